@@ -83,7 +83,7 @@ def edited_texts(seed: int, count: int) -> list[str]:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10**6), threshold=st.sampled_from([0.5, 0.8, 0.95, 1.0]))
-def test_pairs_are_exact_and_candidates_are_those_of_equal_bands(seed, threshold):
+def test_pairs_are_exact_by_equal_bands_and_what_goes_is_like_something_that_stays(seed, threshold):
     config = DedupConfig(threshold)
     texts = edited_texts(seed, 40)
     sets = shingles(texts, config)
@@ -113,6 +113,14 @@ def test_pairs_are_exact_and_candidates_are_those_of_equal_bands(seed, threshold
         patch.setattr("graphagg.rag.corpus.dedup.pairs._KEYS_AT_ONCE", 1)
         for one, other in zip(found, near_duplicates(sets, config), strict=True):
             np.testing.assert_array_equal(one, other)
+    choice = choose(found, np.diff(sets.bounds))  # what goes is like something that stays
+    for i in range(len(texts)):
+        kept = int(choice.of[i])
+        assert choice.kept[kept] and choice.group[kept] == choice.group[i]
+        assert choice.similarity[i] == pytest.approx(jaccard(plain[i], plain[kept]))
+        assert len(plain[kept]) >= len(plain[i]) or found.equal[i] != i
+    assert not any(choice.kept[a] and choice.kept[b] for a, b in pairs)
+    assert all(choice.group[choice.group] == choice.group)
 
 
 def test_keys_are_those_of_the_signatures():
@@ -141,25 +149,6 @@ def test_a_long_bucket_is_cut(keys, most):
         assert set(found) == every
     for bucket in buckets:  # cut or not, a bucket stays connected through its first text
         assert {(bucket[0], other) for other in bucket[1:]} <= set(found)
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6), threshold=st.sampled_from([0.5, 0.8]))
-def test_what_goes_is_like_something_that_stays(seed, threshold):
-    config = DedupConfig(threshold)
-    texts = edited_texts(seed, 40)
-    sets = shingles(texts, config)
-    found = near_duplicates(sets, config)
-    choice = choose(found, np.diff(sets.bounds))
-    plain = [plain_shingles(text, config) for text in texts]
-    for i in range(len(texts)):
-        kept = int(choice.of[i])
-        assert choice.kept[kept] and choice.group[kept] == choice.group[i]
-        assert choice.similarity[i] == pytest.approx(jaccard(plain[i], plain[kept]))
-        assert len(plain[kept]) >= len(plain[i]) or found.equal[i] != i
-    known = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
-    assert not any(choice.kept[a] and choice.kept[b] for a, b in known)
-    assert all(choice.group[choice.group] == choice.group)
 
 
 def test_texts_without_a_word_are_like_nothing():
@@ -204,20 +193,14 @@ def test_files_hold_what_stays_and_why_the_rest_goes(tmp_path, monkeypatch, suff
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".dedup")]
 
 
-def test_a_folder_of_files(tmp_path):
+def test_the_command_and_a_folder(tmp_path):
     folder = tmp_path / "docs"
     folder.mkdir()
-    for name, text in {
-        "a.txt": "x y z " * 20,
-        "b.md": "x y z " * 20,
-        "c.txt": "other words here",
-    }.items():
+    texts = {"a.txt": "x y z " * 20, "b.md": "x y z " * 20, "c.txt": "other words here"}
+    for name, text in texts.items():
         (folder / name).write_text(text)
     report = dedup(folder, tmp_path / "kept.jsonl")
     assert (report.texts, report.kept) == (3, 2)
-
-
-def test_the_command(tmp_path):
     source = write(tmp_path)
     arguments = ["dedup", str(source), "--threshold", "0.6", "--out", str(tmp_path / "k.jsonl")]
     result = CliRunner().invoke(app, [*arguments, "--json"])

@@ -80,9 +80,6 @@ def check_sums(hits: Sequence[Hit]) -> None:
         assert math.isclose(sum(h.contribution for h in hit.path), hit.score, abs_tol=1e-9)
 
 
-# --- recency -------------------------------------------------------------------------------------
-
-
 @settings(deadline=None, max_examples=10)
 @given(
     CORPORA, st.floats(0.0, 3.0), st.integers(1, 4), st.sampled_from(("multihop", "bm25", "dense"))
@@ -112,16 +109,6 @@ def test_recency_ranks_as_the_sum_over_all_passages(
 def moment(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def test_recency_runs_to_as_of(index: PassageIndex) -> None:
-    hits = index.retrieve(QUESTION, 5, as_of="2026-01-21", recency=Recency(0.5, half_life=10))
-    gains = {hit.passage.id: hit.components.get("recency", 0.0) for hit in hits}
-    assert gains == pytest.approx({"p0": 0.125, "p1": 0.25, "p4": 0.0})
-    check_sums(hits)
-
-
-# --- as_of ---------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=10)
@@ -154,12 +141,10 @@ def test_a_date_of_python_and_a_filter_beside_it(index: PassageIndex) -> None:
     assert ids(as_of="2025-01-01", exclude=["p4"]) == set()
     hidden = index.explain(QUESTION, "p3", as_of="2026-01-11")
     assert hidden.rank is None and "left out" in hidden.reason
-
-
-@pytest.mark.parametrize("as_of", ["yesterday", "2026-02-30", 20260101])
-def test_what_is_no_date(index: PassageIndex, as_of: Any) -> None:
-    with pytest.raises(InvalidParameter, match=r"as_of is .*, wanted an ISO 8601 date like"):
-        index.retrieve(QUESTION, as_of=as_of)
+    hits = index.retrieve(QUESTION, 5, as_of="2026-01-21", recency=Recency(0.5, half_life=10))
+    gains = {hit.passage.id: hit.components.get("recency", 0.0) for hit in hits}
+    assert gains == pytest.approx({"p0": 0.125, "p1": 0.25, "p4": 0.0})
+    check_sums(hits)
 
 
 def test_a_corpus_without_dates(tmp_path: Path) -> None:
@@ -168,17 +153,6 @@ def test_a_corpus_without_dates(tmp_path: Path) -> None:
         index.retrieve(QUESTION, as_of="2026-01-01")
     (hit,) = index.retrieve(QUESTION, recency=Recency(1.0))
     assert "recency" not in hit.components
-
-
-@pytest.mark.parametrize(
-    ("weight", "half_life"), [(-1.0, 30.0), (math.nan, 30.0), (1.0, 0.0), (1.0, math.inf)]
-)
-def test_what_is_no_recency(weight: float, half_life: float) -> None:
-    with pytest.raises(InvalidParameter, match=r"(recency|half_life) is .*, wanted a finite"):
-        Recency(weight, half_life)
-
-
-# --- a reranker ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -207,11 +181,8 @@ def test_it_reads_the_first_hits_alone(index: PassageIndex) -> None:
     assert [hit.passage.id for hit in hits] == [shortest.passage.id]
     index.retrieve(QUESTION, 4, reranker=reranker, rerank_first=2)
     assert len(reranker.read[-1]) == 4  # never fewer than are shown
-
-
-def test_min_score_is_of_the_sum(index: PassageIndex) -> None:
     hits = index.retrieve(QUESTION, 5, reranker=ByLength())
-    least = hits[1].score
+    least = hits[1].score  # of the sum
     assert index.retrieve(QUESTION, 5, reranker=ByLength(), min_score=least) == hits[:2]
 
 
@@ -246,12 +217,23 @@ def test_scores_that_are_none(index: PassageIndex, given: Any, message: str) -> 
         index.retrieve(QUESTION, reranker=Gives(given))
 
 
-@pytest.mark.parametrize("reranker", ["some/model", 3])
-def test_what_is_no_reranker(index: PassageIndex, reranker: Any) -> None:
-    with pytest.raises(InvalidParameter, match=r"reranker is a (str|int), wanted an object with"):
-        index.retrieve(QUESTION, reranker=reranker)
-    with pytest.raises(InvalidParameter, match="rerank_first is 0"):
-        index.retrieve(QUESTION, reranker=ByLength(), rerank_first=0)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"as_of": "yesterday"}, "as_of is .*, wanted an ISO 8601 date like"),
+        ({"as_of": "2026-02-30"}, "as_of is .*, wanted an ISO 8601 date like"),
+        ({"as_of": 20260101}, "as_of is .*, wanted an ISO 8601 date like"),
+        ({"reranker": "some/model"}, "reranker is a str, wanted an object with"),
+        ({"reranker": 3}, "reranker is a int, wanted an object with"),
+        ({"reranker": ByLength(), "rerank_first": 0}, "rerank_first is 0"),
+    ],
+)
+def test_options_that_are_wrong(index: PassageIndex, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        index.retrieve(QUESTION, **options)
+    for weight, half_life in ((-1.0, 30.0), (math.nan, 30.0), (1.0, 0.0), (1.0, math.inf)):
+        with pytest.raises(InvalidParameter, match=r"(recency|half_life) is .*, wanted a finite"):
+            Recency(weight, half_life)
 
 
 @pytest.fixture(scope="module")

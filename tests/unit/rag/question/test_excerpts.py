@@ -106,7 +106,7 @@ def test_a_model_is_given_the_place_that_matched_and_its_neighbors() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(corpus=corpora("abcdef"))
-def test_the_match_is_the_closest_sentence(
+def test_the_match_is_the_closest_sentence_and_min_score_leaves_out_the_rest(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """By brute force over the sentences that the extractor finds."""
@@ -117,6 +117,13 @@ def test_the_match_is_the_closest_sentence(
                     assert hit.sentence == hit.sentence.strip()
                     closeness, place = _closeness(index, hit, question)
                     assert closeness[place] == pytest.approx(max(closeness), abs=0.02)
+        for mode in MODES:  # a least score leaves out what scores less
+            hits = index.retrieve(QUESTIONS[0], 5, mode=mode)
+            for least in np.linspace(-1.0, 3.0, 5).tolist():
+                found = index.retrieve(QUESTIONS[0], 5, mode=mode, min_score=least)
+                assert found == [hit for hit in hits if hit.score >= least]
+        with pytest.raises(InvalidParameter, match="min_score is nan, wanted a finite number"):
+            index.retrieve(QUESTIONS[0], min_score=float("nan"))
 
 
 def _terms(index: PassageIndex, text: str) -> set[str]:
@@ -170,8 +177,6 @@ def test_a_match_in_a_long_document_is_found(tmp_path: Path) -> None:
         assert said is not None and said.sentence == hit.sentence
 
 
-# --- each text once ------------------------------------------------------------------------------
-
 FEW = st.sampled_from(SENTENCES[:4])
 YEARS = st.integers(1, 2)
 
@@ -215,27 +220,6 @@ def test_a_copy_is_explained_by_the_hit_that_stands_for_it(tmp_path: Path) -> No
             assert said.rank == 1 and "very text of passage 'a'" in said.reason
             alone = index.retrieve("Who saw York?", mode=mode, exclude=["a"])
             assert alone[0].passage.id == "b" and not alone[0].copies
-
-
-# --- the least score -----------------------------------------------------------------------------
-
-
-@settings(max_examples=10, deadline=None)
-@given(corpus=corpora("abcdef"))
-def test_a_least_score_leaves_out_what_scores_less(
-    corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    with build(corpus, tmp_path_factory.mktemp("least") / "i") as index:
-        for mode in MODES:
-            hits = index.retrieve(QUESTIONS[0], 5, mode=mode)
-            for least in np.linspace(-1.0, 3.0, 5).tolist():
-                found = index.retrieve(QUESTIONS[0], 5, mode=mode, min_score=least)
-                assert found == [hit for hit in hits if hit.score >= least]
-        with pytest.raises(InvalidParameter, match="min_score is nan, wanted a finite number"):
-            index.retrieve(QUESTIONS[0], min_score=float("nan"))
-
-
-# --- what the index splits -----------------------------------------------------------------------
 
 
 def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:

@@ -131,9 +131,5 @@ def fitting(config: EmbeddingConfig, needs: Needs, memory: int | None) -> Embedd
     raise InvalidParameter(
         f"memory is {memory / 2**20:,.0f} MiB, wanted {least / 2**20:,.0f} MiB at least for "
         f"{needs.nodes:,} nodes and {needs.entries:,} entries"
-        + (
-            "; raise `memory`, or reduce dim"
-            if free
-            else "; raise `memory`, or let pieces be chosen"
-        )
+        + ("; raise `memory`, or reduce dim" if free else "; raise it, or let pieces be chosen")
     )

@@ -2,12 +2,12 @@
 
 Each stage ends on disk, so that a killed job resumes after the last one:
 
-1. `edges` to `holders`: the rows of the graph (`graphagg.graph.spark.rows`). 2. `matrix`,
-`partition`, `pieces`: the matrix of the network, cut in one task (`matrix`). 3. `strength`,
-`arrived`, `leaves`: the log matrix and its decomposition, one task per piece. 4. `gram...`,
-`start`, `refined`: the merge and one refinement. 5. `pass...`: five products with the matrix per
-pass; tasks read the rows of their halo. 6. `vectors`: the arrays of the index, written again by
-each run.
+1. `edges` to `holders`: the rows of the graph (`graphagg.graph.spark.rows`).
+2. `matrix`, `partition`, `pieces`: the matrix of the network, cut in one task (`matrix`).
+3. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, one task per piece.
+4. `gram...`, `start`, `refined`: the merge and one refinement.
+5. `pass...`: five products with the matrix per pass; tasks read the rows of their halo.
+6. `vectors`: the arrays of the index, written again by each run.
 
 Stages 3 to 5 are `prone.factorization`. A task holds one piece with its halo or one range of 50,000
 nodes; the task of the partition holds the graph (`metis`) or 60 bytes per node (`streaming`).

@@ -3,10 +3,12 @@
 Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
 
 1. records, passages: read, checked, split where they are long, and written in blocks of consecutive
-rows, in the order of the input (`records`). 2. ids: the order of ids, by a distributed sort
-(`whole`). 3. segment: entities, sentences, vectors, names and words of each block; models load once
-per worker process. 4. The stages of `graphagg.rag.indexing.engine`, as tasks. 5. metadata, inverted
-lists (`whole`).
+   rows, in the order of the input (`records`).
+2. ids: the order of ids, by a distributed sort (`whole`).
+3. segment: entities, sentences, vectors, names and words of each block; models load once per worker
+   process.
+4. The stages of `graphagg.rag.indexing.engine`, as tasks.
+5. metadata, inverted lists (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
 """

@@ -29,7 +29,7 @@ from tests.cluster.inputs import (
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
 
 pytestmark = pytest.mark.cluster
-ROWS = "graphagg.communities.indexing.spark:write_blocks:0"
+ROWS = "graphagg.graph.spark.rows:write_blocks:0"
 SEGMENT = "graphagg.rag.spark.engine:run_tasks:1"
 WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
 TABLES = "graphagg.rag.spark.engine:run_tasks:13"

@@ -36,7 +36,7 @@ LAYERS = (
 )
 FLOOR = {name: floor for floor, names in enumerate(LAYERS) for name in names}
 MOST_FILES = 15
-LINES, CODE = 73_480, 46_100
+LINES, CODE = 65_000, 42_400
 
 
 def module(path: Path) -> str:
@@ -96,10 +96,8 @@ def test_rooms_of_a_package_import_each_other_in_no_circle(package):
 def test_the_package_keeps_its_budget():
     size = size_of(PACKAGE.rglob("*.py"))
     assert size.lines <= LINES and size.code <= CODE, (
-        f"graphagg has {size.lines:,} lines and {size.code:,} of code, the budget is {LINES:,} and "
-        f"{CODE:,}: remove something, or raise LINES and CODE in {Path(__file__).name} and write "
-        "the price in lines on the decision page of the feature that needs it "
-        "(docs/decisions/budget.md)"
+        f"graphagg has {size.lines:,} lines and {size.code:,} of code, the limit is {LINES:,} and "
+        f"{CODE:,}: remove something; the limit only falls (docs/decisions/budget.md)"
     )
 
 

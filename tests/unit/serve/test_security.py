@@ -118,6 +118,14 @@ def test_beyond_loopback_there_must_be_a_token() -> None:
         assert is_loopback(host) and Access(host).token is None
 
 
+@pytest.mark.parametrize(
+    "origin", ["*", "example.org", "https://a.org/", "ftp://a.org", "https://"]
+)
+def test_an_origin_is_scheme_and_host(origin: str) -> None:
+    with pytest.raises(InvalidParameter, match="wanted scheme and host"):
+        Access(origins=(origin,))
+
+
 def test_a_token_file(tmp_path: Path) -> None:
     path = tmp_path / "token"
     for text in ("", "hunter2", "a" * 15, "é" * 20, "two words " * 4, "a\tb" * 9):

@@ -30,9 +30,9 @@ from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
 
 pytestmark = pytest.mark.cluster
 ROWS = "graphagg.graph.spark.rows:write_blocks:0"
-SEGMENT = "graphagg.rag.spark.engine:run_tasks:1"
+SEGMENT = "graphagg.spark.job:run_tasks:2"  # 0 looks whether the folder is shared
 WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
-TABLES = "graphagg.rag.spark.engine:run_tasks:13"
+TABLES = "graphagg.spark.job:run_tasks:11"
 
 
 def small(job: str, source: Path, out: Path, *more: object) -> list[str]:

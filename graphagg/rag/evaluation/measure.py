@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from graphagg.errors import InvalidParameter
+from graphagg.fields import Brief
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.modes import Config, Mode
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
@@ -36,8 +37,8 @@ STAGES = ("entities", "encode", "retrieve")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class RetrievalEvaluation:
+@dataclass(frozen=True, repr=False)
+class RetrievalEvaluation(Brief):
     """Retrieval quality over a set of questions, and latency one question at a time.
 
     Attributes:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
+from graphagg.fields import Brief
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.question.request import check_question
@@ -26,8 +27,8 @@ _GOLD = ("gold_passage_ids", "gold_document_ids")
 _COLUMNS = RowConfig("id", "question", "answers")  # of CSV: these stay as they are written
 
 
-@dataclass(frozen=True)
-class GoldQuestion:
+@dataclass(frozen=True, repr=False)
+class GoldQuestion(Brief):
     """A question with the passages or answers that retrieval should find.
 
     Attributes:

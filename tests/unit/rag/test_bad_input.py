@@ -30,11 +30,11 @@ from graphagg.errors import (
     UnsupportedFormat,
     WriteFailed,
 )
+from graphagg.execution import arrays
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.indexing import build as build_module
 from graphagg.rag.snapshot import dense
-from graphagg.spark import files
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -222,7 +222,7 @@ def test_a_disk_that_fills_while_publishing(
     index: PassageIndex, monkeypatch: pytest.MonkeyPatch, place: str, number: int
 ) -> None:
     owner: Any = ArtifactWriter if place in ("array", "adopt") else writing
-    owner = files if place in ("preallocate", "write_range") else owner
+    owner = arrays if place in ("preallocate", "write_range") else owner
     index.add([Passage("p0", "Charles is Babbage.")])
     changes: dict[str, Callable[[], object]] = {
         "add": lambda: index.add([NEW]),

@@ -93,6 +93,7 @@ class PassageSnapshot:
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self.profile: Profile = artifact.manifest.parameters["profile"]
+        self._weights = WEIGHTS[self.profile]
         chunking = artifact.manifest.parameters["chunking"]
         self.chunking = None if chunking is None else ChunkConfig(**chunking)
         self._lock = threading.Lock()
@@ -129,8 +130,7 @@ class PassageSnapshot:
 
     def multihop_config(self, view: View) -> MultihopConfig:
         """Default settings of mode `multihop` for the visible passages."""
-        weights = WEIGHTS[self.profile]
-        return weights.foreign if self.is_foreign(view) else weights
+        return self._weights.foreign if self.is_foreign(view) else self._weights
 
     def is_foreign(self, view: View) -> bool:
         """Whether most visible passages are in languages that the default encoder does not know."""

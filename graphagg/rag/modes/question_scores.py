@@ -67,7 +67,8 @@ class QuestionScores:
         """The largest similarity to a visible passage, or to one from inverted lists."""
         if self.is_exact:
             return float(self.similarities.max())
-        return float(self.nearest(1)[1][0])
+        _, similarities = self.nearest(1)
+        return float(similarities[0]) if len(similarities) else 0.0
 
     def nearest(self, k: int, allowed: Mask | None = None) -> tuple[Rows, Array]:
         """The `k` most similar visible passages, best first; of `allowed` (`[R]`) if not None."""

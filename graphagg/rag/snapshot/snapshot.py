@@ -35,6 +35,7 @@ from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
+from graphagg.store.manifest import damaged
 from graphagg.store.ranges import at_random
 from graphagg.store.strings import StringTable
 
@@ -86,7 +87,10 @@ class PassageSnapshot:
         self._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, self.by_id))
         self.gazetteer = Gazetteer.open(artifact)
         self.lexicon = Lexicon.open(artifact)
-        self.analyzers = Analyzers(artifact.manifest.parameters["language"])
+        language = artifact.manifest.parameters["language"]
+        if not isinstance(language, str):
+            raise damaged(artifact.folder, f"language {language!r}, wanted a code")
+        self.analyzers = Analyzers(language)
         self.listed = names_of(artifact.manifest.models["extractor"])
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = any(segment.lists is not None for segment in self.corpus.segments)

@@ -252,7 +252,9 @@ def passage_ties(view: View, entities: Ints) -> tuple[WeightedEdges, Ints]:
     source, count = np.repeat(np.arange(len(entities)), df), g.count[pairs].astype(np.int64)
     rarity = np.log1p(view.passages / np.maximum(df, 1))
     weight = (1.0 + np.log(count)) * rarity[source]
-    return WeightedEdges(source, g.row[pairs].astype(np.int64), weight), count
+    rows = g.row[pairs].astype(np.int64)
+    inside = view.visible[rows]  # all of them, unless the index is damaged
+    return WeightedEdges(source[inside], rows[inside], weight[inside]), count[inside]
 
 
 def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig) -> WeightedEdges:

@@ -1,69 +1,108 @@
-"""PDF to text, page by page (pypdf), with headings from the outline and the title property."""
+"""PDF to text, page by page (PDFium), with headings from the outline and the title property.
+
+PDFium writes a row of a table as a line. Lines that repeat at the edges of pages, such as headers,
+are left out, and words that a line end divides are joined.
+"""
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterator
-from io import BytesIO
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
 
 if TYPE_CHECKING:
-    from pypdf import PdfReader
+    from pypdfium2 import PdfDocument
 
-_HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[^\W\d_A-Z])")
 _LEADER = re.compile(r"(?: ?\.){5,200}+")  # of a table of contents
+# A word that ends on the next line: PDFium writes U+FFFE for a hyphen at the end of a line.
+_DIVIDED = re.compile(r"([^\W\d_]+)(?:\ufffe|[-\u00ad\u2010]\n)\n?([^\W\d_]+)")
+_EDGE, _FEWEST = 3, 4  # lines at an edge of a page; pages with the same line there
+_DATE = re.compile(r"D:(\d{8})(\d{6})(?:([+-]\d\d)'?(\d\d)|Z)?")
 _DEEPEST = 32  # levels of an outline
+_NEEDS_PASSWORD = 4  # FPDF_ERR_PASSWORD
 
 
 def pdf(content: bytes, most: int) -> Content:
     """Convert a PDF of at most `most` characters of text; raises `Unread` and `MissingExtra`."""
     try:
-        from pypdf import PdfReader
+        from pypdfium2 import PdfDocument, PdfiumError
     except ModuleNotFoundError:
-        raise MissingExtra("pypdf", "documents") from None
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # its repairs do not matter to a reader
-    reader = PdfReader(BytesIO(content))
-    if reader.is_encrypted and not reader.decrypt(""):
-        raise Unread("password", "it needs a password; save a copy without one")
-    composer, headings, outline = Composer(), [], _outline(reader)
-    for page_number, page in enumerate(reader.pages, start=1):
-        text = _LEADER.sub(" ", _HYPHEN.sub("", page.extract_text())).strip()
-        composer.begin_page(page_number)
-        start = composer.block(text)
-        for level, title in outline.get(page_number, ()):
-            headings.append(_heading(text, start, level, title))
-        if composer.length > most:
-            raise Unread("too large", f"its text has more than {most:,} characters; split the file")
-    if not composer.length:
-        raise Unread("PDF without text", f"no text on any page of {len(reader.pages):,}; run OCR")
-    composer.headings = sorted(headings)
-    return composer.content(*_properties(reader), title_first=True)
-
-
-def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
-    """Level and title of each entry of the outline, by page; {} if it is broken."""
-    entries: dict[int, list[tuple[int, str]]] = {}
+        raise MissingExtra("pypdfium2", "documents") from None
     try:
-        for level, entry in _entries(reader.outline, 1):
-            page = reader.get_destination_page_number(entry)
-            if page is not None and page >= 0:
-                title = " ".join(str(entry.title).split())
-                entries.setdefault(page + 1, []).append((level, title))
-    except Exception:  # the pages can still be read
-        return {}
+        document = PdfDocument(content)
+    except PdfiumError as error:
+        if error.err_code == _NEEDS_PASSWORD:
+            raise Unread("password", "it needs a password; save a copy without one") from None
+        raise
+    composer, headings, outline = Composer(), [], _outline(document)
+    for page, text in enumerate(_pages(document, most), start=1):
+        composer.begin_page(page)
+        start = composer.block(text)
+        headings += [_heading(text, start, *entry) for entry in outline.get(page, ())]
+    if not composer.length:
+        raise Unread("PDF without text", f"no text on any page of {len(document):,}; run OCR")
+    composer.headings = sorted(headings)
+    return composer.content(*_properties(document), title_first=True)
+
+
+def _pages(document: PdfDocument, most: int) -> Iterator[str]:
+    """Yield the text of each page."""
+    pages: list[list[str]] = []
+    size = 0
+    for number in range(len(document)):
+        text = document[number].get_textpage().get_text_range()
+        size += len(text)
+        if size > most:
+            raise Unread("too large", f"its text has more than {most:,} characters; split the file")
+        lines = (" ".join(_LEADER.sub(" ", line).split()) for line in text.splitlines())
+        pages.append(list(filter(None, lines)))
+    edges = Counter(line for page in pages for line in {*map(_folded, _edges(page))})
+    repeated = {line for line, n in edges.items() if n >= max(_FEWEST, len(pages) / 3)}
+    texts = ["\n".join(_without(page, repeated) or page) for page in pages]
+    whole = "\n".join(texts)
+
+    def joined(word: re.Match[str]) -> str:
+        compound = f"{word[1]}-{word[2]}"
+        is_compound = not word[2].islower() or compound in whole  # as "long-term" is
+        return compound if is_compound else word[1] + word[2]
+
+    return (_DIVIDED.sub(joined, text).replace("\ufffe", "-") for text in texts)
+
+
+def _edges(lines: Sequence[str]) -> list[str]:
+    return [*lines[:_EDGE], *lines[-_EDGE:]]
+
+
+def _folded(line: str) -> str:
+    """A line without its numbers, which differ from page to page."""
+    return re.sub(r"\d+", "#", line)
+
+
+def _without(lines: list[str], repeated: set[str]) -> list[str]:
+    """Cut repeated lines off both ends of a page."""
+    first, last = 0, len(lines)
+    while first < min(_EDGE, last) and _folded(lines[first]) in repeated:
+        first += 1
+    while last > max(first, len(lines) - _EDGE) and _folded(lines[last - 1]) in repeated:
+        last -= 1
+    return lines[first:last]
+
+
+def _outline(document: PdfDocument) -> dict[int, list[tuple[int, str]]]:
+    """Level and title of each entry of the outline, by page; pages and levels count from 1."""
+    entries: dict[int, list[tuple[int, str]]] = {}
+    for entry in document.get_toc(_DEEPEST):
+        target = entry.get_dest()
+        page = target.get_index() if target else None
+        if page is not None:
+            title = " ".join(entry.get_title().split())
+            entries.setdefault(page + 1, []).append((entry.level + 1, title))
     return entries
-
-
-def _entries(outline: list[Any], level: int) -> Iterator[tuple[int, Any]]:
-    for entry in outline:
-        if not isinstance(entry, list):
-            yield level, entry
-        elif level < _DEEPEST:
-            yield from _entries(entry, level + 1)
 
 
 def _heading(text: str, start: int, level: int, title: str) -> Heading:
@@ -74,13 +113,15 @@ def _heading(text: str, start: int, level: int, title: str) -> Heading:
     return Heading(start + first, start + last, level, title)
 
 
-def _properties(reader: PdfReader) -> tuple[str, dict[str, Any]]:
+def _properties(document: PdfDocument) -> tuple[str, dict[str, Any]]:
     """The title and the other properties that are set."""
-    try:
-        info = reader.metadata
-        if info is None:
-            return "", {}
-        properties = {"author": info.author, "created": info.creation_date}
-        return str(info.title or ""), {key: value for key, value in properties.items() if value}
-    except Exception:  # an invalid date
-        return "", {}
+    stated = document.get_metadata_dict(skip_empty=True)
+    properties: dict[str, Any] = {"author": stated["Author"]} if "Author" in stated else {}
+    if moment := _DATE.match(stated.get("CreationDate", "")):
+        day, time, hours, minutes = moment.groups("00")
+        zone = "+00:00" if hours == "00" else f"{hours}:{minutes}"
+        try:
+            properties["created"] = datetime.fromisoformat(f"{day}T{time}{zone}")
+        except ValueError:  # no such day
+            pass
+    return stated.get("Title", ""), properties

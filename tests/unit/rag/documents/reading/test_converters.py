@@ -294,6 +294,18 @@ def test_pdf_pages_outline_and_properties() -> None:
     assert [path for path, _, _ in sections(content)] == [(), ("1 Introduction",)]
 
 
+def test_pdf_without_headers_and_divided_words() -> None:
+    def lines(name: str, page: int) -> list[str]:
+        text = f"{name}: a long-term", "loan of a long-", "term en-", f"coding by {name}"
+        return ["", "Annual report", *text, f"Page {page}"]
+
+    names = ["Anna", "Ben", "Carla", "Dora"]
+    content = pdf(files.pdf([lines(name, 9 + page) for page, name in enumerate(names)]), MOST)
+    assert [text for _, _, text in sections(content)] == [
+        f"{name}: a long-term loan of a long-term encoding by {name}" for name in names
+    ]
+
+
 @pytest.mark.parametrize(
     ("convert", "content", "kind"),
     [

@@ -267,7 +267,7 @@ def test_a_folder_without_anything_to_read_says_what_it_holds(tmp_path: Path) ->
         read(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize(("name", "package"), [("page.html", "lxml"), ("report.pdf", "pypdf")])
+@pytest.mark.parametrize(("name", "package"), [("page.html", "lxml"), ("report.pdf", "pypdfium2")])
 def test_a_missing_library_is_named_once(
     folder: Path, monkeypatch, name: str, package: str
 ) -> None:

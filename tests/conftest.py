@@ -42,7 +42,6 @@ extractor._load_pipeline = lambda model: (
     default_pipeline() if model == extractor.DEFAULT_EXTRACTOR else _load_pipeline(model)
 )
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
-os.environ["GRAPHAGG_NO_CACHE"] = "1"  # nor does a test see what another one computed
 
 # On a busy machine every example is slow, so no test has a limit of time for one.
 BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -12,7 +12,7 @@ The same machine gives the same folder. `read` and `text` print the time and the
 reading, models aside, the latter of one text file of a given size. `questions` writes those of
 `folder_questions.jsonl` whose files the folder holds, for `graphagg rag eval`: another
 machine has other packages and other documentation. `cost` indexes the folder by `graphagg rag
-index` of each checkout, in turn, without cached vectors: CPU, wall and peak memory.
+index` of each checkout, in turn: CPU, wall and peak memory.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def questions(folder: Path, out: Path) -> tuple[int, int]:
 def index_cost(checkout: Path, source: Path, profile: str) -> dict[str, float]:
     """Figures of a build by the code of a checkout, in a process of one thread."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["rag", "index", str(source.resolve()), "--out", f"{folder}/idx", "--no-cache"]
+        command = ["rag", "index", str(source.resolve()), "--out", f"{folder}/idx"]
         command += ["--profile", profile, "--processes", "1", "--json"]
         done = subprocess.run(
             [sys.executable, "-c", INDEX, *command], check=True, stdout=subprocess.PIPE,

@@ -86,7 +86,7 @@ def harm(folder: Path, profile: str, names: list[str]) -> None:
 def indexed(folder: Path, name: str, profile: str) -> list[Any]:
     """CPU, wall and peak memory of a build of a folder, and what is said of a file of it."""
     with tempfile.TemporaryDirectory() as out:
-        command = ["rag", "index", str(folder), "--out", f"{out}/idx", "--no-cache", "--json"]
+        command = ["rag", "index", str(folder), "--out", f"{out}/idx", "--json"]
         command += ["--profile", profile, "--processes", "1"]
         said, began = Path(out) / "said", time.perf_counter()
         with said.open("wb") as sink:

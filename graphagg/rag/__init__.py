@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import SpacyExtractor as SpacyExtractor
     from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
     from graphagg.rag.models.reranker import Reranker as Reranker
-    from graphagg.rag.models.vector_cache import VectorCache as VectorCache
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
     from graphagg.rag.question.request import Request as Request
     from graphagg.rag.question.rescoring import Recency as Recency

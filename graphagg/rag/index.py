@@ -106,7 +106,7 @@ class PassageIndex(IndexedCorpus):
                 `s3://bucket/idx`.
             config: models and settings.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
-                DataFrame or a table. Spark takes no `vectors`, `cache` and `limits`.
+                DataFrame or a table. Spark takes no `vectors` and `limits`.
             progress: called with stage, done, total; total is 0 while it is unknown.
             force: build even if nothing changed, or over an unfinished Spark job.
             options: fields of `PassageConfig`, such as `profile="fast"`; they override `config`.
@@ -134,9 +134,7 @@ class PassageIndex(IndexedCorpus):
             encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
             return cls.open(directory, encoder=encoder, extractor=extractor)
         models = build_here(passages, directory, config, progress, force)
-        return cls.open(
-            directory, encoder=models.encoder, extractor=models.extractor, cache=config.cache
-        )
+        return cls.open(directory, encoder=models.encoder, extractor=models.extractor)
 
     # --- questions -------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, installed_prof
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
-from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
@@ -131,8 +130,7 @@ class PassagesBuild(Build):
     package: ClassVar[str] = "rag.PassageIndex"
     task_size: ClassVar[str] = "passages_per_task"
     local_only: ClassVar[tuple[str, ...]] = (
-        "dedup", "processes", "include", "exclude", "max_file_size", "strict", "cache", "no_cache",
-        "vector_column",
+        "dedup", "processes", "include", "exclude", "max_file_size", "strict", "vector_column",
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
@@ -142,7 +140,6 @@ class PassagesBuild(Build):
     columns: Columns = field(default_factory=RowConfig)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
-    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
 
@@ -171,7 +168,6 @@ class PassagesBuild(Build):
         report, path, notes = FolderReport(), Path(self.passages), list[str]()
         config = self.config(
             vectors=self.vector_column,
-            cache=None if engine else self.vectors.open(),
             processes=self.processes,
         )
         corpus: str | Iterable[Source] = self.passages

@@ -21,7 +21,6 @@ from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
-from graphagg.rag.models.vector_cache import CacheConfig
 from graphagg.store.changes import ChangeReport
 
 if TYPE_CHECKING:
@@ -36,13 +35,11 @@ class ChangingCorpus:
         passages: a folder of documents, JSONL (.gz) or Parquet.
         reading: which files of a folder are read.
         columns: names of the columns of a table.
-        vectors: the cache of vectors.
     """
 
     passages: Path = field(metadata={"argument": True})
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
-    vectors: Annotated[CacheConfig, "How it runs"] = field(default_factory=CacheConfig)
 
     def change(
         self,
@@ -57,7 +54,7 @@ class ChangingCorpus:
         # Read everything first: an invalid line must change nothing.
         sources = list(read_corpus(self.passages, self.reading, files, self.columns))
         with (
-            PassageIndex.open(directory, cache=self.vectors.open()) as index,
+            PassageIndex.open(directory) as index,
             progress_report() as report,
         ):
             changed = change(index, sources, report)

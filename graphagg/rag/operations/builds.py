@@ -16,7 +16,6 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.supplied_vectors import checked_vectors
-from graphagg.rag.models.vector_cache import cached
 from graphagg.rag.models.with_names import with_names
 from graphagg.rag.operations.changes import rows_of
 from graphagg.rag.operations.config import PassageConfig
@@ -41,7 +40,7 @@ def build_here(
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))
         models = config.load()
-        recipe = Recipe(replace(models, encoder=cached(models.encoder, config.cache)), chunking)
+        recipe = Recipe(models, chunking)
         is_built = vectors is None and recipe.is_built(directory, corpus.digest())
         if force or not is_built:
             checked = None if vectors is None else checked_vectors(vectors, corpus, models.encoder)
@@ -66,7 +65,7 @@ def build_by_spark(
     )
 
     limits = None if config.limits == DEFAULT_LIMITS else config.limits
-    refuse(vectors=config.vectors, cache=config.cache, limits=limits, processes=config.processes)
+    refuse(vectors=config.vectors, limits=limits, processes=config.processes)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
     named = encoder is None and extractor is None and isinstance(config.names, str | Path | None)

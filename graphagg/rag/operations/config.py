@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.rag.models.supplied_vectors import SuppliedVectors
-    from graphagg.rag.models.vector_cache import VectorCache
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ class PassageConfig:
         columns: names of the fields of mappings and tables.
         vectors: `[P, d]` vectors of the passages by this encoder, or the field that holds them.
             Passages are then neither split nor encoded, only their sentences are.
-        cache: stores vectors of texts, so that an interrupted build continues. None: no cache.
         limits: how much a build holds in memory; the index is the same.
 
     Examples:
@@ -68,7 +66,6 @@ class PassageConfig:
     chunking: ChunkConfig | None = DEFAULT_CHUNKING
     columns: RowConfig = field(default_factory=RowConfig)
     vectors: SuppliedVectors | None = None
-    cache: VectorCache | None = None
     limits: BuildLimits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
@@ -100,5 +97,4 @@ class PassageOptions(TypedDict, total=False):
     chunking: ChunkConfig | None
     columns: RowConfig
     vectors: SuppliedVectors | None
-    cache: VectorCache | None
     limits: BuildLimits

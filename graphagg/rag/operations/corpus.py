@@ -31,7 +31,6 @@ if TYPE_CHECKING:  # what no question needs loads when it is called
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.endpoint import Endpoint
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.models.vector_cache import VectorCache
 
 
 _ALL = Request()
@@ -53,9 +52,8 @@ class IndexedCorpus(Index[PassageVersion]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
-        cache: VectorCache | None = None,
     ) -> None:
-        self._given = encoder, extractor, cache
+        self._given = encoder, extractor
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: PassageVersion | None) -> PassageVersion:
@@ -118,7 +116,6 @@ class IndexedCorpus(Index[PassageVersion]):
         *,
         encoder: Encoder | str | None = None,
         extractor: EntityExtractor | str | None = None,
-        cache: VectorCache | None = None,
         verify: bool = False,
     ) -> Self:
         """Open an index in milliseconds; no model is loaded.
@@ -129,7 +126,6 @@ class IndexedCorpus(Index[PassageVersion]):
             encoder: the encoder of the build, or its name. None: loaded by the recorded name at the
                 first question.
             extractor: likewise.
-            cache: stores vectors of texts that changes add. None: no cache.
             verify: compare the checksums of all files.
 
         Raises:
@@ -144,12 +140,12 @@ class IndexedCorpus(Index[PassageVersion]):
             language = AUTO if recorded.get("language") == AUTO else None
             extractor = extractor_named("standard", extractor, language)
             extractor = with_names(extractor, names_of(recorded))
-        return cls(artifact, encoder, extractor, cache)
+        return cls(artifact, encoder, extractor)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle the location and the caller's models; unpickling opens the index."""
-        encoder, extractor, cache = self._given
-        reopen = partial(type(self).open, encoder=encoder, extractor=extractor, cache=cache)
+        encoder, extractor = self._given
+        reopen = partial(type(self).open, encoder=encoder, extractor=extractor)
         return reopen, (self.location,)
 
     def __len__(self) -> int:

@@ -20,7 +20,6 @@ from graphagg.store import Artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
-    from graphagg.rag.models.vector_cache import VectorCache
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,6 @@ class IndexModels:
         artifact: Artifact,
         encoder: Encoder | None,
         extractor: EntityExtractor | None,
-        cache: VectorCache | None = None,
     ) -> None:
         self._artifact, self._recorded = artifact, artifact.manifest.models
         self._profile = artifact.manifest.parameters["profile"]
@@ -68,7 +66,7 @@ class IndexModels:
             encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
         if extractor is not None:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
-        self._given = encoder, extractor, cache
+        self._given = encoder, extractor
         self._encoder, self._extractor = encoder, extractor
         self.lock = threading.RLock()
 
@@ -112,10 +110,7 @@ class IndexModels:
 
     def both(self) -> Models:
         """Encoder, extractor and profile, for new passages."""
-        from graphagg.rag.models.vector_cache import cached
-
-        encoder = cached(self.encoder(), self._given[2])
-        return Models(encoder, self.extractor(), None, self._profile)
+        return Models(self.encoder(), self.extractor(), None, self._profile)
 
     def _table_encoder(self) -> Encoder | None:
         """The static encoder stored in the index; None if it has another kind of encoder."""

@@ -1,7 +1,7 @@
 """Conversion of files in a child process, with limits of time and memory.
 
-A converter that hangs, takes too much memory or crashes loses only that file. A message between
-parent and child is 8 bytes of length, then JSON or the bytes of the file.
+A converter that hangs, takes too much memory or crashes loses only that file. A request is a line
+of JSON and the bytes of the file; an answer is a line of JSON.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from threading import Timer
-from typing import IO, Any
+from typing import Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Content, Unread
@@ -39,10 +39,11 @@ class BoundedConverter:
         timer = Timer(self._seconds, child.kill)
         timer.start()
         try:
-            _send(child.stdin, json.dumps([name, *limits]).encode())
-            _send(child.stdin, content)
-            answer = json.loads(_receive(child.stdout))
-        except (EOFError, OSError):
+            child.stdin.write(json.dumps([name, len(content), *limits]).encode() + b"\n")
+            child.stdin.write(content)
+            child.stdin.flush()
+            answer = json.loads(child.stdout.readline())
+        except (OSError, ValueError):
             is_late = not timer.is_alive()
             self.close()
             if is_late:
@@ -52,8 +53,12 @@ class BoundedConverter:
             raise Unread("broken", reason) from None
         finally:
             timer.cancel()
-        for each in answer:
-            yield _read(each)
+        for each in answer["contents"]:
+            yield _read(each) if isinstance(each, dict) else Unread(*each)
+        if answer["missing"]:
+            raise MissingExtra(*answer["missing"])
+        if answer["fault"]:
+            raise Unread(*answer["fault"])
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", __name__, str(self._memory)]
@@ -66,54 +71,28 @@ class BoundedConverter:
         child, self._child = self._child, None
         if child is not None:
             child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                with suppress(OSError):
-                    if pipe is not None:
-                        pipe.close()
+            with suppress(OSError):  # of what it did not read
+                child.communicate()
 
 
-def _read(message: Mapping[str, Any]) -> Content | Unread:
-    """The content or fault of a message; raises what the child raised."""
-    if "missing" in message:
-        raise MissingExtra(message["missing"], message["extra"])
-    if "kind" in message:
-        fault = Unread(message["kind"], message["reason"], message["row"])
-        if message["whole"]:
-            raise fault
-        return fault
-    fields = dict(message)
+def _read(fields: dict[str, Any]) -> Content:
     fields["marks"] = tuple(Mark(at, tuple(path), page) for at, path, page in fields["marks"])
     fields["links"] = tuple(Link(*link) for link in fields["links"])
     fields["refused"] = tuple(Unread(*fault) for fault in fields["refused"])
     return Content(**fields)
 
 
-def _message(content: Content | Unread, whole: bool = False) -> dict[str, Any]:
+def _message(content: Content | Unread) -> dict[str, Any] | tuple[str, ...]:
     if isinstance(content, Unread):
-        fault = {"kind": content.kind, "reason": content.reason, "row": content.row}
-        return fault | {"whole": whole}
+        return content.args
     metadata, refused = plain_metadata(content.metadata)
-    faults = [(each.kind, each.reason, each.row) for each in content.refused]
+    faults = [each.args for each in content.refused]
     faults += [
         ("metadata values", f"metadata {key!r} is {why}", "") for key, why in refused.items()
     ]
-    fields = {name: getattr(content, name) for name in content.__dataclass_fields__}
-    return fields | {"metadata": metadata, "refused": faults, "anchors": dict(content.anchors)}
-
-
-def _send(pipe: IO[bytes], message: bytes) -> None:
-    pipe.write(len(message).to_bytes(8, "big"))
-    pipe.write(message)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> bytes:
-    head = pipe.read(8)
-    message = pipe.read(int.from_bytes(head, "big"))
-    if len(head) < 8 or len(message) < int.from_bytes(head, "big"):
-        raise EOFError
-    return message
+    return vars(content) | {
+        "metadata": metadata, "refused": faults, "anchors": dict(content.anchors)
+    }  # fmt: skip
 
 
 def faults_of(name: str, error: Exception) -> Unread:
@@ -122,22 +101,21 @@ def faults_of(name: str, error: Exception) -> Unread:
     return Unread("broken", f"it cannot be read ({type(error).__name__}: {message})")
 
 
-def _answer(request: bytes, content: bytes) -> Sequence[dict[str, Any]]:
-    name, most, encoding = json.loads(request)
+def _answer(name: str, content: bytes, limits: ConversionLimits) -> dict[str, Any]:
+    """Convert a file: what it holds, and the error that ended the conversion."""
     converter = converter_of(name)
     assert converter is not None, "the parent asks for files that have one"
-    messages: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {"contents": [], "missing": None, "fault": None}
     try:
-        messages += map(_message, converter(content, ConversionLimits(most, encoding)))
-    except Unread as fault:
-        messages.append(_message(fault, whole=True))
+        answer["contents"] += map(_message, converter(content, limits))
     except MissingExtra as error:
-        messages.append({"missing": error.package, "extra": error.extra})
+        answer["missing"] = error.package, error.extra
     except MemoryError:
         raise
     except Exception as error:
-        messages.append(_message(faults_of(name, error), whole=True))
-    return messages
+        fault = error if isinstance(error, Unread) else faults_of(name, error)
+        answer["fault"] = fault.args
+    return answer
 
 
 def _serve(memory: int) -> None:
@@ -149,12 +127,11 @@ def _serve(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr  # what a converter prints is no answer
-    while True:
-        try:
-            request, content = _receive(source), _receive(source)
-        except EOFError:
-            return
-        _send(sink, json.dumps(_answer(request, content)).encode())
+    for request in source:
+        name, size, *limits = json.loads(request)
+        answer = _answer(name, source.read(size), ConversionLimits(*limits))
+        sink.write(json.dumps(answer).encode() + b"\n")
+        sink.flush()
 
 
 if __name__ == "__main__":

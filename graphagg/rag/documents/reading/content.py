@@ -20,8 +20,11 @@ class Unread(Exception):
     """
 
     def __init__(self, kind: str, reason: str = "", row: str = "") -> None:
-        super().__init__(reason or kind)
+        super().__init__(kind, reason, row)
         self.kind, self.reason, self.row = kind, reason, row
+
+    def __str__(self) -> str:
+        return self.reason or self.kind
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ other; without both it is h.
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
 with its own residual is not normalized again.
 
-One addition to the paper: attention takes a ragged batch and a bias for each pair.
+One addition to the paper: attention takes a ragged batch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
-from graphagg.nn.attention import GraphAttention, PairBias
+from graphagg.nn.attention import GraphAttention
 from graphagg.nn.attention import attention as find_attention
 from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.conv import LocalPart
@@ -107,7 +107,6 @@ class GPSLayer(torch.nn.Module):
         batch: Tensor | None = None,
         ptr: Tensor | None = None,
         segments: Segments | None = None,
-        bias: Tensor | PairBias | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """The next vectors of the vertices and of the edges.
 
@@ -119,7 +118,6 @@ class GPSLayer(torch.nn.Module):
                 `segments`: one graph.
             ptr: `[G + 1]` int64: graph g owns the rows `ptr[g]:ptr[g+1]`.
             segments: the same, already checked; a model computes it once for all layers.
-            bias: added to the attention's scores; see `graphagg.nn.attention.PairBias`.
 
         Returns:
             `[N, channels]`, and the edges' vectors: new ones from a local part that updates
@@ -128,14 +126,13 @@ class GPSLayer(torch.nn.Module):
         Raises:
             InvalidBatch: indices out of range, unsorted or of a float type.
             InvalidFeatures: features of another shape, or not finite.
-            InvalidParameter: a bias for an attention that takes none.
         """
         branches: list[Tensor] = []
         if self.local is not None:
             h, edge_attr = self.local(x, edge_index, edge_attr)
             branches.append(self._after_local(x, h))
         if self.attention is not None:
-            h = self.attention(x, batch, ptr, segments=segments, bias=bias)
+            h = self.attention(x, batch, ptr, segments=segments)
             branches.append(self.attention_norm(x + self.dropout(h)))
         out = branches[0] + branches[1] if len(branches) == 2 else [x, *branches][-1]
         if self.feedforward is None:

@@ -6,21 +6,16 @@ There is no padding, and no result depends on the other segments of the batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidBatch
 
-_Plan = TypeVar("_Plan")
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8)
-# The finalizer of splitmix64: odd multipliers and shifts that mix every bit into every other.
-_MIX = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)
-GOLDEN = 0x9E3779B97F4A7C15 - 2**64  # the odd step of splitmix64, as int64
 
 
 @dataclass(frozen=True)
@@ -65,14 +60,9 @@ class Segments:
         return int(self.sizes.max()) if self.count else 0
 
     @cached_property
-    def _plans(self) -> dict[Hashable, object]:
+    def plans(self) -> dict[str, Any]:
+        """A cache of what the layers of a model share."""
         return {}
-
-    def plan(self, name: Hashable, make: Callable[[], _Plan]) -> _Plan:
-        """Return the cached result of `make`, so that the layers of a model share it."""
-        if name not in self._plans:
-            self._plans[name] = make()
-        return cast(_Plan, self._plans[name])
 
     @classmethod
     def from_ptr(cls, ptr: Tensor, rows: int) -> Segments:
@@ -177,15 +167,6 @@ def check_index(index: Tensor, count: int | None = None) -> Tensor:
                 f"index holds {high}, but there are {count} segments; wanted at most {count - 1}"
             )
     return index
-
-
-def mix(values: Tensor) -> Tensor:
-    """A 64-bit hash of each int64 value (the finalizer of splitmix64)."""
-    values = values + GOLDEN
-    for shift, factor in zip((30, 27), _MIX, strict=True):
-        # `>>` on int64 keeps the sign, so the shifted-in bits are masked away.
-        values = (values ^ ((values >> shift) & ((1 << (64 - shift)) - 1))) * factor
-    return values ^ ((values >> 31) & ((1 << 33) - 1))
 
 
 def _integers(values: Tensor, name: str) -> Tensor:

@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphagg.checks import integer, number
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.attention.bias import PairBias
+from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import PROBABILITY, part_width
@@ -22,9 +21,8 @@ class GraphAttention(torch.nn.Module):
     A graph's output depends on that graph alone: no padding enters a sum, a normalizer or a
     stabilizer.
 
-    `torch.compile` treats exact attention as one operation. It runs the others uncompiled, with one
-    graph break each: their steps depend on the sizes of the graphs, and would be compiled again for
-    every batch.
+    `torch.compile` runs attention uncompiled, with one graph break: its steps depend on the sizes
+    of the graphs, and would be compiled again for every batch.
 
     Args:
         channels: C, the width of a vertex.
@@ -32,9 +30,8 @@ class GraphAttention(torch.nn.Module):
         dropout: probability; each mechanism says what it drops.
 
     Attributes:
-        accepts_bias: whether `forward` takes a pair bias.
-        traceable: whether compilers use `traced`, one operation; without a bias, and only if the
-            graphs are given by `ptr` or `segments`.
+        traceable: whether compilers use `traced` for one graph, and ONNX for several, which `ptr`
+            or `segments` give.
 
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
@@ -51,7 +48,6 @@ class GraphAttention(torch.nn.Module):
         True
     """
 
-    accepts_bias: ClassVar[bool] = False
     traceable: ClassVar[bool] = False
 
     def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
@@ -72,7 +68,6 @@ class GraphAttention(torch.nn.Module):
         ptr: Tensor | None = None,
         *,
         segments: Segments | None = None,
-        bias: Tensor | PairBias | None = None,
     ) -> Tensor:
         """Attend within each graph.
 
@@ -82,26 +77,24 @@ class GraphAttention(torch.nn.Module):
                 `segments` all rows are one graph.
             ptr: `[G + 1]` offsets of the graphs; takes precedence over `batch`, which must agree.
             segments: the same, already checked; takes precedence over both.
-            bias: added to the scores where `accepts_bias` is set: see `PairBias` for the layouts.
 
         Returns:
             `[N, C]`.
 
         Raises:
             InvalidFeatures: `x` has the wrong width or type, or holds NaN or infinity.
-            InvalidBatch: the graphs or the bias do not fit the rows.
-            InvalidParameter: a bias was given to a mechanism that takes none.
+            InvalidBatch: the graphs do not fit the rows.
         """
-        by_offsets = segments is not None or ptr is not None or batch is None
-        if torch.compiler.is_compiling() and self.traceable and bias is None and by_offsets:
+        if torch.compiler.is_compiling() and self.traceable and batch is None:
             if segments is None and ptr is not None:
                 segments = Segments.from_batch(x.shape[0], ptr, None, x.device)
-            return self.traced(x, segments)
-        checked: Tensor = self._checked(x, batch, ptr, segments, bias)
+            if segments is None or torch.onnx.is_in_onnx_export():
+                return self.traced(x, segments)
+        checked: Tensor = self._checked(x, batch, ptr, segments)
         return checked
 
     def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
-        """The operation for compilers if `traceable`; None: all rows are one graph."""
+        """Attention for compilers if `traceable`; None: all rows are one graph."""
         raise NotImplementedError
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -111,7 +104,6 @@ class GraphAttention(torch.nn.Module):
         batch: Tensor | None,
         ptr: Tensor | None,
         segments: Segments | None,
-        bias: Tensor | PairBias | None,
     ) -> Tensor:
         if not x.is_floating_point():
             raise InvalidFeatures(
@@ -130,15 +122,11 @@ class GraphAttention(torch.nn.Module):
             raise InvalidBatch(
                 "batch and ptr disagree; give one of them, or both from the same batch"
             )
-        if bias is not None and not self.accepts_bias:
-            raise InvalidParameter(
-                f"{type(self).__name__} takes no bias; wanted None, or the attention 'exact'"
-            )
         if not rows:
             return x.clone()
-        return self.attend(x, graphs, bias)
+        return self.attend(x, graphs)
 
-    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
+    def attend(self, x: Tensor, graphs: Segments) -> Tensor:
         """The mechanism itself, on checked input with at least one row: `[N, C]` to `[N, C]`."""
         raise NotImplementedError
 
@@ -175,7 +163,7 @@ class ProjectedAttention(GraphAttention):
         queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
         return queries, keys, values
 
-    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
+    def attend(self, x: Tensor, graphs: Segments) -> Tensor:
         """Project, mix, project back."""
         queries, keys, values = self.project(x)
         mixed = self.mix(queries, keys, values, graphs)

@@ -31,7 +31,6 @@ from torch import Tensor
 
 from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
-from graphagg.nn.attention.bias import PairBias
 from graphagg.nn.attention.tiles import Tiles
 from graphagg.nn.segments import Segments
 
@@ -95,9 +94,9 @@ class PerformerAttention(ProjectedAttention):
         # A new tensor: a pending backward pass may need the old vectors.
         self.projection = drawn.to(self.projection)
 
-    def attend(self, x: Tensor, graphs: Segments, bias: Tensor | PairBias | None) -> Tensor:
+    def attend(self, x: Tensor, graphs: Segments) -> Tensor:
         """Project, mix, project back, drop."""
-        return F.dropout(super().attend(x, graphs, bias), self.dropout, self.training)
+        return F.dropout(super().attend(x, graphs), self.dropout, self.training)
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
         """The mean of each graph's values, weighted by the kernel."""

@@ -180,10 +180,3 @@ def test_heads_divide_the_width(name: str, heads: int) -> None:
 def test_graphs_that_do_not_fit(way: dict, message: str) -> None:
     with pytest.raises(InvalidBatch, match=message):
         built("exact")(torch.zeros(4, CHANNELS, dtype=torch.float64), **way)
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if not ATTENTIONS[name].accepts_bias])
-def test_a_bias_is_refused_where_there_is_no_use_for_it(name: str) -> None:
-    graphs = ragged([2], 6)
-    with pytest.raises(InvalidParameter, match="takes no bias"):
-        built(name)(graphs.x, bias=torch.zeros(4, HEADS))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions, LocalConfig
-from graphagg.nn.attention import ATTENTIONS, PairBias
+from graphagg.nn.attention import ATTENTIONS
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 from tests.unit.nn.gps.graphs import ragged_batch
 
@@ -115,22 +115,6 @@ def test_the_order_of_gnn_plus() -> None:
     h, _ = layer.local(x, edge_index, edge_attr)
     wanted = x + torch.nn.functional.layer_norm(h, [CHANNELS]).relu()
     torch.testing.assert_close(layer(x, edge_index, edge_attr)[0], wanted, **EXACT)
-
-
-def test_a_pair_bias_reaches_the_attention() -> None:
-    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
-    layer = layer_of("gine", "exact")
-    flat = torch.randn(25 + 16, 2, dtype=torch.float64)
-    with_bias, _ = layer(x, edge_index, edge_attr, batch=batch, bias=flat)
-    without, _ = layer(x, edge_index, edge_attr, batch=batch)
-    assert not torch.allclose(with_bias, without)
-    pairs = torch.tensor([[0], [1]])
-    listed = PairBias(pairs, torch.full((1, 2), 50.0, dtype=torch.float64))
-    only, _ = layer(x, edge_index, edge_attr, batch=batch, bias=listed)
-    changed = ((only - without).abs() > 1e-9).any(dim=1)
-    assert changed[0] and not changed[1:].any()
-    with pytest.raises(InvalidParameter, match="no bias"):
-        layer_of("gine", "performer")(x, edge_index, edge_attr, batch=batch, bias=flat)
 
 
 @pytest.mark.parametrize("local", ["gatedgcn", "gine"])

@@ -8,12 +8,11 @@ written once, and only those of the parameters are summed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.aggr.gru_kernel import Gates, GRUKernel
@@ -124,82 +123,52 @@ def _largest_block(plan: LCMPlan) -> int:
     return max((b.rows[1] - b.rows[0] + b.nodes[1] - b.nodes[0] for b in plan.blocks), default=0)
 
 
-class ModuleFold(torch.autograd.Function):
-    """The fold with any module psi(a, b); the backward pass folds each block again under autograd.
-
-    `params`, by `names`, are the module's parameters that need a gradient, as they were in the
-    forward pass.
-    """
+class GRUFold(torch.autograd.Function):
+    """`fold` with the symmetrized GRU; differentiable once."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        operator: nn.Module,
-        names: Sequence[str],
-        plan: LCMPlan,
-        x: Tensor,
-        identity: Tensor,
-        *params: Tensor,
+        ctx: Any, plan: LCMPlan, keep: bool, x: Tensor, identity: Tensor, *weights: Tensor
     ) -> Tensor:
-        """Fold every segment of `x` `[N, d]`."""
-        ctx.save_for_backward(x, *params)
-        ctx.operator, ctx.names, ctx.plan = operator, names, plan
-        named = dict(zip(names, params, strict=True))
-        out = identity.to(x.dtype).repeat(plan.count, 1)
-        for block in plan.blocks:
-            results = _apply_module(operator, named, plan, block, x[slice(*block.rows)])
-            out.index_copy_(0, plan.filled[slice(*block.roots)], results)
-        return out
+        """`weights` are the four of `GRUKernel`; `keep`: a backward pass may follow."""
+        ctx.save_for_backward(x, *weights)
+        ctx.plan, ctx.kernel = plan, GRUKernel(*weights)
+        ctx.kept = [] if keep and plan.combines <= KEPT_BY_FORWARD else None
+        return fold(x, plan, identity, ctx.kernel, ctx.kept)
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
-        """Gradients of `x`, of the identity and of the parameters."""
-        x, *saved = ctx.saved_tensors
-        params = [value.detach().requires_grad_() for value in saved]
-        named, plan = dict(zip(ctx.names, params, strict=True)), ctx.plan
-        sums: list[Tensor | None] = [None] * len(params)
+        """Gradients of `x`, of the identity and of the four weights."""
+        x, *weights = ctx.saved_tensors
         with torch.no_grad():
-            grad_x = torch.zeros_like(x)
-            for block in plan.blocks:
-                elements = x[slice(*block.rows)].detach().requires_grad_()
-                with torch.enable_grad():
-                    results = _apply_module(ctx.operator, named, plan, block, elements)
-                grads = torch.autograd.grad(
-                    results,
-                    [elements, *params],
-                    grad_out[plan.filled[slice(*block.roots)]],
-                    allow_unused=True,
+            kernel = ctx.kernel if ctx.kept else GRUKernel(*weights)  # a second time: a new one
+            grad_x = unfold(x, ctx.plan, grad_out, kernel, ctx.kept)
+            # The identity is the result of the empty segments.
+            grad_identity = grad_out[ctx.plan.ptr.diff() == 0].sum(0)
+            grads = (grad_x, grad_identity, *kernel.gradients())
+            ctx.kernel = None
+        return None, None, *_once(grads, grad_out, x, *weights)
+
+
+def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module) -> Tensor:
+    """`fold` with any module psi(a, b), differentiated by PyTorch."""
+    out, results = identity.to(x.dtype).repeat(plan.count, 1), [x[:0]]
+    for block in plan.blocks:
+        values = x[slice(*block.rows)]
+        for low, high in block.passes:
+            a, b = (values.index_select(0, ids) for ids in _children(plan, block, low, high))
+            combined = operator(a, b)
+            if combined.shape != a.shape:
+                raise InvalidParameter(
+                    f"the operator makes {tuple(combined.shape)} of two tensors {tuple(a.shape)}; "
+                    "wanted a module that gives the shape it takes"
                 )
-                grad_x[slice(*block.rows)] = grads[0]
-                for at, grad in enumerate(grads[1:]):
-                    total = sums[at]
-                    sums[at] = total if grad is None else grad if total is None else total + grad
-            first = (grad_x, identity_gradient(plan, grad_out), *sums)
-        return None, None, None, *once(first, grad_out, x, *saved)
+            values = torch.cat([values, combined.to(values.dtype)])
+        results.append(values[plan.roots[slice(*block.roots)]])
+    return out.index_copy(0, plan.filled, torch.cat(results))
 
 
-def _apply_module(
-    operator: nn.Module,
-    parameters: Mapping[str, Tensor],
-    plan: LCMPlan,
-    block: FoldBlock,
-    values: Tensor,
-) -> Tensor:
-    """Fold the elements `[n, d]` of a block to the results of its non-empty segments."""
-    for low, high in block.passes:
-        left, right = _children(plan, block, low, high)
-        a, b = values.index_select(0, left), values.index_select(0, right)
-        combined = functional_call(operator, dict(parameters), (a, b))
-        if combined.shape != a.shape:
-            raise InvalidParameter(
-                f"the operator makes {tuple(combined.shape)} of two tensors {tuple(a.shape)}; "
-                "wanted a module that gives the shape it takes"
-            )
-        values = torch.cat([values, combined.to(values.dtype)])
-    return values[plan.roots[slice(*block.roots)]]
-
-
-def once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:
+def _once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:
     """Wrap gradients so that differentiating them again raises an error.
 
     They depend on the sources in ways that autograd did not record. PyTorch's `once_differentiable`
@@ -222,8 +191,3 @@ class _Once(torch.autograd.Function):
             "LCMAggregation is differentiated twice, and has first derivatives only; take another "
             "aggregator, or do not differentiate its gradient"
         )
-
-
-def identity_gradient(plan: LCMPlan, grad_out: Tensor) -> Tensor:
-    """`[d]`: the sum of the gradients of the empty segments."""
-    return grad_out[plan.ptr.diff() == 0].sum(0)

@@ -22,8 +22,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graphagg.nn.compat import sigmoid_backward_, tanh_backward_
-
 
 @dataclass(slots=True)
 class Gates:
@@ -115,13 +113,11 @@ class GRUKernel:
         torch.mul(grad_out, 0.5, out=half[0])
         # h = n + z (hidden - n)
         torch.sub(hidden, g.n, out=grad_z)
-        grad_z.mul_(half)
-        sigmoid_backward_(grad_z, z, grad_z)
+        grad_z.mul_(half).mul_(torch.addcmul(z, z, z, value=-1.0, out=plus))
         z.mul_(half)  # now the gradient that goes straight to the hidden side
         torch.sub(half, z, out=grad_n)
-        tanh_backward_(grad_n, g.n, grad_n)
-        torch.mul(g.m, grad_n, out=grad_r)
-        sigmoid_backward_(grad_r, r, grad_r)
+        grad_n.addcmul_(grad_n, torch.mul(g.n, g.n, out=plus), value=-1.0)
+        torch.mul(g.m, grad_n, out=grad_r).mul_(torch.addcmul(r, r, r, value=-1.0, out=plus))
         r.mul_(grad_n)  # now the gradient of m
         torch.add(of_gates[::2], of_gates[1::2], out=plus)
         torch.sub(of_gates[::2], of_gates[1::2], out=minus)

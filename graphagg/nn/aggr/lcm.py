@@ -23,13 +23,9 @@ from torch import Tensor, nn
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.errors import InvalidBatch, InvalidParameter
-from graphagg.nn.aggr.cache import cached_plan, cached_ptr_plan
-from graphagg.nn.aggr.fold import ModuleFold
-from graphagg.nn.aggr.gru_fold import GRUFold, lcm_gru
-from graphagg.nn.aggr.inputs import (
-    check_rows,
-    random_order_within,
-)
+from graphagg.nn.aggr.cache import cached_plan
+from graphagg.nn.aggr.fold import GRUFold, fold_module
+from graphagg.nn.aggr.inputs import check_rows, random_order_within
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
@@ -133,10 +129,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             heads = [self(head, index, ptr, dim_size, plan=plan) for head in x.unbind(1)]
             return torch.stack(heads, dim=1)
         check_rows(x, dim, self.in_channels)
-        onnx = torch.onnx.is_in_onnx_export()
-        traced = torch.compiler.is_compiling() and plan is None
-        if traced and (onnx or is_gru(self.operator)):
-            return self._traced(x, index, ptr, dim_size, onnx)
+        if torch.onnx.is_in_onnx_export() and plan is None:
+            return self._traced(x, index, ptr, dim_size)
         folded: Tensor = self._fold(x, index, ptr, dim_size, plan)
         return folded
 
@@ -158,15 +152,12 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         if order is not None:
             x = x.index_select(0, order)
         x = self._project(x)
-        apply: Any  # not typed in torch
-        if is_gru(self.operator):
-            apply, weights = GRUFold.apply, _weights(self.operator)
-            keep = torch.is_grad_enabled()
-            folded: Tensor = apply(plan, keep, x, self.identity, *weights)
-            return folded
-        apply = ModuleFold.apply
-        named = {name: p for name, p in self.operator.named_parameters() if p.requires_grad}
-        folded = apply(self.operator, [*named], plan, x, self.identity, *named.values())
+        if not is_gru(self.operator):
+            return fold_module(x, plan, self.identity, self.operator)
+        cell: Any = self.operator
+        weights = cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh
+        apply: Any = GRUFold.apply  # not typed in torch
+        folded: Tensor = apply(plan, torch.is_grad_enabled(), x, self.identity, *weights)
         return folded
 
     def _project(self, x: Tensor) -> Tensor:
@@ -181,37 +172,24 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         return drawn if plan.order is None else plan.order[drawn]
 
     def _traced(
-        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None, onnx: bool
+        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
     ) -> Tensor:
-        """`forward` for torch.compile and torch.export: no checks of values, no cache."""
-        if index is None:
-            if ptr is None:
-                raise InvalidBatch(_NEITHER)
-            rows = torch.arange(len(x), device=x.device)
-            index = torch.searchsorted(ptr, rows, right=True) - 1
-            dim_size = ptr.size(0) - 1
-        if self.random_order and self.training:
-            order = random_order_within(index)
-        elif onnx:  # it has no stable sort, but no two of these keys are equal
-            order = torch.sort(index * len(x) + torch.arange(len(x), device=x.device))[1]
-        else:
-            order = torch.argsort(index, stable=True)
-        count = int(index.max()) + 1 if dim_size is None else dim_size
-        sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
-        ptr, rows = offsets(sizes), self._project(x[order])
-        if onnx:
-            return self._by_masks(rows, index[order], ptr)
-        folded: Tensor = lcm_gru(rows, ptr, self.identity, _weights(self.operator))
-        return folded
-
-    def _by_masks(self, rows: Tensor, index: Tensor, ptr: Tensor) -> Tensor:
         """The same tree for ONNX, whose shapes depend on no value: log2(N) passes over all rows.
 
         Before the level with step h, a subtree's value is in the row where the subtree begins, a
         multiple of h in its segment.
         """
-        at = torch.arange(len(rows), device=rows.device)
-        offset, sizes, h = at - ptr[index], ptr.diff(), 1
+        at = torch.arange(len(x), device=x.device)
+        if index is None:
+            if ptr is None:
+                raise InvalidBatch(_NEITHER)
+            index, dim_size = torch.searchsorted(ptr, at, right=True) - 1, ptr.size(0) - 1
+        # ONNX has no stable sort, but no two of these keys are equal.
+        order = torch.sort(index * len(x) + at)[1]
+        count = int(index.max()) + 1 if dim_size is None else dim_size
+        sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
+        ptr, rows, index = offsets(sizes), self._project(x[order]), index[order]
+        offset, h = at - ptr[index], 1
         while h < len(rows):
             right = torch.cat([rows[h:], rows[:h]])
             pairs = (offset % (2 * h) == 0) & (offset + h < sizes[index])
@@ -237,13 +215,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         )
 
 
-def _weights(cell: nn.Module) -> list[Any]:
-    return [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
-
-
 def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None) -> LCMPlan:
     if ptr is not None:
-        plan = cached_ptr_plan(ptr, rows)
+        plan = cached_plan(ptr, None, partial(LCMPlan.from_ptr, ptr, rows), offsets=True)
     elif index is not None:
         plan = cached_plan(index, count, partial(LCMPlan.from_index, index, count))
     else:

@@ -12,12 +12,6 @@ from torch import Tensor, nn
 from graphagg.errors import InvalidParameter
 from graphagg.nn.resolver import find
 
-_UNSTEADY = (
-    nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
-    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.RReLU,
-)  # fmt: skip
-"""Modules that give different results for the same rows in training."""
-
 
 class SymmetricGRU(nn.GRUCell):
     """psi(a, b) = (GRU(a, b) + GRU(b, a)) / 2, the Binary-GRU of arXiv 2212.08541, section 3.
@@ -81,22 +75,6 @@ def is_gru(operator: nn.Module) -> bool:
     return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
 
 
-def _check(operator: nn.Module, channels: int) -> None:
-    if isinstance(operator, nn.GRUCell):
-        widths = operator.input_size, operator.hidden_size
-        if widths != (channels, channels):
-            raise InvalidParameter(
-                f"the operator takes {widths[0]} and gives {widths[1]} channels; wanted {channels}"
-            )
-    # The backward pass runs the operator again and must get the same results.
-    unsteady = [m for m in operator.modules() if isinstance(m, _UNSTEADY)]
-    if unsteady:
-        raise InvalidParameter(
-            f"the operator holds a {type(unsteady[0]).__name__}, which in training gives another "
-            "result for the same pair; wanted an operator without dropout and batch norm"
-        )
-
-
 _OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
     "gru": SymmetricGRU,
     "mlp": SymmetricMLP,
@@ -104,12 +82,18 @@ _OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
 
 
 def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
-    """The operator of that name, or the checked module itself.
+    """The operator of that name, or the module itself.
 
-    Raises `InvalidParameter` for an unknown name, another width, or dropout and batch norm.
+    Raises `InvalidParameter` for an unknown name or another width.
     """
     if isinstance(operator, nn.Module):
-        _check(operator, channels)
+        if isinstance(operator, nn.GRUCell):
+            widths = operator.input_size, operator.hidden_size
+            if widths != (channels, channels):
+                raise InvalidParameter(
+                    f"the operator takes {widths[0]} and gives {widths[1]} channels; "
+                    f"wanted {channels}"
+                )
         return operator
     otherwise = "a module that takes two tensors [P, channels] and returns one"
     return find("operator", operator, _OPERATORS, otherwise)(channels)

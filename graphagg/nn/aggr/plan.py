@@ -161,7 +161,7 @@ class LCMPlan:
 
         of_node = block_of[owner[by_rank]]
         return cls(
-            # A copy: a plan that held the user's tensor would keep it alive in the cache.
+            # A copy: the user may change the tensor.
             ptr=segments.ptr.clone(),
             order=order,
             left=local(left[by_rank], of_node),

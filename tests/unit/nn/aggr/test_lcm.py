@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidBatch
-from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold, gru_fold
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold
 from graphagg.nn.aggr.operators import SymmetricGRU
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomized
@@ -57,7 +57,7 @@ def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged
 def test_the_tree_by_masks_that_onnx_gets_is_the_same(operator: str, batch: Ragged) -> None:
     module, x = randomized(LCMAggregation(4, 4, operator=operator)), batch.rows()
     wanted = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
-    found = module._traced(x, batch.index, None, len(batch.sizes), onnx=True)
+    found = module._traced(x, batch.index, None, len(batch.sizes))
     assert_same(outcome(module, x, found), wanted)
 
 
@@ -145,15 +145,12 @@ def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> No
         assert_same(outcome(module, x, module(x, plan=plan)), wanted)
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
-def test_gates_that_are_computed_twice_give_the_same(
-    operator: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module, batch = randomized(LCMAggregation(4, 4, operator=operator)), Ragged((70, 3, 0, 40), 2)
+def test_gates_that_are_computed_twice_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, batch = randomized(LCMAggregation(4, 4)), Ragged((70, 3, 0, 40), 2)
     x, segments = batch.rows(), Segments.from_ptr(batch.ptr, 113)
     plan = LCMPlan.from_segments(segments, block_rows=50, pass_nodes=8)
     wanted = outcome(module, x, module(x, plan=plan))
-    monkeypatch.setattr(gru_fold, "KEPT_BY_FORWARD", 0)
+    monkeypatch.setattr(fold, "KEPT_BY_FORWARD", 0)
     assert_same(outcome(module, x, module(x, plan=plan)), wanted)
     monkeypatch.setattr(fold, "_KEPT", 10)
     assert_same(outcome(module, x, module(x, plan=plan)), wanted)

@@ -8,7 +8,7 @@ GINE or without message passing, with the recipe's dropout of attention weights 
 PyG's and ours take turns; figures are CPU of the thread, medians over the pairs, ratios are medians
 of the pairs' ratios. `plan known` is ours with the batch's plan made, as from the second layer of a
 model on. Memory is the peak of the resident set in the first step of a fresh process, of the
-larger batches. `compiled` is ours through `torch.compile`, one graph.
+larger batches.
 """
 
 from __future__ import annotations
@@ -45,26 +45,23 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--cases", type=int, default=len(CASES), help="number of first cases")
-    parser.add_argument("--compiled", action="store_true", help="also through torch.compile")
     chosen = parser.parse_args()
     report = Report(Path("build/bench/layer"))
-    fill(report, chosen.pairs, chosen.repeat, CASES[: chosen.cases], compiled=chosen.compiled)
+    fill(report, chosen.pairs, chosen.repeat, CASES[: chosen.cases])
     report.save()
 
 
 def run(report: Report) -> None:
     """All cases, for the common report."""
-    fill(report, 5, 5, CASES, compiled=False)
+    fill(report, 5, 5, CASES)
 
 
-def fill(
-    report: Report, pairs: int, repeat: int, cases: list[dict[str, Any]], *, compiled: bool
-) -> None:
+def fill(report: Report, pairs: int, repeat: int, cases: list[dict[str, Any]]) -> None:
     torch.set_num_threads(1)
     report.heading("GPS layer on molecules beside GPSConv: ms of CPU, forward and backward")
     rows, names = [], list[str]()
     for case in cases:
-        costs = measured(steps(**case, compiled=compiled), pairs, repeat)
+        costs = measured(steps(**case), pairs, repeat)
         names = list(costs)[1:]
         row: list[object] = [case["graphs"], "GINE" if case["gine"] else "none", case["dropout"]]
         row.append(milliseconds(costs["PyG"]))
@@ -95,9 +92,7 @@ def measured(
     return costs
 
 
-def steps(
-    graphs: int, gine: bool, dropout: float, *, compiled: bool = False
-) -> dict[str, Callable[[], None]]:
+def steps(graphs: int, gine: bool, dropout: float) -> dict[str, Callable[[], None]]:
     """One step of each side; gradients are dropped first, as an optimizer's step would."""
     torch.manual_seed(0)
     x, edges, batch = batch_of(zinc_sizes()[:graphs])
@@ -123,15 +118,11 @@ def steps(
 
         return both
 
-    sides = {
+    return {
         "PyG": step(peer, lambda: peer(x, edges, batch, **more)),
         "ours": step(layer, lambda: layer(x, edges, attr, batch=batch)[0]),
         "plan known": step(layer, lambda: layer(x, edges, attr, segments=segments)[0]),
     }
-    if compiled:
-        fast = torch.compile(layer, fullgraph=True, dynamic=True)
-        sides["compiled"] = step(layer, lambda: fast(x, edges, attr, ptr=segments.ptr)[0])
-    return sides
 
 
 def peak(side: str, **case: Any) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby, repeat
 from operator import itemgetter
 
@@ -92,15 +92,3 @@ def in_key_order(blocks: Sequence[tuple[Array, Sequence[Array]]]) -> list[Array]
     order = np.argsort(np.concatenate([keys for keys, _ in blocks]), kind="stable")
     columns = zip(*(columns for _, columns in blocks), strict=True)
     return [np.concatenate(column)[order] for column in columns]
-
-
-def order_of(table: StringTable, per_run: int) -> Iterator[int]:
-    """Positions of strings in a stable ascending order; `per_run` are sorted at a time."""
-
-    def sorted_run(first: int) -> Iterator[tuple[bytes, int]]:
-        last = min(first + per_run, len(table))
-        order = array("i", sorted(range(first, last), key=table.raw))
-        return ((table.raw(i), i) for i in order)
-
-    runs = [sorted_run(first) for first in range(0, len(table), per_run)]
-    return (i for _, i in heapq.merge(*runs))

@@ -7,7 +7,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -16,7 +15,6 @@ from graphagg.arrays import Array, Mask
 from graphagg.errors import DuplicateId, EmptyCorpus
 from graphagg.progress import Progress
 from graphagg.rag.documents.passages import Passage, iterable
-from graphagg.rag.indexing.merging import order_of
 from graphagg.rag.models.chunking import ChunkConfig, Source, clash, split
 from graphagg.rag.tables.segments import PassageTable, segment_prefix
 from graphagg.store import ArtifactWriter, blocks
@@ -25,11 +23,8 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
 
 _BATCH = 1_000  # passages that are written together
-_RUN = 200_000  # ids that are sorted together
 _PREFIX = f"{segment_prefix(0)}passages"
 _STRINGS = ("ids", "titles", "metadata", "documents")
-_NAMES = "taken"
-_DOCUMENT, _CHUNK, _PASSAGE = 0, 1, 2  # kinds of names; a document has one if it was split
 
 
 class _InputFailed(Exception):
@@ -47,10 +42,10 @@ def reading() -> Iterator[None]:
 
 
 class PassageFiles(Sequence[Passage]):
-    """The passages of a new version, in its folder; temporary files are in `scratch`."""
+    """The passages of a new version, in its folder."""
 
-    def __init__(self, writer: ArtifactWriter, scratch: Path) -> None:
-        self._writer, self._scratch = writer, scratch
+    def __init__(self, writer: ArtifactWriter) -> None:
+        self._writer = writer
         self._strings = {
             name: GrowingStrings(writer.folder, f"{_PREFIX}.{name}") for name in _STRINGS
         }
@@ -61,9 +56,7 @@ class PassageFiles(Sequence[Passage]):
             name: GrowingFile(writer.path(f"{_PREFIX}.{name}.npy"), dtype, width=width)
             for name, (dtype, width) in arrays.items()
         }
-        # Every name that is taken: the ids of passages, and of documents that were split.
-        self._names = GrowingStrings(scratch, _NAMES)
-        self._kinds, self._rows, self._documents = bytearray(), array("i"), array("i")
+        self._split = bytearray()  # of each passage, whether it is a chunk
         self._sizes = array("i")
         self._table: PassageTable | None = None
 
@@ -77,10 +70,12 @@ class PassageFiles(Sequence[Passage]):
             InvalidPassage: a document is unsound, or its metadata is no JSON.
             DuplicateId: two passages share an id.
         """
-        batch: list[tuple[int, list[Passage]]] = []
+        batch: list[Passage] = []
         for i, given in enumerate(_guarded(documents)):
-            batch.append((i, split(given, chunking, f"passage {i}")))
-            if len(batch) == _BATCH:
+            passages = split(given, chunking, f"passage {i}")
+            batch += passages
+            self._split += bytes([len(passages) > 1]) * len(passages)
+            if len(batch) >= _BATCH:
                 self._append(batch)
                 batch = []
                 progress("reading", len(self), 0)  # the total is not known
@@ -88,33 +83,19 @@ class PassageFiles(Sequence[Passage]):
         if not len(self):
             raise EmptyCorpus("the corpus holds no passages; give at least one")
         progress("reading", len(self), len(self))
-        for file in (*self._strings.values(), self._names):
+        for file in (*self._strings.values(), *self._arrays.values(), self._texts):
             file.close()
-        for growing in self._arrays.values():
-            growing.close()
-        self._texts.close()
         self._table = PassageTable.open(ArrayFolder(self._writer.folder), _PREFIX)
-        self._write_order()
+        ids, documents, positions = self.table.ids, self.table.documents, self.table.positions
+        is_chunk = np.frombuffer(self._split, np.bool_)
+        by_id = checked_order(ids, documents, positions, is_chunk)
+        write_id_order(self._writer, by_id, len(self))
 
-    def _append(self, batch: Sequence[tuple[int, list[Passage]]]) -> None:
-        names: list[str] = []
-        for document, passages in batch:
-            is_split = len(passages) > 1
-            kinds = [_DOCUMENT] if is_split else []
-            names += [passages[0].document] if is_split else []
-            kinds += [_CHUNK if is_split else _PASSAGE] * len(passages)
-            names += [passage.id for passage in passages]
-            rows = range(len(self), len(self) + len(passages))
-            self._rows.extend([rows[0], *rows] if is_split else rows)
-            self._kinds.extend(kinds)
-            self._documents.extend([document] * len(kinds))
-            self._sizes.extend(len(passage.text) for passage in passages)
-        self._names.append(StringTable.pack(names))
-        table = PassageTable.of([passage for _, passages in batch for passage in passages])
-        for name, file in self._strings.items():
+    def _append(self, batch: Sequence[Passage]) -> None:
+        self._sizes.extend(len(passage.text) for passage in batch)
+        table = PassageTable.of(batch)
+        for name, file in (self._strings | self._arrays).items():
             file.append(getattr(table, name))
-        for name, growing in self._arrays.items():
-            growing.append(getattr(table, name))
         self._texts.append(table.texts)
 
     def __len__(self) -> int:
@@ -149,29 +130,38 @@ class PassageFiles(Sequence[Passage]):
             size += length
         return [range(*pair) for pair in pairwise([*bounds, len(self)])]
 
-    def _write_order(self) -> None:
-        """Write the order of ids, and reject duplicates."""
-        names = ArrayFolder(self._scratch).strings(_NAMES)
-        order = np.fromiter(order_of(names, _RUN), np.int64, len(names))
-        self._check_names(names, order)
-        kinds = np.frombuffer(bytes(self._kinds), np.uint8)
-        by_id = np.array(self._rows, np.int32)[order[kinds[order] != _DOCUMENT]]
-        write_id_order(self._writer, by_id, len(self))
 
-    def _check_names(self, names: StringTable, order: Array) -> None:
-        """Raise `DuplicateId` for the first name that is taken."""
-        raws = ((i, names.raw(i)) for i in order)
-        pairs = pairwise(raws)
-        twice = [(int(b), int(a)) for (a, name), (b, other) in pairs if name == other]
-        if not twice:
-            return
-        second, first = min(twice)
-        name, where = names[second], f"passage {self._documents[second]}"
-        for one in (first, second):
-            if self._kinds[one] == _CHUNK:
-                document = self.table.documents[self._rows[one]]
-                raise DuplicateId(clash(name, document, name, where))
-        raise DuplicateId(f"{where}: id {name!r} was used before; ids must be unique in a corpus")
+def checked_order(
+    ids: StringTable, documents: StringTable, positions: Array, is_chunk: Mask
+) -> Array:
+    """The rows `[R]` in the order of their ids; raises `DuplicateId`.
+
+    `is_chunk` marks the chunks of documents that this library split: the ids of these documents are
+    taken too.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    begins, rows = ~is_chunk | (positions == 0), np.arange(len(ids))
+    split = np.flatnonzero(is_chunk & begins)
+    source = np.insert(rows, split, len(ids) + np.arange(len(split)))
+    is_passage, row = source < len(ids), np.insert(rows, split, split)
+    names = StringTable.joined([ids, documents.take(split)]).take(source) if len(split) else ids
+    buffers = [None, pa.py_buffer(names.offsets), pa.py_buffer(names.data)]
+    strings = pa.Array.from_buffers(pa.large_binary(), len(names), buffers)
+    positions_of_strings = pc.array_sort_indices(strings)  # stable
+    ordered = strings.take(positions_of_strings)
+    order = positions_of_strings.to_numpy().astype(np.int64)
+    repeats = np.flatnonzero(pc.equal(ordered[1:], ordered[:-1]).to_numpy(zero_copy_only=False))
+    if not len(repeats):
+        return row[order[is_passage[order]]].astype(np.int32)
+    at = repeats[order[repeats + 1].argmin()]
+    first, second = order[at : at + 2].tolist()
+    name, where = names[second], f"passage {np.count_nonzero(begins[: row[second] + 1]) - 1}"
+    for one in (first, second):
+        if is_passage[one] and is_chunk[row[one]]:
+            raise DuplicateId(clash(name, documents[int(row[one])], name, where))
+    raise DuplicateId(f"{where}: id {name!r} was used before; ids must be unique in a corpus")
 
 
 def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> Mask:

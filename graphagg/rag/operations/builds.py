@@ -35,7 +35,7 @@ def build_here(
     rows, vectors = rows_of(passages, config.columns, config.vectors)
     chunking = config.chunking if vectors is None else None
     with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
-        corpus = PassageFiles(publication.writer, scratch)
+        corpus = PassageFiles(publication.writer)
         corpus.write(rows, chunking, progress)
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))

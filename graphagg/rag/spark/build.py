@@ -4,11 +4,11 @@ Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
 
 1. records, passages: read, checked, split where they are long, and written in blocks of consecutive
    rows, in the order of the input (`records`).
-2. ids: the order of ids, by a distributed sort (`whole`).
+2. The order of ids, in one task (`whole`).
 3. segment: entities, sentences, vectors, names and words of each block; models load once per worker
    process.
 4. The stages of `graphagg.rag.indexing.engine`, as tasks.
-5. metadata, inverted lists (`whole`).
+5. Metadata and inverted lists (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
 """
@@ -39,7 +39,7 @@ from graphagg.rag.spark.records import (
     load_passages,
     write_passages,
 )
-from graphagg.rag.spark.whole import IDS, write_order, write_tables
+from graphagg.rag.spark.whole import write_order, write_tables
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
@@ -47,7 +47,7 @@ from graphagg.store import Publication
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
 """Pairs or postings that a task holds; about 100 bytes each."""
-STAGES = ("records", PASSAGES, IDS, SEGMENT_STAGE, MENTIONS)
+STAGES = ("records", PASSAGES, SEGMENT_STAGE, MENTIONS)
 """The stages that are reported, in their order."""
 
 
@@ -70,7 +70,7 @@ def write_with_spark(
         arrays = BuildArrays(job.blocks, job.arrays, job.version(publication))
         passages = write_passages(job, source, recipe.chunking, passages_per_task)
         starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
-        write_order(job, arrays, passages, starts, ENTRIES_PER_TASK)
+        write_order(job, arrays, passages)
         digest = _digest(arrays, passages)
         if not spark_build.force and recipe.is_built(publication.location, digest):
             return

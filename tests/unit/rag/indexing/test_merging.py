@@ -17,8 +17,8 @@ from graphagg.rag.indexing.merging import (
     insert_sorted,
     key_ranges,
     merge_strings,
-    order_of,
 )
+from graphagg.rag.indexing.passage_files import checked_order
 from graphagg.store.ranges import GrowingStrings
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
@@ -74,10 +74,11 @@ def test_entries_of_blocks_by_key(blocks: list[list[tuple[int, int]]], most: int
     assert all(len(part[0]) <= max(most, largest) for part in parts)
 
 
-@given(st.lists(WORDS, max_size=20), st.integers(1, 7))
-def test_an_order_of_strings(words: list[str], per_run: int) -> None:
-    wanted = sorted(range(len(words)), key=lambda i: words[i].encode())
-    assert list(order_of(StringTable.pack(words), per_run)) == wanted
+@given(st.lists(WORDS, max_size=20, unique=True))
+def test_the_order_of_ids(words: list[str]) -> None:
+    ids, none = StringTable.pack(words), np.zeros(len(words), np.bool_)
+    order = checked_order(ids, StringTable.pack([""] * len(words)), none, none)
+    assert order.tolist() == sorted(range(len(words)), key=lambda i: words[i].encode())
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def rows_of(
     (encoded,) = retriever.encode(retriever.read([question.text], index.models), index.models)
     answer, rows = retriever._distinct(encoded, max(KS)), []
     hits, scores = answer.hits, answer.ranking.scores
-    foreign = index.snapshot.is_foreign(retriever.scope.view)
+    foreign = index.snapshot.is_foreign(retriever.view)
     assert scores is not None
     for k in KS if hits else ():
         first = hits[:k]

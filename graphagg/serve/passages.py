@@ -216,7 +216,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         with trace.stage("retrieve"):
             answers = retriever.answer(encoded.questions, search.ranked, request)
         with trace.stage("explain"):
-            visible, view = snapshot.mask(request.selection), retriever.scope.view
+            visible, view = snapshot.mask(request.selection), retriever.view
             return [
                 {
                     "hits": [

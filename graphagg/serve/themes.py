@@ -132,7 +132,7 @@ def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> Them
         stored = snapshot.cached("stored map", version, lambda: read_map(snapshot, None))
         if stored is not None and not stored.is_old:
             return stored
-    view = snapshot.scope(Selection(filter)).view
+    view = snapshot.view_of(Selection(filter))
     return kept_map(snapshot, view, MapConfig())
 
 

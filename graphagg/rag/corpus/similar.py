@@ -155,7 +155,7 @@ def _suggested(view: View, entities: Ints, name: str) -> str:
 
 def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _Space:
     """Return the vectors of a selection; the last used ones are cached."""
-    view = snapshot.scope(selection).view
+    view = snapshot.view_of(selection)
     one_of("by", by, get_args(By))
 
     def make() -> _Space:

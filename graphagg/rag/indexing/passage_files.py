@@ -83,19 +83,23 @@ class PassageFiles(Sequence[Passage]):
         if not len(self):
             raise EmptyCorpus("the corpus holds no passages; give at least one")
         progress("reading", len(self), len(self))
-        for file in (*self._strings.values(), *self._arrays.values(), self._texts):
-            file.close()
+        for strings in self._strings.values():
+            strings.close()
+        for growing in self._arrays.values():
+            growing.close()
+        self._texts.close()
         self._table = PassageTable.open(ArrayFolder(self._writer.folder), _PREFIX)
-        ids, documents, positions = self.table.ids, self.table.documents, self.table.positions
-        is_chunk = np.frombuffer(self._split, np.bool_)
-        by_id = checked_order(ids, documents, positions, is_chunk)
+        table, is_chunk = self._table, np.frombuffer(self._split, np.bool_)
+        by_id = checked_order(table.ids, table.documents, table.positions, is_chunk)
         write_id_order(self._writer, by_id, len(self))
 
     def _append(self, batch: Sequence[Passage]) -> None:
         self._sizes.extend(len(passage.text) for passage in batch)
         table = PassageTable.of(batch)
-        for name, file in (self._strings | self._arrays).items():
-            file.append(getattr(table, name))
+        for name, strings in self._strings.items():
+            strings.append(getattr(table, name))
+        for name, growing in self._arrays.items():
+            growing.append(getattr(table, name))
         self._texts.append(table.texts)
 
     def __len__(self) -> int:
@@ -154,7 +158,8 @@ def checked_order(
     order = positions_of_strings.to_numpy().astype(np.int64)
     repeats = np.flatnonzero(pc.equal(ordered[1:], ordered[:-1]).to_numpy(zero_copy_only=False))
     if not len(repeats):
-        return row[order[is_passage[order]]].astype(np.int32)
+        by_id: Array = row[order[is_passage[order]]].astype(np.int32)
+        return by_id
     at = repeats[order[repeats + 1].argmin()]
     first, second = order[at : at + 2].tolist()
     name, where = names[second], f"passage {np.count_nonzero(begins[: row[second] + 1]) - 1}"

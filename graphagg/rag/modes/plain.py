@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphagg.arrays import Floats
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.modes.protocol import (
     EncodedReading,
@@ -24,7 +23,6 @@ from graphagg.rag.question.reading import QuestionReading, read_terms
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
-from graphagg.rag.snapshot.snapshot import PassageSnapshot, Scope
 from graphagg.rag.tables.vectors import Rows
 
 RRF_K, RRF_DEPTH = 60, 50
@@ -38,8 +36,7 @@ class Dense(ReadingRetriever[object]):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find the terms, which confidence needs."""
-        view, analyzers = self.scope.view, self.snapshot.analyzers
-        return [read_terms(text, view, analyzers) for text in questions]
+        return [read_terms(text, self.view, self.snapshot.analyzers) for text in questions]
 
     def _rank(self, question: EncodedReading, k: int) -> RankedHits:
         return self._rank_by_vector(self._scores(question))
@@ -54,7 +51,7 @@ class BM25(Retriever[object, QuestionReading, QuestionReading]):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find the terms."""
-        return readings(self.snapshot, self.scope, questions)
+        return readings(self.snapshot, self.view, questions)
 
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
@@ -63,11 +60,11 @@ class BM25(Retriever[object, QuestionReading, QuestionReading]):
         return list(questions)
 
     def _rank(self, question: QuestionReading, k: int) -> RankedHits:
-        snapshot, scope = self.snapshot, self.scope
-        lexical = Lexical(scope.view, question.terms)
+        snapshot, lexical = self.snapshot, Lexical(self.view, question.terms)
 
         def first(n: int) -> list[Hit]:
-            return plain_hits(snapshot.corpus, *bm25_rows(snapshot, scope, lexical, n), "bm25")
+            rows, scores = top_rows(*lexical.scores, n, snapshot.ranks, self.view)
+            return plain_hits(snapshot.corpus, rows, scores, "bm25")
 
         return RankedHits(first)
 
@@ -76,13 +73,6 @@ class BM25(Retriever[object, QuestionReading, QuestionReading]):
     ) -> list[int]:
         shares = term_shares(self.snapshot, rows, passages, question.terms)
         return [int(each.argmax()) for each in shares]
-
-
-def bm25_rows(
-    snapshot: PassageSnapshot, scope: Scope, lexical: Lexical, k: int
-) -> tuple[Rows, Floats]:
-    """The `k` passages that match a question's words best, and their scores."""
-    return top_rows(*lexical.scores, k, snapshot.ranks, scope.view, scope.allowed)
 
 
 class RRF(ReadingRetriever[object]):
@@ -96,9 +86,9 @@ class RRF(ReadingRetriever[object]):
 
     def _fused(self, question: QuestionScores, k: int, depth: int) -> list[Hit]:
         """Fuse `depth` passages of both lists into `k` hits, best first."""
-        snapshot, scope = self.snapshot, self.scope
-        by_vector, _ = question.nearest(depth, scope.allowed)
-        by_words, scores = bm25_rows(snapshot, scope, question.lexical, depth)
+        snapshot, lexical = self.snapshot, question.lexical
+        by_vector, _ = question.nearest(depth)
+        by_words, scores = top_rows(*lexical.scores, depth, snapshot.ranks, self.view)
         shares: dict[int, dict[str, float]] = {}
         for name, rows in (("dense", by_vector), ("bm25", by_words[scores > 0])):
             for rank, row in enumerate(rows.tolist(), start=1):

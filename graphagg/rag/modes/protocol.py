@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from graphagg.arrays import Floats, Mask
+from graphagg.arrays import Floats
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
@@ -27,8 +27,9 @@ from graphagg.rag.question.reading import QuestionReading, read_question
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits
-from graphagg.rag.snapshot.snapshot import PassageSnapshot, Scope
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Queries, Rows
+from graphagg.rag.tables.view import View
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ Q = TypeVar("Q", bound=EncodedQuestion)
 
 
 class Retriever(ABC, Generic[C, R, Q]):
-    """Answers questions from one scope of an opened version, in one mode.
+    """Answers questions from one view of an opened version, in one mode.
 
     `C` is the class of the settings (`config_type`; None: no settings), `R` a question that was
     read, `Q` one that is also encoded.
@@ -96,8 +97,8 @@ class Retriever(ABC, Generic[C, R, Q]):
     mode: ClassVar[Mode]
     config_type: ClassVar[type[Any] | None] = None
 
-    def __init__(self, snapshot: PassageSnapshot, scope: Scope, config: C) -> None:
-        self.snapshot, self.scope, self.config = snapshot, scope, config
+    def __init__(self, snapshot: PassageSnapshot, view: View, config: C) -> None:
+        self.snapshot, self.view, self.config = snapshot, view, config
 
     @abstractmethod
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[R]:
@@ -119,7 +120,7 @@ class Retriever(ABC, Generic[C, R, Q]):
         self, questions: Sequence[Q], k: int, request: Request = DEFAULT_REQUEST
     ) -> list[Hits]:
         """Find the `k` best passages of each question, best first; each text once."""
-        if not self.scope.view.passages:
+        if not self.view.passages:
             return [Hits(confidence=None if self.mode == "bm25" else 0.0) for _ in questions]
         return [self._answer(question, k, request) for question in questions]
 
@@ -139,7 +140,7 @@ class Retriever(ABC, Generic[C, R, Q]):
         if ranking.scores is None:
             return None
         rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
-        profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.scope.view)
+        profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.view)
         return confidence_of(ranking.scores, hits, rows, profile, k, ranking.spread, foreign)
 
     def _rescored(self, question: Q, k: int, rescoring: Rescoring) -> DistinctHits:
@@ -152,20 +153,14 @@ class Retriever(ABC, Generic[C, R, Q]):
 
         now = rescoring.as_of
         if now is None and rescoring.recency is not None:
-            now = self.snapshot.newest(self._visible)
+            now = self.snapshot.newest(self.view.visible)
         hits = rescoring.hits(question.text, k, now, first)
         assert distinct is not None, "rescoring reads the ranking"
         return replace(distinct, hits=hits)
 
-    @property
-    def _visible(self) -> Mask:
-        """Mask `[R]` of the passages that may be hits."""
-        visible: Mask = self.scope.view.visible
-        return visible if self.scope.allowed is None else self.scope.allowed & visible
-
     def _distinct(self, question: Q, k: int) -> DistinctHits:
         """The first `k` hits of distinct texts, each with the ids of its copies."""
-        snapshot, visible, count = self.snapshot, self._visible, k
+        snapshot, visible, count = self.snapshot, self.view.visible, k
         ranking = self._rank(question, k)
         while True:
             hits, distinct, copied = ranking.first(count), list[Hit](), set[str]()
@@ -202,7 +197,7 @@ class Retriever(ABC, Generic[C, R, Q]):
 
     def _explanation(self, question: Q, row: int, k: int, rescoring: Rescoring) -> Explanation:
         identifier = self.snapshot.corpus.id(row)
-        if not self._visible[row]:
+        if not self.view.visible[row]:
             reason = f"passage {identifier!r} is left out by the filter"
             threshold = threshold_of(self.answer([question], k)[0])
             return Explanation(question.text, None, k, reason, None, threshold)
@@ -276,15 +271,13 @@ class VectorRetriever(Retriever[C, R, V]):
     """A mode that compares the vector of a question."""
 
     def _scores(self, question: V) -> QuestionScores:
-        view, dense = self.scope.view, self.snapshot.dense
-        return QuestionScores(question.reading, question.query, question.words, view, dense)
+        reading, dense = question.reading, self.snapshot.dense
+        return QuestionScores(reading, question.query, question.words, self.view, dense)
 
     def _rank_by_vector(self, scores: QuestionScores) -> RankedHits:
         """Rank by similarity only."""
-        corpus, allowed = self.snapshot.corpus, self.scope.allowed
-        return RankedHits(
-            lambda n: plain_hits(corpus, *scores.nearest(n, allowed), "dense"), scores
-        )
+        corpus = self.snapshot.corpus
+        return RankedHits(lambda n: plain_hits(corpus, *scores.nearest(n), "dense"), scores)
 
     def _closest(self, question: V, rows: Rows, passages: Sequence[Passage]) -> list[int]:
         """By similarity; ties go to the first."""
@@ -297,7 +290,7 @@ class ReadingRetriever(VectorRetriever[C, QuestionReading, EncodedReading]):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find terms and entities; needs no model."""
-        return readings(self.snapshot, self.scope, questions)
+        return readings(self.snapshot, self.view, questions)
 
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
@@ -316,10 +309,10 @@ class ReadingRetriever(VectorRetriever[C, QuestionReading, EncodedReading]):
 
 
 def readings(
-    snapshot: PassageSnapshot, scope: Scope, questions: Sequence[str]
+    snapshot: PassageSnapshot, view: View, questions: Sequence[str]
 ) -> list[QuestionReading]:
     """Terms and named entities of questions; needs no model."""
-    view, analyzers, listed = scope.view, snapshot.analyzers, snapshot.listed
+    analyzers, listed = snapshot.analyzers, snapshot.listed
     return [read_question(text, view, analyzers, listed) for text in questions]
 
 

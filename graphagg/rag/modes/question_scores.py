@@ -6,12 +6,12 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask
+from graphagg.arrays import Array
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_k
-from graphagg.rag.tables.vectors import Queries, Rows, RowSet, Vectors
+from graphagg.rag.tables.vectors import Queries, Rows, Vectors
 from graphagg.rag.tables.view import View
 
 
@@ -70,11 +70,8 @@ class QuestionScores:
         _, similarities = self.nearest(1)
         return float(similarities[0]) if len(similarities) else 0.0
 
-    def nearest(self, k: int, allowed: Mask | None = None) -> tuple[Rows, Array]:
-        """The `k` most similar visible passages, best first; of `allowed` (`[R]`) if not None."""
-        if allowed is not None:
-            may = allowed & self._view.visible
-            return self._dense.search(self.query, k, RowSet(may, int(np.count_nonzero(may))))
+    def nearest(self, k: int) -> tuple[Rows, Array]:
+        """The `k` most similar visible passages, best first."""
         if self.is_exact:
             rows = self._view.rows
             best = top_k(self.similarities, k, self._dense.ranks[rows])

@@ -215,7 +215,7 @@ class IndexedCorpus(Index[PassageVersion]):
             InvalidParameter: ids are not a list.
         """
         snapshot = self.snapshot
-        return corpus_graph(snapshot, snapshot.scope(_selection(visible)).view, config)
+        return corpus_graph(snapshot, snapshot.view_of(_selection(visible)), config)
 
     def map(
         self,

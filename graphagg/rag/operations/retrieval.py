@@ -44,9 +44,9 @@ def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
         InvalidFilter: the filter has an unknown key or a value of another type.
     """
     snapshot, config, retriever = version.snapshot, request.config, retriever_of(request.mode)
-    scope, config_type = snapshot.scope(request.selection), retriever.config_type
+    view, config_type = snapshot.view_of(request.selection), retriever.config_type
     if config_type is MultihopConfig and config is None:
-        config = snapshot.multihop_config(scope.view)
+        config = snapshot.multihop_config(view)
     elif config_type is not None and config is None:
         config = config_type()
     if config_type is not None and not isinstance(config, config_type):
@@ -54,7 +54,7 @@ def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
             f"config is a {type(config).__name__}, wanted a {config_type.__name__} for mode "
             f"{request.mode!r}"
         )
-    return retriever(snapshot, scope, config)
+    return retriever(snapshot, view, config)
 
 
 def answers(

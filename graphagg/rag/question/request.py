@@ -46,7 +46,6 @@ class RequestFields(VisibleFields, total=False):
 
     mode: Mode
     config: Config | None
-    bridge_through_filtered: bool
     as_of: When | None
     recency: Recency | None
     reranker: Reranker | None
@@ -81,8 +80,6 @@ class Request:
             passages.
         include: only these passages or documents, by their ids, or one id. None: all.
         exclude: passages or documents to leave out, by their ids, or one id.
-        bridge_through_filtered: let hidden passages lead to visible ones; they then change scores
-            and appear in hop paths.
         as_of: ISO 8601 date, or date and time: passages whose metadata `when` is later are hidden.
             Passages without a date stay visible. None: no limit.
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
@@ -105,7 +102,6 @@ class Request:
     filter: Mapping[str, Any] | None = None
     include: str | Iterable[str] | None = None
     exclude: str | Iterable[str] = ()
-    bridge_through_filtered: bool = False
     as_of: When | None = None
     recency: Recency | None = None
     reranker: Reranker | None = None
@@ -150,7 +146,6 @@ class Request:
             self.filter,
             None if self.include is None else tuple(self.include),
             tuple(self.exclude),
-            self.bridge_through_filtered,
             instant_of(self.as_of),
         )
 
@@ -240,8 +235,6 @@ class Selection:
         filter: conditions on metadata; see `graphagg.rag.documents.filters`. None: all.
         include: ids of documents or passages; None: all. A document's id takes all its chunks.
         exclude: ids of documents or passages to leave out.
-        bridge_through_filtered: whether hidden passages may lead to visible ones. They then change
-            scores and appear in paths.
         as_of: a moment in microseconds since 1970; passages whose `when` is later are hidden.
             None: none.
     """
@@ -249,7 +242,6 @@ class Selection:
     filter: Mapping[str, Any] | None = None
     include: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
-    bridge_through_filtered: bool = False
     as_of: int | None = None
 
     @property

@@ -22,16 +22,12 @@ def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
     return candidates[np.lexsort((ranks[candidates], -scores[candidates]))[:k]]
 
 
-def best_rows(
-    scored: Rows, scores: Array, k: int, ranks: Array, among: Mask | None
-) -> tuple[Rows, Array] | None:
+def best_rows(scored: Rows, scores: Array, k: int, ranks: Array) -> tuple[Rows, Array] | None:
     """The `k` rows of greatest score above 0, and their scores, best first.
 
     Arguments as for `top_rows`. None where fewer than `k` score above 0.
     """
     may = scores > 0.0
-    if among is not None:
-        may &= among[scored]
     if np.count_nonzero(may) < k:
         return None
     rows, values = scored[may], scores[may]
@@ -41,18 +37,15 @@ def best_rows(
     return rows[best], values[best]
 
 
-def top_rows(
-    scored: Rows, scores: Array, k: int, ranks: Array, view: View, allowed: Mask | None
-) -> tuple[Rows, Array]:
-    """The `k` rows of greatest score; rows without a score count 0.
+def top_rows(scored: Rows, scores: Array, k: int, ranks: Array, view: View) -> tuple[Rows, Array]:
+    """The `k` visible rows of greatest score; rows without a score count 0.
 
-    `scored` are the rows that have `scores`; `ranks` `[R]` break ties. `allowed` `[R]` masks
-    the rows that may be chosen; None: all visible ones.
+    `scored` are the rows that have `scores`; `ranks` `[R]` break ties.
     """
-    best = best_rows(scored, scores, k, ranks, allowed)
+    best = best_rows(scored, scores, k, ranks)
     if best is not None:
         return best
-    rows = view.rows if allowed is None else np.flatnonzero(allowed)
+    rows = view.rows
     values = spread(scored, scores, len(view.visible))[rows]
     chosen = top_k(values, k, ranks[rows])
     return rows[chosen], values[chosen]

@@ -9,7 +9,6 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import Any, TypeVar
 
@@ -47,14 +46,6 @@ REVISION = 20  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _CACHED = 12  # the last used views, masks of filters and searches
 _AFTER_HASH = chr(ord("#") + 1)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The view that a question is answered from, and a mask of possible hits (None: all)."""
-
-    view: View
-    allowed: Mask | None
 
 
 class PassageSnapshot:
@@ -172,18 +163,13 @@ class PassageSnapshot:
 
     # --- visibility -------------------------------------------------------------------------------
 
-    def scope(self, selection: Selection) -> Scope:
-        """The view of a selection, and the passages that may be hits.
+    def view_of(self, selection: Selection) -> View:
+        """The view of a selection of passages.
 
         Raises `InvalidFilter`, or `InvalidParameter` where `as_of` is set and no passage
         has a date.
         """
-        if selection.is_all:
-            return Scope(self.view(None), None)
-        allowed = self.mask(selection)
-        if selection.bridge_through_filtered:
-            return Scope(self.view(None), allowed)
-        return Scope(self.view(allowed), None)
+        return self.view(None if selection.is_all else self.mask(selection))
 
     def mask(self, selection: Selection) -> Mask:
         """Mask `[R]` of the passages of a selection."""

@@ -126,7 +126,6 @@ def test_filters_windows_and_documents(call: Call, chunked: Path) -> None:
         "harbour#0", "mill#0", "mill#1",
     }  # fmt: skip
     assert set(ids("--exclude", "mill", "--exclude", "harbour#1")) == {"harbour#0"}
-    assert ids("--filter", "year<2000", "--bridge-through-filtered") == ids("--filter", "year<2000")
 
     question = ("rag", "search", chunked, "the old harbour of oak", "--mode", "bm25")
     (hit,) = call(*question, "-k", 1, "--window", 1, "--json").json["hits"]

@@ -76,7 +76,6 @@ OPTIONS = {
     "filter": FILTERS, "mode": st.sampled_from(MODES), "window": st.integers(0, 2),
     "include": st.none() | st.lists(IDS, max_size=3), "exclude": st.lists(IDS, max_size=2),
     "as_of": st.sampled_from([None, "1900-01-01"]), "recency": st.sampled_from([0, 0.5]),
-    "bridge_through_filtered": st.booleans(),
 }  # fmt: skip
 SEARCH = {"question": QUESTIONS, "k": st.integers(1, 6), **OPTIONS}
 BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {

@@ -93,7 +93,7 @@ def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]
         for mode in ("multihop", "linearrag", "rrf", "dense", "bm25"):
             yield lambda m=mode: index.explain(QUESTIONS[0], "p2", mode=m).to_json()
         yield lambda: index.retrieve(QUESTIONS[0], 5, filter={"n": {"gte": 3}, "tags": "a"})
-        yield lambda: index.retrieve(QUESTIONS[0], 5, exclude=["p5"], bridge_through_filtered=True)
+        yield lambda: index.retrieve(QUESTIONS[0], 5, exclude=["p5"])
         yield lambda: index.retrieve(QUESTIONS[0], 5, as_of="1830-01-01", recency=0.5)
         yield lambda: index.retrieve_documents(QUESTIONS[0], 5)
         for identifier in ids:

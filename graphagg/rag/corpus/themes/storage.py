@@ -71,7 +71,7 @@ def map_of_view(
 ) -> ThemeMap:
     """Return the map of a selection of passages; the last used ones are cached."""
     progress("themes", 0, 1)
-    themes = kept_map(snapshot, snapshot.scope(selection).view, config)
+    themes = kept_map(snapshot, snapshot.view_of(selection), config)
     progress("themes", 1, 1)
     return themes if labels is None else labeled(themes, labels, progress=progress)
 

@@ -30,7 +30,7 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[NamedQuestion]:
         """Find terms, and names by the extractor."""
-        view, analyzers = self.scope.view, self.snapshot.analyzers
+        view, analyzers = self.view, self.snapshot.analyzers
         named = []
         for text, note in zip(questions, models.extractor().annotate(questions), strict=True):
             names = (text[start:end] for start, end in note.mentions)
@@ -64,16 +64,16 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
 
     def _rank(self, question: SeededQuestion, k: int) -> RankedHits:
         """Rank by PageRank; a question that names no entity by similarity only."""
-        scores, allowed = self._scores(question), self.scope.allowed
+        scores = self._scores(question)
         if not question.seeds:
             return self._rank_by_vector(scores)
         search = self._search
         ranked = search.rank(question, scores.similarities, self.config)
-        return RankedHits(lambda n: search.hits(ranked, n, allowed), scores)
+        return RankedHits(lambda n: search.hits(ranked, n), scores)
 
     @property
     def _search(self) -> LinearRAGSearch:
-        corpus, view, ranks = self.snapshot.corpus, self.scope.view, self.snapshot.ranks
+        corpus, view, ranks = self.snapshot.corpus, self.view, self.snapshot.ranks
         # The cached search holds its view, so that no other view can get the same id.
         return self.snapshot.cached(
             "linearrag", str(id(view)), lambda: LinearRAGSearch(corpus, view, ranks)

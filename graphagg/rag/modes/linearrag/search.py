@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, Mask
+from graphagg.arrays import Array, Doubles, Ints
 from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
@@ -105,10 +105,10 @@ class LinearRAGSearch:
         distinct, position = np.unique(np.concatenate(rows), return_inverse=True)
         return distinct, np.log1p(np.bincount(position, np.concatenate(shares), len(distinct)))
 
-    def hits(self, walk: PassageWalk, k: int, allowed: Mask | None) -> list[Hit]:
-        """The `k` best passages; only among `allowed` (`[R]`) if not None."""
+    def hits(self, walk: PassageWalk, k: int) -> list[Hit]:
+        """The `k` best passages."""
         reached = walk.scores
-        rows, scores = top_rows(reached.rows, reached.scores, k, self.ranks, self.view, allowed)
+        rows, scores = top_rows(reached.rows, reached.scores, k, self.ranks, self.view)
         in_reset, position = lookup(walk.rows, rows)
         dense, entity = (
             reached.unit * np.where(in_reset, weights[position], 0.0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask, distinct
+from graphagg.arrays import Array, distinct
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.dense import DenseIndex
@@ -62,7 +62,7 @@ class CandidateScorer:
         self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
         self._weights = np.array([getattr(config.passage, name) for name in FEATURES])
 
-    def pool(self, question: QuestionScores, size: int, allowed: Mask | None) -> Rows:
+    def pool(self, question: QuestionScores, size: int) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
         weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
         titled = distinct(np.concatenate([np.zeros(0, np.int64), *question.titled]))
@@ -85,12 +85,7 @@ class CandidateScorer:
         pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
         # A named page joins however little else of the question it holds.
         best_titled = titled[top_k(prior(titled), _MOST_TITLED, ranks[titled])]
-        pool = distinct(np.concatenate([pool, best_titled]))
-        # Where hidden passages may lead on but not be chosen, enough of the others must be scored.
-        if allowed is not None and allowed[pool].sum() < size:
-            more, _ = question.nearest(size, allowed)
-            pool = distinct(np.concatenate([pool, more]))
-        return pool
+        return distinct(np.concatenate([pool, best_titled]))
 
     def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows with a term."""
@@ -101,7 +96,7 @@ class CandidateScorer:
         values[positions[is_held]] += weights.title
         of_others = weights.lexical * lexical.at(others) + weights.title
         rows, values = np.concatenate([rows, others]), np.concatenate([values, of_others])
-        best = best_rows(rows, values, size, ranks, None)
+        best = best_rows(rows, values, size, ranks)
         # Rows without a prior would come behind the nearest ones, of which there are more.
         return rows[values > 0.0] if best is None else best[0]
 

@@ -80,13 +80,13 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def search(self) -> MultihopSearch:
         """The search over the visible passages."""
         snapshot = self.snapshot
-        return MultihopSearch(snapshot.corpus, self.scope.view, snapshot.dense, self.config)
+        return MultihopSearch(snapshot.corpus, self.view, snapshot.dense, self.config)
 
     def ranking(
         self, question: EncodedReading, k: int, extra: Sequence[int] = ()
     ) -> MultihopRanking:
         """The ranking from which `k` passages are chosen; `extra` rows are scored, not chosen."""
-        return self.search.rank(self._scores(question), k, self.scope.allowed, extra)
+        return self.search.rank(self._scores(question), k, extra)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: DistinctHits

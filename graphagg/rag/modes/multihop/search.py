@@ -41,21 +41,14 @@ MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 class MultihopSearch(CandidateScorer):
     """Ranks passages for questions: scores candidates directly, and follows links between them."""
 
-    def rank(
-        self,
-        question: QuestionScores,
-        k: int,
-        allowed: Mask | None = None,
-        extra: Sequence[int] = (),
-    ) -> MultihopRanking:
+    def rank(self, question: QuestionScores, k: int, extra: Sequence[int] = ()) -> MultihopRanking:
         """Compute the ranking from which the `k` best passages of a question are chosen.
 
-        The ranking is the same for every `k` up to the pool's size. `allowed` `[R]` masks
-        the passages that may be chosen (None: all visible ones); `extra` rows are scored
-        for `explain`, never chosen.
+        The ranking is the same for every `k` up to the pool's size; `extra` rows are scored for
+        `explain`, never chosen.
         """
         # 1. The pool: the passages that F is computed for.
-        pool = self.pool(question, max(k, self.config.pool), allowed)
+        pool = self.pool(question, max(k, self.config.pool))
         others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
         candidates = self.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
@@ -87,8 +80,6 @@ class MultihopSearch(CandidateScorer):
             is_fresh = self._are_in(candidates.rows, fresh)
             frontier = _best(score, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
-        if allowed is not None:
-            eligible &= allowed[candidates.rows]
         return MultihopRanking(question, candidates, score, rounds, eligible)
 
     def links(

@@ -206,7 +206,7 @@ def test_a_closed_index_refuses(small_index: PassageIndex) -> None:
     small_index.close()
     small_index.close()
     assert "5 passages" in repr(small_index) and small_index.manifest.counts["passages"] == 5
-    assert retriever.scope  # what was begun before goes on
+    assert retriever.view  # what was begun before goes on
     calls: list[Callable[[], object]] = [
         lambda: small_index.retrieve("Who?"),
         lambda: small_index.delete("p1"),

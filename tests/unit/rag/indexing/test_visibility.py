@@ -196,27 +196,7 @@ def test_many_filters_in_turn_are_not_mixed_up(large: PassageIndex) -> None:
                 assert hit.passage.metadata["shelf"] == shelf
 
 
-def test_what_is_filtered_may_lead_but_is_never_a_hit(large: PassageIndex) -> None:
-    filter = {"shelf": {"in": [3, 4]}}
-    found = answers(large, k=25, filter=filter, bridge_through_filtered=True)
-    for batch in found.values():
-        for hits in batch:
-            assert len(hits) == 20 and {h.passage.metadata["shelf"] for h in hits} == {3, 4}
-            assert len({h.passage.id for h in hits}) == 20
-    through = {
-        hop.text
-        for hits in found["multihop"]
-        for hit in hits
-        for hop in hit.path
-        if hop.kind == "passage" and hop.text != hit.passage.id
-    }
-    assert any(large[identifier].metadata["shelf"] not in (3, 4) for identifier in through)
-    for name, batch in answers(large, filter={"shelf": 99}, bridge_through_filtered=True).items():
-        assert all(hits == [] for hits in batch), name
-
-
-@pytest.mark.parametrize("bridge", [False, True])
-def test_a_filter_that_hides_nothing_changes_nothing(large: PassageIndex, bridge: bool) -> None:
+def test_a_filter_that_hides_nothing_changes_nothing(large: PassageIndex) -> None:
     expected = answers(large)
     for asked in (
         Asked({"shelf": {"gte": 0}}, None),
@@ -224,5 +204,5 @@ def test_a_filter_that_hides_nothing_changes_nothing(large: PassageIndex, bridge
         Asked(None, [p.id for p in large]),
         Asked(None, None, ["absent"]),
     ):
-        found = answers(large, **asked.options, bridge_through_filtered=bridge)
+        found = answers(large, **asked.options)
         assert_same_answers(found, expected)

@@ -224,11 +224,6 @@ def test_what_cannot_be_explained(index: PassageIndex) -> None:
         assert told.reason.startswith("passage 'p01' is left out by the filter")
         told = index.explain(QUESTIONS[0], "p01", mode=mode, config=config, include=["absent"])
         assert (told.rank, told.hit, told.threshold) == (None, None, None)
-        bridged = index.explain(
-            QUESTIONS[0], "p01", mode=mode, config=config, exclude=["p01"],
-            bridge_through_filtered=True,
-        )  # fmt: skip
-        assert (bridged.rank, bridged.hit) == (None, None)
 
 
 def test_the_guide_explains_every_part_of_a_score() -> None:

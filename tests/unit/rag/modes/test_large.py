@@ -65,7 +65,7 @@ def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int) -> Non
     hidden = [f"p{n}" for n in range(seed % 4, count, 3)]
     with changed_index(seed, count) as index:
         ways: tuple[dict[str, Any], ...] = ({}, {"exclude": hidden})
-        for options in (*ways, {"exclude": hidden, "bridge_through_filtered": True}):
+        for options in ways:
             answers = index.retrieve_batch(QUESTIONS, 6, **options)
             with large_corpus():
                 found = index.retrieve_batch(QUESTIONS, 6, **options)
@@ -83,7 +83,7 @@ def test_the_best_by_words_and_titles_join_the_pool(
         retriever = index.retriever(mode="multihop", exclude=hidden)
         assert isinstance(retriever, Multihop)
         models, weights = index.models, retriever.config.passage
-        visible = retriever.scope.view.row_set.rows
+        visible = retriever.view.row_set.rows
         for asked in retriever.encode(retriever.read(QUESTIONS, models), models):
             question = retriever._scores(asked)
             titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
@@ -135,18 +135,14 @@ def test_a_mention_says_how_its_pair_is_tied(tmp_path: Path) -> None:
 def test_best_of_the_rows_that_have_a_score(values: list[float], k: int, data: Any) -> None:
     size = 40
     rows = np.array(sorted(data.draw(st.permutations(range(size)))[: len(values)]), np.int64)
-    among = np.array(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)))
     ranks = np.random.default_rng(len(values)).permutation(size)
-    for mask in (None, among):
-        every = np.flatnonzero(np.ones(size, bool) if mask is None else mask)
-        scores = spread(rows, np.array(values), size)
-        wanted = every[top_k(scores[every], k, ranks[every])]
-        found = best_rows(rows, np.array(values), k, ranks, mask)
-        positive = np.count_nonzero(scores[every] > 0)
-        assert (found is None) == (positive < k)
-        if found is not None:
-            assert found[0].tolist() == wanted.tolist()
-            assert found[1].tolist() == scores[wanted].tolist()
+    scores = spread(rows, np.array(values), size)
+    wanted = top_k(scores, k, ranks)
+    found = best_rows(rows, np.array(values), k, ranks)
+    assert (found is None) == (np.count_nonzero(scores > 0) < k)
+    if found is not None:
+        assert found[0].tolist() == wanted.tolist()
+        assert found[1].tolist() == scores[wanted].tolist()
 
 
 def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ class OfData(torch.nn.Module):
 
 
 AGGREGATORS = ("lcm", "pna", "sum", "mean", "max", "min", "mul", "var", "std", "softmax")
-LOCAL = ("gine", "gatedgcn", "gcn", "sage", "gat", "gin")
+LOCAL = ("gine", "gatedgcn", "gcn", "sage", "gin")
 ATTENTIONS = ("exact", "performer")
 TASKS: tuple[Task, ...] = ("graph", "node")
 PTR = torch.tensor([0, 4, 6])

@@ -94,7 +94,7 @@ def gps(attention: AttentionConfig, local: LocalConfig | None = None) -> Callabl
         encoding = (
             EncodingConfig("rwse", 16, size=16)
             if many
-            else EncodingConfig("lappe-deepset", 4, size=4, layers=2)
+            else EncodingConfig("lappe-deepset", 4, size=4)
         )
         head = (
             HeadConfig(task="graph", kind="mlp", pooling="mean", layers=2, norm="batch")

@@ -25,7 +25,6 @@ from graphagg.nn.settings import (
 
 Norm = Literal["batch", "layer", "none"]
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh"]
-Laplacian = Literal["sym", "rw", "none"]
 Order = Literal["gps", "gnn+"]
 Task = Literal["graph", "node", "edge"]
 HeadKind = Literal["san", "mlp", "dot"]
@@ -86,11 +85,8 @@ class EncodingConfig:
     Attributes:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
         dim: number of the model's channels for it.
-        size: columns that the transform writes: eigenvectors of `lappe-*` and `signnet-*`, steps of
-            `rwse`. 0: the transform's default.
-        layers: depth of the encoder. 0: the encoder's default.
-        laplacian: normalization of the Laplacian; `none` is D - A, as in GraphGPS.
-        trivial: include the eigenvectors of eigenvalue 0, as in GraphGPS.
+        size: columns that the transform writes: eigenvectors, or steps of `rwse`. 0: the
+            transform's default.
 
     Examples:
         >>> from graphagg.nn import EncodingConfig
@@ -103,13 +99,9 @@ class EncodingConfig:
     name: str
     dim: int
     size: int = 0
-    layers: int = 0
-    laplacian: Laplacian = "none"
-    trivial: bool = True
 
     def __post_init__(self) -> None:
-        check_choices(self, laplacian=Laplacian)
-        check_integers(self, dim=(1, LARGE), size=(0, LARGE), layers=(0, 1000))
+        check_integers(self, dim=(1, LARGE), size=(0, LARGE))
 
 
 @dataclass(frozen=True)

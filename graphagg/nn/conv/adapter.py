@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.nn.conv import MessagePassing
 
-from graphagg.errors import GraphAggError, InvalidParameter
+from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.base import LocalPart
 
 
@@ -19,17 +17,13 @@ class ConvPart(LocalPart):
 
     Edge features go to the convolution if it takes them, and are returned unchanged.
 
-    A copy of a PyG convolution is run on a small graph at once, so that an unsuitable one is
-    refused here and not at the first batch. Modules of other packages are not: they may be made
-    for one graph.
-
     Args:
         conv: from `channels` to `channels`.
         channels: width of the vertices' features.
         edge_channels: width of the edges' features; None to pass none.
 
     Raises:
-        InvalidParameter: not a convolution, or one with further inputs or another width.
+        InvalidParameter: not a convolution, or one with further inputs.
     """
 
     def __init__(
@@ -45,8 +39,6 @@ class ConvPart(LocalPart):
         self.conv, self.channels = conv, channels
         self.edge_channels = edge_channels if _takes_edge_attr(conv) else None
         _check_arguments(conv, takes_edges=self.edge_channels is not None)
-        if type(conv).__module__.startswith("torch_geometric."):
-            _try_conv(conv, channels, self.edge_channels)
 
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
@@ -56,7 +48,8 @@ class ConvPart(LocalPart):
         Raises:
             InvalidParameter: the convolution returns another shape.
         """
-        out = _call(self.conv, x, edge_index, None if self.edge_channels is None else edge_attr)
+        edges = {} if self.edge_channels is None else {"edge_attr": edge_attr}
+        out = self.conv(x, edge_index, **edges)
         if not isinstance(out, Tensor) or out.shape != x.shape:
             returned = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
             raise InvalidParameter(
@@ -64,12 +57,6 @@ class ConvPart(LocalPart):
                 "shape"
             )
         return out, edge_attr
-
-
-def _call(conv: torch.nn.Module, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> Any:
-    if edge_attr is None:
-        return conv(x, edge_index)
-    return conv(x, edge_index, edge_attr=edge_attr)
 
 
 def _takes_edge_attr(conv: torch.nn.Module) -> bool:
@@ -101,44 +88,3 @@ def _check_arguments(conv: torch.nn.Module, *, takes_edges: bool) -> None:
         f"{type(conv).__name__} also needs {', '.join(needs)}; {todo}: a local part calls its "
         f"convolution with (x, edge_index{', edge_attr' if takes_edges else ''})"
     )
-
-
-def _try_conv(conv: torch.nn.Module, channels: int, edge_channels: int | None) -> None:
-    """Run a copy of `conv` in evaluation mode on a small graph; a few milliseconds."""
-    weight = next((w for w in conv.parameters() if w.dtype.is_floating_point), torch.zeros(()))
-    if weight.is_meta:
-        return
-    try:
-        copied = copy.deepcopy(conv).eval()
-    except (
-        RuntimeError,
-        TypeError,
-    ):  # no copy of an attribute, such as a result with a gradient
-        return
-    # Neither number divides the other or broadcasts to it.
-    vertices, edges = 2, 3
-    kind: dict[str, Any] = {"dtype": weight.dtype, "device": weight.device}
-    x = torch.zeros(vertices, channels, **kind)
-    edge_index = torch.tensor([[0, 1, 1], [1, 0, 1]], device=x.device)
-    edge_attr = None if edge_channels is None else torch.zeros(edges, edge_channels, **kind)
-    try:
-        # Lazy weights draw random numbers.
-        with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):
-            out = _call(copied, x, edge_index, edge_attr)
-    except GraphAggError:
-        raise
-    except Exception as error:  # whatever a class of another package raises
-        shape = "None" if edge_channels is None else f"[E, {edge_channels}]"
-        raise InvalidParameter(
-            f"{conv} fails on x [N, {channels}], edge_index [2, E] and edge_attr {shape} "
-            f"({type(error).__name__}: {error}); build it for these widths, with all that it "
-            "needs, and give the module"
-        ) from error
-    if not isinstance(out, Tensor) or out.shape != x.shape:
-        returned = type(out).__name__
-        if isinstance(out, Tensor):
-            rows = ["N" if size == vertices else str(size) for size in out.shape[:1]]
-            returned = f"[{', '.join([*rows, *map(str, out.shape[1:])])}]"
-        raise InvalidParameter(
-            f"{conv} returns {returned} for x [N, {channels}]; a local part keeps the shape"
-        )

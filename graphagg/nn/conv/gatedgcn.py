@@ -22,7 +22,7 @@ from torch_geometric.nn.aggr import Aggregation
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.base import LocalPart, find_activation, find_norm
-from graphagg.nn.conv.messages import find_aggregation, sum_messages
+from graphagg.nn.conv.messages import find_aggregation, gather
 from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
@@ -103,12 +103,12 @@ class GatedGCN(LocalPart):
         if self.edges is not None:
             logits = logits + self.edges(edge_attr)
         gates = logits.sigmoid()
-        total = sum_messages(gates, target, x.size(0)) + _EPSILON
+        total = gather(None, gates, target, x.size(0)) + _EPSILON
         if self.aggregation is None:
-            gathered = sum_messages(gates * message, target, x.size(0)) / total
+            gathered = gather(None, gates * message, target, x.size(0)) / total
         else:
             weighted = gates / total.index_select(0, target) * message
-            gathered = self.aggregation(weighted, target, dim_size=x.size(0))
+            gathered = gather(self.aggregation, weighted, target, x.size(0))
         if self.norm_e is not None and edge_attr is not None:
             edge_attr = self._update(edge_attr, logits, self.norm_e)
         return self._update(x, itself + gathered, self.norm_x), edge_attr

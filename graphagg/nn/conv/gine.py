@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.nn.conv.base import LocalPart, after_linear
-from graphagg.nn.conv.messages import find_aggregation
+from graphagg.nn.conv.messages import find_aggregation, gather
 
 
 class GINE(LocalPart):
@@ -73,5 +73,5 @@ class GINE(LocalPart):
         if self.aggregation is None:
             out = out.index_add_(0, edge_index[1], messages.to(out.dtype))
         else:
-            out = out + self.aggregation(messages, edge_index[1], dim_size=x.size(0))
+            out = out + gather(self.aggregation, messages, edge_index[1], x.size(0))
         return self.nn(out), edge_attr

@@ -5,7 +5,7 @@ from graphagg.nn.encodings.eigenpairs import NoConvergence
 from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
 from graphagg.nn.encodings.resolver import ENCODERS, encoder
-from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
+from graphagg.nn.encodings.sets import DeepSetEncoder
 from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.encodings.walks import RWSE
 
@@ -18,7 +18,6 @@ __all__ = [
     "LinearEncoder",
     "NoConvergence",
     "SignNet",
-    "TransformerEncoder",
     "VertexEncoder",
     "encoder",
     "flip_signs",

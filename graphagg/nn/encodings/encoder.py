@@ -58,24 +58,29 @@ class VertexEncoder(torch.nn.Module):
 
 
 class LinearEncoder(VertexEncoder):
-    """Batch norm of the raw `rwse` columns, then a linear map or an MLP, as in GraphGPS.
+    """Batch norm of the raw `rwse` columns, then a linear map, as in GraphGPS.
 
     Batch norm makes the output of a graph depend on the batch in training, not in evaluation.
 
     Args:
         dim: width of the output.
         width: number of columns.
-        layers: 1 for a linear map; more for an MLP with hidden layers of width 2 dim and ReLU.
-        norm: normalize the raw values.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import RWSE, LinearEncoder
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> tuple(LinearEncoder(8, width=4)(RWSE(4)(path)).shape)
+        (3, 8)
     """
 
     needs = ("rwse",)
 
-    def __init__(self, dim: int, *, width: int = 20, layers: int = 1, norm: bool = True) -> None:
+    def __init__(self, dim: int, *, width: int = 20) -> None:
         super().__init__()
         self.dim, self.width = integer("dim", dim, 1), integer("width", width, 1)
-        self.norm = BatchNorm(width) if norm else torch.nn.Identity()
-        self.mlp = mlp([width, *[2 * dim] * (integer("layers", layers, 1) - 1), dim])
+        self.norm, self.mlp = BatchNorm(width), mlp([width, dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `rwse` `[N, width]`."""

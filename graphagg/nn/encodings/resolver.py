@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
-from graphagg.nn.encodings.sets import DeepSetEncoder, TransformerEncoder
+from graphagg.nn.encodings.sets import DeepSetEncoder
 from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.resolver import build, find
 
 _MAKERS: dict[str, Callable[..., VertexEncoder]] = {
     "lappe-deepset": DeepSetEncoder,
-    "lappe-transformer": TransformerEncoder,
-    "signnet-mlp": partial(SignNet, rho="mlp"),
-    "signnet-deepset": partial(SignNet, rho="deepset"),
+    "signnet": SignNet,
     "rwse": LinearEncoder,
 }
 ENCODERS = tuple(_MAKERS)

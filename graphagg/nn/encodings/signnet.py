@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.checks import integer, one_of
+from graphagg.checks import integer
 from graphagg.nn.conv.base import BatchNorm, check_edge_index
 from graphagg.nn.encodings.encoder import VertexEncoder, mlp
 
@@ -21,44 +21,30 @@ _PHI_WIDTH = 4  # width of phi's result for one vector
 
 
 class SignNet(VertexEncoder):
-    """phi on each vector and its negative, summed, then rho.
+    """phi on each vector and its negative, summed, then rho: an MLP of two layers.
+
+    rho reads the results of phi for the k vectors side by side, 0 for missing ones.
 
     O(layers k (E hidden + N hidden^2)) time, O(N k hidden) memory a layer.
 
     Args:
         dim: width of the output.
         k: number of vectors.
-        rho: "mlp" concatenates the results of phi for the k vectors, 0 for missing ones; "deepset"
-            sums over the existing ones. Both end in an MLP of two layers.
         layers: of phi's GIN, with batch norm after each hidden layer, over the existing vectors.
         hidden: width of its hidden layers.
-
-    Raises:
-        InvalidParameter: an unknown rho.
     """
 
     needs = ("lap_vectors", "lap_mask")
 
-    def __init__(
-        self,
-        dim: int,
-        *,
-        k: int = 8,
-        rho: str = "mlp",
-        layers: int = 8,
-        hidden: int = 64,
-    ) -> None:
+    def __init__(self, dim: int, *, k: int = 8, layers: int = 8, hidden: int = 64) -> None:
         super().__init__()
-        one_of("rho", rho, ("mlp", "deepset"))
         self.dim, self.k = integer("dim", dim, 1), integer("k", k, 1)
-        self.concatenates = rho == "mlp"
         widths = [1, *[hidden] * (integer("layers", layers, 1) - 1), _PHI_WIDTH]
         self.phi = torch.nn.ModuleList(
             _GinLayer(fan_in, hidden, fan_out, last=at == layers - 1)
             for at, (fan_in, fan_out) in enumerate(pairwise(widths))
         )
-        width = k * _PHI_WIDTH if self.concatenates else _PHI_WIDTH
-        self.rho = mlp([width, hidden, dim])
+        self.rho = mlp([k * _PHI_WIDTH, hidden, dim])
 
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `lap_vectors` and `lap_mask` `[N, k]`.
@@ -77,7 +63,7 @@ class SignNet(VertexEncoder):
             out = layer(out, data.edge_index, both)
         out = out[:, : self.k] + out[:, self.k :]
         out = out.masked_fill(~mask[..., None], 0)
-        encoded: Tensor = self.rho(out.flatten(1) if self.concatenates else out.sum(1))
+        encoded: Tensor = self.rho(out.flatten(1))
         return encoded
 
 

@@ -23,7 +23,7 @@ def build_transform(config: EncodingConfig) -> Encoding:
         raise unknown("encoding", config.name, ENCODERS)
     if config.name == "rwse":
         return RWSE(_size(config))
-    return LapPE(_size(config), normalization=config.laplacian, trivial=config.trivial)
+    return LapPE(_size(config), normalization="none", trivial=True)  # as in GraphGPS
 
 
 def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
@@ -46,7 +46,7 @@ def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
         if same != transform:
             raise InvalidParameter(
                 f"two encodings read other forms of {transform.names[0]}: {same} and {transform}; "
-                "give them the same size, laplacian and trivial"
+                "give them the same size"
             )
     return tuple(by_name.values())
 
@@ -55,8 +55,6 @@ def build_encoder(config: EncodingConfig) -> VertexEncoder:
     """The encoder of `config`, with new weights."""
     build_transform(config)  # check name and size
     options = {"width" if config.name == "rwse" else "k": _size(config)}
-    if config.layers:
-        options["layers"] = config.layers
     return encoder(config.name, config.dim, **options)
 
 

@@ -43,7 +43,7 @@ def _walks(dim: int, steps: int = 16) -> tuple[EncodingConfig, ...]:
 
 def _vectors(dim: int, vectors: int) -> tuple[EncodingConfig, ...]:
     """Laplacian eigenvectors through a DeepSet."""
-    return (EncodingConfig("lappe-deepset", dim, size=vectors, layers=2),)
+    return (EncodingConfig("lappe-deepset", dim, size=vectors),)
 
 
 def _molecules(layers: int, attention: AttentionConfig) -> GPSConfig:

@@ -123,7 +123,7 @@ def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
     return replace(config, nodes=nodes, edges=edges, head=head)
 
 
-_READS_EDGES = ("gatedgcn", "gine", "gat", "pna", "gen")
+_READS_EDGES = ("gatedgcn", "gine")
 
 
 def _features(config: FeatureConfig, categories: tuple[int, ...], width: int) -> FeatureConfig:

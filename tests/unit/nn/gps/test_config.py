@@ -79,7 +79,7 @@ def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
         (
             "[model]\nencodings = [{name = 'rwse', dim = 8, k = 3}]",
             InvalidParameter,
-            "model.encodings.0.k is not a field; the fields are name, dim, size, layers",
+            "model.encodings.0.k is not a field; the fields are name, dim, size",
         ),
         ("[model]\nchannels = '64'", InvalidParameter, "model.channels is '64'"),
         ("[model.layer]\nnorm = 'group'", InvalidParameter, "'group'.*'batch', 'layer' or 'none'"),

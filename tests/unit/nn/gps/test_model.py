@@ -28,11 +28,10 @@ NODES, EDGES = FeatureConfig(vocabulary=(5, 3), width=2), FeatureConfig(vocabula
 RWSE, LAPPE = EncodingConfig("rwse", 4, size=5), EncodingConfig("lappe-deepset", 4, size=4)
 COMBINATIONS = [
     ("gatedgcn", "exact", (RWSE, LAPPE)),
-    ("gine", "performer", (EncodingConfig("signnet-mlp", 4, size=4),)),
+    ("gine", "performer", (EncodingConfig("signnet", 4, size=4),)),
     ("gatedgcn", "none", (LAPPE, RWSE)),
     ("gcn", "exact", (RWSE,)),
-    ("none", "performer", (EncodingConfig("lappe-transformer", 4, size=4),)),
-    ("gine", "exact", (EncodingConfig("signnet-deepset", 4, size=4),)),
+    ("none", "exact", (LAPPE,)),
 ]
 
 

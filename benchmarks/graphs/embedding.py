@@ -99,7 +99,7 @@ def bench_peers(report: Report, name: str, pairs: int = 3) -> None:
 def quality(vectors: np.ndarray, whole: Any, split: Any) -> dict[str, float]:
     """AUC of link prediction where there is a split, else micro and macro F1 of classification."""
     from benchmarks.graphs.vectors.classification import FRACTIONS, classify, read_labels
-    from graphagg.embedding.prone.sparse import normalize_rows
+    from graphagg.embedding.sparse import normalize_rows
 
     if split is not None:
         both = {"AUC dot": vectors, "AUC cosine": normalize_rows(vectors)}
@@ -222,8 +222,8 @@ def bench_memory(report: Report) -> None:
 
 def leaf_memory(edges: int, entries: int) -> Leaf:
     """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
+    from benchmarks.graphs.vectors.measure import factorization
     from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.build import factorization
     from graphagg.embedding.partition.cut import partition
     from graphagg.embedding.partition.pieces import PieceLayout
     from graphagg.embedding.prone.network import NetworkMatrix

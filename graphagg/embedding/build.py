@@ -1,77 +1,165 @@
-"""From a network to its vectors, in process."""
+"""From a matrix to the arrays of an index: the stages that this process and Spark share.
+
+Each stage ends in named arrays, in memory or in files, so that a job of Spark resumes after the
+last one: `partition` (the arrays `parts`, `numbers`, `order`, `starts` and `report`), `pieces`, the
+stages of `prone.factorization`, and the arrays of the index, written in ranges of nodes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints
+from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.memory import Needs
+from graphagg.embedding.memory import IN_MEMORY, MatrixSize, fitting
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import PieceLayout, cut, save_piece
-from graphagg.embedding.partition.report import ISOLATED, PartitionReport, Parts
+from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
+from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.factorization import Factorization, Vectors, factorized
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.prone.sparse import one_thread
 from graphagg.embedding.prone.tasks import PieceTasks
+from graphagg.embedding.sparse import one_thread
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
-from graphagg.execution.runner import InProcessRunner
+from graphagg.execution.runner import InProcessRunner, TaskRunner
 from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.ids import VertexId
+from graphagg.graph.reading.load import read_graph
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.progress import Progress, silent
+from graphagg.store import Publication, write_artifact
+from graphagg.store.artifact import is_current
+from graphagg.store.manifest import Manifest
 
+KIND = "embedding"
+PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _NODES_PER_RANGE = 50_000
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """The embedded nodes of a network, in memory or in files.
+class LocalEmbedding:
+    """A build in this process.
 
     Attributes:
-        positions: `[N]` int64 row of each node in the arrays `names` of `stages`; -1: no edge.
-        piece_of: `[N]` int32 piece of each node; -1 split, -2 without an edge.
+        vertices: further vertices.
+        memory: memory limit in bytes.
     """
+
+    vertices: Iterable[VertexId]
+    memory: int | None
+
+    def write(
+        self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
+        progress: Progress, force: bool,
+    ) -> ReadReport:  # fmt: skip
+        """Embed a graph and publish the index, unless it is there already."""
+        with write_artifact(directory) as publication:
+            graph, weights = read_graph(edges, config.kind, reading, vertices=self.vertices)
+            network = NetworkMatrix.from_graph(graph, weights)
+            progress("edges", graph.edges, graph.edges)
+            size = MatrixSize(network.nodes, len(network.matrix.indices))
+            config, inputs = fitting(config, size, self.memory), inputs_of(network)
+            if force or not is_current(publication.location, KIND, inputs, config.to_json()):
+                with publication.scratch() as scratch:
+                    small = size.arrays(config) <= (self.memory or IN_MEMORY) // 4
+                    built = embed(network, config, progress, None if small else scratch)
+                    files = FileArrays(publication.writer.folder)
+                    graph.rows.save(files.writer, "vertices")
+                    if config.kind == "two-mode":
+                        graph.columns.save(files.writer, "elements")
+                    built.publish(publication, files, graph, inputs, progress)
+        return graph.report
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The embedded nodes of a network, as the arrays `names` of `stages`."""
 
     stages: Factorization
     names: Vectors
-    positions: Ints
-    piece_of: Parts
     report: PartitionReport
 
     @property
-    def isolated(self) -> int:
-        """Nodes without an edge."""
-        return int(np.count_nonzero(self.piece_of == ISOLATED))
+    def piece_of(self) -> Array:
+        """`[N]` int32 piece of each node; -1 split, -2 without an edge."""
+        return self.stages.tasks.arrays.map(PARTS)
 
     @property
-    def width(self) -> int:
-        """Length of the vectors."""
-        return self.stages.width(self.names)
-
-    def blocks(self) -> Iterator[tuple[int, int, Array, Array]]:
-        """Yield ranges of nodes, with `vectors` and `sources` of each."""
-        for low, high in ranges(len(self.positions)):
-            with one_thread():
-                rows, sources = self.stages.rotated(self.names, self.positions[low:high])
-            yield low, high, rows, sources
-
-    @cached_property
     def vectors(self) -> Array:
         """`[N, d]` float32, not normalized; zeros for nodes without an edge."""
-        return np.concatenate([rows for _, _, rows, _ in self.blocks()])
+        return self.rotated(0, len(self.piece_of))[0]
 
-    @cached_property
-    def sources(self) -> Array:
-        """`[N, d]` float32, the terms of the vectors; see `prone.factorization.Vectors`."""
-        return np.concatenate([sources for _, _, _, sources in self.blocks()])
+    def rotated(self, low: int, high: int) -> tuple[Array, Array]:
+        """Vectors and sources of a range of nodes, `[n, d]` each; zeros without an edge."""
+        return self.stages.rotated(self.names, self._numbers(low, high))
 
-    def log_q_of(self, low: int, high: int) -> Array:
+    def log_q(self, low: int, high: int) -> Array:
         """`[high - low]` float64, ln q of the log matrix; 0 for nodes without an edge."""
-        return self.stages.log_q_of(self.positions[low:high])
+        return self.stages.log_q_of(self._numbers(low, high))
+
+    def _numbers(self, low: int, high: int) -> Array:
+        """The row of each node in the arrays of the stages; -1: no edge."""
+        return np.asarray(self.stages.tasks.arrays.map(NUMBERS)[low:high])
+
+    def publish(
+        self, publication: Publication, files: FileArrays, graph: Graph, inputs: dict[str, str],
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        """Publish the index of `graph`, whose ids are in the publication's folder."""
+        self._write(files, len(graph.rows))
+        progress("vectors", 1, 1)
+        files.gather(publication.writer)
+        text = json.dumps(self.report.to_json(), indent=1) + "\n"
+        path = publication.writer.path("partition.json")
+        path.write_text(text, encoding="utf-8", newline="\n")
+        config, tasks = self.stages.config, self.stages.tasks
+        isolated = len(self.piece_of) - tasks.nodes
+        counts = {
+            "vertices": len(graph.rows),
+            "elements": len(graph.columns),
+            "edges": graph.edges,
+            # A vertex of a directed graph is two nodes.
+            "isolated": isolated // 2 if config.kind == "directed" else isolated,
+            "pieces": tasks.layout.pieces,
+            "added": 0,
+        }
+        parameters = config.to_json()
+        publication.publish(
+            Manifest(kind=KIND, parameters=parameters, inputs=inputs, counts=counts)
+        )
+
+    def _write(self, files: FileArrays, rows: int) -> None:
+        """Write the arrays of an index; the first `rows` nodes are vertices, or sets."""
+        config, nodes = self.stages.config, len(self.piece_of)
+        sides = {"": (0, rows)} | ({".to": (rows, nodes)} if rows < nodes else {})
+        blocks = []
+        files.create("parts", np.int32, (nodes,))
+        if config.propagate == 0:
+            files.create("log_q", np.float64, (nodes,))
+        for side, (first, end) in sides.items():
+            for name in ("vectors", "sources"):
+                shape = (end - first, self.stages.width(self.names))
+                files.create(f"{name}{side}", config.dtype, shape)
+            starts = range(first, end, _NODES_PER_RANGE)
+            blocks += [(side, first, low, min(low + starts.step, end)) for low in starts]
+
+        def write(i: int) -> None:
+            side, first, low, high = blocks[i]
+            vectors, sources = self.rotated(low, high)
+            files.write("parts", low, np.asarray(self.piece_of[low:high]))
+            files.write(f"vectors{side}", low - first, vectors)
+            files.write(f"sources{side}", low - first, sources)
+            if config.propagate == 0:
+                files.write("log_q", low, self.log_q(low, high))
+
+        self.stages.tasks.run(len(blocks), write)
 
 
 def embed(
@@ -80,48 +168,52 @@ def embed(
     progress: Progress = silent,
     folder: Path | None = None,
 ) -> Embedded:
-    """Partition a network, embed the pieces, merge them and propagate.
+    """Embed a network in this process.
 
-    O(E d + N d^2) time for a given number of pieces. Arrays with a row per node are files in the
-    empty `folder`, which must last as long as the result; None: they are in memory.
+    Arrays with a row per node are files in the empty `folder`, which must last as long as the
+    result; None: they are in memory.
     """
-    with one_thread():
-        piece_of, report = partition(network.matrix, config)
-        pieces = report.levels[-1].pieces
-        progress("partition", pieces, pieces)
-        if folder is not None:
-            needs = Needs.from_network(network)
-            columns = round(report.levels[-1].copies * needs.filled)
-            needs.check(folder, config, columns)
-        layout = PieceLayout.from_parts(piece_of, pieces)
-
-        def leaves(stage: str, done: int, total: int) -> None:
-            if stage == "leaves":  # the longest stage
-                progress("pieces", done, total)
-
-        def passed(turn: int) -> None:
-            progress("propagation" if turn else "merge", turn or 1, config.propagate if turn else 1)
-
-        stages = factorization(network.matrix, layout, config, leaves, folder)
-        vectors = factorized(stages, passed)
-    return Embedded(stages, vectors, layout.numbers(network.nodes), piece_of, report)
-
-
-def factorization(
-    matrix: Csr,
-    layout: PieceLayout,
-    config: EmbeddingConfig,
-    progress: Progress = silent,
-    folder: Path | None = None,
-) -> Factorization:
-    """The stages over a symmetric matrix with values; arrays are in `folder`, None: in memory."""
     arrays: ArrayStore = MemoryArrays() if folder is None else FileArrays(folder)
-    for piece in cut(matrix, layout):
-        save_piece(arrays, piece)
-    return Factorization(PieceTasks(layout, arrays, InProcessRunner(progress)), config)
+    return embed_matrix(lambda: network.matrix, arrays, InProcessRunner(progress), config)
 
 
-def ranges(nodes: int) -> list[tuple[int, int]]:
-    """Ranges of nodes whose vectors are computed together."""
-    starts = range(0, nodes, _NODES_PER_RANGE)
-    return [(start, min(start + _NODES_PER_RANGE, nodes)) for start in starts]
+def embed_matrix(
+    matrix: Callable[[], Csr], arrays: ArrayStore, runner: TaskRunner, config: EmbeddingConfig
+) -> Embedded:
+    """Partition a symmetric matrix, embed the pieces, merge them and propagate.
+
+    O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory, a streaming
+    partition some 60 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
+    """
+
+    def cut(_: int) -> None:
+        piece_of, report = partition(matrix(), config)
+        layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
+        text = np.frombuffer(json.dumps(report.to_json()).encode(), np.uint8)
+        numbers = layout.numbers(len(piece_of))
+        arrays.write_whole({
+            PARTS: piece_of, NUMBERS: numbers, ORDER: layout.order, STARTS: layout.starts,
+            REPORT: text,
+        })  # fmt: skip
+
+    def layout() -> PieceLayout:
+        return PieceLayout(arrays.map(ORDER), arrays.map(STARTS))
+
+    def gather(i: int) -> None:
+        save_piece(arrays, cut_piece(matrix(), layout(), arrays.map(NUMBERS), i))
+
+    with one_thread():  # the process that runs the stages merges and rotates
+        runner.run(1, cut, "partition")
+        runner.run(layout().pieces, gather, "pieces")
+        stages = Factorization(PieceTasks(layout(), arrays, runner), config)
+        report = PartitionReport.from_json(json.loads(arrays.map(REPORT).tobytes()))
+        return Embedded(stages, factorized(stages), report)
+
+
+def inputs_of(network: NetworkMatrix) -> dict[str, str]:
+    """Digests of the graph and, where it has any, of its weights."""
+    inputs = {"graph": network.graph.digest()}
+    if network.weighted:
+        data = np.ascontiguousarray(network.matrix.entries, dtype=np.float32)
+        inputs["weights"] = hashlib.sha256(data.data).hexdigest()
+    return inputs

@@ -14,19 +14,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, Doubles, offsets
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.prone.sparse import entries_where, multiply, row_sums
+from graphagg.embedding.sparse import entries_where, row_sums, sparse_array
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
-from graphagg.graph.graph import Graph, graph_from_pairs
+from graphagg.graph.graph import Graph, weighted_graph
 from graphagg.graph.ids import VertexIds
-from graphagg.graph.weights import align
-from graphagg.store import Artifact, ArtifactWriter, Publication
+from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
-from graphagg.store.manifest import Manifest
 
 _ROUNDS = 2
 
@@ -42,29 +40,24 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
     has_source[fresh] = False
     for _ in range(_ROUNDS):
         usable = entries_where(rows, has_source[rows.indices])  # those whose column has a source
-        counts = np.maximum(usable.degrees(), 1)[:, None]
-        weights = usable if log_q is None else _log_rows(usable, log_q)
-        vectors = multiply(weights, sources)
-        means = multiply(_means(usable), sources)
+        strength = row_sums(usable, usable.entries)
+        shares = np.repeat(np.maximum(strength, 1e-30), usable.degrees())
+        means = _product(usable, usable.entries / shares, sources)
         if log_q is None:  # the loop weighs as much as the mean edge
-            loops = row_sums(usable.indptr, usable.entries)[:, None] / counts
-            vectors = vectors + (loops * means).astype(np.float32)
+            loops = (strength / np.maximum(usable.degrees(), 1))[:, None]
+            vectors = _product(usable, usable.entries, sources) + (loops * means).astype(np.float32)
+        else:
+            logs = np.log(usable.entries.astype(np.float64)) - np.log(shares)
+            vectors = _product(usable, logs - log_q[usable.indices], sources)
         sources[fresh] = means
         has_source[fresh] = usable.degrees() > 0
     return vectors, sources[fresh]
 
 
-def _means(rows: Csr) -> Csr:
-    strength = np.maximum(row_sums(rows.indptr, rows.entries), 1e-30)
-    values = rows.entries / np.repeat(strength, rows.degrees())
-    return Csr(rows.indptr, rows.indices, values.astype(np.float32), rows.columns)
-
-
-def _log_rows(rows: Csr, log_q: Array) -> Csr:
-    strength = np.log(np.maximum(row_sums(rows.indptr, rows.entries), 1e-30))
-    values = np.log(rows.entries.astype(np.float64)) - np.repeat(strength, rows.degrees())
-    values -= log_q[rows.indices]
-    return Csr(rows.indptr, rows.indices, values.astype(np.float32), rows.columns)
+def _product(rows: Csr, values: Doubles, dense: Array) -> Array:
+    """The pattern of some rows with other values, times `dense`, float32."""
+    product: Array = sparse_array(replace(rows, data=values.astype(np.float32))) @ dense
+    return product
 
 
 @dataclass(frozen=True)
@@ -100,33 +93,20 @@ class _Grown:
 
     def network(self, graph: Graph, weights: Array | None) -> NetworkMatrix:
         """The edges to add, in the new numbers."""
-        source, target = expand_rows(graph.adjacency), np.asarray(graph.adjacency.indices)
-        source = self.rows.positions(graph.rows)[source].astype(np.int32)
-        target = self.columns.positions(graph.columns)[target].astype(np.int32)
-        renamed = graph_from_pairs(graph.kind, self.rows, self.columns, (source, target))
-        if weights is None:
-            return NetworkMatrix.from_graph(renamed)
-        if graph.kind == "undirected":
-            once = source < target
-            source, target, weights = source[once], target[once], weights[once]
-        return NetworkMatrix.from_graph(renamed, align(renamed, source, target, weights))
+        source = self.rows.positions(graph.rows)[expand_rows(graph.adjacency)]
+        target = self.columns.positions(graph.columns)[graph.adjacency.indices]
+        once = source < target if graph.kind == "undirected" else slice(None)
+        pairs = source[once].astype(np.int32), target[once].astype(np.int32)
+        weights = None if weights is None else weights[once].astype(np.float64)
+        return NetworkMatrix.from_graph(
+            *weighted_graph(graph.kind, self.rows, self.columns, pairs, weights)
+        )
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
         """Values of the old nodes at their new positions."""
-        whole = np.empty((len(self.fresh), *values.shape[1:]), dtype=values.dtype)
-        added = np.ones(len(whole), dtype=np.bool_)
-        added[self.positions] = False
-        whole[added] = fill
+        whole = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
         whole[self.positions] = values
         return whole
-
-    def take(self, values: Array, nodes: Array) -> Array:
-        """Values of some nodes, from the values of the old ones; zeros where a node is new."""
-        at = np.minimum(np.searchsorted(self.positions, nodes), len(self.positions) - 1)
-        taken = np.zeros((len(nodes), *values.shape[1:]), dtype=values.dtype)
-        old = np.flatnonzero(self.positions[at] == nodes)
-        taken[old] = values[at[old]]
-        return taken
 
 
 def grow(
@@ -138,84 +118,63 @@ def grow(
     """
     config = EmbeddingConfig.from_json(artifact.manifest.parameters)
     grown = _Grown.from_artifact(artifact, config, graph)
-    network = grown.network(graph, weights)
-    matrix = network.matrix
+    network, stored = grown.network(graph, weights), artifact.array
+    matrix, two_sided = network.matrix, config.kind != "undirected"
     fresh = np.flatnonzero(grown.fresh & (matrix.degrees() > 0))
-    at = matrix.places(fresh)
-    indptr = offsets(matrix.degrees()[fresh])
-    # Of all nodes, those that the new rows name are read, and the new ones themselves.
-    named, columns = np.unique(np.r_[matrix.indices[at], fresh], return_inverse=True)
-    rows = Csr(indptr, columns[: len(at)].astype(np.int32), matrix.entries[at], len(named))
-    log_q = None
-    if config.propagate == 0:
-        log_q = grown.take(np.asarray(artifact.array("log_q")), named)
-    sources = grown.take(_stacked(artifact, "sources", config), named)
-    vectors, origins = new_vectors(rows, sources, log_q, columns[len(at) :])
-    _write(
-        artifact, published.writer, grown, config, {"vectors": vectors, "sources": origins}, fresh
+    at, indptr = matrix.places(fresh), offsets(matrix.degrees()[fresh])
+    rows = Csr(indptr, matrix.indices[at], matrix.entries[at], matrix.columns)
+    vectors, sources = (
+        grown.spread(
+            np.concatenate([stored(f"{name}{side}") for side in ("", ".to")[: 1 + two_sided]])
+        )
+        for name in ("vectors", "sources")
     )
-    new_ids = len(grown.rows) - artifact.manifest.counts["vertices"]
-    if config.kind == "two-mode":
-        new_ids += len(grown.columns) - artifact.manifest.counts["elements"]
-    ends, others = network.graph.pairs()
-    if config.kind != "undirected":
-        others = others + len(grown.rows)
-    used = int(np.count_nonzero(grown.fresh[ends] | grown.fresh[others]))
-    details = {
-        "vertices_without_vector": int((~vectors.any(axis=1)).sum()),
-        "edges_used": used,
-        "edges_ignored": network.graph.edges - used,
-    }
-    report = ChangeReport(added=new_ids, details=details)
-    published.publish(_manifest(artifact.manifest, grown, graph, report, config))
-    return report
-
-
-def _stacked(artifact: Artifact, name: str, config: EmbeddingConfig) -> Array:
-    """Both sides of an array, `[N, d]`."""
-    first = np.asarray(artifact.array(name))
-    if config.kind == "undirected":
-        return first
-    return np.concatenate((first, artifact.array(f"{name}.to")))
-
-
-def _write(
-    artifact: Artifact,
-    writer: ArtifactWriter,
-    grown: _Grown,
-    config: EmbeddingConfig,
-    arrays: dict[str, Array],
-    fresh: Array,
-) -> None:
+    log_q = None if config.propagate else grown.spread(stored("log_q"))
+    vectors[fresh], sources[fresh] = new, _ = new_vectors(rows, sources, log_q, fresh)
+    piece_of = grown.spread(stored("parts"), ISOLATED)
+    piece_of[fresh[new.any(axis=1)]] = ADDED
+    writer, n = published.writer, len(grown.rows)
     grown.rows.save(writer, "vertices")
     if config.kind == "two-mode":
         grown.columns.save(writer, "elements")
-    n = len(grown.rows)
-    for name, values in arrays.items():
-        whole = grown.spread(_stacked(artifact, name, config))
-        whole[fresh] = values
+    for name, whole in (("vectors", vectors), ("sources", sources)):
         writer.array(name, whole[:n])
-        if config.kind != "undirected":
+        if two_sided:
             writer.array(f"{name}.to", whole[n:])
-    if config.propagate == 0:
-        writer.array("log_q", grown.spread(np.asarray(artifact.array("log_q"))))
-    piece_of = grown.spread(np.asarray(artifact.array("parts")), ISOLATED)
-    piece_of[fresh[arrays["vectors"].any(axis=1)]] = ADDED
+    if log_q is not None:
+        writer.array("log_q", log_q)
     writer.array("parts", piece_of)
     writer.adopt(artifact, "partition.json")
-
-
-def _manifest(
-    old: Manifest, grown: _Grown, graph: Graph, report: ChangeReport, config: EmbeddingConfig
-) -> Manifest:
+    report = _report(artifact, grown, network, int((~new.any(axis=1)).sum()))
+    old = artifact.manifest
     counts = {
         **old.counts,
-        "vertices": len(grown.rows),
+        "vertices": n,
         "elements": len(grown.columns),
         "edges": old.counts["edges"] + report.details["edges_used"],
         "added": old.counts["added"] + report.added,
     }
-    additions = sum(name.startswith("added") for name in old.inputs)
-    return replace(
-        old, inputs={**old.inputs, f"added{additions + 1}": graph.digest()}, counts=counts
-    )
+    addition = f"added{1 + sum(name.startswith('added') for name in old.inputs)}"
+    inputs = {**old.inputs, addition: graph.digest()}
+    published.publish(replace(old, inputs=inputs, counts=counts))
+    return report
+
+
+def _report(
+    artifact: Artifact, grown: _Grown, network: NetworkMatrix, without_vector: int
+) -> ChangeReport:
+    """Count what was added, and the edges that were used."""
+    before, graph = artifact.manifest.counts, network.graph
+    added = len(grown.rows) - before["vertices"]
+    if graph.kind == "two-mode":
+        added += len(grown.columns) - before["elements"]
+    ends, others = graph.pairs()
+    if graph.kind != "undirected":
+        others = others + len(grown.rows)
+    used = int(np.count_nonzero(grown.fresh[ends] | grown.fresh[others]))
+    details = {
+        "vertices_without_vector": without_vector,
+        "edges_used": used,
+        "edges_ignored": graph.edges - used,
+    }
+    return ChangeReport(added=added, details=details)

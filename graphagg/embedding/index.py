@@ -23,29 +23,25 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import bytes_of, integer, one_of, with_values
-from graphagg.embedding.build import embed
+from graphagg.embedding.build import KIND, LocalEmbedding
 from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.export import neighbor_graph, to_networkx
 from graphagg.embedding.growth import grow
-from graphagg.embedding.memory import IN_MEMORY, Needs, fitting
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.results import Neighbor, Neighbors
 from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
+from graphagg.embedding.spark.write import SparkEmbedding
 from graphagg.embedding.version import EmbeddingVersion, unit_rows
-from graphagg.embedding.writing import KIND, index_manifest, inputs_of, save
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
-from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import unknown_of
-from graphagg.spark.build import Engine, SparkBuild, SparkOptions
+from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import refuse
-from graphagg.store import Artifact, write_artifact
-from graphagg.store.artifact import is_current
+from graphagg.store import Artifact
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 from graphagg.store.reading import content_of
@@ -170,33 +166,14 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         config = config or EmbeddingConfig()
         memory = None if memory is None else bytes_of("memory", memory)
         spark = SparkOptions.from_engine(engine, edges)
+        build: LocalEmbedding | SparkEmbedding = LocalEmbedding(vertices, memory)
         if spark is not None:
             refuse(vertices=tuple(vertices), memory=memory)
-            from graphagg.embedding.spark.write import write_with_spark
-
-            source = EdgeInput.of(edges, with_values(WeightedReading(), reading))
-            spark_build = SparkBuild.from_options(edges, spark, directory, progress, force)
-            return cls._opened(directory, write_with_spark(spark_build, source, config))
-        with write_artifact(directory) as published:
-            graph, weights = load_weighted(edges, config.kind, vertices=vertices, **reading)
-            network = NetworkMatrix.from_graph(graph, weights)
-            progress("edges", graph.edges, graph.edges)
-            inputs, needs = inputs_of(network), Needs.from_network(network)
-            config = fitting(config, needs, memory)
-            if force or not is_current(published.location, KIND, inputs, config.to_json()):
-                with published.scratch() as folder:
-                    small = needs.arrays(config) <= (memory or IN_MEMORY) // 4
-                    needs.check(folder, config, None if small else needs.filled)
-                    built = embed(network, config, progress, None if small else folder)
-                    save(published.writer, network, built, config)
-                pieces = built.report.levels[-1].pieces
-                published.publish(index_manifest(config, inputs, graph, built.isolated, pieces))
-        return cls._opened(directory, graph.report)
-
-    @classmethod
-    def _opened(cls, directory: str | Path, read: ReadReport) -> NodeEmbedding:
+            build = SparkEmbedding(spark)
+        options = with_values(WeightedReading(), reading)
+        report = build.write(edges, directory, config, options, progress, force)
         index = cls.open(directory)
-        index.read_report = read
+        index.read_report = report
         return index
 
     @property

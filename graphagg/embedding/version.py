@@ -10,7 +10,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.checks import one_of
 from graphagg.embedding.config import EmbeddingConfig, Side
-from graphagg.embedding.prone.sparse import normalize_rows
+from graphagg.embedding.sparse import normalize_rows
 from graphagg.errors import MissingExtra
 from graphagg.graph.ids import VertexIds, id_rules
 from graphagg.store import Artifact

@@ -40,6 +40,10 @@ class MemoryArrays(ArtifactWriter):
         """Keep array `name`."""
         self.arrays[name] = array
 
+    def write_whole(self, arrays: Mapping[str, Array]) -> None:
+        """Keep whole arrays, by name."""
+        self.arrays.update(arrays)
+
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros; `write` fills its ranges."""
         self.arrays[name] = np.zeros(shape, dtype)

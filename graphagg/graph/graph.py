@@ -135,13 +135,6 @@ class Graph:
         return state.hexdigest()
 
 
-def graph_from_pairs(
-    kind: GraphKind, rows: VertexIds, columns: VertexIds, pairs: tuple[Dense, Dense]
-) -> Graph:
-    """Build a graph as `weighted_graph` does, without weights."""
-    return weighted_graph(kind, rows, columns, pairs, None)[0]
-
-
 def weighted_graph(
     kind: GraphKind,
     rows: VertexIds,

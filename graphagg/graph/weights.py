@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Unpack
 
-import numpy as np
-
-from graphagg.arrays import Array, Floats
+from graphagg.arrays import Floats
 from graphagg.checks import with_values
-from graphagg.graph.graph import Graph, GraphKind, weighted_graph
+from graphagg.graph.graph import Graph, GraphKind
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.load import read_graph
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
@@ -48,12 +46,3 @@ def load_weighted(
         (1, [3.0, 3.0])
     """
     return read_graph(edges, kind, with_values(WeightedReading(), reading), vertices=vertices)
-
-
-def align(graph: Graph, rows: Array, columns: Array, weights: Array) -> Floats:
-    """Sum edge weights `[E]` per entry of the adjacency, `[nnz]`; ends are dense numbers `[E]`."""
-    pairs = rows.astype(np.int32), columns.astype(np.int32)
-    doubles = weights.astype(np.float64)
-    aligned = weighted_graph(graph.kind, graph.rows, graph.columns, pairs, doubles)[1]
-    assert aligned is not None and len(aligned) == len(graph.adjacency.indices)
-    return aligned

@@ -71,7 +71,7 @@ def requirements(extra: str) -> set[str]:
         ),
         (
             "pymetis",
-            "from graphagg.embedding.partition.cut import metis; metis(None, None, 2, 0)",
+            "from graphagg.embedding.partition.cut import metis; metis([0], None, None, 2, 0)",
             "embedding",
         ),
         (

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from graphagg.arrays import Array
-from graphagg.embedding.prone.sparse import normalize_rows, one_thread
+from graphagg.embedding.sparse import normalize_rows, one_thread
 from graphagg.graph import Graph, GraphKind, load_graph
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.files import read_bytes

@@ -19,14 +19,18 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.graphs.vectors.classification import FRACTIONS, classify
 from benchmarks.graphs.vectors.splits import Split, heuristic_scores, split_edges
 from graphagg.arrays import Array
-from graphagg.embedding.build import embed, factorization
+from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.pieces import PieceLayout
+from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import ISOLATED
 from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import truncated_svd
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.prone.sparse import normalize_rows, one_thread
+from graphagg.embedding.prone.tasks import PieceTasks
+from graphagg.embedding.sparse import normalize_rows, one_thread
+from graphagg.execution.arrays import MemoryArrays
+from graphagg.execution.runner import InProcessRunner
+from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.progress import Progress, silent
 
@@ -65,6 +69,14 @@ def _undivided(network: NetworkMatrix, config: EmbeddingConfig) -> Factorization
     stages = factorization(network.matrix, layout, replace(config, pieces=1))
     stages.prepare()
     return stages
+
+
+def factorization(matrix: Csr, layout: PieceLayout, config: EmbeddingConfig) -> Factorization:
+    """The stages over a symmetric matrix that is cut as `layout` says, in memory."""
+    arrays, numbers = MemoryArrays(), layout.numbers(matrix.rows)
+    for i in range(layout.pieces):
+        save_piece(arrays, cut_piece(matrix, layout, numbers, i))
+    return Factorization(PieceTasks(layout, arrays, InProcessRunner()), config)
 
 
 def propagated(

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from graphagg.arrays import Array
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
-from graphagg.graph.graph import Graph, graph_from_pairs
-from graphagg.graph.weights import align
+from graphagg.graph.graph import Graph, weighted_graph
 
 _TRIES = 100
 _PAIRS_AT_ONCE = 20_000
@@ -44,15 +43,13 @@ def split_edges(graph: Graph, weights: Array | None, holdout: float, seed: int) 
     generator = np.random.default_rng(seed)
     is_held = np.zeros(len(rows), dtype=bool)
     is_held[generator.choice(len(rows), count, replace=False)] = True
-    train = graph_from_pairs(
-        graph.kind, graph.rows, graph.columns, (rows[~is_held], columns[~is_held])
-    )
-    kept = None
+    pairs, once = (rows[~is_held], columns[~is_held]), None
     if weights is not None:
-        once = weights
+        once = weights.astype(np.float64)
         if graph.kind == "undirected":
-            once = weights[expand_rows(graph.adjacency) < graph.adjacency.indices]
-        kept = align(train, rows[~is_held], columns[~is_held], once[~is_held])
+            once = once[expand_rows(graph.adjacency) < graph.adjacency.indices]
+        once = once[~is_held]
+    train, kept = weighted_graph(graph.kind, graph.rows, graph.columns, pairs, once)
     positive = np.stack((rows[is_held], columns[is_held])).astype(np.int64)
     sizes = (len(graph.rows), len(graph.columns))
     keys = np.sort(rows.astype(np.int64) * sizes[1] + columns)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask, offsets
+from graphagg.arrays import Array, Ints, Mask
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.partition.report import (
     HUB,
@@ -22,22 +22,23 @@ from graphagg.embedding.partition.report import (
     measure,
 )
 from graphagg.embedding.partition.streaming import stream
+from graphagg.embedding.sparse import sparse_array
 from graphagg.errors import InvalidParameter, MissingExtra, PieceTooLarge
 from graphagg.graph.csr import Csr
 
 
-def metis(matrix: Csr, weights: Ints, count: int, seed: int) -> Parts:
-    """Parts `[N]` of a symmetric pattern by METIS."""
+def metis(indptr: Array, indices: Array, weights: Ints, count: int, seed: int) -> Parts:
+    """Parts `[N]` of a symmetric pattern in compressed rows by METIS."""
     try:
         import pymetis
     except ImportError:
         raise MissingExtra("pymetis", "embedding") from None
     if count == 1:
-        return np.zeros(matrix.rows, dtype=np.int32)
+        return np.zeros(len(indptr) - 1, dtype=np.int32)
     options = pymetis.Options(ufactor=round(1000 * (SLACK - 1)), seed=seed % 2**31)
     _, piece_of = pymetis.part_graph(
         count,
-        pymetis.CSRAdjacency(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)),
+        pymetis.CSRAdjacency(indptr.astype(np.int64), indices.astype(np.int64)),
         vweights=np.maximum(weights, 1),
         options=options,
         recursive=False,
@@ -129,17 +130,6 @@ def used(piece_of: Parts, weights: Array, count: int) -> Parts:
     return piece_of
 
 
-def induced(matrix: Csr, nodes: Array) -> Csr:
-    """The matrix between some nodes (ascending), renumbered by their order; values kept."""
-    position = np.full(matrix.columns, -1, dtype=np.int64)
-    position[nodes] = np.arange(len(nodes))
-    owners, columns = matrix.gather(nodes)
-    inside = position[columns] >= 0
-    data = None if matrix.data is None else matrix.data[matrix.places(nodes)[inside]]
-    indptr = offsets(np.bincount(owners[inside], minlength=len(nodes)))
-    return Csr(indptr, position[columns[inside]].astype(np.int32), data, len(nodes))
-
-
 def check_pieces(entries: Array, limit: int | None) -> None:
     """Raise `PieceTooLarge` for the largest piece over the limit."""
     if limit is not None and len(entries) and entries.max() > limit:
@@ -161,10 +151,12 @@ def _divide(
 ) -> None:
     """Cut some nodes by METIS into one part for each of `names`, in place."""
     nodes = np.flatnonzero(members)
-    pattern = Csr(matrix.indptr, matrix.indices, None, matrix.columns)
+    indptr, indices = matrix.indptr, matrix.indices
     if len(nodes) < matrix.rows:
-        pattern = induced(pattern, nodes)
-    labels = metis(pattern, weights[nodes], len(names), config.random_state)
+        pattern = Csr(indptr, indices, np.ones(len(indices), np.int8), matrix.columns)
+        induced = sparse_array(pattern)[nodes][:, nodes]
+        indptr, indices = induced.indptr, induced.indices
+    labels = metis(indptr, indices, weights[nodes], len(names), config.random_state)
     piece_of[nodes] = names[used(labels, weights[nodes], len(names))]
 
 

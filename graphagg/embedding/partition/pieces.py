@@ -11,7 +11,6 @@ shares of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,26 +88,21 @@ class PieceLayout:
         return cls(order, starts)
 
 
-def cut(matrix: Csr, layout: PieceLayout) -> Iterator[Piece]:
-    """The pieces of a matrix, one after another."""
-    numbers = layout.numbers(matrix.rows)
-    return (cut_piece(matrix, layout, numbers, i) for i in range(layout.pieces))
-
-
 def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Numbers, index: int) -> Piece:
     """One piece of a matrix in old numbers; `numbers` is the result of `PieceLayout.numbers`."""
     first, end = (int(start) for start in layout.starts[index : index + 2])
     nodes = layout.order[first:end]
     owners, columns = matrix.gather(nodes)
-    entries = [(owners + first, numbers[columns], matrix.entries[matrix.places(nodes)])]
-    for hub, node in enumerate(layout.order[: layout.hubs].tolist()):
-        named = numbers[matrix.row(node)]
-        # A hub's entry is in the piece of its column; between hubs pieces take turns.
-        turn, within = (hub + named) % layout.pieces, (first <= named) & (named < end)
-        mine = np.where(named < layout.hubs, turn == index, within)
-        rows = np.full(np.count_nonzero(mine), hub)
-        entries.append((rows, named[mine], matrix.values(node)[mine]))
-    rows, columns, values = map(np.concatenate, zip(*entries, strict=True))
+    hubs = layout.order[: layout.hubs]
+    owner, adjacent = matrix.gather(hubs)
+    named = numbers[adjacent]
+    # A hub's entry is in the piece of its column; between hubs pieces take turns.
+    turn, within = (owner + named) % layout.pieces, (first <= named) & (named < end)
+    mine = np.where(named < layout.hubs, turn == index, within)
+    rows = np.concatenate((owners + first, owner[mine]))
+    columns = np.concatenate((numbers[columns], named[mine]))
+    places = np.concatenate((matrix.places(nodes), matrix.places(hubs)[mine]))
+    values = matrix.entries[places]
     hubs = np.unique(rows[rows < layout.hubs]).astype(np.int64)
     whole = end - first
     local = np.where(rows < layout.hubs, whole + np.searchsorted(hubs, rows), rows - first)

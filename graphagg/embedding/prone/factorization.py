@@ -34,8 +34,8 @@ from graphagg.embedding.prone.merge import NodeRows, TreeLevel, level_grams, map
 from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
-from graphagg.embedding.prone.sparse import gram, normalize_rows
 from graphagg.embedding.prone.tasks import PieceTasks
+from graphagg.embedding.sparse import gram, normalize_rows
 from graphagg.graph.csr import Csr
 
 STRENGTH, ARRIVED, LOOPS = "strength", "arrived", "loops"
@@ -254,12 +254,10 @@ def _spread(rows: Array, filled: Array) -> Array:
     return whole
 
 
-def factorized(stages: Factorization, passed: Callable[[int], None] = lambda turn: None) -> Vectors:
-    """Run all stages; `passed` is called after the merge (0) and after each propagation."""
+def factorized(stages: Factorization) -> Vectors:
+    """Run all stages."""
     stages.prepare()
     vectors = stages.factorize()
-    passed(0)
     for turn in range(1, stages.config.propagate + 1):
         vectors = stages.propagate(vectors, turn)
-        passed(turn)
     return vectors

@@ -10,13 +10,11 @@ Its code has a negative-sampling count of 1, whose logarithm vanishes. Values be
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from graphagg.arrays import Array, Floats
 from graphagg.embedding.partition.pieces import Piece
-from graphagg.embedding.prone.sparse import row_sums
+from graphagg.embedding.sparse import row_sums, sparse_array
 from graphagg.errors import MissingExtra
 from graphagg.graph.csr import Csr
 
@@ -26,13 +24,13 @@ OVERSAMPLES = 10
 
 def strengths(piece: Piece) -> Array:
     """D of the piece's rows, `[whole + p]` float64; a hub's row is this piece's share of it."""
-    return row_sums(piece.matrix.indptr, piece.matrix.entries)
+    return row_sums(piece.matrix, piece.matrix.entries)
 
 
 def arriving(piece: Piece, strength: Array) -> Array:
     """sum_i P_ij of rows j, `[whole + p]` float64; `strength` `[c]` is D of the columns."""
     values = piece.matrix.entries / strength[piece.matrix.indices]
-    return row_sums(piece.matrix.indptr, values)
+    return row_sums(piece.matrix, values)
 
 
 def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
@@ -71,7 +69,6 @@ def truncated_svd(
     `seed` holds the seeds of the run and of the piece; r is below `rank` for a small matrix.
     """
     try:
-        from scipy.sparse import csr_array
         from sklearn.utils.extmath import randomized_svd
     except ImportError:
         raise MissingExtra("scikit-learn", "embedding") from None
@@ -80,9 +77,8 @@ def truncated_svd(
     if not columns:  # a piece whose nodes are all hubs
         left, right = (np.zeros(size, dtype=np.float32) for size in ((shape[0], 0), (0, shape[1])))
         return left, np.zeros(0, dtype=np.float32), right
-    sparse: Any = csr_array((matrix.data, matrix.indices, matrix.indptr), shape=shape)
     factors: tuple[Floats, Floats, Floats] = randomized_svd(
-        sparse,
+        sparse_array(matrix),
         columns,
         n_oversamples=OVERSAMPLES,
         n_iter=iterations,

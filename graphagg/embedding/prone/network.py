@@ -14,13 +14,12 @@ of AUC (tests/unit/embedding/test_real.py prints both).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import offsets
-from graphagg.embedding.prone.sparse import entries_where
+from graphagg.embedding.sparse import entries_where
 from graphagg.errors import InvalidGraph
 from graphagg.graph.adjacency import expand_rows, transpose
 from graphagg.graph.csr import Csr
@@ -49,20 +48,13 @@ class NetworkMatrix:
         """N: n, or the rows and columns of a cover together."""
         return self.matrix.rows
 
-    @property
-    def edges(self) -> int:
-        """Edges of the matrix, each once."""
-        return len(self.matrix.indices) // 2
-
     @classmethod
     def from_graph(cls, graph: Graph, weights: Weights | None = None) -> NetworkMatrix:
         """Make the matrix of a graph; `weights` `[nnz]` of its adjacency, None: all 1.
 
-        Raises `InvalidGraph` if a weight is negative, infinite or NaN, or there is one vertex only.
+        Raises `InvalidGraph` if there is one vertex only.
         """
         check_graph(graph)
-        if weights is not None:
-            check_weights(weights)
         forward = replace(graph.adjacency, data=weights)
         backward = forward if graph.kind == "undirected" else transpose(forward)
         blocks = row_blocks(graph.kind, forward, backward)
@@ -142,13 +134,3 @@ def check_graph(graph: Graph) -> None:
     """Raise `InvalidGraph` for a graph of a single vertex."""
     if len(graph.rows) < 2 and graph.kind != "two-mode":
         raise InvalidGraph(f"a graph of {len(graph.rows)} vertex, wanted at least 2; add an edge")
-
-
-def check_weights(weights: npt.NDArray[Any]) -> None:
-    """Raise `InvalidGraph` for the first weight that is negative, infinite or NaN."""
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise InvalidGraph(
-            f"{len(bad):,} weights of {len(weights):,} are negative, infinite or no number, the "
-            f"first is {weights[bad[0]]}, wanted weights of 0 or more; mend or drop those edges"
-        )

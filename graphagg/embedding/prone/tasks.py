@@ -17,7 +17,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.embedding.partition.pieces import PIECE, Piece, PieceLayout, load_piece
 from graphagg.embedding.prone.merge import NODES_PER_SHARD
-from graphagg.embedding.prone.sparse import multiply, one_thread
+from graphagg.embedding.sparse import one_thread, sparse_array
 from graphagg.execution.arrays import ArrayStore
 from graphagg.execution.runner import Stats, Task, TaskRunner
 
@@ -133,10 +133,13 @@ class PieceTasks:
         Columns are read in groups, to bound the memory.
         """
         values = self.arrays.blocks.load(matrix, piece.index, "values")
-        piece_matrix, width = piece.with_values(values), self.arrays.map(name).shape[1]
+        piece_matrix, width = (
+            sparse_array(piece.with_values(values)),
+            self.arrays.map(name).shape[1],
+        )
         step = max(_LEAST_WIDTH, _GATHERED // max(len(piece.columns), 1))
         products = [
-            multiply(piece_matrix, self.arrays.select(name, piece.columns, slice(low, low + step)))
+            piece_matrix @ self.arrays.select(name, piece.columns, slice(low, low + step))
             for low in range(0, width, step)
         ]
         return products[0] if len(products) == 1 else np.concatenate(products, axis=1)

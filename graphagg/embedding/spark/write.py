@@ -3,91 +3,88 @@
 Each stage ends on disk, so that a killed job resumes after the last one:
 
 1. `edges` to `holders`: the rows of the graph (`graphagg.graph.spark.rows`).
-2. `matrix`, `partition`, `pieces`: the matrix of the network, cut in one task (`matrix`).
-3. `strength`, `arrived`, `leaves`: the log matrix and its decomposition, one task per piece.
-4. `gram...`, `start`, `refined`: the merge and one refinement.
-5. `pass...`: five products with the matrix per pass; tasks read the rows of their halo.
-6. `vectors`: the arrays of the index, written again by each run.
-
-Stages 3 to 5 are `prone.factorization`. A task holds one piece with its halo or one range of 50,000
-nodes; the task of the partition holds the graph (`metis`) or 60 bytes per node (`streaming`).
+2. `matrix`: the matrix of the network; tasks make ranges of its rows from those of the graph.
+3. `partition`, `pieces`, the stages of `prone.factorization`, and the arrays of the index, written
+   again by each run (`graphagg.embedding.build`). One task cuts the matrix, then a task holds one
+   piece with its halo, or a range of 50,000 nodes.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graphagg.embedding.build import ranges
+from graphagg.arrays import Array
+from graphagg.embedding.build import KIND, embed_matrix, inputs_of
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
-from graphagg.embedding.prone.factorization import Factorization, factorized
+from graphagg.embedding.prone.network import NetworkMatrix, RowBlock, check_graph, row_blocks
 from graphagg.embedding.prone.propagation import STEPS
-from graphagg.embedding.prone.sparse import one_thread
-from graphagg.embedding.prone.tasks import PieceTasks
-from graphagg.embedding.spark.matrix import (
-    NUMBERS,
-    PARTS,
-    mapped_graph,
-    write_matrix,
-    write_pieces,
-)
-from graphagg.embedding.writing import KIND, VectorFiles, index_manifest, inputs_of, write_report
-from graphagg.graph.graph import ReadReport
+from graphagg.execution.arrays import FileArrays
+from graphagg.execution.runner import Stats
+from graphagg.execution.task_arrays import TaskArrays
+from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.ids import VertexIds
+from graphagg.graph.kinds import GraphKind
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.graph.spark.edges import EdgeInput
-from graphagg.graph.spark.rows import ELEMENTS, SETS, VERTICES, GraphRows, graph_stages
-from graphagg.spark.build import SparkBuild
+from graphagg.graph.spark.rows import ELEMENTS, HOLDERS, SETS, VERTICES, GraphRows, graph_stages
+from graphagg.progress import Progress
+from graphagg.spark.build import SparkBuild, SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
 
+MATRIX = "matrix"
 
-def write_with_spark(build: SparkBuild, source: EdgeInput, config: EmbeddingConfig) -> ReadReport:
-    """Embed a graph by Spark; see `NodeEmbedding.build`."""
 
-    def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
-        per_task = config.max_piece_edges or MAX_PIECE_EDGES
-        report = GraphRows(job, source, config.kind, per_task).write()
-        graph = mapped_graph(job.arrays, config.kind, report)
-        weighted = job.arrays.exists(f"{SETS}.data")
-        network = write_matrix(job, graph, weighted, per_task)
-        inputs = job.note("digests", lambda: inputs_of(network))
-        if not build.force and is_current(publication.location, KIND, inputs, config.to_json()):
+@dataclass(frozen=True)
+class SparkEmbedding:
+    """A build by Spark, with the method of `LocalEmbedding`."""
+
+    options: SparkOptions
+
+    def write(
+        self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
+        progress: Progress, force: bool,
+    ) -> ReadReport:  # fmt: skip
+        """Embed a graph and publish the index, unless it is there already."""
+        source = EdgeInput.of(edges, reading)
+        build = SparkBuild.from_options(edges, self.options, directory, progress, force)
+
+        def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
+            per_task = config.max_piece_edges or MAX_PIECE_EDGES
+            report = GraphRows(job, source, config.kind, per_task).write()
+            graph = mapped_graph(job.arrays, config.kind, report)
+            network = write_matrix(job, graph, job.arrays.exists(f"{SETS}.data"), per_task)
+            inputs = job.note("digests", lambda: inputs_of(network))
+            if not force and is_current(publication.location, KIND, inputs, config.to_json()):
+                return report.to_json()
+            arrays, nodes = job.arrays, network.nodes
+
+            def matrix() -> Csr:
+                return Csr.read(MATRIX, arrays.map, nodes, weighted=True)
+
+            built = embed_matrix(matrix, arrays, job, config)
+            ids = [VERTICES, ELEMENTS]
+            names = [*ids, *(f"{name}.{part}" for name in ids for part in ("utf8", "offsets"))]
+            job.arrays.gather(publication.writer, names)
+            built.publish(publication, job.version(publication), graph, inputs, progress)
             return report.to_json()
-        partition = write_pieces(job, config)
-        factors = Factorization(PieceTasks(partition.layout, job.arrays, job), config)
-        with one_thread():  # the driver merges and rotates
-            vectors = factorized(factors)
-        arrays, blocks = job.version(publication), ranges(network.nodes)
-        files = VectorFiles(arrays, len(graph.rows), network.nodes, config)
-        files.create(factors.width(vectors))
 
-        def write_range(b: int) -> None:
-            low, high = blocks[b]
-            numbers, parts = (np.asarray(job.arrays.map(n)[low:high]) for n in (NUMBERS, PARTS))
-            files.write(low, parts, *factors.rotated(vectors, numbers), factors.log_q_of(numbers))
-
-        factors.tasks.run(len(blocks), write_range)
-        build.progress("vectors", 1, 1)
-        arrays.gather(publication.writer)
-        ids = [VERTICES, ELEMENTS]
-        names = [*ids, *(f"{name}.{part}" for name in ids for part in ("utf8", "offsets"))]
-        job.arrays.gather(publication.writer, names)
-        write_report(publication.writer, partition.report)
-        publication.publish(
-            index_manifest(config, inputs, graph, partition.isolated, partition.layout.pieces)
-        )
-        return report.to_json()
-
-    noted = build.publish(KIND, job_of(source, config), source, write, stages(config))
-    return ReadReport(**noted)
+        noted = build.publish(KIND, job_of(source, config), source, write, stages(config))
+        return ReadReport(**noted)
 
 
 def stages(config: EmbeddingConfig) -> tuple[str, ...]:
     """The stages of a job, in their order, as far as they are known beforehand."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
     return (
-        *graph_stages(config.kind), "matrix", "partition", "pieces", "strength", "arrived",
+        *graph_stages(config.kind), MATRIX, "partition", "pieces", "strength", "arrived",
         "leaves", "start", "refined", *passes, "vectors",
     )  # fmt: skip
 
@@ -95,3 +92,53 @@ def stages(config: EmbeddingConfig) -> tuple[str, ...]:
 def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
     """Identity of a job: its input and parameters."""
     return {"source": source.identity(), "config": config.to_json()}
+
+
+def mapped_graph(arrays: FileArrays, kind: GraphKind, report: ReadReport) -> Graph:
+    """The graph that `GraphRows` wrote."""
+    rows = columns = VertexIds.read(VERTICES, arrays.map, arrays.exists)
+    if kind == "two-mode":
+        columns = VertexIds.read(ELEMENTS, arrays.map, arrays.exists)
+    return Graph(kind, rows, columns, Csr.read(SETS, arrays.map, len(columns)), report)
+
+
+def write_matrix(job: SparkJob, graph: Graph, weighted: bool, per_task: int) -> NetworkMatrix:
+    """Stage `matrix`: write the rows of the matrix, about `per_task` entries in a task."""
+    check_graph(graph)
+    arrays, kind = job.arrays, graph.kind
+    tasks = [
+        (block, low, high)
+        for block, rows in enumerate(_blocks(arrays, kind, weighted))
+        for low, high in pairwise(_cuts(rows.source.indptr, per_task))
+    ]
+    of_tasks = TaskArrays(arrays.blocks, MATRIX)
+    names = [f"{MATRIX}.{part}" for part in ("indptr", "indices", "data")]
+
+    def write(i: int) -> Stats:
+        block, low, high = tasks[i]
+        rows = _blocks(arrays, kind, weighted)[block].rows(low, high)
+        values = (rows.indptr, rows.indices, rows.entries)
+        return of_tasks.save(i, dict(zip(names, values, strict=True)))
+
+    def join() -> None:
+        of_tasks.join(job, stats, arrays, names, {names[0]: names[1]})
+
+    stats = job.run(len(tasks), write, MATRIX)
+    job.note(f"{MATRIX}.made", join)
+    matrix = Csr.read(MATRIX, arrays.map, len(arrays.map(names[0])) - 1, weighted=True)
+    return NetworkMatrix(graph, matrix, weighted)
+
+
+def _blocks(arrays: FileArrays, kind: GraphKind, weighted: bool) -> list[RowBlock]:
+    forward = Csr.read(SETS, arrays.map, 0, weighted=weighted)
+    backward = forward
+    if kind != "undirected":
+        backward = Csr.read(HOLDERS, arrays.map, 0, weighted=weighted)
+    return row_blocks(kind, forward, backward)
+
+
+def _cuts(indptr: Array, per_task: int) -> list[int]:
+    """First rows of ranges of about `per_task` entries, and the number of rows."""
+    starts = np.searchsorted(indptr, np.arange(0, int(indptr[-1]), per_task))
+    cuts: list[int] = np.unique([0, *starts, len(indptr) - 1]).tolist()
+    return cuts

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphagg.embedding.build import factorization
+from benchmarks.graphs.vectors.measure import factorization
+from graphagg.embedding.build import embed, embed_matrix
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import PieceLayout, cut, load_piece, save_piece
+from graphagg.embedding.partition.pieces import PieceLayout, save_piece
 from graphagg.embedding.prone import merge, tasks
 from graphagg.embedding.prone.factorization import Factorization, factorized
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.prone.sparse import one_thread
 from graphagg.embedding.prone.tasks import PieceTasks
-from graphagg.embedding.spark.matrix import write_matrix, write_pieces
+from graphagg.embedding.spark.write import write_matrix
+from graphagg.embedding.sparse import one_thread
 from graphagg.graph.adjacency import transpose
 from graphagg.graph.kinds import GRAPH_KINDS
 from graphagg.graph.spark.rows import HOLDERS, SETS
@@ -28,7 +28,7 @@ from graphagg.graph.weights import load_weighted
 from graphagg.spark import job as spark_job
 from graphagg.spark.job import SparkJob
 from tests.unit.embedding.graphs import graph
-from tests.unit.embedding.test_kernels import random_parts
+from tests.unit.embedding.test_kernels import cut, random_parts
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -126,17 +126,17 @@ def test_a_job_cuts_the_matrix_of_the_build_in_process(seed, kind, weighted, per
         found = write_matrix(job, graph, weighted, per_task).matrix
         for name in ("indptr", "indices", "data"):
             np.testing.assert_array_equal(getattr(found, name), getattr(network.matrix, name))
-        cut_by_job = write_pieces(job, config)
-        parts, report = partition(network.matrix, config)
-        layout = PieceLayout.from_parts(parts, report.levels[-1].pieces)
-        assert cut_by_job.report == report
-        for piece in cut(network.matrix, layout):
-            other = load_piece(job.arrays, cut_by_job.layout, piece.index)
-            assert (other.first, other.whole) == (piece.first, piece.whole)
+        by_job = embed_matrix(lambda: network.matrix, job.arrays, job, config)
+        whole = embed(network, config)
+        assert by_job.report == whole.report
+        np.testing.assert_array_equal(by_job.piece_of, whole.piece_of)
+        for i in range(whole.stages.tasks.layout.pieces):
+            first, second = (one.stages.tasks.piece(i) for one in (by_job, whole))
+            assert (first.first, first.whole) == (second.first, second.whole)
             for name in ("hubs", "columns"):
-                np.testing.assert_array_equal(getattr(other, name), getattr(piece, name))
+                np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
             for name in ("indptr", "indices", "data"):
                 np.testing.assert_array_equal(
-                    getattr(other.matrix, name), getattr(piece.matrix, name)
+                    getattr(first.matrix, name), getattr(second.matrix, name)
                 )
         job.release()

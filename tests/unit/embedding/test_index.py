@@ -233,7 +233,7 @@ def test_a_vertex_added_with_its_edges_has_the_vector_it_would_have(tmp_path, pr
     around = sorted(set(around))
     index.add([(500, v) for v in around])
     network = NetworkMatrix.from_graph(load_graph(pairs))
-    sources = embed(network, config).sources
+    _, sources = embed(network, config).rotated(0, network.nodes)
     twin = index.vertices.find(17)
     if propagate:
         mean = sources[around].mean(axis=0)

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from graphagg.embedding.build import factorization
+from benchmarks.graphs.vectors.measure import factorization
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.partition.pieces import Piece, PieceLayout, cut
+from graphagg.embedding.partition.pieces import Piece, PieceLayout, cut_piece
 from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import scaled_right_vectors
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import rotation
-from graphagg.embedding.prone.sparse import gram, multiply, normalize_rows, one_thread
+from graphagg.embedding.sparse import gram, normalize_rows, one_thread, sparse_array
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
 
@@ -28,6 +28,11 @@ def prepared(network: NetworkMatrix, parts: np.ndarray, config: EmbeddingConfig)
     )
     whole.prepare()
     return whole
+
+
+def cut(matrix: Csr, layout: PieceLayout) -> list[Piece]:
+    numbers = layout.numbers(matrix.rows)
+    return [cut_piece(matrix, layout, numbers, i) for i in range(layout.pieces)]
 
 
 def pieces_of(whole: Factorization) -> list[Piece]:
@@ -157,11 +162,11 @@ def test_products_do_not_depend_on_how_rows_are_shared_out(seed, rows, split):
     values = whole[whole > 0].astype(np.float32)
     matrix = Csr.from_pairs(places[:, 0], places[:, 1], values, (rows, 9))
     x = rng.standard_normal((9, 4)).astype(np.float32)
-    product = multiply(matrix, x)
+    product = sparse_array(matrix) @ x
     np.testing.assert_allclose(product, whole @ x, atol=1e-5)
     upper = places[:, 0] < split
     top = Csr.from_pairs(places[upper, 0], places[upper, 1], values[upper], (min(split, rows), 9))
-    np.testing.assert_array_equal(multiply(top, x), product[: min(split, rows)])
+    np.testing.assert_array_equal(sparse_array(top) @ x, product[: min(split, rows)])
 
 
 def test_one_thread_is_one():

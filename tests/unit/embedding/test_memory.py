@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.embedding import EmbeddingConfig, NodeEmbedding, build, index, memory
-from graphagg.embedding.build import embed
-from graphagg.embedding.memory import LEAST_PIECE, Needs, fitting
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding, build
+from graphagg.embedding.build import NUMBERS, ORDER, PARTS, REPORT, STARTS, embed
+from graphagg.embedding.memory import LEAST_PIECE, MatrixSize, fitting
 from graphagg.embedding.prone import tasks
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.errors import InvalidParameter, WriteFailed
-from graphagg.execution.arrays import FileArrays
-from graphagg.execution.blocks import Blocks
+from graphagg.errors import InvalidParameter
 from graphagg.graph.weights import load_weighted
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
@@ -45,10 +41,10 @@ def test_files_and_parts_of_rows_change_no_byte(
         patch.setattr(ranges, "RESIDENT", resident)
         patch.setattr(tasks, "NODES_PER_SHARD", 7)
         files = embed(network, config, folder=tmp_path_factory.mktemp("state"))
-        np.testing.assert_array_equal(files.vectors, whole.vectors)
-        np.testing.assert_array_equal(files.sources, whole.sources)
+        for first, second in zip(files.rotated(0, 90), whole.rotated(0, 90), strict=True):
+            np.testing.assert_array_equal(first, second)
     assert files.report == whole.report
-    np.testing.assert_array_equal(files.log_q_of(0, 90), whole.log_q_of(0, 90))
+    np.testing.assert_array_equal(files.log_q(0, 90), whole.log_q(0, 90))
 
 
 @pytest.mark.parametrize("kind", ["undirected", "directed", "two-mode"])
@@ -56,14 +52,14 @@ def test_files_and_parts_of_rows_change_no_byte(
 def test_an_index_built_over_files_has_the_same_bytes(tmp_path, monkeypatch, kind, passes):
     config = replace(SMALL, kind=kind, propagate=passes)
     NodeEmbedding.build(communities(), tmp_path / "memory", config=config).close()
-    monkeypatch.setattr(index, "IN_MEMORY", 1)
+    monkeypatch.setattr(build, "IN_MEMORY", 1)
     kept = []
 
     def noted(*arguments):
         kept.append(arguments[3])
         return embed(*arguments)
 
-    monkeypatch.setattr(index, "embed", noted)
+    monkeypatch.setattr(build, "embed", noted)
     NodeEmbedding.build(communities(), tmp_path / "files", config=config).close()
     assert kept[0] is not None and not kept[0].exists()
     manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("memory", "files")]
@@ -74,100 +70,13 @@ def test_an_index_built_over_files_has_the_same_bytes(tmp_path, monkeypatch, kin
 def test_a_step_leaves_only_what_the_next_ones_read(tmp_path):
     embed(NetworkMatrix.from_graph(graph()), SMALL, folder=tmp_path)
     left = {path.name for path in tmp_path.glob("*.npy")}
-    assert left == {"strength.npy", "arrived.npy", "loops.npy", "pass1.3.npy", "pass1.4.npy"}
-
-
-# --- what a disk must hold -----------------------------------------------------------------------
-
-
-def full(patch, free):
-    usage = shutil.disk_usage("/")._replace(free=free)
-    patch.setattr(ranges.shutil, "disk_usage", lambda folder: usage)
-
-
-def size_of(folder):
-    with os.scandir(folder) as entries:
-        return sum(size_of(e) if e.is_dir() else e.stat().st_size for e in entries)
-
-
-def taken_and_asked(patch, edges, folder, config):
-    """The most that a build over files has on the disk, and what the checks asked for before."""
-    most, asked = 0, []
-
-    def watched(method):
-        def run(self, *arguments, **named):
-            nonlocal most
-            result = method(self, *arguments, **named)
-            most = max(most, size_of(folder))
-            return result
-
-        return run
-
-    def check(folder, needed, what):
-        asked.append(needed)
-
-    patch.setattr(index, "IN_MEMORY", 1)
-    patch.setattr(memory, "check_space", check)
-    # What is written has its size from the start.
-    patch.setattr(FileArrays, "create", watched(FileArrays.create))
-    patch.setattr(Blocks, "save", watched(Blocks.save))
-    NodeEmbedding.build(edges, folder, config=config).close()
-    return most, asked
-
-
-@settings(max_examples=10, deadline=None)
-@given(
-    seed=st.integers(0, 1000),
-    reach=st.sampled_from([20, 1500]),
-    hubs=st.integers(0, 8),
-    dim=st.sampled_from([4, 40, 128]),
-    pieces=st.integers(1, 20),
-    leaf_rank=st.sampled_from([8, 64]),
-    propagate=st.integers(0, 2),
-    kind=st.sampled_from(["undirected", "directed", "two-mode"]),
-    dtype=st.sampled_from(["float32", "float16"]),
-)
-def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
-    tmp_path_factory, seed, reach, hubs, **options
-):
-    folder, generator = tmp_path_factory.mktemp("a") / "index", np.random.default_rng(seed)
-    sources = generator.integers(0, 1500, 8000)
-    edges = np.stack([sources, (sources + generator.integers(1, reach, 8000)) % 1500], axis=1)
-    stars = np.stack([np.repeat(np.arange(hubs), 1500), np.tile(np.arange(1500), hubs)], axis=1)
-    config = EmbeddingConfig(iterations=0, **options)
-    with pytest.MonkeyPatch.context() as patch:
-        most, asked = taken_and_asked(patch, np.concatenate([edges, stars]), folder, config)
-    assert len(asked) == 2
-    assert most <= asked[1]
-
-
-def test_a_disk_that_is_too_small_is_named_before_the_work_begins(tmp_path, monkeypatch):
-    full(monkeypatch, 1000)
-    monkeypatch.setattr(index, "embed", None)
-    with pytest.raises(WriteFailed, match=r"0\.0 GiB are free, wanted .* vectors and sources of"):
-        NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
-
-
-def test_halos_that_do_not_fit_are_named_before_anything_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(index, "IN_MEMORY", 1)
-    monkeypatch.setattr(build, "factorization", None)
-    many = replace(SMALL, pieces=30, leaf_rank=128)
-    asked = []
-    monkeypatch.setattr(memory, "check_space", lambda folder, needed, what: asked.append(needed))
-    with pytest.raises(TypeError):  # the factorization, which is None
-        NodeEmbedding.build(communities(), tmp_path / "a", config=many, vertices=range(240))
-    assert asked[0] < asked[1]
-    monkeypatch.undo()
-    monkeypatch.setattr(index, "IN_MEMORY", 1)
-    monkeypatch.setattr(build, "factorization", None)
-    full(monkeypatch, asked[0])
-    with pytest.raises(WriteFailed, match=r"GiB are free, wanted .* of [\d,]+ columns"):
-        NodeEmbedding.build(communities(), tmp_path / "a", config=many, vertices=range(240))
+    stages = {"strength.npy", "arrived.npy", "loops.npy", "pass1.3.npy", "pass1.4.npy"}
+    assert left - {f"{name}.npy" for name in (PARTS, NUMBERS, ORDER, STARTS, REPORT)} == stages
 
 
 # --- what a memory chooses -----------------------------------------------------------------------
 
-LARGE = Needs(2_000_000, 25_000_000, 2_000_000, 16_000_000)
+LARGE = MatrixSize(2_000_000, 25_000_000)
 
 
 @given(memory=st.integers(1, 1 << 36))
@@ -188,7 +97,7 @@ def test_what_is_chosen_fits_or_the_least_that_works_is_named(memory):
 def test_enough_memory_changes_nothing_and_no_memory_asks_nothing():
     config = EmbeddingConfig()
     assert fitting(config, LARGE, 1 << 40) == config
-    assert fitting(config, Needs(10**9, 10**11, 10**9, 0), None) is config
+    assert fitting(config, MatrixSize(10**9, 10**11), None) is config
 
 
 def test_what_the_configuration_says_is_not_chosen_again():

@@ -18,10 +18,10 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
 from graphagg.embedding.prone import network
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.prone.sparse import normalize_rows
+from graphagg.embedding.sparse import normalize_rows
 from graphagg.graph import load_graph
 from graphagg.graph.adjacency import expand_rows
-from graphagg.graph.graph import graph_from_pairs
+from graphagg.graph.graph import weighted_graph
 from tests.conftest import DATA
 
 GRAPHS = DATA / "graphs"
@@ -113,7 +113,8 @@ def test_the_coupling_of_directed_graphs():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(network, "COUPLING", 0.0)
             bare = NetworkMatrix.from_graph(split.train)
-        plain = graph_from_pairs("undirected", whole.rows, whole.rows, split.train.pairs())
+        ends = split.train.pairs()
+        plain, _ = weighted_graph("undirected", whole.rows, whole.rows, ends, None)
         rows = {
             "coupled": embed(coupled, config).vectors,
             "bare": embed(bare, config).vectors,

@@ -22,7 +22,7 @@ from graphagg.errors import InvalidGraph
 from graphagg.graph import load_graph
 from graphagg.graph.graph import GRAPH_KINDS
 from graphagg.graph.reading import files, sources
-from graphagg.graph.weights import align, load_weighted
+from graphagg.graph.weights import load_weighted
 
 WEIGHTS = st.floats(0, 2.0**100) | st.integers(0, 3).map(float) | st.just(0.1)
 NUMBERS = st.integers(0, 9) | st.integers(0, 2**63 - 1)
@@ -128,19 +128,6 @@ def test_pairs_have_no_weights_in_any_form(tmp_path_factory, kind, edges):
         assert weights is None
         assert graph.digest() == reference.digest(), form
         assert graph.report.weights_ignored == len(edges), form
-
-
-@pytest.mark.parametrize("kind", GRAPH_KINDS)
-@given(edges=edge_lists(st.integers(0, 9)))
-def test_align_gives_the_weights_of_entries(kind, edges):
-    sums = sums_of(edges, kind)
-    assume(sums)
-    graph = load_graph([edge[:2] for edge in edges], kind)
-    first, second = (0, 1) if kind != "two-mode" else (1, 0)
-    rows = np.array([graph.rows.find(edge[first]) for edge in edges])
-    columns = np.array([graph.columns.find(edge[second]) for edge in edges])
-    weights = np.array([edge[2] for edge in edges])
-    assert entries_of(graph, align(graph, rows, columns, weights)) == sums
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Mask, offsets
 from graphagg.errors import MissingExtra
 from graphagg.graph.csr import Csr
-from graphagg.kernels import kernel
+
+
+def sparse_array(matrix: Csr) -> Any:
+    """The matrix as an array of SciPy, over the same values."""
+    try:
+        from scipy.sparse import csr_array
+    except ImportError:
+        raise MissingExtra("scipy", "embedding") from None
+    shape = (matrix.rows, matrix.columns)
+    return csr_array((matrix.entries, matrix.indices, matrix.indptr), shape=shape)
 
 
 def entries_where(matrix: Csr, kept: Mask) -> Csr:
@@ -20,38 +29,10 @@ def entries_where(matrix: Csr, kept: Mask) -> Csr:
     return Csr(indptr, matrix.indices[kept], matrix.entries[kept], matrix.columns)
 
 
-def multiply(matrix: Csr, dense: Array) -> Array:
-    """`matrix @ dense`, `[rows, w]`, in the dtype of `dense`; O(nnz w).
-
-    Each row is summed in the order of its columns, so that a row gives the same bits whether its
-    piece is multiplied alone or the matrix as a whole.
-    """
-    out = np.zeros((matrix.rows, dense.shape[1]), dtype=dense.dtype)
-    _multiply(matrix.indptr, matrix.indices, matrix.entries, np.ascontiguousarray(dense), out)
-    return out
-
-
-@kernel(nogil=True, small=True)
-def _multiply(indptr: Array, indices: Array, data: Array, dense: Array, out: Array) -> None:
-    """Add the product to `out`, a row of `dense` at a time."""
-    # The innermost loop runs over neighbors in memory of both matrices, which the compiler turns
-    # into vector instructions; each sum still goes through the columns in their order.
-    width = dense.shape[1]
-    for row in range(len(indptr) - 1):
-        for i in range(indptr[row], indptr[row + 1]):
-            value = data[i]
-            column = indices[i]
-            for j in range(width):
-                out[row, j] += value * dense[column, j]
-
-
-@kernel(nogil=True, small=True)
-def row_sums(indptr: Array, values: Array) -> Array:
-    """The sum of each row's values, `[rows]` float64, in the order of the entries."""
-    sums = np.zeros(len(indptr) - 1, dtype=np.float64)
-    for row in range(len(indptr) - 1):
-        for i in range(indptr[row], indptr[row + 1]):
-            sums[row] += values[i]
+def row_sums(matrix: Csr, values: Array) -> Array:
+    """The sum of each row's `values` `[nnz]`, `[rows]` float64, in the order of the entries."""
+    rows = np.repeat(np.arange(matrix.rows), matrix.degrees())
+    sums: Array = np.bincount(rows, values, matrix.rows)
     return sums
 
 

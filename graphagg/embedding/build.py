@@ -24,6 +24,7 @@ from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_pie
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.factorization import Factorization, Vectors, factorized
 from graphagg.embedding.prone.network import NetworkMatrix
+from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import one_thread
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
@@ -41,6 +42,11 @@ from graphagg.store.manifest import Manifest
 KIND = "embedding"
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _NODES_PER_RANGE = 50_000
+_SHOWN = {
+    "partition": "partition", "leaves": "pieces", "refined": "merge",
+    **{f"pass{number}.{STEPS - 1}": "propagation" for number in (1, 2)},
+}  # fmt: skip
+"""Stages that a build in this process reports, by the words that users see."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class LocalEmbedding:
                 with publication.scratch() as scratch:
                     small = size.arrays(config) <= (self.memory or IN_MEMORY) // 4
                     built = embed(network, config, progress, None if small else scratch)
-                    files = FileArrays(publication.writer.folder)
+                    files = FileArrays(publication.writer.folder.absolute())
                     graph.rows.save(files.writer, "vertices")
                     if config.kind == "two-mode":
                         graph.columns.save(files.writer, "elements")
@@ -174,7 +180,12 @@ def embed(
     result; None: they are in memory.
     """
     arrays: ArrayStore = MemoryArrays() if folder is None else FileArrays(folder)
-    return embed_matrix(lambda: network.matrix, arrays, InProcessRunner(progress), config)
+
+    def shown(stage: str, done: int, total: int) -> None:
+        if stage in _SHOWN:
+            progress(_SHOWN[stage], done, total)
+
+    return embed_matrix(lambda: network.matrix, arrays, InProcessRunner(shown), config)
 
 
 def embed_matrix(

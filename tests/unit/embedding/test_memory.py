@@ -52,6 +52,7 @@ def test_files_and_parts_of_rows_change_no_byte(
 def test_an_index_built_over_files_has_the_same_bytes(tmp_path, monkeypatch, kind, passes):
     config = replace(SMALL, kind=kind, propagate=passes)
     NodeEmbedding.build(communities(), tmp_path / "memory", config=config).close()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(build, "IN_MEMORY", 1)
     kept = []
 
@@ -60,7 +61,7 @@ def test_an_index_built_over_files_has_the_same_bytes(tmp_path, monkeypatch, kin
         return embed(*arguments)
 
     monkeypatch.setattr(build, "embed", noted)
-    NodeEmbedding.build(communities(), tmp_path / "files", config=config).close()
+    NodeEmbedding.build(communities(), "files", config=config).close()
     assert kept[0] is not None and not kept[0].exists()
     manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("memory", "files")]
     assert manifests[0] == manifests[1]

@@ -108,7 +108,7 @@ def _data(
 def _changed(
     chosen: Preset, changes: list[str], epochs: int | None, random_state: int | None
 ) -> Preset:
-    from graphagg.nn.training.overrides import override
+    from graphagg.nn.presets import override
 
     chosen = override(chosen, changes)
     training = chosen.training

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,31 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
             raise InvalidParameter(f"{file}: preset is {base!r}; wanted a name")
         tables = _merged(preset(base).to_dict(), tables)
     return Preset.from_dict(tables)
+
+
+def override(preset: Preset, changes: Sequence[str]) -> Preset:
+    """A preset with changed settings.
+
+    `changes` are such as `model.layers=4` or `training.fanouts=[10, 5]`. Values are JSON; other
+    text is a string. Raises `InvalidParameter` for an unknown path or an invalid value.
+    """
+    plain = preset.to_dict()
+    for change in changes:
+        path, equals, text = change.partition("=")
+        keys = path.strip().split(".")
+        if not equals or keys[0] not in TABLES or len(keys) < 2:
+            raise InvalidParameter(
+                f"cannot set {change!r}; wanted PATH=VALUE such as model.layers=4 or "
+                "training.epochs=10"
+            )
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):  # no JSON, too many digits, or nested too deeply
+            value = text.strip()
+        for key in reversed(keys):
+            value = {key: value}
+        plain = _merged(plain, value)
+    return Preset.from_dict(plain)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ directed: one boolean. If it is missing or false and no edge is listed in both d
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,6 +37,9 @@ from graphagg.nn.training.data.arrays import (
 )
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split
 
+_Parts = dict[str, tuple[Tensor, list[int]]]
+"""Attributes of all graphs, each with the offsets of the graphs."""
+
 
 def read_npz(path: Path) -> GraphData:
     """Read graphs, labels and splits.
@@ -55,28 +57,36 @@ def read_graphs(path: Path) -> list[Data]:
 
 
 def _graphs(path: Path, arrays: Arrays, labeled: bool) -> tuple[Level, list[Data]]:
-    node_ptr, edge_ptr, edges, x = take(path, arrays, "node_ptr", "edge_ptr", "edge_index", "x")
-    features, edge_index = columns(path, "x", x), index_tensor(path, "edge_index", edges)
-    attributes = _edge_attributes(path, arrays, edge_index)
+    node_ptr, x, pairs = take(path, arrays, "node_ptr", "x", "edge_index")
+    features, edges = columns(path, "x", x), index_tensor(path, "edge_index", pairs)
     nodes = offsets(path, "node_ptr", node_ptr, len(features))
-    ends = _graph_offsets(path, "edge_ptr", edge_ptr, edge_index.size(1), nodes)
-    owner = torch.repeat_interleave(torch.arange(len(ends) - 1), torch.tensor(ends).diff())
-    directed = "directed" in arrays and bool(arrays["directed"].any())
-    mirror = not directed and _one_direction(edge_index + torch.tensor(nodes)[owner])
-    level, labels_of = _labels(path, arrays, nodes, labeled)
+    edge_ends = _graph_offsets(path, "edge_ptr", arrays, edges, nodes)
+    parts: _Parts = {"x": (features, nodes), "edge_index": (edges, edge_ends)}
+    if "edge_attr" in arrays:
+        attributes = columns(path, "edge_attr", arrays["edge_attr"])
+        _check_rows(path, "edge_attr", attributes, "edge_index", edges)
+        parts["edge_attr"] = attributes, edge_ends
+    level, labels = _labels(path, arrays, nodes, labeled)
+    parts |= labels
     graphs = []
     for g in range(len(nodes) - 1):
-        rows, edges_here = slice(nodes[g], nodes[g + 1]), slice(ends[g], ends[g + 1])
-        values = {"x": features[rows], "edge_index": edge_index[:, edges_here], **labels_of(g)}
-        if attributes is not None:
-            values["edge_attr"] = attributes[edges_here]
-        graphs.append(_mirrored(Data(**values)) if mirror else Data(**values))
+        values = {
+            name: rows.narrow(int(name.endswith("index")), ptr[g], ptr[g + 1] - ptr[g])
+            for name, (rows, ptr) in parts.items()
+        }
+        graphs.append(Data(**values))
+    directed = "directed" in arrays and bool(arrays["directed"].any())
+    owner = torch.repeat_interleave(torch.arange(len(graphs)), torch.tensor(edge_ends).diff())
+    if not directed and _one_direction(edges + torch.tensor(nodes)[owner]):
+        graphs = [_mirrored(graph) for graph in graphs]
     return level, graphs
 
 
-def _graph_offsets(path: Path, name: str, ptr: Any, rows: int, nodes: list[int]) -> list[int]:
-    """Check offsets into `rows` rows, as many as those of the vertices."""
-    starts = offsets(path, name, ptr, rows)
+def _graph_offsets(
+    path: Path, name: str, arrays: Arrays, pairs: Tensor, nodes: list[int]
+) -> list[int]:
+    """Read offsets into pairs `[2, n]`, as many as those of the vertices."""
+    starts = offsets(path, name, take(path, arrays, name)[0], pairs.size(1))
     if len(starts) != len(nodes):
         raise InvalidDataset(
             f"{path}: {len(starts)} offsets in {name}, {len(nodes)} in node_ptr; wanted as many, "
@@ -85,54 +95,41 @@ def _graph_offsets(path: Path, name: str, ptr: Any, rows: int, nodes: list[int])
     return starts
 
 
-def _labels(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> tuple[Level, Any]:
+def _check_rows(path: Path, name: str, values: Tensor, of: str, pairs: Tensor) -> None:
+    """Raise `InvalidDataset` unless there is one row for each of the pairs `[2, n]`."""
+    if len(values) != pairs.size(1):
+        raise InvalidDataset(
+            f"{path}: {name} has {len(values)} rows, {of} {pairs.size(1)} pairs; wanted one each"
+        )
+
+
+def _labels(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> tuple[Level, _Parts]:
     if "y" not in arrays and ("edge_label" in arrays or "edge_label_index" in arrays):
         return "edge", _pairs(path, arrays, nodes, labeled)
     if "y" not in arrays and not labeled:
-        return "graph", lambda g: {}
+        return "graph", {}
     (y,) = take(path, arrays, "y")
     labels, graphs = label_tensor(path, "y", y), len(nodes) - 1
     if len(labels) == graphs:
-        return "graph", lambda g: {"y": labels[g : g + 1]}
+        return "graph", {"y": (labels, list(range(graphs + 1)))}
     if len(labels) == nodes[-1]:
-        return "node", lambda g: {"y": labels[nodes[g] : nodes[g + 1]]}
+        return "node", {"y": (labels, nodes)}
     raise InvalidDataset(
         f"{path}: {len(labels):,} labels in y; wanted {graphs:,}, one per graph, or "
         f"{nodes[-1]:,}, one per vertex"
     )
 
 
-def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> Any:
-    ptr, pairs = take(path, arrays, "pair_ptr", "edge_label_index")
+def _pairs(path: Path, arrays: Arrays, nodes: list[int], labeled: bool) -> _Parts:
+    (pairs,) = take(path, arrays, "edge_label_index")
     index = index_tensor(path, "edge_label_index", pairs)
-    label = None
+    ends = _graph_offsets(path, "pair_ptr", arrays, index, nodes)
+    parts: _Parts = {"edge_label_index": (index, ends)}
     if labeled or "edge_label" in arrays:
-        label = label_tensor(path, "edge_label", take(path, arrays, "edge_label")[0])
-    if label is not None and len(label) != index.size(1):
-        raise InvalidDataset(
-            f"{path}: edge_label has {len(label)} rows, edge_label_index {index.size(1)} pairs; "
-            "wanted one label per pair"
-        )
-    ends = _graph_offsets(path, "pair_ptr", ptr, index.size(1), nodes)
-
-    def of_graph(g: int) -> dict[str, Tensor]:
-        pairs_here = slice(ends[g], ends[g + 1])
-        pairs = {"edge_label_index": index[:, pairs_here]}
-        return pairs if label is None else {**pairs, "edge_label": label[pairs_here]}
-
-    return of_graph
-
-
-def _edge_attributes(path: Path, arrays: Arrays, index: Tensor) -> Tensor | None:
-    """Read the edge features: one row per listed edge, before edges are mirrored."""
-    if "edge_attr" not in arrays:
-        return None
-    values = columns(path, "edge_attr", arrays["edge_attr"])
-    if len(values) != index.size(1):
-        raise InvalidDataset(
-            f"{path}: edge_attr has {len(values)} rows, edge_index {index.size(1)}; wanted one each"
-        )
-    return values
+        labels = label_tensor(path, "edge_label", take(path, arrays, "edge_label")[0])
+        _check_rows(path, "edge_label", labels, "edge_label_index", index)
+        parts["edge_label"] = labels, ends
+    return parts
 
 
 def _splits(path: Path, arrays: Arrays) -> tuple[Split, ...]:

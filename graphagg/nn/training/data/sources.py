@@ -90,17 +90,6 @@ def mentions_parts(source: Data | Sequence[Data]) -> bool:
     )
 
 
-def has_splits(source: Source) -> bool:
-    """Whether graphs in memory have a split: masks of one graph, `split` of many."""
-    if isinstance(source, GraphData):
-        return bool(source.splits)
-    if isinstance(source, str | os.PathLike):
-        return False
-    graphs = [source] if isinstance(source, Data) else list(source)
-    names = [f"{subset}_mask" for subset in PARTS] if len(graphs) == 1 else ["split"]
-    return bool(graphs) and all(graph.get(n) is not None for graph in graphs for n in names)
-
-
 def data_name(source: Source) -> str:
     """The name of the data in results."""
     if isinstance(source, GraphData):
@@ -111,14 +100,8 @@ def data_name(source: Source) -> str:
 
 
 def _existing(source: str | os.PathLike[str]) -> Path:
-    """Check that a path is a file, not the name of a data set in a library's pickles."""
+    """Check that a path is a file."""
     name = os.fspath(source)
-    if name.startswith(("pyg:", "ogb:")):
-        raise InvalidDataset(
-            f"{name}: graphagg loads no data set by its name, because the archives of PyTorch "
-            "Geometric and OGB are pickles, which can run code; load it with that library in a "
-            "program of your own and give the graphs to train(), or write them with save_npz()"
-        )
     if not os.path.exists(name):  # unlike pathlib's, False for impossible paths
         raise UnreadableFile(f"{name}: no such file")
     if os.path.isdir(name):

@@ -14,7 +14,7 @@ from graphagg.nn.files import write_whole
 from graphagg.nn.training.data.checks import check_tensors, widen
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.data.sources import Source, has_splits, load_data, load_graphs
+from graphagg.nn.training.data.sources import Source, load_data, load_graphs, mentions_parts
 
 _FLAT = ("x", "edge_attr", "edge_index", "y", "edge_label", "edge_label_index")
 _PTR = {"edge_index": "edge_ptr", "edge_label_index": "pair_ptr"}
@@ -49,7 +49,9 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
     if target.suffix != ".npz":
         raise InvalidDataset(f"{target}: wanted a file name that ends in .npz")
     splits: tuple[Split, ...] = ()
-    if isinstance(data, GraphData) or has_splits(data):
+    if isinstance(data, GraphData) or (
+        not isinstance(data, str | os.PathLike) and mentions_parts(data)
+    ):
         loaded = load_data(data)
         graphs, splits = list(loaded.graphs), loaded.splits
     else:

@@ -53,7 +53,7 @@ class Case:
 
     def hits(self, question: SeededQuestion, k: int, config: LinearRAGConfig) -> list[Hit]:
         similarities = self.dense.similarities(question.query, self.retriever.view.row_set)
-        return self.retriever.hits(self.retriever.rank(question, similarities, config), k, None)
+        return self.retriever.hits(self.retriever.rank(question, similarities, config), k)
 
     def ranked(self, hits: Sequence[Hit]) -> np.ndarray:
         found = {hit.passage.id: hit.score for hit in hits}

@@ -16,14 +16,13 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
-from graphagg.rag.modes.linearrag.pagerank import PassageScores, personalized_pagerank
+from graphagg.rag.modes.linearrag.pagerank import personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.modes.protocol import EncodedReading
 from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.snapshot.ranking import lookup, top_rows
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.spelling import Speller
-from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 
@@ -41,18 +40,18 @@ class PassageWalk:
     Attributes:
         seeds: the entities that it names.
         activation: the active entities.
-        rows: `[m]` int64 ascending, the passages of the reset.
-        prior: `[m]` the dense part of their reset.
-        bonus: `[m]` the entities' part of it.
-        scores: PageRank of the passages.
+        prior: `[R]` the dense part of the passages' reset.
+        bonus: `[R]` the entities' part of it.
+        scores: `[R]` PageRank of the passages.
+        unit: the part of a passage's reset that stays in its own score.
     """
 
     seeds: Sequence[Seed]
     activation: Activation
-    rows: Rows
-    prior: Array
-    bonus: Array
-    scores: PassageScores
+    prior: Doubles
+    bonus: Doubles
+    scores: Doubles
+    unit: float
 
 
 class LinearRAGSearch:
@@ -75,14 +74,12 @@ class LinearRAGSearch:
         # The passage prior of eq. 7: similarities are scaled to 0..1.
         low, high = similarities.min(), similarities.max()
         scaled = (similarities - low) / (high - low if high > low else np.float32(1.0))
-        prior = scaled.astype(np.float64) * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
-        rows = self.view.rows
-        holders, shares = self._bonus(activation)
-        bonus = np.zeros(len(rows))
-        bonus[np.searchsorted(rows, holders)] = PASSAGE_NODE_WEIGHT * shares
-        weights = prior + bonus
-        scores = personalized_pagerank(self.graph, rows, weights, activation.weight, config.damping)
-        return PassageWalk(question.seeds, activation, rows, prior, bonus, scores)
+        prior = np.zeros(len(self.view.visible))
+        prior[self.view.rows] = scaled * (config.passage_ratio * PASSAGE_NODE_WEIGHT)
+        bonus = PASSAGE_NODE_WEIGHT * self._bonus(activation)
+        reset, entities = prior + bonus, activation.weight
+        scores, unit = personalized_pagerank(self.graph, reset, entities, config.damping)
+        return PassageWalk(question.seeds, activation, prior, bonus, scores, unit)
 
     def _sigma(self, question: SeededQuestion) -> Sigma:
         def sigma(sentences: Ints) -> Doubles:
@@ -91,29 +88,26 @@ class LinearRAGSearch:
 
         return sigma
 
-    def _bonus(self, activation: Activation) -> tuple[Rows, Array]:
-        """The passages that contain an active entity, and the bonus of each (eq. 7).
+    def _bonus(self, activation: Activation) -> Doubles:
+        """`[R]` ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e), for eq. 7."""
+        sums = np.zeros(len(self.view.visible))
+        for entity in activation.value:
+            holders, shares = self._shares(entity, activation)
+            sums[holders] += shares
+        return np.log1p(sums)
 
-        ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e).
-        """
-        rows, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
-        for entity, value in activation.value.items():
-            share = max(value, 0.0) / activation.level[entity]
-            holders, counts = self.graph.occurrences(entity)
-            rows.append(holders.astype(np.int64))
-            shares.append(share * np.log1p(counts))
-        distinct, position = np.unique(np.concatenate(rows), return_inverse=True)
-        return distinct, np.log1p(np.bincount(position, np.concatenate(shares), len(distinct)))
+    def _shares(self, entity: int, activation: Activation) -> tuple[Array, Doubles]:
+        """The passages that contain an entity, and its term a_e ln(1 + N_ep) / L_e in each."""
+        holders, counts = self.graph.occurrences(entity)
+        value = max(activation.value[entity], 0.0) / activation.level[entity]
+        return holders, value * np.log1p(counts)
 
     def hits(self, walk: PassageWalk, k: int) -> list[Hit]:
         """The `k` best passages."""
-        reached = walk.scores
-        rows, scores = top_rows(reached.rows, reached.scores, k, self.ranks, self.view)
-        in_reset, position = lookup(walk.rows, rows)
-        dense, entity = (
-            reached.unit * np.where(in_reset, weights[position], 0.0)
-            for weights in (walk.prior, walk.bonus)
+        rows, scores = top_rows(
+            self.view.rows, walk.scores[self.view.rows], k, self.ranks, self.view
         )
+        dense, entity = walk.unit * walk.prior[rows], walk.unit * walk.bonus[rows]
         paths = self._paths(rows, walk.seeds, walk.activation)
         columns = (rows.tolist(), scores.tolist(), dense.tolist(), entity.tolist(), paths)
         return [self._hit(*column) for column in zip(*columns, strict=True)]
@@ -138,7 +132,11 @@ class LinearRAGSearch:
     ) -> list[tuple[Hop, ...]]:
         """The path to each passage through the active entity with the largest share."""
         entities, speller = list(activation.value), Speller(self.corpus, self.view.gazetteer)
-        shares = np.stack([self._share(entity, rows, activation) for entity in entities])
+        shares = np.zeros((len(entities), len(rows)))
+        for i, entity in enumerate(entities):
+            holders, of_entity = self._shares(entity, activation)
+            is_holder, position = lookup(holders, rows)
+            shares[i, is_holder] = of_entity[position[is_holder]]
         strongest = shares.argmax(axis=0)
         return [
             self._path(row, entities[best], float(share), seeds, activation, speller)
@@ -148,15 +146,6 @@ class LinearRAGSearch:
                 rows.tolist(), strongest.tolist(), shares.max(axis=0).tolist(), strict=True
             )
         ]
-
-    def _share(self, entity: int, rows: Ints, activation: Activation) -> Doubles:
-        """The entity's term a_e ln(1 + N_ep) / L_e in the bonus of each passage, `[k]`."""
-        holders, counts = self.graph.occurrences(entity)
-        is_holder, position = lookup(holders, rows)
-        shares = np.zeros(len(rows))
-        value = max(activation.value[entity], 0.0) / activation.level[entity]
-        shares[is_holder] = value * np.log1p(counts[position[is_holder]])
-        return shares
 
     def _path(
         self,

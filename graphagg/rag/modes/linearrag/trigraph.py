@@ -30,8 +30,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array, Ints, distinct, offsets
-from graphagg.graph.csr import Csr
-from graphagg.graph.pagerank import TWO_MODE, push_graph
+from graphagg.errors import MissingExtra
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import members
 from graphagg.rag.tables.view import View
@@ -46,27 +45,30 @@ class TriGraph:
     Attributes:
         passages: R, the number of rows.
         entities: ids of the entities that the extractor found in a visible passage, ascending.
-        walk: passages and entities, linked by C, for PageRank. Node r is the passage of row r, node
-            R + e is entity e.
+        by_entity, by_passage: `[E, R]` and `[R, E]`, the matrix C by its columns and by its rows.
+        per_entity, per_passage: `[E]` and `[R]`, 1 over the sum of the weights of each; 0 without.
     """
 
     def __init__(self, view: View, sentence_bounds: Ints) -> None:
+        try:
+            from scipy.sparse import csr_array
+        except ImportError as error:
+            raise MissingExtra.of(error, "rag") from None
         self.view, self.sentence_bounds = view, sentence_bounds
-        self.passages = len(view.visible)
-        g = view.gazetteer
+        g, passages = view.gazetteer, len(view.visible)
         is_edge = (g.pair_flags & FOUND) > 0
         if not view.row_set.is_all:
             is_edge &= view.visible[g.row]
         rows, counts = g.row[is_edge], g.count[is_edge]
         indptr = offsets(is_edge)[g.pair_bounds]
-        weights = counts / np.bincount(rows, counts, self.passages)[rows]
-        self._by_entity = Csr(indptr, rows, weights, self.passages)
-        entity = np.repeat(np.arange(len(g.keys), dtype=np.int32), np.diff(indptr))
-        order = np.argsort(rows, kind="stable")
-        bounds = offsets(np.bincount(rows, minlength=self.passages))
-        by_passage = Csr(bounds, entity[order], weights[order], len(g.keys))
+        weights = counts / np.bincount(rows, counts, passages)[rows]
+        self.by_entity = csr_array((weights, rows, indptr), (len(g.keys), passages))
+        self.by_passage = self.by_entity.T.tocsr()
         self.entities: Ints = np.flatnonzero(np.diff(indptr))
-        self.walk = push_graph(by_passage, self._by_entity, TWO_MODE, weighted=True)
+        self.per_entity, self.per_passage = (
+            np.divide(1.0, sums, out=np.zeros(len(sums)), where=sums > 0)
+            for sums in (self.by_entity.sum(axis=1), self.by_passage.sum(axis=1))
+        )
 
     def occurrences(self, entity: int) -> tuple[Array, Array]:
         """The passages that contain an entity's key, ascending, and how often: N_ep."""
@@ -82,7 +84,9 @@ class TriGraph:
 
     def found_in(self, entity: int) -> Array:
         """The passages that the extractor found an entity in, ascending: a column of C."""
-        return self._by_entity.row(entity)
+        first, last = self.by_entity.indptr[entity : entity + 2]
+        rows: Array = self.by_entity.indices[first:last]
+        return rows
 
     def sentences_of(self, entity: int) -> Ints:
         """A column of M: the visible sentences that mention an entity, ascending."""

@@ -87,9 +87,11 @@ def test_matrices_equal_a_plain_reading(texts: list[str], data: st.DataObject) -
     assert (mention == expected_mention).all()
     assert graph.entities.tolist() == np.flatnonzero(found_in.any(axis=1)).tolist()
     weights = expected_contain / np.maximum(expected_contain.sum(axis=1, keepdims=True), 1)
-    for links, expected in ((graph.walk.backward, weights.T), (graph.walk.forward, weights)):
-        csr = Csr(links.offsets, links.neighbors, links.weights, expected.shape[1])
-        np.testing.assert_allclose(dense(csr), expected)
+    np.testing.assert_allclose(graph.by_entity.toarray(), weights.T)
+    np.testing.assert_allclose(graph.by_passage.toarray(), weights)
+    for per, sums in ((graph.per_entity, weights.sum(0)), (graph.per_passage, weights.sum(1))):
+        np.testing.assert_allclose(per[sums > 0] * sums[sums > 0], 1.0)
+        assert not per[sums == 0].any()
 
 
 def test_sentences_of_equal_text_are_one_a_passage() -> None:

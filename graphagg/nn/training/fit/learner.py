@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -197,17 +197,11 @@ def evaluate(
 
 
 @torch.no_grad()
-def collect_answers(
-    learner: Learner,
-    batches: Iterable[Data],
-    device: torch.device,
-    between: Callable[[], None] = lambda: None,
-) -> Answers:
-    """Run the model, which is on the device, over a part; call `between` before each batch."""
+def collect_answers(learner: Learner, batches: Iterable[Data], device: torch.device) -> Answers:
+    """Run the model, which is on the device, over a part."""
     answers = Answers(learner)
     learner.eval()
     for batch in batches:
-        between()
         with autocast(learner.training_config, device):
             answers.add(move_batch(batch, device))
     return answers

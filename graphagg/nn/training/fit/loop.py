@@ -23,7 +23,6 @@ from graphagg.errors import (
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import PARTS
-from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.fit.learner import (
     Learner,
     autocast,
@@ -126,7 +125,7 @@ def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOp
     text = io.StringIO()  # with the rows of the checkpoint
     csv.writer(text).writerows([("epoch", "loss", "lr", "val"), *loop.rows])
     write_whole(log, lambda partial: partial.write_text(text.getvalue(), newline=""))
-    with loop.ctrl_c.awaited(), closing(kept):
+    with closing(kept):
         while not loop.over:
             values, better = loop.epoch()
             kept.keep(loop, folder.fingerprint, better)
@@ -147,7 +146,7 @@ class Loop:
         self._learner, self._feed, self._device = learner, feed, device
         self._training = learner.training_config
         self.rows: list[Row] = []
-        self._best, self._waited, self.ctrl_c = math.nan, 0, CtrlC()
+        self._best, self._waited = math.nan, 0
         if saved is not None:
             learner.load_state_dict(saved["state_dict"])
         learner.to(device)
@@ -190,8 +189,7 @@ class Loop:
             group["lr"] = lr
         learner.stage, learner.losses = f"epoch {self.done + 1}", []
         loss = self._batch_losses()
-        batches = self._feed.evaluation("val")
-        validation = collect_answers(learner, batches, self._device, self.ctrl_c.check)
+        validation = collect_answers(learner, self._feed.evaluation("val"), self._device)
         val = validation.score("the validation part")
         self.rows.append((self.done + 1, loss, lr, val))
         low = learner.metric == "mae"
@@ -203,7 +201,6 @@ class Loop:
         """Train on all batches; return the mean loss of those with a known label."""
         self._learner.train()
         for batch in self._feed.training(self.done):
-            self.ctrl_c.check()
             with autocast(self._training, self._device):
                 loss = self._learner(move_batch(batch, self._device))
             self._optimizer.zero_grad()

@@ -23,7 +23,7 @@ from graphagg.nn.training import GraphData, Split, TrainingConfig, train
 from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.fit.learner import Learner, evaluate
-from tests.unit.nn.training.toys import Tiny, line, many, read_epochs, ring, single, tiny
+from tests.unit.nn.training.toys import Tiny, line, losses, many, ring, single, tiny
 
 SHORT = TrainingConfig(epochs=3, batch_size=4, lr=1e-2)
 WILD = replace(SHORT, lr=1e30, clip_norm=0.0)
@@ -123,10 +123,6 @@ def nodes(y: Any) -> GraphData:
         graphs.append(Data(x=x, edge_index=ring(5), y=y(number, x)))
     ids = torch.arange(12)
     return GraphData("rings", "node", graphs, (Split("0", ids[:6], ids[6:9], ids[9:]),))
-
-
-def losses(folder: Path) -> list[float]:
-    return [float(row["loss"]) for row in read_epochs(folder / "split-0" / "metrics.csv")]
 
 
 def test_regression_with_unknown_labels_trains(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from graphagg.nn import files
 from graphagg.nn.training import TrainingConfig, TrainingResult, train
 from graphagg.nn.training.fit import loop
 from graphagg.nn.training.folder import BEST, LAST, read_checkpoint
-from tests.unit.nn.training.toys import Scripted, Tiny, many, read_epochs, tiny
+from tests.unit.nn.training.toys import Scripted, Tiny, many, read_epochs, scores, tiny
 
 LONG = TrainingConfig(epochs=8, batch_size=4, lr=3e-2, warmup_epochs=1, patience=0)
 
@@ -54,10 +54,6 @@ def stopped(folder: Path, epoch: int, **options: Any) -> None:
         run(folder, progress=stop, **options)
 
 
-def told(result: TrainingResult) -> list[tuple[Any, ...]]:
-    return [(s.train, s.val, s.test, s.epoch, s.epochs) for s in result.splits]
-
-
 def epoch_of(folder: Path) -> int:
     return int(read_checkpoint(folder / "split-0" / LAST)["epoch"]) + 1
 
@@ -75,7 +71,7 @@ def test_a_folder_may_move_before_it_is_resumed(tmp_path: Path) -> None:
     for epoch in (2, 5, 7):
         stopped(tmp_path / "here", epoch)
         shutil.move(tmp_path / "here", tmp_path / f"there-{epoch}")
-        assert told(run(tmp_path / f"there-{epoch}", resume=True)) == told(whole)
+        assert scores(run(tmp_path / f"there-{epoch}", resume=True)) == scores(whole)
 
 
 class Full:
@@ -108,7 +104,7 @@ def test_a_full_disk_keeps_the_checkpoint_that_was_there(
         with pytest.raises(WriteFailed, match=rf"{name} cannot be written \(No space left"):
             trained_by_script(tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.partial"))
-    assert told(trained_by_script(tmp_path / "run", resume=True)) == told(whole)
+    assert scores(trained_by_script(tmp_path / "run", resume=True)) == scores(whole)
     weights = [(tmp_path / of / "split-0" / "model.safetensors") for of in ("whole", "run")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
@@ -125,7 +121,7 @@ def test_a_broken_checkpoint_says_what_to_do_and_that_helps(tmp_path: Path, name
         if name == BEST:
             path.unlink(missing_ok=True)
     shutil.rmtree(path.parent)
-    assert told(run(tmp_path / "run", resume=True)) == told(whole)
+    assert scores(run(tmp_path / "run", resume=True)) == scores(whole)
 
 
 def test_a_checkpoint_with_nothing_in_it_is_named(tmp_path: Path) -> None:
@@ -194,7 +190,7 @@ def test_epochs_are_counted_once_however_often_it_is_resumed(
             patch.setattr(loop, "_measured", killed)
             with pytest.raises(TrainingInterrupted):
                 run(tmp_path / "run", resume=True)
-    assert told(run(tmp_path / "run", resume=True)) == told(whole)
+    assert scores(run(tmp_path / "run", resume=True)) == scores(whole)
 
 
 def test_a_stop_at_the_first_epoch_is_a_stop(
@@ -221,7 +217,7 @@ def test_a_stop_at_the_first_epoch_is_a_stop(
 def test_fewer_splits_leave_the_results_of_more(tmp_path: Path) -> None:
     both = run(tmp_path, splits=2)
     plain = json.loads((tmp_path / "results.json").read_text())
-    assert told(run(tmp_path, resume=True, splits=1)) == told(both)
+    assert scores(run(tmp_path, resume=True, splits=1)) == scores(both)
     assert json.loads((tmp_path / "results.json").read_text()) == plain
 
 
@@ -270,7 +266,7 @@ def test_a_lengthened_run_of_constant_rate_equals_one_of_that_length(
         grown = run(
             tmp_path / "grown", training=settings, splits=2, resume=epochs > 3, controls=False
         )
-    assert told(grown) == told(whole)
+    assert scores(grown) == scores(whole)
     for split in ("split-0", "split-1"):
         files = [tmp_path / name / split / "model.safetensors" for name in ("whole", "grown")]
         assert files[0].read_bytes() == files[1].read_bytes()

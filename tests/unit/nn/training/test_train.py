@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch_geometric.data import Data
 
 from graphagg.errors import (
     CheckpointMismatch,
@@ -30,15 +27,21 @@ from graphagg.errors import (
 )
 from graphagg.nn.config.model import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import Split, TrainingConfig, TrainingResult, train
-from graphagg.nn.training.fit.interrupt import CtrlC
 from graphagg.nn.training.folder import read_checkpoint
-from tests.unit.nn.training.toys import Tiny, certain, line, many, pairs, read_epochs, single, tiny
+from tests.unit.nn.training.toys import (
+    Tiny,
+    certain,
+    line,
+    losses,
+    many,
+    pairs,
+    read_epochs,
+    scores,
+    single,
+    tiny,
+)
 
 SHORT = TrainingConfig(epochs=4, batch_size=4, lr=1e-2, warmup_epochs=1)
-
-
-def scores(result: TrainingResult) -> list[tuple[float, ...]]:
-    return [(s.train, s.val, s.test, s.epoch, s.epochs) for s in result.splits]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -48,10 +51,6 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def equal_weights(left: Path, right: Path) -> bool:
     first, second = weights(left), weights(right)
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
-
-
-def losses(folder: Path) -> list[float]:
-    return [float(row["loss"]) for row in read_epochs(folder / "split-0" / "metrics.csv")]
 
 
 def falls(values: list[float]) -> bool:
@@ -102,10 +101,8 @@ def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     whole = run("whole")
     assert scores(run("again")) == scores(whole)
     assert equal_weights(tmp_path / "again", tmp_path / "whole")
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(TrainingInterrupted, match=r"last\.ckpt keeps .* `resume=True`"):
         run("resumed", progress=stop)
-    assert signal.getsignal(signal.SIGINT) is before
     assert not (tmp_path / "resumed" / "split-0" / "result.json").exists()
     assert scores(run("resumed", resume=True)) == scores(whole)
     assert equal_weights(tmp_path / "resumed", tmp_path / "whole")
@@ -114,48 +111,6 @@ def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     other = train(tiny, data, tmp_path / "other", training=replace(training, random_state=7))
     assert not equal_weights(tmp_path / "other", tmp_path / "whole")
     assert other.splits[0].epochs == 4
-
-
-@pytest.fixture
-def heard() -> Iterator[None]:
-    """Ctrl-C, which a test run in the background of a shell would not hear."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("times", [1, 2])
-def test_ctrl_c_ends_after_the_batch_and_a_second_one_at_once(tmp_path: Path, times: int) -> None:
-    done: list[int] = []
-
-    class Pressed(Tiny):
-        def forward(self, data: Data) -> torch.Tensor:
-            answer: torch.Tensor = super().forward(data)
-            if len(done) == 1:
-                for _ in range(times):
-                    signal.raise_signal(signal.SIGINT)
-            done.append(len(done))
-            return answer
-
-    with pytest.raises(TrainingInterrupted):
-        train(Pressed, many(), tmp_path / "run", training=SHORT)
-    assert len(done) == {1: 2, 2: 1}[times]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@pytest.mark.usefixtures("heard")
-def test_ctrl_c_after_the_last_batch_is_not_forgotten() -> None:
-    with pytest.raises(KeyboardInterrupt), CtrlC().awaited():
-        signal.raise_signal(signal.SIGINT)
-
-
-@pytest.mark.usefixtures("heard")
-def test_a_handler_of_the_callers_own_is_left_be() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with CtrlC().awaited():
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_resuming_a_finished_run_trains_nothing_and_more_splits_are_added(

@@ -11,13 +11,21 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.nn import GCNConv, global_add_pool, global_mean_pool
 
-from graphagg.nn.training import GraphData, Shape, Split, save_npz
+from graphagg.nn.training import GraphData, Shape, Split, TrainingResult, save_npz
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
     """The rows of `metrics.csv`."""
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def losses(folder: Path) -> list[float]:
+    return [float(row["loss"]) for row in read_epochs(folder / "split-0" / "metrics.csv")]
+
+
+def scores(result: TrainingResult) -> list[tuple[float, ...]]:
+    return [(s.train, s.val, s.test, s.epoch, s.epochs) for s in result.splits]
 
 
 class Tiny(torch.nn.Module):

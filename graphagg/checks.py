@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -74,16 +74,20 @@ def bytes_of(name: str, value: int | str) -> int:
     return integer(name, int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " ")), 1)
 
 
-def with_values(base: D, values: Mapping[str, Any]) -> D:
-    """Copy a dataclass with other values; `InvalidParameter` suggests a name for a typo."""
-    names = [each.name for each in fields(base)]
+def check_names(values: Iterable[str], names: Sequence[str]) -> None:
+    """Raise `InvalidParameter` for a name that is none of `names`; it suggests the closest."""
     for name in values:
         if name not in names:
             from difflib import get_close_matches
 
-            close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1)]
+            close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1, 0.4)]
             wanted = close or [f"wanted one of {', '.join(f'`{each}`' for each in names)}"]
             raise InvalidParameter(f"unknown parameter `{name}`, {wanted[0]}")
+
+
+def with_values(base: D, values: Mapping[str, Any]) -> D:
+    """Copy a dataclass with other values; `InvalidParameter` suggests a name for a typo."""
+    check_names(values, [each.name for each in fields(base)])
     return replace(base, **values) if values else base
 
 

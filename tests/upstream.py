@@ -24,19 +24,14 @@ def stream_of(*texts: str) -> list[bytes]:
     return [event(""), *map(event, texts), event(finish="stop"), DONE]
 
 
-def completion(text: object) -> bytes:
-    """A whole chat completion."""
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
-
-
 class Upstream:
-    """It says `chunks` where it is asked to stream, else `body`.
+    """It streams `chunks`, or answers with `body`.
 
     Attributes:
         asked: the bodies of the requests.
         requests: their paths, and their headers with names in lower case.
         headers: of answers, beside those of the content.
-        chunks: of a stream, each sent alone; None: it does not stream.
+        chunks: of a stream, each sent alone; None: it sends `body` as it is.
         truncated: whether the connection ends without the end of the chunked body.
         hold: while it is not set, nothing is sent; with `hold_after` pieces sent before.
     """
@@ -50,7 +45,7 @@ class Upstream:
 
     def reset(self) -> None:
         """Answer soundly again."""
-        self.status, self.body = 200, completion("In London [1].")
+        self.status, self.body = 200, b""
         self.headers: dict[str, str] = {}
         self.chunks: Iterable[bytes] | None = stream_of("In ", "London [1].")
         self.truncated, self.hold_after = False, 0
@@ -84,13 +79,12 @@ class Upstream:
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        streams = self.chunks is not None and self.asked[-1].get("stream")
         if not self.hold_after:
             self.hold.wait(900)
         handler.send_response(self.status)
         for name, value in self.headers.items():
             handler.send_header(name, value)
-        if not streams:
+        if self.chunks is None:
             handler.send_header("content-type", "application/json")
             handler.send_header("content-length", str(len(self.body)))
             handler.end_headers()
@@ -99,7 +93,7 @@ class Upstream:
         handler.send_header("content-type", "text/event-stream; charset=utf-8")
         handler.send_header("transfer-encoding", "chunked")
         handler.end_headers()
-        for number, chunk in enumerate(self.chunks or (), start=1):
+        for number, chunk in enumerate(self.chunks, start=1):
             handler.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             if number == self.hold_after:
                 self.hold.wait(900)

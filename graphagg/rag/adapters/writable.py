@@ -12,10 +12,10 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import Any
 
-from graphagg.errors import EmptyCorpus, InvalidParameter
+from graphagg.checks import check_names
+from graphagg.errors import EmptyCorpus
 from graphagg.rag.documents.passages import Passage, as_passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
@@ -211,12 +211,7 @@ def request_and_rest(options: Mapping[str, Any]) -> tuple[Request, dict[str, Any
 
 def check_known(options: Iterable[str], names: Iterable[str]) -> None:
     """Raise `InvalidParameter` for an option that is neither in `names` nor a `Request` field."""
-    choices = {*names, "request", *(each.name for each in fields(Request))}
-    for name in options:
-        if name not in choices:
-            close = get_close_matches(name, choices, 1, 0.4)
-            hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {sorted(choices)}"
-            raise InvalidParameter(f"option {name!r} is unknown; {hint}")
+    check_names(options, [*names, "request", *(each.name for each in fields(Request))])
 
 
 def metadata_of(hit: Hit) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def answer(
         characters: characters of each passage with the chunks around it; a longer passage is cut
             around the sentence that is closest to the question, with an ellipsis at the cut.
         prompt: the system prompt; passages and question follow as a message of their own.
-        on_text: called with each piece of the answer as it arrives; None: no streaming.
+        on_text: called with each piece of the answer as it arrives.
         fields: fields of `Request` by name; they override `request`.
 
     Raises:
@@ -140,20 +140,12 @@ def answer(
     if not hits:
         return Answer("", (), (), characters=characters)
     sent = messages(question, hits, characters, prompt)
-    if on_text is None:
-        text = endpoint.complete(sent)
-    else:
-        text = _join_pieces(endpoint.stream(sent), on_text)
-    return replace(checked(text, hits), characters=characters)
-
-
-def _join_pieces(pieces: Iterable[str], on_text: Callable[[str], object]) -> str:
-    """Join all pieces, and hand each on as it comes."""
-    text = []
-    for piece in pieces:
-        on_text(piece)
-        text.append(piece)
-    return "".join(text).strip()
+    pieces = []
+    for piece in endpoint.stream(sent):
+        pieces.append(piece)
+        if on_text is not None:
+            on_text(piece)
+    return replace(checked("".join(pieces).strip(), hits), characters=characters)
 
 
 def messages(

@@ -27,8 +27,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
@@ -130,9 +130,9 @@ def _typed(kind: ValueType, text: CliText) -> object:
 # --- compiled filters ---------------------------------------------------------------------------
 
 _Node = tuple[Any, ...]
-"""A filter in canonical form:
+"""A checked filter:
 
-- `("and", NODE, ...)` and `("or", NODE, ...)`, whose nodes are distinct and sorted;
+- `("and", NODE, ...)` and `("or", NODE, ...)`;
 - `("not", NODE)`;
 - `(OPERATOR, key, type, operand, ...)` with `in`, `gt`, `gte`, `lt`, `lte` or `exists`: the key's
   type in the merged schema, then distinct operands; dates are instants.
@@ -141,14 +141,14 @@ _Node = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Predicate:
-    """A compiled filter; equal and hashed by its key, canonical JSON.
+    """A compiled filter; `key` tells it from others in a cache."""
 
-    Filters that differ only in order, repetition or spelling (`eq` or a bare value, 1 or 1.0) share
-    it.
-    """
+    _root: _Node
 
-    key: str
-    _root: _Node = field(repr=False, compare=False)
+    @property
+    def key(self) -> str:
+        """A text that two different filters never share."""
+        return repr(self._root)
 
     def mask(self, table: MetadataTable) -> Mask:
         """Mask `[rows]` of rows that match; O(rows) per comparison."""
@@ -176,8 +176,7 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
 
 def compile_filter(filter: Mapping[str, Any], schema: Mapping[str, ValueType]) -> Predicate:
     """Check a filter against the merged schema of all segments, and compile it."""
-    root = _Compiler(schema).filter(filter, depth=1)
-    return Predicate(json.dumps(root), root)
+    return Predicate(_Compiler(schema).filter(filter, depth=1))
 
 
 class _Compiler:
@@ -193,17 +192,17 @@ class _Compiler:
                 f"filter {shown(condition)}: a {type(condition).__name__}, "
                 'wanted a mapping like {"year": {"gte": 2000}}'
             )
-        return _junction("and", [self.entry(*item, depth) for item in condition.items()])
+        return ("and", *(self.entry(*item, depth) for item in condition.items()))
 
     def entry(self, key: object, condition: object, depth: int) -> _Node:
         if key == "not":
-            return _negated(self.filter(condition, depth + 1))
+            return ("not", self.filter(condition, depth + 1))
         if key not in ("and", "or"):
             return self.condition(key, condition)
         if not isinstance(condition, list | tuple) or (key == "or" and not condition):
             expected = "a list of filters" if key == "and" else "a list of at least one filter"
             raise InvalidFilter(f"{key!r} wants {expected}, found {shown(condition)}")
-        return _junction(str(key), [self.filter(each, depth + 1) for each in condition])
+        return (key, *(self.filter(each, depth + 1) for each in condition))
 
     def condition(self, key: object, condition: object) -> _Node:
         if not isinstance(key, str):
@@ -232,23 +231,22 @@ class _Compiler:
                     f"key {key!r} is of type {kind}: operator {shown(operator)} is none of "
                     f"{', '.join(operators)}"
                 )
-        return _junction("and", [_comparison(key, kind, *item) for item in condition.items()])
+        return ("and", *(_comparison(key, kind, *item) for item in condition.items()))
 
 
 def _comparison(key: str, kind: ValueType, operator: str, value: Any) -> _Node:
     if operator == "exists":
         if not isinstance(value, bool):
             raise InvalidFilter(f"key {key!r}: 'exists' wants true or false, found {shown(value)}")
-        node: _Node = ("exists", key, kind)
-        return node if value else _negated(node)
+        return ("exists", key, kind) if value else ("not", ("exists", key, kind))
     if operator not in ("in", "nin"):
         value = (value,)
     elif not isinstance(value, _SEVERAL):
         raise InvalidFilter(f"key {key!r}: {operator!r} wants a list, found {shown(value)}")
-    operands = {_operand(key, kind, operator, item) for item in value}
+    operands = dict.fromkeys(_operand(key, kind, operator, item) for item in value)
     name = operator if operator in ORDERS else "in"
-    node = (name, key, kind, *sorted(operands, key=repr))
-    return _negated(node) if operator in ("ne", "nin") else node
+    node = (name, key, kind, *operands)
+    return ("not", node) if operator in ("ne", "nin") else node
 
 
 def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | float:
@@ -274,18 +272,6 @@ def _operand(key: str, kind: ValueType, operator: str, value: object) -> str | f
         f"key {key!r} is of type {kind}: {operator!r} wants {_WANTED[kind]}, "
         f"found {shown(value)}{hint}"
     )
-
-
-def _junction(name: str, nodes: Iterable[_Node]) -> _Node:
-    flat = (node[1:] if node[0] == name else (node,) for node in nodes)
-    distinct = {json.dumps(node): node for inner in flat for node in inner}
-    if len(distinct) == 1:
-        return next(iter(distinct.values()))
-    return (name, *(distinct[text] for text in sorted(distinct)))
-
-
-def _negated(node: _Node) -> _Node:
-    return node[1] if node[0] == "not" else ("not", node)
 
 
 def _unknown(key: str, schema: Mapping[str, ValueType]) -> str:

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from numbers import Integral
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
+from graphagg.rag.documents.reading.document import plain_value
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
 _SAMPLE = 200  # documents from which the language of a corpus is recognized
 _FEWEST = 5  # documents; below, no language is recognized
 _NOT_PROSE = frozenset(".csv .tsv .json .jsonl .ndjson .xlsx .xls .ods".split())
-_DEEPEST = 64  # levels of metadata
 _LAST_POSITION = 2**31 - 1
 TRAIL = " > "
 """Stands between the title of a document and the headings above a piece of it."""
@@ -149,23 +145,12 @@ def _id(value: object) -> object:
     return str(int(value)) if is_integer else value  # type: ignore[call-overload]
 
 
-def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    """Convert metadata to JSON values; `metadata_json` refuses what has no such form."""
-    if depth > _DEEPEST:
-        raise InvalidPassage(f"{where}: metadata is nested more than {_DEEPEST} deep; flatten it")
-    if isinstance(value, Mapping):
-        return {key: _plain(inside, where, depth + 1) for key, inside in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inside, where, depth + 1) for inside in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist(), where, depth + 1)
-    if isinstance(value, date):  # a datetime is one; the NaT of pandas too, not equal to itself
-        return value.isoformat() if value == value else None
-    if not isinstance(value, float) or math.isfinite(value):
-        return value
-    if math.isnan(value):
-        return None
-    raise InvalidPassage(f"{where}: metadata holds {value}, which JSON has not; leave it out")
+def _plain(metadata: Mapping[str, Any], where: str) -> Any:
+    """Convert metadata to JSON values."""
+    try:
+        return plain_value(metadata)
+    except ValueError as error:
+        raise InvalidPassage(f"{where}: a value of its metadata is {error}") from None
 
 
 def _string(record: Mapping[str, Any], name: str, where: str) -> str:

@@ -10,7 +10,6 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
@@ -77,54 +76,31 @@ class Endpoint:
         return f"{self.base_url.rstrip('/')}/chat/completions"
 
     def complete(self, messages: Sequence[Mapping[str, str]]) -> str:
-        """Ask for the model's answer to a conversation.
+        """The model's answer to a conversation; raises as `stream` does."""
+        return "".join(self.stream(messages)).strip()
+
+    def stream(self, messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
+        """Yield the model's answer to a conversation piece by piece, as the pieces arrive.
 
         Raises:
             EndpointUnauthorized: the key is missing or refused (401, 403).
             EndpointTimeout: the answer is not complete in time.
             EndpointUnreachable: nothing answers at the address.
-            EndpointAnswer: another error status, a redirect, or not a chat completion.
+            EndpointAnswer: another error status, a redirect, no stream of a chat completion, or a
+                stream that ends before the answer does.
         """
-        with self._opened(messages, streamed=False) as (response, end):
-            return _content_of(self.url, b"".join(self._chunks(response, end)))
-
-    def stream(self, messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
-        """Yield the model's answer to a conversation piece by piece, as the pieces arrive.
-
-        An endpoint that does not stream gives one piece. Raises as `complete` does;
-        `EndpointAnswer` also if a piece does not belong to a chat completion, or the stream ends
-        before the answer does.
-        """
-        with self._opened(messages, streamed=True) as (response, end):
-            chunks = self._chunks(response, end)
-            if response.headers.get_content_type() != "text/event-stream":
-                yield _content_of(self.url, b"".join(chunks))
-            else:
-                yield from _pieces(self.url, chunks)
-
-    @contextmanager
-    def _opened(
-        self, messages: Sequence[Mapping[str, str]], streamed: bool
-    ) -> Iterator[tuple[HTTPResponse, float]]:
-        """Send a conversation; yield the response and its deadline, and translate errors."""
-        accepted = "text/event-stream, application/json" if streamed else "application/json"
-        headers = {"content-type": "application/json", "accept": accepted}
-        body = {
-            "model": self.model,
-            "messages": [dict(message) for message in messages],
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "stream": streamed or None,
-        }
-        content = json.dumps({name: value for name, value in body.items() if value is not None})
-        key = self._key()
-        if key:
-            headers["authorization"] = f"Bearer {key}"
-        request = Request(self.url, content.encode(), headers, method="POST")
-        end = time.monotonic() + self.timeout
+        key, end = self._key(), time.monotonic() + self.timeout
         try:
+            request = self._request(messages, key)
             with build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:
-                yield response, end
+                chunks = self._chunks(response, end)
+                if response.headers.get_content_type() != "text/event-stream":
+                    raise EndpointAnswer(
+                        f"{self.url}: answered with no stream of events "
+                        f"({_excerpt(next(chunks, b''))}); check that `base_url` is an "
+                        "OpenAI-compatible API that streams, with its version (.../v1)"
+                    )
+                yield from _pieces(self.url, chunks)
         except HTTPError as error:
             with error:
                 raise self._refused(error, bool(key)) from None
@@ -138,6 +114,20 @@ class Endpoint:
             raise EndpointUnreachable(
                 f"{self.url}: {cause}; check the address, and that the endpoint runs"
             ) from None
+
+    def _request(self, messages: Sequence[Mapping[str, str]], key: str) -> Request:
+        headers = {"content-type": "application/json", "accept": "text/event-stream"}
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        body = {
+            "model": self.model,
+            "messages": [dict(message) for message in messages],
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            "stream": True,
+        }
+        content = json.dumps({name: value for name, value in body.items() if value is not None})
+        return Request(self.url, content.encode(), headers, method="POST")
 
     def _key(self) -> str:
         key = os.environ.get(self.api_key_env, "").strip()
@@ -189,26 +179,6 @@ class Endpoint:
 
 
 # --- content of an answer ------------------------------------------------------------------------
-
-
-def _content_of(url: str, raw: bytes) -> str:
-    """The text of a whole chat completion."""
-    try:
-        completion = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise EndpointAnswer(
-            f"{url}: answered with no JSON ({_excerpt(raw)}); check that `base_url` is "
-            "an OpenAI-compatible API, with its version (.../v1)"
-        ) from None
-    try:
-        content = completion["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError):
-        content = None
-    if not isinstance(content, str):
-        raise EndpointAnswer(
-            f"{url}: answered with JSON that is no chat completion ({_excerpt(raw)})"
-        )
-    return content.strip()
 
 
 def _pieces(url: str, chunks: Iterator[bytes]) -> Iterator[str]:

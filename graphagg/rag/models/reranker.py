@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.checks import shown
 from graphagg.errors import InvalidParameter, InvalidScores, MissingExtra
 
 if TYPE_CHECKING:
@@ -106,23 +107,14 @@ def scores_of(reranker: Reranker, question: str, texts: Sequence[str]) -> npt.ND
     """Score texts, `[n]`; raise `InvalidScores` unless the scores are n finite numbers."""
     if not texts:
         return np.zeros(0)
-    returned, name = reranker.score(question, texts), type(reranker).__name__
+    returned = reranker.score(question, texts)
     try:
         scores = np.asarray(returned, dtype=np.float64)
     except (TypeError, ValueError):
+        scores = np.zeros(0)
+    if scores.shape != (len(texts),) or not np.isfinite(scores).all():
         raise InvalidScores(
-            f"reranker {name}: its scores are a {type(returned).__name__}, "
-            f"wanted {len(texts)} numbers"
-        ) from None
-    if scores.shape != (len(texts),):
-        raise InvalidScores(
-            f"reranker {name}: scores of shape {list(scores.shape)} for {len(texts)} texts, wanted "
-            f"[{len(texts)}], one per text in their order"
-        )
-    if not np.isfinite(scores).all():
-        first = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise InvalidScores(
-            f"reranker {name}: the score of text {first} of {len(texts)} is {scores[first]}, "
-            "wanted a finite number"
+            f"reranker {type(reranker).__name__}: its scores are {shown(returned)}, wanted "
+            f"{len(texts)} finite numbers, one per text in their order"
         )
     return scores

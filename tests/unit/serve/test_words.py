@@ -74,9 +74,7 @@ def test_a_stream_is_the_answer_in_pieces(live: Live) -> None:
     assert last == {name: whole[name] for name in ("citations", "unknown_citations")}
 
 
-def test_an_upstream_that_does_not_stream_will_do(live: Live, model: Upstream) -> None:
-    model.chunks = None
-    assert events(live)[1] == {"text": "In London [1]."}
+def test_a_number_of_no_passage_is_no_citation(live: Live, model: Upstream) -> None:
     model.chunks = [event("Nowhere [7]."), event(finish="stop")]
     answer = live.json(PATH, {"question": QUESTION})
     assert answer["unknown_citations"] == [7] and answer["citations"] == []

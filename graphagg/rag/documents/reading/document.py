@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from graphagg.checks import shown
 from graphagg.fields import Brief
 
@@ -122,7 +124,7 @@ def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
         name = f"document_{key}" if key in _FILE_KEYS else str(key)
         try:
             name.encode()
-            metadata[name] = _plain(value, 1)
+            metadata[name] = plain_value(value)
         except UnicodeEncodeError:
             refused[ascii(name)] = "a lone surrogate, which is no Unicode text"
         except ValueError as error:
@@ -130,24 +132,27 @@ def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     return metadata, refused
 
 
-def _plain(value: object, depth: int) -> Any:
+def plain_value(value: Any, depth: int = 1) -> Any:
+    """Convert a value to JSON values; dates become text. Raise `ValueError` with the reason."""
     if depth > _DEEPEST:
         raise ValueError(f"nested more than {_DEEPEST} deep")
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if isinstance(value, str):
         value.encode()
         return str(value)
-    if isinstance(value, date):  # a datetime is one
-        return value.isoformat()
     if isinstance(value, list | tuple):
-        return [_plain(each, depth + 1) for each in value]
+        return [plain_value(each, depth + 1) for each in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(each, depth + 1) for key, each in value.items()}
+        return {str(key): plain_value(each, depth + 1) for key, each in value.items()}
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, date | float) and value != value:  # NaN, and the NaT of pandas
+        return None
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()
     if not isinstance(value, int | float):
         raise ValueError(f"{shown(value)}, a {type(value).__name__}, wanted a JSON value")
-    if isinstance(value, float) and math.isnan(value):
-        return None
     if math.isinf(value) if isinstance(value, float) else abs(value) >= _LARGEST:
         raise ValueError(f"{shown(value)}, wanted a finite number of at most 100 bits")
     return value

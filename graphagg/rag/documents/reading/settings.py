@@ -117,15 +117,4 @@ def _kinds(left_out: list[LeftOut]) -> dict[str, int]:
 
 
 def _counted(kinds: dict[str, int]) -> str:
-    """List the kinds with their counts, and the suffixes of each together."""
-    suffixes: dict[str, dict[str, int]] = {}
-    for kind, count in kinds.items():
-        name, _, suffix = kind.partition(" (.")
-        suffixes.setdefault(name, {})["." + suffix[:-1] if suffix else ""] = count
-    texts = []
-    for name, counts in suffixes.items():
-        several = [f"{suffix} {count:,}" for suffix, count in counts.items() if suffix]
-        listed = several if len(counts) > 1 else [suffix for suffix in counts if suffix]
-        more = f" ({', '.join(listed)})" if listed else ""
-        texts.append(f"{sum(counts.values()):,} {name}{more}")
-    return ", ".join(texts)
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())

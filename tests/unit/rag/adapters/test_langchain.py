@@ -106,7 +106,7 @@ def test_what_cannot_be_asked(index: PassageIndex, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["top_k", "filtr", "modus", "embedding"])
 def test_an_unknown_option_is_refused(index: PassageIndex, name: str) -> None:
-    with pytest.raises(InvalidParameter, match=f"option '{name}' is unknown"):
+    with pytest.raises(InvalidParameter, match=f"unknown parameter `{name}`"):
         LangChainRetriever(index=index, **{name: 3})  # type: ignore[arg-type]
     with pytest.raises(InvalidParameter, match="unknown"):
         LangChainRetriever(index=index).invoke(QUESTION, **{name: 3})
@@ -304,7 +304,7 @@ def test_what_it_does_not_do_says_what_to_do(tmp_path: Path) -> None:
     store.add_documents([ADA])
     with pytest.raises(InvalidParameter, match=r"similarity_search.question."):
         store.similarity_search_by_vector([0.0])
-    with pytest.raises(InvalidParameter, match="did you mean 'filter'"):
+    with pytest.raises(InvalidParameter, match="did you mean `filter`"):
         store.similarity_search("Ada?", filters={"year": 1843})
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LEADER = re.compile(r"(?: ?\.){5,200}+")  # of a table of contents
 # A word that ends on the next line: PDFium writes U+FFFE for a hyphen at the end of a line.
-_DIVIDED = re.compile(r"([^\W\d_]+)(?:\ufffe|[-\u00ad\u2010]\n)\n?([^\W\d_]+)")
+_DIVIDED = re.compile(r"(?<![^\W\d_])([^\W\d_]++)(?:\ufffe|[-\u00ad\u2010]\n)\n?([^\W\d_]++)")
 _EDGE, _FEWEST = 3, 4  # lines at an edge of a page; pages with the same line there
 _DATE = re.compile(r"D:(\d{8})(\d{6})(?:([+-]\d\d)'?(\d\d)|Z)?")
 _DEEPEST = 32  # levels of an outline

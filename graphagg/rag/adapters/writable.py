@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any
 
 from graphagg.checks import check_names
-from graphagg.errors import EmptyCorpus
+from graphagg.errors import EmptyCorpus, NotAnArtifact
 from graphagg.rag.documents.passages import Passage, as_passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
@@ -25,9 +25,7 @@ from graphagg.rag.question.request import Request, Selection
 from graphagg.rag.question.results import Hit, Hits
 from graphagg.store import write_artifact
 from graphagg.store.addresses import local_folder
-from graphagg.store.manifest import MANIFEST_NAME, canonical_json
-
-_Stamp = tuple[int, int, int]
+from graphagg.store.manifest import canonical_json, read_manifest
 
 
 class WritableIndex:
@@ -58,28 +56,21 @@ class WritableIndex:
         self._models: dict[str, Any] = {"encoder": encoder, "extractor": extractor}
         self._chunking = chunking
         self._lock = threading.RLock()
-        self._stamp = self._stamp_now() if self._index else None
 
     @property
     def index(self) -> PassageIndex | None:
         """The index as it is published now; None where there is none."""
         with self._lock:
-            stamp = self._stamp_now()
-            if stamp is None:
+            try:
+                manifest = read_manifest(self.directory)
+            except NotAnArtifact:
                 self._index = None
-            elif self._index is None:
-                self._index = PassageIndex.open(self.directory, **self._models)
-            elif stamp != self._stamp:
-                self._index.reopen()
-            self._stamp = stamp
+            else:
+                if self._index is None:
+                    self._index = PassageIndex.open(self.directory, **self._models)
+                elif manifest != self._index.manifest:
+                    self._index.reopen()
             return self._index
-
-    def _stamp_now(self) -> _Stamp | None:
-        try:
-            status = os.stat(self.directory / MANIFEST_NAME)
-        except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def __len__(self) -> int:
         return 0 if self.index is None else len(self.index)
@@ -95,7 +86,6 @@ class WritableIndex:
                 self._index = PassageIndex.build(
                     distinct, self.directory, chunking=self._chunking, **self._models
                 )
-            self._stamp = self._stamp_now()
         return [each.id for each in passages]
 
     def delete(self, ids: Iterable[str]) -> int:
@@ -110,7 +100,6 @@ class WritableIndex:
                 except EmptyCorpus:
                     deleted = self._delete_all(index, names)
                 if deleted is not None:
-                    self._stamp = self._stamp_now()
                     return deleted
         return 0
 

@@ -12,7 +12,14 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.checks import integer
+from graphagg.errors import (
+    DuplicateId,
+    EmptyCorpus,
+    InvalidParameter,
+    InvalidPassage,
+    UnreadableFile,
+)
 from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
@@ -134,23 +141,26 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     if metadata is not None and not isinstance(metadata, Mapping):
         raise InvalidPassage(f"{where}: metadata is {_shown(metadata)}, wanted an object")
     others = {key: value for key, value in record.items() if key not in _FIELDS}
-    _check_unicode((identifier, title, text, document), where)
-    plain = _plain(others | dict(metadata or {}), where)
-    return Passage(identifier, text, title, plain, document, _position(record, where))
+    position = record.get("position")
+    try:
+        position = 0 if position is None else integer("position", position, 0, _LAST_POSITION)
+        "".join((identifier, title, text, document)).encode()
+        plain = plain_value(others | dict(metadata or {}))
+    except UnicodeEncodeError:
+        raise InvalidPassage(
+            f"{where}: passage {identifier!r} holds a lone surrogate, not Unicode text; remove it"
+        ) from None
+    except InvalidParameter as error:
+        raise InvalidPassage(f"{where}: {error}") from None
+    except ValueError as error:
+        raise InvalidPassage(f"{where}: a value of its metadata is {error}") from None
+    return Passage(identifier, text, title, plain, document, position)
 
 
 def _id(value: object) -> object:
     """Convert an integer of Python or numpy to a string."""
     is_integer = isinstance(value, Integral) and not isinstance(value, bool)
     return str(int(value)) if is_integer else value  # type: ignore[call-overload]
-
-
-def _plain(metadata: Mapping[str, Any], where: str) -> Any:
-    """Convert metadata to JSON values."""
-    try:
-        return plain_value(metadata)
-    except ValueError as error:
-        raise InvalidPassage(f"{where}: a value of its metadata is {error}") from None
 
 
 def _string(record: Mapping[str, Any], name: str, where: str) -> str:
@@ -160,33 +170,11 @@ def _string(record: Mapping[str, Any], name: str, where: str) -> str:
     return value or ""
 
 
-def _position(record: Mapping[str, Any], where: str) -> int:
-    value = record.get("position")
-    if value is None:
-        return 0
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if not is_integer or not 0 <= value <= _LAST_POSITION:
-        raise InvalidPassage(
-            f"{where}: position is {_shown(value)}, wanted an integer from 0 to {_LAST_POSITION:,}"
-        )
-    return int(value)
-
-
 def _shown(value: object) -> str:
     if value is None:
         return "missing"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
-
-
-def _check_unicode(strings: Iterable[str], where: str) -> None:
-    try:
-        for string in strings:
-            string.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidPassage(
-            f"{where}: character {error.start} is a lone surrogate, not Unicode text; remove it"
-        ) from None
 
 
 def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passage]:

@@ -2,8 +2,8 @@
 
 A name and its aliases are one entity, found in any letter case; an alias in capitals ("SRE", "US")
 only in capitals. In a pattern each run of `#` stands for a run of digits: "WO-####" finds work
-orders, each an entity of its own. A file of names is JSON Lines, `{"name": ..., "aliases": [...]}`,
-or has a name per line, followed by its aliases, separated by `=`.
+orders, each an entity of its own. A file of names has a name per line, followed by its aliases,
+separated by `=`.
 """
 
 from __future__ import annotations
@@ -117,14 +117,8 @@ def _read(path: Path) -> Iterator[ListedName]:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidParameter(f"names: {path} cannot be read as UTF-8: {error}") from error
     for line_number, line in enumerate(lines, 1):
-        if line.lstrip().startswith("{"):
-            try:
-                yield _entry(json.loads(line), f"{path}:{line_number}")
-            except json.JSONDecodeError as error:
-                raise InvalidParameter(f"{path}:{line_number}: no JSON: {error}") from error
-        else:
-            name, *aliases = map(str.strip, line.split("="))
-            yield _entry({"name": name, "aliases": aliases}, f"{path}:{line_number}")
+        name, *aliases = map(str.strip, line.split("="))
+        yield _entry({"name": name, "aliases": aliases}, f"{path}:{line_number}")
 
 
 def _entry(value: Any, where: str) -> ListedName:

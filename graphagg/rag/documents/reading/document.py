@@ -16,7 +16,7 @@ from graphagg.checks import shown
 from graphagg.fields import Brief
 
 _FILE_KEYS = frozenset({"path", "folder", "suffix", "modified", "size"})
-_DEEPEST = 16  # levels of a value
+_DEEPEST = 64  # levels of a value
 _LARGEST = 2**100  # JSON readers round larger integers
 
 
@@ -138,15 +138,17 @@ def plain_value(value: Any, depth: int = 1) -> Any:
         raise ValueError(f"nested more than {_DEEPEST} deep")
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
-    if isinstance(value, str):
-        value.encode()
-        return str(value)
     if isinstance(value, list | tuple):
         return [plain_value(each, depth + 1) for each in value]
     if isinstance(value, Mapping):
         return {str(key): plain_value(each, depth + 1) for key, each in value.items()}
-    if value is None or isinstance(value, bool):
-        return value
+    return value if value is None or isinstance(value, bool) else _plain_scalar(value)
+
+
+def _plain_scalar(value: Any) -> Any:
+    if isinstance(value, str):
+        value.encode()
+        return str(value)
     if isinstance(value, date | float) and value != value:  # NaN, and the NaT of pandas
         return None
     if isinstance(value, date):  # a datetime is one

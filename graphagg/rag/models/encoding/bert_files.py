@@ -99,24 +99,6 @@ class BertFiles:
             prompts.get("prompts", {}), prompts.get("default_prompt_name"),
         ).checked(str(folder))  # fmt: skip
 
-    @classmethod
-    def from_model(cls, model: SentenceTransformer) -> BertFiles | None:
-        """Take over a model on the CPU that the library has loaded; None if it is no plain BERT."""
-        pooling = pooling_of(model)
-        if pooling is None or model.device.type != "cpu":
-            return None
-        bert: Any = model[0].auto_model
-        shape = BertShape.from_config(
-            {"hidden_act": "", **bert.config.to_dict()}, pooling, type(bert).__name__
-        )
-        tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
-        if shape is None or tokenizer is None or model.max_seq_length is None:
-            return None
-        copied = type(tokenizer).from_str(tokenizer.to_str())
-        window, prompts, default = model.max_seq_length, model.prompts, model.default_prompt_name
-        files = cls(bert.state_dict(), shape, copied, window, prompts, default)
-        return files.checked(str(bert.config.name_or_path))
-
     def checked(self, name: str) -> BertFiles:
         """Check that weights and tokenizer belong together; read whole texts from now on."""
         layers = (f"encoder.layer.{index}." for index in range(self.shape.layers))

@@ -46,15 +46,6 @@ class Windows:
             lengths[start : start + _BLOCK] = [len(each.ids) for each in block]
         return lengths
 
-    def spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Start and end of the windows of each text, in characters."""
-        return [
-            [(0, len(text))]
-            if self.longest is None or n <= self.longest
-            else self._split_long(text)
-            for text, n in zip(texts, self.lengths(texts).tolist(), strict=True)
-        ]
-
     def cut(self, texts: Sequence[str], prompt: str = "") -> Iterator[Window]:
         """Yield the windows of all texts, text after text, each with the prompt in front of it."""
         for begin in range(0, len(texts), _BLOCK):

@@ -28,7 +28,7 @@ from graphagg.rag.models.encoding.pooling import unit
 from graphagg.rag.models.spec import files_sha256
 from graphagg.rag.models.supplied_vectors import checked_vectors
 from graphagg.rag.models.weights import Dtype
-from tests.unit.rag.models.test_alone import halves, texts
+from tests.unit.rag.models.test_alone import halves
 
 TEXTS = [
     "Ada wrote notes on an engine . She met Babbage in London .",
@@ -224,26 +224,8 @@ def test_damaged_weights_are_refused(tmp_path: Path, change: Any, message: str) 
         SentenceTransformerEncoder(str(target), device="cpu").encode(["Ada"])
 
 
-ODD = ("", "\u200b", "长い文 e\u0301té Straße 👍🏽 [MASK] x", "a" * 600, "中国人民" * 200)
-
-
 def default_folder() -> Path:
     return Path(weights._path_and_sha256(weights.DEFAULT_ENCODER)[0])
-
-
-def test_equals_the_library_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = SentenceTransformerEncoder()
-    monkeypatch.setattr(weights.BertFiles, "read", lambda folder: None)
-    other = SentenceTransformerEncoder()
-    some = [*texts()[:6], *ODD]
-    assert own.spec == other.spec and own.split(some) == other.split(some)
-    asked = zip(own.encode_query(some, some), other.encode_query(some, some), strict=True)
-    assert all((one == two).all() for one, two in asked)
-    passages = some[:3]
-    sentences = [halves(text) for text in passages]
-    found = own.encode_passages(passages, sentences)
-    for one, two in zip(found, other.encode_passages(passages, sentences), strict=True):
-        assert (one.windows == two.windows).all() and (one.sentences == two.sentences).all()
 
 
 def test_no_large_library_is_imported() -> None:

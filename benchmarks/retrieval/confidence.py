@@ -28,11 +28,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.report import print_table
-from benchmarks.retrieval.corpora import family, names_here, open_index, questions, share_passages
+from benchmarks.retrieval.corpora import (
+    Half,
+    family,
+    names_here,
+    open_index,
+    questions,
+    share_passages,
+)
 from graphagg.arrays import Array
 from graphagg.rag import Hit, PassageIndex
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES
-from graphagg.rag.evaluation.questions import GoldQuestion, Half
+from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES, features_of
 
 THERE, NEAR, OFF = range(3)

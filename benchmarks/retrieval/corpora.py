@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from benchmarks.sets import SETS
 from graphagg.rag import Passage, PassageIndex, read_passages
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile
-from graphagg.rag.evaluation.questions import GoldQuestion, Half, half, read_questions
+from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
 from graphagg.rag.models.encoder import Encoder
 from tests.conftest import DATA
 
@@ -21,6 +24,8 @@ SHARED = (
 UNTITLED = "-untitled"
 NAMES = ("2wiki", "2wiki" + UNTITLED, *SHARED, *SETS)
 SEED = 0  # of the halves
+Half = Literal["tune", "test"]
+"""Half of the questions: to choose constants by, and to report on."""
 _SAME_PASSAGES = {"three-hop": "2wiki", "three-hop" + UNTITLED: "2wiki" + UNTITLED}
 
 
@@ -50,7 +55,9 @@ def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
     else:
         folder = WIKI if name.startswith("2wiki") else DATA / "retrieval" / name
         found = read_questions(folder / "questions.jsonl.gz")
-    chosen = half(found, which, SEED)
+    order, middle = np.random.default_rng(SEED).permutation(len(found)), len(found) // 2
+    rows = np.sort(order[:middle] if which == "tune" else order[middle:])
+    chosen = [found[i] for i in rows.tolist()]
     return chosen[:: -(-len(chosen) // most)]
 
 

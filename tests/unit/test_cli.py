@@ -130,8 +130,6 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (EVAL, "without manifest.json"),
         ((*EVAL, "--compare", "multihop,fast"), "mode is 'fast'"),
         ((*EVAL, "--compare", "multihop", "--mode", "dense"), "--mode or --compare"),
-        ((*EVAL, "--half", "third"), "'third' is not one of 'tune', 'test'"),
-        ((*EVAL, "--half", "tune"), "the tune half of 1 questions is empty"),
         ((*EVAL, "--random-state", "-1"), "'--random-state'"),
         (("rag", "serch"), "serch"),
         (("rag", "search"), "Missing argument"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Directory, opened
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
 from graphagg.progress import renamed
@@ -17,8 +17,6 @@ from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Mode
 
 if TYPE_CHECKING:
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
-
-_Half = Literal["tune", "test"]
 
 
 def evaluate(
@@ -34,12 +32,7 @@ def evaluate(
         str | None,
         typer.Option(help="Modes side by side, e.g. multihop,linearrag,dense,bm25."),
     ] = None,
-    half: Annotated[
-        _Half | None, typer.Option(help="Measure only this half of the questions.")
-    ] = None,
-    random_state: Annotated[
-        int, typer.Option(help="Seed of the halves and of the bootstrap intervals.", min=0)
-    ] = 0,
+    random_state: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure recall of gold passages or documents, and of answers, and latency per question.
@@ -49,13 +42,10 @@ def evaluate(
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.measure import difference
     from graphagg.rag.evaluation.measure import evaluate as measure
-    from graphagg.rag.evaluation.questions import half as half_of
     from graphagg.rag.evaluation.questions import read_questions
 
     modes = _modes(mode, compare)
     gold = read_questions(questions)
-    if half is not None:
-        gold = half_of(gold, half, random_state)
     with opened(PassageIndex, directory) as index, progress_report() as report:
         reports: dict[str, RetrievalEvaluation] = {
             name: measure(
@@ -70,12 +60,10 @@ def evaluate(
         for name, summary in differences.items():
             results[name]["difference"] = {"to": first, **summary.to_json()}
         for result in results.values():
-            result |= {"half": half, "random_state": random_state}
+            result["random_state"] = random_state
         print_json(results if compare else next(iter(results.values())))
         return
     print_evaluations(reports, differences)
-    used = f"the {half} half of the questions" if half else "all questions (--half takes one)"
-    out.print(f"{used}; halves: tune, to choose by, and test; random_state {random_state}")
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:

@@ -153,7 +153,9 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     except InvalidParameter as error:
         raise InvalidPassage(f"{where}: {error}") from None
     except ValueError as error:
-        raise InvalidPassage(f"{where}: a value of its metadata is {error}") from None
+        raise InvalidPassage(
+            f"{where}: a value in the metadata of passage {identifier!r} is {error}"
+        ) from None
     return Passage(identifier, text, title, plain, document, position)
 
 

@@ -1,4 +1,4 @@
-"""Questions with their gold passages or answers: read, split in halves, and check them."""
+"""Questions with their gold passages or answers: read and check them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
+from graphagg.errors import InvalidQuestion, UnreadableFile
 from graphagg.fields import Brief
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.question.request import check_question
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-
-Half = Literal["tune", "test"]
-HALVES: tuple[Half, ...] = ("tune", "test")
 
 _GOLD = ("gold_passage_ids", "gold_document_ids")
 _COLUMNS = RowConfig("id", "question", "answers")  # of CSV: these stay as they are written
@@ -113,26 +110,6 @@ def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
     if not all(isinstance(each, str) and each.strip() for each in strings):
         raise InvalidQuestion(f"{where}: {name} is {value!r}, wanted a string or a list of strings")
     return strings
-
-
-def half(
-    questions: Sequence[GoldQuestion], which: Half, random_state: int = 0
-) -> list[GoldQuestion]:
-    """Take one half of the questions, in their order, to keep choosing and testing apart.
-
-    The first half of `np.random.default_rng(random_state).permutation(n)` is `tune`, the rest
-    `test`; the smaller one is `tune`.
-    """
-    if which not in HALVES:
-        raise InvalidParameter(f"half is {which!r}, wanted one of {HALVES}")
-    order = np.random.default_rng(random_state).permutation(len(questions))
-    middle = len(questions) // 2
-    chosen = np.sort(order[:middle] if which == "tune" else order[middle:])
-    if not len(chosen):
-        raise InvalidParameter(
-            f"the {which} half of {len(questions)} questions is empty; give at least 2"
-        )
-    return [questions[i] for i in chosen.tolist()]
 
 
 def check_gold(snapshot: PassageSnapshot, questions: Sequence[GoldQuestion]) -> int:

@@ -129,7 +129,7 @@ def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -
         (
             {"id": "bad", "text": "x", "when": object()},
             InvalidPassage,
-            "'bad': metadata is no JSON",
+            "metadata of passage 'bad' is <object",
         ),
         ({"id": "bad", "text": "x", "k": "\ud800"}, InvalidPassage, "lone surrogate|no JSON"),
     ],

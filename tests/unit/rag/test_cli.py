@@ -240,17 +240,6 @@ def test_eval(call: Call, demo_index: Path) -> None:
         assert 0 < report["latency_ms"][stage]["p50"] <= report["latency_ms"][stage]["p99"]
 
 
-def test_eval_of_halves(call: Call, demo_index: Path) -> None:
-    asked = ("rag", "eval", demo_index, DEMO / "questions.jsonl", "--mode", "bm25")
-    halves = [call(*asked, "--half", name, "--json").json for name in ("tune", "test")]
-    assert [h["half"] for h in halves] == ["tune", "test"]
-    assert [h["questions"] for h in halves] == [5, 5] and halves[0]["random_state"] == 0
-    whole = call(*asked, "--json").json
-    assert whole["half"] is None
-    assert "the tune half of the questions; halves: tune," in call(*asked, "--half", "tune").out
-    assert sum(h["recall@5"] for h in halves) / 2 == pytest.approx(whole["recall@5"], abs=0.02)
-
-
 def test_eval_compares_modes(call: Call, demo_index: Path) -> None:
     modes = "linearrag,dense,bm25"
     asked = ("rag", "eval", demo_index, DEMO / "questions.jsonl")

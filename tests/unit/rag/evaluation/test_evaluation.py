@@ -13,7 +13,7 @@ import pytest
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
 from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
-from graphagg.rag.evaluation.questions import GoldQuestion, half, read_questions
+from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
 from graphagg.rag.evaluation.recall import (
     CONTAIN,
     METRICS,
@@ -192,28 +192,6 @@ def test_questions_need_gold_or_answers_alike(chunked: PassageIndex) -> None:
     lost = [GoldQuestion("1", "Who?", frozenset({"nowhere"}))]
     with pytest.raises(InvalidQuestion, match=r"'nowhere'.*'river0#0' of document 'river0'"):
         evaluate(chunked, lost)
-
-
-# --- halves --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count", [2, 7, 24])
-@pytest.mark.parametrize("random_state", [0, 1])
-def test_halves_are_disjoint_and_cover_all(count: int, random_state: int) -> None:
-    questions = QUESTIONS[:count]
-    tune, test = (half(questions, which, random_state) for which in ("tune", "test"))
-    assert {q.id for q in tune} | {q.id for q in test} == {q.id for q in questions}
-    assert len(tune) + len(test) == count and len(test) - len(tune) in (0, 1)
-    assert [q for q in questions if q in tune] == tune  # in their order
-    order = np.random.default_rng(random_state).permutation(count)
-    assert {q.id for q in tune} == {questions[i].id for i in order[: count // 2]}
-
-
-def test_bad_halves() -> None:
-    with pytest.raises(InvalidParameter, match="half is 'third', wanted one of"):
-        half(QUESTIONS, "third")  # type: ignore[arg-type]
-    with pytest.raises(InvalidParameter, match="the tune half of 1 questions is empty"):
-        half(QUESTIONS[:1], "tune")
 
 
 # --- comparison ----------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     model, sha256 = load(options.model, None)
     origin = {"distilled_from": options.model, "distilled_sha256": sha256}
-    table_of(model, origin, options.dimension).save(options.table)
+    np.savez_compressed(options.table, **table_of(model, origin, options.dimension).arrays())
 
 
 if __name__ == "__main__":

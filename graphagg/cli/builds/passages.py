@@ -73,8 +73,8 @@ class ModelNames:
     Attributes:
         profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
             spaCy.
-        encoder: name or path of a sentence-transformers model, or use-multilingual-v3, or the file
-            of a static table. None: the profile's.
+        encoder: name or path of a sentence-transformers model, or use-multilingual-v3. None: the
+            profile's.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
             None: by profile and language.
         language: code of the language of all passages; auto recognizes the language of each

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
 
-TABLE_SUFFIX = ".npz"
-"""Suffix of the file of a static table."""
-
 
 @dataclass(frozen=True)
 class Models:
@@ -48,16 +45,14 @@ def encoder_of(
     from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
     from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
-    if name is not None and name.endswith(TABLE_SUFFIX):
-        return StaticEncoder(StaticTable.load(Path(name)), str(Path(name)))
     if name is None and profile == "fast":
         return StaticEncoder.packaged()
     if name is not None and (table := StaticTable.from_model(Path(name))) is not None:
         return StaticEncoder(table, name)
     if profile == "fast" and name != MULTILINGUAL:
         raise InvalidParameter(
-            f"encoder {name!r}: profile fast takes a static model or table ({TABLE_SUFFIX}); "
-            "leave the encoder out for the packaged one, or take profile standard"
+            f"encoder {name!r}: profile fast takes the folder of a static model; leave the "
+            "encoder out for the packaged one, or take profile standard"
         )
     if name is None:
         need_standard("sentence_transformers")

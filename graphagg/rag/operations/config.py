@@ -32,8 +32,8 @@ class PassageConfig:
         language: code of the language of all passages, such as `de`; `auto` recognizes the
             language of each. None: the extractor's; without an extractor the language of nine of
             ten passages in a sample of 200, else `auto`.
-        encoder: an encoder, the name or folder of a model, or the file of a static table. None: by
-            profile; for `standard` a `SentenceTransformerEncoder()`.
+        encoder: an encoder, or the name or folder of a model. None: by profile; for
+            `standard` a `SentenceTransformerEncoder()`.
         extractor: an extractor, the name of a spaCy pipeline, or `rule:CODE`. None: by profile and
             language; for `standard` `SpacyExtractor()` for English, rules for other languages, and
             both for several.

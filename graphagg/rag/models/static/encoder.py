@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,6 @@ from graphagg.errors import (
     InvalidParameter,
     MissingExtra,
     ModelMismatch,
-    UnreadableFile,
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
@@ -39,15 +38,13 @@ from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import file_sha256
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
     from tokenizers import Tokenizer
 
     from graphagg.store import Artifact, ArtifactWriter
 
 PACKAGED = "static-minilm-l6-v2-96"
 """The table that comes with graphagg, of the default model: `benchmarks.retrieval.static_table`."""
-_PACKAGED_SHA256 = "0531ee75a28c9b5b0e19b32068e4648117e6c47452692656df53ba4aea2cba07"
+_PACKAGED_SHA256 = "af0ebb5c519e7e7566916767212970c462ec113cc8a83aa8e1133f8d837cdd3a"
 _BATCH = 4096  # texts that are tokenized together
 _STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 _DROPPED = re.compile("[\x0b\x0c\x1c-\x1f\x85]")  # white space to Python, nothing to BERT
@@ -115,23 +112,6 @@ class StaticTable:
             ) from None
         return cls(codes, shifts, arrays["tokenizer"].tobytes(), settings)
 
-    def save(self, path: Path) -> None:
-        """Write the table as one `.npz` file; equal tables give equal bytes."""
-        with path.open("wb") as file:
-            np.savez_compressed(file, **self.arrays())  # type: ignore[arg-type]
-
-    @classmethod
-    def load(cls, path: Path | Traversable) -> StaticTable:
-        """Read a table that `save` wrote; raise `UnreadableFile` for anything else."""
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in _FIELDS}
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-            raise UnreadableFile(
-                f"{path}: no table of a static encoder ({error}); give the file of one"
-            ) from None
-        return cls.from_arrays(arrays, str(path))
-
     @classmethod
     def from_model(cls, folder: Path) -> StaticTable | None:
         """Read the folder of a static model of sentence-transformers; None for any other."""
@@ -177,12 +157,14 @@ class StaticEncoder:
     def packaged(cls) -> StaticEncoder:
         """Load the table that comes with graphagg; `ModelMismatch` if the file was altered."""
         path = files(__package__).joinpath(f"{PACKAGED}.npz")
-        table = StaticTable.load(path)
-        if table.sha256 != _PACKAGED_SHA256:
+        content = path.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        if sha256 != _PACKAGED_SHA256:
             raise ModelMismatch(
-                f"{path}: sha256 is {table.sha256}, wanted {_PACKAGED_SHA256}; install graphagg "
-                "again"
+                f"{path}: sha256 is {sha256}, wanted {_PACKAGED_SHA256}; install graphagg again"
             )
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
+            table = StaticTable.from_arrays(stored, str(path))
         return cls(table, PACKAGED)
 
     @cached_property

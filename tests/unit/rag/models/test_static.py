@@ -18,7 +18,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from benchmarks.retrieval import static_table
-from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnreadableFile
+from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch
 from graphagg.rag import PassageIndex
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.static import encoder as static
@@ -41,6 +41,18 @@ def table(dimension: int = 5, seed: int = 0) -> StaticTable:
     rows = rng.normal(size=(len(WORDS), dimension)) * 10.0 ** rng.uniform(-3, 0, (len(WORDS), 1))
     rows[0] = 0  # an unknown word says nothing
     return StaticTable.from_rows(rows, tokenizer(), {"distilled_from": "chance"})
+
+
+def saved(folder: Path, seed: int = 0) -> str:
+    """A static model of sentence-transformers, by its folder."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    rows = np.random.default_rng(seed).normal(size=(len(WORDS), 16)).astype(np.float32)
+    whole = Tokenizer.from_str(tokenizer().decode())
+    whole.no_truncation()
+    SentenceTransformer(modules=[StaticEmbedding(whole, embedding_weights=rows)]).save(str(folder))
+    return str(folder)
 
 
 packaged = cache(StaticEncoder.packaged)
@@ -103,48 +115,34 @@ def test_rows_keep_their_direction_and_relative_length() -> None:
     assert errors.max() < 1 / 60  # a code of 64 to 127 at the largest component
 
 
-def test_a_file_holds_all_of_a_table(tmp_path: Path) -> None:
-    made = table()
-    made.save(tmp_path / "t.npz")
-    again = encoder_of("fast", str(tmp_path / "t.npz"))
-    assert isinstance(again, StaticEncoder)
-    assert again.table.sha256 == made.sha256 and again.spec.settings["distilled_from"] == "chance"
-    np.testing.assert_array_equal(
-        again.encode(["red sea"]), StaticEncoder(made, "t").encode(["red sea"])
-    )
-    again.table.save(tmp_path / "u.npz")
-    assert (tmp_path / "t.npz").read_bytes() == (tmp_path / "u.npz").read_bytes()
-
-
 def test_an_encoder_is_named_where_an_index_is_built_and_opened(tmp_path: Path) -> None:
-    table().save(tmp_path / "t.npz")
-    table(seed=1).save(tmp_path / "u.npz")
-    named, other = str(tmp_path / "t.npz"), str(tmp_path / "u.npz")
+    named, other = saved(tmp_path / "t"), saved(tmp_path / "u", seed=1)
     passages = [{"id": "p", "text": "The red sea is warm."}]
     options: dict[str, Any] = {"profile": "fast", "language": "en"}
     PassageIndex.build(passages, tmp_path / "i", encoder=named, **options).close()
     encoder = encoder_of("fast", named)
+    assert isinstance(encoder, StaticEncoder)
     PassageIndex.build(passages, tmp_path / "j", encoder=encoder, **options).close()
     with PassageIndex.open(tmp_path / "i", encoder=named) as index:
         assert index.manifest.models["encoder"] == encoder.spec.to_json()
         with PassageIndex.open(tmp_path / "j") as same:
             assert index.retrieve("Which sea?") == same.retrieve("Which sea?")
+            assert same.models.encoder().spec == encoder.spec
     with pytest.raises(ModelMismatch):
         PassageIndex.open(tmp_path / "i", encoder=other)
-    with pytest.raises(InvalidParameter, match="profile fast takes a static model"):
+    with pytest.raises(InvalidParameter, match="profile fast takes the folder of a static model"):
         PassageIndex.build(passages, tmp_path / "k", encoder="all-minilm", **options)
 
 
-def test_files_that_hold_none(tmp_path: Path) -> None:
-    for name, content in (("a.npz", b""), ("b.npz", b"PK nothing")):
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(UnreadableFile, match="give the file of one"):
-            StaticTable.load(tmp_path / name)
-    with pytest.raises(UnreadableFile):
-        StaticTable.load(tmp_path / "missing.npz")
+def test_what_is_no_table() -> None:
     parts = table().arrays() | {"shifts": np.zeros(3, np.uint8)}
     with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
         StaticTable.from_arrays(parts, "here")
+    with (
+        patch.object(static, "_PACKAGED_SHA256", "0"),
+        pytest.raises(ModelMismatch, match="install graphagg again"),
+    ):
+        StaticEncoder.packaged()
 
 
 def test_a_table_of_another_tokenizer() -> None:
@@ -178,16 +176,11 @@ def test_a_table_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_static_models_of_sentence_transformers(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    rows = np.random.default_rng(0).normal(size=(len(WORDS), 16)).astype(np.float32)
-    whole = Tokenizer.from_str(tokenizer().decode())
-    whole.no_truncation()
-    peer = SentenceTransformer(modules=[StaticEmbedding(whole, embedding_weights=rows)])
-    peer.save(str(tmp_path / "model"))
+    name = saved(tmp_path / "model")
     texts = ["red river", "the sea near the long river", "blue"]
-    expected = peer.encode(texts, normalize_embeddings=True)
+    expected = SentenceTransformer(name).encode(texts, normalize_embeddings=True)
     for profile in ("fast", "standard"):
-        encoder = encoder_of(profile, str(tmp_path / "model"))
+        encoder = encoder_of(profile, name)
         assert encoder.split(["red " * 400]) == [["red " * 400]]
         np.testing.assert_allclose(encoder.encode(texts), expected, atol=0.02)

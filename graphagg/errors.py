@@ -274,10 +274,6 @@ class Overloaded(RunFailed):
     """A service has as much work as it takes; try again."""
 
 
-class LookupsFlooded(Overloaded):
-    """A service is asked for lists faster than it makes them; try again."""
-
-
 class PortTaken(RunFailed):
     """The address that a service should bind cannot be had."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, TypeVar
+from typing import Any
 
 from graphagg.communities import Community, CommunityIndex
 from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
-from graphagg.errors import LookupsFlooded, Overloaded
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
@@ -19,7 +18,6 @@ from graphagg.serve.shared import SharedResources
 from graphagg.store.manifest import Manifest
 
 Answer = dict[str, Any]
-T = TypeVar("T")
 
 
 class OpenedCommunities:
@@ -43,7 +41,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
     """A community index that answers many requests at once."""
 
     def __init__(self, directory: PathLike[str], shared: SharedResources) -> None:
-        self._pool, self._lookups = shared.pool, shared.lookups
+        self._pool = shared.pool
         super().__init__(directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder)))
 
     async def info(self) -> Answer:
@@ -57,45 +55,37 @@ class Communities(ReloadingIndex[OpenedCommunities]):
             }
 
     async def query(self, request: CommunityRequest) -> Answer:
-        """One community."""
-        results, timed = await self._answered("query", _shown, [request])
-        return results[0] | timed
-
-    async def query_batch(self, requests: Sequence[CommunityRequest]) -> Answer:
-        """Several communities."""
-        results, timed = await self._answered("query", _shown, requests)
-        return {"results": results, **timed}
+        """A community."""
+        return await self._answered("query", _shown, request)
 
     async def structure(self, request: CommunityRequest) -> Answer:
         """The similarity graph of a community, its sub-communities and positions."""
-        drawn, timed = await self._answered("structure", _structure, [request])
-        return drawn[0] | timed
+        return await self._answered("structure", _structure, request)
 
     async def _answered(
-        self,
-        stage: str,
-        show: Callable[[Community], Answer],
-        requests: Sequence[CommunityRequest],
-    ) -> tuple[list[Answer], Answer]:
+        self, stage: str, show: Callable[[Community], Answer], request: CommunityRequest
+    ) -> Answer:
         watch = Watch()
 
-        def answer(index: CommunityIndex) -> list[Answer]:
-            return [show(_community(index, request)) for request in requests]
+        def answer(index: CommunityIndex) -> Answer:
+            seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
+            return show(index.query(seeds, request.k, method=request.method))
 
         with self._lease() as opened, current_trace().stage(stage):
-            answers, cpu_ms = await self._pool.run(answer, opened.index)
-        return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+            shown, cpu_ms = await self._pool.run(answer, opened.index)
+        return shown | watch.times(cpu_ms)
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
         with self._lease() as opened:
-            listing = await self._lookup(opened.vertices.starting_with, prefix, limit)
+            listing, _ = await self._pool.run(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _listed(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
         with self._lease() as opened:
-            center, listing = await self._lookup(opened.vertices.neighbors, vertex, limit)
+            found, _ = await self._pool.run(opened.vertices.neighbors, vertex, limit)
+            center, listing = found
             return {
                 "vertex": shown_id(center.id),
                 "degree": center.degree,
@@ -103,20 +93,9 @@ class Communities(ReloadingIndex[OpenedCommunities]):
                 "more": listing.more,
             }
 
-    async def _lookup(self, call: Callable[..., T], *arguments: Any) -> T:
-        try:
-            return (await self._lookups.run(call, *arguments))[0]
-        except Overloaded as error:
-            raise LookupsFlooded(str(error)) from None
-
 
 def _listed(listing: Listing) -> list[Answer]:
     return [{"id": shown_id(each.id), "degree": each.degree} for each in listing.vertices]
-
-
-def _community(index: CommunityIndex, request: CommunityRequest) -> Community:
-    seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
-    return index.query(seeds, request.k, method=request.method)
 
 
 def _shown(community: Community) -> Answer:

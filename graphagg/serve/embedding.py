@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
@@ -35,30 +34,15 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
 
     async def nearest(self, vertex: VertexId, k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
-        results, timed = await self.neighbors([vertex], k)
-        return results[0] | timed
-
-    async def nearest_batch(self, vertices: Sequence[VertexId], k: int) -> Answer:
-        """The vertices nearest to each of several."""
-        results, timed = await self.neighbors(vertices, k)
-        return {"results": results, **timed}
-
-    async def neighbors(self, vertices: Sequence[VertexId], k: int) -> tuple[list[Answer], Answer]:
-        """The nearest vertices of each vertex, and the time it took."""
         watch = Watch()
         with self._lease() as index, current_trace().stage("query"):
-            answers, cpu_ms = await self._pool.run(_neighbors, index, vertices, k)
-        return answers, {"latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+            answer, cpu_ms = await self._pool.run(_neighbors, index, str(vertex), k)
+        return answer | watch.times(cpu_ms)
 
 
-def _neighbors(index: NodeEmbedding, vertices: Sequence[VertexId], k: int) -> list[Answer]:
-    return [
-        {
-            "vertex": shown_id(index.vertices[index.find(vertex)]),
-            "neighbors": [
-                {"id": shown_id(each.id), "score": each.score}
-                for each in index.neighbors(vertex, k)
-            ],
-        }
-        for vertex in map(str, vertices)
-    ]
+def _neighbors(index: NodeEmbedding, vertex: str, k: int) -> Answer:
+    near = index.neighbors(vertex, k)
+    return {
+        "vertex": shown_id(index.vertices[index.find(vertex)]),
+        "neighbors": [{"id": shown_id(each.id), "score": each.score} for each in near],
+    }

@@ -24,15 +24,16 @@ from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.serve.observe.stages import Stage, Trace
 
+_MOST = 64  # questions of a batch
 _CACHED = 256  # questions; with the default encoder about 5 MiB
 _LAST_SECONDS = 5.0  # that `close` waits for the thread
 
 
 @dataclass(frozen=True)
 class EncodedRequest:
-    """Encoded questions with their share of the batch's thread time, and its stages."""
+    """An encoded question with its share of the batch's thread time, and its stages."""
 
-    questions: list[EncodedQuestion]
+    question: EncodedQuestion
     cpu_ms: float
     stages: tuple[Stage, ...] = ()
 
@@ -43,7 +44,7 @@ class _EncodingJob:
     retriever: AnyRetriever
     mode: Mode
     scope: str
-    questions: Sequence[str]
+    question: str
     future: Future[EncodedRequest] = field(default_factory=Future)
     queued: int = field(default_factory=time.time_ns)
 
@@ -56,17 +57,14 @@ class _EncodingJob:
 class Batcher:
     """The one thread that uses the models.
 
-    A batch has at most `most` questions, unless one request has more; at most `capacity` requests
-    may wait. `observe` is called with the number of questions of each batch.
+    At most `capacity` requests may wait. `observe` is called with the number of questions of each
+    batch.
     """
 
     def __init__(
-        self,
-        most: int = 64,
-        capacity: int = 256,
-        observe: Callable[[int], None] = lambda questions: None,
+        self, capacity: int = 256, observe: Callable[[int], None] = lambda questions: None
     ) -> None:
-        self._most, self._capacity, self._observe = most, capacity, observe
+        self._capacity, self._observe = capacity, observe
         self._cache: OrderedDict[tuple[str, Mode, str, str], EncodedQuestion] = OrderedDict()
         self._jobs: queue.SimpleQueue[_EncodingJob | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -78,9 +76,9 @@ class Batcher:
         retriever: AnyRetriever,
         mode: Mode,
         scope: object,
-        questions: Sequence[str],
+        question: str,
     ) -> Future[EncodedRequest]:
-        """Queue checked questions; raises `Overloaded`.
+        """Queue a checked question; raises `Overloaded`.
 
         `scope` holds the filters that chose the retriever's passages, as JSON values. A future that
         is canceled before its batch is dropped.
@@ -90,7 +88,7 @@ class Batcher:
                 f"{self._capacity} requests wait to be encoded already; try again in a second"
             )
         text = json.dumps(scope, sort_keys=True)
-        job = _EncodingJob(version, retriever, mode, text, questions)
+        job = _EncodingJob(version, retriever, mode, text, question)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -113,7 +111,7 @@ class Batcher:
         ended = False
         while not ended and (first := self._jobs.get()) is not None:
             batch = [first]
-            while sum(len(job.questions) for job in batch) < self._most:
+            while len(batch) < _MOST:
                 try:
                     job = self._jobs.get_nowait()
                 except queue.Empty:
@@ -130,20 +128,16 @@ class Batcher:
 
     def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
         begin, begun, trace = time.thread_time(), time.time_ns(), Trace()
-        questions = [question for job in jobs for question in job.questions]
         try:
-            asked = self._asked(jobs[0], questions, trace)
+            asked = self._asked(jobs[0], [job.question for job in jobs], trace)
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
             return
-        each, start = (time.thread_time() - begin) * 1000 / len(questions), 0
-        for job in jobs:
-            count, waited = len(job.questions), Stage("wait", job.queued, begun)
-            job.future.set_result(
-                EncodedRequest(asked[start : start + count], each * count, (waited, *trace.stages))
-            )
-            start += count
+        each = (time.thread_time() - begin) * 1000 / len(jobs)
+        for job, question in zip(jobs, asked, strict=True):
+            stages = (Stage("wait", job.queued, begun), *trace.stages)
+            job.future.set_result(EncodedRequest(question, each, stages))
 
     def _asked(
         self, job: _EncodingJob, questions: Sequence[str], trace: Trace

@@ -20,8 +20,6 @@ MOST_TEXT = 100_000
 MOST_MEMBERS = 1_000
 """Members of a community."""
 MOST_SEEDS = 100
-MOST_BATCH = 64
-"""Questions or queries of a batch."""
 MOST_LISTED = 1_000
 """Vertices of a list: type-ahead, neighbors."""
 
@@ -37,7 +35,6 @@ class ServiceLimits:
         answer_seconds: longest time from the complete request to its answer.
         connections: most open connections, idle ones included.
         waiting: most requests that are being answered or wait.
-        lookups: the same for type-ahead and neighbors, which have their own thread.
         threads: threads that compute answers.
         write_bytes: most bytes of passages and edges sent as JSON.
         upload_bytes: most bytes of one upload.
@@ -53,7 +50,6 @@ class ServiceLimits:
     answer_seconds: float = 30.0
     connections: int = 20_000
     waiting: int = 256
-    lookups: int = 256
     threads: int = max(2, min(os.cpu_count() or 1, 16))
     write_bytes: int = 16 << 20
     upload_bytes: int = 256 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from os import PathLike
@@ -31,7 +31,7 @@ from graphagg.rag.tables.view import LONGEST_NAME, View
 from graphagg.serve.encoding import EncodedRequest
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_TEXT
-from graphagg.serve.models.passages import SearchBatchRequest, SearchRequest
+from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.observe.stages import Trace, Watch, current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.reranker import Reranker
 
 Answer = dict[str, Any]
-Search = SearchRequest | SearchBatchRequest
 R = TypeVar("R")
 _log = logging.getLogger("graphagg.serve")
 
@@ -139,7 +138,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         """Like `ask`, for an answer that reports the time it took."""
         watch = Watch()
         answer, cpu_ms = await self.ask(call)
-        return {**answer, "latency_ms": watch.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+        return answer | watch.times(cpu_ms)
 
     async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
@@ -155,31 +154,18 @@ class Passages(ReloadingIndex[PassageIndex]):
             }
 
     async def search(self, search: SearchRequest) -> Answer:
-        """The hits of one question."""
-        results, timed = await self._answered([search.question], search)
-        return {**results[0], **timed}
-
-    async def search_batch(self, search: SearchBatchRequest) -> Answer:
-        """The hits of several questions."""
-        results, timed = await self._answered(search.questions, search)
-        return {"results": results, **timed}
-
-    async def _answered(
-        self, questions: Sequence[str], search: Search
-    ) -> tuple[list[Answer], Answer]:
-        """The hits of each question with their confidence; mode, version and time."""
+        """The hits of a question with their confidence; mode, version and time."""
         watch, trace, request = Watch(), current_trace(), search.request(**self._rescoring)
-        check_request(questions, search.ranked)
+        check_request([search.question], search.ranked)
         async with self.visible() as version:
             retriever, scope_ms = await self._scoped(version, request, trace)
-            encoded = await self._encode(version, retriever, request, questions)
+            encoded = await self._encode(version, retriever, request, search.question)
             trace.stages += encoded.stages
-            results, hits_ms = await self._pool.run(
+            answer, hits_ms = await self._pool.run(
                 self._hits, version.snapshot, retriever, encoded, request, search, trace, begun=True
             )
-        cpu_ms = round(scope_ms + encoded.cpu_ms + hits_ms, 3)
         about = {"mode": request.mode, "version": version.artifact.manifest.data}
-        return results, {**about, "latency_ms": watch.latency_ms, "cpu_ms": cpu_ms}
+        return answer | about | watch.times(scope_ms + encoded.cpu_ms + hits_ms)
 
     async def _scoped(
         self, version: PassageVersion, request: Request, trace: Trace
@@ -196,10 +182,10 @@ class Passages(ReloadingIndex[PassageIndex]):
         version: PassageVersion,
         retriever: AnyRetriever,
         request: Request,
-        questions: Sequence[str],
+        question: str,
     ) -> EncodedRequest:
         scope = CURRENT.get().filter, vars(request.selection)
-        future = self._shared.batcher.submit(version, retriever, request.mode, scope, questions)
+        future = self._shared.batcher.submit(version, retriever, request.mode, scope, question)
         encoded = await asyncio.wrap_future(future)
         self._shared.keep(*version.models.loaded())
         return encoded
@@ -210,23 +196,18 @@ class Passages(ReloadingIndex[PassageIndex]):
         retriever: AnyRetriever,
         encoded: EncodedRequest,
         request: Request,
-        search: Search,
+        search: SearchRequest,
         trace: Trace,
-    ) -> list[Answer]:
+    ) -> Answer:
         with trace.stage("retrieve"):
-            answers = retriever.answer(encoded.questions, search.ranked, request)
+            hits = retriever.answer([encoded.question], search.ranked, request)[0]
         with trace.stage("explain"):
             visible, view = snapshot.mask(request.selection), retriever.view
-            return [
-                {
-                    "hits": [
-                        _shown(snapshot, view, _with_neighbors(snapshot, hit, visible), search)
-                        for hit in hits[search.offset :]
-                    ],
-                    "confidence": hits.confidence,
-                }
-                for hits in answers
+            shown = [
+                _shown(snapshot, view, _with_neighbors(snapshot, hit, visible), search)
+                for hit in hits[search.offset :]
             ]
+            return {"hits": shown, "confidence": hits.confidence}
 
     async def facets(self, filter: Mapping[str, Any] | None) -> Answer:
         """The metadata keys of the passages that match a filter, with values and counts."""
@@ -244,8 +225,8 @@ class Passages(ReloadingIndex[PassageIndex]):
         async with self.visible() as version:
             row = version.snapshot.known_row(passage_id)
             retriever, _ = await self._scoped(version, request, current_trace())
-            encoded = await self._encode(version, retriever, request, [question])
-            asked = encoded.questions[0], row, search.k, request.rescoring
+            encoded = await self._encode(version, retriever, request, question)
+            asked = encoded.question, row, search.k, request.rescoring
             why, _ = await self._pool.run(retriever.explain, *asked, begun=True)
         hit = None if why.hit is None else why.hit.to_json(search.characters)
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
@@ -274,7 +255,7 @@ def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, visible: Mask) -> Hit:
     return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
 
 
-def _shown(snapshot: PassageSnapshot, view: View, hit: Hit, search: Search) -> Answer:
+def _shown(snapshot: PassageSnapshot, view: View, hit: Hit, search: SearchRequest) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     if search.explain:

@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 class SharedResources:
     """The threads of a process, and its loaded models by their sha256.
 
-    Type-ahead and neighbors have a thread of their own (`lookups`), so that a flood of these leaves
-    the others free. `loading` is held while a model is loaded that several indices may use.
+    `loading` is held while a model is loaded that several indices may use.
     """
 
     def __init__(self, limits: ServiceLimits, metrics: Metrics) -> None:
         self.limits, self.metrics = limits, metrics
         self.pool = BoundedThreadPool("answers", limits.threads, limits.waiting)
-        self.lookups = BoundedThreadPool("lookups", 1, limits.lookups)
         self.encoders: dict[str, Encoder] = {}
         self.extractors: dict[str, EntityExtractor] = {}
         self._batcher: Batcher | None = None
@@ -52,6 +50,5 @@ class SharedResources:
     def close(self) -> None:
         """End the threads."""
         self.pool.close()
-        self.lookups.close()
         if self._batcher is not None:
             self._batcher.close()

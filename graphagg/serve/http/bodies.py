@@ -20,7 +20,7 @@ _UNTIMED = re.compile(
 """Writes and answers in words have limits of their own."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 _SEARCHES = re.compile(
-    r".*/(search|batch|answer|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
+    r".*/(search|answer|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
     re.DOTALL,
 )
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0

@@ -38,7 +38,6 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
         errors.NoSuchIndex,
     ),
     403: (errors.Forbidden,),
-    429: (errors.LookupsFlooded,),
     409: (errors.ArtifactBusy, errors.CollectionExists),
     507: (errors.WriteFailed,),
     412: (errors.VersionChanged,),
@@ -97,7 +96,7 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
 async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.GraphAggError)
     status = status_of(error)
-    headers = {"retry-after": "1"} if status in (409, 429, 503) else None
+    headers = {"retry-after": "1"} if status in (409, 503) else None
     detail = body_of(error)["error"]
     return refusal(status, detail["type"], detail["message"], headers)
 

@@ -1,4 +1,4 @@
-"""The MCP server: tools for the indices of a service, passages as resources, a prompt.
+"""The MCP server: tools for the indices of a service.
 
 A tool exists only if its index is served. Errors are tool errors that name the fault, so that a
 model can correct its call. Answers are text only (see `text`): structured output would send
@@ -19,7 +19,6 @@ from pydantic import Field, ValidationError
 from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, MissingExtra
-from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve import limits
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import INTERNAL, body_of, explained
@@ -32,8 +31,7 @@ from graphagg.serve.service import Service
 
 try:
     from mcp.server import MCPServer
-    from mcp.server.mcpserver.exceptions import ResourceError, ToolError
-    from mcp.server.mcpserver.resources import ResourceSecurity
+    from mcp.server.mcpserver.exceptions import ToolError
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp.types import Tool, ToolAnnotations
 except ImportError:
@@ -83,22 +81,16 @@ class CorpusServer(MCPServer):
 
     async def list_tools(self) -> list[Tool]:
         """The tools; the search tool describes the passages that the token may see."""
-        tools = await super().list_tools()
-        if self._service.has("passages"):
-            try:
-                corpus = await self.corpus()
-            except ToolError as error:
-                corpus = str(error)
-            for tool in tools:
-                if tool.name == "search_passages":
-                    tool.description = f"{tool.description}\n\n{corpus}"
+        tools, service = await super().list_tools(), self._service
+        describe = partial(passages.described, about=self._about)
+        for tool in tools:
+            if tool.name == "search_passages":
+                try:
+                    corpus, _ = await _asked(service, lambda: service.passages.ask(describe))
+                except ToolError as error:
+                    corpus = str(error)
+                tool.description = f"{tool.description}\n\n{corpus}"
         return tools
-
-    async def corpus(self) -> str:
-        """Describe the passages that the token of the request may see."""
-        service, about = self._service, self._about
-        describe = partial(passages.described, about=about)
-        return (await _asked(service, lambda: service.passages.ask(describe)))[0]
 
 
 def create_server(service: Service, about: str = "") -> MCPServer:
@@ -110,7 +102,6 @@ def create_server(service: Service, about: str = "") -> MCPServer:
     if service.has("passages"):
         _add_search(server, service)
         _add_reading(server, service)
-        _add_prompt(server)
         themes.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
@@ -178,13 +169,7 @@ def _passage_tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[
     return add
 
 
-def _add_reading(server: CorpusServer, service: Service) -> None:
-    async def read(passage_id: str, around: int, start: int, characters: int) -> str:
-        def call(snapshot: PassageSnapshot) -> str:
-            return passages.passage(snapshot, passage_id, around, start, characters)
-
-        return (await _asked(service, lambda: service.passages.ask(call)))[0]
-
+def _add_reading(server: MCPServer, service: Service) -> None:
     @_tool(server)
     async def read_passage(
         passage_id: PassageId,
@@ -193,32 +178,11 @@ def _add_reading(server: CorpusServer, service: Service) -> None:
         characters: Characters = _CHARACTERS,
     ) -> str:
         """Read a passage whole, with its metadata and the chunks before and after it."""
-        return await read(passage_id, around, start, characters)
-
-    no_path = ResourceSecurity(exempt_params={"passage_id"})  # an id is looked up, never opened
-
-    @server.resource("graphagg://passages/{+passage_id}", security=no_path)
-    async def passage(passage_id: str) -> str:
-        """A passage with its metadata, by its id."""
-        return await _as_resource(read(passage_id, 0, 0, limits.MOST_CHARACTERS))
-
-    @server.resource("graphagg://corpus")
-    async def the_corpus() -> str:
-        """A description of the passages, and the keys to filter them by."""
-        return await _as_resource(server.corpus())
-
-
-def _add_prompt(server: MCPServer) -> None:
-    @server.prompt()
-    def answer_with_citations(question: str) -> str:
-        """Answer a question from the passages alone, each statement with its source."""
-        return (
-            f"Answer this question from the passages of this server: {question}\n\n"
-            "Call search_passages with the whole question. If the hits do not hold the answer, "
-            "search for the missing facts, or read around a hit by read_passage. After each "
-            "statement cite the passage it rests on by its id in brackets. If the passages do not "
-            "hold the answer, say so."
-        )
+        call = partial(
+            passages.passage,
+            identifier=passage_id, around=around, start=start, characters=characters,
+        )  # fmt: skip
+        return (await _asked(service, lambda: service.passages.ask(call)))[0]
 
 
 def _add_communities(server: MCPServer, service: Service) -> None:
@@ -261,14 +225,6 @@ def _checked(kind: type[Q], **values: Any) -> Q:
         return kind(**values)
     except ValidationError as error:
         raise ToolError(f"InvalidRequest: {explained(error.errors())}") from None
-
-
-async def _as_resource(text: Awaitable[str]) -> str:
-    """Return a text as a resource, with the errors of a tool."""
-    try:
-        return await text
-    except ToolError as error:
-        raise ResourceError(str(error)) from None
 
 
 async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:

@@ -49,7 +49,6 @@ class LimitsInfo(AnswerModel):
     text_characters: int = limits.MOST_TEXT
     members: int = limits.MOST_MEMBERS
     seeds: int = limits.MOST_SEEDS
-    batch: int = limits.MOST_BATCH
     body_bytes: int
     answer_seconds: float
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from graphagg.communities.config import Method
 from graphagg.embedding.results import Neighbor
-from graphagg.serve.limits import MOST_BATCH
 from graphagg.serve.models.values import (
     AnswerModel,
     Hits,
@@ -31,12 +28,6 @@ class CommunityRequest(RequestModel):
     method: Method = "fused"
 
 
-class CommunityBatchRequest(RequestModel):
-    """Several queries."""
-
-    queries: Annotated[list[CommunityRequest], Field(min_length=1, max_length=MOST_BATCH)]
-
-
 class SharedNeighbors(AnswerModel):
     """Neighbors shared with one seed; `shared_neighbors` is null where counting cost more."""
 
@@ -57,7 +48,7 @@ class CommunityMember(AnswerModel):
     reason: list[SharedNeighbors]
 
 
-class CommunityItem(AnswerModel):
+class CommunityAnswer(Timed):
     """Members, best first, without the seeds."""
 
     seeds: list[ShownVertex]
@@ -66,16 +57,6 @@ class CommunityItem(AnswerModel):
     plan: str
     notes: list[str]
     conductance: float | None
-
-
-class CommunityAnswer(CommunityItem, Timed):
-    """A community, and the time it took."""
-
-
-class CommunityBatchAnswer(Timed):
-    """The community of each query, in their order."""
-
-    results: list[CommunityItem]
 
 
 class StructureVertex(AnswerModel):
@@ -148,25 +129,8 @@ class NearestRequest(RequestModel):
     k: Hits = Field(default=10, description="Number of neighbors.")
 
 
-class NearestBatchRequest(RequestModel):
-    """Several vertices."""
-
-    vertices: Annotated[list[Vertex], Field(min_length=1, max_length=MOST_BATCH)]
-    k: Hits = Field(default=10, description="Number of neighbors.")
-
-
-class NearestItem(AnswerModel):
+class NearestAnswer(Timed):
     """The vertices nearest to one."""
 
     vertex: ShownVertex
     neighbors: list[Neighbor]
-
-
-class NearestAnswer(NearestItem, Timed):
-    """The nearest vertices, and the time it took."""
-
-
-class NearestBatchAnswer(Timed):
-    """The nearest vertices of each, in their order."""
-
-    results: list[NearestItem]

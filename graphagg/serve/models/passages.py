@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model
 
@@ -11,7 +11,7 @@ from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.rag.question.request import Option, Request, options, request_of
 from graphagg.rag.question.results import HopKind
-from graphagg.serve.limits import MOST_BATCH, MOST_HITS, MOST_TEXT
+from graphagg.serve.limits import MOST_HITS, MOST_TEXT
 from graphagg.serve.models.values import (
     AnswerModel,
     Characters,
@@ -43,7 +43,10 @@ else:
     _Options = create_model("_Options", __base__=RequestModel, **OPTIONS)
 
 
-class _SearchOptions(_Options):
+class SearchRequest(_Options):
+    """A question."""
+
+    question: Question
     k: Hits = Field(default=5, description="Number of hits.")
     offset: Offset = Field(
         default=0, description=f"Number of hits to skip, for pages; with k at most {MOST_HITS}."
@@ -63,20 +66,8 @@ class _SearchOptions(_Options):
         return min(self.k + self.offset, MOST_HITS)
 
     def request(self, **more: Any) -> Request:
-        """The request that answers the questions; `more` are fields that the service adds."""
+        """The request that answers the question; `more` are fields that the service adds."""
         return request_of({name: getattr(self, name) for name in OPTIONS} | more)
-
-
-class SearchRequest(_SearchOptions):
-    """A question."""
-
-    question: Question
-
-
-class SearchBatchRequest(_SearchOptions):
-    """Several questions with the same options."""
-
-    questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_BATCH)]
 
 
 class AnswerRequest(SearchRequest):
@@ -146,25 +137,15 @@ class PassageHit(AnswerModel):
     mentions: list[MentionSpan] | None = None
 
 
-class Answered(Timed):
-    """An answer, with the version of the passages that gave it."""
-
-    version: str
-
-
-class SearchItem(AnswerModel):
-    """The hits of one question, best first."""
+class SearchAnswer(Timed):
+    """The hits of a question, best first."""
 
     hits: list[PassageHit]
     confidence: float | None = Field(
         description="Chance that the right passages are among the hits; null in mode bm25."
     )
-
-
-class SearchAnswer(SearchItem, Answered):
-    """The hits of a question, and the time it took."""
-
     mode: Mode
+    version: str = Field(description="Of the passages.")
 
 
 class WordsAnswer(AnswerModel):
@@ -174,10 +155,3 @@ class WordsAnswer(AnswerModel):
     citations: list[Citation]
     unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
     hits: list[PassageHit]
-
-
-class SearchBatchAnswer(Answered):
-    """The hits of each question, in their order."""
-
-    results: list[SearchItem]
-    mode: Mode

@@ -99,6 +99,10 @@ class Watch:
         """Thread time so far; valid in the thread that made the watch."""
         return (time.thread_time() - self._cpu) * 1000
 
+    def times(self, cpu_ms: float) -> dict[str, float]:
+        """The times of an answer: wall time so far, and this thread time."""
+        return {"latency_ms": self.latency_ms, "cpu_ms": round(cpu_ms, 3)}
+
 
 def export(trace: Trace) -> None:
     """Export each stage as a span below the request's, if OpenTelemetry is set up."""

@@ -1,4 +1,4 @@
-"""Answers over HTTP are those of the library, alone and in batches."""
+"""Answers over HTTP are those of the library."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from graphagg.rag import PassageIndex
 from graphagg.serve.models.about import Info
 from graphagg.serve.models.graphs import (
     CommunityAnswer,
-    CommunityBatchAnswer,
-    NearestBatchAnswer,
+    NearestAnswer,
     NeighborList,
     StructureAnswer,
     VertexList,
 )
-from graphagg.serve.models.passages import SearchAnswer, SearchBatchAnswer
+from graphagg.serve.models.passages import SearchAnswer
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live
@@ -55,18 +54,6 @@ def test_a_search_gives_what_the_library_gives(
                 assert step.get("title") == title
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_batch_gives_what_single_questions_give(live: Live, mode: str) -> None:
-    options = {"mode": mode, "k": 3}
-    batch = live.json("/v1/passages/search/batch", {"questions": QUESTIONS, **options})
-    SearchBatchAnswer.model_validate(batch)
-    alone = [live.json("/v1/passages/search", {"question": q, **options}) for q in QUESTIONS]
-    for item, answer in zip(batch["results"], alone, strict=True):
-        assert [hit["id"] for hit in item["hits"]] == [hit["id"] for hit in answer["hits"]]
-        scores = [hit["score"] for hit in answer["hits"]]
-        assert [hit["score"] for hit in item["hits"]] == pytest.approx(scores, abs=1e-6)
-
-
 def test_a_filter_leaves_what_it_lets_through(live: Live) -> None:
     body = {"question": "Who lived in London?", "filter": {"kind": "city"}}
     assert [hit["id"] for hit in live.json("/v1/passages/search", body)["hits"]] == ["p3"]
@@ -99,25 +86,12 @@ def test_a_community_is_that_of_the_library(
     assert {key: answer[key] for key in expected} == expected
 
 
-def test_batches_of_queries_and_vertices(live: Live) -> None:
-    queries = [{"seeds": [3]}, {"seeds": [14, 15], "method": "jaccard", "k": 3}]
-    batch = live.json("/v1/communities/query/batch", {"queries": queries})
-    CommunityBatchAnswer.model_validate(batch)
-    for query, item in zip(queries, batch["results"], strict=True):
-        alone = live.json("/v1/communities/query", query)
-        assert item == {key: alone[key] for key in item}
-    near = live.json("/v1/embedding/neighbors/batch", {"vertices": [3, "14"], "k": 4})
-    NearestBatchAnswer.model_validate(near)
-    for vertex, item in zip((3, 14), near["results"], strict=True):
-        alone = live.json("/v1/embedding/neighbors", {"vertex": vertex, "k": 4})
-        assert item == {key: alone[key] for key in item}
-
-
 def test_the_nearest_vertices_are_those_of_the_library(live: Live, indices: Sources) -> None:
     assert indices.embedding
     with NodeEmbedding.open(indices.embedding) as index:
         expected = [vars(each) for each in index.neighbors(7, 5)]
     answer = live.json("/v1/embedding/neighbors", {"vertex": "7", "k": 5})
+    NearestAnswer.model_validate(answer)
     assert answer["neighbors"] == expected
 
 
@@ -205,7 +179,8 @@ def test_metrics_count_by_route(start, indices: Sources) -> None:
     running = start(indices)
     for vertex in (3, 4, 999):
         running.post("/v1/communities/query", {"seeds": [vertex]})
-    running.post("/v1/passages/search/batch", {"questions": QUESTIONS})
+    for question in QUESTIONS:
+        running.post("/v1/passages/search", {"question": question})
     text = running.get("/metrics").text
     route = 'method="POST",route="/v1/communities/query"'
     assert f'graphagg_requests_total{{{route},status="200"}} 2.0' in text

@@ -171,23 +171,6 @@ def test_a_passage_is_read_with_what_stands_around_it(tmp_path: Path) -> None:
     service.close()
 
 
-def test_passages_are_resources_and_there_is_a_prompt(server: Any) -> None:
-    async def seen(client: Client) -> Any:
-        (template,) = (await client.list_resource_templates()).resource_templates
-        (said,) = (await client.read_resource("graphagg://corpus")).contents
-        (text,) = (await client.read_resource("graphagg://passages/p3")).contents
-        prompt = await client.get_prompt("answer_with_citations", {"question": QUESTION})
-        return template.uri_template, said.text, text.text, prompt.messages[0].content.text
-
-    template, said, text, prompt = ask(server, seen)
-    assert template == "graphagg://passages/{+passage_id}"
-    assert "5 passages" in said and "kind (string" in said
-    assert text == 'p3 {"kind":"city"}\nLondon lies on the Thames. Ada lived there.' or (
-        text == 'p3 "London" {"kind":"city"}\nLondon lies on the Thames. Ada lived there.'
-    )
-    assert QUESTION in prompt and "search_passages" in prompt
-
-
 def test_errors_say_what_to_change(server: Any) -> None:
     assert "closest ids" in failure(server, "community_of", seeds=["999"])
     assert "UnknownPassage" in failure(server, "explain_path", question="Ada?", passage_id="x")

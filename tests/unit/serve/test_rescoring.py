@@ -62,8 +62,6 @@ def test_what_was_known_and_what_is_new(
     wanted = shown([hit.to_json() for hit in expected])
     body = {"question": QUESTION, **options}
     assert shown(live.json("/v1/passages/search", body)["hits"]) == wanted
-    batch = live.json("/v1/passages/search/batch", {"questions": [QUESTION], **options})
-    assert shown(batch["results"][0]["hits"]) == wanted
     said = tool(server, "search_passages", **body)
     assert all(identifier in said and number(score) in said for identifier, score, _ in wanted)
     assert "740" not in said

@@ -17,18 +17,8 @@ from graphagg.serve.limits import LONGEST_NAME, MOST_LISTED
 from graphagg.serve.models import graphs
 from graphagg.serve.models import themes as explored
 from graphagg.serve.models.collections import FacetsAnswer, FacetsRequest
-from graphagg.serve.models.graphs import (
-    CommunityBatchRequest,
-    CommunityRequest,
-    NearestBatchRequest,
-    NearestRequest,
-)
-from graphagg.serve.models.passages import (
-    SearchAnswer,
-    SearchBatchAnswer,
-    SearchBatchRequest,
-    SearchRequest,
-)
+from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
+from graphagg.serve.models.passages import SearchAnswer, SearchRequest
 from graphagg.serve.models.themes import (
     SimilarRequest,
     ThemeDistributionRequest,
@@ -54,13 +44,6 @@ def passages(at: At, prefix: str) -> APIRouter:
     async def search(request: SearchRequest, service: Service = Depends(at)) -> JSONResponse:
         """Retrieve the passages that answer a question, with scores and hop paths."""
         return JSONResponse(await service.passages.search(request))
-
-    @routes.post("/search/batch", response_model=SearchBatchAnswer, **asking)
-    async def search_batch(
-        request: SearchBatchRequest, service: Service = Depends(at)
-    ) -> JSONResponse:
-        """Retrieve for several questions; they are encoded together."""
-        return JSONResponse(await service.passages.search_batch(request))
 
     @routes.post("/themes", response_model=explored.ThemesAnswer, **exploring)
     async def themes(request: ThemesRequest, service: Service = Depends(at)) -> JSONResponse:
@@ -103,26 +86,19 @@ def communities(at: At, prefix: str) -> APIRouter:
         """Find the community of some vertices, with a reason for each member."""
         return JSONResponse(await service.communities.query(request))
 
-    @routes.post("/query/batch", response_model=graphs.CommunityBatchAnswer)
-    async def query_batch(
-        request: CommunityBatchRequest, service: Service = Depends(at)
-    ) -> JSONResponse:
-        """Several queries at once."""
-        return JSONResponse(await service.communities.query_batch(request.queries))
-
     @routes.post("/structure", response_model=graphs.StructureAnswer)
     async def structure(request: CommunityRequest, service: Service = Depends(at)) -> JSONResponse:
         """The similarity graph of a community and its sub-communities, ready to draw."""
         return JSONResponse(await service.communities.structure(request))
 
-    @routes.get("/vertices", response_model=graphs.VertexList, responses=documented(429))
+    @routes.get("/vertices", response_model=graphs.VertexList)
     async def vertices(
         prefix: Text = "", limit: Limit = 20, service: Service = Depends(at)
     ) -> JSONResponse:
         """Type-ahead: the vertices whose ids begin with a prefix, most edges first."""
         return JSONResponse(await service.communities.starting_with(prefix, limit))
 
-    @routes.get("/neighbors", response_model=graphs.NeighborList, responses=documented(404, 429))
+    @routes.get("/neighbors", response_model=graphs.NeighborList)
     async def neighbors(
         vertex: Text, limit: Limit = 50, service: Service = Depends(at)
     ) -> JSONResponse:
@@ -140,12 +116,5 @@ def embedding(at: At, prefix: str) -> APIRouter:
     async def neighbors(request: NearestRequest, service: Service = Depends(at)) -> JSONResponse:
         """The vertices whose vectors are nearest to the vector of a vertex, by cosine."""
         return JSONResponse(await service.embedding.nearest(request.vertex, request.k))
-
-    @routes.post("/neighbors/batch", response_model=graphs.NearestBatchAnswer)
-    async def neighbors_batch(
-        request: NearestBatchRequest, service: Service = Depends(at)
-    ) -> JSONResponse:
-        """The nearest vertices of several."""
-        return JSONResponse(await service.embedding.nearest_batch(request.vertices, request.k))
 
     return routes

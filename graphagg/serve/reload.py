@@ -32,20 +32,10 @@ T = TypeVar("T", bound=Closable)
 
 
 class _OpenVersion(Generic[T]):
+    """A version, with the number of its leases; being the current version counts as one."""
+
     def __init__(self, opened: T) -> None:
-        self.opened = opened
-        self.readers = 0
-        self.retired = False
-
-    def close(self) -> None:
-        """Close the version and drop the reference to it.
-
-        FastAPI's caches keep the functions of an app, and all that these refer to, until the
-        process ends.
-        """
-        opened = self.opened
-        del self.opened
-        opened.close()
+        self.opened, self.holders = opened, 1
 
 
 class ReloadingIndex(Generic[T]):
@@ -78,15 +68,22 @@ class ReloadingIndex(Generic[T]):
         """The current version, open until the end of the block."""
         with self._lock:
             version = self._current
-            version.readers += 1
+            version.holders += 1
         try:
             yield version.opened
         finally:
-            with self._lock:
-                version.readers -= 1
-                last = version.retired and not version.readers
-            if last:
-                version.close()
+            self._release(version)
+
+    def _release(self, version: _OpenVersion[T]) -> None:
+        with self._lock:
+            version.holders -= 1
+            is_last = not version.holders
+        if is_last:
+            opened = version.opened
+            # FastAPI's caches keep the functions of an app, and all that these refer to, until the
+            # process ends.
+            del version.opened
+            opened.close()
 
     def refresh(self) -> bool:
         """Move to the published version; returns whether it is another one.
@@ -104,24 +101,14 @@ class ReloadingIndex(Generic[T]):
             if opened.manifest.data == self.version:
                 opened.close()
                 return False
-            self._swap(opened)
+            with self._lock:
+                before, self._current = self._current, _OpenVersion(opened)
+            self._release(before)
             return True
 
     def close(self) -> None:
         """Close the current version when its last request ends."""
-        with self._lock:
-            self._current.retired = True
-            idle = not self._current.readers
-        if idle:
-            self._current.close()
-
-    def _swap(self, opened: T) -> None:
-        with self._lock:
-            before, self._current = self._current, _OpenVersion(opened)
-            before.retired = True
-            idle = not before.readers
-        if idle:
-            before.close()
+        self._release(self._current)
 
     def _stamp_now(self) -> Any:
         """A value that changes when a version is published."""

@@ -17,8 +17,6 @@ from graphagg.store.remote.pointers import Published, Token, current, current_or
 from graphagg.store.remote.pushing import push_over
 from graphagg.store.writing import Publication, write_folder
 
-_TRIES = 5  # another process may clear the cache between the pull and the opening
-
 
 def open_artifact(location: Location, *, kind: str | None = None, verify: bool = False) -> Artifact:
     """Open the current version of an index.
@@ -40,22 +38,14 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
     if not isinstance(parsed, Address):
         return open_folder(parsed, kind=kind, verify=verify)
     store = Store(parsed)
-    for attempt in range(1, _TRIES + 1):
-        published = current(store)[0]
-        if kind is not None and published.manifest.kind != kind:
-            raise NotAnArtifact(
-                f"{parsed}: an index of kind {published.manifest.kind!r}, wanted {kind!r}"
-            )
-        root = bring_here(store, published)
-        try:
-            artifact = open_folder(root, kind=kind, verify=verify)
-        except NotAnArtifact:
-            if attempt == _TRIES:
-                raise
-            continue
-        artifact.source = parsed
-        return artifact
-    raise AssertionError("the last try returns or raises")
+    published = current(store)[0]
+    if kind is not None and published.manifest.kind != kind:
+        raise NotAnArtifact(
+            f"{parsed}: an index of kind {published.manifest.kind!r}, wanted {kind!r}"
+        )
+    artifact = open_folder(bring_here(store, published), kind=kind, verify=verify)
+    artifact.source = parsed
+    return artifact
 
 
 def manifest_at(location: Location) -> Manifest:

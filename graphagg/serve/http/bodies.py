@@ -1,4 +1,7 @@
-"""ASGI middleware that bounds the size of requests, and the time to receive and answer them."""
+"""ASGI middleware that bounds the size of requests, and the time to receive and answer them.
+
+FastAPI's `max_body_size` answers in plain text where a length is declared, and has no times.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,9 @@ from graphagg.serve.http.failures import refusal
 from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import ServiceLimits
 
-_CLOSE = {"connection": "close"}
-_LONGEST_LENGTH = 18  # digits
 _UNTIMED = re.compile(
-    r".*/(answer|files|sync|edges|passages|passages/delete)|/v1/collections/[^/]*", re.DOTALL
+    r".*/(answer|files|sync|edges|passages|passages/delete)|/v1/collections/[^/]*|(?!/v1/).*",
+    re.DOTALL,
 )
 """Writes and answers in words have limits of their own."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
@@ -26,24 +28,8 @@ _SEARCHES = re.compile(
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 
 
-class _TooLarge(Exception):
-    """The body is too large, or comes too slowly."""
-
-
-class _Sending:
-    """Sends messages, and knows whether the answer has begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send, self.started = send, False
-
-    async def __call__(self, message: Message) -> None:
-        """Send a message."""
-        self.started = True
-        await self._send(message)
-
-
 class BodyLimit:
-    """Reads the body of a request first, and bounds the time of the answer.
+    """Refuses bodies that are too large or too slow, and answers that take too long.
 
     Bytes are counted as they arrive, so a body without a declared length has the same limit.
     """
@@ -52,99 +38,82 @@ class BodyLimit:
         self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, then answer."""
+        """Answer, or refuse."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if scope["method"] == "POST" and _FILES.fullmatch(local_path(scope)):
-            await self._stream(scope, receive, send)
-            return
-        body: bytes | None = None
+        limited = _Limited(scope, receive, send, self._limits)
         try:
-            async with asyncio.timeout(self._limits.receive_seconds):
-                body = await self._read(scope, receive)
+            async with limited.clock:
+                limited.wait()
+                await self._app(scope, limited.receive, limited.send)
         except TimeoutError:
-            message = f"the body did not come within {self._limits.receive_seconds:g} s"
-            await refusal(408, "RequestTimeout", message, _CLOSE)(scope, receive, send)
-        except _TooLarge:
-            await self._refuse(self._most(scope), scope, receive, send)
-        if body is not None:
-            await self._answer(scope, _replay(body, receive), send)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        """Read the body; None if the client disconnects."""
-        most = self._most(scope)
-        declared = Headers(scope=scope).get("content-length", "0")
-        digits = declared if declared.isascii() and declared.isdigit() else "0"
-        if len(digits) > _LONGEST_LENGTH or int(digits) > most:
-            raise _TooLarge
-        body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > most:
-                raise _TooLarge
-        return bytes(body)
-
-    def _most(self, scope: Scope) -> int:
-        """The most bytes of a body that is read first; writes may have more."""
-        path = local_path(scope)
-        writes = path.startswith(_WRITES) and not _SEARCHES.fullmatch(path)
-        return self._limits.write_bytes if writes else self._limits.body_bytes
-
-    async def _refuse(self, most: int, scope: Scope, receive: Receive, send: Send) -> None:
-        await _drain(receive)
-        message = f"the body is larger than {most:,} bytes; send less at once"
-        await refusal(413, "BodyTooLarge", message, _CLOSE)(scope, receive, send)
-
-    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on an upload, whose body goes to the disk as it arrives."""
-        most, seconds = self._limits.upload_bytes, self._limits.receive_seconds
-        read, late, ended, sending = 0, False, False, _Sending(send)
-
-        async def counted() -> Message:
-            nonlocal read, late, ended
-            try:
-                async with asyncio.timeout(None if ended else seconds):
-                    message = await receive()
-            except TimeoutError:
-                late = True
-                raise _TooLarge from None
-            ended = ended or not message.get("more_body", False)
-            read += len(message.get("body", b""))
-            if read > most:
-                raise _TooLarge
-            return message
-
-        try:
-            await self._app(scope, counted, sending)
-        except _TooLarge:
-            if sending.started:
+            await limited.refuse_late()
+        except Exception:  # the application could not read a refused body
+            if not limited.is_refused:
                 raise
-            if late:
-                message = f"the body did not go on within {seconds:g} s"
-                await refusal(408, "RequestTimeout", message, _CLOSE)(scope, receive, send)
-            else:
-                await self._refuse(most, scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = local_path(scope)
-        if not path.startswith("/v1/") or _UNTIMED.fullmatch(path):
-            await self._app(scope, receive, send)
-            return
-        sending = _Sending(send)
-        try:
-            async with asyncio.timeout(self._limits.answer_seconds):
-                await self._app(scope, receive, sending)
-        except TimeoutError:
-            if sending.started:
-                raise
-            message = f"no answer within {self._limits.answer_seconds:g} s; ask for less, or again"
-            answer = refusal(503, "TimeLimit", message, {"retry-after": "1"})
-            await answer(scope, receive, send)
+
+class _Limited:
+    """One request: counts what arrives; `clock` ends it where it takes too long."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: ServiceLimits) -> None:
+        self._scope, self._receive, self._send, self._limits = scope, receive, send, limits
+        path, headers = local_path(scope), Headers(scope=scope)
+        self._is_upload = scope["method"] == "POST" and _FILES.fullmatch(path) is not None
+        is_write = path.startswith(_WRITES) and not _SEARCHES.fullmatch(path)
+        most = limits.write_bytes if is_write else limits.body_bytes
+        self._most = limits.upload_bytes if self._is_upload else most
+        self._seconds = None if _UNTIMED.fullmatch(path) else limits.answer_seconds
+        declared = headers.get("content-length", "0")
+        self._declared = int(declared) if declared.isascii() and declared.isdigit() else 0
+        self._read, self._has_ended = 0, not self._declared and "transfer-encoding" not in headers
+        self._is_answered = self.is_refused = False
+        self.clock = asyncio.timeout(None)
+
+    def wait(self) -> None:
+        """Set the time for the rest of the body, or for the answer."""
+        seconds = self._seconds if self._has_ended else self._limits.receive_seconds
+        now = asyncio.get_running_loop().time()
+        self.clock.reschedule(None if seconds is None else now + seconds)
+
+    async def receive(self) -> Message:
+        """The next message; the end of the connection for a body that is too large."""
+        message: Message = {}
+        if self._declared <= self._most:
+            message = await self._receive()
+            self._read += len(message.get("body", b""))
+        if max(self._declared, self._read) > self._most:
+            await _drain(self._receive)
+            text = f"the body is larger than {self._most:,} bytes; send less at once"
+            await self._refuse(413, "BodyTooLarge", text, {"connection": "close"})
+            return {"type": "http.disconnect"}
+        if not self._has_ended:
+            self._has_ended = not message.get("more_body", False)
+            if self._has_ended or self._is_upload:
+                self.wait()
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a message, unless the request was refused."""
+        self._is_answered = True
+        if not self.is_refused:
+            await self._send(message)
+
+    async def refuse_late(self) -> None:
+        """Refuse a request whose time is over."""
+        if self._has_ended:
+            text = f"no answer within {self._seconds or 0:g} s; ask for less, or again"
+            await self._refuse(503, "TimeLimit", text, {"retry-after": "1"})
+        else:
+            text = f"the body did not come within {self._limits.receive_seconds:g} s"
+            await self._refuse(408, "RequestTimeout", text, {"connection": "close"})
+
+    async def _refuse(self, status: int, name: str, text: str, headers: dict[str, str]) -> None:
+        if self._is_answered:
+            raise TimeoutError(text)  # ends the connection in the middle of the answer
+        self.is_refused = True
+        await refusal(status, name, text, headers)(self._scope, self._receive, self._send)
 
 
 async def _drain(receive: Receive) -> None:
@@ -158,15 +127,3 @@ async def _drain(receive: Receive) -> None:
                 more = message.get("more_body", False)
     except TimeoutError:
         return
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a body that was read already, then the client's next messages."""
-    bodies = [body]
-
-    async def again() -> Message:
-        if not bodies:
-            return await receive()
-        return {"type": "http.request", "body": bodies.pop(), "more_body": False}
-
-    return again

@@ -57,29 +57,17 @@ def _titles(snapshot: PassageSnapshot) -> list[str]:
 
 def _kind(snapshot: PassageSnapshot, key: str, kind: ValueType) -> str:
     """A key's type, with its range or some of its values."""
+    parts = [part for part, _ in values_of(snapshot, snapshot.alive, key, kind)]
     if kind in ("number", "date"):
-        least, most = _range(snapshot, key, kind)
+        values = [value for part in parts for value in part]
+        least, most = _plain(min(values)), _plain(max(values))
         return f"{kind}, {least} to {most}" if least != most else f"{kind}, {least}"
     if kind in ("string", "list of strings"):
-        values = _distinct(snapshot, key, kind)
-        if values:
-            first = ", ".join(quoted(value[:_LONGEST_VALUE]) for value in values[:_VALUES])
-            return f"{kind}: {first}{', ...' if len(values) > _VALUES else ''}"
+        texts = sorted({text for part in parts for text in part[: _VALUES + 1].tolist()})
+        if texts:
+            first = ", ".join(quoted(text[:_LONGEST_VALUE]) for text in texts[:_VALUES])
+            return f"{kind}: {first}{', ...' if len(texts) > _VALUES else ''}"
     return kind
-
-
-def _distinct(snapshot: PassageSnapshot, key: str, kind: ValueType) -> list[str]:
-    """The first distinct texts of a key, at most one more than are shown."""
-    values: dict[str, None] = {}
-    for texts, _ in values_of(snapshot, snapshot.alive, key, kind):
-        values |= dict.fromkeys(texts[: _VALUES + 1].tolist())
-    return sorted(values)[: _VALUES + 1]
-
-
-def _range(snapshot: PassageSnapshot, key: str, kind: ValueType) -> tuple[str, str]:
-    """The least and the largest value of a key, as text."""
-    values = [v for part, _ in values_of(snapshot, snapshot.alive, key, kind) for v in part]
-    return _plain(min(values)), _plain(max(values))
 
 
 def _plain(value: float | str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 from graphagg.checks import one_of
 
@@ -45,19 +44,6 @@ class TextFormatter(logging.Formatter):
         return f"{_utc(record.created)} {line}" if record.name == ACCESS else line
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to the current `sys.stderr`, which tests may replace."""
-
-    @property
-    def stream(self) -> TextIO:
-        """The current stream."""
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, stream: TextIO) -> None:
-        """Ignored."""
-
-
 def _utc(seconds: float) -> str:
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
@@ -67,7 +53,7 @@ def start_log(level: LogLevel = "info", form: LogFormat = "text") -> None:
     """Log to stderr: graphagg from `level` on, other libraries from `warning` on."""
     one_of("log level", level, LEVELS)
     one_of("log format", form, FORMATS)
-    handler = _Stderr()
+    handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     least = getattr(logging, level.upper())
     logging.basicConfig(handlers=[handler], level=max(least, logging.WARNING), force=True)

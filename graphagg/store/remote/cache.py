@@ -1,12 +1,11 @@
 """The local cache of indices that were opened from stores.
 
     CACHE/indices/<name>-<key>/index/   an artifact directory, pulled like any other
-    CACHE/indices/<name>-<key>/used     its time says when the index was last opened
     CACHE/builds/<name>-<key>/          a build on its way to a store
 
-`CACHE` is `$GRAPHAGG_CACHE`, else `graphagg` in `$XDG_CACHE_HOME` or `~/.cache`. It holds at most
-`$GRAPHAGG_CACHE_SIZE` (default 20 GiB): indices that were not opened for longest go first, those
-that are open stay. Several processes may share it.
+`CACHE` is `$GRAPHAGG_CACHE`, else `graphagg` in `$XDG_CACHE_HOME` or `~/.cache`. It holds the
+newest version of each index and has no limit; any folder in it may be removed. Several processes
+may share it.
 """
 
 from __future__ import annotations
@@ -14,22 +13,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from graphagg.checks import bytes_of
-from graphagg.errors import ArtifactBusy, ArtifactError, WriteFailed
+from graphagg.errors import ArtifactBusy, WriteFailed
 from graphagg.store.addresses import Address
-from graphagg.store.locks import hold, hold_folder
-from graphagg.store.manifest import DATA_FOLDER
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Published
 from graphagg.store.remote.pulling import is_here, pull_version
 
-_SIZE = "20GiB"
 _WAIT = 0.05  # seconds between two looks at a folder that another process fills
 
 
@@ -60,12 +54,9 @@ def bring_here(
     while not is_here(published, root):
         try:
             with _cache_errors(store.address, root, published):
-                _make_room(published.size, root.parent)
                 published, _ = pull_version(store, published, root, beside=beside)
         except ArtifactBusy:  # another process brings it
             time.sleep(_WAIT)
-    with suppress(OSError):  # a cache that is only read
-        (root.parent / "used").touch()
     return root
 
 
@@ -80,60 +71,6 @@ def _cache_errors(address: Address, root: Path, published: Published) -> Iterato
             f"({getattr(cause, 'strerror', None) or cause}); make room, or name another folder by "
             "GRAPHAGG_CACHE. What has come stays, and the next try goes on with it"
         ) from error
-
-
-def _make_room(size: int, spared: Path) -> None:
-    """Evict the least recently opened indices until `size` more bytes fit."""
-    limit = bytes_of("GRAPHAGG_CACHE_SIZE", os.environ.get("GRAPHAGG_CACHE_SIZE") or _SIZE)
-    if size > limit:
-        raise WriteFailed(
-            f"{spared}: the index has {size:,} bytes, the cache may hold {limit:,}; raise "
-            "GRAPHAGG_CACHE_SIZE, or bring it to a folder of your own by `graphagg pull`"
-        )
-    folder = cache_folder() / "indices"
-    sizes = {entry: _size(entry) for entry in folder.glob("*") if entry != spared}
-    total = sum(sizes.values()) + size
-    for entry in sorted(sizes, key=_used):
-        if total <= limit:
-            return
-        if _evict(entry):
-            total -= sizes[entry]
-
-
-def _evict(entry: Path) -> bool:
-    """Remove a cached index, unless it is open or being written."""
-    root = entry / "index"
-    held: list[int] = []
-    try:
-        if root.is_dir():
-            held.append(hold(root / ".lock", ArtifactBusy("open")))
-        for folder in [*root.glob("v-*"), *root.glob("*/v-*")]:
-            if DATA_FOLDER.fullmatch(folder.name):
-                descriptor = hold_folder(folder, shared=False)
-                if descriptor is None:
-                    return False
-                held.append(descriptor)
-        shutil.rmtree(entry, ignore_errors=True)
-    except (OSError, ArtifactError):
-        return False
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
-    return not entry.exists()
-
-
-def _size(entry: Path) -> int:
-    total = 0
-    for path in entry.rglob("*"):
-        with suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
-    return total
-
-
-def _used(entry: Path) -> float:
-    with suppress(OSError):
-        return (entry / "used").stat().st_mtime
-    return 0.0
 
 
 def _key(address: Address) -> str:

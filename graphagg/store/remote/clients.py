@@ -122,7 +122,6 @@ class FolderClient:
     def __init__(self, address: Address) -> None:
         self._fs = _file_system(address)
         self._root = address.scheme.name + "://" + address.host
-        self._has_folders = address.scheme.can_write
 
     def _path(self, path: str) -> str:
         return str(self._fs._strip_protocol(f"{self._root}/{path}"))

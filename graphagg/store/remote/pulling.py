@@ -1,15 +1,13 @@
 """Pulls a version into a local folder: only missing files, in parallel, resumable.
 
-Objects arrive in `DIR/.pull`, named by checksum; large ones in pieces, with a list of the pieces
-present. An interrupted pull continues with the missing pieces. When all are there, the version is
-published in the folder by one rename.
+Objects arrive in `DIR/.pull`, named by checksum, piece after piece. An interrupted pull continues
+where it stopped. When all objects are there, the version is published in the folder by one rename.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -186,89 +184,34 @@ def _fetch(
     progress: Progress,
 ) -> int:
     """Download objects into a folder, named by checksum; returns the bytes requested."""
-    downloads = [
-        _Download(entry, name, folder)
-        for sha256, (entry, name) in new.items()
-        if not (folder / sha256).exists()
-    ]
-    check_space(folder, sum(each.entry.bytes for each in downloads), "the files of the index")
-    in_parallel(lambda each: each.check_size(store), downloads)
-    asked = 0
-    for _ in range(2):  # a piece that was damaged here, or on its way, comes once more
-        pieces = [(download, start) for download in downloads for start in download.missing()]
-        done = 0
+    missing = [each for sha256, each in new.items() if not (folder / sha256).exists()]
+    check_space(folder, sum(entry.bytes for entry, _ in missing), "the files of the index")
+    total, done = sum(-(-entry.bytes // PIECE) for entry, _ in missing), 0
 
-        def bring(piece: tuple[_Download, int], total: int = len(pieces)) -> int:
-            nonlocal done
-            download, start = piece
-            size = download.take(store, start)
-            done += 1
-            progress("pull", done, total)
-            return size
+    def download(item: tuple[FileEntry, str]) -> int:
+        nonlocal done
+        (entry, name), asked = item, 0
+        part = folder / f"{entry.sha256}.part"
+        for _ in range(2):  # what was damaged here, or on its way, comes once more
+            with part.open("ab") as file:
+                while (start := file.tell()) < entry.bytes:
+                    asked += file.write(_piece(store, name, start, entry.bytes))
+                    done += 1
+                    progress("pull", min(done, total), total)
+            if file_sha256(part) == entry.sha256:
+                os.replace(part, folder / entry.sha256)
+                return asked
+            part.unlink()
+        raise CorruptArtifact(
+            f"{store.address}/{name}: its sha256 is not the manifest's {entry.sha256}, also when "
+            "it comes again; the object was altered: publish the index again"
+        )
 
-        asked += sum(in_parallel(bring, pieces))
-        downloads = [download for download in downloads if not download.finish()]
-        if not downloads:
-            return asked
-    entry, name = downloads[0].entry, downloads[0].name
-    raise CorruptArtifact(
-        f"{store.address}/{name}: its sha256 is not the manifest's {entry.sha256}, also when it "
-        "comes again; the object was altered: publish the index again"
-    )
+    return sum(in_parallel(download, sorted(missing, key=lambda each: -each[0].bytes)))
 
 
-class _Download:
-    """A download in pieces: `<sha256>.part`, and `<sha256>.pieces`, which lists them."""
-
-    def __init__(self, entry: FileEntry, name: str, folder: Path) -> None:
-        self.entry, self.name = entry, name
-        self._target = folder / entry.sha256
-        self._part = folder / f"{entry.sha256}.part"
-        self._notes = folder / f"{entry.sha256}.pieces"
-        self._lock = threading.Lock()
-
-    def check_size(self, store: Store) -> None:
-        """Compare a large object's size with the manifest's, before listing pieces."""
-        if self.entry.bytes <= PIECE:
-            return
-        size = store.size(self.name)
-        if size is None:
-            raise MissingObject(self.name)
-        if size != self.entry.bytes:
-            raise CorruptArtifact(
-                f"{store.address}/{self.name}: {size:,} bytes, the manifest says "
-                f"{self.entry.bytes:,}; publish the index again"
-            )
-
-    def missing(self) -> list[int]:
-        """Starts of the missing pieces."""
-        starts = range(0, max(self.entry.bytes, 1), PIECE)
-        if not self._part.exists():
-            self._notes.unlink(missing_ok=True)
-            return list(starts)
-        noted = self._notes.read_text("ascii").split("\n")[:-1] if self._notes.exists() else []
-        return [start for start in starts if str(start) not in noted]
-
-    def take(self, store: Store, start: int) -> int:
-        """Download a piece; returns its size."""
-        end = min(start + PIECE, self.entry.bytes)
-        try:
-            data = store.read(self.name, start, end) if end else b""
-        except FileNotFoundError:
-            raise MissingObject(self.name) from None
-        with os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o644), "wb") as file:
-            file.seek(start)
-            file.write(data)
-        with self._lock, self._notes.open("a", encoding="ascii") as notes:  # after its bytes
-            notes.write(f"{start}\n")
-        return len(data)
-
-    def finish(self) -> bool:
-        """Move a complete object to its name; remove it if its checksum is wrong."""
-        intact = file_sha256(self._part) == self.entry.sha256
-        if intact:
-            os.replace(self._part, self._target)
-        else:
-            self._part.unlink()
-        self._notes.unlink(missing_ok=True)
-        return intact
+def _piece(store: Store, name: str, start: int, size: int) -> bytes:
+    try:
+        return store.read(name, start, min(start + PIECE, size))
+    except FileNotFoundError:
+        raise MissingObject(name) from None

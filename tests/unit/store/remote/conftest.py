@@ -14,6 +14,5 @@ from graphagg.store.remote import clients, failures
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     clients._memory.cache_clear()
     monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("GRAPHAGG_CACHE_SIZE", raising=False)
     monkeypatch.setattr(failures, "_FIRST_WAIT", 0.0)
     yield tmp_path / "cache"

@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.errors import InvalidParameter, WriteFailed
+from graphagg.errors import WriteFailed
 from graphagg.store import open_artifact
 from graphagg.store.addresses import address
 from graphagg.store.remote import cache as caching
 from graphagg.store.remote.cache import cache_folder, cached_folder
 from graphagg.store.remote.pushing import push
-from tests.store_remote.versions import FILES, number_of, read_number, write_version
+from tests.store_remote.versions import FILES, read_number, write_version
 from tests.unit.store.remote.flawed import Flaws
-
-BYTES = 8 * (200 * FILES + sum(range(FILES))) + 128 * FILES  # of one version
 
 
 def urls(tmp_path: Path, many: int) -> list[str]:
@@ -26,10 +24,6 @@ def urls(tmp_path: Path, many: int) -> list[str]:
     for number, url in enumerate(made):
         push(write_version(tmp_path / "a", number), url)
     return made
-
-
-def is_cached(url: str) -> bool:
-    return (cached_folder(address(url)) / "manifest.json").exists()
 
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -57,34 +51,6 @@ def test_a_warm_cache_asks_for_the_pointer_alone(
     assert [name for name, _ in flaws.asked] == ["get_tagged"]
 
 
-def test_what_is_open_is_spared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second, third, fourth = urls(tmp_path, 4)
-    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", str(3 * BYTES))
-    with open_artifact(first) as held:
-        for number, url in enumerate((second, third)):
-            read_number(url)
-            os.utime(cached_folder(address(url)).parent / "used", (number + 10, number + 10))
-        os.utime(cached_folder(address(first)).parent / "used", (1, 1))
-        read_number(fourth)
-        assert is_cached(first) and is_cached(fourth) and not is_cached(second)
-        assert number_of(held) == 0
-    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", str(BYTES + BYTES // 2))
-    assert read_number(second) == 1
-    assert [is_cached(url) for url in (first, second, third, fourth)] == [
-        False, True, False, False,
-    ]  # fmt: skip
-
-
-def test_too_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    [url] = urls(tmp_path, 1)
-    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", "1KiB")
-    with pytest.raises(WriteFailed, match="GRAPHAGG_CACHE_SIZE"):
-        open_artifact(url)
-    monkeypatch.setenv("GRAPHAGG_CACHE_SIZE", "much")
-    with pytest.raises(InvalidParameter, match="GRAPHAGG_CACHE_SIZE is 'much'"):
-        open_artifact(url)
-
-
 def test_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [url] = urls(tmp_path, 1)
     (tmp_path / "file").write_text("no folder")
@@ -97,14 +63,14 @@ def test_a_full_disk_is_named_and_what_came_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [url] = urls(tmp_path, 1)
-    flaws, real = Flaws(monkeypatch), os.fdopen
+    flaws, real = Flaws(monkeypatch), os.replace
 
-    def full(*args: object, **more: object) -> object:
+    def full(source: Path, target: Path) -> None:
         if len(flaws.fetched()) > 5:
             raise OSError(28, "No space left on device")
-        return real(*args, **more)  # type: ignore[call-overload]
+        real(source, target)
 
-    monkeypatch.setattr("graphagg.store.remote.pulling.os.fdopen", full)
+    monkeypatch.setattr("graphagg.store.remote.pulling.os.replace", full)
     with pytest.raises(WriteFailed, match=r"No space left.*What has come stays"):
         open_artifact(url)
     monkeypatch.undo()

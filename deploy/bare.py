@@ -250,7 +250,7 @@ def serve(stage: Stage, index: Path, question: str) -> None:
                 assert status("/v1/info", "wrong")[0] == 401
                 code, answer = status("/v1/passages/search", token, {"question": question})
                 assert code == 200 and answer["hits"], answer
-                print(f"answer: {answer['hits'][0]['title']!r} in {answer['latency_ms']} ms")
+                print(f"answer: {answer['hits'][0]['title']!r}")
                 owner = os.stat(f"/proc/{process.pid}").st_uid
                 assert f"{owner}" == stage.user.partition(":")[0], "it runs as another user"
                 begin = time.monotonic()

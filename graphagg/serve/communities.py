@@ -12,7 +12,7 @@ from graphagg.communities.vertices import Listing, Vertices
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
-from graphagg.serve.observe.stages import Watch, current_trace
+from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.shared import SharedResources
 from graphagg.store.manifest import Manifest
@@ -65,27 +65,23 @@ class Communities(ReloadingIndex[OpenedCommunities]):
     async def _answered(
         self, stage: str, show: Callable[[Community], Answer], request: CommunityRequest
     ) -> Answer:
-        watch = Watch()
-
         def answer(index: CommunityIndex) -> Answer:
             seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
             return show(index.query(seeds, request.k, method=request.method))
 
         with self._lease() as opened, current_trace().stage(stage):
-            shown, cpu_ms = await self._pool.run(answer, opened.index)
-        return shown | watch.times(cpu_ms)
+            return await self._pool.run(answer, opened.index)
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
         """Type-ahead."""
         with self._lease() as opened:
-            listing, _ = await self._pool.run(opened.vertices.starting_with, prefix, limit)
+            listing = await self._pool.run(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _listed(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
         with self._lease() as opened:
-            found, _ = await self._pool.run(opened.vertices.neighbors, vertex, limit)
-            center, listing = found
+            center, listing = await self._pool.run(opened.vertices.neighbors, vertex, limit)
             return {
                 "vertex": shown_id(center.id),
                 "degree": center.degree,

@@ -8,7 +8,7 @@ from typing import Any
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models.values import shown_id
-from graphagg.serve.observe.stages import Watch, current_trace
+from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.threads import BoundedThreadPool
 
@@ -34,10 +34,8 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
 
     async def nearest(self, vertex: VertexId, k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
-        watch = Watch()
         with self._lease() as index, current_trace().stage("query"):
-            answer, cpu_ms = await self._pool.run(_neighbors, index, str(vertex), k)
-        return answer | watch.times(cpu_ms)
+            return await self._pool.run(_neighbors, index, str(vertex), k)
 
 
 def _neighbors(index: NodeEmbedding, vertex: str, k: int) -> Answer:

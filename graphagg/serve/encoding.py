@@ -31,11 +31,10 @@ _LAST_SECONDS = 5.0  # that `close` waits for the thread
 
 @dataclass(frozen=True)
 class EncodedRequest:
-    """An encoded question with its share of the batch's thread time, and its stages."""
+    """An encoded question, and its stages."""
 
     question: EncodedQuestion
-    cpu_ms: float
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True)
@@ -127,17 +126,16 @@ class Batcher:
                 self._encode(jobs)
 
     def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
-        begin, begun, trace = time.thread_time(), time.time_ns(), Trace()
+        begun, trace = time.time_ns(), Trace()
         try:
             asked = self._asked(jobs[0], [job.question for job in jobs], trace)
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
             return
-        each = (time.thread_time() - begin) * 1000 / len(jobs)
         for job, question in zip(jobs, asked, strict=True):
             stages = (Stage("wait", job.queued, begun), *trace.stages)
-            job.future.set_result(EncodedRequest(question, each, stages))
+            job.future.set_result(EncodedRequest(question, stages))
 
     def _asked(
         self, job: _EncodingJob, questions: Sequence[str], trace: Trace

@@ -32,7 +32,7 @@ from graphagg.serve.encoding import EncodedRequest
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_TEXT
 from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.observe.stages import Trace, Watch, current_trace
+from graphagg.serve.observe.stages import Trace, current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
 from graphagg.serve.shared import SharedResources
@@ -126,19 +126,13 @@ class Passages(ReloadingIndex[PassageIndex]):
         with self._lease() as index:
             snapshot = index.snapshot
             if filter is not None:
-                snapshot, _ = await self._pool.run(_restricted, snapshot, filter)
+                snapshot = await self._pool.run(_restricted, snapshot, filter)
             yield PassageVersion(snapshot, index.models)
 
-    async def ask(self, call: Callable[[PassageSnapshot], R]) -> tuple[R, float]:
-        """Call a function on the visible passages in a thread; also returns its milliseconds."""
+    async def ask(self, call: Callable[[PassageSnapshot], R]) -> R:
+        """Call a function on the visible passages in a thread."""
         async with self.visible() as version:
             return await self._pool.run(call, version.snapshot)
-
-    async def timed(self, call: Callable[[PassageSnapshot], Answer]) -> Answer:
-        """Like `ask`, for an answer that reports the time it took."""
-        watch = Watch()
-        answer, cpu_ms = await self.ask(call)
-        return answer | watch.times(cpu_ms)
 
     async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
@@ -154,28 +148,26 @@ class Passages(ReloadingIndex[PassageIndex]):
             }
 
     async def search(self, search: SearchRequest) -> Answer:
-        """The hits of a question with their confidence; mode, version and time."""
-        watch, trace, request = Watch(), current_trace(), search.request(**self._rescoring)
+        """The hits of a question with their confidence; mode and version."""
+        trace, request = current_trace(), search.request(**self._rescoring)
         check_request([search.question], search.ranked)
         async with self.visible() as version:
-            retriever, scope_ms = await self._scoped(version, request, trace)
+            retriever = await self._scoped(version, request, trace)
             encoded = await self._encode(version, retriever, request, search.question)
             trace.stages += encoded.stages
-            answer, hits_ms = await self._pool.run(
+            answer = await self._pool.run(
                 self._hits, version.snapshot, retriever, encoded, request, search, trace, begun=True
             )
-        about = {"mode": request.mode, "version": version.artifact.manifest.data}
-        return answer | about | watch.times(scope_ms + encoded.cpu_ms + hits_ms)
+        return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
 
     async def _scoped(
         self, version: PassageVersion, request: Request, trace: Trace
-    ) -> tuple[AnyRetriever, float]:
-        """The retriever of a request, and the milliseconds it took."""
+    ) -> AnyRetriever:
+        """The retriever of a request."""
         if not request.selection.is_all:
             return await self._pool.run(_scope, version, request, trace)
         self._pool.check()  # the view of all passages exists: a thread would take longer
-        watch = Watch()
-        return _scope(version, request, trace), watch.cpu_ms
+        return _scope(version, request, trace)
 
     async def _encode(
         self,
@@ -216,7 +208,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             visible = snapshot.mask(Selection(filter))
             return {"passages": int(visible.sum()), "keys": facets(snapshot, visible)}
 
-        return await self.timed(answer)
+        return await self.ask(answer)
 
     async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
         """Explain why a passage is, or is not, among the first for a question."""
@@ -224,10 +216,10 @@ class Passages(ReloadingIndex[PassageIndex]):
         check_request([question], search.k)
         async with self.visible() as version:
             row = version.snapshot.known_row(passage_id)
-            retriever, _ = await self._scoped(version, request, current_trace())
+            retriever = await self._scoped(version, request, current_trace())
             encoded = await self._encode(version, retriever, request, question)
             asked = encoded.question, row, search.k, request.rescoring
-            why, _ = await self._pool.run(retriever.explain, *asked, begun=True)
+            why = await self._pool.run(retriever.explain, *asked, begun=True)
         hit = None if why.hit is None else why.hit.to_json(search.characters)
         return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
 

@@ -67,7 +67,7 @@ class Themes:
                 "notes": theme_map.notes,
             }
 
-        return await self._passages.timed(answer)
+        return await self._passages.ask(answer)
 
     async def theme(self, request: ThemeRequest) -> Answer:
         """One theme with its passages."""
@@ -81,7 +81,7 @@ class Themes:
                 "more": max(len(ids) - MOST_PASSAGES, 0),
             }
 
-        return await self._passages.timed(answer)
+        return await self._passages.ask(answer)
 
     async def distribution(self, request: ThemeDistributionRequest) -> Answer:
         """The themes in which the passages of a question lie."""
@@ -105,7 +105,7 @@ class Themes:
                 "themes": dict(Counter(theme for each in located for theme in each["themes"])),
             }
 
-        return await self._passages.timed(answer)
+        return await self._passages.ask(answer)
 
     async def similar(self, request: SimilarRequest) -> Answer:
         """The passages or entities most similar to one."""
@@ -121,7 +121,7 @@ class Themes:
             by = request.by or "text"
             return similar_passages(snapshot, chosen, request.passage, request.k, by).to_json()
 
-        return await self._passages.timed(answer)
+        return await self._passages.ask(answer)
 
 
 def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> ThemeMap:

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from graphagg.errors import Overloaded
-from graphagg.serve.observe.stages import Watch
 
 R = TypeVar("R")
 
@@ -23,10 +22,8 @@ class BoundedThreadPool:
         self._lock = threading.Lock()
         self._open = 0
 
-    async def run(
-        self, call: Callable[..., R], *arguments: Any, begun: bool = False
-    ) -> tuple[R, float]:
-        """Run a call in a thread; return the result and the thread time in milliseconds.
+    async def run(self, call: Callable[..., R], *arguments: Any, begun: bool = False) -> R:
+        """Run a call in a thread.
 
         A full pool raises `Overloaded`, except for a later step (`begun`) of an accepted request.
         """
@@ -35,7 +32,7 @@ class BoundedThreadPool:
                 self.check()
             self._open += 1
         try:
-            future = self._pool.submit(_timed, call, *arguments)
+            future = self._pool.submit(call, *arguments)
         except BaseException:
             self._ended(None)
             raise
@@ -56,8 +53,3 @@ class BoundedThreadPool:
     def close(self) -> None:
         """Let running calls finish; drop waiting ones."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _timed(call: Callable[..., R], *arguments: Any) -> tuple[R, float]:
-    watch = Watch()
-    return call(*arguments), watch.cpu_ms

@@ -86,7 +86,7 @@ class CorpusServer(MCPServer):
         for tool in tools:
             if tool.name == "search_passages":
                 try:
-                    corpus, _ = await _asked(service, lambda: service.passages.ask(describe))
+                    corpus = await _asked(service, lambda: service.passages.ask(describe))
                 except ToolError as error:
                     corpus = str(error)
                 tool.description = f"{tool.description}\n\n{corpus}"
@@ -182,7 +182,7 @@ def _add_reading(server: MCPServer, service: Service) -> None:
             passages.passage,
             identifier=passage_id, around=around, start=start, characters=characters,
         )  # fmt: skip
-        return (await _asked(service, lambda: service.passages.ask(call)))[0]
+        return await _asked(service, lambda: service.passages.ask(call))
 
 
 def _add_communities(server: MCPServer, service: Service) -> None:

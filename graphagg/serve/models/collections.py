@@ -9,7 +9,7 @@ from pydantic import Field
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.documents.reading.settings import LeftOut
 from graphagg.serve.limits import LONGEST_NAME
-from graphagg.serve.models.values import AnswerModel, Name, Number, RequestModel, Timed, Vertex
+from graphagg.serve.models.values import AnswerModel, Name, Number, RequestModel, Vertex
 
 CollectionName = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9][a-z0-9_-]*$")]
 """The name of a collection."""
@@ -123,7 +123,7 @@ class Facet(AnswerModel):
     values: list[FacetValue] | None = Field(description="null: there are more than 50.")
 
 
-class FacetsAnswer(Timed):
+class FacetsAnswer(AnswerModel):
     """The keys of the passages that a filter leaves."""
 
     passages: int

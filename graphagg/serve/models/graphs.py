@@ -13,7 +13,6 @@ from graphagg.serve.models.values import (
     RequestModel,
     Seeds,
     ShownVertex,
-    Timed,
     Vertex,
 )
 
@@ -48,7 +47,7 @@ class CommunityMember(AnswerModel):
     reason: list[SharedNeighbors]
 
 
-class CommunityAnswer(Timed):
+class CommunityAnswer(AnswerModel):
     """Members, best first, without the seeds."""
 
     seeds: list[ShownVertex]
@@ -86,7 +85,7 @@ class SubCommunity(AnswerModel):
     size: int
 
 
-class StructureAnswer(Timed):
+class StructureAnswer(AnswerModel):
     """The weighted similarity graph of seeds and members, and its sub-communities."""
 
     vertices: list[StructureVertex]
@@ -129,7 +128,7 @@ class NearestRequest(RequestModel):
     k: Hits = Field(default=10, description="Number of neighbors.")
 
 
-class NearestAnswer(Timed):
+class NearestAnswer(AnswerModel):
     """The vertices nearest to one."""
 
     vertex: ShownVertex

@@ -19,7 +19,6 @@ from graphagg.serve.models.values import (
     Offset,
     Question,
     RequestModel,
-    Timed,
     strict_type,
 )
 
@@ -137,7 +136,7 @@ class PassageHit(AnswerModel):
     mentions: list[MentionSpan] | None = None
 
 
-class SearchAnswer(Timed):
+class SearchAnswer(AnswerModel):
     """The hits of a question, best first."""
 
     hits: list[PassageHit]

@@ -15,7 +15,6 @@ from graphagg.serve.models.values import (
     Number,
     Question,
     RequestModel,
-    Timed,
 )
 
 MOST_THEMES = 1_000
@@ -90,7 +89,7 @@ class ThemeShown(AnswerModel):
     children: int = Field(description="Number of themes inside it.")
 
 
-class ThemesAnswer(Timed):
+class ThemesAnswer(AnswerModel):
     """Themes, the largest first, and the sizes of the map."""
 
     themes: list[ThemeShown]
@@ -111,7 +110,7 @@ class ListedPassage(AnswerModel):
     text: str
 
 
-class ThemeAnswer(Timed):
+class ThemeAnswer(AnswerModel):
     """A theme with its passages."""
 
     theme: ThemeShown
@@ -125,14 +124,14 @@ class LocatedPassage(ListedPassage):
     themes: list[str]
 
 
-class ThemeDistribution(Timed):
+class ThemeDistribution(AnswerModel):
     """Themes of the passages of a question, with the number of passages by theme id."""
 
     passages: list[LocatedPassage]
     themes: dict[str, int]
 
 
-class SimilarAnswer(Timed):
+class SimilarAnswer(AnswerModel):
     """The most similar ones, by the cosine of these vectors."""
 
     of: str

@@ -102,10 +102,3 @@ class ErrorAnswer(AnswerModel):
     """A refusal."""
 
     error: ErrorDetail
-
-
-class Timed(AnswerModel):
-    """An answer with the time it took."""
-
-    latency_ms: float = Field(description="Wall time in the service.")
-    cpu_ms: float = Field(description="Thread time, with its share of a batch.")

@@ -83,27 +83,6 @@ def tracing(trace: Trace) -> Iterator[None]:
         _CURRENT.reset(token)
 
 
-class Watch:
-    """Wall and thread milliseconds since its creation, for one thread."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), time.thread_time()
-
-    @property
-    def latency_ms(self) -> float:
-        """Wall time so far."""
-        return round((time.perf_counter() - self._wall) * 1000, 3)
-
-    @property
-    def cpu_ms(self) -> float:
-        """Thread time so far; valid in the thread that made the watch."""
-        return (time.thread_time() - self._cpu) * 1000
-
-    def times(self, cpu_ms: float) -> dict[str, float]:
-        """The times of an answer: wall time so far, and this thread time."""
-        return {"latency_ms": self.latency_ms, "cpu_ms": round(cpu_ms, 3)}
-
-
 def export(trace: Trace) -> None:
     """Export each stage as a span below the request's, if OpenTelemetry is set up."""
     if otel is None or not get_current_span().get_span_context().is_valid:

@@ -150,7 +150,7 @@ def test_a_thread_pool_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
     import asyncio
 
     pool = BoundedThreadPool("test", 1, 2)
-    assert asyncio.run(pool.run(lambda x: x + 1, 2))[0] == 3 and pool._open == 0
+    assert asyncio.run(pool.run(lambda x: x + 1, 2)) == 3 and pool._open == 0
     with pytest.raises(ZeroDivisionError):
         asyncio.run(pool.run(lambda: 1 // 0))
     assert pool._open == 0

@@ -27,7 +27,7 @@ from tests.fakes import FakeEncoder, FakeExtractor
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
 TOKEN, WHOLE = "a-token-of-a-reader", "a-token-that-sees-all"
 HEADERS = {"accept": "application/json, text/event-stream", "host": "localhost"}
-VOLATILE = {"latency_ms", "cpu_ms", "version"}
+VOLATILE = {"version"}
 
 # --- corpora -------------------------------------------------------------------------------------
 

@@ -50,11 +50,12 @@ async function send(path, { body, params, signal, root = false, method = null, a
 }
 
 async function call(path, options = {}) {
+  const begin = performance.now();
   const response = await admitted(path, options);
   const answer = await read(response);
   if (response.ok && answer !== null) {
     if (options.body !== undefined) dispatchEvent(new Event("answered"));
-    return answer;
+    return { ...answer, latency_ms: performance.now() - begin };
   }
   throw refusal(response, answer);
 }

@@ -27,8 +27,7 @@ from graphagg.rag import PassageIndex
 from graphagg.store import manifest_at
 from graphagg.store.addresses import Address
 from graphagg.store.remote.files import Store, in_parallel
-from graphagg.store.remote.inspecting import verify
-from graphagg.store.remote.pulling import pull
+from graphagg.store.remote.pulling import pull, verify
 from graphagg.store.remote.pushing import push
 from tests.store_remote.server import Server, serving
 from tests.store_remote.tools import versitygw

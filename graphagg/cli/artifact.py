@@ -1,4 +1,4 @@
-"""`graphagg info`, `verify`, `push`, `pull` and `ls`: an index as files, here or on a store."""
+"""`graphagg info`, `verify`, `push` and `pull`: an index as files, here or on a store."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import typer
 from rich.table import Table
 
 from graphagg.cli.folders import LOCAL, PLACE, Directory
-from graphagg.cli.output.console import AsJson, out, print_json, print_rows, progress_report, show
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
-from graphagg.store.remote.inspecting import indices_below
 from graphagg.store.remote.pulling import pull as pull_index
 from graphagg.store.remote.pushing import push as push_index
 
@@ -22,7 +21,6 @@ INFO = "Example: graphagg info idx"
 VERIFY = "Example: graphagg verify idx"
 PUSH = "Example: graphagg push idx s3://bucket/idx"
 PULL = "Example: graphagg pull s3://bucket/idx idx"
-LS = "Example: graphagg ls s3://bucket"
 
 Url = Annotated[
     PathLike[str],
@@ -94,15 +92,3 @@ def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
         f"{brought.kept_bytes:,} bytes"
     )
     show({"directory": str(directory), **asdict(brought)}, text, as_json)
-
-
-def ls(url: Url, as_json: AsJson = False) -> None:
-    """List the indices at an address, and in the folders directly below it."""
-    indices = indices_below(url)
-    if as_json:
-        print_json([asdict(each) for each in indices])
-        return
-    print_rows(
-        [{"index": each.url, **{k: v for k, v in asdict(each).items() if k != "url"}}
-         for each in indices]
-    )  # fmt: skip

@@ -23,7 +23,6 @@ _COMMANDS = {
     "demo": "demo", "warm": "demo", "dedup": "rag.dedup", "build": "builds.recipe",
     "train": "train", "predict": "predict", "mcp": "serving.mcp", "serve": "serving.serve",
     "info": "artifact", "verify": "artifact", "push": "artifact", "pull": "artifact",
-    "ls": "artifact",
 }  # fmt: skip
 """The file of each command, which has a function of its name."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import secrets
 import shutil
@@ -31,15 +30,14 @@ from graphagg.errors import (
 from graphagg.rag.config.profile import PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.service import Service, Sources
+from graphagg.serve.service import NAMES, Service, Sources
 from graphagg.serve.shared import SharedResources
 from graphagg.store import manifest_at
 from graphagg.store.manifest import MANIFEST_NAME
+from graphagg.store.writing import sync
 
 ABOUT, STAGED = "collection.json", ".staged-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_IDLE_SECONDS = 600.0  # time without a request after which a collection is closed
-KINDS = ("passages", "communities", "embedding")
 
 
 @dataclass(frozen=True)
@@ -117,17 +115,12 @@ class Collections:
         if _exists(folder):
             raise CollectionExists(f"there is a collection {name!r} already; take another name")
         folder.mkdir(exist_ok=True)
-        about = folder / f".{secrets.token_hex(4)}"
-        with about.open("w", encoding="utf-8") as file:
-            json.dump(asdict(settings), file)
-            file.flush()
-            os.fsync(file.fileno())
         try:
-            os.link(about, folder / ABOUT)  # of two processes, one succeeds
+            with (folder / ABOUT).open("x", encoding="utf-8") as file:  # of two processes, one
+                json.dump(asdict(settings), file)
+            sync(folder / ABOUT)
         except FileExistsError:
             raise CollectionExists(f"there is a collection {name!r} already") from None
-        finally:
-            about.unlink()
 
     async def remove(self, name: str) -> None:
         """Remove a collection and its content; requests under way keep what they opened."""
@@ -188,14 +181,12 @@ class Collections:
             self.forget(name)
 
     def refresh(self) -> None:
-        """Move open collections to their published versions; close idle ones."""
-        for name, entry in list(self._open.items()):
-            gone = not _exists(self.root / name)
-            idle = time.monotonic() - entry.used > _IDLE_SECONDS
-            if gone or (idle and not entry.users):
-                self.forget(name)
-            else:
+        """Move open collections to their published versions; close removed ones."""
+        for name in list(self._open):
+            if _exists(self.root / name):
                 self.changed(name)
+            else:
+                self.forget(name)
 
     def close(self) -> None:
         """Close all."""
@@ -221,8 +212,8 @@ def indices_of(folder: Path) -> dict[str, Any]:
     """The folders of the indices of a collection, by kind."""
     if is_bare(folder):
         kind = manifest_at(folder).kind
-        return {kind: folder} if kind in KINDS else {}
-    folders = {kind: folder / kind for kind in KINDS}
+        return {kind: folder} if kind in NAMES else {}
+    folders = {kind: folder / kind for kind in NAMES}
     return {kind: each for kind, each in folders.items() if is_bare(each)}
 
 

@@ -10,7 +10,7 @@ from graphagg.graph.ids import VertexId
 from graphagg.serve.models.values import shown_id
 from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import ReloadingIndex
-from graphagg.serve.threads import BoundedThreadPool
+from graphagg.serve.shared import BoundedThreadPool
 
 Answer = dict[str, Any]
 

@@ -54,13 +54,14 @@ class Sources:
     def __post_init__(self) -> None:
         if not (self.passages or self.communities or self.embedding or self.root):
             raise InvalidParameter(
-                "no index to serve; give --passages DIR, --communities DIR, --embedding DIR or "
-                "--root DIR"
+                "no index to serve; give `passages`, `communities`, `embedding` or `root`"
             )
 
 
 class Service:
     """Opened indices that answer requests; they are opened in milliseconds, without a model.
+
+    `problems` has by kind the error class of a published version that cannot be opened.
 
     With `lazy` models are loaded at the first question that needs them. Else `prepare` loads them,
     and the constructor checks that they are on this machine (`MissingModel`, `MissingExtra`). A
@@ -85,7 +86,7 @@ class Service:
         self._loaded = threading.Event()
         self.shared.keep(sources.encoder, sources.extractor)
         self._served = self._open(sources)
-        self._failed: dict[str, GraphAggError | OSError] = {}
+        self.problems: dict[str, str] = {}
         for kind, index in self._served.items():
             if not self._is_collection:
                 self.metrics.serving(kind, index.version)
@@ -190,37 +191,23 @@ class Service:
             return "stopping"
         return "ready" if self._loaded.is_set() else "loading"
 
-    @property
-    def problems(self) -> dict[str, str]:
-        """By kind, the error class of a published version that cannot be opened."""
-        return {kind: type(error).__name__ for kind, error in self._failed.items()}
-
     def refresh(self) -> None:
         """Move every index to its published version; keep the old one if that cannot be opened."""
         for kind, index in self._served.items():
-            before = index.version
+            before, known, problem = index.version, self.problems.pop(kind, None), None
             try:
-                moved = index.refresh()
+                if index.refresh():
+                    self.metrics.reloads.labels(kind, "done").inc()
+                    if not self._is_collection:
+                        self.metrics.serving(kind, index.version, before)
+                    _log.info("%s: serving %s, before %s", kind, index.version, before)
             except (GraphAggError, OSError) as error:
+                problem = self.problems[kind] = type(error).__name__
                 self.metrics.reloads.labels(kind, "failed").inc()
-                if str(self._failed.get(kind)) != str(error):
+                if problem != known:
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
-                self._note_problem(kind, error)
-                continue
-            self._note_problem(kind, None)
-            if moved:
-                self.metrics.reloads.labels(kind, "done").inc()
-                if not self._is_collection:
-                    self.metrics.serving(kind, index.version, before)
-                _log.info("%s: serving %s, before %s", kind, index.version, before)
-
-    def _note_problem(self, kind: str, error: GraphAggError | OSError | None) -> None:
-        before = self._failed.pop(kind, None)
-        if error is not None:
-            self._failed[kind] = error
-        names = [None if each is None else type(each).__name__ for each in (error, before)]
-        if not self._is_collection:
-            self.metrics.troubled(kind, *names)
+            if not self._is_collection:
+                self.metrics.troubled(kind, problem, known)
 
     def close(self) -> None:
         """Close the indices; end the threads unless another service shares them."""

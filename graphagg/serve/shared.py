@@ -2,17 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from graphagg.errors import Overloaded
 from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
-from graphagg.serve.threads import BoundedThreadPool
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
     from graphagg.serve.encoding import Batcher
+
+
+R = TypeVar("R")
+
+
+class BoundedThreadPool:
+    """A thread pool with a bounded queue: at most `capacity` calls run or wait."""
+
+    def __init__(self, name: str, threads: int, capacity: int) -> None:
+        self.name, self.capacity = name, capacity
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self._open = 0
+
+    async def run(self, call: Callable[..., R], *arguments: Any, begun: bool = False) -> R:
+        """Run a call in a thread.
+
+        A full pool raises `Overloaded`, except for a later step (`begun`) of an accepted request.
+        """
+        with self._lock:
+            if not begun:
+                self.check()
+            self._open += 1
+        try:
+            future = self._pool.submit(call, *arguments)
+        except BaseException:
+            self._ended(None)
+            raise
+        future.add_done_callback(self._ended)
+        return await asyncio.wrap_future(future)
+
+    def check(self) -> None:
+        """Raise `Overloaded` if `capacity` calls run or wait."""
+        if self._open >= self.capacity:
+            raise Overloaded(
+                f"{self._open} requests wait for {self.name} already; try again in a second"
+            )
+
+    def _ended(self, _: Future[Any] | None) -> None:
+        with self._lock:
+            self._open -= 1
+
+    def close(self) -> None:
+        """Let running calls finish; drop waiting ones."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 class SharedResources:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
@@ -27,6 +26,7 @@ from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.rights import check_unfiltered
 from graphagg.store import manifest_at
 from graphagg.store.locks import locked
+from graphagg.store.writing import sync
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
@@ -39,7 +39,6 @@ Answer = dict[str, Any]
 Call = Callable[..., Answer]
 """Changes a collection; its last argument reports progress."""
 FILES = "files"
-_TOLD = 0.2  # seconds between two reports of a stage, at least
 _OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
 
 
@@ -69,20 +68,14 @@ class Writer:
     ) -> asyncio.Future[Answer]:
         """Start a write, which runs when it is its turn and continues if the client disconnects.
 
-        `call` and `cleanup` run in a thread; `cleanup` also after a refused write. The outcome is
-        to be awaited: `ArtifactBusy` if the turn does not come in time, `VersionChanged` if the
-        passages have another version than `expected` (None: any).
+        `call` runs in a thread; `cleanup` is called at the end, also of a refused write. The
+        outcome is to be awaited: `ArtifactBusy` if the turn does not come in time, `VersionChanged`
+        if the passages have another version than `expected` (None: any).
         """
-
-        async def run() -> Answer:
-            try:
-                return await self._write(name, call, expected, _sparse(progress))
-            finally:
-                await asyncio.to_thread(cleanup)
-
-        task = asyncio.create_task(run())
+        task = asyncio.create_task(self._write(name, call, expected, progress))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: cleanup())
         return asyncio.shield(task)
 
     async def _write(
@@ -227,9 +220,9 @@ class Writer:
             if path.as_posix() not in left_out:
                 target = self.files(name) / path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _synced(file)
+                sync(file)
                 os.replace(file, target)
-                _synced(target.parent)
+                sync(target.parent)
         return {**answer, **_read(report)}
 
     def _check_place(self, name: str, path: Path) -> None:
@@ -286,29 +279,3 @@ def _sent(index: PassageIndex) -> Iterator[Any]:
 def _read(report: FolderReport) -> Answer:
     left_out = list(map(asdict, report.left_out))
     return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
-
-
-def _synced(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sparse(progress: Progress) -> Progress:
-    """Limit reports to the begin of a stage and a few per second."""
-    last, before = 0.0, ""
-
-    def report(stage: str, done: int, total: int) -> None:
-        nonlocal last, before
-        if stage != before or time.monotonic() - last > _TOLD:
-            last, before = time.monotonic(), stage
-            progress(stage, done, total)
-
-    return report
-
-
-def discard(folder: Path) -> None:
-    """Remove a folder of uploaded files."""
-    shutil.rmtree(folder, ignore_errors=True)

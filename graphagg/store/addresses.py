@@ -21,7 +21,6 @@ Location = str | os.PathLike[str]
 
 # Two characters at least, so that a drive letter is none. A `Path` has made one slash of two.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)")
-_VOLUMES = "/Volumes/"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ SCHEMES = (
     Scheme("hf", None, "huggingface_hub", "hf", can_write=False),
     Scheme("memory", None, "obstore", "stores", of_host=False),
 )
-"""All stores. `file://` and `dbfs:/Volumes/` are local paths; `memory://` is for tests."""
+"""All stores. `file://` is a local path; `memory://` is for tests."""
 _BY_NAME = {name: scheme for scheme in SCHEMES for name in (scheme.name, *scheme.aliases)}
 
 
@@ -124,7 +123,7 @@ def address(location: Location, **options: Any) -> Address:
 
 
 def parse_location(location: Location) -> Path | Address:
-    """A local path, or the address of a store; `file:///x` and `dbfs:/Volumes/x` are paths.
+    """A local path, or the address of a store; `file:///x` is a path.
 
     Examples:
         >>> parse_location("file:///data/idx")
@@ -142,8 +141,6 @@ def parse_location(location: Location) -> Path | Address:
     name, rest = match[1].lower(), text[match.end() :]
     if name == "file":
         return _file(text, rest)
-    if name == "dbfs":
-        return _volume(text, rest)
     if name not in _BY_NAME:
         raise InvalidParameter(
             f"{text}: {match[1]}:// is not supported; wanted a local path, file:///folder, or one "
@@ -220,25 +217,13 @@ def _s3a(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _file(text: str, path: str) -> Path:
-    if path.startswith("//"):
-        host, slash, rest = path[2:].partition("/")
-        if host not in ("", "localhost"):
-            raise InvalidParameter(
-                f"{text}: names the host {host!r}; a folder of this machine is written with three "
-                f"slashes, as file:///{host}/{rest}"
-            )
-        path = slash + rest
-    return Path(unquote(path))
-
-
-def _volume(text: str, path: str) -> Path:
-    path = "/" + path.lstrip("/")
-    if not path.startswith(_VOLUMES):
+    path = path.removeprefix("//").removeprefix("localhost")
+    if not path.startswith("/"):
         raise InvalidParameter(
-            f"{text}: of dbfs:// only dbfs:/Volumes/... is supported, which is mounted as "
-            "/Volumes/...; put the index into a volume"
+            f"{text}: names the host {path.partition('/')[0]!r}; a folder of this machine is "
+            f"written with three slashes, as file:///{path}"
         )
-    return Path(path)
+    return Path(unquote(path))
 
 
 def _remote(text: str, scheme: Scheme, rest: str) -> Address:

@@ -12,8 +12,8 @@ from graphagg.store.manifest import MANIFEST_NAME, Manifest, read_manifest
 from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.cache import bring_here, build_folder
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.inspecting import verify as verify_objects
 from graphagg.store.remote.pointers import Published, Token, current, current_or_none
+from graphagg.store.remote.pulling import verify as verify_objects
 from graphagg.store.remote.pushing import push_over
 from graphagg.store.writing import Publication, write_folder
 

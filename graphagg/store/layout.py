@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,17 +66,9 @@ class ArrayRule:
         return self.dtypes == "|b1" or any(each is not None for each in values)
 
 
-def array(
-    name: str,
-    dtypes: str,
-    *shape: Size,
-    least: float | None = None,
-    below: Size | None = None,
-    rows: str | None = None,
-    optional: bool = False,
-) -> ArrayRule:
+def array(name: str, dtypes: str, *shape: Size, **values: Any) -> ArrayRule:
     """An array; the arguments are those of `ArrayRule`."""
-    return ArrayRule(name, dtypes, shape, least, below, None, rows, optional)
+    return ArrayRule(name, dtypes, shape, **values)
 
 
 def bounds(name: str, count: Size, ends: Size, *, optional: bool = False) -> ArrayRule:

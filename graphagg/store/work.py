@@ -161,7 +161,7 @@ class WorkFolder:
                     raise ParametersDiffer(
                         f"{self.storage}: an unfinished job with {name} {before!r}, wanted "
                         f"{now!r}; finish it with its own parameters, or start again with "
-                        "--force, which removes it"
+                        "`force=True`, which removes it"
                     )
             if unfinished is None or not resume:
                 self.storage.empty()

@@ -1,4 +1,4 @@
-"""ASGI middleware that observes requests: id, metrics, log and trace."""
+"""ASGI middleware that observes requests: id, metrics and log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import INTERNAL, refusal
 from graphagg.serve.observe.log import ACCESS
-from graphagg.serve.observe.stages import Trace, export, tracing
+from graphagg.serve.observe.stages import Trace, tracing
 from graphagg.serve.service import Service
 
 REQUEST_ID = "x-request-id"
@@ -30,7 +30,7 @@ _log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
 
 
 class Observed:
-    """Gives each request an id and a trace, and reports to metrics, log and OpenTelemetry.
+    """Gives each request an id and a trace, and reports to metrics and log.
 
     A short and plain `x-request-id` of the client is used, else one is made; every answer carries
     it. Metrics are kept by route, never by raw path. A service that stops asks clients to close
@@ -91,7 +91,6 @@ class Observed:
                 "stages": trace.milliseconds(),
             }
             _log.log(level, "%s", _line(fields), extra={"fields": fields})
-        export(trace)
 
 
 def _line(fields: Mapping[str, Any]) -> str:

@@ -40,6 +40,9 @@ class GracefulServer(uvicorn.Server):
         """Stop after open requests at the first signal, immediately at the second."""
         self.force_exit = self.should_exit
         self.should_exit = True
+        if self.force_exit:  # from Python 3.12 on asyncio waits for open connections
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then call `ready`."""
@@ -58,13 +61,7 @@ class GracefulServer(uvicorn.Server):
         end = time.monotonic() + _LAST_SECONDS
         while self.server_state.connections and not self.force_exit and time.monotonic() < end:
             await asyncio.sleep(0.01)
-        closing = asyncio.ensure_future(super().shutdown(sockets))
-        while not closing.done():
-            if self.force_exit:  # from Python 3.12 on asyncio waits for open connections
-                for connection in list(self.server_state.connections):
-                    connection.transport.abort()
-            await asyncio.wait([closing], timeout=0.1)
-        await closing
+        await super().shutdown(sockets)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -79,7 +76,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PortTaken(
-            f"{host}:{port}: {reason}; choose another --port, or stop what listens there"
+            f"{host}:{port}: {reason}; choose another `port`, or stop what listens there"
         ) from None
     listening.listen(_BACKLOG)
     listening.setblocking(False)

@@ -40,13 +40,6 @@ except ImportError:
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-_INSTRUCTIONS = (
-    "search_passages finds the passages that answer a question, also one that takes several hops; "
-    "read_passage reads one with the chunks around it; explain_path says why a passage is or is "
-    "not among the hits. community_of finds the community around some vertices of a graph, with a "
-    "reason for each member; similar_vertices finds the vertices nearest to one by their vectors. "
-    + themes.INSTRUCTIONS
-)
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
 
@@ -74,9 +67,7 @@ class CorpusServer(MCPServer):
     """A server whose search tool describes the current corpus."""
 
     def __init__(self, service: Service, about: str) -> None:
-        super().__init__(
-            "graphagg", instructions=_INSTRUCTIONS, version=__version__, log_level="WARNING"
-        )
+        super().__init__("graphagg", version=__version__, log_level="WARNING")
         self._service, self._about = service, about
 
     async def list_tools(self) -> list[Tool]:

@@ -16,7 +16,7 @@ from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 Answer = Mapping[str, Any]
 """An answer of the service, under the keys of its models."""
 
-_GAP = "\n\n"
+_GAP, _REST = "\n\n", "({} more found; give more characters)"
 _LEAST = 80  # characters of a passage; a hit with less room is not shown
 _LONGEST_TITLE = 80
 
@@ -40,42 +40,25 @@ def search(
 ) -> str:
     """The hits of a question, best first, within a number of characters.
 
-    A passage longer than its share is cut around the sentence closest to the question. Short
-    passages leave their room to long ones. Hits without room are counted. `show` names metadata to
-    write beside each hit.
+    Each hit has an equal share of the room that the hits before it left. A passage longer than its
+    share is cut around the sentence closest to the question. Hits without room are counted. `show`
+    names metadata to write beside each hit.
     """
     if not hits:
         return "no passage found" if confidence is None else unanswered(confidence)
-    heads = _heads(hits, show)
-    for count in range(len(hits), 0, -1):
-        left = len(hits) - count
-        rest = f"({left} more found; give more characters)" if left else ""
-        fixed = sum(len(head) + len("\n") + len(_GAP) for head in heads[:count]) + len(rest)
-        lengths = [len(hit["text"]) + _marks(hit) for hit in hits[:count]]
-        room = characters - fixed
-        if room >= sum(min(length, _LEAST) for length in lengths):
-            shares = shared_out(lengths, room)
-            shown = [
-                f"{head}\n{_piece(hit, share)}"
-                for head, hit, share in zip(heads, hits, shares, strict=False)
-            ]
-            return _GAP.join([*shown, rest] if rest else shown)
-    return "one hit has no room; give more characters"[:characters]
-
-
-def shared_out(lengths: Sequence[int], room: int) -> list[int]:
-    """Divide room among texts so that all fit, and no text gets less than a longer one.
-
-    The sum of the shares is at most `room`; short texts get their length, and the room that they
-    leave goes to the others in equal shares.
-    """
-    shares = [0] * len(lengths)
-    waiting = sorted(range(len(lengths)), key=lambda i: lengths[i])
-    while waiting:
-        first = waiting.pop(0)
-        shares[first] = min(lengths[first], room // (len(waiting) + 1))
-        room -= shares[first]
-    return shares
+    blocks: list[str] = []
+    room = characters - len(_REST.format(len(hits)))
+    for head, hit in zip(_heads(hits, show), hits, strict=True):
+        fixed = len(head) + len("\n") + len(_GAP)
+        share = max(room // (len(hits) - len(blocks)) - fixed, _LEAST)
+        if fixed + min(share, len(hit["text"]) + _marks(hit)) > room:
+            break
+        blocks.append(f"{head}\n{_piece(hit, share)}")
+        room -= len(blocks[-1]) + len(_GAP)
+    if not blocks:
+        return "one hit has no room; give more characters"[:characters]
+    left = len(hits) - len(blocks)
+    return _GAP.join([*blocks, _REST.format(left)] if left else blocks)
 
 
 def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:

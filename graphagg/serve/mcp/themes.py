@@ -13,10 +13,6 @@ from graphagg.serve.models.themes import Filter, SimilarRequest, ThemeRequest, T
 from graphagg.serve.service import Service
 from graphagg.serve.themes import Answer
 
-INSTRUCTIONS = (
-    "corpus_themes lists the subjects of a corpus, theme_passages the content of one theme; "
-    "similar_passages and similar_entities find the ones most like a passage or an entity."
-)
 TopHits = Annotated[int, Field(ge=1, le=MOST_HITS, description="Number of results.")]
 Most = Annotated[int, Field(ge=1, le=200, description="Lines of the answer at most.")]
 _NAMES = 4  # names of a theme's line

@@ -12,30 +12,31 @@ from graphagg.serve import limits
 from graphagg.serve.models.values import AnswerModel
 
 
-class PassagesInfo(AnswerModel):
-    """The content of the passage index."""
+class IndexInfo(AnswerModel):
+    """The version of an index, and its sizes."""
 
     version: str
     counts: dict[str, int]
+
+
+class PassagesInfo(IndexInfo):
+    """The content of the passage index."""
+
     modes: list[Mode]
     metadata: dict[str, str] = Field(description="Keys that filters take, and their types.")
     models: dict[str, str]
 
 
-class CommunitiesInfo(AnswerModel):
+class CommunitiesInfo(IndexInfo):
     """The content of the community index."""
 
-    version: str
-    counts: dict[str, int]
     kind: str
     methods: list[Method]
 
 
-class EmbeddingInfo(AnswerModel):
+class EmbeddingInfo(IndexInfo):
     """The content of the embedding."""
 
-    version: str
-    counts: dict[str, int]
     kind: str
     dimension: int
 

@@ -59,17 +59,16 @@ class PassageItem(RequestModel):
     position: Number | None = None
 
 
-class AddRequest(RequestModel):
-    """Passages to add, all or none."""
-
-    passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
-    replace: bool = Field(default=False, description="Replace passages of the same ids.")
-
-
 class UpdateRequest(RequestModel):
     """Passages to replace, which must all be there."""
 
     passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
+
+
+class AddRequest(UpdateRequest):
+    """Passages to add, all or none."""
+
+    replace: bool = Field(default=False, description="Replace passages of the same ids.")
 
 
 class DeleteRequest(RequestModel):

@@ -1,7 +1,7 @@
 """The stages of a request with their times.
 
 A request has one `Trace`, to which code in any thread adds stages. `graphagg.serve.http.requests`
-reports it to metrics, log and OpenTelemetry when the request ends.
+reports it to metrics and log when the request ends.
 """
 
 from __future__ import annotations
@@ -11,12 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
-
-try:
-    from opentelemetry import trace as otel
-    from opentelemetry.trace import get_current_span
-except ImportError:
-    otel = None  # type: ignore[assignment]
 
 
 class Stage(NamedTuple):
@@ -81,13 +75,3 @@ def tracing(trace: Trace) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
-
-
-def export(trace: Trace) -> None:
-    """Export each stage as a span below the request's, if OpenTelemetry is set up."""
-    if otel is None or not get_current_span().get_span_context().is_valid:
-        return
-    tracer = otel.get_tracer("graphagg.serve")
-    for stage in trace.stages:
-        attributes = {"graphagg.questions": stage.shared}
-        tracer.start_span(stage.name, attributes=attributes, start_time=stage.begin).end(stage.end)

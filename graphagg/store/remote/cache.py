@@ -14,8 +14,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from graphagg.errors import ArtifactBusy, WriteFailed
@@ -53,24 +52,17 @@ def bring_here(
     root = cached_folder(store.address)
     while not is_here(published, root):
         try:
-            with _cache_errors(store.address, root, published):
-                published, _ = pull_version(store, published, root, beside=beside)
+            published, _ = pull_version(store, published, root, beside=beside)
         except ArtifactBusy:  # another process brings it
             time.sleep(_WAIT)
+        except (OSError, WriteFailed) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__ or error
+            raise WriteFailed(
+                f"{root}: the local cache does not take {store.address}, {published.size:,} bytes "
+                f"({getattr(cause, 'strerror', None) or cause}); make room, or name another folder "
+                "by GRAPHAGG_CACHE. What has come stays, and the next try goes on with it"
+            ) from error
     return root
-
-
-@contextmanager
-def _cache_errors(address: Address, root: Path, published: Published) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, WriteFailed) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__ or error
-        raise WriteFailed(
-            f"{root}: the local cache does not take {address}, {published.size:,} bytes "
-            f"({getattr(cause, 'strerror', None) or cause}); make room, or name another folder by "
-            "GRAPHAGG_CACHE. What has come stays, and the next try goes on with it"
-        ) from error
 
 
 def _key(address: Address) -> str:

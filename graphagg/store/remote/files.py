@@ -136,9 +136,4 @@ def in_parallel(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
     from concurrent.futures import ThreadPoolExecutor  # a local index needs none
 
     with ThreadPoolExecutor(min(THREADS, len(items))) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        return list(pool.map(work, items))

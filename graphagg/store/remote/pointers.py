@@ -193,8 +193,7 @@ def current(store: Store) -> tuple[Published, Token]:
     if published is None:
         store.check_bucket()
         raise NotAnArtifact(
-            f"{store.address}: holds no index; check the address (`graphagg ls "
-            f"{store.address.parent}` lists those beside it), or push one there"
+            f"{store.address}: holds no index; check the address, or push one there"
         )
     return published, token
 

@@ -2,10 +2,12 @@
 
 Objects arrive in `DIR/.pull`, named by checksum, piece after piece. An interrupted pull continues
 where it stopped. When all objects are there, the version is published in the folder by one rename.
+`verify` compares objects with their checksums and keeps nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -101,6 +103,36 @@ def following(
     raise CorruptArtifact(
         f"{store.address}: was published anew {_CHANGES} times while it was read; run it again"
     )
+
+
+def verify(location: Location, *, progress: Progress = silent) -> Published:
+    """Compare the checksum of every object, without writing to this disk; raises as `pull`."""
+    store = Store(address(location))
+    return following(store, current(store)[0], lambda version: _check(store, version, progress))[0]
+
+
+def _check(store: Store, published: Published, progress: Progress) -> None:
+    files = sorted({(name, entry.bytes, entry.sha256) for entry, name in published.files()})
+    done = 0
+
+    def check(file: tuple[str, int, str]) -> None:
+        nonlocal done
+        name, size, sha256 = file
+        digest = hashlib.sha256()
+        try:
+            for piece in store.pieces(name, size):
+                digest.update(piece)
+        except FileNotFoundError:
+            raise MissingObject(name) from None
+        if digest.hexdigest() != sha256:
+            raise CorruptArtifact(
+                f"{store.address}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
+                f"{sha256}; the object was altered: publish the index again"
+            )
+        done += 1
+        progress("verify", done, len(files))
+
+    in_parallel(check, files)
 
 
 def is_here(published: Published, root: Path) -> bool:

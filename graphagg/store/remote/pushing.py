@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from graphagg.errors import ArtifactBusy
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry, own_folder
@@ -29,7 +28,6 @@ from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import (
     NUMBERED,
-    OBJECTS,
     Published,
     Token,
     current_or_none,
@@ -113,7 +111,6 @@ def push_over(
         names = {sha256: held.get(sha256) or object_name(sha256, nonce) for sha256 in files}
         _send(store, {names[sha256]: files[sha256] for sha256 in new}, progress)
         published = _published(opened, names, carried or {})
-        _check_sent(store, published)
         content = published.to_bytes()
         pointer_of(store).swap(content, token)
         removed = _clean(store, content, published, before)
@@ -194,18 +191,6 @@ def _published(
 
     inner = {name: one(artifact, {}) for name, artifact in opened.items() if name}
     return one(opened[""], {**carried, **inner})
-
-
-def _check_sent(store: Store, published: Published) -> None:
-    """Check that every object is there with its size, before a version names it."""
-    objects = store.listed(OBJECTS)
-    for name, size in published.sizes.items():
-        held = objects[name].bytes if name in objects else store.size(name)  # some stores list late
-        if held != size:
-            raise ArtifactBusy(
-                f"{store.address}/{name}: is not there as it was sent; somebody removes objects "
-                "while this publishes. Nothing has changed; run it again"
-            )
 
 
 def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:

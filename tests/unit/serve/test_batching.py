@@ -13,7 +13,7 @@ from graphagg.rag import PassageIndex
 from graphagg.serve.encoding import Batcher
 from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Sources
-from graphagg.serve.threads import BoundedThreadPool
+from graphagg.serve.shared import BoundedThreadPool
 from tests.fakes import FakeExtractor
 from tests.unit.serve.live import SECONDS, HeldEncoder, error_of, until
 

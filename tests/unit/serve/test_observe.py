@@ -6,19 +6,17 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.serve.http import app
 from graphagg.serve.http.requests import REQUEST_ID
 from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter, start_log
 from graphagg.serve.observe.stages import Trace, current_trace, tracing
-from graphagg.serve.service import Service, Sources
-from tests.unit.serve.live import Live, patient, serving, until
+from graphagg.serve.service import Service
+from tests.unit.serve.live import Live, until
 
 SEARCH = "/v1/passages/search"
 QUESTION = {"question": "Who read the notes that Ada wrote?"}
@@ -149,45 +147,3 @@ def test_a_trace_belongs_to_its_task() -> None:
             raise ZeroDivisionError
     assert [stage.name for stage in trace.stages] == ["read"]
     assert current_trace() is not trace
-
-
-# --- OpenTelemetry -------------------------------------------------------------------------------
-
-
-PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-def test_a_question_is_a_trace_with_a_span_a_stage(
-    indices: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As `opentelemetry-instrument graphagg serve` has it."""
-    fastapi = pytest.importorskip("opentelemetry.instrumentation.fastapi")
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    spans, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    monkeypatch.setattr("graphagg.serve.observe.stages.otel", provider)
-    instrument = fastapi.FastAPIInstrumentor.instrument_app
-    made = app.create_app
-    monkeypatch.setattr(
-        "tests.unit.serve.live.create_app",
-        lambda *arguments, **options: _with(
-            instrument, made(*arguments, **options), tracer_provider=provider
-        ),
-    )
-    with serving(Service(indices, patient())) as live:
-        live.post(SEARCH, QUESTION, headers={"traceparent": PARENT})
-    found = {span.name: span for span in spans.get_finished_spans() if "http" not in span.name}
-    root = found.pop(f"POST {SEARCH}")
-    assert list(found) == STAGES
-    assert f"{root.context.trace_id:032x}" == PARENT[3:35]
-    for span in found.values():
-        assert span.parent.span_id == root.context.span_id
-    assert QUESTION["question"] not in str([dict(span.attributes) for span in found.values()])
-
-
-def _with(instrument: Any, made: Any, **options: Any) -> Any:
-    instrument(made, **options)
-    return made

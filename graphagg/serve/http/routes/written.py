@@ -29,7 +29,7 @@ from graphagg.serve.models.about import Info
 from graphagg.serve.models.collections import CollectionName
 from graphagg.serve.rights import CURRENT, check_writer
 from graphagg.serve.service import Service
-from graphagg.serve.writing import Call, Writer, discard
+from graphagg.serve.writing import Call, Writer
 
 _log = logging.getLogger("graphagg.serve")
 PREFIX = "/v1/collections/{name}"
@@ -143,6 +143,7 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
         """Add files, as `multipart/form-data`; files of the same names are replaced."""
         check_writer()
         staged = await run_in_threadpool(writer.staged, name)
+        discard = partial(shutil.rmtree, staged, ignore_errors=True)
         try:
             limits = writer.limits
             async with http.form(max_files=limits.upload_files, max_fields=10) as form:
@@ -151,9 +152,9 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
                     raise errors.InvalidParameter("no file came; send files as multipart/form-data")
                 await run_in_threadpool(_stage, staged, files)
         except BaseException:
-            discard(staged)
+            discard()
             raise
-        return await start(writer.upload, staged, cleanup=lambda: discard(staged))
+        return await start(writer.upload, staged, cleanup=discard)
 
     @routes.post(f"{PREFIX}/sync", response_model=models.WriteAnswer)
     async def sync(start: Start = starts) -> Response:

@@ -28,13 +28,12 @@ from graphagg.serve.reload import ReloadingIndex
 from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import address
 from graphagg.store.manifest import MANIFEST_NAME
-from graphagg.store.remote import inspecting, pulling, pushing
+from graphagg.store.remote import pulling, pushing
 from graphagg.store.remote.cache import build_folder, cached_folder
 from graphagg.store.remote.clients import ObjectClient
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.inspecting import verify
 from graphagg.store.remote.pointers import current, current_or_none, sha256_of
-from graphagg.store.remote.pulling import pull
+from graphagg.store.remote.pulling import pull, verify
 from graphagg.store.remote.pushing import push, push_over
 from tests.store_remote.versions import FILES, KIND, number_of, read_number, write_version
 from tests.unit.store.remote.flawed import Flaws, fail_every
@@ -123,7 +122,7 @@ def test_what_another_publisher_sends_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     push(write_version(tmp_path / "a", 0), URL)
-    monkeypatch.setattr(pushing, "_check_sent", lambda *_: _stop())
+    monkeypatch.setattr(pushing, "_published", lambda *_: _stop())
     with pytest.raises(KeyboardInterrupt):  # killed before its pointer
         push(write_version(tmp_path / "b", 1), URL)
     monkeypatch.undo()
@@ -270,8 +269,7 @@ def test_a_manifest_that_changes_while_it_is_read(
                 push(write_version(tmp_path / "a", number), URL)
 
     flaws.before = publish
-    for module in (pulling, inspecting):
-        monkeypatch.setattr(module, "in_parallel", lambda work, items: [*map(work, items)])
+    monkeypatch.setattr(pulling, "in_parallel", lambda work, items: [*map(work, items)])
     use(URL, tmp_path / "here")
     assert next(later, None) is None and manifest_at(URL).parameters == {"number": 3}
 

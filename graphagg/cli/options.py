@@ -242,6 +242,7 @@ _OPTIONS = {
     "seeds": "seed",
     "vertices": "vertex",
     "vectors": "vector_column",
+    "tokens": "token_file",
 }
 """Options that have another name than the parameter of the library."""
 _PLAIN = (None, "True", "False")

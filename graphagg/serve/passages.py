@@ -210,19 +210,6 @@ class Passages(ReloadingIndex[PassageIndex]):
 
         return await self.ask(answer)
 
-    async def explain(self, search: SearchRequest, passage_id: str) -> Answer:
-        """Explain why a passage is, or is not, among the first for a question."""
-        question, request = search.question, search.request(**self._rescoring)
-        check_request([question], search.k)
-        async with self.visible() as version:
-            row = version.snapshot.known_row(passage_id)
-            retriever = await self._scoped(version, request, current_trace())
-            encoded = await self._encode(version, retriever, request, question)
-            asked = encoded.question, row, search.k, request.rescoring
-            why = await self._pool.run(retriever.explain, *asked, begun=True)
-        hit = None if why.hit is None else why.hit.to_json(search.characters)
-        return {"passage_id": passage_id, "mode": request.mode, **why.to_json(), "hit": hit}
-
 
 def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> PassageSnapshot:
     """The passages that a token's filter leaves."""

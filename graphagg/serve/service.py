@@ -194,7 +194,7 @@ class Service:
     def refresh(self) -> None:
         """Move every index to its published version; keep the old one if that cannot be opened."""
         for kind, index in self._served.items():
-            before, known, problem = index.version, self.problems.pop(kind, None), None
+            before, known, problem = index.version, self.problems.get(kind), None
             try:
                 if index.refresh():
                     self.metrics.reloads.labels(kind, "done").inc()
@@ -202,12 +202,16 @@ class Service:
                         self.metrics.serving(kind, index.version, before)
                     _log.info("%s: serving %s, before %s", kind, index.version, before)
             except (GraphAggError, OSError) as error:
-                problem = self.problems[kind] = type(error).__name__
+                problem = type(error).__name__
                 self.metrics.reloads.labels(kind, "failed").inc()
                 if problem != known:
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
             if not self._is_collection:
                 self.metrics.troubled(kind, problem, known)
+            if problem is None:
+                self.problems.pop(kind, None)
+            else:
+                self.problems[kind] = problem
 
     def close(self) -> None:
         """Close the indices; end the threads unless another service shares them."""

@@ -30,15 +30,10 @@ _BLOCK = 1 << 20  # bytes that `read_ahead` reads at once
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
     """Create a file of zeros with its disk blocks: a full disk fails here, not as SIGBUS."""
-    with path.open("wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype))}
-        np.lib.format.write_array_header_1_0(
-            file, header | {"fortran_order": False, "shape": tuple(shape)}
-        )
-        size = file.tell() + int(np.prod(shape)) * np.dtype(dtype).itemsize
-        file.truncate(size)
-        if hasattr(os, "posix_fallocate"):  # macOS has none
-            os.posix_fallocate(file.fileno(), 0, size)
+    np.lib.format.open_memmap(path, "w+", np.dtype(dtype), tuple(shape), version=(1, 0))
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def write_range(path: Path, start: int, values: Array) -> None:

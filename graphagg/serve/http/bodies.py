@@ -48,6 +48,8 @@ class BodyLimit:
                 limited.wait()
                 await self._app(scope, limited.receive, limited.send)
         except TimeoutError:
+            if not limited.clock.expired():
+                raise
             await limited.refuse_late()
         except Exception:  # the application could not read a refused body
             if not limited.is_refused:

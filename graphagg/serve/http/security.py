@@ -78,7 +78,7 @@ class Access:
         if not self.is_guarded and not is_loopback(self.host):
             raise InsecureBinding(
                 f"host is {self.host!r}, which other machines can reach, and there is no token; "
-                "give one, or bind 127.0.0.1"
+                "give `tokens`, or bind 127.0.0.1"
             )
         for origin in self.origins:
             url = urlsplit(origin)

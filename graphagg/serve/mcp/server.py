@@ -134,15 +134,6 @@ def _add_search(server: MCPServer, service: Service) -> None:
         answer = await _asked(service, lambda: service.passages.search(request))
         return text.search(answer["hits"], characters, show, answer["confidence"])
 
-    @_passage_tool(server)
-    async def explain_path(
-        question: Question, passage_id: PassageId, k: Count = 5, **options: Any
-    ) -> str:
-        """Explain why a passage is, or is not, among the hits: rank, score parts and hop path."""
-        request = _checked(SearchRequest, question=question, k=k, **options)
-        answer = await _asked(service, lambda: service.passages.explain(request, passage_id))
-        return text.explanation(answer)
-
 
 def _passage_tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add a tool; the options of a passage request replace `**options` in its signature."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.rag.question.excerpts import ELLIPSIS, Span, excerpt, shortened
-from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
+from graphagg.rag.question.results import unanswered
 
 Answer = Mapping[str, Any]
 """An answer of the service, under the keys of its models."""
@@ -112,25 +112,6 @@ def _piece(hit: Answer, characters: int) -> str:
     before = piece.span.start > 0 or cut["start"] > 0
     after = piece.span.end < len(text) or cut["end"] < cut["characters"]
     return f"{ELLIPSIS if before else ''}{piece.text}{ELLIPSIS if after else ''}"
-
-
-def explanation(why: Answer) -> str:
-    """Why a passage is, or is not, among the hits: reason, closest sentence, parts and path."""
-    lines = [why["reason"]]  # it begins with the rank
-    hit = why["hit"]
-    if hit is not None:
-        start, end = hit["match"]["start"], hit["match"]["end"]
-        lines += [f'text: "{shortened(hit["text"][start:end])}"'] if end > start else []
-        lines.append(f"score {number(hit['score'])}, of which")
-        lines += [
-            f"{number(value)} {name.replace('_', ' ')}: {PARTS_IN_WORDS[name]}"
-            for name, value in hit["components"].items()
-        ]
-        steps = [f"{step['kind'].replace('_', ' ')} {step['text']}" for step in hit["path"]]
-        lines += [f"path: {' -> '.join(map(shortened, steps))}"] if len(steps) > 1 else []
-    if why["threshold"] is not None:
-        lines.append(f"the last of the first {why['k']} scores {number(why['threshold'])}")
-    return "\n".join(lines)
 
 
 def community(answer: Answer) -> str:

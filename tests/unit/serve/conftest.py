@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,6 +15,8 @@ from graphagg.serve.service import Service, Sources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.communities.graphs import planted
 from tests.unit.serve.live import Live, patient, serving
+
+logging.raiseExceptions = False  # a command under test logs to a stream that ends with its test
 
 
 @pytest.fixture(scope="session")

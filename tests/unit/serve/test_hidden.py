@@ -113,7 +113,6 @@ ABOUT = {("GET", "/v1/info"), ("GET", "/v1/collections"), ("GET", "/v1/collectio
 NOT_OF_PASSAGES = {"/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static"}
 TOOLS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "search_passages": SEARCH | {"show": st.just(["year", "when"])},
-    "explain_path": SEARCH | {"passage_id": IDS},
     "read_passage": {"passage_id": IDS, "around": st.integers(0, 3)},
     "corpus_themes": {"filter": FILTERS},
     "theme_passages": {"theme": THEMES, "filter": FILTERS},

@@ -30,7 +30,7 @@ from tests.unit.serve.live import SECONDS
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
 TOKEN = "correct-horse-battery-staple"
 TOOLS = {
-    "search_passages", "read_passage", "explain_path", "community_of", "similar_vertices",
+    "search_passages", "read_passage", "community_of", "similar_vertices",
     "corpus_themes", "theme_passages", "similar_passages", "similar_entities",
 }  # fmt: skip
 QUESTION = "On which river does the city lie where Babbage read?"
@@ -122,7 +122,6 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
     assert indices.passages and indices.communities and indices.embedding
     with PassageIndex.open(indices.passages, **models) as passages:  # type: ignore[arg-type]
         hits = passages.retrieve(QUESTION, 3)
-        why = passages.explain(QUESTION, "p4", 2)
     with CommunityIndex.open(indices.communities) as communities:
         members = communities.query([3], 4).members
     with NodeEmbedding.open(indices.embedding) as embedding:
@@ -132,8 +131,6 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
     places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
     assert places == sorted(places) and "[4]" not in found
     assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)
-    explained = tool(server, "explain_path", question=QUESTION, passage_id="p4", k=2)
-    assert explained.startswith(why.reason)
     lines = tool(server, "community_of", seeds=["3"], k=4).split("\n")
     assert [line.split(" ")[:2] for line in lines] == [
         [str(member.id), f"{member.score:.3g}:"] for member in members
@@ -173,7 +170,6 @@ def test_a_passage_is_read_with_what_stands_around_it(tmp_path: Path) -> None:
 
 def test_errors_say_what_to_change(server: Any) -> None:
     assert "closest ids" in failure(server, "community_of", seeds=["999"])
-    assert "UnknownPassage" in failure(server, "explain_path", question="Ada?", passage_id="x")
     assert "question" in failure(server, "search_passages", question="")
     assert "question" in failure(server, "search_passages", question="a" * 2_001)
     assert "or equal to 100" in failure(server, "search_passages", question="Ada?", k=101)

@@ -98,6 +98,8 @@ def test_only_a_trusted_proxy_is_believed(
         {"hosts": ("*",)}, {"hosts": ("",)}, {"hosts": ("a.*.org",)}, {"hosts": ("a b",)},
         {"root_path": "rag"}, {"root_path": "/rag/"}, {"root_path": "/"}, {"root_path": "/v1"},
         {"root_path": "/static/x"}, {"root_path": "//a"}, {"root_path": "/a?b"},
+        {"origins": ("*",)}, {"origins": ("example.org",)}, {"origins": ("https://a.org/",)},
+        {"origins": ("ftp://a.org",)}, {"origins": ("https://",)},
         {"proxies": ("proxy.example.org",)}, {"proxies": ("*",)}, {"proxies": ("10.0.0.1/8",)},
     ],
 )  # fmt: skip

@@ -58,40 +58,27 @@ def test_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     assert read[0] == read[1]
 
 
-def test_publishing_again_replaces_and_removes_the_old_version(tmp_path: Path) -> None:
-    old = publish(tmp_path, 1)
-    new = publish(tmp_path, 2)
-    assert old.data != new.data
-    assert read_manifest(tmp_path) == new
-    assert not (tmp_path / old.data).exists()
-
-
-def test_a_reader_keeps_its_version_until_it_closes(tmp_path: Path) -> None:
+def test_publishing_again_replaces_what_no_reader_holds(tmp_path: Path) -> None:
     old = publish(tmp_path, 1)
     reader = open_artifact(tmp_path)
-    publish(tmp_path, 2)
-    assert (tmp_path / old.data).exists()
+    for value in (2, 3):
+        new = publish(tmp_path, value)
+        assert read_manifest(tmp_path) == new != old and (tmp_path / old.data).exists()
     assert reader.array("numbers")[0, 0] == 1  # mapped only now
-    publish(tmp_path, 3)
-    assert (tmp_path / old.data).exists()
     reader.close()
     publish(tmp_path, 4)
-    assert not (tmp_path / old.data).exists()
+    assert not (tmp_path / old.data).exists() and not (tmp_path / new.data).exists()
 
 
-def test_an_exception_in_a_build_leaves_the_old_version(tmp_path: Path) -> None:
-    old = publish(tmp_path)
-    with pytest.raises(KeyboardInterrupt), write_artifact(tmp_path) as publication:
-        publication.writer.array("numbers", np.zeros(3))
-        raise KeyboardInterrupt
-    open_artifact(tmp_path, verify=True).close()
-    assert {p.name for p in tmp_path.iterdir()} == {"manifest.json", ".lock", old.data}
-
-
-def test_an_exception_in_a_first_build_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), write_artifact(tmp_path / "new"):
-        raise KeyboardInterrupt
-    assert not (tmp_path / "new").exists()
+def test_an_exception_in_a_build_leaves_what_was_there(tmp_path: Path) -> None:
+    old = publish(tmp_path / "old")
+    for folder in ("old", "new"):
+        with pytest.raises(KeyboardInterrupt), write_artifact(tmp_path / folder) as publication:
+            publication.writer.array("numbers", np.zeros(3))
+            raise KeyboardInterrupt
+    open_artifact(tmp_path / "old", verify=True).close()
+    entries = {path.name for path in (tmp_path / "old").iterdir()}
+    assert entries == {"manifest.json", ".lock", old.data} and not (tmp_path / "new").exists()
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
@@ -115,19 +102,6 @@ def test_what_is_no_index_is_named(tmp_path: Path, found: str) -> None:
         open_artifact(path)
 
 
-def test_another_kind_is_named(tmp_path: Path) -> None:
-    publish(tmp_path)
-    with pytest.raises(NotAnArtifact, match=r"kind 'test', wanted 'passages'"):
-        open_artifact(tmp_path, kind="passages")
-
-
-def test_a_newer_format_is_named(tmp_path: Path) -> None:
-    publish(tmp_path)
-    edit_manifest(tmp_path, format_version=2)
-    with pytest.raises(UnsupportedFormat, match=r"format version 2.*reads 1"):
-        open_artifact(tmp_path)
-
-
 @pytest.mark.parametrize(
     "content", ["{", "[]", '{"format": "other"}', '{"format": "graphagg", "format_version": 1}']
 )
@@ -138,47 +112,48 @@ def test_a_broken_manifest_is_named(tmp_path: Path, content: str) -> None:
         open_artifact(tmp_path)
 
 
-@pytest.mark.parametrize("data", ["../elsewhere", "/etc", "v-0123456789abcdef/../.."])
-def test_a_manifest_cannot_lead_outside(tmp_path: Path, data: str) -> None:
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"kind": "other"}, NotAnArtifact, "kind 'other', wanted 'test'"),
+        ({"format_version": 2}, UnsupportedFormat, "format version 2.*reads 1"),
+        ({"data": "../elsewhere"}, CorruptArtifact, "data folder"),
+        ({"data": "/etc"}, CorruptArtifact, "data folder"),
+        ({"data": "v-0123456789abcdef/../.."}, CorruptArtifact, "data folder"),
+        ({"files": {"../x.npy": {"bytes": 1, "sha256": "0" * 64}}}, CorruptArtifact, "file name"),
+    ],
+)
+def test_a_manifest_of_something_else_is_named(
+    tmp_path: Path, changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
     publish(tmp_path)
-    edit_manifest(tmp_path, data=data)
-    with pytest.raises(CorruptArtifact):
+    edit_manifest(tmp_path, **changes)
+    with pytest.raises(error, match=message):
+        open_artifact(tmp_path, kind="test")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (None, r"numbers\.npy: missing"),
+        (lambda content: content[:-1], "151 bytes, the manifest says 152"),
+        (lambda content: content.replace(b"(3, 2)", b"(2, 3)"), "dtype and shape"),
+    ],
+)
+def test_half_an_index_is_found_by_open(tmp_path: Path, change: Any, message: str) -> None:
+    path = tmp_path / publish(tmp_path).data / "numbers.npy"
+    content = path.read_bytes()
+    path.unlink()
+    if change is not None:
+        path.write_bytes(change(content))
+    with pytest.raises(CorruptArtifact, match=message):
         open_artifact(tmp_path)
-
-
-def test_a_file_name_cannot_lead_outside(tmp_path: Path) -> None:
-    publish(tmp_path)
-    files = json.loads((tmp_path / "manifest.json").read_text())["files"]
-    edit_manifest(tmp_path, files={"../x.npy": files["numbers.npy"]})
-    with pytest.raises(CorruptArtifact, match="file name"):
-        open_artifact(tmp_path)
-
-
-def test_half_an_index_is_named(tmp_path: Path) -> None:
-    data = publish(tmp_path).data
-    (tmp_path / data / "numbers.npy").unlink()
-    with pytest.raises(CorruptArtifact, match=r"numbers\.npy: missing"):
-        open_artifact(tmp_path)
-    shutil.rmtree(tmp_path / data)
+    shutil.rmtree(path.parent)
     with pytest.raises(CorruptArtifact, match="data folder is missing"):
         open_artifact(tmp_path)
 
 
-def test_a_file_of_another_size_is_found_by_open(tmp_path: Path) -> None:
-    path = tmp_path / publish(tmp_path).data / "numbers.npy"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(CorruptArtifact, match=r"151 bytes, the manifest says 152"):
-        open_artifact(tmp_path)
-
-
-def test_another_array_header_is_found_by_open(tmp_path: Path) -> None:
-    path = tmp_path / publish(tmp_path).data / "numbers.npy"
-    path.write_bytes(path.read_bytes().replace(b"(3, 2)", b"(2, 3)"))
-    with pytest.raises(CorruptArtifact, match="dtype and shape"):
-        open_artifact(tmp_path)
-
-
-def test_an_altered_file_is_found_by_verify(tmp_path: Path) -> None:
+def test_an_altered_file_is_found_by_verify_and_repaired_by_the_same_build(tmp_path: Path) -> None:
     path = tmp_path / publish(tmp_path).data / "numbers.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
@@ -188,13 +163,6 @@ def test_an_altered_file_is_found_by_verify(tmp_path: Path) -> None:
         artifact.verify()
     with pytest.raises(CorruptArtifact, match="sha256"):
         open_artifact(tmp_path, verify=True)
-
-
-def test_building_the_same_again_repairs_an_altered_file(tmp_path: Path) -> None:
-    path = tmp_path / publish(tmp_path).data / "numbers.npy"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
     publish(tmp_path)
     open_artifact(tmp_path, verify=True).close()
 

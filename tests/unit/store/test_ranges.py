@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ from graphagg.store import ranges
 from graphagg.store.npy import map_array, npy_header
 from graphagg.store.ranges import (
     GrowingFile,
+    at_random,
     check_space,
     forget,
+    is_large,
     preallocate,
     take_rows,
+    will_need,
     write_range,
 )
 
@@ -63,14 +68,6 @@ def test_rows_are_those_of_the_array(tmp_path_factory, rows, resident, low):
             numbers = np.array([row for row in rows if row < len(array)], dtype=np.int64)
             taken = take_rows(array, numbers, slice(low, 7))
             np.testing.assert_array_equal(taken, array[numbers][:, low:])
-
-
-def test_what_is_forgotten_is_read_again(tmp_path):
-    np.save(tmp_path / "a.npy", np.arange(5000))
-    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
-    before = mapped[1000:].sum()
-    forget(mapped[1000:], np.arange(3))
-    assert mapped[1000:].sum() == before
 
 
 def test_a_full_disk_is_told(tmp_path):
@@ -139,3 +136,20 @@ def test_an_array_that_is_cut_off_is_refused(tmp_path):
     (tmp_path / "a.npy").write_bytes(content[:-8])
     with pytest.raises(CorruptArtifact, match="not a whole array"):
         map_array(tmp_path / "a.npy")
+
+
+def test_advice_on_mapped_arrays_changes_nothing(tmp_path: Path) -> None:
+    """`will_need` finds the mapping below any view; the kernel refuses a range outside of it."""
+    np.save(tmp_path / "a.npy", np.arange(100_000))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    will_need(mapped[50_000:], np.asarray(mapped)[1:90_000][5:], np.arange(100_000))
+    assert mapped.sum() == 4_999_950_000
+    at_random([(mapped, 3), np.arange(5), "a"])
+    assert mapped.sum() == 4_999_950_000
+    forget(mapped[1000:], np.arange(3))
+    assert mapped.sum() == 4_999_950_000
+
+
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="the system does not tell its memory")
+def test_more_than_half_of_memory_is_large() -> None:
+    assert not is_large(0) and is_large(1 << 60)

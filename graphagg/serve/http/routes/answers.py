@@ -7,12 +7,13 @@ as server-sent events: the hits, the pieces of the text, the citations.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from graphagg.errors import GraphAggError, NoLanguageModel, Overloaded
 from graphagg.rag.answer.generate import cited, conversation
@@ -57,12 +58,27 @@ def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
             if not request.stream:
                 text = (first + await run_in_threadpool("".join, pieces)).strip()
                 return JSONResponse({"text": text, **_citations(text, hits), "hits": hits})
-        return StreamingResponse(_events(hits, first, pieces), media_type="text/event-stream")
+        return _Events(_events(hits, first, pieces))
 
     return routes
 
 
-def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Iterator[bytes]:
+class _Events(StreamingResponse):
+    """Server-sent events of a generator, which is closed if the client disconnects."""
+
+    def __init__(self, events: Generator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._events.close()
+
+
+def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator[bytes]:
     """The hits, the pieces and the citations, or an error if the model stops."""
     text = first
     yield data_of({"hits": hits})

@@ -181,12 +181,8 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
 def _passages(items: Sequence[models.PassageItem]) -> list[Any]:
     from graphagg.rag import Passage
 
-    return [
-        Passage(
-            each.id, each.text, each.title, each.metadata, each.document or "", each.position or 0
-        )
-        for each in items
-    ]
+    given = ({name: v for name, v in vars(each).items() if v is not None} for each in items)
+    return [Passage(**fields) for fields in given]
 
 
 def _starting(writer: Writer) -> Callable[..., Start]:

@@ -58,10 +58,8 @@ described = schema["description"] == "Number of things to sample."
 found["http"] = body.request().sample == 43 and described
 server = create_server(Service(Sources(passages=sys.argv[1])))
 tools = {tool.name: tool for tool in server._tool_manager.list_tools()}
-found["mcp"] = all(
-    tools[name].parameters["properties"]["sample"]["default"] == 3
-    for name in ("search_passages", "explain_path")
-)
+properties = tools["search_passages"].parameters["properties"]
+found["mcp"] = properties["sample"]["default"] == 3
 shell = Shell(commands.make_app(), sys.argv[1], "search", lambda line: [line])
 shell.run("set --sample 44")
 shell.run("Ada?")

@@ -136,9 +136,15 @@ def _stop() -> None:
     raise KeyboardInterrupt
 
 
-def test_every_tenth_request_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cut", [False, True])
+def test_every_tenth_request_fails_or_is_cut(
+    cut: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulling, "PIECE", 500)
     flaws = Flaws(monkeypatch)
-    flaws.before = fail_every(10, lambda: ConnectionResetError("reset by the test"))
+    flaws.cut = cut
+    if not cut:
+        flaws.before = fail_every(10, lambda: ConnectionResetError("reset by the test"))
     for number in range(4):
         push(write_version(tmp_path / "a", number), URL)
         pull(URL, tmp_path / "here")
@@ -177,14 +183,6 @@ def test_sizes_of_a_manifest_are_compared(
     with pytest.raises(error, match=message):
         pull(URL, tmp_path / "here")
     assert not (tmp_path / "here" / MANIFEST_NAME).exists()
-
-
-def test_downloads_that_are_cut_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    push(write_version(tmp_path / "a", 1), URL)
-    Flaws(monkeypatch).cut = True
-    monkeypatch.setattr(pulling, "PIECE", 500)
-    pull(URL, tmp_path / "here")
-    assert content(tmp_path / "here") == content(tmp_path / "a")
 
 
 def test_a_store_that_stays_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,7 +284,10 @@ def test_what_is_altered_here_comes_again(tmp_path: Path) -> None:
 
 def test_an_index_is_built_changed_and_asked_on_a_store() -> None:
     edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d")]
+    CommunityIndex.build(edges[:3], URL).close()
+    before = Store(address(URL)).listed()
     with CommunityIndex.build(edges[:3], URL) as index, CommunityIndex.open(URL) as reader:
+        assert Store(address(URL)).listed() == before, "building what is there is no work"
         index.add(edges[3:])
         assert dict(manifest_at(URL).counts) == dict(index.manifest.counts)
         assert len(reader.vertices) == 3 and len(index.vertices) == 4
@@ -295,14 +296,6 @@ def test_an_index_is_built_changed_and_asked_on_a_store() -> None:
         assert repr(reader).startswith("CommunityIndex('memory:///bucket/idx'")
     with CommunityIndex.open(URL) as again:
         assert len(again.vertices) == 4
-
-
-def test_building_what_is_there_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    edges = [("a", "b"), ("b", "c")]
-    CommunityIndex.build(edges, URL).close()
-    before = Store(address(URL)).listed()
-    CommunityIndex.build(edges, URL).close()
-    assert Store(address(URL)).listed() == before
 
 
 def test_a_build_that_fails_leaves_the_old_index(

@@ -25,8 +25,13 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import Arrays
 from graphagg.rag.indexing.build import publish_segments, write_lists_of
-from graphagg.rag.indexing.change_blocks import NO_STRINGS, StayingRows, new_block, segment_of
-from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
+from graphagg.rag.indexing.change_blocks import (
+    StayingRows,
+    new_block,
+    segment_of,
+    write_tables,
+)
+from graphagg.rag.indexing.engine import KEYS, TableStages
 from graphagg.rag.indexing.merging import insert_sorted
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.by_name import Models
@@ -122,26 +127,20 @@ class _Change:
     def _merge(self, engine: TableStages, rows: int) -> dict[str, int]:
         """Write gazetteer and lexicon; returns counts of entities, mentions and terms."""
         arrays, staying = engine.arrays, StayingRows(self.before, self.row_map, rows)
-        old_terms, old_block = staying.words()
-        old_keys = self.before.gazetteer.keys
-        terms, *term_ranks = insert_sorted(old_terms, _strings(self.block, "terms"))
-        keys, *key_ranks = insert_sorted(old_keys, _strings(self.block, "keys"))
+        terms, block = staying.words()
+        keys, blocks = self.before.gazetteer.keys, [block]
+        key_ranks, term_ranks = ([np.arange(len(t), dtype=np.int32)] for t in (keys, terms))
+        if self.block is not None:
+            new_terms, new_keys = (
+                StringTable(self.block[f"{name}.utf8"], self.block[f"{name}.offsets"])
+                for name in ("terms", "keys")
+            )
+            terms, *term_ranks = insert_sorted(terms, new_terms)
+            keys, *key_ranks = insert_sorted(keys, new_keys)
+            blocks.append({n: a for n, a in self.block.items() if not n.startswith("s0.")})
         arrays.version.write_whole({"lexicon.terms": terms})
         arrays.work.write_whole({KEYS: keys})
-        new_block = [] if self.block is None else [self.block]
-        merged = [
-            {name: block[name] for name in block if not name.startswith("s0.")}
-            for block in (old_block, *new_block)
-        ]
-        blocks = engine.take(merged, key_ranks, term_ranks)
-        old_ranks, new_ranks = key_ranks
-        fresh = np.setdiff1d(new_ranks, old_ranks, assume_unique=True)
-        old_mentions = staying.mentions(old_ranks, fresh, keys.take(fresh))
-        arrays.stage(MENTIONS).save(0, old_mentions)
-        engine.find_mentions(first=1)
-        counts = engine.write_gazetteer()
-        engine.write_postings(blocks)
-        return counts | {"terms": len(terms)}
+        return write_tables(engine, [staying], blocks, key_ranks, term_ranks)
 
     # --- segments -----------------------------------------------------------------------------
 
@@ -184,10 +183,3 @@ def _first_to_join(corpus: StoredCorpus) -> int:
         first -= 1
         size += sizes[first]
     return first if first < len(sizes) - 1 else len(sizes)
-
-
-def _strings(block: Arrays | None, name: str) -> StringTable:
-    """A string table of a block; without a block, an empty one."""
-    if block is None:
-        return NO_STRINGS
-    return StringTable(block[f"{name}.utf8"], block[f"{name}.offsets"])

@@ -21,6 +21,7 @@ from graphagg.rag.indexing.block import (
     mention_arrays,
     mentions_of_block,
 )
+from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -28,8 +29,6 @@ from graphagg.rag.tables.matching import key_table
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, ranges
 from graphagg.store.strings import StringTable
-
-NO_STRINGS = StringTable.pack([])
 
 
 def new_block(
@@ -191,6 +190,31 @@ class StayingRows:
             if len(holders) == len(postings):
                 mask[reduce(np.intersect1d, sorted(holders, key=len))] = True
         return mask
+
+
+def write_tables(
+    engine: TableStages,
+    staying: Sequence[StayingRows],
+    blocks: Sequence[Arrays],
+    key_ranks: Sequence[Array],
+    term_ranks: Sequence[Array],
+) -> dict[str, int]:
+    """Write gazetteer and lexicon of rows that stay, and of blocks of new passages after them.
+
+    `blocks` are of all, without vectors; all keys and terms are merged and written. Returns counts
+    of entities, mentions and terms.
+    """
+    arrays, first = engine.arrays, len(staying)
+    stats, keys = engine.take(blocks, key_ranks, term_ranks), arrays.work.strings(KEYS)
+    for i, rows in enumerate(staying):
+        fresh = np.setdiff1d(np.arange(len(keys)), key_ranks[i], assume_unique=True)
+        mentions = rows.mentions(key_ranks[i], fresh, keys.take(fresh))
+        arrays.stage(MENTIONS).save(i, mentions)
+    if first < len(blocks):
+        engine.find_mentions(first)
+    counts = engine.write_gazetteer()
+    engine.write_postings(stats)
+    return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
 
 
 def _known_codes(block: Arrays, ranks: Array) -> Arrays:

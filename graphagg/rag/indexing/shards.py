@@ -20,8 +20,8 @@ from graphagg.execution.runner import InProcessRunner
 from graphagg.progress import Progress
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.indexing.build import publish_segments
-from graphagg.rag.indexing.change_blocks import StayingRows
-from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
+from graphagg.rag.indexing.change_blocks import StayingRows, write_tables
+from graphagg.rag.indexing.engine import KEYS, TableStages
 from graphagg.rag.indexing.merging import merge_strings
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -104,15 +104,7 @@ def _write_tables(engine: TableStages, shards: Sequence[PassageSnapshot]) -> dic
         term_ranks = merge_strings([of_shard for of_shard, _ in words], terms)
     with arrays.work.written() as folder:
         key_ranks = merge_strings(keys, GrowingStrings(folder, KEYS))
-    blocks = engine.take([of_shard for _, of_shard in words], key_ranks, term_ranks)
-    every = arrays.work.strings(KEYS)
-    for i, rows in enumerate(staying):
-        others = np.setdiff1d(np.arange(len(every)), key_ranks[i], assume_unique=True)
-        mentions = rows.mentions(key_ranks[i], others, every.take(others))
-        arrays.stage(MENTIONS).save(i, mentions)
-    counts = engine.write_gazetteer()
-    engine.write_postings(blocks)
-    return counts | {"terms": len(arrays.version.map("lexicon.bounds")) - 1}
+    return write_tables(engine, staying, [block for _, block in words], key_ranks, term_ranks)
 
 
 def _link_segments(writer: ArtifactWriter, shards: Sequence[PassageSnapshot]) -> None:

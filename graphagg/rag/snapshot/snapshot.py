@@ -45,7 +45,6 @@ KIND = "passages"
 REVISION = 20  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _CACHED = 12  # the last used views, masks of filters and searches
-_AFTER_HASH = chr(ord("#") + 1)
 
 
 class PassageSnapshot:
@@ -224,18 +223,13 @@ class PassageSnapshot:
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
     def rows_split_from(self, identifier: str) -> list[int]:
-        """The rows of the passage of this id and of the chunks that it was split into.
-
-        Ids that begin with `identifier#` are consecutive: O(log R) and their number.
-        """
-        row = self.row_of(identifier)
-        first, last = (
-            _position_of(self.corpus, self.by_id, _utf8(identifier + end))
-            for end in ("#", _AFTER_HASH)
-        )
-        rows = self.by_id[first:last].tolist()
-        chunks = [r for r in rows if self._is_split_from(r, identifier)]
-        return chunks if row is None else [row, *chunks]
+        """The rows of the passage of this id and of the chunks that it was split into."""
+        named = self.rows_named(identifier)
+        return [
+            r
+            for r in named
+            if self.corpus.id(r) == identifier or self._is_split_from(r, identifier)
+        ]
 
     def _is_split_from(self, row: int, document: str) -> bool:
         """Whether a row is a chunk that this library made of a document, by its id."""
@@ -311,20 +305,12 @@ class PassageSnapshot:
 
 
 def _row_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], identifier: str) -> int | None:
-    raw = _utf8(identifier)
-    position = _position_of(corpus, by_id, raw)
-    if position < len(by_id) and corpus.raw_id(row := int(by_id[position])) == raw:
+    raw, (first, *more) = identifier.encode(errors="surrogatepass"), corpus.segments
+    raw_id = corpus.raw_id if more else first.passages.ids.raw
+    position = bisect_left(by_id, raw, key=raw_id)
+    if position < len(by_id) and raw_id(row := int(by_id[position])) == raw:
         return row
     return None
-
-
-def _position_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], raw: bytes) -> int:
-    first, *more = corpus.segments
-    return bisect_left(by_id, raw, key=corpus.raw_id if more else first.passages.ids.raw)
-
-
-def _utf8(identifier: str) -> bytes:
-    return identifier.encode(errors="surrogatepass")
 
 
 def _postings(lexicon: Lexicon) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -118,9 +117,7 @@ class Words:
         words = np.bincount(of_theme, occurrences, themes)
         everywhere = np.bincount(term, occurrences)
         average = float(words.sum()) / max(int(np.count_nonzero(words)), 1)
-        rarity = np.zeros(len(everywhere))
-        for t in np.flatnonzero(everywhere).tolist():
-            rarity[t] = math.log(1 + average / everywhere[t])
+        rarity = np.log1p(average / np.maximum(everywhere, 1))
         weights: Doubles = occurrences / words[of_theme] * rarity[term]
         return weights
 

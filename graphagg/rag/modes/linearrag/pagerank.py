@@ -39,5 +39,5 @@ def personalized_pagerank(
     for _ in range(math.ceil(math.log(TOLERANCE) / math.log(damping) / 2)):
         reached = of_entities + graph.by_entity @ (scores * to_entities)
         scores = reset + graph.by_passage @ (reached * to_passages)
-    everything = float(scores.sum() + reached.sum())
+    everything = float(scores.sum() + reached.sum()) or 1.0
     return scores / everything, alpha / (total * everything)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 IMPORTED = (
-    "graphagg.cli.rag.index", "graphagg.cli.rag.search", "graphagg.cli.communities",
+    "graphagg.cli.builds.passages", "graphagg.cli.rag.search", "graphagg.cli.communities",
     "graphagg.cli.embed", "graphagg.cli.train", "graphagg.cli.serving.serve", "graphagg.rag",
     "graphagg.communities", "graphagg.embedding", "graphagg.nn", "graphagg.serve.http.app",
     "sentence_transformers", "spacy", "torch_geometric.nn",

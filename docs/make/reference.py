@@ -1,15 +1,13 @@
-"""The reference pages: of the commands, by typer; of Python, by what each package exports."""
+"""The reference pages: of the commands, by cyclopts; of Python, by what each package exports."""
 
 from __future__ import annotations
 
 import re
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import griffe
-import typer
-from typer.cli import get_docs_for_click
+from cyclopts import App
 
 API = {
     "rag": ("graphagg.rag", "graphagg.rag.answer"),
@@ -31,35 +29,24 @@ def pages() -> dict[str, str]:
 def _commands() -> dict[str, str]:
     from graphagg.cli.main import app
 
-    root = typer.main.get_command(app)
-    context = typer.Context(root, info_name="graphagg")
-    groups = {name: each for name, each in root.commands.items() if hasattr(each, "commands")}
-    made = {
-        f"reference/cli/{name}.md": _docs(group, context, name, "graphagg")
-        for name, group in groups.items()
-    }
-    for name in groups:
-        del root.commands[name]
+    commands = {name: each for name, each in app.resolved_commands().items() if name[0] != "-"}
+    groups = {name: each for name, each in commands.items() if each.default_command is None}
+    made = {f"reference/cli/{name}.md": _docs(group, name, 1) for name, group in groups.items()}
     listed = "\n".join(
-        f"* [`graphagg {name}`]({name}.md): {_summary(group)}" for name, group in groups.items()
+        f"* [`graphagg {name}`]({name}.md): {group.help}" for name, group in groups.items()
     )
-    head = "# Command line\n\nMade from the program; `graphagg COMMAND --help` shows the same.\n\n"
-    top = _docs(root, context, "graphagg", "").partition("\n")[2]
-    made["reference/cli/index.md"] = f"{head}Groups of commands:\n\n{listed}\n{top}"
+    head = "# Command line\n\nMade from the program; `graphagg COMMAND --help` shows the same."
+    alone = [_docs(each, name, 2) for name, each in commands.items() if name not in groups]
+    made["reference/cli/index.md"] = "\n\n".join([head, "Groups of commands:", listed, *alone])
     return made
 
 
-def _docs(command: Any, context: Any, name: str, prefix: str) -> str:
-    text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix=prefix)
-    text = re.sub(r"^(#+) `(.+)`$", r"\1 \2", text, flags=re.MULTILINE)
-    text = re.sub(r"(<br/?>)?\n?^Example: (.+)$", r"\n```bash\n\2\n```", text, flags=re.MULTILINE)
-    for child, each in getattr(command, "commands", {}).items():  # whole, where typer cuts them
-        text = re.sub(rf"^\* `{child}`: .*$", f"* `{child}`: {_summary(each)}", text, flags=re.M)
-    return text.replace("```console\n$ ", "```text\n")
-
-
-def _summary(command: Any) -> str:
-    return " ".join((command.help or "").split("\n\n")[0].split())
+def _docs(command: App, name: str, level: int) -> str:
+    text = command.generate_docs(heading_level=level, usage_name=f"graphagg {name}")
+    text = re.sub(r"^## Table of Contents\n\n(?: *- .*\n)+\n", "", text, flags=re.MULTILINE)
+    text = re.sub(rf"^(#+) ({name}\b.*)$", r"\1 graphagg \2", text, flags=re.MULTILINE)
+    text = re.sub(r"^Example: (.+(?:\n\S.*)*)$", r"```bash\n\1\n```", text, flags=re.MULTILINE)
+    return text.replace(f"](#{name}-", f"](#graphagg-{name}-").replace("```console", "```text")
 
 
 def _api() -> dict[str, str]:

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from os import PathLike, fspath
-from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 from rich.table import Table
 
-from graphagg.cli.folders import LOCAL, PLACE, Directory
+from graphagg.cli.folders import Directory, LocalPath, Place
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote.pulling import pull as pull_index
 from graphagg.store.remote.pushing import push as push_index
 
-INFO = "Example: graphagg info idx"
-VERIFY = "Example: graphagg verify idx"
-PUSH = "Example: graphagg push idx s3://bucket/idx"
-PULL = "Example: graphagg pull s3://bucket/idx idx"
-
 Url = Annotated[
-    PathLike[str],
-    typer.Argument(
+    Place,
+    Parameter(
         help="An address such as s3://bucket/idx, gs://, abfss:// or hdfs://; for reading also "
-        "https:// and hf://.",
-        **PLACE | {"metavar": "url"},
+        "https:// and hf://."
     ),
 ]
-Folder = Annotated[
-    Path, typer.Argument(help="The index directory.", **LOCAL | {"metavar": "directory"})
-]
+Folder = Annotated[LocalPath, Parameter(help="The index directory.")]
 
 
-def info(directory: Directory, as_json: AsJson = False) -> None:
-    """Show the manifest of an index: kind, version, counts, models and parameters."""
+@command
+def info(directory: Directory, *, as_json: AsJson = False) -> None:
+    """Show the manifest of an index: kind, version, counts, models and parameters.
+
+    Example: graphagg info idx
+    """
     if isinstance(parse_location(directory), Address):
         manifest = manifest_at(directory)
     else:
@@ -62,15 +57,23 @@ def info(directory: Directory, as_json: AsJson = False) -> None:
     out.print(table)
 
 
-def verify(directory: Directory, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum; nothing is changed."""
+@command
+def verify(directory: Directory, *, as_json: AsJson = False) -> None:
+    """Compare every file of an index with its checksum; nothing is changed.
+
+    Example: graphagg verify idx
+    """
     files = len(verify_at(directory).files)
     text = f"{directory}: intact, {files} files compared"
-    show({"directory": fspath(directory), "files": files, "intact": True}, text, as_json)
+    show({"directory": directory, "files": files, "intact": True}, text, as_json)
 
 
-def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
-    """Publish an index on a store; objects that are already there are not sent again."""
+@command
+def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
+    """Publish an index on a store; objects that are already there are not sent again.
+
+    Example: graphagg push idx s3://bucket/idx
+    """
     with progress_report() as progress:
         sent = push_index(directory, url, progress=progress)
     text = (
@@ -79,11 +82,15 @@ def push(directory: Folder, url: Url, as_json: AsJson = False) -> None:
         f"there already {sent.kept:,}, {sent.kept_bytes:,} bytes; "
         f"removed {sent.removed:,}"
     )
-    show({"url": fspath(url), **asdict(sent)}, text, as_json)
+    show({"url": url, **asdict(sent)}, text, as_json)
 
 
-def pull(url: Url, directory: Folder, as_json: AsJson = False) -> None:
-    """Download an index from a store into a folder; files that are already here stay."""
+@command
+def pull(url: Url, directory: Folder, *, as_json: AsJson = False) -> None:
+    """Download an index from a store into a folder; files that are already here stay.
+
+    Example: graphagg pull s3://bucket/idx idx
+    """
     with progress_report() as progress:
         brought = pull_index(url, directory, progress=progress)
     text = (

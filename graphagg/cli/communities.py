@@ -1,20 +1,16 @@
-"""`graphagg communities`: build, query and change an index of communities, or partition a graph.
-
-The options of `build` come from `cli/builds/graphs.py`.
-"""
+"""`graphagg communities`: query and change an index of communities, or partition a graph."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from os import PathLike
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
 
-from graphagg.cli.builds.graphs import CommunitiesBuild, find_edges
-from graphagg.cli.builds.run import build_command, merge_indices
-from graphagg.cli.folders import Directory, K, OutDir, Shards, opened
+from graphagg.cli.builds.graphs import find_edges
+from graphagg.cli.builds.run import merge_indices
+from graphagg.cli.folders import Directory, K, OfQuestions, OutDir, Shards, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -27,7 +23,6 @@ from graphagg.cli.output.console import (
     progress_report,
 )
 from graphagg.cli.output.results import print_members
-from graphagg.cli.shell import EXTRA
 from graphagg.communities.config import Method, check_method
 from graphagg.errors import InvalidParameter
 from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
@@ -35,30 +30,12 @@ from graphagg.graph.reading.settings import EdgeReading, NeededWeights, Weighted
 if TYPE_CHECKING:
     from graphagg.communities import Community
 
-app = typer.Typer(help="Communities around seed vertices, in milliseconds.", no_args_is_help=True)
-
-RandomState = Annotated[int, typer.Option(help="Seed of every random choice.")]
-
-_BUILD = "Example: graphagg communities build edges.txt.gz --out comm --kind undirected"
-_QUERY = "Example: graphagg communities query comm --seed alice --seed bob -k 20"
-_STRUCTURE = "Example: graphagg communities structure comm --seed alice --out community.svg"
-_EVAL = "Example: graphagg communities eval comm truth.txt --method fused --method jaccard"
-_ADD = "Example: graphagg communities add comm new_edges.csv"
-_DELETE = "Example: graphagg communities delete comm --vertex alice --vertex bob"
-_MERGE = "Example: graphagg communities merge comm-2024 comm-2025 --out comm"
-_DETECT = "Example: graphagg communities detect edges.csv --out communities.csv"
-_TABLE_OUT = "File to write: .csv, .parquet or .json; the graph as .graphml or .gexf."
+RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
+Target = Annotated[Path | None, Parameter("--out")]
 _SHOWN = 1_000
 """Members in a table at most: 100,000 would take 20 seconds."""
 _SIZES = 10
 """Communities whose sizes are printed."""
-_SHELL = (
-    "Example: graphagg communities shell comm --method jaccard\n\n"
-    "Example: printf 'alice bob\\nstructure --seed alice\\n' | graphagg communities shell comm"
-)
-
-
-app.command("build", epilog=_BUILD)(build_command(CommunitiesBuild))
 
 
 @dataclass(frozen=True)
@@ -73,11 +50,11 @@ class QueryOptions:
     """
 
     seed: list[str] | None = None
-    k: int = field(default=50, metadata=K)
-    sweep: bool = field(default=False, metadata={"flags": "--sweep"})
+    k: K = 50
+    sweep: Annotated[bool, Parameter(negative="")] = False
     method: Method = "fused"
 
-    def community(self, directory: PathLike[str]) -> Community:
+    def community(self, directory: str) -> Community:
         """Answer the query from an index."""
         from graphagg.communities import CommunityIndex
 
@@ -86,13 +63,17 @@ class QueryOptions:
             return index.query(self.seed or [], k, method=self.method)
 
 
+@command
 def query(
-    directory: Directory,
-    query: QueryOptions,
-    target: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
-    as_json: AsJson = False,
+    directory: Directory, *, query: QueryOptions, target: Target = None, as_json: AsJson = False
 ) -> None:
-    """Find the community of some vertices."""
+    """Find the community of some vertices.
+
+    Example: graphagg communities query comm --seed alice --seed bob -k 20
+
+    Options:
+        target: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+    """
     community = query.community(directory)
     if target is not None:
         community.save(target)
@@ -110,22 +91,25 @@ def query(
         err.print(f"note: {note}", markup=False)
 
 
+@command
 def structure(
     directory: Directory,
+    *,
     query: QueryOptions,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            help="Write a picture (.png, .svg), a table (.csv, .parquet, .json) or the similarity "
-            "graph (.graphml, .gexf).",
-        ),
-    ] = None,
-    resolution: Annotated[float, typer.Option(help="Larger gives more sub-communities.")] = 1.0,
+    picture: Target = None,
+    resolution: float = 1.0,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Split a community into sub-communities, and draw them."""
+    """Split a community into sub-communities, and draw them.
+
+    Example: graphagg communities structure comm --seed alice --out community.svg
+
+    Options:
+        picture: write a picture (.png, .svg), a table (.csv, .parquet, .json) or the similarity
+            graph (.graphml, .gexf).
+        resolution: larger gives more sub-communities.
+    """
     community = query.community(directory)
     similarity = community.structure(resolution=resolution, random_state=random_state)
     if picture is not None:
@@ -139,43 +123,53 @@ def structure(
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
-@app.command("shell", epilog=_SHELL, context_settings=EXTRA)
-def shell(context: typer.Context, directory: Directory) -> None:
-    """Explore communities at a prompt, or with lines on standard input.
+def shell(directory: Directory, /, *options: OfQuestions) -> int:
+    r"""Explore communities at a prompt, or with lines on standard input.
 
-    A line holds seed vertices, or a command of this group without the index; help lists them.
-    Options of query given here apply to each line of seeds.
+    A line holds seed vertices, or a command of this group without the index;
+    help lists them. Options of query given here apply to each line of seeds.
+
+    Example: graphagg communities shell comm --method jaccard
+
+    Example: printf 'alice bob\nstructure --seed alice\n' | graphagg communities
+    shell comm
     """
-    from graphagg.cli.shell import Shell, converse, split
+    from graphagg.cli.shell import converse, split
     from graphagg.communities import CommunityIndex
 
     def seeds(line: str) -> list[str]:
         return [word for seed in split(line) for word in ("--seed", seed)]
 
-    prompt = Shell(app, directory, "query", seeds, context.args)
-    with CommunityIndex.open(directory) as index:
-        raise typer.Exit(converse(prompt, index, "communities"))
+    return converse(CommunityIndex, "communities", "query", seeds, directory, options)
 
 
-@app.command("eval", epilog=_EVAL)
+@command
 def evaluate(
     directory: Directory,
-    communities: Annotated[Path, typer.Argument(help="The true communities.")],
-    seeds: Annotated[int, typer.Option(help="Number of seeds drawn per community.")] = 5,
-    draws: Annotated[int, typer.Option(help="Number of draws of seeds per community.")] = 5,
-    min_size: Annotated[int, typer.Option(help="Smallest community.")] = 12,
-    max_size: Annotated[int | None, typer.Option(help="Largest community.")] = None,
-    max_communities: Annotated[
-        int | None, typer.Option(help="Number of communities, drawn at random.")
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(help="A method; repeat it to compare.", show_default="fused"),
-    ] = None,
+    communities: Path,
+    *,
+    seeds: int = 5,
+    draws: int = 5,
+    min_size: int = 12,
+    max_size: int | None = None,
+    max_communities: int | None = None,
+    method: list[str] | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the recall of true communities from a few of their members."""
+    """Measure the recall of true communities from a few of their members.
+
+    Example: graphagg communities eval comm truth.txt --method fused --method jaccard
+
+    Options:
+        communities: the true communities.
+        seeds: number of seeds drawn per community.
+        draws: number of draws of seeds per community.
+        min_size: smallest community.
+        max_size: largest community.
+        max_communities: number of communities, drawn at random.
+        method: a method; repeat it to compare. None: fused.
+    """
     from graphagg.communities import CommunityIndex
     from graphagg.communities.evaluation import draw_seeds, read_communities
     from graphagg.communities.evaluation import evaluate as measure
@@ -211,18 +205,25 @@ def evaluate(
     )
 
 
+@command
 def detect_all(
-    edges: Annotated[list[str], typer.Argument(help="Edges, as communities build takes them.")],
+    edges: list[str],
+    *,
     reading: WeightedReading,
-    written: Annotated[Path | None, typer.Option("--out", help=_TABLE_OUT)] = None,
-    resolution: Annotated[
-        list[float] | None,
-        typer.Option(help="Larger gives more communities; repeat it to compare.", show_default="1"),
-    ] = None,
+    written: Target = None,
+    resolution: list[float] | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Partition a whole graph into communities, without an index and without seeds."""
+    """Partition a whole graph into communities, without an index and without seeds.
+
+    Example: graphagg communities detect edges.csv --out communities.csv
+
+    Options:
+        edges: edges, as communities build takes them.
+        written: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+        resolution: larger gives more communities; repeat it to compare. None: 1.
+    """
     from graphagg.communities import sweep
 
     resolutions = resolution or [1.0]
@@ -263,13 +264,17 @@ def detect_all(
         err.print("--out FILE writes the partition: .csv, .parquet, .json, .graphml", markup=False)
 
 
+@command
 def add(
-    directory: Directory,
-    edges: Annotated[Path, typer.Argument(help="Edges to add.")],
-    reading: NeededWeights,
-    as_json: AsJson = False,
+    directory: Directory, edges: Path, *, reading: NeededWeights, as_json: AsJson = False
 ) -> None:
-    """Add edges; the result equals a build of the larger graph. Weights add up."""
+    """Add edges; the result equals a build of the larger graph. Weights add up.
+
+    Example: graphagg communities add comm new_edges.csv
+
+    Options:
+        edges: edges to add.
+    """
     from graphagg.communities import CommunityIndex
 
     meter = Meter()
@@ -278,14 +283,23 @@ def add(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
+@command
 def delete(
     directory: Directory,
+    *,
     reading: EdgeReading,
-    edges: Annotated[Path | None, typer.Option(help="Edges to delete; vertices stay.")] = None,
-    vertex: Annotated[list[str] | None, typer.Option(help="A vertex to delete; repeat it.")] = None,
+    edges: Path | None = None,
+    vertex: list[str] | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete edges, or vertices with their edges; the result equals a build of the rest."""
+    """Delete edges, or vertices with their edges; the result equals a build of the rest.
+
+    Example: graphagg communities delete comm --vertex alice --vertex bob
+
+    Options:
+        edges: edges to delete; vertices stay.
+        vertex: a vertex to delete; repeat it.
+    """
     from graphagg.communities import CommunityIndex
 
     if (edges is None) == (not vertex):
@@ -299,16 +313,12 @@ def delete(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-app.command("query", epilog=_QUERY)(command(query))
-app.command("structure", epilog=_STRUCTURE)(command(structure))
-app.command("detect", epilog=_DETECT)(command(detect_all))
-app.command("add", epilog=_ADD)(command(add))
-app.command("delete", epilog=_DELETE)(command(delete))
+@command
+def merge(shards: Shards, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+    """Merge indices of parts of a graph; the result equals one build of all edges.
 
-
-@app.command("merge", epilog=_MERGE)
-def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
-    """Merge indices of parts of a graph; the result equals one build of all edges."""
+    Example: graphagg communities merge comm-2024 comm-2025 --out comm
+    """
     from graphagg.communities import CommunityIndex
 
     merge_indices(CommunityIndex, shards, out_dir, as_json)

@@ -9,31 +9,34 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import typer
+from cyclopts import Parameter
 
 from graphagg import kernels
-from graphagg.cli.folders import LOCAL
+from graphagg.cli.folders import LocalPath
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.output.results import print_hits, print_members
 from graphagg.errors import MissingExtra
-
-EPILOG = "Example: graphagg demo --out build/demo"
-WARM = "Example: graphagg warm"
 
 _SEEDS = ("Enjolras", "Gavroche")
 _VERTEX = "Valjean"
 
 
+@command
 def demo(
-    out_dir: Annotated[Path, typer.Option("--out", help="Where the indices go.", **LOCAL)] = Path(
-        "build/demo"
-    ),
+    *,
+    out_dir: Annotated[LocalPath, Parameter("--out")] = Path("build/demo"),
     as_json: AsJson = False,
 ) -> None:
     """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
 
     The three parts need the extras `fast`, `communities`, and `embedding`. A part without its extra
     is skipped, and the command that installs it is printed.
+
+    Example: graphagg demo --out build/demo
+
+    Options:
+        out_dir: where the indices go.
     """
     meter = Meter()
     figures, left_out = _run(out_dir, not as_json)
@@ -48,11 +51,14 @@ def demo(
         out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
 
 
+@command
 def warm() -> None:
     """Compile most of what larger inputs need, once per installation, ahead of other commands.
 
     Small inputs need no compiled code. Without this command the first larger input compiles it,
     which takes half a minute in all.
+
+    Example: graphagg warm
     """
     meter = Meter()
     kernels.compile_always()

@@ -7,42 +7,31 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-import typer
+from cyclopts import Parameter
 
-from graphagg.store.addresses import local_folder, parse_location
+from graphagg.store.addresses import Location, local_folder, parse_location
 from graphagg.store.index import Index
 
-LOCAL: dict[str, Any] = {"parser": local_folder, "metavar": "PATH"}
-"""Settings of an argument that takes a local folder, not the address of a store."""
-PLACE: dict[str, Any] = {"parser": parse_location, "metavar": "PATH"}
-"""Settings of an argument that takes a folder, or an address such as `s3://bucket/idx`."""
-
-_SOURCE = "source.json"
-
-K: dict[str, Any] = {"flags": ("--k", "-k")}
-"""Settings of the option for the number of results."""
-
+LocalPath = Annotated[Path, Parameter(converter=lambda _, tokens: local_folder(tokens[0].value))]
+"""A local folder, not the address of a store."""
+Place = Annotated[str, Parameter(validator=lambda _, value: parse_location(value))]
+"""A folder, or an address such as `s3://bucket/idx`."""
 Directory = Annotated[
-    PathLike[str],
-    typer.Argument(
-        help="The index directory, or its address on a store, such as s3://bucket/idx.",
-        **PLACE | {"metavar": "directory"},
-    ),
+    Place,
+    Parameter(help="The index directory, or its address on a store, such as s3://bucket/idx."),
 ]
 Shards = Annotated[
-    list[Path],
-    typer.Argument(
-        help="Indices of the parts, built with the same parameters and models.",
-        **PLACE | {"metavar": "shards"},
-    ),
+    list[Place], Parameter(help="Indices of the parts, built with the same parameters and models.")
 ]
-OutDir = Annotated[PathLike[str], typer.Option("--out", help="Where the index goes.", **PLACE)]
+OutDir = Annotated[Place, Parameter("--out", help="Where the index goes.")]
+K = Annotated[int, Parameter(("--k", "-k"))]
+OfQuestions = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
+"""An option of a shell, which it passes on to its questions."""
 
-
+_SOURCE = "source.json"
 AnyIndex = TypeVar("AnyIndex", bound=Index[Any])
 _SHELL_INDEX: ContextVar[Any] = ContextVar("index", default=None)
 
@@ -58,7 +47,7 @@ def kept_open(index: Any) -> Iterator[None]:
 
 
 @contextmanager
-def opened(kind: type[AnyIndex], directory: PathLike[str]) -> Iterator[AnyIndex]:
+def opened(kind: type[AnyIndex], directory: Location) -> Iterator[AnyIndex]:
     """Open the index of a command; in a shell, use the one that is open."""
     index = _SHELL_INDEX.get()
     if isinstance(index, kind):
@@ -68,7 +57,7 @@ def opened(kind: type[AnyIndex], directory: PathLike[str]) -> Iterator[AnyIndex]
         yield index
 
 
-def remember_source(directory: PathLike[str], source: Path) -> None:
+def remember_source(directory: Location, source: Path) -> None:
     """Record the folder or file from which a local index was made, beside its manifest."""
     location = parse_location(directory)
     if isinstance(location, Path):
@@ -77,7 +66,7 @@ def remember_source(directory: PathLike[str], source: Path) -> None:
         (location / _SOURCE).write_text(text, encoding="ascii")
 
 
-def source_of(directory: PathLike[str]) -> Path | None:
+def source_of(directory: Location) -> Path | None:
     """The folder or file from which an index was made; None if it is not known."""
     location = parse_location(directory)
     try:

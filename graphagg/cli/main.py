@@ -4,74 +4,104 @@ from __future__ import annotations
 
 import sys
 import warnings
-from importlib import import_module
-from typing import Annotated, Any
 
-import typer
+from cyclopts import App
 
 from graphagg import __version__
-from graphagg.cli.options import command, with_flags
+from graphagg.cli.failures import FAILURES, failure
+from graphagg.cli.options import heading
 from graphagg.cli.output.console import err
-from graphagg.errors import GraphAggError
+from graphagg.cli.settings import use_file
 
-_INTERRUPTED = 130  # typer's exit code for Ctrl-C
 _GROUPS = {
-    "rag": "rag.commands", "communities": "communities", "embed": "embed", "job": "builds.jobs",
-}  # fmt: skip
-"""The file of each group of commands, which has an `app`."""
+    "rag": "Multi-hop passage retrieval without an LLM.",
+    "communities": "Communities around seed vertices, in milliseconds.",
+    "embed": "Vectors of vertices, from pieces of a graph.",
+    "job": "Jobs of Spark, as spark-submit runs them.",
+}
 _COMMANDS = {
-    "demo": "demo", "warm": "demo", "dedup": "rag.dedup", "build": "builds.recipe",
-    "train": "train", "predict": "predict", "mcp": "serving.mcp", "serve": "serving.serve",
-    "info": "artifact", "verify": "artifact", "push": "artifact", "pull": "artifact",
-}  # fmt: skip
-"""The file of each command, which has a function of its name."""
+    "demo": "demo:demo",
+    "warm": "demo:warm",
+    "dedup": "rag.dedup:dedup",
+    "build": "builds.recipe:build",
+    "train": "train:train",
+    "predict": "predict:predict",
+    "mcp": "serving.mcp:mcp",
+    "serve": "serving.serve:serve",
+    "info": "artifact:info",
+    "verify": "artifact:verify",
+    "push": "artifact:push",
+    "pull": "artifact:pull",
+    "rag index": "builds.jobs:build_passages",
+    "rag add": "rag.changes:add",
+    "rag sync": "rag.sync:sync",
+    "rag update": "rag.changes:update",
+    "rag delete": "rag.changes:delete",
+    "rag compact": "rag.changes:compact",
+    "rag merge": "rag.changes:merge",
+    "rag search": "rag.search:search",
+    "rag explain": "rag.search:explain",
+    "rag shell": "rag.search:shell",
+    "rag warm": "rag.search:warm",
+    "rag graph": "rag.explore:graph",
+    "rag map": "rag.explore:map_",
+    "rag similar": "rag.explore:similar",
+    "rag answer": "rag.answer:answer",
+    "rag eval": "rag.evaluation:evaluate",
+    "communities build": "builds.jobs:build_communities",
+    "communities query": "communities:query",
+    "communities structure": "communities:structure",
+    "communities shell": "communities:shell",
+    "communities eval": "communities:evaluate",
+    "communities detect": "communities:detect_all",
+    "communities add": "communities:add",
+    "communities delete": "communities:delete",
+    "communities merge": "communities:merge",
+    "embed build": "builds.jobs:build_embed",
+    "embed add": "embed:add",
+    "embed neighbors": "embed:neighbors",
+    "embed export": "embed:export",
+    "job communities": "builds.jobs:job_communities",
+    "job embed": "builds.jobs:job_embed",
+    "job passages": "builds.jobs:job_passages",
+    "job query_communities": "builds.jobs:job_query_communities",
+    "job neighbors": "builds.jobs:job_neighbors",
+    "job retrieve": "builds.jobs:job_retrieve",
+}
+"""The file of each command and its function."""
 
 
-def make_app(only: str | None = None, command_of_rag: str | None = None) -> typer.Typer:
-    """Make the command line, or `only` one command or group; of `rag`, `command_of_rag`."""
-    app = typer.Typer(
-        name="graphagg",
-        help="Graph processing and retrieval at linear cost.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
+def make_app(name: str, text: str = "", version: str | None = None) -> App:
+    """An application of cyclopts as all commands run in."""
+    return App(
+        name,
+        text,
+        version=version,
+        version_flags=("--version",) if version else (),
+        config=use_file,
+        group_parameters=heading("Options"),
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
     )
-    app.callback()(_root)
-    for name, module in _GROUPS.items():
-        if only in (None, name):
-            file = _file(module)
-            app.add_typer(file.make_app(command_of_rag) if name == "rag" else file.app, name=name)
-    for name, module in _COMMANDS.items():
-        if only in (None, name):
-            file = _file(module)
-            epilog = getattr(file, name.upper(), None) or file.EPILOG
-            function = getattr(file, name)
-            app.command(name, epilog=epilog)(command(function) if name == "dedup" else function)
-    return app
 
 
-def _file(name: str) -> Any:
-    return import_module(f"graphagg.cli.{name}")
+app = make_app("graphagg", "Graph processing and retrieval at linear cost.", version=__version__)
+app.register_install_completion_command()
 
 
-def __getattr__(name: str) -> typer.Typer:
-    """`app` with all commands, made at its first use."""
-    if name == "app":
-        return make_app()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+@app.command(name="--show-completion")
+def _show_completion() -> None:
+    """Show completion for the current shell, to copy it or customize the installation."""
+    sys.stdout.write(app.generate_completion())
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Graph processing and retrieval at linear cost."""
+for _name, _text in _GROUPS.items():
+    app.command(make_app(_name, _text))
+for _name, _place in _COMMANDS.items():
+    _group, _, _leaf = _name.rpartition(" ")
+    (app[_group] if _group else app).command(f"graphagg.cli.{_place}", name=_leaf)
 
 
 def main() -> None:
@@ -79,32 +109,12 @@ def main() -> None:
     # PyTorch Geometric calls `torch.jit` when it is imported, and PyTorch warns.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
-    asked, inner = (*sys.argv[1:3], None, None)[:2]
+    called = app.parse_commands([word for word in sys.argv[1:] if word[:1] != "-"])[1][-1]
     try:
-        of_rag = inner if asked == "rag" and inner in _file("rag.commands").FILES else None
-        app = make_app(asked if asked in _GROUPS or asked in _COMMANDS else None, of_rag)
-        app(prog_name="graphagg")  # completion goes by this name
-    except GraphAggError as error:
-        message = with_flags(str(error), typer.main.get_command(app), sys.argv[1:])
-        sys.exit(_fail(message, error.exit_code))
-    except OSError as error:
-        sys.exit(_fail(f"{error.filename or 'file system'}: {error.strerror or error}", 1))
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:
-            notes = "".join(f"; {note}" for note in _notes(end))
-            _fail(f"interrupted; nothing that was there before has changed{notes}", _INTERRUPTED)
-        raise
-
-
-def _notes(error: BaseException | None) -> list[str]:
-    """The notes of an error and of its causes."""
-    notes: list[str] = []
-    while error is not None:
-        notes += getattr(error, "__notes__", [])
-        error = error.__cause__ or error.__context__
-    return notes
-
-
-def _fail(message: str, code: int) -> int:
-    err.print(f"error: {message}", style="bold red", markup=False, soft_wrap=True)
-    return code
+        if called.default_command is None and "--version" not in sys.argv:
+            called.resolved_commands()  # else the help would not describe them
+        app(sys.argv[1:])
+    except FAILURES as error:
+        message, code = failure(error, app, sys.argv[1:])
+        err.print(f"error: {message}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(code)

@@ -1,12 +1,15 @@
-"""Options of commands, derived from dataclasses: each field declares one option.
+"""Options of commands, derived from functions and dataclasses.
 
-    field `max_piece_edges`     option `--max-piece-edges`, environment variable
-                                `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
-    its type                    the accepted values; the fields of a nested dataclass are options
-    its default                 the default; without one the option is required
-    its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
-    its metadata                `panel` (heading in the help), `argument` (positional), `flags`
-                                (other names of the option), and parameters of `typer.Option`
+    parameter before `*`        a positional argument
+    parameter after `*`         an option; its help is its text in "Options"
+    parameter of a dataclass    an option for each field, also of nested dataclasses:
+      field `max_piece_edges`     option `--max-piece-edges`, environment variable
+                                  `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
+      its type                    the accepted values
+      its default                 the default; without one the option is required
+      its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
+      its metadata                `panel` (heading in the help), `argument` (positional), `flags`
+                                  (`--x/--no-x`; `--x`: no form for false)
 
 In `Annotated[Config, function]` the function makes the value: its parameters are options too, and
 with `**fields` also the fields of `Config`. `Annotated[Config, Group(...)]` lists the options.
@@ -17,18 +20,24 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from inspect import Parameter
-from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache, partial
+from inspect import Parameter, Signature
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-import typer
+from cyclopts import Group as Panel
+from cyclopts import Parameter as Setting
 
-from graphagg.cli.settings import use_file
-from graphagg.fields import text_of
+from graphagg.fields import text_of, texts_in
 
 PREFIX = "GRAPHAGG"
+
+
+@cache
+def heading(name: str) -> Panel:
+    """A heading in the help; those made first come first."""
+    return Panel.create_ordered(name)
 
 
 @dataclass(frozen=True)
@@ -57,16 +66,24 @@ class Group:
         )
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def as_command(**settings: Any) -> Callable[[Function], Function]:
+    """A decorator that is `command` with settings."""
+    return partial(command, **settings)
+
+
 def command(
-    function: Callable[..., None],
+    function: Function,
     *,
     table: str | None = None,
     fixed: Mapping[str, Any] | None = None,
     hidden: Collection[str] = (),
     unlisted: Collection[str] = (),
     positional: bool = True,
-) -> Callable[..., None]:
-    """A function for typer, with one parameter for each option.
+) -> Function:
+    """A function for cyclopts, with one parameter for each option; also a decorator.
 
     Args:
         function: the command; parameters that are dataclasses become options.
@@ -76,48 +93,75 @@ def command(
         unlisted: options that are not in the help.
         positional: whether fields marked `argument` are positional.
     """
-    fixed = fixed or {}
-    groups: dict[str, Group] = {}
-    plain: list[str] = []
-    parameters: list[Parameter] = []
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        group = _group(parameter.annotation, positional)
-        if group is None:
-            plain.append(parameter.name)
-            parameters.append(parameter)
-        else:
-            groups[parameter.name] = group
-            parameters += group.options()
-
-    def run(**values: Any) -> None:
-        values |= fixed
-        function(
-            **{name: values[name] for name in plain},
-            **{name: group.value(values) for name, group in groups.items()},
-        )
-
+    whole = Group(function, _of_function(function, positional))
+    parameters = [each for each in whole.options() if each.name not in {*(fixed or ()), *hidden}]
     if table is not None:
-        parameters.append(_config_file(table))
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            _changed(p, hidden=True) if p.name in unlisted else _changed(p)
-            for p in parameters
-            if p.name not in {*fixed, *hidden}
-        ]
-    )
-    run.__doc__, run.__name__ = function.__doc__, function.__name__
-    return run
+        text = (
+            f"TOML file with options in its table {table}; options on the command line and "
+            f"environment variables such as {PREFIX}_FORCE override it.",
+            None,
+        )
+        parameters.append(option("config", str | None, None, text, "How it runs", env=True))
+    parameters = [_with(each, show=False) if each.name in unlisted else each for each in parameters]
+    signature = Signature(sorted(parameters, key=lambda each: each.kind))
+
+    def run(*arguments: Any, **options: Any) -> Any:
+        bound = signature.bind(*arguments, **options)
+        bound.apply_defaults()
+        return whole.value({**bound.arguments, **(fixed or {})})
+
+    about = inspect.cleandoc(function.__doc__ or "").partition("\n\nOptions:\n")[0]
+    run.__doc__ = "\n\n".join(" ".join(each.split()) for each in about.split("\n\n"))
+    run.__name__, run.__module__ = function.__name__, function.__module__
+    vars(run).update(__signature__=signature, table=table)
+    return cast(Function, run)
 
 
-def _changed(parameter: Parameter, **settings: Any) -> Parameter:
-    """A keyword parameter whose typer option has other settings."""
-    annotation = parameter.annotation
-    if settings:
-        kind, info = get_args(annotation)
-        info = copy(info)
-        vars(info).update(settings)
-        annotation = Annotated[kind, info]
-    return parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=annotation)
+def option(
+    name: str,
+    hint: Any,
+    default: Any,
+    text: tuple[str, str | None],
+    panel: str | None = None,
+    *,
+    env: bool = False,
+    positional: bool = False,
+    flags: str | None = None,
+) -> Parameter:
+    """One option; `text` is its help and the meaning of None."""
+    settings: dict[str, Any] = {"negative_iterable": ()}
+    if text[0]:
+        settings["help"] = text[0]
+    if default is False or (text[1] and default is None):
+        settings["show_default"] = default is None and text[1]
+    if panel is not None:
+        settings["group"] = heading(panel)
+    if env:
+        settings |= {"env_var": f"{PREFIX}_{name.upper()}", "show_env_var": False}
+    if _is_integer(hint):
+        settings["converter"] = _integer
+    if flags is not None:
+        settings["negative"] = flags.partition("/")[2]
+    kind = Parameter.POSITIONAL_ONLY if positional else Parameter.KEYWORD_ONLY
+    return _with(Parameter(name, kind, default=default, annotation=hint), **settings)
+
+
+def _is_integer(hint: Any) -> bool:
+    is_wrapped = get_origin(hint) in (Annotated, Union, UnionType)
+    return hint is int or (is_wrapped and any(map(_is_integer, get_args(hint))))
+
+
+def _integer(_: Any, tokens: Sequence[Any]) -> int:
+    """An integer; cyclopts would round 3.5."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is no integer") from None
+
+
+def _with(parameter: Parameter, **settings: Any) -> Parameter:
+    annotation: Any = Annotated[parameter.annotation, Setting(**settings)]
+    return parameter.replace(annotation=annotation)
 
 
 def _group(annotation: Any, positional: bool) -> Group | None:
@@ -132,62 +176,41 @@ def _group(annotation: Any, positional: bool) -> Group | None:
         if not is_dataclass(kind) or not isinstance(kind, type):
             return None
         return Group(kind, _of_fields(kind, positional, panel))
-    parameters = inspect.signature(make, eval_str=True).parameters
-    options = {
-        name: _changed(
-            parameter, envvar=f"{PREFIX}_{name.upper()}", show_envvar=False, rich_help_panel=panel
-        )
-        for name, parameter in parameters.items()
-        if parameter.kind is not Parameter.VAR_KEYWORD
-    }
-    takes_fields = len(options) < len(parameters)
+    options = _of_function(make, positional, panel, env=True)
+    takes_fields = len(options) < len(inspect.signature(make).parameters)
     return Group(make, (_of_fields(kind, positional, panel) if takes_fields else {}) | options)
+
+
+def _of_function(
+    function: Callable[..., Any], positional: bool, panel: str | None = None, *, env: bool = False
+) -> dict[str, Parameter | Group]:
+    texts = texts_in(function.__doc__, "Options")
+    parameters = inspect.signature(function, eval_str=True).parameters
+    return {
+        name: _group(each.annotation, positional)
+        or option(
+            name, each.annotation, each.default, help_in(texts.get(name, ""), parameters), panel,
+            env=env, positional=each.kind is Parameter.POSITIONAL_OR_KEYWORD,
+            flags="" if each.default is False else None,
+        )
+        for name, each in parameters.items()
+        if each.kind is not Parameter.VAR_KEYWORD
+    }  # fmt: skip
 
 
 def _of_fields(kind: type, positional: bool, panel: str | None) -> dict[str, Parameter | Group]:
     hints = get_type_hints(kind, include_extras=True)
     return {
         each.name: _group(hints[each.name], positional)
-        or _option(kind, each, hints[each.name], positional, panel)
+        or option(
+            each.name, hints[each.name],
+            Parameter.empty if each.default is MISSING else each.default,
+            help_of(kind, each.name), each.metadata.get("panel", panel), env=True,
+            positional=positional and "argument" in each.metadata,
+            flags=each.metadata.get("flags"),
+        )
         for each in fields(kind)
-    }
-
-
-def _option(
-    kind: type, each: Field[Any], hint: Any, positional: bool, panel: str | None
-) -> Parameter:
-    default = Parameter.empty if each.default is MISSING else each.default
-    settings = dict(each.metadata)
-    flags, argument = settings.pop("flags", ()), settings.pop("argument", False)
-    flags = (flags,) if isinstance(flags, str) else flags
-    text, shown = help_of(kind, each.name)
-    settings.setdefault("help", text)
-    if shown is not None and default is None:
-        settings["show_default"] = shown
-    settings |= {
-        "envvar": f"{PREFIX}_{each.name.upper()}",
-        "show_envvar": False,
-        "rich_help_panel": settings.pop("panel", panel),
-    }
-    is_argument = argument and positional
-    info = typer.Argument(**settings) if is_argument else typer.Option(*flags, **settings)
-    annotation: Any = Annotated[hint, info]
-    return Parameter(each.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-
-
-def _config_file(table: str) -> Parameter:
-    info = typer.Option(
-        help=f"TOML file with options in its table {table}; options on the command line and "
-        f"environment variables such as {PREFIX}_FORCE override it.",
-        callback=lambda context, path: use_file(context, path, table),
-        is_eager=True,
-        envvar=f"{PREFIX}_CONFIG",
-        show_envvar=False,
-        rich_help_panel="How it runs",
-    )
-    return Parameter(
-        "config", Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, info]
-    )
+    }  # fmt: skip
 
 
 # --- help ----------------------------------------------------------------------------------------
@@ -209,40 +232,3 @@ def help_in(text: str, names: Collection[str]) -> tuple[str, str | None]:
 def flag(name: str) -> str:
     """The option of a field on the command line."""
     return f"--{name.replace('_', '-')}"
-
-
-# --- errors --------------------------------------------------------------------------------------
-
-
-def with_flags(message: str, command: Any, words: Sequence[str] = ()) -> str:
-    """Replace parameters in backticks in an error message by options of a click command.
-
-    `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; other names
-    stay. `words`, the command line, choose the command of a group.
-    """
-    for word in words:
-        command = getattr(command, "commands", {}).get(word, command)
-    options = {each.name: each for each in command.params if each.opts[0].startswith("-")}
-
-    def translated(match: re.Match[str]) -> str:
-        name, value = match[1], match[2]
-        option = options.get(name) or options.get(_OPTIONS.get(name, ""))
-        if option is None:
-            return match[0]
-        if value == "False" and option.secondary_opts:
-            return str(option.secondary_opts[0])
-        return " ".join([option.opts[0], *([value.strip("\"'")] if value not in _PLAIN else [])])
-
-    return re.sub(r"`(\w+)(?:=([^`]*))?`", translated, message)
-
-
-_OPTIONS = {
-    "directory": "out",
-    "ratio": "split_ratio",
-    "seeds": "seed",
-    "vertices": "vertex",
-    "vectors": "vector_column",
-    "tokens": "token_file",
-}
-"""Options that have another name than the parameter of the library."""
-_PLAIN = (None, "True", "False")

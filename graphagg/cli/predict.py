@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, resources
 from graphagg.errors import InvalidParameter
 from graphagg.tables import table_writers
@@ -18,29 +20,32 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.nn.training import Predictor
 
-EPILOG = "Example: graphagg predict runs/csl --data csl.npz --out predictions.parquet"
 _CLASSES = ("accuracy", "weighted-accuracy", "f1")
 
 
+@command
 def predict(
-    run: Annotated[Path, typer.Argument(help="The folder that graphagg train wrote.")],
-    data: Annotated[
-        str,
-        typer.Option(help="An .npz file of graphs; it needs no labels."),
-    ],
-    out_file: Annotated[
-        Path, typer.Option("--out", help="Where the table goes: a .parquet or .csv file.")
-    ] = Path("predictions.parquet"),
-    split: Annotated[
-        int | None, typer.Option(help="Split whose model to load.  [best by validation]")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Graphs per step.  [the training's]")
-    ] = None,
+    run: Path,
+    *,
+    data: str,
+    out_file: Annotated[Path, Parameter("--out")] = Path("predictions.parquet"),
+    split: int | None = None,
+    device: str = "auto",
+    batch_size: PositiveInt | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Predict with a trained model; its encodings are computed as in the training."""
+    """Predict with a trained model; its encodings are computed as in the training.
+
+    Example: graphagg predict runs/csl --data csl.npz --out predictions.parquet
+
+    Options:
+        run: the folder that graphagg train wrote.
+        data: an .npz file of graphs; it needs no labels.
+        out_file: where the table goes: a .parquet or .csv file.
+        split: split whose model to load. None: the best by validation.
+        device: auto, cpu, cuda, cuda:1, ...
+        batch_size: graphs per step. None: the training's.
+    """
     if out_file.suffix not in (".parquet", ".csv"):
         raise InvalidParameter(
             f"--out is {str(out_file)!r}; wanted a name that ends in .parquet or .csv"

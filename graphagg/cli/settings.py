@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-import typer
+from cyclopts import App, ArgumentCollection, Token
 
 from graphagg.checks import shown
 from graphagg.errors import InvalidParameter, UnreadableFile
@@ -20,23 +20,25 @@ TABLES = (
 """Tables of the file of `--config`: one per kind of index and per job, and `serve`."""
 
 
-def use_file(context: typer.Context, path: Path | None, table: str) -> Path | None:
-    """Use the values of a TOML file as defaults; callback of the eager option `--config`."""
-    if path is not None:
-        parameters = {
-            flag.removeprefix("--").replace("-", "_"): parameter
-            for parameter in context.command.params
-            for flag in (f"--{parameter.name}", *parameter.opts)
-            if flag.startswith("--") and parameter.name not in ("config", "help")
-        }
-        defaults: dict[str, Any] = {}
-        for key, value in read_table(path, table, set(parameters)).items():
-            parameter = parameters[key]
-            is_list = getattr(parameter, "multiple", False) or parameter.nargs < 0
-            is_word = is_list and isinstance(value, str)
-            defaults[str(parameter.name)] = [value] if is_word else value
-        context.default_map = defaults
-    return path
+def use_file(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Use the TOML file of `--config`, a configuration of cyclopts, for options without a value."""
+    options = {each.field_info.name: each for each in arguments}
+    config = options.pop("config", None)
+    if config is None or not config.tokens:
+        return
+    path, table = Path(config.tokens[0].value), vars(app.default_command)["table"]
+    options |= {
+        name.removeprefix("--").replace("-", "_"): each
+        for each in options.values()
+        for name in each.names
+        if name.startswith("--") and name not in each.negatives
+    }
+    for key, value in read_table(path, table, set(options)).items():
+        option = options[key]
+        words = [value] if isinstance(value, str) else value
+        name = None if option.index is not None else option.name
+        if not option.tokens:
+            option.tokens = [Token(keyword=name, value=word, source=str(path)) for word in words]
 
 
 def read_table(path: Path, table: str, options: set[str]) -> dict[str, str | list[str]]:

@@ -8,31 +8,25 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from os import PathLike
 from typing import IO, Any
 
-import typer
+from cyclopts import App, CycloptsError
 from rich.markup import escape
 from rich.table import Table
 
+from graphagg.cli.failures import FAILURES, failure, with_flags
 from graphagg.cli.folders import kept_open
-from graphagg.cli.options import with_flags
 from graphagg.cli.output.console import err, out
 from graphagg.errors import GraphAggError, InvalidParameter
 
-EXTRA: dict[str, Any] = {"ignore_unknown_options": True, "allow_extra_args": True}
-"""Settings of a command that passes options on to questions, as `args` of its context."""
-_INTERRUPTED = 130  # exit code after Ctrl-C
 _OWN = ("help", "set", "quit")
-UsageError: Any = typer.BadParameter.__mro__[2]
-"""The error for wrong arguments; typer has its own copy of click's class."""
 
 
 class Shell:
     """Runs lines as commands of a group.
 
     Args:
-        commands: the group; the shell has its commands whose first argument is a directory.
+        group: the group; the shell has its commands whose first argument is a directory.
         directory: the index.
         asks: name of the command that answers questions.
         words: makes the arguments of that command from a line.
@@ -40,16 +34,18 @@ class Shell:
     """
 
     def __init__(
-        self, commands: typer.Typer, directory: PathLike[str], asks: str,
+        self, group: App, directory: str, asks: str,
         words: Callable[[str], list[str]], options: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        group: Any = typer.main.get_command(commands)
-        self.commands: dict[str, Any] = {
-            name: command
-            for name, command in group.commands.items()
-            if name != "shell" and any(each.name == "directory" for each in command.params[:1])
+        self.group = group
+        self.commands = {
+            name: arguments
+            for name, command in group.resolved_commands().items()
+            if name != "shell" and name[:1] != "-"
+            for arguments in [command.assemble_argument_collection(parse_docstring=False)]
+            if arguments and arguments[0].field_info.name == "directory"
         }
-        self._directory, self._asks, self._words = str(directory), asks, words
+        self._directory, self._asks, self._words = directory, asks, words
         self.left = False
         self._set(list(options))
 
@@ -68,26 +64,21 @@ class Shell:
             self.left = True
 
     def _call(self, name: str, words: Sequence[str]) -> None:
-        command = self.commands[name]
         try:
-            code = command.main([self._directory, *words], prog_name=name, standalone_mode=False)
-        except UsageError as error:
-            raise InvalidParameter(f"{error.format_message()}; see help {name}") from None
+            self.group([name, self._directory, *words], result_action="return_value")
+        except CycloptsError as error:
+            raise InvalidParameter(f"{error}; see help {name}") from None
         except GraphAggError as error:
-            error.args = (with_flags(str(error), command),)
+            error.args = (with_flags(str(error), self.group, [name]),)
             raise
-        except typer.Abort:
-            code = _INTERRUPTED
-        if code == _INTERRUPTED:
-            raise KeyboardInterrupt
 
     def _set(self, options: list[str]) -> None:
         """Use these options for all further questions."""
         try:
-            words = [self._directory, *self._words("question"), *options]
-            self.commands[self._asks].make_context(self._asks, words)
-        except UsageError as error:
-            raise InvalidParameter(f"{error.format_message()}; see help {self._asks}") from None
+            words = [self._asks, self._directory, *self._words("question"), *options]
+            self.group.parse_args(words)
+        except CycloptsError as error:
+            raise InvalidParameter(f"{error}; see help {self._asks}") from None
         self.options = options
 
     def _help(self, name: str) -> None:
@@ -95,8 +86,9 @@ class Shell:
             self._call(name, ["--help"])
             return
         table = Table(box=None, pad_edge=False, show_header=False)
-        for each, command in self.commands.items():
-            table.add_row(f"[bold]{each}[/bold]", escape(command.get_short_help_str(200)))
+        for each in self.commands:
+            about = self.group[each].help.partition("\n\n")[0]
+            table.add_row(f"[bold]{each}[/bold]", escape(about))
         table.add_row("[bold]set[/bold]", f"Options of {self._asks} that go with each question.")
         table.add_row("[bold]quit[/bold]", "Leave; so does Ctrl-D.")
         out.print("A line that begins with none of these is a question.")
@@ -108,8 +100,8 @@ class Shell:
         if not before:
             offered = [*self.commands, *_OWN]
         else:
-            command = self.commands.get(before[0], self.commands[self._asks])
-            offered = [name for each in command.params for name in each.opts if name[:1] == "-"]
+            arguments = self.commands.get(before[0], self.commands[self._asks])
+            offered = [name for each in arguments for name in each.names if name[:1] == "-"]
         return [word for word in offered if current and word.startswith(current)]
 
 
@@ -121,16 +113,27 @@ def split(rest: str) -> list[str]:
         raise InvalidParameter(f"{error}; put a name with blanks in one pair of quotes") from None
 
 
-def converse(shell: Shell, index: Any, name: str, stdin: IO[str] | None = None) -> int:
-    """Run lines until the end of the input; returns the exit code.
+def converse(
+    kind: Any,
+    group: str,
+    asks: str,
+    words: Callable[[str], list[str]],
+    directory: str,
+    options: Sequence[str],
+    stdin: IO[str] | None = None,
+) -> int:
+    """Open an index and run lines until the end of the input; returns the exit code.
 
-    A terminal shows a prompt that begins with `name`. From a pipe the exit code is 2 if a line
-    failed.
+    A terminal shows a prompt that begins with the name of the group. From a pipe the exit code is 2
+    if a line failed.
     """
+    from graphagg.cli.main import app
+
+    shell = Shell(app[group], directory, asks, words, options)
     stream, failed = stdin or sys.stdin, False
     typed = stream.isatty()
-    with kept_open(index):
-        for line in _typed(shell, f"{name}> ") if typed else stream:
+    with kind.open(directory) as index, kept_open(index):
+        for line in _typed(shell, f"{group}> ") if typed else stream:
             if line.strip() and not line.lstrip().startswith("# "):
                 failed = not _attempt(shell, index, line) or failed
             if shell.left:
@@ -144,12 +147,8 @@ def _attempt(shell: Shell, index: Any, line: str) -> bool:
         index.reopen()
         shell.run(line)
         return True
-    except GraphAggError as error:
-        message = str(error)
-    except OSError as error:
-        message = f"{error.filename or 'file system'}: {error.strerror or error}"
-    except KeyboardInterrupt:
-        message = "interrupted"
+    except FAILURES as error:
+        message = failure(error, shell.group)[0]
     except Exception as error:  # unexpected: report it, keep the shell running
         message = f"this failed unexpectedly ({type(error).__name__}: {error}); please report it"
     err.print(f"error: {message}", style="red", markup=False, soft_wrap=True)

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
 from rich.table import Table
 
-from graphagg.cli.folders import LOCAL
+from graphagg.cli.folders import LocalPath
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, print_rows, progress_report
 from graphagg.errors import InvalidParameter
 
@@ -18,48 +19,48 @@ if TYPE_CHECKING:
     from graphagg.nn.presets import Preset
     from graphagg.nn.training import GraphData, TrainingResult
 
-EPILOG = "Example: graphagg train csl --data csl.npz --out runs/csl --splits 5"
 _PERCENT = ("accuracy", "weighted-accuracy", "roc-auc", "ap", "f1")
 
 
+@command
 def train(
-    preset: Annotated[
-        str | None, typer.Argument(help="A preset (see --list), auto, or a TOML file.")
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="A .npz file of graphs, as save_npz writes it."),
-    ] = None,
-    out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Where models, logs and results go.", **LOCAL)
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    splits: Annotated[int, typer.Option(help="Number of the data's splits to train.")] = 1,
-    split_ratio: Annotated[
-        tuple[float, float, float] | None,
-        typer.Option(help="Random splits in place of the data's, by these shares: 0.8 0.1 0.1."),
-    ] = None,
-    links: Annotated[
-        bool, typer.Option("--links", help="Predict the edges of one graph; they are split.")
-    ] = False,
-    epochs: Annotated[
-        int | None, typer.Option(help="Largest number of epochs.  [preset's]")
-    ] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, e.g. model.layers=4; repeats.")
-    ] = None,
-    random_state: Annotated[
-        int | None, typer.Option(help="Seed of every random choice.  [preset's, 0]")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
-    controls: Annotated[
-        bool, typer.Option(help="Also measure simple models on each split.")
-    ] = True,
-    show: Annotated[bool, typer.Option("--list", help="Print the presets and leave.")] = False,
+    preset: str | None = None,
+    *,
+    data: str | None = None,
+    out_dir: Annotated[LocalPath | None, Parameter("--out")] = None,
+    device: str = "auto",
+    splits: int = 1,
+    split_ratio: tuple[float, float, float] | None = None,
+    links: bool = False,
+    epochs: int | None = None,
+    changes: Annotated[list[str] | None, Parameter("--set")] = None,
+    random_state: int | None = None,
+    resume: bool = False,
+    force: bool = False,
+    controls: bool = True,
+    show: Annotated[bool, Parameter("--list")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a graph model, split by split, and report the epoch with the best validation score."""
+    """Train a graph model, split by split, and report the epoch with the best validation score.
+
+    Example: graphagg train csl --data csl.npz --out runs/csl --splits 5
+
+    Options:
+        preset: a preset (see --list), auto, or a TOML file.
+        data: a .npz file of graphs, as save_npz writes it.
+        out_dir: where models, logs and results go.
+        device: auto, cpu, cuda, cuda:1, ...
+        splits: number of the data's splits to train.
+        split_ratio: random splits in place of the data's, by these shares: 0.8 0.1 0.1.
+        links: predict the edges of one graph; they are split.
+        epochs: largest number of epochs. None: the preset's.
+        changes: a setting, e.g. model.layers=4; repeat it.
+        random_state: seed of every random choice. None: the preset's, or 0.
+        resume: continue the run in --out.
+        force: replace the run in --out.
+        controls: also measure simple models on each split.
+        show: print the presets and leave.
+    """
     if show:
         _print_presets(as_json)
         return

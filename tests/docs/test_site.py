@@ -7,7 +7,6 @@ import re
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 from tests.docs.blocks import ROOT
+from tests.unit.commands import leaves
 
 SOURCES = ROOT / "docs" / "make" / "sources.py"
 
@@ -120,35 +120,14 @@ def test_llms_txt_lists_every_page(site: Path, built: dict[Path, Page]) -> None:
         assert ":::" not in (site / page).read_text(encoding="utf-8")
 
 
-def commands(name: str = "", group: object = None) -> Iterator[str]:
-    import typer.main
-
-    from graphagg.cli.main import app
-
-    group = group or typer.main.get_command(app)
-    for child, command in group.commands.items():  # type: ignore[attr-defined]
-        yield f"{name} {child}"
-        if hasattr(command, "commands"):
-            yield from commands(f"{name} {child}", command)
-
-
 def test_the_reference_names_every_command_and_option(pages: Path) -> None:
-    import typer.main
-
-    from graphagg.cli.main import app
-
     text = "".join(
         path.read_text(encoding="utf-8") for path in (pages / "reference" / "cli").glob("*.md")
     )
-    for command in commands():
-        assert f" graphagg{command}\n" in text
-        found = typer.main.get_command(app)
-        for part in command.split():
-            found = found.commands[part]  # type: ignore[attr-defined]
-        for parameter in found.params:
-            if getattr(parameter, "hidden", False):  # an option of `--config`'s file
-                continue
-            assert f"`{parameter.opts[0]}" in text
+    for path, command in leaves():
+        assert f" graphagg {' '.join(path)}\n" in text
+        for argument in command.assemble_argument_collection(parse_docstring=False):
+            assert f"`{argument.name}" in text or not argument.show
 
 
 @BUILT

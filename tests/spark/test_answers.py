@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 
-from graphagg.cli.builds.jobs import job as job_named
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter, WriteFailed
@@ -18,6 +16,7 @@ from graphagg.spark.answers import _OPENED, opened
 from graphagg.spark.session import named_errors
 from tests.spark.test_communities import hub_pairs
 from tests.spark.test_passages import Fakes, passages
+from tests.unit.commands import invoke
 
 pytestmark = pytest.mark.spark
 QUESTIONS = ["Where did Ada write notes?", "Which river is the Thames?", "Mercury"]
@@ -128,27 +127,20 @@ def test_what_a_frame_must_hold(spark: Any, embedding: Any) -> None:
 
 
 @pytest.mark.slow
-def test_a_job_that_answers(spark: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It writes what the method gives, refuses to write over it, and does with `--force`."""
+def test_a_job_that_answers(spark: Any, tmp_path: Path) -> None:
+    """It writes what the method gives, refuses to write over a folder, and does with `--force`."""
     CommunityIndex.build(hub_pairs(3), tmp_path / "comm").close()
     (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\nc,999999\n")
     words = ["--index", tmp_path / "comm", "--seeds", tmp_path / "seeds.csv", "-k", 4]
 
-    def run(*more: str) -> int:
-        job = typer.Typer()
-        job.command()(job_named("query_communities"))
-        given = [*map(str, [*words, "--out", tmp_path / "out"]), *more]
-        try:
-            job(given, standalone_mode=False)
-        except WriteFailed as error:
-            assert "--force" in str(error)
-            return 1
-        return 0
+    def run(*more: str) -> str:
+        return invoke("job", "query_communities", *words, "--out", tmp_path / "out", *more).out
 
     (tmp_path / "out").mkdir()  # what a failed job may have left
-    assert (run(), run(), run("--force")) == (0, 1, 0)
-    assert "8 answers; questions without one: 1" in capsys.readouterr().out
-    capsys.readouterr()
+    with pytest.raises(WriteFailed, match="--force"):
+        run()
+    for _ in range(2):
+        assert "8 answers; questions without one: 1" in run("--force")
     written = spark.read.parquet(str(tmp_path / "out"))
     with CommunityIndex.open(tmp_path / "comm") as index:
         wanted = [("a", m.id) for m in index.query([3], 4).members]

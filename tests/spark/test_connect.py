@@ -25,7 +25,7 @@ SCRIPT = """
 import json, sys
 from graphagg.cli.builds.graphs import CommunitiesBuild
 from graphagg.cli.builds.graphs import EmbeddingBuild
-from graphagg.cli.builds.run import main
+from graphagg.cli.builds.jobs import job_command, run_alone
 from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
@@ -40,7 +40,7 @@ assert not is_classic(spark)
 def job(build, edges, out, *more):
     sys.argv = [build.name, "--edges", f"{folder}/{edges}", "--out", f"{folder}/{out}", *more]
     try:
-        main(build)
+        run_alone(build.name, job_command(build))
     except SystemExit as end:
         codes[build.name + " " + edges] = end.code or 0
 

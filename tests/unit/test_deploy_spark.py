@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 
-from graphagg.cli.builds.jobs import app
+from graphagg.cli.main import app
 from graphagg.store.addresses import Address, parse_location
 
 ROOT = Path(__file__).parents[2]
 SPARK = ROOT / "deploy" / "spark"
-COMMANDS: Any = typer.main.get_command(app)
 
 
 def read(name: str) -> Any:
@@ -63,7 +61,7 @@ def test_every_file_is_looked_at() -> None:
 def test_a_job_takes_its_options(file: str, name: str, options: list[str]) -> None:
     """The command parses them, and they name stores that graphagg knows, by Python and by Spark."""
     assert (ROOT / "jobs" / f"{name}.py").exists()
-    found = COMMANDS.commands[name].make_context(name, list(options)).params
+    found = app.parse_args(["job", name, *options])[1].arguments
     out = parse_location(found["out"])
     assert isinstance(out, Address) and out.hadoop
     sources = [v for k, v in found.items() if k in ("edges", "passages", "seeds", "index") and v]

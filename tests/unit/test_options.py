@@ -11,16 +11,16 @@ from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from cyclopts import App, CycloptsError
 
-from graphagg.cli.builds import run as running
+from graphagg.cli.builds import jobs
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.builds.recipe import BUILDS, read_recipe
-from graphagg.cli.builds.run import main as run_job
+from graphagg.cli.failures import with_flags
 from graphagg.cli.main import app, main
-from graphagg.cli.options import command, help_of, with_flags
+from graphagg.cli.options import command, help_of
 from graphagg.errors import InvalidRecipe
+from tests.unit.commands import Answer, invoke
 
 COMMANDS = {
     "passages": ("rag", "index"),
@@ -69,7 +69,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Build, RunOptions]]:
     """What would be built, and how; nothing is."""
     seen: list[tuple[Build, RunOptions]] = []
     for name in ("run_build", "run_job"):
-        monkeypatch.setattr(running, name, lambda build, run: seen.append((build, run)))
+        monkeypatch.setattr(jobs, name, lambda build, run: seen.append((build, run)))
     return seen
 
 
@@ -77,15 +77,15 @@ def flags(parameters: dict[str, Any], options: dict[str, Any]) -> list[str]:
     """The words of a command line that give values."""
     words: list[str] = []
     for name, value in parameters.items():
-        on, off = options[name].opts[0], options[name].secondary_opts
+        on, off = options[name].name, options[name].negatives
         words += [off[0] if value is False else on] if isinstance(value, bool) else [on, str(value)]
     return words
 
 
-def parameters_of(function: Callable[..., None]) -> dict[str, Any]:
-    app = typer.Typer()
-    app.command()(function)
-    return {parameter.name: parameter for parameter in typer.main.get_command(app).params}
+def parameters_of(path: tuple[str, ...]) -> dict[str, Any]:
+    group, name = path
+    arguments = app[group][name].assemble_argument_collection()
+    return {argument.field_info.name: argument for argument in arguments}
 
 
 @pytest.mark.parametrize(("kind", "table", "each"), list(cases()))
@@ -112,12 +112,12 @@ def test_every_field_is_taken_everywhere(
         monkeypatch.setattr(sys, "argv", [*front, "--out", "o", *words])
         with pytest.raises(SystemExit) as end:
             if job:
-                run_job(build)
+                jobs.main(build.name)
             else:
                 main()
         assert not end.value.code
 
-    words = flags(values, parameters_of(running.build_command(build)))
+    words = flags(values, parameters_of(COMMANDS[kind]))
     file = tmp_path / "options.toml"
     file.write_text(f"[{build.name}]\n" + toml(values))
     for job in (False, True):
@@ -142,7 +142,7 @@ def toml(values: dict[str, Any]) -> str:
 @pytest.mark.parametrize("kind", list(BUILDS))
 def test_command_and_job_have_the_same_options(kind: str) -> None:
     build = BUILDS[kind]
-    names = set(parameters_of(running.build_command(build)))
+    names = set(parameters_of(COMMANDS[kind]))
     run_names = {each.name for each in fields(RunOptions)}
     plain = {each.name for each in fields(build) if not is_part(build, each)}  # type: ignore[arg-type]
     assert plain | (run_names - {"log_level"}) | {"config"} <= names
@@ -193,45 +193,48 @@ class Outer:
     loud: bool = field(default=False, metadata={"flags": "--loud/--quiet"})
 
 
-def doubled(
-    twice: Annotated[bool, typer.Option("--twice", help="Double it.")] = False, **values: Any
-) -> Inner:
+def doubled(*, twice: bool = False, **values: Any) -> Inner:
+    """Make a value.
+
+    Options:
+        twice: double it.
+    """
     return Inner(values["size"] * (1 + twice), values["limit"])
 
 
-def call(function: Callable[..., None], *words: str, **options: Any) -> Any:
-    app = typer.Typer()
-    app.command()(command(function, **options))
-    return CliRunner().invoke(app, list(words))
+def call(function: Callable[..., None], *words: str, **options: Any) -> Answer:
+    one = App(exit_on_error=False, print_error=False)
+    one.default(command(function, **options))
+    return invoke(*words, of=one)
 
 
 def test_values_come_back_as_the_dataclass() -> None:
     seen: list[Any] = []
 
-    def run(outer: Outer, extra: int = 1) -> None:
+    def run(*, outer: Outer, extra: int = 1) -> None:
         seen.append((outer, extra))
 
-    assert call(run, "p").exit_code == 0
+    call(run, "p")
     words = ("p", "--size", "7", "--mode", "slow", "--loud", "--extra", "3")
-    assert call(run, *words).exit_code == 0
-    assert call(run, "--path", "p", fixed={"loud": True}, positional=False).exit_code == 0
+    call(run, *words)
+    call(run, "--path", "p", fixed={"loud": True}, positional=False)
     assert seen == [
         (Outer("p"), 1),
         (Outer("p", Inner(7), "slow", True), 3),
         (Outer("p", loud=True), 1),
     ]
-    assert call(run, "p", "--mode", "odd").exit_code == 2
-    assert call(run).exit_code == 2
-    assert call(run, "p", "--loud", fixed={"loud": True}).exit_code == 2
+    for wrong, fixed in ((("p", "--mode", "odd"), {}), ((), {}), (("p", "--loud"), {"loud": True})):
+        with pytest.raises(CycloptsError):
+            call(run, *wrong, fixed=fixed)
 
 
 def test_a_function_makes_the_value() -> None:
     seen: list[Inner] = []
 
-    def run(inner: Annotated[Inner, doubled, "Rows"]) -> None:
+    def run(*, inner: Annotated[Inner, doubled, "Rows"]) -> None:
         seen.append(inner)
 
-    assert call(run, "--size", "3", "--twice", "--limit", "9").exit_code == 0
+    call(run, "--size", "3", "--twice", "--limit", "9")
     assert seen == [Inner(6, 9)]
 
 
@@ -239,11 +242,17 @@ def test_help_comes_from_the_docstring() -> None:
     assert help_of(Inner, "size") == ("Length of a row.", None)
     assert help_of(Inner, "limit") == ("Rows at most.", "as many as --size allows")
 
-    def run(outer: Outer) -> None:
+    def run(*, outer: Outer) -> None:
         pass
 
-    shown = call(run, "--help").output
-    for text in ("Rows at most.", "as many as --size allows", "fast|slow", "--quiet", "default: 4"):
+    shown = call(run, "--help").out
+    for text in (
+        "Rows at most.",
+        "as many as --size allows",
+        "choices: fast, slow",
+        "--quiet",
+        "default: 4",
+    ):
         assert text in shown
 
 
@@ -264,4 +273,4 @@ def test_help_comes_from_the_docstring() -> None:
 def test_parameters_in_errors_become_options(
     words: list[str], message: str, translated: str
 ) -> None:
-    assert with_flags(message, typer.main.get_command(app), words) == translated
+    assert with_flags(message, app, words) == translated

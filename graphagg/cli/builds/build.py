@@ -5,17 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from importlib import import_module
-from os import PathLike
 from typing import Any, ClassVar, Literal
 
-from graphagg.cli.folders import PLACE
+from graphagg.cli.folders import Place
 from graphagg.cli.output.console import Built
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 
 Engine = Literal["local", "spark"]
 LogLevel = Literal["debug", "info", "warning", "error"]
-_HOW = {"panel": "How it runs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +28,11 @@ class JobOptions:
         json: print JSON instead of text.
     """
 
-    master: str | None = field(default=None, metadata=_HOW)
-    remote: str | None = field(default=None, metadata=_HOW)
-    force: bool = field(default=False, metadata=_HOW)
-    log_level: LogLevel = field(default="info", metadata=_HOW | {"case_sensitive": False})
-    json: bool = field(default=False, metadata=_HOW)
+    master: str | None = None
+    remote: str | None = None
+    force: bool = False
+    log_level: LogLevel = "info"
+    json: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +48,10 @@ class RunOptions(JobOptions):
         dry_run: print what would run and which stages are finished, and write nothing.
     """
 
-    out: PathLike[str] = field(metadata=PLACE)
-    work: PathLike[str] | None = field(default=None, metadata=PLACE | _HOW)
-    engine: Engine = field(default="local", metadata=_HOW)
-    dry_run: bool = field(default=False, metadata=_HOW)
+    out: Place = field(metadata={"panel": None})
+    work: str | None = None
+    engine: Engine = "local"
+    dry_run: bool = False
 
 
 class Job(ABC):
@@ -62,10 +60,12 @@ class Job(ABC):
     Attributes:
         name: of the job, and of the table of a TOML file that `--config` reads.
         package: module and class of the index.
+        options: how it runs.
     """
 
     name: ClassVar[str]
     package: ClassVar[str]
+    options: ClassVar[type[JobOptions]] = RunOptions
 
     @property
     def index_class(self) -> Any:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
-import typer
 from rich.table import Table
 
 from graphagg.checks import bytes_of
@@ -109,13 +108,12 @@ def find_edges(paths: Sequence[str]) -> Any:
 # --- communities ---------------------------------------------------------------------------------
 
 
-def community_config(
-    similarity: Annotated[
-        float | None, typer.Option(help="Choose bands and rows for this Jaccard similarity.")
-    ] = None,
-    **values: Any,
-) -> CommunityConfig:
-    """Choose bands and rows by `similarity`, if it is given."""
+def community_config(*, similarity: float | None = None, **values: Any) -> CommunityConfig:
+    """Choose bands and rows by `similarity`, if it is given.
+
+    Options:
+        similarity: choose bands and rows for this Jaccard similarity.
+    """
     if similarity is not None:
         from graphagg.minhash.bands import choose_bands
 
@@ -144,7 +142,7 @@ class CommunitiesBuild(GraphBuild):
         default_factory=CommunityConfig
     )
     reading: NeededWeights = field(default_factory=NeededWeights)
-    entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs"})
 
     def read_as(self) -> EdgeReading:
         """Options for reading edges, with weights if the index needs them."""

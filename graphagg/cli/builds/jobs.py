@@ -1,18 +1,22 @@
-"""All jobs: `graphagg job NAME`, `python -m graphagg.jobs.NAME`, `jobs/NAME.py`.
+"""All builds and jobs: `graphagg job NAME`, `python -m graphagg.jobs.NAME`, `jobs/NAME.py`.
 
 Only the file of the job that runs is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
-import typer
-
-from graphagg.cli.builds.build import Build
-from graphagg.cli.builds.run import job_command, run_alone
+from graphagg.cli.builds.build import Build, Job
+from graphagg.cli.builds.log import say, start_logging
+from graphagg.cli.builds.run import run_build, run_job
+from graphagg.cli.failures import FAILURES, failure
+from graphagg.cli.main import make_app
+from graphagg.cli.options import command
+from graphagg.spark.session import settings_as_environment
 
 JOBS = {
     "communities": ("graphs.CommunitiesBuild", "--edges edges.parquet --out idx"),
@@ -27,29 +31,72 @@ JOBS = {
     "retrieve": ("queries.Retrieval", "--index idx --questions questions.csv --out hits.parquet"),
 }  # fmt: skip
 """By name, the class of a job, and an example of its options."""
+_BUILDS = {
+    "communities": "communities build edges.txt.gz --out comm --kind undirected",
+    "embed": "embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000",
+    "passages": "rag index articles/ --out idx\n\n"
+    "Example: graphagg rag index passages.parquet --out idx --engine spark --master local[4]",
+}
+"""An example of each build in this process."""
 
 
-def job(name: str) -> Callable[..., None]:
-    """The job of a name, for typer."""
-    module, _, kind = JOBS[name][0].partition(".")
-    file: Any = import_module(f"graphagg.cli.builds.{module}")
-    job_class = getattr(file, kind)
-    if issubclass(job_class, Build):
-        return job_command(job_class)
-    command: Callable[..., None] = file.answering_command(job_class)
-    return command
+def __getattr__(name: str) -> Any:
+    """`build_NAME` and `job_NAME`, the commands of a build in this process and of a job."""
+    form, _, job = name.partition("_")
+    if form not in ("build", "job") or job not in JOBS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, kind = JOBS[job][0].partition(".")
+    file = import_module(f"graphagg.cli.builds.{module}")
+    if form == "build":
+        return build_command(getattr(file, kind), _BUILDS[job])
+    return job_command(getattr(file, kind), f"job {job} {JOBS[job][1]}")
+
+
+def build_command(build: type[Build], example: str = "") -> Any:
+    """The command that builds an index, in this process or with Spark."""
+
+    def function(*, job: Any, run: Any) -> None:
+        run_build(job, run)
+
+    return _command(function, build, example, fixed={"log_level": "info"})
+
+
+def job_command(job: type[Job], example: str = "") -> Any:
+    """The command of a job of Spark."""
+
+    def function(*, job: Any, run: Any) -> None:
+        if isinstance(job, Build):
+            run_job(job, run)
+        else:
+            job.start(run)
+
+    settings: dict[str, Any] = {"positional": False}
+    if issubclass(job, Build):
+        settings |= {"fixed": {"engine": "spark"}, "hidden": job.local_only}
+    return _command(function, job, example, **settings)
+
+
+def _command(function: Any, kind: type[Job], example: str, **settings: Any) -> Any:
+    function.__annotations__ = {"job": kind, "run": Annotated[kind.options, "How it runs"]}
+    about = (kind.__doc__ or "").partition("\n")[0]
+    function.__doc__ = f"{about}\n\nExample: graphagg {example}"
+    return command(function, table=kind.name, **settings)
 
 
 def main(name: str) -> None:
     """Run a job with the arguments of this process; never returns."""
-    run_alone(name, job(name))
+    run_alone(name, getattr(sys.modules[__name__], f"job_{name}"))
 
 
-def __getattr__(name: str) -> typer.Typer:
-    """`app` with all jobs, made at its first use."""
-    if name != "app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    app = typer.Typer(help="Jobs of Spark, as spark-submit runs them.", no_args_is_help=True)
-    for each, (_, example) in JOBS.items():
-        app.command(each, epilog=f"Example: graphagg job {each} {example}")(job(each))
-    return app
+def run_alone(name: str, job: Any) -> None:
+    """Run the command of a job with the arguments of this process; never returns."""
+    app = make_app(f"{name}.py")
+    app.default(job)
+    try:
+        settings_as_environment()
+        app(sys.argv[1:])
+    except FAILURES as error:
+        message, code = failure(error, app, sys.argv[1:])
+        start_logging(name, "error")
+        say("%s error: %s", type(error).__name__, message, level=logging.ERROR)
+        sys.exit(code)

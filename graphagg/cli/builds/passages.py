@@ -8,15 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import typer
-
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.folders import remember_source
-from graphagg.cli.options import help_of
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress
-from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, installed_profile
+from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
@@ -32,26 +29,19 @@ Reading = Annotated[ReadConfig, "Files of a folder to read"]
 
 
 def chunk_config(
-    chunk_words: Annotated[
-        int | None,
-        typer.Option(
-            help="Words of a passage at most; longer documents are split, at headings and "
-            "sentences.",
-            show_default=str(ChunkConfig.max_words),
-        ),
-    ] = None,
-    overlap_sentences: Annotated[
-        int | None,
-        typer.Option(
-            help="Sentences that a passage shares with the one before.",
-            show_default=str(ChunkConfig.overlap_sentences),
-        ),
-    ] = None,
-    no_chunks: Annotated[
-        bool, typer.Option("--no-chunks", help="Keep every document whole, however long.")
-    ] = False,
+    *,
+    chunk_words: int | None = None,
+    overlap_sentences: int | None = None,
+    no_chunks: bool = False,
 ) -> ChunkConfig | None:
-    """How documents are split; None: each stays one passage."""
+    """How documents are split; None: each stays one passage.
+
+    Options:
+        chunk_words: words of a passage at most; longer documents are split, at headings and
+            sentences. None: 150.
+        overlap_sentences: sentences that a passage shares with the one before. None: 1.
+        no_chunks: keep every document whole, however long.
+    """
     if no_chunks:
         if (chunk_words, overlap_sentences) != (None, None):
             raise InvalidParameter(
@@ -72,7 +62,7 @@ class ModelNames:
 
     Attributes:
         profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
-            spaCy.
+            spaCy. None: standard; fast if only its libraries are installed.
         encoder: name or path of a sentence-transformers model, or use-multilingual-v3. None: the
             profile's.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
@@ -85,27 +75,13 @@ class ModelNames:
             separated by =, or JSON Lines; with Spark on every machine. None: none.
     """
 
-    profile: Profile = DEFAULT_PROFILE
+    profile: Profile | None = None
     encoder: str | None = None
     extractor: str | None = None
     language: str | None = None
     dtype: Dtype = "auto"
     device: str | None = None
     names: str | None = None
-
-
-def model_names(
-    profile: Annotated[
-        Profile | None,
-        typer.Option(
-            help=help_of(ModelNames, "profile")[0],
-            show_default="standard; fast if only its libraries are installed",
-        ),
-    ] = None,
-    **names: Any,
-) -> ModelNames:
-    """Choose the profile whose libraries are installed, unless one is named."""
-    return ModelNames(**names | {"profile": profile or installed_profile()})
 
 
 Chunking = Annotated[ChunkConfig | None, chunk_config, _SPLITTING]
@@ -134,14 +110,14 @@ class PassagesBuild(Build):
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
-    models: Annotated[ModelNames, model_names, "Models"] = field(default_factory=ModelNames)
+    models: Annotated[ModelNames, "Models"] = field(default_factory=ModelNames)
     chunking: Chunking = field(default_factory=ChunkConfig)
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
-    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs", "min": 1})
+    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs"})
 
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""
@@ -151,7 +127,10 @@ class PassagesBuild(Build):
 
     def config(self, **settings: Any) -> PassageConfig:
         """Models and settings of the index, with some replaced."""
-        models = PassageConfig(**vars(self.models), chunking=self.chunking, columns=self.columns)
+        profile = self.models.profile or installed_profile()
+        models = PassageConfig(
+            **vars(self.models) | {"profile": profile}, chunking=self.chunking, columns=self.columns
+        )
         return replace(models, **settings)
 
     def job(self) -> dict[str, Any]:
@@ -195,7 +174,7 @@ class PassagesBuild(Build):
             if engine is not None:
                 return Built.of(index.manifest)
             remember_source(run.out, path)
-            if self.models.profile == installed_profile() == "fast":
+            if config.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
             if not (self.models.extractor or self.models.language) and language != "en":

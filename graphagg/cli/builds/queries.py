@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from cyclopts import Parameter
 
 from graphagg.cli.builds.build import Job, JobOptions
 from graphagg.cli.builds.log import follow, say, start_logging
-from graphagg.cli.folders import PLACE, K
-from graphagg.cli.options import command
+from graphagg.cli.folders import K
 from graphagg.cli.output.console import show
 from graphagg.cli.request import RequestOptions
 from graphagg.communities.config import Method
@@ -51,11 +48,56 @@ class Answering(Job):
         questions: the field that names the table of questions.
     """
 
+    options = AnswerOptions
     questions: ClassVar[str]
+    index: str
+    column: str
 
     @abstractmethod
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Answers to a table of questions, one row per answer."""
+
+    def start(self, run: AnswerOptions) -> None:
+        """Answer the questions with Spark and write the answers."""
+        start_logging(self.name, run.log_level)
+        questions, target = getattr(self, self.questions), hadoop_path(run.out)
+        self._check(questions, run)
+        title = f"graphagg {self.name}"
+        with (
+            self.index_class.open(self.index) as index,
+            session(title, run.master, run.remote) as spark,
+        ):
+            follow(spark, run.log_level)
+            check_stores(spark, questions, run.out)
+            with (
+                with_settings(spark, settings_for(questions, run.out)),
+                described(spark, title, f"{self.name}: answers to {questions}"),
+                named_errors(),
+            ):
+                frame = read_table(spark, questions)
+                mode = "overwrite" if run.force else "errorifexists"
+                self.answers(index, frame).write.mode(mode).parquet(target)
+                counts = spark.read.parquet(target).selectExpr("count(rank)", "count(reason)")
+                rows, without = counts.collect()[0]
+        why = f"; questions without one: {without:,} (column reason)" if without else ""
+        result = {"out": run.out, "answers": rows, "without_answer": without}
+        show(result, f"{run.out}: {rows:,} answers{why}", run.json)
+        say("done: %d answers; questions without one: %d", rows, without)
+
+    def _check(self, questions: str, run: AnswerOptions) -> None:
+        """Check columns and target before a session starts."""
+        names = columns_at(questions)
+        if names is not None and self.column not in names:
+            raise InvalidParameter(
+                f"{questions}: columns are {names}, none is {self.column!r}; name one of them "
+                "(--column)"
+            )
+        path = seen_path(run.out)
+        if path is not None and path.exists() and not run.force:
+            raise WriteFailed(
+                f"{run.out} exists; give another folder, or --force to replace it, also if a job "
+                "that failed left it"
+            )
 
 
 @dataclass(frozen=True)
@@ -76,10 +118,10 @@ class CommunityQueries(Answering):
     questions: ClassVar[str] = "seeds"
     package: ClassVar[str] = "communities.CommunityIndex"
 
-    index: PathLike[str] = field(metadata=PLACE)
+    index: str
     seeds: str
     column: str = "seeds"
-    k: int = field(default=50, metadata=K | {"min": 1})
+    k: K = 50
     method: Method = "fused"
     skip_unknown: bool = False
     strict: bool = False
@@ -110,10 +152,10 @@ class NeighborQueries(Answering):
     questions: ClassVar[str] = "vertices"
     package: ClassVar[str] = "embedding.NodeEmbedding"
 
-    index: PathLike[str] = field(metadata=PLACE)
+    index: str
     vertices: str
     column: str = "vertex"
-    k: int = field(default=10, metadata=K | {"min": 1})
+    k: K = 10
     skip_unknown: bool = False
     strict: bool = False
 
@@ -141,91 +183,13 @@ class Retrieval(Answering):
     questions: ClassVar[str] = "questions_from"
     package: ClassVar[str] = "rag.PassageIndex"
 
-    index: PathLike[str] = field(metadata=PLACE)
-    questions_from: str = field(metadata={"flags": "--questions"})
+    index: str
+    questions_from: Annotated[str, Parameter("--questions")]
     column: str = "question"
-    k: int = field(default=5, metadata=K | {"min": 1})
+    k: K = 5
     request: RequestOptions = field(default_factory=Request)
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Passages for each question."""
         passages: DataFrame = index.retrieve_on_spark(frame, self.column, self.k, self.request)
         return passages
-
-
-def answering_command(kind: type[Answering]) -> Callable[..., None]:
-    """The job as a function for typer."""
-
-    def function(job: Any, run: AnswerOptions) -> None:
-        _run(job, run)
-
-    function.__annotations__ |= {"job": kind}
-    function.__doc__ = (kind.__doc__ or "").partition("\n")[0]
-    return command(function, table=kind.name, positional=False)
-
-
-def _run(job: Answering, run: AnswerOptions) -> None:
-    """Answer the questions with Spark and write the answers."""
-    start_logging(job.name, run.log_level)
-    questions, target = getattr(job, job.questions), hadoop_path(run.out)
-    _check(questions, job.column, run)  # type: ignore[attr-defined]
-    index, title = job.index_class.open(job.index), f"graphagg {job.name}"  # type: ignore[attr-defined]
-    with index, session(title, run.master, run.remote) as spark:
-        follow(spark, run.log_level)
-        check_stores(spark, questions, run.out)
-        with (
-            with_settings(spark, settings_for(questions, run.out)),
-            described(spark, title, f"{job.name}: answers to {questions}"),
-            named_errors(),
-            _written(run),
-        ):
-            frame = read_table(spark, questions)
-            job.answers(index, frame).write.mode(_mode(run)).parquet(target)
-            counts = spark.read.parquet(target).selectExpr("count(rank)", "count(reason)")
-            rows, without = counts.collect()[0]
-    why = f"; questions without one: {without:,} (column reason)" if without else ""
-    result = {"out": run.out, "answers": rows, "without_answer": without}
-    show(result, f"{run.out}: {rows:,} answers{why}", run.json)
-    say("done: %d answers; questions without one: %d", rows, without)
-
-
-def _check(questions: str, column: str, run: AnswerOptions) -> None:
-    """Check columns and target before a session starts."""
-    names = columns_at(questions)
-    if names is not None and column not in names:
-        raise InvalidParameter(
-            f"{questions}: columns are {names}, none is {column!r}; name one of them (--column)"
-        )
-    path = seen_path(run.out)
-    if path is not None and path.exists() and _mode(run) == "errorifexists":
-        raise _exists(run.out)
-
-
-def _mode(run: AnswerOptions) -> str:
-    """Overwrite with `--force`, and the empty folder that a failed job leaves."""
-    path = seen_path(run.out)
-    is_empty = path is not None and path.is_dir()
-    if path is not None and is_empty:
-        is_empty = all(each.name.startswith((".", "_temporary")) for each in path.iterdir())
-    return "overwrite" if run.force or is_empty else "errorifexists"
-
-
-def _exists(folder: str) -> WriteFailed:
-    return WriteFailed(f"{folder} exists; give another folder, or --force to replace it")
-
-
-@contextmanager
-def _written(run: AnswerOptions) -> Iterator[None]:
-    """Context manager: remove the new folder if the answers could not be written."""
-    from pyspark.errors import AnalysisException
-
-    path = seen_path(run.out)
-    is_new = path is not None and not path.exists()
-    try:
-        yield
-    except BaseException as error:
-        if path is not None and is_new:
-            shutil.rmtree(path, ignore_errors=True)
-        if isinstance(error, AnalysisException) and "PATH_ALREADY_EXISTS" in str(error):
-            raise _exists(run.out) from None
-        raise

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.builds.graphs import BUNDLED, CommunitiesBuild, EmbeddingBuild, GraphBuild
 from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.cli.builds.run import run_build
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson
 from graphagg.cli.settings import from_table, read_toml
 from graphagg.errors import InvalidParameter, InvalidRecipe, UnreadableFile
 
-EPILOG = "Example: graphagg build indices/demo-communities/recipe.toml --force"
 BUILDS: dict[str, type[Build]] = {
     build.kind: build for build in (PassagesBuild, CommunitiesBuild, EmbeddingBuild)
 }
 
 
-def build(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
-    force: Annotated[bool, typer.Option(help="Build also where nothing changed.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Build the index that a recipe describes, into build/ beside it."""
-    run_build(
-        read_recipe(recipe), RunOptions(out=recipe.parent / "build", force=force, json=as_json)
-    )
+@command
+def build(recipe: Path, *, force: bool = False, as_json: AsJson = False) -> None:
+    """Build the index that a recipe describes, into build/ beside it.
+
+    Example: graphagg build indices/demo-communities/recipe.toml --force
+
+    Options:
+        recipe: the recipe, a TOML file.
+        force: build also where nothing changed.
+    """
+    run = RunOptions(out=str(recipe.parent / "build"), force=force, json=as_json)
+    run_build(read_recipe(recipe), run)
 
 
 def read_recipe(path: Path) -> Build:

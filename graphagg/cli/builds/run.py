@@ -7,21 +7,15 @@ invalid.
 
 from __future__ import annotations
 
-import logging
-import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from os import PathLike
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-import typer
+from typing import Any
 
 from graphagg.cli.builds.build import Build, LogLevel, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, pulse, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
-from graphagg.cli.options import command, with_flags
+from graphagg.cli.failures import FAILURES
 from graphagg.cli.output.console import (
     Built,
     Meter,
@@ -30,57 +24,10 @@ from graphagg.cli.output.console import (
     print_built,
     progress_report,
 )
-from graphagg.errors import GraphAggError
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions, work_of
 from graphagg.spark.job import finished
-from graphagg.spark.session import session, settings_as_environment
-
-_INTERRUPTED = 130
-
-
-def build_command(build: type[Build]) -> Callable[..., None]:
-    """The command that builds an index, for typer."""
-    return command(_function(build, as_job=False), table=build.name, fixed={"log_level": "info"})
-
-
-def main(build: type[Build]) -> None:
-    """Run a build as a job of Spark: `spark-submit jobs/X.py --option ...`; never returns."""
-    run_alone(build.name, job_command(build))
-
-
-def run_alone(name: str, job: Callable[..., None]) -> None:
-    """Run a job with the arguments of this process; never returns."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(name)(job)
-    try:
-        settings_as_environment()
-        app(prog_name=f"{name}.py")
-    except GraphAggError as error:
-        start_logging(name, "error")
-        message = with_flags(str(error), typer.main.get_command(app))
-        say("%s error: %s", type(error).__name__, message, level=logging.ERROR)
-        sys.exit(error.exit_code)
-
-
-def job_command(build: type[Build]) -> Callable[..., None]:
-    """The Spark job that builds an index, for typer."""
-    return command(
-        _function(build, as_job=True),
-        table=build.name,
-        fixed={"engine": "spark"},
-        hidden=build.local_only,
-        positional=False,
-    )
-
-
-def _function(kind: type[Build], *, as_job: bool) -> Callable[..., None]:
-    def function(build: Any, run: RunOptions) -> None:
-        (run_job if as_job else run_build)(build, run)
-
-    function.__annotations__ |= {"build": kind}
-    function.__doc__ = (kind.__doc__ or "").partition("\n")[0]
-    return function
+from graphagg.spark.session import session
 
 
 def run_build(build: Build, run: RunOptions) -> None:
@@ -113,9 +60,7 @@ def _by_spark(
             return build.build(run, progress, engine)
 
 
-def merge_indices(
-    index_class: Any, shards: Sequence[PathLike[str]], out: PathLike[str], as_json: bool
-) -> None:
+def merge_indices(index_class: Any, shards: Sequence[str], out: str, as_json: bool) -> None:
     """Merge indices with progress on stderr, and print the sizes of the result."""
     meter, before = Meter(), current_version(out)
     with progress_report() as progress:
@@ -128,58 +73,36 @@ def merge_indices(
 
 
 def run_job(build: Build, run: RunOptions) -> None:
-    """Run a build with Spark and log its stages; raises `typer.Exit` if it fails."""
+    """Run a build with Spark and log its stages; an error names the stage in which it came."""
     start_logging(build.name, run.log_level)
-    with _exit_codes(build, run, None):
+    log = None
+    try:
         if run.dry_run:
             print_plan(plan_of(build, run), run.json)
             return
         check(build, run)
-    meter, before, stages = Meter(), current_version(run.out), build.stages()
-    log = StageLog(stages, () if run.force else finished(work_of(run.out, run.work), stages))
-    with _exit_codes(build, run, log):
+        meter, before, stages = Meter(), current_version(run.out), build.stages()
+        log = StageLog(stages, () if run.force else finished(work_of(run.out, run.work), stages))
         built = _by_spark(build, run, log, run.log_level)
         if before is not None and before == current_version(run.out):
             say("nothing to do: the index has this input and these parameters")
         for note in built.notes:
             say("%s", note)
         print_built(run.out, built, before, meter, run.json)
-
-
-@contextmanager
-def _exit_codes(build: Build, run: RunOptions, log: StageLog | None) -> Iterator[None]:
-    """Context manager: turn exceptions of a job into a log line and an exit code."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _end(f"interrupted{_place(run, log)}", _INTERRUPTED)
-    except OSError as error:
-        _end(f"{error.filename or 'file system'}: {error.strerror or error}{_place(run, log)}", 1)
-    except GraphAggError as error:
-        app = typer.Typer()
-        app.command()(job_command(type(build)))
-        message = with_flags(str(error), typer.main.get_command(app))
-        message = f"{type(error).__name__} error: {message}"
-        if error.exit_code == 1:
-            message += _place(run, log)
+    except FAILURES as error:
+        if log is not None and getattr(error, "exit_code", 1) == 1:
+            error.add_note(_place(run, log))
         if run.log_level == "debug":
             traceback.print_exception(error)
-        elif error.exit_code == 1:
-            message += " (--log-level debug shows the traceback)"
-        _end(message, error.exit_code)
+        elif getattr(error, "exit_code", 0) == 1:
+            error.add_note("--log-level debug shows the traceback")
+        raise
 
 
-def _place(run: RunOptions, log: StageLog | None) -> str:
+def _place(run: RunOptions, log: StageLog) -> str:
     """The stage in which a job ended, and how to continue."""
-    if log is None:
-        return ""
     folder = work_of(run.out, run.work)
     left = f"finished stages stay in {folder}, and the same command continues from there"
     if isinstance(folder, Path) and not folder.exists():
         left = "the same command starts from the beginning"
-    return f", in stage {log.place}; {left}"
-
-
-def _end(message: str, code: int) -> NoReturn:
-    say("%s", message, level=logging.ERROR)
-    raise typer.Exit(code) from None
+    return f"it ended in stage {log.place}; {left}"

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
@@ -25,11 +24,11 @@ except ImportError:
 
 from graphagg.errors import ArtifactError, StoreError
 from graphagg.progress import Progress
-from graphagg.store import manifest_at
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from graphagg.store.addresses import Location
     from graphagg.store.manifest import Manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
@@ -43,7 +42,7 @@ out = Console(
 )
 err = Console(stderr=True, highlight=False)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, Parameter("--json", help="Print JSON instead of a table.")]
 
 
 def print_json(value: object) -> None:
@@ -115,8 +114,10 @@ def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
     return report
 
 
-def current_version(directory: PathLike[str]) -> str | None:
+def current_version(directory: Location) -> str | None:
     """The version of the index in a directory; None if there is no index."""
+    from graphagg.store import manifest_at
+
     try:
         return manifest_at(directory).data
     except StoreError:
@@ -148,7 +149,7 @@ _SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
 
 
 def print_built(
-    directory: PathLike[str], built: Built, before: str | None, meter: Meter, as_json: bool
+    directory: Location, built: Built, before: str | None, meter: Meter, as_json: bool
 ) -> None:
     """Print the result of a build; `before` is the previous version."""
     unchanged = before is not None and before == current_version(directory)
@@ -177,7 +178,7 @@ def _in_words(counts: Mapping[str, int]) -> str:
 
 
 def print_changed(
-    directory: PathLike[str],
+    directory: Location,
     changed: Mapping[str, int],
     manifest: Manifest,
     meter: Meter,

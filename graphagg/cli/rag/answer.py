@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts.types import PositiveInt
 
-from graphagg.cli.folders import Directory, opened
+from graphagg.cli.folders import Directory, K, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.request import Characters, K, Question, request_group
+from graphagg.cli.request import Question, request_group
 from graphagg.cli.settings import read_text
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
@@ -21,34 +21,31 @@ from graphagg.rag.question.request import Request
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
 
-EPILOG = (
-    "Example: graphagg rag answer idx 'Who led the works?' --base-url http://localhost:8000/v1 "
-    "--model qwen3"
-)
 
-
+@command
 def answer(
     directory: Directory,
     question: Question,
+    *,
     endpoint: Annotated[Endpoint, "Language model"],
     request: Annotated[Request, request_group(window=NEIGHBORS)],
     k: K = 5,
-    characters: Characters = CHARACTERS,
-    prompt: Annotated[
-        Path | None,
-        typer.Option(help="Text file with instructions that precede passages and question."),
-    ] = None,
-    stream: Annotated[
-        bool | None,
-        typer.Option(
-            "--stream/--no-stream",
-            help="Print the answer as it comes.",
-            show_default="in a terminal",
-        ),
-    ] = None,
+    characters: PositiveInt = CHARACTERS,
+    prompt: Path | None = None,
+    stream: bool | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a question from the passages found, by a language model that cites them."""
+    """Answer a question from the passages found, by a language model that cites them.
+
+    Example: graphagg rag answer idx 'Who led the works?' --base-url http://localhost:8000/v1
+    --model qwen3
+
+    Options:
+        k: number of hits.
+        characters: characters of a passage and the chunks around it.
+        prompt: text file with instructions that precede passages and question. None: built in.
+        stream: print the answer as it comes. None: in a terminal.
+    """
     from graphagg.rag import PassageIndex
     from graphagg.rag.answer.generate import RULES
     from graphagg.rag.answer.generate import answer as answer_from
@@ -90,6 +87,3 @@ def _print(reply: Answer, has_streamed: bool) -> None:
             f"characters ({', '.join(reply.cut[:5])}); --characters gives the model more",
             markup=False,
         )
-
-
-COMMANDS = {"answer": (command(answer), EPILOG)}

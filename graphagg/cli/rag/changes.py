@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
 from graphagg.cli.builds.run import merge_indices
@@ -43,7 +40,7 @@ class ChangingCorpus:
 
     def change(
         self,
-        directory: PathLike[str],
+        directory: str,
         as_json: bool,
         change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
     ) -> None:
@@ -65,20 +62,18 @@ class ChangingCorpus:
             )  # fmt: skip
 
 
+@command
 def add(
-    directory: Directory,
-    corpus: ChangingCorpus,
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace", help="Replace passages of the same ids, documents with all their chunks."
-        ),
-    ] = False,
-    as_json: AsJson = False,
+    directory: Directory, *, corpus: ChangingCorpus, replace: bool = False, as_json: AsJson = False
 ) -> None:
     """Add passages, all or none; answers equal the answers of a rebuild.
 
     Long documents are split as the index was built.
+
+    Example: graphagg rag add idx more.jsonl.gz --replace
+
+    Options:
+        replace: replace passages of the same ids, documents with all their chunks.
     """
     corpus.change(
         directory,
@@ -87,8 +82,12 @@ def add(
     )
 
 
-def update(directory: Directory, corpus: ChangingCorpus, as_json: AsJson = False) -> None:
-    """Replace passages of the same ids, documents with all their chunks; all must exist."""
+@command
+def update(directory: Directory, *, corpus: ChangingCorpus, as_json: AsJson = False) -> None:
+    """Replace passages of the same ids, documents with all their chunks; all must exist.
+
+    Example: graphagg rag update idx corrected.jsonl
+    """
     corpus.change(
         directory,
         as_json,
@@ -96,18 +95,24 @@ def update(directory: Directory, corpus: ChangingCorpus, as_json: AsJson = False
     )
 
 
+@command
 def delete(
     directory: Directory,
-    ids: Annotated[
-        list[str] | None, typer.Argument(help="Ids of passages, or of documents with all chunks.")
-    ] = None,
-    ids_file: Annotated[Path | None, typer.Option(help="A text file with one id per line.")] = None,
-    ignore_missing: Annotated[
-        bool, typer.Option("--ignore-missing", help="Skip ids that are not in the index.")
-    ] = False,
+    ids: list[str] | None = None,
+    *,
+    ids_file: Path | None = None,
+    ignore_missing: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete passages: all or, if an id is unknown, none; compact removes their texts."""
+    """Delete passages: all or, if an id is unknown, none; compact removes their texts.
+
+    Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing
+
+    Options:
+        ids: ids of passages, or of documents with all chunks.
+        ids_file: a text file with one id per line.
+        ignore_missing: skip ids that are not in the index.
+    """
     from graphagg.rag import PassageIndex
 
     meter = Meter()
@@ -119,8 +124,12 @@ def delete(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-def compact(directory: Directory, as_json: AsJson = False) -> None:
-    """Remove deleted texts from the disk, and merge all segments into one."""
+@command
+def compact(directory: Directory, *, as_json: AsJson = False) -> None:
+    """Remove deleted texts from the disk, and merge all segments into one.
+
+    Example: graphagg rag compact idx
+    """
     from graphagg.rag import PassageIndex
 
     meter = Meter()
@@ -130,8 +139,12 @@ def compact(directory: Directory, as_json: AsJson = False) -> None:
         print_changed(directory, {"segments_merged": before}, index.manifest, meter, as_json)
 
 
-def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
-    """Merge indices of parts of a corpus; the result answers as an index of all passages."""
+@command
+def merge(shards: Shards, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+    """Merge indices of parts of a corpus; the result answers as an index of all passages.
+
+    Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx
+    """
     from graphagg.rag import PassageIndex
 
     merge_indices(PassageIndex, shards, out_dir, as_json)
@@ -140,18 +153,3 @@ def merge(shards: Shards, out_dir: OutDir, as_json: AsJson = False) -> None:
 def _read_ids(path: Path) -> list[str]:
     lines = (line.removesuffix("\r") for line in read_text(path).split("\n"))
     return [line for line in lines if line.strip()]
-
-
-_ADD = "Example: graphagg rag add idx more.jsonl.gz --replace"
-_UPDATE = "Example: graphagg rag update idx corrected.jsonl"
-_DELETE = "Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing"
-_COMPACT = "Example: graphagg rag compact idx"
-_MERGE = "Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx"
-
-COMMANDS = {
-    "add": (command(add), _ADD),
-    "update": (command(update), _UPDATE),
-    "delete": (delete, _DELETE),
-    "compact": (compact, _COMPACT),
-    "merge": (merge, _MERGE),
-}

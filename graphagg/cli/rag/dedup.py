@@ -6,43 +6,37 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from cyclopts import Parameter
 
 from graphagg.cli.builds.passages import Columns
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, progress_report, show
 from graphagg.cli.request import PassageFile
 from graphagg.rag.config.dedup import DedupConfig
 
-EPILOG = (
-    "Example: graphagg dedup passages.jsonl --threshold .8 --out kept.parquet\n\n"
-    "Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl"
-)
 
-Near = Annotated[DedupConfig, "What counts as a near duplicate"]
-
-
+@command
 def dedup(
     documents: PassageFile,
-    near: Near,
+    *,
+    near: Annotated[DedupConfig, "What counts as a near duplicate"],
     columns: Columns,
-    out_file: Annotated[
-        Path,
-        typer.Option("--out", dir_okay=False, help="File for the kept texts: .jsonl or .parquet."),
-    ],
-    dropped: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False,
-            help="JSON lines of dropped texts, each with the text that is kept.",
-        ),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(dir_okay=False, help="JSON lines of all near-duplicate pairs."),
-    ] = None,
+    out_file: Annotated[Path, Parameter("--out")],
+    dropped: Path | None = None,
+    pairs: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Leave out near duplicates: of texts that share most shingles, the longest stays."""
+    """Leave out near duplicates: of texts that share most shingles, the longest stays.
+
+    Example: graphagg dedup passages.jsonl --threshold .8 --out kept.parquet
+
+    Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl
+
+    Options:
+        out_file: file for the kept texts: .jsonl or .parquet.
+        dropped: JSON lines of dropped texts, each with the text that is kept.
+        pairs: JSON lines of all near-duplicate pairs.
+    """
     from graphagg.rag.corpus.dedup.files import dedup as dedup_files
 
     with progress_report() as progress:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
-import typer
+from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Directory, opened
+from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
@@ -19,25 +20,27 @@ if TYPE_CHECKING:
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
 
 
+@command
 def evaluate(
     directory: Directory,
-    questions: Annotated[
-        Path, typer.Argument(help="JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.")
-    ],
-    mode: Annotated[
-        Mode | None,
-        typer.Option(help="Retrieval mode.", show_default="multihop"),
-    ] = None,
-    compare: Annotated[
-        str | None,
-        typer.Option(help="Modes side by side, e.g. multihop,linearrag,dense,bm25."),
-    ] = None,
-    random_state: Annotated[int, typer.Option(help="Seed of the bootstrap intervals.", min=0)] = 0,
+    questions: Path,
+    *,
+    mode: Mode | None = None,
+    compare: str | None = None,
+    random_state: NonNegativeInt = 0,
     as_json: AsJson = False,
 ) -> None:
     """Measure recall of gold passages or documents, and of answers, and latency per question.
 
     Each question has gold_passage_ids, gold_document_ids or answers; intervals are of 95 %.
+
+    Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25
+
+    Options:
+        questions: JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.
+        mode: retrieval mode. None: multihop.
+        compare: modes side by side, e.g. multihop,linearrag,dense,bm25.
+        random_state: seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.measure import difference
@@ -72,8 +75,3 @@ def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:
     if compare is None:
         return [mode or DEFAULT_MODE]
     return [one_of("mode", cast(Mode, name.strip()), MODES) for name in compare.split(",")]
-
-
-_EVAL = "Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25"
-
-COMMANDS = {"eval": (evaluate, _EVAL)}

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.folders import Directory, opened
-from graphagg.cli.options import command
+from graphagg.cli.folders import Directory, K, opened
+from graphagg.cli.options import as_command, command
 from graphagg.cli.output.console import (
     AsJson,
     err,
@@ -21,7 +22,7 @@ from graphagg.cli.output.console import (
     progress_report,
     show,
 )
-from graphagg.cli.request import K, Visible
+from graphagg.cli.request import Visible
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.graph import GraphConfig
 from graphagg.rag.config.themes import MapConfig
@@ -32,37 +33,29 @@ from graphagg.rag.models.endpoint import Endpoint
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 
-GRAPH = (
-    "Example: graphagg rag graph idx --out edges.parquet --edges entities\n\n"
-    "Example: graphagg rag graph idx --out corpus.graphml --filter 'year>=2000'"
-)
-
-MAP = (
-    "Example: graphagg rag map idx\n\n"
-    "Example: graphagg rag map idx --theme 3.1\n\n"
-    "Example: graphagg rag map idx --base-url http://localhost:8000/v1 --model qwen3"
-)
-SIMILAR = (
-    "Example: graphagg rag similar idx warsaw\n\n"
-    "Example: graphagg rag similar idx 'Marie Curie' --entity --by text"
-)
 _SHOWN = 30  # themes of a table
 
 
+@command
 def graph(
     directory: Directory,
-    target: Annotated[
-        Path, typer.Option("--out", help="File: .parquet, .csv; of all edges .graphml, .gexf too.")
-    ],
+    *,
+    target: Annotated[Path, Parameter("--out")],
     config: GraphConfig,
     visible: Visible,
-    edges: Annotated[
-        EdgeKind,
-        typer.Option(help="all; entities (of two that share sentences); passages (with entities)."),
-    ] = "all",
+    edges: EdgeKind = "all",
     as_json: AsJson = False,
 ) -> None:
-    """Write the graph of passages and entities, for `communities build` and `embed build` too."""
+    """Write the graph of passages and entities, for `communities build` and `embed build` too.
+
+    Example: graphagg rag graph idx --out edges.parquet --edges entities
+
+    Example: graphagg rag graph idx --out corpus.graphml --filter 'year>=2000'
+
+    Options:
+        target: file: .parquet, .csv; of all edges .graphml, .gexf too.
+        edges: all; entities (of two that share sentences); passages (with entities).
+    """
     from graphagg.rag import PassageIndex
 
     with opened(PassageIndex, directory) as index:
@@ -77,11 +70,14 @@ def graph(
 
 
 def labeling_model(
-    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible API.")] = None,
-    model: Annotated[str | None, typer.Option(help="Name of the model at that API.")] = None,
-    **fields: Any,
+    *, base_url: str | None = None, model: str | None = None, **fields: Any
 ) -> Endpoint | None:
-    """The language model of the options; None if there is none."""
+    """The language model of the options; None if there is none.
+
+    Options:
+        base_url: an OpenAI-compatible API.
+        model: name of the model at that API.
+    """
     if base_url is None and model is None:
         return None
     if base_url is None or model is None:
@@ -89,32 +85,35 @@ def labeling_model(
     return Endpoint(base_url, model, **fields)
 
 
+@as_command(hidden=("resolutions",))  # --resolution takes them one by one
 def map_(
     directory: Directory,
+    *,
     config: MapConfig,
     labels: Annotated[Endpoint, labeling_model, "Language model that names the themes"],
     visible: Visible,
-    resolution: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="Resolution of a level, ascending; repeat it.", show_default="2, 8 and 24"
-        ),
-    ] = None,
-    theme: Annotated[
-        str | None, typer.Option(help="Show this theme, by its id.", show_default="all")
-    ] = None,
-    level: Annotated[
-        int | None, typer.Option(help="Show the themes of this level, from 0.", min=0)
-    ] = None,
-    target: Annotated[
-        Path | None, typer.Option("--out", help="Write the map: .json; passages: .csv, .parquet.")
-    ] = None,
-    no_update: Annotated[
-        bool, typer.Option("--no-update", help="Show an old map as it is.")
-    ] = False,
+    resolution: list[float] | None = None,
+    theme: str | None = None,
+    level: NonNegativeInt | None = None,
+    target: Annotated[Path | None, Parameter("--out")] = None,
+    no_update: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the themes of a corpus, with their typical passages."""
+    """Show the themes of a corpus, with their typical passages.
+
+    Example: graphagg rag map idx
+
+    Example: graphagg rag map idx --theme 3.1
+
+    Example: graphagg rag map idx --base-url http://localhost:8000/v1 --model qwen3
+
+    Options:
+        resolution: resolution of a level, ascending; repeat it. None: 2, 8 and 24.
+        theme: show this theme, by its id. None: all.
+        level: show the themes of this level, from 0.
+        target: write the map: .json; passages: .csv, .parquet.
+        no_update: show an old map as it is.
+    """
     from graphagg.rag import PassageIndex
 
     if resolution:
@@ -181,22 +180,30 @@ def _time(theme: Theme) -> str:
     return first if first == last else f"{first} to {last}"
 
 
+@command
 def similar(
     directory: Directory,
-    name: Annotated[str, typer.Argument(help="Id of a passage, or with --entity a name.")],
+    name: str,
+    *,
     visible: Visible,
-    entity: Annotated[bool, typer.Option("--entity", help="Entities like an entity.")] = False,
-    by: Annotated[
-        By | None,
-        typer.Option(
-            help="text (vectors of the texts) or graph (entities named together).",
-            show_default="text of passages, graph of entities",
-        ),
-    ] = None,
+    entity: bool = False,
+    by: By | None = None,
     k: K = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show the passages most like a passage, or the entities most like an entity."""
+    """Show the passages most like a passage, or the entities most like an entity.
+
+    Example: graphagg rag similar idx warsaw
+
+    Example: graphagg rag similar idx 'Marie Curie' --entity --by text
+
+    Options:
+        name: id of a passage, or with --entity a name.
+        entity: entities like an entity.
+        by: text (vectors of the texts) or graph (entities named together). None: text of passages,
+            graph of entities.
+        k: number of hits.
+    """
     from graphagg.rag import PassageIndex
 
     with opened(PassageIndex, directory) as index:
@@ -209,10 +216,3 @@ def similar(
     key = "key" if entity else "id"
     print_rows([{"cosine": s.score, key: s.id, "name": s.name} for s in similar_items.items])
     out.print(f"by {similar_items.by}", markup=False)
-
-
-COMMANDS = {
-    "graph": (command(graph), GRAPH),
-    "map": (command(map_, hidden=("resolutions",)), MAP),  # --resolution takes them one by one
-    "similar": (command(similar), SIMILAR),
-}

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from graphagg.cli.folders import Directory, opened
+from graphagg.cli.folders import Directory, K, OfQuestions, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, print_json, show
 from graphagg.cli.output.results import print_documents, print_explanation, print_hits
-from graphagg.cli.request import K, Question, RequestOptions
+from graphagg.cli.request import Question, RequestOptions
 
-_SEARCH = "Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain"
-_EXPLAIN = "Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw"
-_SHELL = "Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'"
-_WARM = "Example: graphagg rag warm idx"
 _TEXTS = ".texts.zlib.npy"
 
 
+@command
 def search(
     directory: Directory,
     question: Question,
+    *,
     request: RequestOptions,
     k: K = 5,
-    documents: Annotated[bool, typer.Option("--documents", help="Group hits by document.")] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show the parts of scores and the hop paths.")
-    ] = False,
-    characters: Annotated[
-        int | None,
-        typer.Option(
-            help="Characters of a passage and the chunks around it in JSON.",
-            show_default="all",
-            min=1,
-        ),
-    ] = None,
+    documents: bool = False,
+    explain: bool = False,
+    characters: int | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Retrieve the passages that answer a question."""
+    """Retrieve the passages that answer a question.
+
+    Example: graphagg rag search idx 'Who led the works?' --filter 'year>=2000' --explain
+
+    Options:
+        k: number of hits.
+        documents: group hits by document.
+        explain: show the parts of scores and the hop paths.
+        characters: characters of a passage and the chunks around it in JSON. None: all.
+    """
     from graphagg.rag import PassageIndex
 
     with opened(PassageIndex, directory) as index:
@@ -65,15 +59,24 @@ def search(
             err.print("the question names no entity: ranked by similarity alone")
 
 
+@command
 def explain(
     directory: Directory,
     question: Question,
-    passage_id: Annotated[str, typer.Argument(help="Id of the passage; search shows ids.")],
+    passage_id: str,
+    *,
     request: RequestOptions,
     k: K = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a passage is, or is not, among the first k for a question."""
+    """Explain why a passage is, or is not, among the first k for a question.
+
+    Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw
+
+    Options:
+        passage_id: id of the passage; search shows ids.
+        k: number of hits.
+    """
     from graphagg.rag import PassageIndex
 
     with opened(PassageIndex, directory) as index:
@@ -85,26 +88,28 @@ def explain(
             print_explanation(explanation, index)
 
 
-def shell(context: typer.Context, directory: Directory) -> None:
-    """Ask at a prompt, or with lines on standard input: an index and its models load once.
+def shell(directory: Directory, /, *options: OfQuestions) -> int:
+    """Ask at a prompt, or with lines on standard input: models load once.
 
-    A line is a question, or a command of this group without the index; help lists them. Options of
-    search given here apply to each question.
+    A line is a question, or a command of this group without the index; help
+    lists them. Options of search given here apply to each question.
+
+    Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'
     """
-    from graphagg.cli.rag.commands import make_app
-    from graphagg.cli.shell import Shell, converse
+    from graphagg.cli.shell import converse
     from graphagg.rag import PassageIndex
 
-    prompt = Shell(make_app(), directory, "search", lambda line: [line], context.args)
-    with PassageIndex.open(directory) as index:
-        raise typer.Exit(converse(prompt, index, "rag"))
+    return converse(PassageIndex, "rag", "search", lambda line: [line], directory, options)
 
 
-def warm(directory: Directory, as_json: AsJson = False) -> None:
+@command
+def warm(directory: Directory, *, as_json: AsJson = False) -> None:
     """Load an index into memory, ahead of the first question.
 
     On a machine that has just started, questions wait for the disk. This command reads all files of
     the index except texts, compiles the code of questions, and asks one.
+
+    Example: graphagg rag warm idx
     """
     from graphagg import kernels
     from graphagg.rag import PassageIndex
@@ -121,11 +126,3 @@ def warm(directory: Directory, as_json: AsJson = False) -> None:
             index.retrieve(first.title or first.text[:100])
     text = f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s"
     show({"bytes": size, **meter.read()}, text, as_json)
-
-
-COMMANDS = {
-    "search": (command(search), _SEARCH),
-    "explain": (command(explain), _EXPLAIN),
-    "shell": (shell, _SHELL),
-    "warm": (warm, _WARM),
-}

@@ -6,13 +6,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from os import PathLike
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from rich.markup import escape
+from rich.prompt import Confirm
 
 from graphagg.cli.folders import Directory, remember_source, source_of
 from graphagg.cli.options import command
@@ -27,35 +27,33 @@ if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.store.changes import ChangeReport
 
-EPILOG = (
-    "Example: graphagg rag sync idx articles/ --dry-run\n\n"
-    "Example: graphagg rag sync idx articles/ --watch"
-)
 _QUIET = 1_600  # ms without a change that end a burst of changes
 _LOOK = 1_000  # ms after which the watcher returns without changes, so that the first sync begins
 
 
+@command
 def sync(
     directory: Directory,
+    *,
     corpus: ChangingCorpus,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Sync again at every change, until Ctrl-C.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the changes without making them.")
-    ] = False,
-    yes: Annotated[
-        bool,
-        typer.Option(
-            "--yes", help="Do not ask before a sync from another folder, or that deletes most."
-        ),
-    ] = False,
+    watch: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an index hold exactly the files of a folder: add, update, delete, as one version.
 
     Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. The
     command asks before it syncs from another folder, or deletes most documents.
+
+    Example: graphagg rag sync idx articles/ --dry-run
+
+    Example: graphagg rag sync idx articles/ --watch
+
+    Options:
+        watch: sync again at every change, until Ctrl-C.
+        dry_run: show the changes without making them.
+        yes: do not ask before a sync from another folder, or that deletes most.
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
@@ -82,7 +80,7 @@ def sync(
         once()
 
 
-def _confirm(directory: PathLike[str], source: Path, planned: ChangeReport) -> None:
+def _confirm(directory: str, source: Path, planned: ChangeReport) -> None:
     """Ask before a sync from another source or one that deletes most documents.
 
     Raises:
@@ -96,7 +94,9 @@ def _confirm(directory: PathLike[str], source: Path, planned: ChangeReport) -> N
     if 2 * gone > before:
         doubts.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
     text = "; ".join(doubts)
-    if doubts and not (sys.stdin.isatty() and typer.confirm(f"{text}. Go on?", err=True)):
+    if doubts and not (
+        sys.stdin.isatty() and Confirm.ask(f"{escape(text)}. Go on?", console=err, default=False)
+    ):
         raise InvalidParameter(f"{text}; nothing was changed. Check the folder, or give --yes")
 
 
@@ -139,7 +139,7 @@ def _interrupts() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
+def _changes(source: Path, index: str, stop: Event) -> Iterator[bool]:
     """Yield whether files below `source` changed, now and after each burst, until `stop` is set.
 
     Files of the index do not count.
@@ -156,6 +156,3 @@ def _changes(source: Path, index: PathLike[str], stop: Event) -> Iterator[bool]:
         stop_event=stop,
     )  # fmt: skip
     return (bool(changes) for changes in bursts)
-
-
-COMMANDS = {"sync": (command(sync), EPILOG)}

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from graphagg.cli.options import command
 from graphagg.cli.output.console import err
-from graphagg.cli.serving.options import (
-    Host,
-    Indices,
-    NetworkOptions,
-    TokenFileOption,
-    prepare_libraries,
-)
+from graphagg.cli.serving.options import Indices, NetworkOptions, Port, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 
 if TYPE_CHECKING:
@@ -24,25 +20,29 @@ if TYPE_CHECKING:
     from graphagg.serve.http.security import Access
     from graphagg.serve.service import Service
 
-EPILOG = "Example: graphagg mcp --passages idx --communities comm"
 
-
-def _mcp(
+@command
+def mcp(
+    *,
     indices: Indices,
-    http: Annotated[
-        bool, typer.Option("--http", help="Streamable HTTP at /mcp instead of stdio.")
-    ] = False,
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8322,
-    token_file: TokenFileOption = None,
-    about: Annotated[
-        str, typer.Option(help="The subject of the passages, in a sentence for the model.")
-    ] = "",
-    answer_seconds: Annotated[
-        float, typer.Option(help="Longest time for an answer.", min=1)
-    ] = 120.0,
+    http: bool = False,
+    host: str = "127.0.0.1",
+    port: Port = 8322,
+    token_file: Path | None = None,
+    about: str = "",
+    answer_seconds: Annotated[float, Parameter(validator=Number(gte=1))] = 120.0,
 ) -> None:
-    """Serve indices as MCP tools, over stdio or HTTP; models load at the start."""
+    """Serve indices as MCP tools, over stdio or HTTP; models load at the start.
+
+    Example: graphagg mcp --passages idx --communities comm
+
+    Options:
+        http: streamable HTTP at /mcp instead of stdio.
+        host: address to bind; beyond loopback it needs a token.
+        token_file: file with the token of requests, or with hashes of tokens.
+        about: the subject of the passages, in a sentence for the model.
+        answer_seconds: longest time for an answer.
+    """
     try:
         from graphagg.serve.limits import ServiceLimits
         from graphagg.serve.mcp import create_server
@@ -68,9 +68,6 @@ def _mcp(
             server.run("stdio")
     finally:
         service.close()
-
-
-mcp = command(_mcp)
 
 
 def _prepare(service: Service) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from os import PathLike
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from cyclopts import Parameter
+from cyclopts.types import PositiveInt
+from cyclopts.validators import Number
 
-from graphagg.cli.folders import LOCAL, PLACE
+from graphagg.cli.folders import LocalPath
 from graphagg.errors import InvalidParameter
+from graphagg.store.addresses import parse_location
 
 if TYPE_CHECKING:
     from graphagg.rag.models.endpoint import Endpoint
@@ -20,10 +22,8 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 65_536
 
-Host = Annotated[str, typer.Option(help="Address to bind; beyond loopback it needs a token.")]
-TokenFileOption = Annotated[
-    Path | None,
-    typer.Option("--token-file", help="File with the token of requests, or with hashes of tokens."),
+Port = Annotated[
+    int, Parameter(validator=Number(gte=0, lte=65_535), help="Port to bind; 0: any free port.")
 ]
 
 
@@ -43,13 +43,13 @@ class Indices:
         lazy: load models at the first question, not at the start.
     """
 
-    passages: PathLike[str] | None = field(default=None, metadata=PLACE)
-    communities: PathLike[str] | None = field(default=None, metadata=PLACE)
-    embedding: PathLike[str] | None = field(default=None, metadata=PLACE)
-    root: Path | None = field(default=None, metadata=LOCAL)
+    passages: str | None = None
+    communities: str | None = None
+    embedding: str | None = None
+    root: LocalPath | None = None
     reranker: str | None = None
-    rerank_first: int = field(default=50, metadata={"min": 1})
-    lazy: bool = field(default=False, metadata={"flags": "--lazy"})
+    rerank_first: PositiveInt = 50
+    lazy: Annotated[bool, Parameter(negative="")] = False
 
     def sources(self) -> Sources:
         """Sources of a service; the reranker is loaded at the first question."""
@@ -57,8 +57,18 @@ class Indices:
         from graphagg.serve.service import Sources
 
         reranker = None if self.reranker is None else CrossEncoderReranker(self.reranker)
-        indices = self.passages, self.communities, self.embedding, self.root
-        return Sources(*indices, reranker=reranker, rerank_first=self.rerank_first)
+        passages, communities, embedding = (
+            None if place is None else parse_location(place)
+            for place in (self.passages, self.communities, self.embedding)
+        )
+        return Sources(
+            passages,
+            communities,
+            embedding,
+            self.root,
+            reranker=reranker,
+            rerank_first=self.rerank_first,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,10 @@ class NetworkOptions:
         cors_origins: a site whose pages may send requests; repeat it. None: none.
     """
 
-    allowed_hosts: list[str] | None = field(default=None, metadata={"flags": "--allowed-host"})
-    proxies: list[str] | None = field(default=None, metadata={"flags": "--proxy"})
+    allowed_hosts: Annotated[list[str] | None, Parameter("--allowed-host")] = None
+    proxies: Annotated[list[str] | None, Parameter("--proxy")] = None
     root_path: str = ""
-    cors_origins: list[str] | None = field(default=None, metadata={"flags": "--cors-origin"})
+    cors_origins: Annotated[list[str] | None, Parameter("--cors-origin")] = None
 
     def access(self, host: str, token_file: Path | None) -> Access:
         """The access policy; reads the tokens."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
+from cyclopts.types import PositiveInt
 
-from graphagg.cli.options import command
+from graphagg.cli.options import as_command
 from graphagg.cli.serving.options import (
-    Host,
     Indices,
     LanguageModel,
     LogOptions,
     NetworkOptions,
-    TokenFileOption,
+    Port,
     allow_connections,
     prepare_libraries,
-)  # fmt: skip
+)
 from graphagg.errors import MissingExtra
 from graphagg.serve.limits import ServiceLimits
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from graphagg.serve.http.security import Access
     from graphagg.serve.service import Service, Sources
 
-EPILOG = "Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2"
-
 _UNLISTED = {
     *(each.name for each in fields(ServiceLimits)),
     "rerank_first", "root_path", "cors_origins", "access_log", "llm_key_env", "llm_seconds",
@@ -40,22 +38,29 @@ _UNLISTED = {
 _log = logging.getLogger("graphagg.serve")
 
 
-def _serve(
+@as_command(table="serve", unlisted=_UNLISTED)
+def serve(
+    *,
     indices: Indices,
     network: NetworkOptions,
     log: LogOptions,
     model: LanguageModel,
     limits: ServiceLimits,
     # no dataclass fields: Kubernetes sets GRAPHAGG_PORT for a service of that name
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8321,
-    token_file: TokenFileOption = None,
-    workers: Annotated[
-        int,
-        typer.Option(min=1, help="Number of processes, each with its own models."),
-    ] = 1,
+    host: str = "127.0.0.1",
+    port: Port = 8321,
+    token_file: Path | None = None,
+    workers: PositiveInt = 1,
 ) -> None:
-    """Serve indices over HTTP, with a page to explore them; new versions are picked up."""
+    """Serve indices over HTTP, with a page to explore them; new versions are picked up.
+
+    Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2
+
+    Options:
+        host: address to bind; beyond loopback it needs a token.
+        token_file: file with the token of requests, or with hashes of tokens.
+        workers: number of processes, each with its own models.
+    """
     try:
         access = network.access(host, token_file)
         sources = indices.sources()
@@ -69,9 +74,6 @@ def _serve(
         server.run_workers(workers, port)
     else:
         server.run(port)
-
-
-serve = command(_serve, table="serve", unlisted=_UNLISTED)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 
 import graphagg.rag
-from graphagg.cli.main import app, main
+from graphagg.cli.main import main
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
@@ -254,16 +253,3 @@ def test_eval_compares_modes(call: Call, demo_index: Path) -> None:
     table = call(*asked, "--compare", "dense,bm25").out
     assert "recall@5" in table and "10 questions" in table
     assert "bm25 - dense" in table and "comparison (1)" in table
-
-
-# --- every command -------------------------------------------------------------------------------
-
-
-def test_every_command_of_rag_explains_itself() -> None:
-    group = typer.main.get_command(app).commands["rag"]  # type: ignore[attr-defined]
-    assert {"index", "add", "update", "delete", "compact", "search", "explain", "eval"} <= set(
-        group.commands
-    )
-    for name, command in group.commands.items():
-        assert command.epilog.startswith(f"Example: graphagg rag {name} ")
-        assert command.help and all(parameter.help for parameter in command.params)

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from graphagg.cli import communities
-from graphagg.cli.rag import commands
+from graphagg.cli.main import app
 from graphagg.cli.shell import Shell, split
 from graphagg.communities import CommunityIndex
 from graphagg.rag import PassageIndex
@@ -59,7 +58,7 @@ def test_every_command_of_an_index_is_one_of_the_shell(
     for line, words in lines.items():
         answer = say(f"{line}\n", "rag", "shell", demo_index, "-k", "2")
         assert (answer.code, answer.out) == (0, call("rag", *words).out)
-    shell = Shell(commands.make_app(), demo_index, "search", lambda line: [line])
+    shell = Shell(app["rag"], str(demo_index), "search", lambda line: [line])
     assert "index" not in shell.commands and {"add", "delete", "eval"} <= shell.commands.keys()
 
 
@@ -123,7 +122,7 @@ def test_what_it_begins_with_is_checked(say: Any, les_miserables: Path, tmp_path
     assert "without manifest.json" in say("", "communities", "shell", tmp_path).error
     assert "wanted 'passages'" in say("", "rag", "shell", les_miserables).error
     assert "luck" in say("", "communities", "shell", les_miserables, "--luck").error
-    assert "'luck'" in say("", "communities", "shell", les_miserables, "--method", "luck").error
+    assert '"luck"' in say("", "communities", "shell", les_miserables, "--method", "luck").error
 
 
 def test_at_a_terminal_lines_are_typed(
@@ -145,7 +144,7 @@ def test_at_a_terminal_lines_are_typed(
 
 
 def test_words_complete(les_miserables: Path) -> None:
-    shell = Shell(communities.app, les_miserables, "query", lambda line: ["--seed", line])
+    shell = Shell(app["communities"], str(les_miserables), "query", lambda line: ["--seed", line])
     assert shell.completions("str") == ["structure"] and shell.completions("") == []
     assert shell.completions("query --sw") == ["--sweep"]
     assert shell.completions("set --me") == ["--method"]

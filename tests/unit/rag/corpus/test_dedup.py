@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
 from graphagg.cli.builds.passages import without_duplicates
-from graphagg.cli.main import app
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.graph.csr import Csr
 from graphagg.minhash.bands import write_keys
@@ -29,6 +27,7 @@ from graphagg.rag.corpus.dedup.pairs import (
     shingles,
 )
 from graphagg.rag.documents.rows import RowConfig
+from tests.unit.commands import invoke
 
 WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])
 TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), min_size=1, max_size=12)
@@ -203,11 +202,9 @@ def test_the_command_and_a_folder(tmp_path):
     assert (report.texts, report.kept) == (3, 2)
     source = write(tmp_path)
     arguments = ["dedup", str(source), "--threshold", "0.6", "--out", str(tmp_path / "k.jsonl")]
-    result = CliRunner().invoke(app, [*arguments, "--json"])
-    assert result.exit_code == 0, result.output
-    shown = json.loads(result.stdout)
+    shown = invoke(*arguments, "--json").json
     assert shown["kept"] == len((tmp_path / "k.jsonl").read_text().splitlines())
-    assert "kept in" in CliRunner().invoke(app, arguments).stdout
+    assert "kept in" in invoke(*arguments).out
 
 
 def test_bad_parameters(tmp_path):

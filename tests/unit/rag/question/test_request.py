@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import fields
@@ -35,23 +36,22 @@ class Request(request.Request):
 seen = []
 request.Request = Request
 
-from typer.testing import CliRunner
 from graphagg.cli.main import app
-from graphagg.cli.rag import commands
 from graphagg.cli.shell import Shell
 from graphagg.rag import PassageIndex
 from graphagg.serve.mcp import create_server
 from graphagg.serve.models.passages import SearchRequest
 from graphagg.serve.service import Service, Sources
+from tests.unit.commands import invoke
 
 corpus = [{"id": f"p{i}", "text": f"Ada saw engine {i}."} for i in range(3)]
 index = PassageIndex.build(corpus, sys.argv[1], profile="fast")
 found = {}
 index.retrieve("Ada?", sample=41)
 found["python"] = 41 in seen
-CliRunner().invoke(app, ["rag", "search", sys.argv[1], "Ada?", "--sample", "42"])
-shown = CliRunner().invoke(app, ["rag", "search", "--help"], env={"COLUMNS": "200"})
-found["cli"] = 42 in seen and "Number of things to sample." in shown.stdout
+invoke("rag", "search", sys.argv[1], "Ada?", "--sample", "42")
+shown = invoke("rag", "search", "--help")
+found["cli"] = 42 in seen and "Number of things to sample." in shown.out
 schema = SearchRequest.model_json_schema()["properties"]["sample"]
 body = SearchRequest.model_validate({"question": "Ada?", "sample": 43})
 described = schema["description"] == "Number of things to sample."
@@ -60,7 +60,7 @@ server = create_server(Service(Sources(passages=sys.argv[1])))
 tools = {tool.name: tool for tool in server._tool_manager.list_tools()}
 properties = tools["search_passages"].parameters["properties"]
 found["mcp"] = properties["sample"]["default"] == 3
-shell = Shell(commands.make_app(), sys.argv[1], "search", lambda line: [line])
+shell = Shell(app["rag"], sys.argv[1], "search", lambda line: [line])
 shell.run("set --sample 44")
 shell.run("Ada?")
 found["shell"] = 44 in seen
@@ -73,6 +73,7 @@ def test_an_added_option_is_in_python_command_line_http_mcp_and_shell(tmp_path: 
     run = subprocess.run(
         [sys.executable, tmp_path / "added.py", tmp_path / "idx"],
         capture_output=True, text=True, timeout=900,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout.splitlines()[-1])

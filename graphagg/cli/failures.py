@@ -1,0 +1,66 @@
+"""Errors of commands: their message with options of the command line, and their exit code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cyclopts import App, CycloptsError
+
+from graphagg.errors import GraphAggError
+
+FAILURES = (CycloptsError, GraphAggError, OSError, KeyboardInterrupt)
+"""What a command may raise."""
+_OPTIONS = {
+    "directory": "out",
+    "ratio": "split_ratio",
+    "seeds": "seed",
+    "vertices": "vertex",
+    "vectors": "vector_column",
+    "tokens": "token_file",
+}
+"""Options that have another name than the parameter of the library."""
+_PLAIN = (None, "True", "False")
+
+
+def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[str, int]:
+    """The message of an error with its notes, and the exit code."""
+    message, code = str(error), 2
+    if isinstance(error, GraphAggError):
+        message, code = with_flags(message, app, words), error.exit_code
+    elif isinstance(error, KeyboardInterrupt):
+        message, code = "interrupted; nothing that was there before has changed", 130
+    elif isinstance(error, OSError):
+        message, code = f"{error.filename or 'file system'}: {error.strerror or error}", 1
+    return "; ".join([message, *_notes(error)]), code
+
+
+def _notes(error: BaseException | None) -> Iterator[str]:
+    """The notes of an error and of its causes."""
+    while error is not None:
+        yield from getattr(error, "__notes__", ())
+        error = error.__cause__ or error.__context__
+
+
+def with_flags(message: str, app: App, words: Sequence[str] = ()) -> str:
+    """Replace parameters in backticks in an error message by options of a command.
+
+    `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; other names
+    stay. `words`, the command line, choose the command.
+    """
+    called = app.parse_commands(words)[1][-1]
+    options = {}
+    if called.default_command is not None:
+        arguments = called.assemble_argument_collection(parse_docstring=False)
+        options = {each.field_info.name: each for each in arguments if each.index is None}
+
+    def translated(match: re.Match[str]) -> str:
+        name, value = match[1], match[2]
+        option = options.get(name) or options.get(_OPTIONS.get(name, ""))
+        if option is None:
+            return match[0]
+        if value == "False" and option.negatives:
+            return str(option.negatives[0])
+        return " ".join([option.name, *([value.strip("\"'")] if value not in _PLAIN else [])])
+
+    return re.sub(r"`(\w+)(?:=([^`]*))?`", translated, message)

@@ -202,9 +202,15 @@ class SentenceTransformerEncoder:
 
     def _runner(self, dtype: Kind, prompt: str, *, alone: bool) -> Runner:
         model = self._model
-        if isinstance(model, BertFiles):
+        if not isinstance(model, BertFiles):
+            return ModuleRunner(model, dtype, prompt)
+        try:
             return BertRunner(model, dtype, alone=alone)
-        return ModuleRunner(model, dtype, prompt)
+        except KeyError as error:
+            raise InvalidParameter(
+                f"encoder {self._name!r}: its weights lack {error}; copy the model's whole folder "
+                "again"
+            ) from None
 
     @cached_property
     def _dtype(self) -> Kind:
@@ -231,6 +237,10 @@ class SentenceTransformerEncoder:
     def _windows(self) -> Windows:
         """Cut texts so that each window leaves room for the longest prompt."""
         tokenizer, longest = self._model.tokenizer, self._model.max_seq_length
+        if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+            tokenizer = type(backend).from_str(backend.to_str())
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
         if longest is not None:
             prompts = ["", self._query_prompt, self._corpus_prompt]
             special, *lengths = Windows(tokenizer, None).lengths(prompts).tolist()

@@ -94,49 +94,17 @@ class BertFiles:
             raise InvalidParameter(
                 f"encoder {str(folder)!r}: {_WEIGHTS} is damaged ({error}); copy it again"
             ) from None
-        return cls(
-            weights, shape, Tokenizer.from_file(str(folder / _TOKENIZER)), window,
-            prompts.get("prompts", {}), prompts.get("default_prompt_name"),
-        ).checked(str(folder))  # fmt: skip
-
-    def checked(self, name: str) -> BertFiles:
-        """Check that weights and tokenizer belong together; read whole texts from now on."""
-        layers = (f"encoder.layer.{index}." for index in range(self.shape.layers))
-        modules = [*_EMBEDDINGS, *(layer + module for layer in layers for module in _LAYER)]
-        names = [f"{module}.{kind}" for module in modules for kind in ("weight", "bias")]
-        missing = [each for each in (*_TABLES, *names) if each not in self.weights]
-        if missing:
-            raise InvalidParameter(
-                f"encoder {name!r}: its weights lack {missing[0]!r} and {len(missing) - 1} more; "
-                "copy the model's whole folder again"
-            )
-        tokens, rows = self.tokenizer.get_vocab_size(), len(self.weights[_WORDS])
+        tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        tokens, rows = tokenizer.get_vocab_size(), len(weights.get(_WORDS, ()))
         if tokens > rows:
             raise InvalidParameter(
-                f"encoder {name!r}: {rows} token vectors, but its tokenizer has {tokens} tokens; "
-                "give the tokenizer of this model"
+                f"encoder {str(folder)!r}: {rows} token vectors, but its tokenizer has {tokens} "
+                "tokens; give the tokenizer of this model"
             )
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        return self
-
-
-_TABLES = (
-    _WORDS,
-    "embeddings.position_embeddings.weight",
-    "embeddings.token_type_embeddings.weight",
-)
-_EMBEDDINGS = ("embeddings.LayerNorm",)
-_LAYER = (
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output.dense",
-    "attention.output.LayerNorm",
-    "intermediate.dense",
-    "output.dense",
-    "output.LayerNorm",
-)
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        default = prompts.get("default_prompt_name")
+        return cls(weights, shape, tokenizer, window, prompts.get("prompts", {}), default)
 
 
 def pooling_of(model: SentenceTransformer) -> str | None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 _OVERLAP = 32  # tokens that neighboring windows share
 _SLACK = 4  # tokens that a window may gain when it is cut inside a word
@@ -35,7 +38,7 @@ class Window(NamedTuple):
 class Windows:
     """Cuts texts into windows."""
 
-    tokenizer: Any  # a fast one of transformers, or one of tokenizers that neither cuts nor pads
+    tokenizer: Tokenizer  # neither cuts nor pads
     longest: int | None  # tokens of a window with special tokens, without a prompt; None: any
 
     def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -84,19 +87,7 @@ class Windows:
         return windows
 
     def _encodings(self, texts: Sequence[str], *, special: bool = True) -> list[Any]:
-        if not texts:
-            return []
-        if hasattr(self.tokenizer, "encode_batch"):
-            return list(self.tokenizer.encode_batch(list(texts), add_special_tokens=special))
-        encoded = self.tokenizer(
-            list(texts),
-            add_special_tokens=special,
-            return_offsets_mapping=True,
-            truncation=False,
-            padding=False,
-            verbose=False,
-        )
-        return list(encoded.encodings)
+        return list(self.tokenizer.encode_batch(list(texts), add_special_tokens=special))
 
 
 def _window(text: int, span: Span, prompt: int, encoding: Any) -> Window:

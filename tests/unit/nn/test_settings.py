@@ -1,17 +1,27 @@
-"""Fields of frozen dataclasses: checked, and kept as plain Python values."""
+"""Settings are checked, objects are found by their names, and files are written whole."""
 
 from __future__ import annotations
 
 import json
+import os
+from functools import partial
+from pathlib import Path
+from threading import Barrier, Thread
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidDataset, InvalidParameter, UnreadableFile, WriteFailed
 from graphagg.nn import AttentionConfig, FeatureConfig, GPSConfig, TrainingConfig
-from graphagg.nn.encodings import RWSE
+from graphagg.nn.aggr import aggregation
+from graphagg.nn.attention import attention
+from graphagg.nn.conv import local
+from graphagg.nn.encodings import RWSE, encoder
+from graphagg.nn.files import read_json, write_json, write_whole
+from graphagg.nn.presets import preset
+from graphagg.nn.resolver import build, find
 from graphagg.nn.settings import part_width
 
 
@@ -34,3 +44,110 @@ def test_parts_divide_the_width_or_are_refused(parts: int, width: int) -> None:
         return
     with pytest.raises(InvalidParameter, match=rf"^heads is {parts}, wanted "):
         part_width("heads", parts, "channels", width)
+
+
+REGISTRY = {"exact": 1, "PerFormer": 2, "elu": 3}
+
+
+@given(st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text())))
+def test_a_name_is_in_the_registry_or_refused_with_all_that_are(name: object) -> None:
+    if name in list(REGISTRY):
+        assert find("attention", name, REGISTRY) == REGISTRY[str(name)]
+        return
+    with pytest.raises(InvalidParameter) as error:
+        find("attention", name, REGISTRY, "a module")
+    said = str(error.value)
+    assert said.startswith("no attention is named ")
+    assert said.endswith("; wanted one of exact, PerFormer, elu, or a module")
+
+
+@pytest.mark.parametrize(("name", "near"), [("exakt", "exact"), ("performer", "PerFormer")])
+def test_the_nearest_name_is_proposed_whatever_its_case(name: str, near: str) -> None:
+    with pytest.raises(InvalidDataset, match=rf"'{name}' \(did you mean '{near}'\?\); wanted"):
+        find("attention", name, REGISTRY, error=InvalidDataset)
+
+
+def test_a_name_of_a_megabyte_is_cut_and_not_matched_for_minutes() -> None:
+    with pytest.raises(InvalidParameter) as error:
+        find("attention", "e" * 10**6, REGISTRY)
+    assert len(str(error.value)) < 300
+
+
+def _make(width: int, *, depth: int = 1, norm: bool = True) -> tuple[int, int, bool]:
+    return width, depth, norm
+
+
+def test_options_are_those_of_the_function_less_what_is_set() -> None:
+    assert build("a part", _make, 3, depth=2) == (3, 2, True)
+    assert build("a part", partial(_make, norm=False), 3, depth=2) == (3, 2, False)
+    with pytest.raises(InvalidParameter, match=r"^a part has no option 'width'; .* depth, norm$"):
+        build("a part", _make, 3, width=2)
+    with pytest.raises(InvalidParameter, match=r"'norm'; wanted some of depth$"):
+        build("a part", partial(_make, norm=False), 3, norm=True)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda name: aggregation(name, 8),
+        lambda name: attention(name, 8),
+        lambda name: local(name, 8),
+        lambda name: encoder(name, 8),
+        preset,
+    ],
+    ids=["aggr", "attention", "conv", "encodings", "presets"],
+)
+@pytest.mark.parametrize("name", ["exakt", "", None, 3])
+def test_each_registry_refuses_in_the_same_words(call, name: object) -> None:
+    with pytest.raises(Exception, match=rf"^no [a-z ]+ is named {name!r}.*; wanted one of "):
+        call(name)
+
+
+def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "file"
+    write_whole(path, lambda partial: partial.write_bytes(b"old"))
+
+    def half(partial: Path) -> None:
+        assert path.read_bytes() == b"old"
+        partial.write_bytes(b"ne")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(WriteFailed, match=r"file cannot be written \(No space left"):
+        write_whole(path, half)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, lambda partial: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_two_writers_at_once_leave_the_file_of_one_of_them(tmp_path: Path) -> None:
+    path, both = tmp_path / "file", Barrier(2)
+
+    def write(text: bytes) -> None:
+        def slowly(partial: Path) -> None:
+            with partial.open("wb") as file:
+                file.write(text[:1])
+                both.wait(900)  # both files are open now
+                file.write(text[1:])
+
+        write_whole(path, slowly)
+
+    threads = [Thread(target=write, args=(text,)) for text in (b"aaaa", b"bbbb")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert path.read_bytes() in (b"aaaa", b"bbbb")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_plain_values_come_back_and_all_else_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"name": "π", "list": [1, None]})
+    assert read_json(path, "write it again") == {"name": "π", "list": [1, None]}
+    for data, said in ((b"{", "is no JSON"), (b"\xff", "is no JSON"), (b"[]", "holds a list")):
+        path.write_bytes(data)
+        with pytest.raises(UnreadableFile, match=rf"a\.json {said}.*; write it again"):
+            read_json(path, "write it again")
+    with pytest.raises(UnreadableFile, match=r"none\.json does not exist; write it again"):
+        read_json(tmp_path / "none.json", "write it again")

@@ -8,10 +8,17 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidBatch
-from graphagg.nn.aggr import LCMAggregation, LCMPlan, fold
-from graphagg.nn.aggr.operators import SymmetricGRU
+from graphagg.nn.aggr import (
+    LCMAggregation,
+    LCMPlan,
+    SymmetricGRU,
+    SymmetricMLP,
+    fold,
+    monoid_losses,
+)
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomized
+from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 
 
 class Recorder(nn.Module):
@@ -61,9 +68,8 @@ def test_the_tree_by_masks_that_onnx_gets_is_the_same(operator: str, batch: Ragg
     assert_same(outcome(module, x, found), wanted)
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
-def test_a_small_fold_has_a_second_backward_pass(operator: str) -> None:
-    module, batch = randomized(LCMAggregation(4, 4, operator=operator)), Ragged((9, 0, 4), 3)
+def test_a_small_fold_has_a_second_backward_pass() -> None:
+    module, batch = randomized(LCMAggregation(4, 4)), Ragged((9, 0, 4), 3)
     x = batch.rows()
     out = module(x, batch.index).sum()
     first, second = (
@@ -73,11 +79,10 @@ def test_a_small_fold_has_a_second_backward_pass(operator: str) -> None:
     assert_same(first, second)
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
-def test_gradients_are_those_of_the_parameters_of_the_call(operator: str) -> None:
+def test_gradients_are_those_of_the_parameters_of_the_call() -> None:
     """Also where they are not the module's own, as under `functional_call`."""
     batch = Ragged((3, 0, 5, 1), 1)
-    own, other = (randomized(LCMAggregation(4, 4, operator=operator), seed) for seed in (0, 1))
+    own, other = (randomized(LCMAggregation(4, 4), seed) for seed in (0, 1))
     x, named = batch.rows(), dict(other.named_parameters())
     torch.func.functional_call(own, named, (x, batch.index, None, 4)).square().sum().backward()
     found = {name: value.grad.clone() for name, value in named.items()}
@@ -88,9 +93,8 @@ def test_gradients_are_those_of_the_parameters_of_the_call(operator: str) -> Non
     assert all(value.grad is None for value in own.parameters())
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
-def test_parameters_changed_before_the_backward_pass_are_noticed(operator: str) -> None:
-    module = LCMAggregation(4, 4, operator=operator)
+def test_parameters_changed_before_the_backward_pass_are_noticed() -> None:
+    module = LCMAggregation(4, 4)
     loss = module(torch.ones(3, 4), torch.tensor([0, 0, 0])).sum()
     with torch.no_grad():
         next(module.operator.parameters()).add_(1.0)
@@ -116,44 +120,21 @@ def test_combines_are_rows_less_segments_in_log2_levels() -> None:
     assert len(recorder.calls) == 6  # ceil(log2(37)), one pass a level
 
 
-def test_parts_of_a_module_that_take_no_part_have_no_gradient() -> None:
-    class Mean(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.unused, self.frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-            self.frozen.requires_grad_(False)
-
-        def forward(self, a: Tensor, b: Tensor) -> Tensor:
-            return 0.5 * a + 0.5 * b.detach() * self.frozen
-
-    module = LCMAggregation(2, 2, project=False, operator=Mean())
-    x = torch.ones(2, 2, requires_grad=True)
-    module(x, torch.tensor([0, 0])).sum().backward()
-    assert x.grad is not None and x.grad.tolist() == [[0.5, 0.5], [0.0, 0.0]]
-    assert module.operator.unused.grad is None and module.operator.frozen.grad is None
-
-
 @pytest.mark.parametrize("operator", ["gru", "mlp"])
 @given(batch=ragged(60))
 @settings(max_examples=4, deadline=None)
 def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> None:
+    """Also where gates are computed twice, in the fold or in large blocks of it."""
     module, x = randomized(LCMAggregation(4, 4, operator=operator)), batch.rows()
     segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
     wanted = outcome(module, x, module(x, ptr=batch.ptr))
     for sizes in ({"block_rows": 1, "pass_nodes": 3}, {"block_rows": 25, "pass_nodes": 1}):
         plan = LCMPlan.from_segments(segments, **sizes)
-        assert_same(outcome(module, x, module(x, plan=plan)), wanted)
-
-
-def test_gates_that_are_computed_twice_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    module, batch = randomized(LCMAggregation(4, 4)), Ragged((70, 3, 0, 40), 2)
-    x, segments = batch.rows(), Segments.from_ptr(batch.ptr, 113)
-    plan = LCMPlan.from_segments(segments, block_rows=50, pass_nodes=8)
-    wanted = outcome(module, x, module(x, plan=plan))
-    monkeypatch.setattr(fold, "KEPT_BY_FORWARD", 0)
-    assert_same(outcome(module, x, module(x, plan=plan)), wanted)
-    monkeypatch.setattr(fold, "_KEPT", 10)
-    assert_same(outcome(module, x, module(x, plan=plan)), wanted)
+        for in_fold, in_block in ((1 << 12, 1 << 13), (0, 1 << 13), (0, 10)):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(fold, "KEPT_BY_FORWARD", in_fold)
+                patch.setattr(fold, "_KEPT", in_block)
+                assert_same(outcome(module, x, module(x, plan=plan)), wanted)
 
 
 def test_only_the_input_and_the_weights_are_kept_for_backward() -> None:
@@ -222,3 +203,52 @@ def test_under_autocast_the_fold_keeps_the_type_of_its_weights() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         out = module(torch.randn(5, 4), torch.tensor([0, 0, 0, 1, 1]))
     assert out.dtype == torch.float32
+
+
+class Law(nn.Module):
+    def __init__(self, rule: object) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return self.rule(a, b)  # type: ignore[operator]
+
+
+ROWS = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+ZERO = torch.zeros(3, dtype=torch.float64)
+
+
+def losses(rule: object, identity: Tensor = ZERO) -> tuple[float, float, float]:
+    found = monoid_losses(Law(rule), ROWS, identity)
+    return float(found.associativity), float(found.commutativity), float(found.identity)
+
+
+def test_each_law_is_seen_to_hold_or_not() -> None:
+    associative, commutative, identity = losses(torch.add)
+    assert max(associative, commutative, identity) < 1e-25
+    associative, commutative, identity = losses(lambda a, b: 0.5 * (a + b))  # mean
+    assert associative > 0.1 and commutative < 1e-25 and identity > 0.1
+    associative, commutative, identity = losses(lambda a, b: a)  # first
+    assert associative < 1e-25 and commutative > 0.1 and identity > 0.1
+    assert losses(torch.mul, ZERO + 1)[2] < 1e-25
+    found = monoid_losses(Law(torch.sub), ROWS, ZERO)
+    total = found.associativity + found.commutativity + found.identity
+    assert torch.equal(found.total, total) and total > 1
+
+
+def test_operators_of_the_package_commute() -> None:
+    for operator in (SymmetricGRU(3), SymmetricMLP(3)):
+        found = monoid_losses(operator.double(), ROWS, ZERO)
+        assert float(found.commutativity) < 1e-25 < float(found.associativity)
+
+
+def test_the_losses_teach_the_laws() -> None:
+    torch.manual_seed(0)
+    module = LCMAggregation(3, 3).double()
+    assert_a_step_lowers_the_loss(module, lambda: module.monoid_losses(ROWS).total)
+    assert module.identity.grad is not None and module.identity.grad.abs().sum() > 0
+
+
+def test_no_rows_to_draw_from() -> None:
+    found = LCMAggregation(3, 3).monoid_losses(torch.ones(0, 3))
+    assert bool(torch.isfinite(found.total))

@@ -20,17 +20,8 @@ from graphagg.nn.presets import presets
 from graphagg.nn.settings import differences
 
 
-def toml(values: dict, where: str = "") -> str:
-    """Plain values as TOML: tables after values, lists inline."""
-    tables = {k: v for k, v in values.items() if isinstance(v, dict)}
-    lines = [f"{k} = {inline(v)}" for k, v in values.items() if k not in tables]
-    for name, table in tables.items():
-        full = f"{where}.{name}" if where else name
-        lines += [f"[{full}]", toml(table, full)]
-    return "\n".join(lines)
-
-
 def inline(value: object) -> str:
+    """A value of TOML."""
     if isinstance(value, list):
         return f"[{', '.join(map(inline, value))}]"
     if isinstance(value, dict):
@@ -43,7 +34,7 @@ def test_a_preset_survives_json_and_toml(name: str, tmp_path: Path) -> None:
     chosen = preset(name)
     assert GPSConfig.from_dict(json.loads(json.dumps(chosen.model.to_dict()))) == chosen.model
     path = tmp_path / "model.toml"
-    path.write_text(toml(chosen.to_dict()))
+    path.write_text("\n".join(f"{k} = {inline(v)}" for k, v in chosen.to_dict().items()))
     assert read_preset(path) == chosen
 
 

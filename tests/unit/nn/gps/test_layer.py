@@ -8,7 +8,6 @@ from torch import Tensor
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions, LocalConfig
-from graphagg.nn.attention import ATTENTIONS
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 from tests.unit.nn.gps.graphs import ragged_batch
 
@@ -25,17 +24,6 @@ def layer_of(local: str, attention: str, **given: object) -> GPSLayer:
     return layer.double().eval()
 
 
-def parts_of(sizes: list[int]) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The graphs of `ragged_batch(sizes)`, each alone."""
-    x, edge_index, edge_attr, batch = ragged_batch(sizes, CHANNELS, dtype=torch.float64)
-    parts, first = [], 0
-    for number, size in enumerate(sizes):
-        own = batch[edge_index[0]] == number
-        parts.append((x[first : first + size], edge_index[:, own] - first, edge_attr[own]))
-        first += size
-    return parts
-
-
 def run(
     layer: GPSLayer, x: Tensor, edge_index: Tensor, edge_attr: Tensor, batch: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]]:
@@ -47,25 +35,6 @@ def run(
     grads = torch.autograd.grad(loss, given, allow_unused=True)
     grads = [torch.zeros_like(p) if g is None else g for p, g in zip(given, grads, strict=True)]
     return out.detach(), edges.detach(), *grads[:2], grads[2:]
-
-
-@pytest.mark.parametrize("attention", [*ATTENTIONS, "none"])
-@pytest.mark.parametrize("local", LOCALS)
-@given(sizes=st.lists(st.integers(0, 7), min_size=1, max_size=4))
-@settings(max_examples=4, deadline=None)
-def test_a_graph_alone_equals_the_same_graph_in_a_batch(
-    local: str, attention: str, sizes: list[int]
-) -> None:
-    if local == attention == "none":
-        return
-    layer = layer_of(local, attention)
-    x, edge_index, edge_attr, batch = ragged_batch(sizes, CHANNELS, dtype=torch.float64)
-    *together, shared = run(layer, x, edge_index, edge_attr, batch)
-    alone = [run(layer, *part, None) for part in parts_of(sizes)]
-    for place, found in enumerate(together):
-        torch.testing.assert_close(found, torch.cat([a[place] for a in alone]), **EXACT)
-    for found, *summands in zip(shared, *(a[-1] for a in alone), strict=True):
-        torch.testing.assert_close(found, sum(summands), **EXACT)
 
 
 @pytest.mark.parametrize("attention", ["exact", "none"])
@@ -154,18 +123,3 @@ def test_what_cannot_be_is_said() -> None:
     for wrong in ({"batch": batch - 1}, {"ptr": torch.tensor([0, 9, 5, 9])}):
         with pytest.raises(InvalidBatch):
             layer(x, edge_index, edge_attr, **wrong)
-
-
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("sizes", [[], [0], [0, 0], [1], [0, 1, 0]])
-@pytest.mark.parametrize("local", LOCALS)
-def test_few_vertices_or_none(local: str, sizes: list[int], training: bool) -> None:
-    layer = layer_of(local, "exact").train(training)
-    x, edge_index, edge_attr, batch = ragged_batch(sizes, CHANNELS, dtype=torch.float64)
-    x = x.requires_grad_()
-    for keep in (edge_index.size(1), 0):  # with its edges and without any
-        given = (edge_index[:, :keep], edge_attr[:keep])
-        out, edges = layer(x, *given, batch=batch)
-        assert out.shape == (sum(sizes), CHANNELS) and edges.shape == (keep, CHANNELS)
-        (out.sum() + edges.sum()).backward()
-        assert torch.isfinite(out).all() and torch.isfinite(x.grad).all()

@@ -30,8 +30,10 @@ COMBINATIONS = [
     ("gatedgcn", "exact", (RWSE, LAPPE)),
     ("gine", "performer", (EncodingConfig("signnet", 4, size=4),)),
     ("gatedgcn", "none", (LAPPE, RWSE)),
-    ("gcn", "exact", (RWSE,)),
-    ("none", "exact", (LAPPE,)),
+    *(("gcn", attention, (RWSE,)) for attention in ("exact", "performer", "none")),
+    *((local, "exact", (LAPPE,)) for local in ("gine", "none")),
+    *((local, "performer", (LAPPE,)) for local in ("gatedgcn", "none")),
+    ("gine", "none", ()),
 ]
 
 
@@ -65,7 +67,7 @@ def run(model: GPS, data: Data) -> tuple[Tensor, list[Tensor]]:
 
 
 @pytest.mark.parametrize(("local", "attention", "encodings"), COMBINATIONS)
-@given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4), seed=st.integers(0, 99))
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=4), seed=st.integers(0, 99))
 @settings(max_examples=4, deadline=None)
 def test_a_graph_alone_equals_the_same_graph_in_a_batch(
     local: str, attention: str, encodings: tuple[EncodingConfig, ...], sizes: list[int], seed: int
@@ -175,13 +177,9 @@ def test_features_that_do_not_fit_are_said_to(graph: Data, said: str) -> None:
     "changes",
     [
         {"edge_index": torch.full((2, 12), 6)},
-        {"edge_index": torch.full((2, 12), -1)},
-        {"edge_index": torch.zeros(2, 12)},
         {"batch": torch.tensor([0, 1, 0, 1, 0, 1])},
         {"batch": torch.zeros(4, dtype=torch.int64)},
-        {"batch": torch.zeros(6)},
         {"ptr": torch.tensor([0, 4])},
-        {"ptr": torch.tensor([0, 7, 6])},
     ],
 )
 def test_indices_that_do_not_fit_are_said_to(changes: dict[str, Tensor]) -> None:
@@ -201,7 +199,7 @@ def test_pairs_of_an_edge_task_must_be_there() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("local", ["gatedgcn", "gine", "none"])
+@pytest.mark.parametrize("local", ["gatedgcn", "gine", "gcn", "none"])
 def test_graphs_without_vertices_or_edges(local: str, training: bool) -> None:
     config = config_of(local, "exact", (RWSE, LAPPE))
     model = model_of(config).train(training)

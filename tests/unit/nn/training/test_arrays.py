@@ -66,10 +66,6 @@ PAIRS = {
         ({"y": np.array(1)}, r"y is \(\) of int64; wanted numbers"),
         ({"y": np.ones((6, 0))}, r"y is \(6, 0\) of float64; wanted numbers"),
         (PAIRS | {"pair_ptr": np.array([0, 20, 24])}, "3 offsets in pair_ptr, 25 in node_ptr"),
-        (
-            PAIRS | {"pair_ptr": np.array([*range(25), 24])},
-            "26 offsets in pair_ptr, 25 in",
-        ),
         (PAIRS | {"pair_ptr": np.arange(25) // 2}, "pair_ptr must not decrease, from 0 to 24"),
         (PAIRS | {"edge_label": np.ones(23)}, "edge_label has 23 rows, edge_label_index 24 pairs"),
         (
@@ -79,10 +75,6 @@ PAIRS = {
         (
             PAIRS | {"edge_label_index": np.zeros((24, 2), int)},
             r"edge_label_index is \(24, 2\) of",
-        ),
-        (
-            PAIRS | {"edge_label_index": np.ones((2, 24))},
-            r"index is \(2, 24\) of float64",
         ),
         (PAIRS | {"edge_ptr": np.array([0, 216])}, "2 offsets in edge_ptr, 25 in node_ptr"),
         ({"edge_attr": np.ones(5)}, "edge_attr has 5 rows, edge_index 216 pairs; wanted one each"),
@@ -97,10 +89,7 @@ PAIRS = {
         ({"edge_ptr": np.zeros(3)}, "edge_ptr must not decrease"),
         ({"y": np.full(24, math.nan)}, "12 without a label"),
         ({"train": np.array([0.5, 1.5])}, r"train is \(2,\) of float64; wanted integers"),
-        ({"train": np.array(["0", "1"])}, r"train is \(2,\) of <U1; wanted integers"),
         ({"train": np.arange(24) % 3 == 0}, r"train is \(24,\) of bool; wanted integers"),
-        ({"train": np.array(3)}, r"train is \(\) of int64; wanted integers"),
-        ({"train": np.zeros((1, 2, 3), int)}, r"train is \(1, 2, 3\) of int64; wanted integers"),
         ({"train": np.array([0, -7])}, "train holds -7; wanted numbers from 0, or -1 as padding"),
         ({"train": np.zeros((3, 2), int)}, "train, val and test hold 3, 1 and 1 splits"),
     ],

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Batch, Data
 
 from benchmarks.training import public
 from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
-from graphagg.nn.training import GraphData, load_data
+from graphagg.nn.training import GraphData, Split, load_data
 from graphagg.nn.training.data.dataset import check_data, output_width
+from graphagg.nn.training.data.graphs import Graphs, ragged_ranges
 from tests.unit.nn.training.toys import many, single, write_npz
 
 
@@ -172,3 +176,117 @@ def test_real_files(file: str, graphs: int, splits: int, sizes: tuple[int, ...])
     edges = data.graphs[0].edge_index
     both = {(u, v) for u, v in edges.T.tolist()}
     assert all((v, u) in both for u, v in both)
+
+
+def test_split_arrays_that_fit(tmp_path: Path) -> None:
+    arrays = {"train": np.array([[0, 1, -1], [2, 3, 4]]), "val": [[5], [6]], "test": [[7], [8]]}
+    data = check_data(load_data(write_npz(tmp_path / "rings.npz", many(), **arrays)))
+    assert [split.train.tolist() for split in data.splits] == [[0, 1], [2, 3, 4]]
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_masks_of_one_graph(shape: tuple[int, ...]) -> None:
+    graph = single().graphs[0]
+    for at, part in enumerate(("train", "val", "test")):
+        mask = torch.arange(40) % 3 == at
+        graph[f"{part}_mask"] = mask if not shape else mask[:, None].expand(-1, *shape)
+    found = check_data(load_data(graph))
+    assert found.single and "train_mask" not in found.graphs[0]
+    assert len(found.splits) == (shape[0] if shape else 1)
+    assert all(split.val.tolist() == list(range(1, 40, 3)) for split in found.splits)
+
+
+def test_one_test_mask_beside_many_others_is_that_of_all_splits() -> None:
+    """As in WikiCS."""
+    graph, place = single().graphs[0], torch.arange(40)
+    graph.test_mask = place < 10
+    graph.train_mask = torch.stack([place % 3 == s for s in range(2)], 1) & (place >= 10)[:, None]
+    graph.val_mask = ((place % 3 == 2) & (place >= 10))[:, None]
+    found = check_data(load_data(graph)).splits
+    assert [split.test.tolist() for split in found] == [list(range(10))] * 2
+    assert found[0].val.tolist() == found[1].val.tolist() == list(range(11, 40, 3))
+    assert found[0].train.tolist() == list(range(12, 40, 3)) != found[1].train.tolist()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.arange(20), r"val_mask is \[20\] of torch.int64; wanted booleans \[40\] or \[40, S"),
+        (torch.arange(40), r"val_mask is \[40\] of torch.int64; wanted booleans"),
+        (torch.ones(20).bool(), r"val_mask is \[20\] of torch.bool; wanted booleans \[40\]"),
+        (torch.ones(3, 40).bool(), r"val_mask is \[3, 40\] of torch.bool; wanted booleans \[40\]"),
+        (torch.ones(40, 1, 1).bool(), r"val_mask is \[40, 1, 1\] of torch.bool; wanted"),
+        (torch.tensor(True), r"val_mask is \[\] of torch.bool; wanted"),
+        (np.ones(40, dtype=bool), r"val_mask is of type ndarray; wanted booleans"),
+        (torch.ones(40, 3).bool(), "train_mask, val_mask and test_mask hold 2, 3 and 2 splits"),
+        (torch.ones(40, 0).bool(), "train_mask, val_mask and test_mask hold 2, 0 and 2 splits"),
+    ],
+)
+def test_masks_that_do_not_fit_the_graph(mask: Any, message: str) -> None:
+    graph = single().graphs[0]
+    graph.train_mask = graph.test_mask = (torch.arange(40) < 10)[:, None].expand(-1, 2)
+    graph.val_mask = mask
+    with pytest.raises(InvalidDataset, match=message):
+        load_data(graph)
+
+
+@pytest.mark.parametrize("bad", [torch.arange(4), torch.ones(3).bool(), torch.ones(4, 1).bool()])
+def test_a_split_from_masks_takes_masks_of_one_length(bad: torch.Tensor) -> None:
+    good = torch.tensor([True, False, True, False])
+    with pytest.raises(InvalidDataset, match=r"split a: the masks are .* wanted three booleans"):
+        Split.from_masks("a", good, good, bad)
+
+
+def random_graph(size: int, edges: int, generator: torch.Generator) -> Data:
+    def ids(rows: int, columns: int) -> torch.Tensor:
+        return torch.randint(0, max(size, 1), (rows, columns), generator=generator)
+
+    edges = edges if size else 0
+    return Data(
+        x=torch.randn(size, 3, generator=generator),
+        edge_index=ids(2, edges),
+        edge_attr=torch.randn(edges, 2, generator=generator),
+        pair_index=ids(2, 2 * edges),
+        pairs=torch.randn(2 * edges, 4, generator=generator),
+        y=torch.randn(1, 2, generator=generator),
+        weight=torch.tensor(float(size)),
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=1, max_size=6), st.data())
+def test_a_batch_is_what_pyg_collates(sizes: list[tuple[int, int]], data: st.DataObject) -> None:
+    generator = torch.Generator().manual_seed(len(sizes))
+    graphs = [random_graph(*size, generator) for size in sizes]
+    ids = data.draw(st.lists(st.integers(0, len(graphs) - 1), max_size=8))
+    got = Graphs.from_list(graphs).batch(torch.tensor(ids, dtype=torch.int64))
+    assert got.num_graphs == len(ids)
+    if not ids:
+        assert got.num_nodes == 0
+        return
+    wanted = Batch.from_data_list([graphs[i] for i in ids])
+    assert set(got.keys()) == set(wanted.keys())
+    for name in wanted.keys():
+        assert torch.equal(got[name], wanted[name]), name
+    assert got.num_nodes == wanted.num_nodes and got.num_edges == wanted.num_edges
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=6))
+def test_ragged_ranges(parts: list[tuple[int, int]]) -> None:
+    starts, sizes = (torch.tensor([p[i] for p in parts], dtype=torch.int64) for i in (0, 1))
+    at, owner = ragged_ranges(starts, sizes)
+    assert at.tolist() == [v for start, size in parts for v in range(start, start + size)]
+    assert owner.tolist() == [i for i, (_, size) in enumerate(parts) for _ in range(size)]
+
+
+def test_graphs_that_differ_in_what_they_have_are_refused() -> None:
+    generator = torch.Generator().manual_seed(0)
+    first, second = random_graph(3, 2, generator), random_graph(3, 2, generator)
+    del second.edge_attr
+    with pytest.raises(InvalidDataset, match=r"graph 1 and graph 0 differ .* edge_attr"):
+        Graphs.from_list([first, second])
+    second.edge_attr = torch.randn(2, 5)
+    with pytest.raises(InvalidDataset, match="'edge_attr' has other shapes"):
+        Graphs.from_list([first, second])
+    with pytest.raises(InvalidDataset, match="no graph"):
+        Graphs.from_list([])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +13,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
 
 from graphagg.errors import (
     CheckpointMismatch,
+    DeviceOutOfMemory,
     DeviceUnavailable,
     GraphAggError,
     InvalidDataset,
@@ -25,6 +29,7 @@ from graphagg.errors import (
     UnknownPreset,
     UnreadableFile,
 )
+from graphagg.nn import load
 from graphagg.nn.config.model import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import Split, TrainingConfig, TrainingResult, train
 from graphagg.nn.training.folder import read_checkpoint
@@ -254,3 +259,94 @@ def test_the_gpu_learns_the_same_task(tmp_path: Path) -> None:
             assert all(math.isfinite(loss) for loss in losses(out / "tiny"))
             learned = train(line, certain(data), out / "line", training=training, device="cuda")
             assert learned.test.mean == 1.0
+
+
+BRIEF = TrainingConfig(epochs=3, batch_size=8)
+
+
+def wrong(predicted: Tensor, labels: Tensor) -> Tensor:
+    return (predicted.argmax(1) != labels).double().mean()
+
+
+def test_the_metric_s_own_loss_given_as_a_function_trains_the_same_model(tmp_path: Path) -> None:
+    plain = train(tiny, many(), tmp_path / "plain", training=BRIEF, controls=False)
+    own = train(
+        tiny, many(), tmp_path / "own", training=BRIEF, controls=False,
+        loss=functional.cross_entropy, metrics={"wrong": wrong},
+    )  # fmt: skip
+    (left,), (right,) = plain.splits, own.splits
+    assert (left.train, left.val, left.test) == (right.train, right.val, right.test)
+    for part in ("train", "val", "test"):
+        assert right.measures["wrong"][part] == pytest.approx(1 - getattr(right, part))
+
+
+class Short(Tiny):
+    """A model for which no batch is small enough."""
+
+    def forward(self, data: Any) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def test_too_little_memory_names_the_batch_size_and_the_knobs(tmp_path: Path) -> None:
+    with pytest.raises(DeviceOutOfMemory, match=r"batches of 8 .*lower training\.batch_size"):
+        train(Short, many(), tmp_path / "run", training=BRIEF)
+
+
+def test_another_loss_is_minimized_and_loggers_get_each_epoch(tmp_path: Path) -> None:
+    logged: list[tuple[dict[str, float], int]] = []
+    train(
+        tiny, many(), tmp_path, training=BRIEF, controls=False,
+        loss=lambda predicted, labels: 0.0 * predicted.sum() + 7.0,
+        loggers=[lambda values, epoch: logged.append((values, epoch))],
+    )  # fmt: skip
+    assert [values["loss"] for values, _ in logged] == [7.0, 7.0, 7.0]
+    assert [
+        {"epoch": str(epoch), **{k: str(v) for k, v in values.items()}} for values, epoch in logged
+    ] == read_epochs(tmp_path / "split-0" / "metrics.csv")
+
+
+def test_a_loss_without_a_number_or_a_gradient_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match=r"loss gives \(8, 2\); wanted a tensor of one"):
+        train(tiny, many(), tmp_path, training=BRIEF, loss=lambda predicted, labels: predicted)
+    with pytest.raises(InvalidParameter, match="loss gives a number without a gradient"):
+        train(tiny, many(), tmp_path / "wrong", training=BRIEF, loss=wrong)
+
+
+@pytest.mark.parametrize("value", ["x", None, torch.zeros(2)])
+def test_a_metric_that_is_no_number_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(InvalidParameter, match=r"metric 'odd' gives \w+ \(.*\); wanted a"):
+        train(tiny, many(), tmp_path, training=BRIEF, metrics={"odd": lambda p, y: value})
+
+
+def test_a_run_is_not_resumed_with_another_loss(tmp_path: Path) -> None:
+    train(tiny, many(), tmp_path, training=BRIEF, controls=False, metrics={"wrong": wrong})
+    again = train(
+        tiny, many(), tmp_path, training=BRIEF, controls=False, metrics={"wrong": wrong},
+        resume=True,
+    )  # fmt: skip
+    assert again.splits[0].measures["wrong"].keys() == {"train", "val", "test"}
+    with pytest.raises(CheckpointMismatch, match="own"):
+        train(tiny, many(), tmp_path, training=BRIEF, loss=functional.cross_entropy, resume=True)
+
+
+def test_the_card_says_what_the_model_was_trained_on(tmp_path: Path) -> None:
+    result = train(tiny, many(), tmp_path, training=BRIEF, splits=2, metrics={"wrong": wrong})
+    card = (tmp_path / "split-1" / "model-card.md").read_text()
+    assert (tmp_path / "split-1" / "model.safetensors").exists()
+    split = result.splits[1]
+    named = ("tiny on rings", "1: 12 train, 6 val, 6 test", "random state: 1", "digest")
+    assert all(part in card for part in named)
+    assert f"| accuracy | {split.train:.4f} | {split.val:.4f} | {split.test:.4f} |" in card
+    assert all(f"control {control.name}" in card for control in result.controls[1])
+    assert "| wrong |" in card and Path(sys.argv[0]).name in card
+
+
+def test_a_saved_model_predicts_without_the_loss_that_trained_it(tmp_path: Path) -> None:
+    config = GPSConfig(FeatureConfig(width=4), channels=8, layers=1)
+    options = {"loss": lambda p, y: functional.cross_entropy(p, y), "metrics": {"wrong": wrong}}
+    result = train(config, many(), tmp_path, training=BRIEF, controls=False, **options)
+    data = many()
+    answers = load(tmp_path, device="cpu").predict(data)[data.splits[0].test.numpy()]
+    labels = torch.cat([data.graphs[at].y for at in data.splits[0].test.tolist()])
+    share = float((answers.argmax(1) == labels.numpy()).mean())
+    assert share == pytest.approx(result.test.mean)

@@ -1,8 +1,7 @@
 """The rows of two graphs merged: of both together, of one without the other, or of some vertices.
 
-Ids ascend in every graph, so that a row still ascends when its columns get their new numbers, and
-two rows merge in one pass over both. Rows are read and given range by range: they may be mapped
-files that are larger than memory.
+Rows are read and given range by range: they may be mapped files that are larger than memory. Ids
+ascend in every graph, so that a range still ascends when its ids get their new numbers.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, Mask
-from graphagg.graph.adjacency import check_sums, exact_sum
+from graphagg.graph.adjacency import Keys, check_sums, merge_repeats, pair_keys, pairs_of
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
-from graphagg.kernels import kernel
 from graphagg.store.ranges import forget
 
 _ROWS_AT_ONCE = 1 << 16
-_ABOVE_ALL = 1 << 31
 
 
 class Renumbering(NamedTuple):
@@ -59,33 +56,24 @@ def merge_rows(
     summed float64 weights; None without weights. A sum that is not exact raises `InvalidGraph`.
     """
     count = len(rows.ids)
-    sides = [
-        _Side(matrix.indptr, matrix.indices, _inverse(rows_now, count), renumbered, matrix.data)
-        for matrix, rows_now, renumbered in (
-            (first, rows.first, columns.first), (second, rows.second, columns.second),
-        )
-    ]  # fmt: skip
+    of_first, of_second = _inverse(rows.first, count), _inverse(rows.second, count)
     for low in range(0, count, _ROWS_AT_ONCE):
-        high = min(low + _ROWS_AT_ONCE, count)
-        room = sum(_entries(side, low, high) for side in sides)
-        merged, ends = np.empty(room, dtype=np.int32), np.zeros(high - low + 1, dtype=np.int64)
-        values = None if first.data is None else np.empty(room)
-        size = _merge(sides[0], sides[1], low, subtract, ends, merged, values)
-        if values is not None:
-            values = values[:size]
-            check_sums(values, "edges to add")
-        yield np.diff(ends), merged[:size], values
+        some = slice(low, min(low + _ROWS_AT_ONCE, count))
+        keys, weights = _entries(first, of_first[some], columns.first)
+        others, other_weights = _entries(second, of_second[some], columns.second)
+        if subtract:
+            stay = np.isin(keys, others, assume_unique=True, invert=True)
+            keys, weights = keys[stay], None if weights is None else weights[stay]
+        else:
+            keys = np.concatenate([keys, others])
+            if weights is not None and other_weights is not None:
+                weights = np.concatenate([weights, other_weights])
+            keys, weights = merge_repeats(keys, weights, exact=True)
+        if weights is not None:
+            check_sums(weights, "edges to add")
+        in_range, merged = pairs_of(keys)
+        yield np.bincount(in_range, minlength=some.stop - low), merged, weights
         forget(first.indices, second.indices)
-
-
-class _Side(NamedTuple):
-    """A matrix that is merged."""
-
-    offsets: Array  # `[n + 1]` int64
-    columns: Array  # int32
-    sources: Array  # `[count]` int32, which of its rows each row of the result is; -1: none
-    renumbered: Array  # int32, the new number of each column; -1: it is left out
-    values: Array | None  # float64, by entry; None where there are none
 
 
 def _inverse(renumbered: Array, count: int) -> Array:
@@ -96,84 +84,16 @@ def _inverse(renumbered: Array, count: int) -> Array:
     return old
 
 
-def _entries(side: _Side, low: int, high: int) -> int:
-    """Count the entries of the rows that become rows `low` to `high - 1`."""
-    sources = side.sources[low:high]
-    sources = sources[sources >= 0]
-    return int((side.offsets[sources + 1] - side.offsets[sources]).sum())
+def _entries(matrix: Csr, sources: Array, renumbered: Array) -> tuple[Keys, Array | None]:
+    """The entries of a range of rows, ascending, with their new columns; and their weights.
 
-
-@kernel
-def _merge(
-    first: _Side, second: _Side, low: int, subtract: bool, ends: Array, out: Array,
-    out_values: Array | None,
-) -> int:  # fmt: skip
-    """Write the rows from `low` on to `out`, and their ends to `ends[1:]`; return the last."""
-    # Out of their bundles, where each access would count references.
-    offsets, columns, sources, renumbered, values = first
-    offsets_second, columns_second, sources_second, renumbered_second, values_second = second
-    size = 0
-    for i in range(len(ends) - 1):
-        row, row_second = sources[low + i], sources_second[low + i]
-        at = end = 0
-        if row >= 0:
-            at, end = offsets[row], offsets[row + 1]
-        if row_second >= 0:
-            for j in range(offsets_second[row_second], offsets_second[row_second + 1]):
-                column = renumbered_second[columns_second[j]]
-                if column < 0:
-                    continue
-                at, size = _copy_below(
-                    columns, renumbered, values, at, end, column, out, out_values, size
-                )
-                both = at < end and renumbered[columns[at]] == column
-                if not subtract:
-                    out[size] = column
-                    _write_sum(values, at if both else -1, values_second, j, out_values, size)
-                    size += 1
-                if both:
-                    at += 1
-        at, size = _copy_below(
-            columns, renumbered, values, at, end, _ABOVE_ALL, out, out_values, size
-        )
-        ends[i + 1] = size
-    return size
-
-
-@kernel
-def _write_sum(
-    values: Array | None, at: int, values_second: Array | None, j: int, out: Array | None, size: int
-) -> None:
-    """Write the sum of two values, where there are values; `at` below 0: there is no first."""
-    if values is not None:
-        if values_second is not None:
-            if out is not None:
-                before = values[at] if at >= 0 else 0.0
-                out[size] = exact_sum(before, values_second[j])
-
-
-@kernel
-def _copy_below(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    columns: Array,
-    renumbered: Array,
-    values: Array | None,
-    at: int,
-    end: int,
-    bound: int,
-    out: Array,
-    out_values: Array | None,
-    size: int,
-):
-    """Append the columns from `at` on whose new numbers are below `bound`, up to `end`.
-
-    Returns the position after the last column that was read, and the new size of `out`.
+    Row i of the range is row `sources[i]` of the matrix; -1: it has none.
     """
-    while at < end and renumbered[columns[at]] < bound:
-        if renumbered[columns[at]] >= 0:
-            out[size] = renumbered[columns[at]]
-            if values is not None:
-                if out_values is not None:
-                    out_values[size] = values[at]
-            size += 1
-        at += 1
-    return at, size
+    there = np.flatnonzero(sources >= 0)
+    old = sources[there]
+    places = matrix.places(old)
+    owners = np.repeat(there, matrix.indptr[old + 1] - matrix.indptr[old])
+    columns = renumbered[matrix.indices[places]]
+    stay = columns >= 0
+    weights = None if matrix.data is None else matrix.data[places[stay]]
+    return pair_keys(owners[stay], columns[stay]), weights

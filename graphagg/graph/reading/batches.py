@@ -25,6 +25,10 @@ class EdgeBatch(NamedTuple):
     targets: Ids  # `[n]` ids
     weights: Doubles | None = None  # `[n]`; None where the edges carry none, or none are wanted
 
+    def turned(self) -> EdgeBatch:
+        """The edges the other way round."""
+        return EdgeBatch(self.targets, self.sources, self.weights)
+
     def where(self, kept: Mask) -> EdgeBatch:
         """The edges that a mask `[n]` keeps."""
         sources, targets = (

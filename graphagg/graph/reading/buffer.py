@@ -1,35 +1,46 @@
-"""Columns of edges while they are read, and the dense numbers of their ids once all are known."""
+"""Columns of edges while they are read, and the dense numbers of their ids once all are known.
+
+Columns are lists of chunks, in memory or in files: those of a graph that is larger than memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphagg.arrays import Doubles
+from graphagg.arrays import Array, Doubles
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexIds, sorted_strings
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.batches import Ids
-from graphagg.kernels import kernel
+from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids
+from graphagg.graph.reading.sources import id_array
 
 Dense = npt.NDArray[np.int32]
 
-_SEARCHED = 1 << 20  # ids up to which each id of a chunk is searched for on its own
+EDGES_PER_FILE = 1 << 22
+"""Edges of a chunk in files; its two ends take 32 MiB of integers below 2^32."""
+_JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
 
 
 class IdColumn:
-    """A `ChunkedIds` in memory: 4 bytes per id below 2^32 or string, else 8."""
+    """A column of ids in chunks: 4 bytes per id below 2^32 or string, else 8.
+
+    Iterating gives uint32 or int64 arrays, or Arrow dictionary arrays.
+    """
 
     def __init__(self) -> None:
-        self.chunks: list[Any] = []
-        self.is_integer: bool | None = None
+        self.chunks: list[Any] = []  # arrays, or the files that hold them
+        self.is_integer: bool | None = None  # None while there are no ids
         self.largest = -1
+        self.count = 0  # ids
 
     def add(self, ids: Ids, name: str) -> None:
         """Append a chunk; `InvalidGraph` if it has another type than the chunks before."""
@@ -40,30 +51,124 @@ class IdColumn:
             raise InvalidGraph(
                 f"{name}: ids mix integers and strings, wanted one type; read them as strings"
             )
-        self.is_integer = integer
-        if not integer:
-            self.chunks.append(ids)
+        self.is_integer, self.count = integer, self.count + len(ids)
+        if integer:
+            smallest, largest = int(ids.min()), int(ids.max())
+            if smallest < 0:
+                raise InvalidGraph(
+                    f"{name}: negative id {smallest}, wanted integers of 0 to 2^63 - 1; "
+                    "renumber, or give the ids as strings"
+                )
+            self.largest = max(self.largest, largest)
+            ids = ids.astype(np.uint32) if largest < 2**32 else ids
+        self.chunks.append(ids)
+
+    def write(self, path: Path) -> None:
+        """Join the chunks in memory to one in a file."""
+        first = next((i for i, each in enumerate(self.chunks) if not isinstance(each, Path)), None)
+        if first is None:
             return
-        smallest, largest = int(ids.min()), int(ids.max())
-        if smallest < 0:
-            raise InvalidGraph(
-                f"{name}: negative id {smallest}, wanted integers of 0 to 2^63 - 1; "
-                "renumber, or give the ids as strings"
-            )
-        self.largest = max(self.largest, largest)
-        self.chunks.append(ids.astype(np.uint32) if largest < 2**32 else ids)
+        chunks, self.chunks[first:] = self.chunks[first:], [path]
+        if self.is_integer:
+            ids = np.concatenate(chunks)
+        else:
+            ids = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+        table = pa.table({"ids": ids})
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
 
-    def take(self) -> list[Any]:
-        """Return the chunks and remove them from the column."""
-        chunks, self.chunks = self.chunks, []
-        return chunks
+    def __iter__(self) -> Iterator[Any]:
+        for chunk in self.chunks:
+            if isinstance(chunk, Path):
+                with pa.OSFile(str(chunk)) as file:
+                    ids = pa.ipc.open_file(file).read_all().column(0).combine_chunks()
+                yield ids.to_numpy() if self.is_integer else ids
+            else:
+                yield chunk
 
-    def __len__(self) -> int:
-        return sum(len(chunk) for chunk in self.chunks)
+
+@dataclass
+class EdgeColumns:
+    """The edges of a source in columns."""
+
+    sources: IdColumn = field(default_factory=IdColumn)
+    targets: IdColumn = field(default_factory=IdColumn)
+    alone: IdColumn = field(default_factory=IdColumn)  # vertices that may have no edge
+    weights: list[Any] = field(default_factory=list)  # by chunk: an array, its file or None
+
+    @classmethod
+    def read(
+        cls,
+        source: EdgeSource,
+        name: str,
+        vertices: Iterable[Any],
+        folder: Path | None = None,
+        step: Callable[[int, int], None] = lambda done, total: None,
+    ) -> EdgeColumns:
+        """Read all edges, and write them to files where there is a folder.
+
+        `step` is called after each file with the number of edges read, twice.
+        """
+        columns, written = cls(), 0
+
+        def write() -> None:
+            nonlocal written
+            if folder is not None and columns.edges > written:
+                columns._write(folder, written)
+                written = columns.edges
+                step(written, written)
+
+        for batch in source.batches:
+            columns._add(batch, name)
+            if columns.edges - written >= EDGES_PER_FILE:
+                write()
+        write()
+        pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as all ids do
+        columns.alone.add(id_array([*source.vertices, *vertices]), name)
+        return columns
+
+    @property
+    def edges(self) -> int:
+        """Number of edges."""
+        return self.sources.count
+
+    def _add(self, batch: EdgeBatch, name: str) -> None:
+        if len(batch.sources):
+            self.sources.add(batch.sources, name)
+            self.targets.add(batch.targets, name)
+            self.weights.append(batch.weights)
+
+    def _write(self, folder: Path, first: int) -> None:
+        """Move the chunks in memory, from edge `first` on, to files."""
+        self.sources.write(folder / f"sources.{first}.arrow")
+        self.targets.write(folder / f"targets.{first}.arrow")
+        chunks = [each for each in self.weights if not isinstance(each, Path)]
+        del self.weights[len(self.weights) - len(chunks) :]
+        path = None
+        if (weights := join_weights(chunks)) is not None:
+            path = folder / f"weights.{first}.npy"
+            np.save(path, weights.astype(np.float32))
+        self.weights.append(path)
+
+    def number(
+        self, kind: GraphKind, name: str, marked: int | None = None
+    ) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:
+        """Number both ends of edges, and vertices without edges; see `_number_together`.
+
+        Returns the ids of rows and columns, the same object unless two-mode, and the numbers of
+        both ends.
+        """
+        if kind == "two-mode":
+            rows, (source, _) = _number_together([self.sources, self.alone], name, marked)
+            columns, (target,) = _number_together([self.targets], name, marked)
+            return rows, columns, source, target
+        ends = [self.sources, self.targets, self.alone]
+        rows, (source, target, _) = _number_together(ends, name, marked)
+        return rows, rows, source, target
 
 
 def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
-    """Join the weights of all edges, `[E]`; None if some edges have none.
+    """Join the weights of edges, `[E]`; None if some edges have none.
 
     A weight that is negative or not finite raises `InvalidGraph`.
     """
@@ -80,25 +185,27 @@ def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
     return weights
 
 
-def number_ends(
-    kind: GraphKind, first: ChunkedIds, second: ChunkedIds, alone: ChunkedIds, name: str,
-    marked: int | None = None,
-) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:  # fmt: skip
-    """Number both ends of edges, and vertices without edges; see `number_together`.
+@dataclass(frozen=True)
+class Numbers:
+    """The dense numbers of a column, made a chunk at a time."""
 
-    Returns the ids of rows and columns, the same object unless two-mode, and the numbers of both
-    ends.
-    """
-    if kind == "two-mode":
-        rows, (source, _) = number_together([first, alone], name, marked)
-        columns, (target,) = number_together([second], name, marked)
-        return rows, columns, source, target
-    rows, (source, target, _) = number_together([first, second, alone], name, marked)
-    return rows, rows, source, target
+    column: IdColumn
+    of_chunk: Callable[[int, Any], Dense]  # gives the numbers of chunk i
+
+    def __len__(self) -> int:
+        return len(self.column.chunks)
+
+    def __iter__(self) -> Iterator[Dense]:
+        return (self.of_chunk(i, chunk) for i, chunk in enumerate(self.column))
+
+    def joined(self) -> Dense:
+        """The numbers of all chunks, `[len]` int32."""
+        empty = np.zeros(0, dtype=np.int32)
+        return np.concatenate([empty, *self])
 
 
-def number_together(
-    columns: Sequence[ChunkedIds], name: str, marked: int | None = None
+def _number_together(
+    columns: Sequence[IdColumn], name: str, marked: int | None
 ) -> tuple[VertexIds, list[Numbers]]:
     """Number the ids of columns that share one id space, in ascending order.
 
@@ -119,87 +226,47 @@ def number_together(
     return ids, numbered
 
 
-class ChunkedIds(Protocol):
-    """One column of ids, in chunks."""
-
-    @property
-    def chunks(self) -> Sequence[Any]:
-        """The chunks: uint32 or int64 arrays, or Arrow dictionary arrays."""
-
-    @property
-    def is_integer(self) -> bool | None:
-        """Whether the ids are integers; None while there are none."""
-
-    @property
-    def largest(self) -> int:
-        """The largest integer; -1 where there is none."""
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The dense numbers of a column, made a chunk at a time."""
-
-    chunks: Sequence[Any]  # of the column
-    of_chunk: Callable[[int, Any], Dense]  # gives the numbers of chunk i
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-    def __iter__(self) -> Iterator[Dense]:
-        return (self.of_chunk(i, chunk) for i, chunk in enumerate(self.chunks))
-
-    def joined(self) -> Dense:
-        """The numbers of all chunks, `[len]` int32."""
-        empty = np.zeros(0, dtype=np.int32)
-        return np.concatenate([empty, *self])
-
-
 def _integer_numbers(
-    columns: Sequence[ChunkedIds], marked: int | None
+    columns: Sequence[IdColumn], marked: int | None
 ) -> tuple[VertexIds, list[Numbers]]:
     """Ids and their numbers: by marking each value, or by sorting if one is large."""
     largest = max((column.largest for column in columns), default=-1)
     if marked is None:
-        marked = 4 * sum(len(chunk) for column in columns for chunk in column.chunks) + 2**20
+        marked = 4 * sum(column.count for column in columns) + 2**20
+    chunks = (chunk for column in columns for chunk in column)
     if largest < marked:
         seen = np.zeros(largest + 1, dtype=np.bool_)
-        for column in columns:
-            for chunk in column.chunks:
-                _mark(chunk, seen)
-        ids = np.flatnonzero(seen)
+        for chunk in chunks:
+            seen[chunk] = True
         dense = np.cumsum(seen, dtype=np.int32) - np.int32(1)
-        return VertexIds(ids.astype(np.int64)), [
-            Numbers(column.chunks, lambda _, chunk: dense[chunk]) for column in columns
-        ]
-    ids = _distinct(chunk for column in columns for chunk in column.chunks)
+        numbered = [Numbers(column, lambda _, chunk: dense[chunk]) for column in columns]
+        return VertexIds(np.flatnonzero(seen).astype(np.int64)), numbered
+    ids = _distinct(chunks)
 
-    def search(_: int, chunk: Any) -> Dense:
-        if len(ids) < _SEARCHED:
-            dense: Dense = np.searchsorted(ids, chunk).astype(np.int32)
-            return dense
+    def search(_: int, chunk: Array) -> Dense:
         # In the order of the ids, so that neighbors in the search are neighbors in memory.
         ascending, positions = np.unique(chunk, return_inverse=True)
-        dense = np.searchsorted(ids, ascending).astype(np.int32)[positions]
+        dense: Dense = np.searchsorted(ids, ascending).astype(np.int32)[positions]
         return dense
 
-    return VertexIds(ids), [Numbers(column.chunks, search) for column in columns]
+    return VertexIds(ids), [Numbers(column, search) for column in columns]
 
 
-def _distinct(chunks: Iterable[Any]) -> npt.NDArray[np.int64]:
+def _distinct(chunks: Iterable[Array]) -> npt.NDArray[np.int64]:
     """The distinct values of chunks, ascending; twice as many are in memory at most."""
     ids, waiting, count = np.zeros(0, dtype=np.int64), [], 0
     for chunk in chunks:
         waiting.append(np.unique(chunk).astype(np.int64))
         count += len(waiting[-1])
-        if count > max(len(ids), _SEARCHED):
+        if count > max(len(ids), _JOINED):
             ids, waiting, count = np.unique(np.concatenate([ids, *waiting])), [], 0
     return np.unique(np.concatenate([ids, *waiting]))
 
 
-def _string_numbers(columns: Sequence[ChunkedIds]) -> tuple[VertexIds, list[Numbers]]:
+def _string_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbers]]:
     """Ids and their numbers: only the chunks' distinct strings are compared."""
     dictionaries = pa.chunked_array(
-        [chunk.dictionary.cast(pa.large_binary()) for column in columns for chunk in column.chunks]
+        [chunk.dictionary.cast(pa.large_binary()) for column in columns for chunk in column]
     )
     table, ordered = sorted_strings(dictionaries.chunks)
     # One call for all dictionaries: each call makes a hash table of all ids.
@@ -207,20 +274,12 @@ def _string_numbers(columns: Sequence[ChunkedIds]) -> tuple[VertexIds, list[Numb
     sizes = [len(chunk) for chunk in dictionaries.chunks]
     of_dictionaries = np.split(positions, np.cumsum(sizes)[:-1])
     first, numbered = 0, []
+
+    def number(first: int, i: int, chunk: Any) -> Dense:
+        dense: Dense = of_dictionaries[first + i][chunk.indices.to_numpy(zero_copy_only=False)]
+        return dense
+
     for column in columns:
-
-        def number(i: int, chunk: Any, first: int = first) -> Dense:
-            entries = chunk.indices.to_numpy(zero_copy_only=False)
-            dense: Dense = of_dictionaries[first + i][entries]
-            return dense
-
-        numbered.append(Numbers(column.chunks, number))
+        numbered.append(Numbers(column, partial(number, first)))
         first += len(column.chunks)
     return VertexIds(table), numbered
-
-
-@kernel
-def _mark(chunk: npt.NDArray[Any], seen: npt.NDArray[np.bool_]) -> None:
-    """Set the entry of each value."""
-    for value in chunk:
-        seen[value] = True

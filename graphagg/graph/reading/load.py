@@ -8,8 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Unpack
 
-import pyarrow as pa
-
 from graphagg.arrays import Floats
 from graphagg.checks import one_of, with_values
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
@@ -17,12 +15,11 @@ from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, checked_batches
-from graphagg.graph.reading.buffer import IdColumn, join_weights, number_ends
+from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import EdgeReading, ReadingOptions
 from graphagg.graph.reading.sources import (
     GRAPH_FILES,
-    id_array,
     read_graph_file,
     read_json,
     read_matrix_market,
@@ -83,27 +80,15 @@ def read_graph(
     """`load_graph`, with the weights `[nnz]` of its adjacency if they are wanted and present."""
     counts = ReadCounts()
     source, name = open_edges(edges, kind, reading, vertices, counts)
-    first, second, alone = IdColumn(), IdColumn(), IdColumn()
-    weight_chunks = []
-    for batch in source.batches:
-        if len(batch.sources):
-            first.add(batch.sources, name)
-            second.add(batch.targets, name)
-            weight_chunks.append(batch.weights)
-    pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as much as all ids
-    weights = join_weights(weight_chunks)
-    weight_chunks.clear()
-    alone.add(id_array([*source.vertices, *vertices]), name)
-    if not len(first) and not allow_empty:
+    columns = EdgeColumns.read(source, name, vertices)
+    weights = join_weights(columns.weights)
+    if not columns.edges and not allow_empty:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    if kind == "two-mode" and not source.sets_first:
-        first, second = second, first
-    rows, columns, source_numbers, target_numbers = number_ends(kind, first, second, alone, name)
-    pairs = source_numbers.joined(), target_numbers.joined()
-    # A graph of 100 million edges takes 800 MB twice.
-    del first, second, source_numbers, target_numbers
+    row_ids, column_ids, sources, targets = columns.number(kind, name)
+    pairs = sources.joined(), targets.joined()
+    del columns, sources, targets  # of a graph of 100 million edges 800 MB and more
     exact = reading.needs_weights
-    graph, entries = weighted_graph(kind, rows, columns, pairs, weights, exact=exact)
+    graph, entries = weighted_graph(kind, row_ids, column_ids, pairs, weights, exact=exact)
     if exact and entries is not None:
         check_sums(entries, name)
     report = with_counts(graph.report, counts, kind, weights is not None)
@@ -161,6 +146,8 @@ def open_edges(
     else:
         files = [file for path in paths for file in find_files(path)]
         source, name = _open_files(files, kind, counts, reading), ", ".join(map(str, paths))[:200]
+    if kind == "two-mode" and not source.sets_first:
+        source = source._replace(batches=(batch.turned() for batch in source.batches))
     if reading.needs_weights:
         batches = checked_batches(source.batches, name, reading.skip_bad_rows, counts)
         source = source._replace(batches=batches)

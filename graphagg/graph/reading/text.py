@@ -36,6 +36,7 @@ from graphagg.graph.reading.settings import EdgeReading
 
 _ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
 _COMMENT = re.compile(rb"\n[ \t]*[#%][^\n]*")
+_COMMENTS_AT_TOP = re.compile(rb"(?:[ \t]*[#%][^\n]*\n)+")
 _CANONICAL = "(0|[1-9][0-9]*)"
 _ALIKE = 10
 """Lines that must have as many columns as the first one for a separator to be sure."""
@@ -123,6 +124,9 @@ class TextLayout:
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
         """The edges of a block of whole lines."""
         text, edges = block.split(b"\n", self.skip)[-1], None
+        if top := _COMMENTS_AT_TOP.match(text):  # they are often all; a search reads every byte
+            counts.comments += top[0].count(b"\n")
+            text = text[top.end() :]
         if b"#" in text or b"%" in text:
             text, comments = _COMMENT.subn(b"", b"\n" + text)
             text = text[1:]

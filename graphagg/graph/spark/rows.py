@@ -27,7 +27,7 @@ from graphagg.arrays import offsets
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
-from graphagg.graph.adjacency import add_up, check_sums
+from graphagg.graph.adjacency import check_sums, merge_repeats, pair_keys, pairs_of
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.spark.edges import EdgeInput
@@ -163,19 +163,16 @@ def _transposed(pairs: DataFrame) -> DataFrame:
 
 def _save_block(of_tasks: TaskArrays, exact: bool, block: int, table: pa.Table) -> Stats:
     """Write one range of sorted pairs, without repeats; their weights are added up."""
-    row, column = (table.column(c).to_numpy() for c in ("row", "col"))
-    distinct = np.ones(len(row), dtype=np.bool_)
-    distinct[1:] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
-    name, columns = of_tasks.stage, column[distinct].astype(np.int32)
-    rows, lengths = np.unique(row[distinct], return_counts=True)
-    arrays = {_ROWS: rows, _LENGTHS: lengths, f"{name}.indices": columns}
-    if "weight" in table.column_names:
-        weights, positions = table.column("weight").to_numpy(), np.cumsum(distinct) - 1
+    pairs = pair_keys(*(table.column(c).to_numpy() for c in ("row", "col")))
+    weights = table.column("weight").to_numpy() if "weight" in table.column_names else None
+    if weights is not None and exact:
+        weights = weights.astype(np.float32)
+    keys, sums = merge_repeats(pairs, weights, exact=exact)
+    rows, columns = pairs_of(keys)
+    distinct_rows, lengths = np.unique(rows, return_counts=True)
+    arrays = {_ROWS: distinct_rows, _LENGTHS: lengths, f"{of_tasks.stage}.indices": columns}
+    if sums is not None:
         if exact:
-            sums = np.zeros(len(columns))
-            add_up(positions, weights.astype(np.float32), sums)
             check_sums(sums, "the edges")
-        else:  # as `rows_from_pairs`: in float64, the smallest first
-            sums = np.bincount(positions, weights).astype(np.float32)
-        arrays[f"{name}.data"] = sums
-    return of_tasks.save(block, arrays, repeats=len(row) - len(columns))
+        arrays[f"{of_tasks.stage}.data"] = sums if exact else sums.astype(np.float32)
+    return of_tasks.save(block, arrays, repeats=len(pairs) - len(keys))

@@ -81,13 +81,12 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:
             reports.append(made.read_report)
         patch.setattr(large, "LARGE", 0)
-        patch.setattr(load, "EDGES_PER_CHUNK", sizes[0])
+        patch.setattr(buffer, "EDGES_PER_FILE", sizes[0])
         patch.setattr(rows, "PAIRS_PER_RANGE", sizes[1])
-        patch.setattr(rows, "_READ", 3)
         patch.setattr(large, "IndexBuild", partial(IndexBuild, bands_per_task=sizes[2]))
         patch.setattr(engine, "ROWS_PER_TASK", sizes[2])
         patch.setattr(lsh, "_ROWS_AT_ONCE", sizes[2])
-        patch.setattr(buffer, "_SEARCHED", sizes[0])
+        patch.setattr(buffer, "_JOINED", sizes[0])
         patch.setattr(load, "MARKED", 100 if seed % 2 else 0)
         with CommunityIndex.build(source, folder / "files", config=config, vertices=more) as made:
             reports.append(made.read_report)
@@ -211,7 +210,7 @@ def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch
     free = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
     with monkeypatch.context() as patch:
-        patch.setattr(load, "write_edges", lambda *arguments: pytest.fail("edges were read"))
+        patch.setattr(load, "open_edges", lambda *arguments: pytest.fail("edges were read"))
         with pytest.raises(WriteFailed, match=r"reading 300 edges \(8 bytes each\) and pairs"):
             CommunityIndex.build(source, tmp_path / "a")
     np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
@@ -290,8 +289,7 @@ def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, nam
     CommunityIndex.build(source, tmp_path / "memory", config=config, vertices=alone).close()
     monkeypatch.setattr(large, "LARGE", 0)
     monkeypatch.setattr(rows, "PAIRS_PER_RANGE", 40)  # of one hub a range is all pairs
-    monkeypatch.setattr(rows, "_READ", 7)
-    monkeypatch.setattr(load, "EDGES_PER_CHUNK", 50)
+    monkeypatch.setattr(buffer, "EDGES_PER_FILE", 50)
     with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
         seed = made.vertices[int(np.argmax(np.diff(made.opened.neighborhoods.sets.indptr)))]
         assert len(made.query([seed], 3)) == 3

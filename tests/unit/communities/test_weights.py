@@ -19,9 +19,8 @@ from graphagg.communities.similarity.neighborhoods import QueryScratch
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph import merging
 from graphagg.graph.csr import Csr
-from graphagg.graph.large import load as large_load
 from graphagg.graph.large import rows as large_rows
-from graphagg.graph.reading import load
+from graphagg.graph.reading import buffer, load
 from graphagg.minhash import weighted
 from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
 from graphagg.minhash.weighted import Draws, weighted_minima
@@ -252,7 +251,7 @@ def test_over_files_the_bytes_are_those_in_memory(tmp_path_factory, monkeypatch,
     memory = CommunityIndex.build(table, root / "a", config=small(kind))
     with monkeypatch.context() as patch:
         patch.setattr(building, "LARGE", 0)
-        patch.setattr(large_load, "EDGES_PER_CHUNK", 7)
+        patch.setattr(buffer, "EDGES_PER_FILE", 7)
         patch.setattr(large_rows, "PAIRS_PER_RANGE", 3)
         large = CommunityIndex.build(table, root / "b", config=small(kind))
     assert files(memory) == files(large)

@@ -1,8 +1,9 @@
 """An index of a graph in memory, and of one that is larger: the same stages, the same bytes.
 
 Over files each stage ends in `<directory>.work`, so that a build that was killed goes on after the
-last one: `graph` reads the edges (`graph.large`), then follow the stages of the engine. In memory are arrays of a number per vertex, a chunk of the edges and a range of the
-rows; what grows with the edges is in files.
+last one: `graph` reads the edges (`graph.large`), then follow the stages of the engine. In memory
+are arrays of a number per vertex, a chunk of the edges and a range of the rows; what grows with the
+edges is in files.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Any, overload
@@ -20,7 +19,6 @@ from graphagg.store.strings import StringTable
 VertexId = int | str
 
 _COMPARED = 200  # ids on each side in the order that `closest` compares a string with
-_NUMBERED = re.compile(r"(.*?)([0-9]+)(\D*)")
 _AT_ONCE = 1 << 16
 _DIGITS = len(str(2**63 - 1))
 
@@ -126,8 +124,7 @@ class VertexIds(Sequence[VertexId]):
             def unlike(name: str) -> float:
                 return -SequenceMatcher(None, text.casefold(), name.casefold()).ratio()
 
-            nearest = sorted(names, key=lambda name: (unlike(name), name))[:count]
-            return list(dict.fromkeys([*self._padded(text, names), *nearest]))[:count]
+            return [*sorted(names, key=lambda name: (unlike(name), name))[:count]]
         try:
             value = int(str(vertex))
         except ValueError:
@@ -135,16 +132,6 @@ class VertexIds(Sequence[VertexId]):
         position = int(np.searchsorted(self.table, min(max(value, 0), 2**63 - 1)))
         neighbors = self[max(0, position - count) : position + count]
         return sorted(neighbors, key=lambda other: (abs(int(other) - value), other))[:count]
-
-    def _padded(self, text: str, neighbors: Sequence[VertexId]) -> list[VertexId]:
-        """The id whose number has more or fewer zeros in front: user-000017 for user-17."""
-        match = _NUMBERED.fullmatch(text)
-        if match is None:
-            return []
-        widths = {len(m[2]) for m in map(_NUMBERED.fullmatch, map(str, neighbors)) if m}
-        digits = match[2].lstrip("0") or "0"
-        names = (f"{match[1]}{digits.zfill(width)}{match[3]}" for width in sorted(widths))
-        return [name for name in names if self.find(name) is not None]
 
     def positions(self, other: VertexIds) -> Ints:
         """Find the position here of each id of `other`, `[len(other)]`; -1 if it is missing."""

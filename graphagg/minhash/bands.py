@@ -189,8 +189,7 @@ def _sort_band(
 def _sort(entries: Array) -> None:
     """Sort by key; the vertices come in ascending order, and stay so where keys are equal."""
     if len(entries) > 256:  # a hub's leaves: one key a million times
-        for shift in (32, 40, 48, 56):  # the bytes of the key; the vertex is below them
-            _sort_by_byte(entries, np.uint64(shift))
+        entries.sort()
         return
     for i in range(1, len(entries)):  # insertion: about 16 entries share a prefix
         value = entries[i]
@@ -199,21 +198,6 @@ def _sort(entries: Array) -> None:
             entries[j] = entries[j - 1]
             j -= 1
         entries[j] = value
-
-
-@kernel
-def _sort_by_byte(entries: Array, shift: Any) -> None:
-    """Stable counting sort by one byte of the key."""
-    before = entries.copy()
-    starts = np.zeros(257, dtype=np.int64)
-    for i in range(len(entries)):
-        starts[((entries[i] >> shift) & np.uint64(255)) + np.uint64(1)] += 1
-    for byte in range(256):
-        starts[byte + 1] += starts[byte]
-    for i in range(len(entries)):
-        byte = (before[i] >> shift) & np.uint64(255)
-        entries[starts[byte]] = before[i]
-        starts[byte] += 1
 
 
 @kernel

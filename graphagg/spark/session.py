@@ -32,32 +32,17 @@ SUBMITTED = "PYSPARK_GATEWAY_PORT"
 """The variable that `spark-submit` sets for Python."""
 
 
-def settings_as_environment() -> None:
-    """Set environment variables from `--conf spark.graphagg.KEY=value`, unless they are set.
-
-    So `spark.graphagg.max_piece_edges` is `GRAPHAGG_MAX_PIECE_EDGES`. Only under `spark-submit`.
-    """
-    if SUBMITTED not in os.environ:
-        return
-    for each in _submitted_conf().getAllWithPrefix("spark.graphagg."):
-        os.environ.setdefault(f"GRAPHAGG_{each._1().upper()}", each._2())
-
-
 def paths_are_local() -> bool:
     """Whether Spark reads a path without a scheme on this machine, as far as can be seen."""
     if os.environ.keys() & {"HADOOP_CONF_DIR", "YARN_CONF_DIR"}:
         return False  # they may name another file system as the default one
     if SUBMITTED not in os.environ:
         return True
-    default = _submitted_conf().get("spark.hadoop.fs.defaultFS", "file:///")
-    return str(default).startswith("file:")
-
-
-def _submitted_conf() -> Any:
     from pyspark.java_gateway import launch_gateway
 
     gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
-    return gateway.jvm.org.apache.spark.SparkConf()
+    default = gateway.jvm.org.apache.spark.SparkConf().get("spark.hadoop.fs.defaultFS", "file:///")
+    return str(default).startswith("file:")
 
 
 def create_session(

@@ -16,7 +16,6 @@ from graphagg.cli.builds.run import run_build, run_job
 from graphagg.cli.failures import FAILURES, failure
 from graphagg.cli.main import make_app
 from graphagg.cli.options import command
-from graphagg.spark.session import settings_as_environment
 
 JOBS = {
     "communities": ("graphs.CommunitiesBuild", "--edges edges.parquet --out idx"),
@@ -93,7 +92,6 @@ def run_alone(name: str, job: Any) -> None:
     app = make_app(f"{name}.py")
     app.default(job)
     try:
-        settings_as_environment()
         app(sys.argv[1:])
     except FAILURES as error:
         message, code = failure(error, app, sys.argv[1:])

@@ -15,18 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from graphagg.errors import EmptyGraph
 from graphagg.graph.graph import GraphKind, ReadReport
 from graphagg.graph.ids import VertexId
 from graphagg.graph.large.rows import Pairs, deal, write_rows
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.buffer import EdgeColumns
-from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.load import open_edges, with_counts
 from graphagg.graph.reading.settings import EdgeReading
-from graphagg.graph.reading.tables import BROKEN_PARQUET
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import check_space
 from graphagg.store.work import WorkFolder
@@ -77,7 +73,6 @@ def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any)
 
 
 def _load(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> ReadReport:
-    _check_room(work, source)
     kind, weighted, counts = source.kind, source.reading.wants_weights, ReadCounts()
     opened, name = open_edges(source.edges, kind, source.reading, source.vertices, counts)
     folder = _empty(work.folder / "edges")
@@ -119,28 +114,6 @@ def _load(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> R
         raise EmptyGraph(f"{name}: {loops:,} self-loops and no edge, wanted at least one edge")
     report = ReadReport(edges.edges, kept - duplicates, loops, duplicates)
     return with_counts(report, counts, kind, weighted)
-
-
-def _check_room(work: WorkFolder, source: Source) -> None:
-    """Raise `WriteFailed` if the disk cannot hold the work for Parquet files.
-
-    Text is checked after it was read.
-    """
-    files = [file for path in paths_of(source.edges) or [] for file in find_files(path)]
-    if not files or not all(suffix_of(file.name) in PARQUET for file in files):
-        return
-    try:
-        edges = sum(pq.read_metadata(file).num_rows for file in files)
-    except BROKEN_PARQUET:  # reading it says so, by name
-        return
-    entries = edges * 2  # of an undirected edge two in one table, of another one in each of two
-    each = 12 if source.reading.wants_weights else 8
-    check_space(
-        work.folder,
-        each * edges + each * entries,
-        f"reading {edges:,} edges ({each} bytes each) and pairs ({each} bytes for each of "
-        f"{entries:,} entries), the index not counted",
-    )
 
 
 def _check_space(

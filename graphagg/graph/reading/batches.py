@@ -13,6 +13,7 @@ from graphagg.arrays import Doubles, Mask
 from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.columns import Columns
+from graphagg.graph.reading.settings import EdgeReading
 
 Ids = Any
 """`[n]` int64, or an Arrow dictionary array of strings."""
@@ -56,34 +57,38 @@ def without_weights(name: str) -> str:
 
 
 def checked_batches(
-    batches: Iterator[EdgeBatch], name: str, lenient: bool, counts: ReadCounts
+    batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
 ) -> Iterator[EdgeBatch]:
-    """Yield edges whose weights are all above 0, rounded to 32 bits.
+    """Yield edges whose weights, if there are any, are right; needed ones are rounded to 32 bits.
 
-    Edges without weights raise `InvalidGraph`. So does a bad weight, unless `lenient`: then its
-    edge is left out and counted.
+    A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
+    counted. Edges without a weight that is needed raise it, too.
     """
-    read = 0
+    needed, read = reading.needs_weights, 0
     for batch in batches:
-        if not len(batch.sources):
-            continue
         if batch.weights is None:
-            raise InvalidGraph(without_weights(name))
-        wrong = wrong_weights(batch.weights, needed=True)
+            if needed and len(batch.sources):
+                raise InvalidGraph(without_weights(name))
+            read += len(batch.sources)
+            yield batch
+            continue
+        wrong = wrong_weights(batch.weights, needed)
         if wrong.any():
             row = int(wrong.argmax())
             message = (
                 f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
-                "number above 0 that 32 bits hold; mend or drop such edges"
+                f"number {'above 0 that 32 bits hold' if needed else 'of 0 or more'}; mend or drop "
+                "such edges"
             )
-            if not lenient:
+            if not reading.skip_bad_rows:
                 raise InvalidGraph(message)
             counts.bad_rows += int(np.count_nonzero(wrong))
             counts.first_bad = counts.first_bad or message
         read += len(wrong)
         kept = batch.where(~wrong) if wrong.any() else batch
-        assert kept.weights is not None
-        yield kept._replace(weights=kept.weights.astype(np.float32).astype(np.float64))
+        if needed and kept.weights is not None:
+            kept = kept._replace(weights=kept.weights.astype(np.float32).astype(np.float64))
+        yield kept
 
 
 class EdgeSource(NamedTuple):

@@ -168,21 +168,9 @@ class EdgeColumns:
 
 
 def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
-    """Join the weights of edges, `[E]`; None if some edges have none.
-
-    A weight that is negative or not finite raises `InvalidGraph`.
-    """
+    """Join the weights of edges, `[E]`; None if some edges have none."""
     present = [chunk for chunk in chunks if chunk is not None]
-    if not present or len(present) < len(chunks):
-        return None
-    weights = np.concatenate(present)
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if len(bad):
-        raise InvalidGraph(
-            f"edge {bad[0] + 1:,} of {len(weights):,} has the weight {weights[bad[0]]}, wanted "
-            f"a number of 0 or more ({len(bad):,} such edges); mend or drop them"
-        )
-    return weights
+    return np.concatenate(present) if present and len(present) == len(chunks) else None
 
 
 @dataclass(frozen=True)

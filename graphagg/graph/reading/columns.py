@@ -87,7 +87,7 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
 
     A missing column, or no known pair of names, raises `InvalidGraph`.
     """
-    chosen = [_position(names, asked, where) for asked in reading.ends]
+    chosen = [_position(names, asked, where) for asked in (reading.source, reading.target)]
     if None in chosen:
         for end, column in enumerate(_known_pair(names, chosen) or ()):
             chosen[end] = column
@@ -106,7 +106,7 @@ def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str
     An unknown header raises `InvalidGraph`.
     """
     first, below = rows[0], rows[1:]
-    asked = (*reading.ends, reading.weight_column)
+    asked = (reading.source, reading.target, reading.weight_column)
     by_name = any(name is not None and not _is_place(name, first) for name in asked)
     if reading.header is False or (reading.header is None and any(map(is_number, first))):
         if by_name:
@@ -135,7 +135,7 @@ def _placed(first: Sequence[str], reading: EdgeReading, where: str, *, header: b
     names = first if header else [""] * len(first)
     source, target = (
         default if asked is None else _position(names, asked, where)
-        for asked, default in zip(reading.ends, (0, 1), strict=True)
+        for asked, default in ((reading.source, 0), (reading.target, 1))
     )
     assert source is not None and target is not None
     weight = _weight(names, reading, where)

@@ -138,7 +138,6 @@ def open_edges(
 ) -> tuple[EdgeSource, str]:
     """Check the parameters and open the edges. Also returns their name in messages."""
     one_of("kind", kind, GRAPH_KINDS)
-    reading.check_kind(kind)
     check_vertices(vertices)
     paths = paths_of(edges)
     if paths is None:
@@ -148,10 +147,8 @@ def open_edges(
         source, name = _open_files(files, kind, counts, reading), ", ".join(map(str, paths))[:200]
     if kind == "two-mode" and not source.sets_first:
         source = source._replace(batches=(batch.turned() for batch in source.batches))
-    if reading.needs_weights:
-        batches = checked_batches(source.batches, name, reading.skip_bad_rows, counts)
-        source = source._replace(batches=batches)
-    return source, name
+    batches = checked_batches(source.batches, name, reading, counts)
+    return source._replace(batches=batches), name
 
 
 def _open_files(

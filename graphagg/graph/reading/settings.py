@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypedDict
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
-from graphagg.graph.kinds import ID_TYPES, GraphKind, IdType
+from graphagg.graph.kinds import ID_TYPES, IdType
 
 _PANEL = {"panel": "How edges are read"}
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
@@ -24,10 +24,10 @@ class EdgeReading:
         ids: type of ids in text: recognized (`auto`), `integer` or `string`.
         header: whether the first line of text is a header; if its names are not known, the first
             two columns are taken. None: recognized.
-        source: column of the sources. None: a known name, else the first column.
-        target: column of the targets. None: a known name, else the second column.
-        element: two-mode: column of the elements, a synonym of `source`.
-        set: two-mode: column of the sets, a synonym of `target`.
+        source: column of the sources; two-mode: of the elements. None: a known name, else the first
+            column.
+        target: column of the targets; two-mode: of the sets. None: a known name, else the second
+            column.
         delimiter: separator of columns in text: a character, tab or space. None: recognized.
         skip_bad_rows: leave out rows that cannot be read, count them and name the first.
 
@@ -41,19 +41,11 @@ class EdgeReading:
     header: bool | None = field(default=None, metadata=_PANEL | {"flags": "--header/--no-header"})
     source: str | None = field(default=None, metadata=_PANEL)
     target: str | None = field(default=None, metadata=_PANEL)
-    element: str | None = field(default=None, metadata=_PANEL)
-    set: str | None = field(default=None, metadata=_PANEL)
     delimiter: str | None = field(default=None, metadata=_PANEL)
     skip_bad_rows: bool = field(default=False, metadata=_PANEL | {"flags": "--skip-bad-rows"})
 
     def __post_init__(self) -> None:
         one_of("ids", self.ids, ID_TYPES)
-        for end, role in (("source", "element"), ("target", "set")):
-            if getattr(self, end) is not None and getattr(self, role) is not None:
-                raise InvalidParameter(
-                    f"{end} is {getattr(self, end)!r} and {role} is {getattr(self, role)!r}, which "
-                    "name the same column; give one of them"
-                )
         if self.delimiter is not None:
             mark = _DELIMITERS.get(self.delimiter, self.delimiter)
             if len(mark) != 1 or not mark.isascii() or mark in '\n\r"':
@@ -62,20 +54,6 @@ class EdgeReading:
                     "quote, or tab or space"
                 )
             object.__setattr__(self, "delimiter", mark)
-
-    def check_kind(self, kind: GraphKind) -> None:
-        """Raise `InvalidParameter` if elements or sets are named and the graph has none."""
-        for role in ("element", "set"):
-            if getattr(self, role) is not None and kind != "two-mode":
-                raise InvalidParameter(
-                    f"{role} is {getattr(self, role)!r}, but the graph is {kind}; take the kind "
-                    f"two-mode, or name {'source' if role == 'element' else 'target'}"
-                )
-
-    @property
-    def ends(self) -> tuple[str | None, str | None]:
-        """The chosen columns of sources or elements, and of targets or sets."""
-        return self.source or self.element, self.target or self.set
 
     @property
     def weight_column(self) -> str | None:
@@ -154,8 +132,6 @@ class ReadingOptions(TypedDict, total=False):
     header: bool | None
     source: str | None
     target: str | None
-    element: str | None
-    set: str | None
     delimiter: str | None
     skip_bad_rows: bool
 

@@ -20,8 +20,6 @@ from graphagg.graph.reading.settings import EdgeReading
 from graphagg.tables import parquet_batches
 
 EDGES_AT_ONCE = 1 << 18
-BROKEN_PARQUET = (pa.ArrowInvalid, OSError)
-"""Errors that reading a damaged Parquet file raises."""
 
 
 def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
@@ -32,7 +30,7 @@ def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterat
         names = _wanted(columns, reading)
         batches = parquet_batches(file, EDGES_AT_ONCE, names)
         yield from _edges(batches, columns, str(path), counts, reading)
-    except BROKEN_PARQUET as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
 
 

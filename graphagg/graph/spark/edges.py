@@ -75,7 +75,6 @@ class EdgeInput(SparkInput):
 
     def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, without bad rows."""
-        self.reading.check_kind(kind)
         found: dict[str, Any] = {}
 
         def read() -> DataFrame:

@@ -205,14 +205,8 @@ def test_bad_edges_leave_no_work(tmp_path, over_files):
 
 
 def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch, over_files):
-    """Of Parquet before anything is read; of text, whose lines are not known, before pairs."""
-    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
     free = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
-    with monkeypatch.context() as patch:
-        patch.setattr(load, "open_edges", lambda *arguments: pytest.fail("edges were read"))
-        with pytest.raises(WriteFailed, match=r"reading 300 edges \(8 bytes each\) and pairs"):
-            CommunityIndex.build(source, tmp_path / "a")
     np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
     with pytest.raises(
         WriteFailed, match=r"pairs and their rows \(4,800 \+ .* after them, the index"
@@ -245,8 +239,7 @@ def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
     pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), source)
     config = CommunityConfig(kind=kind, permutations=8, bands=1, rows=8)
     CommunityIndex.build(source, tmp_path / "index", config=config, progress=note).close()
-    assert len(asked) == 2
-    assert max(taken) - taken[0] <= asked[1]
+    assert max(taken) - taken[0] <= asked[0]
 
 
 def test_the_index_takes_no_more_than_was_asked_for(tmp_path):

@@ -233,16 +233,13 @@ def test_sets_and_elements_are_found_by_name(tmp_path, lines):
     path = write(tmp_path / "e.csv", *lines)
     graph = load_graph(path, "two-mode")
     assert (list(graph.rows), list(graph.columns)) == (["nyt"], ["ann", "bob"])
-    turned = load_graph(path, "two-mode", element="page", set="follower")
+    turned = load_graph(path, "two-mode", source="page", target="follower")
     assert list(turned.rows) == ["ann", "bob"]
-    with pytest.raises(InvalidParameter, match="the graph is directed; take the kind two-mode"):
-        load_graph(path, "directed", element="page", set="follower")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"source": "a", "element": "b"}, "name the same column"),
         ({"delimiter": "ab"}, "wanted one ASCII character"),
         ({"ids": "number"}, "wanted one of"),
     ],

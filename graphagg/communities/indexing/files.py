@@ -23,7 +23,7 @@ from graphagg.execution.arrays import FileArrays, MemoryArrays
 from graphagg.execution.runner import InProcessRunner
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
-from graphagg.graph.large.load import Files, Source, load_large
+from graphagg.graph.large.load import Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
 from graphagg.graph.reading.load import check_vertices, read_graph
 from graphagg.graph.reading.settings import EdgeReading
@@ -50,7 +50,9 @@ def build(
     """
     kind = GRAPH_KIND[config.kind]
     if _is_large(edges):
-        source = Source(edges, kind, reading, list(check_vertices(vertices)))
+        source = Source(
+            edges, kind, reading, list(check_vertices(vertices)), config.kind == "directed-in"
+        )
         return _build_over_files(publication, source, config, progress, force)
     graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
     progress("edges", graph.edges, graph.edges)
@@ -89,8 +91,7 @@ def _build_over_files(
             folder = work.folder / "index"
             folder.mkdir(exist_ok=True)
             arrays = FileArrays(folder)
-            files = Files(folder, source.kind, config.kind == "directed-in")
-            report = load_large(work, files, source, partial(index_bytes, config))
+            report = load_large(work, folder, source, partial(index_bytes, config))
             stored = IndexGraph.read(config, arrays.map, arrays.exists)
             index = IndexBuild(
                 config, arrays, InProcessRunner(progress, work), cache(stored.hashes)

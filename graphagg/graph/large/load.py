@@ -39,15 +39,7 @@ class Source:
     kind: GraphKind  # kind of the graph
     reading: EdgeReading  # the options of the reader
     vertices: Sequence[VertexId] = ()  # vertices that are there even without an edge
-
-
-@dataclass(frozen=True)
-class Files:
-    """Files of a graph in a folder, by the names that a community index gives them."""
-
-    folder: Path  # the folder
-    kind: GraphKind  # kind of the graph
-    inward: bool  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
+    inward: bool = False  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,38 +48,34 @@ class Files:
             return ("sets",)
         return ("holders", "sets") if self.inward else ("sets", "holders")
 
-    def path(self, name: str) -> Path:
-        """The file of an array."""
-        return self.folder / f"{name}.npy"
 
-
-def load_large(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> ReadReport:
-    """Read a graph into `files`: ids, and compressed rows. Stage `graph` of a build.
+def load_large(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> ReadReport:
+    """Read a graph into files of a folder: ids, and compressed rows. Stage `graph` of a build.
 
     `index_bytes` gives the size of the index on disk from vertices, elements and entries; a disk
     with less room than the rest of the work needs raises `WriteFailed`.
     """
     return ReadReport(
-        **work.stage("graph", lambda: asdict(_load(work, files, source, index_bytes)))
+        **work.stage("graph", lambda: asdict(_load(work, folder, source, index_bytes)))
     )
 
 
-def _load(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> ReadReport:
+def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> ReadReport:
     kind, weighted, counts = source.kind, source.reading.wants_weights, ReadCounts()
     opened, name = open_edges(source.edges, kind, source.reading, source.vertices, counts)
-    folder = _empty(work.folder / "edges")
-    edges = EdgeColumns.read(opened, name, source.vertices, folder, work.step("edges read"))
+    of_edges = _empty(work.folder / "edges")
+    edges = EdgeColumns.read(opened, name, source.vertices, of_edges, work.step("edges read"))
     if not edges.edges:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
     rows, columns, sources, targets = edges.number(kind, name, MARKED)
-    writer = ArtifactWriter(files.folder)
+    writer = ArtifactWriter(folder)
     rows.save(writer, "vertices")
     if kind == "two-mode":
         columns.save(writer, "elements")
     each_way = 2 if kind == "undirected" else 1
-    _check_space(
-        work, files, (len(rows), len(columns), edges.edges * each_way), weighted, index_bytes
-    )
+    entries = edges.edges * each_way
+    index = index_bytes(len(rows), len(columns), entries)
+    _check_space(work, len(rows) + len(columns), entries * len(source.names), weighted, index)
     pairs = Pairs(
         sources,
         targets,
@@ -98,13 +86,13 @@ def _load(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> R
         weights=edges.weights if weighted else (),
     )
     dealt = []
-    for array in files.names:
+    for array in source.names:
         dealt.append(deal(pairs, _empty(work.folder / f"pairs.{array}"), work.step("pairs")))
         pairs = pairs.turned()
-    shutil.rmtree(folder)
+    shutil.rmtree(of_edges)
     repeats = []
-    for array, each in zip(files.names, dealt, strict=True):
-        paths = [files.path(f"{array}.{part}") for part in ("indptr", "indices", "data")]
+    for array, each in zip(source.names, dealt, strict=True):
+        paths = [folder / f"{array}.{part}.npy" for part in ("indptr", "indices", "data")]
         data = paths[2] if weighted else None
         repeats.append(write_rows(each, paths[0], paths[1], data, work.step(array)))
         shutil.rmtree(each.folder)
@@ -116,15 +104,10 @@ def _load(work: WorkFolder, files: Files, source: Source, index_bytes: Any) -> R
     return with_counts(report, counts, kind, weighted)
 
 
-def _check_space(
-    work: WorkFolder, files: Files, size: tuple[int, int, int], weighted: bool, index_bytes: Any
-) -> None:
-    """Raise `WriteFailed` if the disk cannot hold pairs, rows and index; see `load_large`."""
-    vertices, elements, entries = size
-    all_entries = entries * len(files.names)
+def _check_space(work: WorkFolder, ids: int, all_entries: int, weighted: bool, index: int) -> None:
+    """Raise `WriteFailed` if the disk cannot hold pairs, rows, or an index of so many bytes."""
     pairs = (12 if weighted else 8) * all_entries
-    compressed = (12 if weighted else 4) * all_entries + 8 * (vertices + elements + 2)
-    index = index_bytes(vertices, elements, entries)
+    compressed = (12 if weighted else 4) * all_entries + 8 * (ids + 2)
     # Edges are removed once their pairs are there, pairs before the rest of the index is made.
     freed = sum(file.stat().st_size for file in (work.folder / "edges").iterdir())
     check_space(

@@ -122,9 +122,8 @@ def _networkx_source(
         raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
     networkx = networkx_module()
     named = networkx.relabel_nodes(graph, _names_of(graph))
-    missing = np.nan if reading.needs_weights else 1.0
-    batches = _networkx_batches(named, counts, reading.wants_weights, str(path), missing)
-    return EdgeSource(batches, list(named.nodes))
+    edges = named.edges(data="weight")
+    return EdgeSource(_weighted_batches(edges, counts, reading, str(path)), list(named.nodes))
 
 
 def _names_of(graph: Any) -> dict[Any, VertexId]:
@@ -210,14 +209,14 @@ def read_object(
 ) -> EdgeSource:
     """Edges of a Python object: see `graphagg.graph.load_graph`."""
     weighted = reading.wants_weights
-    missing = np.nan if reading.needs_weights else 1.0
     if hasattr(edges, "__arrow_c_stream__"):
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
-        batches = _networkx_batches(edges, counts, weighted, missing=missing)
+        named = edges.edges(data="weight")
+        batches = _weighted_batches(named, counts, reading, "the networkx graph")
         return EdgeSource(batches, list(edges.nodes))
     if hasattr(edges, "get_edge_dataframe") and hasattr(edges, "vs"):
-        return _igraph_edges(edges, counts, weighted, missing)
+        return _igraph_edges(edges, counts, reading)
     tensor = getattr(edges, "edge_index", None)
     if tensor is not None or (hasattr(edges, "detach") and hasattr(edges, "cpu")):
         nodes = getattr(edges, "num_nodes", None) if tensor is not None else None
@@ -239,14 +238,13 @@ def read_object(
     )
 
 
-def _igraph_edges(graph: Any, counts: ReadCounts, weighted: bool, missing: float) -> EdgeSource:
+def _igraph_edges(graph: Any, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """The edges of a graph of igraph; its vertices are called by their `name`, else numbered."""
     names = graph.vs["name"] if "name" in graph.vs.attributes() else list(range(graph.vcount()))
-    pairs: list[Any] = [(names[a], names[b]) for a, b in graph.get_edgelist()]
-    if "weight" in graph.es.attributes():
-        ends = zip(pairs, graph.es["weight"], strict=True)
-        pairs = [(a, b, missing if weight is None else weight) for (a, b), weight in ends]
-    return EdgeSource(read_tuples(pairs, "the igraph graph", counts, weighted), names)
+    weights = graph.es["weight"] if "weight" in graph.es.attributes() else [None] * graph.ecount()
+    ends = zip(graph.get_edgelist(), weights, strict=True)
+    edges = ((names[a], names[b], weight) for (a, b), weight in ends)
+    return EdgeSource(_weighted_batches(edges, counts, reading, "the igraph graph"), names)
 
 
 def _matrix_edges(
@@ -300,27 +298,28 @@ def _stacked(source: Array, target: Array) -> Array:
     return np.stack((source, target), axis=1)
 
 
-def _networkx_batches(
-    graph: Any, counts: ReadCounts, weighted: bool, name: str = "the networkx graph",
-    missing: float = 1.0,
-) -> Batches:  # fmt: skip
-    with_weight = sum(1 for *_, weight in graph.edges(data="weight") if weight is not None)
-    counts.weights_ignored += with_weight
-    if weighted and with_weight:
-        return read_tuples(_networkx_triples(graph, name, missing), name, weighted=True)
-    return read_tuples(graph.edges(), name)
+def _weighted_batches(
+    edges: Iterable[tuple[Any, Any, Any]], counts: ReadCounts, reading: EdgeReading, name: str
+) -> Batches:
+    """Batches of `(source, target, weight)`, where a weight may be None: 1, unless it is needed."""
+    triples = list(edges)
+    present = sum(weight is not None for *_, weight in triples)
+    counts.weights_ignored += present
+    if not (reading.wants_weights and present):
+        return read_tuples(((source, target) for source, target, _ in triples), name)
+    missing = np.nan if reading.needs_weights else 1.0
 
+    def converted() -> Iterator[tuple[Any, Any, float]]:
+        for source, target, weight in triples:
+            try:
+                yield source, target, missing if weight is None else float(weight)
+            except (TypeError, ValueError):
+                raise InvalidGraph(
+                    f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, wanted a "
+                    "number; convert it"
+                ) from None
 
-def _networkx_triples(graph: Any, name: str, missing: float) -> Iterator[tuple[Any, Any, float]]:
-    for source, target, weight in graph.edges(data="weight"):
-        try:
-            value = missing if weight is None else float(weight)
-        except (TypeError, ValueError):
-            raise InvalidGraph(
-                f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, "
-                "wanted a number; convert it"
-            ) from None
-        yield source, target, value
+    return read_tuples(converted(), name, weighted=True)
 
 
 def _tensor_batches(tensor: Any) -> Batches:

@@ -55,6 +55,12 @@ def test_two_arrays_are_columns_in_a_list_too(form, kind):
         (sparse.csr_array(np.ones((2, 3))), r"shape \(2, 3\), wanted a square one"),
         (np.array([[2**63, 1]], dtype=np.uint64), "9223372036854775808 is out of range"),
         ([("a", "\ud800")], r"id '\\ud800' is no Unicode text"),
+        ([(1, 2), ("a", 3)], "mix types: 1 and 'a'"),
+        ([(1, -4)], "-4 is out of range"),
+        ([(1.5, 2)], "is a float"),
+        ([(1,)], "wanted pairs"),
+        (np.array([[0, -1]]), "negative id -1"),
+        (np.zeros((2, 3), dtype=int), r"wanted \[E, 2\]"),
     ],
 )
 def test_objects_of_another_form_are_refused(edges, message):

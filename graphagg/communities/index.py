@@ -41,7 +41,7 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
 from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
-from graphagg.spark.answers import answered, of_worker, one_by_one, unknown_of
+from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import Engine, SparkBuild, SparkOptions
 from graphagg.spark.sources import refuse
 from graphagg.store import Artifact, Publication, write_artifact
@@ -260,8 +260,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
         *,
         method: Method = "fused",
         config: QueryConfig = _DEFAULT,
-        skip_unknown: bool = False,
-        strict: bool = False,
     ) -> DataFrame:
         """Run `query` for a column of seeds: one row per member, as a lazy DataFrame.
 
@@ -274,8 +272,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
             k: as for `query`.
             method: as for `query`.
             config: as for `query`.
-            skip_unknown: omit rows with unknown or missing seeds.
-            strict: raise an error for unknown or missing seeds.
         """
         check_method(method)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
@@ -288,8 +284,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
             return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
 
-        unknown = unknown_of(strict, skip_unknown)
-        return answered(frame, column, fields, of_worker(self), answers_of, unknown)
+        return answered(frame, column, fields, of_worker(self), answers_of)
 
     def rank(
         self,

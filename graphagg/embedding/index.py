@@ -38,7 +38,6 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 from graphagg.progress import Progress, silent
-from graphagg.spark.answers import unknown_of
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import refuse
 from graphagg.store import Artifact
@@ -295,8 +294,6 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         of: Side = "from",
         among: Side | None = None,
         normalized: bool = True,
-        skip_unknown: bool = False,
-        strict: bool = False,
     ) -> DataFrame:
         """Find `neighbors` of a column of vertices: a lazy DataFrame with one row per neighbor.
 
@@ -310,15 +307,13 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             of: as for `neighbors`.
             among: as for `neighbors`.
             normalized: as for `neighbors`.
-            skip_unknown: omit vertices without a vector.
-            strict: raise an error for a vertex without a vector.
 
         Raises:
             InvalidParameter: a column is missing or would be overwritten, or `k` is under 1.
         """
         integer("k", k, 1)
         options = {"of": of, "among": among, "normalized": normalized}
-        return neighbors_frame(frame, self, column, unknown_of(strict, skip_unknown), k, options)
+        return neighbors_frame(frame, self, column, k, options)
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of the sources of edges (sets), or of their targets (elements)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from typing import Any, overload
 
 import numpy as np
@@ -19,7 +19,6 @@ from graphagg.store.strings import StringTable
 VertexId = int | str
 
 _COMPARED = 200  # ids on each side in the order that `closest` compares a string with
-_AT_ONCE = 1 << 16
 _DIGITS = len(str(2**63 - 1))
 
 
@@ -120,11 +119,7 @@ class VertexIds(Sequence[VertexId]):
             text = str(vertex)
             position = self.table.place_sorted(text.encode("utf-8", "replace"))
             names = self.table[max(0, position - _COMPARED) : position + _COMPARED]
-
-            def unlike(name: str) -> float:
-                return -SequenceMatcher(None, text.casefold(), name.casefold()).ratio()
-
-            return [*sorted(names, key=lambda name: (unlike(name), name))[:count]]
+            return [*get_close_matches(text, names, count, 0.0)]
         try:
             value = int(str(vertex))
         except ValueError:
@@ -175,11 +170,8 @@ class VertexIds(Sequence[VertexId]):
         `update(text.encode())`).
         """
         if not isinstance(self.table, StringTable):
-            tokens = np.empty(len(self.table), dtype=np.uint32)
-            for low in range(0, len(tokens), _AT_ONCE):  # new memory costs more than the hashes
-                wide = np.asarray(self.table[low : low + _AT_ONCE]).astype(np.uint64)
-                tokens[low : low + _AT_ONCE] = wide ^ (wide >> np.uint64(32))
-            return tokens
+            wide = self.table.astype(np.uint64)
+            return (wide ^ (wide >> np.uint64(32))).astype(np.uint32)
         digests = b"".join(
             hashlib.sha1(self.table.raw(i), usedforsecurity=False).digest()[:4]
             for i in range(len(self.table))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import ArtifactBusy, GraphAggError, InvalidParameter
 from graphagg.spark.sources import check_columns
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Answers = Sequence[Sequence[Any]] | str
 """The answers to a question, best first: a value for each field that follows `rank`; or the reason
 why there is none."""
-Unknown = Literal["reason", "skip", "refuse"]
-"""What becomes of a question without an answer: a row with the reason, no row, or an error."""
 Ask = Callable[[Any, list[Any]], Sequence[Answers]]
 """Answers the questions of a batch by the opened index."""
 
@@ -58,20 +56,12 @@ def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
     return partial(opened, open_index, index.KIND, index.location, index.manifest.data)
 
 
-def unknown_of(strict: bool, skip: bool) -> Unknown:
-    """Translate two options to `Unknown`."""
-    if strict and skip:
-        raise InvalidParameter("strict and skip_unknown exclude each other; give one of them")
-    return "refuse" if strict else "skip" if skip else "reason"
-
-
 def answered(
     frame: DataFrame,
     column: str,
     fields: Mapping[str, str],
     index: Callable[[], Any],
     ask: Ask,
-    unknown: Unknown = "reason",
 ) -> DataFrame:
     """The rows of a frame, each as often as its question has answers: a lazy DataFrame.
 
@@ -80,8 +70,7 @@ def answered(
     only `reason` is not null. `index` opens the index of a worker; `ask` answers a batch of
     questions.
 
-    Raises `InvalidParameter` if the column is missing or a name of an answer is taken; with
-    `refuse` also when it is computed, if a question has no answer.
+    Raises `InvalidParameter` if the column is missing or a name of an answer is taken.
     """
     from pyspark.sql import types
 
@@ -110,7 +99,7 @@ def answered(
             questions = batch.column(batch.schema.get_field_index(column)).to_pylist()
             asked = [question for question in questions if question is not None]
             answers = iter(ask(index(), asked) if asked else [])
-            flat = list(_flat(column, questions, answers, len(fields), unknown))
+            flat = list(_flat(column, questions, answers, len(fields)))
             rows, *columns = map(list, zip(*flat, strict=True)) if flat else [[]] * (1 + len(more))
             kept = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]
             arrays = [
@@ -123,19 +112,14 @@ def answered(
 
 
 def _flat(
-    column: str, questions: list[Any], answers: Iterator[Answers], width: int, unknown: Unknown
+    column: str, questions: list[Any], answers: Iterator[Answers], width: int
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of the result: the row of the question, rank, fields and reason."""
     for row, question in enumerate(questions):
         answer = f"column {column!r} is null" if question is None else next(answers)
         if not isinstance(answer, str):
             yield from ((row, rank, *each, None) for rank, each in enumerate(answer, start=1))
-        elif unknown == "refuse":
-            raise InvalidParameter(
-                f"column {column!r} holds {question!r}: {answer}; correct that row, or leave out "
-                "`strict` to get a row with this reason"
-            )
-        elif unknown == "reason":
+        else:
             yield (row, *[None] * (1 + width), answer)
 
 

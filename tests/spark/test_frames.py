@@ -51,7 +51,9 @@ def in_process(edges: Any, **reading: Any) -> list[tuple[Any, ...]]:
     columns: list[list[Any]] = [[], [], []]
     for batch in source.batches:
         for column, values in zip(
-            columns, (batch.sources, batch.targets, batch.weights), strict=True
+            columns,
+            (batch.targets, batch.sources, batch.weights),
+            strict=True,  # set, element
         ):
             column += [1.0] * len(batch.sources) if values is None else values.tolist()
     return sorted(zip(*columns, strict=True))

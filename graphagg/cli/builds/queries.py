@@ -110,8 +110,6 @@ class CommunityQueries(Answering):
         column: column that holds a seed, or an array of seeds.
         k: members besides the seeds.
         method: how members are found and ranked.
-        skip_unknown: leave out rows of unknown seeds, which are rows with a reason.
-        strict: fail where seeds are unknown.
     """
 
     name: ClassVar[str] = "query_communities"
@@ -123,15 +121,10 @@ class CommunityQueries(Answering):
     column: str = "seeds"
     k: K = 50
     method: Method = "fused"
-    skip_unknown: bool = False
-    strict: bool = False
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Members of each community."""
-        members: DataFrame = index.query_on_spark(
-            frame, self.column, self.k, method=self.method,
-            skip_unknown=self.skip_unknown, strict=self.strict,
-        )  # fmt: skip
+        members: DataFrame = index.query_on_spark(frame, self.column, self.k, method=self.method)
         return members
 
 
@@ -144,8 +137,6 @@ class NeighborQueries(Answering):
         vertices: table of vertices: Parquet, CSV with a header, JSON lines, or table:NAME.
         column: column that holds the vertices.
         k: neighbors per vertex.
-        skip_unknown: leave out vertices that have no vector, which are rows with a reason.
-        strict: fail where a vertex has no vector.
     """
 
     name: ClassVar[str] = "neighbors"
@@ -156,14 +147,10 @@ class NeighborQueries(Answering):
     vertices: str
     column: str = "vertex"
     k: K = 10
-    skip_unknown: bool = False
-    strict: bool = False
 
     def answers(self, index: Any, frame: DataFrame) -> DataFrame:
         """Neighbors of each vertex."""
-        neighbors: DataFrame = index.neighbors_on_spark(
-            frame, self.column, self.k, skip_unknown=self.skip_unknown, strict=self.strict
-        )
+        neighbors: DataFrame = index.neighbors_on_spark(frame, self.column, self.k)
         return neighbors
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphagg.embedding.config import Side
 from graphagg.errors import InvalidParameter, UnknownVertex
-from graphagg.spark.answers import Unknown, answered, of_worker, one_by_one
+from graphagg.spark.answers import answered, of_worker, one_by_one
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) ->
 
 
 def neighbors_frame(
-    frame: DataFrame, index: Any, column: str, unknown: Unknown, k: int, options: dict[str, Any]
+    frame: DataFrame, index: Any, column: str, k: int, options: dict[str, Any]
 ) -> DataFrame:
     """The rows with their neighbors; see `NodeEmbedding.neighbors_on_spark`."""
     among = options["among"] or options["of"]
@@ -57,4 +57,4 @@ def neighbors_frame(
 
         return one_by_one(one, vertices, (UnknownVertex, InvalidParameter))
 
-    return answered(frame, column, fields, of_worker(index), ask, unknown)
+    return answered(frame, column, fields, of_worker(index), ask)

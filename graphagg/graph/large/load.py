@@ -27,9 +27,6 @@ from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import check_space
 from graphagg.store.work import WorkFolder
 
-MARKED = 200_000_000
-"""Integer ids below this are numbered by marking, 5 bytes each; larger ones by sorting."""
-
 
 @dataclass(frozen=True)
 class Source:
@@ -67,7 +64,7 @@ def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> R
     edges = EdgeColumns.read(opened, name, source.vertices, of_edges, work.step("edges read"))
     if not edges.edges:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
-    rows, columns, sources, targets = edges.number(kind, name, MARKED)
+    rows, columns, sources, targets = edges.number(kind, name)
     writer = ArtifactWriter(folder)
     rows.save(writer, "vertices")
     if kind == "two-mode":

@@ -27,6 +27,8 @@ Dense = npt.NDArray[np.int32]
 
 EDGES_PER_FILE = 1 << 22
 """Edges of a chunk in files; its two ends take 32 MiB of integers below 2^32."""
+MARKED = 200_000_000
+"""Dense integer ids below this are numbered by marking, 5 bytes each; others by sorting."""
 _JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
 
 
@@ -150,20 +152,18 @@ class EdgeColumns:
             np.save(path, weights.astype(np.float32))
         self.weights.append(path)
 
-    def number(
-        self, kind: GraphKind, name: str, marked: int | None = None
-    ) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:
+    def number(self, kind: GraphKind, name: str) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:
         """Number both ends of edges, and vertices without edges; see `_number_together`.
 
         Returns the ids of rows and columns, the same object unless two-mode, and the numbers of
         both ends.
         """
         if kind == "two-mode":
-            rows, (source, _) = _number_together([self.sources, self.alone], name, marked)
-            columns, (target,) = _number_together([self.targets], name, marked)
+            rows, (source, _) = _number_together([self.sources, self.alone], name)
+            columns, (target,) = _number_together([self.targets], name)
             return rows, columns, source, target
         ends = [self.sources, self.targets, self.alone]
-        rows, (source, target, _) = _number_together(ends, name, marked)
+        rows, (source, target, _) = _number_together(ends, name)
         return rows, rows, source, target
 
 
@@ -192,13 +192,8 @@ class Numbers:
         return np.concatenate([empty, *self])
 
 
-def _number_together(
-    columns: Sequence[IdColumn], name: str, marked: int | None
-) -> tuple[VertexIds, list[Numbers]]:
-    """Number the ids of columns that share one id space, in ascending order.
-
-    Integers below `marked` are numbered by marking each value; None: a limit by the number of ids.
-    """
+def _number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds, list[Numbers]]:
+    """Number the ids of columns that share one id space, in ascending order."""
     types = {column.is_integer for column in columns} - {None}
     if len(types) > 1:
         raise InvalidGraph(
@@ -208,21 +203,19 @@ def _number_together(
     if types == {False}:
         ids, numbered = _string_numbers(columns)
     else:
-        ids, numbered = _integer_numbers(columns, marked)
+        ids, numbered = _integer_numbers(columns)
     if len(ids) >= 2**31:
         raise InvalidGraph(f"{len(ids):,} vertices, wanted fewer than 2^31; split the graph")
     return ids, numbered
 
 
 def _integer_numbers(
-    columns: Sequence[IdColumn], marked: int | None
+    columns: Sequence[IdColumn],
 ) -> tuple[VertexIds, list[Numbers]]:
     """Ids and their numbers: by marking each value, or by sorting if one is large."""
     largest = max((column.largest for column in columns), default=-1)
-    if marked is None:
-        marked = 4 * sum(column.count for column in columns) + 2**20
     chunks = (chunk for column in columns for chunk in column)
-    if largest < marked:
+    if largest < min(4 * sum(column.count for column in columns) + 2**20, MARKED):
         seen = np.zeros(largest + 1, dtype=np.bool_)
         for chunk in chunks:
             seen[chunk] = True

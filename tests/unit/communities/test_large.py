@@ -87,7 +87,7 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         patch.setattr(engine, "ROWS_PER_TASK", sizes[2])
         patch.setattr(lsh, "_ROWS_AT_ONCE", sizes[2])
         patch.setattr(buffer, "_JOINED", sizes[0])
-        patch.setattr(load, "MARKED", 100 if seed % 2 else 0)
+        patch.setattr(buffer, "MARKED", 100 if seed % 2 else 0)
         with CommunityIndex.build(source, folder / "files", config=config, vertices=more) as made:
             reports.append(made.read_report)
     assert files_of(folder / "files") == files_of(folder / "memory")

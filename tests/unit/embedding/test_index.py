@@ -313,7 +313,7 @@ def test_adding_to_both_sides(tmp_path):
             [(1, 2, 1.0), (2, 3, float("nan"))],
             SMALL,
             InvalidGraph,
-            "edge 2 of 2 has the weight nan",
+            "edge 2 has the weight nan",
         ),
         ([(1, 2, float("inf"))], SMALL, InvalidGraph, "weight inf"),
         (

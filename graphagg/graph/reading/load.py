@@ -136,7 +136,7 @@ def open_edges(
     vertices: Iterable[VertexId],
     counts: ReadCounts,
 ) -> tuple[EdgeSource, str]:
-    """Check the parameters; open the edges, of sets and elements as such. Also returns their name."""
+    """Check the parameters and open the edges; two-mode: (set, element). Returns also a name."""
     one_of("kind", kind, GRAPH_KINDS)
     check_vertices(vertices)
     paths = paths_of(edges)

@@ -308,7 +308,7 @@ def test_adding_to_both_sides(tmp_path):
         ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
         ([(1, 2), ("a", "b")], SMALL, InvalidGraph, "mix types"),
         ([(1, -2)], SMALL, InvalidGraph, "out of range"),
-        ([(1, 2, -1.0)], SMALL, InvalidGraph, "edge 1 of 1 has the weight -1.0"),
+        ([(1, 2, -1.0)], SMALL, InvalidGraph, "edge 1 has the weight -1.0"),
         (
             [(1, 2, 1.0), (2, 3, float("nan"))],
             SMALL,

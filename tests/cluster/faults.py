@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +71,19 @@ def strike(place: str, fault: str, folder: Path, cluster: Path) -> None:
     """Give the tasks of one stage a fault.
 
     Args:
-        place: `module:function:n`: the nth call, from 0, of a function whose last argument is what
-            its tasks do.
+        place: `module:function:name`: a function whose last argument is what its tasks do, and a
+            part of the name of that.
         fault: a key of `FAULTS`.
         folder: where the task says that it was struck.
         cluster: the folder of the cluster.
     """
-    name, function, number = place.split(":")
+    name, function, of_task = place.split(":")
     module = import_module(name)
-    original, calls = getattr(module, function), count()
+    original = getattr(module, function)
 
     def stricken(*arguments: Any) -> Any:
         *others, task = arguments
-        if next(calls) == int(number):
+        if of_task in getattr(task, "func", task).__qualname__:
             task = Struck(task, fault, folder, cluster)
         return original(*others, task)
 

@@ -29,10 +29,10 @@ from tests.cluster.inputs import (
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
 
 pytestmark = pytest.mark.cluster
-ROWS = "graphagg.graph.spark.rows:write_blocks:0"
-SEGMENT = "graphagg.spark.job:run_tasks:2"  # 0 looks whether the folder is shared
+ROWS = "graphagg.graph.spark.rows:write_blocks:_save_block"
+SEGMENT = "graphagg.spark.job:run_tasks:annotate"
 WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
-TABLES = "graphagg.spark.job:run_tasks:11"
+MENTIONS = "graphagg.spark.job:run_tasks:find_mentions"
 
 
 def small(job: str, source: Path, out: Path, *more: object) -> list[str]:
@@ -177,11 +177,11 @@ def test_the_driver_is_killed_and_the_job_submitted_again(cluster: Cluster, tmp_
 def test_the_driver_is_killed_while_tasks_run(
     cluster: Cluster, tmp_path: Path, notes: Path, fault: Callable[..., tuple[object, ...]]
 ) -> None:
-    """Killed while tables are written: what was annotated before is not annotated again."""
+    """Killed while names are found: what was annotated before is not annotated again."""
     records = passages(60, seed=1)
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
-    running = cluster.submit(small("passages", source, out, *fault("hold", TABLES)))
-    running.until((notes / STRUCK).exists, "the tables")
+    running = cluster.submit(small("passages", source, out, *fault("hold", MENTIONS)))
+    running.until((notes / STRUCK).exists, "the stage of the mentions")
     running.kill()
     before = stages(running.output.read_text("utf-8"))
     assert "segment" in before

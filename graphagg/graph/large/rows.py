@@ -21,8 +21,8 @@ from graphagg.graph.adjacency import Keys, check_sums, merge_repeats, pair_keys,
 from graphagg.graph.reading.buffer import Numbers
 from graphagg.store.ranges import GrowingFile
 
-PAIRS_PER_RANGE = 1 << 23
-"""Pairs of a range of rows, 8 bytes each and as much again while they are sorted."""
+PAIRS_PER_RANGE = 1 << 22
+"""Pairs of a range of rows; some 50 bytes each while they are sorted."""
 _MOST_RANGES = 1000  # files that are open at once
 
 

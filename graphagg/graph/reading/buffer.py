@@ -25,8 +25,8 @@ from graphagg.graph.reading.sources import id_array
 
 Dense = npt.NDArray[np.int32]
 
-EDGES_PER_FILE = 1 << 22
-"""Edges of a chunk in files; its two ends take 32 MiB of integers below 2^32."""
+EDGES_PER_FILE = 1 << 21
+"""Edges of a chunk in files; its two ends take 16 MiB of integers below 2^32."""
 MARKED = 200_000_000
 """Dense integer ids below this are numbered by marking, 5 bytes each; others by sorting."""
 _JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined

@@ -40,7 +40,7 @@ def load_graph(
     """Read a graph.
 
     Files are read in blocks: an edge takes at most 16 bytes (8 if ids are below 2^32) until ids are
-    numbered, then 8 in each of two passes. JSON and GML are held in memory whole.
+    numbered, and less than 50 while rows are made. JSON and GML are held in memory whole.
 
     Args:
         edges: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`, `.gexf`,

@@ -1,24 +1,20 @@
-"""The page over 317,080 vertices and 6,119 passages: com_dblp and 2WikiMultihopQA."""
+"""The page over 317,080 vertices and 6,119 passages: com_dblp and 2WikiMultihopQA.
+
+What does not depend on size is tested on small data, by the other files here.
+"""
 
 from __future__ import annotations
 
-import csv
-import struct
 from collections.abc import Callable
-from pathlib import Path
 
-import networkx as nx
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.web.browser import DESKTOP, PHONE, Page
-from tests.web.test_looks import CONTRAST
+from tests.web.browser import Page
 
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
-PICTURES = Path(__file__).parents[2] / "build" / "web" / "pictures"
 QUESTION = "When did Lothair II's mother die?"
-ASKED = "#/passages?q=When+did+Lothair+II%27s+mother+die%3F"
 
 
 @pytest.fixture
@@ -69,47 +65,6 @@ def test_large_communities_are_drawn_and_stay_usable(page: Page, size: int):
     page.wait("#card .neighbors li")
 
 
-def test_exploring_dblp_with_clicks_undo_and_a_link(page: Page):
-    page.community("33043", more="&size=30")
-    vertex = page.members[5]
-    page.tap_vertex(vertex)
-    page.until(lambda: page.text("#card-title") == vertex)
-    page.wait("#card .neighbors li")
-    page.click("#card .primary")
-    page.until(lambda: page.seeds == ["33043", vertex])
-    page.wait_for_picture()
-    shown, fragment = page.members, page.fragment
-    page.click("#undo")
-    page.until(lambda: page.seeds == ["33043"])
-    page.wait_for_picture()
-    page.click("#redo")
-    page.until(lambda: page.seeds == ["33043", vertex])
-    page.wait_for_picture()
-    assert (page.members, page.fragment) == (shown, fragment)
-    page.open(f"#{fragment}")
-    page.wait_for_picture()
-    assert page.members == shown
-
-
-def test_downloads_of_a_dblp_community(page: Page):
-    page.community("33043", "2")
-    for kind in ("csv", "graphml", "png"):
-        page.click(f"#save-{kind}")
-        page.saved(f".{kind}")
-    with page.saved(".csv").open(newline="", encoding="utf-8") as file:
-        assert [row["id"] for row in csv.DictReader(file)] == page.members
-    graph = nx.read_graphml(page.saved(".graphml"))
-    assert set(graph) == {"33043", "2", *page.members} and graph.number_of_edges() > 100
-    width, height = struct.unpack(">II", page.saved(".png").read_bytes()[16:24])
-    assert min(width, height) > 300
-
-
-def test_an_unknown_vertex_of_dblp(page: Page):
-    page.refused = {"404"}
-    page.open("#/communities?seed=nosuch")
-    page.wait_text("#community-notice", "not in this graph")
-
-
 @pytest.mark.parametrize("mode", ["multihop", "linearrag", "dense", "bm25"])
 def test_a_question_to_2wiki_in_every_mode(page: Page, mode: str):
     page.open(f"#/passages?mode={mode}&k=8")
@@ -141,46 +96,3 @@ def test_the_hop_path_of_a_two_hop_question(page: Page):
     page.unfold("#map-panel")
     page.all("#map .found")[-1].click()
     page.until(lambda: page.focused.tag_name == "h2")
-
-
-def test_a_link_to_a_question(page: Page):
-    page.open(ASKED)
-    page.wait("#hits-about")
-    titles = page.texts("#hits h2")
-    page.click("#copy-question-link")
-    page.wait_text("#toast", "Link copied")
-    link = page.js("return navigator.clipboard.readText()")
-    page.open(link.removeprefix(f"{page.url}/"))
-    page.wait("#hits-about")
-    assert page.texts("#hits h2") == titles
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_pictures_of_each_view(page: Page, size: tuple[int, int], scheme: str):
-    """They lie in build/web/pictures, to be looked at."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.refused = {"404"}
-    views = {
-        "communities-empty": ("#/communities", "#community-notice button", None),
-        "communities": ("#/communities?seed=33043&seed=2", "#legend button", None),
-        "card": ("#/communities?seed=33043&seed=2", "#legend button", "#members .open"),
-        "unknown": ("#/communities?seed=nosuch", "#community-notice .bad", None),
-        "passages-empty": ("#/passages", "#passage-notice .hop", None),
-        "passages": (ASKED, "#hits-about", "#hits summary"),
-    }
-    for name, (address, there, act) in views.items():
-        page.look(size, scheme)
-        page.open(address)
-        page.wait(there)
-        if act:
-            page.click(act)
-        if name == "card":
-            page.wait("#card .neighbors li")
-        assert page.js(CONTRAST) == [], name
-        assert page.js("return document.documentElement.scrollWidth") <= size[0], name
-        height = page.js("return document.documentElement.scrollHeight")
-        if name != "card":
-            page.look((size[0], min(height, 2400)), scheme)
-        picture = PICTURES / f"{name}-{size[0]}-{scheme}.png"
-        assert page.driver.save_screenshot(str(picture)) and picture.stat().st_size > 5_000

@@ -117,7 +117,7 @@ def test_a_job_killed_between_phases_goes_on(
                 edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die(after)
             )
         assert not (tmp_path / "b" / "manifest.json").exists()
-    with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
+    with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*`force=True`"):
         other = EmbeddingConfig(dim=4, pieces=4)
         NodeEmbedding.build(edges, tmp_path / "b", engine=SparkOptions(spark), config=other)
     NodeEmbedding.build(

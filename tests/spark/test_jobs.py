@@ -51,7 +51,7 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
             )
         assert not (out / "manifest.json").exists()
         assert finished(work_folder(out), names) == list(names[:place])
-    with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*--force"):
+    with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*`force=True`"):
         CommunityIndex.build(edges, out, engine=SparkOptions(spark), config=CommunityConfig())
     CommunityIndex.build(
         edges, out, engine=SparkOptions(spark), config=SMALL, progress=die(None)

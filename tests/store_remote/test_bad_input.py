@@ -16,7 +16,6 @@ import pytest
 from graphagg.communities import CommunityIndex
 from graphagg.errors import (
     AccessRefused,
-    ArtifactBusy,
     ClockOff,
     CorruptArtifact,
     NoCredentials,
@@ -31,10 +30,10 @@ from graphagg.store.remote import pointers
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, current_or_none
 from graphagg.store.remote.pulling import pull, verify
-from graphagg.store.remote.pushing import push, push_over
+from graphagg.store.remote.pushing import push
 from tests.store_remote.proxy import faulty
 from tests.store_remote.server import Server
-from tests.store_remote.versions import FILES, read_number, write_version
+from tests.store_remote.versions import FILES, check_two_publishers, read_number, write_version
 
 pytestmark = pytest.mark.store
 ROOT = Path(__file__).parents[2]
@@ -72,17 +71,8 @@ def test_an_index_is_built_changed_and_asked(server: Server) -> None:
             assert other.query(["a"], k=2).members == index.query(["a"], k=2).members
 
 
-def test_two_publishers(pushed: Address, tmp_path: Path) -> None:
-    store = Store(pushed)
-    began = current_or_none(store)
-    push_over(write_version(tmp_path / "b", 2), store, *began)
-    with pytest.raises(ArtifactBusy, match="another publisher was first"):
-        push_over(write_version(tmp_path / "c", 3), store, *began)
-    fresh = Store(address(f"{pushed}-new", **pushed.options))
-    push_over(tmp_path / "b", fresh, None, None)
-    with pytest.raises(ArtifactBusy):
-        push_over(tmp_path / "c", fresh, None, None)
-    assert read_number(pushed) == read_number(fresh.address) == 2
+def test_two_publishers(server: Server, tmp_path: Path) -> None:
+    check_two_publishers(server.at("two"), tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.errors import ArtifactBusy
 from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pushing
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.pointers import current_or_none, sha256_of
+from graphagg.store.remote.pointers import sha256_of
 from graphagg.store.remote.pulling import pull, verify
-from graphagg.store.remote.pushing import push, push_over
+from graphagg.store.remote.pushing import push
 from tests.store_remote.hdfs import missing, serving_hdfs
-from tests.store_remote.versions import FILES, read_number, write_version
+from tests.store_remote.versions import FILES, check_two_publishers, read_number, write_version
 
 pytestmark = pytest.mark.store
 
@@ -41,13 +40,7 @@ def test_push_pull_list(root: Address, tmp_path: Path) -> None:
 
 
 def test_of_two_publishers_one_wins(root: Address, tmp_path: Path) -> None:
-    store = Store(root / "two")
-    push(write_version(tmp_path / "a", 1), store.address)
-    began = current_or_none(store)
-    push_over(write_version(tmp_path / "b", 2), store, *began)
-    with pytest.raises(ArtifactBusy):
-        push_over(write_version(tmp_path / "c", 3), store, *began)
-    assert read_number(store.address) == 2
+    check_two_publishers(root / "two", tmp_path)
 
 
 def test_a_number_goes_to_one_of_many(root: Address) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from graphagg.errors import ArtifactBusy
 from graphagg.store import Artifact, open_artifact
+from graphagg.store.addresses import Address
 from graphagg.store.manifest import Manifest
+from graphagg.store.remote.files import Store
+from graphagg.store.remote.pointers import current_or_none
+from graphagg.store.remote.pulling import verify
+from graphagg.store.remote.pushing import push_over
 from graphagg.store.writing import write_folder
 
 KIND = "numbered"
@@ -36,3 +43,15 @@ def read_number(location: object) -> int:
     """The version that is current somewhere, read whole."""
     with open_artifact(location, kind=KIND) as artifact:  # type: ignore[arg-type]
         return number_of(artifact)
+
+
+def check_two_publishers(place: Address, folder: Path) -> None:
+    """Of two publishers that begin from one state, the first one wins, at a new address too."""
+    store = Store(place)
+    for first in (1, 3):
+        began = current_or_none(store)
+        push_over(write_version(folder / "first", first), store, *began)
+        with pytest.raises(ArtifactBusy, match="another publisher was first"):
+            push_over(write_version(folder / "second", first + 1), store, *began)
+        assert read_number(place) == first
+        verify(place)

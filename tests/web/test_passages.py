@@ -68,22 +68,17 @@ def test_all_paths_are_drawn_as_one_graph_whose_nodes_lead_to_the_passages(page:
     assert len(page.all("#map .question")) == 1
     ties = page.js("return document.querySelectorAll('#map path').length")
     assert ties >= len(page.texts("#map .map-node")) - 1
-    last = page.all("#map .found")[-1]
-    title = last.find_element("class name", "hop-text").text
-    last.click()
-    page.until(lambda: page.focused.text == title)
-
-
-def test_no_two_nodes_of_the_graph_overlap(page: Page):
-    ask(page)
-    page.unfold("#map-panel")
     boxes = page.js(
         "return [...document.querySelectorAll('.map-node')].map((n) => n.getBoundingClientRect())"
         ".map((r) => [r.left, r.top, r.right, r.bottom])"
     )
     for i, (left, top, right, bottom) in enumerate(boxes):
         for x1, y1, x2, y2 in boxes[:i]:
-            assert x1 >= right or x2 <= left or y1 >= bottom or y2 <= top
+            assert x1 >= right or x2 <= left or y1 >= bottom or y2 <= top, "two nodes overlap"
+    last = page.all("#map .found")[-1]
+    title = last.find_element("class name", "hop-text").text
+    last.click()
+    page.until(lambda: page.focused.text == title)
 
 
 def test_the_score_opens_into_its_parts_which_add_up(page: Page):

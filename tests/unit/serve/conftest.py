@@ -57,3 +57,10 @@ def live(indices: Sources) -> Iterator[Live]:
     """A service of all three kinds that many tests ask."""
     with serving(Service(indices, patient())) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def passages(indices: Sources) -> PassageIndex:
+    """The passage index of `indices`, opened by the library."""
+    assert indices.passages
+    return PassageIndex.open(indices.passages, encoder=indices.encoder, extractor=indices.extractor)

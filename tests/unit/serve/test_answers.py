@@ -28,12 +28,6 @@ QUESTIONS = ["Who read the notes that Ada wrote?", "On which river lies London?"
 MODES = ["multihop", "linearrag", "dense", "bm25"]
 
 
-@pytest.fixture(scope="module")
-def passages(indices: Sources) -> PassageIndex:
-    assert indices.passages
-    return PassageIndex.open(indices.passages, encoder=indices.encoder, extractor=indices.extractor)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_a_search_gives_what_the_library_gives(
     live: Live, passages: PassageIndex, mode: str

@@ -208,21 +208,29 @@ def test_a_write_for_another_version_changes_nothing(live: Live) -> None:
     assert write(live, "passages/delete", gone, **{"if-match": second["version"]})["removed"] == 1
 
 
+def hold(
+    patch: pytest.MonkeyPatch, name: str
+) -> tuple[threading.Event, threading.Event, list[Any]]:
+    """Hold a change of an index at a gate; also that one waits there, and what each was given."""
+    gate, entered, given = threading.Event(), threading.Event(), list[Any]()
+    change = getattr(PassageIndex, name)
+
+    def held(self: Any, items: Any, **options: Any) -> Any:
+        given.append(items)
+        entered.set()
+        assert gate.wait(SECONDS)
+        return change(self, items, **options)
+
+    patch.setattr(PassageIndex, name, held)
+    return gate, entered, given
+
+
 def test_questions_meanwhile_see_the_version_before_and_writers_wait_in_order(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(live, "passages", {"passages": ROWS[:2]})
     before = hits(live)
-    gate, entered, order = threading.Event(), threading.Event(), []
-    add = PassageIndex.add
-
-    def held(self: Any, passages: Any, **options: Any) -> int:
-        order.append(next(iter(passages)).id)
-        entered.set()
-        assert gate.wait(SECONDS)
-        return add(self, passages, **options)
-
-    monkeypatch.setattr(PassageIndex, "add", held)
+    gate, entered, given = hold(monkeypatch, "add")
     with ThreadPoolExecutor(4) as pool:
         writes = []
         for row in ROWS[2:5]:
@@ -233,6 +241,7 @@ def test_questions_meanwhile_see_the_version_before_and_writers_wait_in_order(
         assert hits(live) == before
         gate.set()
         counts = [each.result(SECONDS)["passages"] for each in writes]
+    order = [passage.id for (passage,) in given]
     assert order == [row["id"] for row in ROWS[2:5]] and counts == [3, 4, 5]
     assert len(hits(live)) == 5
 
@@ -248,15 +257,7 @@ def _in_flight(live: Live) -> float:
 def test_a_turn_that_does_not_come_is_a_conflict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, entered = threading.Event(), threading.Event()
-    delete = PassageIndex.delete
-
-    def held(self: Any, *arguments: Any, **options: Any) -> int:
-        entered.set()
-        assert gate.wait(SECONDS)
-        return delete(self, *arguments, **options)
-
-    monkeypatch.setattr(PassageIndex, "delete", held)
+    gate, entered, _ = hold(monkeypatch, "delete")
     service = Service(root_of(tmp_path / "root"), patient(ServiceLimits(write_seconds=0.2)))
     with serving(service) as live, ThreadPoolExecutor(1) as pool:
         live.post("/v1/collections", {"name": "a"})

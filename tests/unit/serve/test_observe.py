@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -19,31 +18,24 @@ from graphagg.serve.service import Service
 from tests.unit.serve.live import Live, until
 
 SEARCH = "/v1/passages/search"
-QUESTION = {"question": "Who read the notes that Ada wrote?"}
 STAGES = ["scope", "wait", "read", "encode", "retrieve", "explain"]
 
 
 @pytest.fixture
-def lines(live: Live) -> Iterator[list[str]]:
+def lines(live: Live, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What graphagg logs from now on, as JSON lines."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter())
-    found: list[str] = []
-    handler.emit = lambda record: found.append(handler.format(record))  # type: ignore[method-assign]
-    loggers = [logging.getLogger(name) for name in (ACCESS, "graphagg.serve")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+
+    def found() -> list[str]:
+        records = [each for each in caplog.records if each.name.startswith("graphagg")]
+        return [JsonFormatter().format(each) for each in records]
+
+    for name in (ACCESS, "graphagg.serve"):
+        caplog.set_level(logging.INFO, name)
     # A line is written after its answer: that of the test before may still be on its way.
     live.get("/v1/info", headers={REQUEST_ID: "begins"})
-    until(lambda: any("begins" in line for line in found))
-    found.clear()
-    yield found
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    until(lambda: any("begins" in line for line in found()))
+    caplog.clear()
+    return found
 
 
 # --- ids -----------------------------------------------------------------------------------------
@@ -64,34 +56,38 @@ def test_a_sane_id_is_taken_over_and_any_other_is_replaced(live: Live) -> None:
 # --- the log -------------------------------------------------------------------------------------
 
 
-def test_a_request_is_one_json_line(live: Live, lines: list[str]) -> None:
+def test_a_request_is_one_json_line(live: Live, lines: Callable[[], list[str]]) -> None:
     asked = {"question": "Who logged the Engine?"}  # no other test has asked it
     live.post(SEARCH, asked, headers={REQUEST_ID: "logged"})
-    until(lambda: lines != [])  # it is written after the answer
-    (found,) = map(json.loads, lines)
+    until(lambda: lines() != [])  # it is written after the answer
+    (found,) = map(json.loads, lines())
     assert found["request_id"] == "logged"
     assert found["logger"] == ACCESS and found["level"] == "info"
     assert found["method"] == "POST" and found["path"] == found["route"] == SEARCH
     assert found["status"] == 200 and found["client"] == "127.0.0.1" and found["ms"] > 0
     assert list(found["stages"]) == STAGES
     assert asked["question"] not in json.dumps(found)
+    text = live.get("/metrics").text
+    assert all(f'graphagg_stage_seconds_count{{stage="{name}"}}' in text for name in STAGES)
 
 
-def test_probes_are_logged_from_debug_on(live: Live, lines: list[str]) -> None:
+def test_probes_are_logged_from_debug_on(
+    live: Live, lines: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
     for path in ("/healthz", "/readyz", "/metrics", "/v1/info"):
         live.get(path)
-    until(lambda: lines != [])
-    assert [json.loads(line)["path"] for line in lines] == ["/v1/info"]
-    logging.getLogger(ACCESS).setLevel(logging.DEBUG)
+    until(lambda: lines() != [])
+    assert [json.loads(line)["path"] for line in lines()] == ["/v1/info"]
+    caplog.set_level(logging.DEBUG, ACCESS)
     live.get("/healthz")
-    until(lambda: len(lines) == 2)
-    assert json.loads(lines[1])["path"] == "/healthz"
+    until(lambda: len(lines()) == 2)
+    assert json.loads(lines()[1])["path"] == "/healthz"
 
 
-def test_what_a_client_sends_stays_on_one_line(live: Live, lines: list[str]) -> None:
+def test_what_a_client_sends_stays_on_one_line(live: Live, lines: Callable[[], list[str]]) -> None:
     live.get("/v1/%0a%22x%1b[31m%e2%80%a8" + "y" * 2_000)
-    until(lambda: lines != [])
-    (line,) = lines
+    until(lambda: lines() != [])
+    (line,) = lines()
     assert "\n" not in line and "\x1b" not in line and line.isascii() and len(line) < 1_200
 
 
@@ -105,14 +101,14 @@ def test_a_json_line_is_a_line(text: str) -> None:
 
 
 def test_a_failure_is_logged_with_its_request(
-    live: Live, lines: list[str], monkeypatch: pytest.MonkeyPatch
+    live: Live, lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Service, "info", lambda self: 1 / 0)
     answer = live.get("/v1/info", headers={REQUEST_ID: "failing"})
     assert answer.status_code == 500 and answer.headers[REQUEST_ID] == "failing"
     assert answer.json()["error"]["type"] == "InternalError"
-    until(lambda: len(lines) == 2)
-    failed, asked = map(json.loads, lines)
+    until(lambda: len(lines()) == 2)
+    failed, asked = map(json.loads, lines())
     assert "failing" in failed["message"] and "ZeroDivision" in failed["traceback"]
     assert asked["status"] == 500 and asked["request_id"] == "failing"
 
@@ -129,13 +125,6 @@ def test_the_text_log_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 # --- stages --------------------------------------------------------------------------------------
-
-
-def test_stages_are_counted(live: Live) -> None:
-    live.post(SEARCH, QUESTION)
-    text = live.get("/metrics").text
-    for name in STAGES:
-        assert f'graphagg_stage_seconds_count{{stage="{name}"}}' in text
 
 
 def test_a_trace_belongs_to_its_task() -> None:

@@ -118,7 +118,9 @@ def test_a_model_that_cannot_be_loaded_ends_the_command(tmp_path: Path) -> None:
     assert refused.returncode == 2 and "capitals" in refused.stderr
 
 
-def test_what_is_published_and_cannot_be_opened_shows(indices: Sources, tmp_path: Path) -> None:
+def test_what_is_published_and_cannot_be_opened_shows(
+    indices: Sources, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Another revision, then a folder that is gone, then what was there before."""
     assert indices.passages
     place = tmp_path / "passages"
@@ -144,6 +146,9 @@ def test_what_is_published_and_cannot_be_opened_shows(indices: Sources, tmp_path
         published(manifest, before)
         until(lambda: live.json("/readyz")["problems"] == {})
         assert "graphagg_index_problem{" not in live.get("/metrics").text
+        assert 'outcome="failed"' in live.get("/metrics").text
+    said = [r.message for r in caplog.records if "cannot be opened" in r.message]
+    assert len(said) == 2  # once for each problem, however often it was tried
 
 
 def test_a_version_by_another_model_is_served_once_its_model_is_there(

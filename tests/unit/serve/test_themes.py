@@ -12,14 +12,7 @@ from graphagg.rag import PassageIndex
 from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.serve.mcp import create_server
 from graphagg.serve.models.themes import SimilarAnswer, ThemeAnswer, ThemeDistribution, ThemesAnswer
-from graphagg.serve.service import Sources
 from tests.unit.serve.live import Live
-
-
-@pytest.fixture(scope="module")
-def passages(indices: Sources) -> PassageIndex:
-    assert indices.passages
-    return PassageIndex.open(indices.passages, encoder=indices.encoder, extractor=indices.extractor)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,8 @@ def test_paths_stay_as_they_are(path: str) -> None:
 )
 def test_file_addresses_are_folders(address: str) -> None:
     assert local_folder(address) == Path("/a/b c#d?e")
+    with pytest.raises(InvalidParameter, match=r"names the host 'sp'; .* file:///sp/comm"):
+        local_folder("file://sp/comm")
 
 
 @pytest.mark.parametrize("address", REMOTE)
@@ -59,11 +61,6 @@ def test_other_schemes_are_refused_by_name(
         with pytest.raises(InvalidParameter, match=f"{scheme}://"):
             PassageIndex.build(CORPUS, given_as, encoder=FakeEncoder(), extractor=FakeExtractor())
     assert os.listdir(tmp_path) == []
-
-
-def test_another_host_is_refused() -> None:
-    with pytest.raises(InvalidParameter, match=r"names the host 'sp'; .* file:///sp/comm"):
-        local_folder("file://sp/comm")
 
 
 COMMANDS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
 from graphagg.errors import (
-    ArtifactBusy,
     CorruptArtifact,
     NoSuchBucket,
     NotAnArtifact,
@@ -29,13 +27,20 @@ from graphagg.store import manifest_at, open_artifact
 from graphagg.store.addresses import address
 from graphagg.store.manifest import MANIFEST_NAME
 from graphagg.store.remote import pulling, pushing
-from graphagg.store.remote.cache import build_folder, cached_folder
+from graphagg.store.remote.cache import build_folder
 from graphagg.store.remote.clients import ObjectClient
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.pointers import current, current_or_none, sha256_of
+from graphagg.store.remote.pointers import current, sha256_of
 from graphagg.store.remote.pulling import pull, verify
-from graphagg.store.remote.pushing import push, push_over
-from tests.store_remote.versions import FILES, KIND, number_of, read_number, write_version
+from graphagg.store.remote.pushing import push
+from tests.store_remote.versions import (
+    FILES,
+    KIND,
+    check_two_publishers,
+    number_of,
+    read_number,
+    write_version,
+)
 from tests.unit.store.remote.flawed import Flaws, fail_every
 
 URL = "memory://bucket/idx"
@@ -79,31 +84,7 @@ def test_a_part_goes_and_comes_with_its_index(tmp_path: Path) -> None:
 
 
 def test_of_two_publishers_one_wins(tmp_path: Path) -> None:
-    for number in (1, 2):
-        write_version(tmp_path / str(number), number)
-    for before in (None, 0):
-        if before is not None:
-            push(write_version(tmp_path / "0", 0), URL)
-        store = Store(address(URL))
-        began = current_or_none(store)
-        push_over(tmp_path / "1", store, *began)
-        with pytest.raises(ArtifactBusy, match="another publisher was first"):
-            push_over(tmp_path / "2", store, *began)
-        assert read_number(URL) == 1
-        verify(URL)
-        Store(address("memory://bucket")).remove_folder("idx")
-        shutil.rmtree(cached_folder(address(URL)).parent)
-
-
-def test_a_number_that_was_used_before_is_not_used_again(tmp_path: Path) -> None:
-    store = Store(address(URL))
-    push(write_version(tmp_path / "a", 0), URL)
-    late = current_or_none(store)
-    for number in range(1, 5):
-        push(write_version(tmp_path / "a", number), URL)
-    with pytest.raises(ArtifactBusy):
-        push_over(write_version(tmp_path / "b", 9), store, *late)
-    assert read_number(URL) == 4
+    check_two_publishers(address(URL), tmp_path)
 
 
 def test_what_no_version_names_goes_and_the_one_before_stays(

@@ -206,7 +206,7 @@ def evaluate(
 
 
 @command
-def detect_all(
+def detect(
     edges: list[str],
     *,
     reading: WeightedReading,

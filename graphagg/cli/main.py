@@ -20,55 +20,37 @@ _GROUPS = {
     "job": "Jobs of Spark, as spark-submit runs them.",
 }
 _COMMANDS = {
-    "demo": "demo:demo",
-    "warm": "demo:warm",
-    "dedup": "rag.dedup:dedup",
-    "build": "builds.recipe:build",
-    "train": "train:train",
-    "predict": "predict:predict",
-    "mcp": "serving.mcp:mcp",
-    "serve": "serving.serve:serve",
-    "info": "artifact:info",
-    "verify": "artifact:verify",
-    "push": "artifact:push",
-    "pull": "artifact:pull",
-    "rag index": "builds.jobs:build_passages",
-    "rag add": "rag.changes:add",
-    "rag sync": "rag.sync:sync",
-    "rag update": "rag.changes:update",
-    "rag delete": "rag.changes:delete",
-    "rag compact": "rag.changes:compact",
-    "rag merge": "rag.changes:merge",
-    "rag search": "rag.search:search",
-    "rag explain": "rag.search:explain",
-    "rag shell": "rag.search:shell",
-    "rag warm": "rag.search:warm",
-    "rag graph": "rag.explore:graph",
-    "rag map": "rag.explore:map_",
-    "rag similar": "rag.explore:similar",
-    "rag answer": "rag.answer:answer",
-    "rag eval": "rag.evaluation:evaluate",
-    "communities build": "builds.jobs:build_communities",
-    "communities query": "communities:query",
-    "communities structure": "communities:structure",
-    "communities shell": "communities:shell",
-    "communities eval": "communities:evaluate",
-    "communities detect": "communities:detect_all",
-    "communities add": "communities:add",
-    "communities delete": "communities:delete",
-    "communities merge": "communities:merge",
-    "embed build": "builds.jobs:build_embed",
-    "embed add": "embed:add",
-    "embed neighbors": "embed:neighbors",
-    "embed export": "embed:export",
-    "job communities": "builds.jobs:job_communities",
-    "job embed": "builds.jobs:job_embed",
-    "job passages": "builds.jobs:job_passages",
-    "job query_communities": "builds.jobs:job_query_communities",
-    "job neighbors": "builds.jobs:job_neighbors",
-    "job retrieve": "builds.jobs:job_retrieve",
-}
-"""The file of each command and its function."""
+    "demo": ("demo", "warm"),
+    "rag.dedup": ("dedup",),
+    "builds.recipe": ("build",),
+    "train": ("train",),
+    "predict": ("predict",),
+    "serving.mcp": ("mcp",),
+    "serving.serve": ("serve",),
+    "artifact": ("info", "verify", "push", "pull"),
+    "rag.changes": ("rag add", "rag update", "rag delete", "rag compact", "rag merge"),
+    "rag.sync": ("rag sync",),
+    "rag.search": ("rag search", "rag explain", "rag shell", "rag warm"),
+    "rag.explore": ("rag graph", "rag map", "rag similar"),
+    "rag.answer": ("rag answer",),
+    "rag.evaluation": ("rag eval",),
+    "communities": tuple(
+        f"communities {each}"
+        for each in ("query", "structure", "shell", "eval", "detect", "add", "delete", "merge")
+    ),
+    "embed": ("embed add", "embed neighbors", "embed export"),
+    "builds.jobs": (
+        "rag index", "communities build", "embed build", "job communities", "job embed",
+        "job passages", "job query_communities", "job neighbors", "job retrieve",
+    ),
+}  # fmt: skip
+"""The commands of each file; the last word is the name of the function."""
+_FUNCTIONS = {
+    "rag map": "map_", "rag eval": "evaluate", "communities eval": "evaluate",
+    "rag index": "build_passages", "communities build": "build_communities",
+    "embed build": "build_embed",
+}  # fmt: skip
+"""Functions of another name."""
 
 
 def make_app(name: str, text: str = "", version: str | None = None) -> App:
@@ -99,9 +81,12 @@ def _show_completion() -> None:
 
 for _name, _text in _GROUPS.items():
     app.command(make_app(_name, _text))
-for _name, _place in _COMMANDS.items():
-    _group, _, _leaf = _name.rpartition(" ")
-    (app[_group] if _group else app).command(f"graphagg.cli.{_place}", name=_leaf)
+for _file, _names in _COMMANDS.items():
+    for _name in _names:
+        _group, _, _leaf = _name.rpartition(" ")
+        _function = _FUNCTIONS.get(_name, f"job_{_leaf}" if _group == "job" else _leaf)
+        _parent = app[_group] if _group else app
+        _parent.command(f"graphagg.cli.{_file}:{_function}", name=_leaf)
 
 
 def main() -> None:

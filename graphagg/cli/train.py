@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from graphagg.cli.folders import LocalPath
 from graphagg.cli.options import command
@@ -147,18 +146,18 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
     shares = result.metric in _PERCENT
     factor, digits = (100.0, 2) if shares else (1.0, 4)
     unit = " %" if shares else ""
-    table = Table(box=None, pad_edge=False)
-    for column in ("split", "train", "val", "test", "best epoch", "epochs", "seconds"):
-        table.add_column(column, justify="right")
-    for split in result.splits:
-        scores = (split.train, split.val, split.test)
-        shown = [f"{factor * score:.{digits}f}" for score in scores]
-        table.add_row(
-            split.split, *shown, str(split.epoch), str(split.epochs), f"{split.seconds:.1f}"
-        )
-    out.print(table)
+    print_rows(
+        [
+            {
+                "split": each.split, "train": factor * each.train, "val": factor * each.val,
+                "test": factor * each.test, "best epoch": each.epoch, "epochs": each.epochs,
+                "seconds": each.seconds,
+            }
+            for each in result.splits
+        ]
+    )  # fmt: skip
     if result.controls:
-        out.print(_controls(result, factor, digits))
+        print_rows(_controls(result, factor))
     test = result.test
     out.print(
         f"{result.model} on {result.data}: test {result.metric} {factor * test.mean:.{digits}f} "
@@ -170,19 +169,19 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
         out.print(result.verdict, markup=False)
 
 
-def _controls(result: TrainingResult, factor: float, digits: int) -> Table:
+def _controls(result: TrainingResult, factor: float) -> list[dict[str, str | int | float]]:
     """A row per control: its mean over the splits, or why it failed."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("control", "test", "deviation", "CPU seconds"):
-        table.add_column(column, justify="left" if column == "control" else "right")
-    scores = result.control_scores
+    rows: list[dict[str, str | int | float]] = []
     for control in result.controls[0]:
-        score = scores.get(control.name)
-        seconds = sum(
-            c.cpu_seconds for split in result.controls for c in split if c.name == control.name
+        score = result.control_scores.get(control.name)
+        rows.append(
+            {
+                "control": control.name,
+                "test": factor * score.mean if score else f"failed: {control.note}",
+                "deviation": factor * score.std if score else "",
+                "CPU seconds": sum(
+                    c.cpu_seconds for run in result.controls for c in run if c.name == control.name
+                ),
+            }
         )
-        shown = [f"failed: {control.note}", ""]
-        if score is not None:
-            shown = [f"{factor * score.mean:.{digits}f}", f"{factor * score.std:.{digits}f}"]
-        table.add_row(control.name, *shown, f"{seconds:.1f}")
-    return table
+    return rows

@@ -1,4 +1,4 @@
-"""All builds and jobs: `graphagg job NAME`, `python -m graphagg.jobs.NAME`, `jobs/NAME.py`.
+"""All builds and jobs: `graphagg job NAME` and, for spark-submit, `jobs/NAME.py`.
 
 Only the file of the job that runs is imported.
 """

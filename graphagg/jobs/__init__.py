@@ -1,1 +1,0 @@
-"""The jobs of Spark, a module each: `python -m graphagg.jobs.communities`."""

@@ -109,6 +109,12 @@ class Segments:
 
         Raises:
             InvalidBatch: `index` is unsorted, negative, too large or of a float type.
+
+        Examples:
+            >>> import torch
+            >>> from graphagg.nn import Segments
+            >>> Segments.from_index(torch.tensor([0, 0, 2])).ptr.tolist()
+            [0, 2, 2, 3]
         """
         index = check_index(index, count)
         if index.numel() > 1 and bool((index[1:] < index[:-1]).any()):

@@ -205,6 +205,12 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             rows: `[N, in_channels]`, from which elements are drawn with replacement; they are
                 projected as in `forward`.
             triples: number of triples.
+
+        Examples:
+            >>> import torch
+            >>> from graphagg.nn import LCMAggregation
+            >>> bool(LCMAggregation(4, 4).monoid_losses(torch.randn(9, 4)).commutativity == 0)
+            True
         """
         return monoid_losses(self.operator, self._project(rows), self.identity, triples)
 

@@ -49,6 +49,13 @@ class SymmetricMLP(nn.Module):
     Args:
         channels: width d.
         hidden: width of the hidden layer; by default 2 d.
+
+    Examples:
+        >>> import torch
+        >>> from graphagg.nn.aggr import SymmetricMLP
+        >>> psi, (a, b) = SymmetricMLP(4), torch.randn(2, 3, 4)
+        >>> torch.equal(psi(a, b), psi(b, a))
+        True
     """
 
     def __init__(self, channels: int, hidden: int | None = None) -> None:

@@ -59,6 +59,12 @@ class PerformerAttention(ProjectedAttention):
 
     Raises:
         InvalidParameter: fewer than one feature or step, or what `GraphAttention` raises.
+
+    Examples:
+        >>> import torch
+        >>> from graphagg.nn.attention import PerformerAttention
+        >>> tuple(PerformerAttention(8, 2, features=16)(torch.randn(5, 8)).shape)
+        (5, 8)
     """
 
     projection: Tensor

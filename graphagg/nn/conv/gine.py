@@ -32,6 +32,13 @@ class GINE(LocalPart):
 
     Raises:
         InvalidParameter: an activation or an aggregator that does not exist.
+
+    Examples:
+        >>> import torch
+        >>> from graphagg.nn.conv import GINE
+        >>> x, _ = GINE(4, 2)(torch.randn(3, 4), torch.tensor([[0], [1]]), torch.randn(1, 2))
+        >>> tuple(x.shape)
+        (3, 4)
     """
 
     eps: Tensor  # 0, as in GraphGPS

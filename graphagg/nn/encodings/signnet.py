@@ -32,6 +32,14 @@ class SignNet(VertexEncoder):
         k: number of vectors.
         layers: of phi's GIN, with batch norm after each hidden layer, over the existing vectors.
         hidden: width of its hidden layers.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import LapPE, SignNet
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> tuple(SignNet(8, k=2)(LapPE(2)(path)).shape)
+        (3, 8)
     """
 
     needs = ("lap_vectors", "lap_mask")

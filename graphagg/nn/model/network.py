@@ -130,6 +130,15 @@ class GPS(torch.nn.Module):
         Raises:
             UnreadableFile: a file is missing, truncated or of another kind.
             CheckpointMismatch: the saved config is another one, or does not fit the weights.
+
+        Examples:
+            >>> import tempfile
+            >>> from graphagg.nn import GPS, FeatureConfig, GPSConfig
+            >>> model = GPS(GPSConfig(FeatureConfig(width=3), channels=16, layers=1))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     model.save(folder)
+            ...     GPS.load(folder).config == model.config
+            True
         """
         model = cls(config or read_config(folder))
         weights = read_weights(folder, model.config, model.state_dict())

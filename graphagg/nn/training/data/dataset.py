@@ -52,7 +52,14 @@ class Split:
 
     @classmethod
     def from_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
-        """From three boolean masks `[n]`; otherwise `InvalidDataset`."""
+        """From three boolean masks `[n]`; otherwise `InvalidDataset`.
+
+        Examples:
+            >>> import torch
+            >>> from graphagg.nn.training import Split
+            >>> Split.from_masks("a", *torch.eye(3).bool()).val.tolist()
+            [1]
+        """
         masks = (train, val, test)
         kinds = [f"{list(mask.shape)} of {mask.dtype}" for mask in masks]
         if any(mask.dtype is not torch.bool or mask.shape != (len(train),) for mask in masks):

@@ -28,7 +28,7 @@ from benchmarks.measure import cost, resident
 from benchmarks.peers import PEERS
 from benchmarks.report import Report
 from graphagg.arrays import offsets
-from graphagg.rag.config.dedup import DedupConfig
+from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.corpus.dedup.files import dedup
 from graphagg.rag.corpus.dedup.pairs import ShingleSets, near_duplicates, shingles
 

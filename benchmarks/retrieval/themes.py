@@ -23,7 +23,7 @@ from benchmarks.measure import cost
 from benchmarks.report import print_table
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.clustering import assign
 from graphagg.rag.corpus.themes.network import whole_vectors

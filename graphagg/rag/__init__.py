@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.rag.config.dedup import DedupConfig as DedupConfig
-    from graphagg.rag.config.graph import GraphConfig as GraphConfig
+    from graphagg.rag.config.corpus import DedupConfig as DedupConfig
+    from graphagg.rag.config.corpus import GraphConfig as GraphConfig
+    from graphagg.rag.config.corpus import MapConfig as MapConfig
     from graphagg.rag.config.limits import BuildLimits as BuildLimits
-    from graphagg.rag.config.linearrag import LinearRAGConfig as LinearRAGConfig
+    from graphagg.rag.config.modes import LinearRAGConfig as LinearRAGConfig
     from graphagg.rag.config.multihop import PARTS as PARTS
     from graphagg.rag.config.multihop import MultihopConfig as MultihopConfig
-    from graphagg.rag.config.themes import MapConfig as MapConfig
     from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
     from graphagg.rag.corpus.dedup.files import dedup as dedup
     from graphagg.rag.corpus.graph import CorpusGraph as CorpusGraph
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
     from graphagg.rag.question.request import Request as Request
     from graphagg.rag.question.rescoring import Recency as Recency
-    from graphagg.rag.question.results import DocumentHit as DocumentHit
     from graphagg.rag.question.results import Explanation as Explanation
     from graphagg.rag.question.results import Hit as Hit
     from graphagg.rag.question.results import Hits as Hits

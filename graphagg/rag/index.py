@@ -19,7 +19,7 @@ from graphagg.rag.operations.config import PassageConfig, PassageOptions
 from graphagg.rag.operations.corpus import IndexedCorpus
 from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.question.request import Request, RequestFields, ids_of
-from graphagg.rag.question.results import DocumentHit, Explanation, Hits
+from graphagg.rag.question.results import Explanation, Hits
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.store.changes import ChangeReport
 
@@ -62,8 +62,6 @@ class PassageIndex(IndexedCorpus):
         (1, 3)
         >>> index.retrieve_batch(["Which river?", "Where is Paris?"], k=1)[1][0].passage.id
         'paris'
-        >>> index.retrieve_documents("Which river flows through London?", k=1)[0].document
-        'london'
         >>> import asyncio
         >>> asyncio.run(index.aretrieve("Who was born in London?", k=1))[0].passage.id
         'ada'
@@ -100,8 +98,8 @@ class PassageIndex(IndexedCorpus):
         Args:
             passages: passages, or mappings with `id`, `text` and optionally `title`, `metadata`,
                 `document`, `position`; documents from `read_documents`; or a data frame or Arrow
-                table with one row per passage. For Spark a DataFrame, `table:NAME`, or JSONL,
-                Parquet or a folder of texts on any path that it reads.
+                table with one row per passage. For Spark a DataFrame, `table:NAME`, or JSONL
+                or Parquet on any path that it reads.
             directory: directory of the index, which is created, or an address on a store, such as
                 `s3://bucket/idx`.
             config: models and settings.
@@ -215,22 +213,6 @@ class PassageIndex(IndexedCorpus):
         retrieval.retriever_for(self._version, request)  # raises its errors before Spark runs
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
-
-    def retrieve_documents(
-        self,
-        question: str,
-        k: int = 5,
-        request: Request = _DEFAULT,
-        *,
-        chunks: int = 10,
-        **fields: Unpack[RequestFields],
-    ) -> list[DocumentHit]:
-        """Group the best `chunks * k` passages by document; its score is that of its best passage.
-
-        A passage without a document is a document of its own.
-        """
-        count = integer("chunks", chunks, 1) * integer("k", k, 1)
-        return retrieval.by_document(self.retrieve(question, count, request, **fields), k)
 
     def explain(
         self,

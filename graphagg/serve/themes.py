@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.similar import similar_entities, similar_passages
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map

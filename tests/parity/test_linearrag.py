@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Hit, Passage
-from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
+from graphagg.rag.config.modes import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion

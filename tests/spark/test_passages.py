@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.rag import ChunkConfig, PassageIndex, read_documents, read_passages
+from graphagg.rag import ChunkConfig, PassageIndex, read_passages
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.operations.config import PassageOptions
@@ -183,7 +183,6 @@ def test_a_document_that_is_split_has_its_id_alone(spark: Any, tmp_path: Path) -
     [
         pytest.param("gzip", marks=pytest.mark.slow),
         "parquet",
-        pytest.param("texts", marks=pytest.mark.slow),
     ],
 )
 def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
@@ -191,22 +190,16 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
     if form == "gzip":
         source = tmp_path / "p.jsonl.gz"
         source.write_bytes(gzip.compress(lines(records).encode()))
-    elif form == "parquet":
+    else:
         plain = [{"id": r["id"], "text": r["text"], "title": r.get("title")} for r in records]
         source = tmp_path / "p.parquet"
         pq.write_table(pa.Table.from_pylist(plain), source, row_group_size=5)
-    else:
-        source = tmp_path / "a b"
-        (source / "sub").mkdir(parents=True)
-        for i, record in enumerate(records):
-            folder, above = (source / "sub", "../") if i % 2 else (source, "")
-            text = f"# Title {i}\n{record['text']}\n\nSee [zero](<{above}0 x.md#title-0>)."
-            (folder / f"{i} x.md").write_text(text, encoding="utf-8")
     models = Fakes().load()
-    read = read_documents if form == "texts" else read_passages
-    assert form != "texts" or all(each.links for each in read_documents(source))
     PassageIndex.build(
-        read(source), tmp_path / "local", encoder=models.encoder, extractor=models.extractor
+        read_passages(source),
+        tmp_path / "local",
+        encoder=models.encoder,
+        extractor=models.extractor,
     ).close()
     PassageIndex.build(str(source), tmp_path / "spark", engine=SparkOptions(spark), **fakes())
     assert files(tmp_path / "spark") == files(tmp_path / "local")

@@ -214,7 +214,7 @@ def without_duplicates(
     corpus: list[Source], threshold: float, columns: RowConfig
 ) -> tuple[Iterable[Source], str]:
     """Leave out near duplicates; returns the rest, and a sentence with their number."""
-    from graphagg.rag.config.dedup import DedupConfig
+    from graphagg.rag.config.corpus import DedupConfig
     from graphagg.rag.corpus.dedup.files import keep_of
 
     texts = [

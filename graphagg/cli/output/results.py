@@ -15,7 +15,7 @@ from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
     from graphagg.communities import Member
-    from graphagg.rag import DocumentHit, Explanation, Hit, Hits, PassageIndex
+    from graphagg.rag import Explanation, Hit, Hits, PassageIndex
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
     from graphagg.rag.evaluation.recall import Summary
 
@@ -39,21 +39,6 @@ def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
     out.print(table)
     if hits.confidence is not None:
         out.print(f"[dim]confidence {hits.confidence:.2f}[/dim]")
-
-
-def print_documents(documents: Sequence[DocumentHit], index: PassageIndex, explain: bool) -> None:
-    """Print documents with their passages among the hits."""
-    if not documents:
-        out.print(_NOTHING)
-        return
-    why = "why" if explain else "text"
-    table = Table("", "document", "score", "passage", why, expand=out.is_terminal)
-    for rank, document in enumerate(documents, start=1):
-        first = (str(rank), escape(document.document))
-        for hit in document.hits:
-            table.add_row(*first, f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
-            first = ("", "")
-    out.print(table)
 
 
 def _name(hit: Hit) -> str:

@@ -12,7 +12,7 @@ from graphagg.cli.builds.passages import Columns
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, progress_report, show
 from graphagg.cli.request import PassageFile
-from graphagg.rag.config.dedup import DedupConfig
+from graphagg.rag.config.corpus import DedupConfig
 
 
 @command
@@ -28,12 +28,12 @@ def dedup(
 ) -> None:
     """Leave out near duplicates: of texts that share most shingles, the longest stays.
 
-    Example: graphagg dedup passages.jsonl --threshold .8 --out kept.parquet
+    Example: graphagg dedup passages.jsonl --threshold .8 --out kept.jsonl
 
     Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl
 
     Options:
-        out_file: file for the kept texts: .jsonl or .parquet.
+        out_file: file for the kept texts: .jsonl.
         dropped: JSON lines of dropped texts, each with the text that is kept.
         pairs: JSON lines of all near-duplicate pairs.
     """

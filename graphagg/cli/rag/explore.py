@@ -24,8 +24,7 @@ from graphagg.cli.output.console import (
 )
 from graphagg.cli.request import Visible
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.graph import GraphConfig
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
 from graphagg.rag.models.endpoint import Endpoint

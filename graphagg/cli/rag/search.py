@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphagg.cli.folders import Directory, K, OfQuestions, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, print_json, show
-from graphagg.cli.output.results import print_documents, print_explanation, print_hits
+from graphagg.cli.output.results import print_explanation, print_hits
 from graphagg.cli.request import Question, RequestOptions
 
 _TEXTS = ".texts.zlib.npy"
@@ -18,7 +18,6 @@ def search(
     *,
     request: RequestOptions,
     k: K = 5,
-    documents: bool = False,
     explain: bool = False,
     characters: int | None = None,
     as_json: AsJson = False,
@@ -29,7 +28,6 @@ def search(
 
     Options:
         k: number of hits.
-        documents: group hits by document.
         explain: show the parts of scores and the hop paths.
         characters: characters of a passage and the chunks around it in JSON. None: all.
     """
@@ -37,18 +35,6 @@ def search(
 
     with opened(PassageIndex, directory) as index:
         head = {"question": question, "mode": request.mode}
-        if documents:
-            groups = index.retrieve_documents(question, k, request)
-            if as_json:
-                rows = [
-                    {"document": each.document, "score": each.score,
-                     "hits": [hit.to_json(characters) for hit in each.hits]}
-                    for each in groups
-                ]  # fmt: skip
-                print_json({**head, "documents": rows})
-            else:
-                print_documents(groups, index, explain)
-            return
         hits = index.retrieve(question, k, request)
         if as_json:
             rows = [hit.to_json(characters) for hit in hits]

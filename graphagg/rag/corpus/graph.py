@@ -6,7 +6,6 @@ is. With s(a) of S sentences naming a, and s(a, b) naming both:
 
     pmi(a, b)     = ln(S s(a, b) / (s(a) s(b)))
     npmi(a, b)    = pmi(a, b) / ln(S / s(a, b)), at most 1 (Bouma 2009)
-    jaccard(a, b) = s(a, b) / (s(a) + s(b) - s(a, b))
 
 An edge of a passage p and an entity e that occurs N times in it, and is tied to df of P passages,
 weighs (1 + ln N) ln(1 + P / df).
@@ -25,7 +24,7 @@ from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.checks import one_of
 from graphagg.errors import MissingExtra
 from graphagg.fields import Brief
-from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
@@ -272,8 +271,7 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     codes, shared = np.unique(pairs, return_counts=True)
     source, target = np.divmod(codes, max(len(entities), 1))
     alone = np.bincount(entity, minlength=len(entities))
-    weigh = _npmi if config.weight == "npmi" else _jaccard
-    weight = weigh(shared, alone[source], alone[target], total)
+    weight = _npmi(shared, alone[source], alone[target], total)
     kept = (weight > 0) & (weight >= config.floor)
     edges = WeightedEdges(source[kept], target[kept], weight[kept])
     return edges.of(_strongest(edges, config.neighbors))
@@ -310,11 +308,6 @@ def _npmi(shared: Ints, first: Ints, second: Ints, total: int) -> Doubles:
     rest = np.log(total / shared)
     mutual = np.log(total * shared / (first * second))
     return np.where(rest > 0, mutual / np.where(rest > 0, rest, 1.0), 1.0)
-
-
-def _jaccard(shared: Ints, first: Ints, second: Ints, total: int) -> Doubles:
-    weights: Doubles = shared / (first + second - shared)
-    return weights
 
 
 def _strongest(edges: WeightedEdges, most: int) -> Mask:

@@ -29,7 +29,7 @@ from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.fields import Brief
 from graphagg.graph.csr import Csr
-from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network

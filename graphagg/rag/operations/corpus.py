@@ -9,9 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.config.profile import Profile
-from graphagg.rag.config.themes import MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
 from graphagg.rag.corpus.similar import By, SimilarItems, similar_entities, similar_passages
 from graphagg.rag.documents.languages import AUTO

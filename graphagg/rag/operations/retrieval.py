@@ -18,7 +18,7 @@ from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.request import Request, check_request, questions_of
-from graphagg.rag.question.results import DocumentHit, Explanation, Hit, Hits
+from graphagg.rag.question.results import Explanation, Hit, Hits
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 AnyRetriever = Retriever[Any, Any, Any]
@@ -90,22 +90,6 @@ def explanation(
     row = version.snapshot.known_row(passage_id)
     (encoded,) = _encode(retriever, [question], version)
     return retriever.explain(encoded, row, k, request.rescoring)
-
-
-def by_document(hits: Iterable[Hit], k: int) -> list[DocumentHit]:
-    """Group hits, best first, by document; the score of a document is that of its best hit.
-
-    A passage without a document is a document of its own, even if another document has its id.
-    """
-    grouped: dict[tuple[bool, str], list[Hit]] = {}
-    for hit in hits:
-        alone = not hit.passage.document
-        name = hit.passage.id if alone else hit.passage.document
-        grouped.setdefault((alone, name), []).append(hit)
-    return [
-        DocumentHit(name, group[0].score, tuple(group))
-        for (_, name), group in list(grouped.items())[:k]
-    ]
 
 
 def _encode(

@@ -269,26 +269,6 @@ def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method)
 
 
 @dataclass(frozen=True, repr=False)
-class DocumentHit(Brief):
-    """A document found through its chunks.
-
-    Attributes:
-        document: its id; the passage's own id where a passage stands alone.
-        score: score of its best chunk.
-        hits: its chunks among the hits, best first.
-
-    Examples:
-        >>> hit = Hit(Passage("r#0", "Ada lived in York."), 1.2, {}, (), "bm25")
-        >>> DocumentHit("r", hit.score, (hit,)).score
-        1.2
-    """
-
-    document: str
-    score: float
-    hits: tuple[Hit, ...]
-
-
-@dataclass(frozen=True, repr=False)
 class Explanation(Brief):
     """The reason for the rank of a passage in the answer to a question.
 

@@ -17,10 +17,6 @@ from graphagg.execution.arrays import MemoryArrays
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
 from graphagg.rag.documents.passages import Passage, metadata_json
-from graphagg.rag.documents.reading.content import Unread
-from graphagg.rag.documents.reading.document import Document
-from graphagg.rag.documents.reading.files import ReadFile
-from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
@@ -78,9 +74,8 @@ def read_records(
 
     That is `file`, `block`, `place` and, where a document was `split`, which `part` of it.
 
-    A DataFrame or table; JSONL (`.gz` is unpacked), Parquet or, of a folder, its `.txt` and `.md`
-    files, as `read_passages` reads them, on any path that Spark reads; globs and folders of JSONL
-    or Parquet parts too. Folders such as `year=2024` become a column.
+    A DataFrame or table; JSONL (`.gz` is unpacked) or Parquet, on any path that Spark reads; globs
+    and folders of JSONL or Parquet parts too. Folders such as `year=2024` become a column.
 
     Raises:
         UnreadableFile: the path or the table does not exist.
@@ -118,14 +113,6 @@ def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse
         frame = spark.read.parquet(*paths)
         source.columns.check(frame.columns, str(source))
         columns, parse = [quoted(name) for name in frame.columns], _table_rows(source)
-    elif kind == "texts":
-        frame = (
-            spark.read.format("binaryFile")
-            .option("recursiveFileLookup", "true")
-            .option("pathGlobFilter", "*.{txt,md}")
-            .load(paths)
-        )
-        columns, parse = ["path", "content", "modificationTime"], _texts_below(paths[0])
     else:
         frame = spark.read.text(paths)
         columns, parse = ["CAST(value AS BINARY) AS value"], _json_lines(source.columns)
@@ -141,14 +128,8 @@ def _kind_of(spark: SparkSession, source: PassageInput) -> str:
         return "lines"
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
     listed = files.load(source.hadoop_paths).select("path")
-    for kind, pattern in (("parquet", r"(?i)\.(parquet|pq)$"), ("lines", r"(?i)\.jsonl?(\.\w+)?$")):
-        if listed.filter(listed["path"].rlike(pattern)).limit(1).count():
-            return kind
-    if not listed.filter(listed["path"].rlike(r"(?i)\.(txt|md)$")).limit(1).count():
-        return "lines"
-    if len(paths) > 1:
-        raise InvalidPassage(f"{source}: several folders of texts, wanted one; give one above them")
-    return "texts"
+    is_parquet = listed["path"].rlike(r"(?i)\.(parquet|pq)$")
+    return "parquet" if listed.filter(is_parquet).limit(1).count() else "lines"
 
 
 def _normalized(
@@ -199,22 +180,6 @@ def _as_object(value: Any) -> Any:
     """A map of Spark, which Arrow represents as pairs, as an object."""
     is_map = isinstance(value, list) and value and all(isinstance(pair, tuple) for pair in value)
     return dict(value) if is_map else value
-
-
-def _texts_below(source: str) -> Parse:
-    root = os.path.abspath(source) if os.path.isdir(source) else source.rstrip("/")
-
-    def parse(row: Mapping[str, Any]) -> Record:
-        path = _plain(row["path"])
-        name = os.path.relpath(path, _plain(root))
-        file = ReadFile(row["content"], row["modificationTime"].timestamp())
-        try:
-            documents = [d for d in converted(name, file) if isinstance(d, Document)]
-        except Unread as error:
-            raise UnreadableFile(f"{path}: {error}; leave it out") from None
-        return documents[0], path
-
-    return parse
 
 
 def _plain(path: str) -> str:

@@ -131,10 +131,6 @@ def test_filters_windows_and_documents(call: Call, chunked: Path) -> None:
     assert (hit["document"], hit["position"]) == ("harbour", 0)
     assert [n["id"] for n in hit["neighbors"]] == ["harbour#1"]
     assert "froze in the winter" in call(*question, "-k", 1, "--window", 1).out
-    grouped = call(*question, "--documents", "--json").json["documents"]
-    assert [document["document"] for document in grouped] == ["harbour", "mill"]
-    assert all(d["score"] == d["hits"][0]["score"] for d in grouped)
-    assert "harbour#1" in call(*question, "--documents", "--explain").out
     assert "no passage is visible" in call(*question, "--filter", "year>3000").out
     assert (
         "unknown key 'yaer'; did you mean 'year'?" in call(*question, "--filter", "yaer=1963").error

@@ -28,7 +28,7 @@ def test_graph_writes_edges_that_the_readers_take(
     asked = ("rag", "graph", index_folder, "--out", out, "--edges", "entities")
     sizes = call(*asked, "--json").json
     assert load_graph(out).edges == sizes["shares"] > 0
-    assert str(out) in call(*asked, "--weight", "jaccard").out
+    assert str(out) in call(*asked, "--floor", ".2").out
     assert call("rag", "graph", index_folder, "--out", tmp_path / "x.txt").code == 2
 
 

@@ -95,19 +95,6 @@ def test_numbers_and_lists_that_are_none(
         small_index.retrieve(QUESTION, **options)
 
 
-def test_a_passage_is_not_the_document_of_its_id(tmp_path: Path) -> None:
-    chunks = [
-        Passage(f"D-{n}", f"Ada lived in place {n}.", document="D", position=n) for n in range(3)
-    ]
-    index = build(tmp_path / "idx", [Passage("D", "Ada lived alone."), *chunks])
-    found = index.retrieve_documents(QUESTION, 5)
-    assert [document.document for document in found] == ["D", "D"]
-    assert sorted(len(document.hits) for document in found) == [1, 3]
-    for wrong in ({"k": -2, "chunks": -1}, {"k": 1, "chunks": 0}, {"k": 0}):
-        with pytest.raises(InvalidParameter, match="wanted an integer of at least 1"):
-            index.retrieve_documents(QUESTION, **wrong)
-
-
 def test_metadata_is_json_to_the_letter(tmp_path: Path) -> None:
     odd = {
         "v": math.nan, "deep": {"list": [1, math.nan, (2, 3)]},

@@ -95,7 +95,6 @@ def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]
         yield lambda: index.retrieve(QUESTIONS[0], 5, filter={"n": {"gte": 3}, "tags": "a"})
         yield lambda: index.retrieve(QUESTIONS[0], 5, exclude=["p5"])
         yield lambda: index.retrieve(QUESTIONS[0], 5, as_of="1830-01-01", recency=0.5)
-        yield lambda: index.retrieve_documents(QUESTIONS[0], 5)
         for identifier in ids:
             yield lambda i=identifier: (i in index, index[i].metadata)
             for by in ("text", "graph"):

@@ -15,7 +15,7 @@ import numpy as np
 from graphagg.arrays import offsets
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.dedup import DedupConfig
+from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.corpus.dedup.pairs import (
     KeptTexts,
     NearDuplicates,
@@ -76,7 +76,7 @@ def dedup(
 
     Args:
         source: what `read_passages` takes.
-        out: `.jsonl` or `.parquet`, with the fields of a passage.
+        out: a file of JSON lines (`.jsonl`), with the fields of a passage.
         config: when two texts are near duplicates.
         columns: names of a table's columns.
         dropped: a file of JSON lines: each text that goes, the one kept in its place, and their
@@ -98,8 +98,8 @@ def dedup(
         (2, 1, 1)
     """
     config = config or DedupConfig()
-    if out.suffix not in (".jsonl", ".parquet"):
-        raise InvalidParameter(f"out is {out}, wanted a name that ends in .jsonl or .parquet")
+    if out.suffix != ".jsonl":
+        raise InvalidParameter(f"out is {out}, wanted a name that ends in .jsonl")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".dedup-") as folder:
         # The ids of ten million texts take more memory than everything that compares them.
@@ -114,7 +114,7 @@ def dedup(
             _write_lines(pairs, _pair_lines(pairs_found, ids or []))
         passages = zip(read_passages(source, columns), choice.kept, strict=True)
         records = (_record(passage) for passage, is_kept in passages if is_kept)
-        (_write_parquet if out.suffix == ".parquet" else _write_lines)(out, records)
+        _write_lines(out, records)
     return report_of(choice, pairs_found)
 
 
@@ -194,29 +194,3 @@ def _write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for record in records:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def _write_parquet(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write passages as rows with one column per key of the metadata.
-
-    Values other than strings, numbers and booleans are written as JSON.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    batches = []
-    iterator = iter(records)
-    while flat := [_flat(record) for record in islice(iterator, _TEXTS_AT_ONCE)]:
-        names = dict.fromkeys(name for record in flat for name in record)
-        rows = [{name: record.get(name) for name in names} for record in flat]
-        batches.append(pa.Table.from_pylist(rows))
-    pq.write_table(pa.concat_tables(batches, promote_options="permissive"), path)
-
-
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    metadata = record.pop("metadata", {})
-    plain = {
-        key: value if isinstance(value, str | int | float | None) else json.dumps(value)
-        for key, value in metadata.items()
-    }
-    return plain | record

@@ -25,7 +25,7 @@ from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 from graphagg.minhash.bands import write_keys
 from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
-from graphagg.rag.config.dedup import DedupConfig
+from graphagg.rag.config.corpus import DedupConfig
 from graphagg.store.ranges import forget
 
 BUCKET = 64

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.errors import InvalidParameter
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.clustering import Assignment, assign, weights_in
 from graphagg.rag.corpus.themes.labels import Words

@@ -29,7 +29,7 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.graph.adjacency import expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.louvain import as_matrix, by_size, louvain, modularity
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.snapshot.snapshot import PassageSnapshot

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats, Ints
-from graphagg.rag.config.graph import GraphConfig
+from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import (
     WeightedEdges,
     entities_in_graph,

@@ -18,7 +18,7 @@ import numpy as np
 
 from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.labels import labeled
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.rag.config.linearrag import LinearRAGConfig
+from graphagg.rag.config.modes import LinearRAGConfig
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 
 Sigma = Callable[[Ints], Doubles]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphagg.rag.config.linearrag import LinearRAGConfig
+from graphagg.rag.config.modes import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
-from graphagg.rag.config.linearrag import PASSAGE_NODE_WEIGHT, LinearRAGConfig
+from graphagg.rag.config.modes import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
 from graphagg.rag.modes.linearrag.pagerank import personalized_pagerank

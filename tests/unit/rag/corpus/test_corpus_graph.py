@@ -27,7 +27,6 @@ few = settings(max_examples=10, deadline=None)
 TWO_MODE = CommunityConfig(kind="two-mode")
 configs = st.builds(
     GraphConfig,
-    weight=st.sampled_from(["npmi", "jaccard"]),
     floor=st.sampled_from([0.0, 0.3]),
     neighbors=st.integers(1, 4),
     names=st.integers(2, 6),
@@ -99,8 +98,6 @@ class Expected:
         return {pair: weights[pair] for pair in kept}
 
     def weight(self, both: int, first: int, second: int, total: int) -> float:
-        if self.config.weight == "jaccard":
-            return both / (first + second - both)
         if both == total:
             return 1.0
         return math.log(total * both / (first * second)) / math.log(total / both)

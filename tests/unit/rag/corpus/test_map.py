@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter, UnknownPassage, UnknownTheme
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.config.themes import MapConfig
+from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.themes.labels import Words
 from graphagg.rag.corpus.themes.network import SCALE, nearest, whole_vectors
 from graphagg.rag.corpus.themes.results import ThemeMap

@@ -213,20 +213,6 @@ def test_a_window_gives_the_chunks_beside_a_hit(report: PassageIndex) -> None:
     }
 
 
-def test_documents_are_their_best_chunks(report: PassageIndex) -> None:
-    hits = report.retrieve("What is word3?", 8)
-    documents = report.retrieve_documents("What is word3?", 5)
-    assert [d.document for d in documents] == list(
-        dict.fromkeys(hit.passage.document or hit.passage.id for hit in hits)
-    )
-    assert sorted(len(d.hits) for d in documents) == [1, 7]
-    for document in documents:
-        assert document.score == document.hits[0].score == max(h.score for h in document.hits)
-    assert report.retrieve_documents("What is word3?", 1) == documents[:1]
-    few = report.retrieve_documents("What is word3?", 1, chunks=2)
-    assert [len(d.hits) for d in few] == [2] or few[0].document == "alone"
-
-
 # --- corpora that lack something -----------------------------------------------------------------
 
 CORPORA = {

@@ -1,0 +1,139 @@
+"""Settings of a corpus as a whole: its graph, its map, and near duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from graphagg.checks import integer, number, one_of
+from graphagg.errors import InvalidParameter
+
+Unit = Literal["words", "characters"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+MOST_LEVELS = 6
+_SURE = 0.98
+_LENGTHS: dict[Unit, int] = {"words": 3, "characters": 9}
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """Ties of entities that share sentences.
+
+    Attributes:
+        floor: ties that weigh less, by normalized pointwise mutual information, are left out.
+        neighbors: number of strongest ties that an entity keeps; a tie stays if either end keeps
+            it.
+        names: a sentence that names more entities is a list, and ties none.
+        dates: take names of numbers and months alone, such as "May 1999", too.
+
+    Raises:
+        InvalidParameter: a value is out of range.
+
+    Examples:
+        >>> GraphConfig(floor=0.2).neighbors
+        20
+    """
+
+    floor: float = 0.1
+    neighbors: int = 20
+    names: int = 30
+    dates: bool = False
+
+    def __post_init__(self) -> None:
+        number("floor", self.floor, least=0, most=1)
+        integer("neighbors", self.neighbors, 1)
+        integer("names", self.names, 2)
+
+
+@dataclass(frozen=True)
+class MapConfig:
+    """Resolutions of themes, and the description of a theme.
+
+    Attributes:
+        resolutions: one per level, ascending: larger gives more and smaller themes. Themes of a
+            level lie inside the themes of the level before.
+        nearest_passages: number of nearest passages, by text vectors, that a passage is tied to; 0:
+            themes by names alone.
+        runs: partitions of passages and entities that have to agree; more is more stable and costs
+            more.
+        when: the key of the metadata that dates passages. None: the first of when, date,
+            published, created, year and modified that a passage has.
+        shown: number of entities, words, passages and neighbors that a theme shows.
+        graph: ties of entities.
+
+    Raises:
+        InvalidParameter: a value is out of range.
+
+    Examples:
+        >>> MapConfig(resolutions=(1.0, 4.0)).nearest_passages
+        10
+    """
+
+    resolutions: tuple[float, ...] = (2.0, 8.0, 24.0)
+    nearest_passages: int = 10
+    runs: int = 20
+    when: str | None = None
+    shown: int = 8
+    graph: GraphConfig = field(default_factory=GraphConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.resolutions) <= MOST_LEVELS:
+            raise InvalidParameter(
+                f"resolutions are {self.resolutions!r}, wanted 1 to {MOST_LEVELS} numbers"
+            )
+        for resolution in self.resolutions:
+            number("resolution", resolution, above=0)
+        if list(self.resolutions) != sorted(set(self.resolutions)):
+            raise InvalidParameter(f"resolutions are {self.resolutions!r}, wanted ascending ones")
+        integer("nearest_passages", self.nearest_passages, 0)
+        integer("runs", self.runs, 1)
+        integer("shown", self.shown, 1)
+
+
+@dataclass(frozen=True)
+class DedupConfig:
+    """Threshold and signatures of near duplicates.
+
+    Attributes:
+        threshold: least Jaccard similarity of the shingles of two texts.
+        shingles: unit of a shingle: words or characters.
+        length: words or characters of a shingle. None: 3 words, or 9 characters.
+        permutations: slots of a signature; more find pairs near the threshold more surely.
+
+    Examples:
+        >>> config = DedupConfig(threshold=0.8)
+        >>> config.length, config.bands * config.rows <= config.permutations
+        (3, True)
+    """
+
+    threshold: float = 0.8
+    shingles: Unit = "words"
+    length: int | None = None
+    permutations: int = 128
+
+    def __post_init__(self) -> None:
+        number("threshold", self.threshold, above=0, most=1)
+        one_of("shingles", self.shingles, UNITS)
+        if self.length is None:
+            object.__setattr__(self, "length", _LENGTHS[self.shingles])
+        integer("length", self.length, 1, 64)
+        integer("permutations", self.permutations, 1, 4096)
+        if self._recall(1) < _SURE:
+            raise InvalidParameter(
+                f"threshold is {self.threshold:g}: {self.permutations} permutations find only "
+                f"{self._recall(1):.0%} of the pairs at it; take more permutations"
+            )
+
+    @property
+    def rows(self) -> int:
+        """Slots of a band: the most that find 98 of 100 pairs at the threshold."""
+        return max(rows for rows in range(1, self.permutations + 1) if self._recall(rows) >= _SURE)
+
+    @property
+    def bands(self) -> int:
+        """Bands of a signature."""
+        return self.permutations // self.rows
+
+    def _recall(self, rows: int) -> float:
+        """The probability that a pair at the threshold shares a band of `rows` slots."""
+        return 1.0 - (1.0 - self.threshold**rows) ** (self.permutations // rows)

@@ -27,7 +27,6 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
-from graphagg.rag.models.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes.results import Theme, ThemeMap
@@ -68,28 +67,11 @@ def graph(
     show({"file": str(target), "edges": edges, **sizes}, text, as_json)
 
 
-def labeling_model(
-    *, base_url: str | None = None, model: str | None = None, **fields: Any
-) -> Endpoint | None:
-    """The language model of the options; None if there is none.
-
-    Options:
-        base_url: an OpenAI-compatible API.
-        model: name of the model at that API.
-    """
-    if base_url is None and model is None:
-        return None
-    if base_url is None or model is None:
-        raise InvalidParameter("give --base-url and --model together, or neither")
-    return Endpoint(base_url, model, **fields)
-
-
 @as_command(hidden=("resolutions",))  # --resolution takes them one by one
 def map_(
     directory: Directory,
     *,
     config: MapConfig,
-    labels: Annotated[Endpoint, labeling_model, "Language model that names the themes"],
     visible: Visible,
     resolution: list[float] | None = None,
     theme: str | None = None,
@@ -104,8 +86,6 @@ def map_(
 
     Example: graphagg rag map idx --theme 3.1
 
-    Example: graphagg rag map idx --base-url http://localhost:8000/v1 --model qwen3
-
     Options:
         resolution: resolution of a level, ascending; repeat it. None: 2, 8 and 24.
         theme: show this theme, by its id. None: all.
@@ -118,9 +98,7 @@ def map_(
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
     with opened(PassageIndex, directory) as index, progress_report() as report:
-        made = index.map(
-            config=config, update=not no_update, labels=labels, progress=report, **visible
-        )
+        made = index.map(config=config, update=not no_update, progress=report, **visible)
     if level is not None and level >= len(made.levels):
         raise InvalidParameter(f"level is {level}, wanted one of 0 to {len(made.levels) - 1}")
     if target is not None:

@@ -28,7 +28,6 @@ from graphagg.store.index import Index
 if TYPE_CHECKING:  # what no question needs loads when it is called
     from graphagg.rag.corpus.themes.results import ThemeMap
     from graphagg.rag.models.encoder import Encoder
-    from graphagg.rag.models.endpoint import Endpoint
     from graphagg.rag.models.extractor import EntityExtractor
 
 
@@ -221,7 +220,6 @@ class IndexedCorpus(Index[PassageVersion]):
         *,
         config: MapConfig = _MAP,
         update: bool = True,
-        labels: Endpoint | None = None,
         progress: Progress = silent,
         **visible: Unpack[VisibleFields],
     ) -> ThemeMap:
@@ -234,14 +232,12 @@ class IndexedCorpus(Index[PassageVersion]):
         Args:
             config: resolutions, and the contents of a theme.
             update: compute an outdated map again; else it is returned with `is_old`.
-            labels: a language model that names the themes. None: their distinctive words.
             progress: called with stage, done, total.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
             InvalidFilter: the filter has an unknown key or a value of another type.
             InvalidParameter: ids are not a list, or no passage has a date in `config.when`.
-            EndpointError: the language model did not answer; nothing was written.
             ArtifactBusy, ArtifactError, WriteFailed: the map cannot be written.
             MissingExtra: scikit-network is not installed.
         """
@@ -249,8 +245,8 @@ class IndexedCorpus(Index[PassageVersion]):
 
         selection = _selection(visible)
         if selection.is_all:
-            return current_map(self.snapshot, config, update, labels, progress)
-        return map_of_view(self.snapshot, selection, config, labels, progress)
+            return current_map(self.snapshot, config, update, progress)
+        return map_of_view(self.snapshot, selection, config, progress)
 
     def similar_passages(
         self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]

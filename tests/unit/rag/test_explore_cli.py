@@ -9,7 +9,7 @@ from shutil import copytree
 import pytest
 
 from graphagg.graph import load_graph
-from graphagg.rag import MapConfig, PassageIndex
+from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer
 
 Call = Callable[..., Answer]
@@ -58,7 +58,6 @@ def test_map_prints_themes_and_keeps_them(call: Call, index_folder: Path, tmp_pa
         (("--theme", "99"), "theme '99'"),
         (("--level", 7), "level is 7"),
         (("--resolution", 3, "--resolution", 2), "ascending"),
-        (("--model", "m"), "together"),
         (("--when", "nothing"), "nothing"),
     ],
 )
@@ -79,18 +78,3 @@ def test_similar_prints_what_is_alike_and_by_what(call: Call, index_folder: Path
     assert "by text" in call(*asked).out
     answer = call("rag", "similar", index_folder, "nobody")
     assert answer.code == 2 and "nobody" in answer.err
-
-
-def test_labels_of_an_endpoint_are_kept(index_folder: Path) -> None:
-    class Model:
-        model = "words"
-
-        def complete(self, messages: object) -> str:
-            return '"A title"\n'
-
-    with PassageIndex.open(index_folder) as index:
-        config = MapConfig(resolutions=(1.0,), runs=1)
-        made = index.map(config=config, labels=Model())  # type: ignore[arg-type]
-        assert made.labeled_by == "words" and {t.label for t in made} == {"A title"}
-        again = index.map(config=config)
-        assert again.labeled_by == "words" and again.to_json() == made.to_json()

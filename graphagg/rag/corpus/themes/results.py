@@ -64,7 +64,7 @@ class Theme(Brief):
     Attributes:
         id: its number in each level, such as `3.1`: the largest theme inside the third largest.
         level: 0 for the coarsest.
-        label: some words for people: its most distinctive ones, unless a model was asked.
+        label: some words for people: its most distinctive ones.
         words: its distinctive words, the most distinctive first.
         entities: those with the greatest weight in its passages.
         typical: the passages closest to the mean of its vectors, by cosine.
@@ -126,7 +126,6 @@ class ThemeMap(Brief):
         entity_theme: `[L, E]` int32, likewise.
         when: the key of the metadata that dates come from; None where no passage has one.
         modularity: of each level: share of ties inside themes beyond the share by chance.
-        labeled_by: the model that gave the labels; "" where they are the distinctive words.
         is_old: whether the index has changed since the map was made.
 
     Examples:
@@ -150,7 +149,6 @@ class ThemeMap(Brief):
     entity_theme: Ints
     when: str | None
     modularity: tuple[float, ...]
-    labeled_by: str = ""
     is_old: bool = False
 
     def __len__(self) -> int:
@@ -247,7 +245,6 @@ class ThemeMap(Brief):
             "level": self.level,
             "when": self.when,
             "modularity": list(self.modularity),
-            "labeled_by": self.labeled_by,
             "is_old": self.is_old,
             "notes": self.notes,
             "themes": [theme.to_json() for each in shown for theme in self.levels[each]],

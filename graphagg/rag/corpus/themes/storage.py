@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.themes.build import theme_map
-from graphagg.rag.corpus.themes.labels import labeled
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -31,49 +29,36 @@ from graphagg.store.manifest import Manifest, canonical_json, own_folder
 from graphagg.store.reading import content_of
 
 if TYPE_CHECKING:
-    from graphagg.rag.models.endpoint import Endpoint
+    pass
 
 KIND = "map"
 FOLDER = "map"
-_REVISION = 3  # raised when the same index and settings give another map
+_REVISION = 4  # raised when the same index and settings give another map
 _THEMES = "themes.json"
 
 
 def current_map(
-    snapshot: PassageSnapshot,
-    config: MapConfig,
-    update: bool,
-    labels: Endpoint | None,
-    progress: Progress,
+    snapshot: PassageSnapshot, config: MapConfig, update: bool, progress: Progress
 ) -> ThemeMap:
-    """Return the map of a version; write it if it was built or labeled now.
+    """Return the map of a version; write it if it was built now.
 
-    `update` builds an old map again; `labels` is a model that names the themes.
+    `update` builds an old one again.
     """
     themes = read_map(snapshot, config)
-    if themes is not None and (not themes.is_old or not update):
-        if labels is None or themes.labeled_by == labels.model or themes.is_old:
-            return themes
-    else:
-        themes = map_of_view(snapshot, Selection(), config, None, progress)
-    if labels is not None:
-        themes = labeled(themes, labels, progress=progress)
-    write_map(snapshot, config, themes)
+    if themes is None or (themes.is_old and update):
+        themes = map_of_view(snapshot, Selection(), config, progress)
+        write_map(snapshot, config, themes)
     return themes
 
 
 def map_of_view(
-    snapshot: PassageSnapshot,
-    selection: Selection,
-    config: MapConfig,
-    labels: Endpoint | None,
-    progress: Progress,
+    snapshot: PassageSnapshot, selection: Selection, config: MapConfig, progress: Progress
 ) -> ThemeMap:
     """Return the map of a selection of passages; the last used ones are cached."""
     progress("themes", 0, 1)
     themes = kept_map(snapshot, snapshot.view_of(selection), config)
     progress("themes", 1, 1)
-    return themes if labels is None else labeled(themes, labels, progress=progress)
+    return themes
 
 
 def kept_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeMap:
@@ -82,7 +67,7 @@ def kept_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeM
     def make() -> tuple[View, ThemeMap]:
         if view is snapshot.view(None):
             stored = read_map(snapshot, config)
-            if stored is not None and not stored.is_old and not stored.labeled_by:
+            if stored is not None and not stored.is_old:
                 return view, stored
         return view, theme_map(snapshot, view, config)
 
@@ -122,17 +107,14 @@ def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | 
             parameters = artifact.manifest.parameters
             if parameters.get("revision") != _REVISION:
                 return None
-            if config is not None and _settings(parameters) != _settings(parameters_of(config)):
+            # As canonical JSON tuples and lists are equal.
+            wanted = parameters if config is None else parameters_of(config)
+            if canonical_json(parameters) != canonical_json(wanted):
                 return None
             is_old = artifact.manifest.inputs != inputs_of(snapshot)
             return replace(_read(artifact), is_old=is_old)
     except ArtifactError:  # missing or unreadable: build it again
         return None
-
-
-def _settings(parameters: Mapping[str, Any]) -> bytes:
-    """The settings as canonical JSON, in which tuples and lists are equal."""
-    return canonical_json({k: v for k, v in parameters.items() if k != "labeled_by"})
 
 
 def _read(artifact: Artifact) -> ThemeMap:
@@ -142,7 +124,6 @@ def _read(artifact: Artifact) -> ThemeMap:
         levels = tuple(tuple(map(Theme.of_json, themes)) for themes in plain["levels"])
         modularity = tuple(map(float, plain["modularity"]))
         when = None if plain["when"] is None else str(plain["when"])
-        labeled_by = str(artifact.manifest.parameters["labeled_by"])
     artifact.declare([
         *strings("passages", "P"),
         array("passage_theme", "<i4", len(levels), "P"),
@@ -163,7 +144,6 @@ def _read(artifact: Artifact) -> ThemeMap:
         artifact.array("entity_theme"),
         when,
         modularity,
-        labeled_by,
     )
 
 
@@ -191,7 +171,7 @@ def write_map(snapshot: PassageSnapshot, config: MapConfig, made: ThemeMap) -> N
         publication.publish(
             Manifest(
                 kind=KIND,
-                parameters={**parameters_of(config), "labeled_by": made.labeled_by},
+                parameters=parameters_of(config),
                 inputs=inputs_of(snapshot),
                 counts={**counts, "levels": len(made.levels), "themes": len(made)},
             )

@@ -6,7 +6,7 @@ hidden passages change nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,13 +20,11 @@ from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
 
-_COLUMNS = ("rows", "features", "covers", "pages", "direct")
 FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
 _MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
 
 
-@dataclass(frozen=True)
-class Candidates:
+class Candidates(NamedTuple):
     """The passages that a question is compared with; n of them.
 
     Attributes:
@@ -49,7 +47,7 @@ class Candidates:
         order = np.argsort(ranks[np.concatenate([self.rows, more.rows])])
         position = np.empty(len(order), np.int64)
         position[order] = np.arange(len(order))
-        pairs = ((getattr(self, name), getattr(more, name)) for name in _COLUMNS)
+        pairs = zip(self, more, strict=True)
         return Candidates(*(np.concatenate(pair)[order] for pair in pairs)), position
 
 

@@ -8,7 +8,8 @@ terms: nothing is encoded again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
 
 KINDS = ("page", "lead", "shared", "similar")
 PAGE, LEAD, SHARED, SIMILAR = range(4)
-_COLUMNS = ("bridge", "parent", "row", "kind", "link")
 _NO_LINK = -9.0  # below any strength of a link; parts that are switched off are at -10
 
 
@@ -48,8 +48,7 @@ class Bridges:
     strength: Array
 
 
-@dataclass(frozen=True)
-class Edges:
+class Edges(NamedTuple):
     """Links to passages; m of them.
 
     Attributes:
@@ -82,16 +81,15 @@ class Edges:
         page = link[pages[is_tied]]
         link[pages[is_tied]] = mention[is_tied] + (page - mention[is_tied]) * share[is_tied]
         kept = np.delete(np.arange(len(link)), pages[~is_tied])
-        return replace(self, link=link).kept(kept)
+        return self._replace(link=link).kept(kept)
 
     def kept(self, some: Array) -> Edges:
         """Some of the links, by a mask or by their positions."""
-        return Edges(*(getattr(self, name)[some] for name in _COLUMNS))
+        return Edges(*(column[some] for column in self))
 
     def joined(self, other: Edges) -> Edges:
         """Concatenate the links with others."""
-        pairs = ((getattr(self, name), getattr(other, name)) for name in _COLUMNS)
-        return Edges(*(np.concatenate(pair) for pair in pairs))
+        return Edges(*map(np.concatenate, zip(self, other, strict=True)))
 
 
 def find_bridges(

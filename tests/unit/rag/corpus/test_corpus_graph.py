@@ -146,24 +146,6 @@ def test_it_is_the_graph_that_loops_over_all_sentences_give(
 
 
 @few
-@given(corpora(IDS, least=2), st.sets(st.sampled_from(IDS), min_size=1))
-def test_a_filter_sees_the_graph_of_an_index_of_what_it_leaves(
-    corpus: list[Passage], hidden: set[str]
-) -> None:
-    left = [p for p in corpus if p.id not in hidden and p.document not in hidden]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        with build(corpus, root / "all") as index:
-            names = [name for name in hidden if index.snapshot.rows_named(name)]
-            seen = index.graph(exclude=names)
-            if not left:
-                assert seen.to_json() == {"passages": 0, "entities": 0, "contains": 0, "shares": 0}
-                return
-            with build(left, root / "left") as smaller:
-                assert_equal(seen, smaller.graph())
-
-
-@few
 @given(corpora(IDS), corpora("uvwxyz"), st.integers(0, 3))
 def test_after_changes_it_is_the_graph_of_a_rebuild(
     corpus: list[Passage], more: list[Passage], gone: int

@@ -22,6 +22,7 @@ from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.rag.corpus.themes.storage import folder_of
 from graphagg.rag.documents.tokens import tokenize
 from tests.unit.rag.corpora import SENTENCES, build, corpora
+from tests.unit.rag.corpus.test_corpus_graph import assert_equal
 
 IDS = "abcdefgh"
 few = settings(max_examples=10, deadline=None)
@@ -115,7 +116,7 @@ def stems_of(passage: Passage, index: PassageIndex) -> Counter[str]:
 
 @few
 @given(corpora(IDS, least=2), st.sets(st.sampled_from(IDS), min_size=1))
-def test_a_filter_sees_the_map_of_an_index_of_what_it_leaves(
+def test_a_filter_sees_map_and_graph_of_an_index_of_what_it_leaves(
     corpus: list[Passage], hidden: set[str]
 ) -> None:
     left = [p for p in corpus if p.id not in hidden and p.document not in hidden]
@@ -123,11 +124,13 @@ def test_a_filter_sees_the_map_of_an_index_of_what_it_leaves(
         root = Path(folder)
         with build(corpus, root / "all") as index:
             names = [name for name in hidden if index.snapshot.rows_named(name)]
-            seen = index.map(config=SMALL, exclude=names)
+            seen, graph = index.map(config=SMALL, exclude=names), index.graph(exclude=names)
             if left:
                 with build(left, root / "left") as smaller:
                     assert_same(seen, smaller.map(config=SMALL))
+                    assert_equal(graph, smaller.graph())
             else:
+                assert set(graph.to_json().values()) == {0}
                 assert len(seen) == 0 and seen.notes and seen.to_json()["themes"] == []
             if names:
                 assert not folder_of(index.directory).exists()

@@ -11,11 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import FakeEmbeddings
-from langchain_core.language_models.fake_chat_models import FakeListChatModel
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import RunnablePassthrough
 from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests import (
     RetrieversIntegrationTests,
@@ -74,27 +70,6 @@ def test_a_clash_of_keys_loses_nothing(index: PassageIndex) -> None:
     assert document.metadata["title"] == "Lovelace"
     assert document.metadata["passage_title"] == "countess"
     assert document.metadata["year"] == 1815
-
-
-def test_a_chain(index: PassageIndex) -> None:
-    seen = []
-
-    def joined(documents: list[Document]) -> str:
-        seen.extend(documents)
-        return "\n".join(d.page_content for d in documents)
-
-    prompt = ChatPromptTemplate.from_template("{passages}\n{question}")
-    chain = (
-        {
-            "passages": LangChainRetriever(index=index, k=2) | joined,
-            "question": RunnablePassthrough(),
-        }
-        | prompt
-        | FakeListChatModel(responses=["London"])
-        | StrOutputParser()
-    )
-    assert chain.invoke(QUESTION) == "London"
-    assert [d.id for d in seen] == [hit.passage.id for hit in index.retrieve(QUESTION, 2)]
 
 
 def test_what_cannot_be_asked(index: PassageIndex, tmp_path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +100,10 @@ def _outline(document: PdfDocument) -> dict[int, list[tuple[int, str]]]:
     for entry in document.get_toc(_DEEPEST):
         target = entry.get_dest()
         page = target.get_index() if target else None
-        if page is not None:
+        with suppress(UnicodeDecodeError):  # a title that is no text
             title = " ".join(entry.get_title().split())
-            entries.setdefault(page + 1, []).append((entry.level + 1, title))
+            if page is not None:
+                entries.setdefault(page + 1, []).append((entry.level + 1, title))
     return entries
 
 
@@ -115,13 +117,14 @@ def _heading(text: str, start: int, level: int, title: str) -> Heading:
 
 def _properties(document: PdfDocument) -> tuple[str, dict[str, Any]]:
     """The title and the other properties that are set."""
-    stated = document.get_metadata_dict(skip_empty=True)
+    try:
+        stated = document.get_metadata_dict(skip_empty=True)
+    except UnicodeDecodeError:
+        return "", {}
     properties: dict[str, Any] = {"author": stated["Author"]} if "Author" in stated else {}
     if moment := _DATE.match(stated.get("CreationDate", "")):
         day, time, hours, minutes = moment.groups("00")
         zone = "+00:00" if hours == "00" else f"{hours}:{minutes}"
-        try:
+        with suppress(ValueError):  # no such day
             properties["created"] = datetime.fromisoformat(f"{day}T{time}{zone}")
-        except ValueError:  # no such day
-            pass
     return stated.get("Title", ""), properties

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -292,6 +293,8 @@ def test_pdf_pages_outline_and_properties() -> None:
     content = pdf(files.pdf([["", "Anna's manual"], ["1 Introduction", "Anna led."]]), MOST)
     assert content.title == "" and content.text.startswith("Anna's manual")
     assert [path for path, _, _ in sections(content)] == [(), ("1 Introduction",)]
+    content = pdf(re.sub(rb"/Title \(.*?\)", b"/Title <FEFFD800>", made), MOST)  # no characters
+    assert content.title == "" and content.text.startswith("Works")
 
 
 def test_pdf_without_headers_and_divided_words() -> None:

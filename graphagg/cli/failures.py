@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from graphagg.errors import GraphAggError
 
-FAILURES = (CycloptsError, GraphAggError, OSError, KeyboardInterrupt)
+FAILURES = (CycloptsError, GraphAggError, OSError, KeyboardInterrupt, EOFError)
 """What a command may raise."""
 _OPTIONS = {
     "directory": "out",
@@ -28,7 +28,7 @@ def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[
     message, code = str(error), 2
     if isinstance(error, GraphAggError):
         message, code = with_flags(message, app, words), error.exit_code
-    elif isinstance(error, KeyboardInterrupt):
+    elif isinstance(error, KeyboardInterrupt | EOFError):
         message, code = "interrupted; nothing that was there before has changed", 130
     elif isinstance(error, OSError):
         message, code = f"{error.filename or 'file system'}: {error.strerror or error}", 1

@@ -101,7 +101,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_job(cluster: Cluster, tmp_path: P
     options = ["--dim", "8", "--pieces", "3", "--max-piece-edges", "4000"]
     job = [str(ROOT / "jobs" / "embed.py"), "--edges", str(edges), "--out", str(out), *options]
     running = cluster.submit(job)
-    running.until((out.with_name("out.work") / "sorted.json").exists, "the sorted entries")
+    running.until((out.with_name("out.work") / "partition.json").exists, "the partition")
     cluster.kill_worker(1)
     done = running.wait()
     assert_done(done)

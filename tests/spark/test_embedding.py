@@ -217,7 +217,7 @@ def test_a_local_cluster(tmp_path: Path) -> None:
     def kill() -> None:
         work = out.with_name("cluster.work")
         while not killed and not done.wait(0.5):
-            if (work / "sorted.json").exists():
+            if (work / "partition.json").exists():
                 killed.extend(_kill_an_executor())
 
     killer = threading.Thread(target=kill)

@@ -23,6 +23,12 @@ pytestmark = pytest.mark.spark
 SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
 
 
+def build(spark: Any, edges: str, out: Any, progress: Any) -> CommunityIndex:
+    """An index by small tasks."""
+    engine = SparkOptions(spark, items_per_task=200)
+    return CommunityIndex.build(edges, out, engine=engine, config=SMALL, progress=progress)
+
+
 class Killed(BaseException):
     """The job is killed."""
 
@@ -42,28 +48,18 @@ def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
 
     for place, after in enumerate(names, start=1):
         with pytest.raises(Killed):
-            CommunityIndex.build(
-                edges,
-                out,
-                engine=SparkOptions(spark, items_per_task=200),
-                config=SMALL,
-                progress=die(after),
-            )
+            build(spark, edges, out, die(after))
         assert not (out / "manifest.json").exists()
         assert finished(work_folder(out), names) == list(names[:place])
     with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*`force=True`"):
         CommunityIndex.build(edges, out, engine=SparkOptions(spark), config=CommunityConfig())
-    CommunityIndex.build(
-        edges, out, engine=SparkOptions(spark), config=SMALL, progress=die(None)
-    ).close()
+    build(spark, edges, out, die(None)).close()
     assert ran == list(names)
     assert not work_folder(out).exists()
     CommunityIndex.build(edges, tmp_path / "local", config=SMALL).close()
     read = [(d / "manifest.json").read_bytes() for d in (out, tmp_path / "local")]
     assert read[0] == read[1]
-    with CommunityIndex.build(
-        edges, out, engine=SparkOptions(spark), config=SMALL, progress=die(None)
-    ) as again:
+    with build(spark, edges, out, die(None)) as again:
         assert ran == list(names), "the same again is no work"
         assert again.read_report is not None and again.read_report.edges_read == len(hub_pairs(5))
 
@@ -92,9 +88,7 @@ def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) 
         shown.append(context.getLocalProperty("spark.job.description"))
 
     edges = write_text(tmp_path / "edges.txt", hub_pairs(6))
-    CommunityIndex.build(
-        edges, tmp_path / "out", engine=SparkOptions(spark), config=SMALL, progress=note
-    ).close()
+    build(spark, edges, tmp_path / "out", note).close()
     assert shown[0] == "communities: edges, 1 of 7"
     assert context.statusTracker().getJobIdsForGroup("graphagg communities")
     assert [context.getLocalProperty(key) for key in keys] == [None, None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityConfig, CommunityIndex
+from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
@@ -16,10 +16,10 @@ from graphagg.spark.storage import store_of
 from graphagg.spark.store_arrays import StoreArrays
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
+from tests.spark.test_jobs import SMALL, build
 from tests.spark.test_passages import fakes, files, in_process, lines, passages
 
 pytestmark = pytest.mark.spark
-SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
 
 
 @pytest.fixture(autouse=True)
@@ -37,33 +37,15 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        CommunityIndex.build(
-            edges,
-            store / "out",
-            engine=SparkOptions(spark, items_per_task=200),
-            config=SMALL,
-            progress=die,
-        )
+        build(spark, edges, store / "out", die)
     assert not list((tmp_path / "store").glob("out/manifest*"))
-    again = CommunityIndex.build(
-        edges,
-        store / "out",
-        engine=SparkOptions(spark, items_per_task=200),
-        config=SMALL,
-        progress=lambda stage, *_: ran.append(stage),
-    )
+    again = build(spark, edges, store / "out", lambda stage, *_: ran.append(stage))
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:
         assert again.manifest.to_json() == local.manifest.to_json()
     assert ran == ["edges", "vertices", "pairs", "sets", "holders", "signatures", "bands"]
     assert store_of(store).listed("out.work") == {}
     ran.clear()
-    CommunityIndex.build(
-        edges,
-        store / "out",
-        engine=SparkOptions(spark),
-        config=SMALL,
-        progress=lambda stage, *_: ran.append(stage),
-    ).close()
+    build(spark, edges, store / "out", lambda stage, *_: ran.append(stage)).close()
     assert ran == [], "the same again is no work"
 
 

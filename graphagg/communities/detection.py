@@ -115,19 +115,15 @@ class Partition:
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph; nodes carry `community`, edges their `weight` if there are any."""
         graph: networkx.Graph = networkx_module().Graph()
-        ids = list(self.vertices)
+        ids, (first, second) = list(self.vertices), self.graph.pairs()
         for vertex, label in zip(ids, self.labels.tolist(), strict=True):
             graph.add_node(vertex, community=label)
-        rows, columns = expand_rows(self.graph.adjacency), self.graph.adjacency.indices
-        once = rows < columns
-        ends = zip(rows[once].tolist(), columns[once].tolist(), strict=True)
-        if self.weights is None:
-            graph.add_edges_from((ids[a], ids[b]) for a, b in ends)
-        else:
-            weights = self.weights[once].tolist()
-            graph.add_weighted_edges_from(
-                (ids[a], ids[b], weight) for (a, b), weight in zip(ends, weights, strict=True)
-            )
+        ends = [(ids[a], ids[b]) for a, b in zip(first.tolist(), second.tolist(), strict=True)]
+        graph.add_edges_from(ends)
+        if self.weights is not None:
+            once = expand_rows(self.graph.adjacency) < self.graph.adjacency.indices
+            weights = dict(zip(ends, self.weights[once].tolist(), strict=True))
+            networkx_module().set_edge_attributes(graph, weights, "weight")
         return graph
 
     def to_json(self) -> dict[str, Any]:

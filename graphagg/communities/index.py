@@ -22,7 +22,8 @@ from graphagg.communities.config import (
 )
 from graphagg.communities.indexing.changes import GraphChange, apply, merge
 from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.indexing.files import build, with_weights
+from graphagg.communities.indexing.files import LocalCommunities, with_weights
+from graphagg.communities.indexing.spark import SparkCommunities
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.errors import (
@@ -37,12 +38,11 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import read_graph
 from graphagg.graph.reading.settings import IndexedReadingOptions, indexed_reading
-from graphagg.graph.spark.edges import EdgeInput
 from graphagg.minhash.signatures import minima
 from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import answered, of_worker, one_by_one
-from graphagg.spark.build import Engine, SparkBuild, SparkOptions
+from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import refuse
 from graphagg.store import Artifact, Publication, write_artifact
 from graphagg.store.changes import ChangeReport
@@ -164,16 +164,11 @@ class CommunityIndex(Index[CommunitySnapshot]):
         config = config or CommunityConfig()
         options = indexed_reading(config.weights, reading)
         spark = SparkOptions.from_engine(engine, edges)
+        build: LocalCommunities | SparkCommunities = LocalCommunities(vertices)
         if spark is not None:
             refuse(vertices=tuple(vertices))
-            from graphagg.communities.indexing.spark import write_with_spark
-
-            spark_build = SparkBuild.from_options(edges, spark, directory, progress, force)
-            source = EdgeInput.of(edges, options)
-            report = write_with_spark(spark_build, source, config, spark.items_per_task)
-        else:
-            with write_artifact(directory) as publication:
-                report = build(publication, edges, options, vertices, config, progress, force)
+            build = SparkCommunities(spark)
+        report = build.write(edges, directory, config, options, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index

@@ -1,4 +1,4 @@
-"""Export of vectors: Parquet, Arrow, CSV, word2vec text, PyG, networkx."""
+"""Export of vectors: Parquet, Arrow, CSV, word2vec text, networkx."""
 
 from __future__ import annotations
 
@@ -92,23 +92,6 @@ def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
                     "hold; take the format parquet"
                 )
             file.write(f"{name} {' '.join(f'{value:.9g}' for value in row.astype(float))}\n")
-
-
-def to_pyg(ids: Sequence[VertexId], rows: Array, targets: Array | None = None) -> Any:
-    """PyG `Data` with `x` `[n, d]` float32, the ids as `vertex`, and `targets` as `x_to`.
-
-    Of a directed graph, `targets` are the vectors as targets of edges. Raises `MissingExtra`
-    without torch_geometric.
-    """
-    try:
-        import torch
-        from torch_geometric.data import Data
-    except ImportError:
-        raise MissingExtra("torch_geometric", "nn") from None
-    data = Data(x=torch.from_numpy(np.array(rows, dtype=np.float32)), vertex=list(ids))
-    if targets is not None:
-        data.x_to = torch.from_numpy(np.array(targets, dtype=np.float32))
-    return data
 
 
 def to_networkx(ids: VertexIds, rows: Array, graph: Any, attribute: str = "vector") -> Any:

@@ -69,14 +69,17 @@ class KnownSignatures:
 
     def copy(self, sets: Csr, low: int, sig: Array, missing: Mask) -> None:
         """Copy the signatures of rows `low` to `low + len(sig) - 1`, and mark them in `missing`."""
-        old, same = self.snapshot.neighborhoods.sets, np.zeros(len(sig), dtype=np.bool_)
-        before = self.vertices[low : low + len(sig)]
-        _same_rows(
-            sets.indptr[low:], sets.indices, old.indptr, old.indices, before, self.elements, same
-        )
-        if sets.data is not None and old.data is not None:
-            _same_values(sets.indptr[low:], sets.data, old.indptr, old.data, before, same)
-        rows = np.flatnonzero(same & missing)
+        old, before = self.snapshot.neighborhoods.sets, self.vertices[low : low + len(sig)]
+        rows = np.flatnonzero(missing & (before >= 0))
+        lengths, old_lengths = np.diff(sets.indptr[low:]), old.degrees()
+        rows = rows[lengths[rows] == old_lengths[before[rows]]]
+        # Ids ascend in both graphs, so that equal rows list their columns in the same order.
+        owners, columns = sets.gather(low + rows)
+        at = old.places(before[rows])
+        other = self.elements[old.indices[at]] != columns
+        if sets.data is not None:
+            other |= sets.data[sets.places(low + rows)] != old.entries[at]
+        rows = np.delete(rows, owners[other])
         sig[rows] = self.snapshot.signature_tables.of(before[rows])
         missing[rows] = False
         forget(old.indices)
@@ -228,40 +231,3 @@ def _weigh(offsets: Array, weights: Array, low: int, closed: bool, set_weights: 
         if closed:
             set_weights[i, 0] = largest if largest > 0.0 else 1.0
         set_weights[i, 1] = set_weights[i, 2] = total
-
-
-@kernel
-def _same_values(
-    offsets: Array, values: Array, old_offsets: Array, old_values: Array, before: Array, same: Array
-) -> None:
-    """Clear `same[i]` where row i has other values than row `before[i]` of the old matrix."""
-    for i in range(len(before)):
-        if same[i]:
-            shift = old_offsets[before[i]] - offsets[i]
-            for j in range(offsets[i], offsets[i + 1]):
-                if values[j] != old_values[j + shift]:
-                    same[i] = False
-
-
-@kernel
-def _same_rows(
-    offsets: Array, columns: Array, old_offsets: Array, old_columns: Array, before: Array,
-    renumbered: Array, out: Array,
-) -> None:  # fmt: skip
-    """`out[i]`: whether row i equals row `before[i]` of the old matrix; -1: there is none.
-
-    `renumbered` maps old columns to new. Ids ascend in both graphs, so that equal rows list their
-    columns in the same order.
-    """
-    for i in range(len(before)):
-        row = before[i]
-        if row < 0:
-            continue
-        low, old_low = offsets[i], old_offsets[row]
-        length = offsets[i + 1] - low
-        same = length == old_offsets[row + 1] - old_low
-        j = 0
-        while same and j < length:
-            same = renumbered[old_columns[old_low + j]] == columns[low + j]
-            j += 1
-        out[i] = same

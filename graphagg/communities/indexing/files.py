@@ -8,8 +8,9 @@ edges is in files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -28,39 +29,40 @@ from graphagg.graph.reading.files import find_files, paths_of
 from graphagg.graph.reading.load import check_vertices, read_graph
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.progress import Progress
-from graphagg.store import Publication
+from graphagg.store import Publication, write_artifact
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
 
 LARGE = 1 << 28
 """Bytes of files from which a graph is indexed over files."""
 
 
-def build(
-    publication: Publication,
-    edges: Any,
-    reading: EdgeReading,
-    vertices: Iterable[VertexId],
-    config: CommunityConfig,
-    progress: Progress,
-    force: bool,
-) -> ReadReport:
-    """Build and publish an index in memory, or over files if the edges are large.
+@dataclass(frozen=True)
+class LocalCommunities:
+    """A build in this process."""
 
-    An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
-    """
-    kind = GRAPH_KIND[config.kind]
-    if _is_large(edges):
-        source = Source(
-            edges, kind, reading, list(check_vertices(vertices)), config.kind == "directed-in"
-        )
-        return _build_over_files(publication, source, config, progress, force)
-    graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
-    progress("edges", graph.edges, graph.edges)
-    arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
-    stored.save(arrays)
-    index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
-    index.publish(publication, graph, force=force)
-    return graph.report
+    vertices: Iterable[VertexId]  # further vertices
+
+    def write(
+        self, edges: Any, directory: str | os.PathLike[str], config: CommunityConfig,
+        reading: EdgeReading, progress: Progress, force: bool,
+    ) -> ReadReport:  # fmt: skip
+        """Publish an index, built in memory, or over files if the edges are large.
+
+        An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
+        """
+        kind = GRAPH_KIND[config.kind]
+        with write_artifact(directory) as publication:
+            if _is_large(edges):
+                vertices, inward = list(check_vertices(self.vertices)), config.kind == "directed-in"
+                source = Source(edges, kind, reading, vertices, inward)
+                return _build_over_files(publication, source, config, progress, force)
+            graph = with_weights(*read_graph(edges, kind, reading, vertices=self.vertices))
+            progress("edges", graph.edges, graph.edges)
+            arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
+            stored.save(arrays)
+            index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
+            index.publish(publication, graph, force=force)
+        return graph.report
 
 
 def with_weights(graph: Graph, weights: Array | None) -> Graph:

@@ -6,6 +6,8 @@ of rows, or sorts one LSH band from the mapped signatures in 28 bytes per vertex
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from graphagg.communities.indexing.engine import KIND, ROWS_PER_TASK, IndexBuild
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexIds
+from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.rows import (
     ELEMENTS,
@@ -24,39 +27,45 @@ from graphagg.graph.spark.rows import (
     graph_stages,
 )
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
-from graphagg.spark.build import SparkBuild
+from graphagg.progress import Progress
+from graphagg.spark.build import SparkBuild, SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
 
 _HASHES = "hashes"
 
 
-def write_with_spark(
-    build: SparkBuild,
-    source: EdgeInput,
-    config: CommunityConfig,
-    entries_per_task: int | None = None,
-) -> ReadReport:
-    """Index a graph by Spark; see `CommunityIndex.build`."""
+@dataclass(frozen=True)
+class SparkCommunities:
+    """A build by Spark, with the method of `LocalCommunities`."""
 
-    def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
-        per_task = entries_per_task or ENTRIES_PER_TASK
-        kind, inward = GRAPH_KIND[config.kind], config.kind == "directed-in"
-        rows = GraphRows(job, source, kind, per_task, config.weights, inward)
-        report = rows.write()
-        _hash(job, config.kind)
-        stored = IndexGraph.read(config, job.arrays.map, job.arrays.exists)
-        family = HashFamily(config.permutations, config.hash_seed)
+    options: SparkOptions
 
-        def hashes() -> Hashes:
-            return Hashes.of(job.arrays.map(_HASHES), config.closed, family)
+    def write(
+        self, edges: Any, directory: str | os.PathLike[str], config: CommunityConfig,
+        reading: EdgeReading, progress: Progress, force: bool,
+    ) -> ReadReport:  # fmt: skip
+        """Index a graph; see `CommunityIndex.build`."""
+        source = EdgeInput.of(edges, reading)
+        build = SparkBuild.from_options(edges, self.options, directory, progress, force)
 
-        index = IndexBuild(config, job.arrays, job, hashes, bands_per_task=1)
-        index.publish(publication, stored.graph(report), force=build.force)
-        return report.to_json()
+        def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
+            per_task = self.options.items_per_task or ENTRIES_PER_TASK
+            kind, inward = GRAPH_KIND[config.kind], config.kind == "directed-in"
+            report = GraphRows(job, source, kind, per_task, config.weights, inward).write()
+            _hash(job, config.kind)
+            stored = IndexGraph.read(config, job.arrays.map, job.arrays.exists)
+            family, arrays = HashFamily(config.permutations, config.hash_seed), job.arrays
 
-    noted = build.publish(KIND, job_of(source, config), source, write, stages(config))
-    return ReadReport(**noted)
+            def hashes() -> Hashes:
+                return Hashes.of(arrays.map(_HASHES), config.closed, family)
+
+            index = IndexBuild(config, arrays, job, hashes, bands_per_task=1)
+            index.publish(publication, stored.graph(report), force=force)
+            return report.to_json()
+
+        noted = build.publish(KIND, job_of(source, config), source, write, stages(config))
+        return ReadReport(**noted)
 
 
 def _hash(job: SparkJob, kind: Kind) -> None:

@@ -59,24 +59,13 @@ def largest(values: Array, count: int, ties: Array) -> Array:
 
 
 def nth_largest(values: Array, count: int) -> float:
-    """The `count`-th largest of at least `count` values; quick where large values come early."""
-    some = values[: 10 * count]
-    least = np.partition(some, len(some) - count)[len(some) - count]
-    able = values[values >= least]
-    return float(np.partition(able, len(able) - count)[len(able) - count])
+    """The `count`-th largest of at least `count` values."""
+    return float(np.partition(values, len(values) - count)[len(values) - count])
 
 
 def descending(values: Array, ties: Array) -> Array:
     """Positions by value, the largest first, of equal ones by the lower of `ties`."""
-    order: Array = np.argsort(-values)
-    ordered = values[order]
-    same = ordered[1:] == ordered[:-1]
-    if same.any():
-        tied = np.zeros(len(order), dtype=np.bool_)
-        tied[1:] |= same
-        tied[:-1] |= same
-        some = order[tied]
-        order[tied] = some[np.lexsort((ties[some], -values[some]))]
+    order: Array = np.lexsort((ties, -values))
     return order
 
 

@@ -1,8 +1,8 @@
 """Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
 
-Where the vertices to compare are known, only their own sets are read: each element has one bit per
-member whose set holds it. So the work does not grow with the degrees of the elements, as it does in
-`jaccard`. With weights each element has a list of the members that hold it.
+Where the vertices to compare are known, only their own sets are read: each element has a list of
+the members whose set holds it. So the work does not grow with the degrees of the elements, as it
+does in `jaccard`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from graphagg.communities.similarity.neighborhoods import (
 )
 from graphagg.kernels import kernel
 
-_BITS = 64
 _SEEN = 1 << 12  # words of 64 elements
+_MEMBER = np.uint64(0xFFFFFFFF)  # of a link
 _LOOK_UPS = 16  # one binary search costs about as much as reading 16 entries in order
 
 
@@ -43,71 +43,33 @@ def similarity_sums(
     compared, costly = np.sort(members[order[fits]]), members[order[~fits]]
     sums = np.zeros(len(vertices))
     marks = scratch.scores.view(np.uint64)  # zeros, and 8 bytes per element
-    add = _add_marked if neighborhoods.set_weights is None else _add_weighted
-    for low in range(0, len(compared), _BITS):
-        add(neighborhoods.bundle, compared[low : low + _BITS], vertices, marks, sums)
+    _add_similarities(neighborhoods.bundle, compared, vertices, marks, sums)
     return sums, costly
 
 
 @kernel(small=True)
-def _add_marked(sets: SetArrays, members: Array, vertices: Array, marks: Array, out: Array) -> None:
-    """Add the similarities to at most 64 members; `marks` is all zero before and after."""
-    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
-    entries = _mark(sets, members, marks, seen, False)
-    counts = np.zeros(len(members), dtype=np.int64)
-    no_examples = np.empty(0, dtype=np.int64)
-    for i in range(len(vertices)):
-        v = vertices[i]
-        size = set_size(offsets, closed, v)
-        if size > _LOOK_UPS * entries:  # a hub: the members' elements are searched in its set
-            for b in range(len(members)):
-                counts[b], _ = intersection(sets, members[b], v, no_examples)
-        else:
-            low, high = offsets[v], offsets[v + 1]
-            # In a closed set the vertex itself comes first, as in `count_shared`.
-            for j in range(low - closed, high):
-                element = elements[j] if j >= low else v
-                if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
-                    continue
-                bits = marks[element]
-                for b in range(len(members)):
-                    counts[b] += (bits >> np.uint64(b)) & np.uint64(1)
-        for b in range(len(members)):
-            if counts[b] > 0:
-                other = set_size(offsets, closed, members[b])
-                out[i] += counts[b] / (size + other - counts[b])
-                counts[b] = 0
-    _mark(sets, members, marks, seen, True)
-
-
-@kernel
-def _add_weighted(
+def _add_similarities(
     sets: SetArrays, members: Array, vertices: Array, marks: Array, out: Array
 ) -> None:
-    """Add the weighted similarities to some members; `marks` is all zero before and after."""
+    """Add the similarities to some members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, set_weights = sets.values, sets.set_weights
-    following, holders, held = _list_members(sets, members, marks)
+    seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
+    links, held = _list_members(sets, members, marks, seen)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
         v = vertices[i]
-        if set_size(offsets, closed, v) > _LOOK_UPS * len(held):
+        size = set_size(offsets, closed, v)
+        if size > _LOOK_UPS * len(held):  # a hub: the members' elements are searched in its set
             for b in range(len(members)):
                 _, shared[b] = intersection(sets, members[b], v, no_examples)
         else:
-            low = offsets[v]
-            for j in range(low - closed, offsets[v + 1]):
-                at = marks[elements[j] if j >= low else v]
-                weight = entry_weight(offsets, values, set_weights, v, j)
-                while at > 0:
-                    entry = np.int64(at) - 1
-                    shared[holders[entry]] += min(held[entry], weight)
-                    at = following[entry]
+            _add_shared(sets, v, marks, seen, links, held, shared)
+        weight = sum_of(sets.set_weights, v, size)
         for b in range(len(members)):
             if shared[b] > 0:
-                both = sum_of(set_weights, v, 0) + sum_of(set_weights, members[b], 0)
-                out[i] += shared[b] / (both - shared[b])
+                other = set_size(offsets, closed, members[b])
+                other = sum_of(sets.set_weights, members[b], other)
+                out[i] += shared[b] / (weight + other - shared[b])
                 shared[b] = 0.0
     for member in members:
         for j in range(offsets[member] - closed, offsets[member + 1]):
@@ -115,48 +77,50 @@ def _add_weighted(
 
 
 @kernel
+def _add_shared(
+    sets: SetArrays, v: int, marks: Array, seen: Array, links: Array, held: Array, shared: Array
+) -> None:
+    """Add the weight that a vertex's set shares with each member to `shared`."""
+    low = sets.offsets[v]
+    # In a closed set the vertex itself comes first, as in `count_shared`.
+    for j in range(low - sets.closed, sets.offsets[v + 1]):
+        element = sets.elements[j] if j >= low else v
+        if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
+            continue
+        at = marks[element]
+        weight = entry_weight(sets.offsets, sets.values, sets.set_weights, v, j)
+        while at > 0:
+            link = links[at - np.uint64(1)]
+            if sets.set_weights is None:
+                shared[link & _MEMBER] += 1.0
+            else:
+                shared[link & _MEMBER] += min(held[at - np.uint64(1)], weight)
+            at = link >> np.uint64(32)
+
+
+@kernel
 def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    sets: SetArrays, members: Array, marks: Array
+    sets: SetArrays, members: Array, marks: Array, seen: Array
 ):
     """List the members that hold each element; `marks` is 1 + the first entry of an element's list.
 
-    Returns for each entry the next one, as in `marks`, the member, and the weight of the element
-    there.
+    Returns for each entry the next one, as in `marks`, and the member below it in 32 bits; and the
+    weight of the element there. `seen` gets the bit of each element modulo its length.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     values, set_weights = sets.values, sets.set_weights
     size = 0
     for member in members:
         size += set_size(offsets, closed, member)
-    following, held = np.empty(size, dtype=np.uint64), np.empty(size)
-    holders = np.empty(size, dtype=np.int64)
+    links, held = np.empty(size, dtype=np.uint64), np.empty(size)
     entry = 0
     for b in range(len(members)):
         first = offsets[members[b]]
         for j in range(first - closed, offsets[members[b] + 1]):
             element = elements[j] if j >= first else members[b]
-            following[entry], marks[element] = marks[element], np.uint64(entry + 1)
-            holders[entry] = b
+            links[entry] = marks[element] << np.uint64(32) | np.uint64(b)
+            marks[element] = np.uint64(entry + 1)
+            seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
             held[entry] = entry_weight(offsets, values, set_weights, members[b], j)
             entry += 1
-    return following, holders, held
-
-
-@kernel
-def _mark(sets: SetArrays, members: Array, marks: Array, seen: Array, clear: bool) -> int:
-    """Set one bit per member at the elements of its set, or clear all; returns the entries read.
-
-    `seen` gets the bit of each element modulo its length.
-    """
-    offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    entries = 0
-    for b in range(len(members)):
-        member = members[b]
-        bit = np.uint64(1) << np.uint64(b)
-        first = offsets[member]
-        for j in range(first - closed, offsets[member + 1]):
-            element = elements[j] if j >= first else member
-            marks[element] = np.uint64(0) if clear else marks[element] | bit
-            seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
-            entries += 1
-    return entries
+    return links, held

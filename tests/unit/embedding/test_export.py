@@ -43,13 +43,3 @@ def test_exports_give_the_vectors_back(tmp_path):
     with pytest.raises(InvalidParameter, match="white space"):
         write_vectors(*named.side("from"), tmp_path / "kept.txt", "word2vec")
     assert (tmp_path / "kept.txt").read_text() == "before"
-
-
-def test_pyg_data_holds_the_vectors(tmp_path):
-    pytest.importorskip("torch_geometric")
-    from graphagg.embedding.export import to_pyg
-
-    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL)
-    data = to_pyg(*index.side("from"))
-    np.testing.assert_array_equal(data.x.numpy(), index.vectors)
-    assert data.vertex == list(index.vertices)

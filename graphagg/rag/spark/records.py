@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -17,12 +19,13 @@ from graphagg.execution.arrays import MemoryArrays
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
 from graphagg.rag.documents.passages import Passage, metadata_json
+from graphagg.rag.documents.reading.kinds import DOCUMENTS
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import SparkInput, check_columns, frame_of, is_frame, quoted
+from graphagg.spark.sources import SparkInput, check_columns, frame_of, is_frame, quoted, seen_path
 from graphagg.spark.tasks import write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
@@ -49,10 +52,15 @@ class PassageInput(SparkInput):
 
     @classmethod
     def from_source(cls, passages: Any, columns: RowConfig) -> PassageInput:
-        """A DataFrame, one path or table, or several paths."""
+        """A DataFrame, one path or table, or several paths; documents raise `UnreadableFile`."""
         if is_frame(passages):
             return cls(passages, (), columns)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
+        for source in map(os.fspath, paths := tuple(paths)):
+            path = seen_path(source)
+            if path is not None:
+                files = path.rglob("*") if path.is_dir() else [path]
+                refuse_documents(source, map(str, files))
         return cls(None, tuple(map(os.fspath, paths)), columns)
 
     def identity(self) -> list[Any]:
@@ -65,6 +73,17 @@ class PassageInput(SparkInput):
             return [*seen[0], *fields]
         files = [of_path for _, of_path in seen]
         return [[path for path, _ in seen], files if all(files) else [], *fields]
+
+
+def refuse_documents(source: str, files: Iterable[str]) -> None:
+    """Raise `UnreadableFile` if some of `files` are documents, which Spark does not convert."""
+    suffixes = Counter(PurePath(file).suffix.lower() for file in files)
+    documents = [f"{suffixes[s]:,} {s}" for s in sorted(suffixes) if s in DOCUMENTS]
+    if documents:
+        raise UnreadableFile(
+            f"{source}: holds documents ({', '.join(documents)}); Spark reads .jsonl and "
+            '.parquet files of passages. Index documents with engine="local"'
+        )
 
 
 def read_records(
@@ -126,10 +145,11 @@ def _kind_of(spark: SparkSession, source: PassageInput) -> str:
         return "parquet"
     if all(".json" in path.rpartition("/")[2] for path in paths):
         return "lines"
-    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    listed = files.load(source.hadoop_paths).select("path")
-    is_parquet = listed["path"].rlike(r"(?i)\.(parquet|pq)$")
-    return "parquet" if listed.filter(is_parquet).limit(1).count() else "lines"
+    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+    listed = reader.load(source.hadoop_paths).select("path")
+    files = [row.path for row in listed.limit(10_000).collect()]
+    refuse_documents(str(source), files)
+    return "parquet" if any(file.lower().endswith(PARQUET) for file in files) else "lines"
 
 
 def _normalized(

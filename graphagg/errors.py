@@ -54,6 +54,10 @@ class MissingExtra(GraphAggError):
         return error
 
 
+class PackageConflict(GraphAggError):
+    """Two installed packages hold the same module."""
+
+
 class InvalidParameter(GraphAggError):
     """A parameter lies outside the allowed values."""
 

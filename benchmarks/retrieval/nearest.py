@@ -19,13 +19,13 @@ from typing import Any
 
 import faiss
 import numpy as np
+from graphagg.rag.tables.lists import Lists, labels_of, trained, write_lists
+from graphagg.rag.tables.packed import multiply, pack, query_of, unpack
 
 from benchmarks.measure import cost, percentiles
 from benchmarks.million import copies_of
 from benchmarks.retrieval.corpora import passages_of, questions
 from graphagg.rag.models.by_name import encoder_of
-from graphagg.rag.tables.lists import Lists, labels_of, trained, write_lists
-from graphagg.rag.tables.packed import multiply, pack, query_of, unpack
 from graphagg.store.reading import ArrayFolder
 
 _SET, _NEAREST, _ENCODED = "2wiki", 10, 10_000

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.nearest import search
 from graphagg.rag import ChunkConfig, PassageIndex, read_passages
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.operations.config import PassageOptions
-from graphagg.rag.snapshot import dense as dense_search
 from graphagg.rag.spark import build as building
 from graphagg.rag.spark.records import PassageInput
 from graphagg.spark import SparkOptions
@@ -208,10 +208,10 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.slow
-def test_inverted_lists_of_parts(
+def test_a_faiss_index_of_parts(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dense_search, "FLAT_LIMIT", 100)
+    monkeypatch.setattr(search, "FLAT", 100)
     monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
     records = passages(120, seed=2)
     (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
@@ -220,7 +220,7 @@ def test_inverted_lists_of_parts(
         str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
     )
     assert files(tmp_path / "spark") == files(tmp_path / "local")
-    assert "s0.lists.vectors.npy" in files(tmp_path / "spark")
+    assert "s0.search.faiss" in files(tmp_path / "spark")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"arrays", "checks", "errors", "extras", "fields", "kernels", "lazy", "progress"},
     {"store", "tables"},
-    {"execution"},
+    {"execution", "nearest"},
     {"spark"},
     {"graph"},
     {"minhash"},

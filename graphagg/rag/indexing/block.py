@@ -40,7 +40,9 @@ from graphagg.store.strings import StringTable
 
 Arrays = dict[str, Array]
 """The arrays of a block by name. An array whose name begins with `s0.`, `lexicon.` or `gazetteer.`
-is a part of the file of this name: the arrays of all blocks, one after another, are the file."""
+is a part of the file of this name: the arrays of all blocks, one after another, are the file. The
+vectors `WINDOWS` and `SENTENCES` become FAISS files."""
+WINDOWS, SENTENCES = "vectors.windows", "vectors.sentences"
 
 
 def block_of(
@@ -144,8 +146,8 @@ class Block:
             "s0.found.bounds": self.entities.bounds,
             "s0.found": narrow(self.entities.values),
             "s0.windows.bounds": windows.bounds,
-            "s0.windows": windows.values,
-            "s0.sentences.vectors": sentence_vectors,
+            WINDOWS: windows.values,
+            SENTENCES: sentence_vectors,
         } | self.names_and_words()
 
     def names_and_words(self) -> Arrays:

@@ -37,11 +37,8 @@ from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.static.encoder import TABLE_PREFIX
-from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import KIND, REVISION
-from graphagg.rag.tables.lists import labels_of, trained, write_lists
-from graphagg.rag.tables.packed import LONGEST, dimension_of
-from graphagg.rag.tables.segments import Segment, StoredCorpus, segment_prefix, table_name
+from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store import Artifact, Publication
 from graphagg.store.artifact import current_manifest
@@ -88,7 +85,6 @@ def build(
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
         segment = Segment.open(ArrayFolder(writer.folder), 0)
-        write_lists_of(writer.folder, 0, segment.windows.values, segment.sentence_vectors)
         digests = segment.passages.text_digests
         write_text_order(writer, digests, np.ones(len(digests), np.bool_))
         counts |= {"passages": len(passages), "sentences": len(segment.sentence_vectors)}
@@ -193,17 +189,6 @@ class Recipe:
             and manifest.parameters == self.parameters()
             and manifest.models == self.models.to_json()
         )
-
-
-def write_lists_of(folder: Path, position: int, windows: Array, sentences: Array) -> None:
-    """Write the inverted lists of segment number `position`, if it has many windows.
-
-    The vectors of the sentences decide how many lists a question reads.
-    """
-    if len(windows) > dense.FLAT_LIMIT and dimension_of(windows) <= LONGEST:
-        centroids = trained(windows)
-        nearest = labels_of(windows, centroids)
-        write_lists(folder, segment_prefix(position), windows, sentences, centroids, nearest)
 
 
 def publish_build(

@@ -24,16 +24,17 @@ from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import Arrays
-from graphagg.rag.indexing.build import publish_segments, write_lists_of
+from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import (
     StayingRows,
     new_block,
     segment_of,
     write_tables,
 )
-from graphagg.rag.indexing.engine import KEYS, TableStages
+from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages
 from graphagg.rag.indexing.merging import insert_sorted
 from graphagg.rag.indexing.state import BuildArrays
+from graphagg.rag.indexing.vector_files import write_search
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name
@@ -137,7 +138,8 @@ class _Change:
             )
             terms, *term_ranks = insert_sorted(terms, new_terms)
             keys, *key_ranks = insert_sorted(keys, new_keys)
-            blocks.append({n: a for n, a in self.block.items() if not n.startswith("s0.")})
+            new = {n: a for n, a in self.block.items() if not n.startswith(("s0.", VECTORS))}
+            blocks.append(new)
         arrays.version.write_whole({"lexicon.terms": terms})
         arrays.work.write_whole({KEYS: keys})
         return write_tables(engine, [staying], blocks, key_ranks, term_ranks)
@@ -167,8 +169,7 @@ class _Change:
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= kept:
                 segment.save(writer, i)
-                windows, sentences = segment.windows.values, segment.sentence_vectors
-                write_lists_of(writer.folder, i, windows, sentences)
+                write_search(writer.folder, i)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):

@@ -15,6 +15,8 @@ from graphagg.rag.documents.links import PREFIX, target_keys
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import (
     COLUMNS,
+    SENTENCES,
+    WINDOWS,
     Arrays,
     Block,
     block_of,
@@ -82,12 +84,10 @@ def _rows_of(vectors: Stack, bounds: Rows, rows: Rows) -> tuple[Array, Rows]:
 
 def segment_of(passages: Sequence[Passage], block: Arrays) -> Segment:
     """A segment of new passages."""
-    names = ("sentences", "found", "windows")
-    spans = [Ragged(block[f"s0.{name}.bounds"], block[f"s0.{name}"]) for name in names]
+    names = {"sentences": "s0.sentences", "found": "s0.found", "windows": WINDOWS}
+    spans = [Ragged(block[f"s0.{name}.bounds"], block[values]) for name, values in names.items()]
     sentences, entities, windows = spans
-    table = PassageTable.of(passages)
-    vectors = block["s0.sentences.vectors"]
-    return Segment(table, sentences, entities, windows, vectors)
+    return Segment(PassageTable.of(passages), sentences, entities, windows, block[SENTENCES])
 
 
 @dataclass(frozen=True)

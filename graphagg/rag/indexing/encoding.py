@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphagg.arrays import Array, offsets
+from graphagg.nearest.vectors import encode
 from graphagg.progress import Progress, renamed
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder, pools_sentences
-from graphagg.rag.tables.packed import pack
 from graphagg.rag.tables.segments import Ragged, sentence_text
 from graphagg.rag.tables.vectors import Vectors
 
@@ -72,5 +72,5 @@ def _encoded_texts(texts: Sequence[str], encoder: Encoder, progress: Progress) -
 
 
 def _stored(vectors: Vectors, encoder: Encoder) -> Array:
-    """Vectors `[n, d]` as a segment stores them, one packed row each."""
-    return pack(np.asarray(vectors, np.float32).reshape(-1, encoder.dimension))
+    """Vectors `[n, d]` as a segment stores them."""
+    return encode(np.asarray(vectors, np.float32).reshape(-1, encoder.dimension))

@@ -6,6 +6,7 @@
     entities                names that a passage defines: numbers, kinds, bounds of pairs
     pairs       by ranges   pairs of an entity and a passage, in the order of entities
     gazetteer   per block   mentions by the numbers of their entities
+    vectors                 of all blocks, and an index of them where they are many
     terms       merged      the stems of all blocks; then postings by ranges of stems
     view                    statistics of all passages
 
@@ -25,7 +26,7 @@ import numpy as np
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.runner import Stats, TaskRunner
-from graphagg.rag.indexing.block import COLUMNS, Arrays, mentions_of_block
+from graphagg.rag.indexing.block import COLUMNS, WINDOWS, Arrays, mentions_of_block
 from graphagg.rag.indexing.merging import (
     entries_between,
     in_key_order,
@@ -33,6 +34,7 @@ from graphagg.rag.indexing.merging import (
     merge_strings,
 )
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
+from graphagg.rag.indexing.vector_files import write_new
 from graphagg.rag.tables.gazetteer import DEFINES, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table
@@ -46,6 +48,7 @@ _READ = 65_536  # keys that are read together
 ENTITY_OF = "entity_of"
 """`[K + 1]` int32, the number of entities among the keys before each key; K keys."""
 _JOINED = ("s0.", "lexicon.", "gazetteer.")
+VECTORS = "vectors."
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class TableStages:
     def run(self, blocks: Sequence[Stats]) -> dict[str, int]:
         """Run the stages after `segment`; returns counts of entities, mentions and terms."""
         self.join(blocks)
+        write_new(self.arrays, self.runner)
         self._merge(KEYS, self.arrays.work, KEYS)
         self.find_mentions()
         counts = self.write_gazetteer()
@@ -74,9 +78,12 @@ class TableStages:
         return counts | {"terms": len(self.arrays.version.map("lexicon.bounds")) - 1}
 
     def join(self, blocks: Sequence[Stats]) -> None:
-        """Write the files that are the concatenated arrays of all blocks."""
-        names = [name for name in blocks[0] if name.startswith(_JOINED)]
-        self.arrays.stage(SEGMENT_STAGE).join(self.runner, blocks, self.arrays.version, names)
+        """Concatenate the arrays of all blocks: files of the version, and its vectors."""
+        targets = ((_JOINED, self.arrays.version), ((VECTORS,), self.arrays.work))
+        for begins, target in targets:
+            names = [name for name in blocks[0] if name.startswith(begins)]
+            stage = self.arrays.stage(SEGMENT_STAGE)
+            stage.join(self.runner, blocks, target, names, {"s0.windows.bounds": WINDOWS})
 
     def take(
         self, blocks: Sequence[Arrays], key_ranks: Sequence[Array], term_ranks: Sequence[Array]

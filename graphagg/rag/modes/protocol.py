@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from graphagg.arrays import Floats
+from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
@@ -28,7 +29,7 @@ from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.vectors import Queries, Rows
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 

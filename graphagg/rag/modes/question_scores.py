@@ -7,11 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from graphagg.arrays import Array
+from graphagg.nearest.vectors import Queries
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_k
-from graphagg.rag.tables.vectors import Queries, Rows, Vectors
+from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import View
 
 

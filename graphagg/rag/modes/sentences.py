@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 
 from graphagg.arrays import Doubles, Floats
+from graphagg.nearest.vectors import Queries
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.passages import TRAIL, Passage
@@ -15,7 +16,7 @@ from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.question.excerpts import Span
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Queries, Rows, members
+from graphagg.rag.tables.vectors import Rows, members
 
 
 def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[Floats]:

@@ -1,12 +1,12 @@
-"""Similarity of questions and passages: exact, or by inverted lists above 100,000 passages.
+"""Similarity of questions and passages: all are compared, or the candidates of FAISS are.
 
-Up to 100,000 visible passages, and in segments of at most 100,000 windows, all are compared. A
-larger segment has inverted lists (`graphagg.rag.tables.lists`), with a recall of about .99 and
-exact scores. A passage longer than the encoder's window has several vectors; the best one counts.
+Up to 20,000 visible passages all are compared. More have candidates from FAISS
+(`graphagg.nearest.search`), whose scores are exact. A passage longer than the encoder's window has
+several vectors; the best one counts.
 
-A change does not rebuild lists: deleted passages are hidden, and new ones are a segment of their
-own. So an answer after changes may have other hits than a rebuild; `compact` gives those of a
-rebuild.
+A change does not rebuild an index: deleted passages are hidden from FAISS, and new ones are a
+segment of their own. So an answer after changes may have other hits than a rebuild; `compact` gives
+those of a rebuild.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Floats, distinct
+from graphagg.nearest import search
+from graphagg.nearest.vectors import Queries
 from graphagg.rag.snapshot.ranking import top_k
-from graphagg.rag.tables.lists import NEAR
 from graphagg.rag.tables.segments import Segment, StoredCorpus
-from graphagg.rag.tables.vectors import Queries, Rows, RowSet
+from graphagg.rag.tables.vectors import Rows, RowSet
 
-FLAT_LIMIT = 100_000
-_OVERSAMPLE = 4  # candidates per hit where their scores are not exact yet
-_SEEN = 8  # windows seen, at least, per hit
+_OVERSAMPLE = 4  # windows per hit
 
 
 class DenseIndex:
@@ -33,13 +32,18 @@ class DenseIndex:
 
     def __init__(self, corpus: StoredCorpus, ranks: npt.NDArray[np.int32]) -> None:
         self.corpus, self.ranks = corpus, ranks
-        self._has_lists = any(segment.lists is not None for segment in corpus.segments)
-        # Lists may show only some of a passage's windows.
-        self._is_final = len(corpus.windows) == len(corpus)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a question reads few of many passages."""
+        return any(len(s.windows.values) > search.FLAT for s in self.corpus.segments)
 
     def is_exact(self, rows: Rows | RowSet) -> bool:
         """Whether a search over these rows compares all of them."""
-        return not self._has_lists or self._set(rows).count <= FLAT_LIMIT
+        return (
+            all(s.search is None for s in self.corpus.segments)
+            or self._set(rows).count <= search.SMALL
+        )
 
     def search(self, query: Queries, k: int, rows: Rows | RowSet) -> tuple[Rows, Floats]:
         """The `k` of `rows` most similar to a query `[1, d]`: rows and similarities, best first."""
@@ -47,12 +51,8 @@ class DenseIndex:
         if self.is_exact(visible):
             candidates, scores = visible.rows, self.similarities(query, visible)
         else:
-            candidates, scores = self._candidates(query, k, visible)
-            some = top_k(scores, _OVERSAMPLE * k)
-            candidates, scores = candidates[some], scores[some]
-            if not self._is_final:
-                candidates = distinct(candidates)
-                scores = self.corpus.similarity_at(candidates, query)[:, 0]
+            candidates = self._candidates(query, k, visible)
+            scores = self.corpus.similarity_at(candidates, query)[:, 0]
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
 
@@ -65,28 +65,27 @@ class DenseIndex:
     def _set(self, rows: Rows | RowSet) -> RowSet:
         return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
-    def _candidates(self, query: Queries, k: int, visible: RowSet) -> tuple[Rows, Floats]:
-        """Visible rows from lists and small segments, and similarities of their windows."""
-        segments = self.corpus.segments
-        least = max(_SEEN * k, *(s.lists.probe_budget for s in segments if s.lists is not None))
-        pairs = [
-            self._segment_scores(segment, start, query, (least, max(NEAR, k)), visible)
-            for segment, start in zip(segments, self.corpus.starts.tolist(), strict=False)
-        ]
-        rows, scores = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
-        return rows, scores
+    def _candidates(self, query: Queries, k: int, visible: RowSet) -> Rows:
+        """Visible rows that FAISS finds, and all visible rows of small segments."""
+        pairs = zip(self.corpus.segments, self.corpus.starts.tolist(), strict=False)
+        return np.concatenate(
+            [self._of_segment(segment, start, query, k, visible) for segment, start in pairs]
+        )
 
-    def _segment_scores(
-        self, segment: Segment, start: int, query: Queries, limits: tuple[int, int], visible: RowSet
-    ) -> tuple[Rows, Floats]:
-        """Scores of one segment; `start` is the number of its first row."""
-        if segment.lists is None:
-            mask = visible.mask[start : start + len(segment.passages)]
-            rows = start + np.flatnonzero(mask)
-            return rows, self.corpus.similarity_at(rows, query)[:, 0]
+    def _of_segment(
+        self, segment: Segment, start: int, query: Queries, k: int, visible: RowSet
+    ) -> Rows:
+        """Candidates of one segment, at least `k` if there are; `start` is its first row."""
         bounds = segment.windows.bounds
+        if segment.search is None:
+            return start + np.flatnonzero(visible.mask[start : start + len(bounds) - 1])
         among = None if visible.is_all else visible.of_values(start, bounds)
-        windows, scores = segment.lists.scan(query.packed, among, *limits)
-        if bounds[-1] == len(bounds) - 1:  # a window each: the bounds stay unread
-            return start + windows, scores
-        return start + np.searchsorted(bounds, windows, side="right") - 1, scores
+        n = max(_OVERSAMPLE * k, segment.search.measured.candidates)
+        while True:
+            windows = segment.search.nearest(query, n, among)
+            rows = windows
+            if bounds[-1] > len(bounds) - 1:  # else a window each: the bounds stay unread
+                rows = distinct(np.searchsorted(bounds, windows, side="right") - 1)
+            if len(rows) >= k or len(windows) < n:
+                return start + rows
+            n *= _OVERSAMPLE

@@ -10,7 +10,7 @@ import numpy as np
 from graphagg.arrays import offsets
 from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.languages import CODES
-from graphagg.rag.tables.segments import segment_prefix
+from graphagg.rag.tables.segments import MEASURED, segment_prefix
 from graphagg.rag.tables.view import IS_TITLE
 from graphagg.store import Artifact
 from graphagg.store.layout import ANY_END, NARROW, ArrayRule, Arrays, array, bounds, strings
@@ -64,9 +64,9 @@ def _check_view(array_of: Arrays) -> tuple[str, str] | None:
 
 
 def _of_segment(i: int) -> Iterator[ArrayRule]:
-    """P passages, S sentences, F places found, W windows and L lists of segment i."""
+    """P passages, S sentences and F places found of segment i; `Segment.open` checks vectors."""
     prefix = segment_prefix(i)
-    p, s, f, w, lists = (f"{letter}{i}" for letter in "PSFWL")
+    p, s, f = (f"{letter}{i}" for letter in "PSF")
     for column in ("ids", "titles", "metadata", "documents"):
         yield from strings(f"{prefix}passages.{column}", p)
     yield array(f"{prefix}passages.texts.zlib", "|u1", f"text{i}")
@@ -78,15 +78,8 @@ def _of_segment(i: int) -> Iterator[ArrayRule]:
     for name, count in (("sentences", s), ("found", f)):
         yield bounds(f"{prefix}{name}.bounds", p, count)
         yield array(f"{prefix}{name}", NARROW, count, 2, least=0)
-    yield bounds(f"{prefix}windows.bounds", p, w)
-    for name, count in (("windows", w), ("sentences.vectors", s)):
-        yield array(f"{prefix}{name}", "|i1", count, "width")
-    yield array(f"{prefix}lists.centroids", "|i1", lists, "width", optional=True)
-    yield array(f"{prefix}lists.reach", "<f4", lists, optional=True)
-    yield bounds(f"{prefix}lists.bounds", lists, w, optional=True)
-    yield array(f"{prefix}lists.windows", "<i4", w, least=0, below=w, optional=True)
-    yield array(f"{prefix}lists.vectors", "|i1", f"spare{i}", "width", optional=True)
-    yield array(f"{prefix}lists.measured", "<f8", 2, optional=True)
+    yield bounds(f"{prefix}windows.bounds", p, ANY_END)
+    yield array(f"{prefix}{MEASURED}", "<f8", 2, optional=True)
 
 
 def _of_all(rows: int) -> Iterator[ArrayRule]:

@@ -42,7 +42,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 20  # raised when the same corpus and models give another index
+REVISION = 21  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _CACHED = 12  # the last used views, masks of filters and searches
 
@@ -83,7 +83,7 @@ class PassageSnapshot:
         self.analyzers = Analyzers(language)
         self.listed = names_of(artifact.manifest.models["extractor"])
         self.dense = DenseIndex(self.corpus, self.ranks)
-        is_large = any(segment.lists is not None for segment in self.corpus.segments)
+        is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
         self.profile: Profile = artifact.manifest.parameters["profile"]

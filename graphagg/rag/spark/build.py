@@ -79,7 +79,7 @@ def write_with_spark(
         counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks)
         write_tables(job, arrays, passages)
         arrays.version.gather(publication.writer)
-        sentences = len(arrays.version.map("s0.sentences.vectors"))
+        sentences = len(arrays.version.map("s0.sentences"))
         counts |= {"passages": starts[-1], "sentences": sentences}
         publish_build(publication, recipe, digest, counts)
 

@@ -1,4 +1,4 @@
-"""Files over all rows that are no stages of the tables: orders, metadata, inverted lists."""
+"""Files over all rows that are no stages of the tables: orders, metadata."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from graphagg.execution.runner import Stats
 from graphagg.rag.documents.metadata import MetadataTable
-from graphagg.rag.indexing.build import write_lists_of
 from graphagg.rag.indexing.passage_files import checked_order, write_id_order, write_text_order
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.spark.records import PASSAGES
@@ -40,7 +39,7 @@ def write_order(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -
 
 
 def write_tables(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
-    """Write the order of texts, metadata, and the inverted lists of a large corpus."""
+    """Write the order of texts, and metadata."""
     stage, files = arrays.stage(PASSAGES), arrays.version
 
     def write(_: int) -> None:
@@ -52,6 +51,5 @@ def write_tables(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) 
             writer = ArtifactWriter(folder)
             write_text_order(writer, digests, np.ones(len(digests), np.bool_))
             MetadataTable.build(map(json.loads, lines)).save(writer, table_name(0))
-            write_lists_of(folder, 0, files.map("s0.windows"), files.map("s0.sentences.vectors"))
 
     job.run(1, write)

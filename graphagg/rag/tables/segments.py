@@ -20,11 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Mask, narrow, offsets
+from graphagg.nearest import search as nearest
+from graphagg.nearest.search import Measured, VectorSearch
+from graphagg.nearest.vectors import Codes, Queries, map_vectors, write_vectors
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
-from graphagg.rag.tables.lists import Lists
-from graphagg.rag.tables.vectors import Queries, Rows, Stack, Vectors, largest_of, members
+from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, members
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
+from graphagg.store.manifest import damaged
 from graphagg.store.reading import ArrayFolder, content_of
 from graphagg.store.strings import StringTable
 
@@ -151,40 +154,63 @@ class Segment:
         sentences: `[S, 2]`, `narrow`, spans of the sentences of each passage, in characters of its
             full text; the title is part of the first one.
         entities: `[F, 2]`, `narrow`, spans of the entities that the extractor found.
-        windows: `[W, d + 4]` packed unit vectors of the windows of each passage, at least one each.
-        sentence_vectors: `[S, d + 4]` likewise.
-        lists: inverted lists of the windows; None of a small segment.
+        windows: `[W, d]` stored unit vectors of the windows of each passage, at least one each.
+        sentence_vectors: `[S, d]` likewise.
+        search: finds nearest windows by FAISS; None where numpy compares all.
     """
 
     passages: PassageTable
     sentences: Ragged
     entities: Ragged
     windows: Ragged
-    sentence_vectors: npt.NDArray[Any]
-    lists: Lists | None = None
+    sentence_vectors: Codes
+    search: VectorSearch | None = None
 
     def save(self, writer: ArtifactWriter, segment: int) -> None:
-        """Write as segment number `segment`, without lists."""
+        """Write as segment number `segment`, without an index of its windows."""
         prefix = segment_prefix(segment)
         self.passages.save(writer, f"{prefix}passages")
         for name, spans in (("sentences", self.sentences), ("found", self.entities)):
             Ragged(spans.bounds, narrow(spans.values)).save(writer, f"{prefix}{name}")
         writer.array(f"{prefix}windows.bounds", self.windows.bounds)
-        writer.array(f"{prefix}windows", self.windows.values)
-        writer.array(f"{prefix}sentences.vectors", self.sentence_vectors)
+        write_vectors(writer.path(f"{prefix}{WINDOWS}"), self.windows.values)
+        write_vectors(writer.path(f"{prefix}{SENTENCES}"), self.sentence_vectors)
 
     @classmethod
     def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
-        """Map what `save` wrote."""
+        """Map what `save` wrote; raises `CorruptArtifact` where vectors are missing."""
         prefix = segment_prefix(segment)
+        sentences = Ragged.open(artifact, f"{prefix}sentences")
+        bounds = artifact.array(f"{prefix}windows.bounds")
+        path, of_sentences = (artifact.path(f"{prefix}{name}") for name in (WINDOWS, SENTENCES))
+        windows, vectors = map_vectors(path), map_vectors(of_sentences)
+        for file, found, wanted in (
+            (path, windows.shape, (int(bounds[-1]), windows.shape[1])),
+            (of_sentences, vectors.shape, (len(sentences.values), windows.shape[1])),
+        ):
+            if found != wanted:
+                raise damaged(file, f"vectors of shape {found}, wanted {wanted}")
+        search = None
+        if f"{prefix}{SEARCH}" in artifact:
+            candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
+            measured = Measured(int(candidates), recall)
+            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows.shape, measured)
+        elif len(windows) > nearest.SMALL:
+            search = VectorSearch(path, windows.shape)
         return cls(
             PassageTable.open(artifact, f"{prefix}passages"),
-            Ragged.open(artifact, f"{prefix}sentences"),
+            sentences,
             Ragged.open(artifact, f"{prefix}found"),
-            Ragged.open(artifact, f"{prefix}windows"),
-            artifact.array(f"{prefix}sentences.vectors"),
-            Lists.open(artifact, prefix),
+            Ragged(bounds, windows),
+            vectors,
+            search,
         )
+
+
+WINDOWS, SENTENCES, SEARCH = "windows.faiss", "sentences.faiss", "search.faiss"
+"""FAISS files of a segment: its vectors, and an index of its windows where they are many."""
+MEASURED = "search.measured"
+"""What `Measured` holds of that index."""
 
 
 def text_digest(text: str) -> bytes:

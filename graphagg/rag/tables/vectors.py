@@ -1,6 +1,6 @@
-"""Sets of rows, and products of packed vectors with queries.
+"""Sets of rows, and products of stored vectors with queries.
 
-Products of packed rows are exact integers (`packed`): they do not depend on segment, batch or
+Products are sums of integers (`graphagg.nearest.vectors`): they do not depend on segment, batch or
 filter.
 """
 
@@ -14,14 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import offsets
-from graphagg.rag.tables.packed import (
-    Packed,
-    QuantizedQueries,
-    dimension_of,
-    products,
-    query_of,
-    unpack,
-)
+from graphagg.nearest.vectors import Codes, Queries, decode, products
 
 Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -64,43 +57,23 @@ class RowSet:
         return {}
 
 
-class Queries:
-    """Query vectors `[q, d]`; quantized once, at their first use."""
-
-    def __init__(self, vectors: Vectors) -> None:
-        self.vectors: Vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-
-    @classmethod
-    def of(cls, vectors: Vectors | Queries) -> Queries:
-        """Wrap vectors; queries are returned unchanged."""
-        return vectors if isinstance(vectors, Queries) else cls(vectors)
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    @cached_property
-    def packed(self) -> QuantizedQueries:
-        """The quantized queries, for packed rows."""
-        return query_of(self.vectors)
-
-
 class Stack:
-    """Rows of several packed matrices `[n_i, d + 4]` as one, without a copy; maybe mapped."""
+    """Rows of several matrices of stored vectors `[n_i, d]` as one, without a copy."""
 
-    def __init__(self, matrices: Sequence[Packed]) -> None:
+    def __init__(self, matrices: Sequence[Codes]) -> None:
         self.matrices = list(matrices)
         self.starts = offsets([len(matrix) for matrix in matrices])
-        self.dimension = dimension_of(matrices[0])
+        self.dimension = matrices[0].shape[1]
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     def take(self, rows: Rows) -> Vectors:
         """The vectors of some rows, `[m, d]` float32."""
-        return unpack(self.rows(rows))
+        return decode(self.rows(rows))
 
-    def rows(self, rows: Rows) -> Packed:
-        """A copy of some packed rows."""
+    def rows(self, rows: Rows) -> Codes:
+        """A copy of some stored rows."""
         first = self.matrices[0]
         if len(self.matrices) == 1:
             return first[rows]
@@ -113,12 +86,12 @@ class Stack:
 
     def dots(self, queries: Vectors | Queries) -> Vectors:
         """Products of every row with queries `[q, d]`; `[n, q]`."""
-        query = Queries.of(queries).packed
+        query = Queries.of(queries)
         return np.concatenate([products(matrix, query) for matrix in self.matrices])
 
     def dots_at(self, rows: Rows, queries: Vectors | Queries) -> Vectors:
         """Products of some rows with queries `[q, d]`; `[m, q]`."""
-        return products(self.rows(rows), Queries.of(queries).packed)
+        return products(self.rows(rows), Queries.of(queries))
 
 
 def ranges(starts: Rows, lengths: Rows) -> Rows:

@@ -15,6 +15,8 @@ from itertools import islice, pairwise
 
 import numpy as np
 
+from graphagg.nearest import vectors
+from graphagg.nearest.vectors import Queries, decode, encode
 from graphagg.rag import MultihopConfig, Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.codes import codes
@@ -27,7 +29,6 @@ from graphagg.rag.documents.tokens import (
     transcribed,
 )
 from graphagg.rag.models.with_names import names_of
-from graphagg.rag.tables.packed import pack, query_of, unpack
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere
@@ -49,13 +50,12 @@ class WordEncoder(FakeEncoder):
 
 def rounded(rows: np.ndarray) -> np.ndarray:
     """Vectors as an index stores them."""
-    return unpack(pack(rows))
+    return decode(encode(rows)).astype(float)
 
 
 def products(rows: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Products of stored vectors with one that is rounded as a question is."""
-    query = query_of(vector[None])
-    return rows.astype(float) @ (query.whole[0, : len(vector)] * query.scales[0])
+    return vectors.products(encode(rows), Queries(vector[None]))[:, 0].astype(float)
 
 
 def distinct_texts(

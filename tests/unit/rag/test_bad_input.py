@@ -31,10 +31,10 @@ from graphagg.errors import (
     WriteFailed,
 )
 from graphagg.execution import arrays
+from graphagg.nearest import search
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.indexing import build as build_module
-from graphagg.rag.snapshot import dense
+from graphagg.rag.indexing import change as change_module
 from graphagg.store import ArtifactWriter, write_artifact, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
@@ -252,14 +252,14 @@ def test_a_write_that_is_cut_short_has_no_error_number(
     refused(index, WriteFailed, "80 requested and 16 written", lambda: index.add([NEW]))
 
 
-def test_inverted_lists_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "FLAT_LIMIT", 20)
+def test_a_faiss_index_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FLAT", 20)
     corpus = [Passage(f"n{n}", f"Ada saw {n} engines.") for n in range(30)]
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     index = PassageIndex.build(corpus, tmp_path / "idx", **models)
-    write = build_module.write_lists
+    write = change_module.write_search
 
-    def on_a_small_disk(*arguments: object) -> None:
+    def on_a_small_disk(*arguments: Any) -> None:
         """The kernel lets a file grow to three hundred bytes."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -270,8 +270,8 @@ def test_inverted_lists_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monke
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)
 
-    monkeypatch.setattr(build_module, "write_lists", on_a_small_disk)
-    index.add([NEW])  # a segment of its own: the lists stay as they are
+    monkeypatch.setattr(change_module, "write_search", on_a_small_disk)
+    index.add([NEW])  # a segment of its own: the index of the others stays as it is
     refused(index, WriteFailed, "what was there before is unchanged", index.compact)
 
 

@@ -27,8 +27,8 @@ from graphagg import kernels
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import GraphAggError
+from graphagg.nearest import search
 from graphagg.rag import PassageIndex
-from graphagg.rag.snapshot import dense
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, QUESTIONS, SENTENCES, TITLES
 
 SECONDS = 60  # of a case, after which it counts as one that hangs
@@ -60,7 +60,7 @@ def passages(count: int, first: int = 0) -> list[dict[str, Any]]:
 def build(root: Path) -> None:
     """Build the indices that are damaged."""
     ways: dict[str, Any] = {"encoder": ENCODER, "extractor": EXTRACTOR, "profile": "fast"}
-    with patch.object(dense, "FLAT_LIMIT", 20):
+    with patch.object(search, "SMALL", 20), patch.object(search, "FLAT", 20):
         with PassageIndex.build(passages(40), root / "passages", **ways) as index:
             index.add(passages(5, 40))
             index.delete(["p3"])
@@ -310,7 +310,7 @@ def main(folder: str, seed: str, first: str, last: str) -> None:
     root = Path(folder)
     warnings.simplefilter("ignore")
     kernels.compile_always()
-    with patch.object(dense, "FLAT_LIMIT", 20):
+    with patch.object(search, "SMALL", 20):
         for number in range(int(first), int(last)):
             problem = run(root / "indices", int(seed), number, root / "work")
             if problem is not None:

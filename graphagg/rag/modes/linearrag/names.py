@@ -13,11 +13,11 @@ import numpy as np
 
 from graphagg.arrays import Floats, Ints
 from graphagg.errors import InvalidParameter
+from graphagg.nearest.vectors import encode
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import or_of
 from graphagg.rag.tables.mentions import FOUND
-from graphagg.rag.tables.packed import pack
 from graphagg.rag.tables.vectors import Stack
 
 MOST_NAMES = 50_000
@@ -46,7 +46,7 @@ class NameVectors:
             )
         _LOG.warning("%s: encoding %d entity names for mode linearrag", where, len(entities))
         vectors = encoder.encode(gazetteer.keys.take(entities)).reshape(-1, encoder.dimension)
-        return cls(entities, Stack([pack(vectors)]))
+        return cls(entities, Stack([encode(vectors)]))
 
     def nearest(self, entities: Ints, vectors: Sequence[Floats]) -> list[tuple[int, float]]:
         """The most similar of some entities to each vector `[d]`, and its cosine."""

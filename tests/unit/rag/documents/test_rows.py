@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
+from graphagg.nearest.vectors import step_of
 from graphagg.rag import Passage, PassageIndex, RowConfig, read_passages
 from tests.fakes import CountingEncoder, FakeEncoder, FakeExtractor, PoolingEncoder
 from tests.unit.commands import Answer
@@ -121,8 +122,8 @@ def test_numpy_and_pandas_values_are_metadata(tmp_path: Path) -> None:
 PASSAGES = [Passage(f"p{i}", f"Ada wrote note{i}. Byron read it.") for i in range(20)]
 
 
-HALF_A_STEP = 0.5 / 127 + 1e-6
-"""Of a component of a packed vector, at most: see `rag.tables.packed`."""
+HALF_A_STEP = 0.5 * step_of(FakeEncoder().dimension) * FakeEncoder().dimension ** 0.5 + 1e-6
+"""Error of a stored vector, at most."""
 
 
 def own(scale: float = 1.0) -> np.ndarray:

@@ -14,10 +14,10 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from graphagg.nearest import search
+from graphagg.nearest.vectors import encode
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.snapshot import dense
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.packed import pack
 from tests.fakes import FakeEncoder, InMemory
 from tests.unit.rag.corpora import (
     ENCODER,
@@ -187,7 +187,7 @@ def test_a_reader_keeps_its_version_until_it_reopens(tmp_path: Path) -> None:
 def test_a_question_under_way_keeps_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dense, "FLAT_LIMIT", 12)  # large enough for lists
+    monkeypatch.setattr(search, "SMALL", 12)  # large enough for FAISS
     corpus = [Passage(f"p{n}", f"Ada saw {n} engines in York.") for n in range(40)]
     with build(corpus, tmp_path / "i") as index:
         expected = index.retrieve("How many did Ada see?", mode="dense")
@@ -229,7 +229,7 @@ def test_nothing_of_a_deleted_passage_is_left(tmp_path: Path) -> None:
     assert b"Ada Lovelace" in content and b"qq" not in content.lower()
     for text in (*KEYS[:1], *KEYS[3:], "Qqsentence ends."):
         vector = ENCODER.encode([text])
-        assert vector.tobytes() not in content and pack(vector).tobytes() not in content
+        assert vector.tobytes() not in content and encode(vector).tobytes() not in content
 
 
 def whole(compressed: Path) -> bytes:
@@ -254,9 +254,10 @@ def test_adding_takes_over_what_is_there_and_keeps_few_segments(tmp_path: Path) 
         assert index.manifest.data == build(corpus, tmp_path / "j").manifest.data
 
 
-def test_with_inverted_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deleted is never found, and `compact` equals a rebuild."""
-    monkeypatch.setattr(dense, "FLAT_LIMIT", 12)
+    monkeypatch.setattr(search, "SMALL", 12)
+    monkeypatch.setattr(search, "FLAT", 20)
     rng = random.Random(0)
 
     def passage(number: int) -> Passage:
@@ -278,13 +279,13 @@ def test_with_inverted_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
                     assert all(hit.passage == model[hit.passage.id] for hit in hits)
             for segment in index.snapshot.corpus.segments:
                 windows = len(segment.windows.values)
-                assert (segment.lists is not None) == (windows > 12)
-                if segment.lists is not None:
-                    assert sorted(segment.lists.windows.tolist()) == list(range(windows))
+                assert (segment.search is not None) == (windows > 12)
+                if segment.search is not None:
+                    assert segment.search.index.ntotal == windows
         index.compact()
         with build(model.values(), tmp_path / "j") as rebuilt:
             assert index.manifest.data == rebuilt.manifest.data
             assert_same_answers(answers(index), answers(rebuilt))
         index.delete(sorted(model)[2:])
         index.compact()
-        assert not any(".lists." in name for name in index.manifest.files)
+        assert not any(".search." in name for name in index.manifest.files)

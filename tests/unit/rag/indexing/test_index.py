@@ -18,11 +18,12 @@ from graphagg.errors import (
     ModelMismatch,
     NotAnArtifact,
 )
+from graphagg.nearest import search
+from graphagg.nearest.vectors import Queries
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.snapshot import dense as dense_module
 from graphagg.rag.snapshot.ranking import top_k
-from graphagg.rag.tables.vectors import Queries
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
 QUESTIONS = [
@@ -129,9 +130,11 @@ def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
         assert searched.tolist() == top_k(exact, 6).tolist()
 
 
-def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the flat limit lists are read, and hits have exact scores; all lists hold the best."""
-    monkeypatch.setattr(dense_module, "FLAT_LIMIT", 500)
+@pytest.mark.parametrize("flat", [500, 2000])
+def test_search_by_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: int) -> None:
+    """Hits of many passages have exact scores; a scan of all vectors finds the best."""
+    monkeypatch.setattr(search, "SMALL", 500)
+    monkeypatch.setattr(search, "FLAT", flat)
     rng = np.random.default_rng(0)
     corpus = [
         Passage(f"n{i}", " ".join(f"w{w}" for w in rng.integers(0, 300, 12))) for i in range(1500)
@@ -140,7 +143,7 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         snapshot, rows = index.snapshot, np.arange(len(corpus))
         assert not snapshot.dense.is_exact(rows) and snapshot.dense.is_exact(rows[:500])
         (segment,) = snapshot.corpus.segments
-        assert segment.lists is not None and segment.lists.recall > 0.9
+        assert segment.search is not None and segment.search.measured.recall > 0.9
         for question in [p.text[:30] for p in corpus[:20]]:
             (vector,) = FakeEncoder().encode([question])
             exact = snapshot.corpus.similarity(vector[None])[:, 0]
@@ -149,10 +152,10 @@ def test_inverted_file_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
                 searched, scores = snapshot.dense.search(Queries(vector[None]), 10, some)
                 assert len(searched) == 10 and np.isin(searched, some).all()
                 np.testing.assert_array_equal(scores, exact[searched])
-                with monkeypatch.context() as patch:
-                    patch.setattr(dense_module, "_SEEN", len(corpus))
-                    patch.setattr(dense_module, "NEAR", len(corpus))
-                    searched, _ = snapshot.dense.search(Queries(vector[None]), 10, some)
+                if flat == 500:  # all are candidates
+                    with monkeypatch.context() as patch:
+                        patch.setattr(dense_module, "_OVERSAMPLE", len(corpus))
+                        searched, _ = snapshot.dense.search(Queries(vector[None]), 10, some)
                 assert searched.tolist() == best.tolist()
 
 

@@ -73,14 +73,14 @@ def test_to_replace_a_shard_writes_no_other(tmp_path: Path) -> None:
         build(corpus, tmp_path / f"s{i}").close()
     names = [tmp_path / f"s{i}" for i in range(3)]
     with PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined:
-        links = [joined.snapshot.artifact.path(f"s{i}.windows.npy").stat() for i in range(3)]
+        links = [joined.snapshot.artifact.path(f"s{i}.windows.faiss").stat() for i in range(3)]
     corpora[1] = [Passage("other", "Ada saw Paris."), *corpora[1][1:]]
     build(corpora[1], tmp_path / "s1").close()
     with (
         PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined,
         build([p for corpus in corpora for p in corpus], tmp_path / "one") as one,
     ):
-        again = [joined.snapshot.artifact.path(f"s{i}.windows.npy").stat() for i in range(3)]
+        again = [joined.snapshot.artifact.path(f"s{i}.windows.faiss").stat() for i in range(3)]
         same = [a.st_ino == b.st_ino for a, b in zip(links, again, strict=True)]
         assert same == [True, False, True]
         assert_same_answers(answers(joined), answers(one))

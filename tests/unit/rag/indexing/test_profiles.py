@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnsupportedFormat
+from graphagg.nearest import search
+from graphagg.nearest.vectors import decode
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.profile import WEIGHTS
 from graphagg.rag.models.static.encoder import StaticEncoder
-from graphagg.rag.snapshot import dense
-from graphagg.rag.tables.packed import unpack
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES
 
@@ -90,9 +90,9 @@ def test_vectors_are_stored_in_8_bits(tmp_path: Path) -> None:
     corpus, models = some(9, 3), {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     with PassageIndex.build(corpus, tmp_path / "s", **models) as index:  # type: ignore[arg-type]
         rows = index.snapshot.corpus.windows.matrices[0]
-        assert rows.dtype == np.int8
+        assert rows.dtype == np.uint8
         vectors = FakeEncoder().encode([p.full_text for p in corpus])
-        np.testing.assert_allclose(unpack(rows), vectors, atol=1 / 200)
+        np.testing.assert_allclose(decode(rows), vectors, atol=1 / 50)
 
 
 def test_an_unknown_profile(tmp_path: Path) -> None:
@@ -119,18 +119,18 @@ def test_a_table_that_does_not_fit(tmp_path: Path) -> None:
             index.retrieve("Who read the New York Times?")
 
 
-@pytest.mark.parametrize("limit", [dense.FLAT_LIMIT, 4])
+@pytest.mark.parametrize("limit", [search.SMALL, 4])
 def test_asking_loads_no_heavy_library(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
-    monkeypatch.setattr(dense, "FLAT_LIMIT", limit)
+    monkeypatch.setattr(search, "SMALL", limit)
     with fast(some(12, 0), tmp_path / "idx") as index:
-        has_lists = index.snapshot.corpus.segments[0].lists is not None
-        assert has_lists is (limit == 4)
+        is_searched = index.snapshot.corpus.segments[0].search is not None
+        assert is_searched is (limit == 4)
     code = (
         "import sys\nfrom graphagg.cli.main import main\n"
-        "from graphagg.rag.snapshot import dense\n"
-        f"dense.FLAT_LIMIT = {limit}\n"
+        "from graphagg.nearest import search\n"
+        f"search.SMALL = {limit}\n"
         "try:\n    main()\nfinally:\n"
         f"    print(*sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
     )
@@ -142,8 +142,7 @@ def test_asking_loads_no_heavy_library(
             check=True,
         )
         assert "York" in answer.stdout
-        # Inverted lists are scanned by compiled code.
-        assert set(answer.stderr.split()) <= ({"numba", "numpy.ma"} if limit == 4 else set())
+        assert set(answer.stderr.split()) <= ({"faiss"} if limit == 4 else set())
 
 
 def test_where_tokenizers_is_missing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphagg.nearest import search
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import encoding
 from graphagg.rag.modes.multihop.mode import Multihop
@@ -34,24 +35,24 @@ def some_passages(count: int, seed: int) -> list[Passage]:
 
 @contextmanager
 def large_corpus() -> Iterator[None]:
-    """Context manager: every corpus is a large one, of which lists show every passage."""
+    """Context manager: every corpus is a large one, and every passage is a candidate."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "FLAT_LIMIT", 0)
-        patch.setattr(dense, "_SEEN", 1 << 12)
-        patch.setattr(dense, "NEAR", 1 << 12)
+        patch.setattr(search, "SMALL", 0)
+        patch.setattr(dense, "_OVERSAMPLE", 1 << 12)
         yield
 
 
 @contextmanager
 def changed_index(seed: int, count: int) -> Iterator[PassageIndex]:
-    """Context manager: an index with inverted lists and two segments, and with deleted passages."""
+    """Context manager: an index of two segments, one of them with FAISS; passages are deleted."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dense, "FLAT_LIMIT", 6)
+        patch.setattr(search, "SMALL", 6)
+        patch.setattr(search, "FLAT", 20)
         with build(some_passages(count, seed), Path(folder) / "i") as index:
             index.add([replace(p, id=f"new {p.id}") for p in some_passages(5, seed + 1)])
             index.delete(["p1", "p4", "new p2"])
             patch.undo()
-            assert index.snapshot.corpus.segments[0].lists is not None
+            assert index.snapshot.corpus.segments[0].search is not None
             yield index
 
 

@@ -1,9 +1,8 @@
 """Search for the vectors nearest to a query, by FAISS.
 
 Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. More have
-an index of their own, `default_type` unless the user gives another factory string. It is trained on
-a sample by a fixed seed. Then the list and the code of a vector depend on it alone, so that tasks
-may add ranges of rows, which are merged in their order.
+an index of their own, trained on a sample by a fixed seed. Then the list and the code of a vector
+depend on it alone, so that tasks may add ranges of rows, which are merged in their order.
 
 Scores of such an index are approximate. It only finds candidates, which the caller compares
 exactly: so many, and of so many lists, as .99 of the ten nearest vectors of some sentences need.
@@ -13,8 +12,11 @@ The recall of other sentences is stored.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,12 +24,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints, Mask
 from graphagg.checks import integer
-from graphagg.errors import (
-    DeviceOutOfMemory,
-    InvalidParameter,
-    MissingExtra,
-    PackageConflict,
-)
+from graphagg.errors import DeviceOutOfMemory, InvalidParameter, MissingExtra, PackageConflict
 from graphagg.nearest.vectors import Codes, Queries, rotated
 from graphagg.store.manifest import damaged
 
@@ -39,14 +36,62 @@ TARGET = 0.99
 """Recall of the nearest vectors for which `nprobe` and the number of candidates are chosen."""
 NEAREST = 10
 """Number of nearest vectors per sentence that recall counts."""
-_SENTENCES = 200  # half of them choose `nprobe`, the others measure recall
-_PER_LIST = 64  # vectors of the sample per list
-_SAMPLE = 50_000  # vectors of a sample at least
-_PART = 1 << 19  # rows of a part
-_ADDED = 1 << 16  # rows that are added together
+_SENTENCES = 200  # half of them choose, the others measure recall
 _CANDIDATES = 4096  # at most
-_PACKAGES = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cu11")
+_PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
+_PART, _ADDED = 1 << 19, 1 << 16  # rows of a part, and those that are added together
 _EXAMPLES = "such as 'IVF4096,SQ8', 'IVF1024,PQ48x4fs' or 'HNSW32,SQ8'"
+
+
+@dataclass(frozen=True)
+class SearchType:
+    """How FAISS finds the nearest of many vectors.
+
+    Attributes:
+        faiss: factory string of FAISS. None: all codes of two components in 4 bits, in one list; a
+            scan of them is quicker than reading as many lists as the recall needs, and FAISS
+            filters lists only.
+        nprobe: number of lists that a query reads. None: as many as `TARGET` needs.
+    """
+
+    faiss: str | None = None
+    nprobe: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.nprobe is not None:
+            integer("nprobe", self.nprobe, 1)
+            if "IVF" not in (self.faiss or ""):
+                raise InvalidParameter(
+                    f"nprobe is {self.nprobe}, and faiss is {self.faiss!r}; wanted a type with "
+                    "lists, such as faiss='IVF4096,SQ8', or no nprobe"
+                )
+
+    def empty(self, dimension: int) -> Any:
+        """An index that is not trained; raises `InvalidParameter` if `faiss` is wrong."""
+        pairs = f"IVF1,PQ{dimension // 2}x4fs" if dimension % 2 == 0 else "IVF1,SQ8"
+        faiss = library()
+        try:
+            return faiss.index_factory(dimension, self.faiss or pairs, faiss.METRIC_INNER_PRODUCT)
+        except (RuntimeError, TypeError) as error:
+            raise InvalidParameter(
+                f"faiss is {self.faiss!r}, which makes no index of {dimension} components "
+                f"({_short(error)}); wanted a factory string of FAISS, {_EXAMPLES}"
+            ) from None
+
+    def trained(self, codes: Codes) -> Any:
+        """An empty index, trained on a sample; `InvalidParameter` if there are too few vectors."""
+        index = self.empty(codes.shape[1])
+        lists, count = getattr(_lists_of(index), "nlist", 0), len(codes)
+        size = min(count, max(_PER_LIST * lists, _SAMPLE))
+        sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
+        try:
+            index.train(rotated(codes[sample]))
+        except RuntimeError as error:
+            raise InvalidParameter(
+                f"faiss is {self.faiss!r}, which cannot be trained on {count:,} vectors "
+                f"({_short(error)}); wanted a type for so few, {_EXAMPLES}, or None"
+            ) from None
+        return index
 
 
 class Measured(NamedTuple):
@@ -61,11 +106,81 @@ class Measured(NamedTuple):
     recall: float = 1.0
 
 
-class VectorSearch:
-    """An opened FAISS index of stored vectors of a `shape` `[n, d]`; `nearest` finds candidates.
+def rows_per_part(index: Any) -> int:
+    """Rows that are added together to a copy of a trained index; all if it has no lists."""
+    return sys.maxsize if _lists_of(index) is None else _PART
 
-    Opened from a file that is mapped; on a GPU the index is copied there.
-    """
+
+def added(trained: Array, codes: Codes) -> Array:
+    """Add stored vectors to a trained index, which is given and returned as bytes."""
+    index = library().deserialize_index(np.array(trained))
+    for start in range(0, len(codes), _ADDED):
+        index.add(rotated(codes[start : start + _ADDED]))
+    return to_bytes(index)
+
+
+def merged(parts: Iterable[Array]) -> Any:
+    """One index of the vectors of several, given as bytes, in their order."""
+    first, *others = (library().deserialize_index(np.array(part)) for part in parts)
+    for other in others:
+        library().merge_into(first, other, True)
+    return first
+
+
+def to_bytes(index: Any) -> Array:
+    """An index as an array of bytes; FAISS's `write_index` overlooks a full disk."""
+    content: Array = library().serialize_index(index)
+    return content
+
+
+def measured(index: Any, codes: Codes, sentences: Codes, nprobe: int | None) -> Measured:
+    """Set `nprobe` of a whole index of `codes`, and measure it by some `sentences`."""
+    count, near = min(len(sentences), _SENTENCES), min(NEAREST, len(codes))
+    rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
+    queries, ivf = rotated(sentences[rows]), _lists_of(index)
+    nearest = _nearest(codes, queries, near)
+    if ivf is not None:
+        wanted = _probes(ivf, codes, queries[::2], nearest[::2]) if nprobe is None else nprobe
+        ivf.nprobe = min(wanted, ivf.nlist)
+    try:
+        every = _selector(np.ones(len(codes), np.bool_))
+        parameters = _parameters(index, every, 0 if ivf is None else ivf.nprobe)
+        _, found = index.search(queries, min(_CANDIDATES, len(codes)), params=parameters)
+    except RuntimeError as error:
+        raise InvalidParameter(
+            f"faiss: this type of index finds nothing under a filter ({_short(error)}); wanted one "
+            f"that does, {_EXAMPLES}"
+        ) from None
+    ranks = [np.flatnonzero(np.isin(*pair)) for pair in zip(found, nearest, strict=True)]
+    candidates = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
+    held_out = ranks[1::2] or ranks
+    hits = sum(np.count_nonzero(each < candidates) for each in held_out)
+    return Measured(candidates, hits / (len(held_out) * near))
+
+
+def _nearest(codes: Codes, queries: Floats, count: int) -> Ints:
+    """The nearest stored vectors of each query, by a scan of all."""
+    faiss = library()
+    heap = faiss.ResultHeap(len(queries), count, keep_max=True)
+    for start in range(0, len(codes), _ADDED):
+        rows = rotated(codes[start : start + _ADDED])
+        scores, ids = faiss.knn(queries, rows, min(count, len(rows)), faiss.METRIC_INNER_PRODUCT)
+        heap.add_result(scores, ids + start)
+    heap.finalize()
+    nearest: Ints = heap.I
+    return nearest
+
+
+def _probes(ivf: Any, codes: Codes, queries: Floats, nearest: Ints) -> int:
+    """Number of lists that `TARGET` of the nearest vectors of some queries need."""
+    _, holders = ivf.quantizer.search(rotated(codes[nearest.ravel()]), 1)
+    _, order = ivf.quantizer.search(queries, ivf.nlist)
+    needed = np.take_along_axis(np.argsort(order, axis=1), holders.reshape(nearest.shape), axis=1)
+    return int(np.quantile(needed, TARGET, method="higher")) + 1
+
+
+class VectorSearch:
+    """A mapped FAISS index of stored vectors of a `shape` `[n, d]`; on a GPU a copy of it."""
 
     def __init__(
         self,
@@ -80,15 +195,10 @@ class VectorSearch:
         except RuntimeError as error:
             problem = f"FAISS {faiss.__version__} does not read it ({_short(error)})"
             raise damaged(path, problem) from None
-        found = (index.d, index.ntotal, index.metric_type)
-        count, dimension = shape
-        if found != (dimension, count, faiss.METRIC_INNER_PRODUCT):
-            raise damaged(
-                path,
-                f"an index of {found[1]} vectors of {found[0]} components with metric {found[2]}, "
-                f"wanted {count} of {dimension} with inner products (0)",
-            )
-        self.path, self.index, self.count = path, index, count
+        found, wanted = (index.ntotal, index.d, index.metric_type), (*shape, 0)
+        if found != wanted:
+            raise damaged(path, f"vectors, components and metric are {found}, wanted {wanted}")
+        self.path, self.index, self.count = path, index, shape[0]
         self.measured = measured or Measured()
         self._on_device = None if device == "cpu" else _on_device(index, device)
 
@@ -98,15 +208,15 @@ class VectorSearch:
         `visible` `[n]` masks the vectors that may be found; None: all.
         """
         vector = query.rotated.astype(np.float32)
-        if visible is None and self._on_device is not None:
-            return self._known(self._on_device.search(vector, min(n, self.count))[1][0])
         allowed = self.count if visible is None else int(np.count_nonzero(visible))
-        n, ivf = min(n, allowed), library().try_extract_index_ivf(self.index)
+        n, ivf = min(n, allowed), _lists_of(self.index)
         if not n:
             return np.zeros(0, np.int64)
-        lists = 0 if ivf is None else ivf.nlist
+        if visible is None and self._on_device is not None:
+            return self._known(self._on_device.search(vector, n)[1][0])
+        lists, nprobe = (0, 0) if ivf is None else (ivf.nlist, ivf.nprobe)
         # As many visible vectors are compared as without a filter.
-        nprobe = 0 if ivf is None else min(lists, math.ceil(ivf.nprobe * self.count / allowed))
+        nprobe = min(lists, math.ceil(nprobe * self.count / allowed))
         found = self._search(vector, n, visible, nprobe)
         if len(found) < n and nprobe < lists:
             found = self._search(vector, n, visible, lists)
@@ -123,128 +233,14 @@ class VectorSearch:
         return ids[ids >= 0]
 
 
-def default_type(dimension: int) -> str:
-    """The factory string for vectors of so many components: two of them in 4 bits.
-
-    A scan of all codes is quicker than reading as many lists as the recall needs, and FAISS filters
-    a list only: so all are in one.
-    """
-    return f"IVF1,PQ{dimension // 2}x4fs" if dimension % 2 == 0 else "IVF1,SQ8"
-
-
-def check_type(kind: str, dimension: int) -> None:
-    """Raise `InvalidParameter` unless a string is one of FAISS's factory for these vectors."""
-    _of_type(kind, dimension)
-
-
-def trained(codes: Codes, kind: str | None) -> Any:
-    """An empty index for these vectors, trained on a sample of them.
-
-    Raises `InvalidParameter` where `kind` is no factory string or needs more vectors.
-    """
-    count, dimension = codes.shape
-    kind = default_type(dimension) if kind is None else kind
-    index = _of_type(kind, dimension)
-    lists = getattr(library().try_extract_index_ivf(index), "nlist", 0)
-    size = min(count, max(_PER_LIST * lists, _SAMPLE))
-    sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
-    try:
-        index.train(rotated(codes[sample]))
-    except RuntimeError as error:
-        raise InvalidParameter(
-            f"faiss is {kind!r}, which cannot be trained on {count:,} vectors ({_short(error)}); "
-            f"wanted a type for so few, {_EXAMPLES}, or None"
-        ) from None
-    return index
-
-
-def parts_of(index: Any, count: int) -> list[range]:
-    """The ranges of rows that are added on their own to copies of a trained index."""
-    size = _PART if library().try_extract_index_ivf(index) is not None else max(count, 1)
-    return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-def added(empty: Array, codes: Codes) -> Array:
-    """A trained index, as bytes, with some stored vectors, in blocks."""
-    index = library().deserialize_index(empty)
-    for start in range(0, len(codes), _ADDED):
-        index.add(rotated(codes[start : start + _ADDED]))
-    return to_bytes(index)
-
-
-def merged(parts: Iterable[Array]) -> Any:
-    """One index of the vectors of several, given as bytes, in their order."""
-    faiss = library()
-    first, *others = (faiss.deserialize_index(part) for part in parts)
-    for other in others:
-        faiss.merge_into(first, other, True)
-    return first
-
-
-def to_bytes(index: Any) -> Array:
-    """An index as an array of bytes."""
-    content: Array = library().serialize_index(index)
-    return content
-
-
-def finish(index: Any, path: Path, vectors: Path, sentences: Codes, nprobe: int | None) -> Measured:
-    """Set `nprobe` of a whole index, write it, and measure it.
-
-    `vectors` is the file of the stored vectors; `sentences` `[S, d]` stand for questions. `nprobe`
-    None: as many lists as `TARGET` needs.
-    """
-    count = min(len(sentences), _SENTENCES)
-    rows = np.random.default_rng(0).choice(len(sentences), count, replace=False)
-    queries = rotated(sentences[np.sort(rows)])
-    faiss, ivf = library(), library().try_extract_index_ivf(index)
-    flat = faiss.read_index(str(vectors), faiss.IO_FLAG_MMAP_IFC)
-    _, nearest = flat.search(queries, min(NEAREST, flat.ntotal))
-    if ivf is not None:
-        wanted = _probes(ivf, flat, queries[::2], nearest[::2]) if nprobe is None else nprobe
-        ivf.nprobe = min(wanted, ivf.nlist)
-    try:
-        every = _selector(np.ones(flat.ntotal, np.bool_))
-        parameters = _parameters(index, every, 0 if ivf is None else ivf.nprobe)
-        most = min(_CANDIDATES, flat.ntotal)
-        _, found = index.search(queries, most, params=parameters)
-    except RuntimeError as error:
-        raise InvalidParameter(
-            f"faiss: this type of index finds nothing under a filter ({_short(error)}); wanted one "
-            f"that does, {_EXAMPLES}"
-        ) from None
-    path.write_bytes(to_bytes(index).data)  # `write_index` ignores a full disk
-    ranks = [np.flatnonzero(np.isin(some, near)) for some, near in zip(found, nearest, strict=True)]
-    candidates = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
-    held_out = ranks[1::2] or ranks
-    hits = sum(np.count_nonzero(each < candidates) for each in held_out)
-    return Measured(candidates, hits / (len(held_out) * nearest.shape[1]))
-
-
-def _probes(ivf: Any, flat: Any, queries: Floats, nearest: Ints) -> int:
-    """Number of lists that `TARGET` of the nearest vectors of some queries need."""
-    vectors = flat.reconstruct_batch(nearest.ravel())
-    _, holders = ivf.quantizer.search(vectors, 1)
-    _, order = ivf.quantizer.search(queries, ivf.nlist)
-    position = np.argsort(order, axis=1)
-    needed = np.take_along_axis(position, holders.reshape(nearest.shape), axis=1)
-    return int(np.quantile(needed, TARGET, method="higher")) + 1
-
-
-def _of_type(kind: str, dimension: int) -> Any:
-    faiss = library()
-    try:
-        return faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-    except (RuntimeError, TypeError) as error:
-        raise InvalidParameter(
-            f"faiss is {kind!r}, which makes no index of {dimension} components "
-            f"({_short(error)}); wanted a factory string of FAISS, {_EXAMPLES}"
-        ) from None
-
-
 def _selector(visible: Mask | None) -> Any:
-    if visible is None:
-        return None
-    return library().IDSelectorBitmap(np.packbits(visible, bitorder="little"))
+    bits = None if visible is None else np.packbits(visible, bitorder="little")
+    return None if bits is None else library().IDSelectorBitmap(bits)
+
+
+def _lists_of(index: Any) -> Any:
+    """The part of an index that has inverted lists, or None."""
+    return library().try_extract_index_ivf(index)
 
 
 def _parameters(index: Any, selector: Any, nprobe: int) -> Any:
@@ -265,17 +261,16 @@ def _parameters(index: Any, selector: Any, nprobe: int) -> Any:
 
 def _on_device(index: Any, device: str) -> Any:
     """A copy of an index on a GPU: `cuda`, or `cuda:1`."""
-    faiss = library()
-    number = integer("device", int(device.partition(":")[2] or 0), 0)
+    faiss, (_, _, number) = library(), device.partition(":")
     if not hasattr(faiss, "StandardGpuResources"):
         raise MissingExtra("faiss-gpu-cu12", "rag-gpu", "in place of faiss-cpu")
-    if number >= faiss.get_num_gpus():
+    if int(number or 0) >= faiss.get_num_gpus():
         raise InvalidParameter(
             f"device is {device!r}, and FAISS finds {faiss.get_num_gpus()} GPUs; wanted 'cpu', or "
             "a driver for the GPU"
         )
     try:
-        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), number, index)
+        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), int(number or 0), index)
     except RuntimeError as error:
         if "memory" in str(error).lower():
             raise DeviceOutOfMemory(
@@ -291,18 +286,11 @@ def _on_device(index: Any, device: str) -> Any:
 @lru_cache(1)
 def library() -> Any:
     """FAISS; raises `MissingExtra`, or `PackageConflict` if two packages install it."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    installed = []
-    for package in _PACKAGES:
-        try:
-            installed.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    if len(installed) > 1:
+    names = {each.name for each in distributions() if each.name.startswith("faiss")}
+    if len(names) > 1:
         raise PackageConflict(
-            f"{' and '.join(installed)} both install the module faiss; run: pip uninstall "
-            f"{' '.join(each.split()[0] for each in installed)}, and install the one you want"
+            f"{', '.join(sorted(names))} all install the module faiss; uninstall them, and install "
+            "the one you want"
         )
     try:
         import faiss

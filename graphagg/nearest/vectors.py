@@ -13,8 +13,8 @@ which keeps products and is its own inverse: R. N. Bracewell, *Discrete Hartley 
 of the Optical Society of America 73, 1983. Rotation before a fixed quantizer is the idea of J. Gao
 and C. Long, *RaBitQ*, SIGMOD 2024.
 
-Scores are exact: a query becomes integers of 13 bits and a sign, in two digits, whose products with
-8 bits float32 sums without an error, in any order, for d up to 1040; longer vectors use float64.
+Scores are exact: components of a query are rounded to multiples of 2^-22, so that float64 sums
+products without an error, in any order.
 """
 
 from __future__ import annotations
@@ -29,15 +29,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, Doubles, Floats
+from graphagg.arrays import Doubles, Floats
 from graphagg.store.manifest import damaged
 
 Codes = npt.NDArray[np.uint8]
 """Stored vectors `[n, d]`: component j is `(code[j] - 128) * step_of(d)`."""
 _LARGEST, _MIDDLE, _SPREAD = 127, 128, 4.5
-_DIGIT = 7
-_QUERY = (64 << _DIGIT) - 1  # the largest component of a query: two digits and a sign
-_EXACT_AS_FLOAT32 = 2**24 // _LARGEST**2
+_FINE = 2.0**22  # units of a component of a query
 _BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _ROTATED = 4096  # rows that are rotated together
 _HEADER = "<4siqqqBiiifQQQffQ"
@@ -91,7 +89,7 @@ def _signs(dimension: int) -> Doubles:
 
 
 class Queries:
-    """Query vectors `[q, d]`; rotated and rounded to integers once, at their first use."""
+    """Query vectors `[q, d]`; rotated and rounded once, at their first use."""
 
     def __init__(self, vectors: Floats) -> None:
         self.vectors: Floats = np.ascontiguousarray(vectors, dtype=np.float32)
@@ -110,28 +108,18 @@ class Queries:
         return rotate(self.vectors)
 
     @cached_property
-    def digits(self) -> tuple[Array, Doubles]:
-        """`[d, 2 q]`, the high digits of all queries, then the low ones; and `[q]` scales."""
-        largest = np.abs(self.rotated).max(axis=1, initial=0.0)
-        scales = np.where(largest > 0, largest, 1.0) / _QUERY
-        integers = np.rint(self.rotated / scales[:, None]).astype(np.int64)
-        high = integers >> _DIGIT
-        kind = np.float32 if integers.shape[1] <= _EXACT_AS_FLOAT32 else np.float64
-        digits = np.concatenate([high, integers - (high << _DIGIT)])
-        return np.ascontiguousarray(digits.T, kind), scales
+    def columns(self) -> Doubles:
+        """The rotated queries, rounded, `[d, q]`."""
+        return np.ascontiguousarray(np.rint(self.rotated * _FINE).T / _FINE)
 
 
 def products(codes: Codes, queries: Queries) -> Floats:
     """Products of stored rows `[n, d]` with queries; `[n, q]` float32."""
-    (digits, scales), count = queries.digits, len(queries)
-    both = np.empty((len(codes), 2 * count), digits.dtype)
+    sums = np.empty((len(codes), len(queries)))
     for start in range(0, len(codes), _BLOCK):
         signed = (codes[start : start + _BLOCK] ^ _MIDDLE).view(np.int8)
-        np.matmul(signed.astype(digits.dtype), digits, out=both[start : start + _BLOCK])
-    sums = both[:, :count].astype(np.float64)
-    sums *= 1 << _DIGIT
-    sums += both[:, count:]
-    sums *= scales * step_of(codes.shape[1])
+        np.matmul(signed.astype(np.float64), queries.columns, out=sums[start : start + _BLOCK])
+    sums *= step_of(codes.shape[1])
     return sums.astype(np.float32)
 
 

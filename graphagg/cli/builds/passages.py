@@ -140,7 +140,8 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.records import PassageInput
 
         source = PassageInput.from_source(self.passages, self.columns)
-        return job_of(source, Recipe(loaded(self.config()), self.chunking))
+        config = self.config()
+        return job_of(source, Recipe(loaded(config), self.chunking, config.search))
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""

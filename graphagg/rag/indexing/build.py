@@ -22,6 +22,7 @@ from graphagg.arrays import Array
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks, MemoryBlocks
 from graphagg.execution.runner import InProcessRunner, Stats
+from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.documents.metadata import MetadataTable
@@ -80,7 +81,7 @@ def build(
             starts, arrays, InProcessRunner(_last(progress, len(passages), share)), limits.entries
         )
         annotated = _annotate(arrays, cut, passages, recipe, vectors, progress, share)
-        counts = engine.run(annotated)
+        counts = engine.run(annotated, recipe.search)
         progress(_STAGE, len(passages), len(passages))
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
@@ -165,10 +166,18 @@ def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Models and parameters of a build; `chunking` None: the passages were not split."""
+    """Models and parameters of a build; `chunking` None: the passages were not split.
+
+    Raises `InvalidParameter` if the type of the FAISS index is wrong.
+    """
 
     models: Models
     chunking: ChunkConfig | None
+    search: SearchType
+
+    def __post_init__(self) -> None:
+        if self.search.faiss is not None:  # now, before the texts are encoded
+            self.search.empty(self.models.encoder.dimension)
 
     def parameters(self) -> dict[str, object]:
         """Manifest parameters: what the index depends on apart from passages and models."""
@@ -177,6 +186,7 @@ class Recipe:
             "profile": self.models.profile,
             "language": self.models.language,
             "chunking": None if self.chunking is None else asdict(self.chunking),
+            "search": asdict(self.search),
         }
 
     def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:

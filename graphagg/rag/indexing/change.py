@@ -19,6 +19,7 @@ from graphagg.arrays import Mask
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import MemoryBlocks
 from graphagg.execution.runner import InProcessRunner
+from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
@@ -34,7 +35,7 @@ from graphagg.rag.indexing.change_blocks import (
 from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages
 from graphagg.rag.indexing.merging import insert_sorted
 from graphagg.rag.indexing.state import BuildArrays
-from graphagg.rag.indexing.vector_files import write_search
+from graphagg.rag.indexing.vector_files import index_windows
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name
@@ -117,8 +118,8 @@ class _Change:
             engine = TableStages(starts, arrays, InProcessRunner(), DEFAULT_LIMITS.entries)
             counts = self._merge(engine, old_rows)
             engine.write_view(self.alive)
-        corpus = self._joined()
-        self._write_segments(writer, corpus)
+            corpus = self._joined()
+            self._write_segments(writer, corpus, engine)
         rows = np.flatnonzero(self.alive).tolist()
         by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
         return publish_segments(publication, self.before.artifact, corpus, by_id, counts)
@@ -155,9 +156,13 @@ class _Change:
             [*segments[: self.first], join_segments(self.corpus, self.first, self._alive)]
         )
 
-    def _write_segments(self, writer: ArtifactWriter, corpus: StoredCorpus) -> None:
+    def _write_segments(
+        self, writer: ArtifactWriter, corpus: StoredCorpus, engine: TableStages
+    ) -> None:
         """Link the files of unchanged segments, and write the others."""
-        artifact, kept = self.before.artifact, min(self.first, len(self.before.corpus.segments))
+        artifact = self.before.artifact
+        kind = SearchType(**artifact.manifest.parameters["search"])
+        kept = min(self.first, len(self.before.corpus.segments))
         for i, segment in enumerate(corpus.segments):
             start, end = corpus.starts[i : i + 2].tolist()
             alive, prefixes = self.alive[start:end], [segment_prefix(i)]
@@ -169,7 +174,7 @@ class _Change:
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= kept:
                 segment.save(writer, i)
-                write_search(writer.folder, i)
+                index_windows(engine.arrays, engine.runner, i, kind, lenient=True)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):

@@ -26,6 +26,7 @@ import numpy as np
 from graphagg.arrays import Array, Mask, narrow, narrow_type, offsets
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.runner import Stats, TaskRunner
+from graphagg.nearest.search import SearchType
 from graphagg.rag.indexing.block import COLUMNS, WINDOWS, Arrays, mentions_of_block
 from graphagg.rag.indexing.merging import (
     entries_between,
@@ -65,10 +66,10 @@ class TableStages:
     runner: TaskRunner
     entries: int
 
-    def run(self, blocks: Sequence[Stats]) -> dict[str, int]:
+    def run(self, blocks: Sequence[Stats], kind: SearchType) -> dict[str, int]:
         """Run the stages after `segment`; returns counts of entities, mentions and terms."""
         self.join(blocks)
-        write_new(self.arrays, self.runner)
+        write_new(self.arrays, self.runner, kind)
         self._merge(KEYS, self.arrays.work, KEYS)
         self.find_mentions()
         counts = self.write_gazetteer()

@@ -2,80 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import math
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.errors import InvalidParameter
 from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.nearest import search
-from graphagg.nearest.vectors import Codes, map_vectors, write_vectors
-from graphagg.rag.indexing.block import SENTENCES, WINDOWS
+from graphagg.nearest.search import SearchType
+from graphagg.nearest.vectors import map_vectors, write_vectors
+from graphagg.rag.indexing import block
 from graphagg.rag.indexing.state import BuildArrays
-from graphagg.rag.tables import segments
-from graphagg.rag.tables.segments import segment_prefix
+from graphagg.rag.tables.segments import MEASURED, SEARCH, SENTENCES, WINDOWS, segment_prefix
 from graphagg.store import ArtifactWriter
 
-_EMPTY, _PARTS = "search.empty", "search"
+_TRAINED = "search"
 
 
-def write_new(arrays: BuildArrays, runner: TaskRunner) -> None:
-    """Write the vectors of a new index of one segment, and index its windows in tasks."""
-    prefix = segment_prefix(0)
+def write_new(arrays: BuildArrays, runner: TaskRunner, kind: SearchType) -> None:
+    """Write the vectors of a new index of one segment, and index its windows.
+
+    Raises `InvalidParameter` where `kind` needs more windows.
+    """
 
     def write(_: int) -> None:
         with arrays.version.written() as folder:
-            for name, array in ((segments.WINDOWS, WINDOWS), (segments.SENTENCES, SENTENCES)):
-                write_vectors(folder / f"{prefix}{name}", arrays.work.map(array))
+            for name, array in ((WINDOWS, block.WINDOWS), (SENTENCES, block.SENTENCES)):
+                write_vectors(folder / f"{segment_prefix(0)}{name}", arrays.work.map(array))
 
     runner.run(1, write)
+    index_windows(arrays, runner, 0, kind)
+
+
+def index_windows(
+    arrays: BuildArrays, runner: TaskRunner, position: int, kind: SearchType, lenient: bool = False
+) -> None:
+    """Index the windows of segment number `position`, if they are many or `kind` names a type.
+
+    With `lenient`, few windows that cannot train the type have no index.
+    """
+    prefix, stage = segment_prefix(position), arrays.stage(_TRAINED)
     count = int(arrays.version.map(f"{prefix}windows.bounds")[-1])
-    if count <= search.FLAT:
+    if count <= search.FLAT and kind.faiss is None:
         return
 
     def train(_: int) -> Stats:
-        index = search.trained(arrays.work.map(WINDOWS), None)
-        arrays.work.write_whole({_EMPTY: search.to_bytes(index)})
-        return {str(i): part.stop for i, part in enumerate(search.parts_of(index, count))}
-
-    (ends,) = runner.run(1, train)
-    bounds, stage = [0, *ends.values()], arrays.stage(_PARTS)
+        index = kind.trained(map_vectors(arrays.version.path(f"{prefix}{WINDOWS}")))
+        arrays.work.write_whole({_TRAINED: search.to_bytes(index)})
+        return {"rows": search.rows_per_part(index)}
 
     def add(i: int) -> Stats:
-        rows = arrays.work.map(WINDOWS)[bounds[i] : bounds[i + 1]]
-        return stage.save(i, {"index": search.added(arrays.work.map(_EMPTY), rows)})
-
-    runner.run(len(ends), add)
+        codes = map_vectors(arrays.version.path(f"{prefix}{WINDOWS}"))[i * rows : (i + 1) * rows]
+        return stage.save(i, {"index": search.added(arrays.work.map(_TRAINED), codes)})
 
     def merge(_: int) -> None:
-        vectors = arrays.version.path(f"{prefix}{segments.WINDOWS}")
+        names = (f"{prefix}{name}" for name in (WINDOWS, SENTENCES))
+        codes, sentences = (map_vectors(arrays.version.path(name)) for name in names)
+        index = search.merged(stage.array(i, "index") for i in range(parts))
+        measured = search.measured(index, codes, sentences, kind.nprobe)
         with arrays.version.written() as folder:
-            parts = [stage.array(i, "index") for i in range(len(ends))]
-            _finish(folder, 0, vectors, arrays.work.map(SENTENCES), parts)
+            (folder / f"{prefix}{SEARCH}").write_bytes(search.to_bytes(index).data)
+            ArtifactWriter(folder).array(f"{prefix}{MEASURED}", np.array(measured))
 
+    try:
+        rows = runner.run(1, train)[0]["rows"]
+    except InvalidParameter:
+        if lenient and count <= search.FLAT:
+            return
+        raise
+    parts = math.ceil(count / rows)
+    runner.run(parts, add)
     runner.run(1, merge)
-
-
-def write_search(folder: Path, position: int) -> None:
-    """Index the windows of segment number `position`, whose vectors are written, if many."""
-    files = (segments.WINDOWS, segments.SENTENCES)
-    vectors, of_sentences = (folder / f"{segment_prefix(position)}{name}" for name in files)
-    codes = map_vectors(vectors)
-    if len(codes) > search.FLAT:
-        index = search.trained(codes, None)
-        empty = search.to_bytes(index)
-        parts = [
-            search.added(empty, codes[rows.start : rows.stop])
-            for rows in search.parts_of(index, len(codes))
-        ]
-        _finish(folder, position, vectors, map_vectors(of_sentences), parts)
-
-
-def _finish(
-    folder: Path, position: int, vectors: Path, sentences: Codes, parts: Sequence[Array]
-) -> None:
-    prefix = segment_prefix(position)
-    index, path = search.merged(parts), folder / f"{prefix}{segments.SEARCH}"
-    measured = search.finish(index, path, vectors, sentences, None)
-    ArtifactWriter(folder).array(f"{prefix}{segments.MEASURED}", np.array(measured))

@@ -40,7 +40,7 @@ def build_here(
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))
         models = config.load()
-        recipe = Recipe(models, chunking)
+        recipe = Recipe(models, chunking, config.search)
         is_built = vectors is None and recipe.is_built(directory, corpus.digest())
         if force or not is_built:
             checked = None if vectors is None else checked_vectors(vectors, corpus, models.encoder)
@@ -74,5 +74,7 @@ def build_by_spark(
     loader: ModelLoader = config if named else GivenModels(config.load())
     spark_build = SparkBuild.from_options(passages, options, directory, progress, force)
     size = options.items_per_task or PASSAGES_PER_TASK
-    write_with_spark(spark_build, passages, config.columns, config.chunking, loader, size)
+    write_with_spark(
+        spark_build, passages, config.columns, config.chunking, loader, config.search, size
+    )
     return encoder, None if extractor is None else with_names(extractor, config.names)

@@ -8,7 +8,7 @@ Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
 3. segment: entities, sentences, vectors, names and words of each block; models load once per worker
    process.
 4. The stages of `graphagg.rag.indexing.engine`, as tasks.
-5. Metadata and inverted lists (`whole`).
+5. Metadata (`whole`).
 
 One process writes the same files, byte for byte, on machines of one kind.
 """
@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from graphagg.arrays import offsets
 from graphagg.execution.runner import Stats
+from graphagg.nearest.search import SearchType
 from graphagg.progress import silent
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
@@ -57,6 +58,7 @@ def write_with_spark(
     columns: RowConfig,
     chunking: ChunkConfig | None,
     loader: ModelLoader,
+    search: SearchType,
     passages_per_task: int = PASSAGES_PER_TASK,
 ) -> None:
     """Index a corpus by Spark; see `PassageIndex.build` and `records.read_records`.
@@ -64,7 +66,7 @@ def write_with_spark(
     Tasks split long texts, and annotate and encode `passages_per_task` passages each.
     """
     source = PassageInput.from_source(passages, columns)
-    recipe = Recipe(loaded(loader), chunking)
+    recipe = Recipe(loaded(loader), chunking, search)
 
     def write(job: SparkJob, publication: Publication) -> None:
         arrays = BuildArrays(job.blocks, job.arrays, job.version(publication))
@@ -76,7 +78,7 @@ def write_with_spark(
             return
         blocks = _annotate(job, arrays, passages, loader)
         join_passages(job, arrays, passages)
-        counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks)
+        counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks, search)
         write_tables(job, arrays, passages)
         arrays.version.gather(publication.writer)
         sentences = len(arrays.version.map("s0.sentences"))

@@ -50,10 +50,10 @@ def test_products_are_sums_of_integers(seed: int, dimension: int) -> None:
     rng = np.random.default_rng(seed)
     codes, queries = encode(unit(rng, 300, dimension)), Queries(unit(rng, 3, dimension))
     whole = products(codes, queries)
-    np.testing.assert_allclose(whole, decode(codes) @ queries.vectors.T, atol=3e-4)
-    (digits, scales), signed = queries.digits, codes.astype(int) - 128
-    numbers = (digits[:, :3].astype(int) << 7) + digits[:, 3:].astype(int)
-    exact = (signed @ numbers).astype(float) * (scales * step_of(dimension))
+    np.testing.assert_allclose(whole, decode(codes) @ queries.vectors.T, atol=1e-5)
+    integers = (queries.columns * 2**22).astype(int)
+    assert (integers == queries.columns * 2**22).all()
+    exact = (codes.astype(int) - 128) @ integers / 2**22 * step_of(dimension)
     np.testing.assert_array_equal(whole, exact.astype(np.float32))
     order = rng.permutation(300)[:50]
     np.testing.assert_array_equal(products(codes[order], queries), whole[order])

@@ -257,20 +257,20 @@ def test_a_faiss_index_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     corpus = [Passage(f"n{n}", f"Ada saw {n} engines.") for n in range(30)]
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     index = PassageIndex.build(corpus, tmp_path / "idx", **models)
-    write = change_module.write_search
+    write = change_module.index_windows
 
-    def on_a_small_disk(*arguments: Any) -> None:
+    def on_a_small_disk(*arguments: Any, lenient: bool) -> None:
         """The kernel lets a file grow to three hundred bytes."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
         try:
-            write(*arguments)
+            write(*arguments, lenient=lenient)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)
 
-    monkeypatch.setattr(change_module, "write_search", on_a_small_disk)
+    monkeypatch.setattr(change_module, "index_windows", on_a_small_disk)
     index.add([NEW])  # a segment of its own: the index of the others stays as it is
     refused(index, WriteFailed, "what was there before is unchanged", index.compact)
 

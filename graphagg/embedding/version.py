@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -11,29 +10,10 @@ from graphagg.arrays import Array
 from graphagg.checks import one_of
 from graphagg.embedding.config import EmbeddingConfig, Side
 from graphagg.embedding.sparse import normalize_rows
-from graphagg.errors import MissingExtra
 from graphagg.graph.ids import VertexIds, id_rules
+from graphagg.nearest.search import FlatSearch
 from graphagg.store import Artifact
 from graphagg.store.layout import ArrayRule, array
-
-
-class Searcher:
-    """Exact search for the largest inner products with rows `[n, d]`, by FAISS."""
-
-    def __init__(self, rows: Array) -> None:
-        try:
-            import faiss
-        except ImportError:
-            raise MissingExtra("faiss-cpu", "embedding") from None
-        self._rows = len(rows)
-        self._index: Any = faiss.IndexFlatIP(rows.shape[1])
-        self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
-
-    def search(self, query: Array, k: int, without: int | None = None) -> list[tuple[int, float]]:
-        """The k nearest rows and their products, best first, except row `without`."""
-        scores, rows = self._index.search(query[None, :], min(k + 1, self._rows))
-        pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
-        return [pair for pair in pairs if pair[0] != without][:k]
 
 
 class EmbeddingVersion:
@@ -55,7 +35,7 @@ class EmbeddingVersion:
         if self.config.kind != "undirected":
             self.target_vectors = artifact.array("vectors.to")
         self.parts = artifact.array("parts")
-        self._searchers: dict[tuple[Side, bool], Searcher] = {}
+        self._searchers: dict[tuple[Side, bool], FlatSearch] = {}
 
     def side(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side."""
@@ -64,11 +44,13 @@ class EmbeddingVersion:
             (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
         )
 
-    def searcher(self, side: Side, normalized: bool) -> Searcher:
+    def searcher(self, side: Side, normalized: bool) -> FlatSearch:
         """The searcher of a side's vectors; made once."""
         if (side, normalized) not in self._searchers:
             rows = self.side(side)[1]
-            self._searchers[side, normalized] = Searcher(unit_rows(rows) if normalized else rows)
+            self._searchers[side, normalized] = FlatSearch(
+                unit_rows(rows) if normalized else rows, "embedding"
+            )
         return self._searchers[side, normalized]
 
 

@@ -133,19 +133,20 @@ def to_bytes(index: Any) -> Array:
     return content
 
 
-def measured(index: Any, codes: Codes, sentences: Codes, nprobe: int | None) -> Measured:
-    """Set `nprobe` of a whole index of `codes`, and measure it by some `sentences`."""
-    count, near = min(len(sentences), _SENTENCES), min(NEAREST, len(codes))
+def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) -> Measured:
+    """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
+    flat = library().read_index(str(vectors), library().IO_FLAG_MMAP_IFC)
+    count, near = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
     rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
     queries, ivf = rotated(sentences[rows]), _lists_of(index)
-    nearest = _nearest(codes, queries, near)
+    _, nearest = flat.search(queries, near)
     if ivf is not None:
-        wanted = _probes(ivf, codes, queries[::2], nearest[::2]) if nprobe is None else nprobe
+        wanted = _probes(ivf, flat, queries[::2], nearest[::2]) if nprobe is None else nprobe
         ivf.nprobe = min(wanted, ivf.nlist)
     try:
-        every = _selector(np.ones(len(codes), np.bool_))
+        every = _selector(np.ones(flat.ntotal, np.bool_))
         parameters = _parameters(index, every, 0 if ivf is None else ivf.nprobe)
-        _, found = index.search(queries, min(_CANDIDATES, len(codes)), params=parameters)
+        _, found = index.search(queries, min(_CANDIDATES, flat.ntotal), params=parameters)
     except RuntimeError as error:
         raise InvalidParameter(
             f"faiss: this type of index finds nothing under a filter ({_short(error)}); wanted one "
@@ -158,25 +159,26 @@ def measured(index: Any, codes: Codes, sentences: Codes, nprobe: int | None) -> 
     return Measured(candidates, hits / (len(held_out) * near))
 
 
-def _nearest(codes: Codes, queries: Floats, count: int) -> Ints:
-    """The nearest stored vectors of each query, by a scan of all."""
-    faiss = library()
-    heap = faiss.ResultHeap(len(queries), count, keep_max=True)
-    for start in range(0, len(codes), _ADDED):
-        rows = rotated(codes[start : start + _ADDED])
-        scores, ids = faiss.knn(queries, rows, min(count, len(rows)), faiss.METRIC_INNER_PRODUCT)
-        heap.add_result(scores, ids + start)
-    heap.finalize()
-    nearest: Ints = heap.I
-    return nearest
-
-
-def _probes(ivf: Any, codes: Codes, queries: Floats, nearest: Ints) -> int:
+def _probes(ivf: Any, flat: Any, queries: Floats, nearest: Ints) -> int:
     """Number of lists that `TARGET` of the nearest vectors of some queries need."""
-    _, holders = ivf.quantizer.search(rotated(codes[nearest.ravel()]), 1)
+    _, holders = ivf.quantizer.search(flat.reconstruct_batch(nearest.ravel()), 1)
     _, order = ivf.quantizer.search(queries, ivf.nlist)
     needed = np.take_along_axis(np.argsort(order, axis=1), holders.reshape(nearest.shape), axis=1)
     return int(np.quantile(needed, TARGET, method="higher")) + 1
+
+
+class FlatSearch:
+    """Search for the largest inner products with rows `[n, d]` of floats, in memory."""
+
+    def __init__(self, rows: Floats, extra: str) -> None:
+        self._index = library(extra).IndexFlatIP(rows.shape[1])
+        self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
+
+    def search(self, query: Floats, k: int, without: int | None = None) -> list[tuple[int, float]]:
+        """The k nearest rows and their products, best first, except row `without`."""
+        scores, rows = self._index.search(query[None, :], min(k + 1, self._index.ntotal))
+        pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
+        return [pair for pair in pairs if pair[0] != without][:k]
 
 
 class VectorSearch:
@@ -254,8 +256,6 @@ def _parameters(index: Any, selector: Any, nprobe: int) -> Any:
         return faiss.IndexRefineSearchParameters(k_factor=index.k_factor, base_index_params=inner)
     if isinstance(index, faiss.IndexIVF):
         return faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
-    if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch)
     return faiss.SearchParameters(sel=selector)
 
 
@@ -283,8 +283,8 @@ def _on_device(index: Any, device: str) -> Any:
         ) from None
 
 
-@lru_cache(1)
-def library() -> Any:
+@lru_cache(2)
+def library(extra: str = "search") -> Any:
     """FAISS; raises `MissingExtra`, or `PackageConflict` if two packages install it."""
     names = {each.name for each in distributions() if each.name.startswith("faiss")}
     if len(names) > 1:
@@ -295,7 +295,7 @@ def library() -> Any:
     try:
         import faiss
     except ImportError:
-        raise MissingExtra("faiss-cpu", "search") from None
+        raise MissingExtra("faiss-cpu", extra) from None
     return faiss
 
 

@@ -12,6 +12,7 @@ from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.folders import remember_source
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
+from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress
 from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -114,6 +115,7 @@ class PassagesBuild(Build):
     chunking: Chunking = field(default_factory=ChunkConfig)
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
+    search: Annotated[SearchType, "Search for vectors"] = field(default_factory=SearchType)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
     dedup: float | None = None
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
@@ -129,7 +131,9 @@ class PassagesBuild(Build):
         """Models and settings of the index, with some replaced."""
         profile = self.models.profile or installed_profile()
         models = PassageConfig(
-            **vars(self.models) | {"profile": profile}, chunking=self.chunking, columns=self.columns
+            **vars(self.models) | vars(self.search) | {"profile": profile},
+            chunking=self.chunking,
+            columns=self.columns,
         )
         return replace(models, **settings)
 

@@ -56,10 +56,9 @@ def index_windows(
         return stage.save(i, {"index": search.added(arrays.work.map(_TRAINED), codes)})
 
     def merge(_: int) -> None:
-        names = (f"{prefix}{name}" for name in (WINDOWS, SENTENCES))
-        codes, sentences = (map_vectors(arrays.version.path(name)) for name in names)
+        vectors, of_sentences = (arrays.version.path(f"{prefix}{n}") for n in (WINDOWS, SENTENCES))
         index = search.merged(stage.array(i, "index") for i in range(parts))
-        measured = search.measured(index, codes, sentences, kind.nprobe)
+        measured = search.measured(index, vectors, map_vectors(of_sentences), kind.nprobe)
         with arrays.version.written() as folder:
             (folder / f"{prefix}{SEARCH}").write_bytes(search.to_bytes(index).data)
             ArtifactWriter(folder).array(f"{prefix}{MEASURED}", np.array(measured))

@@ -50,12 +50,13 @@ class IndexedCorpus(Index[PassageVersion]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
+        device: str = "cpu",
     ) -> None:
-        self._given = encoder, extractor
+        self._given, self._device = (encoder, extractor), device
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: PassageVersion | None) -> PassageVersion:
-        snapshot = read_snapshot(artifact)
+        snapshot = read_snapshot(artifact, self._device)
         models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
         return PassageVersion(snapshot, models)
 
@@ -114,6 +115,7 @@ class IndexedCorpus(Index[PassageVersion]):
         *,
         encoder: Encoder | str | None = None,
         extractor: EntityExtractor | str | None = None,
+        device: str = "cpu",
         verify: bool = False,
     ) -> Self:
         """Open an index in milliseconds; no model is loaded.
@@ -124,6 +126,8 @@ class IndexedCorpus(Index[PassageVersion]):
             encoder: the encoder of the build, or its name. None: loaded by the recorded name at the
                 first question.
             extractor: likewise.
+            device: where FAISS searches many vectors: `cpu`, `cuda`, `cuda:1`, ... With a filter it
+                always is the CPU. (The encoder has a device of its own.)
             verify: compare the checksums of all files.
 
         Raises:
@@ -138,12 +142,12 @@ class IndexedCorpus(Index[PassageVersion]):
             language = AUTO if recorded.get("language") == AUTO else None
             extractor = extractor_named("standard", extractor, language)
             extractor = with_names(extractor, names_of(recorded))
-        return cls(artifact, encoder, extractor)
+        return cls(artifact, encoder, extractor, device)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle the location and the caller's models; unpickling opens the index."""
         encoder, extractor = self._given
-        reopen = partial(type(self).open, encoder=encoder, extractor=extractor)
+        reopen = partial(type(self).open, encoder=encoder, extractor=extractor, device=self._device)
         return reopen, (self.location,)
 
     def __len__(self) -> int:

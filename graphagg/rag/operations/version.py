@@ -35,7 +35,7 @@ class PassageVersion:
         return self.snapshot.artifact
 
 
-def read_snapshot(artifact: Artifact) -> PassageSnapshot:
+def read_snapshot(artifact: Artifact, device: str = "cpu") -> PassageSnapshot:
     """Read an opened version; raises `UnsupportedFormat` for another revision."""
     revision = artifact.manifest.parameters.get("revision")
     if revision != REVISION:
@@ -43,7 +43,7 @@ def read_snapshot(artifact: Artifact) -> PassageSnapshot:
             f"{artifact.directory}: a passage index of revision {revision}, this graphagg reads "
             f"{REVISION}; build the index again"
         )
-    return PassageSnapshot(artifact)
+    return PassageSnapshot(artifact, device)
 
 
 class IndexModels:

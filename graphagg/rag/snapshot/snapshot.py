@@ -59,11 +59,11 @@ class PassageSnapshot:
 
     is_restricted = False
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, device: str = "cpu") -> None:
         self.artifact = artifact
         check_layout(artifact)
         count = artifact.manifest.counts["segments"]
-        self.corpus = StoredCorpus([Segment.open(artifact, i) for i in range(count)])
+        self.corpus = StoredCorpus([Segment.open(artifact, i, device) for i in range(count)])
         self.tables = [
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)

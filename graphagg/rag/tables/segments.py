@@ -177,7 +177,7 @@ class Segment:
         write_vectors(writer.path(f"{prefix}{SENTENCES}"), self.sentence_vectors)
 
     @classmethod
-    def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
+    def open(cls, artifact: ArrayFolder, segment: int, device: str = "cpu") -> Segment:
         """Map what `save` wrote; raises `CorruptArtifact` where vectors are missing."""
         prefix = segment_prefix(segment)
         sentences = Ragged.open(artifact, f"{prefix}sentences")
@@ -194,9 +194,11 @@ class Segment:
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
             measured = Measured(int(candidates), recall)
-            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows.shape, measured)
+            search = VectorSearch(
+                artifact.path(f"{prefix}{SEARCH}"), windows.shape, measured, device
+            )
         elif len(windows) > nearest.SMALL:
-            search = VectorSearch(path, windows.shape)
+            search = VectorSearch(path, windows.shape, device=device)
         return cls(
             PassageTable.open(artifact, f"{prefix}passages"),
             sentences,

@@ -182,12 +182,12 @@ class FlatSearch:
 
 
 class VectorSearch:
-    """A mapped FAISS index of stored vectors of a `shape` `[n, d]`; on a GPU a copy of it."""
+    """A mapped FAISS index of stored vectors; on a GPU they are copied there."""
 
     def __init__(
         self,
         path: Path,
-        shape: tuple[int, ...],
+        codes: Codes,
         measured: Measured | None = None,
         device: str = "cpu",
     ) -> None:
@@ -197,12 +197,12 @@ class VectorSearch:
         except RuntimeError as error:
             problem = f"FAISS {faiss.__version__} does not read it ({_short(error)})"
             raise damaged(path, problem) from None
-        found, wanted = (index.ntotal, index.d, index.metric_type), (*shape, 0)
+        found, wanted = (index.ntotal, index.d, index.metric_type), (*codes.shape, 0)
         if found != wanted:
             raise damaged(path, f"vectors, components and metric are {found}, wanted {wanted}")
-        self.path, self.index, self.count = path, index, shape[0]
+        self.path, self.index, self.count = path, index, len(codes)
         self.measured = measured or Measured()
-        self._on_device = None if device == "cpu" else _on_device(index, device)
+        self._on_device = None if device == "cpu" else _on_device(index, codes, device)
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
         """Find about the `n` vectors nearest to one query, or all visible ones if there are fewer.
@@ -259,27 +259,35 @@ def _parameters(index: Any, selector: Any, nprobe: int) -> Any:
     return faiss.SearchParameters(sel=selector)
 
 
-def _on_device(index: Any, device: str) -> Any:
-    """A copy of an index on a GPU: `cuda`, or `cuda:1`."""
-    faiss, (_, _, number) = library(), device.partition(":")
+def _on_device(index: Any, codes: Codes, device: str) -> Any:
+    """An index on a GPU (`cuda`, or `cuda:1`): a copy, or all vectors in 16 bits if FAISS has none.
+
+    FAISS has scans of 4-bit codes and graphs on the CPU only.
+    """
+    faiss, (_, _, name) = library(), device.partition(":")
     if not hasattr(faiss, "StandardGpuResources"):
-        raise MissingExtra("faiss-gpu-cu12", "rag-gpu", "in place of faiss-cpu")
-    if int(number or 0) >= faiss.get_num_gpus():
+        raise MissingExtra("faiss-gpu", "rag-gpu", "after: pip uninstall faiss-cpu")
+    number, count = int(name or 0), faiss.get_num_gpus()
+    if number >= count:
         raise InvalidParameter(
-            f"device is {device!r}, and FAISS finds {faiss.get_num_gpus()} GPUs; wanted 'cpu', or "
-            "a driver for the GPU"
+            f"device is {device!r}, and FAISS finds {count} GPUs; wanted 'cpu', or a GPU's driver"
         )
+    options, resources = faiss.GpuClonerOptions(), faiss.StandardGpuResources()
+    has_copy = isinstance(index, (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer))
     try:
-        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), int(number or 0), index)
+        if has_copy:
+            return faiss.index_cpu_to_gpu(resources, number, index, options)
+        options.useFloat16 = True
+        flat = faiss.IndexFlatIP(codes.shape[1])
+        copy = faiss.index_cpu_to_gpu(resources, number, flat, options)
+        for start in range(0, len(codes), _ADDED):
+            copy.add(rotated(codes[start : start + _ADDED]))
+        return copy
     except RuntimeError as error:
-        if "memory" in str(error).lower():
-            raise DeviceOutOfMemory(
-                f"device {device!r} has no room for {index.ntotal:,} vectors; search on the CPU, "
-                "or build the index with a smaller type, such as faiss='IVF4096,PQ48'"
-            ) from None
-        raise InvalidParameter(
-            f"device is {device!r}, where FAISS does not serve this type of index "
-            f"({_short(error)}); search on the CPU, or build it with faiss='IVF4096,SQ8'"
+        raise DeviceOutOfMemory(
+            f"device {device!r} does not take {len(codes):,} vectors ({_short(error)}); open the "
+            "index with device='cpu', or build it with a type that is smaller there, such as "
+            "faiss='IVF4096,SQ8'"
         ) from None
 
 

@@ -193,12 +193,10 @@ class Segment:
         search = None
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
-            measured = Measured(int(candidates), recall)
-            search = VectorSearch(
-                artifact.path(f"{prefix}{SEARCH}"), windows.shape, measured, device
-            )
+            measured, file = Measured(int(candidates), recall), artifact.path(f"{prefix}{SEARCH}")
+            search = VectorSearch(file, windows, measured, device)
         elif len(windows) > nearest.SMALL:
-            search = VectorSearch(path, windows.shape, device=device)
+            search = VectorSearch(path, windows, device=device)
         return cls(
             PassageTable.open(artifact, f"{prefix}passages"),
             sentences,

@@ -52,5 +52,6 @@ ITEMS = {
     "encoding": item(
         "Encoding of passages", "gpu.search", "encoding", "sentence_transformers", "spacy"
     ),
+    "nearest": item("Search for the nearest vectors by FAISS", "gpu.search", "nearest", "faiss"),
     "tests": item("Tests marked gpu", "gpu.equality", "marked_tests", "pytest", "hypothesis"),
 }  # fmt: skip

@@ -1,11 +1,9 @@
-"""`python -m benchmarks.retrieval.nearest FOLDER PASSAGES ...`: similarity at sizes, beside FAISS.
+"""`python -m benchmarks.retrieval.nearest FOLDER PASSAGES ...`: types of FAISS indices at sizes.
 
 Vectors are made by profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. A row
-per way: all vectors one by one, inverted lists, FAISS's HNSW, and its IVF with 8 bits. Each
-answers the questions of 2WikiMultiHopQA: milliseconds of thread CPU, recall@10 against all vectors,
-seconds of CPU to build, and bytes per vector. Then lists under filters that leave a random share of
-the vectors visible. The questions only judge `enough`; the deviations of
-the lists were chosen among seven settings on sets that hold them.
+per type and effort: the questions of 2WikiMultiHopQA, milliseconds of thread CPU with the exact
+comparison of the candidates, recall@10 against all stored vectors, CPU seconds to build, and bytes
+per vector. Then the default under filters that leave a random share of the vectors visible.
 """
 
 from __future__ import annotations
@@ -13,148 +11,136 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
-from graphagg.rag.tables.lists import Lists, labels_of, trained, write_lists
-from graphagg.rag.tables.packed import multiply, pack, query_of, unpack
 
 from benchmarks.measure import cost, percentiles
 from benchmarks.million import copies_of
 from benchmarks.retrieval.corpora import passages_of, questions
+from graphagg.nearest.search import SearchType, VectorSearch, added, measured, to_bytes
+from graphagg.nearest.vectors import Queries, encode, map_vectors, products, write_vectors
 from graphagg.rag.models.by_name import encoder_of
-from graphagg.store.reading import ArrayFolder
 
 _SET, _NEAREST, _ENCODED = "2wiki", 10, 10_000
-_SHARES = (0.5, 0.2, 0.1, 0.05, 0.02)
+_SHARES = (0.5, 0.1, 0.01, 0.001)
+_TYPES = ("IVF{lists},SQ8", "IVF{lists},PQ48x4fs", "IVF{lists},RaBitQfs", "HNSW32,SQ8")
+_PROBED = (16, 4)  # one of so many lists is read
 _EFFORTS = (64, 256, 1024)  # of HNSW
-_PROBED = (16, 64)  # one of so many lists of IVF is read
+_CANDIDATES = (40, 400, 1000)
 
-Search = Callable[[np.ndarray], np.ndarray]
+Search = Callable[[Queries], np.ndarray]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.retrieval.nearest", description=__doc__
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--no-peers", action="store_true")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     faiss.omp_set_num_threads(1)
     encoder = encoder_of("fast")
     asked, _ = encoder.encode_query([q.text for q in questions(_SET, "test", 200)], [])
+    queries = [Queries(vector[None]) for vector in asked]
     for size in chosen.sizes:
-        vectors, sentences = _vectors(chosen.folder, size, encoder)
-        measured(chosen.folder, vectors, sentences, asked, not chosen.no_peers)
+        _measure(chosen.folder, size, encoder, queries, () if chosen.no_peers else _TYPES)
 
 
-def _vectors(folder: Path, size: int, encoder: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Packed vectors of passages, and of every twentieth one's last sentence."""
-    path = folder / f"vectors-{size}.npz"
-    if not path.exists():
+def _vectors(folder: Path, size: int, encoder: Any) -> tuple[Path, np.ndarray]:
+    """A file of the vectors of passages, and those of every twentieth one's last sentence."""
+    path, of_sentences = (folder / f"{name}-{size}.faiss" for name in ("windows", "sentences"))
+    if not of_sentences.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        passages, parts = copies_of(list(passages_of(_SET)), size), []
-        while sum(len(vectors) for vectors, _ in parts) < size:
-            done = sum(len(vectors) for vectors, _ in parts)
+        passages, parts = copies_of(list(passages_of(_SET)), size), list[list[np.ndarray]]()
+        while (done := sum(len(vectors) for vectors, _ in parts)) < size:
             some = list(itertools.islice(passages, min(_ENCODED, size - done)))
             last = [p.text.split(". ")[-1] or p.text for p in some[::20]]
-            parts.append([pack(encoder.encode(t)) for t in ([p.full_text for p in some], last)])
-        whole = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-        np.savez(path, vectors=whole[0], sentences=whole[1])
-    with np.load(path, allow_pickle=False) as stored:
-        return stored["vectors"], stored["sentences"]
+            parts.append([encode(encoder.encode(t)) for t in ([p.full_text for p in some], last)])
+        for file, columns in zip((path, of_sentences), zip(*parts, strict=True), strict=True):
+            write_vectors(file, np.concatenate(columns))
+    return path, map_vectors(of_sentences)
 
 
-def measured(
-    folder: Path, vectors: np.ndarray, sentences: np.ndarray, asked: np.ndarray, peers: bool
+def _measure(
+    folder: Path, size: int, encoder: Any, queries: Sequence[Queries], types: Sequence[str]
 ) -> None:
-    """Print a row for each way, and for each share of the vectors that a filter leaves."""
-    count = len(vectors)
-    products = np.stack([multiply(vectors, query_of(q[None]))[:, 0] for q in asked])
-    print(f"{count:,} vectors, {len(asked)} questions")
-    print("| way | ms p50 / p99 | recall@10 | build, CPU s | bytes per vector |")
+    """Print a row for each type and effort, and for each share that a filter leaves visible."""
+    path, sentences = _vectors(folder, size, encoder)
+    codes, file = map_vectors(path), folder / "index.faiss"
+    exact = np.concatenate([products(codes, query) for query in queries], axis=1).T
+    print(f"{size:,} vectors, {len(queries)} questions")
+    print("| type | ms p50 / p99 | recall@10 | build, CPU s | bytes per vector |")
+    _row("8 bits, all", _by(VectorSearch(path, codes), codes, 40), queries, exact, 0, 1 << 16)
+    for name in (None, *types):
+        kind = SearchType(name and name.format(lists=round(4 * size**0.5)))
 
-    def all_of(question: np.ndarray) -> np.ndarray:
-        return _best(multiply(vectors, query_of(question[None]))[:, 0])
+        def build(kind: SearchType = kind) -> Any:
+            index = faiss.deserialize_index(added(to_bytes(kind.trained(codes)), codes))
+            found = measured(index, path, sentences, None)
+            file.write_bytes(to_bytes(index).data)
+            return found
 
-    _row("all", all_of, asked, products, 0.0, vectors.shape[1])
-    made = folder / f"lists-{count}"
-    made.mkdir(exist_ok=True)
-
-    def build() -> None:
-        centroids = trained(vectors)
-        write_lists(made, "", vectors, sentences, centroids, labels_of(vectors, centroids))
-
-    spent = cost(build).cpu
-    lists = Lists.open(ArrayFolder(made), "")
-    assert lists is not None
-    size = sum(path.stat().st_size for path in made.iterdir()) / count
-    every = np.ones(count, np.bool_)
-    name = f"lists: {lists.probe_budget:,} of them, stored recall {lists.recall:.3f}"
-    _row(name, lambda q: _by_lists(lists, q, every), asked, products, spent, size)
-    for share in _SHARES:
-        mask = np.random.default_rng(1).random(count) < share
-        hidden = np.where(mask, products, -np.inf)
-        search = lambda q, m=mask: _by_lists(lists, q, m)  # noqa: E731
-        _row(f"lists, {share:.0%} visible", search, asked, hidden, spent, size)
-    if peers:
-        _beside(unpack(vectors), asked, products)
-
-
-def _beside(vectors: np.ndarray, asked: np.ndarray, products: np.ndarray) -> None:
-    dimension, metric = vectors.shape[1], faiss.METRIC_INNER_PRODUCT
-    hnsw = faiss.IndexHNSWFlat(dimension, 32, metric)
-    spent = cost(lambda: hnsw.add(vectors)).cpu
-    size = len(faiss.serialize_index(hnsw)) / len(vectors)
-    for effort in _EFFORTS:
-        hnsw.hnsw.efSearch = effort
-        name = f"FAISS HNSW32, efSearch {effort}"
-        _row(name, lambda q: hnsw.search(q[None], _NEAREST)[1][0], asked, products, spent, size)
-    lists = round(4 * len(vectors) ** 0.5)
-    kind = faiss.ScalarQuantizer.QT_8bit
-    flat = faiss.IndexFlatIP(dimension)
-    ivf = faiss.IndexIVFScalarQuantizer(flat, dimension, lists, kind, metric)
-
-    def build() -> None:
-        ivf.train(vectors[:: max(1, len(vectors) // (64 * lists))])
-        ivf.add(vectors)
-
-    spent = cost(build).cpu
-    size = len(faiss.serialize_index(ivf)) / len(vectors)
-    for part in (*_PROBED, 4):
-        ivf.nprobe = max(1, lists // part)
-        name = f"FAISS IVF{lists} SQ8, {ivf.nprobe} lists read"
-        _row(name, lambda q: ivf.search(q[None], _NEAREST)[1][0], asked, products, spent, size)
+        built = cost(build)
+        search, spent = VectorSearch(file, codes, built.result), (built.cpu, file.stat().st_size)
+        ivf, shown = faiss.try_extract_index_ivf(search.index), kind.faiss or "default"
+        candidates = built.result.candidates
+        _row(
+            f"{shown}, {candidates} candidates, stored recall {built.result.recall:.3f}",
+            _by(search, codes, candidates), queries, exact, *spent,
+        )  # fmt: skip
+        efforts = [("efSearch", effort) for effort in _EFFORTS]
+        if ivf:
+            efforts = [("lists", max(1, ivf.nlist // part)) for part in _PROBED]
+        for what, effort in efforts if kind.faiss else ():
+            if ivf:
+                ivf.nprobe = effort
+            else:
+                search.index.hnsw.efSearch = effort
+            for n in _CANDIDATES if "fs" in shown else _CANDIDATES[:1]:
+                title = f"{shown}, {what} {effort}, {n} candidates"
+                _row(title, _by(search, codes, n), queries, exact, *spent)
+        for share in _SHARES if kind.faiss is None else ():
+            mask = np.random.default_rng(1).random(size) < share
+            hidden = np.where(mask, exact, -np.inf)
+            by = _by(search, codes, candidates, mask)
+            _row(f"{shown}, {share:.1%} visible", by, queries, hidden, *spent)
 
 
-def _by_lists(lists: Lists, question: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    windows, products = lists.scan(query_of(question[None]), visible)
-    return windows[_best(products)]
+def _by(search: VectorSearch, codes: np.ndarray, n: int, mask: np.ndarray | None = None) -> Search:
+    def nearest(query: Queries) -> np.ndarray:
+        found = search.nearest(query, n, mask)
+        scores = products(codes[found], query)[:, 0]
+        return found[np.argsort(-scores, kind="stable")[:_NEAREST]]
 
-
-def _best(products: np.ndarray) -> np.ndarray:
-    count = min(_NEAREST, len(products))
-    return np.argpartition(-products, count - 1)[:count]
+    return nearest
 
 
 def _row(
-    name: str, search: Search, asked: np.ndarray, products: np.ndarray, spent: float, size: float
+    name: str,
+    search: Search,
+    queries: Sequence[Queries],
+    exact: np.ndarray,
+    spent: float,
+    size: int,
 ) -> None:
-    """Print a way's row; every question is asked once before."""
-    costs: list[float] = []
-    shares = []
-    for question, exact in zip(asked, products, strict=True):
-        search(question)
-        one = cost(lambda q=question: search(q), time.thread_time)
+    """Print a row; every question is asked once before."""
+    costs, shares = list[float](), list[float]()
+    for query, scores in zip(queries, exact, strict=True):
+        search(query)
+        one = cost(lambda q=query: search(q), time.thread_time)
         costs.append(1000 * one.cpu)
-        nearest = np.partition(exact, -_NEAREST)[-_NEAREST]
-        shares.append(np.mean(exact[one.result] >= nearest))
-    times = percentiles(costs, 2)
-    print(f"| {name} | {times} | {np.mean(shares):.3f} | {spent:.1f} | {size:.0f} |", flush=True)
+        count = min(_NEAREST, int(np.isfinite(scores).sum()))
+        least = np.partition(scores, -count)[-count]
+        shares.append(float(np.sum(scores[one.result] >= least)) / count)
+    times, share = percentiles(costs, 2), min(np.mean(shares), 1.0)
+    print(
+        f"| {name} | {times} | {share:.3f} | {spent:.1f} | {size / len(exact[0]):.0f} |", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import distributions
@@ -209,7 +210,10 @@ class VectorSearch:
 
         `visible` `[n]` masks the vectors that may be found; None: all.
         """
-        vector = query.rotated.astype(np.float32)
+        with _one_thread():
+            return self._nearest(query.rotated.astype(np.float32), n, visible)
+
+    def _nearest(self, vector: Floats, n: int, visible: Mask | None) -> Ints:
         allowed = self.count if visible is None else int(np.count_nonzero(visible))
         n, ivf = min(n, allowed), _lists_of(self.index)
         if not n:
@@ -233,6 +237,18 @@ class VectorSearch:
         if ids.max(initial=0) >= self.count:
             raise damaged(self.path, f"names vector {ids.max()}, wanted below {self.count}")
         return ids[ids >= 0]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Context manager: FAISS uses one thread; for one query more would only wait for each other."""
+    faiss = library()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _selector(visible: Mask | None) -> Any:

@@ -65,7 +65,7 @@ class QuestionScores:
 
     @property
     def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage, or to one from inverted lists."""
+        """The largest similarity to a visible passage, or to one that FAISS finds."""
         if self.is_exact:
             return float(self.similarities.max())
         _, similarities = self.nearest(1)

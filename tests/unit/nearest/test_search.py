@@ -1,0 +1,151 @@
+"""Search by FAISS finds as many visible vectors as there are, and refuses what does not fit."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphagg.errors import CorruptArtifact, InvalidParameter, MissingExtra, PackageConflict
+from graphagg.nearest import search
+from graphagg.nearest.search import (
+    FlatSearch,
+    Measured,
+    SearchType,
+    VectorSearch,
+    added,
+    measured,
+    merged,
+    to_bytes,
+)
+from graphagg.nearest.vectors import Codes, Queries, encode, products, write_vectors
+from tests.unit.nearest.units import unit
+
+KINDS = [None, "IVF8,SQ8", "HNSW8,SQ8", "IVF4,PQ8x4fs,Refine(SQ8)"]
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def opened(folder: Path, codes: Codes, kind: str | None, device: str = "cpu") -> VectorSearch:
+    write_vectors(folder / "v.faiss", codes)
+    index = merged([added(to_bytes(SearchType(kind).trained(codes)), codes)])
+    found = measured(index, folder / "v.faiss", codes[::7], None)
+    (folder / "i.faiss").write_bytes(to_bytes(index).data)
+    return VectorSearch(folder / "i.faiss", codes, found, device)
+
+
+@settings(deadline=None, max_examples=15)
+@given(SEEDS, st.sampled_from(KINDS), st.integers(200, 400))
+def test_as_many_visible_vectors_as_wanted_are_found(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, kind: str | None, count: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    codes, query = encode(unit(rng, count, 16)), Queries(unit(rng, 1, 16))
+    opener = opened(tmp_path_factory.mktemp("s"), codes, kind)
+    assert opener.measured.recall > 0.8 and 1 <= opener.measured.candidates <= count
+    for share in (1.0, 0.5, 0.02, 0.0):
+        visible = rng.random(count) < share
+        for n in (1, 10, count):
+            found = opener.nearest(query, n, visible)
+            assert len({*found.tolist()}) == len(found) and visible[found].all()
+            if kind != "HNSW8,SQ8":  # a graph reaches few of a narrow filter
+                assert len(found) == min(n, np.count_nonzero(visible))
+    exact = products(codes, query)[:, 0]
+    flat = VectorSearch(opener.path.with_name("v.faiss"), codes)
+    best = np.argsort(-exact, kind="stable")[:10]
+    np.testing.assert_allclose(exact[flat.nearest(query, 10)], exact[best], atol=1e-5)
+
+
+@settings(deadline=None, max_examples=10)
+@given(SEEDS, st.sampled_from([None, "IVF8,SQ8"]))
+def test_parts_that_are_merged_hold_what_the_whole_holds(seed: int, kind: str | None) -> None:
+    rng = np.random.default_rng(seed)
+    codes, empty = (
+        encode(unit(rng, 300, 16)),
+        to_bytes(SearchType(kind).trained(encode(unit(rng, 300, 16)))),
+    )
+    cuts = [0, *np.sort(rng.integers(0, 301, 2)).tolist(), 300]
+    parts = [added(empty, codes[a:b]) for a, b in pairwise(cuts)]
+    one, other = merged(parts), merged([added(empty, codes)])
+    queries = unit(rng, 5, 16)
+    for index in (one, other):
+        index.nprobe = index.nlist
+    for left, right in zip(one.search(queries, 300), other.search(queries, 300), strict=True):
+        np.testing.assert_array_equal(np.sort(left), np.sort(right))
+
+
+def test_the_number_of_lists_is_chosen_or_given(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    codes = encode(unit(rng, 2000, 12))
+    write_vectors(tmp_path / "v.faiss", codes)
+    recalls = []
+    for nprobe in (1, None, 99):
+        index = merged([added(to_bytes(SearchType("IVF40,SQ8").trained(codes)), codes)])
+        recalls.append(measured(index, tmp_path / "v.faiss", codes[::10], nprobe).recall)
+        lists = index.nprobe
+        assert lists == {1: 1, 99: 40}.get(nprobe or 0, lists) and 1 <= lists <= 40
+    assert recalls[0] < recalls[1] <= recalls[2] and recalls[1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "nprobe", "message"),
+    [
+        ("Nope", None, r"faiss is 'Nope', which makes no index of 16.*such as 'IVF4096,SQ8'"),
+        ("IVF400,SQ8", None, r"cannot be trained on 200 vectors .*\(400\)"),
+        ("PQ8x4fs", None, "finds nothing under a filter"),
+        (None, 3, r"nprobe is 3, and faiss is None; wanted a type with lists"),
+        ("IVF8,SQ8", 0, "nprobe is 0"),
+    ],
+)
+def test_a_wrong_type(tmp_path: Path, kind: str | None, nprobe: int | None, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        SearchType(kind, nprobe)
+        opened(tmp_path, encode(unit(np.random.default_rng(0), 200, 16)), kind)
+
+
+@pytest.mark.parametrize("harm", ["short", "noise", "metric", "dimension", "count"])
+def test_a_damaged_index_is_named(tmp_path: Path, harm: str) -> None:
+    codes = encode(unit(np.random.default_rng(0), 200, 16))
+    path = opened(tmp_path, codes, None).path
+    if harm == "short":
+        path.write_bytes(path.read_bytes()[:-200])
+    elif harm == "noise":
+        path.write_bytes(b"FAIS" + path.read_bytes()[4:])
+    elif harm == "metric":
+        faiss.write_index(faiss.index_factory(16, "SQ8", faiss.METRIC_L2), str(path))
+    elif harm == "dimension":
+        codes = codes[:, :8]
+    else:
+        codes = codes[:100]
+    with pytest.raises(CorruptArtifact, match=r"i\.faiss: .*build the index again"):
+        VectorSearch(path, codes, Measured())
+
+
+def test_a_gpu_without_its_package(tmp_path: Path) -> None:
+    codes = encode(unit(np.random.default_rng(0), 200, 16))
+    with pytest.raises(MissingExtra, match=r"faiss-gpu.*pip uninstall faiss-cpu"):
+        opened(tmp_path, codes, None, device="cuda")
+
+
+def test_two_packages_of_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [SimpleNamespace(name=name) for name in ("faiss-cpu", "numpy", "faiss-gpu-cu12")]
+    monkeypatch.setattr(search, "distributions", lambda: both)
+    search.library.cache_clear()
+    with pytest.raises(PackageConflict, match="faiss-cpu, faiss-gpu-cu12 all install"):
+        search.library()
+    search.library.cache_clear()
+
+
+@given(SEEDS, st.integers(1, 40), st.integers(1, 12))
+def test_rows_of_floats_are_all_compared(seed: int, count: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, 5)).astype(np.float32)
+    pairs = FlatSearch(rows, "embedding").search(rows[0], k, 0)
+    others = np.delete(rows @ rows[0], 0)
+    np.testing.assert_allclose([s for _, s in pairs], np.sort(others)[::-1][:k], atol=1e-4)
+    assert all(row > 0 for row, _ in pairs)

@@ -76,10 +76,11 @@ class ArtifactWriter:
 
     def array(self, name: str, array: Array) -> None:
         """Write array `name` (without `.npy`)."""
-        with self.path(f"{name}.npy").open("wb") as file:
-            np.lib.format.write_array(
-                file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False
-            )
+        rows = np.ascontiguousarray(array)
+        with self.path(f"{name}.npy").open("wb") as file:  # `numpy.save` overlooks a full disk
+            header = np.lib.format.header_data_from_array_1_0(rows)
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(rows.data if rows.nbytes else b"")
 
     def strings(self, name: str, strings: Iterable[str]) -> None:
         """Write string table `name`."""

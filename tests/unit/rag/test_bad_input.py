@@ -248,7 +248,7 @@ def test_a_write_that_is_cut_short_has_no_error_number(
         file.write(b"\x93NUMPY")
         raise OSError("80 requested and 16 written")
 
-    monkeypatch.setattr(np.lib.format, "write_array", cut)
+    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", cut)
     refused(index, WriteFailed, "80 requested and 16 written", lambda: index.add([NEW]))
 
 

@@ -12,6 +12,7 @@ The recall of other sentences is stored.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -190,7 +191,7 @@ class VectorSearch:
         path: Path,
         codes: Codes,
         measured: Measured | None = None,
-        device: str = "cpu",
+        device: str | None = None,
     ) -> None:
         faiss = library()
         try:
@@ -203,6 +204,7 @@ class VectorSearch:
             raise damaged(path, f"vectors, components and metric are {found}, wanted {wanted}")
         self.path, self.index, self.count = path, index, len(codes)
         self.measured = measured or Measured()
+        device = device or os.environ.get("GRAPHAGG_DEVICE", "cpu")
         self._on_device = None if device == "cpu" else _on_device(index, codes, device)
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:

@@ -50,7 +50,7 @@ class IndexedCorpus(Index[PassageVersion]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
-        device: str = "cpu",
+        device: str | None = None,
     ) -> None:
         self._given, self._device = (encoder, extractor), device
         super().__init__(artifact)
@@ -115,7 +115,7 @@ class IndexedCorpus(Index[PassageVersion]):
         *,
         encoder: Encoder | str | None = None,
         extractor: EntityExtractor | str | None = None,
-        device: str = "cpu",
+        device: str | None = None,
         verify: bool = False,
     ) -> Self:
         """Open an index in milliseconds; no model is loaded.
@@ -127,7 +127,8 @@ class IndexedCorpus(Index[PassageVersion]):
                 first question.
             extractor: likewise.
             device: where FAISS searches many vectors: `cpu`, `cuda`, `cuda:1`, ... With a filter it
-                always is the CPU. (The encoder has a device of its own.)
+                always is the CPU. None: the environment variable GRAPHAGG_DEVICE, else the CPU.
+                (The encoder has a device of its own.)
             verify: compare the checksums of all files.
 
         Raises:

@@ -35,7 +35,7 @@ class PassageVersion:
         return self.snapshot.artifact
 
 
-def read_snapshot(artifact: Artifact, device: str = "cpu") -> PassageSnapshot:
+def read_snapshot(artifact: Artifact, device: str | None = None) -> PassageSnapshot:
     """Read an opened version; raises `UnsupportedFormat` for another revision."""
     revision = artifact.manifest.parameters.get("revision")
     if revision != REVISION:

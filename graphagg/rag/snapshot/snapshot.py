@@ -59,7 +59,7 @@ class PassageSnapshot:
 
     is_restricted = False
 
-    def __init__(self, artifact: Artifact, device: str = "cpu") -> None:
+    def __init__(self, artifact: Artifact, device: str | None = None) -> None:
         self.artifact = artifact
         check_layout(artifact)
         count = artifact.manifest.counts["segments"]

@@ -177,7 +177,7 @@ class Segment:
         write_vectors(writer.path(f"{prefix}{SENTENCES}"), self.sentence_vectors)
 
     @classmethod
-    def open(cls, artifact: ArrayFolder, segment: int, device: str = "cpu") -> Segment:
+    def open(cls, artifact: ArrayFolder, segment: int, device: str | None = None) -> Segment:
         """Map what `save` wrote; raises `CorruptArtifact` where vectors are missing."""
         prefix = segment_prefix(segment)
         sentences = Ragged.open(artifact, f"{prefix}sentences")

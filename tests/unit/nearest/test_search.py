@@ -31,7 +31,7 @@ KINDS = [None, "IVF8,SQ8", "HNSW8,SQ8", "IVF4,PQ8x4fs,Refine(SQ8)"]
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def opened(folder: Path, codes: Codes, kind: str | None, device: str = "cpu") -> VectorSearch:
+def opened(folder: Path, codes: Codes, kind: str | None, device: str | None = None) -> VectorSearch:
     write_vectors(folder / "v.faiss", codes)
     index = merged([added(to_bytes(SearchType(kind).trained(codes)), codes)])
     found = measured(index, folder / "v.faiss", codes[::7], None)

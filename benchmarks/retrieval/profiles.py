@@ -39,7 +39,7 @@ FEW = 150  # questions of which a loss counts only beyond chance
 PARTS = {
     "texts": r"passages\.texts",
     "static table": r"^encoder\.",
-    "vectors": r"windows|\.vectors",
+    "vectors": r"windows|\.faiss|\.search\.",
     "names and mentions": r"^gazetteer|^entities|names\.|found",
     "words": r"^lexicon",
     "links": r"^view",

@@ -80,6 +80,10 @@ class ArrayFolder:
         """The path of data file `name`."""
         return self.folder / name
 
+    def verified(self, name: str) -> Path:
+        """The path of data file `name`, whose content is what was written."""
+        return self.path(name)
+
     def array(self, name: str) -> Array:
         """Array `name` (without `.npy`), memory-mapped read-only."""
         return map_array(self.path(f"{name}.npy"))
@@ -146,13 +150,18 @@ class Artifact(ArrayFolder, Closing):
 
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
-        for name, entry in sorted(self.manifest.files.items()):
-            digest = file_sha256(self.folder / name)
-            if digest != entry.sha256:
-                raise CorruptArtifact(
-                    f"{self.folder / name}: sha256 is {digest}, the manifest says {entry.sha256}; "
-                    "the file was altered: restore it, or build the index again"
-                )
+        for name in sorted(self.manifest.files):
+            self.verified(name)
+
+    def verified(self, name: str) -> Path:
+        """The path of data file `name`, after its checksum was compared."""
+        path, wanted = self.path(name), self.manifest.files[name].sha256
+        if (digest := file_sha256(path)) != wanted:
+            raise CorruptArtifact(
+                f"{path}: sha256 is {digest}, the manifest says {wanted}; "
+                "the file was altered: restore it, or build the index again"
+            )
+        return path
 
     def close(self) -> None:
         """Let writers remove the version; arrays taken from it stay valid."""

@@ -193,7 +193,8 @@ class Segment:
         search = None
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
-            measured, file = Measured(int(candidates), recall), artifact.path(f"{prefix}{SEARCH}")
+            measured = Measured(int(candidates), recall)
+            file = artifact.verified(f"{prefix}{SEARCH}")  # FAISS trusts what it reads
             search = VectorSearch(file, windows, measured, device)
         elif len(windows) > nearest.SMALL:
             search = VectorSearch(path, windows, device=device)

@@ -155,12 +155,12 @@ def checked_order(
     strings = pa.Array.from_buffers(pa.large_binary(), len(names), buffers)
     positions_of_strings = pc.array_sort_indices(strings)  # stable
     ordered = strings.take(positions_of_strings)
-    order = positions_of_strings.to_numpy().astype(np.int64)
-    repeats = np.flatnonzero(pc.equal(ordered[1:], ordered[:-1]).to_numpy(zero_copy_only=False))
+    order = np.from_dlpack(positions_of_strings).astype(np.int64)  # `to_numpy` loads pandas
+    repeats = np.from_dlpack(pc.indices_nonzero(pc.equal(ordered[1:], ordered[:-1])))
     if not len(repeats):
         by_id: Array = row[order[is_passage[order]]].astype(np.int32)
         return by_id
-    at = repeats[order[repeats + 1].argmin()]
+    at = int(repeats[order[repeats + 1].argmin()])
     first, second = order[at : at + 2].tolist()
     name, where = names[second], f"passage {np.count_nonzero(begins[: row[second] + 1]) - 1}"
     for one in (first, second):

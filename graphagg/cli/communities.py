@@ -23,8 +23,9 @@ from graphagg.cli.output.console import (
     progress_report,
 )
 from graphagg.cli.output.results import print_members
-from graphagg.communities.config import Method, check_method
+from graphagg.communities.config import Method, QualityFunction, check_method
 from graphagg.errors import InvalidParameter
+from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def structure(
     Example: graphagg communities structure comm --seed alice --out community.svg
 
     Options:
-        picture: write a picture (.png, .svg), a table (.csv, .parquet, .json) or the similarity
-            graph (.graphml, .gexf).
+        picture: write a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
+            similarity graph (.graphml, .gexf).
         resolution: larger gives more sub-communities.
     """
     community = query.community(directory)
@@ -115,7 +116,7 @@ def structure(
     if picture is not None:
         names = ", ".join(str(name) for name in community.seeds[:5])
         similarity.save(picture, title=f"Community of {names}")
-        err.print(f"wrote {picture}", markup=False)
+        err.print(f"wrote {picture}; a picture shows {similarity.describe()}", markup=False)
     if as_json:
         print_json(similarity.to_json())
         return
@@ -211,7 +212,10 @@ def detect(
     *,
     reading: WeightedReading,
     written: Target = None,
+    kind: GraphKind = "undirected",
+    objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
+    start: Path | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -219,20 +223,28 @@ def detect(
 
     Example: graphagg communities detect edges.csv --out communities.csv
 
+    Example: graphagg communities detect more.csv --start communities.csv --out now.csv
+
     Options:
         edges: edges, as communities build takes them.
+        kind: of edges with a direction, or between elements and sets.
         written: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+        objective: modularity, or cpm: denser inside than the resolution.
         resolution: larger gives more communities; repeat it to compare. None: 1.
+        start: partition to begin from (.csv, .parquet); communities keep their numbers.
     """
     from graphagg.communities import sweep
 
     resolutions = resolution or [1.0]
     if len(resolutions) > 1 and written is not None:
         raise InvalidParameter("--out writes one partition; give one --resolution")
-    partitions = sweep(find_edges(edges), resolutions, random_state=random_state, **vars(reading))
+    partitions = sweep(
+        find_edges(edges), resolutions, kind=kind, objective=objective, start=start,
+        random_state=random_state, **vars(reading),
+    )  # fmt: skip
     if len(partitions) > 1:
         rows = [
-            {"resolution": each, "communities": len(p), "largest": int(p.sizes[0]),
+            {"resolution": each, "communities": len(p), "largest": int(p.sizes.max()),
              "modularity": p.modularity}
             for each, p in partitions.items()
         ]  # fmt: skip
@@ -247,9 +259,10 @@ def detect(
     if as_json:
         print_json(partition.to_json())
         return
-    for note in partition.graph.report.notes():
+    changes = [] if partition.changes is None else partition.changes.describe()
+    for note in [*partition.graph.report.notes(), *changes]:
         err.print(note, markup=False)
-    sizes = partition.sizes.tolist()
+    sizes = sorted(partition.sizes.tolist(), reverse=True)
     listed = ", ".join(f"{size:,}" for size in sizes[:_SIZES])
     more = f" and {len(sizes) - _SIZES:,} smaller" if len(sizes) > _SIZES else ""
     out.print(

@@ -11,6 +11,7 @@ from graphagg.graph.kinds import GraphKind
 
 Kind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
 Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused"]
+QualityFunction = Literal["modularity", "cpm"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 METHODS: tuple[Method, ...] = get_args(Method)
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import detect, sweep
-from graphagg.errors import InvalidParameter
+from graphagg.communities.continued import PartitionChanges
+from graphagg.errors import InvalidParameter, UnreadableFile
 
 EDGES = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 4)).filter(
@@ -51,6 +52,125 @@ def test_a_partition_is_complete_repeatable_and_connected(edges, random, resolut
     assert all(nx.is_connected(graph.subgraph(group)) for group in members)
     expected = nx.community.modularity(graph, members, weight="weight", resolution=resolution)
     assert found.modularity == pytest.approx(expected, abs=1e-6)
+
+
+@settings(deadline=None)
+@given(
+    EDGES, st.sampled_from([0.2, 1.0]), st.sampled_from(["undirected", "directed", "two-mode"]),
+    st.sampled_from(["modularity", "cpm"]),
+)  # fmt: skip
+def test_every_kind_gives_connected_communities_and_its_modularity(
+    edges, resolution, kind, objective
+):
+    if kind == "two-mode":
+        edges = [(f"e{a}", f"s{b}", weight) for a, b, weight in edges]
+    found = detect(edges, kind=kind, objective=objective, resolution=resolution)
+    graph, members = found.to_networkx(), found.communities()
+    plain = graph.to_undirected()
+    assert sorted(v for group in members for v in group) == sorted(graph)
+    assert all(nx.is_connected(plain.subgraph(group)) for group in members)
+    judged = resolution if objective == "modularity" else 1.0
+    if kind == "two-mode":  # an edge begins at a set
+        graph = nx.DiGraph(
+            (a, b, data) if a.startswith("s") else (b, a, data)
+            for a, b, data in graph.edges(data=True)
+        )
+    expected = nx.community.modularity(graph, members, weight="weight", resolution=judged)
+    assert found.modularity == pytest.approx(expected, abs=1e-6)
+
+
+@settings(deadline=None)
+@given(EDGES, st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from(["modularity", "cpm"]))
+def test_a_start_that_is_the_answer_changes_nothing(edges, resolution, objective):
+    before = detect(edges, resolution=resolution, objective=objective)
+    after = detect(edges, resolution=resolution, objective=objective, start=before)
+    assert after.labels.tolist() == before.labels.tolist()
+    assert after.changes == PartitionChanges(0, {}, {}, (), ())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_names_change_nothing(seed):
+    """Weights differ, so that no two vertices have the same surroundings."""
+    draws = np.random.default_rng(seed)
+    pairs = [*nx.gnm_random_graph(60, 240, seed=seed).edges]
+    weights, names = draws.random(len(pairs)), draws.permutation(1_000)
+    edges = [(a, b, w) for (a, b), w in zip(pairs, weights, strict=True)]
+    renamed = [(int(names[a]), int(names[b]), w) for a, b, w in edges]
+    expected = {frozenset(int(names[v]) for v in group) for group in detect(edges).communities()}
+    assert {frozenset(group) for group in detect(renamed).communities()} == expected
+
+
+def test_it_is_as_good_as_the_best_that_is_known():
+    assert detect(nx.karate_club_graph(), weighted=False).modularity == pytest.approx(
+        0.4198, abs=1e-3
+    )
+    ring = nx.ring_of_cliques(30, 5)
+    cliques = {frozenset(range(at, at + 5)) for at in range(0, 150, 5)}
+    found = detect(ring, objective="cpm", resolution=0.5)
+    assert {frozenset(group) for group in found.communities()} == cliques
+    # Chance expects few edges from `b` on, so that directions decide.
+    assert len(detect([("a", "b"), ("c", "d")], kind="directed")) == 2
+
+
+def test_two_mode_communities_hold_sets_and_elements():
+    fans = {"news": [1, 2, 3], "sports": [1, 2, 3], "jazz": [7, 8], "folk": [7, 8]}
+    found = detect(fans, kind="two-mode")
+    assert found.communities() == [["news", "sports", 1, 2, 3], ["folk", "jazz", 7, 8]]
+    table = found.to_pandas()
+    assert table[table.side == "set"].vertex.tolist() == ["folk", "jazz", "news", "sports"]
+    assert table[table.community == 1].vertex.tolist() == ["folk", "jazz", "7", "8"]
+    again = detect(fans | {"polka": [7, 8]}, kind="two-mode", start=found)
+    assert again.changes.moved == 0 and len(again) == 2
+    with pytest.raises(InvalidParameter, match="a set and an element have the same id"):
+        detect([(1, 1), (2, 2)], kind="two-mode").to_networkx()
+
+
+def clique(*members):
+    return [(a, b) for a in members for b in members if a < b]
+
+
+def test_numbers_live_on_and_changes_are_named(tmp_path):
+    first, second, third = clique(*range(6)), clique(*range(10, 15)), clique(*range(20, 24))
+    before = detect(first + second + third)
+    before.save(tmp_path / "before.csv")
+    # The second fell apart, the third is gone, another one is new.
+    now = [*first, *clique(10, 11, 12), *clique(13, 14), *clique(30, 31, 32)]
+    for start in (before, tmp_path / "before.csv", before.to_pandas(), before_mapping(before)):
+        after = detect(now, start=start)
+        assert dict(zip(after.vertices, after.labels.tolist(), strict=True)) == {
+            **dict.fromkeys(range(6), 0), **dict.fromkeys((10, 11, 12), 1),
+            **dict.fromkeys((13, 14), 4), **dict.fromkeys((30, 31, 32), 3),
+        }  # fmt: skip
+        assert after.changes == PartitionChanges(2, {4: 1}, {}, (3,), (2,))
+    assert after.numbers.tolist() == [0, 1, 3, 4] and after.sizes.tolist() == [6, 3, 3, 2]
+    assert after.communities()[3] == [13, 14]
+    assert detect(clique(0, 1, 2, 20, 21), start={0: 5, 1: 5, 2: 5, 20: 9, 21: 9}).changes == (
+        PartitionChanges(2, {}, {9: 5}, (), ())
+    )
+
+
+def before_mapping(partition):
+    return dict(zip(partition.vertices, partition.labels.tolist(), strict=True))
+
+
+def test_bad_starts(tmp_path):
+    (tmp_path / "x.csv").write_text("vertex,group\n1,0\n", encoding="utf-8")
+    (tmp_path / "text.csv").write_text("vertex,community\n1,red\n", encoding="utf-8")
+    (tmp_path / "twice.csv").write_text("vertex,community\n1,0\n1,2\n", encoding="utf-8")
+    for start, said in (
+        (tmp_path / "x.csv", "wanted 'vertex' and 'community'"),
+        (tmp_path / "text.csv", "communities are string"),
+        (tmp_path / "twice.csv", "a vertex is in two communities"),
+        (tmp_path / "x.json", "suffix '.json'"),
+        ({1: -1}, "community -1"),
+        (7, "start is a int"),
+    ):
+        with pytest.raises(InvalidParameter, match=said):
+            detect([(1, 2)], start=start)
+    with pytest.raises(UnreadableFile, match=r"none\.csv"):
+        detect([(1, 2)], start=tmp_path / "none.csv")
+    with pytest.raises(InvalidParameter, match="objective is 'x'"):
+        detect([(1, 2)], objective="x")
 
 
 def test_planted_communities_and_weights():

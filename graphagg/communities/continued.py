@@ -1,0 +1,155 @@
+"""From one partition to the next: the start is read, numbers live on, and changes are named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphagg.arrays import Ints
+from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.fields import Brief
+from graphagg.graph.ids import VertexIds
+from graphagg.store.strings import StringTable
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_ADVICE = "give a partition, its .csv or .parquet file, a table, or {vertex: community}"
+
+
+@dataclass(frozen=True, repr=False)
+class PartitionChanges(Brief):
+    """What became of the communities of a start.
+
+    A community keeps its number in the one that holds most of it, if it is also most of what came
+    together there. Each other community of the start has merged or went, each other new one was
+    split off or came.
+
+    Attributes:
+        moved: vertices of the start whose community has another number now.
+        split: new number -> number of the community that most of its vertices were in.
+        merged: number of a community of the start -> number that most of its vertices have now.
+        came: new numbers of which most vertices are new.
+        went: numbers of communities of the start of which no vertex is left.
+
+    Examples:
+        >>> PartitionChanges(2, {}, {3: 1}, (), ()).describe()
+        ['community 3 merged into 1', 'vertices with another number: 2']
+    """
+
+    moved: int
+    split: dict[int, int]
+    merged: dict[int, int]
+    came: tuple[int, ...]
+    went: tuple[int, ...]
+
+    def describe(self) -> list[str]:
+        """Say what changed, a line each."""
+        lines = [f"community {new} split off {old}" for new, old in self.split.items()]
+        lines += [f"community {old} merged into {new}" for old, new in self.merged.items()]
+        lines += [f"community {new} came" for new in self.came]
+        lines += [f"community {old} went" for old in self.went]
+        return [*lines, f"vertices with another number: {self.moved:,}"]
+
+
+def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints]:
+    """The community in `start` of each vertex, `[n]`, -1 if it has none; and all its numbers."""
+    table = _as_table(start)
+    ids, numbers = table["vertex"].to_pylist(), table["community"].to_numpy().astype(np.int64)
+    if len(numbers) and int(numbers.min()) < 0:
+        raise InvalidParameter(f"start: community {numbers.min()}, wanted numbers from 0")
+    of = table["side"].to_pylist() if len(sides) > 1 and "side" in table.column_names else None
+    labels = []
+    for side, vertices in sides.items():
+        mine = np.arange(len(ids)) if of is None else np.flatnonzero([s == side for s in of])
+        found = vertices.positions(_unsorted([ids[i] for i in mine], vertices.is_integer))
+        if len(np.unique(found[found >= 0])) < np.count_nonzero(found >= 0):
+            raise InvalidParameter("start: a vertex is in two communities, wanted one row each")
+        label = np.full(len(vertices), -1, np.int64)
+        label[found[found >= 0]] = numbers[mine[found >= 0]]
+        labels.append(label)
+    return np.concatenate(labels), np.unique(numbers)
+
+
+def _as_table(start: Any) -> pyarrow.Table:
+    """A start as a table with the columns `vertex` and `community`."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    if isinstance(start, Mapping):
+        start = pa.table({"vertex": list(start), "community": list(start.values())})
+    elif isinstance(start, str | os.PathLike):
+        path = Path(start)
+        if path.suffix not in (".csv", ".parquet"):
+            raise InvalidParameter(f"start: suffix {path.suffix!r}, wanted .csv or .parquet")
+        try:
+            text = csv.ConvertOptions(column_types={"vertex": pa.string()})
+            start = (
+                csv.read_csv(path, convert_options=text)
+                if path.suffix == ".csv"
+                else parquet.read_table(path)
+            )
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UnreadableFile(f"{path}: {error}") from None
+    elif hasattr(start, "to_arrow"):  # a partition
+        start = start.to_arrow()
+    elif not isinstance(start, pa.Table) and hasattr(start, "__arrow_c_stream__"):
+        start = pa.table(start)
+    if not isinstance(start, pa.Table):
+        raise InvalidParameter(f"start is a {type(start).__name__}; {_ADVICE}")
+    if not {"vertex", "community"} <= set(start.column_names):
+        raise InvalidParameter(
+            f"start has the columns {start.column_names}, wanted 'vertex' and 'community'"
+        )
+    kind = start["community"].type
+    if not pa.types.is_integer(kind) or start["community"].null_count:
+        raise InvalidParameter(f"start: communities are {kind}, wanted a number in each row")
+    return start
+
+
+def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
+    """Ids as a table, in the order given; in a graph of integers -1 for what is none."""
+    if not integers:
+        return VertexIds(StringTable.pack_bytes(str(name).encode() for name in ids))
+    whole = [int(v) if isinstance(v, int) or str(v).isdecimal() else -1 for v in ids]
+    return VertexIds(np.array(whole, dtype=np.int64))
+
+
+def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, PartitionChanges]:
+    """Give communities `[n]` the numbers of a start, where they live on; others get new ones."""
+    known = before >= 0
+    width = 1 + int(labels.max(initial=0))
+    pairs, shared = np.unique(
+        np.searchsorted(numbers, before[known]) * width + labels[known], return_counts=True
+    )
+    old, new = numbers[pairs // width], pairs % width
+    number: dict[int, int] = {}
+    heirs: dict[int, int] = {}  # by number of the start, the community with most of its vertices
+    origins: dict[int, int] = {}
+    for i in np.lexsort((new, old, -shared)).tolist():
+        a, b = int(old[i]), int(new[i])
+        first = a not in heirs, b not in origins
+        heirs.setdefault(a, b)
+        origins.setdefault(b, a)
+        if all(first):
+            number[b] = a
+    sizes = np.bincount(labels)
+    stay = np.bincount(labels[known], minlength=len(sizes))
+    fresh = [b for b in range(len(sizes)) if b not in number]
+    unused = 1 + int(numbers.max(initial=-1))
+    number |= {b: unused + i for i, b in enumerate(fresh)}
+    result = np.array([number[b] for b in range(len(sizes))], dtype=np.int64)[labels]
+    came = [b for b in fresh if 2 * stay[b] <= sizes[b]]
+    lost = [a for a in numbers.tolist() if a not in number.values()]
+    return result, PartitionChanges(
+        moved=int(np.count_nonzero(known & (before != result))),
+        split={number[b]: origins[b] for b in fresh if b not in came},
+        merged={a: number[heirs[a]] for a in lost if a in heirs},
+        came=tuple(number[b] for b in came),
+        went=tuple(a for a in lost if a not in heirs),
+    )

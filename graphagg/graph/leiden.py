@@ -1,0 +1,357 @@
+"""Leiden (Traag, Waltman and van Eck, 2019): partitions whose communities are connected.
+
+An iteration moves vertices to better communities until none is left (the paper's fast local move),
+refines each community into well connected parts, and goes on with the parts as vertices. The gain
+of joining vertex or part v to community C is
+
+    w(v, C) - gamma (out(v) in(C) + in(v) out(C)),
+
+where w is the weight between them in both directions. The masses `out` and `in`, `[n, 2]`, are
+degrees for modularity, so that the same kernels do undirected, directed (Leicht and Newman, 2008)
+and two-mode graphs (Barber, 2007), and numbers of vertices for the constant Potts model.
+
+Departures: parts are joined where the gain is largest, not at random. Vertices are visited in the
+order of a hash of their surroundings: it depends on the structure of the graph alone, so that other
+names or another order of edges change nothing, but for vertices whose surroundings are the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints
+from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
+
+ITERATIONS = 3
+"""Iterations without a start."""
+TOLERANCE = 0.001
+"""Modularity that may be lost for a start to be kept: then vertices move one by one alone."""
+_ROUNDS = 3
+"""Steps from a vertex that its hash covers."""
+_SLACK = 1e-9
+"""Least gain of a move, as a share of the mean weight: smaller ones are errors of rounding."""
+
+Rows = tuple[Ints, Array, Doubles]
+"""Symmetric compressed rows, as kernels take them: offsets, columns, weights."""
+
+
+def leiden(
+    adjacency: Csr,
+    masses: Doubles,
+    gamma: float,
+    *,
+    iterations: int = ITERATIONS,
+    random_state: int = 0,
+    start: Array | None = None,
+) -> Array:
+    """Find the communities `[n]` of a symmetric graph with positive float64 weights.
+
+    Each community is connected, and no vertex gains by a move to another one, so that a start which
+    is a result stays as it is. In another start vertices move one by one, unless an iteration gains
+    more than `TOLERANCE`.
+
+    Examples:
+        >>> graph = Csr(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.ones(2), 2)
+        >>> leiden(graph, np.ones((2, 2)), 0.25).tolist()
+        [0, 0]
+    """
+    given, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
+    keys = _surroundings(*given, weights.view(np.uint64), _ROUNDS, random_state)
+    order = np.argsort(keys, kind="stable")
+    position = np.empty(len(order), np.int32)
+    position[order] = np.arange(len(order), dtype=np.int32)
+    graph, masses = _renumbered(*given, weights, order, position), masses[order]
+    slack = _SLACK * float(weights.mean()) if len(weights) else 0.0
+    if start is None:
+        labels = np.arange(len(order), dtype=np.int32)
+        for _ in range(iterations):
+            labels = _iteration(graph, masses, labels, gamma, slack)
+        return _settled(graph, masses, labels, gamma, slack)[0][position]
+    labels = np.unique(start[order], return_inverse=True)[1].astype(np.int32)
+    kept, changed = _settled(graph, masses, labels, gamma, slack)
+    if not changed:
+        return kept[position]
+    labels = _iteration(graph, masses, kept.copy(), gamma, slack)
+    labels, _ = _settled(graph, masses, labels, gamma, slack)
+    gain = _quality(graph, masses, labels, gamma) - _quality(graph, masses, kept, gamma)
+    return (labels if 2 * gain > TOLERANCE * float(weights.sum()) else kept)[position]
+
+
+def _settled(
+    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
+) -> tuple[Array, bool]:
+    """Move vertices and cut what falls apart, until a look at all vertices changes nothing.
+
+    Also returns whether anything changed. Overwrites `labels`.
+    """
+    changed = False
+    while True:
+        labels, count, moves = _move(graph, masses, labels, gamma, slack)
+        labels, pieces = _connected(graph, labels)
+        if not moves and pieces == count:
+            return labels, changed
+        changed = True
+
+
+def _iteration(graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float) -> Array:
+    """One iteration of Leiden, level by level."""
+    part = np.arange(len(labels), dtype=np.int32)
+    while True:
+        labels, count, _ = _move(graph, masses, labels, gamma, slack)
+        if count == len(labels):
+            return labels[part]
+        parts, size = _refine(graph, masses, labels, gamma, slack)
+        if size == len(parts):
+            parts, size = labels, count
+        part = parts[part]
+        graph, masses, labels = _aggregate(graph, masses, labels, parts, size)
+
+
+@kernel(small=True)
+def _mixed(z: np.uint64) -> np.uint64:
+    """The finalizer of splitmix64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel(small=True)
+def _surroundings(indptr: Ints, indices: Array, bits: Array, rounds: int, seed: int) -> Array:
+    """Hash what is around each vertex; sums of hashes do not depend on an order."""
+    keys = np.full(len(indptr) - 1, _mixed(np.uint64(seed + 1)), np.uint64)
+    for _ in range(rounds):
+        old = keys.copy()
+        for v in range(len(keys)):
+            total = _mixed(old[v])
+            for i in range(indptr[v], indptr[v + 1]):
+                total += _mixed(old[indices[i]] + bits[i])
+            keys[v] = _mixed(total)
+    return keys
+
+
+@kernel(small=True)
+def _renumbered(
+    indptr: Ints, indices: Array, weights: Doubles, order: Ints, position: Array
+) -> Rows:
+    """The graph with vertex `order[i]` as number i; the columns of each row ascend."""
+    starts = np.zeros(len(order) + 1, np.int64)
+    for v in range(len(order)):
+        starts[v + 1] = starts[v] + indptr[order[v] + 1] - indptr[order[v]]
+    ends = starts[:-1].copy()
+    columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
+    for v in range(len(order)):  # the graph is symmetric: v goes into the row of each neighbor
+        for i in range(indptr[order[v]], indptr[order[v] + 1]):
+            u = position[indices[i]]
+            columns[ends[u]], values[ends[u]] = v, weights[i]
+            ends[u] += 1
+    return starts, columns, values
+
+
+@kernel(small=True)
+def _numbered(labels: Array) -> tuple[Array, int]:
+    """Number labels from 0 by their first vertex; also returns how many there are."""
+    largest = -1
+    for label in labels:
+        largest = max(largest, label)
+    number, count = np.full(largest + 1, -1, np.int32), 0
+    result = np.empty(len(labels), np.int32)
+    for v in range(len(labels)):
+        if number[labels[v]] < 0:
+            number[labels[v]] = count
+            count += 1
+        result[v] = number[labels[v]]
+    return result, count
+
+
+@kernel(small=True)
+def _connected(graph: Rows, labels: Array) -> tuple[Array, int]:
+    """The connected components of the communities, and how many there are."""
+    indptr, indices, _ = graph
+    pieces, stack, count = np.full(len(labels), -1, np.int32), np.empty(len(labels), np.int32), 0
+    for first in range(len(labels)):
+        if pieces[first] >= 0:
+            continue
+        pieces[first], stack[0], waiting = count, first, 1
+        while waiting > 0:
+            waiting -= 1
+            v = stack[waiting]
+            for u in indices[indptr[v] : indptr[v + 1]]:
+                if pieces[u] < 0 and labels[u] == labels[v]:
+                    pieces[u], stack[waiting] = count, u
+                    waiting += 1
+        count += 1
+    return pieces, count
+
+
+@kernel(small=True)
+def _quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
+    """What moves raise: the weight inside communities, less what is expected there."""
+    indptr, indices, weights = graph
+    totals, quality = _totals(masses, labels), 0.0
+    for v in range(len(labels)):
+        for i in range(indptr[v], indptr[v + 1]):
+            if labels[indices[i]] == labels[v]:
+                quality += weights[i] / 2.0
+        quality -= gamma * totals[v, 0] * totals[v, 1]
+    return quality
+
+
+@kernel(small=True)
+def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> int:
+    """Add up the weights from `v` to each group next to it; returns how many groups there are."""
+    indptr, indices, weights = graph
+    count = 0
+    for i in range(indptr[v], indptr[v + 1]):
+        group = groups[indices[i]]
+        if to[group] == 0.0:
+            touched[count] = group
+            count += 1
+        to[group] += weights[i]
+    return count
+
+
+@kernel(small=True)
+def _totals(masses: Doubles, labels: Array) -> Doubles:
+    """The masses of the communities, `[n, 2]`."""
+    totals = np.zeros(masses.shape)
+    for v in range(len(labels)):
+        for side in range(2):
+            totals[labels[v], side] += masses[v, side]
+    return totals
+
+
+@kernel(small=True)
+def _move(
+    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
+) -> tuple[Array, int, int]:
+    """Move vertices to better communities, while neighbors move.
+
+    Returns the communities, and the numbers of them and of moves. Overwrites `labels`.
+    """
+    indptr, indices, _ = graph
+    n = len(labels)
+    totals, sizes = _totals(masses, labels), np.zeros(n, np.int32)
+    for label in labels:
+        sizes[label] += 1
+    empty = np.zeros(n, np.int64)  # a stack of the numbers that no community has
+    unused = np.flatnonzero(sizes == 0)
+    empties = len(unused)
+    empty[:empties] = unused
+    queue, queued = np.arange(n).astype(np.int32), np.ones(n, np.bool_)
+    head, waiting, moves = 0, n, 0
+    to, touched = np.zeros(n), np.empty(n, np.int32)
+    while waiting > 0:
+        v = queue[head]
+        head = (head + 1) % n
+        waiting -= 1
+        queued[v] = False
+        own = labels[v]
+        out, into = masses[v, 0], masses[v, 1]
+        totals[own, 0] -= out
+        totals[own, 1] -= into
+        count = _tally(graph, v, labels, to, touched)
+        best = _best(own, gamma * out, gamma * into, totals, to, touched[:count], slack)
+        if best < 0:
+            best = own if sizes[own] == 1 else empty[empties - 1]
+        totals[best, 0] += out
+        totals[best, 1] += into
+        if best == own:
+            continue
+        labels[v] = best
+        moves += 1
+        empties -= sizes[best] == 0
+        sizes[best] += 1
+        sizes[own] -= 1
+        if sizes[own] == 0:
+            empty[empties] = own
+            empties += 1
+        for i in range(indptr[v], indptr[v + 1]):
+            u = indices[i]
+            if not queued[u] and labels[u] != best:
+                queued[u], queue[(head + waiting) % n] = True, u
+                waiting += 1
+    return *_numbered(labels), moves
+
+
+@kernel(small=True)
+def _best(
+    own: int, out: float, into: float, totals: Doubles, to: Doubles, touched: Array, slack: float
+) -> int:
+    """The community with the largest gain, `own` among equals; -1 if all lose. Clears `to`."""
+    best, most = own, to[own] - out * totals[own, 1] - into * totals[own, 0] + slack
+    for c in touched:
+        gain = to[c] - out * totals[c, 1] - into * totals[c, 0]
+        if gain > most and c != own:
+            best, most = c, gain
+        to[c] = 0.0
+    return best if most >= 0.0 else -1
+
+
+@kernel(small=True)
+def _expected(mass: Doubles, part: int, totals: Doubles, community: int) -> float:
+    """The product of the masses of a part and of the rest of its community."""
+    out, into = mass[part, 0], mass[part, 1]
+    product: float = out * (totals[community, 1] - into) + into * (totals[community, 0] - out)
+    return product
+
+
+@kernel(small=True)
+def _refine(
+    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
+) -> tuple[Array, int]:
+    """Split each community into connected parts, each well connected with the rest of it."""
+    n = len(labels)
+    indptr, indices, weights = graph
+    totals, mass = _totals(masses, labels), masses.copy()
+    rest = np.zeros(n)  # weight between a part and the rest of its community
+    for v in range(n):
+        for i in range(indptr[v], indptr[v + 1]):
+            rest[v] += weights[i] if labels[indices[i]] == labels[v] else 0.0
+    # A part has the number of its first vertex.
+    parts, alone = np.arange(n).astype(np.int32), np.ones(n, np.bool_)
+    to, touched = np.zeros(n), np.empty(n, np.int32)
+    for v in range(n):
+        if not alone[v] or rest[v] < gamma * _expected(mass, v, totals, labels[v]):
+            continue
+        out, into = gamma * masses[v, 0], gamma * masses[v, 1]
+        best, most, joined = v, slack, 0.0
+        for c in touched[: _tally(graph, v, parts, to, touched)]:
+            gain = to[c] - out * mass[c, 1] - into * mass[c, 0]
+            if gain > most and labels[c] == labels[v]:
+                if rest[c] >= gamma * _expected(mass, c, totals, labels[v]):
+                    best, most, joined = c, gain, to[c]
+            to[c] = 0.0
+        if best != v:
+            parts[v], alone[best] = best, False
+            for side in range(2):
+                mass[best, side] += masses[v, side]
+            rest[best] += rest[v] - 2.0 * joined
+    return _numbered(parts)
+
+
+@kernel(small=True)
+def _aggregate(
+    graph: Rows, masses: Doubles, labels: Array, parts: Array, size: int
+) -> tuple[Rows, Doubles, Array]:
+    """The graph of the parts, without loops; their masses, and the community of each."""
+    indptr, indices, weights = graph
+    community = np.empty(size, np.int32)
+    community[parts] = labels
+    mass = _totals(masses, parts)[:size].copy()
+    members = np.argsort(parts, kind="mergesort")
+    starts = np.zeros(size + 1, np.int64)
+    columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
+    place, at = np.full(size, -1, np.int64), 0
+    for v in members:
+        begin = starts[parts[v]]  # of the row of the part, which goes on
+        for i in range(indptr[v], indptr[v + 1]):
+            c = parts[indices[i]]
+            if c == parts[v]:
+                continue
+            if place[c] < begin:
+                place[c], columns[at], values[at] = at, c, 0.0
+                at += 1
+            values[place[c]] += weights[i]
+        starts[parts[v] + 1] = at
+    return (starts, columns[:at].copy(), values[:at].copy()), mass, community

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints, Mask, distinct
-from graphagg.errors import InvalidGraph, UnknownVertex
+from graphagg.errors import InvalidGraph, MissingExtra, UnknownVertex
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
 
 VertexId = int | str
 
-_COMPARED = 200  # ids on each side in the order that `closest` compares a string with
+_COMPARED = 200
+"""Ids on each side in the order that `closest` compares a string with."""
+_LIKELY = 20_000
+"""Ids that share half of it, at most."""
 _DIGITS = len(str(2**63 - 1))
 
 
@@ -111,15 +113,12 @@ class VertexIds(Sequence[VertexId]):
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """The ids most like an unknown one: by value, or by spelling.
 
-        A string is compared with its neighbors in the order, whatever the number of ids.
+        An id that is one letter away is found at any size: half of its letters are the same.
         """
         if not len(self):
             return []
         if isinstance(self.table, StringTable):
-            text = str(vertex)
-            position = self.table.place_sorted(text.encode("utf-8", "replace"))
-            names = self.table[max(0, position - _COMPARED) : position + _COMPARED]
-            return [*get_close_matches(text, names, count, 0.0)]
+            return [*_closest_strings(self.table, str(vertex), count)]
         try:
             value = int(str(vertex))
         except ValueError:
@@ -258,6 +257,36 @@ def sorted_strings(columns: Sequence[Any]) -> tuple[StringTable, Any]:
     _, starts, data = ordered.buffers()
     bounds = np.frombuffer(starts, dtype=np.int64)[: len(ordered) + 1]
     return StringTable(np.frombuffer(data, dtype=np.uint8)[: bounds[-1]], bounds), ordered
+
+
+def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
+    """The strings most like `text`: of the fewest edits, then by the share of equal letters."""
+    import pyarrow.compute as pc
+
+    try:
+        from rapidfuzz import distance, fuzz
+    except ImportError:
+        raise MissingExtra("rapidfuzz", "communities") from None
+    # One edit, or two exchanged letters, leave the letters before or after them as they are.
+    half = len(text) // 2
+    first, last = (
+        part.encode("utf-8", "replace") for part in (text[: max(half - 1, 0)], text[half:])
+    )
+    place = table.place_sorted(text.encode("utf-8", "replace"))
+    low, high = table.place_sorted(first), table.place_sorted(first + b"\xff")
+    likely = np.asarray(pc.ends_with(_as_arrow(table), last))
+    likely[low:high] = True
+    edited = abs(np.diff(table.offsets) - len(text.encode("utf-8", "replace"))) <= 4
+    rows = np.flatnonzero(likely & edited)[:_LIKELY]
+    rows = np.union1d(
+        rows, np.arange(max(0, place - _COMPARED), min(place + _COMPARED, len(table)))
+    )
+    names = [table[int(row)] for row in rows]
+
+    def order(name: str) -> tuple[int, float]:
+        return distance.OSA.distance(text, name, score_cutoff=2), -fuzz.ratio(text, name)
+
+    return sorted(names, key=order)[:count]
 
 
 def _as_arrow(table: Any) -> Any:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from graphagg.errors import InvalidGraph
+from graphagg.errors import InvalidGraph, UnknownVertex
 from graphagg.graph import VertexIds
 
 
@@ -27,6 +27,19 @@ def test_find_and_closest_strings():
     assert ids.find(3) is None
     assert ids.closest("Cosete", 1) == ["Cosette"]
     assert ids.closest("cafe", 1) == ["café"]
+
+
+@pytest.mark.parametrize(
+    "typed", ["pytho3-numpy", "pyhton3-numpy", "python3-numpx", "xpython3-numpy"]
+)
+def test_a_name_one_letter_away_is_found_among_many(typed):
+    """Thousands of names stand between it and its place in the order."""
+    others = [f"py{letter}{i:04}-numpy" for letter in "athizo" for i in range(1_000)]
+    ids = VertexIds.of(["python3-numpy", *others, *(f"python{i}-doc" for i in range(5_000))])
+    assert ids.closest(typed, 1) == ["python3-numpy"]
+    assert VertexIds.of(["b", "a" * 50]).closest("", 5) == ["b", "a" * 50]
+    with pytest.raises(UnknownVertex, match=r"'gmip' is not .* closest ids are 'gimp'"):
+        VertexIds.of(["gimp", "gnome", "zip"]).known("gmip")
 
 
 def test_positions_and_union():

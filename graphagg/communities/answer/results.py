@@ -38,6 +38,7 @@ REASON_WORK = 50_000
 """Element look-ups of the reasons; shared elements beyond are not counted."""
 _SHOWN = 5  # members that a printed community names
 _EXAMPLES = 3  # shared elements that a reason names
+_HUB = 1_000  # neighbors from which on a seed is a hub
 
 
 @dataclass(frozen=True, repr=False)
@@ -263,10 +264,23 @@ def answer(
         members=_members(snapshot, seeds, ranking, best),
         method=method,
         plan=ranking.plan,
-        notes=(*ranking.notes, *notes),
+        notes=(*ranking.notes, *notes, *_hub_notes(snapshot, seeds, ranking.scores[best])),
         conductance=conductance,
         _snapshot=snapshot,
     )
+
+
+def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list[str]:
+    """Say so where the neighbors of a hub cannot be told apart."""
+    same = int(np.count_nonzero(scores == scores[-1])) if len(scores) else 0
+    degrees = snapshot.neighborhoods.degrees(seeds)
+    if same < 2 or degrees.max() < _HUB:
+        return []
+    hub, degree = snapshot.vertices[int(seeds[degrees.argmax()])], int(degrees.max())
+    return [
+        f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: their "
+        "order is that of ids; add seeds, or take the method agglomerative"
+    ]
 
 
 def _members(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.checks import number
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.snapshot import CommunitySnapshot
@@ -39,8 +39,11 @@ if TYPE_CHECKING:
 MOST_VERTICES = 2_000
 """Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
-_ALL_NAMED = 60
-"""Most vertices of a picture that names them all; a larger one names the seeds alone."""
+MOST_EDGES = 400
+"""Most pairs of a picture."""
+_MOST_NAMES = 300
+"""Most vertices whose name a picture tries to place: what is left has no room."""
+_PICTURES = (".png", ".svg", ".pdf")
 _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
 
@@ -110,9 +113,9 @@ class CommunityStructure(Brief):
         )
 
     def save(self, path: str | os.PathLike[str], *, title: str = "") -> None:
-        """Write a picture (.png, .svg), a table (.csv, .parquet), .json, .graphml or .gexf."""
+        """Write a picture (.png, .svg, .pdf), table (.csv, .parquet), .json, .graphml or .gexf."""
         pictures: dict[str, Writer] = dict.fromkeys(
-            (".png", ".svg"), lambda partial: self.draw(partial, title=title)
+            _PICTURES, lambda partial: self.draw(partial, title=title)
         )
         writers = pictures | table_writers(self.to_arrow) | json_writer(self.to_json)
         save(path, writers | graph_writers(self._plain_graph))
@@ -124,43 +127,60 @@ class CommunityStructure(Brief):
             attributes["x"], attributes["y"] = attributes.pop("pos")
         return graph
 
-    def draw(self, path: str | os.PathLike[str], *, title: str = "", most_edges: int = 400) -> None:
-        """Write a picture (.png, .svg) with the `most_edges` most similar pairs.
+    def drawn(self, most_edges: int = MOST_EDGES) -> Ints:
+        """The numbers of the pairs in a picture.
 
-        Edges of the graph are solid and dark, other similar pairs dotted and light.
+        Edges of the graph at a seed come first, then its other edges, then pairs that are only
+        alike; of each the most similar.
+        """
+        others = ~(self.in_graph & (self.edges < self.seeds).any(axis=1))
+        order = np.lexsort((-self.weights, ~self.in_graph, others))
+        return order[:most_edges]
+
+    def describe(self, most_edges: int = MOST_EDGES) -> str:
+        """Say how many of the pairs a picture shows: `400 of 4,768 pairs`."""
+        return f"{min(most_edges, len(self.edges)):,} of {len(self.edges):,} pairs"
+
+    def draw(
+        self, path: str | os.PathLike[str], *, title: str = "", most_edges: int = MOST_EDGES
+    ) -> None:
+        """Write a picture (.png, .svg, .pdf) of all vertices and the pairs of `drawn`.
+
+        Edges of the graph are solid and dark, other similar pairs dotted and light. Names are left
+        out where they would overlap; those of the seeds and of well connected vertices come first.
         """
         target = Path(path)
-        if target.suffix not in (".png", ".svg"):
-            raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png or .svg")
+        if target.suffix not in _PICTURES:
+            raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png, .svg or .pdf")
         try:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
             from matplotlib.collections import LineCollection
             from matplotlib.figure import Figure
         except ImportError:
             raise MissingExtra("matplotlib", _EXTRA) from None
-        figure = Figure(figsize=(9, 9), layout="constrained")
+        figure = Figure(figsize=(9, 9))
         FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        heaviest = np.argsort(-self.weights, kind="stable")[:most_edges]
-        weights = self.weights[heaviest]
-        widths = 0.3 + 1.7 * weights / max(float(weights.max(initial=0.0)), 1e-12)
-        joined = self.in_graph[heaviest]
+        axes = figure.add_axes((0.0, 0.0, 1.0, 0.96))
+        drawn = self.drawn(most_edges)
+        widths = 0.3 + 1.7 * self.weights[drawn] / max(float(self.weights.max(initial=0.0)), 1e-12)
+        joined = self.in_graph[drawn]
         for chosen, color, style, label in (
             (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
         ):  # fmt: skip
             if chosen.any():
-                lines = [self.positions[edge] for edge in self.edges[heaviest][chosen]]
+                lines = [self.positions[edge] for edge in self.edges[drawn][chosen]]
                 options: Any = {"colors": color, "linestyles": style, "label": label}
                 axes.add_collection(
                     LineCollection(lines, linewidths=widths[chosen], alpha=0.6, zorder=1, **options)
                 )
-        if len(heaviest):
-            axes.legend(loc="lower right", fontsize=8, frameon=False)
-        self._draw_vertices(axes)
+        if len(drawn):
+            shown = self.describe(most_edges)
+            axes.legend(loc="lower right", fontsize=8, frameon=False, title=shown)
         axes.set_title(title)
         axes.set_axis_off()
         axes.margins(0.08)
-        date = {"Date": None} if target.suffix == ".svg" else None
+        self._draw_vertices(axes)
+        date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(target.suffix)
         figure.savefig(target, dpi=120, metadata=date)
 
     def _draw_vertices(self, axes: Axes) -> None:
@@ -175,12 +195,18 @@ class CommunityStructure(Brief):
                 x, y, s=sizes[chosen] * scale, c=self.labels[chosen] % 10, cmap="tab10", vmin=0,
                 vmax=9, marker=marker, edgecolors=edge, linewidths=0.8, zorder=2,
             )  # fmt: skip
-        named = self.seeds if len(self.vertices) > _ALL_NAMED else len(self.vertices)
-        for i, name in enumerate(map(str, self.vertices[:named])):
-            axes.annotate(
-                name, tuple(self.positions[i]), xytext=(4, 4), textcoords="offset points",
-                fontsize=8, fontweight="bold" if is_seed[i] else "normal", zorder=3,
+        taken: list[Any] = []
+        for i in np.lexsort((-degrees, ~is_seed))[:_MOST_NAMES].tolist():
+            name = axes.annotate(
+                str(self.vertices[i]), tuple(self.positions[i]), xytext=(4, 4), zorder=3,
+                textcoords="offset points", fontsize=8,
+                fontweight="bold" if is_seed[i] else "normal",
             )  # fmt: skip
+            box = name.get_window_extent()
+            if box.count_overlaps(taken) and not is_seed[i]:
+                name.remove()
+            else:
+                taken.append(box)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -214,7 +240,7 @@ def structure_of(
         for a, b in subgraph_of(snapshot, ids).edges:
             joined[position[a], position[b]] = joined[position[b], position[a]] = True
     first, second = np.nonzero(np.triu(joined | (dense > 0), 1))
-    labels, positions = _layout(dense, resolution, random_state)
+    labels, positions = _layout(dense, joined, resolution, random_state)
     return CommunityStructure(
         tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second],
         joined[first, second], labels, positions,
@@ -260,19 +286,29 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     return dense + dense.T
 
 
-def _layout(dense: Array, resolution: float, random_state: int) -> tuple[Array, Array]:
+def _layout(
+    dense: Array, joined: Array, resolution: float, random_state: int
+) -> tuple[Array, Array]:
+    """Sub-communities by similarity, and positions by similarity and edges."""
     try:
         from scipy import sparse
         from sknetwork.clustering import Louvain
         from sknetwork.embedding import Spring
     except ImportError:
         raise MissingExtra("scikit-network", _EXTRA) from None
-    if not dense.any():  # on a circle
+    labels = np.arange(len(dense))
+    if dense.any():
+        method = Louvain(resolution=resolution, random_state=random_state)
+        labels = method.fit_predict(sparse.csr_matrix(dense)).astype(np.int64)
+    ties = np.maximum(dense, joined)  # a hub is like nobody, but its edges hold it in the middle
+    if not ties.any():  # on a circle
         angle = 2 * np.pi * np.arange(len(dense)) / max(len(dense), 1)
-        return np.arange(len(dense)), np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    matrix = sparse.csr_matrix(dense)
-    labels = Louvain(resolution=resolution, random_state=random_state).fit_predict(matrix)
+        return labels, np.stack([np.cos(angle), np.sin(angle)], axis=1)
     start = np.random.default_rng(random_state).standard_normal((len(dense), 2))
-    positions = Spring(2).fit_transform(matrix, position_init=start)
-    positions = positions - positions.mean(axis=0)
-    return labels.astype(np.int64), positions / max(float(np.abs(positions).max()), 1e-12)
+    positions = Spring(2).fit_transform(sparse.csr_matrix(ties), position_init=start)
+    positions = positions - np.average(positions, axis=0, weights=ties.sum(axis=1))
+    # Distances from the middle by rank, so that a few far vertices do not crowd the others.
+    radius = np.maximum(np.hypot(*positions.T), 1e-12)
+    ranks = np.argsort(np.argsort(radius, kind="stable"), kind="stable")
+    even = np.sqrt((ranks + 0.5) / len(ranks))
+    return labels, positions * (even / radius)[:, None]

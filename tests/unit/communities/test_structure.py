@@ -73,13 +73,41 @@ def test_same_random_state_same_structure(tmp_path):
         index.query([0], 5).structure(resolution=0)
 
 
-@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
+def test_edges_of_seeds_are_drawn_first_then_other_edges(made):
+    structure = made[2]
+    joined = [frozenset(pair) for pair in structure.edges[structure.in_graph].tolist()]
+    of_seeds = {pair for pair in joined if min(pair) < structure.seeds}
+    drawn = [frozenset(pair) for pair in structure.edges[structure.drawn()].tolist()]
+    assert set(drawn[: len(of_seeds)]) == of_seeds and len(of_seeds) > 5
+    assert set(drawn[: len(joined)]) == set(joined)
+    weights = structure.weights[structure.drawn()]
+    for low, high in ((0, len(of_seeds)), (len(of_seeds), len(joined)), (len(joined), None)):
+        assert np.all(np.diff(weights[low:high]) <= 0)
+    few = structure.drawn(3)
+    assert len(few) == 3 and structure.describe(3) == f"3 of {len(structure.edges)} pairs"
+
+
+def test_a_hub_is_inside_and_names_do_not_overlap(tmp_path):
+    from xml.etree import ElementTree
+
+    spokes = [(0, i) for i in range(1, 120)] + [(i, i + 1) for i in range(1, 119)]
+    with CommunityIndex.build(spokes, tmp_path / "wheel") as index:
+        structure = index.query([0], 119).structure()
+    assert np.hypot(*structure.positions[0]) < 0.5
+    assert np.median(np.hypot(*structure.positions.T)) > 0.5, "the disc is filled"
+    structure.draw(tmp_path / "wheel.svg")
+    ElementTree.parse(tmp_path / "wheel.svg")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")]
+)
 def test_pictures(made, tmp_path, suffix, magic):
     path = tmp_path / f"picture{suffix}"
     made[2].draw(path, title="Seeds 0 and 15")
     assert path.read_bytes().startswith(magic)
     assert path.stat().st_size > 5_000
-    with pytest.raises(InvalidParameter, match=r"wanted \.png or \.svg"):
+    with pytest.raises(InvalidParameter, match=r"wanted \.png, \.svg or \.pdf"):
         made[2].draw(tmp_path / "picture.gif")
 
 

@@ -18,6 +18,7 @@ from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
+from graphagg.rag.models.multilingual import advice
 from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
@@ -184,6 +185,8 @@ class PassagesBuild(Build):
             language = index.manifest.parameters["language"]
             if not (self.models.extractor or self.models.language) and language != "en":
                 notes.append(f"language: {language}, as detected; --language en sets English")
+            if not self.models.encoder and language != "en":
+                notes.append(advice(language))
             read = what_was_read(report)
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 

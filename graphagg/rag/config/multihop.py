@@ -62,7 +62,9 @@ its paths. Passages are then chosen one after another by
 So each side of a question keeps a place among the hits. That sum is the score.
 
 Where most of the visible passages are in languages that the default encoder does not know, the
-weights of similarity and sentence are three quarters of the above (`foreign`).
+weights of similarity and sentence are three quarters of the above (`foreign`). A question that the
+encoder reads letter by letter has the vector 0 (`graphagg.rag.models.encoding.legible`); then
+nothing counts but words, titles and entities, and links lead nowhere (`unread`).
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
@@ -167,6 +169,14 @@ class MultihopConfig:
         passage = self.passage
         similarity, sentence = FOREIGN * passage.similarity, FOREIGN * passage.sentence
         return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
+
+    @property
+    def unread(self) -> MultihopConfig:
+        """The settings for a question that the encoder does not read: words and names alone."""
+        config = self
+        for part in ("similarity", "sentence", "links", "coverage"):
+            config = config.without(part)
+        return config
 
     def without(self, name: str) -> MultihopConfig:
         """Switch one of `PARTS` off; raises `InvalidParameter` with the names."""

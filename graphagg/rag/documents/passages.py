@@ -255,10 +255,11 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     """Choose the language in which to index a corpus, by the prose of 200 of its documents.
 
     Returns the code of the language of most documents; `auto` if that is less than nine of ten and
-    two languages have a tenth each; None for English, for languages without stems, and for fewer
-    than 5 documents. Each document counts once, by its first sampled passage; code and tables do
-    not count. Fewer than 1.5 % of English passages are recognized as another language, in every
-    kind of corpus that was tried; so a tenth in another language is no recognition error.
+    two languages have a tenth each, or if most are in languages without stems; None for English
+    and for fewer than 5 documents. Each document counts once, by its first sampled passage; code
+    and tables do not count. Fewer than 1.5 % of English passages are recognized as another
+    language, in every kind of corpus that was tried; so a tenth in another language is no
+    recognition error.
     """
     sample: dict[str, str] = {}
     for passage in corpus[:: max(1, len(corpus) // (4 * _SAMPLE))]:
@@ -271,7 +272,7 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
         return None
     counts = Counter(language_of_text(text) for text in texts)
     ((most, count),) = counts.most_common(1)
-    language = None if most in ("en", OTHER) else most
+    language = {"en": None, OTHER: AUTO}.get(most, most)
     if count < 0.9 * len(texts):
         several = sum(count >= 0.1 * len(texts) for count in counts.values()) > 1
         language = AUTO if several else language

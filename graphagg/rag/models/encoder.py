@@ -16,6 +16,7 @@ from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.bert_files import BertFiles, pooling_of
 from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, centered_sha256
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import (
     PassageVectors,
     SentencePool,
@@ -364,16 +365,21 @@ class SentenceTransformerEncoder:
         progress: Progress,
         pools: Sequence[SentencePool] = (),
     ) -> list[Vectors]:
-        """Encode windows, equal ones once, to unit vectors `[w, d]` per text, and fill pools."""
+        """Encode windows, equal ones once, to unit vectors `[w, d]` per text, and fill pools.
+
+        A text that the model does not read gets the vector 0.
+        """
         import torch
 
-        flat = [window for each in windows for window in each]
-        indices = [index for each in windows for index in range(len(each))]
+        is_read = legible(self._windows.tokenizer, texts)
+        some = [each if ok else () for each, ok in zip(windows, is_read, strict=True)]
+        flat = [window for each in some for window in each]
+        indices = [index for each in some for index in range(len(each))]
         equal: dict[str, list[int]] = {}
         for i, window in enumerate(flat):
             equal.setdefault(texts[window.text][window.start : window.end], []).append(i)
         groups = list(equal.values())
-        vectors = [np.empty((len(each), self.dimension), np.float32) for each in windows]
+        vectors = [np.zeros((len(each), self.dimension), np.float32) for each in windows]
         first = [flat[same[0]] for same in groups]
         results = forward(runner, first, list(equal), torch.get_num_threads())
         for done, (group, encoded) in enumerate(results, start=1):

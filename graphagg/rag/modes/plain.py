@@ -89,6 +89,8 @@ class RRF(ReadingRetriever[object]):
         snapshot, lexical = self.snapshot, question.lexical
         by_vector, _ = question.nearest(depth)
         by_words, scores = top_rows(*lexical.scores, depth, snapshot.ranks, self.view)
+        if not question.is_read:  # then all are equally similar
+            by_vector, scores = by_vector[:0], np.ones_like(scores)
         shares: dict[int, dict[str, float]] = {}
         for name, rows in (("dense", by_vector), ("bm25", by_words[scores > 0])):
             for rank, row in enumerate(rows.tolist(), start=1):

@@ -49,6 +49,11 @@ class QuestionScores:
         return vector
 
     @cached_property
+    def is_read(self) -> bool:
+        """Whether the encoder reads the question; else its vector is 0."""
+        return bool(self.vector.any())
+
+    @cached_property
     def titled(self) -> list[Rows]:
         """The visible passages titled by each named entity, ascending."""
         return [self._view.titled_by(entity) for entity in self.reading.entities]

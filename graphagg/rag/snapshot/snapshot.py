@@ -20,7 +20,6 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
-from graphagg.rag.documents.languages import OTHER
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
 from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
 from graphagg.rag.models.chunking import ChunkConfig
@@ -131,7 +130,7 @@ class PassageSnapshot:
         if self.artifact.manifest.models["encoder"]["name"] != DEFAULT_ENCODER:
             return False  # the languages of other encoders are unknown
         counts = view.languages or {self.analyzers.language: view.passages}
-        foreign = sum(count for code, count in counts.items() if code not in ("en", OTHER))
+        foreign = sum(count for code, count in counts.items() if code != "en")
         return 2 * foreign > view.passages
 
     @cached_property

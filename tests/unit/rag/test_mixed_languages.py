@@ -137,8 +137,8 @@ def test_similarity_tells_less_where_the_encoder_does_not_know_most_passages(
         return list(found) == list(foreign)
 
     assert is_foreign(mixed, "de0", "de1", "en0") and is_foreign(mixed, "de0")
-    assert not is_foreign(mixed, "de0", "en0") and not is_foreign(mixed, "0", "de0")
-    assert not is_foreign(mixed)
+    assert is_foreign(mixed, "0", "de0") and is_foreign(mixed)
+    assert not is_foreign(mixed, "de0", "en0") and not is_foreign(mixed, "0", "en0")
     assert is_foreign(build(passages, tmp_path / "de", "de"))
     assert not is_foreign(build(passages, tmp_path / "en", "en"))
     assert not is_foreign(build(passages, tmp_path / "other", "de", FakeEncoder()))
@@ -281,7 +281,7 @@ def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
         ({"de": 5, "es": 5}, AUTO, "(de 5, es 5): auto"),
         ({"de": 18, "en": 1, "es": 1, "": 1}, "de", "(de 18, en 1, es 1, other 1): de is taken"),
         ({"en": 18, "de": 1, "es": 1, "": 1}, None, ": en is taken; `language` names"),
-        ({"": 9}, None, ""),
+        ({"": 9}, AUTO, ""),
         ({"de": 4}, None, ""),
         ({}, None, ""),
     ],

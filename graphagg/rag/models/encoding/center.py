@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+
 from graphagg.rag.models.encoding.pooling import Vectors, unit
 
 _NARROW = 0.2  # mean cosine of the texts, above which their mean is taken out
@@ -44,8 +46,10 @@ def center_of(vectors: Vectors) -> Vectors | None:
 
 
 def centered(vectors: Vectors, center: Vectors | None) -> Vectors:
-    """Unit vectors `[n, d]` without the center; as they are without one."""
-    return vectors if center is None else unit(vectors - center)
+    """Unit vectors `[n, d]` without the center; 0, of a text that is not read, stays 0."""
+    if center is None:
+        return vectors
+    return np.where(vectors.any(axis=1, keepdims=True), unit(vectors - center), np.float32(0.0))
 
 
 def centered_sha256(sha256: str) -> str:

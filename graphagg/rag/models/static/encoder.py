@@ -33,6 +33,7 @@ from graphagg.errors import (
     ModelMismatch,
 )
 from graphagg.progress import Progress, silent
+from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import file_sha256
@@ -183,13 +184,14 @@ class StaticEncoder:
         return [[text] for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """Embed texts as unit vectors, `[n, d]` float32; 0 for a text without a known token."""
+        """Embed texts as unit vectors, `[n, d]` float32; 0 for a text that it does not read."""
         vectors = np.empty((len(texts), self.dimension), np.float32)
         done = 0
         for ids, lengths in self._tokens(texts):
             vectors[done : done + len(lengths)] = _unit(_sums(self.table.rows, ids, lengths))
             done += len(lengths)
             progress("encode", done, len(texts))
+        vectors[~legible(self._tokenizer, texts)] = 0.0
         return vectors
 
     @cached_property
@@ -219,6 +221,8 @@ class StaticEncoder:
             vectors[batch] = _unit(sums)
             done = batch.stop
             progress("encode", int(rows[-1]) + 1, len(texts))
+        is_illegible = ~legible(self._tokenizer, texts)
+        whole[is_illegible], vectors[is_illegible[passage]] = 0, 0.0
         ends = zip(_unit(whole), bounds[1:], sentences, strict=True)
         return [PassageVectors(row[None], vectors[end - len(s) : end]) for row, end, s in ends]
 

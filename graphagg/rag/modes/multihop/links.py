@@ -257,7 +257,8 @@ def closeness_to_open_terms(
     best = np.full(len(through), -np.inf)
     np.maximum.at(best, edge, products[position, parent[edge]].astype(np.float64))
     exact = vectors.astype(np.float64)
-    near[through] = best / np.sqrt((exact * exact).sum(axis=1))[parent]
+    lengths = np.sqrt((exact * exact).sum(axis=1))  # 0 where the encoder does not read the question
+    near[through] = best / np.maximum(lengths, 1e-12)[parent]
     return near
 
 

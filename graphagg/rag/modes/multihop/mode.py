@@ -57,20 +57,23 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def _rank(self, question: EncodedReading, k: int) -> RankedHits:
         """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
         ranking = self.ranking(question, k)
-        most, best = max(k, self.config.pool), ranking.choose(self.config, max(k, SPREAD))
+        search = self._search_for(question)
+        most, best = max(k, self.config.pool), ranking.choose(search.config, max(k, SPREAD))
 
         def first(n: int) -> list[Hit]:
             if n <= len(best):
-                return HitMaker(self.search, ranking).hits(best[:n])
+                return HitMaker(search, ranking).hits(best[:n])
             longer = ranking if n <= most else self.ranking(question, n)
-            return HitMaker(self.search, longer).hits(longer.choose(self.config, n))
+            return HitMaker(search, longer).hits(longer.choose(search.config, n))
 
-        spread = self._spread(ranking, best[:SPREAD]) if best else None
+        spread = self._spread(ranking, best[:SPREAD], search.config) if best else None
         return RankedHits(first, ranking.question, spread)
 
-    def _spread(self, ranking: MultihopRanking, first: Sequence[tuple[int, Gain]]) -> float:
+    def _spread(
+        self, ranking: MultihopRanking, first: Sequence[tuple[int, Gain]], config: MultihopConfig
+    ) -> float:
         """Deviation of the first scores; only the best of a document's chunks counts."""
-        scores = np.array([ranking.score[at] + gain.score(self.config) for at, gain in first])
+        scores = np.array([ranking.score[at] + gain.score(config) for at, gain in first])
         rows = ranking.candidates.rows[[at for at, _ in first]]
         repeats = np.tril(self.snapshot.corpus.same_document(rows[:, None], rows), -1).any(axis=1)
         documents = scores[~repeats]
@@ -79,20 +82,32 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     @cached_property
     def search(self) -> MultihopSearch:
         """The search over the visible passages."""
+        return self._search_with(self.config)
+
+    @cached_property
+    def _search_by_words(self) -> MultihopSearch:
+        """The search for a question that the encoder does not read."""
+        return self._search_with(self.config.unread)
+
+    def _search_with(self, config: MultihopConfig) -> MultihopSearch:
         snapshot = self.snapshot
-        return MultihopSearch(snapshot.corpus, self.view, snapshot.dense, self.config)
+        return MultihopSearch(snapshot.corpus, self.view, snapshot.dense, config)
+
+    def _search_for(self, question: EncodedReading) -> MultihopSearch:
+        return self.search if question.vector.any() else self._search_by_words
 
     def ranking(
         self, question: EncodedReading, k: int, extra: Sequence[int] = ()
     ) -> MultihopRanking:
         """The ranking from which `k` passages are chosen; `extra` rows are scored, not chosen."""
-        return self.search.rank(self._scores(question), k, extra)
+        return self._search_for(question).rank(self._scores(question), k, extra)
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: DistinctHits
     ) -> Explanation:
         ranking, hits = self.ranking(question, distinct.ranked), distinct.hits
-        chosen, maker = ranking.choose(self.config, distinct.ranked), HitMaker(self.search, ranking)
+        search = self._search_for(question)
+        chosen, maker = ranking.choose(search.config, distinct.ranked), HitMaker(search, ranking)
         threshold = threshold_of(hits)
         ranked = rank_in(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
@@ -108,7 +123,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
                 "words, not named by the question, and no link of the best passages leads to it"
             )
             ranking = self.ranking(question, k, (row,))
-            chosen, maker = ranking.choose(self.config, k), HitMaker(self.search, ranking)
+            chosen, maker = ranking.choose(search.config, k), HitMaker(search, ranking)
         hit = maker.next_hit(row, chosen)
         if threshold is not None:
             reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"

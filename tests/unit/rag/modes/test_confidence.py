@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES
 from graphagg.rag.modes.multihop.mode import Multihop
 from tests.unit.rag.corpora import SENTENCES, build, corpora
@@ -102,9 +103,9 @@ def test_each_feature_has_a_coefficient() -> None:
 def test_chunks_of_a_document_count_once_in_the_spread(documents, counted):
     names = np.array(list(documents))
     corpus = SimpleNamespace(same_document=lambda rows, others: names[rows] == names[others])
-    mode = SimpleNamespace(config=None, snapshot=SimpleNamespace(corpus=corpus))
+    mode = SimpleNamespace(snapshot=SimpleNamespace(corpus=corpus))
     candidates = SimpleNamespace(rows=np.arange(5))
     ranking = SimpleNamespace(score=np.array([5.0, 4, 3, 2, 1]), candidates=candidates)
     none = SimpleNamespace(score=lambda config: 0.0)
-    spread = Multihop._spread(mode, ranking, [(at, none) for at in range(5)])
+    spread = Multihop._spread(mode, ranking, [(at, none) for at in range(5)], MultihopConfig())
     assert spread == pytest.approx(np.std(counted))

@@ -61,8 +61,9 @@ its paths. Passages are then chosen one after another by
 
 So each side of a question keeps a place among the hits. That sum is the score.
 
-Where most of the visible passages are in languages that the default encoder does not know, the
-weights of similarity and sentence are three quarters of the above (`foreign`). A question that the
+Where most of the visible passages are in languages that the default encoder reads but does not
+know, the weights of similarity and sentence are three quarters of the above, in profile `fast` half
+(`weighing`). A question that the
 encoder reads letter by letter has the vector 0 (`graphagg.rag.models.encoding.legible`); then
 nothing counts but words, titles and entities, and links lead nowhere (`unread`).
 
@@ -81,9 +82,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphagg.checks import integer, one_of
-
-FOREIGN = 0.75
-"""Share of the weight of similarity that is left in languages that the encoder does not know."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +161,10 @@ class MultihopConfig:
         for name, least in (("pool", 1), ("beam", 0), ("second_beam", 0)):
             integer(name, getattr(self, name), least)
 
-    @property
-    def foreign(self) -> MultihopConfig:
-        """The settings where the encoder does not know the language: similarity tells less."""
+    def weighing(self, share: float) -> MultihopConfig:
+        """The settings with a share of the weights of similarity and sentence."""
         passage = self.passage
-        similarity, sentence = FOREIGN * passage.similarity, FOREIGN * passage.sentence
+        similarity, sentence = share * passage.similarity, share * passage.sentence
         return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
 
     @property

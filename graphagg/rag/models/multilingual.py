@@ -97,7 +97,7 @@ def advice(language: str) -> str:
     if language in (AUTO, *_LANGUAGES):
         return (
             f"encoder: the default one knows English; --encoder {MULTILINGUAL} knows "
-            f"{' '.join(_LANGUAGES)} (extra multilingual: 30 MB, half the time of the default)"
+            f"{' '.join(_LANGUAGES)} (extra multilingual: 30 MB, about the CPU time of the default)"
         )
     return (
         f"encoder: the default one knows English, and no packaged one knows {language}; name a "

@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import WEIGHTS, Profile
+from graphagg.rag.config.profile import FOREIGN, WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
 from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
 from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.static.encoder import PACKAGED
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
@@ -123,11 +124,12 @@ class PassageSnapshot:
 
     def multihop_config(self, view: View) -> MultihopConfig:
         """Default settings of mode `multihop` for the visible passages."""
-        return self._weights.foreign if self.is_foreign(view) else self._weights
+        weights = self._weights
+        return weights.weighing(FOREIGN[self.profile]) if self.is_foreign(view) else weights
 
     def is_foreign(self, view: View) -> bool:
-        """Whether most visible passages are in languages that the default encoder does not know."""
-        if self.artifact.manifest.models["encoder"]["name"] != DEFAULT_ENCODER:
+        """Whether most visible passages are in languages that a default encoder does not know."""
+        if self.artifact.manifest.models["encoder"]["name"] not in (DEFAULT_ENCODER, PACKAGED):
             return False  # the languages of other encoders are unknown
         counts = view.languages or {self.analyzers.language: view.passages}
         foreign = sum(count for code, count in counts.items() if code != "en")

@@ -67,3 +67,18 @@ def test_the_language_of_a_folder_is_recognized_and_said(call: Call, tmp_path: P
         "rag", "index", docs, "--out", tmp_path / "en", "--language", "en", "--profile", "fast"
     )
     assert "recognized" not in again.err + again.out
+
+
+def test_a_language_without_a_packaged_encoder_is_said(call: Call, tmp_path: Path) -> None:
+    for code, said in (
+        ("de", "use-multilingual-v3 knows ar de en"),
+        ("el", "no packaged one knows el"),
+    ):
+        options = ("--language", code, "--profile", "fast", "--out", tmp_path / code)
+        answer = call("rag", "index", written(tmp_path), *options)
+        assert answer.code == 0 and said in answer.err + answer.out
+    english = call(
+        "rag", "index", written(tmp_path), "--language", "en", "--profile", "fast",
+        "--out", tmp_path / "en",
+    )  # fmt: skip
+    assert "the default one knows" not in english.err + english.out

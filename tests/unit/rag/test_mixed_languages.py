@@ -128,7 +128,7 @@ def test_similarity_tells_less_where_the_encoder_does_not_know_most_passages(
     def is_foreign(index: PassageIndex, *shown: str) -> bool:
         found, usual, foreign = (
             index.retrieve(QUESTIONS[0], 5, include=shown or None, config=config)
-            for config in (None, plain, plain.foreign)
+            for config in (None, plain, plain.weighing(0.75))
         )
         assert usual[0].components["similarity"] != foreign[0].components["similarity"]
         for hit in found:

@@ -124,6 +124,19 @@ def test_drawn_ties_hang_together_as_all_ties_do(opened: Page, graphs: list[Any]
         assert len(drawn) <= 3 * whole.number_of_nodes()  # 4 ends of 2 a vertex, and the forest
 
 
+def test_edges_of_seeds_are_always_drawn(opened: Page):
+    spokes = [
+        {"source": "hub", "target": str(i), "weight": 0.1, "in_graph": True} for i in range(30)
+    ]
+    alike = [
+        {"source": str(a), "target": str(b), "weight": 0.9, "in_graph": False}
+        for a in range(30) for b in range(a)
+    ]  # fmt: skip
+    expression = "m.drawnTies(c, [{id: 'hub', seed: true}])"
+    (drawn,) = each(opened, "communities/ties.js", expression, [alike + spokes])
+    assert all(spoke in drawn for spoke in spokes) and len(drawn) < len(alike)
+
+
 def parts(graph: nx.Graph) -> set[frozenset[str]]:
     return set(map(frozenset, nx.connected_components(graph)))
 

@@ -78,7 +78,7 @@ const SIDE = 1000;
 export function toSvg({ vertices, edges }) {
   const at = ({ x, y }) => [(x + 1.1) * (SIDE / 2.2), (y + 1.1) * (SIDE / 2.2)].map((value) => value.toFixed(1));
   const places = new Map(vertices.map((vertex) => [vertex.id, at(vertex)]));
-  const lines = drawnTies(edges).map(({ source, target, weight, in_graph: joined }) => {
+  const lines = drawnTies(edges, vertices).map(({ source, target, weight, in_graph: joined }) => {
     const [[x1, y1], [x2, y2]] = [places.get(source), places.get(target)];
     const dash = joined === false ? ' stroke-dasharray="6 5"' : "";
     return `<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="#a9b0bc" stroke-width="${(1 + 4 * weight).toFixed(1)}"${dash}/>`;

@@ -40,7 +40,7 @@ export class Picture {
   /** Draws; resolves to the number of ties that are drawn. */
   async draw({ vertices, edges }) {
     const make = await library();
-    const ties = drawnTies(edges);
+    const ties = drawnTies(edges, vertices);
     this.clear();
     this.#order = vertices.map(({ id }) => id);
     this.#cy = make({

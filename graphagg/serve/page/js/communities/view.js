@@ -162,7 +162,7 @@ export class CommunitiesView {
     const vertices = plural(found.vertices.length, "vertex", "vertices");
     byId("structure-about").textContent =
       `${groups} among ${vertices}, by shared neighbors; ` +
-      (ties < found.edges.length ? `of ${all} the strongest ${count(ties)} drawn.` : `${all} drawn.`);
+      (ties < found.edges.length ? `${count(ties)} of ${all} drawn.` : `${all} drawn.`);
     this.#exportable();
   }
 

@@ -36,7 +36,7 @@ LFR = {
     "n": 3_000, "tau1": 2.5, "tau2": 1.5, "average_degree": 12, "max_degree": 100,
     "min_community": 20, "max_community": 200,
 }  # fmt: skip
-LARGE, SLOW = 120_000, ("networkx Louvain", "leidenalg, 2 iterations")
+LARGE, SLOW = 120_000, ("networkx Louvain", "leidenalg, 2 iterations", "igraph Louvain")
 """Pairs above which these sides are left out: they take minutes."""
 SHARES = (0.0001, 0.001, 0.01, 0.1)
 """Shares of edges that change before a warm start: half are taken out, half are new."""

@@ -107,8 +107,10 @@ def _as_table(start: Any) -> pyarrow.Table:
             f"start has the columns {start.column_names}, wanted 'vertex' and 'community'"
         )
     kind = start["community"].type
-    if not pa.types.is_integer(kind) or start["community"].null_count:
-        raise InvalidParameter(f"start: communities are {kind}, wanted a number in each row")
+    if not pa.types.is_integer(kind) or start["community"].null_count + start["vertex"].null_count:
+        raise InvalidParameter(
+            f"start: communities are {kind}, wanted an id and a whole number in each row"
+        )
     return start
 
 
@@ -116,7 +118,7 @@ def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
     """Ids as a table, in the order given; in a graph of integers -1 for what is none."""
     if not integers:
         return VertexIds(StringTable.pack_bytes(str(name).encode() for name in ids))
-    whole = [int(v) if isinstance(v, int) or str(v).isdecimal() else -1 for v in ids]
+    whole = [min(int(v), 2**63 - 1) if str(v).isdecimal() else -1 for v in ids]
     return VertexIds(np.array(whole, dtype=np.int64))
 
 

@@ -23,10 +23,10 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
-ITERATIONS = 3
+ITERATIONS = 2
 """Iterations without a start."""
-TOLERANCE = 0.001
-"""Modularity that may be lost for a start to be kept: then vertices move one by one alone."""
+TOLERANCE = 0.005
+"""Modularity that may be lost so that a start is kept: vertices then move one by one alone."""
 _ROUNDS = 3
 """Steps from a vertex that its hash covers."""
 _SLACK = 1e-9
@@ -57,7 +57,8 @@ def leiden(
         [0, 0]
     """
     given, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
-    keys = _surroundings(*given, weights.view(np.uint64), _ROUNDS, random_state)
+    directed = (masses[:, 0] - masses[:, 1]).view(np.uint64)
+    keys = _surroundings(*given, weights.view(np.uint64), directed, _ROUNDS, random_state)
     order = np.argsort(keys, kind="stable")
     position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order), dtype=np.int32)
@@ -117,9 +118,13 @@ def _mixed(z: np.uint64) -> np.uint64:
 
 
 @kernel(small=True)
-def _surroundings(indptr: Ints, indices: Array, bits: Array, rounds: int, seed: int) -> Array:
+def _surroundings(
+    indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
+) -> Array:
     """Hash what is around each vertex; sums of hashes do not depend on an order."""
-    keys = np.full(len(indptr) - 1, _mixed(np.uint64(seed + 1)), np.uint64)
+    keys = np.empty(len(own), np.uint64)
+    for v in range(len(own)):
+        keys[v] = _mixed(own[v] + np.uint64(seed + 1))
     for _ in range(rounds):
         old = keys.copy()
         for v in range(len(keys)):

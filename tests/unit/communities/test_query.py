@@ -221,3 +221,11 @@ def test_queries_leave_the_scratch_clean(index):
     for name in ("counts", "scores", "members"):
         assert not getattr(scratch, name).any(), name
     assert not scratch.push.slots.any()
+
+
+def test_a_hub_among_the_seeds_is_named_where_scores_are_the_same(tmp_path):
+    star = [(0, leaf) for leaf in range(1, 1_200)] + [(1, 2), (1, 3), (2, 3)]
+    with CommunityIndex.build(star, tmp_path / "star") as index:
+        (note,) = index.query([0], 5).notes
+        assert "seed 0 has 1,199 neighbors, and" in note and "method agglomerative" in note
+        assert index.query([1], 2).notes == ()

@@ -146,6 +146,6 @@ def test_a_change_is_a_rebuild(tmp_path: Path) -> None:
             found, wanted = (i.retrieve(question, 4, mode=mode) for i in (changed, rebuilt))  # type: ignore[arg-type]
             assert_same_hits(list(found), list(wanted), 1e-12)
     changed.compact()
-    for name in ("s0.windows.npy", "s0.sentences.vectors.npy"):
+    for name in ("s0.windows.faiss", "s0.sentences.faiss"):
         one, other = (next(i.directory.glob(f"v-*/{name}")) for i in (changed, rebuilt))
         assert one.read_bytes() == other.read_bytes()

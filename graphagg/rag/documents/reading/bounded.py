@@ -15,7 +15,7 @@ from threading import Timer
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.content import Content, Quotation, Unread
 from graphagg.rag.documents.reading.document import Link, Mark, plain_metadata
 from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
@@ -79,6 +79,8 @@ def _read(fields: dict[str, Any]) -> Content:
     fields["marks"] = tuple(Mark(at, tuple(path), page) for at, path, page in fields["marks"])
     fields["links"] = tuple(Link(*link) for link in fields["links"])
     fields["refused"] = tuple(Unread(*fault) for fault in fields["refused"])
+    if fields["quotations"] is not None:
+        fields["quotations"] = tuple(Quotation(*each) for each in fields["quotations"])
     return Content(**fields)
 
 

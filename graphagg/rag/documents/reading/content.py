@@ -27,6 +27,14 @@ class Unread(Exception):
         return self.reason or self.kind
 
 
+class Quotation(NamedTuple):
+    """A quotation `text[start:end]` of a mail; before `body` stands who wrote it, and when."""
+
+    start: int
+    body: int
+    end: int
+
+
 @dataclass(frozen=True)
 class Content:
     """A converted file, or a row of one."""
@@ -40,6 +48,7 @@ class Content:
     row: str = ""  # id of a row of a table; "" for a whole file
     refused: tuple[Unread, ...] = ()  # parts that cannot be read, such as front matter
     guess: str = ""  # the encoding, if it was guessed
+    quotations: tuple[Quotation, ...] | None = None  # of a mail; ascending
 
 
 class Heading(NamedTuple):

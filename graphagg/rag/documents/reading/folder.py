@@ -25,6 +25,7 @@ from graphagg.rag.documents.reading.document import (
 from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
+from graphagg.rag.documents.reading.threads import Mail, MailThreads
 
 _MIB = 2**20
 _DEFAULT = ReadConfig()
@@ -46,6 +47,8 @@ def read_documents(
     report: FolderReport | None = None,
 ) -> Iterator[Document]:
     """Read the files of a folder, or one file, as documents, one at a time, by ascending path.
+
+    Mails with quotations come last, without quotations of mails that were read before.
 
     Reads text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
     JSON and JSON lines, where each row is a document. Skips files that cannot be read, and lock
@@ -82,6 +85,8 @@ def read_documents(
     try:
         for file in files:
             yield from reader.documents(file)
+        yield from reader.threads.documents()
+        filled.quotations += reader.threads.left_out
     finally:
         reader.close()
     if not filled.read:
@@ -100,6 +105,7 @@ class _FolderReader:
         self._config = config
         self._report = report
         self._source = source
+        self.threads = MailThreads()
         self._bounded = BoundedConverter(config.max_seconds, config.max_memory)
 
     def close(self) -> None:
@@ -123,9 +129,9 @@ class _FolderReader:
         try:
             content = self._content(file)
             for each in converted(file.name, content, self._config, self._bounded):
-                if isinstance(each, Document):
+                if isinstance(each, Document | Mail):
                     count += 1
-                    yield each
+                    yield from self.threads.add(each)
                 elif isinstance(each, LeftOut):
                     self._report.guessed.append(each)
                 else:
@@ -181,7 +187,7 @@ def converted(
     file: ReadFile,
     config: ReadConfig = _DEFAULT,
     bounded: BoundedConverter | None = None,
-) -> Iterator[Document | LeftOut | tuple[str, Unread]]:
+) -> Iterator[Document | Mail | LeftOut | tuple[str, Unread]]:
     """Convert a file to documents; the result depends on its name and bytes alone.
 
     Also yields the encoding if it was guessed, and `(path, reason)` for rows and metadata values
@@ -214,7 +220,8 @@ def converted(
             yield where, Unread("metadata values", f"metadata {key!r} is {reason}")
         for fault in content.refused:
             yield where, fault
-        yield _document(where, name, content, metadata | facts)
+        document = _document(where, name, content, metadata | facts)
+        yield document if content.quotations is None else Mail(document, content.quotations)
 
 
 def _guarded(

@@ -75,6 +75,7 @@ class FolderReport(Brief):
         left_out: files that were not read.
         refused: rows and metadata values that were left out of files that were read.
         guessed: files whose encoding was guessed, or that hold bytes that were replaced.
+        quotations: number of quotations of mails left out, as the quoted mails were read too.
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:
@@ -87,6 +88,7 @@ class FolderReport(Brief):
     left_out: list[LeftOut] = field(default_factory=list)
     refused: list[LeftOut] = field(default_factory=list)
     guessed: list[LeftOut] = field(default_factory=list)
+    quotations: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -105,6 +107,8 @@ class FolderReport(Brief):
             text += f"; left out: {_counted(self.kinds)}"
         if self.refused:
             text += f"; left out of files that were read: {_counted(_kinds(self.refused))}"
+        if self.quotations:
+            text += f"; left out of mails: {self.quotations:,} quotations of mails that were read"
         if self.guessed:
             names = ", ".join(f"{each.path} ({each.reason})" for each in self.guessed[:_NAMED])
             more = f" and {len(self.guessed) - _NAMED:,} more" if self.guessed[_NAMED:] else ""

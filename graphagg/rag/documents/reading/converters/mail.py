@@ -1,32 +1,42 @@
 """Mail: EML and mbox by Python's `email`, MSG by python-oxmsg; attachments are read like files.
 
-Subject, sender, recipients and date become metadata. Quotations of earlier mails are left out.
+Subject, sender, recipients and date become metadata, the mails that a mail answers links.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC
 from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import parsedate_to_datetime
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
-from graphagg.rag.documents.reading.converters.structure import read_html
+from graphagg.rag.documents.reading.converters.quotations import read_body
+from graphagg.rag.documents.reading.document import Link
 
 Attached = Callable[[str, bytes], Iterable[Content | Unread]]
 """Converts an attachment, by its name and content."""
 Reader = Callable[[bytes, Attached], Iterator[Content | Unread]]
 
-_QUOTED = re.compile(r"[ \t]{0,4}>")
-_INTRODUCES = re.compile(r"(?:On|Am|Le|El|Il|Op|Den|Em) .{5,200}:\s*\Z")
-_ORIGINAL = re.compile(r"\s*-{2,}\s*(?:Original Message|Forwarded message|Ursprüngliche)", re.I)
-_FROM = re.compile(rb"^From [^\n]{1,500}\n", re.M)
+_FROM = re.compile(
+    rb"(?:(?:\A|\n\r?\n)From [^\n]{1,500}|^From [^\n]{1,400}\d\d:\d\d[^\n]{0,99})\n"
+    rb"(?=>From |[!-9;-~]{1,80}:\s)",
+    re.M,
+)
+"""The line before each mail of an mbox: after a blank line, or with a time; headers follow."""
+_ESCAPED = re.compile(rb"^>(?=>{0,99}From )", re.M)
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
+_MOST_LINKS = 50
+_SHOWN = ("from", "to", "cc", "date")
+_THREAD = ("message-id", "references", "in-reply-to")
+_HEADERS = ("subject", *_SHOWN, *_THREAD)
 _MOST_ATTACHMENTS = 100
 _DEEPEST = 4  # mails inside of mails
 
@@ -36,12 +46,10 @@ def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content 
     message = message_from_bytes(content, policy=policy.default)
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
         raise Unread("broken", "no mail: it has neither sender, recipient, subject nor date")
-    composer = Composer()
     body = message.get_body(("plain", "html"))
-    if body is not None:
-        _write_body(_text_of(body), body.get_content_type() == "text/html", composer)
-    texts = {name: _header(message, name) for name in ("from", "to", "cc", "date")}
-    mail = _mail(composer, _header(message, "subject"), texts)
+    is_html = body is not None and body.get_content_type() == "text/html"
+    headers = {name: _header(message, name) for name in _HEADERS}
+    mail = _mail("" if body is None else _text_of(body), is_html, headers)
     yield from [mail] if mail.text else []
     for position, attachment in enumerate(message.iter_attachments()):
         if position == _MOST_ATTACHMENTS:
@@ -98,42 +106,34 @@ def _text_of(body: Message) -> str:
         return content.decode("utf-8", "replace")
 
 
-def _write_body(text: str, is_html: bool, composer: Composer) -> None:
-    if is_html:
-        read_html(text, composer)
-        return
-    lines = text.replace("\r\n", "\n").split("\n")
-    own: list[str] = []
-    for line in lines:
-        if _ORIGINAL.match(line):
-            break
-        if not _QUOTED.match(line):
-            own.append(line)
-        elif own and _INTRODUCES.match(own[-1]):
-            own.pop()
-    composer.block("\n".join(own))
-
-
-def _mail(composer: Composer, subject: str, headers: dict[str, str]) -> Content:
-    metadata: dict[str, Any] = {name: text for name, text in headers.items() if text}
+def _mail(text: str, is_html: bool, headers: Mapping[str, str]) -> Content:
+    """The document of a mail; its message id is an anchor, and earlier mails are links."""
+    subject = headers["subject"]
+    composer, quotations = read_body(text, is_html, subject, Composer())
+    if not composer.length:
+        composer.block(subject)
+    own, *earlier = (_MESSAGE_ID.findall(headers[name]) for name in _THREAD)
+    composer.anchors |= dict.fromkeys(own[:1], 0)
+    answered = list(dict.fromkeys(chain(*earlier)))[-_MOST_LINKS:]
+    composer.links += [Link(0, f"ref:{name}") for name in answered]
+    metadata: dict[str, Any] = {name: headers[name] for name in _SHOWN if headers[name]}
     try:
-        moment = parsedate_to_datetime(metadata.get("date", ""))
+        moment = parsedate_to_datetime(headers["date"])
         metadata["date"] = moment.astimezone(UTC) if moment.tzinfo else moment
     except (ValueError, IndexError, TypeError, OverflowError):
         pass
-    if not composer.length:
-        composer.block(subject)
-    return composer.content(subject, metadata)
+    return replace(composer.content(subject, metadata), quotations=quotations)
 
 
 def mbox(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
     """Convert the mails of an mbox file, one document each."""
-    starts = [match.end() for match in _FROM.finditer(content)]
-    ends = [*(match.start() for match in _FROM.finditer(content)), len(content)][1:]
-    if not starts:
+    begins = [match.span() for match in _FROM.finditer(content)]
+    if not begins:
         raise Unread("broken", "no mbox: no line begins with From")
-    for position, (start, end) in enumerate(zip(starts, ends, strict=True), 1):
-        yield from _named(str(position), eml(content[start:end], attached))
+    ends = [*(start for start, _ in begins[1:]), len(content)]
+    for position, ((_, start), end) in enumerate(zip(begins, ends, strict=True), 1):
+        mail = _ESCAPED.sub(b"", content[start:end])
+        yield from _named(str(position), eml(mail, attached))
 
 
 def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
@@ -143,16 +143,16 @@ def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
     except ModuleNotFoundError:
         raise MissingExtra("python-oxmsg", "documents") from None
     message = OutlookMessage.load(BytesIO(content))
-    composer = Composer()
-    if message.body:
-        _write_body(message.body, False, composer)
-    elif message.html_body:
-        _write_body(message.html_body, True, composer)
-    recipients = ", ".join(str(each.email_address) for each in message.recipients)
-    headers = {"from": message.sender or "", "to": recipients}
+    headers = dict.fromkeys(_HEADERS, "")
+    headers |= {
+        name.lower(): " ".join(text.split()) for name, text in message.message_headers.items()
+    }
+    headers["subject"] = message.subject or ""
+    headers["from"] = message.sender or ""
+    headers["to"] = ", ".join(str(each.email_address) for each in message.recipients)
     if message.sent_date:
         headers["date"] = message.sent_date.strftime("%a, %d %b %Y %H:%M:%S +0000")
-    yield _mail(composer, message.subject or "", headers)
+    yield _mail(message.body or message.html_body or "", not message.body, headers)
     for position, attachment in enumerate(message.attachments[:_MOST_ATTACHMENTS]):
         name = attachment.file_name or f"attachment-{position + 1}"
         yield from _named(name, attached(name, attachment.file_bytes or b""))

@@ -43,7 +43,10 @@ def test_every_kind_is_read(tmp_path: Path) -> None:
     assert documents["v.msg"].metadata["from"] == '"Anna Berg" <anna@x.org>'
     for name in ("o.eml", "v.msg"):
         mail, inside = documents[name], documents[f"{name}/prices.xlsx"]
-        assert (mail.text, mail.title) == ("It came.", "Order of IM-22")
+        assert (mail.text, mail.title) == (
+            "It came.\n\nOn Monday, Bert wrote:\nWhen?",
+            "Order of IM-22",
+        )
         assert mail.metadata["date"] == "2024-05-27T08:00:00+00:00"
         assert mail.metadata["to"] == "bert@x.org"
         assert (inside.text, inside.title) == ("- Part: IM-22; Price: 418 EUR", "prices.xlsx")

@@ -1,0 +1,144 @@
+"""The body of a mail: what its author wrote or forwarded, and what the mail quotes.
+
+All of it stays in the text, without marks such as `>`; `graphagg.rag.documents.reading.threads`
+leaves out quotations of mails that were read too. A quotation begins at a line with more marks, at
+`-----Original Message-----` in any language, or at the headers of a mail. Forwarded text is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+from graphagg.rag.documents.reading.content import Composer, Quotation
+from graphagg.rag.documents.reading.converters.structure import read_html
+
+_BEGIN, _END = "\ue002", "\ue003"  # of a <blockquote>
+_HTML_QUOTED = re.compile(r"<(/?)blockquote\b[^<>]{0,1000}>", re.I)
+_QUOTED = re.compile(r"(?:[ \t]{0,4}>){1,99} ?")
+_INTRODUCES = re.compile(
+    r"(?:On|Am|Le|El|Il|Op|Den|Em|W dniu|Dne|Pe|Vào) .{5,300}:|.{0,200}(?:@|\d[:.h]\d\d).{0,200}:"
+)
+_DIVIDES = re.compile(
+    r"\s*-{2,}\s{0,9}(?=[^\W\d_]).{5,40}?\s{0,9}-{2,}\s*|Begin forwarded .{3,20}:\s*"
+)
+_HEADER = re.compile(r"\s{0,4}\*?(?=[^\W\d_])[\w ./-]{1,24}\*?\s?:\*?(?:\s.*)?")
+_SENDER = re.compile(r"\s{0,4}\*?(?:From|Von|De|Da|Van|Från|Fra|Od|Feladó|От|Кому)\*?\s?:\*?\s.*")
+_FORWARDS = re.compile(
+    r"forward|weiterleit|weitergeleitet|transf[eé]r|reenviad|encaminhad|inoltrat|doorgestuurd|"
+    r"vidarebefordra|videresend|przekazan|przesłan|přeposlan|edelleen|перес[лы]",
+    re.I,
+)  # fmt: skip
+_FORWARD_SUBJECT = re.compile(r"\s*(?:Fwd?|WG|TR|RV|ENC|I|Doorst|VB|VS|PD|Továbbítás)\s?:", re.I)
+
+
+@dataclass
+class _QuotedRun:
+    """Lines of one level; `lead` introduces a quotation: who wrote it, and when."""
+
+    quoted: bool
+    level: int
+    lead: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+
+def read_body(
+    text: str, is_html: bool, subject: str, composer: Composer
+) -> tuple[Composer, tuple[Quotation, ...]]:
+    """Add the body of a mail to an empty composer; return the one with the text."""
+    if is_html:
+        marked = _HTML_QUOTED.sub(
+            lambda tag: f"<p>{_END}</p>{tag[0]}" if tag[1] else f"{tag[0]}<p>{_BEGIN}</p>", text
+        )
+        read_html(marked, composer)
+        text = composer.content("-").text
+        lines = list(_levels(text))
+    else:
+        lines = list(_marked(text.replace("\r\n", "\n")))
+    runs = _runs(lines, bool(_FORWARD_SUBJECT.match(subject)))
+    if is_html and _BEGIN not in text and not any(run.quoted for run in runs):
+        return composer, ()  # with its headings and links
+    return _composed(runs)
+
+
+def _composed(runs: Sequence[_QuotedRun]) -> tuple[Composer, tuple[Quotation, ...]]:
+    composer, quotations = Composer(), []
+    for run in runs:
+        text, body = "\n".join((*run.lead, *run.lines)), "\n".join(run.lines).strip("\n")
+        if text.strip():
+            start = composer.block(text)
+            if run.quoted:
+                quotations.append(Quotation(start, composer.length - len(body), composer.length))
+    return composer, tuple(quotations)
+
+
+def _marked(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a plain text, each with the number of marks before it."""
+    for line in text.split("\n"):
+        match = _QUOTED.match(line)
+        yield (match[0].count(">"), line[match.end() :]) if match else (0, line)
+
+
+def _levels(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a page, each with the number of quotations around it."""
+    level = 0
+    for part in re.split(f"([{_BEGIN}{_END}])", text):
+        if part in (_BEGIN, _END):
+            level = level + 1 if part == _BEGIN else max(0, level - 1)
+        else:
+            yield from ((level, line) for line in part.split("\n"))
+
+
+def _runs(lines: Sequence[tuple[int, str]], is_forward: bool) -> list[_QuotedRun]:
+    """Split lines into the author's text and quotations.
+
+    Text of at most the level `own` is the author's. A dividing line changes `own` until a line of a
+    lower level, `floor`, follows.
+    """
+    own = floor = 0
+    runs = [_QuotedRun(False, 0)]
+    for position, (level, line) in enumerate(lines):
+        run = runs[-1]
+        if not line.strip():
+            run.lines += [""] * (bool(run.lines) or len(run.lead) != 1)
+            continue
+        if level < floor:
+            own = floor = 0
+        if _divides(lines, position) and not (run.lead and not any(run.lines)):
+            if level <= own:
+                forwards = is_forward or _FORWARDS.search(line)
+                floor, own = level, level + line.rstrip().endswith(":") if forwards else level - 1
+            runs.append(_QuotedRun(level > own, level, [line]))
+        elif run.lead and not run.lines and level == run.level and _HEADER.fullmatch(line):
+            run.lead.append(line)
+        elif (level, level > own) == (run.level, run.quoted):
+            run.lines.append(line)
+        else:
+            deeper = level > own and level > run.level
+            runs.append(
+                _QuotedRun(level > own, level, _introduction(run) if deeper else [], [line])
+            )
+    return runs
+
+
+def _divides(lines: Sequence[tuple[int, str]], position: int) -> bool:
+    """Whether another mail begins at a line: a divider before a header, or the first of three."""
+    line = lines[position][1]
+    following = (each for _, each in lines[position + 1 : position + 5] if each.strip())
+    headers = sum(1 for _ in takewhile(_HEADER.fullmatch, following))
+    least = 1 if _DIVIDES.fullmatch(line) else 2 if _SENDER.fullmatch(line) else 5
+    return headers >= least
+
+
+def _introduction(run: _QuotedRun) -> list[str]:
+    """Take the last line or two off a run if they introduce a quotation."""
+    while run.lines and not run.lines[-1].strip():
+        run.lines.pop()
+    for count in (1, 2):
+        last = run.lines[-count:]
+        if len(last) == count and _INTRODUCES.fullmatch(" ".join(last).strip()):
+            del run.lines[-count:]
+            return last
+    return []

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from graphagg.rag.documents.reading.content import Quotation
 from graphagg.rag.documents.reading.document import Document
 
-_PARAGRAPH = re.compile(r"\n\s*\n")
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
 _NO_LETTERS = re.compile(r"<(?:https?|mailto):[^<>\s]{1,2000}>|[\W_]+")
 _LEAST = 20  # letters of a line by which a quoted mail is found
 

@@ -21,6 +21,7 @@ _DELIMITERS = ",;\t|"
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # what tables call the title of a row
 _LONGEST_TITLE = 200
+_DEEPEST = 8  # levels of nested values that become columns
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
@@ -163,21 +164,38 @@ def _name(identifier: object, position: int) -> str:
 def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> Content:
     """The document of a row; `folded` has its columns in lower case, of equal ones the first."""
     text, title, nested = (folded.get(name) for name in ("text", "title", "metadata"))
-    metadata = {name: value for name, value in record.items() if name.lower() not in _FIELDS}
+    is_whole = isinstance(text, str)
+    columns = dict(record) if is_whole else dict(_flat(record))
+    metadata = {name: value for name, value in columns.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
-    if not isinstance(text, str):
-        lines = (
-            f"{key}: {_written(v)}" for key, v in record.items() if v not in (None, "", [], {})
-        )
-        text = "\n".join(lines)
+    if not is_whole:
         others = (each for each in map(folded.get, _TITLES) if isinstance(each, str) and each)
         short = (each for each in others if len(each) <= _LONGEST_TITLE and "\n" not in each)
         title = title or next(short, None)
-    return Content(without_tags(text), "" if title is None else str(title), metadata, row=row)
+    text = without_tags(text) if isinstance(text, str) else _lines(columns, "\n")
+    return Content(text, "" if title is None else str(title), metadata, row=row)
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """The columns of a row; nested ones have names such as `requester.name`."""
+    for key, value in record.items():
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            yield from _flat(value, f"{prefix}{key}.", depth + 1)
+        else:
+            yield prefix + str(key), value
+
+
+def _lines(columns: Mapping[str, Any], separator: str) -> str:
+    """The columns with their names, HTML in a value as text with its paragraphs."""
+    values = ((key, v) for key, v in columns.items() if v not in (None, "", [], {}))
+    return separator.join(f"{key}: {without_tags(_written(v))}" for key, v in values)
 
 
 def _written(value: object) -> str:
-    if isinstance(value, list) and not any(isinstance(each, list | dict) for each in value):
-        return ", ".join(map(str, value))
+    if isinstance(value, list):
+        if not any(isinstance(each, list | dict) for each in value):
+            return ", ".join(map(str, value))
+        if all(isinstance(each, dict) for each in value):
+            return "\n".join(_lines(dict(_flat(each)), "; ") for each in value)
     nested = isinstance(value, list | dict)
     return json.dumps(value, ensure_ascii=False, default=str) if nested else str(value)

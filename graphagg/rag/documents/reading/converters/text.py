@@ -1,14 +1,17 @@
 """Decode files: recognize the encoding, and end every line with a line feed.
 
 In this order: a byte-order mark; UTF-8, perhaps with a few bad bytes; UTF-16 by its zero bytes; the
-encoding that the text declares, as browsers read it; the encoding that the user named; a European
-one with only letters of one language, cp1252 first; the result of chardet; cp1252.
+encoding that the text declares, as browsers read it; the encoding that the user named; cp1252. One
+of Central Europe, Turkey or the Baltics comes before cp1252 only if the text is in such a language,
+and all of its letters belong to one: names in an English text do not decide. The result of chardet
+counts only if much of the text is beyond ASCII.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+import string
 import unicodedata
 from collections import Counter
 from typing import NamedTuple
@@ -35,7 +38,10 @@ _WIDER = {  # what browsers read in place of a narrower encoding
     "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030",
     "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "tis-620": "cp874",
 }  # fmt: skip
-_EUROPEAN = ("cp1252", "cp1250", "iso8859-2", "cp1254", "cp1257")
+_CENTRAL = "bs cs hr hu pl ro sk sl sq sr"
+_EUROPEAN = {  # encodings by the languages that a text must be in
+    "cp1252": "", "cp1250": _CENTRAL, "iso8859-2": _CENTRAL, "cp1254": "tr az", "cp1257": "lt lv et"
+}  # fmt: skip
 _LETTERS = {  # beyond ASCII
     "af": "éèêëïîôûáíóú", "ca": "àçèéíïòóúü·", "da": "æøåéòóô", "de": "äöüßé", "en": "éèïôç",
     "es": "áéíóúñü", "et": "õäöüšž", "fi": "åäöšž", "fr": "éèêëàâçîïôùûœæÿü",
@@ -43,12 +49,15 @@ _LETTERS = {  # beyond ASCII
     "pt": "ãáâàçéêíóôõúü", "sq": "ëç", "sv": "åäöé",
     "cs": "áčďéěíňóřšťúůýž", "hr": "čšžćđ", "hu": "áéíóöőúüű", "lt": "ąčęėįšųūž",
     "lv": "āčēģīķļņšūž", "pl": "ąćęłńóśźż", "ro": "ăâîșțşţ", "sk": "áäčďéíĺľňóôŕšťúýž",
-    "sl": "čšž", "tr": "çğıöşüâî", "": "äöüßéèêàâçîïôùûæøå",
+    "sl": "čšž", "tr": "çğıöşüâîi\u0307", "": "äöüßéèêàâçîïôùûæøå",  # noqa: RUF001
 }  # fmt: skip
 _SIGNS = frozenset("«»„“”‚‘’–—…€§°•©®™·¡¿ºª²³½¼¾±×µ£\xa0‹›")  # noqa: RUF001
 _MOST_ACCENTED = 0.6  # of all letters
 
 
+_BEYOND, _LETTER_BYTES = bytes(range(0x80, 0x100)), string.ascii_letters.encode()
+_MUCH = 0.25  # of ASCII letters and bytes beyond ASCII: a text in another script
+_FOREIGN_WORD = re.compile(rb"[\x80-\xff]{4,}")  # no word of a Latin script
 _INSIDE = re.compile("(?<=[^\\W\\d_])[^\x00-\x7f\xad\xb7\u2018\u2019](?=[^\\W\\d_])")
 
 
@@ -132,10 +141,14 @@ def _recognized(content: bytes) -> str:
     sample = content
     if len(content) > SAMPLE:  # a cut inside a character would rule its encoding out
         sample = content[: content.rfind(b"\n", 0, SAMPLE) + 1] or content[:SAMPLE]
-    costs = ((_strangeness(sample, name), rank) for rank, name in enumerate(_EUROPEAN))
-    cost, rank = min(costs)
-    if cost < 1:
-        return _EUROPEAN[rank]
+    costs = {name: _strangeness(sample, name) for name in _EUROPEAN}
+    for name in sorted(costs, key=costs.__getitem__):
+        if costs[name] < 1 and (name == "cp1252" or _is_likely(sample, name)):
+            return name
+    beyond = len(sample) - len(sample.translate(None, _BEYOND))
+    letters = len(sample) - len(sample.translate(None, _LETTER_BYTES))
+    if beyond < _MUCH * (beyond + letters) and len(_FOREIGN_WORD.findall(sample)) < 3:
+        return "cp1252"
     import chardet
 
     detected = chardet.detect(sample)["encoding"]
@@ -145,6 +158,19 @@ def _recognized(content: bytes) -> str:
         return "cp1252"
     detected = _WIDER.get(detected, detected)
     return detected if _decoded(sample, detected) is not None else "cp1252"
+
+
+def _is_likely(sample: bytes, encoding: str) -> bool:
+    """Whether a text is in a language of an encoding, or cp1252 has signs inside of words.
+
+    Letters that cp1252 reads otherwise must be of one language.
+    """
+    text, plain = (sample.decode(name, "replace") for name in (encoding, "cp1252"))
+    own = {a.lower() for a, b in zip(text, plain, strict=True) if a != b and a.isalpha()}
+    if not any(all(each in alphabet for each in own) for alphabet in _LETTERS.values()):
+        return False
+    signs = sum(1 for each in _INSIDE.findall(plain) if not each.isalpha())
+    return signs > 1 or code_of_text(text) in _EUROPEAN[encoding].split()
 
 
 def _strangeness(sample: bytes, encoding: str) -> float:

@@ -21,6 +21,7 @@ from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.encodings import cases, is_european
 from tests.unit.rag.documents.reading.files import read, write
 from tests.unit.rag.documents.reading.harm import HARMFUL, hex_dump, mails
+from tests.unit.rag.documents.reading.short_texts import texts
 
 
 def test_every_kind_is_read(tmp_path: Path) -> None:
@@ -132,6 +133,14 @@ def test_short_texts_in_many_encodings() -> None:
     assert len(cases()) > 100
     assert not [case for case in wrong if is_european(case[0])]
     assert len(wrong) <= 2
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_small_files_of_twenty_languages(half: int) -> None:
+    """Five lines each: names, streets, sentences; foreign names in English do not decide."""
+    cases = texts(half)
+    wrong = [case for case in cases if decode(case[2].encode(case[1])).text != case[2]]
+    assert len(cases) == 200 and not wrong
 
 
 def test_guesses_are_reported_and_an_encoding_may_be_named(tmp_path: Path) -> None:

@@ -126,10 +126,9 @@ def _runs(lines: Sequence[tuple[int, str]], is_forward: bool) -> list[_QuotedRun
 def _divides(lines: Sequence[tuple[int, str]], position: int) -> bool:
     """Whether another mail begins at a line: a divider before a header, or the first of three."""
     line = lines[position][1]
+    least = 1 if _DIVIDES.fullmatch(line) else 2 if _SENDER.fullmatch(line) else 0
     following = (each for _, each in lines[position + 1 : position + 5] if each.strip())
-    headers = sum(1 for _ in takewhile(_HEADER.fullmatch, following))
-    least = 1 if _DIVIDES.fullmatch(line) else 2 if _SENDER.fullmatch(line) else 5
-    return headers >= least
+    return least > 0 and sum(1 for _ in takewhile(_HEADER.fullmatch, following)) >= least
 
 
 def _introduction(run: _QuotedRun) -> list[str]:

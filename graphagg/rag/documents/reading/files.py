@@ -6,9 +6,12 @@ circular links do no harm.
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
+import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,3 +147,15 @@ def read_file(path: Path, most: int) -> ReadFile:
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, len(content)):
         raise Unread("changed", "it changed while it was read; read it again later")
     return ReadFile(content, after.st_mtime)
+
+
+def unpacked(content: bytes, most: int) -> bytes:
+    """Unpack a gzip file of at most `most` bytes; raise `Unread` if it is broken or larger."""
+    try:
+        with gzip.open(BytesIO(content)) as file:
+            text = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unread("broken", f"not a gzip file ({error}); correct it") from None
+    if len(text) > most:
+        raise Unread("too large", f"it unpacks to more than {most:,} bytes; raise max_file_size")
+    return text

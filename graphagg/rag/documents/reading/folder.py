@@ -22,7 +22,13 @@ from graphagg.rag.documents.reading.document import (
     plain_metadata,
     suffix_of,
 )
-from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
+from graphagg.rag.documents.reading.files import (
+    FoundFile,
+    ReadFile,
+    find_files,
+    read_file,
+    unpacked,
+)
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
 from graphagg.rag.documents.reading.threads import Mail, MailThreads
@@ -157,7 +163,7 @@ class _FolderReader:
 
     def _content(self, file: FoundFile) -> ReadFile:
         """Read the bytes of a file if it has a converter."""
-        if kinds.converter_of(file.name) is None:
+        if kinds.converter_of(file.name.removesuffix(".gz")) is None:
             try:
                 with file.path.open("rb") as opened:
                     sample = opened.read(SAMPLE)
@@ -194,16 +200,18 @@ def converted(
     that cannot be read. `bounded` converts kinds of files that may hang or take memory; None: this
     process does. Raises `Unread`, or `MissingExtra` if a library is missing.
     """
-    read_as = kinds.name_by_content(name, file.content)
+    most = config.max_file_size * _MIB
+    inside = unpacked(file.content, most) if name.endswith(".gz") else file.content
+    read_as = kinds.name_by_content(name.removesuffix(".gz"), inside)
     converter = kinds.converter_of(read_as)
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
     facts = file_metadata(name, len(file.content), file.modified)
-    limits = kinds.ConversionLimits(config.max_file_size * _MIB, config.encoding)
+    limits = kinds.ConversionLimits(most, config.encoding)
     if bounded is not None and kinds.is_bounded(read_as):
-        contents: Iterable[Content | Unread] = bounded.convert(read_as, file.content, limits)
+        contents: Iterable[Content | Unread] = bounded.convert(read_as, inside, limits)
     else:
-        contents = _guarded(name, lambda: converter(file.content, limits))
+        contents = _guarded(name, lambda: converter(inside, limits))
     guess = ""
     for content in contents:
         if isinstance(content, Unread):

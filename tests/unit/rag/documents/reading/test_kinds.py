@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import zipfile
@@ -123,6 +124,21 @@ def test_hex_dumps_stay_out(lines: str, is_dump: bool, tmp_path: Path) -> None:
     _, report = read(tmp_path)
     assert report.kinds == ({"hex dump (.txt)": 1} if is_dump else {})
     assert len(read(tmp_path, everything=True)[0]) == 3
+
+
+def test_a_packed_file_is_read_as_what_it_holds(tmp_path: Path) -> None:
+    write(tmp_path / "a.md.gz", gzip.compress(b"# Pumps\n\nThe IM-22 fits."))
+    write(tmp_path / "b.csv.gz", gzip.compress(b"part,price\nIM-22,418\n"))
+    write(tmp_path / "c.pdf.gz", gzip.compress(files.pdf([["Works", "Anna led."]])))
+    write(tmp_path / "cut.txt.gz", gzip.compress(bytes(range(65, 91)) * 99)[:-9])
+    write(tmp_path / "bomb.txt.gz", gzip.compress(bytes(2**20 + 1)))
+    write(tmp_path / "d.tar.gz", gzip.compress(b"x"))
+    documents, report = read(tmp_path, max_file_size=1)
+    assert documents.keys() == {"a.md.gz", "b.csv.gz/1", "c.pdf.gz"}
+    assert (documents["a.md.gz"].title, documents["a.md.gz"].text) == ("Pumps", "The IM-22 fits.")
+    left_out = {each.path: each.kind for each in report.left_out}
+    assert left_out["cut.txt.gz"] == "broken" and left_out["bomb.txt.gz"] == "too large"
+    assert left_out["d.tar.gz"].startswith(("of unknown kind", "binary"))
 
 
 # --- encodings -----------------------------------------------------------------------------------

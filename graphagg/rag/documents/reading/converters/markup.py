@@ -56,7 +56,13 @@ _DROPPED = re.compile(
 _SCRIPT = re.compile(r"(?:import|export)\s")  # of MDX, before all text
 
 
-def markdown(text: str, title: str = "", metadata: Mapping[str, Any] | None = None) -> Content:
+def markdown(
+    text: str,
+    title: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    is_sheet: bool = False,
+) -> Content:
     """Convert a Markdown text, with or without front matter, and what else its file states."""
     import pyromark
 
@@ -70,7 +76,8 @@ def markdown(text: str, title: str = "", metadata: Mapping[str, Any] | None = No
         | kinds.ENABLE_WIKILINKS | kinds.ENABLE_GFM
     )  # fmt: skip
     composer = Composer()
-    read_html(pyromark.html("\n".join(_plain_blocks(text.split("\n"))), options=options), composer)
+    page = pyromark.html("\n".join(_plain_blocks(text.split("\n"))), options=options)
+    read_html(page, composer, is_sheet=is_sheet)
     return composer.content(title, metadata, refused)
 
 

@@ -56,9 +56,10 @@ def office(content: bytes, most: int) -> Content:
         raise Unread("too large", f"its text has more than {most:,} characters; split the file")
     properties = dict(_properties(content))
     title = properties.pop("title", "")
-    if title or anydoc.format_from_bytes(content) not in ("ods", "xls", "xlsx"):
+    if anydoc.format_from_bytes(content) not in ("ods", "xls", "xlsx"):
         return markdown(text, title, properties)
-    return replace(markdown(text, "-", properties), title="")  # the first sheet is no title
+    sheets = markdown(text, title or "-", properties, is_sheet=True)
+    return replace(sheets, title=title)  # the first sheet is no title
 
 
 def _with_pages(content: bytes, most: int) -> bytes:

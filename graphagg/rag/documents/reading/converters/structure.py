@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from graphagg.errors import MissingExtra
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content
+from graphagg.rag.documents.reading.converters.layout import TablePart, parts_of
 from graphagg.rag.documents.reading.document import Link
 
 _STEP = 2**16  # characters that the parser takes at once
@@ -39,6 +40,10 @@ _ELEMENT = re.compile(  # tells HTML in a cell of a table
 _PERMALINK = re.compile(r"[#¶§🔗](?!\w)")  # all of the label of a heading's link to itself
 _PAGE_MARK = re.compile("\ue000(\\d{1,6})\ue001")
 _MOST_LINKS = 100_000
+_MOST_SPAN = 100  # columns of a cell
+_OF_A_TABLE = frozenset(("tr", "tbody", "thead", "tfoot"))
+_LONGEST_TITLE = 120  # of a table
+_TITLE_LEVEL = 3  # below the name of a sheet
 
 
 def page_mark(page: int) -> str:
@@ -56,13 +61,16 @@ def html(text: str) -> Content:
     return composer.content(next((h for h in tops if folded.startswith(h.casefold())), title))
 
 
-def read_html(text: str, composer: Composer) -> str:
-    """Add the text of a page; return its title, "" if it has none."""
+def read_html(text: str, composer: Composer, *, is_sheet: bool = False) -> str:
+    """Add the text of a page; return its title, "" if it has none.
+
+    In the tables of a sheet any row may be the header, and a title above it is a heading.
+    """
     try:
         from lxml import etree
     except ModuleNotFoundError:
         raise MissingExtra("lxml", "fast") from None
-    target = _HtmlTarget(composer)
+    target = _HtmlTarget(composer, is_sheet)
     parser = etree.HTMLParser(
         target=target, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True
     )
@@ -84,19 +92,23 @@ def without_tags(text: str) -> str:
 
 
 class _Row:
-    """A row of a table: the cells with their links, and whether all are headers."""
+    """A row of a table: texts and links of its cells, and whether all are headers."""
 
     def __init__(self) -> None:
-        self.cells: list[tuple[str, list[tuple[int, str]]]] = []
+        self.texts: list[str] = []
+        self.links: list[list[tuple[int, str]]] = []
         self.is_header = True
+        self.span = 1  # columns of the cell that is open
+        self.anchors: list[str] = []
+        self.page: int | None = None  # that begins in it
 
 
 class _HtmlTarget:
     """A parser target, called for each tag; writes to a composer."""
 
-    def __init__(self, composer: Composer) -> None:
+    def __init__(self, composer: Composer, is_sheet: bool) -> None:
         self.title = ""
-        self._composer = composer
+        self._composer, self._is_sheet = composer, is_sheet
         self._texts: list[str] = []  # of the block so far, white space joined
         self._size = 0  # of the block so far
         self._links: list[tuple[int, str]] = []  # offsets in the block, and targets
@@ -107,7 +119,7 @@ class _HtmlTarget:
         self._in_title = False
         self._gap = "\n\n"
         self._row: _Row | None = None  # of the innermost table, unless that only lays out
-        self._header: list[str] = []
+        self._rows: list[_Row] = []  # of the table so far
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """A tag begins an element."""
@@ -121,7 +133,7 @@ class _HtmlTarget:
         if self._row and (tag in _HEADINGS or tag in ("table", "pre")):
             self._lay_out()
         if tag in ("td", "th"):
-            self._begin_cell(tag == "th")
+            self._begin_cell(tag == "th", attributes.get("colspan", ""))
         elif tag in _BLOCKS or tag in _HEADINGS:
             self._begin_block(tag)
         elif tag == "br":
@@ -131,19 +143,19 @@ class _HtmlTarget:
         elif tag == "a":
             self._refer(attributes.get("href", ""))
         if anchor := attributes.get("id") or (tag == "a" and attributes.get("name")):
-            self._anchors.append(anchor)
+            (self._row.anchors if self._row else self._anchors).append(anchor)
 
     def _begin_block(self, tag: str) -> None:
         if self._row:
             self._write(" ")
         else:
+            if tag not in _OF_A_TABLE:
+                self._end_table()
             self._flush("\n" if tag in _TIGHT else "\n\n")
             self._write("- " if tag == "li" else "")
         self._pre += tag == "pre"
         self._heading = _HEADINGS.get(tag, 0)
-        if tag == "table":
-            self._header = []
-        elif tag == "tr":
+        if tag == "tr":
             self._row = _Row()
 
     def end(self, tag: str) -> None:
@@ -154,11 +166,15 @@ class _HtmlTarget:
         elif tag in ("td", "th"):
             self._end_cell()
         elif tag == "tr" and self._row:
-            self._end_row()
+            self._rows.append(self._row)
+            self._row = None
+            self._texts, self._links, self._size = [], [], 0
         elif tag in _HEADINGS or tag in _BLOCKS:
             if self._row:
                 self._write(" ")
             else:
+                if tag == "table":
+                    self._end_table()
                 self._flush("\n" if tag in _TIGHT else "\n\n")
             self._pre -= tag == "pre"
         elif tag == "title":
@@ -171,13 +187,18 @@ class _HtmlTarget:
         elif not self._hidden[1]:
             if "\ue000" in text:
                 for mark in _PAGE_MARK.finditer(text):
-                    self._composer.begin_page(int(mark[1]))
+                    if self._row:
+                        self._row.page = int(mark[1])
+                    else:
+                        self._end_table()
+                        self._composer.begin_page(int(mark[1]))
                 text = _PAGE_MARK.sub("", text)
             self._write(text if self._pre else _SPACE.sub(" ", text))
 
     def close(self) -> None:
         """The page ends."""
         self._lay_out()
+        self._end_table()
         self._flush("\n\n")
 
     def _write(self, text: str) -> None:
@@ -194,35 +215,53 @@ class _HtmlTarget:
 
     # --- tables --------------------------------------------------------------------------------
 
-    def _begin_cell(self, is_header: bool) -> None:
+    def _begin_cell(self, is_header: bool, span: str) -> None:
         if self._row is None:
             self._write(" | " if self._texts else "")
         else:
             self._texts, self._links, self._size = [], [], 0
             self._row.is_header &= is_header
+            self._row.span = min(int(span), _MOST_SPAN) if span.isdecimal() else 1
 
     def _end_cell(self) -> None:
         """Store the cell that ends; its text begins at offset 0 of the block."""
-        if self._row is not None:
-            self._row.cells.append((" ".join("".join(self._texts).split()), self._links))
+        row = self._row
+        if row is not None:
+            row.texts += [" ".join("".join(self._texts).split()), *[""] * (row.span - 1)]
+            row.links += [self._links, *([] for _ in range(row.span - 1))]
             self._texts, self._links, self._size = [], [], 0
 
-    def _end_row(self) -> None:
-        """Write a row with the column names, as a list item."""
-        row, self._row = self._row, None
-        cells = row.cells if row else []
-        self._texts, self._links, self._size = [], [], 0
-        if row and row.is_header and not self._header:
-            self._header = [text for text, _ in cells]
+    def _end_table(self) -> None:
+        """Write the rows of the table: titles and notes, and rows with the column names."""
+        rows, self._rows = self._rows, []
+        if not rows:
             return
-        names = self._header if len(self._header) == len(cells) else [""] * len(cells)
-        self._write("- ")
-        for name, (text, links) in zip(names, cells, strict=True):
+        width = max(len(row.texts) for row in rows)
+        grid = [[*row.texts, *[""] * (width - len(row.texts))] for row in rows]
+        headed = None if self._is_sheet else rows[0].is_header and bool(rows[0].texts)
+        parts = list(parts_of(grid, headed))
+        titles = {part.title for part in parts if self._is_sheet}
+        for part in parts:
+            for number in range(part.start, part.end):
+                row = rows[number]
+                if row.page is not None:
+                    self._composer.begin_page(row.page)
+                self._anchors += row.anchors
+                self._write_row(row, part, number in titles)
+
+    def _write_row(self, row: _Row, part: TablePart, is_title: bool) -> None:
+        names = part.names or [""] * len(row.texts)
+        place = slice(part.left, part.right)
+        is_item = part.names is not None or sum(map(bool, row.texts[place])) > 1
+        gap = "- " if is_item else ""
+        for name, text, links in zip(names, row.texts[place], row.links[place], strict=False):
             if text:
-                self._write("; " if self._size > 2 else "")
-                self._write(f"{name}: " if name else "")
+                self._write(gap + (f"{name}: " if name else ""))
                 self._links += [(self._size + at, target) for at, target in links]
                 self._write(text)
+                gap = " " if text.endswith(":") else "; "
+        if is_title and self._size <= _LONGEST_TITLE:
+            self._heading = _TITLE_LEVEL
         self._flush("\n")
 
     def _lay_out(self) -> None:
@@ -230,7 +269,8 @@ class _HtmlTarget:
         row, self._row = self._row, None
         if row is not None:
             before, links, self._texts, self._links = self._texts, self._links, [], []
-            for text, _ in row.cells:
+            self._end_table()
+            for text in row.texts:
                 self._write(text)
                 self._flush("\n\n")
             self._texts, self._links, self._size = before, links, sum(map(len, before))

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from io import BytesIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from io import BytesIO, StringIO
 from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.converters.layout import Rows, TablePart, parts_of
 from graphagg.rag.documents.reading.converters.structure import without_tags
 
 _DELIMITERS = ",;\t|"
+_BLANK = re.compile(r"\n[,;|\t ]*+\n")
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # what tables call the title of a row
 _LONGEST_TITLE = 200
@@ -25,53 +29,97 @@ _DEEPEST = 8  # levels of nested values that become columns
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
-    """Convert the rows of a CSV table; see `csv_records`. Lines above it are the last row."""
-    try:
+    """Convert the rows of the tables in a CSV file; see `csv_records` and `layout`.
+
+    The line above a table is the title of its rows. All lines above and below are the last row.
+    """
+    delimiter = _delimiter(text)
+    grid, parts = _layout(text, delimiter)
+    if parts is None:
         return _rows((record, "") for record in csv_records(text))
-    except Unread:
-        start = _start_of_table(text)
-        if not start:
-            raise
-    records = [*csv_records(text[start:]), {"text": text[:start]}]
-    return _rows((record, "") for record in records)
+    records: list[tuple[Mapping[str, Any], str]] = []
+    titles, notes = list[str](), list[str]()
+    for part in parts:
+        rows = [row[part.left : part.right] for row in grid[part.start : part.end]]
+        if part.names is None:
+            notes += (delimiter.join(filter(None, row)) for row in rows)
+            continue
+        sink = StringIO()
+        csv.writer(sink).writerows(rows)
+        records += ((record, "") for record in csv_records(sink.getvalue(), names=part.names))
+        title = "" if part.title is None else "".join(grid[part.title])
+        titles += [title] * (len(records) - len(titles))
+    records += [({"text": "\n".join(notes)}, "")] if notes else []
+    return _titled(_rows(records), [*titles, ""])
 
 
-def _start_of_table(text: str) -> int:
-    """Offset of the first line with as many delimiters as most; lines above have under half."""
-    lines = text[: 2**16].splitlines(keepends=True)
-    most, start = 0, 0
-    for delimiter in _DELIMITERS:
-        counts = [line.count(delimiter) for line in lines]
-        (width, count), *_ = Counter(filter(None, counts)).most_common(1) or [(0, 0)]
-        if count * width > most:
-            most, above = count * width, counts[: counts.index(width)]
-            start = len(above) if all(2 * each < width for each in above) else 0
-    return sum(map(len, lines[:start]))
+def _titled(rows: Iterable[Content | Unread], titles: Iterable[str]) -> Iterator[Content | Unread]:
+    """Give rows without a title those of their tables."""
+    for row, title in zip(rows, titles, strict=False):
+        if isinstance(row, Content) and not row.title and len(title) <= _LONGEST_TITLE:
+            row = replace(row, title=title)
+        yield row
 
 
-def csv_records(text: str, strings: Iterable[str] = ()) -> Iterator[Mapping[str, Any]]:
+def _delimiter(text: str) -> str:
+    """The delimiter of the most cells in rows of the same length, at the head of a text."""
+
+    def cells_alike(delimiter: str) -> int:
+        lengths = Counter(map(len, _cells(text[: 2**16], delimiter)))
+        return max((length * n for length, n in lengths.items() if length > 1), default=0)
+
+    return max(_DELIMITERS, key=cells_alike)
+
+
+def _cells(text: str, delimiter: str) -> list[list[str]]:
+    return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _layout(text: str, delimiter: str) -> tuple[Rows, list[TablePart] | None]:
+    """The cells of a text, and its parts; no parts if its first line names the only columns."""
+    if not _BLANK.search(text.strip("\n")):
+        head = _cells(text[: 2**16], delimiter)
+        parts = list(parts_of(_filled_up(head)))
+        lengths = {len(row) for row in head[:-1]}
+        is_even = len(lengths) == 1 or (lengths and len(head[0]) < max(lengths))
+        if is_even and len(parts) == 1 and parts[0][:3] == (1, len(head), 0):
+            return [], None
+    try:
+        grid = _filled_up(_cells(text, delimiter))
+    except csv.Error:  # a cell of more than 131,072 characters
+        return [], None
+    parts = list(parts_of(grid))
+    return grid, parts if any(any(part.names or ()) for part in parts) else None
+
+
+def _filled_up(cells: Rows) -> Rows:
+    """Rows of the same length, without white space around the cells."""
+    width = max(map(len, cells), default=0)
+    return [[*map(str.strip, row), *[""] * (width - len(row))] for row in cells]
+
+
+def csv_records(
+    text: str, strings: Iterable[str] = (), names: Sequence[str] | None = None
+) -> Iterator[Mapping[str, Any]]:
     """Read a CSV table whose first line names the columns; each column has one type.
 
     Recognizes comma, semicolon, tab and bar as delimiters. Columns with the same name, as the
     comments of a ticket, get numbers: `Comment`, `Comment (2)`. Columns in `strings` stay as they
-    are written.
+    are written. With `names`, the table has commas and no line of names.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    try:
-        dialect: Any = csv.Sniffer().sniff(text[: 2**13], _DELIMITERS)
-        delimiter = dialect.delimiter
-    except csv.Error:  # one column
-        delimiter = ","
+    delimiter = _delimiter(text) if names is None else ","
+    read = arrow.ReadOptions(column_names=[*map(str, range(len(names)))] if names else None)
     parse = arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     types = {name: pa.string() for name in strings}
     convert = arrow.ConvertOptions(strings_can_be_null=True, column_types=types)
     try:
-        table = arrow.read_csv(BytesIO(text.encode()), parse_options=parse, convert_options=convert)
+        table = arrow.read_csv(BytesIO(text.encode()), read, parse, convert)
     except pa.ArrowException as error:
         raise Unread("broken", f"not a CSV table ({error}); correct it") from None
-    table = table.rename_columns(list(_distinct(table.column_names)))
+    table = table.rename_columns(list(_distinct(names or table.column_names)))
     return (row for batch in table.to_batches(1024) for row in batch.to_pylist())
 
 

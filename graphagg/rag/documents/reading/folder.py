@@ -6,7 +6,9 @@ import os
 import posixpath
 import re
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -34,6 +36,9 @@ from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadC
 from graphagg.rag.documents.reading.threads import Mail, MailThreads
 
 _MIB = 2**20
+_PROCESSES = min(4, os.cpu_count() or 1)  # that convert files at a time
+_Result = Document | Mail | LeftOut | tuple[str, Unread]
+_Begun = Future[tuple[list[_Result], Exception | None]]
 _DEFAULT = ReadConfig()
 _GENERIC_TITLES = frozenset(
     "about authors changelog changes contributing contributors copying copyright history index "
@@ -89,8 +94,8 @@ def read_documents(
     else:
         raise UnreadableFile(f"{path}: no such file or folder; check the path")
     try:
-        for file in files:
-            yield from reader.documents(file)
+        for file, begun in reader.begin(files):
+            yield from reader.documents(file, begun)
         yield from reader.threads.documents()
         filled.quotations += reader.threads.left_out
     finally:
@@ -105,18 +110,57 @@ def read_documents(
 
 
 class _FolderReader:
-    """Reads files one after the other, and reports those that are left out."""
+    """Reads files in their order, and reports those that are left out.
+
+    Files of kinds that are converted in a process of their own are begun early, several at a time.
+    """
 
     def __init__(self, config: ReadConfig, report: FolderReport, source: Path) -> None:
         self._config = config
         self._report = report
         self._source = source
         self.threads = MailThreads()
-        self._bounded = BoundedConverter(config.max_seconds, config.max_memory)
+        self._converters = [
+            BoundedConverter(config.max_seconds, config.max_memory) for _ in range(_PROCESSES + 1)
+        ]
+        self._own, *self._idle = self._converters  # a process starts when it is first used
+        self._pool = ThreadPoolExecutor(_PROCESSES)
 
     def close(self) -> None:
-        """End the process of converters."""
-        self._bounded.close()
+        """End the processes of converters."""
+        self._pool.shutdown(cancel_futures=True)  # waits for conversions that go on
+        for converter in self._converters:
+            converter.close()
+
+    def begin(self, files: Iterable[FoundFile]) -> Iterator[tuple[FoundFile, _Begun | None]]:
+        """Yield files in their order, with those in conversion that come soon."""
+        waiting = deque[tuple[FoundFile, _Begun | None]]()
+        for file in files:
+            is_bounded = kinds.is_bounded(file.name.removesuffix(".gz"))
+            waiting.append((file, self._pool.submit(self._all, file) if is_bounded else None))
+            if len(waiting) > 2 * _PROCESSES:
+                yield waiting.popleft()
+        yield from waiting
+
+    def _all(self, file: FoundFile) -> tuple[list[_Result], Exception | None]:
+        """The results of a file by an idle process, of which each thread finds one."""
+        converter, results = self._idle.pop(), list[_Result]()
+        try:
+            results.extend(converted(file.name, self._content(file), self._config, converter))
+        except Exception as error:
+            return results, error
+        finally:
+            self._idle.append(converter)
+        return results, None
+
+    def _results(self, file: FoundFile, begun: _Begun | None) -> Iterator[_Result]:
+        if begun is None:
+            yield from converted(file.name, self._content(file), self._config, self._own)
+            return
+        results, error = begun.result()
+        yield from results
+        if error is not None:
+            raise error
 
     def leave(self, name: str, fault: Unread) -> None:
         """Note that a file is left out; raise `UnreadableFile` if `strict` forbids it."""
@@ -128,13 +172,12 @@ class _FolderReader:
             reason = fault.reason or fault.kind
             raise UnreadableFile(f"{self._source / name}: {reason}; correct or exclude it")
 
-    def documents(self, file: FoundFile) -> Iterator[Document]:
+    def documents(self, file: FoundFile, begun: _Begun | None) -> Iterator[Document]:
         """Read the documents of a file; none if it is left out."""
         count = 0
         faults: list[tuple[str, Unread]] = []
         try:
-            content = self._content(file)
-            for each in converted(file.name, content, self._config, self._bounded):
+            for each in self._results(file, begun):
                 if isinstance(each, Document | Mail):
                     count += 1
                     yield from self.threads.add(each)
@@ -193,7 +236,7 @@ def converted(
     file: ReadFile,
     config: ReadConfig = _DEFAULT,
     bounded: BoundedConverter | None = None,
-) -> Iterator[Document | Mail | LeftOut | tuple[str, Unread]]:
+) -> Iterator[_Result]:
     """Convert a file to documents; the result depends on its name and bytes alone.
 
     Also yields the encoding if it was guessed, and `(path, reason)` for rows and metadata values

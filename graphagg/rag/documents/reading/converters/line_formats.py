@@ -173,6 +173,34 @@ def xml(text: str) -> Content:
     return composer.content()
 
 
+# A comment that fills its line; `#include` and `#main {` are none.
+_COMMENT = re.compile(r"\s*+(?:#+!?|//+!?|--|;+|%+)(?:\s++|\Z)")
+_OPENING = re.compile(r"\"\"\"|\'\'\'|^\s*+(?:/\*+!?|<!--)")
+_CLOSING = {"/": "*/", "<": "-->"}
+_WORDS = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,}+[ ,:;.]{1,3}[^\W\d_]{2,}+")  # of a sentence
+
+
 def code(text: str) -> Content:
-    """Keep source code: its lines are marked as code."""
-    return Content("\n".join(CODE + line for line in text.split("\n") if line.strip()))
+    """Keep source code: its lines are marked as code, and comments and docstrings are sentences."""
+    return Content("\n".join(_code_lines(text.split("\n"))))
+
+
+def _code_lines(lines: list[str]) -> Iterator[str]:
+    closing, is_doc, was_prose = "", False, False  # of what spans lines: its end, and its kind
+    for line in filter(str.strip, lines):
+        comment = _COMMENT.match(line) if not closing else None
+        words = line[comment.end() :] if comment else line
+        if not closing and not comment and (opening := _OPENING.search(line)):
+            mark = opening[0].strip()
+            closing = _CLOSING.get(mark[0], mark)
+            is_doc = not line[: opening.start()].strip(" \trRfFbBuU")
+            words = line[opening.end() :]
+        is_prose = bool(comment or (closing and is_doc))
+        if closing and (end := words.find(closing)) >= 0:
+            words, closing = words[:end], ""
+        words = words.strip().removeprefix("* ")
+        is_prose = is_prose and _WORDS.search(words) is not None
+        if is_prose != was_prose:
+            was_prose = is_prose
+            yield ""
+        yield words if is_prose else CODE + line

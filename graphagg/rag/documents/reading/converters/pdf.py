@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import MissingExtra
@@ -23,6 +24,7 @@ _LEADER = re.compile(r"(?: ?\.){5,200}+")  # of a table of contents
 # A word that ends on the next line: PDFium writes U+FFFE for a hyphen at the end of a line.
 _DIVIDED = re.compile(r"(?<![^\W\d_])([^\W\d_]++)(?:\ufffe|[-\u00ad\u2010]\n)\n?([^\W\d_]++)")
 _EDGE, _FEWEST = 3, 4  # lines at an edge of a page; pages with the same line there
+_SUCCESSIVE = 8  # pages that have a line as the page before
 _DATE = re.compile(r"D:(\d{8})(\d{6})(?:([+-]\d\d)'?(\d\d)|Z)?")
 _DEEPEST = 32  # levels of an outline
 _NEEDS_PASSWORD = 4  # FPDF_ERR_PASSWORD
@@ -62,8 +64,11 @@ def _pages(document: PdfDocument, most: int) -> Iterator[str]:
             raise Unread("too large", f"its text has more than {most:,} characters; split the file")
         lines = (" ".join(_LEADER.sub(" ", line).split()) for line in text.splitlines())
         pages.append(list(filter(None, lines)))
-    edges = Counter(line for page in pages for line in {*map(_folded, _edges(page))})
-    repeated = {line for line, n in edges.items() if n >= max(_FEWEST, len(pages) / 3)}
+    edges = [{*map(_folded, _edges(page))} for page in pages]
+    counts = Counter(line for page in edges for line in page)
+    successive = Counter(line for page, following in pairwise(edges) for line in page & following)
+    repeated = {line for line, n in counts.items() if n >= max(_FEWEST, len(pages) / 3)}
+    repeated |= {line for line, n in successive.items() if n >= _SUCCESSIVE}  # of a part
     texts = ["\n".join(_without(page, repeated) or page) for page in pages]
     whole = "\n".join(texts)
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.output.console import out, print_rows
+from graphagg.rag.documents.code import CODE
 from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
@@ -42,10 +43,10 @@ def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
 
 
 def _name(hit: Hit) -> str:
-    passage = hit.passage
-    named = f"{escape(passage.title)}\n" if passage.title else ""
-    page = f", page {passage.metadata['page']}" if "page" in passage.metadata else ""
-    return f"{named}[dim]{escape(f'{passage.id}{page}')}[/dim]"
+    title, metadata = hit.place.title, hit.metadata
+    named = f"{escape(title)}\n" if title else ""
+    page = f", page {metadata['page']}" if "page" in metadata else ""
+    return f"{named}[dim]{escape(f'{hit.passage.id}{page}')}[/dim]"
 
 
 def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
@@ -65,7 +66,8 @@ def _matched(hit: Hit) -> str:
     start, end = excerpt.match
     text, mark = excerpt.marked, len(ELLIPSIS) if excerpt.span.start else 0
     pieces = (text[: mark + start], text[mark + start : mark + end], text[mark + end :])
-    before, sentence, after = (escape(_one_line(piece)) for piece in pieces)
+    flat = (lambda piece: piece.replace(CODE, "  ")) if CODE in text else _one_line
+    before, sentence, after = (escape(flat(piece)) for piece in pieces)
     sentence = f"[bold]{sentence}[/bold]" if sentence else ""
     return before + sentence + after + _copies(hit)
 

@@ -152,7 +152,7 @@ def messages(
     question: str, hits: Sequence[Hit], characters: int, prompt: str = RULES
 ) -> list[dict[str, str]]:
     """The conversation that asks for an answer: the rules, then passages and question."""
-    sources = [(hit.passage.title, hit.context(characters)) for hit in hits]
+    sources = [(hit.place.title, hit.context(characters)) for hit in hits]
     return conversation(question, sources, prompt)
 
 
@@ -181,6 +181,6 @@ def cited(text: str, count: int) -> tuple[list[int], list[int]]:
 def checked(text: str, hits: Sequence[Hit]) -> Answer:
     """Check the citations of an answer against the passages that were given."""
     valid, unknown = cited(text, len(hits))
-    passages = ((n, hits[n - 1].passage) for n in valid)
-    citations = tuple(Citation(n, passage.id, passage.title) for n, passage in passages)
+    named = ((n, hits[n - 1]) for n in valid)
+    citations = tuple(Citation(n, hit.passage.id, hit.place.title) for n, hit in named)
     return Answer(text, citations, tuple(hits), tuple(unknown))

@@ -263,9 +263,9 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     """
     sample: dict[str, str] = {}
     for passage in corpus[:: max(1, len(corpus) // (4 * _SAMPLE))]:
-        text = "\n".join(passage.full_text[start:end] for start, end in prose(passage.full_text))
+        text = "\n".join(passage.text[start:end] for start, end in prose(passage.text))
         if text and passage.metadata.get("suffix") not in _NOT_PROSE:
-            sample.setdefault(passage.document or passage.id, text)
+            sample.setdefault(passage.document or passage.id, f"{passage.title}\n{text}".lstrip())
     texts = list(sample.values())
     texts = texts[:: max(1, len(texts) // _SAMPLE)]
     if len(texts) < _FEWEST:

@@ -12,6 +12,9 @@ Markdown, and the marks of a document read from a file. Exceptions:
 - A block of code counts as a sentence; a longer one is cut between lines.
 - A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
   which counts as a sentence.
+- A chunk of a document with marks holds one section or a part of it, or short neighbors under one
+  parent: siblings, or a section and those directly below it. Headings without a text of their own
+  belong to the section after.
 - Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
   sentences of a chunk.
 - A last chunk with fewer than `min_words` new words is joined to the one before, which then has up
@@ -26,11 +29,12 @@ list item begin a new sentence.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, groupby, islice, pairwise, takewhile
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -97,11 +101,12 @@ class _Sentence(NamedTuple):
 
 
 class _ChunkSpan(NamedTuple):
-    """A chunk: `text[start:end]`, whose new sentences begin at `new`."""
+    """A chunk: `text[start:end]`, whose new sentences begin at `new`, under `heading`."""
 
     start: int
     end: int
     new: int
+    heading: tuple[str, ...]
 
 
 Source = Passage | Document | Mapping[str, Any]
@@ -115,9 +120,10 @@ def chunk_documents(
     """Split documents into passages, one document at a time, in near linear time.
 
     A chunk's id is its document's id, `#` and its position. Its text is a piece of the document's.
-    Its title is the title of the document and, if the document has marks, the headings above the
-    chunk: "Travel policy > Trains". It has the metadata of its document, and its own `heading` (a
-    list, outermost first), `page`, and `links` and `anchors` with their offsets.
+    Its title is the title of the document and, if the document has marks, the headings above all of
+    the chunk: "Travel policy > Trains". It has the metadata of its document, its own `heading` (a
+    list, outermost first), `page` and `anchor`, and with their offsets `links`, `anchors` and, if
+    another heading or page applies within it, `marks`; see `Hit.place`.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
@@ -161,7 +167,8 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
     read = source if isinstance(source, Document) else Document("", "")
     document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
-    spans = [_ChunkSpan(0, len(text), 0)]
+    headings = {mark.heading for mark in read.marks}
+    spans = [_ChunkSpan(0, len(text), 0, headings.pop() if len(headings) == 1 else ())]
     if config is not None and not document.document:
         words = _WORD.finditer(text)
         if next(islice(words, config.max_words, None), None) is not None:  # more than one chunk?
@@ -173,7 +180,7 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
         Passage(
             f"{document.id}#{position}",
             text[span.start : span.end],
-            trail(document.title, mark_at(read.marks, span.new).heading),
+            trail(document.title, span.heading),
             next(metadata),
             document.id,
             position,
@@ -190,10 +197,16 @@ def _metadata_of(
     A link or anchor between two chunks belongs to the later one.
     """
     links, anchors = deque(read.links), deque(sorted(read.anchors.items(), key=itemgetter(1)))
+    anchor = ""  # of what a chunk begins with
     for span in spans:
-        mark = mark_at(read.marks, span.new)
-        own: dict[str, Any] = {"heading": list(mark.heading)} if mark.heading else {}
-        own |= {} if mark.page is None else {"page": mark.page}
+        marks = _marks_in(read, span)
+        own: dict[str, Any] = {"heading": list(span.heading)} if span.heading else {}
+        own |= {} if marks[0].page is None else {"page": marks[0].page}
+        is_one = len(marks) == 1 and marks[0].heading == span.heading
+        if not is_one and metadata.keys().isdisjoint(own):
+            own["marks"] = [
+                [max(0, mark.offset - span.start), list(mark.heading), mark.page] for mark in marks
+            ]
         targets: dict[str, int] = {}
         while links and (links[0].offset < span.end or span is spans[-1]):
             link = links.popleft()
@@ -203,8 +216,24 @@ def _metadata_of(
         while anchors and (anchors[0][1] < span.end or span is spans[-1]):
             name, offset = anchors.popleft()
             names[name] = max(0, offset - span.start)
+        first = next((name for name, at in names.items() if not at), anchor)
+        own |= {"anchor": first} if first else {}
+        anchor = next(reversed(names), anchor)
         own |= ({"links": targets} if targets else {}) | ({"anchors": names} if names else {})
         yield {**own, **metadata}
+
+
+def _marks_in(read: Document, span: _ChunkSpan) -> list[Mark]:
+    """The mark that applies at the start of a chunk, and the others in it."""
+    first = bisect_right(read.marks, span.start, key=lambda mark: mark.offset)
+    last = bisect_left(read.marks, span.end, key=lambda mark: mark.offset)
+    return [mark_at(read.marks, span.start), *read.marks[first:last]]
+
+
+def _shared(headings: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """The outer headings that several have in common."""
+    levels = zip(*headings, strict=False)
+    return tuple(names[0] for names in takewhile(lambda names: len({*names}) == 1, levels))
 
 
 def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
@@ -232,9 +261,46 @@ def _spans(text: str, config: ChunkConfig, marks: Sequence[Mark]) -> list[_Chunk
     cuts = (start for start, _ in sentences_by_rule(text))
     sentences = list(_sentences(text, cuts, config.max_words, marks))
     return [
-        _ChunkSpan(sentences[start].start, sentences[end - 1].end, sentences[new].start)
-        for start, new, end in _chunks(sentences, config)
+        _ChunkSpan(group[start].start, group[end - 1].end, group[new].start, heading)
+        for heading, group in _groups(sentences, marks, config.max_words)
+        for start, new, end in _chunks(group, config)
     ]
+
+
+def _groups(
+    sentences: Sequence[_Sentence], marks: Sequence[Mark], longest: int
+) -> Iterator[tuple[tuple[str, ...], list[_Sentence]]]:
+    """Split sentences into sections, or short neighbors under one parent of `longest` words.
+
+    Yields also the headings above all of a group.
+    """
+    group: list[_Sentence] = []
+    paths: list[tuple[str, ...]] = []
+    for path, section in _sections_with_text(sentences, marks):
+        depth = len(_shared([*paths, path]))
+        are_near = all(len(each) <= depth + 1 for each in (*paths, path))
+        words = sum(sentence.words for sentence in (*group, *section))
+        if group and not (are_near and words <= longest):
+            yield _shared(paths), group
+            group, paths = [], []
+        group, paths = group + section, [*paths, path]
+    if group:
+        yield _shared(paths), group
+
+
+def _sections_with_text(
+    sentences: Sequence[_Sentence], marks: Sequence[Mark]
+) -> Iterator[tuple[tuple[str, ...], list[_Sentence]]]:
+    """The headings and sentences of each section; one without a text begins the next one."""
+    waiting: list[_Sentence] = []
+    path: tuple[str, ...] = ()
+    for path, run in groupby(sentences, key=lambda s: mark_at(marks, s.start).heading):
+        waiting += run
+        if not waiting[-1].heading:
+            yield path, waiting
+            waiting = []
+    if waiting:
+        yield path, waiting
 
 
 def _sentences(

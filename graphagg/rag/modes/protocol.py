@@ -18,12 +18,13 @@ import numpy as np
 from graphagg.arrays import Floats
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.confidence import confidence_of
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.modes.sentences import sentence_cosines, sentence_span, term_shares
+from graphagg.rag.modes.sentences import closest_lines, sentence_cosines, sentence_span, term_shares
 from graphagg.rag.question.reading import QuestionReading, read_question
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
@@ -182,9 +183,15 @@ class Retriever(ABC, Generic[C, R, Q]):
         rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
         passages = [hit.passage for hit in hits]
         sentences = self._closest(question, np.array(rows, np.int64), passages)
-        return [
+        matched = (
             replace(hit, match=sentence_span(self.snapshot.corpus, row, sentence, hit.passage))
             for hit, row, sentence in zip(hits, rows, sentences, strict=True)
+        )
+        return [
+            replace(hit, match=closest_lines(self.snapshot, row, hit, question.text))
+            if CODE in hit.passage.text
+            else hit
+            for hit, row in zip(matched, rows, strict=True)
         ]
 
     def explain(

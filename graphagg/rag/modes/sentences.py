@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -10,13 +11,16 @@ import numpy as np
 from graphagg.arrays import Doubles, Floats
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.documents.code import prose
+from graphagg.rag.documents.code import code_blocks, prose
 from graphagg.rag.documents.passages import TRAIL, Passage
-from graphagg.rag.documents.tokens import tokenize
-from graphagg.rag.question.excerpts import Span
+from graphagg.rag.documents.tokens import inner_words, tokenize
+from graphagg.rag.question.excerpts import Span, marks_of
+from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, members
+
+_LINE_END = re.compile(r"\n")
 
 
 def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[Floats]:
@@ -31,7 +35,7 @@ def term_shares(
 ) -> Iterator[Doubles]:
     """The share of a question's terms in each sentence of each row, without the title before it.
 
-    A first sentence that only repeats the title or the heading has -inf, if there are others.
+    A heading, or a first sentence that only repeats the title, has -inf, if there are others.
     """
     stems, language_of = set(chain.from_iterable(terms)), snapshot.lexicon.language_of
     for row, passage in zip(rows.tolist(), passages, strict=True):
@@ -43,7 +47,37 @@ def term_shares(
         heading = tokenize(passage.title.rpartition(TRAIL)[2])
         if heading and len(words) > 1 and words[0] in ([], heading):
             shares[0] = -np.inf
+        headings = _lines_of_headings(passage)
+        if headings and not all(each in headings for each in words):
+            shares[[each in headings for each in words]] = -np.inf
         yield shares / max(len(terms), 1)
+
+
+def closest_lines(snapshot: PassageSnapshot, row: int, hit: Hit, question: str) -> Span:
+    """The line of code that holds the most words of a question, with the lines beside it.
+
+    The sentence that matched, if no line holds more of them.
+    """
+    text = hit.passage.text
+    analyzer = snapshot.analyzers.for_language(snapshot.lexicon.language_of(row))
+    terms = {analyzer.stem(word) for word in tokenize(question) if word not in analyzer.stop_words}
+
+    def shared(piece: str) -> int:
+        return len(terms.intersection(map(analyzer.stem, [*tokenize(piece), *inner_words(piece)])))
+
+    best, most = hit.match, shared(hit.sentence) if hit.sentence else -1
+    for start, end in code_blocks(text):
+        edges = [start, *(m.end() for m in _LINE_END.finditer(text, start, end)), end]
+        for i in range(len(edges) - 1):
+            if (count := shared(text[edges[i] : edges[i + 1]])) > most:
+                most = count
+                best = Span(edges[max(i - 1, 0)], edges[min(i + 2, len(edges) - 1)])
+    return _stripped(text, *best)
+
+
+def _lines_of_headings(passage: Passage) -> list[list[str]]:
+    """The tokens of each heading that begins within a passage."""
+    return [tokenize(str(names[-1])) for _, names, _ in marks_of(passage.metadata) if names]
 
 
 def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passage) -> Span:
@@ -52,6 +86,11 @@ def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passag
     start, end = (max(edge - shift, 0) for edge in corpus.sentence_spans(row)[sentence])
     *_, (first, last) = ((0, end - start), *prose(passage.text[start:end]))
     start, end = start + first, start + last
-    piece = passage.text[start:end]
+    return _stripped(passage.text, start, end)
+
+
+def _stripped(text: str, start: int, end: int) -> Span:
+    """A span without the white space at its ends."""
+    piece = text[start:end]
     start += len(piece) - len(piece.lstrip())
-    return Span(start, max(start, end - (len(piece) - len(piece.rstrip()))))
+    return Span(start, start + len(piece.strip()))

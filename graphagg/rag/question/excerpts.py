@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.passages import Passage, trail
 
 CHARACTERS = 2_000
 """Default number of characters that a surface shows of a hit and its neighbors."""
@@ -94,6 +94,51 @@ def fitting(neighbors: Sequence[Passage], position: int, budget: int) -> list[Pa
         budget -= len(passage.text)
         chosen.append(passage)
     return sorted(chosen, key=lambda p: p.position)
+
+
+MARKS = "marks"
+"""Key of the headings and pages that begin within a passage: `[offset, headings, page]` each."""
+
+
+class Place(NamedTuple):
+    """Where a sentence stands in its document.
+
+    Attributes:
+        title: of the document, with the headings above the sentence.
+        heading: these headings, outermost first.
+        page: from 1; None where the document has no pages.
+        anchor: the name of the closest target of links before it, such as a heading's; "" for none.
+    """
+
+    title: str
+    heading: tuple[str, ...]
+    page: int | None
+    anchor: str
+
+
+def place_of(passage: Passage, offset: int) -> Place:
+    """The place of a character of a passage."""
+    metadata, title = passage.metadata, passage.title
+    stated, page = metadata.get("heading"), metadata.get("page")
+    above = tuple(map(str, stated)) if isinstance(stated, list) else ()
+    path = above
+    for start, names, number in marks_of(metadata):
+        if start <= offset:
+            path, page = tuple(names), number
+    title = trail(title, path[len(above) :]) if path != above else title
+    targets = metadata.get("anchors")
+    anchors = targets if isinstance(targets, Mapping) else {}
+    before = [(at, name) for name, at in anchors.items() if isinstance(at, int) and at <= offset]
+    anchor = max(before)[1] if before else str(metadata.get("anchor", ""))
+    return Place(title, path, page if isinstance(page, int) else None, anchor)
+
+
+def marks_of(metadata: Mapping[str, Any]) -> list[tuple[int, list[str], int | None]]:
+    """The marks of a passage; none if the key holds values of the user's."""
+    marks = metadata.get(MARKS)
+    if not isinstance(marks, list) or not all(isinstance(each, list) for each in marks):
+        return []
+    return marks if {tuple(map(type, each))[:2] for each in marks} == {(int, list)} else []
 
 
 _LONGEST_STEP = 300  # characters of a hop, a title or a value of metadata under a budget

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from graphagg.fields import Brief, short
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.question.excerpts import (
+    MARKS,
     MOST_NAMES,
     NOWHERE,
     Excerpt,
+    Place,
     Span,
     excerpt,
     fitting,
+    marks_of,
+    place_of,
     short_metadata,
     shortened,
 )
@@ -61,7 +65,8 @@ class Hit(Brief):
     """A retrieved passage.
 
     Attributes:
-        passage: id, title, text, metadata, and its place in a document.
+        passage: id, title, text, metadata, and its place in a document. Its title and metadata are
+            those of all of it; `place` and `metadata` are of the sentence that matched.
         score: the number that hits are ranked by.
         components: the parts of the score, by name; they add up to it. In `multihop` the terms of
             the formula at the head of `config.multihop`: of the passage itself (`similarity`,
@@ -98,6 +103,23 @@ class Hit(Brief):
     copies: tuple[str, ...] = ()
 
     @property
+    def place(self) -> Place:
+        """Title, headings, page and anchor of the sentence that matched."""
+        return place_of(self.passage, self.match.start)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Metadata of the passage, with `heading`, `page` and `anchor` of the match."""
+        metadata, place = dict(self.passage.metadata), self.place
+        if marks_of(metadata):
+            del metadata[MARKS]
+            own = {"heading": list(place.heading), "page": place.page}
+            metadata |= {key: value for key, value in own.items() if value}
+        if isinstance(metadata.get("anchors"), Mapping) and place.anchor:
+            metadata["anchor"] = place.anchor
+        return metadata
+
+    @property
     def sentence(self) -> str:
         """The sentence of the passage that is closest to the question."""
         return self.passage.text[self.match.start : self.match.end]
@@ -121,14 +143,14 @@ class Hit(Brief):
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in neighbors]
         return {
             "id": passage.id,
-            "title": passage.title,
+            "title": self.place.title,
             "text": passage.text,
             "match": self.match._asdict(),
             "score": self.score,
             "method": self.method,
             "components": dict(self.components),
             "path": [vars(hop) for hop in self.path],
-            "metadata": dict(passage.metadata),
+            "metadata": self.metadata,
             **(chunk if passage.document else {}),
             **({"neighbors": around} if around else {}),
             **({"copies": list(self.copies)} if self.copies else {}),
@@ -213,7 +235,8 @@ class Hits(list[Hit]):
             {
                 **vars(hit),
                 **vars(hit.passage),
-                "metadata": json.dumps(dict(hit.passage.metadata), ensure_ascii=False),
+                "title": hit.place.title,
+                "metadata": json.dumps(hit.metadata, ensure_ascii=False),
                 **parts,
                 **{f"component_{name}": value for name, value in hit.components.items()},
                 "path": [vars(step) for step in hit.path],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,6 +12,7 @@ from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
 from graphagg.rag.documents.passages import Passage, check_corpus, passage_digest
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
+from graphagg.rag.question.excerpts import Place, place_of
 
 WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles
 SENTENCES = st.lists(WORDS, min_size=1, max_size=12).map(lambda ws: " ".join(ws).capitalize() + ".")
@@ -240,30 +241,60 @@ def test_what_fits_and_what_is_a_chunk_already_stays_as_it_is(
         ]
 
 
-@settings(max_examples=100)
-@given(st.lists(st.tuples(st.booleans(), SENTENCES), min_size=2, max_size=20), configs())
-def test_marks_begin_sections_and_come_as_metadata(
-    parts: list[tuple[bool, str]], config: ChunkConfig
+LEVELS = st.lists(
+    st.tuples(st.sampled_from((0, 0, 1, 1, 2, 3)), SENTENCES), min_size=2, max_size=20
+)
+
+
+def marked(parts: list[tuple[int, str]]) -> tuple[str, list[Mark]]:
+    """Each part is a sentence of its own page; those of a level begin a section of that level."""
+    text, marks, path = "", list[Mark](), ()
+    for page, (level, sentence) in enumerate(parts, 1):
+        path = (*path[: level - 1], f"H{page}") if level else path
+        marks.append(Mark(len(text), path, page))
+        text += (f"H{page}\n\n" if level else "") + sentence + "\n"
+    return text, marks
+
+
+@settings(max_examples=200)
+@given(LEVELS, configs())
+def test_each_character_of_a_chunk_has_its_heading_and_page(
+    parts: list[tuple[int, str]], config: ChunkConfig
 ) -> None:
-    """Each part is a sentence of its own page; some begin a section of that name."""
-    text, marks, section = "", [], 0
-    for page, (begins, sentence) in enumerate(parts, 1):
-        section += begins
-        marks.append(Mark(len(text), (f"H{section}",) if section else (), page))
-        text += sentence + "\n"
+    text, marks = marked(parts)
     document = Document("d", text, "T", {"kind": "pdf"}, tuple(marks))
+    chunks = list(chunk_documents([document], config))
+    assert {chunk.metadata["kind"] for chunk in chunks} == {"pdf"}
+    if config.overlap_sentences:
+        return
     place = 0
-    chunks = list(chunk_documents([document], ChunkConfig(config.max_words, 0, config.min_words)))
     for chunk in chunks:
-        place += len(text[place:]) - len(text[place:].lstrip())
-        assert text.startswith(chunk.text, place)
-        mark = mark_at(marks, place)
-        heading = {"heading": list(mark.heading)} if mark.heading else {}
-        assert chunk.metadata == {"kind": "pdf", "page": mark.page, **heading}
+        place = text.index(chunk.text, place)
+        for offset in range(len(chunk.text)):
+            mark, found = mark_at(marks, place + offset), place_of(chunk, offset)
+            assert (found.heading, found.page) == (mark.heading, mark.page)
+            assert found.title.endswith(" > ".join(("T", *mark.heading)) if len(chunks) > 1 else "")
         place += len(chunk.text)
-    assert not text[place:].strip()
     own = Document("d", text, "T", {"page": "own"}, tuple(marks))
     assert {p.metadata["page"] for p in chunk_documents([own], config)} == {"own"}
+
+
+@settings(max_examples=200)
+@given(LEVELS, configs())
+def test_chunks_do_not_join_sections_of_different_parents(
+    parts: list[tuple[int, str]], config: ChunkConfig
+) -> None:
+    """Each section has a text; so the headings of a chunk are those of one parent."""
+    text, marks = marked(parts)
+    chunks = list(chunk_documents([Document("d", text, marks=tuple(marks))], config))
+    if len(chunks) == 1:
+        return
+    for chunk in chunks:
+        paths = {place_of(chunk, offset).heading for offset in range(len(chunk.text))}
+        levels = takewhile(lambda names: len({*names}) == 1, zip(*paths, strict=False))
+        parent = [names[0] for names in levels]
+        assert all(len(path) <= len(parent) + 1 for path in paths), (chunk.text, paths)
+        assert chunk.metadata.get("heading", []) == parent
 
 
 def test_a_chunk_says_its_page_and_heading() -> None:
@@ -281,8 +312,10 @@ def test_a_chunk_says_its_page_and_heading() -> None:
         ("Six seven eight.", {"heading": ["Guide", "Usage"], "page": 2}),
         ("End\nNine ten eleven.", {"heading": ["Guide", "End"], "page": 2}),
     ]
-    whole = list(chunk_documents([Document("d", text, marks=marks)]))
-    assert whole == [Passage("d", text, metadata={"page": 1})]
+    (whole,) = chunk_documents([Document("d", text, marks=marks)])
+    listed = [[mark.offset, list(mark.heading), mark.page] for mark in marks]
+    assert whole == Passage("d", text, metadata={"page": 1, "marks": listed})
+    assert place_of(whole, len(text) - 1) == Place("Guide > End", ("Guide", "End"), 2, "")
 
 
 @pytest.mark.parametrize(

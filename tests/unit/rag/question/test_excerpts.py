@@ -15,6 +15,7 @@ from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.answer.generate import messages
 from graphagg.rag.config.modes import MODES
+from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.question.excerpts import Span, excerpt, fitting
@@ -115,6 +116,9 @@ def test_the_match_is_the_closest_sentence_and_min_score_leaves_out_the_rest(
             for mode in ("dense", "bm25", "multihop", "rrf"):
                 for hit in index.retrieve(question, 4, mode=mode):
                     assert hit.sentence == hit.sentence.strip()
+                    blocks = code_blocks(hit.passage.text)
+                    if any(start <= hit.match.start < end for start, end in blocks):
+                        continue  # see test_places
                     closeness, place = _closeness(index, hit, question)
                     assert closeness[place] == pytest.approx(max(closeness), abs=0.02)
         for mode in MODES:  # a least score leaves out what scores less

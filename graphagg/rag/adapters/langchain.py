@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -268,7 +269,10 @@ class LangChainVectorStore(VectorStore):
 
     def _hits(self, query: str, k: int, options: dict[str, Any]) -> Hits:
         check_known(options, ())
-        return self._store.retrieve(query, k, **options)
+        hits = self._store.retrieve(query, k, **options)
+        for i, hit in enumerate(hits):  # with the page and heading of the match
+            hits[i] = replace(hit, passage=replace(hit.passage, metadata=hit.metadata))
+        return hits
 
 
 def _as_added(added: Passage) -> Document:

@@ -312,7 +312,10 @@ def test_pdf_without_headers_and_divided_words() -> None:
 
 
 def test_headers_of_a_part_of_a_pdf_are_left_out() -> None:
-    pages = [["", f"Page of {name}", f"{name} has words."] for name in map(str, range(60, 100))]
+    pages = [
+        ["", f"Page of {name}", f"{name} has words."]
+        for name in map("".join, product("abcdefgh", "vwxyz"))
+    ]
     for number in range(10, 20):
         pages[number][1:1] = ["Notes (continued)"]
     for number in range(20, 36, 4):  # a title that some pages share stays
@@ -379,14 +382,14 @@ def test_comments_and_docstrings_of_code_are_sentences() -> None:
         "def run(x):\n"
         '    r"""Run it once.\n\n    Then stop.\n    """\n'
         "    return x  # as it is\n"
-        "/* A block\n * of two lines. */\n"
+        "/* Blocks of\n * two lines. */\n"
         "#include <stdio.h>\n"
         "# x = 1\n"
     ).text
     assert [text[start:end].strip() for start, end in prose(text)] == [
         "Deploys the service.\nThe default timeout, in seconds.",
         "Run it once.\nThen stop.",
-        "A block\nof two lines.",
+        "Blocks of\ntwo lines.",
     ]
     for line in (
         "DEFAULT_TIMEOUT_CONFIG = 30",

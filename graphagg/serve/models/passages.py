@@ -85,20 +85,20 @@ class PathStep(AnswerModel):
     title: str | None = None
 
 
-class Place(AnswerModel):
+class TextRange(AnswerModel):
     """A place of a text, `[start, end)` in Unicode code points."""
 
     start: int
     end: int
 
 
-class MentionSpan(Place):
+class MentionSpan(TextRange):
     """An entity in the text of a hit."""
 
     entity: str
 
 
-class ExcerptRange(Place):
+class ExcerptRange(TextRange):
     """The piece of a passage that `text` shows."""
 
     characters: int = Field(description="Of the whole passage.")
@@ -118,7 +118,7 @@ class PassageHit(AnswerModel):
     id: str
     title: str
     text: str = Field(description="The passage, or a piece of it around match; see cut.")
-    match: Place = Field(description="The sentence of text that is closest to the question.")
+    match: TextRange = Field(description="The sentence of text that is closest to the question.")
     score: float
     method: str
     components: dict[str, float]

@@ -69,7 +69,7 @@ def parts_of(rows: Rows, headed: bool | None = None) -> Iterator[TablePart]:
         for left, right in _side_by_side(rows[start:end]):
             own = [row[left:right] for row in rows[start:end]]
             for first, after in _runs(map(any, own)):
-                block = _Block(own[first:after], (start + first, left, right), headed)
+                block = _CellBlock(own[first:after], (start + first, left, right), headed)
                 is_below = last is not None and last.left <= left < right - 1 < last.right
                 above = last.names[left - last.left :] if is_below and last and last.names else None
                 for part in block.parts(above and above[: right - left]):
@@ -114,7 +114,7 @@ def _filled(row: Sequence[str]) -> int:
     return sum(map(bool, row))
 
 
-class _Block:
+class _CellBlock:
     """A run of rows without a blank one: notes, a header, rows, and perhaps further tables."""
 
     def __init__(self, rows: Rows, place: tuple[int, int, int], headed: bool | None) -> None:

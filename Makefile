@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web pictures test-cluster cluster-tools test-store docs dist release client bench bench-train train-zinc lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-extras pictures test-cluster cluster-tools test-store docs dist release client bench bench-train train-zinc lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -38,6 +38,12 @@ test-slow: java $(VENV)/.dev
 # The explorer page in a real browser, on com_dblp and 2wiki too.
 test-web: browser $(VENV)/.dev
 	$(BIN)/pytest -m web tests/web
+
+# Each extra in an environment of its own, two at a time: every command, and every public name.
+test-extras: java $(VENV)/.dev
+	rm -rf build/extras
+	$(BIN)/pytest -m extras tests/extras --numprocesses 2; code=$$?; \
+	$(BIN)/python -m tests.extras.table; exit $$code
 
 # The page as it is, in build/pictures; those that README and guides show are copied to docs/.
 pictures: browser $(VENV)/.dev

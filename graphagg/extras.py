@@ -22,15 +22,31 @@ _PACKAGES = {
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]")
 
 
-def packages_of(extra: str) -> frozenset[str]:
-    """The normalized package names of an extra; empty if graphagg is not installed."""
+def _extras() -> dict[str, set[str]]:
+    """The normalized package names of each extra; empty if graphagg is not installed."""
     from importlib.metadata import PackageNotFoundError, requires
 
+    packages: dict[str, set[str]] = {}
     try:
-        requirements = [_REQUIREMENT.match(line) for line in requires(_NAME) or ()]
+        for match in map(_REQUIREMENT.match, requires(_NAME) or ()):
+            if match:
+                packages.setdefault(match[2], set()).add(_normal(match[1]))
     except PackageNotFoundError:
-        return frozenset()
-    return frozenset(_normal(match[1]) for match in requirements if match and match[2] == extra)
+        pass
+    return packages
+
+
+def packages_of(extra: str) -> frozenset[str]:
+    """The normalized package names of an extra; empty if graphagg is not installed."""
+    return frozenset(_extras().get(extra, ()))
+
+
+def extra_with(module: str) -> str:
+    """The smallest extra that holds the package of a module; empty if none does."""
+    name = module.partition(".")[0]
+    package = _normal(_PACKAGES.get(name, name))
+    sizes = [(len(held), extra) for extra, held in _extras().items() if package in held]
+    return min(sizes, default=(0, ""))[1]
 
 
 def brings(extra: str, module: str) -> bool:

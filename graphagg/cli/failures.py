@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from cyclopts import App, CycloptsError
 
-from graphagg.errors import GraphAggError
+from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.extras import extra_with
 
-FAILURES = (CycloptsError, GraphAggError, OSError, KeyboardInterrupt, EOFError)
+FAILURES = (
+    CycloptsError, GraphAggError, OSError, ModuleNotFoundError, KeyboardInterrupt, EOFError
+)  # fmt: skip
 """What a command may raise."""
 _OPTIONS = {
     "directory": "out",
@@ -25,6 +28,10 @@ _PLAIN = (None, "True", "False")
 
 def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[str, int]:
     """The message of an error with its notes, and the exit code."""
+    if isinstance(error, ModuleNotFoundError):
+        if not (extra := extra_with(error.name or "")):
+            raise error
+        error = MissingExtra.of(error, extra)
     message, code = str(error), 2
     if isinstance(error, GraphAggError):
         message, code = with_flags(message, app, words), error.exit_code

@@ -83,7 +83,7 @@ def rows_from_pairs(
         rows, columns = pairs_of(keys)
         sums = np.asarray(sums, dtype=np.float64 if exact else np.float32)
     ones = np.ones(len(rows), dtype=np.int8)
-    matrix = _sparse().coo_array((ones, (rows, columns)), shape=shape).tocsr()
+    matrix = scipy_sparse().coo_array((ones, (rows, columns)), shape=shape).tocsr()
     repeats = pairs - matrix.nnz
     if symmetric:
         # SciPy drops the zeros of a sum: the number of each entry, from 1, stands for its weight.
@@ -97,7 +97,7 @@ def transpose(matrix: Csr) -> Csr:
     """Rows and columns exchanged, with their values if there are any; O(nnz)."""
     values = matrix.indices if matrix.data is None else matrix.data
     shape = (matrix.rows, matrix.columns)
-    turned = _sparse().csr_array((values, matrix.indices, matrix.indptr), shape=shape).tocsc()
+    turned = scipy_sparse().csr_array((values, matrix.indices, matrix.indptr), shape=shape).tocsc()
     return _csr(turned, None if matrix.data is None else turned.data, matrix.rows)
 
 
@@ -132,7 +132,8 @@ def _add_up(positions: Array, weights: Array, sums: Array) -> None:
         sums[positions[i]] = total if left_out == 0.0 else np.nan
 
 
-def _sparse() -> Any:
+def scipy_sparse() -> Any:
+    """Import `scipy.sparse`; raises `MissingExtra`."""
     try:
         import scipy.sparse
     except ImportError:

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from graphagg import errors, extras
+from graphagg.cli.failures import failure
+from graphagg.cli.main import app
 from graphagg.errors import MissingExtra
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +189,28 @@ def test_a_package_of_no_extra_is_named_itself(installed):
     assert extras.install_line("sklearn", "serve") == "pip install scikit-learn"
 
 
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("starlette.datastructures", "serve"),
+        ("threadpoolctl", "search"),
+        ("scipy.sparse", "communities"),
+        ("mcp", "mcp"),
+        ("obstore", "stores"),
+        ("nothing", ""),
+    ],
+)
+def test_a_command_names_the_smallest_extra(installed, module, extra):
+    assert extras.extra_with(module) == extra
+    error = ModuleNotFoundError(f"No module named {module!r}", name=module)
+    if not extra:
+        with pytest.raises(ModuleNotFoundError):  # a mistake in the code, not an extra
+            failure(error, app)
+    else:
+        message, code = failure(error, app)
+        assert code == 2 and f"[{extra}]" in message and "\n" not in message
+
+
 def test_a_clone_is_installed_again():
     assert extras.install_line("torch", "nn") == f'pip install --editable "{ROOT}[nn]"'
 
@@ -242,6 +266,8 @@ blocked = set(json.loads(sys.argv[1]))
 
 
 class Others:
+    find_distributions = staticmethod(PathFinder.find_distributions)
+
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] not in blocked:
             return PathFinder.find_spec(name, path, target)
@@ -280,6 +306,8 @@ def brought_by_extras() -> set[str]:
         (["embed", "--help"], 0, "neighbors"),
         (["train", "--list"], 2, "[nn]"),
         (["pull", "s3://bucket/x", "y"], 2, "[stores]"),
+        (["serve", "--passages", "nowhere"], 2, "[serve]"),
+        (["mcp", "--passages", "nowhere"], 2, "[mcp]"),
         (["rag", "search", "nowhere", "x"], 2, "nowhere"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

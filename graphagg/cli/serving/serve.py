@@ -20,7 +20,6 @@ from graphagg.cli.serving.options import (
     allow_connections,
     prepare_libraries,
 )
-from graphagg.errors import MissingExtra
 from graphagg.serve.limits import ServiceLimits
 
 if TYPE_CHECKING:
@@ -61,12 +60,8 @@ def serve(
         token_file: file with the token of requests, or with hashes of tokens.
         workers: number of processes, each with its own models.
     """
-    try:
-        access = network.access(host, token_file)
-        sources = indices.sources()
-    except ImportError as error:
-        raise MissingExtra.of(error, "serve") from None
-
+    access = network.access(host, token_file)
+    sources = indices.sources()
     server = _Server(sources, limits, access, model.endpoint(), indices.lazy, log)
     server.prepare()
     allow_connections()

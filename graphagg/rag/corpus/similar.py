@@ -28,6 +28,7 @@ from graphagg.arrays import Array, Doubles, Ints
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.fields import Brief
+from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import WeightedEdges
@@ -167,8 +168,7 @@ def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _
 
 
 def _by_text(net: ThemeNetwork) -> Doubles:
-    from scipy.sparse import csr_array
-
+    csr_array = scipy_sparse().csr_array
     entity, passage, weight = net.contains
     shape = len(net.entities), len(net.rows)
     of_entities = csr_array((weight, (entity, passage)), shape) @ net.vectors.astype(np.float64)
@@ -204,8 +204,7 @@ def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]
 
 def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
     """`[n, DIMENSION]`, rows of length 1; 0 for a vertex without edges. `names` are hashes."""
-    from scipy.sparse import csr_array
-
+    csr_array = scipy_sparse().csr_array
     shape = (len(names), len(names))
     walk = csr_array((weights, adjacency.indices, adjacency.indptr), shape)
     vectors = _random(names.astype(np.uint64))

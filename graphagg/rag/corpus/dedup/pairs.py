@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Doubles, Ints, Mask, distinct, offsets
+from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 from graphagg.minhash.bands import write_keys
@@ -131,7 +132,7 @@ def equal_texts(sets: ShingleSets) -> Ints:
 
 def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
     """Choose the texts to keep, given the sizes `[n]` of all."""
-    from scipy.sparse import coo_array
+    coo_array = scipy_sparse().coo_array
     from scipy.sparse.csgraph import connected_components
 
     n = len(pairs.equal)

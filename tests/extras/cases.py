@@ -1,0 +1,122 @@
+"""Each command with a small input, and what those inputs are.
+
+In a command, `{made}` is a folder with a copy of the inputs, and `{site}` the address of a web site
+with the same files. It runs in a folder of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from graphagg.communities import CommunityIndex
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.rag import PassageIndex, ReadConfig, read_documents, read_passages
+from tests.unit.commands import invoke
+from tests.unit.communities.graphs import planted
+from tests.unit.nn.training.test_command import SMALL
+from tests.unit.nn.training.toys import many, write_npz
+
+DEMO = Path(__file__).parents[2] / "graphagg" / "rag" / "demo"
+QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lies?"
+
+CASES: dict[str, str] = {
+    "demo": "demo --out out",
+    "warm": "warm",
+    "dedup": "dedup {made}/texts --out out.jsonl",
+    "build": "build {made}/recipe.toml",
+    "train": "train {made}/small.toml --data {made}/rings.npz --out run --epochs 1 --device cpu",
+    "predict": "predict {made}/run --data {made}/rings.npz --out out.csv --device cpu",
+    "mcp": "mcp --passages {made}/idx",
+    "serve": "serve --passages {made}/idx --port 0",
+    "info": "info {made}/idx",
+    "verify": "verify {made}/idx",
+    "push": "push {made}/idx {site}/copy",
+    "pull": "pull {site}/idx copy",
+    "rag index": "rag index {made}/texts --out out",
+    "rag add": "rag add {made}/idx {made}/more.jsonl",
+    "rag update": "rag update {made}/idx {made}/changed.jsonl",
+    "rag delete": "rag delete {made}/idx warsaw",
+    "rag compact": "rag compact {made}/idx",
+    "rag merge": "rag merge {made}/idx {made}/other --out out",
+    "rag sync": "rag sync {made}/synced {made}/texts",
+    "rag search": f'rag search {{made}}/idx "{QUESTION}"',
+    "rag explain": f'rag explain {{made}}/idx "{QUESTION}" vistula',
+    "rag shell": "rag shell {made}/idx",
+    "rag warm": "rag warm {made}/idx",
+    "rag graph": "rag graph {made}/idx --out graph.csv",
+    "rag map": "rag map {made}/idx",
+    "rag similar": "rag similar {made}/idx warsaw",
+    "rag answer": "rag answer {made}/idx Where? --base-url {site}/v1 --model m",
+    "rag eval": "rag eval {made}/idx {made}/questions.jsonl --compare multihop,bm25",
+    "communities build": "communities build {made}/edges.csv --out out",
+    "communities query": "communities query {made}/comm --seed 1",
+    "communities structure": "communities structure {made}/comm --seed 1 --out out.png",
+    "communities shell": "communities shell {made}/comm",
+    "communities eval": "communities eval {made}/comm {made}/truth.txt --min-size 2",
+    "communities detect": "communities detect {made}/edges.csv --out out.csv",
+    "communities add": "communities add {made}/comm {made}/more.csv",
+    "communities delete": "communities delete {made}/comm --vertex 1",
+    "communities merge": "communities merge {made}/comm {made}/comm2 --out out",
+    "embed build": "embed build {made}/edges.csv --out out --dim 4",
+    "embed add": "embed add {made}/emb {made}/more.csv",
+    "embed neighbors": "embed neighbors {made}/emb --vertex 1",
+    "embed export": "embed export {made}/emb --out out.csv",
+    "job communities": "job communities --edges {made}/edges.csv --out out",
+    "job embed": "job embed --edges {made}/edges.csv --out out --dim 4",
+    "job passages": "job passages --passages {made}/more.jsonl --out out",
+    "job query_communities": "job query_communities --index {made}/comm --seeds {made}/seeds.csv"
+    " --out out.parquet",
+    "job neighbors": "job neighbors --index {made}/emb --vertices {made}/seeds.csv --column seeds"
+    " --out out.parquet",
+    "job retrieve": "job retrieve --index {made}/idx --questions {made}/questions.csv"
+    " --out out.parquet",
+}
+
+REACHED = {
+    "push": "only read",
+    "rag answer": "status 501",
+}
+"""Commands that need a service: what they say when they have reached a web site."""
+
+
+def write_inputs(folder: Path) -> None:
+    """Write all inputs, with what is installed here."""
+    (folder / "texts").mkdir(parents=True)
+    (folder / "texts" / "pump.md").write_text("# Pumps\n\nThe pump P-7 stands in Oslo.\n")
+    (folder / "texts" / "valve.txt").write_text("The valve of P-7 is changed every year.\n")
+    (folder / "texts" / "page.html").write_text("<html><body><p>Oslo is wet.</p></body></html>")
+    (folder / "texts" / "table.csv").write_text("id,text\n1,The seal of P-7 leaks.\n")
+    shutil.copy(DEMO / "passages.jsonl", folder)
+    shutil.copy(DEMO / "questions.jsonl", folder)
+    more = {"id": "warta", "title": "Warta", "text": "The Warta flows into the Oder."}
+    (folder / "more.jsonl").write_text(json.dumps(more) + "\n")
+    (folder / "changed.jsonl").write_text(json.dumps(more | {"id": "warsaw"}) + "\n")
+    (folder / "questions.csv").write_text(f'question\n"{QUESTION}"\n')
+    passages = list(read_passages(folder / "passages.jsonl"))
+    PassageIndex.build(passages, folder / "idx", profile="fast").close()
+    PassageIndex.build([more], folder / "other", profile="fast").close()
+    texts = read_documents(folder / "texts", ReadConfig())
+    PassageIndex.build(texts, folder / "synced", profile="fast").close()
+    edges, _ = planted(blocks=4, size=12)
+    _write_graphs(folder, np.array(edges))
+
+
+def _write_graphs(folder: Path, edges: np.ndarray) -> None:
+    np.savetxt(
+        folder / "edges.csv", edges, fmt="%d", delimiter=",", header="source,target", comments=""
+    )
+    (folder / "more.csv").write_text("source,target\n1000,1\n")
+    (folder / "seeds.csv").write_text("seeds\n1\n")
+    (folder / "truth.txt").write_text("1 2 3 4 5 6\n13 14 15 16 17\n")
+    CommunityIndex.build(edges, folder / "comm").close()
+    CommunityIndex.build(edges[:20], folder / "comm2").close()
+    NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()
+    (folder / "recipe.toml").write_text('kind = "communities"\ninput = "edges.csv"\n')
+    (folder / "small.toml").write_text(SMALL)
+    write_npz(folder / "rings.npz", many())
+    command = CASES["train"].replace("--out run", "--out {made}/run").format(made=folder)
+    assert invoke(*command.split()).code == 0

@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -174,14 +174,21 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
 # --- compiling ---------------------------------------------------------------------------------
 
 
-def compile_filter(filter: Mapping[str, Any], schema: Mapping[str, ValueType]) -> Predicate:
-    """Check a filter against the merged schema of all segments, and compile it."""
-    return Predicate(_Compiler(schema).filter(filter, depth=1))
+def compile_filter(
+    filter: Mapping[str, Any],
+    schema: Mapping[str, ValueType],
+    has_dates: Callable[[str], bool] = lambda key: True,
+) -> Predicate:
+    """Check a filter against the merged schema of all segments, and compile it.
+
+    `has_dates` is whether any value of a key of type string is an ISO 8601 date.
+    """
+    return Predicate(_Compiler(schema, has_dates).filter(filter, depth=1))
 
 
 class _Compiler:
-    def __init__(self, schema: Mapping[str, ValueType]) -> None:
-        self.schema = schema
+    def __init__(self, schema: Mapping[str, ValueType], has_dates: Callable[[str], bool]) -> None:
+        self.schema, self.has_dates = schema, has_dates
         self.clauses = 0
 
     def filter(self, condition: object, depth: int) -> _Node:
@@ -230,6 +237,13 @@ class _Compiler:
                 raise InvalidFilter(
                     f"key {key!r} is of type {kind}: operator {shown(operator)} is none of "
                     f"{', '.join(operators)}"
+                )
+            value = condition[operator]
+            is_date = isinstance(value, str) and parse_instant(value) is not None
+            if is_date and kind == "string" and operator in ORDERS and not self.has_dates(key):
+                raise InvalidFilter(
+                    f"key {key!r} holds texts, none of them an ISO 8601 date: {operator!r} cannot "
+                    f"compare them with the date {value}; index dates such as 2024-05-31"
                 )
         return ("and", *(_comparison(key, kind, *item) for item in condition.items()))
 

@@ -69,7 +69,7 @@ class ListedNames:
 
     @classmethod
     def from_source(cls, names: Any) -> ListedNames | None:
-        """Read names from a file, or from a list of `ListedName` or mappings; None: none."""
+        """Read names from a file, or from a list of `ListedName`, mappings or lines; None: none."""
         if names is None or isinstance(names, ListedNames):
             return names
         if isinstance(names, str | Path):
@@ -117,18 +117,20 @@ def _read(path: Path) -> Iterator[ListedName]:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidParameter(f"names: {path} cannot be read as UTF-8: {error}") from error
     for line_number, line in enumerate(lines, 1):
-        name, *aliases = map(str.strip, line.split("="))
-        yield _entry({"name": name, "aliases": aliases}, f"{path}:{line_number}")
+        yield _entry(line, f"{path}:{line_number}")
 
 
 def _entry(value: Any, where: str) -> ListedName:
-    """A listed name of a mapping; raises `InvalidParameter` with the place."""
+    """A listed name of a line or a mapping; raises `InvalidParameter` with the place."""
+    if isinstance(value, str):
+        first, *others = map(str.strip, value.split("="))
+        value = {"name": first, "aliases": others}
     fields = value if isinstance(value, Mapping) else {}
     name, aliases = fields.get("name"), fields.get("aliases", ())
     texts = [name, *aliases] if isinstance(aliases, list | tuple) else [None]
     if not all(isinstance(text, str) and text for text in texts) or {*fields} - {"name", "aliases"}:
         raise InvalidParameter(
             f"{where}: {value!r} is no name, wanted a text `name` and a list of texts `aliases`, "
-            "none of them empty"
+            "none of them empty, or a line such as 'Name = Alias'"
         )
     return ListedName(str(name), tuple(aliases))

@@ -112,7 +112,7 @@ class PassageSnapshot:
     def _restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
         part = copy(self)
         part.is_restricted = True
-        part.alive = self.alive & self._filtered(compile_filter(filter, self.schema))
+        part.alive = self.alive & self._filtered(self._compiled(filter))
         part.by_id = self.by_id[part.alive[self.by_id]]
         part._by_text = self._by_text[part.alive[self._by_text]]
         part._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, part.by_id))
@@ -175,7 +175,7 @@ class PassageSnapshot:
         """Mask `[R]` of the passages of a selection."""
         mask = np.array(self.alive)
         if selection.filter is not None:
-            predicate = compile_filter(selection.filter, self.schema)
+            predicate = self._compiled(selection.filter)
             mask &= self.cached("filter", predicate.key, lambda: self._filtered(predicate))
         if selection.include is not None:
             mask &= self._named(selection.include)
@@ -189,6 +189,15 @@ class PassageSnapshot:
                 )
             mask &= self._instants <= selection.as_of
         return mask
+
+    def _compiled(self, filter: Mapping[str, Any]) -> Predicate:
+        """Compile a filter by the metadata of the passages that are alive."""
+
+        def has_dates(key: str) -> bool:
+            tables = self.by_table(self.alive)
+            return any((table.instants(key)[rows] != NEVER).any() for table, rows in tables)
+
+        return compile_filter(filter, self.schema, has_dates)
 
     def newest(self, visible: Mask) -> int | None:
         """The latest `when` of the visible passages; None where none has a date."""

@@ -50,6 +50,8 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     504: (errors.EndpointTimeout,),
     502: (errors.EndpointError,),
 }
+_MEANT = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
+"""Keys of other services, and what they are called here."""
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
 
@@ -141,8 +143,11 @@ def _line(fault: Any) -> str:
     text = str(fault["msg"]).removeprefix("Value error, ")
     message = text[:1].lower() + text[1:]
     if fault["type"] == "extra_forbidden":
-        close = get_close_matches(str(loc[-1]), names_of_requests(), 1, 0.5)
+        key = str(loc[-1])
+        close = get_close_matches(_MEANT.get(key, key), names_of_requests(), 1, 0.75)
         message = f"there is no such key{f'; did you mean {close[0]!r}?' if close else ''}"
+        if "passages" in loc[:-1]:
+            message = "a passage has no such key; put it in `metadata`"
     return f"{where or 'body'}: {message}"[:_LONGEST]
 
 

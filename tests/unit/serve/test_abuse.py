@@ -47,6 +47,19 @@ def still_answers(strict: Live) -> Iterator[None]:
     assert strict.json("/healthz") == {"status": "ok"}
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("query", "query: there is no such key; did you mean 'question'?"),
+        ("filtr", "filtr: there is no such key; did you mean 'filter'?"),
+        ("zzzzzz", "zzzzzz: there is no such key"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_key_that_is_meant(strict: Live, key, message):
+    answer = strict.post("/v1/passages/search", {"question": "x", key: "y"})
+    assert message == answer.json()["error"]["message"]
+
+
 # --- the OpenAPI document ------------------------------------------------------------------------
 
 

@@ -72,6 +72,8 @@ def test_a_collection_comes_and_goes(live: Live) -> None:
     assert live.error(409, "/v1/collections", {"name": "a"}) == "CollectionExists"
     assert live.error(404, f"{A}/passages/search", {"question": "Who?"}) == "CollectionEmpty"
     assert live.json(A)["passages"] is None
+    answer = live.post(f"{A}/passages", {"passages": [{"id": "x", "text": "y", "tenant": "z"}]})
+    assert "passages.0.tenant: a passage has no such key; put it in `metadata`" in answer.text
     version = write(live, "passages", {"passages": ROWS})["version"]
     assert live.json("/v1/collections")["collections"] == [
         {"name": "a", "passages": len(ROWS), "version": version, "problem": None}

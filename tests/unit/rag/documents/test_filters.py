@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidFilter
+from graphagg.rag import PassageIndex
 from graphagg.rag.documents.filters import CliText, compile_filter, parse_cli
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.value_types import merge_schemas, parse_instant
+from graphagg.rag.question.request import Selection
 from tests.unit.rag.documents.filter_cases import (
     ROWS,
     VALUES,
@@ -251,6 +253,21 @@ CYCLE["not"] = CYCLE
 def test_mistakes_are_named(filter: Any, message: str) -> None:
     with pytest.raises(InvalidFilter, match=message):
         compile_filter(filter, SCHEMA)
+
+
+def test_a_date_is_not_compared_with_texts_that_are_none(tmp_path: Path) -> None:
+    passages = [
+        {"id": "a", "text": "x", "metadata": {"created": "03/04/2026 15:40", "due": "2026-01-02"}},
+        {"id": "b", "text": "y", "metadata": {"created": "2/4/2026", "due": "unknown"}},
+    ]
+    after = {"gte": "2026-04-01"}
+    with PassageIndex.build(passages, tmp_path, profile="fast") as index:
+        with pytest.raises(InvalidFilter, match="holds texts, none of them an ISO 8601 date"):
+            index.retrieve("x", filter={"created": after})
+        for filter, count in (({"created": {"gte": "2026"}}, 0), ({"due": after}, 1)):
+            assert index.snapshot.mask(Selection(filter)).sum() == count
+        index.add([{"id": "c", "text": "z", "metadata": {"created": "2026-04-02"}}])
+        assert index.snapshot.mask(Selection({"created": after})).sum() == 1
 
 
 def test_the_limits_are_allowed_and_an_unknown_key_lists_twenty_keys() -> None:

@@ -38,6 +38,7 @@ def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path)
     assert sorted(names(text, listed)) == [
         ("HP7", "hydrogen plant 7"), ("SRE", key), ("Site reliability", key), ("wo-17", "wo17"),
     ]  # fmt: skip
+    assert ListedNames.from_source(FILE.splitlines()).digest == listed.digest  # type: ignore[union-attr]
     assert ListedNames.from_source(listed.to_json()).digest == listed.digest  # type: ignore[union-attr]
 
 
@@ -53,7 +54,8 @@ def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path)
         ([{"name": "Ada", "aliases": ["x"]}, {"name": "Bo", "aliases": ["x"]}], "keep one"),
         ([{"name": "####"}], "nearly any number"),
         ([{"name": "WO-##", "aliases": ["order"]}], "no aliases"),
-        (["Ada"], "is no name"),
+        ([7], "is no name"),
+        (["Ada = = b"], "none of them empty"),
     ],
 )
 def test_bad_lists_are_refused(wrong: Any, message: str, tmp_path: Path) -> None:

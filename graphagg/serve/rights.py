@@ -10,6 +10,8 @@ access.
     sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     role = "read"                   # or "write"
     filter = {tenant = "acme"}      # optional, for readers: the passages that they see
+    groups = ["sales"]              # optional: those whose key `readers` has one of these, or "*"
+    groups_header = "x-groups"      # in place of groups: a proxy's token, whose header names them
 
 A file of one line without a table is a token, which may write.
 """
@@ -21,7 +23,7 @@ import json
 import logging
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,12 +44,23 @@ class Identity:
     Attributes:
         role: `write` may also change collections.
         filter: the passages that it may see; None: all.
+        groups_header: the header of a request that names the groups of its reader, by commas.
     """
 
     role: Role = "write"
     filter: Mapping[str, Any] | None = field(default=None, hash=False)
+    groups_header: str | None = None
+
+    def seen_by(self, groups: Iterable[str]) -> Identity:
+        """The same rights for readers of some groups: of all passages those that they may see."""
+        names = sorted({name.strip() for name in groups} - {"", EVERYONE})
+        readers = {READERS: {"in": [EVERYONE, *names]}}
+        both = readers if self.filter is None else {"and": [self.filter, readers]}
+        return Identity(self.role, both)
 
 
+READERS, EVERYONE = "readers", "*"
+"""The key of the groups that may see a passage, and the group of all readers."""
 ANYONE = Identity()
 NOBODY = Identity("read", {"not": {"and": []}})
 """A request without a token, on an open path: it sees no passage."""
@@ -139,10 +152,13 @@ def _plain_token(path: Path, token: str) -> str:
 
 
 def _identity(path: Path, table: Mapping[str, Any]) -> tuple[str, Identity]:
-    unknown = table.keys() - {"sha256", "role", "filter"}
+    unknown = table.keys() - {"sha256", "role", "filter", "groups", "groups_header"}
     digest, role, filter = table.get("sha256"), table.get("role"), table.get("filter")
     if unknown:
-        raise InvalidToken(f"{path}: unknown {sorted(unknown)}, wanted sha256, role and filter")
+        raise InvalidToken(
+            f"{path}: unknown {sorted(unknown)}, wanted sha256, role, filter, "
+            "groups and groups_header"
+        )
     if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
         raise InvalidToken(f'{path}: sha256 is no hash; make one: printf %s "$TOKEN" | sha256sum')
     if role not in ("read", "write"):
@@ -156,6 +172,19 @@ def _identity(path: Path, table: Mapping[str, Any]) -> tuple[str, Identity]:
             json.dumps(filter)
         except TypeError:
             raise InvalidToken(f"{path}: a date in a filter; write it in quotes") from None
-        if role == "write":
-            raise InvalidToken(f"{path}: a token that writes has no filter; make two tokens")
-    return digest, Identity(role, filter)
+    groups, header = table.get("groups"), table.get("groups_header")
+    if role == "write" and (filter, groups, header) != (None, None, None):
+        raise InvalidToken(f"{path}: a token that writes has no filter or groups; make two tokens")
+    return digest, _of_groups(path, Identity(role, filter, header), groups)
+
+
+def _of_groups(path: Path, identity: Identity, groups: Any) -> Identity:
+    """The rights of a token with a list of groups, or with the header that names them."""
+    header = identity.groups_header
+    if header is not None and (not isinstance(header, str) or not header or groups is not None):
+        raise InvalidToken(f"{path}: groups_header is the name of a header, in place of groups")
+    if groups is None:
+        return identity
+    if not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
+        raise InvalidToken(f'{path}: groups is {groups!r}, wanted a list such as ["sales"]')
+    return identity.seen_by(groups)

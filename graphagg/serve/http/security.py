@@ -132,20 +132,23 @@ class Access:
         """Whether requests must carry a token."""
         return self.token is not None or self.tokens is not None
 
-    def identity_of(self, authorization: str | None) -> Identity | None:
-        """The rights of a request with this header; None: it has none.
+    def identity_of(self, headers: Headers) -> Identity | None:
+        """The rights of a request with these headers; None: it has none.
 
         Hashes are compared, so timing reveals nothing about a token.
         """
         if not self.is_guarded:
             return ANYONE
-        scheme, _, token = (authorization or "").partition(" ")
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
         digest = digest_of(token.strip(" "))
         if self.token is not None and digest == digest_of(self.token):
             return ANYONE
-        return None if self.tokens is None else self.tokens.identity_of(digest)
+        identity = None if self.tokens is None else self.tokens.identity_of(digest)
+        if identity is not None and identity.groups_header is not None:
+            return identity.seen_by(",".join(headers.getlist(identity.groups_header)).split(","))
+        return identity
 
 
 def _check(sound: object, message: str) -> None:
@@ -196,18 +199,17 @@ class Guard:
             return
         path = local_path(scope)  # routing changes the scope
         headers = Headers(scope=scope)
-        authorization = headers.get("authorization")
-        identity = self._access.identity_of(authorization)
+        identity = self._access.identity_of(headers)
 
         async def guarded(message: Message) -> None:
             more = message.get("more_body", False)
-            if more and identity and self._access.identity_of(authorization) != identity:
+            if more and identity and self._access.identity_of(headers) != identity:
                 raise OSError("its token was revoked")  # ends the stream like a lost connection
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                sent = MutableHeaders(scope=message)
                 cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"
                 for name, value in {**HEADERS, "cache-control": cache}.items():
-                    headers.setdefault(name, value)
+                    sent.setdefault(name, value)
             await send(message)
 
         answer = self._refusal(scope["method"], path, headers, identity) or self._app

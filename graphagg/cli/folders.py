@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from graphagg.store.addresses import Location, local_folder, parse_location
+from graphagg.store.addresses import Location, is_address, local_folder, parse_location
 from graphagg.store.index import Index
 
 LocalPath = Annotated[Path, Parameter(converter=lambda _, tokens: local_folder(tokens[0].value))]
@@ -57,21 +58,31 @@ def opened(kind: type[AnyIndex], directory: Location) -> Iterator[AnyIndex]:
         yield index
 
 
-def remember_source(directory: Location, source: Path) -> None:
-    """Record the folder or file from which a local index was made, beside its manifest."""
+def remember_source(directory: Location, source: str, query: str | None) -> None:
+    """Record the folder, file or address from which a local index was made, beside its manifest.
+
+    The address of a database, or one with a password, is not recorded.
+    """
+    if query is not None or (is_address(source) and urlsplit(source).password):
+        return
     location = parse_location(directory)
     if isinstance(location, Path):
-        raw = os.fsencode(source.absolute())  # its bytes, whatever the locale is
+        raw = os.fsencode(absolute_source(source))  # its bytes, whatever the locale is
         text = json.dumps({"source": raw.decode("utf-8", "surrogateescape")})
         (location / _SOURCE).write_text(text, encoding="ascii")
 
 
-def source_of(directory: Location) -> Path | None:
-    """The folder or file from which an index was made; None if it is not known."""
+def absolute_source(source: str) -> str:
+    """An address, or the absolute path of a file or folder."""
+    return source if is_address(source) else str(Path(source).absolute())
+
+
+def source_of(directory: Location) -> str | None:
+    """The folder, file or address from which an index was made; None if it is not known."""
     location = parse_location(directory)
     try:
         text = (location / _SOURCE).read_text("utf-8") if isinstance(location, Path) else "{}"
         raw = json.loads(text)["source"].encode("utf-8", "surrogateescape")
-        return Path(os.fsdecode(raw))
+        return os.fsdecode(raw)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -23,6 +23,9 @@ Location = str | os.PathLike[str]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)")
 
 
+_SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|:)")
+
+
 @dataclass(frozen=True)
 class Scheme:
     """A kind of store.
@@ -147,6 +150,21 @@ def parse_location(location: Location) -> Path | Address:
             f"of {', '.join(f'{scheme.name}://' for scheme in SCHEMES if scheme.name != 'memory')}"
         )
     return _remote(text, _BY_NAME[name], rest)
+
+
+def is_scheme(name: str) -> bool:
+    """Whether addresses of stores begin with this name."""
+    return name in _BY_NAME
+
+
+def is_address(source: Location) -> bool:
+    """Whether a source of passages is an address rather than a local path.
+
+    Examples:
+        >>> is_address("s3://bucket/docs"), is_address("zip::docs.zip"), is_address("c:/docs")
+        (True, True, False)
+    """
+    return isinstance(source, Address) or _SOURCE.match(os.fspath(source)) is not None
 
 
 def local_folder(location: Location) -> Path:

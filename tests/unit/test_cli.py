@@ -237,5 +237,5 @@ def test_a_folder_of_any_name_is_remembered(tmp_path: Path) -> None:
     """Also one whose name is not UTF-8, or has letters that the locale lacks."""
     for name in (b"plain", "caf\u00e9".encode(), b"not-utf8-\xff"):
         source = tmp_path / os.fsdecode(name)
-        remember_source(tmp_path, source)
-        assert source_of(tmp_path) == source
+        remember_source(tmp_path, str(source), None)
+        assert source_of(tmp_path) == str(source)

@@ -94,7 +94,8 @@ class PassagesBuild(Build):
     """Index a corpus; an old index stays until the new one is complete.
 
     Attributes:
-        passages: a folder of documents, JSONL (.gz) or Parquet; Spark: on any path.
+        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
+            s3://bucket/docs; Spark: on any path.
         vector_column: column of the vectors of passages by this encoder; they are then neither
             split nor encoded. None: none.
         dedup: leave out passages that share at least this share of their shingles of 3 words with
@@ -109,6 +110,7 @@ class PassagesBuild(Build):
     task_size: ClassVar[str] = "passages_per_task"
     local_only: ClassVar[tuple[str, ...]] = (
         "dedup", "processes", "include", "exclude", "max_file_size", "strict", "vector_column",
+        "query",
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
@@ -150,14 +152,16 @@ class PassagesBuild(Build):
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
-        report, path, notes = FolderReport(), Path(self.passages), list[str]()
+        report, notes = FolderReport(), list[str]()
         config = self.config(
             vectors=self.vector_column,
             processes=self.processes,
         )
         corpus: str | Iterable[Source] = self.passages
         if engine is None:
-            corpus = read_corpus(path, self.reading, report, self.columns, self.vector_column)
+            corpus = read_corpus(
+                self.passages, self.reading, report, self.columns, self.vector_column
+            )
             if self.vector_column is None:
                 config = replace(config, columns=RowConfig())  # `read_corpus` has read them
             if self.dedup is not None:
@@ -179,7 +183,7 @@ class PassagesBuild(Build):
         ) as index:  # fmt: skip
             if engine is not None:
                 return Built.of(index.manifest)
-            remember_source(run.out, path)
+            remember_source(run.out, self.passages, self.columns.query)
             if config.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
@@ -192,7 +196,7 @@ class PassagesBuild(Build):
 
 
 def read_corpus(
-    path: Path,
+    source: str,
     reading: ReadConfig,
     report: FolderReport,
     columns: RowConfig,
@@ -204,9 +208,16 @@ def read_corpus(
     """
     from graphagg.rag import read_documents, read_passages
     from graphagg.rag.documents.passages import holds_documents
+    from graphagg.rag.documents.reading.sources import local_source
 
-    if holds_documents(path):
-        return read_documents(path, reading, report)
+    path: Path | str = source
+    if columns.query is None:
+        local = local_source(source, reading, report)
+        if not isinstance(local, Path):
+            return local
+        if holds_documents(local):
+            return read_documents(local, reading, report)
+        path = local
     passages: Iterator[Source]
     if vector_column is None:
         passages = read_passages(path, columns)
@@ -214,7 +225,8 @@ def read_corpus(
         passages = (row for row, _ in read_rows(path, columns))
     first = next(passages, None)
     if first is None:
-        raise EmptyCorpus(f"{path}: no passage in it, wanted one at least; check it")
+        where = path if columns.query is None else "the query"
+        raise EmptyCorpus(f"{where}: no passage in it, wanted one at least; check it")
     return chain([first], passages)
 
 

@@ -29,12 +29,13 @@ class ChangingCorpus:
     """Passages for a change of an index.
 
     Attributes:
-        passages: a folder of documents, JSONL (.gz) or Parquet.
+        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
+            s3://bucket/docs.
         reading: which files of a folder are read.
         columns: names of the columns of a table.
     """
 
-    passages: Path = field(metadata={"argument": True})
+    passages: str = field(metadata={"argument": True})
     reading: Reading = field(default_factory=ReadConfig)
     columns: Columns = field(default_factory=RowConfig)
 

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.prompt import Confirm
 
-from graphagg.cli.folders import Directory, remember_source, source_of
+from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err
 from graphagg.cli.rag.changes import ChangingCorpus
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
 from graphagg.progress import Progress
 from graphagg.rag.models.chunking import Source
-from graphagg.store.addresses import parse_location
+from graphagg.store.addresses import is_address, parse_location
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
@@ -31,11 +32,32 @@ _QUIET = 1_600  # ms without a change that end a burst of changes
 _LOOK = 1_000  # ms after which the watcher returns without changes, so that the first sync begins
 
 
+@dataclass(frozen=True)
+class SyncedCorpus(ChangingCorpus):
+    """Passages to make an index equal to.
+
+    Attributes:
+        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
+            s3://bucket/docs. None: what the index was made of.
+    """
+
+    passages: str | None = field(default=None, metadata={"argument": True})  # type: ignore[assignment]
+
+    def of(self, directory: str) -> ChangingCorpus:
+        """The corpus with its folder; raises `InvalidParameter` if that is not known."""
+        passages = self.passages or source_of(directory)
+        if passages is None:
+            raise InvalidParameter(
+                f"{directory} does not say which folder it was made of; name the folder"
+            )
+        return ChangingCorpus(passages, self.reading, self.columns)
+
+
 @command
 def sync(
     directory: Directory,
     *,
-    corpus: ChangingCorpus,
+    synced: SyncedCorpus,
     watch: bool = False,
     dry_run: bool = False,
     yes: bool = False,
@@ -45,6 +67,8 @@ def sync(
 
     Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. The
     command asks before it syncs from another folder, or deletes most documents.
+
+    Example: graphagg rag sync idx
 
     Example: graphagg rag sync idx articles/ --dry-run
 
@@ -57,6 +81,11 @@ def sync(
     """
     if watch and dry_run:
         raise InvalidParameter("give --watch or --dry-run, not both")
+    corpus = synced.of(directory)
+    if watch and is_address(corpus.passages):
+        raise InvalidParameter(
+            f"--watch follows local folders; sync {corpus.passages} again and again, as by cron"
+        )
 
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)
@@ -65,7 +94,7 @@ def sync(
         if not yes:
             _confirm(directory, corpus.passages, planned)
         done = index.sync(sources, progress=report)
-        remember_source(directory, corpus.passages)
+        remember_source(directory, corpus.passages, corpus.columns.query)
         return done
 
     def once() -> None:
@@ -80,7 +109,7 @@ def sync(
         once()
 
 
-def _confirm(directory: str, source: Path, planned: ChangeReport) -> None:
+def _confirm(directory: str, source: str, planned: ChangeReport) -> None:
     """Ask before a sync from another source or one that deletes most documents.
 
     Raises:
@@ -89,8 +118,8 @@ def _confirm(directory: str, source: Path, planned: ChangeReport) -> None:
     recorded, gone = source_of(directory), planned.removed
     before = gone + planned.replaced + planned.unchanged
     doubts = []
-    if recorded is not None and recorded != source.absolute():
-        doubts.append(f"{directory} was made of {recorded}, and this is {source.absolute()}")
+    if recorded is not None and recorded != (absolute := absolute_source(source)):
+        doubts.append(f"{directory} was made of {recorded}, and this is {absolute}")
     if 2 * gone > before:
         doubts.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
     text = "; ".join(doubts)
@@ -139,7 +168,7 @@ def _interrupts() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _changes(source: Path, index: str, stop: Event) -> Iterator[bool]:
+def _changes(source: str, index: str, stop: Event) -> Iterator[bool]:
     """Yield whether files below `source` changed, now and after each burst, until `stop` is set.
 
     Files of the index do not count.

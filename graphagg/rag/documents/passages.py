@@ -91,8 +91,8 @@ def read_passages(
     folder, or a file of another kind, is read by `read_documents`, a passage per document.
 
     Args:
-        path: a file or folder.
-        columns: other names of the fields `id`, `text` and `title`.
+        path: a file or folder; with `columns.query` the address of a database.
+        columns: other names of the fields `id`, `text` and `title`; or a SQL query.
 
     Raises:
         UnreadableFile: the path is missing, not UTF-8 or not JSON.
@@ -106,7 +106,11 @@ def read_passages(
         >>> next(read_passages(path))
         Passage(id='7', text='Warsaw is in Poland.', title='', metadata={'year': 1900}, ...)
     """
-    source, columns = Path(path), columns or RowConfig()
+    columns = columns or RowConfig()
+    if columns.query is not None:
+        rows = read_rows(path, columns)
+        return (as_passage(columns.record(row, where), where) for row, where in rows)
+    source = Path(path)
     if not source.exists():
         raise UnreadableFile(f"{source}: no such file or folder")
     if holds_documents(source):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from graphagg.errors import InvalidPassage, UnreadableFile
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
 from graphagg.rag.documents.reading.converters.text import decode
+from graphagg.rag.documents.sql import sql_rows
 from graphagg.tables import parquet_batches
 
 Row = tuple[Mapping[str, Any], str]
@@ -32,6 +34,8 @@ class RowConfig:
         id_column: column of the ids; integers become strings.
         text_column: column of the texts.
         title_column: column of the titles; may be missing.
+        query: SQL query whose rows are read; the source is then the address of a database, such as
+            postgresql+psycopg://host/database. None: the source is a file.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")
@@ -41,6 +45,7 @@ class RowConfig:
     id_column: str = "id"
     text_column: str = "text"
     title_column: str = "title"
+    query: str | None = None
 
     def check(self, names: Collection[str], where: str) -> None:
         """Raise `InvalidPassage` unless ids and texts are among the columns."""
@@ -79,12 +84,17 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 """Suffixes of files whose rows all have the same columns."""
 
 
-def read_rows(path: Path, columns: RowConfig = _PLAIN) -> Iterator[Row]:
+def read_rows(source: str | os.PathLike[str], columns: RowConfig = _PLAIN) -> Iterator[Row]:
     """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
+
+    With `columns.query` read the rows of this query to the database `source`.
 
     Ids, texts and titles of CSV stay as they are written: 007 does not become 7. Raises
     `UnreadableFile` if the file is missing or its content does not fit its suffix.
     """
+    if columns.query is not None:
+        return sql_rows(os.fspath(source), columns.query)
+    path = Path(source)
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         names = (columns.id_column, columns.text_column, columns.title_column, "document")

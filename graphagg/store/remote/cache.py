@@ -2,6 +2,7 @@
 
     CACHE/indices/<name>-<key>/index/   an artifact directory, pulled like any other
     CACHE/builds/<name>-<key>/          a build on its way to a store
+    CACHE/sources/<name>-<key>/         the files of a source of documents
 
 `CACHE` is `$GRAPHAGG_CACHE`, else `graphagg` in `$XDG_CACHE_HOME` or `~/.cache`. It holds the
 newest version of each index and has no limit; any folder in it may be removed. Several processes
@@ -45,6 +46,11 @@ def cached_folder(address: Address) -> Path:
     return cache_folder() / "indices" / _key(address) / "index"
 
 
+def source_folder(address: Address) -> Path:
+    """The local folder of the files of a source of documents."""
+    return cache_folder() / "sources" / _key(address)
+
+
 def bring_here(
     store: Store, published: Published, beside: Mapping[str, Path] | None = None
 ) -> Path:
@@ -67,7 +73,7 @@ def bring_here(
 
 def _key(address: Address) -> str:
     """A readable folder name, different for each address and server."""
-    server = [str(address.options.get(name)) for name in ("endpoint", "host", "port")]
+    server = [str(address.options.get(name)) for name in ("endpoint", "host", "port", "url")]
     environment = [os.environ.get(name, "") for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")]
     text = "\n".join([str(address), *server, *(environment if address.scheme.name == "s3" else [])])
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", address.name or address.host)[:40].strip(".-")

@@ -9,13 +9,13 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import MissingExtra, StoreError
+from graphagg.errors import InvalidParameter, MissingExtra, StoreError
 from graphagg.store.addresses import Address
 
 PIECE = 8 << 20
@@ -26,10 +26,11 @@ Tag = Mapping[str, str]
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """Size of an object, and its time of writing in seconds by the store's clock."""
+    """Size of an object, its time in seconds by the store's clock, and its tag, if any."""
 
     bytes: int
     modified: float
+    tag: str = ""
 
 
 class ObjectClient:
@@ -89,7 +90,8 @@ class ObjectClient:
 
 
 def _info(meta: Any) -> ObjectInfo:
-    return ObjectInfo(int(meta["size"]), meta["last_modified"].timestamp())
+    tag = meta.get("version") or meta.get("e_tag") or ""
+    return ObjectInfo(int(meta["size"]), meta["last_modified"].timestamp(), str(tag))
 
 
 def _obstore(address: Address) -> Any:
@@ -117,9 +119,19 @@ def _memory() -> Any:
 
 
 class FolderClient:
-    """HDFS (no conditional puts) and the Hugging Face hub, by fsspec."""
+    """HDFS (no conditional puts), the Hugging Face hub, and sources, by fsspec."""
 
     def __init__(self, address: Address) -> None:
+        if "url" in address.options:
+            fsspec = _import("fsspec", address)
+            try:
+                self._fs, self._root = fsspec.core.url_to_fs(address.options["url"])
+            except (ImportError, ValueError) as error:
+                raise InvalidParameter(
+                    f"{address}: {error}; wanted the address of a store, of a file system of "
+                    "fsspec whose library is installed, or of a source of graphagg.sources"
+                ) from None
+            return
         self._fs = _file_system(address)
         self._root = address.scheme.name + "://" + address.host
 
@@ -180,9 +192,18 @@ class FolderClient:
 def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
     """Parse a list entry: WebHDFS counts milliseconds, pyarrow's HDFS gives a datetime."""
     modified = info.get("modificationTime")
-    mtime = info.get("mtime")
-    seconds = int(modified) / 1000 if modified is not None else mtime.timestamp() if mtime else 0.0
-    return ObjectInfo(int(info.get("size") or 0), seconds)
+    mtime = info.get("mtime") or info.get("LastModified") or info.get("created") or 0.0
+    if "date_time" in info:  # of a zip file
+        mtime = datetime(*info["date_time"][:6]).replace(tzinfo=UTC)
+    seconds = int(modified) / 1000 if modified is not None else 0.0
+    if modified is None:
+        seconds = mtime.timestamp() if hasattr(mtime, "timestamp") else float(mtime)
+    tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
+    return ObjectInfo(int(info.get("size") or 0), seconds, tag)
+
+
+_TAGS = ("version_id", "ETag", "etag", "sha", "CRC", "md5Hash", "oid")
+"""What file systems of fsspec call the state of a file."""
 
 
 def _file_system(address: Address) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from graphagg.errors import CorruptArtifact, NoSuchBucket, NotWritable
-from graphagg.store.addresses import Address
+from graphagg.store.addresses import Address, Location, Scheme, address, is_scheme
 from graphagg.store.remote.clients import PIECE, FolderClient, ObjectClient, ObjectInfo, Tag
 from graphagg.store.remote.failures import attempt
 
@@ -25,6 +26,18 @@ class Store:
         self.address = address
         client = ObjectClient if address.scheme.module == "obstore" else FolderClient
         self.client: ObjectClient | FolderClient = client(address)
+
+    @classmethod
+    def of(cls, location: Location) -> Store:
+        """The store of an address that is only read; any address of fsspec will do."""
+        text = os.fspath(location)
+        scheme, _, rest = text.partition("://")
+        if isinstance(location, Address) or is_scheme(scheme.lower()):
+            return cls(address(location))
+        host, slash, path = rest.partition("/")
+        shown = f"{host.rpartition('@')[2]}{slash}{path}".strip("/")  # without a password
+        kind = Scheme(scheme, None, "fsspec", "sources", can_write=False, of_host=False)
+        return cls(Address(kind, shown, "", {"url": text}))
 
     def path(self, name: str) -> str:
         """The full path of an object."""
@@ -80,8 +93,13 @@ class Store:
 
     def size(self, name: str) -> int | None:
         """Bytes of an object; None if it is absent."""
+        info = self.info(name)
+        return None if info is None else info.bytes
+
+    def info(self, name: str) -> ObjectInfo | None:
+        """Size, time and tag of an object; None if it is absent."""
         try:
-            return self.call(lambda: self.client.info(self.path(name))).bytes
+            return self.call(lambda: self.client.info(self.path(name)))
         except FileNotFoundError:
             return None
 

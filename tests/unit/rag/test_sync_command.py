@@ -41,6 +41,18 @@ def test_sync_counts_documents_and_can_only_say_so(
     assert ": 3 unchanged; now " in said.out
 
 
+def test_without_a_folder_it_syncs_what_the_index_was_made_of(
+    tmp_path: Path, call: Callable[..., Answer]
+) -> None:
+    docs, index, other = tmp_path / "docs", tmp_path / "idx", tmp_path / "other"
+    write(docs, a="Ada met Byron.")
+    call("rag", "index", docs, "--out", index)
+    write(docs, b="Babbage built an engine.")
+    assert call("rag", "sync", index, "--json").json["added"] == 1
+    PassageIndex.build([{"id": "a", "text": "Ada met Byron."}], other, profile="fast").close()
+    assert "which folder it was made of; name the folder" in call("rag", "sync", other).error
+
+
 def test_an_empty_folder_deletes_nothing(tmp_path: Path, call: Callable[..., Answer]) -> None:
     docs, index = tmp_path / "docs", tmp_path / "idx"
     write(docs, a="Ada met Byron.")

@@ -33,6 +33,7 @@ from graphagg.rag.documents.reading.files import (
 )
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
+from graphagg.rag.documents.reading.sources import local_source
 from graphagg.rag.documents.reading.threads import Mail, MailThreads
 
 _MIB = 2**20
@@ -59,6 +60,9 @@ def read_documents(
 ) -> Iterator[Document]:
     """Read the files of a folder, or one file, as documents, one at a time, by ascending path.
 
+    The source may be an address such as `s3://bucket/docs`, `zip://docs::archive.zip`, or one of a
+    plug-in (`graphagg.rag.documents.reading.sources`).
+
     Mails with quotations come last, without quotations of mails that were read before.
 
     Reads text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
@@ -84,8 +88,11 @@ def read_documents(
         >>> document.id, document.title, document.text
         ('vistula.txt', 'vistula', 'A river in Poland.')
     """
-    path = Path(source)
     filled = FolderReport() if report is None else report
+    path = local_source(source, config, filled)
+    if not isinstance(path, Path):
+        yield from path
+        return
     reader = _FolderReader(config, filled, path)
     if path.is_dir():
         files = find_files(path, config, reader.leave)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from graphagg.arrays import Array, narrow, offsets, read_only
+from graphagg.arrays import Array, Ints, narrow, offsets, read_only
+from graphagg.kernels import kernel
 from graphagg.progress import Progress
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.languages import CODES, language_of_text
@@ -279,10 +280,10 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
         KeyTable(*map(read_only, table)), tokens,
         KeysOfRows(*map(read_only, titled)), KeysOfRows(*map(read_only, named)),
     )  # fmt: skip
-    return mention_arrays(records, len(array("tokens.bounds")) - 1)
+    return mention_arrays(records)
 
 
-def mention_arrays(records: Array, rows: int) -> Arrays:
+def mention_arrays(records: Array) -> Arrays:
     """The mentions of a block as columns, and its pairs of a key and a row.
 
     `records` `[m, 6]` holds the `COLUMNS` of each mention, ordered by row. The P pairs are ordered
@@ -290,19 +291,43 @@ def mention_arrays(records: Array, rows: int) -> Arrays:
     mentions of a key; `pairs.bounds` `[k + 1]`; `pairs.row`, `pairs.count` and `pairs.flags` `[P]`.
     """
     row, key, start, length, sentence, flags = records.T
-    codes, pair, count = np.unique(
-        key.astype(np.int64) * max(rows, 1) + row, return_inverse=True, return_counts=True
-    )
-    by_pair = np.argsort(pair, kind="stable")
+    by_pair = by_key(key)
+    pair_key, pair_row = key[by_pair], row[by_pair]
+    begins = _begins(pair_key, pair_row)
+    count = np.diff(np.append(begins, len(key)))
     pair_flags = or_of(flags[by_pair].astype(np.uint8), count)
-    pair_key, pair_row = divmod(codes, max(rows, 1))
-    keys, first, pairs = np.unique(pair_key, return_index=True, return_counts=True)
+    pair_key, pair_row = pair_key[begins], pair_row[begins]
+    first = _begins(pair_key)
+    pairs = np.diff(np.append(first, len(pair_key)))
     return {
         "row": row, "key": key, "start": start, "length": length.astype(np.uint8),
         "sentence": sentence, "flags": flags.astype(np.uint8),
-        "pairs.key": keys.astype(np.int32),
+        "pairs.key": pair_key[first].astype(np.int32),
         "pairs.union": or_of(pair_flags, pairs),
-        "pairs.bounds": np.append(first, len(codes)).astype(np.int64),
+        "pairs.bounds": np.append(first, len(pair_key)).astype(np.int64),
         "pairs.row": pair_row.astype(np.int32), "pairs.count": narrow(count),
         "pairs.flags": pair_flags,
     }  # fmt: skip
+
+
+def by_key(keys: Array) -> Ints:
+    """The order of entries by their keys, from 0; equal keys stay in order. O(n + keys)."""
+    order = np.empty(len(keys), np.int64)
+    _place(read_only(np.ascontiguousarray(keys)), offsets(np.bincount(keys)), order)
+    return order
+
+
+@kernel(small=True)
+def _place(keys: Array, places: Array, order: Array) -> None:
+    """Put each entry at the next of the `places` of its key."""
+    for i in range(len(keys)):
+        order[places[keys[i]]] = i
+        places[keys[i]] += 1
+
+
+def _begins(*columns: Array) -> Ints:
+    """Where runs of equal entries begin."""
+    changes = [column[1:] != column[:-1] for column in columns]
+    begins = np.ones(len(columns[0]), np.bool_)
+    begins[1:] = np.logical_or.reduce(changes)
+    return np.flatnonzero(begins)

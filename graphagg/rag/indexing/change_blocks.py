@@ -28,6 +28,7 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.matching import key_table
+from graphagg.rag.tables.mentions import LINK, TARGET
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors, ranges
 from graphagg.store.strings import StringTable
@@ -148,10 +149,15 @@ class StayingRows:
             records[:, i] = column[stays]
         more = self._mentions_of_fresh(fresh, names)
         if len(more):
-            records = np.concatenate([records, more])
-            row, key, start, length = records.T[:4]
-            records = records[np.lexsort((key, -length, start, row))]
-        return mention_arrays(records, self.count)
+            touched = np.zeros(self.count, np.bool_)
+            touched[more[:, 0]] = True
+            again = touched[records[:, 0]]
+            some = np.concatenate([records[again], more])
+            row, key, start, length = some.T[:4]
+            some = some[np.lexsort((key, -length, start, row))]
+            records = np.concatenate([records[~again], some])  # two runs, which are merged fast
+            records = records[np.argsort(records[:, 0], kind="stable")]
+        return mention_arrays(records)
 
     def _mentions_of_fresh(self, fresh: Array, names: StringTable) -> Array:
         """The mentions of new names in rows that stay; `[m, 6]`, see `COLUMNS`."""
@@ -181,9 +187,13 @@ class StayingRows:
         lexicon, analyzers = self.before.lexicon, self.before.analyzers
         mask = np.zeros(len(self.row_map), bool)
         links = {name for name in names if name.startswith(PREFIX)}
-        if links:
-            for row in np.flatnonzero(self.row_map >= 0).tolist():
-                mask[row] = not links.isdisjoint(target_keys(self.before.corpus[row]))
+        with_anchors = any("#" in name for name in links)
+        for row in np.flatnonzero(self.row_map >= 0).tolist() if links else ():
+            segment, inside = self.before.corpus.locate(row)
+            table = segment.passages
+            metadata = table.metadata_of(inside) if with_anchors else {}
+            place = Passage(table.ids[inside], "", "", metadata, table.documents[inside])
+            mask[row] = not links.isdisjoint(target_keys(place))
         for name, analyzer in product(names, analyzers.each(lexicon.codes())):
             postings = [lexicon.find(analyzer.stem(word)) for word in set(name.split(" "))]
             holders = [p.rows for p in postings if p is not None]
@@ -206,8 +216,14 @@ def write_tables(
     """
     arrays, first = engine.arrays, len(staying)
     stats, keys = engine.take(blocks, key_ranks, term_ranks), arrays.work.strings(KEYS)
+    linked, targets = np.zeros((2, len(keys)), np.bool_)
+    for block, ranks in zip(blocks[first:], key_ranks[first:], strict=True):
+        named, flags = ranks[block["named.key"]], block["named.flags"]
+        linked[named[flags & LINK > 0]] = True
+        targets[named[flags & TARGET > 0]] = True
     for i, rows in enumerate(staying):
         fresh = np.setdiff1d(np.arange(len(keys)), key_ranks[i], assume_unique=True)
+        fresh = fresh[linked[fresh] | ~targets[fresh]]  # to what nobody links nothing leads
         mentions = rows.mentions(key_ranks[i], fresh, keys.take(fresh))
         arrays.stage(MENTIONS).save(i, mentions)
     if first < len(blocks):

@@ -175,7 +175,7 @@ CUT_PIECES = (8, 46)
 
 
 def bench_partitioners(report: Report) -> None:
-    """Cut, balance, copies, CPU seconds and AUC of each partitioner, on graphs with 30 % held out.
+    """Cut, balance, CPU seconds and AUC of each partitioner, on graphs with 30 % held out.
 
     The training graph of split 0 is cut and embedded; AUC compares dot products.
     """
@@ -186,7 +186,7 @@ def bench_partitioners(report: Report) -> None:
     from graphagg.embedding.partition.cut import partition
     from graphagg.embedding.prone.network import NetworkMatrix
 
-    figures, rows = ("cut", "edge_balance", "vertex_balance", "copies"), []
+    figures, rows = ("cut", "edge_balance", "vertex_balance"), []
     for name, (path, kind) in CUT_GRAPHS.items():
         split = split_edges(read_benchmark_graph(DATA / path, kind), None, 0.3, 0)
         network = NetworkMatrix.from_graph(split.train)

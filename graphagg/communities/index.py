@@ -31,7 +31,6 @@ from graphagg.errors import (
     EmptyGraph,
     InvalidParameter,
     InvalidSeeds,
-    MissingExtra,
     UnknownVertex,
 )
 from graphagg.graph.graph import Graph, ReadReport
@@ -49,7 +48,6 @@ from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:
-    import datasketch
     from pyspark.sql import DataFrame
 
 StrPath = str | os.PathLike[str]
@@ -84,8 +82,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
         (1, array([1]), 4)
         >>> index.rank(index.find_seeds(["ann"]), 2, method="jaccard").vertices.tolist()
         [0, 1, 2, 3]
-        >>> index.signature_values("ann").shape, len(index.signature("ann").hashvalues)
-        ((128,), 128)
+        >>> index.signature_values("ann").shape
+        (128,)
         >>> index.query_on_spark(spark.table("questions")).show()  # doctest: +SKIP
     """
 
@@ -306,32 +304,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def find(self, vertex: VertexId) -> int:
         """The number of a vertex; `UnknownVertex` lists similar ids."""
         return self.opened.find(vertex)
-
-    def signature(self, vertex: VertexId) -> datasketch.MinHash:
-        """The signature of a vertex as a datasketch MinHash with the same values.
-
-        Integer ids below 2^32 are hashed with `hashfunc=int`, strings with datasketch's default.
-
-        Raises:
-            MissingExtra: datasketch is not installed.
-            InvalidParameter: the index has weights.
-        """
-        if self.config.weights:
-            raise InvalidParameter(
-                "the index has weights, and datasketch's MinHash has none; use signature_values"
-            )
-        try:
-            import datasketch
-        except ImportError:
-            raise MissingExtra("datasketch", "communities") from None
-        options: dict[str, Any] = {"hashfunc": int} if self.elements.is_integer else {}
-        return datasketch.MinHash(
-            num_perm=self.config.permutations,
-            seed=self.config.hash_seed,
-            hashvalues=self.signature_values(vertex),
-            scheme="affine32",
-            **options,
-        )
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,11 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import one_of
-from graphagg.embedding.results import Neighbors
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.tables import Writer, save, table_writers
 
 if TYPE_CHECKING:
-    import networkx
     import pyarrow
 
 _FORMS = {
@@ -100,30 +98,4 @@ def to_networkx(ids: VertexIds, rows: Array, graph: Any, attribute: str = "vecto
         row = ids.find(node)
         if row is not None:
             graph.nodes[node][attribute] = np.array(rows[row])
-    return graph
-
-
-def neighbor_graph(
-    ids: Sequence[VertexId],
-    rows: Array,
-    pieces: Array,
-    nearest: Callable[[VertexId], Neighbors] | None,
-    attribute: str,
-) -> networkx.Graph:
-    """A networkx graph of vertices with their vector and `piece` `[n]`.
-
-    `nearest` returns the neighbors of a vertex; it is called for vectors that are not zero.
-    """
-    try:
-        import networkx
-    except ImportError:
-        raise MissingExtra("networkx", "embedding") from None
-    graph = networkx.Graph()
-    for vertex, row, piece in zip(ids, rows, pieces, strict=True):
-        graph.add_node(vertex, piece=int(piece), **{attribute: np.array(row)})
-    if nearest is not None:
-        for vertex, row in zip(ids, rows, strict=True):
-            if row.any():
-                for near in nearest(vertex):
-                    graph.add_edge(vertex, near.id, weight=near.score)
     return graph

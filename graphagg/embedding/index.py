@@ -25,7 +25,7 @@ from graphagg.arrays import Array
 from graphagg.checks import bytes_of, integer, one_of, with_values
 from graphagg.embedding.build import KIND, LocalEmbedding
 from graphagg.embedding.config import EmbeddingConfig, Side
-from graphagg.embedding.export import neighbor_graph, to_networkx
+from graphagg.embedding.export import to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.results import Neighbor, Neighbors
@@ -75,9 +75,9 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         >>> near = embedding.neighbors("a", 2)
         >>> [neighbor.id for neighbor in near], near.to_arrow().column_names
         (['b', 'c'], ['rank', 'vertex', 'score'])
-        >>> graph = embedding.to_networkx(neighbors=1)
-        >>> sorted(graph.nodes["a"]), graph.number_of_edges() > 0
-        (['piece', 'vector'], True)
+        >>> import networkx
+        >>> embedding.to_networkx(networkx.Graph(edges)).nodes["a"]["vector"].shape
+        (4,)
         >>> embedding.add([("f", "a"), ("f", "b")]).added
         1
         >>> len(embedding), bool(embedding.vector("f").any())
@@ -241,34 +241,14 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         nearest = version.searcher(among, normalized).search(query, k, without)
         return Neighbors(Neighbor(others[i], score) for i, score in nearest)
 
-    def to_networkx(
-        self,
-        graph: networkx.Graph | None = None,
-        *,
-        attribute: str = "vector",
-        neighbors: int = 0,
-    ) -> networkx.Graph:
-        """A networkx graph whose nodes have their vectors as an attribute.
+    def to_networkx(self, graph: networkx.Graph, attribute: str = "vector") -> networkx.Graph:
+        """Copy a networkx graph; its nodes that the index knows get their vectors `[d]`.
 
         Args:
-            graph: a graph to copy, whose known nodes get vectors. None: a graph of the vertices
-                (two-mode: sets), which also have `piece`.
-            attribute: name of the node attribute with the vector, `[d]`.
-            neighbors: without `graph`, join each vertex that has an edge with this number of
-                nearest vertices; the cosine is the `weight`. O(n^2 d).
-
-        Raises:
-            InvalidParameter: `graph` and `neighbors` are both set, or `neighbors` is negative.
-            MissingExtra: networkx or, for `neighbors`, FAISS is not installed.
+            graph: the graph to copy.
+            attribute: name of the node attribute.
         """
-        integer("neighbors", neighbors, 0)
-        if graph is not None:
-            if neighbors:
-                raise InvalidParameter("a graph has its own edges: give a graph, or neighbors")
-            return to_networkx(*self.side("from"), graph.copy(), attribute)
-        nearest = (lambda vertex: self.neighbors(vertex, neighbors)) if neighbors else None
-        pieces = self.parts[: len(self)]
-        return neighbor_graph(*self.side("from"), pieces, nearest, attribute)
+        return to_networkx(*self.side("from"), graph.copy(), attribute)
 
     def to_spark(
         self, spark: SparkSession, *, side: Side = "from", vectors_per_task: int = VECTORS_PER_TASK

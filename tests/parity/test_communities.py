@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import datasketch
 import networkx as nx
 import numpy as np
@@ -39,25 +37,20 @@ def test_signatures_equal_datasketch(tmp_path, kind, closed):
     index = CommunityIndex.build(edges, tmp_path / "a", config=config)
     sets = sets_of(edges, kind, closed)
     assert list(index.vertices) == sorted(sets)
-    both = {}
     for vertex, elements in sets.items():
         theirs = datasketch.MinHash(num_perm=128, hashfunc=int)
         theirs.update_batch(sorted(elements))
-        ours = index.signature(vertex)
-        assert ours == theirs, vertex
+        ours = index.signature_values(vertex)
+        assert ours.tolist() == theirs.hashvalues.tolist(), vertex
         stored = index.opened.signature_tables.sig[index.find(vertex)]
         assert (stored == theirs.hashvalues.astype(np.uint32) & 0xFFFF).all()
-        both[vertex] = (ours, theirs)
-    names = sorted(sets)
-    for a, b in pairwise(names):
-        assert both[a][0].jaccard(both[b][1]) == both[a][1].jaccard(both[b][1])
 
 
 def test_text_signatures_equal_datasketch_default(tmp_path):
     index = CommunityIndex.build([("ann", "bob"), ("ann", "zoë")], tmp_path / "a")
     theirs = datasketch.MinHash(num_perm=128)
     theirs.update_batch([name.encode() for name in ("ann", "bob", "zoë")])
-    assert index.signature("ann") == theirs
+    assert index.signature_values("ann").tolist() == theirs.hashvalues.tolist()
 
 
 def test_large_ids_and_large_sets(tmp_path):
@@ -65,7 +58,7 @@ def test_large_ids_and_large_sets(tmp_path):
     index = CommunityIndex.build(edges, tmp_path / "a")
     theirs = datasketch.MinHash(num_perm=128, hashfunc=int)
     theirs.update_batch([7, 2**32 - 1, *range(10, 40_000)])
-    assert index.signature(7) == theirs
+    assert index.signature_values(7).tolist() == theirs.hashvalues.tolist()
 
 
 def take_candidates(patch, plan):
@@ -79,7 +72,8 @@ def test_empty_sets_are_alike_to_nothing(tmp_path, monkeypatch):
     graph.add_nodes_from([10, 11])
     config = CommunityConfig(closed=False)
     index = CommunityIndex.build(graph, tmp_path / "a", config=config)
-    assert index.signature(10) == datasketch.MinHash(num_perm=128, hashfunc=int)
+    empty = datasketch.MinHash(num_perm=128, hashfunc=int)
+    assert index.signature_values(10).tolist() == empty.hashvalues.tolist()
     for plan in ("scan", "lsh", "exact"):
         take_candidates(monkeypatch, plan)
         found = index.query([1, 10], 9, method="minhash")

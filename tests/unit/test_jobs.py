@@ -266,7 +266,6 @@ def test_exit_codes(
 ) -> None:
     monkeypatch.setattr(running, "session", Session())
     monkeypatch.setattr(running, "follow", lambda *_: None)
-    monkeypatch.setattr(running, "pulse", Session())
     out = tmp_path / "out"
 
     @dataclass(frozen=True)

@@ -27,9 +27,7 @@ from graphagg.spark.sources import seen_path
 
 BUNDLED = "bundled:"
 """A recipe's input that begins so is a graph that comes with networkx, by its name."""
-_LEVEL = (
-    "pieces", "cut", "edge_balance", "vertex_balance", "border", "copies", "largest",
-)  # fmt: skip
+_LEVEL = ("pieces", "cut", "edge_balance", "vertex_balance")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Logs of jobs on stderr: `time level job stage message`.
 
-Each finished stage logs a line, and a running one every 15 seconds. `spark-submit` redirects the
-stderr of Python to its own stdout; lines therefore go to stderr through its JVM.
+Each finished stage logs a line. `spark-submit` redirects the stderr of Python to its own stdout;
+lines therefore go to stderr through its JVM.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphagg.spark.session import SUBMITTED, is_classic
@@ -56,33 +54,6 @@ class _JvmHandler(logging.Handler):
             self._stderr.println(self.format(record))
         except Exception:  # Py4J's
             print(self.format(record), file=sys.stderr)
-
-
-@contextmanager
-def pulse(spark: SparkSession, log: StageLog, seconds: float = 15.0) -> Iterator[None]:
-    """Context manager: log the progress of Spark's active stages every few seconds."""
-    if not is_classic(spark):
-        yield
-        return
-    end, tracker = threading.Event(), spark.sparkContext.statusTracker()
-
-    def beat() -> None:
-        while not end.wait(seconds):
-            with suppress(Exception):  # Py4J's, of a session that ends
-                infos = map(tracker.getStageInfo, tracker.getActiveStageIds())
-                stages = [info for info in infos if info is not None]
-                done = sum(stage.numCompletedTasks for stage in stages)
-                total = sum(stage.numTasks for stage in stages)
-                state = f"{done} of {total} tasks of this step done" if total else "starts a step"
-                say("%s", state, stage=log.current)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()
 
 
 def follow(spark: SparkSession, level: LogLevel) -> None:

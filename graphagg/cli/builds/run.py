@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.cli.builds.build import Build, LogLevel, RunOptions
-from graphagg.cli.builds.log import StageLog, follow, pulse, say, start_logging
+from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.failures import FAILURES
 from graphagg.cli.output.console import (
@@ -53,11 +53,9 @@ def _by_spark(
 ) -> Built:
     with session(f"graphagg {build.name}", run.master, run.remote) as spark:
         engine = SparkOptions(spark, run.work, getattr(build, build.task_size, None))
-        if level is None or not isinstance(progress, StageLog):
-            return build.build(run, progress, engine)
-        follow(spark, level)
-        with pulse(spark, progress):
-            return build.build(run, progress, engine)
+        if level is not None:
+            follow(spark, level)
+        return build.build(run, progress, engine)
 
 
 def merge_indices(index_class: Any, shards: Sequence[str], out: str, as_json: bool) -> None:

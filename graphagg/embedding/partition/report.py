@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,18 +31,12 @@ class LevelReport:
         cut: share of the edges whose ends lie in two parts.
         edge_balance: entries of the largest part over the mean.
         vertex_balance: nodes of the largest part over the mean.
-        border: share of the nodes with a neighbor in another part.
-        copies: parts that hold a node as row or halo column, on average.
-        largest: share of all edges that the largest part stores, its cut edges included.
     """
 
     pieces: int
     cut: float
     edge_balance: float
     vertex_balance: float
-    border: float
-    copies: float
-    largest: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +49,7 @@ class PartitionReport(Brief):
         levels: the last is the partition that was embedded.
 
     Examples:
-        >>> level = LevelReport(2, 0.1, 1.0, 1.0, 0.2, 1.2, 0.6)
+        >>> level = LevelReport(2, 0.1, 1.0, 1.0)
         >>> report = PartitionReport("metis", 0, (level,))
         >>> PartitionReport.from_json(report.to_json()) == report
         True
@@ -72,66 +66,34 @@ class PartitionReport(Brief):
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> PartitionReport:
         """Read the result of `to_json`."""
-        levels = tuple(LevelReport(**level) for level in raw["levels"])
+        names = [each.name for each in fields(LevelReport)]  # older indices have further ones
+        levels = tuple(LevelReport(*map(level.get, names)) for level in raw["levels"])
         return cls(raw["partitioner"], raw["hubs"], levels)
 
 
-class _Tally(NamedTuple):
-    """Counts by part, `[count]` each: nodes, entries, crossing entries, entries of hubs."""
-
-    nodes: Array
-    entries: Array
-    crossing: Array
-    of_hubs: Array
-
-
 def measure(matrix: Csr, piece_of: Parts, count: int) -> LevelReport:
-    """Report on a partition; hubs count as a copy in every part that holds some of them."""
-    tally = _Tally(*(np.zeros(count, dtype=np.int64) for _ in _Tally._fields))
+    """Report on a partition; an entry of a hub lies in the part of its column."""
+    nodes, entries = np.zeros((2, count), dtype=np.int64)
     indptr, indices = np.asarray(matrix.indptr), np.asarray(matrix.indices)
-    border, copies = _count(indptr, indices, piece_of, tally)
-    edges, filled = len(indices) / 2, max(int(np.count_nonzero(piece_of > ISOLATED)), 1)
-    # An edge within a part is two of its entries, one between parts is one in each of them.
-    stored = (tally.entries - tally.crossing) / 2 + tally.crossing - tally.of_hubs
+    crossing = _count(indptr, indices, piece_of, nodes, entries)
     return LevelReport(
         pieces=count,
-        cut=float(tally.crossing.sum() / 2 / max(edges, 1)),
-        edge_balance=float(tally.entries.max() / max(tally.entries.mean(), 1e-9)),
-        vertex_balance=float(tally.nodes.max() / max(tally.nodes.mean(), 1e-9)),
-        border=float(border / filled),
-        copies=float(copies / filled),
-        largest=float(stored.max() / max(edges, 1)),
+        cut=crossing / max(len(indices), 1),
+        edge_balance=float(entries.max() / max(entries.mean(), 1e-9)),
+        vertex_balance=float(nodes.max() / max(nodes.mean(), 1e-9)),
     )
 
 
 @kernel(small=True)
-def _count(indptr: Array, indices: Array, piece_of: Array, tally: _Tally) -> tuple[int, int]:
-    """Fill the tally row by row; returns the counts of border nodes and of copies."""
-    border, copies = 0, 0
-    # seen[p] is the last node that a copy in part p was counted for; its last element, which an
-    # index of -1 means, stands for the entries between two hubs.
-    seen = np.full(len(tally.entries) + 1, -1, dtype=np.int64)
+def _count(indptr: Array, indices: Array, piece_of: Array, nodes: Array, entries: Array) -> int:
+    """Count the nodes and entries of each part; returns the number of entries between parts."""
+    crossing = 0
     for row in range(len(indptr) - 1):
         at = piece_of[row]
         if at >= 0:
-            tally.nodes[at] += 1
-            seen[at] = row
-            copies += 1
-        crosses = False
+            nodes[at] += 1
         for i in range(indptr[row], indptr[row + 1]):
             to = piece_of[indices[i]]
-            # A hub's entry lies in the part of its column.
-            holder = at if at >= 0 else max(to, 0)
-            tally.entries[holder] += 1
-            if at < 0 or at != to:
-                tally.crossing[holder] += 1
-                crosses = True
-            if at < 0 <= to:
-                tally.of_hubs[holder] += 1
-            # The matrix is symmetric: the mirrored entry names this node in its own part.
-            names = to if to >= 0 else at
-            if seen[names] != row:
-                seen[names] = row
-                copies += 1
-        border += crosses
-    return border, copies
+            entries[at if at >= 0 else max(to, 0)] += 1
+            crossing += at < 0 or at != to
+    return crossing

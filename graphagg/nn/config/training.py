@@ -12,7 +12,7 @@ Metric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr",
 MetricOrAuto = Literal["auto", "mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
 Loss = Literal["auto", "l1", "mse", "cross-entropy", "weighted-cross-entropy", "binary"]
 Schedule = Literal["cosine", "constant"]
-Precision = Literal["float32", "bfloat16", "float64"]
+Precision = Literal["float32", "bfloat16"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 
 # The first of each is `auto`. Labels of 0 and 1 can also be regressed.
@@ -52,7 +52,7 @@ class TrainingConfig:
         clip_norm: largest norm of the gradient; 0: no clipping.
         patience: stop after this many epochs without a better validation metric; 0: never.
         fanouts: neighbors sampled per hop, nearest first, for one large graph; empty: whole graph.
-        precision: `float32`, `bfloat16` (autocast; weights stay float32) or `float64`.
+        precision: `float32`, or `bfloat16` (autocast; weights stay float32).
         random_state: seed of the weights, the order of the batches, dropout and sampling.
 
     Examples:

@@ -24,7 +24,7 @@ from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
 from graphagg.nn.encodings.adjacency import Component
 
-Normalization = Literal["sym", "rw", "none"]
+Normalization = Literal["sym", "none"]
 _Operator = Callable[[Doubles], Doubles]
 
 _ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
@@ -45,7 +45,7 @@ class NoConvergence(GraphAggError):
 
 
 def trivial_vector(component: Component, kind: Normalization) -> Doubles:
-    """The unit vector of eigenvalue 0, `[n]`; for `rw` that of `sym`, see `lowest`."""
+    """The unit vector of eigenvalue 0, `[n]`."""
     if component.size == 1:
         return np.ones(1)
     vector = np.ones(component.size) if kind == "none" else np.sqrt(component.degrees)
@@ -58,9 +58,8 @@ def lowest(
 ) -> tuple[Doubles, Doubles]:
     """Find the `count` smallest eigenvalues above the trivial one, and their unit vectors.
 
-    `kind` is "sym" (I - D^-1/2 W D^-1/2), "none" (D - W) or "rw", which gives the pairs of "sym":
-    the eigenvectors of D^-1 A are D^-1/2 times them. Graphs of fewer than `dense_below` vertices
-    are solved densely, in O(n^3).
+    `kind` is "sym" (I - D^-1/2 W D^-1/2) or "none" (D - W). Graphs of fewer than `dense_below`
+    vertices are solved densely, in O(n^3).
 
     Returns `[m]` ascending values and vectors `[n, m]`, m = min(count, n - 1). The vectors of a
     repeated eigenvalue are an arbitrary basis of its eigenspace. Raises `NoConvergence` if the

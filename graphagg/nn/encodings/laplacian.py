@@ -43,13 +43,13 @@ class LapPE(Encoding):
     O(n^3) per component below `dense_below` vertices; above, Lanczos (`eigenpairs`) in O(N k)
     memory.
 
-    Departures from GraphGPS: sparse above `dense_below`; the trivial vectors can be left out; "rw"
-    gives the eigenvectors of D^-1 A (D^-1/2 times those of "sym"), and does not apply a symmetric
-    solver to an asymmetric matrix; missing values are 0 with a mask, not NaN.
+    Departures from GraphGPS: sparse above `dense_below`; the trivial vectors can be left out;
+    no "rw" (I - D^-1 W), whose eigenvectors are D^-1/2 times those of "sym"; missing values are 0
+    with a mask, not NaN.
 
     Attributes:
         k: number of eigenvectors.
-        normalization: "sym" (I - D^-1/2 W D^-1/2), "rw" (I - D^-1 W) or "none" (D - W).
+        normalization: "sym" (I - D^-1/2 W D^-1/2) or "none" (D - W).
         trivial: include the vectors of eigenvalue 0.
         dense_below: number of vertices from which a component is solved without a dense matrix.
         dtype: of the attributes written.
@@ -113,9 +113,6 @@ class LapPE(Encoding):
         if self.trivial:
             trivial = trivial_vector(component, self.normalization)
             values, vectors = np.append(0.0, values), np.column_stack([trivial, vectors])
-        if self.normalization == "rw" and component.size > 1:
-            vectors = vectors / np.sqrt(component.degrees)[:, None]
-            vectors = vectors / np.linalg.norm(vectors, axis=0)
         return values, fix_signs(vectors)
 
 

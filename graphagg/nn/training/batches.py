@@ -110,17 +110,10 @@ def with_negatives(batch: Data, generator: torch.Generator) -> Data:
     return batch
 
 
-def to_double(graph: Data) -> Data:
-    """Convert float32 to float64."""
-    return graph.apply(lambda t: t.double() if t.dtype is torch.float32 else t)
-
-
 def prepare(
     data: GraphData, training: TrainingConfig, device: torch.device
 ) -> tuple[GraphData, Graphs | None]:
-    """Prepare data for `Feed`: convert the precision, move a single graph to the device."""
-    if training.precision == "float64":
-        data = data.transformed(to_double)
+    """Prepare data for `Feed`: move a single graph to the device."""
     if data.single and not training.fanouts:
         data = data.transformed(lambda graph: graph.to(str(device)))
     return data, None if data.single else Graphs.from_list(data.graphs)

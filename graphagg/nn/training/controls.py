@@ -113,8 +113,6 @@ def train_model(preset: Preset, task: Task) -> torch.nn.Module:
         torch.manual_seed(training.random_state)
         model = make_plan(preset.model).build(task.shape)
         learner = Learner(model, training, task.metric, task.shape.level)
-        if training.precision == "float64":
-            learner = learner.double()
         loop, best = Loop(learner, task.feed, task.device, None), {}
         while not loop.over:
             if loop.epoch()[1]:

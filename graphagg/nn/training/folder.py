@@ -71,16 +71,11 @@ class RunFolder:
         self, path: Path, settings: dict[str, Any], *, resume: bool = False, force: bool = False
     ) -> None:
         self.path = path
-        self.settings, self._before = settings, 0
+        self.settings = settings
         self.begun = resume and (path / RUN).exists()
         same = json.loads(json.dumps(settings))
         if self.begun:
-            saved = read_json(path / RUN, _REPLACE)
-            self._before = _lengthened(path / RUN, saved, same)
-            check_same(path / RUN, saved, same, _SAME)
-        # A run with a constant rate can be continued to any number of epochs.
-        if same["training"]["schedule"] == "constant":
-            del same["training"]["epochs"]
+            check_same(path / RUN, read_json(path / RUN, _REPLACE), same, _SAME)
         self.fingerprint = json.dumps(same, sort_keys=True)
         if not (self.begun or force):
             check_free(path)
@@ -88,8 +83,6 @@ class RunFolder:
     def begin(self) -> None:
         """Remove the files of another run, and nothing else."""
         if self.begun:
-            if self._before:
-                write_json(self.path / RUN, self.settings)
             return
         try:
             for folder in _splits(self.path):
@@ -119,8 +112,7 @@ class RunFolder:
         values = read_json(path, remedy)
         if values.pop("run", None) != self._run:
             raise CheckpointMismatch(f"{path} is another run's; {remedy}")
-        result = SplitResult.from_json(values, path, remedy)
-        return None if result.epochs == self._before else result
+        return SplitResult.from_json(values, path, remedy)
 
     def last(self, index: int) -> dict[str, Any] | None:
         """The last checkpoint, from which a split is resumed, or None.
@@ -222,22 +214,3 @@ def read_checkpoint(path: Path, remedy: str = "remove it to train again") -> dic
     if not isinstance(loaded, dict):
         raise UnreadableFile(f"{path} holds a {type(loaded).__name__}; wanted a checkpoint")
     return cast("dict[str, Any]", loaded)
-
-
-def _lengthened(path: Path, saved: dict[str, Any], settings: dict[str, Any]) -> int:
-    """If more epochs are requested now, store them in `saved` and return the old number; else 0.
-
-    Raises `CheckpointMismatch` for a cosine schedule, which was planned for fewer epochs.
-    """
-    there, now = (values.get("training", {}) for values in (saved, settings))
-    before = there.get("epochs")
-    if not isinstance(before, int) or before >= now["epochs"]:
-        return 0
-    if there.get("schedule") == now["schedule"] == "constant":
-        there["epochs"] = now["epochs"]
-        return before
-    raise CheckpointMismatch(
-        f"{path}: training.epochs is there {before}, now {now['epochs']}, but the rate of the run "
-        f"falls to 0 by a cosine that ends after {before}; only a run with training.schedule "
-        "'constant' can be lengthened: resume with its epochs, or start again (`force=True`)"
-    )

@@ -17,7 +17,7 @@ from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import read_json
 from graphagg.nn.model.network import GPS
 from graphagg.nn.model.saving import CONFIG
-from graphagg.nn.training.batches import graph_batches, to_double
+from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.dataset import check_inputs
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, data_name, load_graphs
@@ -78,8 +78,6 @@ class Predictor:
         transform = transform_for(self.model.config)
         if transform is not None:
             graphs = [transform(graph) for graph in graphs]
-        if self._training.precision == "float64":
-            graphs = [to_double(graph) for graph in graphs]
         low = self._training.precision == "bfloat16"
         device, answers = self._device, []
         for batch in graph_batches(Graphs.from_list(graphs), torch.arange(len(graphs)), size):

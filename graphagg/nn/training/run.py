@@ -299,8 +299,6 @@ class _Run:
         self._folder.begin()
         torch.manual_seed(training.random_state)
         model = self._plan.build(self._shape)
-        if training.precision == "float64":
-            model = model.double()
         learner = Learner(model, training, self._metric, self._shape.level, self._options.loss)
         name = self._data.splits[index].name
         result = fit_split(learner, feed, self._folder, index, name, self._options)

@@ -131,13 +131,12 @@ def test_import_loads_no_optional_package():
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("package", ["datasketch", "sknetwork", "matplotlib", "networkx"])
+@pytest.mark.parametrize("package", ["sknetwork", "matplotlib", "networkx"])
 def test_missing_packages_say_what_to_install(made, tmp_path, monkeypatch, package):
     edges, _, structure = made
     index = CommunityIndex.build(edges, tmp_path / "a")
     answer = index.query([0], 5)
     calls = {
-        "datasketch": lambda: index.signature(0),
         "sknetwork": answer.structure,
         "matplotlib": lambda: structure.draw(tmp_path / "p.png"),
         "networkx": structure.to_networkx,

@@ -312,8 +312,6 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
     with pytest.raises(InvalidGraph, match=r"2\^29"):
         index.add([(1, 2, 1e-20)])
     assert files(CommunityIndex.open(tmp_path / "w")) == before
-    with pytest.raises(InvalidParameter, match="weights"):
-        index.signature(1)
     with pytest.raises(InvalidParameter, match="parameters"):
         CommunityIndex.merge([tmp_path / "plain", tmp_path / "w"], tmp_path / "m")
 

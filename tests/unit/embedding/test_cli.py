@@ -29,7 +29,7 @@ def test_build_ask_add_and_export(files):
         run("build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3, "--json")
     )
     assert built["pieces"] == 3
-    assert built["partition"]["levels"][0]["largest"] < 1
+    assert built["partition"]["levels"][0]["cut"] < 1
     assert "partition by metis" in run(
         "build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3
     )

@@ -57,11 +57,6 @@ def test_the_report_is_what_brute_force_counts():
     crossing = [(u, v) for u, v in edges if parts[u] != parts[v]]
     assert found.cut == pytest.approx(len(crossing) / len(edges))
     filled = {u for edge in edges for u in edge}
-    assert found.border == pytest.approx(len({u for e in crossing for u in e}) / len(filled))
-    holds = [{e for e in edges if k in (parts[e[0]], parts[e[1]])} for k in range(4)]
-    assert found.largest == pytest.approx(max(map(len, holds)) / len(edges))
-    copies = sum(len({parts[v], *(parts[w] for w in matrix.row(v))}) for v in filled)
-    assert found.copies == pytest.approx(copies / len(filled))
     entries = [sum(len(matrix.row(v)) for v in filled if parts[v] == k) for k in range(4)]
     assert found.edge_balance == pytest.approx(max(entries) / np.mean(entries))
 
@@ -73,7 +68,6 @@ def test_a_hub_is_split():
     assert report.hubs == 1
     assert parts[0] == -1
     assert report.levels[-1].edge_balance < 1.2
-    assert report.levels[-1].largest < 0.5
 
 
 def test_pieces_are_cut_until_they_fit():
@@ -205,20 +199,16 @@ def test_planted_groups_are_found():
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), hubs=st.integers(0, 4))
-def test_copies_count_who_holds_a_node(seed, hubs):
+def test_an_entry_of_a_hub_counts_where_its_column_lies(seed, hubs):
     """With hubs, whose entries lie in the part of their column, and entries between hubs."""
     matrix = NetworkMatrix.from_graph(graph(60, 4, seed % 7)).matrix
     parts = np.random.default_rng(seed).integers(0, 3, 60).astype(np.int32)
     parts[np.argsort(-matrix.degrees(), kind="stable")[:hubs]] = HUB
     parts[matrix.degrees() == 0] = ISOLATED
-    holders = [{int(parts[v])} if parts[v] >= 0 else set() for v in range(60)]
     entries = [0, 0, 0]
     for v in range(60):
         for w in matrix.row(v).tolist():
             holder = int(parts[v] if parts[v] >= 0 else parts[w])
-            holders[w].add(holder)
             entries[max(holder, 0)] += 1
     found = measure(matrix, parts, 3)
-    filled = np.count_nonzero(parts != ISOLATED)
-    assert found.copies == pytest.approx(sum(map(len, holders)) / filled)
     assert found.edge_balance == pytest.approx(max(entries) / np.mean(entries))

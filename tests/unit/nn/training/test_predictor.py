@@ -56,10 +56,8 @@ def config(level: str) -> GPSConfig:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("runs")
     for level in LEVELS:
-        precision = "float64" if level == "nodes" else "float32"
         metric = "ap" if level == "edge" else "accuracy"
         settings = TrainingConfig(metric, epochs=2, batch_size=4, warmup_epochs=0)
-        settings = TrainingConfig.from_dict({**settings.to_dict(), "precision": precision})
         train(config(level), data_of(level), folder / level, training=settings, splits=2)
     return {level: folder / level for level in LEVELS}
 

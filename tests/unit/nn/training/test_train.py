@@ -195,15 +195,14 @@ def test_early_stopping_keeps_the_first_best_epoch(tmp_path: Path) -> None:
     assert scores(again) == scores(result)
 
 
-@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
-def test_other_precisions_train(tmp_path: Path, precision: Any) -> None:
-    training = replace(SHORT, epochs=2, precision=precision)
+def test_bfloat16_trains(tmp_path: Path) -> None:
+    training = replace(SHORT, epochs=2, precision="bfloat16")
     train(tiny, many(), tmp_path / "tiny", training=training)
     assert all(math.isfinite(loss) for loss in losses(tmp_path / "tiny"))
     result = train(line, certain(many()), tmp_path / "line", training=training)
     assert result.test.mean == 1.0
-    wanted = torch.float64 if precision == "float64" else torch.float32
-    assert all(weights(tmp_path / name)["head.weight"].dtype is wanted for name in ("tiny", "line"))
+    for name in ("tiny", "line"):
+        assert weights(tmp_path / name)["head.weight"].dtype is torch.float32
 
 
 def test_regression_and_pairs(tmp_path: Path) -> None:

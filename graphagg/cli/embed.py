@@ -75,20 +75,18 @@ def export(
     directory: Directory,
     *,
     target: Annotated[Path, Parameter("--out")],
-    form: Annotated[str | None, Parameter("--format")] = None,
     side: SideName = "from",
 ) -> None:
     """Write the vectors for other programs.
 
-    Example: graphagg embed export emb --out vectors.txt --format word2vec
+    Example: graphagg embed export emb --out vectors.txt
 
     Options:
-        target: the file.
-        form: parquet, arrow, npy, csv or word2vec. None: by the suffix of --out.
+        target: the file: .parquet, .arrow, .npy, .csv, or .txt as word2vec writes it.
     """
     from graphagg.embedding import NodeEmbedding
     from graphagg.embedding.export import write_vectors
 
     with NodeEmbedding.open(directory) as index:
-        write_vectors(*index.side(side), target, form)
+        write_vectors(*index.side(side), target)
     err.print(f"wrote {target}", markup=False)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.tables import Writer, save, table_writers
@@ -18,25 +17,17 @@ from graphagg.tables import Writer, save, table_writers
 if TYPE_CHECKING:
     import pyarrow
 
-_FORMS = {
-    ".parquet": "parquet", ".arrow": "arrow", ".npy": "npy", ".csv": "csv", ".txt": "word2vec",
-    ".vec": "word2vec",
-}  # fmt: skip
-FORMATS = ("parquet", "arrow", "npy", "csv", "word2vec")
 
-
-def write_vectors(
-    ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str], form: str | None = None
-) -> None:
+def write_vectors(ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str]) -> None:
     """Write vectors `[n, d]` with their ids, atomically.
 
-    `parquet` and `arrow` (an IPC file) have columns `id` and `vector` (a list of d floats); `npy`
-    the vectors alone, in the order of the ids; `csv` a column `id` and d columns `v1`, `v2`, ...
-    `word2vec` is its text format: a line `n d`, then one line per vertex; ids must not contain
-    white space. `form` None: by the suffix .parquet, .arrow, .npy, .csv, .txt or .vec.
+    By the suffix: .parquet and .arrow (an IPC file) have columns `id` and `vector` (a list of d
+    floats); .npy the vectors alone, in the order of the ids; .csv a column `id` and d columns `v1`,
+    `v2`, ...; .txt and .vec are word2vec's text format: a line `n d`, then one line per vertex; ids
+    must not contain white space.
 
     Raises:
-        InvalidParameter: another format or suffix, or an id that the format cannot hold.
+        InvalidParameter: another suffix, or an id that the format cannot hold.
         WriteFailed: the file system refuses.
 
     Examples:
@@ -50,18 +41,16 @@ def write_vectors(
     """
     from pyarrow import feather, parquet
 
+    def word2vec(partial: Path) -> None:
+        _write_word2vec(ids, rows, partial)
+
     writers: dict[str, Writer] = {
-        "parquet": lambda partial: parquet.write_table(_list_table(ids, rows), partial),
-        "arrow": lambda partial: feather.write_feather(_list_table(ids, rows), partial),
-        "npy": lambda partial: np.save(partial, rows, allow_pickle=False),
-        "csv": table_writers(lambda: _wide_table(ids, rows))[".csv"],
-        "word2vec": lambda partial: _write_word2vec(ids, rows, partial),
+        ".parquet": lambda partial: parquet.write_table(_list_table(ids, rows), partial),
+        ".arrow": lambda partial: feather.write_feather(_list_table(ids, rows), partial),
+        ".npy": lambda partial: np.save(partial, rows, allow_pickle=False),
+        ".csv": table_writers(lambda: _wide_table(ids, rows))[".csv"],
     }
-    if form is None:
-        save(path, {suffix: writers[name] for suffix, name in _FORMS.items()})
-        return
-    one_of("format", form, FORMATS)
-    save(path, {Path(path).suffix.casefold(): writers[form]})
+    save(path, {**writers, ".txt": word2vec, ".vec": word2vec})
 
 
 def _wide_table(ids: Sequence[VertexId], rows: Array) -> pyarrow.Table:
@@ -87,7 +76,7 @@ def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
             if not name or len(name.split()) != 1:
                 raise InvalidParameter(
                     f"id {name!r} is empty or has white space in it, which word2vec text cannot "
-                    "hold; take the format parquet"
+                    "hold; write .parquet"
                 )
             file.write(f"{name} {' '.join(f'{value:.9g}' for value in row.astype(float))}\n")
 

@@ -41,7 +41,7 @@ def test_build_ask_add_and_export(files):
     assert "cosine" in run("neighbors", files / "a", "--vertex", 7)
     change = json.loads(run("add", files / "a", files / "more.txt", "--json"))
     assert change["added"] == 2
-    run("export", files / "a", "--out", files / "v.txt", "--format", "word2vec")
+    run("export", files / "a", "--out", files / "v.txt")
     assert (files / "v.txt").read_text().startswith("122 8\n")
 
 
@@ -54,7 +54,7 @@ def test_bad_requests_propagate(files):
         ["build", files / "edges.txt", "--out", files / "b", "--pieces", 5000],
         ["neighbors", files / "nowhere", "--vertex", 1],
         ["add", files / "a", files / "nowhere.txt"],
-        ["export", files / "a", "--out", files / "x", "--format", "odd"],
+        ["export", files / "a", "--out", files / "x.odd"],
     ):
         with pytest.raises(GraphAggError):
             run(*arguments)

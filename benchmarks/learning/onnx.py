@@ -76,7 +76,6 @@ Make = Callable[[], tuple[torch.nn.Module, Given]]
 def parts() -> dict[str, Make]:
     """What makes the module and the input of each part, by its name."""
     made: dict[str, Make] = {f"aggregator {name}": partial(_conv, name) for name in AGGREGATORS}
-    made["aggregator lcm, operator mlp"] = partial(_conv, "lcm", operator="mlp")
     made |= {f"local part {name}": partial(_layer, name, None, 1) for name in LOCAL}
     for name in ATTENTIONS:
         made[f"attention {name}, one graph"] = partial(_layer, None, name, 1)

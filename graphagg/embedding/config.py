@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from graphagg.checks import integer, one_of
-from graphagg.errors import UnsupportedFormat
 from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
 
 Partitioner = Literal["auto", "metis", "streaming"]
@@ -19,7 +18,6 @@ DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 MAX_PIECE_EDGES = 5_000_000
 _MARGIN = 32
-_METHOD = {"base": "prone", "fusion": "merge"}
 _LIMIT = 2**31
 
 
@@ -87,18 +85,10 @@ class EmbeddingConfig:
         return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`; `base` and `fusion` have the one value that is built."""
-        values = asdict(self)
-        before = ("dim", "pieces", "max_piece_edges", "partitioner")
-        return {name: values.pop(name) for name in before} | _METHOD | values
+        """The manifest's `parameters`."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, parameters: Mapping[str, Any]) -> EmbeddingConfig:
-        """The configuration in a manifest; `UnsupportedFormat` for another base or fusion."""
-        for name, value in _METHOD.items():
-            if parameters[name] != value:
-                raise UnsupportedFormat(
-                    f"the index was built with {name} {parameters[name]!r}, this graphagg reads "
-                    f"{value!r}; build it again"
-                )
-        return cls(**{name: each for name, each in parameters.items() if name not in _METHOD})
+        """The configuration in a manifest; older ones also have `base` and `fusion`."""
+        return cls(**{n: each for n, each in parameters.items() if n not in ("base", "fusion")})

@@ -46,8 +46,8 @@ def monoid_losses(
 
     Examples:
         >>> import torch
-        >>> from graphagg.nn.aggr import SymmetricMLP, monoid_losses
-        >>> losses = monoid_losses(SymmetricMLP(4), torch.randn(9, 4), torch.zeros(4))
+        >>> from graphagg.nn.aggr import SymmetricGRU, monoid_losses
+        >>> losses = monoid_losses(SymmetricGRU(4), torch.randn(9, 4), torch.zeros(4))
         >>> bool(losses.commutativity == 0)
         True
     """

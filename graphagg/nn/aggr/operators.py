@@ -1,6 +1,6 @@
-"""Binary operators psi(a, b) for `LCMAggregation`, commutative by construction.
+"""The binary operator psi(a, b) of `LCMAggregation`, commutative by construction.
 
-Any module from two tensors `[P, d]` to one can replace them. Nothing checks that it commutes
+Any module from two tensors `[P, d]` to one can replace it. Nothing checks that it commutes
 (`commutativity` in `graphagg.nn.aggr.losses` measures it).
 """
 
@@ -39,53 +39,9 @@ class SymmetricGRU(nn.GRUCell):
         return 0.5 * (super().forward(a, b) + super().forward(b, a))
 
 
-class SymmetricMLP(nn.Module):
-    """psi(a, b) = (a + b) / 2 + W2 relu(W1 [a + b, |a - b|] + b1) + b2.
-
-    Sum and absolute difference determine the elementwise maximum and minimum: all of the unordered
-    pair, and nothing of its order. The mean of both bypasses the layers, so that deep trees have a
-    gradient. Not in the paper, whose operator is the GRU: half the cost, and weaker.
-
-    Args:
-        channels: width d.
-        hidden: width of the hidden layer; by default 2 d.
-
-    Examples:
-        >>> import torch
-        >>> from graphagg.nn.aggr import SymmetricMLP
-        >>> psi, (a, b) = SymmetricMLP(4), torch.randn(2, 3, 4)
-        >>> torch.equal(psi(a, b), psi(b, a))
-        True
-    """
-
-    def __init__(self, channels: int, hidden: int | None = None) -> None:
-        super().__init__()
-        hidden = hidden or 2 * channels
-        self.first = nn.Linear(2 * channels, hidden)
-        self.second = nn.Linear(hidden, channels)
-
-    def reset_parameters(self) -> None:
-        """Redraw both layers."""
-        self.first.reset_parameters()
-        self.second.reset_parameters()
-
-    def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """`[P, d]` and `[P, d]` to `[P, d]`."""
-        both = a + b
-        pair = torch.cat([both, (a - b).abs()], dim=-1)
-        mixed: Tensor = self.second(self.first(pair).relu())
-        return 0.5 * both + mixed
-
-
 def is_gru(operator: nn.Module) -> bool:
     """Whether `GRUKernel` computes what the module does."""
     return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
-
-
-_OPERATORS: dict[str, type[SymmetricGRU] | type[SymmetricMLP]] = {
-    "gru": SymmetricGRU,
-    "mlp": SymmetricMLP,
-}
 
 
 def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
@@ -103,4 +59,4 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
                 )
         return operator
     otherwise = "a module that takes two tensors [P, channels] and returns one"
-    return find("operator", operator, _OPERATORS, otherwise)(channels)
+    return find("operator", operator, {"gru": SymmetricGRU}, otherwise)(channels)

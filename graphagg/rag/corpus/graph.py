@@ -30,7 +30,7 @@ from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
 from graphagg.rag.tables.vectors import members, ranges
 from graphagg.rag.tables.view import LONGEST_NAME, View
-from graphagg.tables import graph_writers, save, table_writers
+from graphagg.tables import graph_writers, networkx_module, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
@@ -133,11 +133,7 @@ class CorpusGraph(Brief):
         Raises:
             MissingExtra: networkx is not installed.
         """
-        try:
-            import networkx
-        except ImportError:
-            raise MissingExtra("networkx", "communities") from None
-        graph = networkx.Graph()
+        graph: networkx.Graph = networkx_module().Graph()
         kinds = ("passage", self.passages), ("entity", self.entities)
         for nodes, (kind, names) in zip(self._nodes(), kinds, strict=True):
             for node, name in zip(nodes.tolist(), names, strict=True):

@@ -25,7 +25,6 @@ from graphagg.errors import (
     InvalidParameter,
     NotAnArtifact,
     UnknownVertex,
-    UnsupportedFormat,
 )
 from graphagg.graph import load_graph
 from graphagg.graph.ids import VertexIds
@@ -414,5 +413,5 @@ def test_a_small_graph_gives_as_many_dimensions_as_it_has_directions(tmp_path):
 def test_parameters_of_a_manifest_give_the_configuration_again():
     config = EmbeddingConfig(dim=16, pieces=3)
     assert EmbeddingConfig.from_json(config.to_json()) == config
-    with pytest.raises(UnsupportedFormat, match=r"built with fusion 'concat'.*build it again"):
-        EmbeddingConfig.from_json(config.to_json() | {"fusion": "concat"})
+    older = config.to_json() | {"base": "prone", "fusion": "merge"}
+    assert EmbeddingConfig.from_json(older) == config

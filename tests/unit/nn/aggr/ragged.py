@@ -9,6 +9,25 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 
+class PairMLP(nn.Module):
+    """An operator of the user's own, which commutes."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(2 * channels, 2 * channels)
+        self.second = nn.Linear(2 * channels, channels)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """`[P, d]` and `[P, d]` to `[P, d]`."""
+        pair = torch.cat([a + b, (a - b).abs()], dim=-1)
+        return 0.5 * (a + b) + self.second(self.first(pair).relu())
+
+
+def operator_of(name: str, channels: int) -> str | nn.Module:
+    """The operator "gru", or a module of the user's own."""
+    return name if name == "gru" else PairMLP(channels)
+
+
 @dataclass(frozen=True)
 class Ragged:
     """`sizes` of the segments, and rows of width 4 drawn from `seed`."""

@@ -83,14 +83,14 @@ def test_names_and_options() -> None:
         InvalidParameter, match="'lcm' has no option 'depth'; wanted some of project"
     ):
         aggregation("lcm", 4, depth=3)
-    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gru, mlp"):
+    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gru"):
         LCMAggregation(4, 4, operator="lstm")
 
 
 def test_names_resolve_and_modules_pass_through() -> None:
     module = LCMAggregation(4, 4)
     assert aggregation(module, 4) is module
-    assert isinstance(aggregation("lcm", 4, operator="mlp"), LCMAggregation)
+    assert isinstance(aggregation("lcm", 4, operator="gru"), LCMAggregation)
     out = aggregation("sum", 4)(X, torch.tensor([0, 0, 1]))
     assert out.tolist() == [[2.0] * 4, [1.0] * 4]
 
@@ -129,7 +129,7 @@ def test_an_operator_of_another_width() -> None:
 
 @pytest.mark.parametrize("operator", [None, 3, ["gru"], "sum"])
 def test_an_operator_that_is_not_known(operator: object) -> None:
-    with pytest.raises(InvalidParameter, match="wanted one of gru, mlp, or a module"):
+    with pytest.raises(InvalidParameter, match="wanted one of gru, or a module"):
         LCMAggregation(4, 4, operator=operator)
 
 

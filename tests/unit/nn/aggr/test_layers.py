@@ -26,7 +26,7 @@ from torch_geometric.nn import (
 
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.aggr import LCMAggregation, aggregation
-from tests.unit.nn.aggr.ragged import assert_same
+from tests.unit.nn.aggr.ragged import PairMLP, assert_same, operator_of
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 
 Layer = Callable[..., Tensor]
@@ -71,11 +71,11 @@ def gradients(conv: nn.Module, out: Tensor) -> list[Tensor]:
     return [out.detach(), *grads]
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@pytest.mark.parametrize("operator", ["gru", "own"])
 @pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_torch_compile_breaks_the_graph_around_the_fold(backend: str, operator: str) -> None:
     torch.manual_seed(0)
-    aggr = LCMAggregation(8, 8, operator=operator)
+    aggr = LCMAggregation(8, 8, operator=operator_of(operator, 8))
     conv, x, edge_index = SAGEConv((8, 8), 8, aggr=aggr), torch.randn(20, 8), ring(20, 60)
     compiled = torch.compile(conv, backend=backend)
     wanted = gradients(conv, conv(x, edge_index))
@@ -85,7 +85,7 @@ def test_torch_compile_breaks_the_graph_around_the_fold(backend: str, operator: 
 WIDTH = 6
 AGGREGATORS = [
     lambda: LCMAggregation(WIDTH, WIDTH),
-    lambda: LCMAggregation(WIDTH, WIDTH, operator="mlp"),
+    lambda: LCMAggregation(WIDTH, WIDTH, operator=PairMLP(WIDTH)),
 ]
 WITH_HEADS = [GATConv, GATv2Conv, TransformerConv, SuperGATConv, GeneralConv]
 LAYERS = [

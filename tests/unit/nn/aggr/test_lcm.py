@@ -12,12 +12,11 @@ from graphagg.nn.aggr import (
     LCMAggregation,
     LCMPlan,
     SymmetricGRU,
-    SymmetricMLP,
     fold,
     monoid_losses,
 )
 from graphagg.nn.segments import Segments
-from tests.unit.nn.aggr.ragged import Ragged, assert_same, outcome, ragged, randomized
+from tests.unit.nn.aggr.ragged import Ragged, assert_same, operator_of, outcome, ragged, randomized
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 
 
@@ -48,21 +47,24 @@ def by_hand(module: LCMAggregation, batch: Ragged, x: Tensor) -> Tensor:
     return torch.cat(out)
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@pytest.mark.parametrize("operator", ["gru", "own"])
 @pytest.mark.parametrize("project", [True, False])
 @given(batch=ragged(20))
 @settings(max_examples=5, deadline=None)
 def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged) -> None:
-    module, x = randomized(LCMAggregation(4, 4, project, operator=operator)), batch.rows()
+    module, x = (
+        randomized(LCMAggregation(4, 4, project, operator=operator_of(operator, 4))),
+        batch.rows(),
+    )
     wanted = outcome(module, x, by_hand(module, batch, x))
     assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@pytest.mark.parametrize("operator", ["gru", "own"])
 @given(batch=ragged(20))
 @settings(max_examples=5, deadline=None)
 def test_the_tree_by_masks_that_onnx_gets_is_the_same(operator: str, batch: Ragged) -> None:
-    module, x = randomized(LCMAggregation(4, 4, operator=operator)), batch.rows()
+    module, x = randomized(LCMAggregation(4, 4, operator=operator_of(operator, 4))), batch.rows()
     wanted = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
     found = module._traced(x, batch.index, None, len(batch.sizes))
     assert_same(outcome(module, x, found), wanted)
@@ -120,12 +122,12 @@ def test_combines_are_rows_less_segments_in_log2_levels() -> None:
     assert len(recorder.calls) == 6  # ceil(log2(37)), one pass a level
 
 
-@pytest.mark.parametrize("operator", ["gru", "mlp"])
+@pytest.mark.parametrize("operator", ["gru", "own"])
 @given(batch=ragged(60))
 @settings(max_examples=4, deadline=None)
 def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> None:
     """Also where gates are computed twice, in the fold or in large blocks of it."""
-    module, x = randomized(LCMAggregation(4, 4, operator=operator)), batch.rows()
+    module, x = randomized(LCMAggregation(4, 4, operator=operator_of(operator, 4))), batch.rows()
     segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
     wanted = outcome(module, x, module(x, ptr=batch.ptr))
     for sizes in ({"block_rows": 1, "pass_nodes": 3}, {"block_rows": 25, "pass_nodes": 1}):
@@ -161,8 +163,11 @@ def test_float32_is_float64_rounded() -> None:
 def test_the_device_gives_the_result_of_the_cpu() -> None:
     if not torch.cuda.is_available():
         pytest.skip("PyTorch sees no CUDA device")
-    for operator in ("gru", "mlp"):
-        module, batch = randomized(LCMAggregation(4, 4, operator=operator)), Ragged((900, 0, 31), 2)
+    for operator in ("gru", "own"):
+        module, batch = (
+            randomized(LCMAggregation(4, 4, operator=operator_of(operator, 4))),
+            Ragged((900, 0, 31), 2),
+        )
         x = batch.rows()
         wanted = outcome(module, x, module(x, batch.index))
         module, y = module.cuda(), x.detach().cuda().requires_grad_()
@@ -236,10 +241,9 @@ def test_each_law_is_seen_to_hold_or_not() -> None:
     assert torch.equal(found.total, total) and total > 1
 
 
-def test_operators_of_the_package_commute() -> None:
-    for operator in (SymmetricGRU(3), SymmetricMLP(3)):
-        found = monoid_losses(operator.double(), ROWS, ZERO)
-        assert float(found.commutativity) < 1e-25 < float(found.associativity)
+def test_the_operator_of_the_package_commutes() -> None:
+    found = monoid_losses(SymmetricGRU(3).double(), ROWS, ZERO)
+    assert float(found.commutativity) < 1e-25 < float(found.associativity)
 
 
 def test_the_losses_teach_the_laws() -> None:

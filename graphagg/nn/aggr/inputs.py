@@ -35,3 +35,8 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
         )
     if not x.is_floating_point():
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
+
+
+def random_order_within(index: Tensor) -> Tensor:
+    """`[N]`: sorts rows by their segment `index` `[N]`, at random within each segment."""
+    return torch.argsort(index + torch.rand(len(index), dtype=torch.float64, device=index.device))

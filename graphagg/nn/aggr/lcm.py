@@ -25,7 +25,7 @@ from torch_geometric.nn.aggr import Aggregation
 from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached_plan
 from graphagg.nn.aggr.fold import GRUFold, fold_module
-from graphagg.nn.aggr.inputs import check_rows
+from graphagg.nn.aggr.inputs import check_rows, random_order_within
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
@@ -40,7 +40,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
     the backward pass needs the memory of the input and integers, and for at most 4,096 combines
-    that of the gates. Rows of a segment are combined in their order.
+    that of the gates. Rows of a segment are combined in their order; `random_order` draws a new
+    one at each training step, which teaches the operator to ignore the order.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
     weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an
@@ -51,6 +52,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         out_channels: width of the output.
         project: apply a linear layer and ReLU before the fold.
         operator: "gru" (the paper's), or a module psi(a, b) on `[P, out_channels]`.
+        random_order: permute rows inside their segments in training.
 
     Raises:
         InvalidParameter: an unknown operator, or widths that differ without a projection.
@@ -73,6 +75,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         project: bool = True,
         *,
         operator: str | nn.Module = "gru",
+        random_order: bool = False,
     ) -> None:
         super().__init__()
         if in_channels != out_channels and not project:
@@ -81,6 +84,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
                 "projection they must be equal (set project=True)"
             )
         self.in_channels, self.out_channels = in_channels, out_channels
+        self.random_order = random_order
         self.lin = nn.Linear(in_channels, out_channels) if project else None
         self.operator = binary_operator(operator, out_channels)
         self.identity = nn.Parameter(torch.zeros(out_channels))
@@ -144,8 +148,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         elif plan.rows != len(x):
             raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
         check_finite(x)
-        if plan.order is not None:
-            x = x.index_select(0, plan.order)
+        order = self._order(plan)
+        if order is not None:
+            x = x.index_select(0, order)
         x = self._project(x)
         if not is_gru(self.operator):
             return fold_module(x, plan, self.identity, self.operator)
@@ -159,6 +164,12 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         if self.lin is not None:
             x = self.lin(x).relu()
         return x.to(self.identity.dtype).contiguous()
+
+    def _order(self, plan: LCMPlan) -> Tensor | None:
+        if not (self.random_order and self.training):
+            return plan.order
+        drawn = random_order_within(plan.index)
+        return drawn if plan.order is None else plan.order[drawn]
 
     def _traced(
         self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None

@@ -52,6 +52,22 @@ def test_ptr_index_and_an_unsorted_index_agree(name: str, batch: Ragged, seed: i
     assert_same(outcome(module, x, mixed), wanted)
 
 
+def test_random_order_permutes_inside_segments_in_training_only() -> None:
+    module = randomized(LCMAggregation(4, 4, random_order=True))
+    batch = Ragged((1, 9, 0, 6), 3)
+    x = batch.rows().detach()
+    kept = module.eval()(x, batch.index, dim_size=4)
+    assert_same([module(x, batch.index, dim_size=4)], [kept])
+    module.train()
+    drawn = torch.stack([module(x, batch.index, dim_size=4) for _ in range(5)])
+    # One row and no row have one order; nine and six rows have many.
+    assert_same([drawn[:, [0, 2]]], [kept[[0, 2]].expand(5, -1, -1)])
+    assert len(torch.unique(drawn[:, 1], dim=0)) > 1
+    assert len(torch.unique(drawn[:, 3], dim=0)) > 1
+    equal = torch.ones_like(x)  # where all rows are equal, no order can show
+    assert_same([module(equal, batch.index)], [module.eval()(equal, batch.index)])
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_type_and_width_of_the_result(name: str, dtype: torch.dtype) -> None:

@@ -23,7 +23,7 @@ from graphagg.serve import limits
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import INTERNAL, body_of, explained
 from graphagg.serve.http.security import Access, Guard
-from graphagg.serve.mcp import passages, text, themes
+from graphagg.serve.mcp import passages, text
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
 from graphagg.serve.models.passages import OPTIONS, SearchRequest
 from graphagg.serve.models.values import RequestModel
@@ -93,7 +93,6 @@ def create_server(service: Service, about: str = "") -> MCPServer:
     if service.has("passages"):
         _add_search(server, service)
         _add_reading(server, service)
-        themes.add_tools(_tool(server), service, _checked, _asked)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):

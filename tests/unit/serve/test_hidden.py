@@ -114,10 +114,6 @@ NOT_OF_PASSAGES = {"/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.js
 TOOLS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "search_passages": SEARCH | {"show": st.just(["year", "when"])},
     "read_passage": {"passage_id": IDS, "around": st.integers(0, 3)},
-    "corpus_themes": {"filter": FILTERS},
-    "theme_passages": {"theme": THEMES, "filter": FILTERS},
-    "similar_passages": {"passage": IDS, "filter": FILTERS},
-    "similar_entities": {**SIMILAR_ENTITIES, "filter": FILTERS},
 }
 PREFIXES = ("/v1", "/v1/collections/{name}")
 

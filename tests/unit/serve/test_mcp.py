@@ -29,10 +29,7 @@ from tests.unit.serve.live import SECONDS
 
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
 TOKEN = "correct-horse-battery-staple"
-TOOLS = {
-    "search_passages", "read_passage", "community_of", "similar_vertices",
-    "corpus_themes", "theme_passages", "similar_passages", "similar_entities",
-}  # fmt: skip
+TOOLS = {"search_passages", "read_passage", "community_of", "similar_vertices"}
 QUESTION = "On which river does the city lie where Babbage read?"
 
 

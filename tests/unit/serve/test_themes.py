@@ -1,16 +1,13 @@
-"""The map and likeness over HTTP and MCP are those of the library."""
+"""The map and likeness over HTTP are those of the library."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
-from mcp.client.client import Client
 
 from graphagg.rag import PassageIndex
 from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.serve.mcp import create_server
 from graphagg.serve.models.themes import SimilarAnswer, ThemeAnswer, ThemeDistribution, ThemesAnswer
 from tests.unit.serve.live import Live
 
@@ -76,37 +73,3 @@ def test_what_is_not_there_is_named(live: Live) -> None:
     assert live.error(400, "/v1/passages/similar", {}) == "InvalidParameter"
     assert live.error(400, "/v1/passages/themes", {"level": 9}) == "InvalidParameter"
     assert live.error(400, "/v1/passages/themes", {"filter": {"x": 1}}) == "InvalidFilter"
-
-
-def test_tools_tell_in_lines_what_http_gives(live: Live, passages: PassageIndex) -> None:
-    first = next(iter(passages))
-    key = passages.graph().entities[0]
-
-    async def calls() -> list[str]:
-        async with Client(create_server(live.service)) as client:
-            answers = []
-            for name, arguments in (
-                ("corpus_themes", {}),
-                ("corpus_themes", {"most": 1, "level": 0}),
-                ("theme_passages", {"theme": "1"}),
-                ("similar_passages", {"passage": first.id}),
-                ("similar_entities", {"entity": key}),
-            ):
-                answer = await client.call_tool(name, arguments)
-                assert not answer.is_error, answer.content
-                answers.append(answer.content[0].text)
-            refused = await client.call_tool("theme_passages", {"theme": "99"})
-            assert refused.is_error and "UnknownTheme" in refused.content[0].text
-            return answers
-
-    themes, largest, theme, passage, entity = asyncio.run(calls())
-    for each in live.json("/v1/passages/themes", {})["themes"]:
-        assert f"{each['id']}  {each['label']} ({each['passages']} passages" in themes
-    assert "smaller themes" in largest or len(largest.splitlines()) <= 3
-    told = live.json("/v1/passages/theme", {"theme": "1"})
-    assert all(each["id"] in theme for each in told["listed"])
-    assert all(word in theme for word in told["theme"]["words"])
-    for text, asked in ((passage, {"passage": first.id}), (entity, {"entity": key})):
-        likes = live.json("/v1/passages/similar", asked)
-        assert f"by {likes['by']}" in text
-        assert all(f"{like['score']:.3f}  {like['id']}" in text for like in likes["items"])

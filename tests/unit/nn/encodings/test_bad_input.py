@@ -95,7 +95,7 @@ def test_a_batch_that_is_none(transform) -> None:
     ("make", "message"),
     [
         (lambda: LapPE(0), "k is 0"),
-        (lambda: LapPE(3, "symmetric"), "wanted one of sym, rw, none"),
+        (lambda: LapPE(3, "symmetric"), "wanted one of sym, none"),
         (lambda: RWSE(0), "steps is 0"),
         (lambda: RWSE(3, dtype=torch.int64), "dtype is torch.int64"),
         (lambda: LapPE(3, dtype=torch.float16), "torch.float16"),

@@ -161,18 +161,18 @@ def test_force_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / "split-1").iterdir()] == ["plot.png"]
 
 
-def test_ctrl_c_before_the_training_changes_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_before_the_training_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(tmp_path)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
 
-    def stop(change: object) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    data = many()
-    object.__setattr__(data, "transformed", stop)  # what makes the encodings
-    low = replace(LONG, precision="bfloat16")
+    monkeypatch.setattr("graphagg.nn.training.run.prepare", stop)
     with pytest.raises(TrainingInterrupted, match=r"before the training began; nothing in .* has"):
-        train(tiny, data, tmp_path, training=low, force=True)
+        run(tmp_path, force=True)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 

@@ -86,7 +86,7 @@ def test_the_batch_and_the_labels_change_nothing(runs, level):
     before = [sorted(one.keys()) for one in data.graphs]
     whole = predictor.predict(data)
     assert [sorted(one.keys()) for one in data.graphs] == before
-    assert whole.dtype == (np.float64 if level == "nodes" else np.float32)
+    assert whole.dtype == np.float32
     bare = [
         Data(**{k: v for k, v in one.to_dict().items() if k not in ("y", "edge_label")})
         for one in data.graphs

@@ -24,6 +24,7 @@ from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.weights import load_weighted
 from tests.unit.graph.test_readers import edges_of
 
+COLUMNS = np.array([1, 2, 3]), np.array([4, 5, 6])
 CONTENT = {
     ".txt": "".join(f"{i} {i + 1}\n" for i in range(3000)),
     ".json": json.dumps({str(i): list(range(i, i + 5)) for i in range(500)}),

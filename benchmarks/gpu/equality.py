@@ -56,7 +56,6 @@ def cases() -> dict[str, tuple[Callable[[], torch.nn.Module], Call]]:
         for name in names
     }
     found["LCM, GRU"] = (lambda: LCMAggregation(WIDTH, WIDTH), fold)
-    found["LCM, MLP"] = (lambda: LCMAggregation(WIDTH, WIDTH, operator="mlp"), fold)
     found["GPS layer, GatedGCN"] = (lambda: GPSLayer(WIDTH, "gatedgcn", "exact"), layer)
     found["GPS layer, GINE"] = (lambda: GPSLayer(WIDTH, "gine", "exact"), layer)
     return found

@@ -145,7 +145,6 @@ def read_embedding(folder: Path) -> Iterator[Callable[[], object]]:
             yield lambda s=side: index.neighbors(seed, 5, of=s).to_arrow()
             yield lambda s=side: (index.vector(seed, s), index.normalized(s))
         yield lambda: (index.partition_report, index.parts, index.vectors, index.target_vectors)
-        yield lambda: index.to_networkx(neighbors=3)
 
 
 def change_embedding(folder: Path) -> Iterator[Callable[[], object]]:

@@ -50,7 +50,7 @@ def test_train_prints_what_it_writes(
     assert settings["model"]["channels"] == 16 and settings["training"]["epochs"] == 3
     refused = call(*common)
     assert "already holds a training run" in refused.error
-    assert "training.epochs is there 3, now 6" in call(*common, "--resume").error
+    assert "training.epochs: there 3, now 6" in call(*common, "--resume").error
     table = call(*common, "--force")
     assert table.code == 0 and "small on rings: test accuracy" in table.out
     assert "split 0: 6 done" in table.err and "Lightning" not in table.err

@@ -1,4 +1,4 @@
-"""Errors of commands: their message with options of the command line, and their exit code."""
+"""Turn an error into a message that names command-line options, and into an exit code."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _notes(error: BaseException | None) -> Iterator[str]:
 
 
 def with_flags(message: str, app: App, words: Sequence[str] = ()) -> str:
-    """Replace parameters in backticks in an error message by options of a command.
+    """Replace the backticked parameters of an error message with the options of a command.
 
     `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; other names
     stay. `words`, the command line, choose the command.

@@ -59,7 +59,7 @@ def opened(kind: type[AnyIndex], directory: Location) -> Iterator[AnyIndex]:
 
 
 def remember_source(directory: Location, source: str, query: str | None) -> None:
-    """Record the folder, file or address from which a local index was made, beside its manifest.
+    """Save the source of a local index (folder, file or address) beside its manifest.
 
     The address of a database, or one with a password, is not recorded.
     """

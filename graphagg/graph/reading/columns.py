@@ -54,7 +54,7 @@ class Columns(NamedTuple):
     names: tuple[str, ...]  # the cells of the first line, or the names of a table's columns
 
     def describe(self, two_mode: bool) -> str:
-        """Describe in words which columns are read."""
+        """Describe the columns that are read, for reports."""
         roles = ("element", "set") if two_mode else ("source", "target")
         used = ", ".join(
             f"{role} {self._label(at)}"
@@ -74,7 +74,7 @@ class Columns(NamedTuple):
 
     @property
     def weight_label(self) -> str:
-        """The column of weights in messages."""
+        """The name of the weight column, for messages."""
         third = not self.header and self.weight == 2
         return "the third column" if third else self._label(self.weight)
 

@@ -116,7 +116,7 @@ def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
 def with_counts(
     report: ReadReport, counts: ReadCounts, kind: GraphKind, weighted: bool
 ) -> ReadReport:
-    """Add what a reader counted besides edges to a report."""
+    """Copy the counts of a reader (comments, bad rows, ignored weights) into a report."""
     return replace(
         report,
         comments=counts.comments,

@@ -260,7 +260,7 @@ def _flags_of(tokens: TokenRows, begin: int, end: int, title_end: int) -> int:
 
 @kernel
 def _put(records: Array, count: int, row: int, key: int, start: int, length: int) -> Array:
-    """Append a record; the caller sets sentence and flags."""
+    """Append a record of a match; the caller fills in its sentence and flags."""
     if count == len(records):
         more = np.empty((2 * count, records.shape[1]), records.dtype)
         for i in range(count):  # numba takes seconds to compile the copy of a slice

@@ -90,7 +90,10 @@ def push_over(
     progress: Progress = silent,
     carried: Mapping[str, Published] | None = None,
 ) -> PushReport:
-    """Publish over `before`, whose pointer is `token`; keep its inner artifacts `carried`."""
+    """Replace the published version `before`, if its pointer is still `token`.
+
+    `carried` are inner artifacts of the old version, which the new one keeps.
+    """
     store.check_writable()
     with ExitStack() as stack:
         opened = {

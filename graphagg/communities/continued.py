@@ -146,12 +146,13 @@ def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, Parti
     unused = 1 + int(numbers.max(initial=-1))
     number |= {b: unused + i for i, b in enumerate(fresh)}
     result = np.array([number[b] for b in range(len(sizes))], dtype=np.int64)[labels]
-    came = [b for b in fresh if 2 * stay[b] <= sizes[b]]
-    lost = [a for a in numbers.tolist() if a not in number.values()]
+    came = {b for b in fresh if 2 * stay[b] <= sizes[b]}
+    living = set(number.values())
+    lost = [a for a in numbers.tolist() if a not in living]
     return result, PartitionChanges(
         moved=int(np.count_nonzero(known & (before != result))),
         split={number[b]: origins[b] for b in fresh if b not in came},
         merged={a: number[heirs[a]] for a in lost if a in heirs},
-        came=tuple(number[b] for b in came),
+        came=tuple(number[b] for b in sorted(came)),
         went=tuple(a for a in lost if a not in heirs),
     )

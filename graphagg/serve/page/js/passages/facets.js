@@ -3,7 +3,7 @@
 import { h, put, show } from "../dom.js";
 import { count, spaced } from "../words.js";
 
-const HIDDEN = new Set(["path", "size", "modified", "heading", "page"]);
+const HIDDEN = new Set(["path", "size", "modified", "heading", "page", "anchor"]);
 const MOST = 14;
 
 /**

@@ -6,7 +6,7 @@ import { h, toast } from "../dom.js";
 import { storedToken } from "../token.js";
 
 /** Keys of metadata that the place or a path shows, or that follow from it. */
-export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix", "links", "anchors", "anchor"];
+export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix", "links", "anchors", "anchor", "marks"];
 const ADDRESSES = ["url", "source"];
 
 /**

@@ -7,7 +7,6 @@ used. Booleans are no numbers here, numpy's integers and floats are.
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -24,7 +23,6 @@ D = TypeVar("D", bound="DataclassInstance")
 
 _LARGEST = sys.float_info.max
 _LONGEST = 100
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
 def one_of(name: str, value: T, choices: Collection[Any]) -> T:
@@ -57,21 +55,6 @@ def number(
     if checked is None or not (least <= checked <= most and above < checked < below):
         raise _wrong(name, value, _numbers(least, above, most, below))
     return float(checked)
-
-
-def bytes_of(name: str, value: int | str) -> int:
-    """Check a size: a number of bytes, or a text such as `8GiB`, `512 MiB` or `4G`.
-
-    Examples:
-        >>> bytes_of("memory", "4 KiB")
-        4096
-    """
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if isinstance(value, str) and match is None:
-        raise _wrong(name, value, "a size such as 8GiB or 512MiB")
-    if match is None:
-        return integer(name, value, 1)
-    return integer(name, int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " ")), 1)
 
 
 def check_names(values: Iterable[str], names: Sequence[str]) -> None:

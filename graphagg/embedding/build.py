@@ -18,7 +18,6 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.embedding.memory import IN_MEMORY, MatrixSize, fitting
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import PartitionReport
@@ -40,6 +39,9 @@ from graphagg.store.artifact import is_current
 from graphagg.store.manifest import Manifest
 
 KIND = "embedding"
+IN_MEMORY = 1 << 30
+"""Bytes that arrays with a row per node may take in memory; larger ones are files."""
+_ARRAYS = 5  # of them that exist at a time
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _NODES_PER_RANGE = 50_000
 _SHOWN = {
@@ -55,11 +57,9 @@ class LocalEmbedding:
 
     Attributes:
         vertices: further vertices.
-        memory: memory limit in bytes.
     """
 
     vertices: Iterable[VertexId]
-    memory: int | None
 
     def write(
         self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
@@ -70,11 +70,10 @@ class LocalEmbedding:
             graph, weights = read_graph(edges, config.kind, reading, vertices=self.vertices)
             network = NetworkMatrix.from_graph(graph, weights)
             progress("edges", graph.edges, graph.edges)
-            size = MatrixSize(network.nodes, len(network.matrix.indices))
-            config, inputs = fitting(config, size, self.memory), inputs_of(network)
+            inputs = inputs_of(network)
             if force or not is_current(publication.location, KIND, inputs, config.to_json()):
                 with publication.scratch() as scratch:
-                    small = size.arrays(config) <= (self.memory or IN_MEMORY) // 4
+                    small = _ARRAYS * 4 * network.nodes * config.width <= IN_MEMORY
                     built = embed(network, config, progress, None if small else scratch)
                     files = FileArrays(publication.writer.folder.absolute())
                     graph.rows.save(files.writer, "vertices")

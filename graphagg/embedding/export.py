@@ -1,17 +1,17 @@
-"""Export of vectors: Parquet, Arrow, CSV, word2vec text, networkx."""
+"""Export of vectors: Parquet, Arrow, CSV, word2vec text."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import InvalidParameter
-from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.ids import VertexId
 from graphagg.tables import Writer, save, table_writers
 
 if TYPE_CHECKING:
@@ -79,12 +79,3 @@ def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
                     "hold; write .parquet"
                 )
             file.write(f"{name} {' '.join(f'{value:.9g}' for value in row.astype(float))}\n")
-
-
-def to_networkx(ids: VertexIds, rows: Array, graph: Any, attribute: str = "vector") -> Any:
-    """Set each vector as an attribute of its node in a networkx graph, and return the graph."""
-    for node in graph.nodes:
-        row = ids.find(node)
-        if row is not None:
-            graph.nodes[node][attribute] = np.array(rows[row])
-    return graph

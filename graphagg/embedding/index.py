@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.checks import bytes_of, integer, one_of, with_values
+from graphagg.checks import integer, one_of, with_values
 from graphagg.embedding.build import KIND, LocalEmbedding
 from graphagg.embedding.config import EmbeddingConfig, Side
-from graphagg.embedding.export import to_networkx
 from graphagg.embedding.growth import grow
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.results import Neighbor, Neighbors
@@ -46,7 +45,6 @@ from graphagg.store.index import Index
 from graphagg.store.reading import content_of
 
 if TYPE_CHECKING:
-    import networkx
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -75,9 +73,6 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         >>> near = embedding.neighbors("a", 2)
         >>> [neighbor.id for neighbor in near], near.to_arrow().column_names
         (['b', 'c'], ['rank', 'vertex', 'score'])
-        >>> import networkx
-        >>> embedding.to_networkx(networkx.Graph(edges)).nodes["a"]["vector"].shape
-        (4,)
         >>> embedding.add([("f", "a"), ("f", "b")]).added
         1
         >>> len(embedding), bool(embedding.vector("f").any())
@@ -131,7 +126,6 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         *,
         config: EmbeddingConfig | None = None,
         vertices: Iterable[VertexId] = (),
-        memory: int | str | None = None,
         engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
@@ -148,8 +142,6 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             directory: directory of the index, which is created.
             config: parameters; default `EmbeddingConfig()`.
             vertices: further vertices, even without an edge; not with Spark.
-            memory: memory limit in bytes or as "8GiB", which chooses piece size and partitioner if
-                the configuration does not. None: as configured.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table.
             progress: called with stage, done, total.
@@ -158,16 +150,15 @@ class NodeEmbedding(Index[EmbeddingVersion]):
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
-            InvalidParameter, PieceTooLarge: the parameters do not fit the graph, or the memory.
+            InvalidParameter, PieceTooLarge: the parameters do not fit the graph.
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
         config = config or EmbeddingConfig()
-        memory = None if memory is None else bytes_of("memory", memory)
         spark = SparkOptions.from_engine(engine, edges)
-        build: LocalEmbedding | SparkEmbedding = LocalEmbedding(vertices, memory)
+        build: LocalEmbedding | SparkEmbedding = LocalEmbedding(vertices)
         if spark is not None:
-            refuse(vertices=tuple(vertices), memory=memory)
+            refuse(vertices=tuple(vertices))
             build = SparkEmbedding(spark)
         options = with_values(WeightedReading(), reading)
         report = build.write(edges, directory, config, options, progress, force)
@@ -240,15 +231,6 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         without = row if ids is others else None  # not compared with itself
         nearest = version.searcher(among, normalized).search(query, k, without)
         return Neighbors(Neighbor(others[i], score) for i, score in nearest)
-
-    def to_networkx(self, graph: networkx.Graph, attribute: str = "vector") -> networkx.Graph:
-        """Copy a networkx graph; its nodes that the index knows get their vectors `[d]`.
-
-        Args:
-            graph: the graph to copy.
-            attribute: name of the node attribute.
-        """
-        return to_networkx(*self.side("from"), graph.copy(), attribute)
 
     def to_spark(
         self, spark: SparkSession, *, side: Side = "from", vectors_per_task: int = VECTORS_PER_TASK

@@ -183,8 +183,8 @@ def test_what_only_one_process_takes(spark: Any, tmp_path: Path) -> None:
     frame = spark.sql("SELECT 1L AS src, 2L AS dst")
     with pytest.raises(InvalidParameter, match="`vertices` is given"):
         CommunityIndex.build(frame, tmp_path / "out", vertices=[3])
-    with pytest.raises(InvalidParameter, match="`memory` is given"):
-        NodeEmbedding.build(frame, tmp_path / "out", memory="1GiB")
+    with pytest.raises(InvalidParameter, match="`vertices` is given"):
+        NodeEmbedding.build(frame, tmp_path / "out", vertices=[3])
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar
 
 from rich.table import Table
 
-from graphagg.checks import bytes_of
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
@@ -86,10 +85,9 @@ class GraphBuild(Build):
             raise InvalidParameter(
                 f"{self.edges[0]} is not a file that Spark can read; build it with --engine local"
             )
-        local = {name: getattr(self, name) for name in self.local_only}
         with self.index_class.build(
             find_edges(self.edges), run.out, config=self.parameters, engine=engine or "local",
-            progress=progress, force=run.force, **vars(self.reading), **local,
+            progress=progress, force=run.force, **vars(self.reading),
         ) as index:  # fmt: skip
             return self.built(index)
 
@@ -152,26 +150,15 @@ class CommunitiesBuild(GraphBuild):
 
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
-    """Embed a graph; an old index stays until the new one is complete.
-
-    Attributes:
-        memory: memory limit of the build, such as 8GiB; chooses the size of pieces and the cut
-            where other options leave them open. None: as configured.
-    """
+    """Embed a graph; an old index stays until the new one is complete."""
 
     name: ClassVar[str] = "embed"
     kind: ClassVar[str] = "embedding"
     package: ClassVar[str] = "embedding.NodeEmbedding"
     spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
-    local_only: ClassVar[tuple[str, ...]] = ("memory",)
 
     parameters: Annotated[EmbeddingConfig, "Embedding"] = field(default_factory=EmbeddingConfig)
     reading: WeightedReading = field(default_factory=WeightedReading)
-    memory: str | None = field(default=None, metadata={"panel": "How it runs"})
-
-    def __post_init__(self) -> None:
-        if self.memory is not None:
-            bytes_of("memory", self.memory)
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""

@@ -68,7 +68,9 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
         hubs[:] = False
     weights = node_weights(matrix, hubs)
     active = filled & ~hubs
-    name = chosen_partitioner(config, entries)
+    name = config.partitioner
+    if name == "auto":
+        name = "metis" if entries <= WORKER_ENTRIES else "streaming"
     piece_of = np.full(matrix.rows, ISOLATED, dtype=np.int32)
     piece_of[hubs] = HUB
     if name == "metis" or count == 1:
@@ -83,13 +85,6 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
         levels.append(measure(matrix, piece_of, count))
     check_pieces(np.bincount(piece_of[active], weights[active], count), config.max_piece_edges)
     return piece_of, PartitionReport(name, int(np.count_nonzero(hubs)), tuple(levels))
-
-
-def chosen_partitioner(config: EmbeddingConfig, entries: int) -> str:
-    """The partitioner's name, `auto` resolved."""
-    if config.partitioner != "auto":
-        return config.partitioner
-    return "metis" if entries <= WORKER_ENTRIES else "streaming"
 
 
 def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:

@@ -1,11 +1,10 @@
-"""Vectors and neighbors as graphs of networkx and tables of pyarrow and pandas."""
+"""Neighbors as tables of pyarrow and pandas."""
 
 from __future__ import annotations
 
 import sys
 
 import networkx as nx
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -22,15 +21,6 @@ def index(tmp_path_factory):
     path = tmp_path_factory.mktemp("exchange") / "a"
     with NodeEmbedding.build(graph, path, config=EmbeddingConfig(dim=8)) as one:
         yield one
-
-
-def test_a_given_graph_is_copied_and_keeps_its_edges(index):
-    own = nx.les_miserables_graph()
-    own.add_node("stranger")
-    graph = index.to_networkx(own)
-    assert nx.utils.graphs_equal(nx.Graph(graph.edges), nx.Graph(own.edges))
-    assert np.array_equal(graph.nodes["Valjean"]["vector"], index.vector("Valjean"))
-    assert "vector" not in own.nodes["Valjean"] and graph.nodes["stranger"] == {}
 
 
 def test_neighbors_are_a_tuple_and_a_table(index):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.export import to_networkx, write_vectors
+from graphagg.embedding.export import write_vectors
 from graphagg.errors import InvalidParameter
 from tests.unit.embedding.graphs import communities
 
@@ -31,9 +30,6 @@ def test_exports_give_the_vectors_back(tmp_path):
     write_vectors(*index.side("from"), tmp_path / "v.txt")
     vectors = KeyedVectors.load_word2vec_format(str(tmp_path / "v.txt"))
     np.testing.assert_array_equal(vectors["17"], index.vector(17))
-    plain = nx.Graph(communities())
-    to_networkx(*index.side("from"), plain)
-    np.testing.assert_array_equal(plain.nodes[17]["vector"], index.vector(17))
     with pytest.raises(InvalidParameter, match=r"suffix '\.odd'"):
         write_vectors(*index.side("from"), tmp_path / "v.odd")
     named = NodeEmbedding.build(

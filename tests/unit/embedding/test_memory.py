@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding, build
 from graphagg.embedding.build import NUMBERS, ORDER, PARTS, REPORT, STARTS, embed
-from graphagg.embedding.memory import LEAST_PIECE, MatrixSize, fitting
 from graphagg.embedding.prone import tasks
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.errors import InvalidParameter
 from graphagg.graph.weights import load_weighted
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
@@ -73,46 +71,6 @@ def test_a_step_leaves_only_what_the_next_ones_read(tmp_path):
     left = {path.name for path in tmp_path.glob("*.npy")}
     stages = {"strength.npy", "arrived.npy", "loops.npy", "pass1.3.npy", "pass1.4.npy"}
     assert left - {f"{name}.npy" for name in (PARTS, NUMBERS, ORDER, STARTS, REPORT)} == stages
-
-
-# --- what a memory chooses -----------------------------------------------------------------------
-
-LARGE = MatrixSize(2_000_000, 25_000_000)
-
-
-@given(memory=st.integers(1, 1 << 36))
-def test_what_is_chosen_fits_or_the_least_that_works_is_named(memory):
-    config = EmbeddingConfig()
-    try:
-        chosen = fitting(config, LARGE, memory)
-    except InvalidParameter as error:
-        least = int(str(error).split("wanted ")[1].split(" MiB")[0].replace(",", ""))
-        assert memory < (least + 1) << 20
-        fitting(config, LARGE, (least + 1) << 20)
-        return
-    assert LARGE.memory(chosen) <= memory
-    assert (chosen.max_piece_edges or LEAST_PIECE) >= LEAST_PIECE
-    assert replace(chosen, max_piece_edges=None, partitioner="auto") == config
-
-
-def test_enough_memory_changes_nothing_and_no_memory_asks_nothing():
-    config = EmbeddingConfig()
-    assert fitting(config, LARGE, 1 << 40) == config
-    assert fitting(config, MatrixSize(10**9, 10**11), None) is config
-
-
-def test_what_the_configuration_says_is_not_chosen_again():
-    config = EmbeddingConfig(pieces=4, partitioner="metis")
-    assert fitting(config, LARGE, 1 << 36) == config
-    with pytest.raises(InvalidParameter, match="let pieces be chosen"):
-        fitting(config, LARGE, 1 << 29)
-
-
-def test_a_memory_that_is_too_small_for_a_build(tmp_path):
-    with pytest.raises(InvalidParameter, match=r"memory is 1 MiB, wanted \d+ MiB at least"):
-        NodeEmbedding.build(communities(), tmp_path / "a", memory="1MiB")
-    with pytest.raises(InvalidParameter, match="a size such as 8GiB"):
-        NodeEmbedding.build(communities(), tmp_path / "a", memory="much")
 
 
 def test_weights_of_a_cover_are_turned_with_their_entries():

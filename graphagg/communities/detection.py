@@ -17,12 +17,11 @@ from graphagg.checks import integer, number, one_of
 from graphagg.communities.config import QualityFunction
 from graphagg.communities.continued import PartitionChanges, keep_numbers, start_labels
 from graphagg.errors import InvalidParameter
-from graphagg.graph.adjacency import expand_rows
+from graphagg.graph.adjacency import expand_rows, scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, GraphKind
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.leiden import leiden
-from graphagg.graph.louvain import as_matrix, by_size
+from graphagg.graph.leiden import by_size, leiden
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 from graphagg.spark.sources import frame_of, is_of_spark, session_of
@@ -317,7 +316,9 @@ def _square(graph: Graph, weights: Array | None) -> Any:
     """One SciPy matrix of all vertices, from row to column, without edges of weight 0."""
     adjacency = graph.adjacency
     values = np.ones(len(adjacency.indices)) if weights is None else weights.astype(np.float64)
-    matrix = as_matrix(adjacency, values).copy()
+    shape = (adjacency.rows, adjacency.columns)
+    rows = (values, adjacency.indices, adjacency.indptr)
+    matrix = scipy_sparse().csr_matrix(rows, shape=shape).copy()
     matrix.eliminate_zeros()
     if graph.kind == "two-mode":
         sets, size = adjacency.rows, adjacency.rows + adjacency.columns

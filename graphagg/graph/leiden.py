@@ -44,10 +44,11 @@ def leiden(
     iterations: int = ITERATIONS,
     random_state: int = 0,
     start: Array | None = None,
+    order: Array | None = None,
 ) -> Array:
     """Find the communities `[n]` of a symmetric graph with positive float64 weights.
 
-    Each community is connected, and no vertex gains by a move to another one, so that a start which
+    Vertices are visited in the `order` given, or in that of their surroundings. Each community is connected, and no vertex gains by a move to another one, so that a start which
     is a result stays as it is. In another start vertices move one by one, unless an iteration gains
     more than `TOLERANCE`.
 
@@ -57,9 +58,10 @@ def leiden(
         [0, 0]
     """
     given, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
-    directed = (masses[:, 0] - masses[:, 1]).view(np.uint64)
-    keys = _surroundings(*given, weights.view(np.uint64), directed, _ROUNDS, random_state)
-    order = np.argsort(keys, kind="stable")
+    if order is None:
+        directed = (masses[:, 0] - masses[:, 1]).view(np.uint64)
+        keys = _surroundings(*given, weights.view(np.uint64), directed, _ROUNDS, random_state)
+        order = np.argsort(keys, kind="stable")
     position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order), dtype=np.int32)
     graph, masses = _renumbered(*given, weights, order, position), masses[order]
@@ -77,6 +79,16 @@ def leiden(
     labels, _ = _settled(graph, masses, labels, gamma, slack)
     gain = _quality(graph, masses, labels, gamma) - _quality(graph, masses, kept, gamma)
     return (labels if 2 * gain > TOLERANCE * float(weights.sum()) else kept)[position]
+
+
+def by_size(labels: Array) -> Ints:
+    """Number the labels by size, 0 the largest; of equal sizes, by the first vertex."""
+    _, first, positions, sizes = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return rank[positions]
 
 
 def _settled(

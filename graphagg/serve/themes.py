@@ -13,7 +13,7 @@ from typing import Any
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.similar import similar_entities, similar_passages
-from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+from graphagg.rag.corpus.themes.results import ThemeMap
 from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
 from graphagg.rag.question.request import Selection
@@ -57,7 +57,7 @@ class Themes:
                 chosen = list(theme_map.levels[level]) if theme_map.levels else []
             chosen.sort(key=lambda theme: -theme.passages)
             return {
-                "themes": [_shown(theme_map, theme) for theme in chosen[:MOST_THEMES]],
+                "themes": [theme.to_json() for theme in chosen[:MOST_THEMES]],
                 "more": max(len(chosen) - MOST_THEMES, 0),
                 "level": level,
                 "levels": [len(themes) for themes in theme_map.levels],
@@ -76,7 +76,7 @@ class Themes:
             theme_map = _map_of(snapshot, request.filter)
             ids = theme_map.passages_of(request.theme)
             return {
-                "theme": _shown(theme_map, theme_map[request.theme]),
+                "theme": theme_map[request.theme].to_json(),
                 "listed": [_listed(snapshot, name) for name in ids[:MOST_PASSAGES]],
                 "more": max(len(ids) - MOST_PASSAGES, 0),
             }
@@ -134,13 +134,6 @@ def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> Them
             return stored
     view = snapshot.view_of(Selection(filter))
     return kept_map(snapshot, view, MapConfig())
-
-
-def _shown(theme_map: ThemeMap, theme: Theme) -> Answer:
-    """A theme as JSON; its neighbors carry their labels."""
-    plain = theme.to_json()
-    neighbors = [{**each, "label": theme_map[each["id"]].label} for each in plain["neighbors"]]
-    return {**plain, "neighbors": neighbors, "children": len(theme.children)}
 
 
 def _listed(snapshot: PassageSnapshot, identifier: str) -> Answer:

@@ -141,7 +141,6 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
         "words": ", ".join(theme.words),
         "names": ", ".join(entity.name for entity in theme.entities),
         "most typical": "\n".join(f"  {p.id}  {p.title}" for p in theme.typical),
-        "most central": "\n".join(f"  {p.id}  {p.title}" for p in theme.central),
         "near": "\n".join(f"  {near.id}  {made[near.id].label}" for near in theme.neighbors),
         "inside": "\n".join(f"  {child}  {made[child].label}" for child in theme.children),
     }

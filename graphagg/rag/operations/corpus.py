@@ -244,7 +244,7 @@ class IndexedCorpus(Index[PassageVersion]):
             InvalidFilter: the filter has an unknown key or a value of another type.
             InvalidParameter: ids are not a list, or no passage has a date in `config.when`.
             ArtifactBusy, ArtifactError, WriteFailed: the map cannot be written.
-            MissingExtra: scikit-network is not installed.
+            MissingExtra: SciPy is not installed.
         """
         from graphagg.rag.corpus.themes.storage import current_map, map_of_view
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphagg.rag.corpus.similar import By, SimilarItem
-from graphagg.rag.corpus.themes.results import DateRange, NamedEntity, NamedPassage
+from graphagg.rag.corpus.themes.results import Theme
 from graphagg.serve.models.values import (
     AnswerModel,
     Hits,
@@ -64,35 +64,10 @@ class SimilarRequest(RequestModel):
     filter: Filter = None
 
 
-class ThemeNear(AnswerModel):
-    """A theme beside another, with the share of ties that lead there."""
-
-    id: str
-    weight: float
-    label: str
-
-
-class ThemeShown(AnswerModel):
-    """A theme."""
-
-    id: str
-    level: int
-    label: str
-    words: list[str]
-    entities: list[NamedEntity]
-    typical: list[NamedPassage]
-    central: list[NamedPassage]
-    passages: int
-    members: int
-    span: DateRange | None
-    neighbors: list[ThemeNear]
-    children: int = Field(description="Number of themes inside it.")
-
-
 class ThemesAnswer(AnswerModel):
     """Themes, the largest first, and the sizes of the map."""
 
-    themes: list[ThemeShown]
+    themes: list[Theme]
     more: int = Field(description="Smaller themes that were left out.")
     level: int
     levels: list[int] = Field(description="Number of themes of each level.")
@@ -113,7 +88,7 @@ class ListedPassage(AnswerModel):
 class ThemeAnswer(AnswerModel):
     """A theme with its passages."""
 
-    theme: ThemeShown
+    theme: Theme
     listed: list[ListedPassage] = Field(description="Its passages, in the order of the index.")
     more: int
 

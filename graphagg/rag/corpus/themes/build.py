@@ -11,10 +11,8 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.corpus import MapConfig
-from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.clustering import Assignment, assign, weights_in
 from graphagg.rag.corpus.themes.labels import Words
-from graphagg.rag.corpus.themes.network import ThemeNetwork
 from graphagg.rag.corpus.themes.results import (
     DateRange,
     NamedEntity,
@@ -41,7 +39,7 @@ def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Theme
 
     Raises:
         InvalidParameter: no passage has a date under the key of `config.when`.
-        MissingExtra: scikit-network is not installed.
+        MissingExtra: SciPy is not installed.
     """
     rows = view.rows.tolist()
     when, dates = dates_of(snapshot.corpus, rows, config.when)
@@ -83,26 +81,22 @@ class _Portraits:
         of_row = np.zeros(len(self._view.visible), np.int64)
         of_row[self._assignment.net.rows] = theme
         words = self._words.distinctive(of_row, count, shown)
+        entities = self._entities(theme, count)
+        typical = self._passages(theme, count, self._typical(theme, count))
+        labels = list(map(_label, words, entities, typical))
         columns = (
             ids,
-            words,
-            self._entities(theme, count),
-            self._passages(theme, count, self._typical(theme, count)),
-            self._passages(theme, count, self._central(theme)),
+            labels,
+            map(tuple, words),
+            entities,
+            typical,
             np.bincount(theme, minlength=count).tolist(),
             np.bincount(self._assignment.entity[level], minlength=count).tolist(),
             self._spans(theme, count),
-            self._neighbors(theme, ids),
+            self._neighbors(level, ids, labels),
             self._children(level),
         )
-        return [
-            Theme(
-                identifier, level, _label(words, entities, typical), tuple(words), entities,
-                typical, central, passages, members, span, near, children,
-            )
-            for identifier, words, entities, typical, central, passages, members, span, near,
-            children in zip(*columns, strict=True)
-        ]  # fmt: skip
+        return [Theme(i, level, *rest) for i, *rest in zip(*columns, strict=True)]
 
     def _children(self, level: int) -> list[tuple[str, ...]]:
         """Ids of each theme's children on the next level."""
@@ -145,24 +139,6 @@ class _Portraits:
             cosines[inside] = block @ total / np.maximum(lengths, 1e-12)
         return cosines
 
-    def _central(self, theme: Ints) -> Doubles:
-        """`[P]` weight of each passage's ties inside its theme: to passages, and by shared names.
-
-        Two passages are tied by a name with the smaller of their weights to it.
-        """
-        net = self._assignment.net
-        size = len(net.rows)
-        a, b, weight = _between_passages(net)
-        inside = theme[a] == theme[b]
-        strength = np.zeros(size) + np.bincount(a[inside], weight[inside], size)
-        strength += np.bincount(b[inside], weight[inside], size)
-        entity, of_theme, total = weights_in(net, theme)
-        themes = int(theme.max(initial=0)) + 1
-        codes = net.contains.source * themes + theme[net.contains.target]
-        there = total[np.searchsorted(entity * themes + of_theme, codes)]
-        others = np.minimum(there - net.contains.weight, net.contains.weight)
-        return strength + np.bincount(net.contains.target, np.maximum(others, 0.0), size)
-
     def _passages(self, theme: Ints, count: int, score: Doubles) -> list[tuple[NamedPassage, ...]]:
         """The passages of each theme with the highest scores; ties go to the lower id."""
         net, corpus = self._assignment.net, self._snapshot.corpus
@@ -183,47 +159,30 @@ class _Portraits:
                 dated[of_theme].append(date)
         return [DateRange(min(d).text, max(d).text, len(d)) if d else None for d in dated]
 
-    def _neighbors(self, theme: Ints, ids: Sequence[str]) -> list[tuple[NearTheme, ...]]:
-        """The themes with the strongest ties to each, by edges of passages and shared names."""
-        first, second, weight = _ties_between(self._assignment, theme, len(ids))
+    def _neighbors(
+        self, level: int, ids: Sequence[str], labels: Sequence[str]
+    ) -> list[tuple[NearTheme, ...]]:
+        """The themes with the strongest ties to each, by edges of the network."""
+        first, second, weight = _ties_between(self._assignment, level, len(ids))
         outward = np.bincount(first, weight, len(ids))
         share = np.round(weight / outward[first], _DIGITS)
         return [
-            tuple(NearTheme(ids[int(second[i])], float(share[i])) for i in positions)
+            tuple(NearTheme(ids[second[i]], float(share[i]), labels[second[i]]) for i in positions)
             for positions in _first_of_each(first, (second, -share), len(ids), self._shown)
         ]
 
 
-def _between_passages(net: ThemeNetwork) -> WeightedEdges:
-    """The edges between two passages."""
-    size = len(net.rows)
-    return net.edges.of((net.edges.source < size) & (net.edges.target < size))
-
-
-def _ties_between(assignment: Assignment, theme: Ints, count: int) -> tuple[Ints, Ints, Doubles]:
-    """Symmetric list of linked theme pairs with link weights.
-
-    Themes are linked by edges between their passages, and by each shared entity with the
-    smaller of its weights in them.
-    """
+def _ties_between(assignment: Assignment, level: int, count: int) -> tuple[Ints, Ints, Doubles]:
+    """Symmetric list of the pairs of themes that edges join, with the sums of weights."""
     net = assignment.net
-    a, b, weight = _between_passages(net)
-    pairs, weights = [theme[a] * count + theme[b]], [weight]
-    entity, of_theme, weight = weights_in(net, theme)
-    # Consecutive themes of an entity, the heaviest first: a chain instead of all pairs.
-    order = np.lexsort((of_theme, -weight, entity))
-    entity, of_theme, weight = entity[order], of_theme[order], weight[order]
-    shared = entity[1:] == entity[:-1]
-    pairs.append(of_theme[:-1][shared] * count + of_theme[1:][shared])
-    weights.append(weight[1:][shared])
-    values = np.concatenate(weights)
-    first, second = np.divmod(np.concatenate(pairs), count)
+    theme = np.concatenate([assignment.passage[level], assignment.entity[level][net.shared]])
+    first, second = theme[net.edges.source], theme[net.edges.target]
     apart = first != second
-    first, second, values = first[apart], second[apart], values[apart]
+    first, second, weights = first[apart], second[apart], np.tile(net.edges.weight[apart], 2)
     both = np.concatenate([first * count + second, second * count + first])
     linked, position = np.unique(both, return_inverse=True)
-    summed = np.bincount(position, np.tile(values, 2), len(linked)).astype(np.float64, copy=False)
-    return *np.divmod(linked, count), summed
+    sums = np.bincount(position, weights, len(linked)).astype(np.float64, copy=False)
+    return *np.divmod(linked, count), sums
 
 
 def _first_of_each(group: Ints, keys: tuple[Array, ...], count: int, most: int) -> list[list[int]]:

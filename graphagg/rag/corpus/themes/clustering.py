@@ -1,6 +1,6 @@
-"""Nested themes of a network: stable Louvain by consensus, with vertices visited in hash order.
+"""Nested themes of a network: stable Leiden by consensus, with vertices visited in hash order.
 
-Louvain depends on the order in which it visits vertices, so two versions of a corpus could get very
+Leiden depends on the order in which it visits vertices, so two versions of a corpus could get very
 different themes. Three measures make it stable. None uses earlier versions, so the map after a
 change equals the map of a rebuild:
 
@@ -25,10 +25,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.graph.adjacency import expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
-from graphagg.graph.louvain import as_matrix, by_size, louvain, modularity
+from graphagg.graph.leiden import by_size, leiden
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
@@ -37,6 +37,8 @@ from graphagg.rag.tables.view import View
 
 THEME_RUNS = 50
 """Number of partitions of the grains per level."""
+ITERATIONS = 1
+"""Of Leiden: several runs agree, so that one is enough."""
 GRAIN = 16.0
 """Resolution of grains; no theme is finer."""
 
@@ -45,7 +47,7 @@ class Agreement(NamedTuple):
     """How several partitions must agree on an edge, and the effect on the edge's weight.
 
     Attributes:
-        runs: number of partitions; 1: plain Louvain.
+        runs: number of partitions; 1: one partition alone.
         least: smallest share of them that puts both ends together, else the edge is dropped.
         power: exponent of the share that the weight is multiplied by.
     """
@@ -112,17 +114,27 @@ def _steady(
 def partition(
     adjacency: Csr, weights: Doubles, names: Ints, resolution: float, run: int = 0
 ) -> Ints:
-    """Louvain with vertices visited in the order of run `run`."""
+    """Leiden with vertices visited in the order of run `run`; ties of weight 0 are left out."""
+    rows = expand_rows(adjacency)
+    degrees = np.bincount(rows, weights, adjacency.rows)
+    ties = np.flatnonzero((weights > 0) & (rows != adjacency.indices))
+    bounds = offsets(np.bincount(rows[ties], minlength=adjacency.rows))
+    graph = Csr(bounds, adjacency.indices[ties], weights[ties], adjacency.rows)
+    gamma = resolution / 2 / max(float(degrees.sum()), 1e-300)
     order = np.argsort(_mixed(names, run), kind="stable")
-    position = np.empty(len(order), np.int64)
-    position[order] = np.arange(len(order))
-    # Rows in the new order, each sorted: that costs less than sorting all pairs.
-    moved = as_matrix(adjacency, weights)[order]
-    moved.indices = position[moved.indices].astype(np.int32)
-    moved.has_sorted_indices = False
-    moved.sort_indices()
-    visited = Csr(moved.indptr.astype(np.int64), moved.indices, moved.data, len(order))
-    return louvain(visited, visited.entries, resolution=resolution)[position]
+    masses = np.stack([degrees, degrees], axis=1)
+    return by_size(leiden(graph, masses, gamma, iterations=ITERATIONS, order=order))
+
+
+def modularity(adjacency: Csr, weights: Doubles, labels: Ints) -> float:
+    """Share of edges inside communities, less what chance would put there; 0 without edges."""
+    rows = expand_rows(adjacency)
+    total = float(weights.sum())
+    if not total:
+        return 0.0
+    inside = float(weights[labels[rows] == labels[adjacency.indices]].sum())
+    ends = np.bincount(labels[rows], weights) / total
+    return inside / total - float(ends @ ends)
 
 
 def _mixed(names: Ints, run: int) -> Array:
@@ -182,7 +194,7 @@ class Assignment:
 def assign(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Assignment:
     """Cluster the visible passages and entities into themes.
 
-    Costs one `network`, Louvain `runs` times over it, and `THEME_RUNS` times per level over the
+    Costs one `network`, Leiden `runs` times over it, and `THEME_RUNS` times per level over the
     grains.
     """
     net = network(snapshot.corpus, view, config.graph, config.nearest_passages)

@@ -33,7 +33,7 @@ class NamedEntity:
 
 @dataclass(frozen=True)
 class NamedPassage:
-    """A passage of a theme, and how typical or central it is."""
+    """A passage of a theme, and how typical it is."""
 
     id: str
     title: str
@@ -42,10 +42,11 @@ class NamedPassage:
 
 @dataclass(frozen=True)
 class NearTheme:
-    """A linked theme: the share of the other's outward ties that lead to it."""
+    """A linked theme: the share of the other's outward ties that lead to it, and its label."""
 
     id: str
     weight: float
+    label: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,6 @@ class Theme(Brief):
         words: its distinctive words, the most distinctive first.
         entities: those with the greatest weight in its passages.
         typical: the passages closest to the mean of its vectors, by cosine.
-        central: the passages with the strongest ties to the rest of the theme.
         passages: number of its passages.
         members: number of entities that belong to it more than to any other theme of its level.
         span: dates of its passages; None where none has one.
@@ -76,7 +76,7 @@ class Theme(Brief):
         children: ids of the themes inside it.
 
     Examples:
-        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
+        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), 2, 0, None, (), ())
         >>> Theme.of_json(theme.to_json()) == theme
         True
     """
@@ -87,7 +87,6 @@ class Theme(Brief):
     words: tuple[str, ...]
     entities: tuple[NamedEntity, ...]
     typical: tuple[NamedPassage, ...]
-    central: tuple[NamedPassage, ...]
     passages: int
     members: int
     span: DateRange | None
@@ -129,7 +128,7 @@ class ThemeMap(Brief):
         is_old: whether the index has changed since the map was made.
 
     Examples:
-        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), (), 2, 0, None, (), ())
+        >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), 2, 0, None, (), ())
         >>> both, none = np.zeros((1, 2), np.int32), np.zeros((1, 0), np.int32)
         >>> themes = ThemeMap(((theme,),), ["p1", "p2"], both, [], none, None, (0.0,))
         >>> themes["1"].label, themes.passages_of("1")

@@ -28,12 +28,10 @@ from graphagg.store.layout import array, strings
 from graphagg.store.manifest import Manifest, canonical_json, own_folder
 from graphagg.store.reading import content_of
 
-if TYPE_CHECKING:
-    pass
 
 KIND = "map"
 FOLDER = "map"
-_REVISION = 4  # raised when the same index and settings give another map
+_REVISION = 5  # raised when the same index and settings give another map
 _THEMES = "themes.json"
 
 

@@ -21,7 +21,6 @@ export function portrait(theme, link) {
       theme.entities.length,
     ),
     part("Most typical", named(theme.typical), theme.typical.length),
-    part("Most central", named(theme.central), theme.central.length),
     part(
       "Near",
       h(

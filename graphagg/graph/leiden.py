@@ -48,9 +48,10 @@ def leiden(
 ) -> Array:
     """Find the communities `[n]` of a symmetric graph with positive float64 weights.
 
-    Vertices are visited in the `order` given, or in that of their surroundings. Each community is connected, and no vertex gains by a move to another one, so that a start which
-    is a result stays as it is. In another start vertices move one by one, unless an iteration gains
-    more than `TOLERANCE`.
+    Vertices are visited in the `order` given, or in that of their surroundings. Each community is
+    connected, and no vertex gains by a move to another one, so that a start which is a result stays
+    as it is. In another start vertices move one by one, unless an iteration gains more than
+    `TOLERANCE`.
 
     Examples:
         >>> graph = Csr(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.ones(2), 2)

@@ -116,7 +116,7 @@ def partition(
 ) -> Ints:
     """Leiden with vertices visited in the order of run `run`; ties of weight 0 are left out."""
     rows = expand_rows(adjacency)
-    degrees = np.bincount(rows, weights, adjacency.rows)
+    degrees = np.bincount(rows, weights, adjacency.rows).astype(np.float64, copy=False)
     ties = np.flatnonzero((weights > 0) & (rows != adjacency.indices))
     bounds = offsets(np.bincount(rows[ties], minlength=adjacency.rows))
     graph = Csr(bounds, adjacency.indices[ties], weights[ties], adjacency.rows)

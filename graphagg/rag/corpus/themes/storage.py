@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.layout import array, strings
 from graphagg.store.manifest import Manifest, canonical_json, own_folder
 from graphagg.store.reading import content_of
-
 
 KIND = "map"
 FOLDER = "map"

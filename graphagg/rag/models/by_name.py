@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, need_standard
 from graphagg.rag.documents.languages import AUTO
+from graphagg.rag.models.extractor import (
+    DEFAULT_EXTRACTOR,
+    DROPPED_LABELS,
+    EntityExtractor,
+    SpacyExtractor,
+)
 from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
-    from graphagg.rag.models.extractor import EntityExtractor
 
 
 @dataclass(frozen=True)
@@ -62,16 +68,19 @@ def encoder_of(
 
 
 def extractor_named(
-    profile: Profile, name: str | None, language: str | None, processes: int | None = None
+    profile: Profile,
+    name: str | None,
+    language: str | None,
+    processes: int | None = None,
+    drop: Sequence[str] = DROPPED_LABELS,
 ) -> EntityExtractor:
-    """Make the extractor of an index; `processes` is an argument of `SpacyExtractor`.
+    """Make the extractor of an index; `processes` and `drop` are those of `SpacyExtractor`.
 
     Without a name, profile `fast` finds names by rules; `standard` takes the default pipeline for
     English and mixed passages, and rules for any other language.
     """
     from graphagg.rag.models.by_language import ByLanguage
     from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
-    from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR, SpacyExtractor
 
     if name is None and profile == "fast":
         name = PREFIX + ("xx" if language == AUTO else language or "en")
@@ -81,5 +90,5 @@ def extractor_named(
         return RuleExtractor(name.removeprefix(PREFIX))
     if name is None:
         need_standard("spacy")
-    pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, processes=processes)
+    pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, drop=drop, processes=processes)
     return ByLanguage(pipeline) if language == AUTO else pipeline

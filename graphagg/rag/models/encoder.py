@@ -18,6 +18,7 @@ from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, cent
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
 from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import (
+    NO_SPANS,
     PassageVectors,
     SentencePool,
     Spans,
@@ -253,9 +254,9 @@ class SentenceTransformerEncoder:
         """The common direction of the vectors of a model in a narrow cone."""
         if self._name == DEFAULT_ENCODER:
             return None  # as measured; loading it takes a moment less
-        windows = [[window] for window in self._windows.cut(TEXTS, self._corpus_prompt)]
-        with self._lock:
-            return center_of(np.concatenate(self._run(self._name_runner, TEXTS, windows, silent)))
+        none = [NO_SPANS] * len(TEXTS)
+        pooled = self._run(self._name_runner, TEXTS, none, self._corpus_prompt, silent)
+        return center_of(np.concatenate([windows for windows, _ in pooled]))
 
     @cached_property
     def spec(self) -> ModelSpec:
@@ -322,6 +323,13 @@ class SentenceTransformerEncoder:
         pooled = self._pooled(self._query_runner, questions, words, self._query_prompt, silent)
         return [(_of_windows(windows)[0], vectors) for windows, vectors in pooled]
 
+    def _encode(
+        self, runner: Runner, texts: Sequence[str], prompt: str, progress: Progress
+    ) -> Vectors:
+        pooled = self._pooled(runner, texts, [NO_SPANS] * len(texts), prompt, progress)
+        whole = [_of_windows(windows) for windows, _ in pooled]
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
+
     def _pooled(
         self,
         runner: Runner,
@@ -330,25 +338,8 @@ class SentenceTransformerEncoder:
         prompt: str,
         progress: Progress,
     ) -> list[PassageVectors]:
-        with self._lock:
-            windows = self._cut(texts, prompt)
-            pools = [
-                SentencePool(text, spans, each)
-                for text, spans, each in zip(texts, sentences, windows, strict=True)
-            ]
-            vectors = self._run(runner, texts, windows, progress, pools)
-        return [
-            PassageVectors(*(centered(v, self.center) for v in (each, pool.vectors(each[0]))))
-            for each, pool in zip(vectors, pools, strict=True)
-        ]
-
-    def _encode(
-        self, runner: Runner, texts: Sequence[str], prompt: str, progress: Progress
-    ) -> Vectors:
-        with self._lock:
-            vectors = self._run(runner, texts, self._cut(texts, prompt), progress)
-        whole = [_of_windows(centered(each, self.center)) for each in vectors]
-        return np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
+        pooled = self._run(runner, texts, sentences, prompt, progress)
+        return [PassageVectors(*(centered(v, self.center) for v in each)) for each in pooled]
 
     def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
         """Cut each text into windows."""
@@ -361,36 +352,35 @@ class SentenceTransformerEncoder:
         self,
         runner: Runner,
         texts: Sequence[str],
-        windows: Sequence[Sequence[Window]],
+        sentences: Sequence[Spans],
+        prompt: str,
         progress: Progress,
-        pools: Sequence[SentencePool] = (),
-    ) -> list[Vectors]:
-        """Encode windows, equal ones once, to unit vectors `[w, d]` per text, and fill pools.
+    ) -> list[PassageVectors]:
+        """Encode windows, equal ones once, and sentences of models that pool tokens; no centering.
 
         A text that the model does not read gets the vector 0.
         """
         import torch
 
-        is_read = legible(self._windows.tokenizer, texts)
-        some = [each if ok else () for each, ok in zip(windows, is_read, strict=True)]
-        flat = [window for each in some for window in each]
-        indices = [index for each in some for index in range(len(each))]
-        equal: dict[str, list[int]] = {}
-        for i, window in enumerate(flat):
-            equal.setdefault(texts[window.text][window.start : window.end], []).append(i)
-        groups = list(equal.values())
-        vectors = [np.zeros((len(each), self.dimension), np.float32) for each in windows]
-        first = [flat[same[0]] for same in groups]
-        results = forward(runner, first, list(equal), torch.get_num_threads())
-        for done, (group, encoded) in enumerate(results, start=1):
-            for i in groups[group]:
-                text = flat[i].text
-                vectors[text][indices[i]] = encoded.vector
-                if pools:
-                    assert encoded.tokens is not None, "models that pool tokens give token vectors"
-                    pools[text].add(indices[i], encoded.tokens)
-            progress("encode", done, len(groups))
-        return [unit(each) for each in vectors]
+        with self._lock:
+            windows = self._cut(texts, prompt)
+            pools = list(map(SentencePool, texts, sentences, windows))
+            equal: dict[str, list[tuple[int, int]]] = {}
+            for text in np.flatnonzero(legible(self._windows.tokenizer, texts)).tolist():
+                for i, window in enumerate(windows[text]):
+                    equal.setdefault(texts[text][window.start : window.end], []).append((text, i))
+            groups = list(equal.values())
+            vectors = [np.zeros((len(each), self.dimension), np.float32) for each in windows]
+            first = [windows[text][i] for (text, i), *_ in groups]
+            results = forward(runner, first, list(equal), torch.get_num_threads())
+            for done, (group, encoded) in enumerate(results, start=1):
+                for text, i in groups[group]:
+                    vectors[text][i] = encoded.vector
+                    if encoded.tokens is not None:
+                        pools[text].add(i, encoded.tokens)
+                progress("encode", done, len(groups))
+            units = map(unit, vectors)
+            return [PassageVectors(v, p.vectors(v[0])) for v, p in zip(units, pools, strict=True)]
 
 
 def _of_windows(vectors: Vectors) -> Vectors:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra
@@ -221,13 +221,8 @@ def _keep_needed(nlp: Language) -> Language:
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:
     """The shared embedding layers that the named components listen to."""
     layers = {"tok2vec", "transformer", "curated_transformer"} & set(nlp.component_names)
-    listens = {
-        node.name.removesuffix("-listener")
-        for name in names
-        for node in getattr(getattr(nlp.get_pipe(name), "model", None), "walk", list)()
-        if node.name.endswith("-listener")
-    }
-    return {layer for layer in layers if any(layer in name for name in listens)}
+    pipes: dict[str, Any] = {layer: nlp.get_pipe(layer) for layer in layers}
+    return {n for n, pipe in pipes.items() if not {*names}.isdisjoint(pipe.listening_components)}
 
 
 def _sentence_component(nlp: Language) -> str:

@@ -29,31 +29,20 @@ def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
     `MissingModel` if another model is in no installed package, no folder and no cache.
     """
     for role, model in recorded.items():
-        _check(role, str(model["name"]))
-
-
-def _check(role: str, name: str) -> None:
-    is_extractor = role == "extractor"
-    if is_extractor and name.startswith(PREFIX):  # graphagg's own rules
-        return
-    library = "spacy" if is_extractor else "sentence_transformers"
-    needed = [_PACKAGED[name]] if name in _PACKAGED else []
-    if name != MULTILINGUAL:
-        needed.insert(0, (library, library, "rag"))
-    for module, package, extra in needed:
-        if find_spec(module) is None:
-            raise MissingExtra(package, extra)
-    is_here = name in _PACKAGED or model_folder(name) is not None
-    if not is_here and not (is_extractor and _is_pipeline(name)):
-        raise MissingModel(
-            f"the {role} {name!r} is not on this machine: no installed package, no folder, and not "
-            "in the cache of the hub; install or download it (hf download), or load it at the "
-            "first question with `lazy`"
-        )
-
-
-def _is_pipeline(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
+        name, is_extractor = str(model["name"]), role == "extractor"
+        if is_extractor and name.startswith(PREFIX):  # graphagg's own rules
+            continue
+        library = "spacy" if is_extractor else "sentence_transformers"
+        needed = [_PACKAGED[name]] if name in _PACKAGED else []
+        if name != MULTILINGUAL:
+            needed.insert(0, (library, library, "rag"))
+        for module, package, extra in needed:
+            if find_spec(module) is None:
+                raise MissingExtra(package, extra)
+        is_pipeline = is_extractor and name.isidentifier() and find_spec(name) is not None
+        if name not in _PACKAGED and model_folder(name) is None and not is_pipeline:
+            raise MissingModel(
+                f"the {role} {name!r} is not on this machine: no installed package, no folder, and "
+                "not in the cache of the hub; install or download it (hf download), or load it at "
+                "the first question with `lazy`"
+            )

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphagg.errors import UnsupportedFormat
-from graphagg.rag.documents.languages import AUTO
-from graphagg.rag.models.by_language import ByLanguage
-from graphagg.rag.models.by_name import Models, encoder_of
-from graphagg.rag.models.by_rule.extractor import PREFIX as RULES
-from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.models.extractor import EntityExtractor, SpacyExtractor
+from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
+from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.with_names import names_of, with_names
 from graphagg.rag.snapshot.snapshot import REVISION, PassageSnapshot
@@ -96,13 +92,8 @@ class IndexModels:
         with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
-                extractor: EntityExtractor
-                if recorded["name"].startswith(RULES):
-                    extractor = RuleExtractor(recorded["name"].removeprefix(RULES))
-                else:
-                    extractor = SpacyExtractor(recorded["name"], drop=recorded["dropped_labels"])
-                    if recorded.get("language") == AUTO:
-                        extractor = ByLanguage(extractor)
+                language, drop = recorded.get("language"), recorded.get("dropped_labels", ())
+                extractor = extractor_named("standard", recorded["name"], language, drop=drop)
                 extractor = with_names(extractor, names_of(recorded))
                 extractor.spec.check_built_with("extractor", recorded, self._where)
                 self._extractor = extractor

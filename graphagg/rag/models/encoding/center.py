@@ -11,30 +11,15 @@ Source: Mu and Viswanath, All-but-the-Top, arXiv 1702.01417, of which only the m
 from __future__ import annotations
 
 import hashlib
+from importlib.resources import files
 
 import numpy as np
 
 from graphagg.rag.models.encoding.pooling import Vectors, unit
 
 _NARROW = 0.2  # mean cosine of the texts, above which their mean is taken out
-TEXTS = """\
-The river rises in the mountains and flows north through three provinces before it reaches the sea.
-Add the chopped onions to the hot oil, stir for five minutes, then pour in the stock.
-To reset your password, open the settings page and choose the link that is sent by mail.
-Her second novel tells the story of a family of sailors over four generations.
-A function that calls itself must have a case in which it stops; otherwise the stack overflows.
-Photosynthesis turns light, water and carbon dioxide into sugar and oxygen in the leaves of plants.
-The film was shot in Lisbon in the spring of 1962 and received mixed reviews.
-The engine makes a grinding noise when it is cold; the dealer says that the belt is worn.
-Volcanic ash closed the airports of four countries, and thousands of travelers slept in the halls.
-The orchestra opened the season with a symphony that had not been played since 1911.
-Children under six travel free of charge, and students pay half of the normal fare.
-The vaccine must be kept below eight degrees and used within a month of delivery.
-The store is open from nine to six on weekdays and closed on public holidays.
-A recursive query over a table of employees lists all people below a given manager.
-Unemployment fell to five percent, but wages have hardly grown since the crisis.
-The dog should be walked twice a day and must not be fed from the table.
-""".splitlines()
+_FILE = files(__package__).joinpath("texts.tsv")
+TEXTS = [line.split("\t")[0] for line in _FILE.read_text(encoding="utf-8").splitlines()]
 
 
 def center_of(vectors: Vectors) -> Vectors | None:

@@ -23,6 +23,7 @@ from graphagg.rag.models.encoding.windows import Window
 Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.integer]
 """Start and end of each sentence of a text, `[s, 2]`, in characters."""
+NO_SPANS: Spans = np.empty((0, 2), np.int64)
 T = TypeVar("T", bound=Hashable)
 
 

@@ -34,7 +34,7 @@ from graphagg.errors import (
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.legible import legible
-from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
+from graphagg.rag.models.encoding.pooling import NO_SPANS, PassageVectors, Spans, Vectors
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.store.manifest import file_sha256
 
@@ -185,14 +185,8 @@ class StaticEncoder:
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts as unit vectors, `[n, d]` float32; 0 for a text that it does not read."""
-        vectors = np.empty((len(texts), self.dimension), np.float32)
-        done = 0
-        for ids, lengths in self._tokens(texts):
-            vectors[done : done + len(lengths)] = _unit(_sums(self.table.rows, ids, lengths))
-            done += len(lengths)
-            progress("encode", done, len(texts))
-        vectors[~legible(self._tokenizer, texts)] = 0.0
-        return vectors
+        pooled = self.encode_passages(texts, [NO_SPANS] * len(texts), progress)
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *(v for v, _ in pooled)])
 
     @cached_property
     def pools_sentences(self) -> bool:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from graphagg.nn.aggr import LCMAggregation
-from graphagg.nn.attention import attention
+from graphagg.nn.attention import ATTENTIONS
 from graphagg.nn.gps import GPSLayer
 
 SIZES = [3, 0, 1, 200, 130, 7, 23]
@@ -52,7 +52,7 @@ def cases() -> dict[str, tuple[Callable[[], torch.nn.Module], Call]]:
 
     names = ("exact", "performer")
     found: dict[str, tuple[Callable[[], torch.nn.Module], Call]] = {
-        f"attention {name}": (lambda name=name: attention(name, WIDTH, 4), attend)  # type: ignore[misc]
+        f"attention {name}": (lambda name=name: ATTENTIONS[name](WIDTH, 4), attend)  # type: ignore[misc]
         for name in names
     }
     found["LCM, GRU"] = (lambda: LCMAggregation(WIDTH, WIDTH), fold)

@@ -164,7 +164,7 @@ def built(scope: str, name: str) -> Any:
     from torch_geometric.nn import GPSConv
     from torch_geometric.utils import to_dense_batch
 
-    from graphagg.nn.attention import attention
+    from graphagg.nn.attention import ExactAttention
 
     class Dense(torch.nn.Module):
         """Pad, attend, unpad: the attention part of GPSConv by itself."""
@@ -183,7 +183,7 @@ def built(scope: str, name: str) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
-            self.attn = attention("exact", CHANNELS, HEADS)
+            self.attn = ExactAttention(CHANNELS, HEADS)
 
         def forward(self, x: Any, edge_index: Any, batch: Any) -> Any:
             return self.attn(x, batch, edge_index=edge_index)

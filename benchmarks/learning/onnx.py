@@ -28,8 +28,7 @@ from graphagg.nn import (
 )
 from graphagg.nn.aggr import aggregation
 from graphagg.nn.config.model import Task
-from graphagg.nn.encodings import ENCODERS
-from graphagg.nn.model.encoding import build_encoder, build_transform
+from graphagg.nn.model.encoding import ENCODINGS, build_encoder, build_transform
 from graphagg.nn.presets.simple import SIMPLE, Simple, simple
 
 WIDTH = 8
@@ -80,7 +79,7 @@ def parts() -> dict[str, Make]:
     for name in ATTENTIONS:
         made[f"attention {name}, one graph"] = partial(_layer, None, name, 1)
         made[f"attention {name}, two graphs"] = partial(_layer, None, name, 2)
-    made |= {f"encoding {name}": partial(_encoding, name) for name in ENCODERS}
+    made |= {f"encoding {name}": partial(_encoding, name) for name in ENCODINGS}
     for name in SIMPLE:
         made |= {f"model {name} of {task}s": partial(_model, name, task) for task in TASKS}
     return made
@@ -92,9 +91,9 @@ def _graph() -> Data:
     return Data(torch.randn(6, WIDTH), torch.cat([ring, ring.flip(0)], dim=1))
 
 
-def _conv(name: str, **options: str) -> tuple[torch.nn.Module, Given]:
+def _conv(name: str) -> tuple[torch.nn.Module, Given]:
     graph = _graph()
-    conv = SAGEConv((WIDTH, WIDTH), WIDTH, aggr=aggregation(name, WIDTH, **options))
+    conv = SAGEConv((WIDTH, WIDTH), WIDTH, aggr=aggregation(name, WIDTH))
     return conv, (graph.x, graph.edge_index)
 
 

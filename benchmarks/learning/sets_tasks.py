@@ -35,14 +35,7 @@ from graphagg.nn.aggr import LCMAggregation, aggregation
 BITS = 8
 SIZES = (4, 8, 16, 32, 64, 100, 200)
 TIMED = (8, 16, 32, 64, 128, 256, 512, 1024)
-AGGREGATORS: dict[str, dict[str, Any]] = {
-    "sum": {},
-    "max": {},
-    "mean": {},
-    "pna": {},
-    "gru": {},
-    "lcm": {"project": False},
-}
+AGGREGATORS = ("sum", "max", "mean", "pna", "gru", "lcm")
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,9 @@ class Recurrent(nn.Module):
 
 
 def aggregator(name: str, width: int) -> nn.Module:
-    return Recurrent(width) if name == "gru" else aggregation(name, width, **AGGREGATORS[name])
+    if name == "lcm":
+        return LCMAggregation(width, width, project=False)
+    return Recurrent(width) if name == "gru" else aggregation(name, width)
 
 
 class SetModel(nn.Module):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from graphagg.arrays import Array
     from graphagg.nn.training import Predictor
 
-_CLASSES = ("accuracy", "weighted-accuracy", "f1")
+_CLASSES = ("accuracy", "f1")
 
 
 @command
@@ -36,7 +36,7 @@ def predict(
 ) -> None:
     """Predict with a trained model; its encodings are computed as in the training.
 
-    Example: graphagg predict runs/csl --data csl.npz --out predictions.parquet
+    Example: graphagg predict runs/rings --data rings.npz --out predictions.parquet
 
     Options:
         run: the folder that graphagg train wrote.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from graphagg.nn.presets import Preset
     from graphagg.nn.training import GraphData, TrainingResult
 
-_PERCENT = ("accuracy", "weighted-accuracy", "roc-auc", "ap", "f1")
+_PERCENT = ("accuracy", "roc-auc", "ap", "f1")
 
 
 @command
@@ -42,7 +42,7 @@ def train(
 ) -> None:
     """Train a graph model, split by split, and report the epoch with the best validation score.
 
-    Example: graphagg train csl --data csl.npz --out runs/csl --splits 5
+    Example: graphagg train auto --data rings.npz --out runs/rings --splits 5
 
     Options:
         preset: a preset (see --list), auto, or a TOML file.
@@ -66,7 +66,7 @@ def train(
     if preset is None or data is None or out_dir is None:
         required = {"PRESET": preset, "--data": data, "--out": out_dir}
         missing = ", ".join(name for name, value in required.items() if value is None)
-        raise InvalidParameter(f"missing {missing}; e.g. graphagg train csl --data FILE --out DIR")
+        raise InvalidParameter(f"missing {missing}; e.g. graphagg train auto --data FILE --out DIR")
     if resume and force:
         raise InvalidParameter("give --resume or --force, not both")
     from graphagg.nn.presets import preset as by_name

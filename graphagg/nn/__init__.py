@@ -1,7 +1,6 @@
 """Graph learning: aggregators, attention, local parts, encodings, GPS models and their training.
 
-`graphagg.nn.attention.attention` and `graphagg.nn.presets.presets` stay in the modules whose names
-they share.
+`graphagg.nn.presets.presets` stays in the module whose name it shares.
 
 The names load their modules when they are first used. Without PyTorch or PyTorch Geometric the
 import says what to install.
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
         LocalConfig as LocalConfig,
     )
     from graphagg.nn.conv import LocalPart as LocalPart, local as local
-    from graphagg.nn.encodings import encoder as encoder
     from graphagg.nn.gps import GPSLayer as GPSLayer
     from graphagg.nn.model.encoding import encoding_transforms as encoding_transforms
     from graphagg.nn.model.network import GPS as GPS

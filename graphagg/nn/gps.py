@@ -23,12 +23,12 @@ from torch import Tensor
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
-from graphagg.nn.attention import GraphAttention
-from graphagg.nn.attention import attention as find_attention
+from graphagg.nn.attention import ATTENTIONS, GraphAttention
 from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
 from graphagg.nn.conv.base import after_linear, find_activation, find_norm
+from graphagg.nn.resolver import find
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
 
@@ -43,7 +43,7 @@ class GPSLayer(torch.nn.Module):
         channels: d, width of the vertices' vectors.
         local: the local part: a name of `graphagg.nn.conv.base`, a `LocalConfig`, any convolution
             of PyTorch Geometric from `channels` to `channels`, or None.
-        attention: the global part: a name of `graphagg.nn.attention.attention`, an
+        attention: the global part: a name of `graphagg.nn.attention.ATTENTIONS`, an
             `AttentionConfig`, a `GraphAttention`, or None.
         heads: of an attention that is given by its name; they must divide `channels`.
         edge_channels: width of the edges' vectors; None where edges have none.
@@ -174,8 +174,8 @@ def _attention(
         return given
     if given.name == OFF:
         return None
-    options = {"dropout": given.dropout} if given.dropout else {}
-    return find_attention(given.name, channels, heads=given.heads, **options)
+    make = find("attention", given.name, ATTENTIONS)
+    return make(channels, given.heads, dropout=given.dropout)
 
 
 def _feedforward(channels: int, layer: LayerOptions) -> torch.nn.Sequential | None:

@@ -5,10 +5,9 @@ The registries are in modules called `resolver`.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from graphagg.checks import shown
 from graphagg.errors import GraphAggError, InvalidParameter
@@ -48,18 +47,3 @@ def unknown(
     meant = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
     choices = ", ".join(by_lower.values()) + (f", or {otherwise}" if otherwise else "")
     return error(f"no {kind} is named {shown(name)}{meant}; wanted one of {choices}")
-
-
-def build(what: str, make: Callable[..., _T], /, *given: Any, **options: Any) -> _T:
-    """Call `make(*given, **options)`; `InvalidParameter` for an option that it does not take.
-
-    `what` names the object in the error. Keywords that a `functools.partial` sets are no options.
-    """
-    parameters = list(inspect.signature(make).parameters)[len(given) :]
-    allowed = [name for name in parameters if name not in getattr(make, "keywords", {})]
-    for option in options:
-        if option not in allowed:
-            raise InvalidParameter(
-                f"{what} has no option {option!r}; wanted some of {', '.join(allowed) or 'none'}"
-            )
-    return make(*given, **options)

@@ -20,7 +20,7 @@ from torch_geometric.nn.attention import (
 )
 from torch_geometric.utils import to_dense_batch
 
-from graphagg.nn.attention import attention
+from graphagg.nn.attention import ExactAttention
 
 CHANNELS, HEADS, WIDTH = 32, 4, 8
 SIZES = [5, 60]
@@ -79,7 +79,7 @@ def test_exact_attention_equals_gpsconv(kind: torch.dtype, near: float) -> None:
     """Output and gradients of GPSConv with its attention, and with ours in the same place."""
     torch.manual_seed(0)
     conv = GPSConv(CHANNELS, None, HEADS, norm="layer_norm", dropout=0.0).to(kind)
-    ours = attention("exact", CHANNELS, HEADS).to(kind)
+    ours = ExactAttention(CHANNELS, HEADS).to(kind)
     ours.load_state_dict(conv.attn.state_dict())
     x, batch = batch_of([9, 1, 40, 9, 23])
     results = []
@@ -105,7 +105,7 @@ def test_exact_attention_takes_the_state_of_multihead_attention(
 ) -> None:
     torch.manual_seed(1)
     theirs = torch.nn.MultiheadAttention(CHANNELS, HEADS, batch_first=True, dtype=kind)
-    ours = attention("exact", CHANNELS, HEADS).to(kind)
+    ours = ExactAttention(CHANNELS, HEADS).to(kind)
     assert {k: v.shape for k, v in ours.state_dict().items()} == {
         k: v.shape for k, v in theirs.state_dict().items()
     }

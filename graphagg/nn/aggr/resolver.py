@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import nn
 from torch_geometric.nn.aggr import Aggregation, MultiAggregation
 from torch_geometric.nn.resolver import aggregation_resolver
 
-from graphagg.errors import InvalidParameter
 from graphagg.nn.aggr.lcm import LCMAggregation
-from graphagg.nn.resolver import build, find
+from graphagg.nn.resolver import find
 
 # Names of PyG's that take no width; others can be given as modules.
-_PYG = ("sum", "add", "mean", "max", "min", "mul", "var", "std", "softmax", "powermean")
+_PYG = ("sum", "add", "mean", "max", "min", "mul", "var", "std", "softmax")
 
 
 def _pna(channels: int, out_channels: int) -> Aggregation:
@@ -27,23 +25,24 @@ def _pna(channels: int, out_channels: int) -> Aggregation:
     return MultiAggregation(["mean", "min", "max", "std"], mode="proj", mode_kwargs=widths)
 
 
-_WITH_WIDTH: dict[str, Callable[..., Any]] = {"lcm": LCMAggregation, "pna": _pna}
-_NAMES = {**_WITH_WIDTH, **dict.fromkeys(_PYG)}
+_NAMES: dict[str, Callable[[int, int], Aggregation]] = {
+    "lcm": LCMAggregation,
+    "pna": _pna,
+    **{name: lambda _, __, name=name: aggregation_resolver(name) for name in _PYG},  # type: ignore[misc]
+}
 
 
-def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) -> Aggregation:
+def aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
     """An aggregator that keeps the width.
 
     Args:
         name_or_module: "lcm", "pna", one of PyG's ("sum", "mean",
-            "max", "min", "mul", "var", "std", "softmax", "powermean"), or a PyG
+            "max", "min", "mul", "var", "std", "softmax"), or a PyG
             aggregation, which is returned.
         channels: width of its input and output.
-        **options: of the class.
 
     Raises:
-        InvalidParameter: an unknown name, options that its class does not take, or a module that
-            is no aggregation.
+        InvalidParameter: an unknown name, or a module that is no aggregation.
 
     Examples:
         >>> from graphagg.nn import aggregation
@@ -55,11 +54,5 @@ def aggregation(name_or_module: str | nn.Module, channels: int, **options: Any) 
     if isinstance(name_or_module, Aggregation):
         return name_or_module
     make = find("aggregation", name_or_module, _NAMES, "a torch_geometric.nn.aggr.Aggregation")
-    if make is not None:
-        what = f"aggregation {name_or_module!r}"
-        aggregator: Aggregation = build(what, make, channels, channels, **options)
-        return aggregator
-    try:
-        return aggregation_resolver(name_or_module, **options)
-    except TypeError as error:
-        raise InvalidParameter(f"options of aggregation {name_or_module!r}: {error}") from error
+    aggregator: Aggregation = make(channels, channels)
+    return aggregator

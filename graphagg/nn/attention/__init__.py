@@ -3,12 +3,15 @@
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.exact import ExactAttention
 from graphagg.nn.attention.performer import PerformerAttention
-from graphagg.nn.attention.resolver import ATTENTIONS, attention
+
+ATTENTIONS: dict[str, type[GraphAttention]] = {
+    "exact": ExactAttention,
+    "performer": PerformerAttention,
+}
 
 __all__ = [
     "ATTENTIONS",
     "ExactAttention",
     "GraphAttention",
     "PerformerAttention",
-    "attention",
 ]

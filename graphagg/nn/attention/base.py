@@ -38,8 +38,8 @@ class GraphAttention(torch.nn.Module):
 
     Examples:
         >>> import torch
-        >>> from graphagg.nn.attention import attention
-        >>> attend = attention("performer", 8, heads=2).eval()
+        >>> from graphagg.nn.attention import PerformerAttention
+        >>> attend = PerformerAttention(8, heads=2).eval()
         >>> x, batch = torch.randn(5, 8), torch.tensor([0, 0, 0, 1, 1])
         >>> out = attend(x, batch)
         >>> tuple(out.shape)

@@ -8,7 +8,9 @@ row. A copy has the score -inf as a key, so it has no weight; its result as a qu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,9 @@ STEP, SMALL = 8, 64
 """Sizes are rounded up to multiples of `STEP` if no graph has more than `SMALL` vertices."""
 _SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
 """256 MiB and 8 MiB in float32."""
+
+
+Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,19 @@ class Buckets:
         """Sorted rows back in the batch's order, without padding: `[N, ...]`."""
         return values if self.positions is None else _taken(values, self.positions)
 
+    def apply(self, attend: Attend, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Call `attend` on each bucket of sorted rows `[N', H, d]`; return its results likewise.
+
+        `attend` takes three tensors `[graphs, H, n, d]` and the bucket's `hidden`.
+        """
+        qkv = zip(*(_split(rows, self.shapes) for rows in (queries, keys, values)), strict=True)
+        mixed = []
+        for shape, rows, hidden in zip(self.shapes, qkv, self.hidden, strict=True):
+            q, k, v = (t.view(*shape, *t.shape[1:]).transpose(1, 2) for t in rows)
+            mask = None if hidden is None else hidden.to(q.dtype)
+            mixed.append(attend(q, k, v, mask).transpose(1, 2).flatten(0, 1))
+        return torch.cat(mixed) if len(mixed) > 1 else mixed[0]
+
 
 def _taken(values: Tensor, rows: Tensor) -> Tensor:
     # The gradient of an embedding adds up whole rows; an index's is several times slower.
@@ -98,21 +116,9 @@ def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
     return hidden.view(count, 1, 1, size)
 
 
-def bucketed_softmax(
-    queries: Tensor, keys: Tensor, values: Tensor, buckets: Buckets, dropout: float = 0.0
-) -> Tensor:
-    """Softmax attention of `[N', H, d]` rows in the order of `Buckets.sort`; the result likewise.
-
-    `dropout` is the probability of dropping an attention weight.
-    """
-    attend = _dropping if dropout and buckets.padded else _softmax
-    qkv = zip(*(_split(rows, buckets.shapes) for rows in (queries, keys, values)), strict=True)
-    mixed = []
-    for shape, rows, mask in zip(buckets.shapes, qkv, buckets.hidden, strict=True):
-        q, k, v = (t.view(*shape, *t.shape[1:]).transpose(1, 2) for t in rows)
-        attended = attend(q, k, v, None if mask is None else mask.to(q.dtype), dropout)
-        mixed.append(attended.transpose(1, 2).flatten(0, 1))
-    return torch.cat(mixed) if len(mixed) > 1 else mixed[0]
+def softmax_attention(dropout: float, padded: bool) -> Attend:
+    """Softmax attention of a bucket; `dropout` is the probability of dropping a weight."""
+    return partial(_dropping if dropout and padded else _softmax, dropout=dropout)
 
 
 def _softmax(

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from graphagg.nn.attention.base import ProjectedAttention
-from graphagg.nn.attention.buckets import Buckets, bucketed_softmax
+from graphagg.nn.attention.buckets import Buckets, softmax_attention
 from graphagg.nn.segments import Segments
 
 
@@ -50,7 +50,8 @@ class ExactAttention(ProjectedAttention):
         # Rows are moved before the projection: C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
         dropout = self.dropout if self.training else 0.0
-        mixed = bucketed_softmax(queries, keys, values, buckets, dropout)
+        attend = softmax_attention(dropout, buckets.padded)
+        mixed = buckets.apply(attend, queries, keys, values)
         return buckets.restore(self.out_proj(mixed.flatten(1)))
 
     def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
-from graphagg.nn.attention.tiles import Tiles
+from graphagg.nn.attention.buckets import Buckets
 from graphagg.nn.segments import Segments
 
 FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1
@@ -155,13 +155,20 @@ def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -
 
     `left` and `right` are the non-negative features `[N, H, m]` of queries and keys.
     """
-    tiles = Tiles.from_graphs(graphs)
+    buckets = Buckets.from_graphs(graphs)
     # A column of ones beside the values: the same product sums weights and weighted values.
-    ones = values.new_ones(*values.shape[:-1], 1)
-    sums = tiles.apply(left, tiles.outer(right, torch.cat([values, ones], -1)))
+    wide = torch.cat([values, values.new_ones(*values.shape[:-1], 1)], -1)
+    rows = (buckets.sort(part) for part in (left, right, wide))
+    sums = buckets.restore(buckets.apply(_linear, *rows))
     # The root of the smallest number, because the gradient squares it.
     least = torch.finfo(sums.dtype).tiny ** 0.5
     return sums[..., :-1] / sums[..., -1:].clamp(min=least)
+
+
+def _linear(queries: Tensor, keys: Tensor, values: Tensor, hidden: Tensor | None) -> Tensor:
+    if hidden is not None:
+        keys = keys * hidden.exp().transpose(2, 3)  # 0 at padding
+    return queries @ (keys.transpose(2, 3) @ values)
 
 
 def _widened(values: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class EncodingConfig:
     """A positional or structural encoding.
 
     Attributes:
-        name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.encodings.encoder`.
+        name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.model.encoding`.
         dim: number of the model's channels for it.
         size: columns that the transform writes: eigenvectors, or steps of `rwse`. 0: the
             transform's default.
@@ -131,7 +131,7 @@ class AttentionConfig:
     """The global part of a layer.
 
     Attributes:
-        name: such as `exact` or `performer`; see `graphagg.nn.attention.attention`. `none`: no
+        name: such as `exact` or `performer`; see `graphagg.nn.attention.ATTENTIONS`. `none`: no
             global part.
         heads: must divide the width.
         dropout: of the attention weights, or of the output if the kind has none.

@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 from graphagg.errors import InvalidParameter
 from graphagg.nn.settings import check_choices, check_integers, check_numbers, check_sizes, parse
 
-Metric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
-MetricOrAuto = Literal["auto", "mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "mrr", "f1"]
-Loss = Literal["auto", "l1", "mse", "cross-entropy", "weighted-cross-entropy", "binary"]
+Metric = Literal["mae", "accuracy", "roc-auc", "ap", "mrr", "f1"]
+MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "mrr", "f1"]
+Loss = Literal["auto", "l1", "mse", "cross-entropy", "binary"]
 Schedule = Literal["cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
@@ -18,12 +18,11 @@ LOSSES: tuple[Loss, ...] = get_args(Loss)
 # The first of each is `auto`. Labels of 0 and 1 can also be regressed.
 _LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
     "mae": ("l1", "mse"),
-    "accuracy": ("cross-entropy", "weighted-cross-entropy"),
-    "weighted-accuracy": ("weighted-cross-entropy", "cross-entropy"),
+    "accuracy": ("cross-entropy",),
     "roc-auc": ("binary", "mse", "l1"),
     "ap": ("binary", "mse", "l1"),
     "mrr": ("binary", "mse", "l1"),
-    "f1": ("cross-entropy", "weighted-cross-entropy"),
+    "f1": ("cross-entropy",),
 }
 _MANY = 10**7
 
@@ -35,13 +34,12 @@ class TrainingConfig:
     Attributes:
         metric: chooses the best epoch on the validation part: `auto` (by the labels `mae`,
             `accuracy`, `ap` or `mrr`), `mae` (mean absolute error, lower is better), `accuracy`,
-            `weighted-accuracy` (mean of the classes' recalls), `roc-auc` and `ap` (mean over the
-            columns of labels, without unknown ones), `mrr` (mean reciprocal rank of each true edge
-            among all pairs of its source), `f1` (mean over the classes).
-        loss: `auto` takes the metric's: L1, cross entropy (weighted by the inverse frequency of
-            the batch's classes for `weighted-accuracy`) or binary cross entropy. Others must fit
-            the labels: `l1` and `mse` numbers or 0 and 1, the two cross entropies classes,
-            `binary` 0 and 1.
+            `roc-auc` and `ap` (mean over the columns of labels, without unknown ones), `mrr` (mean
+            reciprocal rank of each true edge among all pairs of its source), `f1` (mean over the
+            classes).
+        loss: `auto` takes the metric's: L1, cross entropy or binary cross entropy. Others must fit
+            the labels: `l1` and `mse` numbers or 0 and 1, `cross-entropy` classes, `binary` 0 and
+            1.
         epochs: maximum number of passes over the training data.
         batch_size: graphs per step; with `fanouts` seed vertices per step. A single graph without
             `fanouts` is one step per epoch.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 import torch
@@ -16,7 +15,7 @@ from graphagg.nn.conv.base import LocalPart
 from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
 from graphagg.nn.conv.messages import find_aggregation
-from graphagg.nn.resolver import build, unknown
+from graphagg.nn.resolver import find
 
 Aggregator: TypeAlias = Aggregation | str | None
 
@@ -69,33 +68,15 @@ def local(
     """
     name = name_or_module
     if isinstance(name, torch.nn.Module):
-        return _wrap(name, channels, edge_channels, aggregation, options)
-    if not isinstance(name, str) or name not in NAMES:
-        raise unknown("local part", name, NAMES, "a convolution of PyTorch Geometric")
-    if name in _OWN:
-        kind = _OWN[name]
-        settings = {"aggregation": aggregation, **options}
-        return build(kind.__name__, kind, channels, edge_channels, **settings)
-    return build(name, partial(_pyg, _PYG[name]), channels, aggregation, **options)
-
-
-def _pyg(make: Callable[..., torch.nn.Module], channels: int, aggregation: Aggregator) -> LocalPart:
+        if aggregation is not None or (options and isinstance(name, LocalPart)):
+            raise InvalidParameter(
+                f"{type(name).__name__} is already built; give the aggregation and other options "
+                "to its constructor (aggr=... of PyG's convolutions)"
+            )
+        return name if isinstance(name, LocalPart) else ConvPart(name, channels, edge_channels)
+    make = find("local part", name, {**_OWN, **_PYG}, "a convolution of PyTorch Geometric")
     aggregator = find_aggregation(aggregation, channels)
-    settings = {} if aggregator is None else {"aggr": aggregator}
+    if name in _OWN:
+        return _OWN[name](channels, edge_channels, aggregation=aggregator, **options)
+    settings = options if aggregator is None else {**options, "aggr": aggregator}
     return ConvPart(make(channels, **settings), channels)
-
-
-def _wrap(
-    module: torch.nn.Module, channels: int, edge_channels: int | None, aggregation: Aggregator,
-    options: dict[str, Any],
-) -> LocalPart:  # fmt: skip
-    if aggregation is not None:
-        raise InvalidParameter(
-            f"{type(module).__name__} is already built; give the aggregation to its constructor "
-            "(aggr=... of PyG's convolutions, aggregation=... of a local part)"
-        )
-    if isinstance(module, LocalPart):
-        if options:
-            raise InvalidParameter(f"{type(module).__name__} is already built: no {list(options)}")
-        return module
-    return build("ConvPart", ConvPart, module, channels, edge_channels, **options)

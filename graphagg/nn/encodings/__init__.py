@@ -4,21 +4,16 @@ from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import NoConvergence
 from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
 from graphagg.nn.encodings.laplacian import LapPE, flip_signs
-from graphagg.nn.encodings.resolver import ENCODERS, encoder
 from graphagg.nn.encodings.sets import DeepSetEncoder
-from graphagg.nn.encodings.signnet import SignNet
 from graphagg.nn.encodings.walks import RWSE
 
 __all__ = [
-    "ENCODERS",
     "RWSE",
     "DeepSetEncoder",
     "Encoding",
     "LapPE",
     "LinearEncoder",
     "NoConvergence",
-    "SignNet",
     "VertexEncoder",
-    "encoder",
     "flip_signs",
 ]

@@ -9,22 +9,25 @@ In exact arithmetic one start finds one vector of each eigenspace; rounding brin
 eventually. So a second random start, orthogonal to all vectors found, looks for a missing copy of a
 repeated eigenvalue, until it finds nothing below the largest eigenvalue wanted.
 
-The trivial vector is known and projected out, so it is never among the vectors found.
+The constant vector of eigenvalue 0 is known and projected out of the sparse search.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
+from scipy.sparse import csc_array, csr_array, diags_array, eye_array
+from scipy.sparse.csgraph import reverse_cuthill_mckee
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
 
 from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
 from graphagg.nn.encodings.adjacency import Component
 
-Normalization = Literal["sym", "none"]
 _Operator = Callable[[Doubles], Doubles]
 
 _ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
@@ -44,35 +47,27 @@ class NoConvergence(GraphAggError):
     exit_code = 1
 
 
-def trivial_vector(component: Component, kind: Normalization) -> Doubles:
-    """The unit vector of eigenvalue 0, `[n]`."""
-    if component.size == 1:
-        return np.ones(1)
-    vector = np.ones(component.size) if kind == "none" else np.sqrt(component.degrees)
-    unit: Doubles = vector / np.linalg.norm(vector)
-    return unit
+def lowest(component: Component, count: int, dense_below: int) -> tuple[Doubles, Doubles]:
+    """Find the `count` smallest eigenvalues of D - W, and their unit vectors.
 
+    Graphs of fewer than `dense_below` vertices are solved densely, in O(n^3).
 
-def lowest(
-    component: Component, count: int, kind: Normalization, dense_below: int
-) -> tuple[Doubles, Doubles]:
-    """Find the `count` smallest eigenvalues above the trivial one, and their unit vectors.
-
-    `kind` is "sym" (I - D^-1/2 W D^-1/2) or "none" (D - W). Graphs of fewer than `dense_below`
-    vertices are solved densely, in O(n^3).
-
-    Returns `[m]` ascending values and vectors `[n, m]`, m = min(count, n - 1). The vectors of a
-    repeated eigenvalue are an arbitrary basis of its eigenspace. Raises `NoConvergence` if the
-    residuals do not fall far enough.
+    Returns `[m]` ascending values, the first 0, and vectors `[n, m]`, m = min(count, n). The
+    vectors of a repeated eigenvalue are an arbitrary basis of its eigenspace. Raises
+    `NoConvergence` if the residuals do not fall far enough.
     """
-    count = min(count, component.size - 1)
-    if count < 1:
-        return np.zeros(0), np.zeros((component.size, 0))
-    trivial = trivial_vector(component, kind)
+    size, count = component.size, min(count, component.size)
     # Lanczos needs more vectors than the wanted ones.
-    if component.size < max(dense_below, 4 * (count + _ROOM)):
-        return _dense(component, count, kind, trivial)
-    return _sparse(*_laplacian(component, kind), trivial, count)
+    if size < max(dense_below, 4 * (count + _ROOM)):
+        values, vectors = _dense(component, count)
+        values[0] = 0.0
+        return values, vectors
+    trivial = np.full(size, size**-0.5)
+    if count == 1:
+        return np.zeros(1), trivial[:, None]
+    laplacian = csr_array(diags_array(component.degrees) - component.matrix)
+    values, vectors = _sparse(laplacian, component.laplacian_bound, trivial, count - 1)
+    return np.append(0.0, values), np.column_stack([trivial, vectors])
 
 
 def fix_signs(vectors: Doubles) -> Doubles:
@@ -86,35 +81,13 @@ def fix_signs(vectors: Doubles) -> Doubles:
     return fixed
 
 
-def _dense(
-    component: Component, count: int, kind: Normalization, trivial: Doubles
-) -> tuple[Doubles, Doubles]:
-    weights, degrees = component.matrix.toarray(), component.degrees
-    if kind == "none":
-        matrix, above = np.diag(degrees) - weights, float(2 * degrees.max() + 1)
-    else:
-        root = 1 / np.sqrt(degrees)
-        matrix, above = np.eye(component.size) - root[:, None] * weights * root, 3.0
-    # The trivial vector is moved above the spectrum: the others are orthogonal to it.
-    matrix += above * np.outer(trivial, trivial)
+def _dense(component: Component, count: int) -> tuple[Doubles, Doubles]:
+    matrix = np.diag(component.degrees) - component.matrix.toarray()
     if component.size < 64:
         values, vectors = np.linalg.eigh(matrix)
-    else:
-        from scipy.linalg import eigh
-
-        values, vectors = eigh(matrix, subset_by_index=[0, count - 1])
-    return values[:count], vectors[:, :count]
-
-
-def _laplacian(component: Component, kind: Normalization) -> tuple[Any, float]:
-    """Make the sparse Laplacian, and a bound on its eigenvalues."""
-    from scipy.sparse import csr_array, diags_array
-
-    weights, degrees = component.matrix, component.degrees
-    if kind == "none":
-        return csr_array(diags_array(degrees) - weights), component.laplacian_bound
-    root = diags_array(1 / np.sqrt(degrees))
-    return csr_array(diags_array(np.ones(component.size)) - root @ weights @ root), 2.0
+        return values[:count], vectors[:, :count]
+    solved: tuple[Doubles, Doubles] = eigh(matrix, subset_by_index=[0, count - 1])
+    return solved
 
 
 def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Doubles, Doubles]:
@@ -147,9 +120,6 @@ def _operator(matrix: Any, bound: float) -> tuple[_Operator, Callable[[float], f
 
     With it a function from an eigenvalue of L to a tolerance that separates it from deflated ones.
     """
-    from scipy.sparse import csc_array, eye_array
-    from scipy.sparse.linalg import splu
-
     size = matrix.shape[0]
     if _envelope(matrix) > min(max(2 * size**1.5, _SMALL), _MOST_ENTRIES):
         return (
@@ -164,8 +134,6 @@ def _operator(matrix: Any, bound: float) -> tuple[_Operator, Callable[[float], f
 
 def _envelope(matrix: Any) -> int:
     """Count entries between the first of each row and the diagonal, in Cuthill-McKee order."""
-    from scipy.sparse.csgraph import reverse_cuthill_mckee
-
     order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
@@ -175,8 +143,6 @@ def _envelope(matrix: Any) -> int:
 
 def _extreme(operator: _Operator, deflated: Doubles, count: int, tolerance: float) -> Doubles:
     """Find vectors of the operator's largest eigenvalues, orthogonal to `deflated` `[n, m]`."""
-    from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
-
     size = len(deflated)
 
     def projected(vector: Doubles) -> Doubles:

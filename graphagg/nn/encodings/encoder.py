@@ -71,13 +71,13 @@ class LinearEncoder(VertexEncoder):
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import RWSE, LinearEncoder
         >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
-        >>> tuple(LinearEncoder(8, width=4)(RWSE(4)(path)).shape)
+        >>> tuple(LinearEncoder(8, 4)(RWSE(4)(path)).shape)
         (3, 8)
     """
 
     needs = ("rwse",)
 
-    def __init__(self, dim: int, *, width: int = 20) -> None:
+    def __init__(self, dim: int, width: int = 20) -> None:
         super().__init__()
         self.dim, self.width = integer("dim", dim, 1), integer("width", width, 1)
         self.norm, self.mlp = BatchNorm(width), mlp([width, dim])

@@ -15,24 +15,22 @@ from torch_geometric.data import Data
 from graphagg.arrays import Doubles
 from graphagg.nn.encodings.adjacency import Component, components, symmetric_adjacency
 from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.eigenpairs import Normalization, fix_signs, lowest, trivial_vector
+from graphagg.nn.encodings.eigenpairs import fix_signs, lowest
 from graphagg.nn.segments import Segments
-from graphagg.nn.settings import check_choices, check_integers
+from graphagg.nn.settings import check_integers
 
 
 @dataclass(frozen=True)
 class LapPE(Encoding):
     """`lap_vectors` `[N, k]`, `lap_values` `[N, k]` and `lap_mask` `[N, k]` bool.
 
-    The eigenvectors of the k smallest eigenvalues of a graph's Laplacian, each of length 1 over the
-    graph, ascending by eigenvalue; every vertex of a graph holds the same `lap_values`. The
-    Laplacian belongs to the undirected graph without self-loops (a directed edge counts both ways,
-    with the larger weight).
+    The eigenvectors of the k smallest eigenvalues of a graph's Laplacian D - W, each of length 1
+    over the graph, ascending by eigenvalue; every vertex of a graph holds the same `lap_values`.
+    The Laplacian belongs to the undirected graph without self-loops (a directed edge counts both
+    ways, with the larger weight).
 
-    In a disconnected graph the eigenvalue 0 has one vector per component, constant on it (times
-    sqrt(degree) for "sym") and 0 elsewhere. These are trivial, and left out unless `trivial`. The
-    other vectors are nonzero on one component each. An isolated vertex is a component with
-    eigenvalue 0.
+    The eigenvalue 0 has one vector per component, constant on it and 0 elsewhere. Each of the
+    others is nonzero on one component, too. An isolated vertex is a component.
 
     Signs are not unique: the first entry of the largest size is made positive (see `flip_signs`).
     Nor is the basis of a repeated eigenvalue's eigenspace. An orthonormal one is returned; its
@@ -43,14 +41,11 @@ class LapPE(Encoding):
     O(n^3) per component below `dense_below` vertices; above, Lanczos (`eigenpairs`) in O(N k)
     memory.
 
-    Departures from GraphGPS: sparse above `dense_below`; the trivial vectors can be left out;
-    no "rw" (I - D^-1 W), whose eigenvectors are D^-1/2 times those of "sym"; missing values are 0
-    with a mask, not NaN.
+    Departures from GraphGPS: sparse above `dense_below`; no normalized Laplacian (PyG's
+    `AddLaplacianEigenvectorPE` has one); missing values are 0 with a mask, not NaN.
 
     Attributes:
         k: number of eigenvectors.
-        normalization: "sym" (I - D^-1/2 W D^-1/2) or "none" (D - W).
-        trivial: include the vectors of eigenvalue 0.
         dense_below: number of vertices from which a component is solved without a dense matrix.
         dtype: of the attributes written.
 
@@ -59,21 +54,18 @@ class LapPE(Encoding):
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn.encodings import LapPE
         >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
-        >>> LapPE(2, normalization="none")(path).lap_values[0].round(decimals=3).tolist()
-        [1.0, 3.0]
+        >>> LapPE(3)(path).lap_values[0].round(decimals=3).tolist()
+        [0.0, 1.0, 3.0]
     """
 
     names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
     k: int = 8
-    normalization: Normalization = "sym"
-    trivial: bool = False
     dense_below: int = 300
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_integers(self, k=(1, None))
-        check_choices(self, normalization=Normalization)
 
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
@@ -100,20 +92,13 @@ class LapPE(Encoding):
         """The first k eigenpairs of all components; ties in the components' order."""
         eigenpairs = []
         for component in inside:
-            component_values, vectors = self._component(component)
+            component_values, vectors = lowest(component, self.k, self.dense_below)
+            vectors = fix_signs(vectors)
             eigenpairs += [
                 (float(value), component, vectors[:, i]) for i, value in enumerate(component_values)
             ]
         eigenpairs.sort(key=lambda pair: pair[0])
         return eigenpairs[: self.k]
-
-    def _component(self, component: Component) -> tuple[Doubles, Doubles]:
-        count = self.k - 1 if self.trivial else self.k
-        values, vectors = lowest(component, count, self.normalization, self.dense_below)
-        if self.trivial:
-            trivial = trivial_vector(component, self.normalization)
-            values, vectors = np.append(0.0, values), np.column_stack([trivial, vectors])
-        return values, fix_signs(vectors)
 
 
 def flip_signs(data: Data) -> Data:

@@ -13,11 +13,10 @@ from torch_geometric.data import Data
 from graphagg.nn.encodings.adjacency import (
     CompressedRows,
     entry_rows,
-    equal_matrices,
     row_sums,
     walk_adjacency,
 )
-from graphagg.nn.encodings.balls import powers_diagonal, returns
+from graphagg.nn.encodings.balls import returns
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.settings import check_integers
 
@@ -29,11 +28,9 @@ class RWSE(Encoding):
     Paper: Dwivedi et al., Graph Neural Networks with Learnable Structural and Positional
     Representations, arXiv 2110.07875, Section 3; diag(P^m) with P = D^-1 A.
 
-    Exact, without dense matrices or sampling. For an undirected graph, the powers of
-    S = D^-1/2 A D^-1/2 have the same diagonal, computed as inner products of S^a e_i and S^b e_i
-    with a + b = m: balls of radius steps/2. Walks on a directed graph follow its edges, with balls
-    of radius `steps`. Weights are `edge_weight`; repeated edges add up; walks end at a vertex
-    without out-edges, which gives 0.
+    Exact, without dense matrices or sampling: each walk is stored at the vertices it reaches. Walks
+    follow the direction of the edges. Weights are `edge_weight`; repeated edges add up; walks end
+    at a vertex without out-edges, which gives 0.
 
     O(sum over the vertices of the entries in the ball, times steps) time, O(N steps) memory.
 
@@ -63,10 +60,5 @@ class RWSE(Encoding):
         matrix = walk_adjacency(data).matrix
         sums, rows = row_sums(matrix), entry_rows(matrix)
         inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
-        if not equal_matrices(matrix, matrix.T.tocsr()):
-            transition = CompressedRows.from_matrix(matrix, inverse[rows] * matrix.data)
-            return {"rwse": returns(transition, self.steps)}
-        root = np.sqrt(inverse)
-        weights = root[rows] * matrix.data * root[matrix.indices]
-        walk = CompressedRows.from_matrix(matrix, weights)
-        return {"rwse": powers_diagonal(walk, self.steps)}
+        transition = CompressedRows.from_matrix(matrix, inverse[rows] * matrix.data)
+        return {"rwse": returns(transition, self.steps)}

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from graphagg.errors import InvalidParameter
 from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import (
-    ENCODERS,
     RWSE,
+    DeepSetEncoder,
     Encoding,
     LapPE,
+    LinearEncoder,
     VertexEncoder,
-    encoder,
 )
-from graphagg.nn.resolver import unknown
+from graphagg.nn.resolver import find
 
-_VECTORS, _STEPS = 8, 20  # default sizes
+# Of each name the transform, the encoder that reads it, and the default size of both.
+ENCODINGS: dict[str, tuple[Callable[[int], Encoding], Callable[[int, int], VertexEncoder], int]] = {
+    "lappe-deepset": (LapPE, DeepSetEncoder, 8),
+    "rwse": (RWSE, LinearEncoder, 20),
+}
 
 
 def build_transform(config: EncodingConfig) -> Encoding:
     """The transform whose attributes the encoder of `config` reads."""
-    if config.name not in ENCODERS:
-        raise unknown("encoding", config.name, ENCODERS)
-    if config.name == "rwse":
-        return RWSE(_size(config))
-    return LapPE(_size(config), normalization="none", trivial=True)  # as in GraphGPS
+    transform, _, size = find("encoding", config.name, ENCODINGS)
+    return transform(config.size or size)
 
 
 def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
@@ -53,10 +56,5 @@ def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
 
 def build_encoder(config: EncodingConfig) -> VertexEncoder:
     """The encoder of `config`, with new weights."""
-    build_transform(config)  # check name and size
-    options = {"width" if config.name == "rwse" else "k": _size(config)}
-    return encoder(config.name, config.dim, **options)
-
-
-def _size(config: EncodingConfig) -> int:
-    return config.size or (_STEPS if config.name == "rwse" else _VECTORS)
+    _, encoder, size = find("encoding", config.name, ENCODINGS)
+    return encoder(config.dim, config.size or size)

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     )
     from graphagg.nn.training.data.links import link_splits as link_splits
     from graphagg.nn.training.data.random_splits import random_splits as random_splits
-    from graphagg.nn.training.data.sources import load_data as load_data, load_graphs as load_graphs
-    from graphagg.nn.training.data.writing import save_npz as save_npz
+    from graphagg.nn.training.data.sources import (
+        load_data as load_data,
+        load_graphs as load_graphs,
+        save_npz as save_npz,
+    )
     from graphagg.nn.training.predictor import Predictor as Predictor, load as load
     from graphagg.nn.training.results import (
         Score as Score,

@@ -55,7 +55,7 @@ class Task:
     @property
     def classes(self) -> bool:
         """Whether labels are one column of classes."""
-        return self.metric in ("accuracy", "weighted-accuracy", "f1")
+        return self.metric in ("accuracy", "f1")
 
 
 def measure(task: Task, networks: Mapping[str, Preset] | None = None) -> tuple[Control, ...]:

@@ -1,9 +1,7 @@
 """Losses and metrics as benchmarks define them.
 
-Benchmarking-GNNs and GraphGPS: ZINC by the mean absolute error; PATTERN and CLUSTER by the mean of
-the classes' recalls, trained with a cross entropy that weights each class by the share of the other
-vertices in the batch. OGB: ROC-AUC and average precision are means over the label columns that
-have both classes, unknown labels left out. LRGB: macro F1, average precision, and the mean
+ZINC by the mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
+that have both classes, unknown labels left out. LRGB: macro F1, average precision, and the mean
 reciprocal rank of `graphagg.nn.training.ranking`.
 """
 
@@ -24,7 +22,7 @@ from graphagg.nn.config.training import Loss
 Measure = Callable[[Tensor, Tensor], Any]
 """A user's loss or metric: predictions `[n, C]` and labels to a scalar."""
 
-RowMetric = Literal["mae", "accuracy", "weighted-accuracy", "roc-auc", "ap", "f1"]
+RowMetric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
 """Metrics of predictions and labels, row by row: all but `mrr`."""
 
 
@@ -37,7 +35,7 @@ def compute_loss(
     `[n]` or `[n, C]` numbers. `replacement` is the user's loss; `InvalidParameter` if it returns no
     scalar tensor with a gradient.
     """
-    of_classes = objective in ("cross-entropy", "weighted-cross-entropy")
+    of_classes = objective == "cross-entropy"
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
     there = known(objective, labels)
     if not bool(there.any()):
@@ -55,7 +53,7 @@ def compute_loss(
             )
         return loss.view(())
     if of_classes:
-        return _cross_entropy(predicted, labels.long(), objective == "weighted-cross-entropy")
+        return functional.cross_entropy(predicted, labels.long())
     values = labels.to(predicted.dtype)
     if objective == "binary":
         return functional.binary_cross_entropy_with_logits(predicted, values)
@@ -68,19 +66,6 @@ def known(objective: Loss, labels: Tensor) -> Tensor:
     if objective in ("l1", "mse") and labels.dtype.is_floating_point:
         return ~labels.isnan()
     return labels >= 0  # NaN is not
-
-
-def _cross_entropy(predicted: Tensor, classes: Tensor, weighted: bool) -> Tensor:
-    weight = class_weights(classes, predicted.size(1)).to(predicted.dtype) if weighted else None
-    if weight is not None and not bool(weight.any()):
-        weight = None  # a single class has weight 0, and the mean would be undefined
-    return functional.cross_entropy(predicted, classes, weight)
-
-
-def class_weights(classes: Tensor, count: int) -> Tensor:
-    """`(n - n_c) / n` for each class present, 0 for the others: `[count]` float64."""
-    sizes = torch.bincount(classes, minlength=count).to(torch.float64)
-    return (len(classes) - sizes) / max(len(classes), 1) * (sizes > 0)
 
 
 def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
@@ -109,8 +94,6 @@ def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "t
 def _of_classes(metric: RowMetric, predicted: Ints, classes: Ints) -> float:
     if metric == "accuracy":
         return float((predicted == classes).mean())
-    if metric == "weighted-accuracy":
-        return float(np.mean([(predicted[classes == c] == c).mean() for c in np.unique(classes)]))
     from sklearn.metrics import f1_score
 
     return float(f1_score(classes, predicted, average="macro", zero_division=0))

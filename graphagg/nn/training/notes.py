@@ -16,7 +16,7 @@ def notes_on(data: GraphData, shape: Shape, metric: Metric, model: GPSConfig | N
     """Sentences on features that the model reads otherwise than set, and on unusual labels."""
     notes = [] if model is None else _on_features(shape, model)
     labels = torch.cat([graph[data.labels].view(-1) for graph in data.graphs])
-    if metric in ("accuracy", "weighted-accuracy", "f1") and data.level != "edge":
+    if metric in ("accuracy", "f1") and data.level != "edge":
         notes += _on_classes(labels[labels >= 0], shape.outputs)
     if metric == "ap" and shape.outputs > 1 and data.level != "edge":
         if bool((labels.view(-1, shape.outputs).sum(1) == 1).all()):

@@ -69,8 +69,8 @@ def train(
             `GPSConfig`, or a callable that takes the data's `Shape` and returns a module whose
             `forward` takes a `Data` or batch.
         data: an `.npz` file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
-            PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without masks
-            and `split`, random splits 8 : 1 : 1 are drawn.
+            PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without
+            splits, random ones 8 : 1 : 1 are drawn, and a note says so.
         out: folder of the run; see `graphagg.nn.training.folder`.
         training: settings; by default the preset's.
         name: name of the model in the results; by default the preset's name.
@@ -117,7 +117,8 @@ def train(
     """
     options = FitOptions(find_device(device), progress, tuple(loggers), loss, metrics or {})
     plan = _plan(model, training, name)
-    dataset = check_data(with_splits(data, splits, plan.training.random_state))
+    loaded, drawn = with_splits(data, splits, plan.training.random_state)
+    dataset = check_data(loaded)
     if integer("splits", splits, 1) > len(dataset.splits):
         raise InvalidParameter(
             f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
@@ -132,7 +133,7 @@ def train(
         plan = make_plan(race.preset, name=name or AUTO)
     shape = dataset.shape(metric)
     plan.build(shape)  # before anything is written
-    notes = [*(race.reasons if race else ()), *notes_on(dataset, shape, metric, plan.model)]
+    notes = [*drawn, *(race.reasons if race else ()), *notes_on(dataset, shape, metric, plan.model)]
     settings = _settings(plan, dataset, shape, metric, options)
     if race:
         settings["auto"] = race.to_json()

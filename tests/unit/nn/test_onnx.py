@@ -12,7 +12,7 @@ from benchmarks.learning.onnx import REFUSED, difference, parts
 # One part of each kind; all of them take a minute.
 QUICK = (
     "aggregator lcm", "attention exact, two graphs", "attention performer, one graph",
-    "encoding signnet", "model gps of graphs",
+    "encoding lappe-deepset", "model gps of graphs",
 )  # fmt: skip
 
 

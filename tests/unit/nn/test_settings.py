@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -14,14 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidDataset, InvalidParameter, UnreadableFile, WriteFailed
-from graphagg.nn import AttentionConfig, FeatureConfig, GPSConfig, TrainingConfig
+from graphagg.nn import (
+    AttentionConfig,
+    EncodingConfig,
+    FeatureConfig,
+    GPSConfig,
+    GPSLayer,
+    TrainingConfig,
+)
 from graphagg.nn.aggr import aggregation
-from graphagg.nn.attention import attention
 from graphagg.nn.conv import local
-from graphagg.nn.encodings import RWSE, encoder
+from graphagg.nn.encodings import RWSE
 from graphagg.nn.files import read_json, write_json, write_whole
+from graphagg.nn.model.encoding import build_encoder
 from graphagg.nn.presets import preset
-from graphagg.nn.resolver import build, find
+from graphagg.nn.resolver import find
 from graphagg.nn.settings import part_width
 
 
@@ -73,26 +79,13 @@ def test_a_name_of_a_megabyte_is_cut_and_not_matched_for_minutes() -> None:
     assert len(str(error.value)) < 300
 
 
-def _make(width: int, *, depth: int = 1, norm: bool = True) -> tuple[int, int, bool]:
-    return width, depth, norm
-
-
-def test_options_are_those_of_the_function_less_what_is_set() -> None:
-    assert build("a part", _make, 3, depth=2) == (3, 2, True)
-    assert build("a part", partial(_make, norm=False), 3, depth=2) == (3, 2, False)
-    with pytest.raises(InvalidParameter, match=r"^a part has no option 'width'; .* depth, norm$"):
-        build("a part", _make, 3, width=2)
-    with pytest.raises(InvalidParameter, match=r"'norm'; wanted some of depth$"):
-        build("a part", partial(_make, norm=False), 3, norm=True)
-
-
 @pytest.mark.parametrize(
     "call",
     [
         lambda name: aggregation(name, 8),
-        lambda name: attention(name, 8),
+        lambda name: GPSLayer(8, None, AttentionConfig(name)),
         lambda name: local(name, 8),
-        lambda name: encoder(name, 8),
+        lambda name: build_encoder(EncodingConfig(name, 8)),
         preset,
     ],
     ids=["aggr", "attention", "conv", "encodings", "presets"],

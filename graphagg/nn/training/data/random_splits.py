@@ -76,11 +76,19 @@ def check_ratio(ratio: Ratio) -> None:
         )
 
 
-def with_splits(source: Source, count: int, random_state: int) -> GraphData:
-    """The data; graphs in memory without any part are split at random, 8 : 1 : 1."""
-    if isinstance(source, str | os.PathLike | GraphData) or mentions_parts(source):
-        return load_data(source)
-    return random_splits(source, count=max(count, 1), random_state=random_state)
+def with_splits(source: Source, count: int, random_state: int) -> tuple[GraphData, list[str]]:
+    """The data, split at random 8 : 1 : 1 if they have no splits, and a note that says so."""
+    in_memory = not isinstance(source, str | os.PathLike | GraphData)
+    if not in_memory or mentions_parts(source):
+        data = load_data(source)
+        if data.splits or isinstance(source, GraphData):
+            return data, []
+        source = data
+    data = random_splits(source, count=max(count, 1), random_state=random_state)
+    return data, [
+        "the data have no splits: random ones were drawn, 8 : 1 : 1, by the random state "
+        f"{random_state}; `ratio` of random_splits draws others"
+    ]
 
 
 def _labeled(data: GraphData) -> Tensor:

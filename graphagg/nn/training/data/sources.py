@@ -15,7 +15,7 @@ from torch_geometric.data import Data, HeteroData
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.training.data.checks import OF_KINDS, check_tensors
 from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, masked_splits
-from graphagg.nn.training.data.npz import read_graphs, read_npz
+from graphagg.nn.training.data.npz import read_npz, write_npz
 
 Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
@@ -25,7 +25,7 @@ def load_data(source: Source) -> GraphData:
 
     Args:
         source: one of
-            - a `.npz` file (see `graphagg.nn.training.data.npz`);
+            - an `.npz` file (see `graphagg.nn.training.data.npz`); it may have no splits;
             - one `Data` with `train_mask`, `val_mask` and `test_mask`;
             - a list or a PyG `Dataset` of `Data`, each with `split`: 0 train, 1 validation, 2 test;
             - a `GraphData`, which is returned.
@@ -73,14 +73,52 @@ def load_graphs(source: Source) -> list[Data]:
     if isinstance(source, GraphData):
         return list(source.graphs)
     if isinstance(source, str | os.PathLike):
-        return read_graphs(_existing(source))
+        return list(read_npz(_existing(source), labeled=False).graphs)
     graphs = [source] if isinstance(source, Data) else _listed(source)
     check_tensors("the data", graphs)
     return [_plain(graph) for graph in graphs]
 
 
-def mentions_parts(source: Data | Sequence[Data]) -> bool:
-    """Whether any of the graphs has a mask or a `split`; True also without graphs."""
+def save_npz(path: str | os.PathLike[str], data: Source) -> None:
+    """Write graphs, with their labels and splits if any, as one `.npz` file.
+
+    `load_data` and `graphagg train --data` read the same features, edges in their order, labels and
+    splits (real numbers as float32). `graphagg predict` needs no labels.
+
+    Args:
+        path: the file; its name ends in `.npz`.
+        data: a `GraphData`, one `Data`, or a list of `Data` with the same attributes.
+
+    Raises:
+        InvalidDataset: another suffix, no graph, or graphs that differ in what they have.
+        WriteFailed: the file cannot be written.
+
+    Examples:
+        >>> import tempfile, torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn import save_npz
+        >>> from graphagg.nn.training import load_graphs
+        >>> graph = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_npz(f"{folder}/graphs.npz", [graph, graph])
+        ...     len(load_graphs(f"{folder}/graphs.npz"))
+        2
+    """
+    target = Path(path)
+    if target.suffix != ".npz":
+        raise InvalidDataset(f"{target}: wanted a file name that ends in .npz")
+    if mentions_parts(data):
+        data = load_data(data)
+    elif not isinstance(data, GraphData):
+        data = GraphData(target.name, "graph", load_graphs(data), ())
+    check_tensors(target.name, data.graphs)
+    write_npz(target, data)
+
+
+def mentions_parts(source: Source) -> bool:
+    """Whether any of some graphs has a mask or a `split`; True also without graphs."""
+    if isinstance(source, str | os.PathLike | GraphData):
+        return False
     graphs = [source] if isinstance(source, Data) else _listed(source)
     names = ("split", *(f"{subset}_mask" for subset in PARTS))
     return not graphs or any(

@@ -79,10 +79,6 @@ def test_widths_that_differ_without_a_projection() -> None:
 def test_names_and_options() -> None:
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         aggregation(nn.Linear(4, 4), 4)
-    with pytest.raises(
-        InvalidParameter, match="'lcm' has no option 'depth'; wanted some of project"
-    ):
-        aggregation("lcm", 4, depth=3)
     with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gru"):
         LCMAggregation(4, 4, operator="lstm")
 
@@ -90,7 +86,7 @@ def test_names_and_options() -> None:
 def test_names_resolve_and_modules_pass_through() -> None:
     module = LCMAggregation(4, 4)
     assert aggregation(module, 4) is module
-    assert isinstance(aggregation("lcm", 4, operator="gru"), LCMAggregation)
+    assert isinstance(aggregation("lcm", 4), LCMAggregation)
     out = aggregation("sum", 4)(X, torch.tensor([0, 0, 1]))
     assert out.tolist() == [[2.0] * 4, [1.0] * 4]
 

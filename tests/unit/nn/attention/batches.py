@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphagg.nn.attention import GraphAttention, attention
+from graphagg.nn.attention import ATTENTIONS, GraphAttention
 
 CHANNELS, HEADS = 8, 2
 
@@ -44,7 +44,7 @@ def batches(largest: int = 16) -> st.SearchStrategy[Ragged]:
 def built(name: str, weights: int = 0, **options: object) -> GraphAttention:
     """The named attention in float64 and eval mode, no parameter at a special value."""
     torch.manual_seed(weights)
-    module = attention(name, CHANNELS, HEADS, **options).double()
+    module = ATTENTIONS[name](CHANNELS, HEADS, **options).double()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter += 0.3 * torch.randn_like(parameter)

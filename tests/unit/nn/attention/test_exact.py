@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graphagg.nn.attention import ExactAttention, buckets
-from graphagg.nn.attention.buckets import SMALL, STEP, Buckets, bucketed_softmax
+from graphagg.nn.attention.buckets import SMALL, STEP, Buckets, softmax_attention
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
 
@@ -112,5 +112,6 @@ def test_nan_reaches_its_own_graph_and_no_other(row: int) -> None:
     segments = Segments.from_ptr(graphs.ptr, 9)
     made = Buckets.from_graphs(segments)
     values = made.sort(torch.where(torch.arange(9)[:, None] == row, math.nan, graphs.x))
-    out = made.restore(bucketed_softmax(*module.project(values), made).flatten(1))
+    attend = softmax_attention(0.0, made.padded)
+    out = made.restore(made.apply(attend, *module.project(values)).flatten(1))
     assert out.isnan().any(1).tolist() == [True] * 4 + [False] * 5

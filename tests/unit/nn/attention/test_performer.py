@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graphagg.nn.attention import GraphAttention, attention
+from graphagg.nn.attention import ExactAttention, GraphAttention, PerformerAttention
 from graphagg.nn.attention.performer import kernel_mean, orthogonal_vectors
-from graphagg.nn.attention.tiles import WASTE, Tiles
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
 
@@ -53,8 +51,8 @@ def test_it_is_the_full_kernel_matrix_of_each_graph(graphs: Ragged) -> None:
 def favor_error(features: int, seed: int) -> float:
     """Mean distance of FAVOR+ with so many features to softmax attention of the same weights."""
     torch.manual_seed(0)
-    exact, graphs = attention("exact", CHANNELS, HEADS).double(), ragged([30, 11, 1, 50], 7)
-    module = attention("performer", CHANNELS, HEADS, features=features, seed=seed).double()
+    exact, graphs = ExactAttention(CHANNELS, HEADS).double(), ragged([30, 11, 1, 50], 7)
+    module = PerformerAttention(CHANNELS, HEADS, features=features, seed=seed).double()
     module.load_state_dict(exact.state_dict(), strict=False)
     with torch.no_grad():
         gap = module(graphs.x, ptr=graphs.ptr) - exact(graphs.x, ptr=graphs.ptr)
@@ -149,22 +147,14 @@ def test_far_out_features_stay_finite() -> None:
 
 @given(st.lists(st.integers(0, 150), min_size=1, max_size=7).filter(any))
 @settings(max_examples=30, deadline=None)
-def test_tiles_sum_each_graph_and_waste_little(sizes: list[int]) -> None:
+def test_means_are_those_of_each_graph_alone(sizes: list[int]) -> None:
     graphs = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
-    tiles = Tiles.from_graphs(graphs)
-    assert tiles.owner.numel() * tiles.side <= (1 + WASTE) * graphs.rows
     generator = torch.Generator().manual_seed(sum(sizes))
-    left = torch.randn(graphs.rows, 2, 3, generator=generator, dtype=torch.float64)
-    right = torch.randn(graphs.rows, 2, 4, generator=generator, dtype=torch.float64)
-    assert torch.equal(tiles.gather(tiles.spread(left)), left)
-    wanted = torch.stack(
-        [
-            torch.einsum("nhm,nhd->hmd", a, b)
-            for a, b in zip(left.split(sizes), right.split(sizes), strict=True)
-        ]
-    )
-    sums = tiles.outer(left, right)
-    torch.testing.assert_close(sums, wanted, **TOLERANCE)
-    rows = torch.einsum("nhm,nhmd->nhd", left, sums[graphs.index])
-    torch.testing.assert_close(tiles.apply(left, sums), rows, **TOLERANCE)
-    assert math.prod(sums.shape) == len(sizes) * 24
+    left, right = torch.rand(2, graphs.rows, 2, 3, generator=generator, dtype=torch.float64)
+    values = torch.randn(graphs.rows, 2, 4, generator=generator, dtype=torch.float64)
+    wanted = []
+    for q, k, v in zip(*(part.split(sizes) for part in (left, right, values)), strict=True):
+        weights = torch.einsum("nhm,khm->hnk", q, k)
+        wanted.append(torch.einsum("hnk,khd->nhd", weights / weights.sum(2, keepdim=True), v))
+    found = kernel_mean(left, right, values, graphs)
+    torch.testing.assert_close(found, torch.cat(wanted), **TOLERANCE)

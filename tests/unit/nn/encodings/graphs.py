@@ -71,21 +71,9 @@ def undirected(data: Data) -> np.ndarray:
     return matrix
 
 
-def labels(matrix: np.ndarray) -> np.ndarray:
-    """The component of each vertex."""
-    found = np.full(len(matrix), -1)
-    for at, members in enumerate(nx.connected_components(nx.from_numpy_array(matrix))):
-        found[list(members)] = at
-    return found
-
-
-def laplacian(matrix: np.ndarray, kind: str) -> np.ndarray:
-    """D - W ("none") or the symmetric normalized one, 0 where a vertex has no neighbor."""
-    degrees = matrix.sum(1)
-    if kind == "none":
-        return np.diag(degrees) - matrix
-    root = np.divide(1, np.sqrt(degrees), out=np.zeros_like(degrees), where=degrees > 0)
-    return np.diag((degrees > 0).astype(float)) - root[:, None] * matrix * root
+def laplacian(matrix: np.ndarray) -> np.ndarray:
+    """D - W."""
+    return np.diag(matrix.sum(1)) - matrix
 
 
 def permuted(data: Data, order: np.ndarray) -> Data:

@@ -8,14 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.encodings import (
-    ENCODERS,
-    RWSE,
-    LapPE,
-    VertexEncoder,
-    encoder,
-)
+from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.nn import EncodingConfig
+from graphagg.nn.encodings import RWSE, DeepSetEncoder, LapPE, LinearEncoder, VertexEncoder
+from graphagg.nn.model.encoding import ENCODINGS, build_encoder
 from tests.unit.nn.conv.test_formulas import randomized
 from tests.unit.nn.encodings.graphs import graphs, random_graph
 
@@ -34,12 +30,10 @@ def encoded(data: Data) -> Data:
 
 
 def make(name: str) -> VertexEncoder:
-    if name.startswith("signnet"):
-        return encoder(name, 8, k=K, layers=3, hidden=6)
-    return encoder(name, 8, **({"k": K} if name.startswith("lappe") else {}))
+    return build_encoder(EncodingConfig(name, 8, K if name.startswith("lappe") else 20))
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", ENCODINGS)
 def test_a_graph_alone_is_encoded_as_in_any_batch(name: str) -> None:
     module = randomized(make(name))
 
@@ -62,43 +56,13 @@ def test_a_graph_alone_is_encoded_as_in_any_batch(name: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("training", [False, True])
-def test_signnet_is_blind_to_signs(training: bool) -> None:
-    module = randomized(make("signnet")).train(training)
-
-    @settings(max_examples=15, deadline=None)
-    @given(graphs(weighted=False), st.integers(0, 2**K - 1))
-    def check(data: Data, bits: int) -> None:
-        data = encoded(data)
-        signs = torch.tensor([1.0 if bits >> i & 1 else -1.0 for i in range(K)], dtype=F64)
-        turned = data.clone()
-        turned.lap_vectors = data.lap_vectors * signs
-        assert torch.allclose(module(turned), module(data), rtol=0, atol=1e-9)
-
-    check()
-
-
-def test_signnet_sees_the_vectors() -> None:
-    data = encoded(random_graph(9, 16, 1))
-    module, changed = randomized(make("signnet")), data.clone()
-    changed.lap_vectors = data.lap_vectors.abs()
-    assert not torch.allclose(module(changed), module(data), atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ENCODERS)
-def test_columns_that_a_small_graph_lacks_are_not_read(name: str) -> None:
-    if not name.startswith(("lappe", "signnet")):
-        pytest.skip("reads no eigenvectors")
-    module = randomized(make(name))
+def test_columns_that_a_small_graph_lacks_are_not_read() -> None:
+    module = randomized(make("lappe-deepset"))
     data = encoded(random_graph(3, 6, 0))
     assert 0 < data.lap_mask[0].sum() < K
     garbage = data.clone()
     garbage.lap_vectors = torch.where(data.lap_mask, data.lap_vectors, 7.0)
     garbage.lap_values = torch.where(data.lap_mask, data.lap_values, -3.0)
-    if name.startswith("signnet"):
-        # In training too: they stay out of the statistics of batch norm.
-        module.train()
-    module.flip = False
     assert torch.allclose(module(garbage), module(data), rtol=0, atol=1e-9)
 
 
@@ -123,7 +87,7 @@ def test_sets_do_not_see_the_order_of_the_pairs() -> None:
     assert torch.allclose(module(shuffled), module(data), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", ENCODINGS)
 @pytest.mark.parametrize("vertices", [0, 1, 2])
 def test_the_smallest_batches_train(name: str, vertices: int) -> None:
     module = make(name).double().train()
@@ -139,13 +103,10 @@ def test_the_smallest_batches_train(name: str, vertices: int) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: encoder("rswe", 8), r"did you mean 'rwse'.*wanted one of lappe-deepset"),
-        (lambda: encoder("rwse", 0), "dim is 0, wanted an integer of at least 1"),
-        (lambda: encoder("rwse", 8, k=3), "no option 'k'; wanted some of width"),
-        (lambda: encoder("lappe-deepset", 8, layers=0), "layers is 0"),
-        (lambda: encoder("lappe-deepset", 8, k=0), "k is 0"),
-        (lambda: encoder("signnet", 8, k=0), "k is 0"),
-        (lambda: encoder("rwse", 8, width=0), "width is 0"),
+        (lambda: make("rswe"), r"did you mean 'rwse'.*wanted one of lappe-deepset"),
+        (lambda: LinearEncoder(0), "dim is 0, wanted an integer of at least 1"),
+        (lambda: LinearEncoder(8, 0), "width is 0"),
+        (lambda: DeepSetEncoder(8, 0), "k is 0"),
     ],
 )
 def test_what_cannot_be_built(build, message: str) -> None:
@@ -155,21 +116,17 @@ def test_what_cannot_be_built(build, message: str) -> None:
 
 def test_encodings_that_are_missing_or_of_another_width() -> None:
     plain = random_graph(5, 8, 0)
-    for name in ENCODERS:
+    for name in ENCODINGS:
         with pytest.raises(InvalidFeatures, match="apply the transform that writes it first"):
             make(name)(plain)
     with pytest.raises(InvalidFeatures, match=r"rwse is \(5, 6\); wanted \[N, 20\]"):
         make("rwse")(RWSE(6)(plain))
-    assert encoder("rwse", 8, width=6)(RWSE(6)(plain)).shape == (5, 8)
+    assert LinearEncoder(8, 6)(RWSE(6)(plain)).shape == (5, 8)
     with pytest.raises(InvalidFeatures, match=r"lap_vectors is \(5, 6\)"):
-        make("signnet")(LapPE(6)(plain))
-    broken = LapPE(K)(plain)
-    broken.edge_index = torch.tensor([[9], [0]])
-    with pytest.raises(InvalidBatch, match="the vertex 9"):
-        make("signnet")(broken)
+        make("lappe-deepset").eval()(LapPE(6)(plain))
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", ENCODINGS)
 def test_encodings_of_other_vertices_or_not_finite(name: str) -> None:
     data, module = encoded(random_graph(5, 8, 0)), make(name).double()
     attribute = module.needs[0]

@@ -28,7 +28,7 @@ NODES, EDGES = FeatureConfig(vocabulary=(5, 3), width=2), FeatureConfig(vocabula
 RWSE, LAPPE = EncodingConfig("rwse", 4, size=5), EncodingConfig("lappe-deepset", 4, size=4)
 COMBINATIONS = [
     ("gatedgcn", "exact", (RWSE, LAPPE)),
-    ("gine", "performer", (EncodingConfig("signnet", 4, size=4),)),
+    ("gine", "performer", (EncodingConfig("lappe-deepset", 4, size=4),)),
     ("gatedgcn", "none", (LAPPE, RWSE)),
     *(("gcn", attention, (RWSE,)) for attention in ("exact", "performer", "none")),
     *((local, "exact", (LAPPE,)) for local in ("gine", "none")),

@@ -65,9 +65,15 @@ PAIRS = {
         ({"y": np.array(["a"] * 6)}, r"y is \(6,\) of <U1; wanted numbers"),
         ({"y": np.array(1)}, r"y is \(\) of int64; wanted numbers"),
         ({"y": np.ones((6, 0))}, r"y is \(6, 0\) of float64; wanted numbers"),
-        (PAIRS | {"pair_ptr": np.array([0, 20, 24])}, "3 offsets in pair_ptr, 25 in node_ptr"),
+        (
+            PAIRS | {"pair_ptr": np.array([0, 20, 24])},
+            "pair_ptr must not decrease, .* in 25 integers",
+        ),
         (PAIRS | {"pair_ptr": np.arange(25) // 2}, "pair_ptr must not decrease, from 0 to 24"),
-        (PAIRS | {"edge_label": np.ones(23)}, "edge_label has 23 rows, edge_label_index 24 pairs"),
+        (
+            PAIRS | {"edge_label": np.ones(23)},
+            "pair_ptr must not decrease, from 0 to 23, the rows of edge_label,",
+        ),
         (
             PAIRS | {"edge_label_index": np.zeros((2, 9), int)},
             "pair_ptr must not decrease, from 0 to 9",
@@ -76,11 +82,14 @@ PAIRS = {
             PAIRS | {"edge_label_index": np.zeros((24, 2), int)},
             r"edge_label_index is \(24, 2\) of",
         ),
-        (PAIRS | {"edge_ptr": np.array([0, 216])}, "2 offsets in edge_ptr, 25 in node_ptr"),
-        ({"edge_attr": np.ones(5)}, "edge_attr has 5 rows, edge_index 216 pairs; wanted one each"),
+        (PAIRS | {"edge_ptr": np.array([0, 216])}, "edge_ptr must not decrease, .* in 25 integers"),
+        (
+            {"edge_attr": np.ones(5)},
+            "edge_ptr must not decrease, from 0 to 5, the rows of edge_attr",
+        ),
         ({"x": None}, r"no array x; found .*node_ptr"),
         ({"y": None}, "no array y"),
-        ({"train": None}, "no split; wanted arrays train, val and test"),
+        ({"train": None}, "train is not there; wanted train, val and test, .* or none of them"),
         ({"y": np.zeros(7)}, r"7 labels in y; wanted 24, one per graph"),
         ({"val": np.zeros(0, np.int64)}, "val of split 0 is empty"),
         ({"val": np.array([99])}, "holds 99 to 99; wanted 0 to 23"),
@@ -88,8 +97,8 @@ PAIRS = {
         ({"node_ptr": np.arange(25)}, "node_ptr must not decrease, from 0 to 108"),
         ({"edge_ptr": np.zeros(3)}, "edge_ptr must not decrease"),
         ({"y": np.full(24, math.nan)}, "12 without a label"),
-        ({"train": np.array([0.5, 1.5])}, r"train is \(2,\) of float64; wanted integers"),
-        ({"train": np.arange(24) % 3 == 0}, r"train is \(24,\) of bool; wanted integers"),
+        ({"train": np.array([0.5, 1.5])}, r"train is \(2,\) of float64; wanted .*integers"),
+        ({"train": np.arange(24) % 3 == 0}, r"train is \(24,\) of bool; wanted .*integers"),
         ({"train": np.array([0, -7])}, "train holds -7; wanted numbers from 0, or -1 as padding"),
         ({"train": np.zeros((3, 2), int)}, "train, val and test hold 3, 1 and 1 splits"),
     ],
@@ -106,23 +115,19 @@ def test_members_that_are_no_arrays_are_left_out(tmp_path: Path) -> None:
         archive.writestr("README.txt", "made by hand")
         archive.writestr("folds.txt", "0 1 2")
     assert len(check_data(load_data(path)).splits) == 1
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("fold5.npy", "0 1 2")
-    with pytest.raises(UnreadableFile, match=r"rings.npz: its member fold5.npy is no array"):
-        load_data(path)
 
 
 @pytest.mark.parametrize("text", ["", "x", "PK", "PK\3\4 not a zip archive", "1,2,3\n4,5,6\n"])
 def test_a_file_of_text_gets_no_advice_about_pickles(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.npz").write_text(text)
-    with pytest.raises(UnreadableFile, match=r"data.npz: .*numpy.savez") as caught:
+    with pytest.raises(UnreadableFile, match=r"data.npz cannot be read .*numpy.savez") as caught:
         load_data(tmp_path / "data.npz")
     assert "allow_pickle" not in str(caught.value) and "pickled" not in str(caught.value)
 
 
 def test_an_array_of_objects_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", y=np.arange(3), x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(UnreadableFile, match=r"data.npz: its array x holds Python objects") as got:
+    with pytest.raises(UnreadableFile, match=r"data.npz: array x .*holds Python objects") as got:
         load_data(tmp_path / "data.npz")
     assert "allow_pickle" not in str(got.value)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.nn import save_npz
+from graphagg.nn import read_preset, save_npz, train
+from graphagg.nn.presets import override
 from tests.unit.commands import GRAPHAGG, Answer
 from tests.unit.nn.training.toys import many, write_npz
 
@@ -127,7 +128,11 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
 def test_random_splits(tmp_path: Path, recipe: Path, call: Callable[..., Answer]) -> None:
     save_npz(tmp_path / "bare.npz", list(many().graphs))  # without splits
     common = ("train", recipe, "--data", tmp_path / "bare.npz", "--device", "cpu", "--epochs", 1)
-    assert "no split" in call(*common, "--out", tmp_path / "none").error
+    found = call(*common, "--out", tmp_path / "none", "--json").json
+    model = override(read_preset(recipe), ["training.epochs=1"])
+    by_hand = train(model, many().graphs, tmp_path / "list", device="cpu")
+    assert found["notes"] == list(by_hand.notes) and "random ones were drawn" in found["notes"][0]
+    assert found["test"]["mean"] == by_hand.test.mean
     ratio = ("--split-ratio", 0.5, 0.25, 0.25, "--splits", 2)
     found = call(*common, "--out", tmp_path / "run", *ratio, "--json").json
     assert [split["split"] for split in found["splits"]] == ["0", "1"]

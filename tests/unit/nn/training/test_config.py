@@ -66,7 +66,7 @@ def test_a_value_outside_is_named_with_what_was_wanted(key: str, value: Any) -> 
 @pytest.mark.parametrize("metric", get_args(Metric))
 def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric) -> None:
     """Those that fit give a number for labels of the metric; with them goes `auto`."""
-    of_classes = metric in ("accuracy", "weighted-accuracy", "f1")
+    of_classes = metric in ("accuracy", "f1")
     wanted = torch.tensor([1, 0, 2]) if of_classes else torch.tensor([[1.0, 0.0, 1.0]] * 3)
     fitting = [name for name in LOSSES[1:] if ("entropy" in name) == of_classes]
     fitting = [name for name in fitting if (metric, name) != ("mae", "binary")]
@@ -156,8 +156,8 @@ def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -
     assert (real.nodes.width, real.edges.width) == (5, 2)
     bare = fit_config(zinc, Shape("graph", 5, (), 0, (), 1))
     assert not bare.edges.used
-    csl = preset("csl").model
-    assert fit_config(csl, Shape("graph", 0, (1,), 0, (), 10)) == csl  # constant features stay
+    constant = replace(zinc, nodes=FeatureConfig(constant=True), edges=FeatureConfig(constant=True))
+    assert fit_config(constant, Shape("graph", 0, (1,), 0, (), 1)) == constant
     with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
         fit_config(zinc, replace(GRAPHS, level="node"))
     with pytest.raises(InvalidDataset, match=r"'dot' gives one number per pair, but there are 2 c"):

@@ -9,11 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
-from torch.nn import functional
 
 from graphagg.errors import InvalidDataset
 from graphagg.nn.config.training import LOSSES, Loss
-from graphagg.nn.training.metrics import class_weights, compute_loss, score
+from graphagg.nn.training.metrics import compute_loss, score
 
 seeds = st.integers(0, 10_000)
 
@@ -30,26 +29,8 @@ def test_accuracies_and_f1_are_scikit_learns(seed: int) -> None:
     logits, wanted = drawn(seed)
     found = logits.argmax(1)
     assert score("accuracy", logits, wanted) == pytest.approx(sk.accuracy_score(wanted, found))
-    recalls = [(found[wanted == c] == c).double().mean().item() for c in wanted.unique()]
-    assert score("weighted-accuracy", logits, wanted) == pytest.approx(np.mean(recalls))
     f1 = sk.f1_score(wanted, found, average="macro", zero_division=0)
     assert score("f1", logits, wanted) == pytest.approx(f1)
-
-
-@settings(deadline=None, max_examples=30)
-@given(seeds)
-def test_weighted_cross_entropy_is_the_benchmarks(seed: int) -> None:
-    """Benchmarking-GNNs: weight (n - n_c) / n of each class that is present."""
-    logits, wanted = drawn(seed)
-    n = len(wanted)
-    weights = [(n - int((wanted == c).sum())) / n if (wanted == c).any() else 0 for c in range(4)]
-    assert class_weights(wanted, 4).tolist() == pytest.approx(weights)
-    terms = [-functional.log_softmax(row, 0)[c] for row, c in zip(logits, wanted, strict=True)]
-    mean = sum(t * weights[c] for t, c in zip(terms, wanted, strict=True)) / sum(
-        weights[c] for c in wanted
-    )
-    got = compute_loss("weighted-cross-entropy", logits, wanted)
-    assert got.item() == pytest.approx(float(mean))
 
 
 @settings(deadline=None, max_examples=30)
@@ -121,16 +102,8 @@ def test_nothing_known_is_a_loss_and_a_gradient_of_zero(objective: Loss, answer:
     assert predicted.grad is not None and torch.equal(predicted.grad, torch.zeros(2, 3))
 
 
-def test_a_batch_of_one_class_has_the_loss_without_weights() -> None:
-    logits, _ = drawn(3)
-    wanted = torch.full((len(logits),), 2)
-    assert not class_weights(wanted, 4).any()
-    got = compute_loss("weighted-cross-entropy", logits, wanted)
-    assert got.item() == pytest.approx(functional.cross_entropy(logits, wanted).item())
-
-
 @settings(deadline=None, max_examples=30)
-@given(seeds, st.sampled_from(["mae", "accuracy", "weighted-accuracy", "f1"]))
+@given(seeds, st.sampled_from(["mae", "accuracy", "f1"]))
 def test_unknown_labels_do_not_count_in_a_score(seed: int, metric: Any) -> None:
     logits, classes = drawn(seed)
     unknown = torch.rand(len(logits), generator=torch.Generator().manual_seed(seed)) < 0.5
@@ -151,7 +124,7 @@ def test_unknown_labels_do_not_count_in_a_score(seed: int, metric: Any) -> None:
         ("ap", torch.full((4, 2), math.nan), r"'ap' is .*0 ones and 0 zeros"),
         ("mae", torch.full((4, 2), math.nan), r"'mae' is .*none of 8 labels is known.*wanted"),
         ("accuracy", torch.full((4,), -1), r"'accuracy' is .*none of 4 labels is known"),
-        ("weighted-accuracy", torch.full((4,), -1), r"'weighted-accuracy' is .*none of 4 labels"),
+        ("f1", torch.full((4,), -1), r"'f1' is .*none of 4 labels"),
         ("f1", torch.full((4,), -1), r"'f1' is not defined on the test part: none of 4 labels"),
     ],
 )

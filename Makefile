@@ -159,4 +159,4 @@ browser:
 	fi
 
 clean:
-	rm -rf $(VENV) build dist indices/*/build
+	rm -rf $(VENV) build dist

@@ -62,10 +62,6 @@ class InvalidParameter(GraphAggError):
     """A parameter lies outside the allowed values."""
 
 
-class InvalidRecipe(GraphAggError):
-    """An index recipe (TOML) does not fit its model."""
-
-
 class UnreadableFile(GraphAggError):
     """An input file is missing, broken or of an unknown kind."""
 

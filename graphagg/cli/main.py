@@ -22,7 +22,6 @@ _GROUPS = {
 _COMMANDS = {
     "demo": ("demo", "warm"),
     "rag.dedup": ("dedup",),
-    "builds.recipe": ("build",),
     "train": ("train",),
     "predict": ("predict",),
     "serving.mcp": ("mcp",),

@@ -11,9 +11,8 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import JobFailed
-from graphagg.store.work import FolderStorage
+from graphagg.store.work import RUNS, FolderStorage
 
-_RUNS = ".runs"
 _BLOCK = re.compile(r"\.[0-9]{6,}\..+\.npy")
 
 
@@ -21,17 +20,18 @@ class Blocks:
     """Arrays by stage, number of the block and name, each a `.npy` file or object.
 
     If a driver is killed, its tasks may still run when the job is submitted again. So each task
-    checks for a newer run before it writes a block, and fails if there is one.
+    checks for a newer run before it writes a block, and fails if there is one; so does the driver
+    before it notes a result.
     """
 
     def __init__(self, storage: FolderStorage) -> None:
         self.storage = storage
-        self._run = 0
+        self.run = 0
 
     def begin(self) -> None:
         """Start a run; tasks of earlier runs fail when they write."""
-        self._run = max(self._newest_run() + 1, time.time_ns())
-        self.storage.write({f"{_RUNS}/{self._run}": b""})
+        self.run = max(self._newest_run() + 1, time.time_ns())
+        self.storage.write({f"{RUNS}/{self.run}": b""})
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block, each atomically; `JobFailed` if a newer run has begun."""
@@ -41,12 +41,12 @@ class Blocks:
         self.storage.write(files, self.check_run)
 
     def check_run(self) -> None:
-        """Raise `JobFailed` if a newer run has begun."""
-        if self._newest_run() > self._run:
+        """Raise `JobFailed` if a newer run has begun, or has removed the folder."""
+        if self._newest_run() != self.run:
             raise JobFailed(f"{self.storage}: the job was submitted again; this run is over")
 
     def _newest_run(self) -> int:
-        return max(map(int, self.storage.names(_RUNS)), default=0)
+        return max(map(int, self.storage.names(RUNS)), default=0)
 
     def load(self, stage: str, block: int, name: str) -> Array:
         """Read an array of a block."""

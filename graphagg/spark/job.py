@@ -42,9 +42,8 @@ class SparkJob(WorkFolder):
     Its folder, shared by executors and driver, or an address of a store, contains:
 
         job.json             identity of the job
-        lease                which process runs it, see `graphagg.spark.storage`
-        <name>.json          notes: small results
-        phases/<name>/       Parquet, which Spark writes and reads
+        <name>.json          notes: small results; of a phase, its folder
+        phases/<name>-<run>/ Parquet, which Spark writes and reads
         blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreArrays`
         version-<run>/       the arrays of the new version
 
@@ -80,9 +79,20 @@ class SparkJob(WorkFolder):
         return {"storage": self.storage, "arrays": self.arrays}
 
     def claim(self, job: dict[str, Any], *, force: bool = False, resume: bool = True) -> None:
-        """Begin the job or continue it; tasks of earlier runs may write no more."""
+        """Begin the job or continue it; earlier runs and their tasks may write no more."""
+        if isinstance(self.storage, StoreStorage):
+            self.blocks.begin()  # before anything is removed
         super().claim(job, force=force, resume=resume)
         self.blocks.begin()
+
+    def check_run(self) -> None:
+        """Raise `JobFailed` if another run of the job has begun."""
+        self.blocks.check_run()
+
+    def remove(self) -> None:
+        """Remove the folder, unless another run of the job has begun."""
+        self.check_run()
+        super().remove()
 
     def version(self, publication: Publication) -> FileArrays:
         """The arrays of a new version, which `gather` brings to the publication's folder.
@@ -110,13 +120,14 @@ class SparkJob(WorkFolder):
 
     def phase(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The rows of a phase: read if it finished before, else computed and written."""
-        path = self.storage.spark_path(f"phases/{name}")
+
+        def write() -> str:
+            folder = f"phases/{name}-{self.blocks.run}"
+            make().write.mode("overwrite").parquet(self.storage.spark_path(folder))
+            return folder
+
         with self._shown(name):
-            if not self.storage.has(f"phases/{name}/_SUCCESS"):
-                make().write.mode("overwrite").parquet(path)
-                self.storage.check_lock()
-                self._progress(name, 1, 1)
-            return self.spark.read.parquet(path)
+            return self.spark.read.parquet(self.storage.spark_path(self.stage(name, write)))
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """A small result; Spark's page names the jobs that compute it by its stage."""
@@ -135,8 +146,8 @@ class SparkJob(WorkFolder):
 
 def finished(location: Path | Address, stages: Sequence[str]) -> list[str]:
     """The stages that the job at a location has finished, of `stages`."""
-    has = storage_at(location).has
-    return [name for name in stages if has(f"phases/{name}/_SUCCESS") or has(f"{name}.json")]
+    storage = storage_at(location)
+    return [name for name in stages if storage.has(f"{name}.json")]
 
 
 def check_shared(spark: SparkSession, folder: Path) -> None:

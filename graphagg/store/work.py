@@ -23,6 +23,8 @@ from graphagg.store.remote.cache import build_folder
 
 _LOCK = ".lock"
 _JOB = "job.json"
+RUNS = ".runs"
+"""Folder whose files are named by the runs of a job."""
 
 
 class FolderStorage:
@@ -104,9 +106,6 @@ class FolderStorage:
             busy = f"{self}: another process runs this job; wait for it, or stop it"
             self._lock = hold(self.folder / _LOCK, ArtifactBusy(busy))
 
-    def check_lock(self) -> None:
-        """Raise `JobFailed` if another process took over the lock; impossible here."""
-
     def release(self) -> None:
         """Let another process lock the folder."""
         if self._lock >= 0:
@@ -171,11 +170,11 @@ class WorkFolder:
             raise
 
     def _has_finished(self) -> bool:
-        notes = (name for name in self.storage.names() if name.endswith(".json"))
-        if any(name != _JOB and not name.startswith(".") for name in notes):
-            return True
-        phases = {name.partition("/")[0] for name in self.storage.names("phases")}
-        return any(self.storage.has(f"phases/{name}/_SUCCESS") for name in phases)
+        names = (name for name in self.storage.names() if "/" not in name and name[:1] != ".")
+        return any(name.endswith(".json") and name != _JOB for name in names)
+
+    def check_run(self) -> None:
+        """Raise `JobFailed` if another run has begun, which a locked folder prevents."""
 
     def release(self) -> None:
         """Let another process continue the job."""
@@ -186,7 +185,7 @@ class WorkFolder:
         file = f"{name}.json"
         if not self.storage.has(file):
             value = make()
-            self.storage.check_lock()
+            self.check_run()
             self.storage.write_json(file, value)
         return self.storage.read_json(file)
 

@@ -38,7 +38,7 @@ class Apart:
 
     def put(self, path: Path) -> str:
         """Bring an input to the store; its address."""
-        Store(self.server.at("input")).upload(path, path.name)
+        Store(self.server.at("input")).write(path.name, path)
         return f"s3://{BUCKET}/input/{path.name}"
 
     def submit(self, *job: object, **settings: str) -> Running:
@@ -107,7 +107,7 @@ def test_the_index_is_that_of_one_process(apart: Apart, tmp_path: Path, job: str
 
 @pytest.mark.parametrize("job", CASES)
 def test_a_killed_driver_and_the_same_command_again(apart: Apart, tmp_path: Path, job: str) -> None:
-    """The second run waits until the first one's lease is old, and repeats no finished stage."""
+    """The second run repeats no finished stage."""
     source = CASES[job].write(tmp_path, 3)
     place, out = out_of(apart, f"killed-{job}")
     given = apart.put(source)
@@ -162,7 +162,7 @@ def test_two_jobs_on_one_output(apart: Apart, tmp_path: Path, job: str) -> None:
     given, store = apart.put(source), Store(place.parent)
     alone = {"spark.cores.max": "1", "spark.scheduler.minRegisteredResourcesRatio": "0"}
     first = apart.submit(job, given, out, **alone)
-    first.until(lambda: store.size(f"two-{job}.work/lease") is not None, "the lease")
+    first.until(lambda: store.size(f"two-{job}.work/job.json") is not None, "its folder")
     second = apart.submit(job, given, out, "--force", **alone).wait()
     assert second.code == 1 and "ArtifactBusy" in second.out
     assert first.wait().code == 0

@@ -206,7 +206,7 @@ def test_two_jobs_on_one_output(yarn: Yarn, tmp_path: Path) -> None:
     place = address(f"webhdfs://{yarn.web}/two")
     words, store = ("communities", put(yarn, source), place), Store(place.parent)
     first = submit(yarn, tmp_path, SUBMITTED, *words, mode="client")
-    first.until(lambda: store.size("two.work/lease") is not None, "the lease")
+    first.until(lambda: store.size("two.work/job.json") is not None, "its folder")
     second = submit(yarn, tmp_path, SUBMITTED, *words, "--force", mode="client").wait()
     assert second.code == 1 and "ArtifactBusy" in second.out
     assert first.wait().code == 0

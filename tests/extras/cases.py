@@ -27,7 +27,6 @@ CASES: dict[str, str] = {
     "demo": "demo --out out",
     "warm": "warm",
     "dedup": "dedup {made}/texts --out out.jsonl",
-    "build": "build {made}/recipe.toml",
     "train": "train {made}/small.toml --data {made}/rings.npz --out run --epochs 1 --device cpu",
     "predict": "predict {made}/run --data {made}/rings.npz --out out.csv --device cpu",
     "mcp": "mcp --passages {made}/idx",
@@ -115,7 +114,6 @@ def _write_graphs(folder: Path, edges: np.ndarray) -> None:
     CommunityIndex.build(edges, folder / "comm").close()
     CommunityIndex.build(edges[:20], folder / "comm2").close()
     NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()
-    (folder / "recipe.toml").write_text('kind = "communities"\ninput = "edges.csv"\n')
     (folder / "small.toml").write_text(SMALL)
     write_npz(folder / "rings.npz", many())
     command = CASES["train"].replace("--out run", "--out {made}/run").format(made=folder)

@@ -198,7 +198,7 @@ def test_an_unfinished_job_of_another_frame_is_begun_anew(spark: Any, tmp_path: 
     config = CommunityConfig(permutations=4, bands=2, rows=2)
     with pytest.raises(KeyboardInterrupt):
         CommunityIndex.build(frames[0], tmp_path / "out", config=config, progress=die)
-    assert (tmp_path / "out.work" / "phases" / "edges").exists()
+    assert (tmp_path / "out.work" / "edges.json").exists()
     with pytest.raises(GraphAggError, match="unfinished job with config"):
         CommunityIndex.build(frames[1], tmp_path / "out", config=SMALL)
     with CommunityIndex.build(frames[1], tmp_path / "out", config=config) as index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.errors import JobFailed
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
+from graphagg.spark.job import SparkJob
 from graphagg.spark.storage import store_of
 from graphagg.spark.store_arrays import StoreArrays
 from tests.spark.stores import store_in
@@ -91,3 +94,27 @@ def test_ranges_of_an_array(tmp_path: Path) -> None:
     np.testing.assert_array_equal(array.map("a"), rows)
     array.create("empty", np.int64, (0,))
     assert len(array.map("empty")) == 0 and array.exists("empty") and not array.exists("b")
+
+
+def test_the_later_of_two_runs_wins(spark: Any, tmp_path: Path) -> None:
+    """A run that wakes up late writes and removes nothing, also after the other has ended."""
+    place = store_in(tmp_path / "store") / "x.work"
+    first, second = (SparkJob(spark, place, lambda *_: None) for _ in range(2))
+    first.claim({"source": ["a", 1]})
+    assert first.phase("edges", lambda: spark.range(3)).count() == 3
+    stale = pickle.loads(pickle.dumps(first.blocks))
+    second.claim({"source": ["a", 1]})
+    assert second.phase("edges", lambda: spark.range(9)).count() == 3, "it goes on"
+    for last_word in (second.remove, lambda: None):
+        for late in (
+            lambda: first.phase("pairs", lambda: spark.range(5)),
+            lambda: first.note("read", lambda: 5),
+            lambda: stale.save("cut", 0, rows=np.arange(3)),
+            first.remove,
+        ):
+            with pytest.raises(JobFailed, match="submitted again"):
+                late()
+        assert not second.storage.has("pairs.json") and not second.storage.has("read.json")
+        last_word()
+    second.claim({"source": ["a", 1]}, force=True)
+    assert second.phase("edges", lambda: spark.range(9)).count() == 9, "from the beginning"

@@ -19,8 +19,6 @@ from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer, run
 
 Call = Callable[..., Answer]
-ROOT = Path(__file__).parents[2]
-RECIPE = ROOT / "indices" / "demo-passages" / "recipe.toml"
 
 
 @pytest.fixture
@@ -48,53 +46,6 @@ def test_info_and_verify(call: Call, demo_index: Path) -> None:
     assert manifest == json.loads((demo_index / "manifest.json").read_text())
     assert "42" in call("info", demo_index).out
     assert "intact" in call("verify", demo_index).out
-
-
-def test_recipe_builds_beside_itself(call: Call, tmp_path: Path) -> None:
-    (tmp_path / "texts").mkdir()
-    text = "Marie Curie was born in Warsaw. " * 6
-    (tmp_path / "texts" / "a.txt").write_text(text)
-    chunking = "[chunking]\nmax_words = 18\noverlap_sentences = 0\nmin_words = 2\n"
-    (tmp_path / "recipe.toml").write_text(f'kind = "passages"\ninput = "texts"\n{chunking}')
-    assert call("build", tmp_path / "recipe.toml", "--json").json["passages"] == 2
-    assert "intact" in call("verify", tmp_path / "build").out
-    again = call("build", tmp_path / "recipe.toml")
-    assert again.code == 0 and "unchanged" in again.out
-    assert "2 passages" in again.out and "1 segment," in again.out
-    (tmp_path / "recipe.toml").write_text('kind = "passages"\ninput = "texts"\nchunking = false\n')
-    assert call("build", tmp_path / "recipe.toml", "--json").json["passages"] == 1
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("kind = ", "not readable TOML"),
-        ('kind = "passages"', "key 'input' is None, wanted a path"),
-        ('kind = "passage"\ninput = "x"', "key 'kind'"),
-        ('kind = "passages"\ninput = "x"\nout = "y"', "key 'out'"),
-        ('kind = "passages"\ninput = "x"\n[models]\ndtype = "int4"', "key 'models.dtype'"),
-        ('kind = "passages"\ninput = 5', "key 'input'"),
-        ('kind = "passages"\ninput = "x"\n[chunking]\nmax_words = 0', "max_words is 0"),
-        ('kind = "passages"\ninput = "x"\n[chunking]\nwords = 9', "key 'chunking.words'"),
-        ('kind = "passages"\ninput = "x"\n[chunking]\nmax_words = "9"', "key 'chunking.max_words'"),
-        ('kind = "passages"\ninput = "x"\nchunking = 3', "key 'chunking' is 3, wanted a table"),
-        ('kind = "passages"\ninput = "x"\npassages = "y"', "key 'passages' is unknown"),
-        ('kind = "embedding"\ninput = "x"\n[parameters]\ndim = 0', "dim is 0"),
-        ('kind = "communities"\ninput = "x"\n[parameters]\nkind = "odd"', "'parameters.kind'"),
-        ('kind = "passages"\ninput = "."\n[chunking]\nmax_words = 9', "min_words is 20"),
-        ('kind = "passages"\ninput = "none.jsonl"', "no such file"),
-    ],
-)
-def test_bad_recipes(call: Call, tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "r.toml").write_text(content)
-    assert message in call("build", tmp_path / "r.toml").error
-    assert not (tmp_path / "build").exists()
-
-
-def test_the_bundled_recipe_fits_its_model() -> None:
-    from graphagg.cli.builds.recipe import read_recipe
-
-    assert Path(read_recipe(RECIPE).source).exists()
 
 
 ASK = ("rag", "search", ".", "why?")
@@ -192,7 +143,7 @@ def test_ctrl_c_while_indexing_leaves_the_old_index(
         [sys.executable, "-c", INTERRUPTED, "rag", "index", tmp_path / "c.jsonl", "--out", index],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=ROOT,
+        cwd=Path(__file__).parents[2],
     )
     assert process.stdout is not None and process.stdout.readline() == b"encoding\n"
     assert list(index.glob(".tmp-*"))

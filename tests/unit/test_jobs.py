@@ -98,12 +98,13 @@ def test_the_file_by_the_environment(
 @pytest.mark.parametrize(
     ("content", "messages"),
     [
-        ("[embed]\ndims = 3\npiece = 4\n", ["unknown 'dims', 'piece' in [embed]", "max_piece"]),
+        ("[embed]\ndims = 3\npiece = 4\n", ['"[embed][dims]" from ', "job.toml"]),
+        ("[embed]\nmax_piece_edge = 3\n", ["Did you mean --max-piece-edges?"]),
         ("[embeds]\ndim = 3\n", ["unknown 'embeds'", "communities", "passages"]),
         ("dim = 3\n", ["unknown 'dim'"]),
-        ("embed = 3\n", ["write [embed]"]),
-        ("[embed]\ndim = [3]\n", ["dim in [embed] is [3]"]),
-        ("[embed]\ndim = 3.5\n", ["--dim", "'3.5' is no integer"]),
+        ("embed = 3\n", ["[embed]", "must be a mapping"]),
+        ("[embed]\ndim = [3]\n", ["[embed][dim]", 'convert "[3]"']),
+        ("[embed]\ndim = 3.5\n", ["[embed][dim]", "'3.5' is no integer"]),
         ("[embed\n", ["not readable TOML"]),
         (None, ["No such file"]),
     ],
@@ -141,8 +142,8 @@ def test_a_plan_writes_nothing(
     """It starts no session either."""
     monkeypatch.setattr(running, "session", None)
     out = tmp_path / "out"
-    (out.with_name("out.work") / "phases" / "edges").mkdir(parents=True)
-    (out.with_name("out.work") / "phases" / "edges" / "_SUCCESS").touch()
+    out.with_name("out.work").mkdir()
+    (out.with_name("out.work") / "edges.json").touch()
     before = tree(tmp_path)
     assert start(name, "--edges", edges, "--out", out, "--dry-run") == 0
     shown = capsys.readouterr()

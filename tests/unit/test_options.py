@@ -1,4 +1,4 @@
-"""An option is declared once: command, job, recipe, TOML file and environment take every field."""
+"""An option is declared once: command, job, TOML file and environment take every field."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from cyclopts import App, CycloptsError
 
 from graphagg.cli.builds import jobs
 from graphagg.cli.builds.build import Build, RunOptions
-from graphagg.cli.builds.recipe import BUILDS, read_recipe
+from graphagg.cli.builds.graphs import CommunitiesBuild, EmbeddingBuild
+from graphagg.cli.builds.passages import PassagesBuild
 from graphagg.cli.failures import with_flags
 from graphagg.cli.main import app, main
 from graphagg.cli.options import command, help_of
-from graphagg.errors import InvalidRecipe
 from tests.unit.commands import Answer, invoke
 
+BUILDS = {each.kind: each for each in (PassagesBuild, CommunitiesBuild, EmbeddingBuild)}
 COMMANDS = {
     "passages": ("rag", "index"),
     "communities": ("communities", "build"),
@@ -127,11 +128,8 @@ def test_every_field_is_taken_everywhere(
             for name, value in values.items():
                 patch.setenv(f"GRAPHAGG_{name.upper()}", str(value))
             call(job=job)
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(f'kind = "{kind}"\ninput = "in"\n[{table}]\n' + toml(values))
-    builds = [read_recipe(recipe), *(each for each, _ in built)]
-    assert len(builds) == 7
-    for one in builds:
+    assert len(built) == 6
+    for one, _ in built:
         assert getattr(one, table) == owner(**values)
 
 
@@ -151,13 +149,6 @@ def test_command_and_job_have_the_same_options(kind: str) -> None:
 def is_part(build: type, each: Field[Any]) -> bool:
     hint = get_type_hints(build)[each.name]
     return any(is_dataclass(one) for one in (hint, *get_args(hint)))
-
-
-def test_a_recipe_names_its_table_in_errors(tmp_path: Path) -> None:
-    recipe = tmp_path / "r.toml"
-    recipe.write_text('kind = "communities"\ninput = "x"\n[parameters]\nband = 3\n')
-    with pytest.raises(InvalidRecipe, match=r"key 'parameters.band' is unknown, wanted"):
-        read_recipe(recipe)
 
 
 # --- the mechanism -------------------------------------------------------------------------------

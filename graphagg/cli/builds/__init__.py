@@ -1,1 +1,1 @@
-"""Builds of indices: one description each, for a command, a Spark job and a recipe alike."""
+"""Builds of indices: one description each, for a command and a Spark job."""

@@ -75,7 +75,7 @@ class Job(ABC):
 
 
 class Build(Job):
-    """An index to build; its fields are the options of a command, a job and a recipe.
+    """An index to build; its fields are the options of a command and a job.
 
     Attributes:
         kind: kind of the index.

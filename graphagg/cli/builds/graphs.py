@@ -25,7 +25,7 @@ from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
 
 BUNDLED = "bundled:"
-"""A recipe's input that begins so is a graph that comes with networkx, by its name."""
+"""An input that begins so is a graph that comes with networkx, by its name."""
 _LEVEL = ("pieces", "cut", "edge_balance", "vertex_balance")
 
 

@@ -84,10 +84,12 @@ class NetworkOptions:
         cors_origins: a site whose pages may send requests; repeat it. None: none.
     """
 
-    allowed_hosts: Annotated[list[str] | None, Parameter("--allowed-host")] = None
-    proxies: Annotated[list[str] | None, Parameter("--proxy")] = None
+    allowed_hosts: Annotated[list[str] | None, Parameter(("--allowed-host", "--allowed-hosts"))] = (
+        None
+    )
+    proxies: Annotated[list[str] | None, Parameter(("--proxy", "--proxies"))] = None
     root_path: str = ""
-    cors_origins: Annotated[list[str] | None, Parameter("--cors-origin")] = None
+    cors_origins: Annotated[list[str] | None, Parameter(("--cors-origin", "--cors-origins"))] = None
 
     def access(self, host: str, token_file: Path | None) -> Access:
         """The access policy; reads the tokens."""

@@ -66,11 +66,3 @@ def test_choices_are_refused_with_what_there_is(files, call, option):
     error = call("embed", "build", files / "edges.txt", "--out", files / "b", option, "odd").error
     assert f'Invalid value "odd" for {option}. Choose from: ' in error
     assert not (files / "b").exists()
-
-
-def test_a_recipe(files):
-    (files / "recipe.toml").write_text(
-        'kind = "embedding"\ninput = "edges.txt"\n[parameters]\ndim = 8\npieces = 2\n'
-    )
-    assert invoke("build", files / "recipe.toml", "--json").json["pieces"] == 2
-    assert NodeEmbedding.open(files / "build").config == EmbeddingConfig(dim=8, pieces=2)

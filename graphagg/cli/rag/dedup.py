@@ -23,7 +23,6 @@ def dedup(
     columns: Columns,
     out_file: Annotated[Path, Parameter("--out")],
     dropped: Path | None = None,
-    pairs: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
     """Leave out near duplicates: of texts that share most shingles, the longest stays.
@@ -35,15 +34,13 @@ def dedup(
     Options:
         out_file: file for the kept texts: .jsonl.
         dropped: JSON lines of dropped texts, each with the text that is kept.
-        pairs: JSON lines of all near-duplicate pairs.
     """
     from graphagg.rag.corpus.dedup.files import dedup as dedup_files
 
     with progress_report() as progress:
         report = dedup_files(
-            documents, out_file, near, columns=columns, dropped=dropped, pairs=pairs,
-            progress=progress,
-        )  # fmt: skip
+            documents, out_file, near, columns=columns, dropped=dropped, progress=progress
+        )
     text = (
         f"{report.texts:,} texts, {report.kept:,} kept in {out_file}: {report.equal:,} equal and "
         f"{report.near:,} near duplicates left out, in {report.groups:,} groups"

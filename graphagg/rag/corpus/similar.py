@@ -36,6 +36,7 @@ from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
+from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
@@ -196,10 +197,8 @@ def _cosines(vectors: Doubles, position: int) -> Doubles:
 
 def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]:
     """Positions of the best others that score above 0; ties go to the lower rank."""
-    order = np.lexsort((ranks, -scores))
-    above = order[(scores[order] > 0) & (order != position)]
-    best: list[int] = above[:k].tolist()
-    return best
+    best = top_k(scores, k + 1, ranks).tolist()
+    return [i for i in best if scores[i] > 0 and i != position][:k]
 
 
 def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:

@@ -13,13 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.checks import integer
-from graphagg.errors import (
-    DuplicateId,
-    EmptyCorpus,
-    InvalidParameter,
-    InvalidPassage,
-    UnreadableFile,
-)
+from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
 from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
@@ -181,25 +175,6 @@ def _shown(value: object) -> str:
         return "missing"
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
-
-
-def check_corpus(passages: Iterable[Passage | Mapping[str, Any]]) -> list[Passage]:
-    """Collect and check the passages of a corpus, whose ids must be unique."""
-    corpus: list[Passage] = []
-    seen: set[str] = set()
-    for position, record in enumerate(iterable(passages)):
-        where = f"passage {position}"
-        passage = checked_passage(record, where)
-        if passage.id in seen:
-            raise DuplicateId(
-                f"{where}: id {passage.id!r} was used before; ids must be unique in a corpus"
-            )
-        metadata_json(passage)
-        seen.add(passage.id)
-        corpus.append(passage)
-    if not corpus:
-        raise EmptyCorpus("the corpus holds no passages; give at least one")
-    return corpus
 
 
 def checked_passage(record: Passage | Mapping[str, Any], where: str) -> Passage:

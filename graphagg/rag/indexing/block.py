@@ -210,9 +210,6 @@ class Block:
         in_titles = np.zeros(len(codes), np.int64)
         in_titles[np.searchsorted(codes, titled)] = title_counts
         term, row = divmod(codes, max(count, 1))
-        all_tokens, of_titles = (
-            np.bincount(some, minlength=count) for some in (of_row, of_row[in_title])
-        )
         languages = {"lexicon.languages": language} if self._analyzers.is_mixed else {}
         return languages | {
             **string_arrays("terms", terms),
@@ -220,7 +217,7 @@ class Block:
             "postings.row": row.astype(np.int32),
             "postings.count": narrow(np.minimum(counts, 65_535)),
             "postings.title_count": narrow(np.minimum(in_titles, 65_535)),
-            "lexicon.lengths": np.stack([all_tokens, of_titles], axis=1).astype(np.int32),
+            "lexicon.lengths": np.bincount(of_row, minlength=count).astype(np.int32),
         }
 
 

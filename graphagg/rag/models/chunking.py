@@ -39,7 +39,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from graphagg.checks import integer
-from graphagg.errors import DuplicateId, InvalidParameter
+from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter
 from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.passages import Passage, checked_passage, iterable, trail
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
@@ -132,6 +132,7 @@ def chunk_documents(
     Raises:
         InvalidPassage: a document is invalid or has no text.
         DuplicateId: two documents share an id, or a chunk and a document do.
+        EmptyCorpus: there is no document.
 
     Examples:
         >>> document = {"id": "d", "text": "Ada was born. Ada wrote. Ada died."}
@@ -147,19 +148,23 @@ def split_documents(
     documents: Iterable[Source], config: ChunkConfig | None
 ) -> Iterator[list[Passage]]:
     """`chunk_documents`, with a list of passages per document."""
-    counts: dict[str, int] = {}
+    taken: dict[str, str] = {}  # ids of documents and chunks; of a chunk made here, its document
     for position, source in enumerate(iterable(documents)):
         where = f"passage {position}"
         passages = split(source, config, where)
-        first = passages[0]
-        is_whole = len(passages) == 1
-        name = first.id if is_whole else first.document
-        _check_new(name, counts, where)
-        counts[name] = 0 if is_whole else len(passages)
-        for passage in () if is_whole else passages:
-            if passage.id in counts:
-                raise DuplicateId(clash(passage.id, name, passage.id, where))
+        names = {passages[0].id: ""}
+        if len(passages) > 1:
+            names = {passages[0].document: "", **{p.id: p.document for p in passages}}
+        for name in filter(taken.__contains__, names):
+            if document := names[name] or taken[name]:
+                raise DuplicateId(clash(name, document, name, where))
+            raise DuplicateId(
+                f"{where}: id {name!r} was used before; ids must be unique in a corpus"
+            )
+        taken |= names
         yield passages
+    if not taken:
+        raise EmptyCorpus("the corpus holds no passages; give at least one")
 
 
 def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passage]:
@@ -234,18 +239,6 @@ def _shared(headings: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """The outer headings that several have in common."""
     levels = zip(*headings, strict=False)
     return tuple(names[0] for names in takewhile(lambda names: len({*names}) == 1, levels))
-
-
-def _check_new(identifier: str, counts: Mapping[str, int], where: str) -> None:
-    """Refuse the id of an earlier document or chunk; `counts` has the chunks per document."""
-    if identifier in counts:
-        raise DuplicateId(
-            f"{where}: id {identifier!r} was used before; ids must be unique in a corpus"
-        )
-    earlier, _, position = identifier.rpartition("#")
-    is_number = position.isdecimal() and str(int(position[:9])) == position
-    if is_number and int(position) < counts.get(earlier, 0):
-        raise DuplicateId(clash(identifier, earlier, identifier, where))
 
 
 def clash(chunk: str, document: str, other: str, where: str) -> str:

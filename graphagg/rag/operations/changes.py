@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.progress import Progress
-from graphagg.rag.documents.passages import Passage, check_corpus, iterable, passage_digest
+from graphagg.rag.documents.passages import Passage, iterable, passage_digest
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
@@ -41,7 +41,7 @@ def add_passages(
     """
     before = newest.snapshot
     split = list(split_documents(rows, before.chunking if vectors is None else None))
-    new = check_corpus(chain.from_iterable(split))
+    new = list(chain.from_iterable(split))
     rows_by_id = _rows_to_replace(before, split)
     present = {name: replaced for name, replaced in rows_by_id.items() if replaced}
     if present and not replace:
@@ -166,7 +166,7 @@ class Difference:
 
 def difference(before: PassageSnapshot, passages: Iterable[Source]) -> Difference:
     """Compare a corpus, split as the index was built, with an indexed version, in linear time."""
-    corpus = check_corpus(chunk_documents(passages, before.chunking))
+    corpus = list(chunk_documents(passages, before.chunking))
     digests = {p.id: passage_digest(p) for p in corpus}
     kept: set[str] = set()
     gone: list[int] = []

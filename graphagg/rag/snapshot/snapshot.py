@@ -42,7 +42,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 22  # raised when the same corpus and models give another index
+REVISION = 23  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _CACHED = 12  # the last used views, masks of filters and searches
 

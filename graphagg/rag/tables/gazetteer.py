@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -94,9 +94,9 @@ class Gazetteer:
         return lru_cache(_CACHED)(self.keys.place_sorted)
 
     @cached_property
-    def longer(self) -> LongerNames:
+    def longer(self) -> Callable[[int], Sequence[int]]:
         """Finds the longer forms of a name."""
-        return LongerNames(self.keys)
+        return longer_names(self.keys)
 
     @classmethod
     def open(cls, arrays: NamedArrays) -> Gazetteer:
@@ -123,50 +123,36 @@ def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
     return np.bitwise_or.reduceat(flags, np.cumsum(counts) - counts).astype(np.uint8)
 
 
-class LongerNames:
-    """Finds keys of three to five words that begin and end with the words of a key of two.
+def longer_names(keys: StringTable) -> Callable[[int], Sequence[int]]:
+    """A function that finds the longer forms of a key of two words, ascending.
 
-    Keys are ascending, so only those with the same first word are read; forms are cached.
+    These are the keys of three to five words that begin and end with its words. Keys are ascending,
+    so only those with the same first word are read; forms are cached.
     """
+    beginning = lru_cache(_CACHED)(partial(_beginning_with, keys))
+    return lru_cache(_CACHED_FORMS)(partial(_longer, keys, beginning))
 
-    def __init__(self, keys: StringTable) -> None:
-        self._keys = keys
-        self._by_first: dict[bytes, Array] = {}
-        self._forms: dict[int, Sequence[int]] = {}
 
-    def of(self, entity: int) -> Sequence[int]:
-        """The longer forms of a key of two words, ascending; none for other keys."""
-        forms = self._forms.get(entity)
-        if forms is None:
-            if len(self._forms) >= _CACHED_FORMS:
-                self._forms.clear()
-            forms = self._forms[entity] = self._find(entity)
-        return forms
-
-    def _find(self, entity: int) -> Sequence[int]:
-        words = self._keys.raw(entity).split(b" ")
-        if len(words) != 2:
+def _longer(keys: StringTable, beginning: Callable[[bytes], Array], entity: int) -> Sequence[int]:
+    words = keys.raw(entity).split(b" ")
+    if len(words) != 2:
+        return ()
+    forms = beginning(words[0] + b" ")
+    ends = keys.offsets[forms + 1]
+    # From the last byte on: most names are left out by the first that are compared.
+    for back, byte in enumerate(reversed(b" " + words[1]), start=1):
+        if not len(forms):
             return ()
-        if words[0] not in self._by_first:
-            if len(self._by_first) >= _CACHED:
-                self._by_first.clear()
-            self._by_first[words[0]] = self._beginning_with(words[0] + b" ", entity)
-        forms = self._by_first[words[0]]
-        ends = self._keys.offsets[forms + 1]
-        # From the last byte on: most names are left out by the first that are compared.
-        for back, byte in enumerate(reversed(b" " + words[1]), start=1):
-            if not len(forms):
-                return ()
-            is_equal = self._keys.data[ends - back] == byte
-            forms, ends = forms[is_equal], ends[is_equal]
-        return list[int](forms.tolist())
+        is_equal = keys.data[ends - back] == byte
+        forms, ends = forms[is_equal], ends[is_equal]
+    return list[int](forms.tolist())
 
-    def _beginning_with(self, prefix: bytes, near: int) -> Array:
-        """The names of three to five words with a prefix; `near` is a key that has it."""
-        keys = self._keys
-        first = keys.place_sorted(prefix, 0, near)
-        last = keys.place_sorted(prefix[:-1] + b"!", near)  # "!" follows " "
-        bounds = np.asarray(keys.offsets[first : last + 1])
-        is_space = np.asarray(keys.data[bounds[0] : bounds[-1]]) == ord(" ")
-        words = 1 + np.add.reduceat(is_space, bounds[:-1] - bounds[0], dtype=np.int64)
-        return first + np.flatnonzero((words >= _LENGTHS[0]) & (words <= _LENGTHS[-1]))
+
+def _beginning_with(keys: StringTable, prefix: bytes) -> Array:
+    """The names of three to five words with a prefix, which at least one key has."""
+    first = keys.place_sorted(prefix)
+    last = keys.place_sorted(prefix[:-1] + b"!", first)  # "!" follows " "
+    bounds = np.asarray(keys.offsets[first : last + 1])
+    is_space = np.asarray(keys.data[bounds[0] : bounds[-1]]) == ord(" ")
+    words = 1 + np.add.reduceat(is_space, bounds[:-1] - bounds[0], dtype=np.int64)
+    return first + np.flatnonzero((words >= _LENGTHS[0]) & (words <= _LENGTHS[-1]))

@@ -56,7 +56,7 @@ class Lexicon:
         terms: `[T]` ascending by their UTF-8 bytes.
         bounds: `[T + 1]` int64.
         rows, counts, title_counts: `[n]`, the postings of all terms; counts are `narrow`.
-        lengths: `[R, 2]` int32, tokens of each passage (title and text) and of its title.
+        lengths: `[R]` int32, tokens of each passage, title and text.
         languages: `[R]` uint8, positions in `CODES`; None in an index of one language.
     """
 
@@ -70,7 +70,7 @@ class Lexicon:
 
     def length_norms(self, mean: float) -> npt.NDArray[np.float32]:
         """`[R]` k1 (1 - b + b len / avg) of each passage, the addend of f in the formula."""
-        norms: npt.NDArray[np.float32] = np.float32(K1 * B / mean) * self.lengths[:, 0]
+        norms: npt.NDArray[np.float32] = np.float32(K1 * B / mean) * self.lengths
         norms += np.float32(K1 * (1.0 - B))
         return norms
 

@@ -69,7 +69,7 @@ class View:
         titled: int64, the pairs of an entity and a passage that it titles, ascending.
         df: `[E]` int32, number of visible passages that each entity is tied to.
         passages: N, number of visible passages.
-        tokens: number of tokens of these passages, and of their titles.
+        tokens: number of tokens of these passages.
     """
 
     gazetteer: Gazetteer
@@ -82,7 +82,7 @@ class View:
     titled: npt.NDArray[np.int64]
     df: npt.NDArray[np.int32]
     passages: int
-    tokens: tuple[int, int]
+    tokens: int
 
     @classmethod
     def of(
@@ -111,15 +111,14 @@ class View:
         titled[:] = pairs
         df = make("df", np.int32, entities)
         df[:] = np.diff(offsets(tie > 0)[g.pair_bounds])
-        sums = np.einsum("r,rc->c", visible.astype(np.int64), lexicon.lengths).tolist()
         return cls(
             gazetteer, lexicon, visible, entity, title, how, tie, titled, df,
-            int(np.count_nonzero(visible)), (sums[0], sums[1]),
+            int(np.count_nonzero(visible)), int(visible @ lexicon.lengths.astype(np.int64)),
         )  # fmt: skip
 
     def save(self, writer: ArtifactWriter) -> None:
         """Write the counts; the arrays were made on disk by the `allocate` of `of`."""
-        writer.array("view.counts", np.array([self.passages, *self.tokens], np.int64))
+        writer.array("view.counts", np.array([self.passages, self.tokens], np.int64))
 
     @classmethod
     def open(
@@ -131,8 +130,7 @@ class View:
     ) -> View:
         """Map the stored view; every entity of the gazetteer is visible."""
         stored: dict[str, Any] = {name: artifact.array(f"view.{name}") for name in _STORED}
-        passages, *tokens = artifact.array("view.counts").tolist()
-        stored |= {"passages": passages, "tokens": tuple(tokens)}
+        stored["passages"], stored["tokens"] = artifact.array("view.counts").tolist()
         entity = np.broadcast_to(np.True_, len(gazetteer.keys))
         return cls(gazetteer, lexicon, visible, entity, **stored)
 
@@ -167,15 +165,14 @@ class View:
         return lru_cache(_CACHED)(partial(_frequency, self.visible, self.lexicon.rows))
 
     @property
-    def mean_lengths(self) -> tuple[float, float]:
-        """Mean tokens of a passage, and of its title; 1 where there are none."""
-        body, title = ((total / max(self.passages, 1)) or 1.0 for total in self.tokens)
-        return body, title
+    def mean_length(self) -> float:
+        """Mean tokens of a passage; 1 where there are none."""
+        return (self.tokens / max(self.passages, 1)) or 1.0
 
     @cached_property
     def length_norms(self) -> npt.NDArray[np.float32]:
         """`[R]` BM25 norms by the mean length of the visible passages."""
-        return self.lexicon.length_norms(self.mean_lengths[0])
+        return self.lexicon.length_norms(self.mean_length)
 
     def idf(self, entities: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
         """ln(N / df) / ln N of some entities: 1 for one in a single passage, 0 for one in all."""

@@ -67,7 +67,6 @@ def dedup(
     *,
     columns: RowConfig | None = None,
     dropped: Path | None = None,
-    pairs: Path | None = None,
     progress: Progress = silent,
 ) -> DedupReport:
     """Write the documents of a file or folder without near duplicates.
@@ -81,7 +80,6 @@ def dedup(
         columns: names of a table's columns.
         dropped: a file of JSON lines: each text that goes, the one kept in its place, and their
             similarity.
-        pairs: a file of JSON lines: all pairs that were found.
         progress: called with stage, done, total.
 
     Raises:
@@ -103,30 +101,30 @@ def dedup(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".dedup-") as folder:
         # The ids of ten million texts take more memory than everything that compares them.
-        ids: list[str] | None = None if dropped is None and pairs is None else []
+        ids: list[str] | None = None if dropped is None else []
         sets = _read(read_passages(source, columns), config, Path(folder), ids, progress)
-        pairs_found = near_duplicates(sets, config)
-        choice = choose(pairs_found, np.diff(sets.bounds))
-        progress("pairs", len(pairs_found.first), len(pairs_found.first))
+        choice, pairs = _kept(sets, config)
+        progress("pairs", len(pairs.first), len(pairs.first))
         if dropped is not None:
-            _write_lines(dropped, _dropped_lines(choice, pairs_found, ids or []))
-        if pairs is not None:
-            _write_lines(pairs, _pair_lines(pairs_found, ids or []))
+            _write_lines(dropped, _dropped_lines(choice, pairs, ids or []))
         passages = zip(read_passages(source, columns), choice.kept, strict=True)
         records = (_record(passage) for passage, is_kept in passages if is_kept)
         _write_lines(out, records)
-    return report_of(choice, pairs_found)
+    return _report(choice, pairs)
 
 
 def keep_of(texts: Sequence[str], config: DedupConfig) -> tuple[list[int], DedupReport]:
     """Find the positions of the texts that stay, and the counts."""
-    sets = shingles(texts, config)
+    choice, pairs = _kept(shingles(texts, config), config)
+    return np.flatnonzero(choice.kept).tolist(), _report(choice, pairs)
+
+
+def _kept(sets: ShingleSets, config: DedupConfig) -> tuple[KeptTexts, NearDuplicates]:
     pairs = near_duplicates(sets, config)
-    choice = choose(pairs, np.diff(sets.bounds))
-    return np.flatnonzero(choice.kept).tolist(), report_of(choice, pairs)
+    return choose(pairs, np.diff(sets.bounds)), pairs
 
 
-def report_of(choice: KeptTexts, pairs: NearDuplicates) -> DedupReport:
+def _report(choice: KeptTexts, pairs: NearDuplicates) -> DedupReport:
     """Count kept and removed texts."""
     n = len(choice.kept)
     equal = int(np.count_nonzero(pairs.equal != np.arange(n)))
@@ -173,11 +171,6 @@ def _dropped_lines(
             "group": ids[choice.group[i]],
             "why": why,
         }
-
-
-def _pair_lines(pairs: NearDuplicates, ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for first, second, similarity in zip(*pairs[:3], strict=True):
-        yield {"a": ids[first], "b": ids[second], "similarity": round(float(similarity), 6)}
 
 
 def _record(passage: Passage) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def _with_longer(
         i * rows + end
         for i, entity in enumerate(bridges.entity.tolist())
         if bridges.strength[i, LEAD] > _NO_LINK
-        for longer in names.of(entity)
+        for longer in names(entity)
         for end in view.passages_about(longer).tolist()
     }
     if not pairs:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.rag import Passage, read_passages
-from graphagg.rag.documents.passages import check_corpus, corpus_digest, passage_digest
+from graphagg.rag import Passage, chunk_documents, read_passages
+from graphagg.rag.documents.passages import as_passage, corpus_digest, passage_digest
 
 ROWS = [
     {"id": "a", "title": "First", "text": "Some text.", "metadata": {"year": 2001}},
@@ -90,22 +90,21 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_a_corpus_as_a_whole(tmp_path: Path) -> None:
-    with pytest.raises(EmptyCorpus):
-        check_corpus([])
-    with pytest.raises(EmptyCorpus):
-        check_corpus(read_passages(write(tmp_path / "empty.jsonl", b"")))
     (tmp_path / "empty").mkdir()
+    for empty in ([], read_passages(write(tmp_path / "empty.jsonl", b""))):
+        with pytest.raises(EmptyCorpus):
+            list(chunk_documents(empty))
     with pytest.raises(EmptyCorpus):
-        check_corpus(read_passages(tmp_path / "empty"))
+        list(read_passages(tmp_path / "empty"))
     with pytest.raises(DuplicateId, match=r"passage 1: id 'a' was used before"):
-        check_corpus([EXPECTED[0], EXPECTED[0]])
+        list(chunk_documents([EXPECTED[0], EXPECTED[0]]))
     with pytest.raises(InvalidPassage, match="metadata is no JSON"):
         corpus_digest(map(passage_digest, [Passage("a", "x", metadata={"when": object()})]))
 
 
 def test_the_digest_tells_corpora_apart() -> None:
     assert corpus_digest(map(passage_digest, EXPECTED)) == corpus_digest(
-        map(passage_digest, check_corpus(ROWS))
+        passage_digest(as_passage(row, "")) for row in ROWS
     )
     changed = [
         EXPECTED[::-1],

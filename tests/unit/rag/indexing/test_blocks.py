@@ -16,7 +16,6 @@ from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.execution import arrays as arrays_module
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
 from graphagg.rag.config.limits import BuildLimits
-from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.indexing import engine, state
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.state import SEGMENT_STAGE, KeptBlocks
@@ -247,7 +246,7 @@ def test_names_that_are_used_twice_are_refused_as_one_by_one(
     passages = [Passage(name, text) for name, text in documents]
     place = tmp_path_factory.mktemp("i") / "idx"
     try:
-        corpus = check_corpus(chunk_documents(passages, chunking))
+        corpus = list(chunk_documents(passages, chunking))
     except DuplicateId as error:
         with pytest.raises(DuplicateId) as caught:
             build(passages, place, chunking=chunking)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
-from graphagg.rag.documents.passages import Passage, check_corpus, passage_digest
+from graphagg.rag.documents.passages import Passage, as_passage, passage_digest
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
 from graphagg.rag.question.excerpts import Place, place_of
@@ -127,7 +127,7 @@ def test_ids_titles_and_metadata() -> None:
     whole = list(chunk_documents([document]))
     assert whole == [Passage("d", document["text"], "T", {"year": 3})]
     assert list(chunk_documents([document], None)) == whole
-    assert check_corpus(chunks) == chunks
+    assert list(chunk_documents(chunks, None)) == chunks
 
 
 def test_paragraphs_and_headings_are_kept_together() -> None:
@@ -335,9 +335,9 @@ def test_limits_are_checked(values: dict[str, int], message: str) -> None:
 
 def test_the_place_in_a_document_is_checked_and_digested() -> None:
     record = {"id": "a", "text": "x", "document": "d", "position": 2}
-    assert check_corpus([record]) == [Passage("a", "x", document="d", position=2)]
+    assert [as_passage(record, "")] == [Passage("a", "x", document="d", position=2)]
     variants = (Passage("a", "x", document=d, position=i) for d, i in (("", 0), ("d", 0), ("d", 1)))
     assert len({passage_digest(variant) for variant in variants}) == 3
     for name, value in (("document", 3.5), ("position", -1), ("position", True), ("position", "1")):
         with pytest.raises(InvalidPassage, match=f"passage 0: {name} is "):
-            check_corpus([record | {name: value}])
+            as_passage(record | {name: value}, "passage 0")

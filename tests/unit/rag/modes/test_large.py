@@ -110,7 +110,7 @@ def test_the_view_of_everything_is_mapped(tmp_path: Path) -> None:
             assert getattr(stored, name).tolist() == getattr(made, name).tolist()
         assert not stored.tie.flags.writeable and not stored.tie.flags.owndata
         assert (stored.passages, stored.tokens) == (made.passages, made.tokens)
-        assert stored.mean_lengths == made.mean_lengths
+        assert stored.mean_length == made.mean_length
         assert stored.passages == len(index) == np.count_nonzero(snapshot.alive)
 
 

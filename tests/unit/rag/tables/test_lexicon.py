@@ -58,7 +58,7 @@ def test_a_view_has_the_statistics_of_the_visible_passages(
     only = InMemory.of([passages[i] for i in sorted(shown)], ENCODER, EXTRACTOR)
     some, all_ = index.view(visible), only.view()
     assert some.passages == all_.passages == len(shown)
-    assert some.mean_lengths == all_.mean_lengths
+    assert some.mean_length == all_.mean_length
     words = [*only.lexicon.terms, "absent"]
     for terms in (words, words[::2]):
         np.testing.assert_array_equal(body_scores(some, terms)[visible], body_scores(all_, terms))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
-from graphagg.rag.tables.gazetteer import LongerNames
+from graphagg.rag.tables.gazetteer import longer_names
 from graphagg.store.strings import StringTable
 from tests.unit.rag.corpora import build
 
@@ -20,7 +20,7 @@ KEYS = st.sets(st.lists(WORDS, min_size=1, max_size=7).map(" ".join), min_size=1
 @given(keys=KEYS)
 def test_longer_names_are_those_with_the_same_ends(keys: set[str]) -> None:
     ordered = sorted(keys, key=str.encode)
-    names = LongerNames(StringTable.pack(ordered))
+    names = longer_names(StringTable.pack(ordered))
     for entity, key in enumerate(ordered):
         ends = key.split(" ")
         wanted = [
@@ -30,7 +30,7 @@ def test_longer_names_are_those_with_the_same_ends(keys: set[str]) -> None:
             and 3 <= len(words := other.split(" ")) <= 5
             and [words[0], words[-1]] == ends
         ]
-        assert list(names.of(entity)) == wanted == list(names.of(entity))
+        assert list(names(entity)) == wanted == list(names(entity))
 
 
 @pytest.mark.parametrize("title", ["", "Karan Kumar Johar"])

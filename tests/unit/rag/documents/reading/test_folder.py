@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus, InvalidParameter, MissingExtra, UnreadableFile
 from graphagg.rag import ReadConfig, read_passages
-from graphagg.rag.documents.passages import check_corpus
 from graphagg.rag.documents.reading import files as reading_files
 from graphagg.rag.documents.reading import folder as reading_folder
 from graphagg.rag.documents.value_types import parse_instant
@@ -79,7 +78,7 @@ def test_what_a_folder_holds_is_read_with_titles_and_the_rest_is_counted(folder:
     assert titles["pkg/deep/code.py"] == "code.py"
     assert titles["rows.csv/1"] == "Anna"
     with pytest.warns(UserWarning, match="read 16 of 24 files; left out"):
-        passages = check_corpus(read_passages(folder))
+        passages = list(read_passages(folder))
     assert len(passages) == 17
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -29,7 +29,7 @@ from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
 
 if TYPE_CHECKING:
-    from graphagg.communities import Community
+    from graphagg.communities import Community, Partition
 
 RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
 Target = Annotated[Path | None, Parameter("--out")]
@@ -206,6 +206,19 @@ def evaluate(
     )
 
 
+def _print_levels(partitions: dict[float, Partition], tree: object, as_json: bool) -> None:
+    """Print one row for each resolution; as JSON the tree, if there is one."""
+    rows = [
+        {"resolution": resolution, "communities": len(p), "largest": int(p.sizes.max()),
+         "modularity": p.modularity}
+        for resolution, p in partitions.items()
+    ]  # fmt: skip
+    if as_json:
+        print_json({"sweep": rows} if tree is None else tree)
+    else:
+        print_rows(rows)
+
+
 @command
 def detect(
     edges: list[str],
@@ -215,6 +228,7 @@ def detect(
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
+    nested: Annotated[bool, Parameter(negative="")] = False,
     start: Path | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
@@ -231,27 +245,26 @@ def detect(
         written: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
         objective: modularity, or cpm: denser inside than the resolution.
         resolution: larger gives more communities; repeat it to compare. None: 1.
+        nested: make a tree: communities of each resolution are split by the next one.
         start: partition to begin from (.csv, .parquet); communities keep their numbers.
     """
-    from graphagg.communities import sweep
+    from graphagg.communities import hierarchy, sweep
 
     resolutions = resolution or [1.0]
-    if len(resolutions) > 1 and written is not None:
-        raise InvalidParameter("--out writes one partition; give one --resolution")
-    partitions = sweep(
-        find_edges(edges), resolutions, kind=kind, objective=objective, start=start,
-        random_state=random_state, **vars(reading),
-    )  # fmt: skip
+    if len(resolutions) > 1 and written is not None and not nested:
+        raise InvalidParameter("--out writes one partition; give one --resolution, or --nested")
+    if nested and start is not None:
+        raise InvalidParameter("--nested makes a new tree; leave out --start")
+    made: dict[str, Any] = {"kind": kind, "objective": objective, "random_state": random_state}
+    if nested:
+        tree = hierarchy(find_edges(edges), resolutions, **made, **vars(reading))
+        _print_levels(tree.levels, tree.to_json(), as_json)
+        if written is not None:
+            tree.save(written)
+        return
+    partitions = sweep(find_edges(edges), resolutions, start=start, **made, **vars(reading))
     if len(partitions) > 1:
-        rows = [
-            {"resolution": each, "communities": len(p), "largest": int(p.sizes.max()),
-             "modularity": p.modularity}
-            for each, p in partitions.items()
-        ]  # fmt: skip
-        if as_json:
-            print_json({"sweep": rows})
-        else:
-            print_rows(rows)
+        _print_levels(partitions, None, as_json)
         return
     (partition,) = partitions.values()
     if written is not None:

@@ -230,13 +230,9 @@ def sweep(
         >>> {resolution: len(partition) for resolution, partition in parts.items()}
         {0.1: 1, 1.0: 2}
     """
-    for resolution in resolutions:
-        number("resolution", resolution, above=0)
-    one_of("objective", objective, get_args(QualityFunction))
-    integer("random_state", random_state, 0, 2**32 - 1)
-    if is_of_spark(edges):
-        edges = _collected(edges)
-    graph, weights = load_weighted(edges, kind, vertices=vertices, **reading)
+    graph, weights = read_edges(
+        edges, resolutions, kind, objective, random_state, vertices, reading
+    )
     return {
         each: partition(
             graph, weights, objective=objective, resolution=each, start=start,
@@ -244,6 +240,25 @@ def sweep(
         )
         for each in resolutions
     }  # fmt: skip
+
+
+def read_edges(
+    edges: Any,
+    resolutions: Sequence[float],
+    kind: GraphKind,
+    objective: QualityFunction,
+    random_state: int,
+    vertices: Iterable[VertexId],
+    reading: WeightedReadingOptions,
+) -> tuple[Graph, Array | None]:
+    """Check the parameters of `detect`, and load its graph with its weights."""
+    for resolution in resolutions:
+        number("resolution", resolution, above=0)
+    one_of("objective", objective, get_args(QualityFunction))
+    integer("random_state", random_state, 0, 2**32 - 1)
+    if is_of_spark(edges):
+        edges = _collected(edges)
+    return load_weighted(edges, kind, vertices=vertices, **reading)
 
 
 def _sides(graph: Graph) -> dict[str, VertexIds]:
@@ -274,9 +289,12 @@ def partition(
     objective: QualityFunction = "modularity",
     resolution: float = 1.0,
     start: Any = None,
+    within: Ints | None = None,
     random_state: int = 0,
 ) -> Partition:
     """Partition a graph that is read, with a weight for each entry of its adjacency; see `detect`.
+
+    `within` is a label of each vertex, `[n]`; each community lies within one of these groups.
 
     Examples:
         >>> from graphagg.graph import load_graph
@@ -295,13 +313,19 @@ def partition(
             begins[len(graph.rows) :] = ends[: len(graph.rows)] = 0.0
         masses, gamma, resolution = np.stack([begins, ends], axis=1), factor, 1.0
     both = matrix if graph.kind == "undirected" else (matrix + matrix.T).tocsr()
-    rows = Csr(both.indptr.astype(np.int64), both.indices, both.data, len(degrees))
+    rows = _rows(both)
     first = before = None
     if start is not None:  # a vertex that the start does not have begins alone
         before, numbers = start_labels(start, _sides(graph))
         alone = 1 + before.max(initial=-1) + np.arange(len(before))
         first = np.unique(np.where(before < 0, alone, before), return_inverse=True)[1]
-    labels = by_size(leiden(rows, masses, gamma, random_state=random_state, start=first))
+    inner = rows
+    if within is not None:  # without the edges between groups
+        groups = both.copy()
+        groups.data[within[expand_rows(rows)] != within[rows.indices]] = 0.0
+        groups.eliminate_zeros()
+        inner = _rows(groups)
+    labels = by_size(leiden(inner, masses, gamma, random_state=random_state, start=first))
     inside = float(both.data[labels[expand_rows(rows)] == labels[rows.indices]].sum())
     inside *= 1.0 if graph.kind == "undirected" else 0.5
     begun, ended = (np.bincount(labels, degrees[:, side]) for side in (0, 1))
@@ -310,6 +334,11 @@ def partition(
         return Partition(graph, weights, labels, quality)
     labels, changes = keep_numbers(before, numbers, labels)
     return Partition(graph, weights, labels, quality, changes)
+
+
+def _rows(matrix: Any) -> Csr:
+    """The rows of a square SciPy matrix, as Leiden takes them."""
+    return Csr(matrix.indptr.astype(np.int64), matrix.indices, matrix.data, matrix.shape[0])
 
 
 def _square(graph: Graph, weights: Array | None) -> Any:

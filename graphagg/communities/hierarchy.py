@@ -130,7 +130,7 @@ def hierarchy(
     Examples:
         >>> from graphagg.graph import bundled_graph
         >>> hierarchy(bundled_graph("les_miserables"), [1.0, 4.0])
-        Hierarchy(6 > 16 communities of 77 vertices)
+        Hierarchy(6 > 18 communities of 77 vertices)
     """
     if not resolutions or list(resolutions) != sorted(set(resolutions)):
         raise InvalidParameter(f"resolutions: {list(resolutions)}, wanted ascending numbers")

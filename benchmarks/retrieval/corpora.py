@@ -53,8 +53,9 @@ def questions(name: str, which: Half, most: int) -> list[GoldQuestion]:
     if name in SETS:
         found = SETS[name]()[1]
     else:
-        folder = WIKI if name.startswith("2wiki") else DATA / "retrieval" / name
-        found = read_questions(folder / "questions.jsonl.gz")
+        found = read_questions(_folder(name) / "questions.jsonl.gz")
+        if language := _language(name):
+            found = [question for question in found if question.type == language]
     order, middle = np.random.default_rng(SEED).permutation(len(found)), len(found) // 2
     rows = np.sort(order[:middle] if which == "tune" else order[middle:])
     chosen = [found[i] for i in rows.tolist()]
@@ -86,6 +87,16 @@ def passages_of(name: str) -> Iterator[Passage]:
     if name in SETS:
         yield from SETS[name]()[0]
         return
-    folder = WIKI if name.startswith("2wiki") else DATA / "retrieval" / name
-    for passage in read_passages(folder / "passages.jsonl.gz"):
-        yield replace(passage, title="") if name.endswith(UNTITLED) else passage
+    language = _language(name)
+    for passage in read_passages(_folder(name) / "passages.jsonl.gz"):
+        if language in ("", passage.metadata.get("lang")):
+            yield replace(passage, title="") if name.endswith(UNTITLED) else passage
+
+
+def _folder(name: str) -> Path:
+    return WIKI if name.startswith("2wiki") else DATA / "retrieval" / name.partition("/")[0]
+
+
+def _language(name: str) -> str:
+    """The language of `xquad-languages/tr`, a part of a set; "" of a whole one."""
+    return name.partition("/")[2]

@@ -62,10 +62,11 @@ its paths. Passages are then chosen one after another by
 So each side of a question keeps a place among the hits. That sum is the score.
 
 Where most of the visible passages are in languages that the default encoder reads but does not
-know, the weights of similarity and sentence are three quarters of the above, in profile `fast` half
-(`weighing`). A question that the
-encoder reads letter by letter has the vector 0 (`graphagg.rag.models.encoding.legible`); then
-nothing counts but words, titles and entities, and links lead nowhere (`unread`).
+know, the weights of all cosines are a share of the above (`knowing`), which the vectors of the
+passages tell (`graphagg.rag.models.encoding.center.known_share`); in profile `fast` those of
+similarity and sentence are half (`weighing`). A question that the encoder reads letter by letter
+has the vector 0 (`graphagg.rag.models.encoding.legible`); then nothing counts but words, titles and
+entities, and links lead nowhere (`unread`).
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
@@ -166,6 +167,14 @@ class MultihopConfig:
         passage = self.passage
         similarity, sentence = share * passage.similarity, share * passage.sentence
         return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
+
+    def knowing(self, share: float) -> MultihopConfig:
+        """The settings with a share of every weight of a cosine, also those of links."""
+        kind, slope = self.link.similar
+        link = replace(
+            self.link, similar=(kind, share * slope), sentence=share * self.link.sentence
+        )
+        return replace(self.weighing(share), link=link, open_terms=share * self.open_terms)
 
     @property
     def unread(self) -> MultihopConfig:

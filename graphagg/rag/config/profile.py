@@ -36,5 +36,3 @@ def need_standard(module: str) -> None:
 
 WEIGHTS: dict[Profile, MultihopConfig] = {"standard": MultihopConfig(), "fast": FAST}
 """Settings of mode `multihop` of each profile, where a question gives none."""
-FOREIGN: dict[Profile, float] = {"standard": 0.75, "fast": 0.5}
-"""Share of the weight of similarity that is left in languages that the encoder does not know."""

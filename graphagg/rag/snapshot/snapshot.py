@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import FOREIGN, WEIGHTS, Profile
+from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
 from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
 from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.models.static.encoder import PACKAGED
 from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.models.with_names import names_of
@@ -44,6 +45,8 @@ T = TypeVar("T")
 KIND = "passages"
 REVISION = 23  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
+_FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
+_SAMPLE = 256  # passages whose vectors are compared
 _CACHED = 12  # the last used views, masks of filters and searches
 
 
@@ -124,8 +127,19 @@ class PassageSnapshot:
 
     def multihop_config(self, view: View) -> MultihopConfig:
         """Default settings of mode `multihop` for the visible passages."""
-        weights = self._weights
-        return weights.weighing(FOREIGN[self.profile]) if self.is_foreign(view) else weights
+        if not self.is_foreign(view):
+            return self._weights
+        if self.profile == "fast":  # vectors of the table are alike in every other language
+            return self._weights.weighing(_FOREIGN)
+        # The cached share holds its view, so that no other view can get the same id.
+        _, share = self.cached("known", str(id(view)), lambda: (view, self._known_share(view)))
+        return self._weights.knowing(share)
+
+    def _known_share(self, view: View) -> float:
+        """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""
+        rows = self.by_id[view.visible[self.by_id]]
+        rows = rows[:: -(-len(rows) // _SAMPLE)]
+        return known_share(self.corpus.windows.take(self.corpus.window_bounds[rows]))
 
     def is_foreign(self, view: View) -> bool:
         """Whether most visible passages are in languages that a default encoder does not know."""

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
+from graphagg.nearest.vectors import decode, encode
 from graphagg.rag import Hit, MultihopConfig, Passage, PassageConfig, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.languages import (
@@ -125,23 +126,36 @@ def test_similarity_tells_less_where_the_encoder_does_not_know_most_passages(
     ]
     mixed, plain = build(passages, tmp_path / "mixed", AUTO), MultihopConfig()
 
-    def is_foreign(index: PassageIndex, *shown: str) -> bool:
-        found, usual, foreign = (
-            index.retrieve(QUESTIONS[0], 5, include=shown or None, config=config)
-            for config in (None, plain, plain.weighing(0.75))
+    def share(index: PassageIndex, *shown: str) -> float:
+        answers = (
+            index.retrieve(QUESTIONS[0], 9, include=shown or None, config=config)
+            for config in (None, plain)
         )
-        assert usual[0].components["similarity"] != foreign[0].components["similarity"]
-        for hit in found:
+        found, usual = ({hit.passage.id: hit for hit in hits} for hits in answers)
+        for hit in found.values():
             assert sum(hit.components.values()) == pytest.approx(hit.score, abs=1e-12)
-        assert list(found) in (list(usual), list(foreign))
-        return list(found) == list(foreign)
+        shares = {
+            round(found[name].components["sentence"] / usual[name].components["sentence"], 6)
+            for name in found.keys() & usual.keys()
+            if ("link" in found[name].components) == ("link" in usual[name].components)
+        }
+        (only,) = shares
+        return only
 
-    assert is_foreign(mixed, "de0", "de1", "en0") and is_foreign(mixed, "de0")
-    assert is_foreign(mixed, "0", "de0") and is_foreign(mixed)
-    assert not is_foreign(mixed, "de0", "en0") and not is_foreign(mixed, "0", "en0")
-    assert is_foreign(build(passages, tmp_path / "de", "de"))
-    assert not is_foreign(build(passages, tmp_path / "en", "en"))
-    assert not is_foreign(build(passages, tmp_path / "other", "de", FakeEncoder()))
+    def expected(*shown: str) -> float:
+        """(1 - mean cosine)^2, pair by pair."""
+        texts = [p.text for p in passages if p.id in shown or not shown]
+        vectors = decode(encode(ENGLISH.encode(texts)))
+        pairs = [float(a @ b) for a, b in itertools.combinations(vectors, 2)]
+        return (1 - max(float(np.mean(pairs or [0])), 0.0)) ** 2
+
+    for shown in (("de0", "de1", "en0"), ("de0",), ("0", "de0"), ()):
+        assert share(mixed, *shown) == pytest.approx(expected(*shown), abs=1e-4)
+    assert expected("de0", "de1", "en0") < 0.95
+    assert share(mixed, "de0", "en0") == share(mixed, "0", "en0") == 1.0
+    assert share(build(passages, tmp_path / "de", "de")) < 1.0
+    assert share(build(passages, tmp_path / "en", "en")) == 1.0
+    assert share(build(passages, tmp_path / "other", "de", FakeEncoder())) == 1.0
 
 
 def test_a_word_meets_its_stem_in_the_language_of_each_passage(tmp_path: Path) -> None:

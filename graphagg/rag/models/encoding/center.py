@@ -37,6 +37,19 @@ def centered(vectors: Vectors, center: Vectors | None) -> Vectors:
     return np.where(vectors.any(axis=1, keepdims=True), unit(vectors - center), np.float32(0.0))
 
 
+def known_share(vectors: Vectors) -> float:
+    """How far vectors `[n, d]` of passages tell them apart: (1 - their mean cosine) squared.
+
+    A model that knows a language little gives all its texts nearly one vector: between paragraphs
+    the default model has a mean cosine of .02 in English, .22 in German, .48 in Turkish and .68 in
+    Vietnamese. Vectors 0, of passages that are not read, are left out.
+    """
+    read = vectors[vectors.any(axis=1)].astype(np.float64)
+    pairs, total = len(read) * (len(read) - 1), read.sum(axis=0)
+    mean = (total @ total - (read * read).sum()) / pairs if pairs else 0.0
+    return float(1.0 - np.clip(mean, 0.0, 1.0)) ** 2
+
+
 def centered_sha256(sha256: str) -> str:
     """Identity of a model whose vectors are centered."""
     return hashlib.sha256("\n".join([sha256, *TEXTS]).encode()).hexdigest()

@@ -65,8 +65,8 @@ class ModelNames:
     Attributes:
         profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
             spaCy. None: standard; fast if only its libraries are installed.
-        encoder: name or path of a sentence-transformers model, or use-multilingual-v3. None: the
-            profile's.
+        encoder: name or path of a sentence-transformers model, or multilingual-e5-small, or
+            use-multilingual-v3. None: the profile's.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
             None: by profile and language.
         language: code of the language of all passages; auto recognizes the language of each
@@ -190,7 +190,7 @@ class PassagesBuild(Build):
             if not (self.models.extractor or self.models.language) and language != "en":
                 notes.append(f"language: {language}, as detected; --language en sets English")
             if not self.models.encoder and language != "en":
-                notes.append(advice(language))
+                notes.append(advice(language, config.profile))
             read = what_was_read(report)
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 

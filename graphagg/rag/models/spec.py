@@ -34,6 +34,14 @@ class ModelSpec:
             )
 
 
+def pinned_sha256(path: Path, wanted: str, package: str) -> str:
+    """The sha256 of a packaged file; raises `ModelMismatch` unless it is the pinned one."""
+    sha256 = file_sha256(path)
+    if sha256 != wanted:
+        raise ModelMismatch(f"{path}: sha256 is {sha256}, wanted {wanted}; install {package} again")
+    return sha256
+
+
 def files_sha256(paths: Iterable[Path]) -> str:
     """The sha256 of one file, or one over the sha256 of several."""
     digests = [file_sha256(path) for path in sorted(paths)]

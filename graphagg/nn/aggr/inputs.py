@@ -37,6 +37,7 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
 
 
-def random_order_within(index: Tensor) -> Tensor:
-    """`[N]`: sorts rows by their segment `index` `[N]`, at random within each segment."""
-    return torch.argsort(index + torch.rand(len(index), dtype=torch.float64, device=index.device))
+def sorted_within(index: Tensor, keys: Tensor) -> Tensor:
+    """`[N]`: sorts rows by their sorted segments `index` `[N]`, and in each by `keys` `[N]`."""
+    order = keys.argsort(stable=True)
+    return order[index[order].argsort(stable=True)]

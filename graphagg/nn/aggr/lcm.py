@@ -16,22 +16,24 @@ Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn.aggr import Aggregation
 
+from graphagg.checks import one_of
 from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached_plan
 from graphagg.nn.aggr.fold import GRUFold, fold_module
-from graphagg.nn.aggr.inputs import check_rows, random_order_within
+from graphagg.nn.aggr.inputs import check_rows, sorted_within
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gru
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import check_index, offsets
 
+Order = Literal["given", "random", "values"]
 _NEITHER = "neither index nor ptr is given; wanted one of them"
 
 
@@ -40,8 +42,17 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
     the backward pass needs the memory of the input and integers, and for at most 4,096 combines
-    that of the gates. Rows of a segment are combined in their order; `random_order` draws a new
-    one at each training step, which teaches the operator to ignore the order.
+    that of the gates.
+
+    Rows of a segment are combined in their order. So a result is the same in any batch and for any
+    numbers of the segments, but **not for another order of the rows**: the operator is
+    associative only as far as it has learned to be. Shuffled edges give 1 to 5 % of the vertices of
+    a trained model another class (`python -m benchmarks.learning.lcm_order`). `order` changes that:
+
+    - "random": a new order at each training step, which teaches the operator to ignore it;
+      evaluation takes the given one.
+    - "values": by a fixed projection of the rows, so that a result depends on the set of rows alone
+      (up to rounding), as a user expects of an aggregator. It costs two sorts.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
     weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an
@@ -51,11 +62,12 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         in_channels: width of the input.
         out_channels: width of the output.
         project: apply a linear layer and ReLU before the fold.
-        operator: "gru" (the paper's), or a module psi(a, b) on `[P, out_channels]`.
-        random_order: permute rows inside their segments in training.
+        operator: "gru" (the paper's), "gate" (`SymmetricGate`, less than two thirds of its time), or a
+            module psi(a, b) on `[P, out_channels]`.
+        order: of the rows inside their segments: "given", "random" or "values".
 
     Raises:
-        InvalidParameter: an unknown operator, or widths that differ without a projection.
+        InvalidParameter: an unknown operator or order, or widths that differ without a projection.
 
     Examples:
         >>> import torch
@@ -66,6 +78,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         (3, 4)
         >>> out[1].tolist()  # an empty neighborhood gives the learned identity
         [0.0, 0.0, 0.0, 0.0]
+        >>> x, one = torch.randn(6, 4), torch.zeros(6, dtype=torch.int64)
+        >>> by_values = LCMAggregation(4, 4, order="values")
+        >>> torch.allclose(by_values(x, one), by_values(x.flip(0), one), atol=1e-6)
+        True
     """
 
     def __init__(
@@ -75,19 +91,24 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         project: bool = True,
         *,
         operator: str | nn.Module = "gru",
-        random_order: bool = False,
+        order: Order = "given",
     ) -> None:
         super().__init__()
+        one_of("order", order, get_args(Order))
         if in_channels != out_channels and not project:
             raise InvalidParameter(
                 f"in_channels is {in_channels} and out_channels {out_channels}; without a "
                 "projection they must be equal (set project=True)"
             )
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.random_order = random_order
+        self.order = order
         self.lin = nn.Linear(in_channels, out_channels) if project else None
         self.operator = binary_operator(operator, out_channels)
         self.identity = nn.Parameter(torch.zeros(out_channels))
+        if order == "values":  # the same direction in every model of this width
+            state = torch.Generator().manual_seed(in_channels)
+            direction = torch.randn(in_channels, generator=state)
+            self.register_buffer("direction", direction, persistent=False)
 
     def reset_parameters(self) -> None:
         """Redraw the projection and the operator; set the identity to 0."""
@@ -148,9 +169,13 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         elif plan.rows != len(x):
             raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
         check_finite(x)
-        order = self._order(plan)
-        if order is not None:
-            x = x.index_select(0, order)
+        if plan.order is not None:
+            x = x.index_select(0, plan.order)
+        if self.order == "values":
+            x = x.index_select(0, sorted_within(plan.index, self._keys(x)))
+        elif self.order == "random" and self.training:
+            drawn = torch.rand(len(x), device=x.device)
+            x = x.index_select(0, sorted_within(plan.index, drawn))
         x = self._project(x)
         if not is_gru(self.operator):
             return fold_module(x, plan, self.identity, self.operator)
@@ -165,11 +190,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             x = self.lin(x).relu()
         return x.to(self.identity.dtype).contiguous()
 
-    def _order(self, plan: LCMPlan) -> Tensor | None:
-        if not (self.random_order and self.training):
-            return plan.order
-        drawn = random_order_within(plan.index)
-        return drawn if plan.order is None else plan.order[drawn]
+    def _keys(self, x: Tensor) -> Tensor:
+        wide = torch.float32 if x.device.type == "mps" else torch.float64
+        keys: Tensor = x.detach().to(wide) @ self.direction.to(wide)
+        return keys
 
     def _traced(
         self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
@@ -184,8 +208,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             if ptr is None:
                 raise InvalidBatch(_NEITHER)
             index, dim_size = torch.searchsorted(ptr, at, right=True) - 1, ptr.size(0) - 1
+        rank = at if self.order != "values" else self._keys(x).argsort().argsort()
         # ONNX has no stable sort, but no two of these keys are equal.
-        order = torch.sort(index * len(x) + at)[1]
+        order = torch.sort(index * len(x) + rank)[1]
         count = int(index.max()) + 1 if dim_size is None else dim_size
         sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
         ptr, rows, index = offsets(sizes), self._project(x[order]), index[order]

@@ -39,6 +39,38 @@ class SymmetricGRU(nn.GRUCell):
         return 0.5 * (super().forward(a, b) + super().forward(b, a))
 
 
+class SymmetricGate(nn.Linear):
+    """psi(a, b) = (1 - z) max(a, b) + z n, with gate z and candidate n of a + b and |a - b|.
+
+    Half of the products of `SymmetricGRU`. With z = 0 it is the maximum, a monoid. The parameters
+    are those of `torch.nn.Linear(2 d, 2 d)`.
+
+    Args:
+        channels: width d.
+
+    Examples:
+        >>> import torch
+        >>> from graphagg.nn.aggr import SymmetricGate
+        >>> psi, (a, b) = SymmetricGate(4), torch.randn(2, 3, 4)
+        >>> torch.equal(psi(a, b), psi(b, a))
+        True
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(2 * channels, 2 * channels)
+
+    def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
+        """`[P, d]` and `[P, d]` to `[P, d]`."""
+        b = torch.zeros_like(a) if b is None else b
+        total, apart = a + b, (a - b).abs()
+        z, n = super().forward(torch.cat([total, apart], dim=1)).chunk(2, dim=1)
+        largest = 0.5 * (total + apart)  # its gradient is cheaper than that of torch.maximum
+        return torch.lerp(largest, n.tanh(), z.sigmoid())
+
+
+_OPERATORS: dict[str, type[nn.Module]] = {"gru": SymmetricGRU, "gate": SymmetricGate}
+
+
 def is_gru(operator: nn.Module) -> bool:
     """Whether `GRUKernel` computes what the module does."""
     return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
@@ -59,4 +91,4 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
                 )
         return operator
     otherwise = "a module that takes two tensors [P, channels] and returns one"
-    return find("operator", operator, {"gru": SymmetricGRU}, otherwise)(channels)
+    return find("operator", operator, _OPERATORS, otherwise)(channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 from torch_geometric.nn.aggr import Aggregation, MultiAggregation
@@ -27,6 +28,8 @@ def _pna(channels: int, out_channels: int) -> Aggregation:
 
 _NAMES: dict[str, Callable[[int, int], Aggregation]] = {
     "lcm": LCMAggregation,
+    "lcm-gate": partial(LCMAggregation, operator="gate"),
+    "lcm-values": partial(LCMAggregation, order="values"),
     "pna": _pna,
     **{name: lambda _, __, name=name: aggregation_resolver(name) for name in _PYG},  # type: ignore[misc]
 }
@@ -36,7 +39,8 @@ def aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
     """An aggregator that keeps the width.
 
     Args:
-        name_or_module: "lcm", "pna", one of PyG's ("sum", "mean",
+        name_or_module: "lcm", "lcm-gate" (its cheaper operator), "lcm-values" (rows in an order by
+            their values), "pna", one of PyG's ("sum", "mean",
             "max", "min", "mul", "var", "std", "softmax"), or a PyG
             aggregation, which is returned.
         channels: width of its input and output.

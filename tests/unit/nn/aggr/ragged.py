@@ -24,8 +24,8 @@ class PairMLP(nn.Module):
 
 
 def operator_of(name: str, channels: int) -> str | nn.Module:
-    """The operator "gru", or a module of the user's own."""
-    return name if name == "gru" else PairMLP(channels)
+    """The operator of that name, or a module of the user's own."""
+    return PairMLP(channels) if name == "own" else name
 
 
 @dataclass(frozen=True)

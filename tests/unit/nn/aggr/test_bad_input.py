@@ -79,8 +79,13 @@ def test_widths_that_differ_without_a_projection() -> None:
 def test_names_and_options() -> None:
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         aggregation(nn.Linear(4, 4), 4)
-    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gru"):
+    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gru, gate"):
         LCMAggregation(4, 4, operator="lstm")
+
+
+def test_an_order_that_there_is_not() -> None:
+    with pytest.raises(InvalidParameter, match="order is 'sorted', wanted one of given, random"):
+        LCMAggregation(4, 4, order="sorted")
 
 
 def test_names_resolve_and_modules_pass_through() -> None:
@@ -125,7 +130,7 @@ def test_an_operator_of_another_width() -> None:
 
 @pytest.mark.parametrize("operator", [None, 3, ["gru"], "sum"])
 def test_an_operator_that_is_not_known(operator: object) -> None:
-    with pytest.raises(InvalidParameter, match="wanted one of gru, or a module"):
+    with pytest.raises(InvalidParameter, match="wanted one of gru, gate, or a module"):
         LCMAggregation(4, 4, operator=operator)
 
 

@@ -47,7 +47,7 @@ def by_hand(module: LCMAggregation, batch: Ragged, x: Tensor) -> Tensor:
     return torch.cat(out)
 
 
-@pytest.mark.parametrize("operator", ["gru", "own"])
+@pytest.mark.parametrize("operator", ["gru", "gate", "own"])
 @pytest.mark.parametrize("project", [True, False])
 @given(batch=ragged(20))
 @settings(max_examples=5, deadline=None)
@@ -60,7 +60,7 @@ def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged
     assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
 
 
-@pytest.mark.parametrize("operator", ["gru", "own"])
+@pytest.mark.parametrize("operator", ["gru", "gate", "own"])
 @given(batch=ragged(20))
 @settings(max_examples=5, deadline=None)
 def test_the_tree_by_masks_that_onnx_gets_is_the_same(operator: str, batch: Ragged) -> None:
@@ -122,7 +122,7 @@ def test_combines_are_rows_less_segments_in_log2_levels() -> None:
     assert len(recorder.calls) == 6  # ceil(log2(37)), one pass a level
 
 
-@pytest.mark.parametrize("operator", ["gru", "own"])
+@pytest.mark.parametrize("operator", ["gru", "gate", "own"])
 @given(batch=ragged(60))
 @settings(max_examples=4, deadline=None)
 def test_blocks_and_passes_of_any_size_agree(operator: str, batch: Ragged) -> None:

@@ -25,11 +25,10 @@ def trees(plan: LCMPlan) -> dict[int, object]:
     for block in plan.blocks:
         values: list[object] = list(range(*block.rows))
         for low, high in block.passes:
-            nodes = slice(block.nodes[0] + low, block.nodes[0] + high)
-            pairs = zip(plan.left[nodes].tolist(), plan.right[nodes].tolist(), strict=True)
+            pairs = zip(*(ids.tolist() for ids in block.children(low, high)), strict=True)
             values += [(values[a], values[b]) for a, b in pairs]
-        for root in range(*block.roots):
-            out[int(plan.filled[root])] = values[int(plan.roots[root])]
+        for segment, root in zip(block.filled.tolist(), block.roots.tolist(), strict=True):
+            out[segment] = values[root]
     return out
 
 
@@ -57,10 +56,11 @@ def test_trees_are_those_of_each_segment_alone(
 @given(batch=ragged(300))
 @settings(max_examples=25, deadline=None)
 def test_combines_and_levels(batch: Ragged) -> None:
-    plan = LCMPlan.from_ptr(batch.ptr)
+    segments = Segments.from_ptr(batch.ptr, sum(batch.sizes))
+    plan = LCMPlan.from_segments(segments, block_rows=10_000, pass_nodes=10_000)
     largest = max(batch.sizes)
     assert plan.combines == sum(batch.sizes) - sum(n > 0 for n in batch.sizes)
-    assert plan.levels == (ceil(log2(largest)) if largest else 0)
+    assert [len(b.passes) for b in plan.blocks] == ([ceil(log2(largest))] if largest else [])
 
 
 def test_a_segment_larger_than_a_block_is_one_block() -> None:

@@ -11,7 +11,7 @@ is normalized once more, as in the authors' configurations. Without one of the p
 other; without both it is h.
 
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
-with its own residual is not normalized again.
+with its own residual is not normalized again. In the order `plain` it is D(act(N(a))).
 
 One addition to the paper: attention takes a ragged batch.
 """
@@ -28,6 +28,7 @@ from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalCo
 from graphagg.nn.conv import LocalPart
 from graphagg.nn.conv import local as find_local
 from graphagg.nn.conv.base import after_linear, find_activation, find_norm
+from graphagg.nn.dropout import Dropout
 from graphagg.nn.resolver import find
 from graphagg.nn.segments import Segments
 from graphagg.nn.settings import LARGE
@@ -85,7 +86,7 @@ class GPSLayer(torch.nn.Module):
                 "local and attention are None and layer.feedforward is 0; a layer needs one"
             )
         self.own_residual = self.local is not None and self.local.own_residual
-        self.residual_first = layer.order == "gps"
+        self.residual_first, self.plain = layer.order == "gps", layer.order == "plain"
         if self.local is not None:
             again = self.residual_first or not self.own_residual
             self.local_norm = find_norm(layer.norm if again else OFF, channels)
@@ -94,7 +95,7 @@ class GPSLayer(torch.nn.Module):
         self.local_activation = (
             torch.nn.Identity() if self.residual_first else find_activation(layer.activation)
         )
-        self.dropout = torch.nn.Dropout(layer.dropout)
+        self.dropout = Dropout(layer.dropout)
         self.feedforward = _feedforward(channels, layer)
         self.norm = find_norm(layer.norm if layer.feedforward else OFF, channels)
 
@@ -145,7 +146,8 @@ class GPSLayer(torch.nn.Module):
         elif self.residual_first:
             h = self.local_norm(x + self.dropout(h))
         else:
-            h = x + self.dropout(self.local_activation(self.local_norm(h)))
+            h = self.dropout(self.local_activation(self.local_norm(h)))
+            h = h if self.plain else x + h
         return h
 
 
@@ -185,7 +187,7 @@ def _feedforward(channels: int, layer: LayerOptions) -> torch.nn.Sequential | No
     return torch.nn.Sequential(
         torch.nn.Linear(channels, hidden),
         after_linear(layer.activation),
-        torch.nn.Dropout(layer.dropout),
+        Dropout(layer.dropout),
         torch.nn.Linear(hidden, channels),
-        torch.nn.Dropout(layer.dropout),
+        Dropout(layer.dropout),
     )

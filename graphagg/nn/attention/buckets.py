@@ -17,12 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from graphagg.nn.dropout import drop
 from graphagg.nn.segments import Segments
 
 STEP, SMALL = 8, 64
 """Sizes are rounded up to multiples of `STEP` if no graph has more than `SMALL` vertices."""
-_SCORES, _SCORES_AT_ONCE = 1 << 26, 1 << 21
-"""256 MiB and 8 MiB in float32."""
+_SCORES, _SCORES_AT_ONCE = 1 << 24, 1 << 21
+"""64 MiB and 8 MiB in float32."""
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -45,9 +46,8 @@ class Buckets:
     @classmethod
     def from_graphs(cls, graphs: Segments) -> Buckets:
         """Buckets of a batch, cached for the layers of a model."""
-        if "buckets" not in graphs.plans:
-            graphs.plans["buckets"] = cls._build(graphs)
-        made: Buckets = graphs.plans["buckets"]
+        made: Buckets = graphs.plans.get("buckets") or cls._build(graphs)
+        graphs.plans["buckets"] = made
         return made
 
     @classmethod
@@ -116,9 +116,9 @@ def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
     return hidden.view(count, 1, 1, size)
 
 
-def softmax_attention(dropout: float, padded: bool) -> Attend:
+def softmax_attention(dropout: float) -> Attend:
     """Softmax attention of a bucket; `dropout` is the probability of dropping a weight."""
-    return partial(_dropping if dropout and padded else _softmax, dropout=dropout)
+    return partial(_softmax, dropout=dropout)
 
 
 def _softmax(
@@ -126,16 +126,19 @@ def _softmax(
 ) -> Tensor:
     """Attention of one bucket, `[graphs, H, n, d]`.
 
-    If PyTorch's CPU kernel would hold very many scores, the queries are processed in chunks, which
-    are computed again in the backward pass: as fast, in the memory of one chunk's scores.
+    On a CPU, PyTorch's kernel draws for dropout longer than it computes. Here the weights are
+    dropped by `drop`. If there are very many, the queries are processed in chunks, which are
+    computed again in the backward pass: in the memory of one chunk's scores.
     """
-    attend = F.scaled_dot_product_attention
-    scores = queries.shape[0] * queries.shape[1] * queries.shape[2] ** 2
-    if not dropout or scores <= _SCORES or queries.device.type != "cpu":
+    if not dropout or queries.device.type != "cpu":
+        attend = F.scaled_dot_product_attention
         return attend(queries, keys, values, attn_mask=mask, dropout_p=dropout)
+    scores = queries.shape[0] * queries.shape[1] * queries.shape[2] ** 2
+    if scores <= _SCORES:
+        return _dropping(queries, keys, values, mask, dropout)
     rows = max(1, _SCORES_AT_ONCE * queries.shape[2] // scores)
     mixed = [
-        checkpoint(attend, chunk, keys, values, None, dropout, use_reentrant=False)
+        checkpoint(_dropping, chunk, keys, values, mask, dropout, use_reentrant=False)
         for chunk in torch.split(queries, rows, 2)
     ]
     return torch.cat(mixed, 2)
@@ -144,17 +147,6 @@ def _softmax(
 def _dropping(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float
 ) -> Tensor:
-    """`_softmax` with dropout of small graphs.
-
-    PyTorch draws a Bernoulli number in some ten nanoseconds, more than a small graph's scores take.
-    Here a random number of 64 bits is four draws of 16 bits.
-    """
     scores = (queries / math.sqrt(queries.shape[3])) @ keys.transpose(2, 3)
     weights = torch.softmax(scores if mask is None else scores + mask, 3)
-    # Of 65,536 draws `step` drop a weight; the scale is the step's, so that the mean is exact.
-    step = min(max(round(dropout * 2**16), 1), 2**16 - 1)
-    count = weights.numel()
-    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=weights.device)
-    kept = bits.random_(-(2**63), None).view(torch.int16)[:count] >= step - 2**15
-    # Products are faster than selections by booleans.
-    return (weights * kept.to(weights.dtype).view_as(weights)) @ values * (2**16 / (2**16 - step))
+    return drop(weights, dropout) @ values

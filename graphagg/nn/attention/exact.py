@@ -22,8 +22,8 @@ from graphagg.nn.segments import Segments
 class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
-    Time O(C sum n_g^2). Memory O(N C), forward and backward. With dropout in training, PyTorch's
-    CPU kernel holds the scores of graphs of up to some 4,000 vertices; larger ones are processed in
+    Time O(C sum n_g^2). Memory O(N C), forward and backward. With dropout in training on a
+    CPU, the scores of graphs of up to some 2,000 vertices are held; larger ones are processed in
     chunks, which are computed again in the backward pass.
 
     Args:
@@ -50,7 +50,7 @@ class ExactAttention(ProjectedAttention):
         # Rows are moved before the projection: C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
         dropout = self.dropout if self.training else 0.0
-        attend = softmax_attention(dropout, buckets.padded)
+        attend = softmax_attention(dropout)
         mixed = buckets.apply(attend, queries, keys, values)
         return buckets.restore(self.out_proj(mixed.flatten(1)))
 

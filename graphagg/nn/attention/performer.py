@@ -16,9 +16,8 @@ Departures:
   over the batch would let a graph change another one's digits.
 - 1e-6 is then added to each feature, so that no normalizer is 0. It biases weights that are a
   millionth of the largest ones.
-- The vectors are redrawn every `redraw_interval` training steps from (seed, number of the draw),
-  on the CPU in float64, so that a run can be repeated and resumed on any device. The paper does not
-  specify seeds.
+- The vectors are drawn once, from `seed`, on the CPU in float64, so that a run can be repeated and
+  resumed on any device. The paper draws new ones from time to time.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.buckets import Buckets
+from graphagg.nn.dropout import drop
 from graphagg.nn.segments import Segments
 
 FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1
@@ -42,23 +41,18 @@ class PerformerAttention(ProjectedAttention):
 
     Time O(N C m) and memory O(N (C + H m) + G C m).
 
-    Under `torch.utils.checkpoint` set `redraw_interval` to None: the repeated forward pass would
-    count as a training step, and may draw other vectors.
-
     Args:
         channels: C.
         heads: H; must divide C.
         features: m, random features per head; by default d ln d (at least d), as the paper advises.
-        redraw_interval: training steps between two draws of the random vectors; None: never redraw.
-        seed: of all draws.
+        seed: of the random vectors.
         dropout: probability with which an entry of the output is dropped in training.
 
     Attributes:
         projection: buffer `[m, d]`, the random vectors; saved with the state.
-        steps: buffer, int64: forward passes in training so far; saved with the state.
 
     Raises:
-        InvalidParameter: fewer than one feature or step, or what `GraphAttention` raises.
+        InvalidParameter: fewer than one feature, or what `GraphAttention` raises.
 
     Examples:
         >>> import torch
@@ -68,7 +62,6 @@ class PerformerAttention(ProjectedAttention):
     """
 
     projection: Tensor
-    steps: Tensor
 
     def __init__(
         self,
@@ -76,7 +69,6 @@ class PerformerAttention(ProjectedAttention):
         heads: int = 4,
         *,
         features: int | None = None,
-        redraw_interval: int | None = 1000,
         seed: int = 0,
         dropout: float = 0.0,
     ) -> None:
@@ -85,50 +77,33 @@ class PerformerAttention(ProjectedAttention):
         if features is None:
             features = max(d, int(d * math.log(d)))
         features = integer("features", features, 1)
-        if redraw_interval is not None:
-            redraw_interval = integer("redraw_interval", redraw_interval, 1)
-        self.redraw_interval, self.seed = redraw_interval, seed
-        self.register_buffer("projection", torch.empty(features, d))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-        self.redraw(0)
-
-    @torch.no_grad()
-    def redraw(self, draw: int) -> None:
-        """Replace the random vectors by those of this draw, counted from 0."""
-        rows, d = self.projection.shape
-        drawn = orthogonal_vectors(rows, d, self.seed + 1_000_003 * draw)
-        # A new tensor: a pending backward pass may need the old vectors.
-        self.projection = drawn.to(self.projection)
+        drawn = orthogonal_vectors(features, d, seed)
+        self.register_buffer("projection", drawn.to(torch.get_default_dtype()))
 
     def attend(self, x: Tensor, graphs: Segments) -> Tensor:
         """Project, mix, project back, drop."""
-        return F.dropout(super().attend(x, graphs), self.dropout, self.training)
+        out = super().attend(x, graphs)
+        return drop(out, self.dropout) if self.training else out
 
     def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
         """The mean of each graph's values, weighted by the kernel."""
-        if self.training and self.redraw_interval is not None:
-            done = int(self.steps)
-            if done and done % self.redraw_interval == 0:
-                self.redraw(done // self.redraw_interval)
-            self.steps += 1
         with torch.autocast(queries.device.type, enabled=False):
             left, right = self._features(_widened(queries), _widened(keys), graphs)
             return kernel_mean(left, right, _widened(values), graphs)
 
     def _features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
         """Positive features `[N, H, m]` of queries and keys, each stabilized within its graph."""
-        left, right = self._exponent(queries), self._exponent(keys)
-        largest = left.detach().amax(-1, keepdim=True)
+        scale = math.pow(self.head_channels, -0.25)
+        vectors = self.projection.to(queries.dtype).t()
+        left, keys = (queries * scale) @ vectors, keys * scale
+        right = keys @ vectors - keys.square().sum(-1, keepdim=True) / 2
         rows = right.detach().amax(-1)
         most = rows.new_full((graphs.count, self.heads), -math.inf)
         most = most.scatter_reduce(0, graphs.index[:, None].expand_as(rows), rows, "amax")
-        stable = (left - largest, right - most[graphs.index].unsqueeze(-1))
-        return torch.exp(stable[0]) + FLOOR, torch.exp(stable[1]) + FLOOR
-
-    def _exponent(self, x: Tensor) -> Tensor:
-        scaled = x * math.pow(self.head_channels, -0.25)
-        projected = scaled @ self.projection.to(x.dtype).t()
-        return projected - scaled.square().sum(-1, keepdim=True) / 2
+        # A query's |q|^2 / 2 cancels against the maximum of its own features.
+        left = left - left.detach().amax(-1, keepdim=True)
+        right = right - most[graphs.index].unsqueeze(-1)
+        return torch.exp(left) + FLOOR, torch.exp(right) + FLOOR
 
 
 def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:

@@ -25,7 +25,7 @@ from graphagg.nn.settings import (
 
 Norm = Literal["batch", "layer", "none"]
 Activation = Literal["relu", "gelu", "elu", "silu", "tanh"]
-Order = Literal["gps", "gnn+"]
+Order = Literal["gps", "gnn+", "plain"]
 Task = Literal["graph", "node", "edge"]
 HeadKind = Literal["san", "mlp", "dot"]
 Pooling = Literal["add", "mean", "max"]
@@ -163,7 +163,7 @@ class LayerOptions:
         dropout: after each part, and twice in the feed-forward network.
         feedforward: hidden width of the feed-forward network by the layer's width; 0: no network.
         order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
-            activation and dropout, then residual.
+            activation and dropout, then residual. `plain`: the same without residual.
 
     Examples:
         >>> from graphagg.nn import LayerOptions

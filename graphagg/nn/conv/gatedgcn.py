@@ -23,6 +23,7 @@ from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.nn.conv.base import LocalPart, find_activation, find_norm
 from graphagg.nn.conv.messages import find_aggregation, gather
+from graphagg.nn.dropout import Dropout
 from graphagg.nn.settings import PROBABILITY
 
 _EPSILON = 1e-6
@@ -84,7 +85,7 @@ class GatedGCN(LocalPart):
         self.norm_x = find_norm(norm, channels)
         self.norm_e = None if edge_channels is None else find_norm(norm, channels)
         self.act = find_activation(act)
-        self.dropout = torch.nn.Dropout(number("dropout", dropout, **PROBABILITY))
+        self.dropout = Dropout(number("dropout", dropout, **PROBABILITY))
 
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None

@@ -25,9 +25,8 @@ class CompressedRows(NamedTuple):
     weights: Doubles
 
     @classmethod
-    def from_matrix(cls, matrix: csr_array, weights: Doubles | None = None) -> CompressedRows:
-        """The pattern of `matrix` with its own weights, or the given ones `[nnz]`."""
-        weights = matrix.data if weights is None else weights
+    def from_matrix(cls, matrix: csr_array, weights: Doubles) -> CompressedRows:
+        """The pattern of `matrix` with the given weights `[nnz]`."""
         return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), weights)
 
 
@@ -73,15 +72,10 @@ def symmetric_adjacency(data: Data) -> Adjacency:
         matrix = csr_array(matrix - diags_array(loops))
         matrix.eliminate_zeros()
     other = matrix.T.tocsr()
-    if not equal_matrices(matrix, other):
+    if (matrix != other).nnz:
         matrix = csr_array(matrix.maximum(other))
         matrix.sum_duplicates()
     return Adjacency(ptr, matrix)
-
-
-def equal_matrices(one: csr_array, other: csr_array) -> bool:
-    """Whether two matrices in canonical form are equal."""
-    return np.array_equal(one.indices, other.indices) and np.array_equal(one.data, other.data)
 
 
 def entry_rows(matrix: csr_array) -> Ints:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,51 +80,6 @@ def test_random_vectors_have_the_moments_of_gaussian_ones() -> None:
     vectors = orthogonal_vectors(20_000, 4, 3)
     assert vectors.mean(0).abs().max() < 0.03
     assert (vectors.T @ vectors / 20_000 - torch.eye(4)).abs().max() < 0.05
-
-
-def test_redraws_come_on_time_and_repeat() -> None:
-    graphs = ragged([5, 3], 8)
-
-    def draws(steps: int, seed: int) -> list[Tensor]:
-        module = built("performer", redraw_interval=2, seed=seed).train()
-        seen = []
-        for _ in range(steps):
-            module(graphs.x, ptr=graphs.ptr)
-            seen.append(module.projection.clone())
-        return seen
-
-    first, again, other = draws(5, 1), draws(5, 1), draws(5, 2)
-    assert [torch.equal(a, b) for a, b in itertools.pairwise(first)] == [
-        True, False, True, False,
-    ]  # fmt: skip
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
-    frozen = built("performer", redraw_interval=2)
-    for _ in range(5):
-        frozen(graphs.x, ptr=graphs.ptr)
-    assert int(frozen.steps) == 0
-
-
-def test_a_redraw_leaves_the_gradients_of_passes_before_it() -> None:
-    graphs = ragged([5, 3], 8)
-    module = built("performer", redraw_interval=1).train()
-    outs = [module(graphs.x, ptr=graphs.ptr).sum() for _ in range(3)]
-    each = [torch.autograd.grad(out, module.in_proj_weight, retain_graph=True)[0] for out in outs]
-    (both,) = torch.autograd.grad(outs[0] + outs[1] + outs[2], module.in_proj_weight)
-    torch.testing.assert_close(both, each[0] + each[1] + each[2])
-    assert not torch.allclose(each[0], each[1])  # they are of other vectors
-
-
-def test_a_run_that_is_resumed_draws_the_same() -> None:
-    graphs = ragged([5, 3], 8)
-    whole = built("performer", redraw_interval=3).train()
-    for _ in range(4):
-        whole(graphs.x, ptr=graphs.ptr)
-    resumed = built("performer", 9, redraw_interval=3).train()
-    resumed.load_state_dict(whole.state_dict())
-    for _ in range(3):
-        assert torch.equal(whole(graphs.x, ptr=graphs.ptr), resumed(graphs.x, ptr=graphs.ptr))
-    assert torch.equal(whole.projection, resumed.projection)
 
 
 def test_weights_that_are_very_small_are_weights() -> None:

@@ -148,7 +148,6 @@ def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
         ({"dropout": 1.0}, "dropout is"),
         ({"dropout": float("nan")}, "dropout is"),
         ({"features": 0}, "features is 0"),
-        ({"redraw_interval": 0}, "redraw_interval is 0"),
     ],
 )
 def test_options_that_do_not_fit(options: dict, message: str) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
 from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions, LocalConfig
+from graphagg.nn.dropout import Dropout, drop
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 from tests.unit.nn.gps.graphs import ragged_batch
 
@@ -123,3 +124,17 @@ def test_what_cannot_be_is_said() -> None:
     for wrong in ({"batch": batch - 1}, {"ptr": torch.tensor([0, 9, 5, 9])}):
         with pytest.raises(InvalidBatch):
             layer(x, edge_index, edge_attr, **wrong)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_keeps_the_mean(probability: float) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(401, 503, requires_grad=True)
+    out = drop(x, probability)
+    kept = out != 0
+    assert abs(kept.float().mean() - (1 - probability)) < 5e-3
+    wanted = torch.full_like(out[kept], 1 / (1 - probability))
+    torch.testing.assert_close(out[kept], wanted, rtol=1e-3, atol=0)
+    (gradient,) = torch.autograd.grad(out.sum(), x)
+    assert torch.equal(gradient, out.detach())
+    assert torch.equal(Dropout(probability).eval()(x), x)

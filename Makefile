@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-extras pictures test-cluster cluster-tools test-store docs dist release client bench bench-train train-zinc lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-extras pictures test-cluster cluster-tools test-store docs dist release client bench bench-train gpu train-zinc lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -77,6 +77,11 @@ bench: $(VENV)/.dev
 bench-train: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.training --zinc
+
+# What a GPU changes (FAISS, encoder, GPS, LCM, training, memory): at most ten minutes on one GPU, with
+# a report in build/bench/gpu. Without a GPU it says so in one line.
+gpu: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks.gpu --minutes 9 || [ $$? = 2 ]
 
 # The types of the TypeScript client, from the service's OpenAPI document, and whether its example
 # compiles; needs npm.

@@ -1,5 +1,6 @@
 """Everything that a GPU changes, in one call of at most so many minutes, most telling first.
 
+    make gpu                                                        on any GPU of this machine
     python -m benchmarks.gpu --minutes 9 --out DIR
     python -m benchmarks.gpu --minutes 9 --out DIR --device cpu     small shapes, to see it run
     python -m benchmarks.gpu --minutes 3 --out DIR --item layer     some of the items

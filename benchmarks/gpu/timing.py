@@ -19,7 +19,10 @@ MOST = 30
 def describe(device: str) -> dict[str, Any]:
     """The machine, or why there is none."""
     if device != "cpu" and not torch.cuda.is_available():
-        return {"error": "PyTorch sees no CUDA device; --device cpu runs small shapes"}
+        return {
+            "error": "no GPU: PyTorch sees no CUDA device; run this on a machine with one (small "
+            "shapes on the CPU: python -m benchmarks.gpu --device cpu)"
+        }
     import torch_geometric
 
     card = platform.machine() if device == "cpu" else torch.cuda.get_device_name(device)

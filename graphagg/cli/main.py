@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -12,6 +13,10 @@ from graphagg.cli.failures import FAILURES, failure
 from graphagg.cli.options import heading
 from graphagg.cli.output.console import err
 from graphagg.cli.settings import use_file
+
+# Threads of OpenMP sleep while they wait. By default they spin, which costs ten times the work of a
+# small matrix where other processes run too. Read when PyTorch or FAISS is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _GROUPS = {
     "rag": "Multi-hop passage retrieval without an LLM.",

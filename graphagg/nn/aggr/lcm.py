@@ -62,8 +62,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         in_channels: width of the input.
         out_channels: width of the output.
         project: apply a linear layer and ReLU before the fold.
-        operator: "gru" (the paper's), "gate" (`SymmetricGate`, less than two thirds of its time), or a
-            module psi(a, b) on `[P, out_channels]`.
+        operator: "gru" (the paper's), "gate" (`SymmetricGate`, under two thirds of its time), or
+            a module psi(a, b) on `[P, out_channels]`.
         order: of the rows inside their segments: "given", "random" or "values".
 
     Raises:

@@ -1,13 +1,15 @@
 """Four plain models of width 64, one recipe for each kind of task.
 
-`mlp` reads features alone; `gcn` and `sage` are residual layers of PyG's convolutions; `gps` adds
-attention and a positional encoding. They are the controls of a run, and `auto` chooses from them.
+`mlp` reads features alone; `gcn` and `sage` are layers of PyG's convolutions, for vertices without
+a residual: with few labels, it fits the features alone. `gps` adds attention and a positional
+encoding. They are the controls of a run, and `auto` chooses from them.
 Widths, depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30
 for vertices and of 20 for graphs stopped some models before they had learned anything.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 from graphagg.nn.config.model import (
@@ -59,11 +61,22 @@ def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:
             "batch" if many else "none",
             dropout=0.2 if many else 0.5,
             feedforward=2 if name in ("mlp", "gps") else 0,
-            order="gps" if attends else "gnn+",
+            order="gps" if attends else "plain" if task == "node" else "gnn+",
         ),
         head=_HEADS[task],
     )
     return Preset(model, _MANY if many else _ONE)
+
+
+def for_epochs(training: TrainingConfig, epochs: int) -> TrainingConfig:
+    """The recipe of a plain model for fewer epochs: a higher rate, and a shorter warm-up.
+
+    The rate grows with the root of the quotient, and the warm-up takes at most a twentieth.
+    """
+    epochs = min(epochs, training.epochs)
+    rate = training.lr * (training.epochs / epochs) ** 0.5
+    warmup = min(training.warmup_epochs, epochs // 20)
+    return replace(training, epochs=epochs, lr=rate, warmup_epochs=warmup)
 
 
 _HEADS: dict[Task, HeadConfig] = {

@@ -17,7 +17,7 @@ import torch
 
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.presets.preset import Preset
-from graphagg.nn.presets.simple import SIMPLE, Simple, simple
+from graphagg.nn.presets.simple import SIMPLE, Simple, for_epochs, simple
 from graphagg.nn.training.batches import Feed, prepare
 from graphagg.nn.training.controls import Task, measure
 from graphagg.nn.training.data.dataset import GraphData, Level
@@ -37,7 +37,10 @@ _FEWEST = 5  # minimum epochs of a race
 
 @dataclass(frozen=True)
 class Auto:
-    """The model `auto`; `change` is applied to each of the plain models."""
+    """The model `auto`; `change` is applied to each of the plain models.
+
+    With fewer epochs and the same rate, rate and warm-up follow the number of epochs.
+    """
 
     change: Callable[[Preset], Preset] = lambda preset: preset
 
@@ -78,9 +81,8 @@ def choose(
         return RaceResult("sage", preset, (f"{reason}{_LARGE:,}, which are not raced",))
     presets: dict[str, Preset] = {name: _plain(name, auto, data) for name in ORDER[data.level]}
     longest = presets["sage"].training
-    size = sum(int(g.num_nodes or 0) + g.num_edges for g in data.graphs)
-    epochs = min(longest.epochs, max(_FEWEST, _READ // max(size, 1)))
-    training = replace(longest, epochs=epochs, warmup_epochs=min(longest.warmup_epochs, epochs))
+    epochs = min(longest.epochs, max(_FEWEST, _READ // max(data.size, 1)))
+    training = replace(longest, epochs=epochs, warmup_epochs=0)  # of each model its own
     encode = transform_for(presets["gps"].model) if "gps" in presets else None
     encoded, graphs = prepare(data.transformed(encode) if encode else data, training, device)
     shape, raced = data.shape(metric), []
@@ -122,11 +124,18 @@ def winner(
 
 
 def _plain(name: Simple, auto: Auto, data: GraphData) -> Preset:
-    preset = simple(name, data.level, _vertices(data))
+    plain = simple(name, data.level, _vertices(data))
     if data.single and _vertices(data) > _LARGE:
-        training = replace(preset.training, fanouts=(10, 5), batch_size=1024)
-        preset = replace(preset, training=training)
-    return auto.change(preset)
+        training = replace(plain.training, fanouts=(10, 5), batch_size=1024)
+        plain = replace(plain, training=training)
+    preset = auto.change(plain)
+    training, epochs = preset.training, min(preset.training.epochs, plain.training.epochs)
+    brief = for_epochs(plain.training, epochs)
+    if training.lr == plain.training.lr:
+        training = replace(training, lr=brief.lr)
+    if training.warmup_epochs == min(plain.training.warmup_epochs, epochs):
+        training = replace(training, warmup_epochs=brief.warmup_epochs)
+    return replace(preset, training=training)
 
 
 def _vertices(data: GraphData) -> int:

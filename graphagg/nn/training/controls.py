@@ -28,7 +28,7 @@ from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
 from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.presets.preset import Preset
-from graphagg.nn.presets.simple import Simple, simple
+from graphagg.nn.presets.simple import Simple, for_epochs, simple
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.data.dataset import Shape
 from graphagg.nn.training.fit.learner import Learner, evaluate
@@ -100,14 +100,14 @@ def _controls(
 
 def train_model(preset: Preset, task: Task) -> torch.nn.Module:
     """Train a model without a folder, for at most the task's epochs; return its best epoch."""
-    epochs = min(preset.training.epochs, task.training.epochs)
+    plain = for_epochs(preset.training, task.training.epochs)
     training = replace(
         task.training,
-        epochs=epochs,
-        lr=preset.training.lr,
-        weight_decay=preset.training.weight_decay,
-        warmup_epochs=min(preset.training.warmup_epochs, epochs),
-        patience=preset.training.patience,
+        epochs=plain.epochs,
+        lr=plain.lr,
+        weight_decay=plain.weight_decay,
+        warmup_epochs=plain.warmup_epochs,
+        patience=plain.patience,
     )
     with torch.random.fork_rng([task.device] if task.device.type == "cuda" else []):
         torch.manual_seed(training.random_state)

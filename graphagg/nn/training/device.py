@@ -1,10 +1,29 @@
-"""The device of a name."""
+"""The device of a name, and the number of threads on a CPU."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from graphagg.errors import DeviceUnavailable
+from graphagg.nn.config.training import TrainingConfig
+from graphagg.nn.training.data.dataset import GraphData
+
+_SMALL = 30_000  # vertices and edges of a step, below which threads wait longer than they compute
+
+
+@contextmanager
+def few_threads(data: GraphData, training: TrainingConfig) -> Iterator[None]:
+    """Use one CPU thread inside the `with` block if the steps on the data are small."""
+    steps = 1.0 if data.single else max(1.0, len(data.graphs) / training.batch_size)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if data.size / steps < _SMALL else threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def find_device(name: str) -> torch.device:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, check_dat
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
 from graphagg.nn.training.data.sources import Source
-from graphagg.nn.training.device import find_device
+from graphagg.nn.training.device import few_threads, find_device
 from graphagg.nn.training.fit.learner import Learner, check_level
 from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
 from graphagg.nn.training.folder import CARD, RUN, RunFolder, check_free, locked
@@ -72,7 +73,8 @@ def train(
             PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without
             splits, random ones 8 : 1 : 1 are drawn, and a note says so.
         out: folder of the run; see `graphagg.nn.training.folder`.
-        training: settings; by default the preset's.
+        training: settings; by default the preset's. Of `auto` those that are not the defaults
+            replace the plain models' own.
         name: name of the model in the results; by default the preset's name.
         splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
@@ -138,7 +140,8 @@ def train(
     if race:
         settings["auto"] = race.to_json()
     cuda = [options.device] if options.device.type == "cuda" else []
-    with locked(Path(out)), torch.random.fork_rng(cuda):
+    small = few_threads(dataset, plan.training)
+    with locked(Path(out)), small, torch.random.fork_rng(cuda):
         folder = RunFolder(Path(out), settings, resume=resume, force=force)
         run = _Run(plan, dataset, shape, metric, folder, options, tuple(notes))
         try:
@@ -157,9 +160,18 @@ def _plan(
             "TrainingConfig(epochs=50)"
         )
     if model == AUTO:
-        changed = training
-        return Auto() if changed is None else Auto(lambda preset: replace(preset, training=changed))
+        return Auto(partial(_with_changes, training=training or TrainingConfig()))
     return model if isinstance(model, Auto) else make_plan(model, training, name)
+
+
+def _with_changes(preset: Preset, training: TrainingConfig) -> Preset:
+    """A plain model with the settings that are not the defaults of `TrainingConfig`."""
+    plain, settings = TrainingConfig().to_dict(), training.to_dict()
+    changes = {name: value for name, value in settings.items() if value != plain[name]}
+    warmup = min(preset.training.warmup_epochs, training.epochs)
+    return replace(
+        preset, training=replace(preset.training, **{"warmup_epochs": warmup, **changes})
+    )
 
 
 def _metric(
@@ -188,7 +200,8 @@ def _race(
     elif not force:
         check_free(out)
     try:
-        return choose(auto, data, metric, splits, options.device, options.progress)
+        with few_threads(data, auto.training):
+            return choose(auto, data, metric, splits, options.device, options.progress)
     except KeyboardInterrupt:
         text = f"interrupted before the training began; nothing in {out} has changed"
         raise TrainingInterrupted(text) from None
@@ -284,6 +297,7 @@ class _Run:
             start = time.process_time()
             data, transform = self._data, self._plan.transform()
             if transform is not None:
+                self._options.progress("encodings", 0, 0)
                 data = data.transformed(transform)
                 self._encoding_seconds = time.process_time() - start
             self._encoded = prepare(data, self._plan.training, self._options.device)

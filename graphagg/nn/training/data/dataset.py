@@ -165,6 +165,11 @@ class GraphData:
         return self.level == "node" and len(self.graphs) == 1
 
     @property
+    def size(self) -> int:
+        """Vertices and edges of all graphs."""
+        return sum(int(graph.num_nodes or 0) + graph.num_edges for graph in self.graphs)
+
+    @property
     def labels(self) -> str:
         """Name of the attribute with the labels."""
         return "edge_label" if self.level == "edge" else "y"

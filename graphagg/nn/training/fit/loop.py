@@ -125,6 +125,7 @@ def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOp
     text = io.StringIO()  # with the rows of the checkpoint
     csv.writer(text).writerows([("epoch", "loss", "lr", "val"), *loop.rows])
     write_whole(log, lambda partial: partial.write_text(text.getvalue(), newline=""))
+    run.progress(stage, loop.done, epochs)
     with closing(kept):
         while not loop.over:
             values, better = loop.epoch()

@@ -13,13 +13,14 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import RunExists, TrainingDiverged, TrainingInterrupted, UnreadableFile
-from graphagg.nn.presets.simple import SIMPLE, simple
-from graphagg.nn.training import GraphData, TrainingConfig, TrainingResult, auto, train
+from graphagg.nn.presets.simple import SIMPLE, for_epochs, simple
+from graphagg.nn.training import GraphData, TrainingConfig, TrainingResult, auto, device, train
 from graphagg.nn.training import controls as module
 from graphagg.nn.training.auto import ORDER, Auto, choose, winner
 from graphagg.nn.training.batches import Feed
 from graphagg.nn.training.controls import AdamicAdar, Task, graph_counts, measure
 from graphagg.nn.training.data.graphs import Graphs
+from graphagg.nn.training.device import few_threads
 from graphagg.nn.training.results import Control, SplitResult
 from tests.unit.nn.training.toys import many, pairs, ring, single, tiny
 
@@ -277,3 +278,37 @@ def test_large_data_are_raced_for_fewer_epochs_or_not_at_all(
     choice = choose(Auto(), single(), "accuracy", 1, CPU)
     assert (choice.name, choice.preset.training.fanouts) == ("sage", (10, 5))
     assert "40 vertices, over 10" in choice.reasons[0]
+
+
+def test_a_shorter_run_of_a_plain_model_has_a_higher_rate() -> None:
+    whole = simple("gcn", "node").training
+    for epochs in (10, 30, 100):
+        brief = for_epochs(whole, epochs)
+        assert brief.lr == pytest.approx(whole.lr * (whole.epochs / epochs) ** 0.5)
+        assert (brief.epochs, brief.warmup_epochs) == (epochs, epochs // 20)
+    assert for_epochs(whole, 500) == for_epochs(whole, 200) == whole
+    raced = choose(short(10), single(), "accuracy", 1, CPU).preset.training
+    wanted = for_epochs(simple("gcn", "node").training, 10)
+    assert (raced.lr, raced.warmup_epochs) == (wanted.lr, wanted.warmup_epochs)
+
+
+def test_a_rate_that_is_set_stays(tmp_path: Path) -> None:
+    settings = TrainingConfig(epochs=2, lr=0.02)
+    train("auto", single(), tmp_path, training=settings, device="cpu", controls=False)
+    found = json.loads((tmp_path / "run.json").read_text())["training"]
+    assert (found["epochs"], found["lr"]) == (2, 0.02)
+    assert found["weight_decay"] == simple("gcn", "node").training.weight_decay
+
+
+def test_small_steps_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with few_threads(single(), TrainingConfig()):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        monkeypatch.setattr(device, "_SMALL", 1)
+        with few_threads(single(), TrainingConfig()):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -72,7 +72,7 @@ def test_a_toy_task_is_learned_and_everything_is_in_the_folder(tmp_path: Path) -
     loss = losses(tmp_path / "run")
     assert len(loss) == 15 and falls(loss)
     assert result.test.mean == 1.0
-    assert told[:2] == [("split 0", 1, 15), ("split 0", 2, 15)]
+    assert told[:2] == [("split 0", 0, 15), ("split 0", 1, 15)]
     assert ("split 0", 15, 15) in told
     assert told[-2:] == [("split 1", 15, 15), ("controls of split 1", 0, 0)]
     plain = json.loads((tmp_path / "run" / "results.json").read_text())

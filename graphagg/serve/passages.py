@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +21,7 @@ from graphagg.rag.documents.tokens import word_spans
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.operations.retrieval import AnyRetriever, retriever_for
+from graphagg.rag.operations.retrieval import AnyRetriever, followed, retriever_for
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, Selection, check_request
@@ -153,11 +154,15 @@ class Passages(ReloadingIndex[PassageIndex]):
         check_request([search.question], search.ranked)
         async with self.visible() as version:
             retriever = await self._scoped(version, request, trace)
-            encoded = await self._encode(version, retriever, request, search.question)
-            trace.stages += encoded.stages
+            texts = request.readings(search.question)
+            encode = partial(self._encode, version, retriever, request)
+            encoded = await asyncio.gather(*map(encode, texts))
+            trace.stages += encoded[0].stages
+            question = followed([each.question for each in encoded])
             answer = await self._pool.run(
-                self._hits, version.snapshot, retriever, encoded, request, search, trace, begun=True
-            )
+                self._hits, version.snapshot, retriever, question, request, search, trace,
+                begun=True,
+            )  # fmt: skip
         return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
 
     async def _scoped(
@@ -186,13 +191,13 @@ class Passages(ReloadingIndex[PassageIndex]):
     def _hits(
         snapshot: PassageSnapshot,
         retriever: AnyRetriever,
-        encoded: EncodedRequest,
+        question: Any,
         request: Request,
         search: SearchRequest,
         trace: Trace,
     ) -> Answer:
         with trace.stage("retrieve"):
-            hits = retriever.answer([encoded.question], search.ranked, request)[0]
+            hits = retriever.answer([question], search.ranked, request)[0]
         with trace.stage("explain"):
             visible, view = snapshot.mask(request.selection), retriever.view
             shown = [

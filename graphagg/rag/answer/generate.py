@@ -136,10 +136,11 @@ def answer(
     integer("characters", characters, 1)
     if not prompt.strip():
         raise InvalidParameter("the prompt is empty; write what the model should do, or give none")
-    hits = index.retrieve(question, k, request, **fields)
+    request = request.with_fields(**fields)
+    hits = index.retrieve(question, k, request)
     if not hits:
         return Answer("", (), (), characters=characters)
-    sent = messages(question, hits, characters, prompt)
+    sent = messages(question, hits, characters, prompt, request.history)
     pieces = []
     for piece in endpoint.stream(sent):
         pieces.append(piece)
@@ -149,23 +150,26 @@ def answer(
 
 
 def messages(
-    question: str, hits: Sequence[Hit], characters: int, prompt: str = RULES
-) -> list[dict[str, str]]:
-    """The conversation that asks for an answer: the rules, then passages and question."""
+    question: str, hits: Sequence[Hit], characters: int, prompt: str = RULES,
+    history: Iterable[str] = (),
+) -> list[dict[str, str]]:  # fmt: skip
+    """The conversation that asks for an answer: rules, passages, earlier questions, question."""
     sources = [(hit.place.title, hit.context(characters)) for hit in hits]
-    return conversation(question, sources, prompt)
+    return conversation(question, sources, prompt, history)
 
 
 def conversation(
-    question: str, sources: Iterable[tuple[str, str]], prompt: str = RULES
-) -> list[dict[str, str]]:
+    question: str, sources: Iterable[tuple[str, str]], prompt: str = RULES,
+    history: Iterable[str] = (),
+) -> list[dict[str, str]]:  # fmt: skip
     """`messages` from titles and texts, which are numbered from 1."""
     passages = "\n\n".join(
         f"[{i}] {title}\n{text}" for i, (title, text) in enumerate(sources, start=1)
     )
+    asked = "".join(f"Earlier question: {turn}\n\n" for turn in history) + f"Question: {question}"
     return [
         {"role": "system", "content": prompt},
-        {"role": "user", "content": f"Passages:\n\n{passages}\n\nQuestion: {question}"},
+        {"role": "user", "content": f"Passages:\n\n{passages}\n\n{asked}"},
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.modes.fusion import RRF_DEPTH, RRF_K
 from graphagg.rag.modes.protocol import (
     EncodedReading,
     QuestionModels,
@@ -24,9 +25,6 @@ from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
 from graphagg.rag.tables.vectors import Rows
-
-RRF_K, RRF_DEPTH = 60, 50
-"""The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
 
 
 class Dense(ReadingRetriever[object]):

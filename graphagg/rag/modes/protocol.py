@@ -11,24 +11,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
 from graphagg.arrays import Floats
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.confidence import confidence_of
+from graphagg.rag.modes.fusion import FIRST, RRF_DEPTH, fused, weight_of_history
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import closest_lines, sentence_cosines, sentence_span, term_shares
-from graphagg.rag.question.reading import QuestionReading, read_question
+from graphagg.rag.question.reading import QuestionReading, read_question, read_terms
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits
+from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -80,6 +83,14 @@ class EncodedQuestion(Protocol):
     @property
     def text(self) -> str:
         """The question as the user wrote it."""
+
+    @property
+    def terms(self) -> Sequence[Term]:
+        """Its distinct words without stop words."""
+
+    @property
+    def behind(self) -> Self | None:
+        """The question behind the turn before it in a conversation; None: it stands alone."""
 
 
 NO_RESCORING = Rescoring()
@@ -160,10 +171,34 @@ class Retriever(ABC, Generic[C, R, Q]):
         assert distinct is not None, "rescoring reads the ranking"
         return replace(distinct, hits=hits)
 
+    def _ranked(self, question: Q, k: int) -> RankedHits:
+        """Rank passages, for a follow-up by both readings."""
+        alone = self._rank(question, k)
+        if question.behind is None or not self._weight_of_history(question, FIRST):
+            return alone
+        behind = self._rank(question.behind, k)
+        first = [{hit.passage.id for hit in each.first(FIRST)} for each in (alone, behind)]
+        weight = self._weight_of_history(question, len(set.intersection(*first)))
+
+        def both(n: int) -> list[Hit]:
+            depth = max(n, RRF_DEPTH)
+            return fused(alone.first(depth), behind.first(depth), weight)[:n]
+
+        return replace(alone, first=both) if weight else alone
+
+    def _weight_of_history(self, question: Q, common: int) -> float:
+        """The weight of the reading behind the turn before; `common` first hits are the same."""
+        assert question.behind is not None
+        turn = question.behind.text.removesuffix(question.text)
+        terms = read_terms(turn, self.view, self.snapshot.analyzers).terms
+        shared = not set(question.terms).isdisjoint(terms)
+        lexical = Lexical(self.view, question.terms)
+        return weight_of_history(lexical, self.view.passages, shared, common)
+
     def _distinct(self, question: Q, k: int) -> DistinctHits:
         """The first `k` hits of distinct texts, each with the ids of its copies."""
         snapshot, visible, count = self.snapshot, self.view.visible, k
-        ranking = self._rank(question, k)
+        ranking = self._ranked(question, k)
         while True:
             hits, distinct, copied = ranking.first(count), list[Hit](), set[str]()
             for hit in hits:
@@ -255,16 +290,23 @@ class EncodedReading:
         reading: its terms and entities.
         vector: `[d]`.
         words: `[t, d]` of its terms; None if not needed or not available.
+        behind: the question behind the turn before it in a conversation; None: it stands alone.
     """
 
     reading: QuestionReading
     vector: Floats
     words: Floats | None = None
+    behind: Self | None = None
 
     @property
     def text(self) -> str:
         """The question as the user wrote it."""
         return self.reading.text
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """Its distinct words without stop words."""
+        return self.reading.terms
 
     @cached_property
     def query(self) -> Queries:

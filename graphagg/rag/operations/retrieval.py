@@ -66,7 +66,7 @@ def answers(
     retriever = retriever_for(version, request)
     if not texts:
         return []
-    encoded = _encode(retriever, texts, version)
+    encoded = _encode(retriever, texts, version, request)
     answered = retriever.answer(encoded, k, request)
     if not request.window:
         return answered
@@ -88,18 +88,25 @@ def explanation(
     check_request([question], k)
     retriever = retriever_for(version, request)
     row = version.snapshot.known_row(passage_id)
-    (encoded,) = _encode(retriever, [question], version)
+    (encoded,) = _encode(retriever, [question], version, request)
     return retriever.explain(encoded, row, k, request.rescoring)
 
 
 def _encode(
-    retriever: AnyRetriever, questions: Sequence[str], version: PassageVersion
+    retriever: AnyRetriever, questions: Sequence[str], version: PassageVersion, request: Request
 ) -> list[EncodedQuestion]:
     """Read and encode questions, one thread at a time."""
-    models = version.models
+    models, readings = version.models, [request.readings(question) for question in questions]
     with models.lock:
-        encoded: list[EncodedQuestion] = retriever.encode(retriever.read(questions, models), models)
-    return encoded
+        read = retriever.read([text for texts in readings for text in texts], models)
+        encoded = iter(retriever.encode(read, models))
+    return [followed([next(encoded) for _ in texts]) for texts in readings]
+
+
+def followed(readings: Sequence[Any]) -> Any:
+    """An encoded question of a conversation, from its `Request.readings`."""
+    alone, *behind = readings
+    return replace(alone, behind=behind[0]) if behind else alone
 
 
 def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, window: int, visible: Mask) -> Hit:

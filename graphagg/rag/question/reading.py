@@ -25,6 +25,7 @@ class QuestionReading:
         spans: the first word of each term, in characters; (0, 0) for a part of a word.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
         names: these entities as the question writes them.
+        behind: the question behind the turn before it in a conversation; None: it stands alone.
     """
 
     text: str
@@ -32,6 +33,7 @@ class QuestionReading:
     spans: tuple[tuple[int, int], ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
+    behind: QuestionReading | None = None
 
 
 def read_question(

@@ -53,6 +53,7 @@ class RequestFields(VisibleFields, total=False):
     window: int
     min_score: float | None
     min_confidence: float | None
+    history: str | Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Request:
         min_confidence: give no hit where the estimated chance that the right passages are among
             the first k is lower: nothing here seems to answer the question. Not in mode bm25.
             None: no limit.
+        history: earlier questions of the conversation, newest last, or one: "How do I disable it?"
+            is understood behind "How do I encrypt my disk?". The newest one is read.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -109,12 +112,14 @@ class Request:
     window: int = 0
     min_score: float | None = None
     min_confidence: float | None = field(default=None, metadata={"least": 0, "most": 1})
+    history: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
         for name in ("include", "exclude"):
             if name == "exclude" or self.include is not None:
                 object.__setattr__(self, name, ids_of(name, getattr(self, name)))
+        object.__setattr__(self, "history", tuple(map(check_question, _listed(self.history))))
         instant_of(self.as_of)
         Rescoring(self.recency, self.reranker, self.rerank_first)
         integer("window", self.window, 0)
@@ -149,6 +154,10 @@ class Request:
             instant_of(self.as_of),
         )
 
+    def readings(self, question: str) -> list[str]:
+        """The texts that a question is read as: alone, and behind the turn before it."""
+        return [question, *(f"{turn}\n{question}" for turn in tuple(self.history)[-1:])]
+
     @property
     def rescoring(self) -> Rescoring:
         """Recency and reranker, which change the scores of hits."""
@@ -161,10 +170,16 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
     Raises:
         InvalidParameter: an id is no string.
     """
-    listed = (ids,) if isinstance(ids, str) else tuple(ids) if isinstance(ids, Iterable) else (ids,)
+    listed = _listed(ids)
     if not all(isinstance(each, str) for each in listed):
         raise InvalidParameter(f"{name} is {shown(ids)}, wanted a list of ids")
     return tuple(dict.fromkeys(listed))
+
+
+def _listed(values: Any) -> tuple[Any, ...]:
+    """A list of texts, or one text."""
+    is_list = isinstance(values, Iterable) and not isinstance(values, str)
+    return tuple(values) if is_list else (values,)
 
 
 def instant_of(as_of: When | None) -> int | None:
@@ -253,12 +268,13 @@ class Selection:
 
 Form = Literal["words", "json"]
 
-_IDS = list[str] | None
+_TEXT_LIST = list[str] | None
 _FORMS: dict[str, dict[Form, Any]] = {
     "config": {},
-    "filter": {"words": _IDS, "json": dict[str, Any] | None},
-    "include": {"words": _IDS, "json": _IDS},
-    "exclude": {"words": _IDS, "json": _IDS},
+    "filter": {"words": _TEXT_LIST, "json": dict[str, Any] | None},
+    "include": {"words": _TEXT_LIST, "json": _TEXT_LIST},
+    "exclude": {"words": _TEXT_LIST, "json": _TEXT_LIST},
+    "history": {"words": _TEXT_LIST, "json": _TEXT_LIST},
     "as_of": {"words": str | None, "json": str | None},
     "reranker": {"words": str | None},
     "rerank_first": {"words": int},
@@ -266,7 +282,7 @@ _FORMS: dict[str, dict[Form, Any]] = {
 }
 """Types of the fields that are written otherwise than in Python, by form; none is no option."""
 _RECENCY = {"recency": ("weight", 0.0), "half_life": ("half_life", Recency.half_life)}
-_TEXTS = {
+_IN_WORDS = {
     ("filter", "words"): "condition on metadata: k=v, k!=v, k>=v, k<v, 'k in a,b' or JSON; all of "
     "several must hold.",
 }
@@ -302,8 +318,8 @@ def options(form: Form) -> Iterator[Option]:
             continue
         types = _FORMS.get(each.name, {form: hints[each.name]})
         if form in types:
-            default = None if types[form] == _IDS else each.default
-            text = _TEXTS.get((each.name, form), text_of(Request, each.name))
+            default = None if types[form] == _TEXT_LIST else each.default
+            text = _IN_WORDS.get((each.name, form), text_of(Request, each.name))
             yield Option(each.name, types[form], default, text, each.metadata)
 
 
@@ -332,6 +348,7 @@ def request_of(values: Mapping[str, Any]) -> Request:
         filter=conditions,
         include=made.pop("include", None) or None,
         exclude=made.pop("exclude", None) or (),
+        history=made.pop("history", None) or (),
         recency=recency if weight else None,
         reranker=CrossEncoderReranker(reranker) if isinstance(reranker, str) else reranker,
         **made,

@@ -11,7 +11,7 @@ hits.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from graphagg.checks import integer, number
 from graphagg.errors import InvalidParameter
@@ -107,7 +107,7 @@ class Rescoring:
             texts = [hit.passage.full_text for hit in hits]
             scores = scores_of(self.reranker, question, texts).tolist()
             hits = _ordered(
-                _added(hit, "reranker", score) for hit, score in zip(hits, scores, strict=True)
+                hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
             )
         return hits[:k]
 
@@ -121,7 +121,7 @@ class Rescoring:
         while True:
             before = ranked(asked)
             hits = _ordered(
-                _added(hit, "recency", self.recency.gain(hit.passage.metadata.get(WHEN), now))
+                hit.with_part("recency", self.recency.gain(hit.passage.metadata.get(WHEN), now))
                 for hit in before
             )[:count]
             # Hits beyond `asked` score at most as the last, and gain the weight at most.
@@ -134,17 +134,3 @@ class Rescoring:
 def _ordered(hits: Iterable[Hit]) -> list[Hit]:
     """Sort hits, best first; ties go to the lower id."""
     return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id.encode()))
-
-
-def _added(hit: Hit, name: str, gain: float) -> Hit:
-    """Add one part to the score of a hit."""
-    if not gain:
-        return hit
-    *before, last = hit.path
-    last = replace(last, contribution=last.contribution + gain)
-    return replace(
-        hit,
-        score=hit.score + gain,
-        components={**hit.components, name: gain},
-        path=(*before, last),
-    )

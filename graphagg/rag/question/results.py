@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.fields import Brief, short
@@ -74,8 +74,8 @@ class Hit(Brief):
             `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
             `named_page`). In `linearrag`: `dense` and `entity`, the passage's share of the prior,
             and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`; in these
-            modes the one of that name. In any mode `recency` and `reranker`, where they are asked
-            for.
+            modes the one of that name. In any mode `recency`, `reranker` and `history`, where they
+            are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
@@ -123,6 +123,15 @@ class Hit(Brief):
     def sentence(self) -> str:
         """The sentence of the passage that is closest to the question."""
         return self.passage.text[self.match.start : self.match.end]
+
+    def with_part(self, name: str, gain: float) -> Hit:
+        """The hit with one more part of its score; it adds to the last hop's contribution."""
+        if not gain:
+            return self
+        *before, last = self.path
+        last = replace(last, contribution=last.contribution + gain)
+        components, path = {**self.components, name: gain}, (*before, last)
+        return replace(self, score=self.score + gain, components=components, path=path)
 
     def excerpt(self, characters: int) -> Excerpt:
         """Cut the passage to a number of characters around the sentence that matched."""
@@ -270,6 +279,8 @@ PARTS_IN_WORDS = {
     "bm25": "holds words of the question",
     "entity": "names active entities",
     "walk": "reached by walks from what the question names",
+    "rank": "its rank for the question alone",
+    "history": "fits the question behind the turn before it",
     "recency": "new",
     "reranker": "by the reranker",
 }

@@ -25,6 +25,7 @@ class Lexical:
     """Scores of a question's terms over a view: BM25 divided by the sum of idf.
 
     Attributes:
+        idf: `[t]` of each term.
         weights: `[t]` share of each term in the sum of idf.
     """
 
@@ -33,8 +34,8 @@ class Lexical:
         by_stem = [[view.lexicon.find(stem) for stem in term] for term in terms]
         self._by_term = [[p for p in postings if p is not None] for postings in by_stem]
         self._view = view
-        idf = np.array([self._idf(postings) for postings in self._by_term], np.float64)
-        self.weights = idf / max(float(idf.sum()), 1e-12)
+        self.idf = np.array([self._idf(postings) for postings in self._by_term], np.float64)
+        self.weights = self.idf / max(float(self.idf.sum()), 1e-12)
 
     @cached_property
     def scores(self) -> tuple[Rows, Array]:

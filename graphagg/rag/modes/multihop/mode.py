@@ -7,7 +7,6 @@ paths.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +15,7 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.links import ANYWHERE, PREFIX
 from graphagg.rag.models.encoder import gives_words
 from graphagg.rag.modes.confidence import SPREAD
+from graphagg.rag.modes.fusion import FIRST, blended
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopRanking, MultihopSearch, Step
@@ -32,6 +32,7 @@ from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Explanation, Hit, Hop
 from graphagg.rag.tables.gazetteer import REFERENCE
 from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE
 
 _LEAST = 3  # documents that a spread needs
@@ -56,25 +57,35 @@ class Multihop(ReadingRetriever[MultihopConfig]):
 
     def _rank(self, question: EncodedReading, k: int) -> RankedHits:
         """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
-        ranking = self.ranking(question, k)
-        search = self._search_for(question)
-        most, best = max(k, self.config.pool), ranking.choose(search.config, max(k, SPREAD))
+        maker, most = self._maker(question, k), max(k, self.config.pool)
+        best = maker.choice.first(max(k, SPREAD))
 
         def first(n: int) -> list[Hit]:
             if n <= len(best):
-                return HitMaker(search, ranking).hits(best[:n])
-            longer = ranking if n <= most else self.ranking(question, n)
-            return HitMaker(search, longer).hits(longer.choose(search.config, n))
+                return maker.hits(best[:n])
+            longer = maker if n <= most else self._maker(question, n)
+            return longer.hits(longer.choice.first(n))
 
-        spread = self._spread(ranking, best[:SPREAD], search.config) if best else None
-        return RankedHits(first, ranking.question, spread)
+        spread = self._spread(maker, best[:SPREAD]) if best else None
+        return RankedHits(first, maker.ranking.question, spread)
 
-    def _spread(
-        self, ranking: MultihopRanking, first: Sequence[tuple[int, Gain]], config: MultihopConfig
-    ) -> float:
+    _ranked = _rank  # both readings of a follow-up are blended before passages are chosen
+
+    def _maker(self, question: EncodedReading, k: int, extra: Sequence[int] = ()) -> HitMaker:
+        """The ranking from which `k` passages are chosen; `extra` rows are scored, not chosen."""
+        search = self._search_for(question)
+        maker = HitMaker(search, search.rank(self._scores(question), k, extra))
+        if question.behind is None or not self._weight_of_history(question, FIRST):
+            return maker
+        behind = self._maker(question.behind, k, extra)
+        first = [set(each.rows(each.choice.first(FIRST)).tolist()) for each in (maker, behind)]
+        weight = self._weight_of_history(question, len(set.intersection(*first)))
+        return BlendedHits(maker, behind, weight) if weight else maker
+
+    def _spread(self, maker: HitMaker, first: Sequence[tuple[int, Gain]]) -> float:
         """Deviation of the first scores; only the best of a document's chunks counts."""
-        scores = np.array([ranking.score[at] + gain.score(config) for at, gain in first])
-        rows = ranking.candidates.rows[[at for at, _ in first]]
+        scores = np.array([maker.choice.score[at] + sum(gain) for at, gain in first])
+        rows = maker.rows(first)
         repeats = np.tril(self.snapshot.corpus.same_document(rows[:, None], rows), -1).any(axis=1)
         documents = scores[~repeats]
         return float(np.std(documents if len(documents) >= _LEAST else scores))
@@ -96,25 +107,17 @@ class Multihop(ReadingRetriever[MultihopConfig]):
     def _search_for(self, question: EncodedReading) -> MultihopSearch:
         return self.search if question.vector.any() else self._search_by_words
 
-    def ranking(
-        self, question: EncodedReading, k: int, extra: Sequence[int] = ()
-    ) -> MultihopRanking:
-        """The ranking from which `k` passages are chosen; `extra` rows are scored, not chosen."""
-        return self._search_for(question).rank(self._scores(question), k, extra)
-
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: DistinctHits
     ) -> Explanation:
-        ranking, hits = self.ranking(question, distinct.ranked), distinct.hits
-        search = self._search_for(question)
-        chosen, maker = ranking.choose(search.config, distinct.ranked), HitMaker(search, ranking)
-        threshold = threshold_of(hits)
+        maker, hits = self._maker(question, distinct.ranked), distinct.hits
+        chosen, threshold = maker.choice.first(distinct.ranked), threshold_of(hits)
         ranked = rank_in(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
             rank, hit = ranked
             reason = f"rank {rank}: {maker.reason(row)}"
             return Explanation(question.text, rank, k, reason, hit, threshold)
-        is_candidate = ranking.position(row) is not None
+        is_candidate = maker.ranking.position(row) is not None
         if is_candidate:
             reason = "a candidate, but outscored"
         else:
@@ -122,8 +125,8 @@ class Multihop(ReadingRetriever[MultihopConfig]):
                 f"no candidate: not among the {max(k, self.config.pool)} closest by similarity and "
                 "words, not named by the question, and no link of the best passages leads to it"
             )
-            ranking = self.ranking(question, k, (row,))
-            chosen, maker = ranking.choose(search.config, k), HitMaker(search, ranking)
+            maker = self._maker(question, k, (row,))
+            chosen = maker.choice.first(k)
         hit = maker.next_hit(row, chosen)
         if threshold is not None:
             reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"
@@ -135,52 +138,60 @@ class Multihop(ReadingRetriever[MultihopConfig]):
 class HitMaker:
     """Makes the hits of one ranking, and explains how a passage was reached."""
 
-    def __init__(self, search: MultihopSearch, ranking: MultihopRanking) -> None:
-        self._search, self._ranking, self._config = search, ranking, search.config
-        self._speller = Speller(search.corpus, search.view.gazetteer)
+    def __init__(
+        self, search: MultihopSearch, ranking: MultihopRanking, speller: Speller | None = None
+    ) -> None:
+        self.search, self.ranking, self._config = search, ranking, search.config
+        self.choice = ranking.choice
+        self.speller = speller or Speller(search.corpus, search.view.gazetteer)
+
+    def rows(self, chosen: Sequence[tuple[int, Gain]]) -> Rows:
+        """The rows of chosen candidates."""
+        return self.ranking.candidates.rows[[at for at, _ in chosen]]
 
     def hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
         """Make a hit of each chosen candidate."""
-        for position, _ in chosen:  # before paths lead through them
-            self._speller.read_whole(int(self._ranking.candidates.rows[position]))
+        for row in self.rows(chosen).tolist():  # before paths lead through them
+            self.speller.read_whole(row)
         return [self._hit(position, gain) for position, gain in chosen]
 
-    def next_hit(self, row: int, chosen: list[tuple[int, Gain]]) -> Hit:
+    def next_hit(self, row: int, chosen: Sequence[tuple[int, Gain]]) -> Hit:
         """Make a hit of a candidate as if it were chosen after all others."""
         position = self._position(row)
-        return self.hits([(position, self._ranking.gain_after(chosen, position))])[0]
+        return self.hits([(position, self.choice.gain_after(chosen, position))])[0]
 
     def reason(self, row: int) -> str:
         """Explain how a candidate was reached."""
-        step = self._ranking.step(row)
+        step = self.ranking.step(row)
         if step is None:
             return "it is scored by itself: no better passage leads to it"
         kind = KINDS[int(step.round.edges.kind[step.edge])]
         kind = "reference" if self._target(step) else kind
-        parent = self._search.corpus.id(int(step.round.parent[step.edge]))
+        parent = self.search.corpus.id(int(step.round.parent[step.edge]))
         return f"passage {parent!r} leads to it by a {kind} link"
 
     def _hit(self, position: int, gain: Gain) -> Hit:
-        ranking, config = self._ranking, self._config
-        row = int(ranking.candidates.rows[position])
-        coverage, named_page = config.coverage * gain.terms, config.named_page * gain.pages
-        components = self._components(position, row)
-        components |= {"coverage": coverage, "named_page": named_page}
-        *hops, last = self._path(row, ranking.step(row))
-        last = replace(last, contribution=last.contribution + gain.score(config))
+        hit = self.scored(position)
+        for name, value in gain._asdict().items():
+            hit = hit.with_part(name, value)
+        return hit
+
+    def scored(self, position: int) -> Hit:
+        """A candidate as a hit, before passages are chosen."""
+        row, ranking = int(self.ranking.candidates.rows[position]), self.ranking
         return Hit(
-            self._speller.passage(row),
-            float(ranking.score[position]) + coverage + named_page,
-            {name: value for name, value in components.items() if value},
-            (*hops, last),
+            self.speller.passage(row),
+            float(ranking.score[position]),
+            {name: value for name, value in self._components(position, row).items() if value},
+            tuple(self._path(row, ranking.step(row))),
             "multihop",
         )
 
     def _components(self, position: int, row: int) -> dict[str, float]:
-        features = self._ranking.candidates.features[position].tolist()
+        features = self.ranking.candidates.features[position].tolist()
         weights, config = self._config.passage, self._config
         direct = {n: getattr(weights, n) * x for n, x in zip(FEATURES, features, strict=True)}
-        step = self._ranking.step(row)
+        step = self.ranking.step(row)
         if step is None:
             return direct
         followed, edge = step.round, step.edge
@@ -194,7 +205,7 @@ class HitMaker:
         }
 
     def _position(self, row: int) -> int:
-        position = self._ranking.position(row)
+        position = self.ranking.position(row)
         assert position is not None, "a scored row is a candidate"
         return position
 
@@ -202,7 +213,7 @@ class HitMaker:
         self, row: int, step: Step | None, share: float = 1.0, lift: float = 0.0
     ) -> Iterator[Hop]:
         """The hops to a passage; contributions add up to `lift` and `share` of its score."""
-        config, identifier = self._config, self._search.corpus.id(row)
+        config, identifier = self._config, self.search.corpus.id(row)
         direct = self._direct(row)
         if step is None:
             yield from self._start(row)
@@ -215,18 +226,18 @@ class HitMaker:
             more = inherited * (passed_on - self._direct(parent))
             yield from self._path(parent, None, inherited, more)
         else:
-            yield from self._path(parent, self._ranking.step(parent, step.index), inherited)
+            yield from self._path(parent, self.ranking.step(parent, step.index), inherited)
         yield from self._link(step, share * passed_on)
         end = config.target * direct + config.joint_coverage * float(followed.joint_coverage[edge])
         end += config.open_terms * float(followed.open_terms[edge])
         yield Hop("passage", identifier, direct, share * end + lift)
 
     def _direct(self, row: int) -> float:
-        return float(self._ranking.candidates.direct[self._position(row)])
+        return float(self.ranking.candidates.direct[self._position(row)])
 
     def _start(self, row: int) -> Iterator[Hop]:
         """The question's entity that the passage is tied to: its title's, else the rarest."""
-        question, at = self._ranking.question, self._position(row)
+        question, at = self.ranking.question, self._position(row)
         named = zip(question.reading.names, question.rarity.tolist(), self._ties, strict=True)
         ties = [(bool(tie[at] & IS_TITLE), idf, name) for name, idf, tie in named if tie[at]]
         if ties:
@@ -236,13 +247,13 @@ class HitMaker:
     @cached_property
     def _ties(self) -> list[list[int]]:
         """Ties of each of the question's entities to the candidates."""
-        ranking, view = self._ranking, self._search.view
+        ranking, view = self.ranking, self.search.view
         entities, rows = ranking.question.reading.entities, ranking.candidates.rows
         return [view.ties_at(entity, rows).tolist() for entity in entities]
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
         """The sentence and the entity of a hop, or the similarity."""
-        search, bridges, edges = self._search, step.round.bridges, step.round.edges
+        search, bridges, edges = self.search, step.round.bridges, step.round.edges
         strength = float(edges.link[step.edge])
         if edges.kind[step.edge] == SIMILAR:
             kind, slope = self._config.link.similar
@@ -255,20 +266,44 @@ class HitMaker:
         of_sentence = 0.0
         if sentence >= 0:
             of_sentence = self._config.link.sentence * similarity
-            text = search.corpus.sentence(row, sentence, self._speller.passage(row))
+            text = search.corpus.sentence(row, sentence, self.speller.passage(row))
             yield Hop("sentence", text, similarity, passed_on * of_sentence)
         rarity = float(search.view.idf(np.array([entity]))[0])
         of_name = passed_on * (strength - of_sentence)
         if target := self._target(step):
             yield Hop("reference", target, rarity, of_name)
         else:
-            yield Hop("entity", self._speller.spelling(entity, row), rarity, of_name)
+            yield Hop("entity", self.speller.spelling(entity, row), rarity, of_name)
 
     def _target(self, step: Step) -> str:
         """Target of a hop by a link between documents; "" for any other hop."""
-        gazetteer, edge = self._search.view.gazetteer, step.edge
+        gazetteer, edge = self.search.view.gazetteer, step.edge
         bridge = int(step.round.edges.bridge[edge])
         entity = int(step.round.bridges.entity[bridge]) if bridge >= 0 else -1
         if entity < 0 or not gazetteer.kind[entity] & REFERENCE:
             return ""
         return gazetteer.keys[entity].removeprefix(PREFIX).removeprefix(ANYWHERE)
+
+
+class BlendedHits(HitMaker):
+    """Makes the hits of a follow-up: of the question alone, and behind the turn before it."""
+
+    def __init__(self, alone: HitMaker, behind: HitMaker, weight: float) -> None:
+        rows = [each.ranking.candidates.rows for each in (behind, alone)]
+        rankings = [
+            each.search.with_rows(each.ranking, others)
+            for each, others in zip((alone, behind), rows, strict=True)
+        ]
+        super().__init__(alone.search, rankings[0], alone.speller)
+        self._behind, self._weight = HitMaker(behind.search, rankings[1], alone.speller), weight
+        self.choice = self.choice.blended(self._behind.choice, weight / (1.0 + weight))
+
+    def reason(self, row: int) -> str:
+        """Explain how a candidate was reached, by the reading that gives more of its score."""
+        position = self._position(row)
+        score, behind = (each.ranking.score[position] for each in (self, self._behind))
+        return self._behind.reason(row) if self._weight * behind > score else super().reason(row)
+
+    def scored(self, position: int) -> Hit:
+        """A candidate as a hit, before passages are chosen."""
+        return blended(super().scored(position), self._behind.scored(position), self._weight)

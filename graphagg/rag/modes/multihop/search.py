@@ -7,8 +7,9 @@ all statistics, so hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -67,7 +68,8 @@ class MultihopSearch(CandidateScorer):
             bridges, edges = self.links(rows, question, None if rounds else pool)
             if not len(edges.row):
                 break
-            candidates, score, frontier = self._grown(candidates, score, frontier, edges, question)
+            candidates, score, position = self._grown(candidates, score, edges.row, question)
+            frontier = position[frontier]
             # The first round levels named pages; the second passes path scores on.
             passed_on = score if rounds else self._passed_on(candidates, frontier)
             edges = self._of_titles(candidates, bridges, edges)
@@ -80,7 +82,15 @@ class MultihopSearch(CandidateScorer):
             is_fresh = self._are_in(candidates.rows, fresh)
             frontier = _best(score, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
-        return MultihopRanking(question, candidates, score, rounds, eligible)
+        return MultihopRanking(question, candidates, score, rounds, eligible, self.config)
+
+    def with_rows(self, ranking: MultihopRanking, rows: Rows) -> MultihopRanking:
+        """The ranking with more rows among its candidates, which are scored by F, not chosen."""
+        before, question = ranking.candidates, ranking.question
+        candidates, score, position = self._grown(before, ranking.score, rows, question)
+        eligible = np.zeros(len(score), np.bool_)
+        eligible[position] = ranking.eligible
+        return replace(ranking, candidates=candidates, score=score, eligible=eligible)
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
@@ -104,23 +114,18 @@ class MultihopSearch(CandidateScorer):
         return lookup(np.sort(others), rows)[0]
 
     def _grown(
-        self,
-        candidates: Candidates,
-        score: Array,
-        frontier: Array,
-        edges: Edges,
-        question: QuestionScores,
+        self, candidates: Candidates, score: Array, rows: Rows, question: QuestionScores
     ) -> tuple[Candidates, Array, Array]:
-        """Add the passages that links lead to; returns scores and frontier in the new order."""
-        is_candidate, _ = lookup(candidates.rows, edges.row, self.dense.ranks)
-        new = distinct(edges.row[~is_candidate])
+        """Add rows with their F; returns scores, and the new positions of the old candidates."""
+        is_candidate, _ = lookup(candidates.rows, rows, self.dense.ranks)
+        new = distinct(rows[~is_candidate])
         if not len(new):
-            return candidates, score, frontier
+            return candidates, score, np.arange(len(score))
         more = self.candidates(new, question)
         grown, position = candidates.joined(more, self.dense.ranks)
         scores = np.empty(len(position))
         scores[position] = np.concatenate([score, more.direct])
-        return grown, scores, position[frontier]
+        return grown, scores, position[: len(score)]
 
     def _of_titles(self, candidates: Candidates, bridges: Bridges, edges: Edges) -> Edges:
         """The links with the share of each passage in its title."""
@@ -247,21 +252,68 @@ class Step:
     edge: int
 
 
+class Gain(NamedTuple):
+    """The parts of a score for terms and pages that no passage chosen before contains."""
+
+    coverage: float
+    named_page: float
+
+
 @dataclass(frozen=True)
-class Gain:
-    """Terms and pages that no passage chosen before contains.
+class Choice:
+    """What passages are chosen by, one after another; n candidates.
 
     Attributes:
-        terms: share of the question's terms.
-        pages: sum of the idf of named entities whose page it is.
+        score: `[n]` f.
+        eligible: `[n]` which candidates may be chosen.
+        terms: `[n, t]` what each term that a candidate contains adds to its score.
+        pages: `[n, e]` what it adds that a candidate is the page of a named entity.
     """
 
-    terms: float
-    pages: float
+    score: Array
+    eligible: Mask
+    terms: Array
+    pages: Array
 
-    def score(self, config: MultihopConfig) -> float:
-        """The part of the passage's score that comes from the choice."""
-        return config.coverage * self.terms + config.named_page * self.pages
+    def blended(self, other: Choice, share: float) -> Choice:
+        """The weighted mean with a choice among the same candidates, whose weight is `share`."""
+        own, pairs = 1.0 - share, ((self.terms, other.terms), (self.pages, other.pages))
+        return Choice(
+            own * self.score + share * other.score,
+            self.eligible | other.eligible,
+            *(np.concatenate([own * a, share * b], axis=1) for a, b in pairs),
+        )
+
+    def first(self, k: int) -> list[tuple[int, Gain]]:
+        """Choose up to `k` candidates, one after another: positions and gains, in this order.
+
+        A smaller `k` gives the first of them.
+        """
+        held_terms, held_pages = np.zeros(self.terms.shape[1]), np.zeros(self.pages.shape[1])
+        remaining = np.where(self.eligible, self.score, -np.inf)
+        chosen: list[tuple[int, Gain]] = []
+        for _ in range(min(k, int(self.eligible.sum()))):
+            coverage, named_page = self._gains(held_terms, held_pages)
+            best = int((remaining + coverage + named_page).argmax())  # of equals the lower id
+            chosen.append((best, Gain(float(coverage[best]), float(named_page[best]))))
+            remaining[best] = -np.inf
+            held_terms = np.maximum(held_terms, self.terms[best])
+            held_pages = np.maximum(held_pages, self.pages[best])
+        return chosen
+
+    def gain_after(self, chosen: Sequence[tuple[int, Gain]], position: int) -> Gain:
+        """The gain of a candidate if it were chosen next."""
+        positions = [position for position, _ in chosen]
+        coverage, named_page = self._gains(
+            self.terms[positions].max(axis=0, initial=0.0),
+            self.pages[positions].max(axis=0, initial=0.0),
+        )
+        return Gain(float(coverage[position]), float(named_page[position]))
+
+    def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
+        """What new terms and pages of each candidate add beside those of chosen ones, `[n]`."""
+        new_terms, new_pages = self.terms - held_terms, self.pages - held_pages
+        return np.maximum(new_terms, 0.0).sum(axis=1), np.maximum(new_pages, 0.0).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -273,6 +325,7 @@ class MultihopRanking:
         score: `[n]` f, the best of F and the paths.
         rounds: of following links.
         eligible: `[n]` which candidates may be chosen.
+        config: the weights.
     """
 
     question: QuestionScores
@@ -280,40 +333,14 @@ class MultihopRanking:
     score: Array
     rounds: list[Round]
     eligible: Mask
+    config: MultihopConfig
 
-    def choose(self, config: MultihopConfig, k: int) -> list[tuple[int, Gain]]:
-        """Choose up to `k` candidates, one after another: positions and gains, in this order.
-
-        A smaller `k` gives the first of them.
-        """
-        covers, pages = self.candidates.covers, self.candidates.pages
-        held_terms, held_pages = np.zeros(covers.shape[1]), np.zeros(pages.shape[1])
-        remaining = np.where(self.eligible, self.score, -np.inf)
-        chosen: list[tuple[int, Gain]] = []
-        for _ in range(min(k, int(self.eligible.sum()))):
-            terms, new_pages = self._gains(held_terms, held_pages)
-            # argmax takes the first of equals: the lower id
-            total = remaining + config.coverage * terms + config.named_page * new_pages
-            best = int(total.argmax())
-            chosen.append((best, Gain(float(terms[best]), float(new_pages[best]))))
-            remaining[best] = -np.inf
-            held_terms = np.maximum(held_terms, covers[best])
-            held_pages = np.maximum(held_pages, pages[best])
-        return chosen
-
-    def gain_after(self, chosen: list[tuple[int, Gain]], position: int) -> Gain:
-        """The gain of a candidate if it were chosen next."""
-        positions = [position for position, _ in chosen]
-        held_terms = self.candidates.covers[positions].max(axis=0, initial=0.0)
-        held_pages = self.candidates.pages[positions].max(axis=0, initial=0.0)
-        terms, pages = self._gains(held_terms, held_pages)
-        return Gain(float(terms[position]), float(pages[position]))
-
-    def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
-        """New terms and pages of each candidate beside those of chosen ones, `[n]` each."""
-        new_terms = np.maximum(self.candidates.covers - held_terms, 0.0)
-        new_pages = np.maximum(self.candidates.pages - held_pages, 0.0)
-        return weighted(new_terms, self.question.lexical.weights), new_pages.sum(axis=1)
+    @cached_property
+    def choice(self) -> Choice:
+        """What passages are chosen by."""
+        terms = self.candidates.covers * (self.config.coverage * self.question.lexical.weights)
+        pages = self.config.named_page * self.candidates.pages
+        return Choice(self.score, self.eligible, terms, pages)
 
     def step(self, row: int, before: int | None = None) -> Step | None:
         """Last hop on the best path to a row before round `before`; None if it starts there."""

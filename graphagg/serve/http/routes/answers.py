@@ -52,7 +52,7 @@ def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
             except TimeoutError:
                 raise Overloaded(f"no passages within {seconds:g} s; ask again") from None
             sources = [(hit["title"], _context(hit)) for hit in hits]
-            asked = conversation(request.question, sources)
+            asked = conversation(request.question, sources, history=request.request().history)
             pieces = endpoint.stream(asked) if hits else iter(())
             first = await run_in_threadpool(next, pieces, "")  # a refusal has its own status
             if not request.stream:

@@ -5,14 +5,15 @@
 
 Questions of the first halves are asked of their own set (the gold is there), of their set without
 their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
-right where all gold passages, or k of them if there are more, are among the first k hits. Printed
-are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten bins) on the
-second halves of each set, by coefficients that were fitted without the set and its family, and by
-those of the profile; the ECE that true chances of this size would have by luck; by kind;
-beside the top score, the gap of the first two scores and NQC (their deviation over the mean) as
-baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted on
-all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right answers from questions without
-gold, which the corpus does not answer, by the table that is there.
+right where all gold passages, or k of them if there are more, are among the first k hits. The
+coefficients are fitted at k = 5; mean confidences at 2 and 10 beside the shares of right answers
+show whether they rise with k alike. Printed are the area under the ROC curve (AUC) and the expected
+calibration error (ECE, ten bins) on the second halves of each set, by coefficients that were fitted
+without the set and its family, and by those of the profile; the ECE that true chances of this size
+would have by luck; by kind; beside the top score, the gap of the first two scores and NQC (their
+deviation over the mean) as baselines; the share of answers kept and the risk of the kept ones; and
+the coefficients fitted on all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right
+answers from questions without gold, which the corpus does not answer, by the table that is there.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ from graphagg.arrays import Array
 from graphagg.rag import Hit, PassageIndex
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES
 from graphagg.rag.evaluation.questions import GoldQuestion
-from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES, features_of
+from graphagg.rag.modes.confidence import COEFFICIENTS, JUDGED, RISE, features_of
 
 THERE, NEAR, OFF = range(3)
 KINDS = ("near-topic", "off-topic")
+FEATURES = [name for name in COEFFICIENTS["standard"] if name != "intercept"]
 KS = (2, 5, 10)
 SHOWN_K = 5
 BASELINES = ("top score", "gap", "NQC")
@@ -84,11 +86,11 @@ def rows_of(
     hits, scores = answer.hits, answer.ranking.scores
     foreign = index.snapshot.is_foreign(retriever.view)
     assert scores is not None
+    judged = hits[:JUDGED]
+    at = [index.snapshot.known_row(hit.passage.id) for hit in judged]
     for k in KS if hits else ():
-        first = hits[:k]
-        at = [index.snapshot.known_row(hit.passage.id) for hit in first]
-        features = features_of(scores, first, at, k, answer.ranking.spread, foreign)
-        right = kind == THERE and is_right(question, first, k)
+        features = features_of(scores, judged, at, answer.ranking.spread, foreign)
+        right = kind == THERE and is_right(question, hits[:k], k)
         best = np.array([hit.score for hit in hits])
         gap = float(best[0] - best[1]) if len(best) > 1 else 0.0
         spread = float(best.std() / max(abs(float(best.mean())), 1e-9))
@@ -128,6 +130,7 @@ def joined(parts: Sequence[Asked]) -> Asked:
 
 def fitted(parts: Sequence[Asked]) -> Model:
     """Coefficients and intercept; each set has one vote."""
+    parts = [part.at(part.k == JUDGED) for part in parts]
     every = joined(parts)
     votes = np.concatenate([np.full(len(p.right), 1.0 / len(p.right)) for p in parts])
     mean, deviation = every.features.mean(axis=0), every.features.std(axis=0)
@@ -140,7 +143,8 @@ def fitted(parts: Sequence[Asked]) -> Model:
 
 
 def chances(asked: Asked, model: Model) -> Array:
-    chance: Array = 1.0 / (1.0 + np.exp(-(asked.features @ model[0] + model[1])))
+    rise = RISE * np.log(asked.k / JUDGED)
+    chance: Array = 1.0 / (1.0 + np.exp(-(asked.features @ model[0] + model[1] + rise)))
     return chance
 
 
@@ -211,6 +215,11 @@ def report(
     right, chance = (np.concatenate(column) for column in zip(*held, strict=True))
     print(f"\nall sets together: AUC {auc(right, chance):.2f}, ", end="")
     print(f"calibration error {calibration_error(right, chance):.3f}")
+    every = joined(list(test.values()))
+    for k in KS:
+        at_k = every.at(every.k == k)
+        mean = chances(at_k, there).mean()
+        print(f"k = {k}: right {at_k.right.mean():.3f}, mean confidence {mean:.3f}")
     print_below(right, chance)
     order = np.argsort(-chance, kind="stable")
     print("\nkept answers, and how many of them are wrong:")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.checks import integer, with_values
 from graphagg.progress import Progress, silent
+from graphagg.rag.config.modes import DEFAULT_MODE, Mode
 from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
@@ -338,6 +339,19 @@ class PassageIndex(IndexedCorpus):
         names = ids_of("ids", ids)
         with self._changing() as (publication, newest):
             return changes.delete_passages(publication, newest, names, ignore_missing)
+
+    def keep_min_confidence(self, value: float, mode: Mode = DEFAULT_MODE) -> None:
+        """Store a least confidence with the index, as a new version; see `own_threshold`.
+
+        `min_confidence="own"` takes it, and changes of the index keep it.
+
+        Raises:
+            InvalidParameter: the value is not between 0 and 1, or there is no such mode.
+        """
+        from graphagg.rag.operations import changes
+
+        with self._changing() as (publication, newest):
+            changes.keep_own(publication, newest, value, mode)
 
     def compact(self) -> None:
         """Join all segments into one without deleted passages.

@@ -158,11 +158,10 @@ class Passages(ReloadingIndex[PassageIndex]):
             encode = partial(self._encode, version, retriever, request)
             encoded = await asyncio.gather(*map(encode, texts))
             trace.stages += encoded[0].stages
-            question = followed([each.question for each in encoded])
+            asked = followed([each.question for each in encoded])
             answer = await self._pool.run(
-                self._hits, version.snapshot, retriever, question, request, search, trace,
-                begun=True,
-            )  # fmt: skip
+                self._hits, version.snapshot, retriever, asked, request, search, trace, begun=True
+            )
         return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
 
     async def _scoped(

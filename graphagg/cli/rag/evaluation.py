@@ -10,7 +10,7 @@ from cyclopts.types import NonNegativeInt
 from graphagg.checks import one_of
 from graphagg.cli.folders import Directory, opened
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, print_json, progress_report
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
 from graphagg.progress import renamed
@@ -27,6 +27,7 @@ def evaluate(
     *,
     mode: Mode | None = None,
     compare: str | None = None,
+    refuse: float | None = None,
     random_state: NonNegativeInt = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -40,10 +41,12 @@ def evaluate(
         questions: JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.
         mode: retrieval mode. None: multihop.
         compare: modes side by side, e.g. multihop,linearrag,dense,bm25.
+        refuse: share of wrong answers that a least confidence should refuse, e.g. 0.9; it is found
+            and stored with the index, for --min-confidence own.
         random_state: seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.measure import difference
+    from graphagg.rag.evaluation.measure import difference, own_threshold
     from graphagg.rag.evaluation.measure import evaluate as measure
     from graphagg.rag.evaluation.questions import read_questions
 
@@ -56,17 +59,31 @@ def evaluate(
             )
             for name in modes
         }
+        found = {
+            name: own_threshold(index, gold, refuse, mode=name, progress=renamed(report, name))
+            for name in modes
+            if refuse is not None and name != "bm25"
+        }
+        for judged, own in found.items():
+            index.keep_min_confidence(own.value, judged)
     first, *others = reports
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
     if as_json:
         results = {name: {"mode": name, **each.to_json()} for name, each in reports.items()}
         for name, summary in differences.items():
             results[name]["difference"] = {"to": first, **summary.to_json()}
+        for judged, threshold in found.items():
+            results[judged]["threshold"] = threshold._asdict()
         for result in results.values():
             result["random_state"] = random_state
         print_json(results if compare else next(iter(results.values())))
         return
     print_evaluations(reports, differences)
+    for judged, own in found.items():
+        out.print(
+            f"{judged}: less confidence than {own.value:.3f} refuses {own.refused} of {own.wrong} "
+            f"wrong answers and {own.lost} of {own.right} right ones; kept as --min-confidence own"
+        )
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:

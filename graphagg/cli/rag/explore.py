@@ -67,6 +67,23 @@ def graph(
     show({"file": str(target), "edges": edges, **sizes}, text, as_json)
 
 
+@command
+def names(directory: Directory, *, as_json: AsJson = False) -> None:
+    """Suggest names that may mean the same: initials, and spellings that hardly differ.
+
+    Read the list, take out what is wrong, and build with --names FILE.
+
+    Example: graphagg rag names idx
+    """
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.corpus.aliases import suggested_names
+
+    with opened(PassageIndex, directory) as index:
+        found = suggested_names(index.snapshot)
+    lines = [" = ".join((each.name, *each.aliases)) for each in found]
+    show({"names": [vars(each) for each in found]}, "\n".join(lines), as_json)
+
+
 @as_command(hidden=("resolutions",))  # --resolution takes them one by one
 def map_(
     directory: Directory,

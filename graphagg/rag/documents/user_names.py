@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.codes import Code
-from graphagg.rag.documents.tokens import TextTokens, entity_key, tokenize
+from graphagg.rag.documents.tokens import TextTokens, entity_key, scan, tokenize
 
 _DIGITS = re.compile("#+")
 _FEWEST_LITERALS = 2  # letters and digits of a pattern, so that it does not find every number
@@ -44,6 +44,7 @@ class ListedNames:
     def __init__(self, names: Sequence[ListedName]) -> None:
         self.names = tuple(names)
         self._by_word: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
+        self._name_of: dict[str, str] = {}
         self._patterns: list[re.Pattern[str]] = []
         name_of: dict[tuple[tuple[str, ...], bool], str] = {}
         for entry in self.names:
@@ -51,6 +52,7 @@ class ListedNames:
                 self._patterns.append(_pattern(entry))
                 continue
             key = entity_key(entry.name)
+            self._name_of[key] = entry.name
             for spelling in dict.fromkeys((entry.name, *entry.aliases)):
                 words = tuple(tokenize(spelling))
                 if not 0 < len(words) <= _LONGEST or not key:
@@ -84,6 +86,24 @@ class ListedNames:
     def to_json(self) -> list[dict[str, Any]]:
         """Plain JSON values, as a manifest keeps them."""
         return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
+
+    def spelled(self, text: str) -> str:
+        """A text with the name in place of each alias."""
+        pieces, end = list[str](), 0
+        for found in sorted(self.find(text, scan(text)), key=lambda each: (each.start, -each.end)):
+            if found.start >= end:
+                written = text[found.start : found.end]
+                is_alias = " ".join(tokenize(written)) != found.key
+                name = self._name_of.get(found.key, written) if is_alias else written
+                pieces, end = [*pieces, text[end : found.start], name], found.end
+        return "".join([*pieces, text[end:]])
+
+    def other_words(self, text: str, names: Iterable[Code]) -> Iterator[str]:
+        """The words of names that aliases in a text leave out."""
+        for found in names:
+            if found.key in self._name_of:
+                words = tokenize(text[found.start : found.end])
+                yield from (word for word in found.key.split(" ") if word not in words)
 
     def find(self, text: str, tokens: TextTokens) -> Iterator[Code]:
         """Find the names in a text with these tokens; they may overlap."""

@@ -6,26 +6,26 @@ what makes a question hard for both runs cancels out.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from graphagg.checks import number
 from graphagg.errors import InvalidParameter
 from graphagg.fields import Brief
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.modes import Config, Mode
+from graphagg.rag.config.modes import DEFAULT_MODE, Config, Mode
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
 from graphagg.rag.evaluation.recall import (
     RECALL_AT,
-    Found,
     Outcomes,
     Summary,
-    found_of,
     metrics_of,
-    outcomes_of,
+    outcome_of,
 )
 from graphagg.rag.question.results import Hit
 
@@ -111,16 +111,17 @@ def evaluate(
 
     metrics, missing = metrics_of(questions), check_gold(index.snapshot, questions)
     ask = _timed_answers(index, mode, config)
-    answers: list[list[Found]] = []
+    answers = list[list[float]]()
     times: list[list[tuple[float, float]]] = []
     with threadpool_limits(limits=1, user_api="blas"):
         ask(questions[0].text)  # loads the models and compiles the kernels
         for done, question in enumerate(questions, start=1):
             hits, of_stages = ask(question.text)
-            answers.append([found_of(index.snapshot, hit) for hit in hits])
+            outcome = outcome_of(index.snapshot, question, hits)
+            answers.append([outcome[metric] for metric in metrics])
             times.append(of_stages)
             progress("questions", done, len(questions))
-    outcomes = outcomes_of(questions, answers)
+    outcomes = np.array(answers)
     wall, cpu = np.moveaxis(np.array(times), 2, 0)
     types = np.array([question.type for question in questions])
     return RetrievalEvaluation(
@@ -180,3 +181,74 @@ def difference(
             "evaluate both on the same ones"
         )
     return Summary.from_outcomes(run.outcomes - base.outcomes, random_state, tuple(run.quality))
+
+
+# --- the least confidence ------------------------------------------------------------------------
+
+
+class OwnThreshold(NamedTuple):
+    """The least confidence that refuses a share of wrong answers.
+
+    Attributes:
+        value: it; an answer of this confidence is not refused.
+        wrong: number of wrong answers, and `refused`, of those that it refuses.
+        right: number of right answers, and `lost`, of those that it refuses.
+
+    Examples:
+        >>> OwnThreshold(0.2, wrong=100, refused=90, right=80, lost=4).refused
+        90
+    """
+
+    value: float
+    wrong: int
+    refused: int
+    right: int
+    lost: int
+
+
+def own_threshold(
+    index: PassageIndex, questions: Sequence[GoldQuestion], refuse: float = 0.9, *,
+    mode: Mode = DEFAULT_MODE, progress: Progress = silent,
+) -> OwnThreshold:  # fmt: skip
+    """Find the confidence below which a share `refuse` of wrong answers of five hits lies.
+
+    A question with gold ids is asked twice, the second time without its gold passages: what is
+    found then is wrong.
+
+    Raises:
+        InvalidParameter: `refuse` is not between 0 and 1, the mode has no confidence, or no answer
+            is wrong.
+
+    Examples:
+        >>> import tempfile
+        >>> from graphagg.rag import PassageIndex, read_questions
+        >>> texts = {"Ada": "Ada was born in London.", "Al": "Al was born in Rome."}
+        >>> passages = [{"id": name, "text": text} for name, text in texts.items()]
+        >>> rows = [{"question": "Where was Ada born?", "gold_passage_ids": "Ada"}]
+        >>> with PassageIndex.build(passages, tempfile.mkdtemp(), profile="fast") as index:
+        ...     found = own_threshold(index, read_questions(rows))
+        ...     index.keep_min_confidence(found.value)
+        ...     len(index.retrieve("Where was Ada born?", min_confidence="own"))
+        2
+    """
+    number("refuse", refuse, least=0, most=1)
+    metric = next(name for name in ("all_gold@5", "contain@5") if name in metrics_of(questions))
+    check_gold(index.snapshot, questions)
+    right, wrong = list[float](), list[float]()
+    for done, question in enumerate(questions, start=1):
+        hits = index.retrieve(question.text, 5, mode=mode)
+        is_right = outcome_of(index.snapshot, question, hits)[metric] == 1
+        (right if is_right else wrong).append(hits.confidence or 0.0)
+        if question.gold:
+            hidden = index.retrieve(question.text, 5, mode=mode, exclude=question.gold)
+            wrong.append(hidden.confidence or 0.0)
+        progress("questions", done, len(questions))
+    if not wrong or mode == "bm25":
+        raise InvalidParameter(
+            f"no wrong answer of mode {mode!r} has a confidence; give questions with gold ids, or "
+            "that the passages do not answer, and another mode than bm25"
+        )
+    last = math.ceil(refuse * len(wrong)) - 1
+    value = float(np.nextafter(sorted(wrong)[last], 1.0)) if last >= 0 else 0.0
+    refused, lost = (sum(each < value for each in answers) for answers in (wrong, right))
+    return OwnThreshold(value, len(wrong), refused, len(right), lost)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,20 +74,6 @@ def bootstrap_intervals(values: Outcomes, random_state: int = 0) -> tuple[Outcom
     return low, high
 
 
-class Found(NamedTuple):
-    """A hit as evaluation counts it."""
-
-    names: frozenset[str]  # of the passage and its document, and of passages with the same text
-    text: str  # title and text
-
-
-def found_of(snapshot: PassageSnapshot, hit: Hit) -> Found:
-    """Read the ids of a hit, of its copies and of their documents."""
-    same = [hit.passage, *(snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies)]
-    names = frozenset(name for p in same for name in (p.id, p.document) if name)
-    return Found(names, hit.passage.full_text)
-
-
 def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
     """The metrics of some questions: `METRICS` if all have gold, `CONTAIN` if all have answers."""
     without = {
@@ -102,25 +88,23 @@ def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
     return (*(() if without["gold ids"] else METRICS), *(() if without["answers"] else CONTAIN))
 
 
-def outcomes_of(questions: Sequence[GoldQuestion], answers: Sequence[Sequence[Found]]) -> Outcomes:
-    """Metrics `[n, m]` of each question and its hits, in the order of `metrics_of`, 0 to 1."""
-    metrics = metrics_of(questions)
-    rows = [_outcome(question, hits) for question, hits in zip(questions, answers, strict=True)]
-    return np.array([[row[metric] for metric in metrics] for row in rows], np.float64)
-
-
-def _outcome(question: GoldQuestion, hits: Sequence[Found]) -> dict[str, float]:
+def outcome_of(
+    snapshot: PassageSnapshot, question: GoldQuestion, hits: Sequence[Hit]
+) -> dict[str, float]:
+    """The metrics of one answer, 0 to 1; a hit stands for its document and its copies too."""
     outcomes = {}
+    copies = ([snapshot.corpus[snapshot.known_row(copy)] for copy in hit.copies] for hit in hits)
+    same = [[hit.passage, *others] for hit, others in zip(hits, copies, strict=True)]
     if question.gold:
         shares = {}
         for k in RECALL_AT:
-            names = {name for each in hits[:k] for name in each.names}
+            names = {name for every in same[:k] for p in every for name in (p.id, p.document)}
             shares[k] = len(question.gold & names) / len(question.gold)
         outcomes = {f"recall@{k}": share for k, share in shares.items()}
         outcomes |= {f"all_gold@{k}": float(shares[k] == 1) for k in ALL_GOLD_AT}
     if question.answers:
         answers = [_words(answer) for answer in question.answers]
-        texts = [_words(each.text) for each in hits]
+        texts = [_words(hit.passage.full_text) for hit in hits]
         holds = [any(answer in text for answer in answers) for text in texts]
         outcomes |= {f"contain@{k}": float(any(holds[:k])) for k in RECALL_AT}
     return outcomes

@@ -22,6 +22,7 @@ from graphagg.execution.runner import InProcessRunner
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
+from graphagg.rag.config.modes import OWN
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import Arrays
@@ -122,6 +123,8 @@ class _Change:
             self._write_segments(writer, corpus, engine)
         rows = np.flatnonzero(self.alive).tolist()
         by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
+        if (own := f"{OWN}.npy") in self.before.artifact:
+            writer.adopt(self.before.artifact, own)
         return publish_segments(publication, self.before.artifact, corpus, by_id, counts)
 
     # --- gazetteer and lexicon ---------------------------------------------------------------

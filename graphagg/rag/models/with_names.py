@@ -18,7 +18,7 @@ class WithNames:
 
     def __init__(self, extractor: EntityExtractor, names: ListedNames) -> None:
         self.inner, spec = extractor, extractor.spec
-        digest = hashlib.sha256(f"{spec.sha256} {names.digest}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{spec.sha256} {names.digest} aliases".encode()).hexdigest()
         self.spec = ModelSpec(spec.name, digest, {**spec.settings, _SETTING: names.to_json()})
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:

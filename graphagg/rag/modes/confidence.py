@@ -3,11 +3,20 @@
 Gold are all passages that a question needs, or k of them where it needs more. The chance is a
 logistic regression on features that any index shows without labels,
 
-    1 / (1 + exp(-(intercept + sum over features of coefficient * feature))),
+    1 / (1 + exp(-(intercept + sum over features of coefficient * feature + .15 ln(k / 5)))),
 
-with one table of coefficients per profile, fitted on questions with and without their gold
-(docs/decisions/confidence.md). With another encoder than the profile's own only the order of
-answers is meaningful, not the number.
+with one table of coefficients per profile, and one for questions that the encoder does not read,
+fitted on questions with and without their gold (docs/decisions/confidence.md). With another encoder
+than the profile's own only the order of answers is meaningful, not the number. The features are
+those of the first five hits whatever k is, so more hits never make an answer less sure:
+
+    similarity   largest similarity of a passage
+    words        largest share of the question's words that a passage matches (BM25 over idf)
+    held         share of the question's words that the first five hits hold together
+    agreement    similarity of the best passage by words, less the largest
+    spread       standard deviation of the ten largest scores by mode multihop, one per document
+    linked       share of the first five hits that a link led to
+    foreign      whether most visible passages are in languages that the encoder does not know
 
 Features depend on the visible passages only, in any order: a change equals a rebuild.
 """
@@ -23,52 +32,37 @@ from graphagg.rag.config.profile import Profile
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit
 
-FEATURES = {
-    "similarity": "largest similarity of a passage",
-    "words": "largest share of the question's words that a passage matches (BM25 over idf)",
-    "held": "share of the question's words that the first k hits hold together",
-    "agreement": "similarity of the best passage by words, less the largest",
-    "spread": "standard deviation of the ten largest scores by mode multihop, one per document",
-    "linked": "share of the first k hits that a link led to",
-    "foreign": "whether most visible passages are in languages that the encoder does not know",
-    "k": "logarithm of k",
-}
-"""The features of the model, in words."""
+JUDGED = 5
+"""Number of first hits that an answer is judged by."""
 SPREAD = 10
 """Number of scores whose spread counts; similar chunks of one document count once."""
 _USUAL_SPREAD = 0.2  # for other modes, whose scores have another scale
+RISE = 0.15
+"""Slope of the logarithm of k / `JUDGED`."""
 _STANDARD: Mapping[str, float] = {
-    "intercept": -5.98, "similarity": 1.15, "words": 0.0, "held": 1.17, "agreement": 0.89,
-    "spread": 10.32, "linked": 0.38, "foreign": 1.58, "k": 0.10,
+    "intercept": -5.82, "similarity": 1.15, "words": 0.0, "held": 1.17, "agreement": 0.89,
+    "spread": 10.32, "linked": 0.38, "foreign": 1.58,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
-    "intercept": -5.69, "similarity": 1.22, "words": 1.59, "held": 2.54, "agreement": 1.39,
-    "spread": 7.24, "linked": 1.68, "foreign": 0.0, "k": -0.44,
+    "intercept": -6.40, "similarity": 1.22, "words": 1.59, "held": 2.54, "agreement": 1.39,
+    "spread": 7.24, "linked": 1.68, "foreign": 0.0,
 }  # fmt: skip
-COEFFICIENTS: Mapping[Profile, Mapping[str, float]] = {
-    "standard": _STANDARD, "fast": _FAST,
+_UNREAD: Mapping[str, float] = {
+    "intercept": -4.16, "words": 8.57, "held": 0.45, "spread": 22.04,
 }  # fmt: skip
-"""Coefficients of the features by profile; 0 where a feature added nothing."""
+COEFFICIENTS: Mapping[Profile | None, Mapping[str, float]] = {
+    "standard": _STANDARD, "fast": _FAST, None: _UNREAD,
+}  # fmt: skip
+"""Coefficients of the features by profile, and of questions without a vector (None)."""
 
 
-def confidence_of(
-    question: QuestionScores,
-    hits: Sequence[Hit],
-    rows: Sequence[int],
-    profile: Profile,
-    k: int,
-    spread: float | None,
-    foreign: bool,
-) -> float:
+def confidence_of(features: Mapping[str, float], profile: Profile | None, k: int) -> float:
     """Estimate the chance that the gold passages are among the first k hits, 0 to 1.
 
-    `hits` are the first `k`, or all there are; `spread` is None for other modes than
-    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
+    `profile` None: the encoder does not read the question.
     """
-    if not hits:
-        return 0.0
-    weights, features = COEFFICIENTS[profile], features_of(question, hits, rows, k, spread, foreign)
-    total = weights["intercept"]
+    weights = COEFFICIENTS[profile]
+    total = weights["intercept"] + RISE * math.log(k / JUDGED)
     for name, value in features.items():
         total += weights.get(name, 0.0) * value
     return 1.0 / (1.0 + math.exp(-min(max(total, -50.0), 50.0)))
@@ -78,11 +72,14 @@ def features_of(
     question: QuestionScores,
     hits: Sequence[Hit],
     rows: Sequence[int],
-    k: int,
     spread: float | None,
     foreign: bool,
 ) -> dict[str, float]:
-    """Compute `FEATURES`; arguments as for `confidence_of`."""
+    """Compute the features of an answer.
+
+    `hits` are the first five, or all there are; `spread` is None for other modes than
+    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
+    """
     lexical, at_hits = question.lexical, np.array(rows, np.int64)
     best, (scored, scores) = question.largest_similarity, lexical.scores
     words, agreement = float(scores.max(initial=0.0)), 0.0
@@ -96,5 +93,4 @@ def features_of(
         "spread": _USUAL_SPREAD if spread is None else spread,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),
         "foreign": float(foreign),
-        "k": math.log(k),
     }

@@ -20,11 +20,13 @@ reciprocal ranks among the first passages, 1 / (60 + rank).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.tables.view import View
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
@@ -32,46 +34,44 @@ FIRST = 10
 """Number of first hits of both readings that are compared."""
 
 
-def weight_of_history(question: Lexical, passages: int, shared: bool, common: int) -> float:
-    """The weight h; `common` of the first ten hits are hits of both readings."""
-    idf = question.idf[question.idf < math.log(passages + 1)]  # a word in no passage has more
-    rarity = float(idf.sum()) / math.log(max(passages, 2))
+def weight_of_history(
+    view: View, question: Sequence[Term], turn: Collection[Term], common: int
+) -> float:
+    """The weight h by the words of both; `common` of the first ten hits are hits of both."""
+    idf = Lexical(view, question).idf
+    known = idf[idf < math.log(view.passages + 1)]  # a word in no passage has more
+    rarity = float(known.sum()) / math.log(max(view.passages, 2))
+    shared = any(term in turn for term in question)
     return min(max(0.75 + 0.5 * common / FIRST + shared - 0.4 * rarity, 0.0), 1.0)
 
 
 def blended(alone: Hit, behind: Hit, weight: float) -> Hit:
     """The hit by both readings, with the path of the one that gives more of its score."""
     share = 1.0 / (1.0 + weight)
-    history = weight * share * behind.score
-    own = replace(
-        alone,
-        score=share * alone.score,
-        components={name: share * value for name, value in alone.components.items()},
-        path=tuple(replace(hop, contribution=share * hop.contribution) for hop in alone.path),
-    )
-    if history <= own.score:
-        return own.with_part("history", history)
-    path = tuple(
-        replace(hop, contribution=weight * share * hop.contribution) for hop in behind.path
-    )
-    last = replace(path[-1], contribution=path[-1].contribution + own.score)
-    return replace(own.with_part("history", history), path=(*path[:-1], last))
+    own, history = share * alone.score, weight * share * behind.score
+    hit, factor = (behind, weight * share) if history > own else (alone, share)
+    path = [replace(hop, contribution=factor * hop.contribution) for hop in hit.path]
+    other = own + history - factor * hit.score
+    path[-1] = replace(path[-1], contribution=path[-1].contribution + other)
+    components = {name: share * value for name, value in alone.components.items()}
+    components["history"] = history
+    return replace(alone, score=own + history, components=components, path=tuple(path))
 
 
 def fused(alone: Sequence[Hit], behind: Sequence[Hit], weight: float) -> list[Hit]:
     """The hits of two rankings by reciprocal ranks, best first; ties go to the lower id."""
-    ranked: dict[str, dict[int, Hit]] = {}
-    for reading, hits in enumerate((alone, behind)):
+    parts: dict[str, dict[str, float]] = {}
+    for name, hits, factor in (("rank", alone, 1.0), ("history", behind, weight)):
         for rank, hit in enumerate(hits, start=1):
-            ranked.setdefault(hit.passage.id, {})[reading] = _scored(hit, 1.0 / (RRF_K + rank))
-    both = (
-        blended(of.get(0) or _scored(of[1], 0.0), of.get(1) or _scored(of[0], 0.0), weight)
-        for of in ranked.values()
-    )
-    return sorted(both, key=lambda hit: (-hit.score, hit.passage.id.encode()))
+            part = factor / (1.0 + weight) / (RRF_K + rank)
+            parts.setdefault(hit.passage.id, {})[name] = part
+    hit_of = {hit.passage.id: hit for hit in (*behind, *alone)}
+    best = sorted(parts, key=lambda name: (-sum(parts[name].values()), name.encode()))
+    return [_scored(hit_of[name], parts[name]) for name in best]
 
 
-def _scored(hit: Hit, score: float) -> Hit:
+def _scored(hit: Hit, components: dict[str, float]) -> Hit:
     """A hit with another score."""
-    path = tuple(replace(hop, contribution=0.0) for hop in hit.path)
-    return replace(hit, score=0.0, components={}, path=path).with_part("rank", score)
+    path, score = [replace(hop, contribution=0.0) for hop in hit.path], sum(components.values())
+    path[-1] = replace(path[-1], contribution=score)
+    return replace(hit, score=score, components=components, path=tuple(path))

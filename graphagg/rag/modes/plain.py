@@ -20,7 +20,7 @@ from graphagg.rag.modes.protocol import (
 )
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
-from graphagg.rag.question.reading import QuestionReading, read_terms
+from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import top_rows
@@ -31,10 +31,6 @@ class Dense(ReadingRetriever[object]):
     """Similarity only."""
 
     mode = "dense"
-
-    def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
-        """Find the terms, which confidence needs."""
-        return [read_terms(text, self.view, self.snapshot.analyzers) for text in questions]
 
     def _rank(self, question: EncodedReading, k: int) -> RankedHits:
         return self._rank_by_vector(self._scores(question))

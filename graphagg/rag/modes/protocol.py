@@ -16,14 +16,15 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from graphagg.arrays import Floats
+from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import Queries
-from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.modes.confidence import confidence_of
+from graphagg.rag.modes.confidence import JUDGED, confidence_of, features_of
 from graphagg.rag.modes.fusion import FIRST, RRF_DEPTH, fused, weight_of_history
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import closest_lines, sentence_cosines, sentence_span, term_shares
@@ -31,7 +32,6 @@ from graphagg.rag.question.reading import QuestionReading, read_question, read_t
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
 from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits
-from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -133,30 +133,49 @@ class Retriever(ABC, Generic[C, R, Q]):
         self, questions: Sequence[Q], k: int, request: Request = DEFAULT_REQUEST
     ) -> list[Hits]:
         """Find the `k` best passages of each question, best first; each text once."""
+        least_confidence = self._least_confidence(request)
         if not self.view.passages:
             return [Hits(confidence=None if self.mode == "bm25" else 0.0) for _ in questions]
-        return [self._answer(question, k, request) for question in questions]
+        return [self._answer(question, k, request, least_confidence) for question in questions]
 
-    def _answer(self, question: Q, k: int, request: Request) -> Hits:
-        if request.rescoring.is_none:
-            distinct = self._distinct(question, k)
-        else:
-            distinct = self._rescored(question, k, request.rescoring)
-        hits, confidence = distinct.hits[:k], self._confidence(distinct, k)
-        if confidence is not None and confidence < (request.min_confidence or 0.0):
+    def _least_confidence(self, request: Request) -> float:
+        """The least confidence of an answer with hits."""
+        if request.min_confidence != "own":
+            return request.min_confidence or 0.0
+        own = float(self.snapshot.min_confidence[MODES.index(self.mode)])
+        if math.isnan(own):
+            raise InvalidParameter(
+                f"min_confidence is 'own', but the index stores none for mode {self.mode!r}; store "
+                "what own_threshold finds, by keep_min_confidence"
+            )
+        return own
+
+    def _answer(self, question: Q, k: int, request: Request, least_confidence: float) -> Hits:
+        hits, distinct = self._rescored(question, k, request.rescoring)
+        confidence = self._confidence(distinct, k)
+        if confidence is not None and confidence < least_confidence:
             return Hits((), confidence)
         least = -math.inf if request.min_score is None else request.min_score
         return Hits(self._matched(question, [h for h in hits if h.score >= least]), confidence)
 
     def _confidence(self, distinct: DistinctHits, k: int) -> float | None:
-        ranking, hits = distinct.ranking, distinct.hits[:k]
+        ranking = distinct.ranking
         if ranking.scores is None:
             return None
+        if len(distinct.hits) < JUDGED:
+            distinct = self._first_distinct(ranking, JUDGED)
+        hits = distinct.hits[:JUDGED]
+        if not hits:
+            return 0.0
         rows = [self.snapshot.known_row(hit.passage.id) for hit in hits]
-        profile, foreign = self.snapshot.profile, self.snapshot.is_foreign(self.view)
-        return confidence_of(ranking.scores, hits, rows, profile, k, ranking.spread, foreign)
+        foreign = self.snapshot.is_foreign(self.view)
+        features = features_of(ranking.scores, hits, rows, ranking.spread, foreign)
+        return confidence_of(features, self.snapshot.profile if ranking.scores.is_read else None, k)
 
-    def _rescored(self, question: Q, k: int, rescoring: Rescoring) -> DistinctHits:
+    def _rescored(
+        self, question: Q, k: int, rescoring: Rescoring
+    ) -> tuple[Sequence[Hit], DistinctHits]:
+        """The `k` best hits after recency and reranker, and those of the mode, which are judged."""
         distinct: DistinctHits | None = None
 
         def first(n: int) -> Sequence[Hit]:
@@ -169,7 +188,7 @@ class Retriever(ABC, Generic[C, R, Q]):
             now = self.snapshot.newest(self.view.visible)
         hits = rescoring.hits(question.text, k, now, first)
         assert distinct is not None, "rescoring reads the ranking"
-        return replace(distinct, hits=hits)
+        return hits, distinct
 
     def _ranked(self, question: Q, k: int) -> RankedHits:
         """Rank passages, for a follow-up by both readings."""
@@ -190,15 +209,15 @@ class Retriever(ABC, Generic[C, R, Q]):
         """The weight of the reading behind the turn before; `common` first hits are the same."""
         assert question.behind is not None
         turn = question.behind.text.removesuffix(question.text)
-        terms = read_terms(turn, self.view, self.snapshot.analyzers).terms
-        shared = not set(question.terms).isdisjoint(terms)
-        lexical = Lexical(self.view, question.terms)
-        return weight_of_history(lexical, self.view.passages, shared, common)
+        before = read_terms(turn, self.view, self.snapshot.analyzers).terms
+        return weight_of_history(self.view, question.terms, before, common)
 
     def _distinct(self, question: Q, k: int) -> DistinctHits:
+        return self._first_distinct(self._ranked(question, k), k)
+
+    def _first_distinct(self, ranking: RankedHits, k: int) -> DistinctHits:
         """The first `k` hits of distinct texts, each with the ids of its copies."""
         snapshot, visible, count = self.snapshot, self.view.visible, k
-        ranking = self._ranked(question, k)
         while True:
             hits, distinct, copied = ranking.first(count), list[Hit](), set[str]()
             for hit in hits:
@@ -244,7 +263,7 @@ class Retriever(ABC, Generic[C, R, Q]):
             reason = f"passage {identifier!r} is left out by the filter"
             threshold = threshold_of(self.answer([question], k)[0])
             return Explanation(question.text, None, k, reason, None, threshold)
-        if not rescoring.is_none:
+        if rescoring.names:
             return self._explain_rescored(question, row, k, rescoring)
         distinct = self._distinct(question, k)
         rank, hit = rank_in(distinct.hits, identifier) or (0, None)
@@ -255,7 +274,7 @@ class Retriever(ABC, Generic[C, R, Q]):
         return self._explain(question, row, k, distinct)
 
     def _explain_rescored(self, question: Q, row: int, k: int, rescoring: Rescoring) -> Explanation:
-        hits = self._rescored(question, max(k, rescoring.first), rescoring).hits
+        hits, _ = self._rescored(question, max(k, rescoring.first), rescoring)
         threshold = threshold_of(hits[:k])
         ranked = rank_in(hits, self.snapshot.corpus.id(row))
         if ranked is None:
@@ -363,7 +382,13 @@ def readings(
 ) -> list[QuestionReading]:
     """Terms and named entities of questions; needs no model."""
     analyzers, listed = snapshot.analyzers, snapshot.listed
-    return [read_question(text, view, analyzers, listed) for text in questions]
+    return [read_question(text, view, analyzers, listed) for text in spelled(snapshot, questions)]
+
+
+def spelled(snapshot: PassageSnapshot, questions: Sequence[str]) -> Sequence[str]:
+    """Questions with the names of a user's list in place of their aliases."""
+    listed = snapshot.listed
+    return [listed.spelled(text) for text in questions] if listed else questions
 
 
 def threshold_of(hits: Sequence[Hit]) -> float | None:

@@ -7,14 +7,16 @@ document; a passage without it is a document of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from graphagg.checks import number, one_of
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.progress import Progress
+from graphagg.rag.config.modes import MODES, OWN, Mode
 from graphagg.rag.documents.passages import Passage, iterable, passage_digest
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.change import change_passages
@@ -86,6 +88,17 @@ def delete_passages(
     if rows:
         change_passages(publication, before, rows, (), newest.models.both)
     return _report((), rows, removed=tuple(name for name, found in rows_by_id.items() if found))
+
+
+def keep_own(publication: Publication, newest: PassageVersion, value: float, mode: Mode) -> None:
+    """Publish the same passages with a least confidence of the user's own."""
+    artifact, writer = newest.artifact, publication.writer
+    own = np.array(newest.snapshot.min_confidence)
+    own[MODES.index(one_of("mode", mode, MODES))] = number("value", value, least=0, most=1)
+    for name in artifact.manifest.files.keys() - {f"{OWN}.npy"}:
+        writer.adopt(artifact, name)
+    writer.array(OWN, own)
+    publication.publish(replace(artifact.manifest, files={}, data=""))
 
 
 def _report(new: Sequence[Passage], gone: Sequence[int], **ids: tuple[str, ...]) -> ChangeReport:

@@ -89,7 +89,7 @@ def explanation(
     retriever = retriever_for(version, request)
     row = version.snapshot.known_row(passage_id)
     (encoded,) = _encode(retriever, [question], version, request)
-    return retriever.explain(encoded, row, k, request.rescoring)
+    return replace(retriever.explain(encoded, row, k, request.rescoring), question=question)
 
 
 def _encode(

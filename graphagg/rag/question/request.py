@@ -52,7 +52,7 @@ class RequestFields(VisibleFields, total=False):
     rerank_first: int
     window: int
     min_score: float | None
-    min_confidence: float | None
+    min_confidence: float | Literal["own"] | None
     history: str | Iterable[str]
 
 
@@ -95,7 +95,7 @@ class Request:
             mode only. None: no limit.
         min_confidence: give no hit where the estimated chance that the right passages are among
             the first k is lower: nothing here seems to answer the question. Not in mode bm25.
-            None: no limit.
+            own: the one that the index stores, measured on your questions. None: no limit.
         history: earlier questions of the conversation, newest last, or one: "How do I disable it?"
             is understood behind "How do I encrypt my disk?". The newest one is read.
     """
@@ -111,7 +111,7 @@ class Request:
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
     window: int = 0
     min_score: float | None = None
-    min_confidence: float | None = field(default=None, metadata={"least": 0, "most": 1})
+    min_confidence: float | Literal["own"] | None = None
     history: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
@@ -125,13 +125,13 @@ class Request:
         integer("window", self.window, 0)
         if self.min_score is not None:
             number("min_score", self.min_score)
-        if self.min_confidence is not None:
+        if self.min_confidence not in (None, "own"):
             number("min_confidence", self.min_confidence, least=0, most=1)
-            if self.mode == "bm25":
-                raise InvalidParameter(
-                    "min_confidence: mode 'bm25' makes no vectors, by which answers are judged; "
-                    "take another mode, or min_score"
-                )
+        if self.min_confidence is not None and self.mode == "bm25":
+            raise InvalidParameter(
+                "min_confidence: mode 'bm25' makes no vectors, by which answers are judged; "
+                "take another mode, or min_score"
+            )
 
     def with_fields(self, **fields: Any) -> Request:
         """Replace some fields.
@@ -176,10 +176,9 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed))
 
 
-def _listed(values: Any) -> tuple[Any, ...]:
+def _listed(items: Any) -> tuple[Any, ...]:
     """A list of texts, or one text."""
-    is_list = isinstance(values, Iterable) and not isinstance(values, str)
-    return tuple(values) if is_list else (values,)
+    return tuple(items) if isinstance(items, Iterable) and not isinstance(items, str) else (items,)
 
 
 def instant_of(as_of: When | None) -> int | None:

@@ -83,15 +83,10 @@ class Rescoring:
         integer("rerank_first", self.first, 1)
 
     @property
-    def is_none(self) -> bool:
-        """Whether scores stay as they are."""
-        return self.recency is None and self.reranker is None
-
-    @property
     def names(self) -> str:
-        """The names of the additions, for explanations."""
-        additions = {"recency": self.recency, "reranker": self.reranker}
-        return " and ".join(name for name, each in additions.items() if each is not None)
+        """The names of the additions, for explanations; "": scores stay as they are."""
+        parts = ("recency", "reranker")
+        return " and ".join(name for name in parts if getattr(self, name) is not None)
 
     def hits(
         self, question: str, k: int, now: int | None, ranked: Callable[[int], Sequence[Hit]]

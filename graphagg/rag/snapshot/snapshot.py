@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage
+from graphagg.rag.config.modes import MODES, OWN
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
@@ -54,6 +55,7 @@ class PassageSnapshot:
     """The parts of one version; safe to read from several threads.
 
     Attributes:
+        min_confidence: the user's own least confidence in each of `MODES`; NaN: none.
         profile: of the index.
         listed: the names that the user listed; None: none.
         by_id: the visible rows in the order of their ids.
@@ -89,6 +91,8 @@ class PassageSnapshot:
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+        has_own = f"{OWN}.npy" in artifact
+        self.min_confidence = artifact.array(OWN) if has_own else np.full(len(MODES), np.nan)
         self.profile: Profile = artifact.manifest.parameters["profile"]
         self._weights = WEIGHTS[self.profile]
         chunking = artifact.manifest.parameters["chunking"]

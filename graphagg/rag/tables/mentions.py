@@ -57,8 +57,11 @@ class RowTokens:
         of_title, of_text = [*codes(passage.title)], [*codes(passage.text)]
         inner = inner_words(passage.title, of_title), inner_words(passage.text, of_text)
         if listed:
-            of_title += listed.find(passage.title, title)
-            of_text += listed.find(passage.text, text)
+            of_parts = (passage.title, title, of_title), (passage.text, text, of_text)
+            for (part, tokens, found), words in zip(of_parts, inner, strict=True):
+                names = list(listed.find(part, tokens))
+                found += names
+                words += listed.other_words(part, names)
         shift = len(passage.full_text) - len(passage.text)
         every = of_title + [
             Code(code.start + shift, code.end + shift, code.key, code.defines) for code in of_text

@@ -36,6 +36,7 @@ def json_field(option: Option) -> tuple[Any, Any]:
 
 OPTIONS = {option.name: json_field(option) for option in options("json")}
 """Fields of a body, derived from `graphagg.rag.question.request.Request`."""
+OPTIONS["history"] = list[Question] | None, OPTIONS["history"][1]  # not as short as an id
 if TYPE_CHECKING:
     _Options = RequestModel
 else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 from types import UnionType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -73,7 +73,7 @@ def strict_type(kind: Any) -> Any:
         return Annotated[float, Field(allow_inf_nan=False, strict=False)]
     if kind is str:
         return Name
-    if isinstance(kind, UnionType):
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
         return reduce(or_, names)
     return list[names[0]] if get_origin(kind) is list else kind  # type: ignore[valid-type]
 

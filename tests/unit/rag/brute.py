@@ -111,6 +111,7 @@ class Reader:
             places = listed_in(part, tokens, extractor)
             self.codes += [(key, before + a, before + b) for key, a, b in places]
             self.found |= {key for key, _, _ in places}
+            self.searched += other_words(places, tokens, extractor)
         for part, offset in ((p.title, 0), (p.text, shift)):
             (note,) = extractor.annotate([part])
             spans = [(a, b) for a, b in note.mentions if "|" not in part[a:b]]
@@ -202,6 +203,40 @@ def listed_in(
     return found
 
 
+def names_of_list(extractor: FakeExtractor) -> dict[str, str]:
+    """The listed names by their keys, without patterns."""
+    listed = names_of(extractor.spec.settings)
+    names = [entry.name for entry in listed.names] if listed else []
+    return {entity_key(name): name for name in names if "#" not in name}
+
+
+def other_words(
+    places: list[tuple[str, int, int]], tokens: TextTokens, extractor: FakeExtractor
+) -> list[str]:
+    """The words of names that aliases leave out; a passage with an alias holds them too."""
+    return [
+        word
+        for key, a, b in places
+        if key in names_of_list(extractor)
+        for word in key.split(" ")
+        if word not in tokens.words[a:b]
+    ]
+
+
+def without_aliases(text: str, extractor: FakeExtractor) -> str:
+    """A text with the name in place of each alias, the longest of those that overlap."""
+    tokens, listed = scan(text), names_of_list(extractor)
+    places = [(a, -b, key) for key, a, b in listed_in(text, tokens, extractor) if key in listed]
+    done, made = 0, ""
+    for a, minus, key in sorted(places):
+        begin, end = tokens.spans[a][0], tokens.spans[-minus - 1][1]
+        if begin >= done:
+            is_name = " ".join(tokens.words[a:-minus]) == key
+            made += text[done:begin] + (text[begin:end] if is_name else listed[key])
+            done = end
+    return made + text[done:]
+
+
 class Brute:
     """The passages that may be seen, and nothing else."""
 
@@ -281,6 +316,7 @@ class Brute:
     # --- the question ----------------------------------------------------------------------------
 
     def _read(self, question: str) -> None:
+        question = without_aliases(question, self.extractor)
         tokens = scan(question)
         words, spans = tokens.words, tokens.spans
         capital = [is_capital(question[a]) for a, _ in spans]

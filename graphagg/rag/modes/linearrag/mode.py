@@ -10,7 +10,7 @@ from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
-from graphagg.rag.modes.protocol import QuestionModels, RankedHits, VectorRetriever
+from graphagg.rag.modes.protocol import QuestionModels, RankedHits, VectorRetriever, spelled
 from graphagg.rag.question.reading import QuestionReading, read_terms
 
 
@@ -31,7 +31,7 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[NamedQuestion]:
         """Find terms, and names by the extractor."""
         view, analyzers = self.view, self.snapshot.analyzers
-        named = []
+        named, questions = [], spelled(self.snapshot, questions)
         for text, note in zip(questions, models.extractor().annotate(questions), strict=True):
             names = (text[start:end] for start, end in note.mentions)
             reading = read_terms(text, view, analyzers)

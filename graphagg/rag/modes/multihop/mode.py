@@ -114,9 +114,8 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         chosen, threshold = maker.choice.first(distinct.ranked), threshold_of(hits)
         ranked = rank_in(hits, self.snapshot.corpus.id(row))
         if ranked is not None:
-            rank, hit = ranked
-            reason = f"rank {rank}: {maker.reason(row)}"
-            return Explanation(question.text, rank, k, reason, hit, threshold)
+            reason = f"rank {ranked[0]}: {maker.reason(row)}"
+            return Explanation(question.text, ranked[0], k, reason, ranked[1], threshold)
         is_candidate = maker.ranking.position(row) is not None
         if is_candidate:
             reason = "a candidate, but outscored"
@@ -289,13 +288,12 @@ class BlendedHits(HitMaker):
     """Makes the hits of a follow-up: of the question alone, and behind the turn before it."""
 
     def __init__(self, alone: HitMaker, behind: HitMaker, weight: float) -> None:
-        rows = [each.ranking.candidates.rows for each in (behind, alone)]
-        rankings = [
-            each.search.with_rows(each.ranking, others)
-            for each, others in zip((alone, behind), rows, strict=True)
-        ]
-        super().__init__(alone.search, rankings[0], alone.speller)
-        self._behind, self._weight = HitMaker(behind.search, rankings[1], alone.speller), weight
+        own, other = alone.ranking, behind.ranking
+        super().__init__(
+            alone.search, alone.search.with_rows(own, other.candidates.rows), alone.speller
+        )
+        other = behind.search.with_rows(other, own.candidates.rows)
+        self._behind, self._weight = HitMaker(behind.search, other, alone.speller), weight
         self.choice = self.choice.blended(self._behind.choice, weight / (1.0 + weight))
 
     def reason(self, row: int) -> str:

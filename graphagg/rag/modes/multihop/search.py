@@ -304,10 +304,9 @@ class Choice:
     def gain_after(self, chosen: Sequence[tuple[int, Gain]], position: int) -> Gain:
         """The gain of a candidate if it were chosen next."""
         positions = [position for position, _ in chosen]
-        coverage, named_page = self._gains(
-            self.terms[positions].max(axis=0, initial=0.0),
-            self.pages[positions].max(axis=0, initial=0.0),
-        )
+        parts = (self.terms, self.pages)
+        held = [part[positions].max(axis=0, initial=0.0) for part in parts]
+        coverage, named_page = self._gains(held[0], held[1])
         return Gain(float(coverage[position]), float(named_page[position]))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:

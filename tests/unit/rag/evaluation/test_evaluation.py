@@ -11,16 +11,15 @@ import polars as pl
 import pytest
 
 from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
-from graphagg.rag import ChunkConfig, Passage, PassageIndex
+from graphagg.rag import ChunkConfig, Hit, Passage, PassageIndex
 from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
 from graphagg.rag.evaluation.recall import (
     CONTAIN,
     METRICS,
-    Found,
     Summary,
     bootstrap_intervals,
-    outcomes_of,
+    outcome_of,
 )
 from tests.fakes import FakeEncoder, FakeExtractor
 
@@ -86,16 +85,22 @@ def test_intervals_follow_from_the_seed_and_constants_have_no_width() -> None:
     }
 
 
-def test_outcomes_by_hand() -> None:
+def test_outcomes_by_hand(towns: PassageIndex) -> None:
     questions = [
         GoldQuestion("1", "?", frozenset("ab")),
         GoldQuestion("2", "?", frozenset("a")),
         GoldQuestion("3", "?", frozenset("xyz")),
     ]
-    found = [[Found(frozenset(name), "") for name in names] for names in ("acdb", "bcdefa", "xy")]
-    outcomes = outcomes_of(questions, found)
+    hits = [
+        [Hit(Passage(name, "Text."), 1.0, {}, (), "bm25") for name in names]
+        for names in ("acdb", "bcdefa", "xy")
+    ]
+    outcomes = [
+        list(outcome_of(towns.snapshot, *each).values())
+        for each in zip(questions, hits, strict=True)
+    ]
     assert METRICS == ("recall@2", "recall@5", "recall@10", "all_gold@2", "all_gold@5")
-    assert outcomes.tolist() == [
+    assert outcomes == [
         [0.5, 1, 1, 0, 1],
         [0, 0, 1, 0, 0],
         pytest.approx([2 / 3, 2 / 3, 2 / 3, 0, 0]),

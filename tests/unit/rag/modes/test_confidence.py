@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,14 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.config.modes import MODES, Mode
-from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.confidence import COEFFICIENTS, FEATURES
+from graphagg.rag import Passage, PassageIndex, Recency
+from graphagg.rag.config.modes import MODES, OWN, Mode
+from graphagg.rag.evaluation.measure import own_threshold
+from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.modes.multihop.mode import Multihop
 from tests.unit.rag.corpora import SENTENCES, build, corpora
+from tests.unit.rag.modes.test_rescoring import ByLength
 
 IDS = "abcdefgh"
+OWN_FILE = f"{OWN}.npy"
 JUDGED: tuple[Mode, ...] = tuple(mode for mode in MODES if mode != "bm25")
 QUESTIONS = [*SENTENCES[:3], "who met Ada in York?", "zebra xylophone?"]
 
@@ -91,9 +94,66 @@ def test_a_limit_outside_0_to_1_is_named(tmp_path: Path, value: object) -> None:
             index.retrieve("Ada?", mode="bm25", min_confidence=0.5)
 
 
-def test_each_feature_has_a_coefficient() -> None:
-    for table in COEFFICIENTS.values():
-        assert table.keys() == {"intercept", *FEATURES}
+@settings(max_examples=10, deadline=None)
+@given(corpora(IDS, least=2), st.sampled_from(QUESTIONS))
+def test_more_hits_never_make_an_answer_less_sure(corpus: list[Passage], question: str) -> None:
+    dated = [replace(p, metadata={"when": f"2026-01-0{1 + i % 9}"}) for i, p in enumerate(corpus)]
+    ways: list[dict[str, object]] = [
+        *({"mode": mode} for mode in JUDGED), {"recency": Recency(1.0)}, {"history": "Ada?"},
+        {"reranker": ByLength(), "rerank_first": 2},
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder, build(dated, Path(folder) / "i") as index:
+        for way in ways:
+            sure = [index.retrieve(question, k, **way).confidence for k in (1, 2, 3, 5, 8, 20)]
+            assert sure == sorted(sure) and sure[0] < sure[-1]  # type: ignore[type-var]
+
+
+def test_a_question_without_a_vector_is_judged_by_its_words(tmp_path: Path) -> None:
+    texts = ["मेरी क्यूरी का जन्म वारसॉ में हुआ था।", "गंगा नदी भारत में बहती है।", "पेरिस फ्रांस में है।"]
+    corpus = [{"id": f"p{i}", "text": text} for i, text in enumerate(texts)]
+    with PassageIndex.build(corpus, tmp_path / "i", profile="fast", language="hi") as index:
+        right, wrong = (
+            index.retrieve(question, 3).confidence
+            for question in ("मेरी क्यूरी का जन्म कहाँ हुआ था?", "चाँद पर कौन गया?")
+        )
+        assert right is not None and wrong is not None and right > 0.2 > 0.1 > wrong
+
+
+def test_a_threshold_of_the_users_own_stays_through_changes_and_errors(tmp_path: Path) -> None:
+    corpus = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
+    asked = [GoldQuestion(str(i), p.text, frozenset({p.id})) for i, p in enumerate(corpus)]
+    with build(corpus, tmp_path / "i") as index:
+        with pytest.raises(InvalidParameter, match="stores none for mode 'dense'"):
+            index.retrieve(QUESTIONS[0], mode="dense", min_confidence="own")
+        for refuse in (0.0, 0.5, 1.0):
+            found = own_threshold(index, asked, refuse)
+            wrong = [
+                index.retrieve(q.text, exclude=q.gold).confidence for q in asked
+            ]  # each question finds its own text
+            assert found.wrong == len(wrong) and found.right == len(asked)
+            refused = sum(confidence < found.value for confidence in wrong)  # type: ignore[operator]
+            assert refused == found.refused >= refuse * len(wrong)
+        with pytest.raises(InvalidParameter, match="no wrong answer of mode 'bm25'"):
+            own_threshold(index, asked, mode="bm25")
+        before = index.manifest
+        for value, mode in ((1.5, "dense"), (0.5, "sparse")):
+            with pytest.raises(InvalidParameter):
+                index.keep_min_confidence(value, mode)  # type: ignore[arg-type]
+        assert index.manifest == before
+        index.keep_min_confidence(found.value)
+        index.keep_min_confidence(0.0, "dense")
+        digests = {name: entry for name, entry in index.manifest.files.items() if name != OWN_FILE}
+        assert digests == before.files
+        index.add([Passage("new", "A new text about rents.")])
+        index.delete("new")
+        index.compact()
+        assert index.manifest.files[OWN_FILE].shape == (len(MODES),)
+        for question in (*QUESTIONS, corpus[0].text):
+            plain = index.retrieve(question)
+            assert plain.confidence is not None
+            hits = index.retrieve(question, min_confidence="own")
+            assert hits == (plain if plain.confidence >= found.value else [])
+            assert index.retrieve(question, mode="dense", min_confidence="own")
 
 
 @pytest.mark.parametrize(
@@ -104,8 +164,7 @@ def test_chunks_of_a_document_count_once_in_the_spread(documents, counted):
     names = np.array(list(documents))
     corpus = SimpleNamespace(same_document=lambda rows, others: names[rows] == names[others])
     mode = SimpleNamespace(snapshot=SimpleNamespace(corpus=corpus))
-    candidates = SimpleNamespace(rows=np.arange(5))
-    ranking = SimpleNamespace(score=np.array([5.0, 4, 3, 2, 1]), candidates=candidates)
-    none = SimpleNamespace(score=lambda config: 0.0)
-    spread = Multihop._spread(mode, ranking, [(at, none) for at in range(5)], MultihopConfig())
+    choice = SimpleNamespace(score=np.array([5.0, 4, 3, 2, 1]))
+    maker = SimpleNamespace(choice=choice, rows=lambda first: np.arange(len(first)))
+    spread = Multihop._spread(mode, maker, [(at, (0.0, 0.0)) for at in range(5)])
     assert spread == pytest.approx(np.std(counted))

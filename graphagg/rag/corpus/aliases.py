@@ -1,0 +1,85 @@
+"""Names that may mean the same, to be reviewed and given to an index as its list of names.
+
+Three signs: a text writes "site reliability engineering (SRE)"; a name in capitals is the initials
+of another name of its passage; or two names of six letters and more differ in spaces alone, or in
+one letter before the last three, and one of them is rare and in no passage of the other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+
+import numpy as np
+
+from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.documents.user_names import ListedName
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.gazetteer import DATE, LINKABLE, Gazetteer
+from graphagg.rag.tables.spelling import Speller
+
+_DEFINED = re.compile(r"((?:[^\W\d_][\w'&-]*\s+){2,9})\(([A-Z][A-Z&-]{1,8})s?\)")
+_SMALL = frozenset("a an and at by de del der des du et for in la le of on the to und".split())
+# Letters of a name with variants; how many times as many passages as a wrong spelling's hold the
+# right one, at least; names with the same first letters that are compared.
+_SHORTEST, _TIMES, _MOST = 6, 5, 2_000
+
+
+def suggested_names(snapshot: PassageSnapshot) -> list[ListedName]:
+    """Names with other spellings of theirs, as a list of names takes them, each spelling once."""
+    g, speller = snapshot.gazetteer, Speller(snapshot.corpus, snapshot.gazetteer)
+    pairs = [pair for pair, _ in Counter(_defined(snapshot)).most_common()]
+    names = {key: e for e, key in enumerate(g.keys) if g.kind[e] & (LINKABLE | DATE) == LINKABLE}
+    for found in (*_of_initials(g, names), *_variants(g, names)):
+        name, alias = (speller.spelling(e, int(g.row[g.pairs(e)][0])) for e in found)
+        pairs += [(name, alias)] if alias.isupper() or len(alias) >= _SHORTEST else []
+    aliases, used = defaultdict[str, list[str]](list), dict[tuple[str, ...], str]()
+    for name, alias in pairs:
+        key, other = tuple(tokenize(name)), tuple(tokenize(alias))
+        if other not in (key, *used) and used.setdefault(key, name) == name:
+            used[other] = name
+            aliases[name].append(alias)
+    return [ListedName(name, tuple(others)) for name, others in aliases.items()]
+
+
+def _defined(snapshot: PassageSnapshot) -> Iterator[tuple[str, str]]:
+    """Pairs that texts define: a name, and its initials in parentheses after it."""
+    for row in np.flatnonzero(snapshot.alive).tolist():
+        for match in _DEFINED.finditer(snapshot.corpus.read(row).full_text):
+            words = match[1].split()
+            for first in range(len(words) - 2, -1, -1):
+                if words[first].lower() not in _SMALL and _initials(words[first:]) == match[2]:
+                    yield " ".join(words[first:]), match[2]
+
+
+def _initials(words: Iterable[str]) -> str:
+    """The first letters of some words in capitals, without small words."""
+    return "".join(word[0].upper() for word in words if word.lower() not in _SMALL)
+
+
+def _of_initials(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """Pairs of names in one passage, of which the second is the initials of the first."""
+    for key, entity in names.items():
+        initials = names.get(_initials(words := key.split(" ")).lower())
+        if 3 <= len(words) <= 6 and initials is not None:
+            if np.intersect1d(g.row[g.pairs(entity)], g.row[g.pairs(initials)]).size:
+                yield entity, initials
+
+
+def _variants(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """Pairs of names that are spelled alike, the one of more passages first."""
+    from rapidfuzz import distance, process
+
+    joined = ((key.replace(" ", ""), entity) for key, entity in names.items())
+    plain = sorted(each for each in joined if len(each[0]) >= _SHORTEST and each[0].isalpha())
+    for _, block in groupby(plain, key=lambda each: each[0][:3]):
+        keys, entities = zip(*list(block)[:_MOST], strict=True)
+        edits = process.cdist(keys, keys, scorer=distance.Levenshtein.distance, score_cutoff=1)
+        for i, j in np.argwhere(np.triu(edits <= 1, 1)).tolist():
+            pair = sorted((entities[i], entities[j]), key=lambda e: -np.diff(g.pair_bounds)[e])
+            rows = [g.row[g.pairs(entity)] for entity in pair]
+            is_typo = len(rows[0]) >= _TIMES * len(rows[1]) and keys[i][-3:] == keys[j][-3:]
+            if edits[i, j] == 0 or (is_typo and not np.intersect1d(rows[0], rows[1]).size):
+                yield pair[0], pair[1]

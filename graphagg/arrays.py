@@ -65,3 +65,15 @@ def kth_largest(values: Array, k: int) -> Any:
         bound = np.partition(largest, groups - k)[groups - k]
         values = values[values >= bound]
     return np.partition(values, len(values) - k)[len(values) - k]
+
+
+def top_k(values: Array, k: int, ties: Array | None = None) -> Ints:
+    """Positions of the `k` largest values, largest first; equal ones by `ties`, else in order."""
+    if k < 1:
+        return np.zeros(0, dtype=np.int64)
+    chosen = np.arange(len(values))
+    if k < len(values):
+        chosen = np.flatnonzero(values >= kth_largest(values, k))
+    if ties is None:
+        return chosen[np.argsort(-values[chosen], kind="stable")[:k]]
+    return chosen[np.lexsort((ties[chosen], -values[chosen]))[:k]]

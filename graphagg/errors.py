@@ -11,6 +11,9 @@ Each message states the value found, the values wanted, and what to do. The comm
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from graphagg.extras import brings, install_line, is_of_python
 
 
@@ -52,6 +55,15 @@ class MissingExtra(GraphAggError):
         if absent and not is_of_python(module) and brings(extra, module):
             return cls(module, extra)
         return error
+
+
+@contextmanager
+def needs(package: str, extra: str | None, instead: str = "") -> Iterator[None]:
+    """Context manager of imports: raises `MissingExtra` if one fails."""
+    try:
+        yield
+    except ImportError:
+        raise MissingExtra(package, extra, instead) from None
 
 
 class PackageConflict(GraphAggError):

@@ -17,7 +17,7 @@ from functools import cache, update_wrapper
 from pathlib import Path
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import MissingExtra, needs
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -147,11 +147,9 @@ def compile_always() -> None:
 @cache
 def _numba() -> Any:
     """Load numba, and let it take a `Kernel` that another kernel calls as its compiled function."""
-    try:
+    with needs("numba", "fast"):
         import numba
         from numba.extending import typeof_impl
-    except ImportError:
-        raise MissingExtra("numba", "fast") from None
 
     @typeof_impl.register(Kernel)  # type: ignore[untyped-decorator, unused-ignore]
     def typeof_kernel(value: Kernel[..., Any], context: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import InvalidParameter, MissingExtra, WriteFailed
+from graphagg.errors import InvalidParameter, WriteFailed, needs
 
 if TYPE_CHECKING:
     import networkx
@@ -46,10 +46,8 @@ def ranks_column(count: int) -> pyarrow.Array:
 
 def to_pandas(table: pyarrow.Table) -> DataFrame:
     """Convert to pandas; raises `MissingExtra` if it is not installed."""
-    try:
+    with needs("pandas", None):
         import pandas  # noqa: F401  # pyarrow would fail with a message of its own
-    except ImportError:
-        raise MissingExtra("pandas", None) from None
     frame: Any = table.to_pandas()
     return frame
 
@@ -111,8 +109,6 @@ def graph_writers(graph: Callable[[], networkx.Graph]) -> dict[str, Writer]:
 
 def networkx_module() -> Any:
     """Import networkx; raises `MissingExtra` where it is not installed."""
-    try:
+    with needs("networkx", "communities"):
         import networkx
-    except ImportError:
-        raise MissingExtra("networkx", "communities") from None
     return networkx

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints
-from graphagg.communities.query.vertex_ranking import largest
+from graphagg.arrays import Array, Ints, top_k
 from graphagg.communities.similarity.neighborhoods import DIRECTED, TWO_MODE
 from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.graph.csr import Csr
@@ -90,7 +89,7 @@ class Vertices:
         degrees = np.concatenate([none, *(_degrees(matrices, slice(*r)) for r in ranges)])
         exact = ids.find(prefix)
         first = [] if exact is None else [exact]
-        best = vertices[largest(degrees, limit + 1, vertices)].tolist()
+        best = vertices[top_k(degrees, limit + 1, vertices)].tolist()
         order = np.array([*first, *(v for v in best if v != exact)][:limit], dtype=np.int64)
         listed = _listed(ids, order, _degrees(matrices, order))
         return Listing(listed, len(vertices) > len(listed))
@@ -103,7 +102,7 @@ class Vertices:
         if self._snapshot.neighborhoods.walk == TWO_MODE:
             ids, matrices = self._snapshot.elements, [self._snapshot.neighborhoods.holders]
         degrees = _degrees(matrices, neighbors)
-        best = largest(degrees, limit, neighbors)
+        best = top_k(degrees, limit, neighbors)
         listed = _listed(ids, neighbors[best], degrees[best])
         return center, Listing(listed, len(neighbors) > limit)
 

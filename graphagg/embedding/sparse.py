@@ -9,18 +9,15 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Mask, offsets
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
+from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 
 
 def sparse_array(matrix: Csr) -> Any:
     """The matrix as an array of SciPy, over the same values."""
-    try:
-        from scipy.sparse import csr_array
-    except ImportError:
-        raise MissingExtra("scipy", "embedding") from None
     shape = (matrix.rows, matrix.columns)
-    return csr_array((matrix.entries, matrix.indices, matrix.indptr), shape=shape)
+    return scipy_sparse().csr_array((matrix.entries, matrix.indices, matrix.indptr), shape=shape)
 
 
 def entries_where(matrix: Csr, kept: Mask) -> Csr:
@@ -62,8 +59,6 @@ def _libraries(modules: int) -> Any:
 
     A look-up takes longer than a small task of Spark.
     """
-    try:
+    with needs("threadpoolctl", "embedding"):
         from threadpoolctl import ThreadpoolController
-    except ImportError:
-        raise MissingExtra("threadpoolctl", "embedding") from None
     return ThreadpoolController()

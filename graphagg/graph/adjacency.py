@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Doubles
-from graphagg.errors import InvalidGraph, MissingExtra
+from graphagg.errors import InvalidGraph, needs
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
@@ -134,8 +134,6 @@ def _add_up(positions: Array, weights: Array, sums: Array) -> None:
 
 def scipy_sparse() -> Any:
     """Import `scipy.sparse`; raises `MissingExtra`."""
-    try:
+    with needs("scipy", "communities"):
         import scipy.sparse
-    except ImportError:
-        raise MissingExtra("scipy", "communities") from None
     return scipy.sparse

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints, Mask, distinct
-from graphagg.errors import InvalidGraph, MissingExtra, UnknownVertex
+from graphagg.errors import InvalidGraph, UnknownVertex, needs
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
@@ -263,10 +263,8 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
     """The strings most like `text`: of the fewest edits, then by the share of equal letters."""
     import pyarrow.compute as pc
 
-    try:
+    with needs("rapidfuzz", "communities"):
         from rapidfuzz import distance, fuzz
-    except ImportError:
-        raise MissingExtra("rapidfuzz", "communities") from None
     # One edit, or two exchanged letters, leave the letters before or after them as they are.
     half = len(text) // 2
     first, last = (

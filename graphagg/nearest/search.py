@@ -26,7 +26,13 @@ import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints, Mask
 from graphagg.checks import integer
-from graphagg.errors import DeviceOutOfMemory, InvalidParameter, MissingExtra, PackageConflict
+from graphagg.errors import (
+    DeviceOutOfMemory,
+    InvalidParameter,
+    MissingExtra,
+    PackageConflict,
+    needs,
+)
 from graphagg.nearest.vectors import Codes, Queries, rotated
 from graphagg.store.manifest import damaged
 
@@ -318,10 +324,8 @@ def library(extra: str = "search") -> Any:
             f"{', '.join(sorted(names))} all install the module faiss; uninstall them, and install "
             "the one you want"
         )
-    try:
+    with needs("faiss-cpu", extra):
         import faiss
-    except ImportError:
-        raise MissingExtra("faiss-cpu", extra) from None
     return faiss
 
 

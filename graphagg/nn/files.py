@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import MissingExtra, UnreadableFile, WriteFailed
+from graphagg.errors import UnreadableFile, WriteFailed, needs
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -62,8 +62,6 @@ def unwritable(path: Path, error: OSError) -> WriteFailed:
 
 def safetensors() -> Any:
     """Import `safetensors` and `safetensors.torch`, or raise `MissingExtra`."""
-    try:
+    with needs("safetensors", "nn"):
         import safetensors.torch
-    except ModuleNotFoundError:
-        raise MissingExtra("safetensors", "nn") from None
     return safetensors

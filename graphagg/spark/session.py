@@ -20,6 +20,7 @@ from graphagg.errors import (
     JobFailed,
     MissingExtra,
     WriteFailed,
+    needs,
 )
 
 if TYPE_CHECKING:
@@ -62,10 +63,8 @@ def create_session(
         InvalidParameter: both master and remote are given.
         JobFailed: no session starts.
     """
-    try:
+    with needs("pyspark", "spark"):
         from pyspark.sql import SparkSession
-    except ImportError:
-        raise MissingExtra("pyspark", "spark") from None
     if master is not None and remote is not None:
         raise InvalidParameter(
             f"both master {master!r} and remote {remote!r} are given, wanted one of them; a Spark "
@@ -132,10 +131,8 @@ def session(
 
 def active_session() -> SparkSession | None:
     """The session that is active in this process."""
-    try:
+    with needs("pyspark", "spark"):
         from pyspark.sql import SparkSession
-    except ImportError:
-        raise MissingExtra("pyspark", "spark") from None
     active: SparkSession | None = SparkSession.getActiveSession()
     return active
 

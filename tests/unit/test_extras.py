@@ -63,17 +63,17 @@ def constants(path: Path, tree: ast.Module) -> dict[str, str]:
 
 
 def guarded_imports() -> list[tuple[str, list[str], str, str | None]]:
-    """Each `try: import ... except: raise MissingExtra(package, extra)` of the code."""
+    """Each `with needs(package, extra): import ...` of the code."""
     found = []
     for path in FILES:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         known = constants(path, tree)
-        for block in (node for node in ast.walk(tree) if isinstance(node, ast.Try)):
+        for block in (node for node in ast.walk(tree) if isinstance(node, ast.With)):
             calls = [
-                call
-                for handler in block.handlers
-                for call in ast.walk(handler)
-                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "MissingExtra"
+                item.context_expr
+                for item in block.items
+                if isinstance(item.context_expr, ast.Call)
+                and getattr(item.context_expr.func, "id", "") == "needs"
             ]
             modules = [
                 name.partition(".")[0]

@@ -19,7 +19,7 @@ from graphagg.cli.folders import Directory, absolute_source, remember_source, so
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err
 from graphagg.cli.rag.changes import ChangingCorpus
-from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
+from graphagg.errors import GraphAggError, InvalidParameter, needs
 from graphagg.progress import Progress
 from graphagg.rag.models.chunking import Source
 from graphagg.store.addresses import is_address, parse_location
@@ -173,10 +173,8 @@ def _changes(source: str, index: str, stop: Event) -> Iterator[bool]:
 
     Files of the index do not count.
     """
-    try:
+    with needs("watchfiles", "watch"):
         from watchfiles import DefaultFilter, watch
-    except ImportError:
-        raise MissingExtra("watchfiles", "watch") from None
     location = parse_location(index)
     ignored = [location.absolute()] if isinstance(location, Path) else []
     changed = DefaultFilter(ignore_paths=ignored)

@@ -18,7 +18,7 @@ from graphagg.arrays import Array, Ints
 from graphagg.checks import number
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.snapshot import CommunitySnapshot
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter, needs
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
 from graphagg.tables import (
@@ -152,12 +152,10 @@ class CommunityStructure(Brief):
         target = Path(path)
         if target.suffix not in _PICTURES:
             raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png, .svg or .pdf")
-        try:
+        with needs("matplotlib", _EXTRA):
             from matplotlib.backends.backend_agg import FigureCanvasAgg
             from matplotlib.collections import LineCollection
             from matplotlib.figure import Figure
-        except ImportError:
-            raise MissingExtra("matplotlib", _EXTRA) from None
         figure = Figure(figsize=(9, 9))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.0, 0.0, 1.0, 0.96))
@@ -290,12 +288,10 @@ def _layout(
     dense: Array, joined: Array, resolution: float, random_state: int
 ) -> tuple[Array, Array]:
     """Sub-communities by similarity, and positions by similarity and edges."""
-    try:
+    with needs("scikit-network", _EXTRA):
         from scipy import sparse
         from sknetwork.clustering import Louvain
         from sknetwork.embedding import Spring
-    except ImportError:
-        raise MissingExtra("scikit-network", _EXTRA) from None
     labels = np.arange(len(dense))
     if dense.any():
         method = Louvain(resolution=resolution, random_state=random_state)

@@ -26,14 +26,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints
+from graphagg.arrays import Array, Doubles, Ints, kth_largest, top_k
 from graphagg.communities.query.planner import QueryContext
-from graphagg.communities.query.vertex_ranking import (
-    VertexRanking,
-    descending,
-    largest,
-    nth_largest,
-)
+from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.similarity.jaccard_sums import similarity_sums
 
@@ -147,11 +142,11 @@ def _best_by_walk(walk: VertexRanking, seeds: Array, most: int) -> tuple[Ints, D
     vertices, p = walk.vertices[others], walk.scores[others]
     p = p / max(float(walk.scores.max(initial=0.0)), 1e-300)
     if len(p) > most:
-        least = nth_largest(p, most)
+        least = kth_largest(p, most)
         share = FLOOR / (1.0 + FLOOR)
         able = p >= _SLACK * least * share ** (1.0 / POWER)
         vertices, p = vertices[able], p[able]
-    order = descending(p, vertices)
+    order = top_k(p, len(p), vertices)
     return vertices[order], p[order]
 
 
@@ -159,8 +154,7 @@ def _first_vertices(to_seeds: _Closeness, vertices: Ints, walked: Doubles, c: fl
     """Select the `EXPANSION_SIZE` best vertices by similarity to the seeds alone."""
     j = to_seeds.of_first(_reach(walked, to_seeds.of_first(EXPANSION_SIZE), c, EXPANSION_SIZE))
     scores = walked[: len(j)] * (j + c) / (1.0 + c)
-    chosen: Ints = vertices[largest(scores, EXPANSION_SIZE, vertices[: len(j)])]
-    return chosen
+    return vertices[top_k(scores, EXPANSION_SIZE, vertices[: len(j)])]
 
 
 def _reach(walked: Doubles, j: Doubles, c: float, count: int) -> int:
@@ -188,7 +182,7 @@ def _by_stages(
     for taken, end in zip([0, *ends], ends, strict=False):
         c = constant(end)
         scored = walked[left] * (j[left] + c) / (1.0 + c)
-        best = largest(scored, end - taken, vertices[left])
+        best = top_k(scored, end - taken, vertices[left])
         positions.append(left[best])
         scores.append(scored[best])
         left = np.delete(left, best)

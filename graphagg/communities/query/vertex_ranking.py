@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, top_k
 from graphagg.communities.similarity.neighborhoods import (
     DIRECTED,
     TWO_MODE,
@@ -40,33 +40,7 @@ class VertexRanking:
         allowed = np.flatnonzero((self.scores > 0) & ~np.isin(self.vertices, exclude))
         if self.ordered:
             return allowed[:k]
-        best: Array = allowed[largest(self.scores[allowed], k, self.vertices[allowed])]
-        return best
-
-
-def largest(values: Array, count: int, ties: Array) -> Array:
-    """Positions of the `count` largest values, best first, ties by the lower of `ties`; O(n)."""
-    chosen = np.arange(len(values))
-    if len(values) > count:
-        bound = nth_largest(values, count)
-        above, level = np.flatnonzero(values > bound), np.flatnonzero(values == bound)
-        missing = count - len(above)
-        if len(level) > missing:
-            level = level[np.argpartition(ties[level], missing - 1)[:missing]]
-        chosen = np.concatenate([above, level])
-    order: Array = chosen[descending(values[chosen], ties[chosen])]
-    return order
-
-
-def nth_largest(values: Array, count: int) -> float:
-    """The `count`-th largest of at least `count` values."""
-    return float(np.partition(values, len(values) - count)[len(values) - count])
-
-
-def descending(values: Array, ties: Array) -> Array:
-    """Positions by value, the largest first, of equal ones by the lower of `ties`."""
-    order: Array = np.lexsort((ties, -values))
-    return order
+        return allowed[top_k(self.scores[allowed], k, self.vertices[allowed])]
 
 
 def sweep_cut(

@@ -23,16 +23,14 @@ from graphagg.embedding.partition.report import (
 )
 from graphagg.embedding.partition.streaming import stream
 from graphagg.embedding.sparse import sparse_array
-from graphagg.errors import InvalidParameter, MissingExtra, PieceTooLarge
+from graphagg.errors import InvalidParameter, PieceTooLarge, needs
 from graphagg.graph.csr import Csr
 
 
 def metis(indptr: Array, indices: Array, weights: Ints, count: int, seed: int) -> Parts:
     """Parts `[N]` of a symmetric pattern in compressed rows by METIS."""
-    try:
+    with needs("pymetis", "embedding"):
         import pymetis
-    except ImportError:
-        raise MissingExtra("pymetis", "embedding") from None
     if count == 1:
         return np.zeros(len(indptr) - 1, dtype=np.int32)
     options = pymetis.Options(ufactor=round(1000 * (SLACK - 1)), seed=seed % 2**31)

@@ -15,7 +15,7 @@ import numpy as np
 from graphagg.arrays import Array, Floats
 from graphagg.embedding.partition.pieces import Piece
 from graphagg.embedding.sparse import row_sums, sparse_array
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.graph.csr import Csr
 
 POWER = 0.75
@@ -68,10 +68,8 @@ def truncated_svd(
 
     `seed` holds the seeds of the run and of the piece; r is below `rank` for a small matrix.
     """
-    try:
+    with needs("scikit-learn", "embedding"):
         from sklearn.utils.extmath import randomized_svd
-    except ImportError:
-        raise MissingExtra("scikit-learn", "embedding") from None
     shape = (matrix.rows, matrix.columns)
     columns = min(rank, *shape)
     if not columns:  # a piece whose nodes are all hubs

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
-from graphagg.errors import GraphAggError, InvalidGraph, MissingExtra, UnreadableFile
+from graphagg.errors import GraphAggError, InvalidGraph, UnreadableFile, needs
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
@@ -139,10 +139,8 @@ def read_matrix_market(
     path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
     """The entries of a sparse matrix in a Matrix Market file; ids count from 1, as there."""
-    try:
+    with needs("scipy", "communities"):
         from scipy.io import mminfo, mmread
-    except ImportError:
-        raise MissingExtra("scipy", "communities") from None
     try:
         _, _, _, form, field, _ = mminfo(path)
         matrix = mmread(path, spmatrix=False) if form == "coordinate" else None

@@ -13,20 +13,18 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphagg.errors import InvalidFilter, MissingExtra
+from graphagg.errors import InvalidFilter, needs
 from graphagg.rag.adapters.writable import WritableIndex, check_known, metadata_of, opened, passage
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hit
 
-try:
+with needs("haystack-ai", "haystack"):
     from haystack import Document, component, default_from_dict, default_to_dict
     from haystack.document_stores.errors import DuplicateDocumentError
     from haystack.document_stores.types import DuplicatePolicy
     from haystack.errors import FilterError
-except ImportError:
-    raise MissingExtra("haystack-ai", "haystack") from None
 
 
 @component

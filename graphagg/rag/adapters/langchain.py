@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.adapters.writable import (
     WritableIndex,
     check_known,
@@ -32,7 +32,7 @@ from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit, Hits
 
-try:
+with needs("langchain-core", "langchain"):
     from langchain_core.callbacks import (
         AsyncCallbackManagerForRetrieverRun,
         CallbackManagerForRetrieverRun,
@@ -42,8 +42,6 @@ try:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.vectorstores import VectorStore
     from langchain_core.vectorstores.utils import maximal_marginal_relevance
-except ImportError:
-    raise MissingExtra("langchain-core", "langchain") from None
 
 
 class LangChainRetriever(BaseRetriever):

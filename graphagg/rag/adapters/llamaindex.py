@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.adapters.writable import (
     HIDDEN_FROM_LLM,
     WritableIndex,
@@ -32,7 +32,7 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.question.results import Hit
 
-try:
+with needs("llama-index-core", "llamaindex"):
     from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.bridge.pydantic import PrivateAttr
     from llama_index.core.schema import (
@@ -43,8 +43,6 @@ try:
         TextNode,
         TransformComponent,
     )
-except ImportError:
-    raise MissingExtra("llama-index-core", "llamaindex") from None
 
 
 class LlamaIndexRetriever(BaseRetriever):

@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text, likeliest
 
 Term = tuple[str, ...]
@@ -45,10 +45,8 @@ class Analyzer:
 
     @cached_property
     def _stemmer(self) -> Any:
-        try:
+        with needs("PyStemmer", "search"):
             import Stemmer
-        except ImportError:
-            raise MissingExtra("PyStemmer", "search") from None
         name = LANGUAGES.get(self.language, "")
         return Stemmer.Stemmer(name) if name in Stemmer.algorithms() else None
 

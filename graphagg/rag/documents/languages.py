@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from graphagg.checks import one_of
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter, needs
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -79,10 +79,8 @@ def likeliest(text: str, codes: Collection[str]) -> str:
 
 @cache
 def _identifier() -> LanguageIdentifier:
-    try:
+    with needs("py3langid", "rag"):
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
-    except ImportError:
-        raise MissingExtra("py3langid", "rag") from None
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
     model_codes = {code: model_code for model_code, code in _MODEL_CODES.items()}
     codes = {model_codes.get(code, code) for code in (*LANGUAGES, *_OTHERS)}

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from graphagg.errors import InvalidParameter, MissingExtra, UnreadableFile
+from graphagg.errors import InvalidParameter, UnreadableFile, needs
 
 _BUFFERED = 1000  # rows that are held at a time
 
@@ -18,10 +18,8 @@ def sql_rows(url: str, query: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     `url` is one of SQLAlchemy. The transaction is rolled back: a query that writes changes nothing.
     Raises `MissingExtra`, `InvalidParameter` for the URL, or `UnreadableFile`.
     """
-    try:
+    with needs("sqlalchemy", "sources"):
         import sqlalchemy as sql
-    except ImportError:
-        raise MissingExtra("sqlalchemy", "sources") from None
     try:
         engine = sql.create_engine(url)
     except (sql.exc.SQLAlchemyError, ImportError) as error:

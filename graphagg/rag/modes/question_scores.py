@@ -6,12 +6,11 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, top_k
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import View
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Floats, distinct
+from graphagg.arrays import Floats, distinct, top_k
 from graphagg.nearest import search
 from graphagg.nearest.vectors import Queries
-from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.tables.segments import Segment, StoredCorpus
 from graphagg.rag.tables.vectors import Rows, RowSet
 

@@ -4,22 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask, kth_largest
+from graphagg.arrays import Array, Mask, kth_largest, top_k
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
-
-
-def top_k(scores: Array, k: int, ranks: Array | None = None) -> Ints:
-    """Positions of the `k` largest scores, largest first; ties go to the lower rank."""
-    if k < 1:
-        return np.zeros(0, dtype=np.int64)
-    if k < len(scores):
-        candidates = np.flatnonzero(scores >= kth_largest(scores, k))
-    else:
-        candidates = np.arange(len(scores))
-    if ranks is None:
-        return candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
-    return candidates[np.lexsort((ranks[candidates], -scores[candidates]))[:k]]
 
 
 def best_rows(scored: Rows, scores: Array, k: int, ranks: Array) -> tuple[Rows, Array] | None:

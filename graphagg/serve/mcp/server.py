@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from graphagg import __version__
 from graphagg.communities.config import Method
-from graphagg.errors import GraphAggError, MissingExtra
+from graphagg.errors import GraphAggError, needs
 from graphagg.serve import limits
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import INTERNAL, body_of, explained
@@ -29,13 +29,11 @@ from graphagg.serve.models.passages import OPTIONS, SearchRequest
 from graphagg.serve.models.values import RequestModel
 from graphagg.serve.service import Service
 
-try:
+with needs("mcp", "mcp"):
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp.types import Tool, ToolAnnotations
-except ImportError:
-    raise MissingExtra("mcp", "mcp") from None
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

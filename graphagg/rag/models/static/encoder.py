@@ -28,7 +28,7 @@ from graphagg.arrays import Array, offsets
 from graphagg.errors import (
     CorruptArtifact,
     InvalidParameter,
-    MissingExtra,
+    needs,
 )
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.legible import legible
@@ -237,10 +237,8 @@ class StaticEncoder:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        try:
+        with needs("tokenizers", "search"):
             from tokenizers import Tokenizer
-        except ImportError:
-            raise MissingExtra("tokenizers", "search") from None
         try:
             tokenizer = Tokenizer.from_str(self.table.tokenizer.decode())
         except Exception as error:  # the library has no type of its own

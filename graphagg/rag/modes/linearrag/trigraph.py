@@ -30,7 +30,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.arrays import Array, Ints, distinct, offsets
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.vectors import members
 from graphagg.rag.tables.view import View
@@ -50,10 +50,8 @@ class TriGraph:
     """
 
     def __init__(self, view: View, sentence_bounds: Ints) -> None:
-        try:
+        with needs("scipy", "rag"):
             from scipy.sparse import csr_array
-        except ImportError as error:
-            raise MissingExtra.of(error, "rag") from None
         self.view, self.sentence_bounds = view, sentence_bounds
         g, passages = view.gazetteer, len(view.visible)
         is_edge = (g.pair_flags & FOUND) > 0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask, distinct
+from graphagg.arrays import Array, Mask, distinct, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import (
     FEATURES,
@@ -33,7 +33,7 @@ from graphagg.rag.modes.multihop.links import (
     similar_edges,
 )
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.ranking import lookup, top_k
+from graphagg.rag.snapshot.ranking import lookup
 from graphagg.rag.tables.vectors import Rows
 
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it

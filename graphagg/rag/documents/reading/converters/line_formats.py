@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markup import markdown
@@ -153,10 +153,8 @@ def subtitles(text: str) -> Content:
 
 def xml(text: str) -> Content:
     """Convert XML: a line per text or, as in dumps of tables, per element with attributes."""
-    try:
+    with needs("lxml", "fast"):
         from lxml import etree
-    except ModuleNotFoundError:
-        raise MissingExtra("lxml", "fast") from None
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, recover=True, remove_comments=True
     )

@@ -16,7 +16,7 @@ from io import BytesIO
 from itertools import chain
 from typing import Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.quotations import read_body
 from graphagg.rag.documents.reading.document import Link
@@ -138,10 +138,8 @@ def mbox(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
 
 def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
     """Convert a mail of Outlook; raise `MissingExtra` without python-oxmsg."""
-    try:
+    with needs("python-oxmsg", "documents"):
         from oxmsg import Message as OutlookMessage
-    except ModuleNotFoundError:
-        raise MissingExtra("python-oxmsg", "documents") from None
     message = OutlookMessage.load(BytesIO(content))
     headers = dict.fromkeys(_HEADERS, "")
     headers |= {

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.markup import markdown
 from graphagg.rag.documents.reading.converters.structure import page_mark
@@ -36,10 +36,8 @@ _NAMES = {"title": "title", "creator": "author", "created": "created", "creation
 
 def office(content: bytes, most: int) -> Content:
     """Convert a text, book, sheet or presentation of Microsoft Office or OpenDocument, or RTF."""
-    try:
+    with needs("firecrawl-anydoc", "documents"):
         import anydoc
-    except ModuleNotFoundError:
-        raise MissingExtra("firecrawl-anydoc", "documents") from None
     try:
         text = anydoc.to_markdown_bytes(_with_pages(content, most))
     except anydoc.ResourceLimitError as error:

@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
 
 if TYPE_CHECKING:
@@ -32,10 +32,8 @@ _NEEDS_PASSWORD = 4  # FPDF_ERR_PASSWORD
 
 def pdf(content: bytes, most: int) -> Content:
     """Convert a PDF of at most `most` characters of text; raises `Unread` and `MissingExtra`."""
-    try:
+    with needs("pypdfium2", "documents"):
         from pypdfium2 import PdfDocument, PdfiumError
-    except ModuleNotFoundError:
-        raise MissingExtra("pypdfium2", "documents") from None
     try:
         document = PdfDocument(content)
     except PdfiumError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content
 from graphagg.rag.documents.reading.converters.structure import read_html
 
@@ -37,10 +37,8 @@ _SETTINGS = {
 
 def restructured(text: str) -> Content:
     """Convert a text in reStructuredText."""
-    try:
+    with needs("docutils", "documents"):
         from docutils.core import publish_parts
-    except ModuleNotFoundError:
-        raise MissingExtra("docutils", "documents") from None
     _teach(text)
     page = publish_parts(text, writer="html5", settings_overrides=_SETTINGS)
     composer = Composer()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from graphagg.errors import MissingExtra
+from graphagg.errors import needs
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content
 from graphagg.rag.documents.reading.converters.layout import TablePart, parts_of
@@ -66,10 +66,8 @@ def read_html(text: str, composer: Composer, *, is_sheet: bool = False) -> str:
 
     In the tables of a sheet any row may be the header, and a title above it is a heading.
     """
-    try:
+    with needs("lxml", "fast"):
         from lxml import etree
-    except ModuleNotFoundError:
-        raise MissingExtra("lxml", "fast") from None
     target = _HtmlTarget(composer, is_sheet)
     parser = etree.HTMLParser(
         target=target, encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True

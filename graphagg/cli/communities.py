@@ -141,7 +141,7 @@ def shell(directory: Directory, /, *options: OfQuestions) -> int:
     def seeds(line: str) -> list[str]:
         return [word for seed in split(line) for word in ("--seed", seed)]
 
-    return converse(CommunityIndex, "communities", "query", seeds, directory, options)
+    return converse(CommunityIndex.open, "communities", "query", seeds, directory, options)
 
 
 @command

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
+from graphagg.errors import InvalidParameter
 from graphagg.store.addresses import Location, is_address, local_folder, parse_location
 from graphagg.store.index import Index
 
@@ -29,6 +30,10 @@ Shards = Annotated[
 ]
 OutDir = Annotated[Place, Parameter("--out", help="Where the index goes.")]
 K = Annotated[int, Parameter(("--k", "-k"))]
+Device = Annotated[
+    str | None,
+    Parameter(help="Where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ..."),
+]
 OfQuestions = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 """An option of a shell, which it passes on to its questions."""
 
@@ -48,13 +53,15 @@ def kept_open(index: Any) -> Iterator[None]:
 
 
 @contextmanager
-def opened(kind: type[AnyIndex], directory: Location) -> Iterator[AnyIndex]:
+def opened(kind: type[AnyIndex], directory: Location, **options: Any) -> Iterator[AnyIndex]:
     """Open the index of a command; in a shell, use the one that is open."""
     index = _SHELL_INDEX.get()
     if isinstance(index, kind):
+        if given := [name for name, value in options.items() if value is not None]:
+            raise InvalidParameter(f"{given[0]}: the index is open; give it to the shell")
         yield index
         return
-    with kind.open(directory) as index:
+    with kind.open(directory, **options) as index:
         yield index
 
 

@@ -114,7 +114,7 @@ def split(rest: str) -> list[str]:
 
 
 def converse(
-    kind: Any,
+    open_index: Callable[[str], Any],
     group: str,
     asks: str,
     words: Callable[[str], list[str]],
@@ -132,7 +132,7 @@ def converse(
     shell = Shell(app[group], directory, asks, words, options)
     stream, failed = stdin or sys.stdin, False
     typed = stream.isatty()
-    with kind.open(directory) as index, kept_open(index):
+    with open_index(directory) as index, kept_open(index):
         for line in _typed(shell, f"{group}> ") if typed else stream:
             if line.strip() and not line.lstrip().startswith("# "):
                 failed = not _attempt(shell, index, line) or failed

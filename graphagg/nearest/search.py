@@ -12,7 +12,7 @@ The recall of other sentences is stored.
 from __future__ import annotations
 
 import math
-import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -48,6 +48,7 @@ _SENTENCES = 200  # half of them choose, the others measure recall
 _CANDIDATES = 4096  # at most
 _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
 _PART, _ADDED = 1 << 19, 1 << 16  # rows of a part, and those that are added together
+_GPU = re.compile(r"cuda(?::([0-9]+))?")
 _EXAMPLES = "such as 'IVF4096,SQ8', 'IVF1024,PQ48x4fs' or 'HNSW32,SQ8'"
 
 
@@ -210,8 +211,8 @@ class VectorSearch:
             raise damaged(path, f"vectors, components and metric are {found}, wanted {wanted}")
         self.path, self.index, self.count = path, index, len(codes)
         self.measured = measured or Measured()
-        device = device or os.environ.get("GRAPHAGG_DEVICE", "cpu")
-        self._on_device = None if device == "cpu" else _on_device(index, codes, device)
+        number = gpu_number(device)
+        self._on_device = None if number is None else _on_device(index, codes, number)
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
         """Find about the `n` vectors nearest to one query, or all visible ones if there are fewer.
@@ -283,19 +284,31 @@ def _parameters(index: Any, selector: Any, nprobe: int) -> Any:
     return faiss.SearchParameters(sel=selector)
 
 
-def _on_device(index: Any, codes: Codes, device: str) -> Any:
-    """An index on a GPU (`cuda`, or `cuda:1`): a copy, or all vectors in 16 bits if FAISS has none.
+def gpu_number(device: str | None) -> int | None:
+    """The number of a GPU by its name, `cuda` or `cuda:1`; None for the CPU.
+
+    Raises `InvalidParameter` where there is no such GPU, `MissingExtra` if FAISS uses none.
+    """
+    if device is None or device == "cpu":
+        return None
+    if (match := _GPU.fullmatch(device)) is None:
+        raise InvalidParameter(f"device is {device!r}, wanted cpu, cuda or cuda:1")
+    faiss, number = library(), int(match[1] or 0)
+    if not hasattr(faiss, "StandardGpuResources"):
+        raise MissingExtra("faiss-gpu", "rag-gpu", "after: pip uninstall faiss-cpu")
+    if number >= (count := faiss.get_num_gpus()):
+        raise InvalidParameter(
+            f"device is {device!r}, and FAISS finds {count} GPUs; wanted cpu, or a GPU's driver"
+        )
+    return number
+
+
+def _on_device(index: Any, codes: Codes, number: int) -> Any:
+    """An index on a GPU: a copy, or all vectors in 16 bits where FAISS has none.
 
     FAISS has scans of 4-bit codes and graphs on the CPU only.
     """
-    faiss, (_, _, name) = library(), device.partition(":")
-    if not hasattr(faiss, "StandardGpuResources"):
-        raise MissingExtra("faiss-gpu", "rag-gpu", "after: pip uninstall faiss-cpu")
-    number, count = int(name or 0), faiss.get_num_gpus()
-    if number >= count:
-        raise InvalidParameter(
-            f"device is {device!r}, and FAISS finds {count} GPUs; wanted 'cpu', or a GPU's driver"
-        )
+    faiss = library()
     options, resources = faiss.GpuClonerOptions(), faiss.StandardGpuResources()
     has_copy = isinstance(index, (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer))
     try:
@@ -309,8 +322,8 @@ def _on_device(index: Any, codes: Codes, device: str) -> Any:
         return copy
     except RuntimeError as error:
         raise DeviceOutOfMemory(
-            f"device {device!r} does not take {len(codes):,} vectors ({_short(error)}); open the "
-            "index with device='cpu', or build it with a type that is smaller there, such as "
+            f"GPU {number} does not take {len(codes):,} vectors ({_short(error)}); open the index "
+            "with device='cpu', or build it with a type that is smaller there, such as "
             "faiss='IVF4096,SQ8'"
         ) from None
 

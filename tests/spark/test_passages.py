@@ -208,19 +208,39 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_faiss_index_of_parts(
-    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [None, "IVF4,SQ8"])
+def test_four_shards_with_faiss(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None
 ) -> None:
-    monkeypatch.setattr(search, "FLAT", 100)
+    """Built by Spark in parts that are merged, then joined: what one process writes and answers."""
+    monkeypatch.setattr(search, "SMALL", 20)
+    monkeypatch.setattr(search, "FLAT", 20)
+    monkeypatch.setattr(search, "_PART", 15)
     monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
+    options: Any = {} if kind is None else {"faiss": kind, "nprobe": 4}
     records = passages(120, seed=2)
-    (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
-    in_process(records, tmp_path / "local").close()
-    PassageIndex.build(
-        str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
-    )
-    assert files(tmp_path / "spark") == files(tmp_path / "local")
-    assert "s0.search.faiss" in files(tmp_path / "spark")
+    for i in range(4):
+        part = records[30 * i : 30 * i + 30]
+        (tmp_path / f"{i}.jsonl").write_text(lines(part), encoding="utf-8")
+        for engine in ("local", SparkOptions(spark)):
+            name = "local" if engine == "local" else "spark"
+            source: Any = part if engine == "local" else str(tmp_path / f"{i}.jsonl")
+            folder = tmp_path / f"{name}{i}"
+            PassageIndex.build(source, folder, engine=engine, **fakes(), **options)
+        assert files(tmp_path / f"spark{i}") == files(tmp_path / f"local{i}")
+        assert "s0.search.faiss" in files(tmp_path / f"spark{i}")
+    models: Any = {name: each for name, each in fakes().items() if name != "language"}
+    shards = [tmp_path / f"spark{i}" for i in range(4)]
+    with (
+        PassageIndex.merge(shards, tmp_path / "joined", **models) as joined,
+        PassageIndex.build(records, tmp_path / "one", **fakes(), **options) as one,
+    ):
+        for mode in ("dense", "rrf", "multihop"):
+            for question in ("Who wrote notes in London?", "Which river is the Thames?"):
+                both = [index.retrieve(question, 10, mode=mode) for index in (joined, one)]
+                for found, wanted in zip(*both, strict=True):
+                    assert found.passage == wanted.passage
+                    assert found.score == pytest.approx(wanted.score, abs=1e-5)
 
 
 @pytest.mark.parametrize(

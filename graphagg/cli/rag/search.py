@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from graphagg.cli.folders import Directory, K, OfQuestions, opened
+from functools import partial
+
+from graphagg.cli.folders import Device, Directory, K, OfQuestions, opened
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, print_json, show
 from graphagg.cli.output.results import print_explanation, print_hits
@@ -20,6 +22,7 @@ def search(
     k: K = 5,
     explain: bool = False,
     characters: int | None = None,
+    device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Retrieve the passages that answer a question.
@@ -33,7 +36,7 @@ def search(
     """
     from graphagg.rag import PassageIndex
 
-    with opened(PassageIndex, directory) as index:
+    with opened(PassageIndex, directory, device=device) as index:
         head = {"question": question, "mode": request.mode}
         hits = index.retrieve(question, k, request)
         if as_json:
@@ -74,7 +77,7 @@ def explain(
             print_explanation(explanation, index)
 
 
-def shell(directory: Directory, /, *options: OfQuestions) -> int:
+def shell(directory: Directory, /, *options: OfQuestions, device: Device = None) -> int:
     """Ask at a prompt, or with lines on standard input: models load once.
 
     A line is a question, or a command of this group without the index; help
@@ -85,7 +88,8 @@ def shell(directory: Directory, /, *options: OfQuestions) -> int:
     from graphagg.cli.shell import converse
     from graphagg.rag import PassageIndex
 
-    return converse(PassageIndex, "rag", "search", lambda line: [line], directory, options)
+    open_index = partial(PassageIndex.open, device=device)
+    return converse(open_index, "rag", "search", lambda line: [line], directory, options)
 
 
 @command

@@ -40,6 +40,8 @@ class Indices:
         reranker: a cross-encoder that rescores the first hits of every question: name or path of a
             sentence-transformers model. None: none.
         rerank_first: number of hits that it rescores.
+        device: where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ... None: the encoder
+            on a GPU if there is any, FAISS on the CPU.
         lazy: load models at the first question, not at the start.
     """
 
@@ -49,6 +51,7 @@ class Indices:
     root: LocalPath | None = None
     reranker: str | None = None
     rerank_first: PositiveInt = 50
+    device: str | None = None
     lazy: Annotated[bool, Parameter(negative="")] = False
 
     def sources(self) -> Sources:
@@ -68,6 +71,7 @@ class Indices:
             self.root,
             reranker=reranker,
             rerank_first=self.rerank_first,
+            device=self.device,
         )
 
 

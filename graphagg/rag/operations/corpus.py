@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from graphagg.nearest.search import gpu_number
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.config.profile import Profile
@@ -52,12 +53,14 @@ class IndexedCorpus(Index[PassageVersion]):
         extractor: EntityExtractor | None = None,
         device: str | None = None,
     ) -> None:
+        gpu_number(device)  # raises an error before anything is read
         self._given, self._device = (encoder, extractor), device
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: PassageVersion | None) -> PassageVersion:
         snapshot = read_snapshot(artifact, self._device)
-        models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
+        given = *self._given, self._device
+        models = before.models.of(artifact) if before else IndexModels(artifact, *given)
         return PassageVersion(snapshot, models)
 
     @classmethod
@@ -126,18 +129,20 @@ class IndexedCorpus(Index[PassageVersion]):
             encoder: the encoder of the build, or its name. None: loaded by the recorded name at the
                 first question.
             extractor: likewise.
-            device: where FAISS searches many vectors: `cpu`, `cuda`, `cuda:1`, ... With a filter it
-                always is the CPU. None: the environment variable GRAPHAGG_DEVICE, else the CPU.
-                (The encoder has a device of its own.)
+            device: where the encoder runs and FAISS searches many vectors: `cpu`, `cuda`, `cuda:1`,
+                ... With a filter FAISS always is on the CPU. None: the encoder on a GPU if there is
+                any, FAISS on the CPU.
             verify: compare the checksums of all files.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: the directory is not a valid index.
             ModelMismatch: a model differs from the one of the build.
+            InvalidParameter, MissingExtra: there is no such device, or FAISS cannot use it.
         """
         artifact = open_artifact(directory, kind=KIND, verify=verify)
         if isinstance(encoder, str):
-            encoder = encoder_of(artifact.manifest.parameters["profile"], encoder)
+            profile = artifact.manifest.parameters["profile"]
+            encoder = encoder_of(profile, encoder, device=device)
         if isinstance(extractor, str):
             recorded = artifact.manifest.models["extractor"]
             language = AUTO if recorded.get("language") == AUTO else None

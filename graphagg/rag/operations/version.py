@@ -54,6 +54,7 @@ class IndexModels:
         artifact: Artifact,
         encoder: Encoder | None,
         extractor: EntityExtractor | None,
+        device: str | None = None,
     ) -> None:
         self._artifact, self._recorded = artifact, artifact.manifest.models
         self._profile = artifact.manifest.parameters["profile"]
@@ -62,7 +63,7 @@ class IndexModels:
             encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
         if extractor is not None:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
-        self._given = encoder, extractor
+        self._given = encoder, extractor, device
         self._encoder, self._extractor = encoder, extractor
         self.lock = threading.RLock()
 
@@ -82,7 +83,10 @@ class IndexModels:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
-                encoder = self._table_encoder() or encoder_of("standard", recorded["name"], dtype)
+                device = "cpu" if dtype == "int8" else self._given[2]  # the CPU's arithmetic
+                encoder = self._table_encoder() or encoder_of(
+                    "standard", recorded["name"], dtype, device
+                )
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder

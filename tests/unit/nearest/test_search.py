@@ -126,10 +126,28 @@ def test_a_damaged_index_is_named(tmp_path: Path, harm: str) -> None:
         VectorSearch(path, codes, Measured())
 
 
-def test_a_gpu_without_its_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("device", "error", "message"),
+    [
+        ("cuda", MissingExtra, r"faiss-gpu.*pip uninstall faiss-cpu"),
+        ("gpu", InvalidParameter, "device is 'gpu', wanted cpu, cuda or cuda:1"),
+        ("cuda:x", InvalidParameter, "device is 'cuda:x', wanted cpu"),
+    ],
+)
+def test_a_gpu_that_is_not_there(
+    tmp_path: Path, device: str, error: type[Exception], message: str
+) -> None:
     codes = encode(unit(np.random.default_rng(0), 200, 16))
-    with pytest.raises(MissingExtra, match=r"faiss-gpu.*pip uninstall faiss-cpu"):
-        opened(tmp_path, codes, None, device="cuda")
+    with pytest.raises(error, match=message):
+        opened(tmp_path, codes, None, device=device)
+
+
+def test_faiss_with_gpus_finds_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    assert search.gpu_number("cuda") == search.gpu_number("cuda:0") == 0
+    with pytest.raises(InvalidParameter, match="device is 'cuda:1', and FAISS finds 1 GPUs"):
+        search.gpu_number("cuda:1")
 
 
 def test_two_packages_of_faiss(monkeypatch: pytest.MonkeyPatch) -> None:

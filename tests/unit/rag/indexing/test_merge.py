@@ -17,6 +17,7 @@ from graphagg.errors import (
     NotAnArtifact,
     UnsupportedFormat,
 )
+from graphagg.nearest import search
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import build as build_module
 from graphagg.rag.operations import version
@@ -65,6 +66,36 @@ def test_shards_answer_as_one_index(
         assert joined.manifest.inputs == one.manifest.inputs
         joined.compact()
         assert joined.manifest.data == one.manifest.data
+
+
+@pytest.mark.parametrize("kind", ["flat", None, "IVF4,SQ8", "IVF4,Flat"])
+def test_four_shards_with_faiss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    """Lists are read as a whole, so that all types find what numpy finds."""
+    monkeypatch.setattr(search, "SMALL", 8)
+    monkeypatch.setattr(search, "FLAT", 1000 if kind == "flat" else 8)
+    options = {"faiss": kind, "nprobe": 4} if kind in ("IVF4,SQ8", "IVF4,Flat") else {}
+    rng = random.Random(3)
+    corpus = [Passage(f"p{i}", " ".join(rng.choices(SENTENCES, k=3))) for i in range(80)]
+    names = [tmp_path / f"s{i}" for i in range(4)]
+    for i, name in enumerate(names):
+        build(corpus[20 * i : 20 * i + 20], name, **options).close()
+    with (
+        build(corpus, tmp_path / "one", **options) as one,
+        PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined,
+    ):
+        assert all(s.search is not None for s in joined.snapshot.corpus.segments)
+        assert_same_answers(answers(joined, k=10), answers(one, k=10))
+        joined.delete(["p1", "p41"])
+        joined.add([corpus[1], corpus[41]])
+        joined.update([corpus[60]])
+        moved = {"p1", "p41", "p60"}
+        order = [p for p in corpus if p.id not in moved] + [p for p in corpus if p.id in moved]
+        with build(order, tmp_path / "again", **options) as rebuilt:
+            assert_same_answers(answers(joined, k=10), answers(rebuilt, k=10))
+            joined.compact()
+            assert joined.manifest.data == rebuilt.manifest.data
 
 
 def test_to_replace_a_shard_writes_no_other(tmp_path: Path) -> None:

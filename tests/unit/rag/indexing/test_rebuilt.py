@@ -49,7 +49,7 @@ def test_models_loaded_by_name_follow_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     by_name = {"fake": FakeEncoder(), "other": OTHER}
-    monkeypatch.setattr(opening, "encoder_of", lambda profile, name, dtype: by_name[name])
+    monkeypatch.setattr(opening, "encoder_of", lambda profile, name, *_: by_name[name])
     build(tmp_path / "i", CORPUS, FakeEncoder()).close()
     index = PassageIndex.open(tmp_path / "i", extractor=EXTRACTOR)
     before = index.retrieve(QUESTION)

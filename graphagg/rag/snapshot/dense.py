@@ -37,16 +37,12 @@ class DenseIndex:
         """Whether a question reads few of many passages."""
         return any(len(s.windows.values) > search.FLAT for s in self.corpus.segments)
 
-    def is_exact(self, rows: Rows | RowSet) -> bool:
+    def is_exact(self, rows: RowSet) -> bool:
         """Whether a search over these rows compares all of them."""
-        return (
-            all(s.search is None for s in self.corpus.segments)
-            or self._set(rows).count <= search.SMALL
-        )
+        return all(s.search is None for s in self.corpus.segments) or rows.count <= search.SMALL
 
-    def search(self, query: Queries, k: int, rows: Rows | RowSet) -> tuple[Rows, Floats]:
-        """The `k` of `rows` most similar to a query `[1, d]`: rows and similarities, best first."""
-        visible = self._set(rows)
+    def search(self, query: Queries, k: int, visible: RowSet) -> tuple[Rows, Floats]:
+        """The `k` rows most similar to a query `[1, d]`: rows and similarities, best first."""
         if self.is_exact(visible):
             candidates, scores = visible.rows, self.similarities(query, visible)
         else:
@@ -60,9 +56,6 @@ class DenseIndex:
         if rows.is_all:
             return self.corpus.similarity(query)[:, 0]
         return self.corpus.similarity_at(rows.rows, query)[:, 0]
-
-    def _set(self, rows: Rows | RowSet) -> RowSet:
-        return rows if isinstance(rows, RowSet) else RowSet.of(rows, len(self.corpus))
 
     def _candidates(self, query: Queries, k: int, visible: RowSet) -> Rows:
         """Visible rows that FAISS finds, and all visible rows of small segments."""

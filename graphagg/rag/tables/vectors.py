@@ -26,13 +26,6 @@ class RowSet:
     def __init__(self, mask: npt.NDArray[np.bool_], count: int) -> None:
         self.mask, self.count = mask, count
 
-    @classmethod
-    def of(cls, rows: Rows, size: int) -> RowSet:
-        """The set of these rows of a corpus of `size` rows."""
-        mask = np.zeros(size, bool)
-        mask[rows] = True
-        return cls(mask, len(rows))
-
     @property
     def is_all(self) -> bool:
         """Whether it contains every row."""

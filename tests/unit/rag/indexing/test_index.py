@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphagg.arrays import top_k
 from graphagg.errors import (
     DuplicateId,
     EmptyCorpus,
@@ -23,7 +24,7 @@ from graphagg.nearest.vectors import Queries
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.snapshot import dense as dense_module
-from graphagg.rag.snapshot.ranking import top_k
+from graphagg.rag.tables.vectors import RowSet
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
 QUESTIONS = [
@@ -124,7 +125,9 @@ def test_long_passages_score_by_their_best_window(tmp_path: Path) -> None:
         assert hits[0].passage == long
         assert hits[0].score == pytest.approx(best, abs=0.01)
         snapshot, (vector,) = index.snapshot, encoder.encode([question])
-        searched, scores = snapshot.dense.search(Queries(vector[None]), 6, np.arange(6))
+        searched, scores = snapshot.dense.search(
+            Queries(vector[None]), 6, RowSet(np.ones(6, bool), 6)
+        )
         exact = snapshot.corpus.similarity(vector[None])[:, 0]
         np.testing.assert_allclose(exact[searched], scores, atol=1e-6)
         assert searched.tolist() == top_k(exact, 6).tolist()
@@ -141,7 +144,12 @@ def test_search_by_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: 
     ]
     with build(tmp_path / "i", corpus) as index:
         snapshot, rows = index.snapshot, np.arange(len(corpus))
-        assert not snapshot.dense.is_exact(rows) and snapshot.dense.is_exact(rows[:500])
+
+        def some_rows(some: np.ndarray) -> RowSet:
+            return RowSet(np.isin(rows, some), len(some))
+
+        assert not snapshot.dense.is_exact(some_rows(rows))
+        assert snapshot.dense.is_exact(some_rows(rows[:500]))
         (segment,) = snapshot.corpus.segments
         assert segment.search is not None and segment.search.measured.recall > 0.9
         for question in [p.text[:30] for p in corpus[:20]]:
@@ -149,13 +157,15 @@ def test_search_by_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: 
             exact = snapshot.corpus.similarity(vector[None])[:, 0]
             for some in (rows, rows[rows % 3 > 0], rows[: rng.integers(501, 1400)]):
                 best = some[top_k(exact[some], 10, snapshot.ranks[some])]
-                searched, scores = snapshot.dense.search(Queries(vector[None]), 10, some)
+                searched, scores = snapshot.dense.search(Queries(vector[None]), 10, some_rows(some))
                 assert len(searched) == 10 and np.isin(searched, some).all()
                 np.testing.assert_array_equal(scores, exact[searched])
                 if flat == 500:  # all are candidates
                     with monkeypatch.context() as patch:
                         patch.setattr(dense_module, "_OVERSAMPLE", len(corpus))
-                        searched, _ = snapshot.dense.search(Queries(vector[None]), 10, some)
+                        searched, _ = snapshot.dense.search(
+                            Queries(vector[None]), 10, some_rows(some)
+                        )
                 assert searched.tolist() == best.tolist()
 
 

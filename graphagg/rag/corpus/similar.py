@@ -24,7 +24,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints
+from graphagg.arrays import Array, Doubles, Ints, top_k
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.fields import Brief
@@ -36,7 +36,6 @@ from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.ranking import top_k
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View

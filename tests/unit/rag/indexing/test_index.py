@@ -157,7 +157,8 @@ def test_search_by_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: 
             exact = snapshot.corpus.similarity(vector[None])[:, 0]
             for some in (rows, rows[rows % 3 > 0], rows[: rng.integers(501, 1400)]):
                 best = some[top_k(exact[some], 10, snapshot.ranks[some])]
-                searched, scores = snapshot.dense.search(Queries(vector[None]), 10, some_rows(some))
+                query, visible = Queries(vector[None]), some_rows(some)
+                searched, scores = snapshot.dense.search(query, 10, visible)
                 assert len(searched) == 10 and np.isin(searched, some).all()
                 np.testing.assert_array_equal(scores, exact[searched])
                 if flat == 500:  # all are candidates

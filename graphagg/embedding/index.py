@@ -36,6 +36,7 @@ from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
+from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import refuse
@@ -272,8 +273,10 @@ class NodeEmbedding(Index[EmbeddingVersion]):
 
         Raises:
             InvalidParameter: a column is missing or would be overwritten, or `k` is under 1.
+            MissingExtra: FAISS is not installed.
         """
         integer("k", k, 1)
+        library("embedding")  # raises its errors before Spark runs
         options = {"of": of, "among": among, "normalized": normalized}
         return neighbors_frame(frame, self, column, k, options)
 

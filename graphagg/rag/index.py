@@ -208,10 +208,12 @@ class PassageIndex(IndexedCorpus):
             request: as for `retrieve`.
             fields: as for `retrieve`.
         """
+        from graphagg.rag.documents.analyzer import Analyzer
         from graphagg.rag.spark.frames import passages_frame
 
         request = request.with_fields(**fields)
-        retrieval.retriever_for(self._version, request)  # raises its errors before Spark runs
+        Analyzer("en").stem("a")  # raises its errors before Spark runs, as the next line does
+        retrieval.retriever_for(self._version, request)
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
 

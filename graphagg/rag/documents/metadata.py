@@ -256,14 +256,6 @@ class MetadataTable:
 
         return cls(read)
 
-    @classmethod
-    def joined(cls, tables: Iterable[MetadataTable]) -> MetadataTable:
-        """Join at least one table of the same rows, whose keys all differ and ascend."""
-        import pyarrow as pa
-
-        table = pa.concat_tables([table._table for table in tables])
-        return cls(lambda: table)
-
 
 def _check(table: pa.Table, rows: int) -> None:
     """Raise `ValueError` where an entry of a table leads past what it indexes."""

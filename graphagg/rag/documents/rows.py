@@ -154,12 +154,8 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
         raise UnreadableFile(
             f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
         ) from None
-    except json.JSONDecodeError as error:
-        raise UnreadableFile(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-    except ValueError as error:  # an integer with thousands of digits
+    except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
-    except RecursionError:
-        raise UnreadableFile(f"{where}: JSON nested too deep") from None
     if not isinstance(record, dict):
         raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
     return record

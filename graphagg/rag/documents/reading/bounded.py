@@ -15,7 +15,7 @@ from threading import Timer
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import Content, Quotation, Unread
+from graphagg.rag.documents.reading.content import Content, Message, Quotation, Unread
 from graphagg.rag.documents.reading.document import Link, Mark, plain_metadata
 from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
@@ -81,6 +81,8 @@ def _read(fields: dict[str, Any]) -> Content:
     fields["refused"] = tuple(Unread(*fault) for fault in fields["refused"])
     if fields["quotations"] is not None:
         fields["quotations"] = tuple(Quotation(*each) for each in fields["quotations"])
+    if fields["messages"] is not None:
+        fields["messages"] = tuple(Message(*each) for each in fields["messages"])
     return Content(**fields)
 
 

@@ -35,6 +35,16 @@ class Quotation(NamedTuple):
     end: int
 
 
+class Message(NamedTuple):
+    """A message of a chat; without text if it says nothing, such as that someone joined."""
+
+    sent: str  # ISO 8601, in UTC if the export tells the offset
+    author: str
+    text: str
+    id: str = ""
+    answers: str = ""  # the id of a message in the same chat
+
+
 @dataclass(frozen=True)
 class Content:
     """A converted file, or a row of one."""
@@ -49,6 +59,7 @@ class Content:
     refused: tuple[Unread, ...] = ()  # parts that cannot be read, such as front matter
     guess: str = ""  # the encoding, if it was guessed
     quotations: tuple[Quotation, ...] | None = None  # of a mail; ascending
+    messages: tuple[Message, ...] | None = None  # of a chat, in any order; `text` has them too
 
 
 class Heading(NamedTuple):

@@ -16,6 +16,7 @@ from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, Unreadable
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter, faults_of
 from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.conversations import Chat, Conversations
 from graphagg.rag.documents.reading.converters.text import SAMPLE, is_binary
 from graphagg.rag.documents.reading.document import (
     Document,
@@ -38,7 +39,7 @@ from graphagg.rag.documents.reading.threads import Mail, MailThreads
 
 _MIB = 2**20
 _PROCESSES = min(4, os.cpu_count() or 1)  # that convert files at a time
-_Result = Document | Mail | LeftOut | tuple[str, Unread]
+_Result = Document | Mail | Chat | LeftOut | tuple[str, Unread]
 _Begun = Future[tuple[list[_Result], Exception | None]]
 _DEFAULT = ReadConfig()
 _GENERIC_TITLES = frozenset(
@@ -63,7 +64,8 @@ def read_documents(
     The source may be an address such as `s3://bucket/docs`, `zip://docs::archive.zip`, or one of a
     plug-in (`graphagg.rag.documents.reading.sources`).
 
-    Mails with quotations come last, without quotations of mails that were read before.
+    Mails with quotations come last, without quotations of mails that were read before; and then
+    chats, a document per thread and per run of messages.
 
     Reads text, Markdown and other markup, PDF, Office files, mail, notebooks, source code, and CSV,
     JSON and JSON lines, where each row is a document. Skips files that cannot be read, and lock
@@ -105,6 +107,10 @@ def read_documents(
             yield from reader.documents(file, begun)
         yield from reader.threads.documents()
         filled.quotations += reader.threads.left_out
+        for document in reader.conversations.documents():
+            filled.documents += 1
+            yield document
+        filled.notices += reader.conversations.notices
     finally:
         reader.close()
     if not filled.read:
@@ -126,7 +132,7 @@ class _FolderReader:
         self._config = config
         self._report = report
         self._source = source
-        self.threads = MailThreads()
+        self.threads, self.conversations = MailThreads(), Conversations()
         self._converters = [
             BoundedConverter(config.max_seconds, config.max_memory) for _ in range(_PROCESSES + 1)
         ]
@@ -185,9 +191,9 @@ class _FolderReader:
         faults: list[tuple[str, Unread]] = []
         try:
             for each in self._results(file, begun):
-                if isinstance(each, Document | Mail):
+                if isinstance(each, Document | Mail | Chat):
                     count += 1
-                    yield from self.threads.add(each)
+                    yield from self._added(each)
                 elif isinstance(each, LeftOut):
                     self._report.guessed.append(each)
                 else:
@@ -207,9 +213,18 @@ class _FolderReader:
             self._note(name, fault, self._report.refused)
         if count:
             self._report.read += 1
-            self._report.documents += count
         else:
             self.leave(file.name, Unread("empty", "no row in it can be read" if faults else ""))
+
+    def _added(self, read: Document | Mail | Chat) -> Iterator[Document]:
+        """Yield what was read, unless it waits for other files."""
+        if isinstance(read, Chat):
+            self.conversations.add(read)
+            return
+        self._report.documents += 1
+        if isinstance(read, Document):
+            self.conversations.note(read)
+        yield from self.threads.add(read)
 
     def _content(self, file: FoundFile) -> ReadFile:
         """Read the bytes of a file if it has a converter."""
@@ -279,7 +294,10 @@ def converted(
         for fault in content.refused:
             yield where, fault
         document = _document(where, name, content, metadata | facts)
-        yield document if content.quotations is None else Mail(document, content.quotations)
+        if content.messages is not None:
+            yield Chat(document, content.messages)
+        else:
+            yield document if content.quotations is None else Mail(document, content.quotations)
 
 
 def _guarded(

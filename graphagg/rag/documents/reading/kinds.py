@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -10,13 +11,15 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters import line_formats, mail, markup, tables
+from graphagg.rag.documents.reading.converters import chats, line_formats, mail, markup, tables
+from graphagg.rag.documents.reading.converters.markups import convert_by
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import suffix_of
+from graphagg.rag.documents.reading.rules import section
 
 
 class ConversionLimits(NamedTuple):
@@ -29,18 +32,8 @@ class ConversionLimits(NamedTuple):
 Converter = Callable[[bytes, ConversionLimits], Iterable[Content | Unread]]
 """Converts the content of a file to documents."""
 
-CODE = frozenset(
-    ".asm .awk .bash .bat .c .cc .cfg .clj .cljs .cmake .cmd .coffee .conf .cpp .cs .css .cu "
-    ".cxx .d .dart .diff .el .erl .ex .exs .f .f90 .fs .glsl .go .gradle .graphql .groovy .h "
-    ".hcl .hh .hpp .hrl .hs .hxx .idl .ini .java .jl .js .jsx .kt .kts .less .lisp .lua .m "
-    ".mjs .mk .ml .mli .nim .nix .pas .patch .php .pl .pm .properties .proto .ps1 .pxd .py "
-    ".pyi .pyx .r .rb .rkt .rs .sass .scala .scm .scss .sh .sql .swift .tcl .tf .toml .ts "
-    ".tsx .v .vb .vhd .vim .vue .xsd .xsl .yaml .yml .zig .zsh".split()
-)
-"""Suffixes of files that are read as text, with the whole file name as title."""
-TEXT = frozenset(
-    ".asc .bib .debian .log .man .me .nfo .pod .po .readme .tex .texi .text .txt .wiki".split()
-)
+CODE, TEXT = (frozenset(section("markups", "suffixes")[key].split()) for key in ("code", "text"))
+"""Suffixes of files that are read as text; those of code with the whole file name as title."""
 
 
 def _of_text(convert: Callable[[str], Content]) -> Converter:
@@ -72,13 +65,16 @@ def _of_mail(convert: mail.Reader) -> Converter:
 
 
 _DOCUMENTS: dict[str, Converter] = {
-    ".txt .text": _of_text(markup.plain),
+    ".txt .text": _of_text(lambda text: chats.whatsapp(text) or markup.plain(text)),
     ".md .markdown .mdown .mkd .mdx .qmd .rmd": _of_text(markup.markdown),
     ".rst .rest": _of_text(restructured),
-    ".adoc .asciidoc": _of_text(line_formats.asciidoc),
-    ".org": _of_text(line_formats.org),
+    ".adoc .asciidoc": _of_text(convert_by("asciidoc")),
+    ".org": _of_text(convert_by("org")),
+    ".tex": _of_text(convert_by("latex")),
+    ".wiki .mediawiki": _of_text(convert_by("wiki")),
+    ".man": _of_text(convert_by("man")),
     ".html .htm .xhtml": _of_text(html),
-    ".atom .enex .opml .rss .xml": _of_text(line_formats.xml),
+    ".atom .enex .opml .rss .xml": _of_rows(line_formats.xml),
     ".srt .vtt": _of_text(line_formats.subtitles),
     ".pdf": _of_bytes(pdf),
     ".doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx": _of_bytes(
@@ -93,6 +89,7 @@ _TABLES: dict[str, Converter] = {
     ".csv .tsv": _of_rows(tables.csv_rows),
     ".json": _of_rows(tables.json_document),
     ".jsonl .ndjson": _of_rows(tables.json_lines),
+    ".ics .vcf": _of_rows(line_formats.entries),
 }
 
 
@@ -109,12 +106,9 @@ BOUNDED = frozenset(
     ".eml .mbox .msg".split()
 )
 """Suffixes of files that are converted in a process with limits of time and memory."""
+_ROFF = re.compile(r"""\A(?:[.']\\".*\n|\.?\n){0,500}\.(?:TH|Dd|so) """)
 _MAGIC = {b"%PDF-": ".pdf", b"PK\x03\x04": ".docx"}  # how files begin, and the suffix of their kind
-READ = (
-    "txt, Markdown, reStructuredText, AsciiDoc, Org, HTML, PDF, Word, Excel, PowerPoint, "
-    "OpenDocument, RTF, EPUB, mail, subtitles, notebooks, CSV, JSON, JSON lines, XML, source code, "
-    "and text files without a suffix"
-)
+READ = section("markups", "suffixes")["shown"]
 """Kinds of files that can be read, for messages."""
 
 
@@ -151,4 +145,9 @@ def converter_of(name: str) -> Converter | None:
     if suffix in CODE:
         return _of_text(line_formats.code)
     is_text = not suffix or suffix in TEXT or PurePosixPath(name).stem.lower() == "readme"
-    return _of_text(markup.plain) if is_text else None
+    return _of_text(_plain) if is_text else None
+
+
+def _plain(text: str) -> Content:
+    """Convert a text of no stated kind: a manual page begins with a macro or comment of roff."""
+    return convert_by("man")(text) if _ROFF.match(text) else markup.plain(text)

@@ -76,6 +76,7 @@ class FolderReport(Brief):
         refused: rows and metadata values that were left out of files that were read.
         guessed: files whose encoding was guessed, or that hold bytes that were replaced.
         quotations: number of quotations of mails left out, as the quoted mails were read too.
+        notices: number of messages of chats left out, as they have no text or only tell who joined.
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:
@@ -89,6 +90,7 @@ class FolderReport(Brief):
     refused: list[LeftOut] = field(default_factory=list)
     guessed: list[LeftOut] = field(default_factory=list)
     quotations: int = 0
+    notices: int = 0
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -109,6 +111,8 @@ class FolderReport(Brief):
             text += f"; left out of files that were read: {_counted(_kinds(self.refused))}"
         if self.quotations:
             text += f"; left out of mails: {self.quotations:,} quotations of mails that were read"
+        if self.notices:
+            text += f"; left out of chats: {self.notices:,} notices and messages without text"
         if self.guessed:
             names = ", ".join(f"{each.path} ({each.reason})" for each in self.guessed[:_NAMED])
             more = f" and {len(self.guessed) - _NAMED:,} more" if self.guessed[_NAMED:] else ""

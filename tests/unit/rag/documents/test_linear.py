@@ -7,7 +7,9 @@ import gc
 import re
 import time
 from collections.abc import Callable
+from configparser import RawConfigParser
 from contextlib import suppress
+from importlib import resources
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,13 @@ from graphagg.rag.documents.languages import language_of_text
 from graphagg.rag.documents.passages import as_passage
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters import line_formats, markup, tables
+from graphagg.rag.documents.reading.converters.chats import whatsapp
+from graphagg.rag.documents.reading.converters.markups import convert_by
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted, read_documents
+from graphagg.rag.documents.reading.rules import pattern_of, rules_of
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
@@ -34,6 +39,7 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
 from graphagg.rag.models.extractor import SpacyExtractor, _chunks
 from tests.patterns import faults, modules_below, patterns_of
 
+STAMP = "31/12/2026, 21:41 - Ann: "
 SHAPES = {
     "letter": "x", "digit": "1", "capital": "X", "humps": "aB", "stop": ".", "marks": "?!",
     "comma": ",", "dash": "-", "dashes": "--a ", "underscore": "_a", "slash": "/a", "dots": "a.",
@@ -69,10 +75,11 @@ READERS: dict[str, Callable[[str], Any]] = {
     "plain": markup.plain,
     "markdown": markup.markdown,
     "html": html,
-    "asciidoc": line_formats.asciidoc,
-    "org": line_formats.org,
+    **{name: convert_by(name) for name in ("asciidoc", "org", "man", "latex", "wiki")},
+    "calendar": lambda text: list(line_formats.entries(f"BEGIN:VCARD\n{text}\nEND:VCARD")),
+    "whatsapp": lambda text: whatsapp(STAMP + STAMP.join([text] * 3)),
     "subtitles": line_formats.subtitles,
-    "xml": line_formats.xml,
+    "xml": lambda text: list(line_formats.xml(text)),
     "csv": lambda text: list(tables.csv_rows("a,b\n" + text)),
     "json lines": lambda text: list(tables.json_lines(text)),
     "eml": lambda text: list(converted("a.eml", ReadFile(f"To: a\n\n{text}".encode(), 0))),
@@ -164,4 +171,17 @@ def test_no_pattern_may_take_more_than_linear_time(package: str) -> None:
         for name, pattern, is_searched in patterns_of(module)
         if (broken := faults(pattern, is_searched))
     ]
+    assert not every, "\n".join(every)
+
+
+def test_no_rule_may_take_more_than_linear_time() -> None:
+    folder = resources.files("graphagg.rag.documents.reading")
+    every = []
+    for file in ("markups", "chats", "languages"):
+        parser = RawConfigParser(delimiters="=", comment_prefixes=("# ",))
+        parser.read_string(folder.joinpath(f"{file}.cfg").read_text("utf-8"))
+        for name, stated in parser.items():
+            rules = [p for key in stated for p, *_ in rules_of(file, name, key)]
+            rules += [pattern_of(file, name, key) for key in ("stamp", "code", "table", "macro")]
+            every += [f"{name}: {broken}: {p.pattern}" for p in rules if (broken := faults(p))]
     assert not every, "\n".join(every)

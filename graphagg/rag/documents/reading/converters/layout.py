@@ -16,6 +16,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
+from graphagg.rag.documents.reading.rules import pattern_of, section
+
 Rows = Sequence[Sequence[str]]
 """Rows of cells without white space around them, of the same length."""
 
@@ -23,23 +25,9 @@ _SAMPLE = 200  # rows of a part whose shape is read
 _LONGEST = 200  # characters of a column name
 _LONGEST_VALUE = 40
 _FEWEST_WORDS = 3  # of a note below a table
-_SIGN = r"(?:[€$£¥]|[A-Z]{3}(?![A-Z]))"
-_KINDS = {
-    "year": re.compile(r"(?:FY ?)?(?:19|20)\d\d[AEF]?"),
-    "number": re.compile(
-        rf"[-+(\u2212]*(?:{_SIGN}\s?)?[-\u2212]?\d[\d.,'\s]*(?:[eE][-+]?\d+)?\s?(?:[%‰]|{_SIGN})?\)?"
-    ),
-    "date": re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}(?:[T ].{1,20})?|\d{1,2}:\d\d(?::\d\d)?"),
-    "code": re.compile(r"(?=\D*\d)\S+"),
-    "flag": re.compile(r"true|false|yes|no", re.I),
-}
+_KINDS = {kind: pattern_of("languages", "cells", kind) for kind in section("languages", "cells")}
 _MISSING = re.compile(r"[-\u2013\u2014.?]+|n/?a|nan|null|none|tbd", re.I)
-_UNIT = re.compile(
-    r"[(\[].*[)\]]|[^\W\d_]{0,9}\W{0,2}[%‰°€$£¥²³/].{0,9}|(?:in )?(?:nok|sek|dkk|eur|usd|gbp|chf"
-    r"|jpy|pln|czk|cad|aud|cny|inr|k?g|t|m[gl]|lbs?|oz|[mck]?m|m[23]|l|h|hrs?|min|s|ms|days?|[kmg]?wh?"
-    r"|k?v|m?a|[kmg]?hz|[kmgt]i?b|pcs?|stk?|units?|each|°?[cfk])\.?",
-    re.I,
-)
+_UNIT = pattern_of("languages", "units", "unit")
 
 
 class TablePart(NamedTuple):

@@ -1,135 +1,19 @@
-"""AsciiDoc, Org, subtitles, XML and source code, line by line.
-
-AsciiDoc and Org become Markdown: headings, lists, tables, code, links. No maintained Python library
-with a permissive license reads either.
-"""
+"""Subtitles, calendars, contacts, XML and source code, line by line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import count
+from typing import Any
 
 from graphagg.errors import needs
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
-from graphagg.rag.documents.reading.converters.markup import markdown
+from graphagg.rag.documents.reading.converters.markups import convert_by
 from graphagg.rag.documents.reading.converters.structure import without_tags
-
-_FENCE = "~~~~~~"
-_MOST = 4_000  # characters of a line that is searched for marks
-
-# --- AsciiDoc ------------------------------------------------------------------------------------
-
-_ASCIIDOC_LINES = (
-    (re.compile(r"(={1,6}) (?=\S)"), lambda m: "#" * len(m[1]) + " "),
-    (re.compile(r"(\*{1,6}|-) (?=\S)"), lambda m: "  " * (len(m[1]) - 1) + "- "),
-    (re.compile(r"(\.{1,6}) (?=\S)"), lambda m: "  " * (len(m[1]) - 1) + "- "),
-    (re.compile(r"(?:NOTE|TIP|IMPORTANT|WARNING|CAUTION): "), lambda m: ""),
-    (re.compile(r"\.(?=[A-Za-z])"), lambda m: ""),  # the title of a block
-)
-_ASCIIDOC_DROPPED = re.compile(
-    r"(?:\[[^\]\n]{0,200}\]|:[\w!-]{1,60}:.{0,500}|//.{0,500}|'''|<<<|toc::.*|include::.*)\s*\Z"
-)
-_ASCIIDOC_INLINE = (
-    (re.compile(r"(?:xref|link):([^\s\[\]]{1,300})\[([^\[\]\n]{0,300})\]"), r"[\2](\1)"),
-    (re.compile(r"(https?://[^\s\[\]]{1,300})\[([^\[\]\n]{1,300})\]"), r"\2"),
-    (re.compile(r"<<([^<>,\n]{1,200}),([^<>\n]{1,200})>>"), r"[\2](#\1)"),
-    (re.compile(r"<<([^<>,\n]{1,200})>>"), r"[\1](#\1)"),
-    (re.compile(r"image::?[^\s\[\]]{1,300}\[[^\[\]\n]{0,300}\]"), ""),
-    (re.compile(r"\[\[([\w.-]{1,100})\]\]"), r'<a id="\1"></a>'),
-    (re.compile(r"\{([\w-]{1,60})\}"), r"\1"),
-)
-
-
-def asciidoc(text: str) -> Content:
-    """Convert a text in AsciiDoc; nothing that it includes is read."""
-    return markdown("\n".join(_asciidoc(text.split("\n"))))
-
-
-def _asciidoc(lines: list[str]) -> Iterator[str]:
-    fence, table = "", False
-    cells: list[str] = []  # of the row that is open
-    columns = 0  # of the table, by its first row
-    for line in lines:
-        mark = line.rstrip() if len(line) < _MOST else ""
-        if fence:
-            fence = "" if mark == fence else fence
-            yield line if fence else _FENCE
-        elif len(mark) > 3 and mark in ("-" * len(mark), "." * len(mark), "+" * len(mark)):
-            fence = mark
-            yield _FENCE
-        elif mark == "|===":
-            table, columns, cells = not table, 0, []
-            yield ""
-        elif table and mark.startswith("|"):
-            cells += [cell.strip() for cell in _inline(line, _ASCIIDOC_INLINE).split("|")[1:]]
-            is_first, columns = not columns, columns or len(cells)
-            while len(cells) >= columns:
-                yield f"| {' | '.join(cells[:columns])} |"
-                cells = cells[columns:]
-                yield from ["|" + " --- |" * columns] * is_first
-        elif len(mark) > 3 and mark[0] in "=*_" and mark == mark[0] * len(mark):
-            yield ""
-        elif not _ASCIIDOC_DROPPED.match(mark) and (line.strip() or not table):
-            yield _inline(_begin(line, _ASCIIDOC_LINES), _ASCIIDOC_INLINE)
-
-
-# --- Org -----------------------------------------------------------------------------------------
-
-_ORG_LINES = ((re.compile(r"(\*{1,6}) (?:TODO |DONE )?(?=\S)"), lambda m: "#" * len(m[1]) + " "),)
-_ORG_INLINE = (
-    (re.compile(r"\[\[(?:file:)?([^\[\]\n]{1,300})\]\[([^\[\]\n]{1,300})\]\]"), r"[\2](<\1>)"),
-    (re.compile(r"\[\[(?:file:)?([^\[\]\n]{1,300})\]\]"), r"[\1](<\1>)"),
-    (re.compile(r"(?<!\S)[=~]([^=~\s][^=~\n]{0,200})[=~](?!\w)"), r"`\1`"),
-    (re.compile(r"(?<!\S)/([^/\s][^/\n]{0,200})/(?!\w)"), r"\1"),
-    (re.compile(r"(?m)\s{1,20}(?::[\w@]{1,40}){1,9}:\s{0,9}\Z"), ""),  # tags of a heading
-)
-_ORG_TITLE = re.compile(r"#\+title:(.{1,300})", re.I)
-_ORG_CODE = re.compile(r"\s{0,20}#\+(begin|end)_(?:src|example|export)", re.I)
-_ORG_DROPPED = re.compile(r"\s{0,20}(?:#\+.*|# .*|:[\w-]{1,40}:.*|\|[-+|]{1,2000})\s*\Z")
-
-
-def org(text: str) -> Content:
-    """Convert a text in Org mode."""
-    title = _ORG_TITLE.search(text)
-    return markdown("\n".join(_org(text.split("\n"))), title[1].strip() if title else "")
-
-
-def _org(lines: list[str]) -> Iterator[str]:
-    is_code, rows = False, 0
-    for line in lines:
-        if code := _ORG_CODE.match(line):
-            is_code = code[1].lower() == "begin"
-            yield _FENCE
-        elif is_code:
-            yield line
-        elif not _ORG_DROPPED.match(line):
-            is_row = line.lstrip().startswith("|")
-            rows = rows + 1 if is_row else 0
-            yield _inline(_begin(line, _ORG_LINES), _ORG_INLINE)
-            if rows == 1:
-                yield "|" + " --- |" * (line.strip().strip("|").count("|") + 1)
-
-
-_Rules = tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
-
-
-def _begin(line: str, rules: _Rules) -> str:
-    """Replace the mark at the beginning of a line."""
-    for pattern, replacement in rules:
-        if match := pattern.match(line):
-            return replacement(match) + line[match.end() :]
-    return line
-
-
-def _inline(line: str, rules: tuple[tuple[re.Pattern[str], str], ...]) -> str:
-    if len(line) <= _MOST:
-        for pattern, replacement in rules:
-            line = pattern.sub(replacement, line)
-    return line
-
-
-# --- the others ----------------------------------------------------------------------------------
+from graphagg.rag.documents.reading.rules import section
 
 _CUE = re.compile(r"[\d:.,]{4,20}\s{1,9}-->\s{1,9}[\d:.,]{4,20}")
 _TAG = re.compile(r"<[^<>\n]{0,100}>|\{\\[^{}\n]{0,40}\}")
@@ -151,8 +35,11 @@ def subtitles(text: str) -> Content:
     return composer.content()
 
 
-def xml(text: str) -> Content:
-    """Convert XML: a line per text or, as in dumps of tables, per element with attributes."""
+def xml(text: str) -> Iterator[Content]:
+    """Convert XML: a line per text or, as in dumps of tables, per element with attributes.
+
+    Each page of a MediaWiki dump is a document.
+    """
     with needs("lxml", "fast"):
         from lxml import etree
     parser = etree.XMLParser(
@@ -161,6 +48,13 @@ def xml(text: str) -> Content:
     root = etree.fromstring(text.encode(), parser)
     if root is None:
         raise Unread("broken", "not XML that can be read; correct it")
+    if etree.QName(root).localname == "mediawiki":
+        convert = convert_by("wiki")
+        for number, page in enumerate(root.iterfind("{*}page"), 1):
+            title, text = (page.findtext(name) or "" for name in ("{*}title", ".//{*}text"))
+            if page.find("{*}redirect") is None and text.strip():
+                yield replace(convert(text), title=title, row=title or str(number))
+        return
     composer = Composer()
     for element in root.iter("{*}*"):
         for words in (element.text, element.tail):
@@ -168,7 +62,50 @@ def xml(text: str) -> Content:
     for element in () if composer.length else root.iter("{*}*"):
         values = (f"{name}: {without_tags(value)}" for name, value in element.attrib.items())
         composer.block(" ".join("; ".join(values).split()), "\n")
-    return composer.content()
+    yield composer.content()
+
+
+# --- calendars and contacts ----------------------------------------------------------------------
+
+_SOFT_BREAK = re.compile(r"(?<!=)=\n(?![A-Z-]{1,30}[;:])")  # of quoted-printable text
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?")
+_LABELS = section("markups", "entry")
+
+
+def entries(text: str) -> Iterator[Content]:
+    """Convert the events and tasks of a calendar (`.ics`), or the contacts of a `.vcf` file."""
+    with needs("vobject", "documents"):
+        import vobject
+    rows = count(1)
+    for each in vobject.readComponents(_SOFT_BREAK.sub("", text), False, False, True):
+        for entry in (each, *each.components()):
+            if entry.name in ("VEVENT", "VTODO", "VJOURNAL", "VCARD"):
+                fields = {key: [*map(_value, lines)] for key, lines in entry.contents.items()}
+                yield _entry(fields, str(next(rows)))
+    if next(rows) == 1:
+        raise Unread("broken", "no event, task or contact in it")
+
+
+def _value(line: Any) -> str:
+    """The value of a line: a person's name, a date as ISO 8601, or a text."""
+    value, name = str(getattr(line, "value", "")), getattr(line, "params", {}).get("CN", [""])[0]
+    if moment := _MOMENT.fullmatch(value):
+        year, month, day, hour, minute, zone = moment.groups("")
+        return f"{year}-{month}-{day}" + (f"T{hour}:{minute}:00{zone}" if hour else "")
+    is_compound = line.name in ("N", "ADR", "ORG")
+    value = ", ".join(filter(None, value.split(";"))) if is_compound else value
+    return name or value.removeprefix("mailto:")
+
+
+def _entry(fields: Mapping[str, list[str]], row: str) -> Content:
+    titles, notes = (
+        [text for key in keys.split() for text in fields.get(key, ())]
+        for keys in ("summary fn n", "description note comment")
+    )
+    columns = {label: fields[key] for key, label in _LABELS.items() if key in fields}
+    lines = "\n".join(f"{label}: {', '.join(values)}" for label, values in columns.items())
+    stated = {key: v if key == "attendees" else ", ".join(v) for key, v in columns.items()}
+    return Content("\n\n".join([lines, *notes]), next(iter(titles), ""), stated, row=row)
 
 
 # A comment that fills its line; `#include` and `#main {` are none.

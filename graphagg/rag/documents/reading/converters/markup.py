@@ -16,6 +16,7 @@ from typing import Any
 
 from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
 from graphagg.rag.documents.reading.converters.structure import read_html
+from graphagg.rag.documents.reading.rules import applied, rules_of
 
 _FRONT = re.compile(
     r"\A(?:\s*+\n)?(---|\+\+\+)[^\S\n]*+\n(.*?)(?:\n\1|\n\.\.\.)[^\S\n]*+(?:\n|\Z)", re.S
@@ -26,33 +27,10 @@ _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}+[^\S\n]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)\s*+(.{0,200})")
 # An admonition or a tab, whose lines are indented: `!!! note "Title"`, `=== "Linux"`.
 _INDENTED = re.compile(r"( {0,12})(?:!!!|\?\?\?\+?|===\+?)\s+(?!=)(.{1,200})\Z")
-_DIRECTIVE = re.compile(r"\s{0,12}:{3,}+\s*+\{?([\w-]{0,40})\}?\s*(.{0,200})\Z")
 _MYST = re.compile(r"\{([\w:-]{1,40})\}\s*(.{0,200})\Z")
 _OF_CODE = re.compile("code|math|mermaid|literalinclude|figure|image|toctree|raw|eval-rst|include")
-# A tag of Liquid, or attributes: `{: .wide}`, `[Start](a.md){ .md-button }`.
-_LIQUID = re.compile(
-    r"\{%[^%\n]{0,300}%\}|\{:[^{}\n]{0,100}\}|(?<=[\])*_:])\{ ?[.#][\w-][^{}\n]{0,100}\}"
-)
-# Code, which stays, or an icon by its name: `:material-download:`, `:arrow_up:`, a first `:bug:`.
-_ICON = re.compile(
-    r"(`[^`\n]{1,300}`)|(?<![\w:\"]):[a-z]{1,30}(?:[_-][a-z0-9]{1,30}){1,6}:(?![\w:])"
-    r"|^([\s>#*+-]{0,12}):[a-z]{2,20}:(?=\s)"
-)
-# Of Obsidian and GitHub: `> [!note] Title`, `==marked==`, `%%a comment%%`, and the name of a block.
-_CALLOUT = re.compile(r"(\s{0,12}(?:>\s?){1,9})\[![\w-]{1,40}\][+-]?")
-_MARKED = re.compile(
-    r"(`[^`\n]{1,300}`)|(?<![\w=])==(?=[^\s=])([^=\n]{1,300})(?<=\S)==(?![\w=])"
-    r"|%%[^%\n]{1,300}%%|\s\^[a-z0-9]{6}\Z"
-)
-_MARKS = ("==", "%%", " ^")
-_HTML_LINE = re.compile(
-    r"\s{0,12}</?(?:div|figure|p|center|details|section|article)(?:\s[^<>]{0,300})?>\s*\Z"
-)
-_TITLE = re.compile(r"(?:title|label|name|summary)\s?=\s?\"([^\"\n]{1,100})\"")
 _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"")
-_DROPPED = re.compile(
-    r"\s{0,8}(?:\[\[?_?toc_?\]\]?|-{1,2}8<-{1,2}.*|\{/\*.{0,200}\*/\})\s*\Z", re.I
-)
+_MAY_HOLD = re.compile(r"[][{%=:^<]")  # marks that the rules change
 _SCRIPT = re.compile(r"(?:import|export)\s")  # of MDX, before all text
 
 
@@ -100,7 +78,11 @@ def _plain_blocks(lines: list[str]) -> Iterator[str]:
             has_text = has_text or (bool(line.strip()) and not line.startswith("#"))
             if block := _INDENTED.match(line):
                 indents.append(len(block[1]) + 4 * len(indents))
-            yield from _plain_line(line, block)
+                title = _QUOTED.search(block[2])
+                line = f"\n{block[1]}{title[1] if title else ''}\n"
+            elif _MAY_HOLD.search(line):
+                line = applied(rules_of("markups", "markdown"), line)
+            yield line
 
 
 class _Fences:
@@ -128,27 +110,6 @@ class _Fences:
             return f"{directive[2]}\n"
         self._code = marks
         return line
-
-
-def _plain_line(line: str, block: re.Match[str] | None) -> Iterator[str]:
-    """Write a line that is no code; `block` matches one that begins an admonition or a tab."""
-    if block:
-        title = _QUOTED.search(block[2])
-        yield f"\n{block[1]}{title[1] if title else ''}\n"
-    elif directive := _DIRECTIVE.match(line):
-        yield f"\n{directive[2].strip('[]')}\n"
-    elif _HTML_LINE.match(line):
-        yield f"\n{line.strip()}\n"  # what stands inside is Markdown
-    elif not _DROPPED.match(line):
-        line = _LIQUID.sub(_titled, line) if "{" in line else line
-        line = _CALLOUT.sub(r"\1", line) + "  " if "[!" in line else line
-        line = _MARKED.sub(r"\1\2", line) if any(map(line.__contains__, _MARKS)) else line
-        yield _ICON.sub(r"\1\2", line) if ":" in line else line
-
-
-def _titled(tag: re.Match[str]) -> str:
-    title = _TITLE.search(tag[0])
-    return title[1] if title else ""
 
 
 def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:

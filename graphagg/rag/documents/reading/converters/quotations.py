@@ -14,24 +14,17 @@ from itertools import takewhile
 
 from graphagg.rag.documents.reading.content import Composer, Quotation
 from graphagg.rag.documents.reading.converters.structure import read_html
+from graphagg.rag.documents.reading.rules import pattern_of
 
 _BEGIN, _END = "\ue002", "\ue003"  # of a <blockquote>
 _HTML_QUOTED = re.compile(r"<(/?)blockquote\b[^<>]{0,1000}>", re.I)
 _QUOTED = re.compile(r"(?:[ \t]{0,4}>){1,99} ?")
-_INTRODUCES = re.compile(
-    r"(?:On|Am|Le|El|Il|Op|Den|Em|W dniu|Dne|Pe|Vào) .{5,300}:|.{0,200}(?:@|\d[:.h]\d\d).{0,200}:"
-)
-_DIVIDES = re.compile(
-    r"\s*-{2,}\s{0,9}(?=[^\W\d_]).{5,40}?\s{0,9}-{2,}\s*|Begin forwarded .{3,20}:\s*"
-)
+_INTRODUCES = pattern_of("languages", "mail", "introduces")
+_DIVIDES = pattern_of("languages", "mail", "divides")
 _HEADER = re.compile(r"\s{0,4}\*?(?=[^\W\d_])[\w ./-]{1,24}\*?\s?:\*?(?:\s.*)?")
-_SENDER = re.compile(r"\s{0,4}\*?(?:From|Von|De|Da|Van|Från|Fra|Od|Feladó|От|Кому)\*?\s?:\*?\s.*")
-_FORWARDS = re.compile(
-    r"forward|weiterleit|weitergeleitet|transf[eé]r|reenviad|encaminhad|inoltrat|doorgestuurd|"
-    r"vidarebefordra|videresend|przekazan|przesłan|přeposlan|edelleen|перес[лы]",
-    re.I,
-)  # fmt: skip
-_FORWARD_SUBJECT = re.compile(r"\s*(?:Fwd?|WG|TR|RV|ENC|I|Doorst|VB|VS|PD|Továbbítás)\s?:", re.I)
+_SENDER = pattern_of("languages", "mail", "sender")
+_FORWARDS = pattern_of("languages", "mail", "forwards")
+_FORWARD_SUBJECT = pattern_of("languages", "mail", "forward_subject")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content
 from graphagg.rag.documents.reading.converters.structure import read_html
+from graphagg.rag.documents.reading.rules import section
 
 _ROLE = re.compile(r":([a-zA-Z][\w+.:-]{0,60}):`")
 _DIRECTIVE = re.compile(
@@ -20,11 +21,7 @@ _DIRECTIVE = re.compile(
 )
 _LABELLED = re.compile(r"([^<]{0,500}?)\s{0,9}<([^<>]{1,300})>\Z", re.S)
 _LINKS = {"doc": "doc:", "ref": "ref:", "numref": "ref:", "any": "ref:", "download": ""}
-_CODE = frozenset("code code-block sourcecode literalinclude ipython prompt doctest".split())
-_DROPPED = frozenset(
-    "image figure raw include contents index only graphviz plot highlight tabularcolumns math "
-    "meta currentmodule module default-role bibliography testsetup autosummary program".split()
-)
+_CODE, _DROPPED = (frozenset(section("markups", "rst")[key].split()) for key in ("code", "dropped"))
 _SETTINGS = {
     "file_insertion_enabled": False, "raw_enabled": False, "report_level": 5, "halt_level": 6,
     "_disable_config": True, "doctitle_xform": False, "initial_header_level": 1,

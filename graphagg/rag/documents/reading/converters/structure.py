@@ -16,18 +16,12 @@ from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content
 from graphagg.rag.documents.reading.converters.layout import TablePart, parts_of
 from graphagg.rag.documents.reading.document import Link
+from graphagg.rag.documents.reading.rules import section
 
 _STEP = 2**16  # characters that the parser takes at once
-_HIDDEN = frozenset(
-    "script style noscript template nav footer form button select iframe object svg math".split()
-)
-_ROLES = frozenset(("navigation", "search", "contentinfo"))
-_CLASSES = frozenset(
-    "headerlink footnote-reference footnote-definition-label fn-backref system-message".split()
-)
-_BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption "
-    "figure header hr html li main ol p pre section summary table tbody tfoot thead tr ul".split()
+_HIDDEN, _ROLES, _CLASSES, _BLOCKS = (
+    frozenset(section("markups", "html")[key].split())
+    for key in ("hidden", "roles", "classes", "blocks")
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line

@@ -12,13 +12,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO, StringIO
 from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.converters.chats import chat_of_json
 from graphagg.rag.documents.reading.converters.layout import Rows, TablePart, parts_of
 from graphagg.rag.documents.reading.converters.structure import without_tags
+from graphagg.rag.documents.reading.converters.tickets import ticket_of
 
 _DELIMITERS = ",;\t|"
 _BLANK = re.compile(r"\n[,;|\t ]*+\n")
@@ -135,15 +138,20 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
 
 
 def json_document(text: str) -> Iterator[Content | Unread]:
-    """Convert a JSON list of objects, also under a key, to rows; keep other JSON as it is.
+    """Convert a JSON list of objects, also under a key, to rows, and chats; keep other JSON.
 
     Plain values beside that key, such as the name of a chat, become the last row.
     """
     value = _json(text)
+    if chat := chat_of_json(value):
+        return iter([chat])
     records = _records(value)
     if records is None and isinstance(value, dict):
         rest = {key: each for key, each in value.items() if not isinstance(each, list | dict)}
         lists = [_records(value[key]) for key in value.keys() - rest]
+        if not {"issues", "tickets"}.isdisjoint(value):  # people may be beside them
+            pages = map(value.get, ("issues", "tickets", "users"))
+            lists = [[row for page in pages for row in _records(page) or ()]]
         records = [*lists[0], rest] if len(lists) == 1 and lists[0] else None
     if records is None:
         return iter([Content(text)])
@@ -190,7 +198,8 @@ def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content 
     seen: set[str] = set()
     for position, (record, fault) in enumerate(records, start=1):
         folded = {name.lower(): value for name, value in reversed(list(record.items()))}
-        row = _name(folded.get("id"), position)
+        is_issue = isinstance(folded.get("fields"), Mapping)  # of Jira, known by its key
+        row = _name(folded.get("key" if is_issue else "id"), position)
         if fault:
             yield Unread("rows that cannot be read", fault, row)
         elif row in seen:
@@ -216,6 +225,9 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
     columns = dict(record) if is_whole else dict(_flat(record))
     metadata = {name: value for name, value in columns.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
+    with suppress(AttributeError, TypeError):  # a ticket of another shape is any row
+        if ticket := ticket_of(record):
+            return replace(ticket, metadata=dict(ticket.metadata) | metadata, row=row)
     if not is_whole:
         others = (each for each in map(folded.get, _TITLES) if isinstance(each, str) and each)
         short = (each for each in others if len(each) <= _LONGEST_TITLE and "\n" not in each)

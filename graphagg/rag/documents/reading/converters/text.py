@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from graphagg.rag.documents.languages import code_of_text
 from graphagg.rag.documents.reading.content import Unread
+from graphagg.rag.documents.reading.rules import section
 
 # UTF-32 first: its mark begins with the mark of UTF-16.
 _MARKED = (
@@ -34,23 +35,9 @@ _MOST_CONTROLS = 0.05
 _GOOD_PER_BAD = 4  # characters of several bytes for each bad byte of a text in UTF-8
 _STATED = re.compile(rb"(?:charset|encoding|coding)\s{0,3}[=:]\s{0,3}[\"']?([\w.:-]{2,40})", re.I)
 _HEAD = 1024  # bytes in which a text states its encoding
-_WIDER = {  # what browsers read in place of a narrower encoding
-    "ascii": "cp1252", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "gb2312": "gb18030",
-    "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "tis-620": "cp874",
-}  # fmt: skip
-_CENTRAL = "bs cs hr hu pl ro sk sl sq sr"
-_EUROPEAN = {  # encodings by the languages that a text must be in
-    "cp1252": "", "cp1250": _CENTRAL, "iso8859-2": _CENTRAL, "cp1254": "tr az", "cp1257": "lt lv et"
-}  # fmt: skip
-_LETTERS = {  # beyond ASCII
-    "af": "éèêëïîôûáíóú", "ca": "àçèéíïòóúü·", "da": "æøåéòóô", "de": "äöüßé", "en": "éèïôç",
-    "es": "áéíóúñü", "et": "õäöüšž", "fi": "åäöšž", "fr": "éèêëàâçîïôùûœæÿü",
-    "is": "áðéíóúýþæö", "it": "àèéìíòóùú", "nb": "æøåéòóô", "nl": "éëïóöüáíèêú",
-    "pt": "ãáâàçéêíóôõúü", "sq": "ëç", "sv": "åäöé",
-    "cs": "áčďéěíňóřšťúůýž", "hr": "čšžćđ", "hu": "áéíóöőúüű", "lt": "ąčęėįšųūž",
-    "lv": "āčēģīķļņšūž", "pl": "ąćęłńóśźż", "ro": "ăâîșțşţ", "sk": "áäčďéíĺľňóôŕšťúýž",
-    "sl": "čšž", "tr": "çğıöşüâîi\u0307", "": "äöüßéèêàâçîïôùûæøå",  # noqa: RUF001
-}  # fmt: skip
+_WIDER, _EUROPEAN, _LETTERS = (
+    section("languages", name) for name in ("wider encodings", "encodings", "letters")
+)
 _SIGNS = frozenset("«»„“”‚‘’–—…€§°•©®™·¡¿ºª²³½¼¾±×µ£\xa0‹›")  # noqa: RUF001
 _MOST_ACCENTED = 0.6  # of all letters
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters.line_formats import asciidoc, code, org, xml
+from graphagg.rag.documents.reading.converters.line_formats import code, entries, xml
 from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
+from graphagg.rag.documents.reading.converters.markups import convert_by
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -27,6 +28,9 @@ from graphagg.rag.documents.reading.document import mark_at
 from tests.unit.rag.documents.reading import files
 
 MOST = 2**20
+
+
+asciidoc, org = convert_by("asciidoc"), convert_by("org")
 
 
 def sections(content: Content) -> list[tuple[tuple[str, ...], int | None, str]]:
@@ -350,10 +354,10 @@ def test_xml_and_entities_that_are_not_read() -> None:
     content = office(files.odt("<text:p>Words &x;</text:p>"), MOST)
     assert "root:" not in content.text and content.text.startswith("Words &x;")
     feed = "<rss><title>News</title><description><![CDATA[<p>A <b>dam</b> broke.</p>]]></description></rss>"
-    assert xml(feed).text == "News\nA dam broke."
+    assert next(xml(feed)).text == "News\nA dam broke."
     dump = '<posts><row Title="Saws" Body="&lt;p&gt;It stalls.&lt;/p&gt;"/><row Body="Use oil."/></posts>'
-    assert xml(dump).text == "Title: Saws; Body: It stalls.\nBody: Use oil."
-    assert xml('<a name="unseen">Seen.</a>').text == "Seen."
+    assert next(xml(dump)).text == "Title: Saws; Body: It stalls.\nBody: Use oil."
+    assert next(xml('<a name="unseen">Seen.</a>')).text == "Seen."
 
 
 # --- notebooks and tables ------------------------------------------------------------------------
@@ -486,3 +490,130 @@ def test_json() -> None:
         ("2", "rows that cannot be read"),
         ("3", "rows that cannot be read"),
     ]
+
+
+# --- markups by rules, calendars and contacts -----------------------------------------------------
+
+PAGE = r""".\" made by hand
+.TH PUMP 1 "2026\-01\-02"
+.SH NAME
+pump \- moves water
+.SH "SEE ALSO"
+.BR valve (1),
+.B \-\-dry\-run
+does \fInothing\fR.
+.TP
+.BI \-n " N"
+It\(aqs _N_ times.
+.nf
+pump \-n 2
+.fi
+"""
+MDOC = """.Dd January 2, 2026
+.Dt PUMP 1
+.Os
+.Sh NAME
+.Nm pump
+.Nd moves water
+.Sh DESCRIPTION
+.Nm
+reads
+.Pa /etc/pump ,
+see
+.Xr valve 1 .
+.Bl -tag
+.It Fl n Ar N
+Runs N times.
+.El
+"""
+PAPER = r"""\documentclass{article} % a comment
+\title{On Pumps}
+\begin{document}
+\maketitle
+\section{Results} \label{sec:r}
+The \emph{pump} of M\"uller \& Co.~leaks 5\,\% \cite{a}; $x_i < y_i$.
+\begin{itemize}
+\item One
+\end{itemize}
+\begin{verbatim}
+a_b = 1
+\end{verbatim}
+\begin{tabular}{ll}
+Item & Price \\ \hline
+stone & 12 \\
+\end{tabular}
+\end{document}
+"""
+WIKI = """{{Infobox|maker=Acme|year=1999}}
+The '''pump''' is in [[Oslo|the city]].<ref>A book.</ref> [[Category:Pumps]]
+
+== Parts ==
+# one
+{| class="wikitable"
+! Item !! Price
+|-
+| stone || 12
+|}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "title", "wanted"),
+    [
+        ("man", PAGE, "PUMP", "NAME\n\npump - moves water\n\nSEE ALSO\n\nvalve(1), --dry-run does nothing."
+         "\n\n-n N It's _N_ times.\n\n\tpump -n 2"),
+        ("man", MDOC, "PUMP", "NAME\n\npump \u2013 moves water\n\nDESCRIPTION\n\nit reads /etc/pump, see valve(1)."
+         "\n\n-n N Runs N times."),
+        ("latex", PAPER, "On Pumps", "Results\n\nThe pump of Mu\u0308ller & Co. leaks 5 %; $x_i < y_i$."
+         "\n\n- One\n\n\ta_b = 1\n\n- Item: stone; Price: 12"),
+        ("wiki", WIKI, "", "maker=Acme|year=1999 The pump is in the city.\n\nParts\n\n- one\n\n"
+         "- Item: stone; Price: 12"),
+    ],
+)  # fmt: skip
+def test_markups_by_rules(name: str, text: str, title: str, wanted: str) -> None:
+    content = convert_by(name)(text)
+    assert (content.title, content.text) == (title, wanted)
+
+
+def test_pages_of_a_dump_are_documents() -> None:
+    page = "<page><title>{}</title><ns>0</ns>{}<revision><text>{}</text></revision></page>"
+    pages = (
+        page.format("Pump", "", WIKI.replace("<", "&lt;")),
+        page.format("Pumps", '<redirect title="Pump" />', "#REDIRECT [[Pump]]"),
+    )
+    dump = f'<mediawiki xmlns="http://www.mediawiki.org/xml/">{"".join(pages)}</mediawiki>'
+    (content,) = xml(dump)
+    assert (content.row, content.title) == ("Pump", "Pump") and "the city" in content.text
+
+
+def test_calendars_and_contacts() -> None:
+    calendar = (
+        "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Europe/Oslo\nEND:VTIMEZONE\nBEGIN:VEVENT\nUID:1\n"
+        "DTSTART;TZID=Europe/Oslo:20260105T090000\nDTEND:20260105T100000Z\nSUMMARY:Pump P-7\\, review\n"
+        'ORGANIZER;CN="Lee: Ann":mailto:ann@x.no\nATTENDEE;CN=Bob:mailto:bob@x.no\n'
+        "ATTENDEE:mailto:cid@x.no\nDESCRIPTION:We look at the pump\\nand the\n  valve.\nBEGIN:VALARM\n"
+        "DESCRIPTION:Reminder\nEND:VALARM\nEND:VEVENT\nBEGIN:VTODO\nDUE;VALUE=DATE:20260106\n"
+        "SUMMARY:Order seals\nEND:VTODO\nEND:VCALENDAR\n"
+    )
+    event, task = entries(calendar)
+    assert (event.title, task.title, task.metadata) == (
+        "Pump P-7, review", "Order seals", {"due": "2026-01-06"}
+    )  # fmt: skip
+    assert event.text == (
+        "start: 2026-01-05T09:00:00\nend: 2026-01-05T10:00:00Z\norganizer: Lee: Ann\n"
+        "attendees: Bob, cid@x.no\n\nWe look at the pump\nand the valve."
+    )
+    assert event.metadata["attendees"] == ["Bob", "cid@x.no"]
+    cards = (
+        "BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=UTF-8:Lee;Ann;;;\nFN:Ann Lee\nORG:Pumps;Service\n"
+        "item1.TEL;TYPE=CELL:+47 1\nNOTE;ENCODING=QUOTED-PRINTABLE:Knows =C3=B8l and=\n more\n"
+        "END:VCARD\nBEGIN:VCARD\nVERSION:3.0\nFN:Bob\nEMAIL:bob@x.no\nEND:VCARD\n"
+    )
+    ann, bob = entries(cards)
+    assert (ann.title, bob.title, bob.text) == ("Ann Lee", "Bob", "mail: bob@x.no")
+    assert (
+        ann.text
+        == "name: Lee, Ann\norganization: Pumps, Service\nphone: +47 1\n\nKnows øl and more"
+    )
+    with pytest.raises(Unread, match="no event"):
+        list(entries("BEGIN:VCALENDAR\nEND:VCALENDAR\n"))

@@ -1,0 +1,104 @@
+"""Chats as documents: a thread is one, and so are the messages between two longer pauses.
+
+Files that are named by a day, `general/2026-01-31.json`, are one chat, named by their folder: the
+days of a Slack export are joined. Names of users and channels come from the lists of the export.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from graphagg.rag.documents.reading.content import Message
+from graphagg.rag.documents.reading.converters.chats import MENTION
+from graphagg.rag.documents.reading.document import Document
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\.json")
+_LISTS = frozenset(("users.json", "org_users.json", "channels.json", "groups.json", "mpims.json"))
+_NAMES = ("profile.display_name", "profile.real_name", "real_name", "name")
+_PAUSE = timedelta(hours=1)
+
+
+class Chat(NamedTuple):
+    """The messages of a file."""
+
+    document: Document
+    messages: tuple[Message, ...]
+
+
+_Sent = tuple[Message, Document]
+"""A message, and the document of its file."""
+
+
+class Conversations:
+    """The chats of a folder, which are documents when all files are read."""
+
+    def __init__(self) -> None:
+        self._chats: dict[str, list[_Sent]] = {}
+        self._names: dict[str, str] = {}
+        self.notices = 0
+        """Messages without text."""
+
+    def note(self, document: Document) -> None:
+        """Note the name of a user or channel, if a document is a row of the lists of an export."""
+        path, _, identifier = document.id.rpartition("/")
+        if PurePosixPath(path).name in _LISTS:
+            names = (document.metadata.get(key) for key in _NAMES)
+            self._names[identifier] = next((str(each) for each in names if each), identifier)
+
+    def add(self, chat: Chat) -> None:
+        """Note the messages of a file."""
+        document, path = chat.document, PurePosixPath(chat.document.id)
+        is_day = _DAY.fullmatch(path.name) and path.parent.name
+        if is_day:
+            document = replace(document, title=path.parent.name)
+        messages = self._chats.setdefault(str(path.parent) if is_day else document.id, [])
+        messages += ((each, document) for each in chat.messages if each.text)
+        self.notices += sum(not each.text for each in chat.messages)
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the conversations of all chats."""
+        for messages in self._chats.values():
+            distinct = {each[0].id or number: each for number, each in enumerate(messages)}
+            ascending = sorted(distinct.values(), key=lambda each: each[0].sent)
+            yield from map(self._document, _conversations(ascending))
+
+    def _document(self, messages: Sequence[_Sent]) -> Document:
+        first, document = messages[0]
+        authors = [self._named(each.author) for each, _ in messages]
+        texts = (self._named(each.text) for each, _ in messages)
+        stated = {
+            "channel": document.title, "authors": [*dict.fromkeys(authors)], "date": first.sent
+        }  # fmt: skip
+        return replace(
+            document,
+            id=f"{document.id}/{first.id or first.sent}",
+            text="\n\n".join(f"{a}: {t}" for a, t in zip(authors, texts, strict=True)),
+            metadata=stated | dict(document.metadata),
+        )
+
+    def _named(self, text: str) -> str:
+        return MENTION.sub(lambda m: self._names.get(m[1]) or m[2] or m[1], text)
+
+
+def _conversations(messages: Sequence[_Sent]) -> Iterable[list[_Sent]]:
+    """Split the messages of a chat, which ascend by time, into runs and threads."""
+    answered = {each.answers for each, _ in messages} - {""}
+    roots: dict[str, str] = {}  # of each message in a thread, by its id
+    conversations: dict[str | int, list[_Sent]] = {}
+    last, run = datetime.min, 0
+    for each in messages:
+        message = each[0]
+        key: str | int
+        if message.answers or message.id in answered:
+            key = roots[message.id] = roots.get(message.answers, message.answers) or message.id
+        else:
+            sent = datetime.fromisoformat(message.sent).replace(tzinfo=None)
+            key = run = run + (sent - last > _PAUSE)
+            last = sent
+        conversations.setdefault(key, []).append(each)
+    return conversations.values()

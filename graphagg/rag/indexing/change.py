@@ -11,6 +11,7 @@ remaining passages.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -121,8 +122,11 @@ class _Change:
             engine.write_view(self.alive)
             corpus = self._joined()
             self._write_segments(writer, corpus, engine)
-        rows = np.flatnonzero(self.alive).tolist()
-        by_id = np.array(sorted(rows, key=corpus.raw_id), np.int32)
+        by_id = self.row_map[self.before.by_id]  # the order of those that stay is what it was
+        by_id, new = by_id[by_id >= 0], sorted(range(old_rows, len(self.alive)), key=corpus.raw_id)
+        raws = map(corpus.raw_id, new)
+        places = [bisect_left(by_id, raw, key=corpus.raw_id) for raw in raws]
+        by_id = np.insert(by_id, places, new).astype(np.int32)
         if (own := f"{OWN}.npy") in self.before.artifact:
             writer.adopt(self.before.artifact, own)
         return publish_segments(publication, self.before.artifact, corpus, by_id, counts)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters import chats, line_formats, mail, markup, tables
-from graphagg.rag.documents.reading.converters.markups import convert_by
+from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -68,11 +68,11 @@ _DOCUMENTS: dict[str, Converter] = {
     ".txt .text": _of_text(lambda text: chats.whatsapp(text) or markup.plain(text)),
     ".md .markdown .mdown .mkd .mdx .qmd .rmd": _of_text(markup.markdown),
     ".rst .rest": _of_text(restructured),
-    ".adoc .asciidoc": _of_text(convert_by("asciidoc")),
-    ".org": _of_text(convert_by("org")),
-    ".tex": _of_text(convert_by("latex")),
-    ".wiki .mediawiki": _of_text(convert_by("wiki")),
-    ".man": _of_text(convert_by("man")),
+    ".adoc .asciidoc": _of_text(partial(convert, "asciidoc")),
+    ".org": _of_text(partial(convert, "org")),
+    ".tex": _of_text(partial(convert, "latex")),
+    ".wiki .mediawiki": _of_text(partial(convert, "wiki")),
+    ".man": _of_text(partial(convert, "man")),
     ".html .htm .xhtml": _of_text(html),
     ".atom .enex .opml .rss .xml": _of_rows(line_formats.xml),
     ".srt .vtt": _of_text(line_formats.subtitles),
@@ -150,4 +150,4 @@ def converter_of(name: str) -> Converter | None:
 
 def _plain(text: str) -> Content:
     """Convert a text of no stated kind: a manual page begins with a macro or comment of roff."""
-    return convert_by("man")(text) if _ROFF.match(text) else markup.plain(text)
+    return convert("man", text) if _ROFF.match(text) else markup.plain(text)

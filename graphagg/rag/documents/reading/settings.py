@@ -11,6 +11,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.fields import Brief
 
 _NAMED = 10
+_SCANS = ("without text", "(.png)", "(.jpg)", "(.jpeg)", "(.tif)", "(.tiff)", "(.bmp)", "(.webp)")
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class FolderReport(Brief):
         text = f"read {self.read:,} of {self.read + len(self.left_out):,} files"
         if self.left_out:
             text += f"; left out: {_counted(self.kinds)}"
+        if scans := sum(n for kind, n in self.kinds.items() if kind.endswith(_SCANS)):
+            text += f"; perhaps scans, which a converter with OCR can read: {scans:,}"
         if self.refused:
             text += f"; left out of files that were read: {_counted(_kinds(self.refused))}"
         if self.quotations:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from configparser import RawConfigParser
 from contextlib import suppress
+from functools import partial
 from importlib import resources
 from itertools import count
 from pathlib import Path
@@ -26,7 +27,7 @@ from graphagg.rag.documents.passages import as_passage
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters import line_formats, markup, tables
 from graphagg.rag.documents.reading.converters.chats import whatsapp
-from graphagg.rag.documents.reading.converters.markups import convert_by
+from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
@@ -75,7 +76,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "plain": markup.plain,
     "markdown": markup.markdown,
     "html": html,
-    **{name: convert_by(name) for name in ("asciidoc", "org", "man", "latex", "wiki")},
+    **{name: partial(convert, name) for name in ("asciidoc", "org", "man", "latex", "wiki")},
     "calendar": lambda text: list(line_formats.entries(f"BEGIN:VCARD\n{text}\nEND:VCARD")),
     "whatsapp": lambda text: whatsapp(STAMP + STAMP.join([text] * 3)),
     "subtitles": line_formats.subtitles,

@@ -55,12 +55,11 @@ def _message(name: str, message: Mapping[str, Any]) -> Message:
     people = {each.get("id"): _first("nickname name", each) for each in message.get("mentions", ())}
     text = MENTION.sub(lambda mark: people.get(mark[1]) or mark[0], text)
     text = without_tags(f"<p>{text}</p>") if kind == "html" else text
+    shown = "\n".join(filter(None, (subject, text, files)))
     return Message(
         f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         f"\ue002{user}\ue003{author}\ue004" if user else author,
-        ""
-        if any(_holds(form["notice"], message))
-        else "\n".join(filter(None, (subject, text, files))),
+        "" if any(_holds(form["notice"], message)) else shown,
         identifier,
         answers if answers != identifier else "",
     )
@@ -88,9 +87,8 @@ def _texts(path: str, value: Any) -> list[str]:
 
 def _plain(name: str, text: str) -> str:
     """A text without its marks."""
-    return applied(
-        rules_of("chats", name, "rules") + rules_of("chats", name, "marks"), text
-    ).strip()
+    rules = rules_of("chats", name) + rules_of("chats", name, "marks")
+    return applied(rules, text).strip()
 
 
 # --- WhatsApp ------------------------------------------------------------------------------------
@@ -99,11 +97,10 @@ _UNSEEN = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u2068\u2069\ufe
 _UNSEEN |= dict.fromkeys(map(ord, "\u202f\xa0"), " ")
 _AFTERNOON = "p P 下午 午後 오후 م".split()
 _HALVES = [*_AFTERNOON, *"a A 上午 午前 오전 ص".split()]
-_FEWEST = 3  # messages
 
 
 def whatsapp(text: str) -> Content | None:
-    """The messages of an exported chat; None for any other text."""
+    """The messages of an exported chat, at least three; None for any other text."""
     stamp_pattern = re.compile(section("chats", "whatsapp")["stamp"])
     stamps, texts = [], list[str]()
     for line in text.split("\n"):
@@ -117,7 +114,7 @@ def whatsapp(text: str) -> Content | None:
         elif seen.strip():
             return None
     authors = [stamp[10] or "" for stamp in stamps]
-    sent = _moments(stamps) if sum(map(bool, authors)) >= _FEWEST else []
+    sent = _moments(stamps) if sum(map(bool, authors)) >= 3 else []
     texts = [_plain("whatsapp", each) for each in texts]
     return _chat(map(Message, sent, authors, texts)) if sent else None
 

@@ -11,7 +11,7 @@ from typing import Any
 from graphagg.errors import needs
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
-from graphagg.rag.documents.reading.converters.markups import convert_by
+from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.rules import section
 
@@ -49,11 +49,10 @@ def xml(text: str) -> Iterator[Content]:
     if root is None:
         raise Unread("broken", "not XML that can be read; correct it")
     if etree.QName(root).localname == "mediawiki":
-        convert = convert_by("wiki")
         for number, page in enumerate(root.iterfind("{*}page"), 1):
             title, text = (page.findtext(name) or "" for name in ("{*}title", ".//{*}text"))
             if page.find("{*}redirect") is None and text.strip():
-                yield replace(convert(text), title=title, row=title or str(number))
+                yield replace(convert("wiki", text), title=title, row=title or str(number))
         return
     composer = Composer()
     for element in root.iter("{*}*"):
@@ -88,7 +87,8 @@ def entries(text: str) -> Iterator[Content]:
 
 def _value(line: Any) -> str:
     """The value of a line: a person's name, a date as ISO 8601, or a text."""
-    value, name = str(getattr(line, "value", "")), getattr(line, "params", {}).get("CN", [""])[0]
+    value, name = getattr(line, "value", ""), getattr(line, "params", {}).get("CN", [""])[0]
+    value = ", ".join(value) if isinstance(value, list) else str(value)
     if moment := _MOMENT.fullmatch(value):
         year, month, day, hour, minute, zone = moment.groups("")
         return f"{year}-{month}-{day}" + (f"T{hour}:{minute}:00{zone}" if hour else "")

@@ -7,7 +7,6 @@ the others keeps headings. `markups.cfg` holds the rules; what a text includes i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
 
 from graphagg.rag.documents.reading.content import Content
@@ -17,30 +16,29 @@ from graphagg.rag.documents.reading.rules import NOWHERE, applied, pattern_of, r
 _FENCE = "~~~~~~"
 
 
-def convert_by(name: str) -> Callable[[str], Content]:
-    """A converter of texts in a markup of `markups.cfg`."""
-    return partial(_convert, name)
-
-
-def _convert(name: str, text: str) -> Content:
+def convert(name: str, text: str) -> Content:
+    """Convert a text in a markup of `markups.cfg`."""
     title, body = (pattern_of("markups", name, key).search(text) for key in ("title", "body"))
     text, pieces, start = body[1] if body else text, [], 0
-    code_rules = rules_of("markups", name) if rules_of("markups", name, "macros") else []
     for block in (*pattern_of("markups", name, "code").finditer(text), None):
         pieces.append(_prose(name, text[start : block.start() if block else len(text)]))
         if block:
-            start, code = block.end(), applied(code_rules, block["code"]).strip("\n")
+            start, code = block.end(), _without_macros(name, block["code"]).strip("\n")
             pieces.append(f"\n\n{_FENCE}\n{code}\n{_FENCE}\n\n")
-    return markdown("".join(pieces), applied(code_rules, title[1]).strip() if title else "")
+    return markdown("".join(pieces), _without_macros(name, title[1]).strip() if title else "")
 
 
 def _prose(name: str, text: str) -> str:
-    macros = rules_of("markups", name, "macros")
     text = pattern_of("markups", name, "table").sub(partial(_table, name), text)
+    text = applied(rules_of("markups", name), _without_macros(name, text))
+    return pattern_of("markups", name, "plain").sub(r"\\\g<0>", text)
+
+
+def _without_macros(name: str, text: str) -> str:
+    """The text of lines that are macros, and without the escapes of a markup with macros."""
+    macros, escapes = (rules_of("markups", name, key) for key in ("macros", "escapes"))
     text = pattern_of("markups", name, "macro").sub(lambda line: applied(macros, line[0]), text)
-    return pattern_of("markups", name, "plain").sub(
-        r"\\\g<0>", applied(rules_of("markups", name), text)
-    )
+    return applied(escapes, text)
 
 
 def _table(name: str, table: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import pytest
@@ -17,7 +18,7 @@ from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.line_formats import code, entries, xml
 from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
-from graphagg.rag.documents.reading.converters.markups import convert_by
+from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -30,7 +31,7 @@ from tests.unit.rag.documents.reading import files
 MOST = 2**20
 
 
-asciidoc, org = convert_by("asciidoc"), convert_by("org")
+asciidoc, org = partial(convert, "asciidoc"), partial(convert, "org")
 
 
 def sections(content: Content) -> list[tuple[tuple[str, ...], int | None, str]]:
@@ -571,7 +572,7 @@ The '''pump''' is in [[Oslo|the city]].<ref>A book.</ref> [[Category:Pumps]]
     ],
 )  # fmt: skip
 def test_markups_by_rules(name: str, text: str, title: str, wanted: str) -> None:
-    content = convert_by(name)(text)
+    content = convert(name, text)
     assert (content.title, content.text) == (title, wanted)
 
 

@@ -106,7 +106,7 @@ BOUNDED = frozenset(
     ".eml .mbox .msg".split()
 )
 """Suffixes of files that are converted in a process with limits of time and memory."""
-_ROFF = re.compile(r"""\A(?:[.']\\".*\n|\.?\n){0,500}\.(?:TH|Dd|so) """)
+_ROFF = re.compile(r"\s*+[.'](?:\\\"|[A-Za-z]{2}\s)")  # a comment or a macro
 _MAGIC = {b"%PDF-": ".pdf", b"PK\x03\x04": ".docx"}  # how files begin, and the suffix of their kind
 READ = section("markups", "suffixes")["shown"]
 """Kinds of files that can be read, for messages."""

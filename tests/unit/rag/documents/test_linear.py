@@ -40,6 +40,7 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
 from graphagg.rag.models.extractor import SpacyExtractor, _chunks
 from tests.patterns import faults, modules_below, patterns_of
 
+CARD = "BEGIN:VCARD\n{}\nEND:VCARD"
 STAMP = "31/12/2026, 21:41 - Ann: "
 SHAPES = {
     "letter": "x", "digit": "1", "capital": "X", "humps": "aB", "stop": ".", "marks": "?!",
@@ -77,7 +78,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "markdown": markup.markdown,
     "html": html,
     **{name: partial(convert, name) for name in ("asciidoc", "org", "man", "latex", "wiki")},
-    "calendar": lambda text: list(line_formats.entries(f"BEGIN:VCARD\n{text}\nEND:VCARD")),
+    "calendar": lambda text: list(converted("a.ics", ReadFile(CARD.format(text).encode(), 0))),
     "whatsapp": lambda text: whatsapp(STAMP + STAMP.join([text] * 3)),
     "subtitles": line_formats.subtitles,
     "xml": lambda text: list(line_formats.xml(text)),

@@ -13,7 +13,9 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
+from graphagg.store.remote.pulling import PullReport
 from graphagg.store.remote.pulling import pull as pull_index
+from graphagg.store.remote.pushing import PushReport
 from graphagg.store.remote.pushing import push as push_index
 
 Url = Annotated[
@@ -76,13 +78,7 @@ def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
     """
     with progress_report() as progress:
         sent = push_index(directory, url, progress=progress)
-    text = (
-        f"{'' if sent.changed else 'unchanged: '}{url}: {sent.version}; "
-        f"sent {sent.sent:,} objects, {sent.sent_bytes:,} bytes; "
-        f"there already {sent.kept:,}, {sent.kept_bytes:,} bytes; "
-        f"removed {sent.removed:,}"
-    )
-    show({"url": url, **asdict(sent)}, text, as_json)
+    show({"url": url, **asdict(sent)}, _in_words(url, sent), as_json)
 
 
 @command
@@ -93,9 +89,9 @@ def pull(url: Url, directory: Folder, *, as_json: AsJson = False) -> None:
     """
     with progress_report() as progress:
         brought = pull_index(url, directory, progress=progress)
-    text = (
-        f"{directory}: {brought.version}; fetched {brought.fetched:,} objects, "
-        f"{brought.fetched_bytes:,} bytes; here already {brought.kept:,}, "
-        f"{brought.kept_bytes:,} bytes"
-    )
-    show({"directory": str(directory), **asdict(brought)}, text, as_json)
+    show({"directory": str(directory), **asdict(brought)}, _in_words(directory, brought), as_json)
+
+
+def _in_words(place: object, report: PushReport | PullReport) -> str:
+    names = (f"{name.replace('_', ' ')} {value}" for name, value in asdict(report).items())
+    return f"{place}: {', '.join(names)}"

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from graphagg.cli.builds.graphs import find_edges
 from graphagg.cli.builds.run import merge_indices
-from graphagg.cli.folders import Directory, K, OfQuestions, OutDir, Shards, opened
+from graphagg.cli.folders import Directory, K, OutDir, Shards
 from graphagg.cli.options import command
 from graphagg.cli.output.console import (
     AsJson,
@@ -29,14 +29,12 @@ from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
 
 if TYPE_CHECKING:
-    from graphagg.communities import Community, Partition
+    from graphagg.communities import Community
 
 RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
 Target = Annotated[Path | None, Parameter("--out")]
 _SHOWN = 1_000
 """Members in a table at most: 100,000 would take 20 seconds."""
-_SIZES = 10
-"""Communities whose sizes are printed."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class QueryOptions:
         from graphagg.communities import CommunityIndex
 
         k = None if self.sweep else self.k
-        with opened(CommunityIndex, directory) as index:
+        with CommunityIndex.open(directory) as index:
             return index.query(self.seed or [], k, method=self.method)
 
 
@@ -122,26 +120,6 @@ def structure(
         return
     for rank, vertices in enumerate(similarity.communities(), 1):
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
-
-
-def shell(directory: Directory, /, *options: OfQuestions) -> int:
-    r"""Explore communities at a prompt, or with lines on standard input.
-
-    A line holds seed vertices, or a command of this group without the index;
-    help lists them. Options of query given here apply to each line of seeds.
-
-    Example: graphagg communities shell comm --method jaccard
-
-    Example: printf 'alice bob\nstructure --seed alice\n' | graphagg communities
-    shell comm
-    """
-    from graphagg.cli.shell import converse, split
-    from graphagg.communities import CommunityIndex
-
-    def seeds(line: str) -> list[str]:
-        return [word for seed in split(line) for word in ("--seed", seed)]
-
-    return converse(CommunityIndex.open, "communities", "query", seeds, directory, options)
 
 
 @command
@@ -206,19 +184,6 @@ def evaluate(
     )
 
 
-def _print_levels(partitions: dict[float, Partition], tree: object, as_json: bool) -> None:
-    """Print one row for each resolution; as JSON the tree, if there is one."""
-    rows = [
-        {"resolution": resolution, "communities": len(p), "largest": int(p.sizes.max()),
-         "modularity": p.modularity}
-        for resolution, p in partitions.items()
-    ]  # fmt: skip
-    if as_json:
-        print_json({"sweep": rows} if tree is None else tree)
-    else:
-        print_rows(rows)
-
-
 @command
 def detect(
     edges: list[str],
@@ -256,34 +221,27 @@ def detect(
     if nested and start is not None:
         raise InvalidParameter("--nested makes a new tree; leave out --start")
     made: dict[str, Any] = {"kind": kind, "objective": objective, "random_state": random_state}
-    if nested:
-        tree = hierarchy(find_edges(edges), resolutions, **made, **vars(reading))
-        _print_levels(tree.levels, tree.to_json(), as_json)
-        if written is not None:
-            tree.save(written)
-        return
-    partitions = sweep(find_edges(edges), resolutions, start=start, **made, **vars(reading))
-    if len(partitions) > 1:
-        _print_levels(partitions, None, as_json)
-        return
-    (partition,) = partitions.values()
+    tree = hierarchy(find_edges(edges), resolutions, **made, **vars(reading)) if nested else None
+    partitions = tree.levels if tree is not None else sweep(
+        find_edges(edges), resolutions, start=start, **made, **vars(reading)
+    )  # fmt: skip
+    rows = [
+        {"resolution": each, "communities": len(p), "largest": int(p.sizes.max()),
+         "vertices": len(p.vertices), "modularity": p.modularity}
+        for each, p in partitions.items()
+    ]  # fmt: skip
+    partition = next(iter(partitions.values()))
+    whole = tree or partition
     if written is not None:
-        partition.save(written)
+        whole.save(written)
     if as_json:
-        print_json(partition.to_json())
+        is_sweep = tree is None and len(rows) > 1
+        print_json({"sweep": rows} if is_sweep else whole.to_json())
         return
     changes = [] if partition.changes is None else partition.changes.describe()
     for note in [*partition.graph.report.notes(), *changes]:
         err.print(note, markup=False)
-    sizes = sorted(partition.sizes.tolist(), reverse=True)
-    listed = ", ".join(f"{size:,}" for size in sizes[:_SIZES])
-    more = f" and {len(sizes) - _SIZES:,} smaller" if len(sizes) > _SIZES else ""
-    out.print(
-        f"{len(sizes):,} communities of {len(partition.vertices):,} vertices, "
-        f"modularity {partition.modularity:.3f}",
-        markup=False,
-    )
-    out.print(f"sizes: {listed}{more}", markup=False)
+    print_rows(rows)
     if written is not None:
         err.print(f"wrote {written}", markup=False)
     else:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
-from graphagg.errors import InvalidParameter
 from graphagg.store.addresses import Location, is_address, local_folder, parse_location
-from graphagg.store.index import Index
 
 LocalPath = Annotated[Path, Parameter(converter=lambda _, tokens: local_folder(tokens[0].value))]
 """A local folder, not the address of a store."""
@@ -34,35 +29,7 @@ Device = Annotated[
     str | None,
     Parameter(help="Where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ..."),
 ]
-OfQuestions = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
-"""An option of a shell, which it passes on to its questions."""
-
 _SOURCE = "source.json"
-AnyIndex = TypeVar("AnyIndex", bound=Index[Any])
-_SHELL_INDEX: ContextVar[Any] = ContextVar("index", default=None)
-
-
-@contextmanager
-def kept_open(index: Any) -> Iterator[None]:
-    """Context manager of a shell: `opened` returns this index."""
-    token = _SHELL_INDEX.set(index)
-    try:
-        yield
-    finally:
-        _SHELL_INDEX.reset(token)
-
-
-@contextmanager
-def opened(kind: type[AnyIndex], directory: Location, **options: Any) -> Iterator[AnyIndex]:
-    """Open the index of a command; in a shell, use the one that is open."""
-    index = _SHELL_INDEX.get()
-    if isinstance(index, kind):
-        if given := [name for name, value in options.items() if value is not None]:
-            raise InvalidParameter(f"{given[0]}: the index is open; give it to the shell")
-        yield index
-        return
-    with kind.open(directory, **options) as index:
-        yield index
 
 
 def remember_source(directory: Location, source: str, query: str | None) -> None:

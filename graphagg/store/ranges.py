@@ -25,7 +25,6 @@ from graphagg.store.strings import StringTable
 RESIDENT = 1 << 26
 """Bytes of a mapped array that `take_rows` holds at once."""
 _LONG = 1 << 16  # bytes; a shorter range is left to single pages
-_BLOCK = 1 << 20  # bytes that `read_ahead` reads at once
 
 
 def preallocate(path: Path, dtype: Any, shape: Sequence[int]) -> None:
@@ -184,15 +183,6 @@ def will_need(*arrays: Array) -> None:
         mapping = _mapping_of(array) if array.nbytes >= _LONG else None
         if mapping is not None:
             mapping.madvise(mmap.MADV_WILLNEED, *_span_of(array, mapping))
-
-
-def read_ahead(path: Path) -> int:
-    """Read a file into the kernel's cache; returns its size in bytes."""
-    size, buffer = 0, bytearray(_BLOCK)
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            size += count
-    return size
 
 
 def _arrays(value: object) -> Iterator[Array]:

@@ -25,11 +25,12 @@ from graphagg.errors import (
     StoreUnreachable,
 )
 from graphagg.store import manifest_at, open_artifact
+from graphagg.store import verify_at as verify
 from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pointers
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, current_or_none
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.proxy import faulty
 from tests.store_remote.server import Server

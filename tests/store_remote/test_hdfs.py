@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from graphagg.store import verify_at as verify
 from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pushing
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import sha256_of
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.hdfs import missing, serving_hdfs
 from tests.store_remote.versions import FILES, check_two_publishers, read_number, write_version

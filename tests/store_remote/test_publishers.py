@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.store.remote.pulling import verify
+from graphagg.store import verify_at as verify
 from graphagg.store.remote.pushing import push
 from tests.store_remote.publishers import BUSY, UNCHANGED
 from tests.store_remote.server import BUCKET, Server

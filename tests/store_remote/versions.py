@@ -9,11 +9,11 @@ import pytest
 
 from graphagg.errors import ArtifactBusy
 from graphagg.store import Artifact, open_artifact
+from graphagg.store import verify_at as verify
 from graphagg.store.addresses import Address
 from graphagg.store.manifest import Manifest
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current_or_none
-from graphagg.store.remote.pulling import verify
 from graphagg.store.remote.pushing import push_over
 from graphagg.store.writing import write_folder
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
-from rich.table import Table
-
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
@@ -26,7 +24,6 @@ from graphagg.spark.sources import seen_path
 
 BUNDLED = "bundled:"
 """An input that begins so is a graph that comes with networkx, by its name."""
-_LEVEL = ("pieces", "cut", "edge_balance", "vertex_balance")
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class GraphBuild(Build):
         source = EdgeInput.of(self.edges, self.read_as())
         return dict(import_module(self.spark_module).job_of(source, self.parameters))
 
-    def check(self) -> None:
+    def check(self, by_spark: bool) -> None:
         """Read the first edges of local files, to check columns and types."""
         if self.edges[0].startswith(BUNDLED) or any(seen_path(path) is None for path in self.edges):
             return
@@ -168,10 +165,9 @@ class EmbeddingBuild(GraphBuild):
         if width < self.parameters.dim:
             notes.append(f"dim: {width}, because the graph has no more directions")
         details = {"dim": width, "read": read.to_json() if read else {}, "partition": report}
-        title = f"partition by {report['partitioner']}, {report['hubs']} nodes split"
-        names = [name.replace("_", " ") for name in _LEVEL]
-        table = Table("level", *names, title=title, title_justify="left", box=None, pad_edge=False)
-        for rank, level in enumerate(report["levels"], start=1):
-            shares = (f"{level[name]:.3f}" for name in _LEVEL[1:])
-            table.add_row(str(rank), str(level["pieces"]), *shares)
-        return Built.of(index.manifest, details=details, notes=notes, table=table)
+        last = report["levels"][-1]
+        notes.append(
+            f"partition by {report['partitioner']}: {last['pieces']} pieces, {last['cut']:.1%} of "
+            f"the edges cut, {report['hubs']} nodes split"
+        )
+        return Built.of(index.manifest, details=details, notes=notes)

@@ -58,7 +58,7 @@ def check(build: Build, run: RunOptions) -> dict[str, Any]:
     target = parse_location(run.out)
     if isinstance(target, Path):
         check_root(target)
-    build.check()
+    build.check(run.engine == "spark")
     return source
 
 
@@ -87,19 +87,13 @@ def _files(path: Path) -> Iterator[Path]:
 
 def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     """Print a plan."""
-    source, stages = plan["input"], plan["stages"]
+    source, state = plan["input"], _STATES[plan["state"]]
     size = "size unknown, as only Spark reads it"
     if source["files"] is not None:
         size = "{files:,} file(s), {bytes:,} bytes".format(**source)
-    where = f" at {plan['master']}" if plan["master"] else ""
-    lines = [
-        f"{plan['job']}, engine {plan['engine']}{where}",
-        f"input {source['path']}: {size}",
-        f"index {plan['index']}: {_STATES[plan['state']]}",
-        *(f"{name}: {value}" for name, value in plan["parameters"].items()),
-    ]
-    if stages:
-        done = f"{len(plan['finished'])} of {len(stages)} stages finished"
-        lines.append(f"work folder {plan['work']}: {done}")
-        lines += [f"  {s}: {'finished' if s in plan['finished'] else 'to do'}" for s in stages]
-    show(plan, "\n".join(lines), as_json)
+    told = {"input": f"{source['path']}: {size}", "index": f"{plan['index']}: {state}"}
+    rows = {**plan, **told, **plan["parameters"]}
+    rows |= {s: "finished" if s in plan["finished"] else "to do" for s in plan["stages"]}
+    hidden = ("parameters", "stages", "finished", "state")
+    text = "\n".join(f"{name}: {value}" for name, value in rows.items() if name not in hidden)
+    show(plan, text, as_json)

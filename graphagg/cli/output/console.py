@@ -17,17 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-try:
-    import resource
-except ImportError:
-    resource = None  # type: ignore[assignment]  # Windows
-
 from graphagg.errors import ArtifactError, StoreError
+from graphagg.execution.runner import peak_memory
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from graphagg.store.addresses import Location
     from graphagg.store.manifest import Manifest
 
@@ -128,19 +122,27 @@ def current_version(directory: Location) -> str | None:
 
 @dataclass(frozen=True)
 class Built:
-    """The result of a build: sizes by name, further JSON, and notes and a table for people."""
+    """The result of a build: sizes by name, further JSON, and notes for people."""
 
     counts: dict[str, int]
     details: dict[str, Any] = field(default_factory=dict)
     bytes: int | None = None
     notes: Sequence[str] = ()
-    table: Table | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, **more: Any) -> Built:
         """The result with the sizes of a manifest."""
         size = sum(entry.bytes for entry in manifest.files.values())
         return cls(dict(manifest.counts), bytes=size, **more)
+
+    def rows(self) -> dict[str, Any]:
+        """Rows or files that were read, and how many were left out for which reason."""
+        files, read = self.details.get("files"), dict(self.details.get("read", {}))
+        if files is not None:
+            return {"read": files["read"], "left_out": files["left_out"]}
+        names = ("self_loops", "duplicates", "bad_rows")
+        left_out = {name: read[name] for name in names if name in read}
+        return {"read": read.get("edges_read"), "left_out": left_out}
 
 
 _MAIN = ("passages", "segments", "vertices", "edges")
@@ -162,8 +164,6 @@ def print_built(
     counts = _in_words({**built.counts, **size})
     state = "unchanged: " if unchanged else "" if before is None else "replaced: "
     out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
-    if built.table is not None:
-        out.print(built.table)
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
@@ -220,8 +220,6 @@ class Meter:
             "wall_seconds": round(time.perf_counter() - self._wall, 1),
             "cpu_seconds": round(sum(os.times()[:4]), 1),
         }
-        if resource is not None:
-            unit = 1 if sys.platform == "darwin" else 1024
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        if peak := peak_memory():
             figures["peak_memory_mib"] = round(peak / 2**20, 1)
         return figures

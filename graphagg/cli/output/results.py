@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -167,53 +167,31 @@ def print_evaluations(
 ) -> None:
     """Print runs side by side: quality with intervals, differences to the first, by type, times."""
     first, *_ = reports
-    table = _metrics_table(reports[first].quality)
-    for name, report in reports.items():
-        _add_summary(table, name, report.overall)
-    for name, summary in differences.items():
-        _add_summary(table, f"{name} - {first}", summary, sign="+")
-    for kind, summary in reports[first].by_type.items():
-        table.add_section()
-        table.add_row(f"[bold]{escape(kind)}[/bold] ({summary.questions:,})")
-        for name, report in reports.items():
-            _add_summary(table, name, report.by_type[kind])
-    out.print(table)
+    rows = [_quality(name, report.overall) for name, report in reports.items()]
+    rows += [_quality(f"{name} - {first}", each, "+") for name, each in differences.items()]
+    for kind in reports[first].by_type:
+        rows += [_quality(f"{name}: {kind}", r.by_type[kind]) for name, r in reports.items()]
+    print_rows(rows)
     out.print()
-    out.print(_times(reports))
+    print_rows(
+        [
+            {"ms": name}
+            | {f"{s} p50": f"{t['p50']:.1f}" for s, t in report.latency_ms.items()}
+            | {f"{s} p99": f"{t['p99']:.1f}" for s, t in report.latency_ms.items()}
+            for name, report in reports.items()
+        ]
+    )
     out.print(
-        f"\n{reports[first].questions:,} questions, one at a time; quality in percent, below it "
-        "the 95 % interval; times in ms, p50 / p99, below them in CPU time"
+        f"\n{reports[first].questions:,} questions, one at a time; quality in percent with its "
+        "95 % interval; wall times in ms, and --json has those of the CPU"
     )
     if reports[first].gold_missing:
         out.print(f"{reports[first].gold_missing:,} gold ids are not in the index")
 
 
-def _metrics_table(metrics: Iterable[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", min_width=9, overflow="fold")
-    for metric in metrics:
-        table.add_column(metric, justify="right", no_wrap=True)
-    return table
-
-
-def _add_summary(table: Table, name: str, summary: Summary, sign: str = "") -> None:
-    cells = []
-    for metric in (str(column.header) for column in table.columns[1:]):
-        low, high = summary.intervals[metric]
-        between = f"[dim]{low:{sign}.1f}, {high:{sign}.1f}[/dim]"
-        cells.append(f"{summary.percent[metric]:{sign}.2f}\n{between}")
-    table.add_row(escape(name), *cells)
-
-
-def _times(reports: Mapping[str, RetrievalEvaluation]) -> Table:
-    table = _metrics_table(next(iter(reports.values())).latency_ms)
-    for name, report in reports.items():
-        cells = []
-        for stage, wall in report.latency_ms.items():
-            cpu = report.cpu_ms[stage]
-            cells.append(
-                f"{wall['p50']:.1f} / {wall['p99']:.1f}\n"
-                f"[dim]{cpu['p50']:.1f} / {cpu['p99']:.1f}[/dim]"
-            )
-        table.add_row(escape(name), *cells)
-    return table
+def _quality(name: str, summary: Summary, sign: str = "") -> dict[str, str | int | float]:
+    """A row with each measure in percent, and its interval."""
+    row: dict[str, str | int | float] = {"": name, "questions": summary.questions}
+    for metric, (low, high) in summary.intervals.items():
+        row[metric] = f"{summary.percent[metric]:{sign}.2f} ({low:{sign}.1f}, {high:{sign}.1f})"
+    return row

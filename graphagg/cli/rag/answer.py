@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts.types import PositiveInt
 
-from graphagg.cli.folders import Device, Directory, K, opened
+from graphagg.cli.folders import Device, Directory, K
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.request import Question, request_group
@@ -52,7 +52,7 @@ def answer(
     from graphagg.rag.answer.generate import answer as answer_from
 
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
-    with opened(PassageIndex, directory, device=device) as index:
+    with PassageIndex.open(directory, device=device) as index:
         reply = answer_from(
             index,
             question,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import one_of
-from graphagg.cli.folders import Device, Directory, opened
+from graphagg.cli.folders import Device, Directory
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
@@ -53,7 +53,7 @@ def evaluate(
 
     modes = _modes(mode, compare)
     gold = read_questions(questions)
-    with opened(PassageIndex, directory, device=device) as index, progress_report() as report:
+    with PassageIndex.open(directory, device=device) as index, progress_report() as report:
         reports: dict[str, RetrievalEvaluation] = {
             name: measure(
                 index, gold, mode=name, random_state=random_state, progress=renamed(report, name)

@@ -11,7 +11,7 @@ from cyclopts.types import NonNegativeInt
 from rich.markup import escape
 from rich.table import Table
 
-from graphagg.cli.folders import Directory, K, opened
+from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import as_command, command
 from graphagg.cli.output.console import (
     AsJson,
@@ -56,7 +56,7 @@ def graph(
     """
     from graphagg.rag import PassageIndex
 
-    with opened(PassageIndex, directory) as index:
+    with PassageIndex.open(directory) as index:
         corpus = index.graph(config=config, **visible)
     corpus.save(target, edges)
     sizes = corpus.to_json()
@@ -78,7 +78,7 @@ def names(directory: Directory, *, as_json: AsJson = False) -> None:
     from graphagg.rag import PassageIndex
     from graphagg.rag.corpus.aliases import suggested_names
 
-    with opened(PassageIndex, directory) as index:
+    with PassageIndex.open(directory) as index:
         found = suggested_names(index.snapshot)
     lines = [" = ".join((each.name, *each.aliases)) for each in found]
     show({"names": [vars(each) for each in found]}, "\n".join(lines), as_json)
@@ -114,7 +114,7 @@ def map_(
 
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
-    with opened(PassageIndex, directory) as index, progress_report() as report:
+    with PassageIndex.open(directory) as index, progress_report() as report:
         made = index.map(config=config, update=not no_update, progress=report, **visible)
     if level is not None and level >= len(made.levels):
         raise InvalidParameter(f"level is {level}, wanted one of 0 to {len(made.levels) - 1}")
@@ -199,7 +199,7 @@ def similar(
     """
     from graphagg.rag import PassageIndex
 
-    with opened(PassageIndex, directory) as index:
+    with PassageIndex.open(directory) as index:
         find = index.similar_entities if entity else index.similar_passages
         options: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
         similar_items = find(name, k, **options)

@@ -1,16 +1,12 @@
-"""`graphagg rag search`, `explain`, `shell` and `warm`: questions to an index."""
+"""`graphagg rag search` and `explain`: questions to an index."""
 
 from __future__ import annotations
 
-from functools import partial
-
-from graphagg.cli.folders import Device, Directory, K, OfQuestions, opened
+from graphagg.cli.folders import Device, Directory, K
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, err, print_json, show
+from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.results import print_explanation, print_hits
 from graphagg.cli.request import Question, RequestOptions
-
-_TEXTS = ".texts.zlib.npy"
 
 
 @command
@@ -36,7 +32,7 @@ def search(
     """
     from graphagg.rag import PassageIndex
 
-    with opened(PassageIndex, directory, device=device) as index:
+    with PassageIndex.open(directory, device=device) as index:
         head = {"question": question, "mode": request.mode}
         hits = index.retrieve(question, k, request)
         if as_json:
@@ -68,51 +64,10 @@ def explain(
     """
     from graphagg.rag import PassageIndex
 
-    with opened(PassageIndex, directory) as index:
+    with PassageIndex.open(directory) as index:
         explanation = index.explain(question, passage_id, k, request)
         if as_json:
             head = {"passage_id": passage_id, "mode": request.mode}
             print_json({**head, **explanation.to_json()})
         else:
             print_explanation(explanation, index)
-
-
-def shell(directory: Directory, /, *options: OfQuestions, device: Device = None) -> int:
-    """Ask at a prompt, or with lines on standard input: models load once.
-
-    A line is a question, or a command of this group without the index; help
-    lists them. Options of search given here apply to each question.
-
-    Example: graphagg rag shell idx --mode linearrag --filter 'year>=2000'
-    """
-    from graphagg.cli.shell import converse
-    from graphagg.rag import PassageIndex
-
-    open_index = partial(PassageIndex.open, device=device)
-    return converse(open_index, "rag", "search", lambda line: [line], directory, options)
-
-
-@command
-def warm(directory: Directory, *, as_json: AsJson = False) -> None:
-    """Load an index into memory, ahead of the first question.
-
-    On a machine that has just started, questions wait for the disk. This command reads all files of
-    the index except texts, compiles the code of questions, and asks one.
-
-    Example: graphagg rag warm idx
-    """
-    from graphagg import kernels
-    from graphagg.rag import PassageIndex
-    from graphagg.store.ranges import read_ahead
-
-    meter = Meter()
-    kernels.compile_always()
-    with opened(PassageIndex, directory) as index:
-        artifact = index.snapshot.artifact
-        names = [name for name in artifact.manifest.files if not name.endswith(_TEXTS)]
-        size = sum(read_ahead(artifact.path(name)) for name in names)
-        first = next(iter(index), None)
-        if first is not None:
-            index.retrieve(first.title or first.text[:100])
-    text = f"{size / 1e6:,.0f} MB read in {meter.read()['wall_seconds']} s"
-    show({"bytes": size, **meter.read()}, text, as_json)

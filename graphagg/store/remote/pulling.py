@@ -2,19 +2,16 @@
 
 Objects arrive in `DIR/.pull`, named by checksum, piece after piece. An interrupted pull continues
 where it stopped. When all objects are there, the version is published in the folder by one rename.
-`verify` compares objects with their checksums and keeps nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from graphagg.errors import ArtifactError, CorruptArtifact
 from graphagg.progress import Progress, silent
@@ -25,8 +22,6 @@ from graphagg.store.remote.clients import PIECE
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import Published, current
 from graphagg.store.writing import PULLED, Publication, write_folder
-
-T = TypeVar("T")
 
 _CHANGES = 5  # versions that may be published, one after another, while one is read
 
@@ -79,19 +74,10 @@ def pull_version(
     progress: Progress = silent,
     beside: Mapping[str, Path] | None = None,
 ) -> tuple[Published, PullReport]:
-    """Pull a version or its successor; `beside` has verified local files by checksum."""
-    return following(
-        store, published, lambda version: _bring(store, version, root, progress, beside or {})
-    )
-
-
-def following(
-    store: Store, published: Published, work: Callable[[Published], T]
-) -> tuple[Published, T]:
-    """Call `work` on a version, or on its successor if `work` raises `MissingObject`."""
+    """Pull a version, or its successor; `beside` has verified local files by checksum."""
     for _ in range(_CHANGES):
         try:
-            return published, work(published)
+            return published, _bring(store, published, root, progress, beside or {})
         except MissingObject as gone:
             newer = current(store)[0]
             if list(newer.files()) == list(published.files()):
@@ -103,36 +89,6 @@ def following(
     raise CorruptArtifact(
         f"{store.address}: was published anew {_CHANGES} times while it was read; run it again"
     )
-
-
-def verify(location: Location, *, progress: Progress = silent) -> Published:
-    """Compare the checksum of every object, without writing to this disk; raises as `pull`."""
-    store = Store(address(location))
-    return following(store, current(store)[0], lambda version: _check(store, version, progress))[0]
-
-
-def _check(store: Store, published: Published, progress: Progress) -> None:
-    files = sorted({(name, entry.bytes, entry.sha256) for entry, name in published.files()})
-    done = 0
-
-    def check(file: tuple[str, int, str]) -> None:
-        nonlocal done
-        name, size, sha256 = file
-        digest = hashlib.sha256()
-        try:
-            for piece in store.pieces(name, size):
-                digest.update(piece)
-        except FileNotFoundError:
-            raise MissingObject(name) from None
-        if digest.hexdigest() != sha256:
-            raise CorruptArtifact(
-                f"{store.address}/{name}: sha256 is {digest.hexdigest()}, the manifest says "
-                f"{sha256}; the object was altered: publish the index again"
-            )
-        done += 1
-        progress("verify", done, len(files))
-
-    in_parallel(check, files)
 
 
 def is_here(published: Published, root: Path) -> bool:

@@ -30,9 +30,8 @@ def test_build_ask_add_and_export(files):
     )
     assert built["pieces"] == 3
     assert built["partition"]["levels"][0]["cut"] < 1
-    assert "partition by metis" in run(
-        "build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3
-    )
+    again = run("build", files / "edges.txt", "--out", files / "a", "--dim", 8, "--pieces", 3)
+    assert again.startswith("unchanged")
     found = json.loads(run("neighbors", files / "a", "--vertex", 7, "-k", 4, "--json"))
     with NodeEmbedding.open(files / "a") as index:
         assert index.config == EmbeddingConfig(dim=8, pieces=3)

@@ -1,19 +1,13 @@
-"""`graphagg rag sync`: once, and at every change."""
+"""`graphagg rag sync`: an index holds what its folder holds."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from graphagg.cli.rag.sync import follow
-from graphagg.errors import InvalidPassage
 from graphagg.rag import PassageIndex
-from tests.unit.commands import GRAPHAGG, Answer
+from tests.unit.commands import Answer
 
 
 def write(folder: Path, **texts: str) -> None:
@@ -61,57 +55,6 @@ def test_an_empty_folder_deletes_nothing(tmp_path: Path, call: Callable[..., Ans
     assert "nothing in it can be read" in call("rag", "sync", index, docs).error
     with PassageIndex.open(index) as opened:
         assert list(opened)
-
-
-def test_watch_and_dry_run_exclude_each_other(tmp_path: Path, call: Callable[..., Answer]) -> None:
-    said = call("rag", "sync", tmp_path, tmp_path, "--watch", "--dry-run").error
-    assert "not both" in said
-
-
-def test_following_syncs_at_first_and_after_changes_and_survives_bad_input(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    done: list[int] = []
-
-    def once() -> None:
-        done.append(len(done))
-        if len(done) == 2:
-            raise InvalidPassage("a file is bad")
-
-    def changes() -> Iterator[bool]:
-        yield from (False, False, True, False, True)
-        raise KeyboardInterrupt
-
-    follow(changes(), once)
-    assert len(done) == 3
-
-
-def test_ctrl_c_within_a_sync_ends_the_watch_too() -> None:
-    def once() -> None:
-        raise KeyboardInterrupt
-
-    follow(iter([False, True]), once)
-
-
-def test_watching_follows_a_folder_until_ctrl_c(
-    tmp_path: Path, call: Callable[..., Answer]
-) -> None:
-    docs, index = tmp_path / "docs", tmp_path / "idx"
-    write(docs, a="Ada met Byron.")
-    call("rag", "index", docs, "--out", index)
-    command = [*GRAPHAGG, "rag", "sync", str(index), str(docs), "--watch"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        assert "1 unchanged" in process.stdout.readline()  # the watcher is at work from here on
-        write(docs, b="Babbage built an engine.")
-        assert "1 added" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0 and "Traceback" not in errors
-    assert "the index stays as the last sync left it" in errors
-    with PassageIndex.open(index, verify=True) as opened:
-        assert {p.id for p in opened} == {"a.md", "b.md"}
 
 
 def test_another_folder_and_the_loss_of_most_documents_want_a_yes(

@@ -6,6 +6,7 @@ import io
 import shlex
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from cyclopts import App
@@ -46,9 +47,9 @@ def test_every_option_and_argument_has_help(path: tuple[str, ...]) -> None:
 
 
 def test_help_shows_the_examples(call: Callable[..., Answer]) -> None:
-    shown = call("communities", "shell", "--help").out
-    assert "graphagg communities shell comm --method jaccard" in shown
-    assert "structure --seed alice" in shown
+    shown = call("communities", "detect", "--help").out
+    assert "graphagg communities detect edges.csv --out communities.csv" in shown
+    assert "--start communities.csv" in shown
 
 
 def test_version(call: Callable[..., Answer]) -> None:
@@ -105,3 +106,12 @@ def test_progress_in_a_pipe_is_a_line_a_stage(capsys: pytest.CaptureFixture[str]
         report("edges", 30, 120)
         report("edges", 120, 120)
     assert capsys.readouterr().err == "edges: 120 done\n"
+
+
+def test_a_pipe_gets_plain_text_a_row_a_line(les_miserables: Path) -> None:
+    found = run(
+        "communities", "query", les_miserables, "--seed", "Enjolras", "--seed", "Gavroche",
+        FORCE_COLOR="", TERM="xterm-256color",
+    )  # fmt: skip
+    assert found.returncode == 0 and "\x1b" not in found.stdout + found.stderr
+    assert len(found.stdout.splitlines()) == 51

@@ -72,7 +72,6 @@ COMMANDS = (
     ("rag", "delete", "ADDRESS", "p"),
     ("rag", "compact", "ADDRESS"),
     ("rag", "eval", "ADDRESS", "questions.jsonl"),
-    ("rag", "shell", "ADDRESS"),
     ("communities", "build", "edges.txt", "--out", "ADDRESS"),
     ("communities", "query", "ADDRESS", "--seed", "a"),
     ("communities", "merge", "ADDRESS", "--out", "comm"),

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.cli.builds.passages import without_duplicates
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.graph.csr import Csr
 from graphagg.minhash.bands import write_keys
 from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
-from graphagg.rag import DedupConfig, Passage, dedup, read_passages
+from graphagg.rag import DedupConfig, dedup, read_passages
 from graphagg.rag.corpus.dedup import files
 from graphagg.rag.corpus.dedup.files import keep_of
 from graphagg.rag.corpus.dedup.pairs import (
@@ -26,7 +25,6 @@ from graphagg.rag.corpus.dedup.pairs import (
     near_duplicates,
     shingles,
 )
-from graphagg.rag.documents.rows import RowConfig
 from tests.unit.commands import invoke
 
 WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])
@@ -213,14 +211,3 @@ def test_bad_parameters(tmp_path):
     (tmp_path / "none.jsonl").write_text("")
     with pytest.raises(EmptyCorpus, match="no passage in it"):
         dedup(tmp_path / "none.jsonl", tmp_path / "kept.jsonl")
-
-
-def test_an_index_is_built_of_what_stays():
-    texts = ["one two three four five", "One, two, three, four, five!", "something else"]
-    passages = [Passage(f"p{i}", text) for i, text in enumerate(texts)]
-    kept, said = without_duplicates(passages, 0.9, RowConfig())
-    assert kept == [passages[0], passages[2]]
-    assert said == "near duplicates left out: 1, equal texts included"
-    rows = [{"name": passage.id, "body": passage.text} for passage in passages]
-    kept, _ = without_duplicates(rows, 0.9, RowConfig(id_column="name", text_column="body"))
-    assert [row["name"] for row in kept] == ["p0", "p2"]

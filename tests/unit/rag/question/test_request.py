@@ -36,8 +36,6 @@ class Request(request.Request):
 seen = []
 request.Request = Request
 
-from graphagg.cli.main import app
-from graphagg.cli.shell import Shell
 from graphagg.rag import PassageIndex
 from graphagg.serve.mcp import create_server
 from graphagg.serve.models.passages import SearchRequest
@@ -60,15 +58,11 @@ server = create_server(Service(Sources(passages=sys.argv[1])))
 tools = {tool.name: tool for tool in server._tool_manager.list_tools()}
 properties = tools["search_passages"].parameters["properties"]
 found["mcp"] = properties["sample"]["default"] == 3
-shell = Shell(app["rag"], sys.argv[1], "search", lambda line: [line])
-shell.run("set --sample 44")
-shell.run("Ada?")
-found["shell"] = 44 in seen
 print(json.dumps(found))
 '''
 
 
-def test_an_added_option_is_in_python_command_line_http_mcp_and_shell(tmp_path: Path) -> None:
+def test_an_added_option_is_in_python_command_line_http_and_mcp(tmp_path: Path) -> None:
     (tmp_path / "added.py").write_text(ADDED, encoding="utf-8")
     run = subprocess.run(
         [sys.executable, tmp_path / "added.py", tmp_path / "idx"],
@@ -77,7 +71,7 @@ def test_an_added_option_is_in_python_command_line_http_mcp_and_shell(tmp_path: 
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout.splitlines()[-1])
-    places = ("python", "cli", "http", "mcp", "shell")
+    places = ("python", "cli", "http", "mcp")
     assert {name: found[name] for name in places} == dict.fromkeys(places, True), found
 
 

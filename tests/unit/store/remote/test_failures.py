@@ -23,11 +23,12 @@ from graphagg.errors import (
     StoreUnreachable,
 )
 from graphagg.store import open_artifact, write_artifact
+from graphagg.store import verify_at as verify
 from graphagg.store.addresses import address
 from graphagg.store.remote import clients
 from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.failures import attempt, named_error
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.versions import KIND, number_of, read_number, write_version
 from tests.unit.commands import Answer
@@ -166,7 +167,7 @@ def test_a_folder_on_a_web_site_is_read_as_it_is(site: str, tmp_path: Path) -> N
     write_version(tmp_path / "site" / "idx", 7)
     url = f"{site}/idx"
     assert read_number(url) == 7
-    assert verify(url).manifest.kind == KIND
+    assert verify(url).kind == KIND
     assert pull(url, tmp_path / "here").fetched == 8
     with open_artifact(tmp_path / "here", verify=True) as artifact:
         assert number_of(artifact) == 7

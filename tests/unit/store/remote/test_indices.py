@@ -24,6 +24,7 @@ from graphagg.errors import (
 from graphagg.serve import reload
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.store import manifest_at, open_artifact
+from graphagg.store import verify_at as verify
 from graphagg.store.addresses import address
 from graphagg.store.manifest import MANIFEST_NAME
 from graphagg.store.remote import pulling, pushing
@@ -31,7 +32,7 @@ from graphagg.store.remote.cache import build_folder
 from graphagg.store.remote.clients import ObjectClient
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, sha256_of
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.versions import (
     FILES,
@@ -226,7 +227,7 @@ def _pulled(url: str, folder: Path) -> None:
 
 
 def _verified(url: str, folder: Path) -> None:
-    assert verify(url).manifest.parameters == {"number": 3}
+    assert verify(url).parameters == {"number": 3}
 
 
 def _opened(url: str, folder: Path) -> None:

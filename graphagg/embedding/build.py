@@ -37,6 +37,7 @@ from graphagg.progress import Progress, silent
 from graphagg.store import Publication, write_artifact
 from graphagg.store.artifact import is_current
 from graphagg.store.manifest import Manifest
+from graphagg.store.ranges import check_space
 
 KIND = "embedding"
 IN_MEMORY = 1 << 30
@@ -188,16 +189,25 @@ def embed(
 
 
 def embed_matrix(
-    matrix: Callable[[], Csr], arrays: ArrayStore, runner: TaskRunner, config: EmbeddingConfig
+    matrix: Callable[[], Csr],
+    arrays: ArrayStore,
+    runner: TaskRunner,
+    config: EmbeddingConfig,
+    drop: Iterable[str] = (),
 ) -> Embedded:
     """Partition a symmetric matrix, embed the pieces, merge them and propagate.
 
     O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory, a streaming
     partition some 60 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
+    Arrays of the names `drop` are removed once the pieces are there.
     """
 
     def cut(_: int) -> None:
-        piece_of, report = partition(matrix(), config)
+        whole = matrix()
+        if (folder := getattr(arrays, "folder", None)) is not None and folder != Path():
+            need, what = peak_bytes(whole.rows, len(whole.indices), config), f"{whole.rows:,} nodes"
+            check_space(folder, need, f"the embedding of {what} at its peak")
+        piece_of, report = partition(whole, config)
         layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
         text = np.frombuffer(json.dumps(report.to_json()).encode(), np.uint8)
         numbers = layout.numbers(len(piece_of))
@@ -215,9 +225,22 @@ def embed_matrix(
     with one_thread():  # the process that runs the stages merges and rotates
         runner.run(1, cut, "partition")
         runner.run(layout().pieces, gather, "pieces")
+        for name in drop:
+            arrays.drop(name)
         stages = Factorization(PieceTasks(layout(), arrays, runner), config)
         report = PartitionReport.from_json(json.loads(arrays.map(REPORT).tobytes()))
         return Embedded(stages, factorized(stages), report)
+
+
+def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
+    """Bytes of disk that an embedding over files takes at its peak, beside its graph.
+
+    Pieces take 12 bytes per entry of the matrix. Beside them are four arrays of vectors in a pass,
+    and two of them with the index afterward. The leaves of a merge take less, unless the pieces
+    have more than five columns per node.
+    """
+    row, stored = 4 * config.dim, 2 * config.dim * np.dtype(config.dtype).itemsize
+    return 12 * entries + nodes * max(4 * row, 2 * row + stored)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
+
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]  # Windows
 
 from graphagg.progress import Progress, silent
 from graphagg.store.work import WorkFolder
@@ -15,10 +21,16 @@ Task = Callable[[int], Stats | None]
 """A task by its number. It may run more than once, and then writes the same bytes."""
 
 
-class TaskRunner(Protocol):
-    """Runs the stages of a build; with `resumes`, a killed build may read arrays again."""
+def peak_memory() -> int:
+    """Bytes of memory that this process had at most; 0 where the system does not say (Windows)."""
+    if resource is None:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
-    resumes: bool
+
+class TaskRunner(Protocol):
+    """Runs the stages of a build."""
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """A small JSON value: of an earlier run of this build, else from `make`."""
@@ -39,7 +51,6 @@ class InProcessRunner:
 
     def __init__(self, progress: Progress = silent, work: WorkFolder | None = None) -> None:
         self._progress, self._work = progress, work
-        self.resumes = work is not None
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """A small JSON value: of an earlier run, else from `make`."""

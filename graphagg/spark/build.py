@@ -52,15 +52,18 @@ class SparkOptions:
             store. None: beside the index.
         items_per_task: passages that a task annotates and encodes, or entries of compressed rows
             that it holds for communities. None: 2,000 passages, 2,000,000 entries.
+        rejects: folder, on any path that Spark writes, that receives rows and files that are left
+            out as Parquet, each with its `reason`. None: they are counted.
 
     Examples:
-        >>> SparkOptions.from_engine("spark", "edges.parquet")
-        SparkOptions(session=None, work=None, items_per_task=None)
+        >>> SparkOptions.from_engine("spark", "edges.parquet").items_per_task is None
+        True
     """
 
     session: SparkSession | None = None
     work: Location | None = None
     items_per_task: int | None = None
+    rejects: Location | None = None
 
     def __post_init__(self) -> None:
         if self.items_per_task is not None:
@@ -98,6 +101,7 @@ class SparkBuild:
         directory: where the index goes: a folder, or an address of a store.
         work: location of the unfinished job, a folder or an address.
         force: build again also if nothing changed, or over an unfinished job.
+        rejects: folder for what is left out.
     """
 
     spark: SparkSession
@@ -105,6 +109,7 @@ class SparkBuild:
     work: Path | Address
     progress: Progress = silent
     force: bool = False
+    rejects: Location | None = None
 
     @classmethod
     def from_options(
@@ -118,7 +123,8 @@ class SparkBuild:
         """Find the session of a source, and parse the locations."""
         session = session_of(source) if options.session is None else options.session
         target = parse_location(directory)
-        return cls(session, target, work_of(target, options.work), progress, force)
+        work = work_of(target, options.work)
+        return cls(session, target, work, progress, force, options.rejects)
 
     @contextmanager
     def claim(

@@ -50,8 +50,6 @@ class SparkJob(WorkFolder):
     `kind` and `stages` name the jobs on Spark's page.
     """
 
-    resumes = True
-
     def __init__(
         self,
         spark: SparkSession,
@@ -128,6 +126,12 @@ class SparkJob(WorkFolder):
 
         with self._shown(name):
             return self.spark.read.parquet(self.storage.spark_path(self.stage(name, write)))
+
+    def forget(self, *names: str) -> None:
+        """Remove the rows of phases, and the blocks of stages, that no later stage reads."""
+        for name in names:
+            self.blocks.remove(name)
+            self.storage.remove_folders(f"phases/{name}-")
 
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """A small result; Spark's page names the jobs that compute it by its stage."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter, UnreadableFile
@@ -106,8 +106,8 @@ def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
     return table
 
 
-def read_table(spark: SparkSession, source: str) -> DataFrame:
-    """The rows of `table:NAME`, or of a path of Parquet, CSV with a header or JSON lines."""
+def read_table(spark: SparkSession, source: Any, *more: str) -> DataFrame:
+    """The rows of a DataFrame or `table:NAME`, or of Parquet, CSV with a header or JSON lines."""
     from pyspark.errors import AnalysisException
 
     table = frame_of(spark, source)
@@ -121,7 +121,7 @@ def read_table(spark: SparkSession, source: str) -> DataFrame:
             return spark.read.csv(source, header=True, inferSchema=True, sep=mark)
         if name.endswith((".json", ".jsonl")):
             return spark.read.json(source)
-        frame = spark.read.parquet(source)
+        frame = spark.read.parquet(source, *map(hadoop_path, more))
         _ = frame.schema
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
@@ -132,6 +132,30 @@ def seen_path(source: str) -> Path | None:
     """The local path of what Spark reads or writes; None elsewhere."""
     path = local_path(source)
     return path if source.startswith("file:") or paths_are_local() else None
+
+
+def suffixes_at(paths: Sequence[str], spark: SparkSession | None = None) -> set[str]:
+    """Suffixes of the files at paths, in lower case and without `.gz`, but of hidden files.
+
+    Spark lists what this machine does not see, if the paths have no suffix themselves.
+    """
+    seen = [path for path in map(seen_path, paths) if path is not None and path.exists()]
+    names = [path.rstrip("/").rpartition("/")[2] for path in paths]
+    if len(seen) == len(paths):
+        below = (file for path in seen for file in (path.rglob("*") if path.is_dir() else [path]))
+        names = [file.name for file in below if file.is_file()]
+    elif spark is not None and not all("." in name for name in names):
+        from pyspark.errors import AnalysisException
+
+        reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+        suffix = r"regexp_extract(path, '[.][A-Za-z]+([.]gz)?$', 0)"
+        try:
+            files = reader.load([*map(hadoop_path, paths)]).selectExpr(suffix).distinct()
+            names = [f"x{row[0]}" for row in files.collect()]
+        except AnalysisException as error:
+            raise UnreadableFile(f"{called(paths)}: {str(error).splitlines()[0]}") from None
+    visible = (name.lower().removesuffix(".gz") for name in names if name[0] not in "._")
+    return {PurePosixPath(name).suffix for name in visible}
 
 
 def columns_at(source: str) -> list[str] | None:

@@ -91,6 +91,13 @@ class StoreStorage(FolderStorage):
         """Remove objects."""
         self._store.remove(names)
 
+    def remove_folders(self, prefix: str) -> None:
+        """Remove the folders whose names begin so."""
+        parent, _, name = prefix.rpartition("/")
+        for folder in self._store.folders(parent):
+            if folder.startswith(name):
+                self._store.remove_folder(f"{parent}/{folder}")
+
     def lock(self) -> None:
         """Do nothing."""
 

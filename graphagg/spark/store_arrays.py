@@ -53,7 +53,7 @@ class StoreArrays(FileArrays):
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros."""
-        self.drop(name)
+        self._remove(name)
         head = {"dtype": np.lib.format.dtype_to_descr(np.dtype(dtype)), "shape": list(shape)}
         self._store.write(f"{name}/{_HEAD}", json.dumps(head).encode())
 
@@ -71,7 +71,11 @@ class StoreArrays(FileArrays):
         return any(self._store.size(each) is not None for each in objects)
 
     def drop(self, name: str) -> None:
-        """Remove an array."""
+        """Remove an array, and the blocks of a stage of this name."""
+        self._remove(name)
+        self.blocks.remove(name)
+
+    def _remove(self, name: str) -> None:
         self._store.remove_folder(name)
         self._store.remove([f"{_WHOLE}/{name}.npy"])
         self._local(f"{name}.npy").unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from graphagg.execution.runner import Stats, Task
+from graphagg.execution.runner import Stats, Task, peak_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,10 +55,20 @@ def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> l
     return _collected(frame.mapInArrow(each, _STATS_SCHEMA))
 
 
+_PEAK = "peak memory"
+_peaks = [0]
+
+
+def task_peak() -> int:
+    """Bytes of memory that a Python worker of a task had at most, of all tasks so far."""
+    return max(_peaks)
+
+
 _STATS_SCHEMA = "block long, name string, value long, content binary"
 
 
 def _stats_batch(pa: Any, block: int, stats: Stats) -> pa.RecordBatch:
+    stats = stats | {_PEAK: peak_memory()}
     values = [value if isinstance(value, int) else None for value in stats.values()]
     contents = [value if isinstance(value, bytes) else None for value in stats.values()]
     columns = [
@@ -74,5 +84,8 @@ def _collected(rows: DataFrame) -> list[Stats]:
     stats: dict[int, Stats] = {}
     for row in rows.collect():
         value = row["value"] if row["content"] is None else bytes(row["content"])
-        stats.setdefault(row["block"], {})[row["name"]] = value
+        if row["name"] == _PEAK:
+            _peaks[0] = max(_peaks[0], int(value))
+        else:
+            stats.setdefault(row["block"], {})[row["name"]] = value
     return [stats[block] for block in sorted(stats)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from graphagg.errors import ArtifactBusy, ArtifactError, NotAnArtifact, NotWritable, StoreError
@@ -13,7 +15,7 @@ from graphagg.store.reading import Artifact, open_folder
 from graphagg.store.remote.cache import bring_here, build_folder
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import Published, Token, current, current_or_none
-from graphagg.store.remote.pulling import verify as verify_objects
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push_over
 from graphagg.store.writing import Publication, write_folder
 
@@ -57,10 +59,15 @@ def manifest_at(location: Location) -> Manifest:
 
 
 def verify_at(location: Location) -> Manifest:
-    """Compare the checksum of every file; `CorruptArtifact` names the first that differs."""
+    """Compare the checksum of every file; `CorruptArtifact` names the first that differs.
+
+    The objects of a store are brought to a temporary folder of this disk.
+    """
     parsed = parse_location(location)
     if isinstance(parsed, Address):
-        return verify_objects(parsed).manifest
+        with TemporaryDirectory() as folder:
+            pull(parsed, folder)
+            return read_manifest(Path(folder))
     with open_folder(parsed, verify=True) as artifact:
         return artifact.manifest
 

@@ -99,6 +99,11 @@ class FolderStorage:
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
 
+    def remove_folders(self, prefix: str) -> None:
+        """Remove the folders whose paths begin so."""
+        for folder in self.folder.glob(f"{prefix}*"):
+            shutil.rmtree(folder)
+
     def lock(self) -> None:
         """Lock the folder, unless this object has; `ArtifactBusy` if another process has."""
         if self._lock < 0:

@@ -32,6 +32,8 @@ from graphagg.store.reading import Artifact
 from graphagg.store.strings import StringTable
 
 JOB_NOTE = ".job.json"
+SUMMARY = "_summary.json"
+"""What a job of Spark did: rows read and left out, stages, memory, versions."""
 PULLED = ".pull"
 """The folder of what an unfinished pull has brought."""
 _TEMPORARY = ".tmp-"
@@ -199,7 +201,7 @@ def check_root(root: Path) -> None:
 
 def _is_ours(name: str) -> bool:
     return (
-        name in (MANIFEST_NAME, ".lock", JOB_NOTE, PULLED, f"{MANIFEST_NAME}.new")
+        name in (MANIFEST_NAME, ".lock", JOB_NOTE, SUMMARY, PULLED, f"{MANIFEST_NAME}.new")
         or name.startswith((_TEMPORARY, LEASE))
         or DATA_FOLDER.fullmatch(name) is not None
     )

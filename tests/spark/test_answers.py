@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.errors import ArtifactBusy, InvalidParameter, WriteFailed
+from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.spark.answers import _OPENED, opened
+from graphagg.store.writing import SUMMARY
 from tests.spark.test_communities import hub_pairs
 from tests.spark.test_passages import Fakes, passages
 from tests.unit.commands import invoke
@@ -116,24 +118,36 @@ def test_what_a_frame_must_hold(spark: Any, embedding: Any) -> None:
     assert (row["rank"], row["reason"]) == (None, "column 'vertex' is null")
 
 
-@pytest.mark.slow
 def test_a_job_that_answers(spark: Any, tmp_path: Path) -> None:
-    """It writes what the method gives, refuses to write over a folder, and does with `--force`."""
+    """It writes what the method gives and a summary, and asks before it replaces a folder."""
     CommunityIndex.build(hub_pairs(3), tmp_path / "comm").close()
     (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\nc,999999\n")
-    words = ["--index", tmp_path / "comm", "--seeds", tmp_path / "seeds.csv", "-k", 4]
+    out = tmp_path / "out"
 
-    def run(*more: str) -> str:
-        return invoke("job", "query_communities", *words, "--out", tmp_path / "out", *more).out
+    def run(*more: object, seeds: str = "seeds.csv") -> str:
+        words = ("--index", tmp_path / "comm", "--seeds", tmp_path / seeds, "-k", 4, "--out", out)
+        return invoke("job", "query_communities", *words, *more).out
 
-    (tmp_path / "out").mkdir()  # what a failed job may have left
-    with pytest.raises(WriteFailed, match="--force"):
-        run()
-    for _ in range(2):
-        assert "8 answers; questions without one: 1" in run("--force")
-    written = spark.read.parquet(str(tmp_path / "out"))
+    out.mkdir()  # what a failed job may have left
+    for how in ((), ("--if-exists", "error")):
+        with pytest.raises(InvalidParameter, match="exists; give another folder"):
+            run(*how)
+    assert run("--if-exists", "skip") == "" and not list(out.iterdir())
+    for how in (("--force",), ("--if-exists", "replace", "--rejects", tmp_path / "rejects")):
+        assert "8 answers; questions without one: 1" in run(*how)
+    written = spark.read.parquet(str(out))
     with CommunityIndex.open(tmp_path / "comm") as index:
         wanted = [("a", m.id) for m in index.query([3], 4).members]
         wanted += [("b", m.id) for m in index.query([7], 4).members]
     assert sorted(rows(written.filter("reason IS NULL"), "name", "member")) == sorted(wanted)
     assert rows(written.filter("reason IS NOT NULL"), "name") == [("c",)]
+    assert rows(spark.read.parquet(str(tmp_path / "rejects")), "name") == [("c",)]
+    summary = json.loads((out / SUMMARY).read_text())
+    assert (summary["job"], summary["answers"], summary["without_answer"]) == (
+        "query_communities", 8, 1,
+    )  # fmt: skip
+    assert summary["versions"]["graphagg"] and summary["wall_seconds"] > 0
+    (tmp_path / "unknown.csv").write_text("seeds\n888888\n999999\n")
+    with pytest.raises(InvalidParameter, match=r"none of its 2 questions has an answer \('888888'"):
+        run("--force", seeds="unknown.csv")
+    assert len(rows(spark.read.parquet(str(out)), "reason")) == 2

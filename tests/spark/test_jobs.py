@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing.spark import stages
-from graphagg.errors import ArtifactBusy, JobFailed, ParametersDiffer
+from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.errors import ArtifactBusy, InvalidParameter, JobFailed, ParametersDiffer
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob, finished
 from graphagg.spark.session import named_errors, small_driver
 from graphagg.spark.tasks import run_tasks
 from graphagg.store.work import work_folder
+from graphagg.store.writing import SUMMARY
 from tests.spark.test_communities import hub_pairs, write_text
+from tests.unit.commands import invoke
 
 pytestmark = pytest.mark.spark
 SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
@@ -144,3 +148,53 @@ def test_a_task_that_fails_is_a_failed_job(spark: Any) -> None:
 
     with pytest.raises(JobFailed, match="ZeroDivisionError: task 0"), named_errors():
         run_tasks(spark, 1, task)
+
+
+def test_a_job_says_what_it_did(spark: Any, tmp_path: Path) -> None:
+    """A summary and a table of what was left out; another graph takes the place only if told to."""
+    edges, out = tmp_path / "edges.csv", tmp_path / "out"
+    edges.write_text("source,target\n1,2\n2,3\n3,1\n3,3\n2,1\nx y,4\n5\n")
+
+    def run(*more: object) -> dict[str, Any]:
+        words = ("--edges", edges, "--out", out, "--rejects", tmp_path / "bad")
+        invoke("job", "communities", *words, "--ids", "integer", "--skip-bad-rows", *more)
+        summary: dict[str, Any] = json.loads((out / SUMMARY).read_text())
+        return summary
+
+    summary = run()
+    left_out = {"self_loops": 1, "duplicates": 1, "bad_rows": 2}
+    assert summary["rows"] == {"read": 5, "left_out": left_out}
+    assert summary["counts"]["edges"] == 3 and summary["unchanged"] is False
+    assert [each["stage"] for each in summary["stages"]][:2] == ["edges", "vertices"]
+    assert all(each["work_bytes"] > 0 and each["seconds"] >= 0 for each in summary["stages"])
+    assert summary["peak_memory_mib"] > 0 and summary["task_peak_memory_mib"] > 0
+    assert summary["parameters"]["config"]["bands"] and summary["versions"]["spark"]
+    bad = [row["reason"] for row in spark.read.parquet(str(tmp_path / "bad")).collect()]
+    assert len(bad) == 2 and any("'x y'" in reason for reason in bad)
+    assert run()["unchanged"] is True, "the same again is no work"
+    edges.write_text("source,target\n1,9\n")
+    with pytest.raises(InvalidParameter, match="exists; give another folder"):
+        run()
+    assert run("--if-exists", "skip")["counts"]["edges"] == 3
+    assert run("--if-exists", "replace")["counts"]["edges"] == 1
+
+
+def test_files_that_no_stage_reads_any_more_are_gone(spark: Any, tmp_path: Path) -> None:
+    """Of a graph its rows stay, of an embedding its pieces and the vectors of one pass."""
+    edges, out = write_text(tmp_path / "edges.txt", hub_pairs(7)), tmp_path / "out"
+    seen: dict[str, set[str]] = {}
+
+    def look(stage: str, done: int, total: int) -> None:
+        names = {p.name for p in out.with_name("out.work").rglob("*") if p.is_file()}
+        seen[stage] = {name for name in names if not name.endswith(".json")}
+
+    config = EmbeddingConfig(dim=4, pieces=3, propagate=1)
+    NodeEmbedding.build(str(edges), out, engine=SparkOptions(spark), config=config, progress=look)
+    assert any(name.endswith(".parquet") for name in seen["sets"])
+    assert not any(name.endswith(".parquet") for name in seen["partition"])
+    assert "matrix.indices.npy" in seen["pieces"] and "matrix.indices.npy" not in seen["leaves"]
+    assert any(name.startswith("leaf.") for name in seen["start"])
+    assert not any(name.startswith(("leaf.", "log.", "start")) for name in seen["pass1.4"])
+    assert {"pass1.3.npy", "pass1.4.npy"} <= seen["vectors"] and "pass1.2.npy" not in seen[
+        "vectors"
+    ]

@@ -17,12 +17,10 @@ import pytest
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
 from graphagg.nearest import search
 from graphagg.rag import ChunkConfig, PassageIndex, read_passages
-from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.operations.config import PassageOptions
 from graphagg.rag.spark import build as building
-from graphagg.rag.spark.records import PassageInput
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.store.manifest import read_manifest
@@ -263,14 +261,6 @@ def test_bad_input_is_named(
         PassageIndex.build(str(source), tmp_path / "idx", engine=SparkOptions(spark), **fakes())
     assert not (tmp_path / "idx").exists()
     assert not (tmp_path / "idx.work").exists()
-
-
-def test_documents_are_refused_before_spark_reads_them(tmp_path: Path) -> None:
-    for name in ("a.md", "b.docx", "sub/c.MD", "rows.jsonl"):
-        (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "docs" / name).touch()
-    with pytest.raises(UnreadableFile, match=r"holds documents \(1 \.docx, 2 \.md\)"):
-        PassageInput.from_source(str(tmp_path / "docs"), RowConfig())
 
 
 @pytest.mark.slow

@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Literal
 
 from graphagg.cli.folders import Place
 from graphagg.cli.output.console import Built
+from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 
 Engine = Literal["local", "spark"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+IfExists = Literal["error", "replace", "skip"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,10 @@ class JobOptions:
     Attributes:
         master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build also where nothing changed, or over an unfinished job; replace answers.
+        force: build also where nothing changed, or over an unfinished job; replace what is there.
+        if_exists: what to do with an output that is there: error, replace it, or skip the job.
+            None: a job replaces an index of the same input, all else is an error; a build replaces.
+        rejects: folder for the rows and files that Spark leaves out, as Parquet. None: none.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
@@ -31,8 +36,23 @@ class JobOptions:
     master: str | None = None
     remote: str | None = None
     force: bool = False
+    if_exists: IfExists | None = None
+    rejects: str | None = None
     log_level: LogLevel = "info"
     json: bool = False
+
+    def skips(self, out: str, *, is_own: bool) -> bool:
+        """Whether to skip the job over an output that is there; raises `InvalidParameter`.
+
+        `is_own`: it is of the same input and parameters, or may be replaced.
+        """
+        if self.force or self.if_exists == "replace" or (self.if_exists is None and is_own):
+            return False
+        if self.if_exists == "skip":
+            return True
+        raise InvalidParameter(
+            f'{out} exists; give another folder, or `if_exists="replace"` or `if_exists="skip"`'
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +121,7 @@ class Build(Job):
     def job(self) -> dict[str, Any]:
         """Input and parameters, which identify the job."""
 
-    def check(self) -> None:
+    def check(self, by_spark: bool) -> None:
         """Raise an error if the first rows of the input are wrong."""
         return
 

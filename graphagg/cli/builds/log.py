@@ -11,6 +11,8 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagg.spark.session import SUBMITTED, is_classic
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 _SPARK: dict[LogLevel, str] = {
     "debug": "INFO", "info": "WARN", "warning": "ERROR", "error": "ERROR",
 }  # fmt: skip
+_TRACES = (
+    "executor.Executor", "scheduler.TaskSetManager", "sql.execution.datasources", "util.Utils",
+    "api.python.PythonRunner",
+)  # fmt: skip
+"""Loggers of Spark that print the stack traces of tasks."""
 _LOGGER = logging.getLogger("graphagg.jobs")
 
 
@@ -58,8 +65,13 @@ class _JvmHandler(logging.Handler):
 
 def follow(spark: SparkSession, level: LogLevel) -> None:
     """Set Spark's log level to the job's; a Connect server keeps its own."""
-    if is_classic(spark):
-        spark.sparkContext.setLogLevel(_SPARK[level])
+    if not is_classic(spark):
+        return
+    spark.sparkContext.setLogLevel(_SPARK[level])
+    if level != "debug":  # the error of a task is told once, in a line
+        log4j: Any = spark.sparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
+        for name in _TRACES:
+            log4j.core.config.Configurator.setLevel(f"org.apache.spark.{name}", log4j.Level.OFF)
 
 
 def say(message: str, *values: object, stage: str = "-", level: int = logging.INFO) -> None:
@@ -70,10 +82,15 @@ def say(message: str, *values: object, stage: str = "-", level: int = logging.IN
 class StageLog:
     """A `Progress` that logs each finished stage with its seconds.
 
-    `stages` are all stages of the job in order, `finished` those of an earlier run.
+    `stages` are all stages of the job in order, `finished` those of an earlier run, `work` the
+    folder of the job. `done` has the seconds of each stage, and the bytes of the folder after it.
     """
 
-    def __init__(self, stages: Sequence[str], finished: Sequence[str] = ()) -> None:
+    def __init__(
+        self, stages: Sequence[str], finished: Sequence[str] = (), work: object = None
+    ) -> None:
+        self.done: list[dict[str, Any]] = []
+        self._work = work
         self.stages = tuple(stages)
         self.finished = list(finished)
         self._since = time.monotonic()
@@ -99,5 +116,14 @@ class StageLog:
         now = time.monotonic()
         self.finished.append(stage)
         rank = self.stages.index(stage) + 1
-        say("stage %d of %d done, %.1f s", rank, len(self.stages), now - self._since, stage=stage)
-        self._since = now
+        seconds = now - self._since
+        say("stage %d of %d done, %.1f s", rank, len(self.stages), seconds, stage=stage)
+        self.done.append({"stage": stage, "seconds": round(seconds, 1), "work_bytes": self._size()})
+        self._since = time.monotonic()
+
+    def _size(self) -> int | None:
+        """Bytes of the work folder; None on a store, or where tasks still remove files."""
+        if isinstance(self._work, Path):
+            with suppress(OSError):
+                return sum(f.stat().st_size for f in self._work.rglob("*") if f.is_file())
+        return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.folders import remember_source
@@ -22,6 +22,9 @@ from graphagg.rag.models.multilingual import advice
 from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
+
+if TYPE_CHECKING:
+    from graphagg.rag.spark.records import PassageInput
 
 _SPLITTING = "How documents are split"
 _NAMED = 20  # files that are named one by one
@@ -95,11 +98,10 @@ class PassagesBuild(Build):
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs; Spark: on any path.
+            s3://bucket/docs; Spark: on any path, also a table of passages, or of files (path,
+            content).
         vector_column: column of the vectors of passages by this encoder; they are then neither
             split nor encoded. None: none.
-        dedup: leave out passages that share at least this share of their shingles of 3 words with
-            a longer one, as `graphagg dedup` does. None: keep all.
         processes: number of processes that find entities. None: by the size of the corpus.
         passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
     """
@@ -109,8 +111,7 @@ class PassagesBuild(Build):
     package: ClassVar[str] = "rag.PassageIndex"
     task_size: ClassVar[str] = "passages_per_task"
     local_only: ClassVar[tuple[str, ...]] = (
-        "dedup", "processes", "include", "exclude", "max_file_size", "strict", "vector_column",
-        "query",
+        "processes", "vector_column", "query",
     )  # fmt: skip
 
     passages: str = field(metadata={"argument": True})
@@ -120,7 +121,6 @@ class PassagesBuild(Build):
     columns: Columns = field(default_factory=RowConfig)
     search: Annotated[SearchType, "Search for vectors"] = field(default_factory=SearchType)
     vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
-    dedup: float | None = None
     processes: int | None = field(default=None, metadata={"panel": "How it runs"})
     passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs"})
 
@@ -144,11 +144,22 @@ class PassagesBuild(Build):
         """Input and models, which are loaded for this."""
         from graphagg.rag.indexing.build import Recipe
         from graphagg.rag.spark.build import job_of, loaded
+
+        source, config = self.for_spark(FolderReport()), self.config()
+        return job_of(source, Recipe(loaded(config), self.chunking, config.search))
+
+    def for_spark(self, report: FolderReport) -> PassageInput:
+        """The input as Spark reads it."""
+        from graphagg.rag.spark.documents import DocumentFolder
         from graphagg.rag.spark.records import PassageInput
 
-        source = PassageInput.from_source(self.passages, self.columns)
-        config = self.config()
-        return job_of(source, Recipe(loaded(config), self.chunking, config.search))
+        folder = DocumentFolder(self.passages, self.reading, report)
+        return PassageInput.from_source(folder, self.columns)
+
+    def check(self, by_spark: bool) -> None:
+        """List the documents that Spark would convert; raise `MissingExtra` for a library."""
+        if by_spark:
+            self.for_spark(FolderReport()).check()
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
@@ -157,33 +168,21 @@ class PassagesBuild(Build):
             vectors=self.vector_column,
             processes=self.processes,
         )
-        corpus: str | Iterable[Source] = self.passages
-        if engine is None:
+        corpus: Any
+        if engine is not None:
+            corpus = self.for_spark(report).folder
+        else:
             corpus = read_corpus(
                 self.passages, self.reading, report, self.columns, self.vector_column
             )
             if self.vector_column is None:
                 config = replace(config, columns=RowConfig())  # `read_corpus` has read them
-            if self.dedup is not None:
-                corpus, note = without_duplicates(list(corpus), self.dedup, self.columns)
-                notes.append(note)
-        elif self.dedup is not None:
-            raise InvalidParameter(
-                "--dedup works with --engine local only; run `graphagg dedup` first, and index "
-                "the file it writes"
-            )
-        elif self.reading != ReadConfig():
-            raise InvalidParameter(
-                "--include, --exclude, --max-file-size and --strict work with --engine local only; "
-                "with Spark, name the files by a glob"
-            )
         with self.index_class.build(
             corpus, run.out, config=config, engine=engine or "local", progress=progress,
             force=run.force,
         ) as index:  # fmt: skip
-            if engine is not None:
-                return Built.of(index.manifest)
-            remember_source(run.out, self.passages, self.columns.query)
+            if engine is None:
+                remember_source(run.out, self.passages, self.columns.query)
             if config.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
@@ -228,22 +227,6 @@ def read_corpus(
         where = path if columns.query is None else "the query"
         raise EmptyCorpus(f"{where}: no passage in it, wanted one at least; check it")
     return chain([first], passages)
-
-
-def without_duplicates(
-    corpus: list[Source], threshold: float, columns: RowConfig
-) -> tuple[Iterable[Source], str]:
-    """Leave out near duplicates; returns the rest, and a sentence with their number."""
-    from graphagg.rag.config.corpus import DedupConfig
-    from graphagg.rag.corpus.dedup.files import keep_of
-
-    texts = [
-        str(each.get(columns.text_column, "")) if isinstance(each, Mapping) else each.text
-        for each in corpus
-    ]
-    kept, report = keep_of(texts, DedupConfig(threshold))
-    note = f"near duplicates left out: {report.equal + report.near:,}, equal texts included"
-    return [corpus[i] for i in kept], note
 
 
 def what_was_read(report: FolderReport) -> dict[str, Any]:

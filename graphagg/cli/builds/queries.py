@@ -10,11 +10,12 @@ from cyclopts import Parameter
 
 from graphagg.cli.builds.build import Job, JobOptions
 from graphagg.cli.builds.log import follow, say, start_logging
+from graphagg.cli.builds.run import write_summary
 from graphagg.cli.folders import K
-from graphagg.cli.output.console import show
+from graphagg.cli.output.console import Meter, show
 from graphagg.cli.request import RequestOptions
 from graphagg.communities.config import Method
-from graphagg.errors import InvalidParameter, WriteFailed
+from graphagg.errors import InvalidParameter
 from graphagg.rag.question.request import Request
 from graphagg.spark.session import described, named_errors, session, with_settings
 from graphagg.spark.sources import (
@@ -61,7 +62,10 @@ class Answering(Job):
         """Answer the questions with Spark and write the answers."""
         start_logging(self.name, run.log_level)
         questions, target = getattr(self, self.questions), hadoop_path(run.out)
-        self._check(questions, run)
+        if self._check(questions, run):
+            say("skipped: %s exists", run.out)
+            return
+        meter = Meter()
         title = f"graphagg {self.name}"
         with (
             self.index_class.open(self.index) as index,
@@ -75,17 +79,32 @@ class Answering(Job):
                 named_errors(),
             ):
                 frame = read_table(spark, questions)
-                mode = "overwrite" if run.force else "errorifexists"
+                replaces = run.force or run.if_exists == "replace"
+                mode = "overwrite" if replaces else "errorifexists"
                 self.answers(index, frame).write.mode(mode).parquet(target)
-                counts = spark.read.parquet(target).selectExpr("count(rank)", "count(reason)")
-                rows, without = counts.collect()[0]
+                written = spark.read.parquet(target)
+                counts = written.selectExpr("count(rank)", "count(reason)", "min(reason)")
+                rows, without, why_not = counts.collect()[0]
+                if run.rejects is not None:
+                    left_out = written.where("reason IS NOT NULL")
+                    left_out.write.mode("overwrite").parquet(hadoop_path(run.rejects))
         why = f"; questions without one: {without:,} (column reason)" if without else ""
         result = {"out": run.out, "answers": rows, "without_answer": without}
         show(result, f"{run.out}: {rows:,} answers{why}", run.json)
         say("done: %d answers; questions without one: %d", rows, without)
+        parameters = {name: str(value) for name, value in vars(self).items()}
+        write_summary(
+            self.name, run, meter, input=questions, parameters=parameters, answers=rows,
+            without_answer=without,
+        )  # fmt: skip
+        if without and not rows:
+            raise InvalidParameter(
+                f"{questions}: none of its {without:,} questions has an answer ({why_not}); check "
+                f"the column (--column) and its type. The reasons are in {run.out}"
+            )
 
-    def _check(self, questions: str, run: AnswerOptions) -> None:
-        """Check columns and target before a session starts."""
+    def _check(self, questions: str, run: AnswerOptions) -> bool:
+        """Check columns and target before a session starts; returns whether to skip the job."""
         names = columns_at(questions)
         if names is not None and self.column not in names:
             raise InvalidParameter(
@@ -93,11 +112,7 @@ class Answering(Job):
                 "(--column)"
             )
         path = seen_path(run.out)
-        if path is not None and path.exists() and not run.force:
-            raise WriteFailed(
-                f"{run.out} exists; give another folder, or --force to replace it, also if a job "
-                "that failed left it"
-            )
+        return path is not None and path.exists() and run.skips(run.out, is_own=False)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ invalid.
 
 from __future__ import annotations
 
+import logging
+import platform
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from graphagg import __version__
 from graphagg.cli.builds.build import Build, LogLevel, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
@@ -24,10 +27,16 @@ from graphagg.cli.output.console import (
     print_built,
     progress_report,
 )
+from graphagg.errors import GraphAggError, InvalidParameter
 from graphagg.progress import Progress
-from graphagg.spark.build import SparkOptions, work_of
+from graphagg.spark.build import SparkOptions, recall, work_of
 from graphagg.spark.job import finished
 from graphagg.spark.session import session
+from graphagg.spark.sources import seen_path
+from graphagg.spark.storage import storage_at
+from graphagg.spark.tasks import task_peak
+from graphagg.store.addresses import parse_location
+from graphagg.store.writing import SUMMARY
 
 
 def run_build(build: Build, run: RunOptions) -> None:
@@ -36,6 +45,9 @@ def run_build(build: Build, run: RunOptions) -> None:
         print_plan(plan_of(build, run), run.json)
         return
     meter, before = Meter(), current_version(run.out)
+    if before is not None and run.skips(run.out, is_own=run.if_exists is None):
+        err.print(f"skipped: {run.out} exists", markup=False)
+        return
     with progress_report() as progress:
         if run.engine == "spark":
             check(build, run)
@@ -52,7 +64,8 @@ def _by_spark(
     build: Build, run: RunOptions, progress: Progress, level: LogLevel | None = None
 ) -> Built:
     with session(f"graphagg {build.name}", run.master, run.remote) as spark:
-        engine = SparkOptions(spark, run.work, getattr(build, build.task_size, None))
+        size = getattr(build, build.task_size, None)
+        engine = SparkOptions(spark, run.work, size, run.rejects)
         if level is not None:
             follow(spark, level)
         return build.build(run, progress, engine)
@@ -80,13 +93,25 @@ def run_job(build: Build, run: RunOptions) -> None:
             return
         check(build, run)
         meter, before, stages = Meter(), current_version(run.out), build.stages()
-        log = StageLog(stages, () if run.force else finished(work_of(run.out, run.work), stages))
+        place, job = parse_location(run.out), build.job()
+        if before is not None:
+            if run.skips(run.out, is_own=recall(place, build.kind, job) is not None):
+                say("skipped: %s exists", run.out)
+                return
+        work = work_of(run.out, run.work)
+        log = StageLog(stages, () if run.force else finished(work, stages), work)
         built = _by_spark(build, run, log, run.log_level)
-        if before is not None and before == current_version(run.out):
+        unchanged = before is not None and before == current_version(run.out)
+        if unchanged:
             say("nothing to do: the index has this input and these parameters")
         for note in built.notes:
             say("%s", note)
         print_built(run.out, built, before, meter, run.json)
+        parameters = {name: value for name, value in job.items() if name != "source"}
+        write_summary(
+            build.name, run, meter, input=build.source, unchanged=unchanged, parameters=parameters,
+            rows=built.rows(), counts=built.counts, stages=log.done,
+        )  # fmt: skip
     except FAILURES as error:
         if log is not None and getattr(error, "exit_code", 1) == 1:
             error.add_note(_place(run, log))
@@ -95,6 +120,24 @@ def run_job(build: Build, run: RunOptions) -> None:
         elif getattr(error, "exit_code", 0) == 1:
             error.add_note("--log-level debug shows the traceback")
         raise
+
+
+def write_summary(job: str, run: Any, meter: Meter, **facts: Any) -> None:
+    """Write `_summary.json` into the output of a job; a store that refuses it is a warning."""
+    import pyspark
+
+    versions = {
+        "graphagg": __version__, "python": platform.python_version(), "spark": pyspark.__version__,
+    }  # fmt: skip
+    used = meter.read() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
+    summary = {"job": job, "out": run.out, **facts, **used, "versions": versions}
+    place = parse_location(run.out)
+    try:
+        if isinstance(place, Path) and seen_path(run.out) is None:
+            raise InvalidParameter("only Spark sees it")
+        storage_at(place).write_json(SUMMARY, summary)
+    except (GraphAggError, OSError) as error:
+        say("%s has no summary (%s): %s", run.out, error, summary, level=logging.WARNING)
 
 
 def _place(run: RunOptions, log: StageLog) -> str:

@@ -46,7 +46,7 @@ class SparkCommunities:
         reading: EdgeReading, progress: Progress, force: bool,
     ) -> ReadReport:  # fmt: skip
         """Index a graph; see `CommunityIndex.build`."""
-        source = EdgeInput.of(edges, reading)
+        source = EdgeInput.of(edges, reading, self.options.rejects)
         build = SparkBuild.from_options(edges, self.options, directory, progress, force)
 
         def write(job: SparkJob, publication: Publication) -> dict[str, Any]:

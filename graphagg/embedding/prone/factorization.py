@@ -13,7 +13,7 @@ Values of all nodes are in arrays `[N', ...]` in the order of `PieceLayout`:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -36,6 +36,7 @@ from graphagg.embedding.prone.merge import shards as shards_of
 from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import gram, normalize_rows
+from graphagg.execution.runner import Stats
 from graphagg.graph.csr import Csr
 
 STRENGTH, ARRIVED, LOOPS = "strength", "arrived", "loops"
@@ -91,14 +92,16 @@ class Factorization:
     def factorize(self) -> Vectors:
         """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
         tasks = self.tasks
-        tasks.run(tasks.layout.pieces, self._leaf, "leaves")
-        self.merge()
-        width = tasks.arrays.map(START).shape[1:]
-        tasks.collect(REFINED, width, np.float32, lambda piece: tasks.multiply(LOG, piece, START))
+        leaves = tasks.run(tasks.layout.pieces, self._leaf, "leaves")
+        width = self.merge([stats["rank"] for stats in leaves])
+        tasks.collect(
+            REFINED, (width,), np.float32, lambda piece: tasks.multiply(LOG, piece, START)
+        )
+        tasks.drop(LOG)
         self._rotate(REFINED, self.config.dim)  # fewer if the matrix has fewer directions
         return Vectors(REFINED, START)
 
-    def _leaf(self, i: int) -> None:
+    def _leaf(self, i: int) -> Stats:
         """Decompose the log matrix of piece i."""
         blocks, config = self.tasks.arrays.blocks, self.config
         matrix = self.log_matrix(self.tasks.piece(i))
@@ -106,15 +109,17 @@ class Factorization:
         values = scaled_right_vectors(matrix, rank, config.iterations, seed)
         blocks.save(LOG, i, values=matrix.entries)
         blocks.save(LEAF, i, values=values)
+        return {"rank": values.shape[1]}
 
-    def merge(self) -> None:
-        """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32."""
+    def merge(self, ranks: Sequence[int]) -> int:
+        """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32.
+
+        Returns their number.
+        """
         tasks, levels = self.tasks, count()
-        pieces, load = tasks.layout.pieces, tasks.arrays.blocks.load
+        pieces = tasks.layout.pieces
         maps, singular = merge_leaves(
-            [load(LEAF, i, "values").shape[1] for i in range(pieces)],
-            self.config.width,
-            lambda level: self._grams(level, next(levels)),
+            ranks, self.config.width, lambda level: self._grams(level, next(levels))
         )
         self._save_maps(_MAPS, dict(enumerate(matrix / singular for matrix in maps)))
 
@@ -126,6 +131,7 @@ class Factorization:
 
         tasks.fill(START, (len(singular),), np.float32, shards_of(tasks.nodes), start)
         tasks.drop(LEAF)
+        return len(singular)
 
     def _grams(self, level: TreeLevel, depth: int) -> Iterable[Doubles]:
         """The Gram matrices of a level of the merge; a task a shard of nodes."""
@@ -218,7 +224,6 @@ class Factorization:
 
         tasks.collect(LOOPS, (), np.float64, degrees, loops)
         tasks.run(tasks.layout.pieces, smooth, SMOOTH)
-        tasks.drop(LOG)
 
     # --- results ---------------------------------------------------------------------------------
 

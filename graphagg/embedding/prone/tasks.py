@@ -63,10 +63,9 @@ class PieceTasks:
         return self.runner.run(count, alone, stage)
 
     def drop(self, *names: str) -> None:
-        """Remove arrays, unless a job that resumes may read them again."""
-        if not self.runner.resumes:
-            for name in names:
-                self.arrays.drop(name)
+        """Remove arrays that only stages read which are noted: a job that resumes skips them."""
+        for name in names:
+            self.arrays.drop(name)
 
     def fill(
         self, name: str, row: tuple[int, ...], dtype: Any, spans: Sequence[tuple[int, int]],
@@ -159,13 +158,19 @@ class PieceTasks:
             self.arrays.blocks.save(name, s, **{str(j): each for j, each in enumerate(totals)})
             return {"arrays": len(totals)}
 
-        rows = self.run(len(shares), add, name)
-        for j in range(rows[0]["arrays"]):
-            total = self.arrays.blocks.load(name, 0, str(j))
-            for s in range(1, len(shares)):
-                total = total + self.arrays.blocks.load(name, s, str(j))
-            yield total
+        count = self.run(len(shares), add, name)[0]["arrays"]
+        blocks, whole = self.arrays.blocks, f"{name}.sum"
+
+        def add_up() -> None:
+            for j in range(count):
+                total = blocks.load(name, 0, str(j))
+                for s in range(1, len(shares)):
+                    total = total + blocks.load(name, s, str(j))
+                blocks.save(whole, j, value=total)
+
+        self.runner.note(whole, add_up)
         self.drop(name)
+        yield from (blocks.load(whole, j, "value") for j in range(count))
 
     def sum_of_spans(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
         """Sum `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""

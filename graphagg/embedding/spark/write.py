@@ -11,6 +11,7 @@ Each stage ends on disk, so that a killed job resumes after the last one:
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.embedding.build import KIND, embed_matrix, inputs_of
+from graphagg.embedding.build import KIND, embed_matrix, inputs_of, peak_bytes
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.prone.network import NetworkMatrix, RowBlock, check_graph, row_blocks
 from graphagg.embedding.prone.propagation import STEPS
@@ -40,6 +41,12 @@ from graphagg.store import Publication
 from graphagg.store.artifact import is_current
 
 MATRIX = "matrix"
+_PARTS, _OF_HOLDERS = (
+    tuple(f"{name}.{part}" for part in ("indptr", "indices", "data")) for name in (MATRIX, HOLDERS)
+)
+_READ = (*_PARTS, *_OF_HOLDERS, f"{SETS}.data")
+"""Arrays that nothing reads once the pieces are there."""
+_log = logging.getLogger("graphagg.jobs")
 
 
 @dataclass(frozen=True)
@@ -53,23 +60,29 @@ class SparkEmbedding:
         progress: Progress, force: bool,
     ) -> ReadReport:  # fmt: skip
         """Embed a graph and publish the index, unless it is there already."""
-        source = EdgeInput.of(edges, reading)
+        source = EdgeInput.of(edges, reading, self.options.rejects)
         build = SparkBuild.from_options(edges, self.options, directory, progress, force)
 
         def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
             per_task = config.max_piece_edges or MAX_PIECE_EDGES
             report = GraphRows(job, source, config.kind, per_task).write()
-            graph = mapped_graph(job.arrays, config.kind, report)
-            network = write_matrix(job, graph, job.arrays.exists(f"{SETS}.data"), per_task)
-            inputs = job.note("digests", lambda: inputs_of(network))
+            arrays, graph = job.arrays, mapped_graph(job.arrays, config.kind, report)
+
+            def digests() -> dict[str, str]:
+                return inputs_of(write_matrix(job, graph, arrays.exists(f"{SETS}.data"), per_task))
+
+            inputs = job.note("digests", digests)
+            job.forget(MATRIX)
             if not force and is_current(publication.location, KIND, inputs, config.to_json()):
                 return report.to_json()
-            arrays, nodes = job.arrays, network.nodes
+            nodes = len(graph.rows) + (len(graph.columns) if config.kind != "undirected" else 0)
 
             def matrix() -> Csr:
                 return Csr.read(MATRIX, arrays.map, nodes, weighted=True)
 
-            built = embed_matrix(matrix, arrays, job, config)
+            need = peak_bytes(nodes, len(graph.adjacency.indices), config) / 2**30
+            _log.info("disk at the peak: %.1f GiB of vectors and pieces", need)
+            built = embed_matrix(matrix, arrays, job, config, drop=_READ)
             ids = [VERTICES, ELEMENTS]
             names = [*ids, *(f"{name}.{part}" for name in ids for part in ("utf8", "offsets"))]
             job.arrays.gather(publication.writer, names)
@@ -112,20 +125,19 @@ def write_matrix(job: SparkJob, graph: Graph, weighted: bool, per_task: int) -> 
         for low, high in pairwise(_cuts(rows.source.indptr, per_task))
     ]
     of_tasks = TaskArrays(arrays.blocks, MATRIX)
-    names = [f"{MATRIX}.{part}" for part in ("indptr", "indices", "data")]
 
     def write(i: int) -> Stats:
         block, low, high = tasks[i]
         rows = _blocks(arrays, kind, weighted)[block].rows(low, high)
         values = (rows.indptr, rows.indices, rows.entries)
-        return of_tasks.save(i, dict(zip(names, values, strict=True)))
+        return of_tasks.save(i, dict(zip(_PARTS, values, strict=True)))
 
     def join() -> None:
-        of_tasks.join(job, stats, arrays, names, {names[0]: names[1]})
+        of_tasks.join(job, stats, arrays, _PARTS, {_PARTS[0]: _PARTS[1]})
 
     stats = job.run(len(tasks), write, MATRIX)
     job.note(f"{MATRIX}.made", join)
-    matrix = Csr.read(MATRIX, arrays.map, len(arrays.map(names[0])) - 1, weighted=True)
+    matrix = Csr.read(MATRIX, arrays.map, len(arrays.map(_PARTS[0])) - 1, weighted=True)
     return NetworkMatrix(graph, matrix, weighted)
 
 

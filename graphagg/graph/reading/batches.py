@@ -112,3 +112,4 @@ class ReadCounts:
     weights_ignored: int = 0  # edges with a weight, which counts only where weights are not used
     bad_rows: int = 0  # rows that were left out, because they cannot be read
     first_bad: str | None = None  # the fault of the first bad row
+    faults: list[str] | None = None  # collects the fault of each bad line of text

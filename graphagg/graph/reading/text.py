@@ -308,6 +308,8 @@ class TextLayout:
             raise InvalidGraph(message)
         counts.bad_rows += 1
         counts.first_bad = counts.first_bad or message
+        if counts.faults is not None:
+            counts.faults.append(message)
 
 
 def _count_unused(cells: pa.Array, counts: ReadCounts) -> None:

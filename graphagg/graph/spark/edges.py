@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from graphagg.graph.reading.batches import (
     wrong_weights,
 )
 from graphagg.graph.reading.columns import SAMPLE, named_columns
-from graphagg.graph.reading.files import PARQUET, mixed_folder, suffix_of
+from graphagg.graph.reading.files import PARQUET, mixed_folder
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.reading.text import TextLayout
 from graphagg.spark.job import SparkJob
@@ -29,16 +29,19 @@ from graphagg.spark.sources import (
     called,
     check_columns,
     frame_of,
+    hadoop_path,
     is_frame,
     is_table,
     quoted,
+    suffixes_at,
 )
+from graphagg.store.addresses import Location
 from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_BAD = "bad_rows int, bad string"  # of a row that stands for bad rows: their number, one fault
+_BAD = "bad"  # the fault of a row that is left out
 _IDS = ("tinyint", "smallint", "int", "bigint", "string")
 _NUMBERS = (*_IDS, "float", "double", "decimal", "boolean")
 _POSITIVE = "(cast(weight AS float) > 0 AND cast(weight AS float) < float('inf'))"
@@ -51,19 +54,25 @@ class EdgeInput(SparkInput):
     """Edges that Spark reads, and how they are read."""
 
     reading: EdgeReading  # the options
+    rejects: Location | None = None  # where rows that are left out go, as Parquet
 
     @classmethod
-    def of(cls, edges: DataFrame | str | Sequence[str], reading: EdgeReading) -> EdgeInput:
+    def of(
+        cls,
+        edges: DataFrame | str | Sequence[str],
+        reading: EdgeReading,
+        rejects: Location | None = None,
+    ) -> EdgeInput:
         """Take a DataFrame, a path or table, or several paths."""
         if is_frame(edges):
-            return cls(edges, (), reading)  # type: ignore[arg-type]
+            return cls(edges, (), reading, rejects)  # type: ignore[arg-type]
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
         if len(paths) > 1 and any(map(is_table, paths)):
             raise InvalidParameter(
                 f"{called(paths)}: a table among other sources, wanted it alone; union "
                 "them in Spark"
             )
-        return cls(None, paths, reading)
+        return cls(None, paths, reading, rejects)
 
     def identity(self) -> list[Any]:
         """Identity of the input and of the options, as far as it can be seen."""
@@ -87,14 +96,16 @@ class EdgeInput(SparkInput):
         job.note("columns", lambda: found)
         if not self.reading.skip_bad_rows:
             return frame
-        bad = frame.filter("bad IS NOT NULL")
+        bad = frame.filter(f"{_BAD} IS NOT NULL").withColumnRenamed(_BAD, "reason")
 
         def summary() -> dict[str, Any]:
-            row = bad.selectExpr("sum(bad_rows) AS rows", "first(bad) AS first").collect()[0]
-            return {"bad_rows": int(row["rows"] or 0), "first_bad": row["first"]}
+            if self.rejects is not None:
+                bad.write.mode("overwrite").parquet(hadoop_path(os.fspath(self.rejects)))
+            row = bad.selectExpr("count(*) AS rows", "min(reason) AS first").collect()[0]
+            return {"bad_rows": row["rows"], "first_bad": row["first"]}
 
         job.note("bad", summary)
-        return frame.filter("bad IS NULL").drop("bad_rows", "bad")
+        return frame.filter(f"{_BAD} IS NULL").drop(_BAD)
 
     def counts(self, job: SparkJob) -> dict[str, Any]:
         """The fields of `ReadReport` that phase `edges` found."""
@@ -107,8 +118,8 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
 
     Paths are any that Hadoop reads. A folder includes its subfolders, and is Parquet if the file
     names end so; other files are text as `load_graph` reads it, with gzip recognized by `.gz`. Ids
-    become longs or strings, weights doubles. With `skip_bad_rows`, rows without ids hold counts in
-    the columns `bad_rows` and `bad`; else a task raises `InvalidGraph` for a bad weight.
+    become longs or strings, weights doubles. With `skip_bad_rows`, rows that are left out have
+    a fault in column `bad`; else a task raises `InvalidGraph` for a bad weight.
     """
     from pyspark.errors import AnalysisException
 
@@ -126,19 +137,11 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
 
 
 def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
-    """Whether the files are Parquet, by their names; Spark lists them, on whatever file system."""
-    if all(suffix_of(path.rstrip("/")) in PARQUET for path in source.paths):
-        return True
-    reader = spark.read.format("binaryFile").options(**_RECURSIVE)
-    files = reader.load(source.hadoop_paths).select("path")
-    suffixes = "|".join(re.escape(suffix) for suffix in PARQUET)
-    parquet = files["path"].rlike(f"(?i)({suffixes})$")
-    other = files.filter(~parquet).limit(1).collect()
-    if not files.filter(parquet).limit(1).count():
-        return False
-    if other:
-        raise InvalidGraph(mixed_folder(str(source), other[0]["path"]))
-    return True
+    """Whether the files are Parquet, by their names."""
+    suffixes = suffixes_at(source.paths, spark)
+    if suffixes & {*PARQUET} and not suffixes <= {*PARQUET}:
+        raise InvalidGraph(mixed_folder(str(source), f"*{min(suffixes - {*PARQUET})}"))
+    return bool(suffixes & {*PARQUET})
 
 
 def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame:
@@ -174,9 +177,9 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
         if reading.needs_weights:
             missing += f" OR isnan(weight) OR NOT {_POSITIVE}"
             fault += " or a weight that is not above 0"
-        bad = functions.expr(missing)
-        first = functions.when(bad, functions.lit(fault))
-        typed = typed.withColumns({"bad_rows": bad.cast("int"), "bad": first})
+        typed = typed.withColumn(
+            _BAD, functions.when(functions.expr(missing), functions.lit(fault))
+        )
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -219,20 +222,19 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
-            batch_counts = ReadCounts()
+            batch_counts = ReadCounts(faults=[])
             parsed = layout.parse(("\n".join(text) + "\n").encode(), batch_counts)
             edges = _record_batch(parsed, layout.lenient)
             yield edges if parsed.weights is None else _check_weights(edges, name, reading)
-            if batch_counts.bad_rows:  # a row that stands for them
-                row = {"bad_rows": batch_counts.bad_rows, "bad": batch_counts.first_bad}
-                nulls = dict.fromkeys(edges.schema.names)
-                yield pa.RecordBatch.from_pylist([nulls | row], edges.schema)
+            if batch_counts.faults:
+                bad = [{_BAD: fault} for fault in batch_counts.faults]
+                yield pa.RecordBatch.from_pylist(bad, edges.schema)
 
     types = ["long" if i else "string" for i in layout.integer]
     schema = f"src {types[0]}, dst {types[1]}"
     if layout.weighted:
         schema += ", weight double"
-    return lines.mapInArrow(parse, f"{schema}, {_BAD}" if layout.lenient else schema)
+    return lines.mapInArrow(parse, f"{schema}, {_BAD} string" if layout.lenient else schema)
 
 
 def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
@@ -241,8 +243,7 @@ def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
     if edges.weights is not None:
         columns["weight"] = pa.array(edges.weights)
     if lenient:
-        columns["bad_rows"] = pa.nulls(len(edges.sources), pa.int32())
-        columns["bad"] = pa.nulls(len(edges.sources), pa.string())
+        columns[_BAD] = pa.nulls(len(edges.sources), pa.string())
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -256,8 +257,8 @@ def _check_weights(edges: pa.RecordBatch, name: str, reading: EdgeReading) -> pa
     """Return the edges; `InvalidGraph` if a weight is negative, infinite or no number."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
     wrong = wrong_weights(weights, reading.needs_weights)
-    if "bad" in edges.schema.names:  # rows that are left out anyhow
-        wrong &= edges.column("bad").is_null().to_numpy(zero_copy_only=False)
+    if _BAD in edges.schema.names:  # rows that are left out anyhow
+        wrong &= edges.column(_BAD).is_null().to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(wrong)
     if len(bad):
         source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))

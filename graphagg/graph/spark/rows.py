@@ -17,7 +17,7 @@ transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,12 @@ class GraphRows:
     inward: bool = False  # directed: `sets` are the in-neighbors
 
     def write(self) -> ReadReport:
-        """Run the stages, or those that an earlier job left."""
+        """Run the stages, or those that an earlier job left; only rows and ids stay."""
+        report = ReadReport(**self.job.note("graph", lambda: asdict(self._write())))
+        self.job.forget("edges", "pairs", SETS, HOLDERS, VERTICES, ELEMENTS)
+        return report
+
+    def _write(self) -> ReadReport:
         job, kind = self.job, self.kind
         frame, count = self._read()
         partitions = math.ceil(count / self.per_task)

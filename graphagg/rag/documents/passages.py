@@ -21,7 +21,7 @@ from graphagg.rag.documents.reading.document import plain_value
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.store.manifest import canonical_json
 
-_SAMPLE = 200  # documents from which the language of a corpus is recognized
+SAMPLE = 200  # documents from which the language of a corpus is recognized
 _FEWEST = 5  # documents; below, no language is recognized
 _NOT_PROSE = frozenset(".csv .tsv .json .jsonl .ndjson .xlsx .xls .ods".split())
 _LAST_POSITION = 2**31 - 1
@@ -241,12 +241,12 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     recognition error.
     """
     sample: dict[str, str] = {}
-    for passage in corpus[:: max(1, len(corpus) // (4 * _SAMPLE))]:
+    for passage in corpus[:: max(1, len(corpus) // (4 * SAMPLE))]:
         text = "\n".join(passage.text[start:end] for start, end in prose(passage.text))
         if text and passage.metadata.get("suffix") not in _NOT_PROSE:
             sample.setdefault(passage.document or passage.id, f"{passage.title}\n{text}".lstrip())
     texts = list(sample.values())
-    texts = texts[:: max(1, len(texts) // _SAMPLE)]
+    texts = texts[:: max(1, len(texts) // SAMPLE)]
     if len(texts) < _FEWEST:
         return None
     counts = Counter(language_of_text(text) for text in texts)

@@ -72,9 +72,18 @@ def build_by_spark(
     config = replace(config, processes=1)
     # Executors load models by name; other models are sent to them.
     loader: ModelLoader = config if named else GivenModels(config.load())
+    unsaid = named and (config.language, config.extractor) == (None, None)
+    in_language = (lambda code: replace(config, language=code)) if unsaid else None
     spark_build = SparkBuild.from_options(passages, options, directory, progress, force)
     size = options.items_per_task or PASSAGES_PER_TASK
     write_with_spark(
-        spark_build, passages, config.columns, config.chunking, loader, config.search, size
+        spark_build,
+        passages,
+        config.columns,
+        config.chunking,
+        loader,
+        config.search,
+        size,
+        in_language,
     )
     return encoder, None if extractor is None else with_names(extractor, config.names)

@@ -2,8 +2,8 @@
 
 Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
 
-1. records, passages: read, checked, split where they are long, and written in blocks of consecutive
-   rows, in the order of the input (`records`).
+1. records, passages: read or converted from documents (`documents`), checked, split where they are
+   long, and written in blocks of consecutive rows, in the order of the input (`records`).
 2. The order of ids, in one task (`whole`).
 3. segment: entities, sentences, vectors, names and words of each block; models load once per worker
    process.
@@ -17,14 +17,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from graphagg.arrays import offsets
 from graphagg.execution.runner import Stats
 from graphagg.nearest.search import SearchType
 from graphagg.progress import silent
+from graphagg.rag.documents.passages import SAMPLE, language_of_corpus
+from graphagg.rag.documents.reading.settings import FolderReport
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
@@ -33,8 +39,8 @@ from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND
+from graphagg.rag.spark.documents import PASSAGES, DocumentFolder, add_report
 from graphagg.rag.spark.records import (
-    PASSAGES,
     PassageInput,
     join_passages,
     load_passages,
@@ -43,6 +49,7 @@ from graphagg.rag.spark.records import (
 from graphagg.rag.spark.whole import write_order, write_tables
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import SparkJob
+from graphagg.spark.sources import hadoop_path
 from graphagg.store import Publication
 
 PASSAGES_PER_TASK = 2_000
@@ -60,23 +67,34 @@ def write_with_spark(
     loader: ModelLoader,
     search: SearchType,
     passages_per_task: int = PASSAGES_PER_TASK,
+    in_language: Callable[[str | None], ModelLoader] | None = None,
 ) -> None:
-    """Index a corpus by Spark; see `PassageIndex.build` and `records.read_records`.
+    """Index a corpus by Spark; see `PassageIndex.build` and `records.write_passages`.
 
-    Tasks split long texts, and annotate and encode `passages_per_task` passages each.
+    Tasks split long texts, and annotate and encode `passages_per_task` passages each. The report of
+    documents goes to the source. `in_language` gives the models for the language of a sample.
     """
     source = PassageInput.from_source(passages, columns)
-    recipe = Recipe(loaded(loader), chunking, search)
+    first = Recipe(loaded(loader), chunking, search)
 
-    def write(job: SparkJob, publication: Publication) -> None:
+    def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
         arrays = BuildArrays(job.blocks, job.arrays, job.version(publication))
-        passages = write_passages(job, source, recipe.chunking, passages_per_task)
+        passages, read = write_passages(job, source, chunking, passages_per_task)
+        report = asdict(read)
+        if spark_build.rejects is not None:
+            rows = [(r.path, r.kind, r.reason) for r in (*read.left_out, *read.refused)]
+            frame = job.spark.createDataFrame(rows, "path string, kind string, reason string")
+            frame.write.mode("overwrite").parquet(hadoop_path(os.fspath(spark_build.rejects)))
         starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
         write_order(job, arrays, passages)
         digest = _digest(arrays, passages)
+        models = loader
+        if in_language is not None:
+            models = in_language(_language(job, arrays, passages, starts))
+        recipe = Recipe(loaded(models), chunking, search)
         if not spark_build.force and recipe.is_built(publication.location, digest):
-            return
-        blocks = _annotate(job, arrays, passages, loader)
+            return report
+        blocks = _annotate(job, arrays, passages, models)
         join_passages(job, arrays, passages)
         counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks, search)
         write_tables(job, arrays, passages)
@@ -84,8 +102,12 @@ def write_with_spark(
         sentences = len(arrays.version.map("s0.sentences"))
         counts |= {"passages": starts[-1], "sentences": sentences}
         publish_build(publication, recipe, digest, counts)
+        return report
 
-    spark_build.publish(KIND, job_of(source, recipe), source, write, STAGES)
+    report = spark_build.publish(KIND, job_of(source, first), source, write, STAGES)
+    add_report(source.folder.report, report or asdict(FolderReport()))
+    if not isinstance(passages, DocumentFolder) and not source.folder.report.complete:
+        warnings.warn(f"{source}: {source.folder.report}", stacklevel=2)
 
 
 def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
@@ -95,6 +117,22 @@ def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:
         "models": recipe.models.to_json(),
         "parameters": recipe.parameters(),
     }
+
+
+def _language(
+    job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats], starts: Sequence[int]
+) -> str | None:
+    """The language of a sample of the passages."""
+
+    def recognize(_: int) -> Stats:
+        rows = np.arange(0, starts[-1], max(1, starts[-1] // (4 * SAMPLE)))
+        sample = []
+        for stats, low, high in zip(passages, starts, starts[1:], strict=False):
+            here = rows[(rows >= low) & (rows < high)] - low
+            sample += load_passages(arrays, stats["block"], here) if len(here) else []
+        return {"language": (language_of_corpus(sample) or "").encode()}
+
+    return job.note("language", lambda: job.run(1, recognize)[0]["language"].decode()) or None
 
 
 def _annotate(

@@ -5,27 +5,42 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
-from graphagg.execution.arrays import MemoryArrays
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
 from graphagg.rag.documents.passages import Passage, metadata_json
 from graphagg.rag.documents.reading.kinds import DOCUMENTS
+from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
+from graphagg.rag.spark.documents import (
+    CONTENT,
+    PASSAGES,
+    DocumentFolder,
+    DocumentStage,
+    list_files,
+    save_block,
+)
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import SparkInput, check_columns, frame_of, is_frame, quoted, seen_path
+from graphagg.spark.sources import (
+    SparkInput,
+    check_columns,
+    is_frame,
+    is_table,
+    quoted,
+    read_table,
+    seen_path,
+    suffixes_at,
+)
 from graphagg.spark.tasks import write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
@@ -36,36 +51,42 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _SCHEMA = "file string, block long, place long, part int, split boolean, record binary"
-PASSAGES = "passages"
 _TEXTS = "s0.passages.texts"
 _PLACE = frozenset({"_file", "_block", "_place"})
 Record = tuple[Source, str]
 Parse = Callable[[Mapping[str, Any]], Record | None]
-PARQUET = (".parquet", ".pq")
+PARQUET = frozenset((".parquet", ".pq"))
+LINES = frozenset((".json", ".jsonl", ".ndjson"))
 
 
 @dataclass(frozen=True)
 class PassageInput(SparkInput):
-    """The source of passages; `columns` maps columns of a table, or fields of an object."""
+    """The source of passages or documents.
+
+    Attributes:
+        columns: names of the columns of a table, or of the fields of an object.
+        folder: the options of documents, and their report.
+    """
 
     columns: RowConfig
+    folder: DocumentFolder
 
     @classmethod
     def from_source(cls, passages: Any, columns: RowConfig) -> PassageInput:
-        """A DataFrame, one path or table, or several paths; documents raise `UnreadableFile`."""
+        """A DataFrame, one path or table, several paths, or a `DocumentFolder`."""
         if is_frame(passages):
-            return cls(passages, (), columns)
+            return cls(passages, (), columns, DocumentFolder("the DataFrame"))
+        if isinstance(passages, DocumentFolder):
+            return cls(None, (os.fspath(passages.path),), columns, passages)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
-        for source in map(os.fspath, paths := tuple(paths)):
-            path = seen_path(source)
-            if path is not None:
-                files = path.rglob("*") if path.is_dir() else [path]
-                refuse_documents(source, map(str, files))
-        return cls(None, tuple(map(os.fspath, paths)), columns)
+        named = tuple(map(os.fspath, paths))
+        return cls(None, named, columns, DocumentFolder(", ".join(named)))
 
     def identity(self) -> list[Any]:
         """Values that change with the input, or with how it is read, as far as known."""
         fields = [] if self.columns == RowConfig() else [vars(self.columns)]
+        if self.folder.reading != ReadConfig():
+            fields.append(vars(self.folder.reading))
         if self.is_frame:
             return ["DataFrame", [], *fields]
         seen = [fingerprint(path) for path in self.paths]
@@ -74,37 +95,53 @@ class PassageInput(SparkInput):
         files = [of_path for _, of_path in seen]
         return [[path for path, _ in seen], files if all(files) else [], *fields]
 
+    def check(self) -> None:
+        """Raise the errors of `list_files`, where this machine sees the files; needs no session."""
+        if not any(map(is_table, self.paths)) and all(map(seen_path, self.paths)):
+            if self.kind(None) == "documents":
+                list_files(self.folder, FolderReport())
 
-def refuse_documents(source: str, files: Iterable[str]) -> None:
-    """Raise `UnreadableFile` if some of `files` are documents, which Spark does not convert."""
-    suffixes = Counter(PurePath(file).suffix.lower() for file in files)
-    documents = [f"{suffixes[s]:,} {s}" for s in sorted(suffixes) if s in DOCUMENTS]
-    if documents:
-        raise UnreadableFile(
-            f"{source}: holds documents ({', '.join(documents)}); Spark reads .jsonl and "
-            '.parquet files of passages. Index documents with engine="local"'
-        )
+    def kind(self, spark: SparkSession | None) -> str:
+        """`table` of Parquet or JSON `lines`, by the names of the files, or `documents`.
+
+        A folder of Parquet alone, or of JSON alone without options of documents, holds the parts
+        of a table.
+        """
+        if self.is_frame or is_table(self.origin):
+            return "table"
+        suffixes, path = suffixes_at(self.paths, spark), seen_path(self.paths[0])
+        if suffixes <= PARQUET:
+            return "table"
+        is_folder = path is not None and path.is_dir()
+        is_folder = is_folder or "." not in self.paths[0].rstrip("/").rpartition("/")[2]
+        is_of_documents = is_folder or suffixes & DOCUMENTS.keys()
+        is_lines = suffixes <= LINES and self.folder.reading == ReadConfig()
+        return "documents" if is_of_documents and not is_lines else "lines"
 
 
 def read_records(
-    spark: SparkSession, source: PassageInput, chunking: ChunkConfig | None = None
+    spark: SparkSession, source: PassageInput, table: DataFrame | None, chunking: ChunkConfig | None
 ) -> DataFrame:
     """Every passage as JSON (`record`), with its place in the input.
 
-    That is `file`, `block`, `place` and, where a document was `split`, which `part` of it.
-
-    A DataFrame or table; JSONL (`.gz` is unpacked) or Parquet, on any path that Spark reads; globs
-    and folders of JSONL or Parquet parts too. Folders such as `year=2024` become a column.
-
-    Raises:
-        UnreadableFile: the path or the table does not exist.
-        InvalidPassage: a table has no ids or no texts.
+    That is `file`, `block`, `place` and, where a document was `split`, which `part` of it. Without
+    a table lines are read: JSONL (`.gz` is unpacked) on any path that Spark reads. Folders such as
+    `year=2024` become a column. Raises `UnreadableFile`, and `InvalidPassage` for a table without
+    ids or texts.
     """
     from pyspark.errors import AnalysisException
 
-    table = frame_of(spark, source.origin)
+    places = _NO_FILES if source.is_frame or is_table(source.origin) else _OF_FILES
     try:
-        placed, parse = _placed(spark, source) if table is None else _rows(table, source)
+        if table is None:
+            frame, parse = spark.read.text(source.hadoop_paths), _json_lines(source.columns)
+            columns = ["CAST(value AS BINARY) AS value"]
+        else:
+            source.columns.check(table.columns, str(source))
+            check_columns(table, table.columns, InvalidPassage)
+            frame, parse = table, _table_rows(source)
+            columns = [quoted(name) for name in table.columns]
+        placed = frame.selectExpr(*columns, *places, _IN_ORDER)
         _ = placed.schema  # Spark Connect looks for the path only when it is asked something
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
@@ -114,42 +151,6 @@ def read_records(
 _OF_FILES = ("_metadata.file_path AS _file", "_metadata.file_block_start AS _block")
 _NO_FILES = ("'' AS _file", "0L AS _block")
 _IN_ORDER = "monotonically_increasing_id() AS _place"
-
-
-def _rows(frame: DataFrame, source: PassageInput) -> tuple[DataFrame, Parse]:
-    """The rows of a DataFrame, in its order."""
-    source.columns.check(frame.columns, str(source))
-    check_columns(frame, frame.columns, InvalidPassage)
-    names = [quoted(name) for name in frame.columns]
-    return frame.selectExpr(*names, *_NO_FILES, _IN_ORDER), _table_rows(source)
-
-
-def _placed(spark: SparkSession, source: PassageInput) -> tuple[DataFrame, Parse]:
-    """The rows or files of paths."""
-    paths, kind = source.hadoop_paths, _kind_of(spark, source)
-    parse: Parse
-    if kind == "parquet":
-        frame = spark.read.parquet(*paths)
-        source.columns.check(frame.columns, str(source))
-        columns, parse = [quoted(name) for name in frame.columns], _table_rows(source)
-    else:
-        frame = spark.read.text(paths)
-        columns, parse = ["CAST(value AS BINARY) AS value"], _json_lines(source.columns)
-    return frame.selectExpr(*columns, *_OF_FILES, _IN_ORDER), parse
-
-
-def _kind_of(spark: SparkSession, source: PassageInput) -> str:
-    """The kind of the files of paths, by their names; Spark lists a folder that is elsewhere."""
-    paths = [path.rstrip("/").lower() for path in source.paths]
-    if all(path.endswith(PARQUET) for path in paths):
-        return "parquet"
-    if all(".json" in path.rpartition("/")[2] for path in paths):
-        return "lines"
-    reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-    listed = reader.load(source.hadoop_paths).select("path")
-    files = [row.path for row in listed.limit(10_000).collect()]
-    refuse_documents(str(source), files)
-    return "parquet" if any(file.lower().endswith(PARQUET) for file in files) else "lines"
 
 
 def _normalized(
@@ -208,13 +209,20 @@ def _plain(path: str) -> str:
 
 def write_passages(
     job: SparkJob, source: PassageInput, chunking: ChunkConfig | None, per_task: int
-) -> list[Stats]:
-    """Stage `passages`: write the passages in blocks of about `per_task` consecutive rows.
+) -> tuple[list[Stats], FolderReport]:
+    """Stages `records` and `passages`: write the passages in blocks, in the order of the input.
 
     Tasks split documents as they read them; array `split` of a block marks chunks. Returns the
-    lengths of the arrays of each block; `rows` is the number of its passages. Raises `EmptyCorpus`.
+    lengths of the arrays of each block, of which `rows` is the number of its passages, and of
+    documents the report. Raises `EmptyCorpus`.
     """
-    records = job.phase("records", lambda: read_records(job.spark, source, chunking))
+    kind = source.kind(job.spark)
+    table = read_table(job.spark, source.origin, *source.paths[1:]) if kind == "table" else None
+    columns = set() if table is None else set(table.columns)
+    is_of_files = {*CONTENT} <= columns and source.columns.text_column not in columns
+    if kind == "documents" or is_of_files:
+        return DocumentStage(job, source.folder, chunking, per_task).write(table)
+    records = job.phase("records", lambda: read_records(job.spark, source, table, chunking))
     count = records.count()
     if not count:
         raise EmptyCorpus(f"{source}: no passages in it; give at least one")
@@ -224,18 +232,16 @@ def write_passages(
 
     def write(partition: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
-        writer = MemoryArrays()
-        PassageTable.of(passages).save_plain(writer, "s0.passages")
-        was_split = table.column("split").to_numpy()
-        return stage.save(partition, writer.arrays | {"split": was_split}, rows=len(passages))
+        return save_block(stage, partition, passages, table.column("split").to_numpy())
 
     ordered = ordered.sortWithinPartitions(*order)
-    stats: list[Stats] = job.stage(PASSAGES, lambda: write_blocks(ordered, write))
-    return stats
+    return job.stage(PASSAGES, lambda: write_blocks(ordered, write)), FolderReport()
 
 
-def load_passages(arrays: BuildArrays, block: int) -> list[Passage]:
-    """The passages of a block."""
+def load_passages(
+    arrays: BuildArrays, block: int, rows: Iterable[int] | None = None
+) -> list[Passage]:
+    """The passages of a block, or those of some rows."""
     stage = arrays.stage(PASSAGES)
     texts = {
         name: stage.strings(block, f"s0.passages.{name}")
@@ -247,7 +253,7 @@ def load_passages(arrays: BuildArrays, block: int) -> list[Passage]:
         digests=np.zeros((0, 32), np.uint8),
         text_digests=np.zeros(0, np.uint64),
     )
-    return [table[row] for row in range(len(table))]
+    return [table[row] for row in (range(len(table)) if rows is None else rows)]
 
 
 def join_passages(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:

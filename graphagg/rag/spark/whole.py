@@ -11,7 +11,7 @@ from graphagg.execution.runner import Stats
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.indexing.passage_files import checked_order, write_id_order, write_text_order
 from graphagg.rag.indexing.state import BuildArrays
-from graphagg.rag.spark.records import PASSAGES
+from graphagg.rag.spark.documents import PASSAGES
 from graphagg.rag.tables.segments import table_name
 from graphagg.spark.job import SparkJob
 from graphagg.store import ArtifactWriter

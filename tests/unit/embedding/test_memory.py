@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding, build
 from graphagg.embedding.build import NUMBERS, ORDER, PARTS, REPORT, STARTS, embed
 from graphagg.embedding.prone import tasks
 from graphagg.embedding.prone.network import NetworkMatrix
+from graphagg.errors import WriteFailed
 from graphagg.graph.weights import load_weighted
 from graphagg.store import ranges
 from tests.unit.embedding.graphs import communities, graph
@@ -82,3 +84,15 @@ def test_weights_of_a_cover_are_turned_with_their_entries():
         dense[row, matrix.row(row)] = matrix.values(row)
     np.testing.assert_array_equal(dense, dense.T)
     assert sorted(matrix.entries) == sorted(2 * [2.0, 0.5, 0.25, 8.0])
+
+
+def test_a_small_disk_is_named_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
+    monkeypatch.setattr(build, "IN_MEMORY", 1)
+    ran = []
+    with pytest.raises(WriteFailed, match=r"0\.0 GiB are free, wanted 0\.0 GiB for the embedding"):
+        NodeEmbedding.build(
+            communities(2_000), tmp_path / "out", config=replace(SMALL, dim=64),
+            progress=lambda stage, *_: ran.append(stage),
+        )  # fmt: skip
+    assert ran == ["edges"] and not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ of JSON and the bytes of the file; an answer is a line of JSON.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,9 +63,12 @@ class BoundedConverter:
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", __name__, str(self._memory)]
+        # A worker of Spark finds packages that were shipped with a job by `sys.path` alone.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=environment,
+        )  # fmt: skip
 
     def close(self) -> None:
         """End the child process."""

@@ -39,7 +39,7 @@ class Conversations:
 
     def __init__(self) -> None:
         self._chats: dict[str, list[_Sent]] = {}
-        self._names: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         self.notices = 0
         """Messages without text."""
 
@@ -48,7 +48,7 @@ class Conversations:
         path, _, identifier = document.id.rpartition("/")
         if PurePosixPath(path).name in _LISTS:
             names = (document.metadata.get(key) for key in _NAMES)
-            self._names[identifier] = next((str(each) for each in names if each), identifier)
+            self.names[identifier] = next((str(each) for each in names if each), identifier)
 
     def add(self, chat: Chat) -> None:
         """Note the messages of a file."""
@@ -82,7 +82,7 @@ class Conversations:
         )
 
     def _named(self, text: str) -> str:
-        return MENTION.sub(lambda m: self._names.get(m[1]) or m[2] or m[1], text)
+        return MENTION.sub(lambda m: self.names.get(m[1]) or m[2] or m[1], text)
 
 
 def _conversations(messages: Sequence[_Sent]) -> Iterable[list[_Sent]]:

@@ -137,9 +137,7 @@ def read_file(path: Path, most: int) -> ReadFile:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise Unread("unreadable", "no regular file any more")
-            if before.st_size > most * _MIB:
-                size = f"{before.st_size / _MIB:,.0f} MiB"
-                raise Unread("too large", f"{size}, more than max_file_size ({most} MiB)")
+            check_size(before.st_size, most)
             content = file.read(most * _MIB + 1)
             after = os.fstat(file.fileno())
     except OSError as error:
@@ -147,6 +145,27 @@ def read_file(path: Path, most: int) -> ReadFile:
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, len(content)):
         raise Unread("changed", "it changed while it was read; read it again later")
     return ReadFile(content, after.st_mtime)
+
+
+def read_local(file: FoundFile, most: int, first: int | None = None) -> ReadFile:
+    """Read a file of this disk, of at most `most` MiB, or its `first` bytes; raises `Unread`.
+
+    Files elsewhere are read by functions with the same arguments.
+    """
+    if first is None:
+        return read_file(file.path, most)
+    try:
+        with file.path.open("rb") as opened:
+            return ReadFile(opened.read(first), 0.0)
+    except OSError as error:
+        raise Unread("unreadable", error.strerror or str(error)) from None
+
+
+def check_size(size: int, most: int) -> None:
+    """Raise `Unread` for a file of more than `most` MiB."""
+    if size > most * _MIB:
+        mib = f"{size / _MIB:,.0f} MiB"
+        raise Unread("too large", f"{mib}, more than max_file_size ({most} MiB)")
 
 
 def unpacked(content: bytes, most: int) -> bytes:

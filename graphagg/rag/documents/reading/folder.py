@@ -29,7 +29,7 @@ from graphagg.rag.documents.reading.files import (
     FoundFile,
     ReadFile,
     find_files,
-    read_file,
+    read_local,
     unpacked,
 )
 from graphagg.rag.documents.reading.screening import screened
@@ -95,7 +95,7 @@ def read_documents(
     if not isinstance(path, Path):
         yield from path
         return
-    reader = _FolderReader(config, filled, path)
+    reader = FolderReader(config, filled, path)
     if path.is_dir():
         files = find_files(path, config, reader.leave)
     elif path.exists():
@@ -122,22 +122,29 @@ def read_documents(
         warnings.warn(f"{path}: {filled}", stacklevel=2)
 
 
-class _FolderReader:
+class FolderReader:
     """Reads files in their order, and reports those that are left out.
 
     Files of kinds that are converted in a process of their own are begun early, several at a time.
     """
 
-    def __init__(self, config: ReadConfig, report: FolderReport, source: Path) -> None:
+    def __init__(
+        self,
+        config: ReadConfig,
+        report: FolderReport,
+        source: str | os.PathLike[str],
+        read: Callable[..., ReadFile] = read_local,
+        processes: int = _PROCESSES,
+    ) -> None:
         self._config = config
-        self._report = report
-        self._source = source
+        self.report = report
+        self._source, self._read = source, read
         self.threads, self.conversations = MailThreads(), Conversations()
         self._converters = [
-            BoundedConverter(config.max_seconds, config.max_memory) for _ in range(_PROCESSES + 1)
+            BoundedConverter(config.max_seconds, config.max_memory) for _ in range(processes + 1)
         ]
         self._own, *self._idle = self._converters  # a process starts when it is first used
-        self._pool = ThreadPoolExecutor(_PROCESSES)
+        self._processes, self._pool = processes, ThreadPoolExecutor(processes)
 
     def close(self) -> None:
         """End the processes of converters."""
@@ -151,7 +158,7 @@ class _FolderReader:
         for file in files:
             is_bounded = kinds.is_bounded(file.name.removesuffix(".gz"))
             waiting.append((file, self._pool.submit(self._all, file) if is_bounded else None))
-            if len(waiting) > 2 * _PROCESSES:
+            if len(waiting) > 2 * self._processes:
                 yield waiting.popleft()
         yield from waiting
 
@@ -177,13 +184,13 @@ class _FolderReader:
 
     def leave(self, name: str, fault: Unread) -> None:
         """Note that a file is left out; raise `UnreadableFile` if `strict` forbids it."""
-        self._note(name, fault, self._report.left_out)
+        self._note(name, fault, self.report.left_out)
 
     def _note(self, name: str, fault: Unread, left_out: list[LeftOut]) -> None:
         left_out.append(LeftOut(name, fault.kind, fault.reason))
         if self._config.strict and fault.kind not in _MEANT:
             reason = fault.reason or fault.kind
-            raise UnreadableFile(f"{self._source / name}: {reason}; correct or exclude it")
+            raise UnreadableFile(f"{self._source}/{name}: {reason}; correct or exclude it")
 
     def documents(self, file: FoundFile, begun: _Begun | None) -> Iterator[Document]:
         """Read the documents of a file; none if it is left out."""
@@ -193,9 +200,9 @@ class _FolderReader:
             for each in self._results(file, begun):
                 if isinstance(each, Document | Mail | Chat):
                     count += 1
-                    yield from self._added(each)
+                    yield from self.added(each)
                 elif isinstance(each, LeftOut):
-                    self._report.guessed.append(each)
+                    self.report.guessed.append(each)
                 else:
                     faults.append(each)
         except Unread as error:
@@ -205,23 +212,23 @@ class _FolderReader:
         except MissingExtra as error:
             if self._config.strict:
                 raise
-            if str(error) not in self._report.notes:
-                self._report.notes.append(str(error))
+            if str(error) not in self.report.notes:
+                self.report.notes.append(str(error))
             self.leave(file.name, Unread(f"for want of a library ({suffix_of(file.name)})"))
             return
         for name, fault in faults:
-            self._note(name, fault, self._report.refused)
+            self._note(name, fault, self.report.refused)
         if count:
-            self._report.read += 1
+            self.report.read += 1
         else:
             self.leave(file.name, Unread("empty", "no row in it can be read" if faults else ""))
 
-    def _added(self, read: Document | Mail | Chat) -> Iterator[Document]:
+    def added(self, read: Document | Mail | Chat) -> Iterator[Document]:
         """Yield what was read, unless it waits for other files."""
         if isinstance(read, Chat):
             self.conversations.add(read)
             return
-        self._report.documents += 1
+        self.report.documents += 1
         if isinstance(read, Document):
             self.conversations.note(read)
         yield from self.threads.add(read)
@@ -229,16 +236,12 @@ class _FolderReader:
     def _content(self, file: FoundFile) -> ReadFile:
         """Read the bytes of a file if it has a converter."""
         if kinds.converter_of(file.name.removesuffix(".gz")) is None:
-            try:
-                with file.path.open("rb") as opened:
-                    sample = opened.read(SAMPLE)
-            except OSError as error:
-                raise Unread("unreadable", error.strerror or str(error)) from None
+            sample = self._read(file, self._config.max_file_size, SAMPLE).content
             if is_binary(sample):
                 raise Unread("binary")
             fault = screened(file.name, sample)
             raise fault or Unread(f"of unknown kind ({suffix_of(file.name)})")
-        content = read_file(file.path, self._config.max_file_size)
+        content = self._read(file, self._config.max_file_size)
         if not content.content:
             raise Unread("empty")
         fault = screened(file.name, content.content)

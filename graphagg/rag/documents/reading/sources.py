@@ -54,7 +54,7 @@ def local_source(
         if config.strict:
             raise UnreadableFile(f"{name}: {fault.reason}; rename or exclude it")
 
-    return _mirrored(source, config, leave)
+    return mirrored(source, config, leave)
 
 
 def _checked(
@@ -78,8 +78,13 @@ def _checked(
             yield document
 
 
-def _mirrored(source: Location, config: ReadConfig, leave: Leave) -> Path:
-    """Bring what changed at an address into its mirror; returns the local folder or file."""
+def mirrored(
+    source: Location, config: ReadConfig, leave: Leave, *, names_only: bool = False
+) -> Path:
+    """Bring what changed at an address into its mirror; returns the local folder or file.
+
+    With `names_only` the files of another mirror have names, times and sizes, and no content.
+    """
     store = Store.of(source)
     is_site = store.address.scheme.name.startswith("http")  # a site lists no files
     listed, name = {} if is_site else store.listed(), ""
@@ -88,12 +93,12 @@ def _mirrored(source: Location, config: ReadConfig, leave: Leave) -> Path:
         if info is None:
             raise UnreadableFile(f"{store.address}: no such file or folder; check the address")
         listed, name = {"": info}, PurePosixPath(str(store.address)).name
-    root = source_folder(store.address)
+    root = source_folder(store.address) / ("names" if names_only else "")
     try:
         root.mkdir(0o700, parents=True, exist_ok=True)
         busy = f"{store.address}: another process reads it; wait for it, or stop it"
         with locked(root / ".lock", ArtifactBusy(busy)):
-            return _Mirror(store, root, config, leave, name).update(listed)
+            return _Mirror(store, root, config, leave, name, names_only).update(listed)
     except OSError as error:
         raise WriteFailed(
             f"{root}: the local cache does not take {store.address} ({error.strerror or error}); "
@@ -105,9 +110,10 @@ class _Mirror:
     """The local copy of a folder, or of a file `name`, of a store."""
 
     def __init__(
-        self, store: Store, root: Path, config: ReadConfig, leave: Leave, name: str
+        self, store: Store, root: Path, config: ReadConfig, leave: Leave, name: str, bare: bool
     ) -> None:
         self._store, self._config, self._leave, self._name = store, config, leave, name
+        self._bare = bare
         self._files, self._tags = root / "files", root / "tags.json"
         self._takes = path_filter(config)
 
@@ -144,7 +150,12 @@ class _Mirror:
     def _wanted(self, name: str, size: int) -> int:
         """How many bytes of a file the reader looks at."""
         is_hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
-        if is_hidden or size > self._config.max_file_size << 20 or not self._takes(name):
+        if (
+            self._bare
+            or is_hidden
+            or size > self._config.max_file_size << 20
+            or not self._takes(name)
+        ):
             return 0
         return (
             size if kinds.converter_of(name.removesuffix(".gz")) is not None else min(size, SAMPLE)

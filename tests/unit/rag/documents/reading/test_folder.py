@@ -202,7 +202,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_out(
                 file.write("more")
         return result
 
-    monkeypatch.setattr("graphagg.rag.documents.reading.folder.read_file", changed)
+    monkeypatch.setattr("graphagg.rag.documents.reading.files.read_file", changed)
     monkeypatch.setattr(reading_files.os, "fstat", grows)
     documents, report = read(folder)
     assert "a.md" not in documents

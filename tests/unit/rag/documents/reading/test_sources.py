@@ -210,5 +210,4 @@ def test_commands_take_addresses(
     write(folder, {"c.md": b"London lies on the Thames."})
     said = call("rag", "sync", index, "--yes", "--json").json
     assert (said["added"], said["removed"], said["unchanged"]) == (1, 1, 1)
-    assert "follows local folders" in call("rag", "sync", index, "--watch").error
     assert call("rag", "add", index, "wiki://team", "--json").json["added"] == 2

@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from graphagg.cli.folders import Directory, LocalPath, Place
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report, show
+from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote.pulling import PullReport
@@ -53,10 +52,7 @@ def info(directory: Directory, *, as_json: AsJson = False) -> None:
         *manifest.parameters.items(),
         ("files", f"{len(manifest.files)}, {round(size / 2**20, 1)} MiB"),
     ]
-    table = Table("", "", show_header=False, box=None)
-    for name, value in rows:
-        table.add_row(name, str(value))
-    out.print(table)
+    print_rows([{"name": name, "is": str(value)} for name, value in rows], show_header=False)
 
 
 @command

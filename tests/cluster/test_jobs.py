@@ -55,6 +55,34 @@ def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     assert_same_communities(edges, out, config)
 
 
+COME_AND_GO = {
+    "spark.dynamicAllocation.enabled": "true",
+    "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+    "spark.dynamicAllocation.minExecutors": "0",
+    "spark.dynamicAllocation.executorIdleTimeout": "1s",
+    "spark.dynamicAllocation.cachedExecutorIdleTimeout": "1s",
+    "spark.speculation": "true",
+    "spark.speculation.interval": "10ms",
+    "spark.speculation.minTaskRuntime": "10ms",
+    "spark.speculation.multiplier": "1.01",
+    "spark.speculation.quantile": "0.1",
+}
+
+
+def test_executors_come_and_go_and_tasks_run_twice(cluster: Cluster, tmp_path: Path) -> None:
+    """Dynamic allocation and speculative execution."""
+    edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(1)), tmp_path / "out"
+    config = CommunityConfig("undirected", None, SKETCH.permutations, SKETCH.bands, SKETCH.rows)
+    sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
+    small = ("--entries-per-task", 500)
+    done = cluster.run(
+        job("communities", "--edges", edges, "--out", out, *sketch, *small), COME_AND_GO
+    )
+    assert done.code == 0, done.out[-3000:] or done.err[-3000:]
+    assert done.log.speculative() > 0
+    assert_same_communities(edges, out, config)
+
+
 def test_passages_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:
     """Everything but vectors has the same bytes; vectors differ by rounding, rankings do not."""
     source, out, alone = DEMO / "passages.jsonl", tmp_path / "out", tmp_path / "alone"

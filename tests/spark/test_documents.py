@@ -25,10 +25,11 @@ from tests.spark.stores import store_in
 from tests.spark.test_passages import fakes
 from tests.spark.test_passages import files as bytes_of
 from tests.unit.rag.documents.reading.files import thirty, write, xlsx
+from tests.unit.rag.documents.reading.test_chats import export
 from tests.unit.rag.documents.reading.test_mail import ANSWERED, mail
 
 pytestmark = pytest.mark.spark
-LIMITS = ReadConfig(max_memory=16)
+LIMITS = ReadConfig(max_memory=16, max_seconds=600)
 CRANE = "The crane needs a new motor before winter, says the harbor."
 
 
@@ -40,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     quoted = f"Yes.\n\n{ANSWERED}\n> {CRANE}\n"
     write(root / "mail" / "1.eml", bytes(mail("Re: crane", quoted, "b", refers="a")))
     write(root / "zmail" / "2.eml", bytes(mail("crane", CRANE, "a")))
+    export(root / "slack")
     write(root / "links" / "Page.md", "# Upper\n\nSee [the lower](page.md#cranes).\n")
     write(root / "links" / "page.md", "# Lower\n\n## Cranes\n\nAda paid for the motor.\n")
     write(root / "links" / "long.md", "Ada met Charles Babbage in London. " * 200)
@@ -60,7 +62,7 @@ def local(folder: Path) -> tuple[Path, FolderReport]:
     """The index of one process, and its report."""
     report, out = FolderReport(), folder.parent / "local"
     PassageIndex.build(read_documents(folder, LIMITS, report), out, **fakes()).close()
-    assert report.quotations == 1 and report.documents > 30
+    assert (report.quotations, report.notices) == (1, 2) and report.documents > 30
     reasons = {each.path: each.kind for each in report.left_out}
     assert {"harm/cells.xlsx", "harm/a.bin", ".hidden.md", "again.md"} <= reasons.keys()
     return out, report
@@ -126,7 +128,7 @@ def test_a_table(
 ) -> None:
     """Columns `path`, `content` and `modified`: the rows are files, in the order of their paths."""
     monkeypatch.setattr(documents, "_COUNT", 5)
-    takes = ReadConfig(max_memory=16, exclude=["again.md"])
+    takes = ReadConfig(max_memory=16, max_seconds=600, exclude=["again.md"])
     if kind == "string":
         takes = ReadConfig(include=["*.md", "*.eml"], exclude=["again.md"])
     found = find_files(folder, takes, lambda *_: None)
@@ -179,7 +181,7 @@ class _Here:
     ("names", "kind"),
     [
         (["a.md"], "documents"), (["a.jsonl", "b.md"], "documents"),
-        (["a.pdf", "b.parquet"], "documents"), (["x/part-0.parquet", "_SUCCESS"], "table"),
+        (["users.json", "a.mbox"], "documents"), (["a.pdf", "b.parquet"], "documents"), (["x/part-0.parquet", "_SUCCESS"], "table"),
         (["p.jsonl.gz", "q.JSON"], "lines"),
     ],
 )  # fmt: skip

@@ -57,8 +57,7 @@ class GraphBuild(Build):
 
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""
-        stages: tuple[str, ...] = import_module(self.spark_module).stages(self.parameters)
-        return stages
+        return tuple(import_module(self.spark_module).stages(self.parameters))
 
     def job(self) -> dict[str, Any]:
         """Input and parameters, which identify the job."""

@@ -137,10 +137,9 @@ class CommunityQueries(Answering):
     k: K = 50
     method: Method = "fused"
 
-    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+    def answers(self, index: Any, frame: DataFrame) -> Any:
         """Members of each community."""
-        members: DataFrame = index.query_on_spark(frame, self.column, self.k, method=self.method)
-        return members
+        return index.query_on_spark(frame, self.column, self.k, method=self.method)
 
 
 @dataclass(frozen=True)
@@ -163,10 +162,9 @@ class NeighborQueries(Answering):
     column: str = "vertex"
     k: K = 10
 
-    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+    def answers(self, index: Any, frame: DataFrame) -> Any:
         """Neighbors of each vertex."""
-        neighbors: DataFrame = index.neighbors_on_spark(frame, self.column, self.k)
-        return neighbors
+        return index.neighbors_on_spark(frame, self.column, self.k)
 
 
 @dataclass(frozen=True)
@@ -191,7 +189,6 @@ class Retrieval(Answering):
     k: K = 5
     request: RequestOptions = field(default_factory=Request)
 
-    def answers(self, index: Any, frame: DataFrame) -> DataFrame:
+    def answers(self, index: Any, frame: DataFrame) -> Any:
         """Passages for each question."""
-        passages: DataFrame = index.retrieve_on_spark(frame, self.column, self.k, self.request)
-        return passages
+        return index.retrieve_on_spark(frame, self.column, self.k, self.request)

@@ -138,23 +138,22 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
         out.print(explanation.reason, markup=False)
         return
     hit = explanation.hit
-    components = Table("part of the score", "", "says", box=None, pad_edge=False)
-    components.columns[1].justify = "right"
-    for name, value in hit.components.items():
-        components.add_row(name.replace("_", " "), f"{value:.4f}", PARTS_IN_WORDS[name])
-    components.add_row("[bold]score[/bold]", f"[bold]{hit.score:.4f}[/bold]", "")
-    path = Table("hop", "", "its own score", "adds", box=None, pad_edge=False)
-    path.columns[2].justify = path.columns[3].justify = "right"
+    components = [
+        {"part of the score": name.replace("_", " "), "": f"{value:.4f}", "says": says}
+        for name, value in {**hit.components, "score": hit.score}.items()
+        for says in [PARTS_IN_WORDS.get(name, "")]
+    ]
+    path = []
     for hop, text in zip(hit.path, _texts(hit), strict=True):
-        text = escape(text)
         if hop.kind == "passage" and index[hop.text].title:
-            text = f"{escape(index[hop.text].title)} [dim]{text}[/dim]"
-        kind = hop.kind.replace("_", " ")
-        path.add_row(kind, text, f"{hop.score:.4f}", f"{hop.contribution:.4f}")
-    path.add_row("[bold]score[/bold]", "", "", f"[bold]{hit.score:.4f}[/bold]")
+            text = f"{index[hop.text].title} {text}"
+        scores = {"its own score": f"{hop.score:.4f}", "adds": f"{hop.contribution:.4f}"}
+        path.append({"hop": hop.kind.replace("_", " "), "": text, **scores})
     out.print(explanation.reason, markup=False)
-    for each in ("", f"{_name(hit)}\n{_matched(hit)}", "", components, "", path):
-        out.print(each)
+    out.print(f"\n{_name(hit)}\n{_matched(hit)}\n")
+    print_rows(components)
+    out.print()
+    print_rows(path)
 
 
 def print_members(members: Sequence[Member]) -> None:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
-from rich.markup import escape
-from rich.table import Table
 
 from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import as_command, command
@@ -130,18 +128,16 @@ def map_(
 
 def _show_level(made: ThemeMap, level: int) -> None:
     themes = sorted(made.levels[level], key=lambda theme: -theme.passages) if made.levels else []
-    table = Table("theme", "passages", "label", "names", "time", expand=out.is_terminal)
-    for theme in themes[:_SHOWN]:
-        table.add_row(
-            theme.id, f"{theme.passages:,}", escape(theme.label),
-            escape(", ".join(entity.name for entity in theme.entities[:4])), _time(theme),
-        )  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"theme": theme.id, "passages": theme.passages, "label": theme.label,
+         "names": ", ".join(entity.name for entity in theme.entities[:4]), "time": _time(theme)}
+        for theme in themes[:_SHOWN]
+    ]  # fmt: skip
     for note in made.notes:
         err.print(f"note: {note}", markup=False)
-    out.print(table)
+    print_rows(rows)
     counts = ", ".join(f"{len(each):,}" for each in made.levels)
-    left = len(themes) - _SHOWN
-    more = f"; {left:,} smaller ones are not shown" if left > 0 else ""
+    more = f"; of this level {_SHOWN} are shown" if len(themes) > _SHOWN else ""
     out.print(f"{len(made.passages):,} passages; themes by level: {counts}{more}", markup=False)
 
 

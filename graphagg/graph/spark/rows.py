@@ -4,7 +4,8 @@ Stages, each of which ends on disk, so that a job that was killed goes on:
 
 1. `edges`: read, checked, in Parquet.
 2. `vertices`: distinct ids, sorted by range; an id's number counts the ids before it.
-3. `pairs`: both ids of each edge replaced by their numbers.
+3. `pairs`: both ids of each edge replaced by their numbers: integers by search in the mapped ids,
+   strings by joins.
 4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column).
    A range may end inside a row, so that one hub's neighbors spread over several tasks. Each task
    drops repeats and writes a block; then the blocks are concatenated. One task writes where rows
@@ -17,11 +18,13 @@ transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from graphagg.arrays import offsets
 from graphagg.errors import EmptyGraph, InvalidGraph
@@ -36,13 +39,14 @@ from graphagg.spark.job import SparkJob
 from graphagg.spark.tasks import write_blocks
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 ENTRIES_PER_TASK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
 VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
+_MAPPED = 1 << 28
+"""Integer ids that an executor maps, in 8 bytes each, to number edges without a join."""
 _ROWS, _LENGTHS = "rows", "lengths"
 
 
@@ -120,13 +124,32 @@ class GraphRows:
 
     def _pairs(self, frame: DataFrame, rows: Numbering, columns: Numbering) -> DataFrame:
         """Columns `row` and `col`, dense numbers; undirected: each pair both ways."""
-        spark = self.job.spark
-        left = rows.frame(spark).selectExpr("id AS src", "number AS row")
-        right = columns.frame(spark).selectExpr("id AS dst", "number AS col")
-        pairs = frame.join(left, "src").join(right, "dst").select("row", "col", *_weight(frame))
+        spark, ends = self.job.spark, (rows, columns)
+        if all(each.is_integer and each.total <= _MAPPED for each in ends):
+            pairs = self._looked_up(frame, [each.blocks.stage for each in ends])
+        else:
+            left, right = (each.frame(spark) for each in ends)
+            pairs = frame.join(left.toDF("src", "row"), "src").join(right.toDF("dst", "col"), "dst")
         if self.kind != "two-mode":
             pairs = pairs.filter("row <> col")
-        return pairs.unionByName(_transposed(pairs)) if self.kind == "undirected" else pairs
+        if self.kind == "undirected":  # in one pass
+            both = "inline(array(struct(row, col{0}), struct(col AS row, row AS col{0})))"
+            return pairs.selectExpr(both.format(", weight" * len(_weight(frame))))
+        return pairs.select("row", "col", *_weight(frame))
+
+    def _looked_up(self, frame: DataFrame, names: list[str]) -> DataFrame:
+        """The pairs by the mapped ids: no row is sent anywhere."""
+        arrays, weights = self.job.arrays, _weight(frame)
+
+        def number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                ends = [
+                    np.searchsorted(arrays.map(n), batch.column(i)) for i, n in enumerate(names)
+                ]
+                columns = [pa.array(end.astype(np.int32)) for end in ends]
+                yield pa.record_batch(columns + batch.columns[2:], ["row", "col", *weights])
+
+        return frame.mapInArrow(number, "row int, col int" + ", weight double" * len(weights))
 
     def _write_rows(self, pairs: DataFrame, name: str, total: int, partitions: int) -> int | None:
         """Write `total` compressed rows. Returns: the repeats, or None where there is no pair."""

@@ -148,6 +148,8 @@ def test_a_job_that_answers(spark: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert summary["versions"]["graphagg"] and summary["wall_seconds"] > 0
     (tmp_path / "unknown.csv").write_text("seeds\n888888\n999999\n")
-    with pytest.raises(InvalidParameter, match=r"none of its 2 questions has an answer \('888888'"):
+    with pytest.raises(
+        InvalidParameter, match=r"none of its 2 questions has an answer \(888888 is not"
+    ):
         run("--force", seeds="unknown.csv")
     assert len(rows(spark.read.parquet(str(out)), "reason")) == 2

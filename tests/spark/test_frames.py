@@ -167,14 +167,16 @@ def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> No
     ],
 )
 def test_a_frame_that_holds_no_passages(spark: Any, query: str, message: str) -> None:
-    given = PassageInput.from_source(spark.sql(f"SELECT {query}"), RowConfig())
+    frame = spark.sql(f"SELECT {query}")
+    given = PassageInput.from_source(frame, RowConfig())
     with pytest.raises(InvalidPassage, match=message), named_errors():
-        read_records(spark, given).collect()
+        read_records(spark, given, frame, None).collect()
 
 
 def test_a_map_is_metadata(spark: Any) -> None:
     frame = spark.sql("SELECT 7 AS id, 'b' AS text, map('lang', 'de') AS metadata, 2020 AS year")
-    (row,) = read_records(spark, PassageInput.from_source(frame, RowConfig())).collect()
+    given = PassageInput.from_source(frame, RowConfig())
+    (row,) = read_records(spark, given, frame, None).collect()
     passage = json.loads(bytes(row["record"]))
     assert (passage["id"], passage["metadata"]) == ("7", {"lang": "de", "year": 2020})
 

@@ -235,8 +235,7 @@ def detect(
     if written is not None:
         whole.save(written)
     if as_json:
-        is_sweep = tree is None and len(rows) > 1
-        print_json({"sweep": rows} if is_sweep else whole.to_json())
+        print_json(whole.to_json() if tree or len(rows) == 1 else {"sweep": rows})
         return
     changes = [] if partition.changes is None else partition.changes.describe()
     for note in [*partition.graph.report.notes(), *changes]:

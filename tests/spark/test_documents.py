@@ -181,7 +181,8 @@ class _Here:
     ("names", "kind"),
     [
         (["a.md"], "documents"), (["a.jsonl", "b.md"], "documents"),
-        (["users.json", "a.mbox"], "documents"), (["a.pdf", "b.parquet"], "documents"), (["x/part-0.parquet", "_SUCCESS"], "table"),
+        (["users.json", "a.mbox"], "documents"),
+        (["a.pdf", "b.parquet"], "documents"), (["x/part-0.parquet", "_SUCCESS"], "table"),
         (["p.jsonl.gz", "q.JSON"], "lines"),
     ],
 )  # fmt: skip

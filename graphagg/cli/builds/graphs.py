@@ -50,10 +50,9 @@ class GraphBuild(Build):
         details = {"read": read.to_json() if read else {}}
         return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
 
-    def read_as(self) -> EdgeReading:
+    def read_as(self) -> Any:
         """Options for reading edges."""
-        reading: EdgeReading = self.reading
-        return reading
+        return self.reading
 
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""

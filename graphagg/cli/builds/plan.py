@@ -88,10 +88,12 @@ def _files(path: Path) -> Iterator[Path]:
 def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     """Print a plan."""
     source, state = plan["input"], _STATES[plan["state"]]
-    size = "size unknown, as only Spark reads it"
-    if source["files"] is not None:
-        size = "{files:,} file(s), {bytes:,} bytes".format(**source)
-    told = {"input": f"{source['path']}: {size}", "index": f"{plan['index']}: {state}"}
+    known = source["files"] is not None
+    size = "{files:,} file(s), {bytes:,} bytes" if known else "size unknown, as only Spark reads it"
+    told = {
+        "input": f"{source['path']}: {size.format(**source)}",
+        "index": f"{plan['index']}: {state}",
+    }
     rows = {**plan, **told, **plan["parameters"]}
     rows |= {s: "finished" if s in plan["finished"] else "to do" for s in plan["stages"]}
     hidden = ("parameters", "stages", "finished", "state")

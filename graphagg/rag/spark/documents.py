@@ -92,10 +92,9 @@ def check_libraries(suffixes: set[str]) -> None:
     for suffix in sorted(suffixes & kinds.CONVERTERS.keys()):
         try:
             next(iter(kinds.CONVERTERS[suffix](b"", kinds.ConversionLimits(1))), None)
-        except MissingExtra:
-            raise
-        except Exception:  # nothing is no file of any kind
-            continue
+        except Exception as error:  # nothing is no file of any kind
+            if isinstance(error, MissingExtra):
+                raise
 
 
 def _of_store(place: Address) -> Read:
@@ -124,18 +123,13 @@ def _of_rows(rows: dict[str, ReadFile]) -> Read:
 class _TaskReader(FolderReader):
     """Notes mails and chats for the second pass, and yields mails that quote nothing."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.waiting: list[Any] = []
+    waiting: list[Any]
 
     def added(self, read: Document | Mail | Chat) -> Iterator[Document]:
-        if isinstance(read, Document):
+        if not isinstance(read, Document):
+            self.waiting.append([isinstance(read, Chat), vars(read.document), read[1]])
+        if not isinstance(read, Chat):
             yield from super().added(read)
-            return
-        self.waiting.append([isinstance(read, Chat), vars(read.document), read[1]])
-        self.report.documents += isinstance(read, Mail)
-        if isinstance(read, Mail) and not read.quotations:
-            yield read.document
 
 
 def _document(fields: dict[str, Any]) -> Document:
@@ -219,10 +213,8 @@ class DocumentStage:
         ordered = rows.repartitionByRange(tasks, "path").sortWithinPartitions("path")
 
         def convert(partition: int, table: pa.Table) -> Stats:
-            found = {
-                row["path"]: ReadFile(row["content"] or b"", row["modified"] or 0.0)
-                for row in table.to_pylist()
-            }
+            rows = zip(*table.to_pydict().values(), strict=True)
+            found = {path: ReadFile(content or b"", at or 0.0) for path, content, at in rows}
             if len(found) < table.num_rows or None in found:
                 raise DuplicateId(
                     f"{self.folder.path}: a path is null or stands in two rows, wanted each once; "
@@ -235,9 +227,9 @@ class DocumentStage:
 
     def _convert(self, task: int, files: Iterable[FoundFile], read: Read) -> Stats:
         """Convert files and write their passages."""
-        blocks = self.job.blocks
         report = FolderReport()
         reader = _TaskReader(self.folder.reading, report, self.folder.path, read, 1)
+        reader.waiting = []
         try:
             begun = reader.begin(files)
             documents = [each for pair in begun for each in reader.documents(*pair)]
@@ -248,9 +240,9 @@ class DocumentStage:
         noted = {"report": asdict(report), "waiting": [reader.waiting, reader.conversations.names]}
         texts = ((name, json.dumps(value).encode()) for name, value in noted.items())
         content = {name: np.frombuffer(text, np.uint8) for name, text in texts}
-        blocks.save(_FILES, task, **content)
+        self.job.blocks.save(_FILES, task, **content)
         stats = {"blocks": self._save(task, documents), "waiting": sum(map(len, noted["waiting"]))}
-        blocks.note(_FILES, task, stats)
+        self.job.blocks.note(_FILES, task, stats)
         return stats
 
     def _join_threads(self, senders: Sequence[int], task: int) -> Stats:
@@ -265,9 +257,9 @@ class DocumentStage:
                     chats.add(Chat(document, tuple(Message(*each) for each in parts)))
                 else:  # the passages of a mail without quotations are written
                     list(threads.add(Mail(document, tuple(Quotation(*each) for each in parts))))
-        talks = list(chats.documents())
+        mails, talks = list(threads.documents()), list(chats.documents())
         counts = {"quotations": threads.left_out, "documents": len(talks), "notices": chats.notices}
-        return counts | {"blocks": self._save(task, [*threads.documents(), *talks])}
+        return counts | {"blocks": self._save(task, mails + talks)}
 
     def _save(self, task: int, documents: Sequence[Document]) -> int:
         """Split documents and write their passages in blocks; returns how many."""

@@ -46,11 +46,11 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     Rows of a segment are combined in their order. So a result is the same in any batch and for any
     numbers of the segments, but **not for another order of the rows**: the operator is
-    associative only as far as it has learned to be. Shuffled edges give 1 to 5 % of the vertices of
-    a trained model another class (`python -m benchmarks.learning.lcm_order`). `order` changes that:
+    associative only as far as it has learned to be. Shuffled edges give .3 to 5 % of the vertices
+    of a trained model another class (`python -m benchmarks.learning.lcm_order`). `order` changes
+    that:
 
-    - "random": a new order at each training step, which teaches the operator to ignore it;
-      evaluation takes the given one.
+    - "random": a new order at each training step; evaluation takes the given one.
     - "values": by a fixed projection of the rows, so that a result depends on the set of rows alone
       (up to rounding), as a user expects of an aggregator. It costs two sorts.
 

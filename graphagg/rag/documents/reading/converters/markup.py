@@ -30,7 +30,9 @@ _INDENTED = re.compile(r"( {0,12})(?:!!!|\?\?\?\+?|===\+?)\s+(?!=)(.{1,200})\Z")
 _MYST = re.compile(r"\{([\w:-]{1,40})\}\s*(.{0,200})\Z")
 _OF_CODE = re.compile("code|math|mermaid|literalinclude|figure|image|toctree|raw|eval-rst|include")
 _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"")
-_MAY_HOLD = re.compile(r"[][{%=:^<]")  # marks that the rules change
+_MAY_HOLD = re.compile(
+    r"\{[%:.#/ ]|\[!|==|%%|\s\^|:[a-z]|^\s*(?:::|<|\[|-{1,2}8)", re.I
+)  # for a rule
 _SCRIPT = re.compile(r"(?:import|export)\s")  # of MDX, before all text
 
 

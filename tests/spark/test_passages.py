@@ -206,16 +206,31 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [None, "IVF4,SQ8"])
-def test_four_shards_with_faiss(
-    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None
+def test_a_faiss_index_of_parts(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Built by Spark in parts that are merged, then joined: what one process writes and answers."""
+    monkeypatch.setattr(search, "FLAT", 100)
+    monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
+    records = passages(120, seed=2)
+    (tmp_path / "p.jsonl").write_text(lines(records), encoding="utf-8")
+    in_process(records, tmp_path / "local").close()
+    PassageIndex.build(
+        str(tmp_path / "p.jsonl"), tmp_path / "spark", engine=SparkOptions(spark), **fakes()
+    )
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+    assert "s0.search.faiss" in files(tmp_path / "spark")
+
+
+@pytest.mark.slow
+def test_four_shards_with_lists(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built by Spark and joined: what one process writes, and the answers of one index."""
     monkeypatch.setattr(search, "SMALL", 20)
     monkeypatch.setattr(search, "FLAT", 20)
     monkeypatch.setattr(search, "_PART", 15)
     monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
-    options: Any = {} if kind is None else {"faiss": kind, "nprobe": 4}
+    options: Any = {"faiss": "IVF4,SQ8", "nprobe": 4}
     records = passages(120, seed=2)
     for i in range(4):
         part = records[30 * i : 30 * i + 30]

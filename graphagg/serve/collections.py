@@ -174,7 +174,7 @@ class Collections:
             return
         service, kinds = self._open[name].service, dict[str, Any]()
         with suppress(ArtifactError):  # the refresh reports it
-            kinds = indices_of(self.root / name)
+            kinds = indices_of(self.root / name) or {"": None}
         if all(map(service.has, kinds)):
             service.refresh()
         else:

@@ -12,7 +12,6 @@ from graphagg.communities.vertices import Listing, Vertices
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models.graphs import CommunityRequest
 from graphagg.serve.models.values import shown_id
-from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.shared import SharedResources
 from graphagg.store.manifest import Manifest
@@ -56,20 +55,20 @@ class Communities(ReloadingIndex[OpenedCommunities]):
 
     async def query(self, request: CommunityRequest) -> Answer:
         """A community."""
-        return await self._answered("query", _shown, request)
+        return await self._answered(_shown, request)
 
     async def structure(self, request: CommunityRequest) -> Answer:
         """The similarity graph of a community, its sub-communities and positions."""
-        return await self._answered("structure", _structure, request)
+        return await self._answered(_structure, request)
 
     async def _answered(
-        self, stage: str, show: Callable[[Community], Answer], request: CommunityRequest
+        self, show: Callable[[Community], Answer], request: CommunityRequest
     ) -> Answer:
         def answer(index: CommunityIndex) -> Answer:
             seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
             return show(index.query(seeds, request.k, method=request.method))
 
-        with self._lease() as opened, current_trace().stage(stage):
+        with self._lease() as opened:
             return await self._pool.run(answer, opened.index)
 
     async def starting_with(self, prefix: str, limit: int) -> Answer:
@@ -123,11 +122,9 @@ def _structure(community: Community) -> Answer:
         weight=drawn.weights.tolist(),
         in_graph=drawn.in_graph.tolist(),
     )
-    sizes = list(map(len, drawn.communities()))
     return {
         "vertices": vertices,
         "edges": edges,
-        "communities": _rows(id=range(len(sizes)), size=sizes),
         "method": community.method,
         "plan": community.plan,
     }

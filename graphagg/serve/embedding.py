@@ -8,7 +8,6 @@ from typing import Any
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models.values import shown_id
-from graphagg.serve.observe.stages import current_trace
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.shared import BoundedThreadPool
 
@@ -34,7 +33,7 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
 
     async def nearest(self, vertex: VertexId, k: int) -> Answer:
         """The vertices nearest to one, by cosine."""
-        with self._lease() as index, current_trace().stage("query"):
+        with self._lease() as index:
             return await self._pool.run(_neighbors, index, str(vertex), k)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -22,19 +21,10 @@ from graphagg.rag.config.modes import Mode
 from graphagg.rag.modes.protocol import EncodedQuestion
 from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.operations.version import PassageVersion
-from graphagg.serve.observe.stages import Stage, Trace
 
 _MOST = 64  # questions of a batch
 _CACHED = 256  # questions; with the default encoder about 5 MiB
 _LAST_SECONDS = 5.0  # that `close` waits for the thread
-
-
-@dataclass(frozen=True)
-class EncodedRequest:
-    """An encoded question, and its stages."""
-
-    question: EncodedQuestion
-    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True)
@@ -44,8 +34,7 @@ class _EncodingJob:
     mode: Mode
     scope: str
     question: str
-    future: Future[EncodedRequest] = field(default_factory=Future)
-    queued: int = field(default_factory=time.time_ns)
+    future: Future[EncodedQuestion] = field(default_factory=Future)
 
     @property
     def group(self) -> tuple[int, Mode, str]:
@@ -76,7 +65,7 @@ class Batcher:
         mode: Mode,
         scope: object,
         question: str,
-    ) -> Future[EncodedRequest]:
+    ) -> Future[EncodedQuestion]:
         """Queue a checked question; raises `Overloaded`.
 
         `scope` holds the filters that chose the retriever's passages, as JSON values. A future that
@@ -126,20 +115,16 @@ class Batcher:
                 self._encode(jobs)
 
     def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
-        begun, trace = time.time_ns(), Trace()
         try:
-            asked = self._asked(jobs[0], [job.question for job in jobs], trace)
+            asked = self._asked(jobs[0], [job.question for job in jobs])
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
             return
         for job, question in zip(jobs, asked, strict=True):
-            stages = (Stage("wait", job.queued, begun), *trace.stages)
-            job.future.set_result(EncodedRequest(question, stages))
+            job.future.set_result(question)
 
-    def _asked(
-        self, job: _EncodingJob, questions: Sequence[str], trace: Trace
-    ) -> list[EncodedQuestion]:
+    def _asked(self, job: _EncodingJob, questions: Sequence[str]) -> list[EncodedQuestion]:
         """The encoded questions of a group; questions outside the cache are encoded."""
         about = job.version.artifact.manifest.data, job.mode, job.scope
         keys = [(*about, question) for question in questions]
@@ -147,10 +132,8 @@ class Batcher:
         missing = [key for key in dict.fromkeys(keys) if key not in encoded]
         if missing:
             models = job.version.models
-            with trace.stage("read", len(missing)):
-                read = job.retriever.read([key[-1] for key in missing], models)
-            with trace.stage("encode", len(missing)):
-                encoded |= zip(missing, job.retriever.encode(read, models), strict=True)
+            read = job.retriever.read([key[-1] for key in missing], models)
+            encoded |= zip(missing, job.retriever.encode(read, models), strict=True)
             self._observe(len(missing))
         for key in dict.fromkeys(keys):
             self._cache[key] = encoded[key]

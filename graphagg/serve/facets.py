@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask
+from graphagg.arrays import Mask
 from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
-_MOST = 50  # distinct values beyond which a key is not counted by value
+_MOST = 100  # distinct values beyond which a key is not counted by value
 
 
 def facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]]:
@@ -33,26 +33,16 @@ def facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]
 def _counted(
     snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
 ) -> list[dict[str, Any]] | None:
-    counts: dict[Any, int] = {}
-    for values, passages in values_of(snapshot, visible, key, kind):
-        if len(values) > _MOST:
-            return None
-        for value, count in zip(values.tolist(), passages.tolist(), strict=True):
-            counts[value] = counts.get(value, 0) + count
-    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    if len(ranked) > _MOST:
-        return None
-    return [{"value": value, "passages": count} for value, count in ranked]
-
-
-def values_of(
-    snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
-) -> Iterator[tuple[Array, Ints]]:
-    """By segment the distinct values of a key, and the number of visible passages of each."""
+    counts: Counter[Any] = Counter()
     for table, rows in snapshot.by_table(visible):
         here = table.kind_of(key, kind)
         if here is not None:
-            counts = table.occurrences(key, here, rows)
-            present = np.flatnonzero(counts)
-            if len(present):
-                yield table.distinct(key, here)[present], counts[present]
+            passages = table.occurrences(key, here, rows)
+            present = np.flatnonzero(passages)
+            if len(present) > _MOST:
+                return None
+            values = table.distinct(key, here)[present].tolist()
+            counts.update(dict(zip(values, passages[present].tolist(), strict=True)))
+    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    few = len(ranked) <= _MOST
+    return [{"value": value, "passages": n} for value, n in ranked] if few else None

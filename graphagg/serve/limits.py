@@ -17,6 +17,8 @@ MOST_CHARACTERS = 20_000
 """Characters of a hit."""
 MOST_TEXT = 100_000
 """Characters of all hits of a question; each has its share."""
+UNSURE = 0.1
+"""Confidence below which an answer is said to be doubtful, and counted so."""
 MOST_MEMBERS = 1_000
 """Members of a community."""
 MOST_SEEDS = 100

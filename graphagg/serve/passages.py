@@ -16,11 +16,10 @@ from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
-from graphagg.rag.documents.passages import Passage
-from graphagg.rag.documents.tokens import word_spans
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
+from graphagg.rag.modes.protocol import EncodedQuestion
 from graphagg.rag.operations.retrieval import AnyRetriever, followed, retriever_for
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.excerpts import NEIGHBORS
@@ -28,12 +27,9 @@ from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.question.rescoring import RERANKED
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.view import LONGEST_NAME, View
-from graphagg.serve.encoding import EncodedRequest
 from graphagg.serve.facets import facets
-from graphagg.serve.limits import MOST_TEXT
-from graphagg.serve.models.passages import SearchRequest
-from graphagg.serve.observe.stages import Trace, current_trace
+from graphagg.serve.limits import MOST_HITS, MOST_TEXT
+from graphagg.serve.models.passages import FacetsRequest, SearchRequest
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
 from graphagg.serve.shared import SharedResources
@@ -149,29 +145,32 @@ class Passages(ReloadingIndex[PassageIndex]):
             }
 
     async def search(self, search: SearchRequest) -> Answer:
+        """The hits of a question with their confidence; counts and logs the answer."""
+        answer = await self.found(search)
+        if not search.offset:
+            self._shared.note(search.question, answer)
+        return answer
+
+    async def found(self, search: SearchRequest) -> Answer:
         """The hits of a question with their confidence; mode and version."""
-        trace, request = current_trace(), search.request(**self._rescoring)
+        request = search.request(**self._rescoring)
         check_request([search.question], search.ranked)
         async with self.visible() as version:
-            retriever = await self._scoped(version, request, trace)
+            retriever = await self._scoped(version, request)
             texts = request.readings(search.question)
             encode = partial(self._encode, version, retriever, request)
-            encoded = await asyncio.gather(*map(encode, texts))
-            trace.stages += encoded[0].stages
-            asked = followed([each.question for each in encoded])
+            asked = followed(await asyncio.gather(*map(encode, texts)))
             answer = await self._pool.run(
-                self._hits, version.snapshot, retriever, asked, request, search, trace, begun=True
+                self._hits, version.snapshot, retriever, asked, request, search, begun=True
             )
         return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
 
-    async def _scoped(
-        self, version: PassageVersion, request: Request, trace: Trace
-    ) -> AnyRetriever:
+    async def _scoped(self, version: PassageVersion, request: Request) -> AnyRetriever:
         """The retriever of a request."""
         if not request.selection.is_all:
-            return await self._pool.run(_scope, version, request, trace)
+            return await self._pool.run(retriever_for, version, request)
         self._pool.check()  # the view of all passages exists: a thread would take longer
-        return _scope(version, request, trace)
+        return retriever_for(version, request)
 
     async def _encode(
         self,
@@ -179,7 +178,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         retriever: AnyRetriever,
         request: Request,
         question: str,
-    ) -> EncodedRequest:
+    ) -> EncodedQuestion:
         scope = CURRENT.get().filter, vars(request.selection)
         future = self._shared.batcher.submit(version, retriever, request.mode, scope, question)
         encoded = await asyncio.wrap_future(future)
@@ -193,23 +192,25 @@ class Passages(ReloadingIndex[PassageIndex]):
         question: Any,
         request: Request,
         search: SearchRequest,
-        trace: Trace,
     ) -> Answer:
-        with trace.stage("retrieve"):
-            hits = retriever.answer([question], search.ranked, request)[0]
-        with trace.stage("explain"):
-            visible, view = snapshot.mask(request.selection), retriever.view
-            shown = [
-                _shown(snapshot, view, _with_neighbors(snapshot, hit, visible), search)
-                for hit in hits[search.offset :]
-            ]
-            return {"hits": shown, "confidence": hits.confidence}
+        hits = retriever.answer([question], search.ranked, request)[0]
+        visible = snapshot.mask(request.selection)
+        shown = [
+            _shown(snapshot, _with_neighbors(snapshot, hit, visible), search)
+            for hit in hits[search.offset :]
+        ]
+        return {"hits": shown, "confidence": hits.confidence}
 
-    async def facets(self, filter: Mapping[str, Any] | None) -> Answer:
-        """The metadata keys of the passages that match a filter, with values and counts."""
+    async def facets(self, asked: FacetsRequest) -> Answer:
+        """The metadata keys of visible passages, or of the first of a question, with counts."""
+        selection = asked.request().selection
+        if asked.question is not None:
+            first = SearchRequest(**asked.model_dump(), k=MOST_HITS, characters=1)
+            hits = (await self.found(first))["hits"]
+            selection = Selection(include=tuple(hit["id"] for hit in hits))
 
         def answer(snapshot: PassageSnapshot) -> Answer:
-            visible = snapshot.mask(Selection(filter))
+            visible = snapshot.mask(selection)
             return {"passages": int(visible.sum()), "keys": facets(snapshot, visible)}
 
         return await self.ask(answer)
@@ -226,11 +227,6 @@ def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> Passage
     return part
 
 
-def _scope(version: PassageVersion, request: Request, trace: Trace) -> AnyRetriever:
-    with trace.stage("scope"):
-        return retriever_for(version, request)
-
-
 def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, visible: Mask) -> Hit:
     """Add the chunks around a hit that may fit into its budget."""
     row = snapshot.known_row(hit.passage.id)
@@ -238,37 +234,10 @@ def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, visible: Mask) -> Hit:
     return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
 
 
-def _shown(snapshot: PassageSnapshot, view: View, hit: Hit, search: SearchRequest) -> Answer:
+def _shown(snapshot: PassageSnapshot, hit: Hit, search: SearchRequest) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
-    if search.explain:
-        cut = answer.get("cut", {"start": 0, "end": len(hit.passage.text)})
-        keys = snapshot.gazetteer.keys
-        answer["mentions"] = [
-            {"start": start - cut["start"], "end": end - cut["start"], "entity": keys[entity]}
-            for start, end, entity in _mentions(snapshot, view, hit.passage)
-            if cut["start"] <= start and end <= cut["end"]
-        ]
-        for step in answer["path"]:
-            if step["kind"] == "passage":
-                step["title"] = snapshot.corpus.title(snapshot.known_row(step["text"]))
+    for step in answer["path"]:
+        if step["kind"] == "passage":
+            step["title"] = snapshot.corpus.title(snapshot.known_row(step["text"]))
     return answer
-
-
-def _mentions(
-    snapshot: PassageSnapshot, view: View, passage: Passage
-) -> list[tuple[int, int, int]]:
-    """The longest entities in a passage's text: begin, end (code points), id."""
-    row, g = snapshot.known_row(passage.id), snapshot.gazetteer
-    mentions, titles = g.mentions(row), int(g.title_tokens[row])
-    counts = (view.counts_as(mentions) == LONGEST_NAME) & (g.start[mentions] >= titles)
-    starts, lengths, entities = (
-        column[mentions][counts].tolist() for column in (g.start, g.length, g.entity)
-    )
-    firsts = [start - titles for start in starts]
-    lasts = [first + length - 1 for first, length in zip(firsts, lengths, strict=True)]
-    spans = word_spans(passage.text, 0, max(lasts, default=-1) + 1)
-    return [
-        (spans[first][0], spans[last][1], entity)
-        for first, last, entity in zip(firsts, lasts, entities, strict=True)
-    ]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -37,7 +38,8 @@ NAMES = {"passages": "passage index", "communities": "community index", "embeddi
 class Sources:
     """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
-    `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
+    `root` is a folder of collections, which can be written to; `question_log` a file to which
+    questions are appended, redacted. `encoder` and `extractor` are the
     models that the passage index was built with; None loads them by name. `reranker` rescores the
     first `rerank_first` hits of every question. `device` is that of `PassageIndex.open`.
     """
@@ -46,6 +48,7 @@ class Sources:
     communities: PathLike[str] | None = None
     embedding: PathLike[str] | None = None
     root: Path | None = None
+    question_log: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
     reranker: Reranker | None = field(default=None, compare=False)
@@ -81,7 +84,9 @@ class Service:
         self.limits, self.sources = limits or ServiceLimits(), sources
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
-        self.shared = shared or SharedResources(self.limits, self.metrics, sources.device)
+        self.shared = shared or SharedResources(
+            self.limits, self.metrics, sources.device, sources.question_log
+        )
         self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()
@@ -90,7 +95,7 @@ class Service:
         self.problems: dict[str, str] = {}
         for kind, index in self._served.items():
             if not self._is_collection:
-                self.metrics.serving(kind, index.version)
+                self.metrics.moved(self.metrics.index, kind, index.version)
         if not lazy and self.has("passages"):
             self.passages.check_models()
         if lazy or not self.has("passages"):
@@ -124,7 +129,7 @@ class Service:
         """The passage index; it answers from the passages that the request may see."""
         return cast("Passages", self._index("passages"))
 
-    @property
+    @cached_property
     def themes(self) -> Themes:
         """The themes of the passage index."""
         from graphagg.serve.themes import Themes
@@ -200,7 +205,7 @@ class Service:
                 if index.refresh():
                     self.metrics.reloads.labels(kind, "done").inc()
                     if not self._is_collection:
-                        self.metrics.serving(kind, index.version, before)
+                        self.metrics.moved(self.metrics.index, kind, index.version, before)
                     _log.info("%s: serving %s, before %s", kind, index.version, before)
             except (GraphAggError, OSError) as error:
                 problem = type(error).__name__
@@ -208,7 +213,7 @@ class Service:
                 if problem != known:
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
             if not self._is_collection:
-                self.metrics.troubled(kind, problem, known)
+                self.metrics.moved(self.metrics.problem, kind, problem, known)
             if problem is None:
                 self.problems.pop(kind, None)
             else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.errors import Overloaded
-from graphagg.serve.limits import ServiceLimits
+from graphagg.serve.limits import UNSURE, ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.observe.questions import QuestionLog
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -69,8 +71,12 @@ class SharedResources:
     `loading` is held while a model is loaded that several indices may use.
     """
 
-    def __init__(self, limits: ServiceLimits, metrics: Metrics, device: str | None = None) -> None:
+    def __init__(
+        self, limits: ServiceLimits, metrics: Metrics, device: str | None = None,
+        question_log: Path | None = None,
+    ) -> None:  # fmt: skip
         self.limits, self.metrics, self.device = limits, metrics, device
+        self._questions = None if question_log is None else QuestionLog(question_log)
         self.pool = BoundedThreadPool("answers", limits.threads, limits.waiting)
         self.encoders: dict[str, Encoder] = {}
         self.extractors: dict[str, EntityExtractor] = {}
@@ -87,6 +93,17 @@ class SharedResources:
                 capacity=self.limits.waiting, observe=self.metrics.batch.observe
             )
         return self._batcher
+
+    def note(self, question: str, answer: Mapping[str, Any]) -> None:
+        """Count an answer by its outcome, and log its question where a log is kept."""
+        confidence, outcome = answer["confidence"], "answered"
+        if not answer["hits"]:
+            outcome = "refused"
+        elif confidence is not None and confidence < UNSURE:
+            outcome = "unsure"
+        self.metrics.answers.labels(outcome).inc()
+        if self._questions is not None:
+            self._questions.write(question, outcome, answer)
 
     def keep(self, encoder: Encoder | None, extractor: EntityExtractor | None) -> None:
         """Let other versions and indices use loaded models."""

@@ -1,16 +1,20 @@
 """Themes of a corpus, and similar passages and entities, for HTTP and MCP.
 
-The map of the served version is read from the index's folder if it is there. Else it is computed at
-the first request and cached in memory.
+The map of the served version is read from the index's folder if it is there. Else it is computed
+once, in the background, and cached in memory.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.similar import similar_entities, similar_passages
 from graphagg.rag.corpus.themes.results import ThemeMap
@@ -29,9 +33,25 @@ from graphagg.serve.models.themes import (
     ThemesRequest,
 )
 from graphagg.serve.passages import Passages
+from graphagg.serve.rights import CURRENT
 from graphagg.store.artifact import current_manifest
 
 Answer = dict[str, Any]
+
+
+_PATIENCE = 1.0  # seconds before a request that does not wait gets the progress
+
+
+class _MapWork:
+    """A map that is being computed."""
+
+    def __init__(self, passages: Passages, filter: Mapping[str, Any] | None) -> None:
+        self.done, self.total = 0, 1
+        call = partial(_map_of, filter=filter, progress=self._report)
+        self.task = asyncio.create_task(passages.ask(call))
+
+    def _report(self, stage: str, done: int, total: int) -> None:
+        self.done, self.total = done, total
 
 
 class Themes:
@@ -39,9 +59,29 @@ class Themes:
 
     def __init__(self, passages: Passages) -> None:
         self._passages = passages
+        self._works: dict[str, _MapWork] = {}
+
+    async def _compute(
+        self, filter: Mapping[str, Any] | None, wait: bool = True
+    ) -> _MapWork | None:
+        """Compute and cache a map; without `wait` return the work that goes on after a second."""
+        about = self._passages.version, CURRENT.get().filter, filter
+        key = json.dumps(about, sort_keys=True)
+        if key not in self._works:
+            self._works[key] = _MapWork(self._passages, filter)
+        work = self._works[key]
+        await asyncio.wait([work.task], timeout=None if wait else _PATIENCE)
+        if not work.task.done():
+            return work
+        self._works.pop(key, None)
+        work.task.result()  # raises what went wrong
+        return None
 
     async def themes(self, request: ThemesRequest) -> Answer:
         """Themes of a level, or the themes inside one."""
+        work = await self._compute(request.filter, request.wait)
+        if work is not None:
+            return {"done": work.done, "total": work.total}
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
@@ -71,6 +111,7 @@ class Themes:
 
     async def theme(self, request: ThemeRequest) -> Answer:
         """One theme with its passages."""
+        await self._compute(request.filter)
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
@@ -85,10 +126,9 @@ class Themes:
 
     async def distribution(self, request: ThemeDistributionRequest) -> Answer:
         """The themes in which the passages of a question lie."""
-        search = SearchRequest.model_validate(
-            {**request.model_dump(), "characters": 1, "explain": False}
-        )
-        hits = (await self._passages.search(search))["hits"]
+        search = SearchRequest.model_validate({**request.model_dump(), "characters": 1})
+        hits = (await self._passages.found(search))["hits"]
+        await self._compute(request.filter)
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
@@ -113,27 +153,28 @@ class Themes:
             raise InvalidParameter("passage and entity: wanted one of the two")
 
         def answer(snapshot: PassageSnapshot) -> Answer:
-            chosen = Selection(request.filter)
+            chosen, k = Selection(request.filter), request.k
             if request.entity is not None:
                 by = request.by or "graph"
-                return similar_entities(snapshot, chosen, request.entity, request.k, by).to_json()
-            assert request.passage is not None
-            by = request.by or "text"
-            return similar_passages(snapshot, chosen, request.passage, request.k, by).to_json()
+                return similar_entities(snapshot, chosen, request.entity, k, by).to_json()
+            name, by = str(request.passage), request.by or "text"
+            return similar_passages(snapshot, chosen, name, k, by).to_json()
 
         return await self._passages.ask(answer)
 
 
-def _map_of(snapshot: PassageSnapshot, filter: Mapping[str, Any] | None) -> ThemeMap:
+def _map_of(
+    snapshot: PassageSnapshot, filter: Mapping[str, Any] | None, progress: Progress = silent
+) -> ThemeMap:
     """The map of the visible passages that match a filter."""
     if filter is None and not snapshot.is_restricted:
         written = current_manifest(folder_of(snapshot.artifact.directory), KIND)
         version = "" if written is None else written.data
         stored = snapshot.cached("stored map", version, lambda: read_map(snapshot, None))
-        if stored is not None and not stored.is_old:
+        if stored is not None:
             return stored
     view = snapshot.view_of(Selection(filter))
-    return kept_map(snapshot, view, MapConfig())
+    return kept_map(snapshot, view, MapConfig(), progress)
 
 
 def _listed(snapshot: PassageSnapshot, identifier: str) -> Answer:

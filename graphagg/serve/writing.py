@@ -8,6 +8,7 @@ processes over one folder.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import time
@@ -19,12 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from graphagg.errors import ArtifactBusy, EmptyCorpus, InvalidParameter, VersionChanged
+from graphagg.errors import (
+    ArtifactBusy,
+    CollectionEmpty,
+    EmptyCorpus,
+    InvalidParameter,
+    UnknownPassage,
+    VersionChanged,
+)
 from graphagg.progress import Progress
+from graphagg.rag.question.request import Selection
 from graphagg.serve.collections import STAGED, Collections, is_bare
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.rights import check_unfiltered
-from graphagg.store import manifest_at
+from graphagg.serve.rights import CURRENT, check_unfiltered
+from graphagg.store import manifest_at, write_artifact
 from graphagg.store.locks import locked
 from graphagg.store.writing import sync
 
@@ -38,7 +47,7 @@ if TYPE_CHECKING:
 Answer = dict[str, Any]
 Call = Callable[..., Answer]
 """Changes a collection; its last argument reports progress."""
-FILES = "files"
+FILES, PROBLEMS = "files", "problems.json"
 _OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
 
 
@@ -147,25 +156,44 @@ class Writer:
             report = index.add(sources, replace=replace, progress=progress)
             return {**report.to_json(), "passages": len(index)}
 
-    def update(self, name: str, sources: Sequence[Source], progress: Progress) -> Answer:
-        """Replace passages and documents, which must all exist."""
-        with self._opened(self.collections.index(name, "passages")) as index:
-            report = index.update(sources, progress=progress)
-            return {**report.to_json(), "passages": len(index)}
-
     def delete(
         self, name: str, ids: Sequence[str], ignore_missing: bool, progress: Progress
     ) -> Answer:
         """Delete passages and documents."""
-        with self._opened(self.collections.index(name, "passages")) as index:
-            report = index.delete(ids, ignore_missing=ignore_missing)
+        folder = self.collections.index(name, "passages")
+        with self._opened(folder) as index:
+            try:
+                report = index.delete(ids, ignore_missing=ignore_missing)
+            except EmptyCorpus:  # the collection is empty then
+                if is_bare(self.collections.folder(name)):
+                    raise
+                with write_artifact(folder) as publication:
+                    publication.withdraw()
+                return {"passages_removed": len(index), "passages": 0}
             return {**report.to_json(), "passages": len(index)}
+
+    def delete_file(self, name: str, path: str, progress: Progress) -> Answer:
+        """Delete a file of the collection, and the passages that were read from it."""
+        ids, folder = [], self.collections.index(name, "passages")
+        if is_bare(folder):
+            with self._opened(folder) as index:
+                if "path" in index.schema:
+                    rows = index.snapshot.mask(Selection({"path": path})).nonzero()[0].tolist()
+                    ids = [index.snapshot.corpus.id(row) for row in rows]
+        file = self.files(name) / path
+        if not ids and not file.is_file():
+            raise UnknownPassage(f"the collection has no file {path!r}; see its documents")
+        answer = self.delete(name, ids, False, progress) if ids else {}
+        file.unlink(missing_ok=True)
+        return answer
 
     @contextmanager
     def _opened(self, folder: Path) -> Iterator[PassageIndex]:
         """The index, with loaded models that no other write uses meanwhile."""
         from graphagg.rag import PassageIndex
 
+        if not is_bare(folder):
+            raise CollectionEmpty("the collection holds nothing yet; add passages or files")
         models = self._models.pop() if self._models else {
             model.spec.sha256: model for model in self._given if model is not None
         }  # fmt: skip
@@ -212,7 +240,7 @@ class Writer:
                 documents.append(document)
                 progress("files", report.read + len(report.left_out), len(files))
         except EmptyCorpus:
-            return {**_read(report), "added": 0, "replaced": 0}
+            return {**self._noted(name, report), "added": 0, "replaced": 0}
         answer = self.add(name, documents, True, progress)
         left_out = {each.path for each in report.left_out}
         for file in files:
@@ -223,7 +251,7 @@ class Writer:
                 sync(file)
                 os.replace(file, target)
                 sync(target.parent)
-        return {**answer, **_read(report)}
+        return {**answer, **self._noted(name, report)}
 
     def _check_place(self, name: str, path: Path) -> None:
         """Raise `InvalidParameter` if a file and a folder would have one name."""
@@ -233,6 +261,23 @@ class Writer:
                 f"file {path.as_posix()!r}: the collection has a file and a folder of one name; "
                 "delete it or give another name"
             )
+
+    def problems(self, name: str) -> list[Answer]:
+        """The files that were not read when they came, by path."""
+        file = self.collections.folder(name) / PROBLEMS
+        if CURRENT.get().filter is not None or not file.is_file():
+            return []
+        return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+    def _noted(self, name: str, report: FolderReport) -> Answer:
+        """What was read and left out; keeps the latter, beside older files that did not come."""
+        left_out, files = [asdict(each) for each in report.left_out], self.files(name)
+        paths = {each["path"] for each in left_out}
+        known = (e for e in self.problems(name) if not (files / e["path"]).is_file())
+        older = [each for each in known if each["path"] not in paths]
+        file = self.collections.folder(name) / PROBLEMS
+        file.write_text(json.dumps(older + left_out), encoding="utf-8")
+        return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
 
     def sync(self, name: str, progress: Progress) -> Answer:
         """Make the documents equal to the collection's files; passages sent as such stay."""
@@ -244,10 +289,12 @@ class Writer:
         documents: Iterable[Source] = read_documents(files, report=report) if has_files else ()
         folder = self.collections.index(name, "passages")
         if not is_bare(folder):
-            return {**self.add(name, list(documents), False, progress), **_read(report)}
+            answer = self.add(name, list(documents), False, progress)
+            return {**answer, **self._noted(name, report)}
         with self._opened(folder) as index:
             change = index.sync(chain(documents, _sent(index)), progress=progress)
-            return {**change.to_json(), "passages": len(index), **_read(report)}
+            noted = self._noted(name, report)
+            return {**change.to_json(), "passages": len(index), **noted}
 
     def edges(
         self, name: str, add: Sequence[Any], remove: Sequence[Any], progress: Progress
@@ -274,8 +321,3 @@ class Writer:
 def _sent(index: PassageIndex) -> Iterator[Any]:
     """The passages of an index that were not read from a file."""
     return (each for each in index if not all(key in each.metadata for key in _OF_A_FILE))
-
-
-def _read(report: FolderReport) -> Answer:
-    left_out = list(map(asdict, report.left_out))
-    return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}

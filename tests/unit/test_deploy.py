@@ -63,13 +63,19 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def manifests() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all((DEPLOY / "kubernetes" / "graphagg.yaml").read_text()))
+def manifests(name: str = "graphagg") -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((DEPLOY / "kubernetes" / f"{name}.yaml").read_text()))
 
 
-def container() -> dict[str, Any]:
-    (deployment,) = [each for each in manifests() if each["kind"] == "Deployment"]
-    found: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
+def pod_of(name: str = "graphagg") -> dict[str, Any]:
+    (deployment,) = [each for each in manifests(name) if each["kind"] == "Deployment"]
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    found: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return found
+
+
+def container(name: str = "graphagg") -> dict[str, Any]:
+    found: dict[str, Any] = pod_of(name)["containers"][0]
     return found
 
 
@@ -91,6 +97,7 @@ def test_each_command_is_one_that_graphagg_takes(bare: ModuleType) -> None:
     ]
     assert len(snippets) == 2
     commands = [image, compose()["services"]["graphagg"]["command"], container()["args"]]
+    commands.append(container("store")["args"])
     commands += [unit_command(), *(each.replace("... ", "").split() for each in snippets)]
     for words in commands:
         assert words[0] == "serve"
@@ -106,14 +113,15 @@ def test_they_agree_on_user_port_and_addresses(bare: ModuleType) -> None:
     said = dict(dockerfile(bare))
     assert said["USER"] == f"{USER}:{USER}" and said["EXPOSE"] == str(PORT)
     assert "/readyz" in said["HEALTHCHECK"]
-    pod = next(e for e in manifests() if e["kind"] == "Deployment")["spec"]["template"]["spec"]
-    assert pod["securityContext"]["runAsUser"] == USER and pod["securityContext"]["runAsNonRoot"]
-    found = container()
-    assert found["ports"] == [{"name": "http", "containerPort": PORT}]
-    assert found["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert found["startupProbe"]["httpGet"]["path"] == "/readyz"
-    assert found["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert found["securityContext"]["readOnlyRootFilesystem"]
+    for name in ("graphagg", "store"):
+        user = pod_of(name)["securityContext"]
+        assert user["runAsUser"] == USER and user["runAsNonRoot"]
+        found = container(name)
+        assert found["ports"] == [{"name": "http", "containerPort": PORT}]
+        assert found["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        assert found["startupProbe"]["httpGet"]["path"] == "/readyz"
+        assert found["livenessProbe"]["httpGet"]["path"] == "/healthz"
+        assert found["securityContext"]["readOnlyRootFilesystem"]
     ports = compose()["services"]["graphagg"]["ports"]
     assert ports == [f"127.0.0.1:{PORT}:{PORT}"]
     for name in ("nginx.conf", "Caddyfile"):
@@ -124,8 +132,8 @@ def test_they_wait_longer_than_an_answer_may_take() -> None:
     """To stop is to answer what is open: at most 30 s, after 10 s for its body."""
     limits = patient().__class__()
     longest = limits.answer_seconds + limits.receive_seconds
-    pod = next(e for e in manifests() if e["kind"] == "Deployment")["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] > longest + 5  # preStop
+    for name in ("graphagg", "store"):
+        assert pod_of(name)["terminationGracePeriodSeconds"] > longest + 5  # preStop
     unit = (DEPLOY / "graphagg.service").read_text()
     assert int(re.findall(r"TimeoutStopSec=(\d+)", unit)[0]) > longest
     assert int(compose()["services"]["graphagg"]["stop_grace_period"].rstrip("s")) > longest
@@ -170,10 +178,10 @@ def test_kubernetes() -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is missing")
     version = validate.latest_version()
     kinds = []
-    for each in manifests():
+    for each in (*manifests(), *manifests("store")):
         validate.validate(each, version, strict=True)
         kinds.append(each["kind"])
-    assert kinds == ["PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget"]
+    assert kinds[:4] == ["PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget"]
     wrong = json.loads(json.dumps(next(e for e in manifests() if e["kind"] == "Deployment")))
     wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
     with pytest.raises(validate.ValidationError):

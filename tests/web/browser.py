@@ -96,6 +96,16 @@ class Page:
         self.type("#question", question, Keys.ENTER)
         self.wait("#hits-about")
 
+    def explain(self) -> None:
+        """Open why each passage was found."""
+        self.wait("#hits .why")
+        self.js("for (const each of document.querySelectorAll('#hits .why')) each.open = true")
+
+    def options(self) -> None:
+        """Open the options of a question."""
+        if not self.all("#options"):
+            self.click("#options-toggle")
+
     def unfold(self, selector: str) -> None:
         """Open what is folded."""
         self.wait(selector)

@@ -36,7 +36,7 @@ SHOWN = {
 RIVER = "q=On+which+river+was+Marie+Curie+born%3F"
 VIEWS = {
     "answer": (f"?collection=demo#/passages?{RIVER}", "#hits-about"),
-    "no-answer": ("?collection=demo#/passages?q=What+does+a+ticket+to+Mars+cost%3F", ".weak"),
+    "no-answer": ("?collection=demo#/passages?q=What+does+a+ticket+to+Mars+cost%3F", "#hits-about"),
     "map": ("?collection=demo#/themes", "#treemap svg"),
     "map-lit": (f"?collection=demo#/themes?{RIVER}", "#treemap .lit"),
     "facets": ("?collection=handbook#/passages?q=What+does+the+impeller+IM-22+cost%3F", "#facets"),
@@ -76,8 +76,6 @@ def take(folder: Path, work: Path) -> None:
                 for look in LOOKS:
                     page.look(*LOOKS[look])
                     page.open(address, ready=ready)
-                    if name == "facets":
-                        page.unfold("#facets")
                     shoot(page, folder / f"{name}-{look}.png")
         with serving(Service(Sources(communities=communities), patient())) as live:
             page = Page(driver, live.url, work / "browser" / "downloads")

@@ -57,8 +57,10 @@ def of(passage: str, inside: str = ".place") -> str:
 
 def test_file_page_and_heading_are_shown_once(asked: Page) -> None:
     assert asked.texts(of("annals.pdf#3", ".place > *")) == [
-        "books/annals.pdf", "page 7", "Part I > Counts",
+        "books/annals.pdf", "page 7", "Part I",
     ]  # fmt: skip
+    assert asked.texts(of("annals.pdf#3", "h2")) == ["AnnalsCounts"]
+    asked.explain()
     assert asked.texts(of("annals.pdf#3", ".metadata dt")) == ["Kind"]
     assert asked.all(of("plain")) == [] and asked.all(of("web", ".metadata dt"))
 
@@ -83,6 +85,7 @@ def test_a_file_leads_to_its_passages_and_back(asked: Page) -> None:
 def test_equal_texts_are_shown_once(asked: Page) -> None:
     shown = [each for each in ("script", "copy") if asked.all(f"[data-passage='{each}']")]
     (first,) = shown
+    asked.explain()
     other = {"script": "copy", "copy": "script"}[first]
     assert asked.texts(of(first, ".copies")) == [f"The same text: {other}"]
 

@@ -71,12 +71,13 @@ def test_a_question_to_2wiki_in_every_mode(page: Page, mode: str):
     page.ask(QUESTION)
     page.unfold("#map-panel")
     assert len(page.texts("#hits h2")) == 8 == len(page.all("#map .found"))
+    page.explain()
     for i in range(8):
         parts = page.js(
             "return [...document.querySelectorAll('#hits > li')[arguments[0]]"
             ".querySelectorAll('.parts .score')].map((e) => Number(e.textContent))", i
         )  # fmt: skip
-        score = float(page.texts("#hits header .score")[i])
+        score = float(page.texts("#hits .parts > summary")[i].split()[1][:-1])
         assert sum(parts) == pytest.approx(score, rel=0.02)
 
 

@@ -123,4 +123,5 @@ def test_a_condition_narrows_map_question_and_names(page: Page) -> None:
     page.open(f"#{page.fragment}&name=hugh")
     page.click("#name-body .actions a")
     page.wait("#hits-about")
+    page.options()
     assert "filter=" in page.fragment and len(page.all("#filter-rows li")) == 1

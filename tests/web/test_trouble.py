@@ -72,6 +72,7 @@ def test_names_that_are_markup_are_shown_as_they_are(page: Page):
     page.ask(f"Who wrote {EVIL} about Mallory?")
     assert f"Mallory {EVIL}" in page.texts("#hits h2")
     assert any(EVIL in text for text in page.texts("#hits .text"))
+    page.explain()
     assert EVIL in page.texts(".metadata dd")
     assert page.js("return document.querySelectorAll('img:not([src^=static])').length") == 0
 

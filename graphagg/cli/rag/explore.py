@@ -92,7 +92,6 @@ def map_(
     theme: str | None = None,
     level: NonNegativeInt | None = None,
     target: Annotated[Path | None, Parameter("--out")] = None,
-    no_update: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the themes of a corpus, with their typical passages.
@@ -106,14 +105,13 @@ def map_(
         theme: show this theme, by its id. None: all.
         level: show the themes of this level, from 0.
         target: write the map: .json; passages: .csv, .parquet.
-        no_update: show an old map as it is.
     """
     from graphagg.rag import PassageIndex
 
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
     with PassageIndex.open(directory) as index, progress_report() as report:
-        made = index.map(config=config, update=not no_update, progress=report, **visible)
+        made = index.map(config=config, progress=report, **visible)
     if level is not None and level >= len(made.levels):
         raise InvalidParameter(f"level is {level}, wanted one of 0 to {len(made.levels) - 1}")
     if target is not None:
@@ -144,10 +142,8 @@ def _show_level(made: ThemeMap, level: int) -> None:
 def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
     if as_json:
         passages = made.passages_of(theme.id)
-        print_json({**theme.to_json(), "passage_ids": passages, "is_old": made.is_old})
+        print_json({**theme.to_json(), "passage_ids": passages})
         return
-    for note in made.notes if made.is_old else ():
-        err.print(f"note: {note}", markup=False)
     time = f"; {_time(theme)}" if theme.span else ""
     sections = {
         f"{theme.id}  {theme.label}": f"{theme.passages:,} passages, {theme.members:,} names{time}",

@@ -37,6 +37,8 @@ class Indices:
         embedding: an embedding.
         root: folder of writable collections by name, each opened at its first request. None:
             none.
+        question_log: a file to which each question is appended, with the ids of its passages and
+            without mail addresses and long numbers; `rag eval` reads it. None: none.
         reranker: a cross-encoder that rescores the first hits of every question: name or path of a
             sentence-transformers model. None: none.
         rerank_first: number of hits that it rescores.
@@ -49,6 +51,7 @@ class Indices:
     communities: str | None = None
     embedding: str | None = None
     root: LocalPath | None = None
+    question_log: Path | None = None
     reranker: str | None = None
     rerank_first: PositiveInt = 50
     device: str | None = None
@@ -69,6 +72,7 @@ class Indices:
             communities,
             embedding,
             self.root,
+            self.question_log,
             reranker=reranker,
             rerank_first=self.rerank_first,
             device=self.device,

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.errors import InvalidFilter, needs
-from graphagg.rag.adapters.writable import WritableIndex, check_known, metadata_of, opened, passage
+from graphagg.rag.adapters.writable import WritableIndex, checked, metadata_of, opened, passage
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
@@ -25,6 +25,9 @@ with needs("haystack-ai", "haystack"):
     from haystack.document_stores.errors import DuplicateDocumentError
     from haystack.document_stores.types import DuplicatePolicy
     from haystack.errors import FilterError
+
+Filters = dict[str, Any] | None
+History = list[Any] | None
 
 
 @component
@@ -55,8 +58,8 @@ class HaystackRetriever:
     ) -> None:
         self._where = index
         self._index: PassageIndex | WritableIndex | None = None
-        self.top_k, self.filters, self.fields = top_k, filters, fields
-        check_known(fields, ("top_k", "filters"))
+        self.top_k, self.filters = top_k, filters
+        self.fields = checked(fields, ("top_k", "filters"))
         Request().with_fields(**fields)  # raises for what it does not take
 
     def warm_up(self) -> None:
@@ -86,30 +89,36 @@ class HaystackRetriever:
 
     @component.output_types(documents=list[Document])
     def run(
-        self, query: str, filters: dict[str, Any] | None = None, top_k: int | None = None
+        self, query: str, filters: Filters = None, top_k: int | None = None, history: History = None
     ) -> dict[str, list[Document]]:
-        """Retrieve the documents for a query; `filters` and `top_k` replace the component's."""
-        return _documents(self._ready().retrieve(query, **self._options(filters, top_k)))
+        """Retrieve the documents for a query; other arguments replace the component's own.
+
+        `history` holds earlier questions, newest last, or the messages of a chat.
+        """
+        return _documents(self._ready().retrieve(query, **self._options(filters, top_k, history)))
 
     @component.output_types(documents=list[Document])
     async def run_async(
-        self, query: str, filters: dict[str, Any] | None = None, top_k: int | None = None
+        self, query: str, filters: Filters = None, top_k: int | None = None, history: History = None
     ) -> dict[str, list[Document]]:
         """`run` for pipelines with an event loop."""
-        return _documents(await self._ready().aretrieve(query, **self._options(filters, top_k)))
+        options = self._options(filters, top_k, history)
+        return _documents(await self._ready().aretrieve(query, **options))
 
     def _ready(self) -> PassageIndex | WritableIndex:
         self.warm_up()
         assert self._index is not None
         return self._index
 
-    def _options(self, filters: dict[str, Any] | None, top_k: int | None) -> dict[str, Any]:
+    def _options(self, filters: Filters, top_k: int | None, history: History) -> dict[str, Any]:
         conditions = self.filters if filters is None else filters
-        return {
+        options = {
             **self.fields,
+            **({} if history is None else {"history": history}),
             "k": self.top_k if top_k is None else top_k,
             "filter": None if conditions is None else own_filter(conditions),
         }
+        return checked(options, ("k",))
 
 
 def _documents(hits: Sequence[Hit]) -> dict[str, list[Document]]:

@@ -16,17 +16,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from graphagg.checks import check_names
 from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.adapters.writable import (
     WritableIndex,
-    check_known,
+    checked,
     metadata_of,
     opened,
     passage,
     request_and_rest,
 )
+from graphagg.rag.corpus.themes.network import SCALE, whole_vectors
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields
@@ -41,7 +44,6 @@ with needs("langchain-core", "langchain"):
     from langchain_core.embeddings import Embeddings
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.vectorstores import VectorStore
-    from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 
 class LangChainRetriever(BaseRetriever):
@@ -77,8 +79,7 @@ class LangChainRetriever(BaseRetriever):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, options: dict[str, Any]) -> dict[str, Any]:
-        check_known(options, cls.model_fields)
-        request, rest = request_and_rest(options)
+        request, rest = request_and_rest(checked(options, cls.model_fields))
         return {**rest, "request": request}
 
     @field_validator("index")
@@ -98,8 +99,7 @@ class LangChainRetriever(BaseRetriever):
         return [_document(hit) for hit in hits]
 
     def _options(self, overrides: dict[str, Any]) -> dict[str, Any]:
-        check_known(overrides, ("k",))
-        return {"k": self.k, "request": self.request} | overrides
+        return {"k": self.k, "request": self.request} | checked(overrides, ("k",))
 
 
 def _document(hit: Hit) -> Document:
@@ -116,7 +116,8 @@ class LangChainVectorStore(VectorStore):
     Searches take the options of `PassageIndex.retrieve`: `filter`, `mode`, `min_score`, and so on.
     The index encodes by its own model, so no `embedding` is taken, and there is no search by
     vector. The relevance of the best document is the confidence of the answer; that of another one
-    is proportional to its score. MMR chooses among the hits by their vectors.
+    is proportional to its score. MMR weighs the score of a hit
+    against the cosine of its vector with those chosen before.
 
     Args:
         index: the directory, whether it holds an index yet or not; or an opened index.
@@ -147,7 +148,7 @@ class LangChainVectorStore(VectorStore):
             GraphAggError: see `PassageIndex.add`; nothing was written.
         """
         ids: Sequence[str | None] = kwargs.pop("ids", None) or [d.id for d in documents]
-        _no_more(kwargs)
+        check_names(kwargs, ["ids"])
         if len(ids) != len(documents):
             raise InvalidParameter(f"{len(ids)} ids of {len(documents)} documents; give one each")
         pairs = zip(ids, documents, strict=True)
@@ -169,7 +170,7 @@ class LangChainVectorStore(VectorStore):
 
     def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
         """Delete documents by their ids, or all of them; unknown ids are skipped."""
-        _no_more(kwargs)
+        check_names(kwargs, ["ids"])
         if ids is None:
             self._store.clear()
         else:
@@ -239,22 +240,31 @@ class LangChainVectorStore(VectorStore):
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """Choose documents that are close to the question and unlike each other.
+        """Choose documents that answer the question and are unlike each other.
 
         Args:
             query: the question.
             k: number of documents.
             fetch_k: number of hits that they are chosen from.
-            lambda_mult: 1 counts closeness alone, 0 variety alone.
+            lambda_mult: 1 counts the score alone, so that the order is that of a search; 0 variety
+                alone.
             kwargs: options of a search.
         """
-        documents, index = self.similarity_search(query, fetch_k, **kwargs), self._store.index
-        if index is None or not documents:
+        hits = self._hits(query, fetch_k, kwargs)
+        index = self._store.index
+        if index is None or not hits:
             return []
-        texts = [document.page_content for document in documents]
-        questions, vectors = index.load_encoder().encode_query([query], texts)
-        chosen = maximal_marginal_relevance(questions[0][None], list(vectors), lambda_mult, k)
-        return [documents[i] for i in chosen]
+        corpus, best = index.snapshot.corpus, max(hits[0].score, 1e-12)
+        rows = np.array([index.snapshot.known_row(hit.passage.id) for hit in hits])
+        vectors = whole_vectors(corpus, rows) / SCALE
+        relevance = np.clip([hit.score / best for hit in hits], 0.0, 1.0)
+        chosen, closest = list[int](), np.zeros(len(hits))
+        while len(chosen) < min(k, len(hits)):
+            gain = lambda_mult * relevance - (1 - lambda_mult) * closest
+            gain[chosen] = -np.inf
+            chosen.append(int(gain.argmax()))
+            closest = np.maximum(closest, vectors @ vectors[chosen[-1]])
+        return [_as_added(hits[i].passage) for i in chosen]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, **kwargs: Any
@@ -266,8 +276,7 @@ class LangChainVectorStore(VectorStore):
         )
 
     def _hits(self, query: str, k: int, options: dict[str, Any]) -> Hits:
-        check_known(options, ())
-        hits = self._store.retrieve(query, k, **options)
+        hits = self._store.retrieve(query, k, **checked(options, ()))
         for i, hit in enumerate(hits):  # with the page and heading of the match
             hits[i] = replace(hit, passage=replace(hit.passage, metadata=hit.metadata))
         return hits
@@ -275,8 +284,3 @@ class LangChainVectorStore(VectorStore):
 
 def _as_added(added: Passage) -> Document:
     return Document(id=added.id, page_content=added.text, metadata=dict(added.metadata))
-
-
-def _no_more(options: dict[str, Any]) -> None:
-    if options:
-        raise InvalidParameter(f"unknown options {', '.join(options)}; leave them out")

@@ -18,8 +18,9 @@ from typing import Any
 from graphagg.errors import needs
 from graphagg.rag.adapters.writable import (
     HIDDEN_FROM_LLM,
+    OPTIONS,
     WritableIndex,
-    check_known,
+    checked,
     metadata_of,
     opened,
     passage,
@@ -27,9 +28,6 @@ from graphagg.rag.adapters.writable import (
 )
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
-from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.question.results import Hit
 
 with needs("llama-index-core", "llamaindex"):
@@ -65,8 +63,8 @@ class LlamaIndexRetriever(BaseRetriever):
         k: int = 5,
         **options: Any,
     ) -> None:
-        check_known(options, ("callback_manager", "object_map", "objects", "verbose"))
-        self._request, rest = request_and_rest(options)
+        known = checked(options, ("callback_manager", "object_map", "objects", "verbose"))
+        self._request, rest = request_and_rest(known)
         super().__init__(**rest)
         self._index = index if isinstance(index, WritableIndex) else opened(index)
         self._k = k
@@ -111,21 +109,12 @@ class LlamaIndexStore(TransformComponent):
     directory: str
     _store: WritableIndex = PrivateAttr()
 
-    def __init__(
-        self,
-        directory: str | os.PathLike[str],
-        *,
-        encoder: Encoder | str | None = None,
-        extractor: EntityExtractor | None = None,
-        chunking: ChunkConfig | None = None,
-        **data: Any,
-    ) -> None:
+    def __init__(self, directory: str | os.PathLike[str], **data: Any) -> None:
+        options = {name: data.pop(name) for name in OPTIONS if name in data}
         if data.keys() - type(self).model_fields.keys() - {"class_name"}:
-            check_known(data, ("encoder", "extractor", "chunking"))
+            checked(data, OPTIONS)
         super().__init__(**{"directory": os.fspath(directory), **data})
-        self._store = WritableIndex(
-            directory, encoder=encoder, extractor=extractor, chunking=chunking
-        )
+        self._store = WritableIndex(directory, **options)
 
     def __call__(self, nodes: Sequence[BaseNode], **options: Any) -> Sequence[BaseNode]:
         """Add nodes, and hand them on."""
@@ -149,17 +138,6 @@ class LlamaIndexStore(TransformComponent):
     def delete(self, ref_doc_id: str) -> int:
         """Delete the nodes of a source document; returns their number."""
         return self._store.delete([ref_doc_id])
-
-    def delete_nodes(self, node_ids: Sequence[str]) -> int:
-        """Delete nodes by their ids; unknown ids are skipped."""
-        return self._store.delete(node_ids)
-
-    def get_nodes(self, node_ids: Sequence[str]) -> list[TextNode]:
-        """The nodes of these ids, without unknown ids."""
-        return [
-            TextNode(id_=passage.id, text=passage.text, metadata=dict(passage.metadata))
-            for passage in self._store.get(node_ids)
-        ]
 
     def as_retriever(self, **options: Any) -> LlamaIndexRetriever:
         """A retriever over the current content of the store, with options of the class."""

@@ -27,6 +27,9 @@ from graphagg.store import write_artifact
 from graphagg.store.addresses import local_folder
 from graphagg.store.manifest import canonical_json, read_manifest
 
+OPTIONS = ("encoder", "extractor", "chunking")
+"""Options of a store: those of a new index, and the models of one that is there."""
+
 
 class WritableIndex:
     """A passage index behind a framework's store. Safe to use from several threads.
@@ -185,6 +188,16 @@ HIDDEN_FROM_LLM = (
 """Keys that are of no use to a language model or an embedding."""
 
 
+def questions_of(history: Any) -> Any:
+    """The questions of a chat history: strings, or a framework's messages by its user."""
+    asked = []
+    for each in [history] if isinstance(history, str) else history:
+        role = getattr(each, "role", getattr(each, "type", "user"))
+        if getattr(role, "value", role) in ("user", "human"):
+            asked.append(getattr(each, "content", None) or getattr(each, "text", each))
+    return asked
+
+
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
     """Open the index of a directory, without a model; an opened index stays as it is."""
     return index if isinstance(index, PassageIndex) else PassageIndex.open(index)
@@ -198,9 +211,14 @@ def request_and_rest(options: Mapping[str, Any]) -> tuple[Request, dict[str, Any
     return base.with_fields(**overrides), rest
 
 
-def check_known(options: Iterable[str], names: Iterable[str]) -> None:
-    """Raise `InvalidParameter` for an option that is neither in `names` nor a `Request` field."""
+def checked(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The options, a history as questions.
+
+    Raises `InvalidParameter` for one that is neither in `names` nor a field of `Request`.
+    """
     check_names(options, [*names, "request", *(each.name for each in fields(Request))])
+    history = {"history": questions_of(options["history"])} if "history" in options else {}
+    return {**options, **history}
 
 
 def metadata_of(hit: Hit) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def answer(
     hits = index.retrieve(question, k, request)
     if not hits:
         return Answer("", (), (), characters=characters)
-    sent = messages(question, hits, characters, prompt, request.history)
+    sources = [(hit.place.title, hit.context(characters)) for hit in hits]
+    sent = messages(question, sources, prompt, request.history)
     pieces = []
     for piece in endpoint.stream(sent):
         pieces.append(piece)
@@ -150,19 +151,13 @@ def answer(
 
 
 def messages(
-    question: str, hits: Sequence[Hit], characters: int, prompt: str = RULES,
-    history: Iterable[str] = (),
-) -> list[dict[str, str]]:  # fmt: skip
-    """The conversation that asks for an answer: rules, passages, earlier questions, question."""
-    sources = [(hit.place.title, hit.context(characters)) for hit in hits]
-    return conversation(question, sources, prompt, history)
-
-
-def conversation(
     question: str, sources: Iterable[tuple[str, str]], prompt: str = RULES,
     history: Iterable[str] = (),
 ) -> list[dict[str, str]]:  # fmt: skip
-    """`messages` from titles and texts, which are numbered from 1."""
+    """The conversation that asks for an answer: rules, passages, earlier questions, question.
+
+    The sources are titles and texts, which are numbered from 1.
+    """
     passages = "\n\n".join(
         f"[{i}] {title}\n{text}" for i, (title, text) in enumerate(sources, start=1)
     )

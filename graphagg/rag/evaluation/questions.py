@@ -73,7 +73,11 @@ def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQ
     else:
         rows = ((row, f"question {i}") for i, row in enumerate(iterable(source)))
         name = "the questions"
-    questions = [_as_question(record, where) for record, where in rows]
+    # A service logs refused questions too: nothing is expected of them until someone adds gold.
+    questions = [
+        _as_question(record, where) for record, where in rows
+        if record.get("type") != "refused" or any(map(record.get, (*_GOLD, "answers")))
+    ]  # fmt: skip
     if not questions:
         raise UnreadableFile(f"{name}: holds no questions; give at least one")
     return questions

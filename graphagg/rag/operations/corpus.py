@@ -229,7 +229,6 @@ class IndexedCorpus(Index[PassageVersion]):
         self,
         *,
         config: MapConfig = _MAP,
-        update: bool = True,
         progress: Progress = silent,
         **visible: Unpack[VisibleFields],
     ) -> ThemeMap:
@@ -241,7 +240,6 @@ class IndexedCorpus(Index[PassageVersion]):
 
         Args:
             config: resolutions, and the contents of a theme.
-            update: compute an outdated map again; else it is returned with `is_old`.
             progress: called with stage, done, total.
             visible: `filter`, `include` and `exclude` of `Request`.
 
@@ -251,12 +249,12 @@ class IndexedCorpus(Index[PassageVersion]):
             ArtifactBusy, ArtifactError, WriteFailed: the map cannot be written.
             MissingExtra: SciPy is not installed.
         """
-        from graphagg.rag.corpus.themes.storage import current_map, map_of_view
+        from graphagg.rag.corpus.themes.storage import current_map, kept_map
 
         selection = _selection(visible)
         if selection.is_all:
-            return current_map(self.snapshot, config, update, progress)
-        return map_of_view(self.snapshot, selection, config, progress)
+            return current_map(self.snapshot, config, progress)
+        return kept_map(self.snapshot, self.snapshot.view_of(selection), config, progress)
 
     def similar_passages(
         self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from graphagg.fields import Brief, short
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.question.excerpts import (
+    ELLIPSIS,
     MARKS,
     MOST_NAMES,
     NOWHERE,
@@ -170,11 +171,7 @@ class Hit(Brief):
 
         An ellipsis stands where the passage itself is cut.
         """
-        piece, position = self.excerpt(characters), self.passage.position
-        if piece.is_cut:
-            return piece.marked
-        around = fitting(self.neighbors, position, characters - len(piece.text))
-        return "\n".join(p.text for p in sorted([*around, self.passage], key=lambda p: p.position))
+        return context_of(self.to_json(characters))
 
     def _bounded(self, characters: int) -> dict[str, Any]:
         """JSON of limited size: an excerpt of the text; long titles, hops and values are cut."""
@@ -190,6 +187,16 @@ class Hit(Brief):
         if piece.is_cut:
             full["cut"] = {**piece.span._asdict(), "characters": piece.characters}
         return full
+
+
+def context_of(hit: Mapping[str, Any]) -> str:
+    """The text of a hit's JSON and its neighbors; an ellipsis marks a cut."""
+    if cut := hit.get("cut"):
+        after = ELLIPSIS if cut["end"] < cut["characters"] else ""
+        return f"{ELLIPSIS if cut['start'] else ''}{hit['text']}{after}"
+    around = {each["position"]: each["text"] for each in hit.get("neighbors") or []}
+    around[hit.get("position", 0)] = hit["text"]
+    return "\n".join(around[position] for position in sorted(around))
 
 
 class Hits(list[Hit]):

@@ -250,6 +250,12 @@ class PassageSnapshot:
         chunks = self._documents.get(identifier, [])
         return chunks if row is None else [row, *(chunk for chunk in chunks if chunk != row)]
 
+    def documents(self) -> dict[str, list[int]]:
+        """The rows of each document by its id; a passage of no document is one of its own."""
+        chunks = {row for rows in self._documents.values() for row in rows}
+        alone = (row for row in np.flatnonzero(self.alive).tolist() if row not in chunks)
+        return self._documents | {self.corpus.id(row): [row] for row in alone}
+
     def rows_split_from(self, identifier: str) -> list[int]:
         """The rows of the passage of this id and of the chunks that it was split into."""
         named = self.rows_named(identifier)

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import INTERNAL, refusal
 from graphagg.serve.observe.log import ACCESS
-from graphagg.serve.observe.stages import Trace, tracing
 from graphagg.serve.service import Service
 
 REQUEST_ID = "x-request-id"
@@ -30,7 +29,7 @@ _log, _faults = logging.getLogger(ACCESS), logging.getLogger("graphagg.serve")
 
 
 class Observed:
-    """Gives each request an id and a trace, and reports to metrics and log.
+    """Gives each request an id, and reports to metrics and log.
 
     A short and plain `x-request-id` of the client is used, else one is made; every answer carries
     it. Metrics are kept by route, never by raw path. A service that stops asks clients to close
@@ -47,48 +46,46 @@ class Observed:
             return
         begin, status = time.perf_counter(), 0
         identifier = Headers(scope=scope).get(REQUEST_ID, "")
-        trace = Trace(identifier if _SANE.fullmatch(identifier) else uuid.uuid4().hex)
+        if not _SANE.fullmatch(identifier):
+            identifier = uuid.uuid4().hex
 
         async def noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = trace.identifier
+                headers[REQUEST_ID] = identifier
                 if self._service.stopping:
                     headers["connection"] = "close"
             await send(message)
 
-        with self._service.metrics.in_flight.track_inprogress(), tracing(trace):
+        with self._service.metrics.in_flight.track_inprogress():
             try:
                 await self._app(scope, receive, noted)
             except Exception:
-                _faults.exception("request %s failed", trace.identifier)
+                _faults.exception("request %s failed", identifier)
                 if status:  # the answer has begun: the connection ends in its middle
                     raise
                 await refusal(500, "InternalError", INTERNAL)(scope, receive, noted)
             finally:
-                self._report(scope, trace, status, time.perf_counter() - begin)
+                self._report(scope, identifier, status, time.perf_counter() - begin)
 
-    def _report(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+    def _report(self, scope: Scope, identifier: str, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = getattr(scope.get("route"), "path", _UNKNOWN)
         metrics = self._service.metrics
         metrics.requests.labels(route, method, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)
-        for stage in trace.stages:
-            metrics.stages.labels(stage.name).observe(stage.seconds)
         level = logging.DEBUG if route in _QUIET else logging.INFO
         if _log.isEnabledFor(level):
             fields = {
-                "request_id": trace.identifier,
+                "request_id": identifier,
                 "client": (scope.get("client") or ("",))[0],
                 "method": method,
                 "path": scope["path"][:_LONGEST],
                 "route": route,
                 "status": status,
                 "ms": round(seconds * 1000, 3),
-                "stages": trace.milliseconds(),
             }
             _log.log(level, "%s", _line(fields), extra={"fields": fields})
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -26,11 +26,11 @@ from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.mcp import passages, text
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
 from graphagg.serve.models.passages import OPTIONS, SearchRequest
-from graphagg.serve.models.values import RequestModel
 from graphagg.serve.service import Service
 
 with needs("mcp", "mcp"):
     from mcp.server import MCPServer
+    from mcp.server.mcpserver import Context
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.server.transport_security import TransportSecuritySettings
     from mcp.types import Tool, ToolAnnotations
@@ -40,11 +40,10 @@ if TYPE_CHECKING:
 
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
+_DESCRIPTION = 800  # characters of the description of a tool
 
 _log = logging.getLogger("graphagg.serve")
 
-Q = TypeVar("Q", bound=RequestModel)
-R = TypeVar("R")
 Question = Annotated[str, Field(description="A whole question in plain words, names in it.")]
 Count = Annotated[int, Field(ge=1, le=limits.MOST_HITS, description="Number of hits.")]
 Characters = Annotated[
@@ -62,27 +61,60 @@ Start = Annotated[int, Field(ge=0, description="Characters of a long passage to 
 
 
 class CorpusServer(MCPServer):
-    """A server whose search tool describes the current corpus."""
+    """A server whose search tool describes the current corpus, and whose errors are HTTP's."""
 
     def __init__(self, service: Service, about: str) -> None:
         super().__init__("graphagg", version=__version__, log_level="WARNING")
         self._service, self._about = service, about
+        self.parameters: dict[str, set[str]] = {}
 
     async def list_tools(self) -> list[Tool]:
         """The tools; the search tool describes the passages that the token may see."""
-        tools, service = await super().list_tools(), self._service
-        describe = partial(passages.described, about=self._about)
+        await asyncio.to_thread(self._service.refresh)
+        tools = await super().list_tools()
         for tool in tools:
             if tool.name == "search_passages":
+                room = _DESCRIPTION - len(tool.description or "") - 2
+                describe = partial(passages.described, about=self._about, longest=room)
                 try:
-                    corpus = await _asked(service, lambda: service.passages.ask(describe))
-                except ToolError as error:
-                    corpus = str(error)
+                    corpus = await self._service.passages.ask(describe)
+                except GraphAggError as error:
+                    corpus = _in_words(error)
                 tool.description = f"{tool.description}\n\n{corpus}"
         return tools
 
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> Any:
+        """Answer from the published version; errors and time limit are those of HTTP."""
+        seconds = self._service.limits.answer_seconds
+        strangers = sorted(arguments.keys() - self.parameters.get(name, arguments.keys()))
+        faults = [{"type": "extra_forbidden", "loc": ("body", k), "msg": ""} for k in strangers]
+        if faults:
+            raise ToolError(f"InvalidRequest: {explained(faults)}")
+        await asyncio.to_thread(self._service.refresh)
+        try:
+            async with asyncio.timeout(seconds):
+                return await super().call_tool(name, arguments, context)
+        except TimeoutError:
+            raise ToolError(f"TimeLimit: no answer within {seconds:g} s; ask for less") from None
+        except ToolError as error:
+            cause = error.__cause__
+            raise (error if cause is None else ToolError(_in_words(cause))) from None
 
-def create_server(service: Service, about: str = "") -> MCPServer:
+
+def _in_words(error: BaseException) -> str:
+    """An error as HTTP names it."""
+    if isinstance(error, ValidationError):
+        return f"InvalidRequest: {explained(error.errors())}"
+    if not isinstance(error, GraphAggError):
+        _log.error("a tool failed", exc_info=error)
+        return f"InternalError: {INTERNAL}"
+    detail = body_of(error)["error"]
+    return f"{detail['type']}: {detail['message']}"
+
+
+def create_server(service: Service, about: str = "") -> CorpusServer:
     """Make the MCP server of a service, with tools for the indices that it has.
 
     `about` is a sentence on the subject of the passages, for the model.
@@ -112,8 +144,8 @@ def http_app(server: MCPServer, service: Service, access: Access) -> Starlette:
     return app
 
 
-def _add_search(server: MCPServer, service: Service) -> None:
-    @_passage_tool(server)
+def _add_search(server: CorpusServer, service: Service) -> None:
+    @_tool(server)
     async def search_passages(
         question: Question,
         k: Count = 5,
@@ -123,32 +155,16 @@ def _add_search(server: MCPServer, service: Service) -> None:
     ) -> str:
         """Retrieve the passages that answer a question, best first.
 
-        Each hit: number, id, title, score; "from ID via NAME" where a hop led to it; then its text,
-        with ... where a long passage is cut around its closest sentence. read_passage reads on.
+        The first line is the confidence, the chance that the answer is among them. Each hit:
+        number, id, title, score, "from ID via NAME" where a link led to it; then its text, with ...
+        where it is cut; read_passage reads on.
         """
-        options |= {"characters": min(characters, limits.MOST_CHARACTERS), "explain": False}
-        request = _checked(SearchRequest, question=question, k=k, **options)
-        answer = await _asked(service, lambda: service.passages.search(request))
+        options["characters"] = min(characters, limits.MOST_CHARACTERS)
+        answer = await service.passages.search(SearchRequest(question=question, k=k, **options))
         return text.search(answer["hits"], characters, show, answer["confidence"])
 
 
-def _passage_tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add a tool; the options of a passage request replace `**options` in its signature."""
-
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        signature = inspect.signature(function, eval_str=True)
-        *parameters, rest = signature.parameters.values()
-        for name, (kind, info) in OPTIONS.items():
-            annotation = Annotated[kind, info]  # type: ignore[valid-type]
-            named = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
-            parameters.append(named.replace(default=info.default, annotation=annotation))
-        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        return _tool(server)(function)
-
-    return add
-
-
-def _add_reading(server: MCPServer, service: Service) -> None:
+def _add_reading(server: CorpusServer, service: Service) -> None:
     @_tool(server)
     async def read_passage(
         passage_id: PassageId,
@@ -161,10 +177,10 @@ def _add_reading(server: MCPServer, service: Service) -> None:
             passages.passage,
             identifier=passage_id, around=around, start=start, characters=characters,
         )  # fmt: skip
-        return await _asked(service, lambda: service.passages.ask(call))
+        return await service.passages.ask(call)
 
 
-def _add_communities(server: MCPServer, service: Service) -> None:
+def _add_communities(server: CorpusServer, service: Service) -> None:
     @_tool(server)
     async def community_of(
         seeds: Annotated[list[str | int], Field(min_length=1, max_length=limits.MOST_SEEDS)],
@@ -174,50 +190,34 @@ def _add_communities(server: MCPServer, service: Service) -> None:
         method: Method = "fused",
     ) -> str:
         """Find the community around some vertices: a line per member, with what it shares."""
-        request = _checked(CommunityRequest, seeds=seeds, k=k, method=method)
-        return text.community(await _asked(service, lambda: service.communities.query(request)))
+        request = CommunityRequest(seeds=seeds, k=k, method=method)
+        return text.community(await service.communities.query(request))
 
 
-def _add_embedding(server: MCPServer, service: Service) -> None:
+def _add_embedding(server: CorpusServer, service: Service) -> None:
     @_tool(server)
     async def similar_vertices(vertex: str | int, k: Count = 10) -> str:
         """Find the vertices whose vectors are nearest to the vector of a vertex, by cosine."""
-        request = _checked(NearestRequest, vertex=vertex, k=k)
-        answer = await _asked(service, lambda: service.embedding.nearest(request.vertex, request.k))
-        return text.nearest(answer)
+        request = NearestRequest(vertex=vertex, k=k)
+        return text.nearest(await service.embedding.nearest(request.vertex, request.k))
 
 
-def _tool(server: MCPServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _tool(server: CorpusServer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a tool; the options of a passage request replace `**options` in its signature."""
     hints = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        text = inspect.getdoc(function)
+        signature, text = inspect.signature(function, eval_str=True), inspect.getdoc(function)
+        parameters = dict(signature.parameters)
+        if rest := parameters.pop("options", None):
+            for name, (kind, info) in OPTIONS.items():
+                annotation = Annotated[kind, info]  # type: ignore[valid-type]
+                named = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
+                parameters[name] = named.replace(default=info.default, annotation=annotation)
+            signature = signature.replace(parameters=list(parameters.values()))
+            function.__signature__ = signature  # type: ignore[attr-defined]
+        server.parameters[function.__name__] = set(parameters)
         server.add_tool(function, description=text, annotations=hints, structured_output=False)
         return function
 
     return add
-
-
-def _checked(kind: type[Q], **values: Any) -> Q:
-    """Make a request with the limits of HTTP; raise a tool error if it breaks them."""
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        raise ToolError(f"InvalidRequest: {explained(error.errors())}") from None
-
-
-async def _asked(service: Service, ask: Callable[[], Awaitable[R]]) -> R:
-    """Await an answer from the published version; errors and time limit are those of HTTP."""
-    await asyncio.to_thread(service.refresh)
-    try:
-        async with asyncio.timeout(service.limits.answer_seconds):
-            return await ask()
-    except TimeoutError:
-        seconds = service.limits.answer_seconds
-        raise ToolError(f"TimeLimit: no answer within {seconds:g} s; ask for less") from None
-    except GraphAggError as error:
-        detail = body_of(error)["error"]
-        raise ToolError(f"{detail['type']}: {detail['message']}") from None
-    except Exception:
-        _log.exception("a tool failed")
-        raise ToolError(f"InternalError: {INTERNAL}") from None

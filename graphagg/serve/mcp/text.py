@@ -12,6 +12,7 @@ from typing import Any
 
 from graphagg.rag.question.excerpts import ELLIPSIS, Span, excerpt, shortened
 from graphagg.rag.question.results import unanswered
+from graphagg.serve.limits import UNSURE
 
 Answer = Mapping[str, Any]
 """An answer of the service, under the keys of its models."""
@@ -46,8 +47,11 @@ def search(
     """
     if not hits:
         return "no passage found" if confidence is None else unanswered(confidence)
+    first = f"confidence {confidence:.2f}" if confidence is not None else ""
+    if confidence is not None and confidence < UNSURE:
+        first = f"{unanswered(confidence)}; the closest passages:"
     blocks: list[str] = []
-    room = characters - len(_REST.format(len(hits)))
+    room = characters - len(_REST.format(len(hits))) - len(first) - len(_GAP)
     for head, hit in zip(_heads(hits, show), hits, strict=True):
         fixed = len(head) + len("\n") + len(_GAP)
         share = max(room // (len(hits) - len(blocks)) - fixed, _LEAST)
@@ -58,7 +62,7 @@ def search(
     if not blocks:
         return "one hit has no room; give more characters"[:characters]
     left = len(hits) - len(blocks)
-    return _GAP.join([*blocks, _REST.format(left)] if left else blocks)
+    return _GAP.join([*filter(None, [first]), *blocks, *([_REST.format(left)] if left else [])])
 
 
 def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:

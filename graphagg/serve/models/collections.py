@@ -59,15 +59,10 @@ class PassageItem(RequestModel):
     position: Number | None = None
 
 
-class UpdateRequest(RequestModel):
-    """Passages to replace, which must all be there."""
-
-    passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
-
-
-class AddRequest(UpdateRequest):
+class AddRequest(RequestModel):
     """Passages to add, all or none."""
 
+    passages: Annotated[list[PassageItem], Field(min_length=1, max_length=_MOST)]
     replace: bool = Field(default=False, description="Replace passages of the same ids.")
 
 
@@ -101,12 +96,6 @@ class WriteAnswer(AnswerModel):
     notes: list[str] | None = None
 
 
-class FacetsRequest(RequestModel):
-    """The passages whose metadata is counted."""
-
-    filter: dict[str, Any] | None = None
-
-
 class FacetValue(AnswerModel):
     """A value, and the number of passages that have it."""
 
@@ -119,7 +108,7 @@ class Facet(AnswerModel):
 
     type: str
     passages: int
-    values: list[FacetValue] | None = Field(description="null: there are more than 50.")
+    values: list[FacetValue] | None = Field(description="null: there are too many.")
 
 
 class FacetsAnswer(AnswerModel):
@@ -127,6 +116,25 @@ class FacetsAnswer(AnswerModel):
 
     passages: int
     keys: dict[str, Facet]
+
+
+class DocumentItem(AnswerModel):
+    """A document, or a passage of none."""
+
+    id: str
+    title: str
+    path: str | None = Field(description="Of the file that it was read from.")
+    passages: int
+    size: int | None = Field(description="Bytes of the file.")
+    modified: str | None
+
+
+class DocumentList(AnswerModel):
+    """A page of the documents of a collection."""
+
+    documents: list[DocumentItem]
+    total: int = Field(description="Documents that match.")
+    problems: list[LeftOut] = Field(description="Files that were not read when they came.")
 
 
 class Removed(AnswerModel):

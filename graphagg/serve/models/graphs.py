@@ -59,7 +59,10 @@ class CommunityAnswer(AnswerModel):
 
 
 class StructureVertex(AnswerModel):
-    """A vertex of the picture; `score` is null for a seed, `x` and `y` lie within [-1, 1]."""
+    """A vertex of the picture.
+
+    `score` is null for a seed; of the communities 0 is the largest; `x` and `y` lie within [-1, 1].
+    """
 
     id: ShownVertex
     score: float | None
@@ -78,19 +81,11 @@ class StructureEdge(AnswerModel):
     in_graph: bool = Field(description="Whether the graph joins the two, too.")
 
 
-class SubCommunity(AnswerModel):
-    """A sub-community; 0 is the largest."""
-
-    id: int
-    size: int
-
-
 class StructureAnswer(AnswerModel):
     """The weighted similarity graph of seeds and members, and its sub-communities."""
 
     vertices: list[StructureVertex]
     edges: list[StructureEdge]
-    communities: list[SubCommunity]
     method: Method
     plan: str
 

@@ -43,7 +43,17 @@ else:
     _Options = create_model("_Options", __base__=RequestModel, **OPTIONS)
 
 
-class SearchRequest(_Options):
+class FacetsRequest(_Options):
+    """The passages whose metadata is counted: all that are visible, or the first of a question."""
+
+    question: Question | None = Field(default=None, description="null: all passages.")
+
+    def request(self, **more: Any) -> Request:
+        """The request in Python; `more` are fields that the service adds."""
+        return request_of({name: getattr(self, name) for name in OPTIONS} | more)
+
+
+class SearchRequest(FacetsRequest):
     """A question."""
 
     question: Question
@@ -56,18 +66,11 @@ class SearchRequest(_Options):
         description="Characters of a hit and the chunks around it; with many hits each has its "
         f"share of {MOST_TEXT:,}.",
     )
-    explain: bool = Field(
-        default=True, description="Say where entities stand in the hits, and titles on the way."
-    )
 
     @property
     def ranked(self) -> int:
         """Number of hits to rank: with the skipped ones."""
         return min(self.k + self.offset, MOST_HITS)
-
-    def request(self, **more: Any) -> Request:
-        """The request that answers the question; `more` are fields that the service adds."""
-        return request_of({name: getattr(self, name) for name in OPTIONS} | more)
 
 
 class AnswerRequest(SearchRequest):
@@ -77,7 +80,7 @@ class AnswerRequest(SearchRequest):
 
 
 class PathStep(AnswerModel):
-    """One step of a hop path; with `explain` a step with a passage id has its title too."""
+    """One step of a hop path; a step with a passage id has its title too."""
 
     kind: HopKind
     text: str
@@ -91,12 +94,6 @@ class TextRange(AnswerModel):
 
     start: int
     end: int
-
-
-class MentionSpan(TextRange):
-    """An entity in the text of a hit."""
-
-    entity: str
 
 
 class ExcerptRange(TextRange):
@@ -134,7 +131,6 @@ class PassageHit(AnswerModel):
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )
-    mentions: list[MentionSpan] | None = None
 
 
 class SearchAnswer(AnswerModel):

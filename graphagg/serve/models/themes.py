@@ -37,6 +37,7 @@ class ThemesRequest(RequestModel):
         default=None, description="Id of a theme: themes inside it. null: themes of level."
     )
     level: Number | None = Field(default=None, description="null: the one to show first.")
+    wait: bool = Field(default=True, description="Wait for the map; else say its progress.")
 
 
 class ThemeRequest(RequestModel):
@@ -62,6 +63,13 @@ class SimilarRequest(RequestModel):
     by: By | None = Field(default=None, description="null: text of passages, graph of entities.")
     k: Hits = Field(default=10, description="Number of results.")
     filter: Filter = None
+
+
+class MapUnderWay(AnswerModel):
+    """How far a map has come that is being made; it goes on in the background."""
+
+    done: int
+    total: int
 
 
 class ThemesAnswer(AnswerModel):

@@ -1,1 +1,1 @@
-"""For operators: stages of requests, metrics, the log, the list of slow requests."""
+"""For operators: metrics, the log of requests, the log of questions."""

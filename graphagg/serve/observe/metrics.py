@@ -33,13 +33,15 @@ class Metrics:
             "graphagg_requests", "Requests answered.", ["route", "method", "status"]
         )
         self.seconds = histogram("graphagg_request_seconds", "Wall time of requests.", ["route"])
-        self.stages = histogram(
-            "graphagg_stage_seconds", "Wall time of the stages of requests.", ["stage"]
-        )
         self.in_flight = Gauge(
             "graphagg_requests_in_flight", "Requests being answered.", registry=self.registry,
             multiprocess_mode="livesum",
         )  # fmt: skip
+        self.answers = counter(
+            "graphagg_answers",
+            "Questions by outcome: answered, unsure (low confidence) or refused (no passage).",
+            ["outcome"],
+        )
         self.batch = histogram(
             "graphagg_encoder_batch_questions", "Questions encoded by one call of the model.",
             buckets=_QUESTIONS,
@@ -57,18 +59,13 @@ class Metrics:
             ["kind", "error"],
         )
 
-    def serving(self, kind: str, version: str, before: str | None = None) -> None:
-        """Set the served version of a kind of index."""
-        if before is not None and before != version:
-            self.index.remove(kind, before)
-        self.index.labels(kind, version).set(1)
-
-    def troubled(self, kind: str, error: str | None, before: str | None) -> None:
-        """Set the error of opening the published version of a kind of index; None: no error."""
-        if before is not None and before != error:
-            self.problem.remove(kind, before)
-        if error is not None:
-            self.problem.labels(kind, error).set(1)
+    @staticmethod
+    def moved(gauge: Gauge, kind: str, to: str | None, before: str | None = None) -> None:
+        """Set the label of a kind of index, in place of the one before; None: it has none."""
+        if before is not None and before != to:
+            gauge.remove(kind, before)
+        if to is not None:
+            gauge.labels(kind, to).set(1)
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format, summed over the workers."""

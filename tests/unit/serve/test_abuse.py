@@ -92,7 +92,7 @@ def test_generated_writes_get_what_the_document_says(
             running.post("/v1/collections", {"name": name})
             rows = [{"id": "p", "text": "Ada lived in London."}]
             running.post(f"/v1/collections/{name}/passages", {"passages": rows})
-        generate(running, mode, 38, "/v1/collections")
+        generate(running, mode, 39, "/v1/collections")
 
 
 def generate(live: Live, mode: GenerationMode, count: int, below: str) -> None:
@@ -184,7 +184,7 @@ def test_a_malformed_body_is_told_what_is_wrong(strict: Live, content: bytes) ->
     [
         {"question": ""}, {"question": "a" * 2_001}, {"question": None},
         {"question": "x\ud800"}, {"k": 101}, {"k": -1}, {"mode": "magic"}, {"filter": []},
-        {"explain": "yes"}, {"limit": 3},
+        {"window": "yes"}, {"limit": 3},
     ],
 )  # fmt: skip
 def test_limits_of_a_question(strict: Live, change: dict[str, object]) -> None:

@@ -78,7 +78,7 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
         retriever = index.retriever(mode="dense")
         results.append(batcher.submit(index._version, retriever, "dense", None, question))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
-    assert results[1].result(SECONDS).question.text == "Ada?"
+    assert results[1].result(SECONDS).text == "Ada?"
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
     batcher.close()
 
@@ -175,7 +175,7 @@ def test_a_question_that_comes_again_is_not_encoded_again(
 
     def asked(*questions: str) -> list[str]:
         jobs = [batcher.submit(index._version, retriever, "dense", None, q) for q in questions]
-        return [job.result(SECONDS).question.text for job in jobs]
+        return [job.result(SECONDS).text for job in jobs]
 
     asked("Ada?")
     assert asked("Ada?", "Babbage?", "Ada?") == ["Ada?", "Babbage?", "Ada?"]

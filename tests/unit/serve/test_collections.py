@@ -153,7 +153,7 @@ def test_no_more_are_open_than_may_be(tmp_path: Path) -> None:
 
 changes = st.lists(
     st.tuples(
-        st.sampled_from(["add", "put", "update", "delete"]),
+        st.sampled_from(["add", "put", "delete"]),
         st.lists(st.integers(0, len(ROWS) - 1), min_size=1, max_size=3, unique=True),
         st.integers(0, 2),
     ),
@@ -178,16 +178,17 @@ def test_after_any_writes_answers_are_those_of_a_rebuild(
             there = [name for name in ids if name in held]
             if kind == "delete":
                 answer = live.post(f"{A}/passages/delete", {"ids": ids})
-                sound = len(there) == len(ids) and len(ids) < len(held)
+                sound = len(there) == len(ids)
                 after = {name: row for name, row in held.items() if name not in ids}
             else:
                 body = {"passages": rows} | ({"replace": True} if kind == "put" else {})
-                method = "PUT" if kind == "update" else "POST"
-                answer = live.client.request(method, f"{A}/passages", json=body)
-                wanted = {"add": not there, "put": True, "update": len(there) == len(ids)}
-                sound, after = wanted[kind], held | {row["id"]: row for row in rows}
+                answer = live.post(f"{A}/passages", body)
+                sound, after = kind == "put" or not there, held | {row["id"]: row for row in rows}
             assert answer.status_code in ((200,) if sound else (400, 404)), answer.text
             held = after if sound else held
+        if not held:
+            assert live.error(404, f"{A}/passages/search", {"question": "?"}) == "CollectionEmpty"
+            return
         answers = [hits(live, question) for question in QUESTIONS]
     built = folder / "root" / "b"
     PassageIndex.build(list(held.values()), built, **MODELS).close()
@@ -243,7 +244,7 @@ def test_questions_meanwhile_see_the_version_before_and_writers_wait_in_order(
         assert hits(live) == before
         gate.set()
         counts = [each.result(SECONDS)["passages"] for each in writes]
-    order = [passage.id for (passage,) in given]
+    order = [row["id"] for (row,) in given]
     assert order == [row["id"] for row in ROWS[2:5]] and counts == [3, 4, 5]
     assert len(hits(live)) == 5
 

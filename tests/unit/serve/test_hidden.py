@@ -79,9 +79,9 @@ OPTIONS = {
 }  # fmt: skip
 SEARCH = {"question": QUESTIONS, "k": st.integers(1, 6), **OPTIONS}
 BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "/passages/search": {**SEARCH, "explain": st.booleans(), "offset": st.integers(0, 2)},
+    "/passages/search": {**SEARCH, "offset": st.integers(0, 2)},
     "/passages/answer": SEARCH,
-    "/passages/facets": {"filter": FILTERS},
+    "/passages/facets": {**OPTIONS, "question": st.none() | QUESTIONS},
     "/passages/themes": {"filter": FILTERS, "level": st.sampled_from([None, 0, 9])},
     "/passages/theme": {"filter": FILTERS, "theme": THEMES},
     "/passages/theme-distribution": {"question": QUESTIONS, "filter": FILTERS},
@@ -101,15 +101,18 @@ WRITES = {
     ("POST", "/v1/collections"): {"name": "b"},
     ("DELETE", "/v1/collections/{name}"): None,
     ("POST", "/v1/collections/{name}/passages"): {"passages": [{"id": "a", "text": "A."}]},
-    ("PUT", "/v1/collections/{name}/passages"): {"passages": [{"id": "a", "text": "A."}]},
     ("POST", "/v1/collections/{name}/passages/delete"): {"ids": ["p1"]},
     ("POST", "/v1/collections/{name}/communities/edges"): {"add": [["a", "b"]]},
     ("POST", "/v1/collections/{name}/sync"): None,
     ("POST", "/v1/collections/{name}/files"): None,
     ("GET", "/v1/collections/{name}/files/{path:path}"): None,
+    ("DELETE", "/v1/collections/{name}/files/{path:path}"): None,
 }
 """Writes, and the files of collections: refused to a filter."""
-ABOUT = {("GET", "/v1/info"), ("GET", "/v1/collections"), ("GET", "/v1/collections/{name}")}
+DOCUMENTS = ("GET", "/v1/collections/{name}/documents")
+ABOUT = {
+    ("GET", "/v1/info"), ("GET", "/v1/collections"), ("GET", "/v1/collections/{name}"), DOCUMENTS,
+}  # fmt: skip
 NOT_OF_PASSAGES = {"/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.json", "/static"}
 TOOLS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "search_passages": SEARCH | {"show": st.just(["year", "when"])},
@@ -221,7 +224,8 @@ def test_a_token_sees_what_an_index_of_its_passages_would_show(
 
 
 def check_about(full: Site, alone: Site) -> None:
-    for method, path in ABOUT - {("GET", "/v1/collections")}:
+    same(*(each.http(*DOCUMENTS) for each in (full, alone)), "documents")
+    for method, path in ABOUT - {("GET", "/v1/collections"), DOCUMENTS}:
         (_, found), (_, wanted) = (each.http(method, path) for each in (full, alone))
         assert found["communities"] is None is found["embedding"]
         assert found["passages"].pop("counts") == {

@@ -107,7 +107,7 @@ def test_the_description_says_what_the_corpus_is_and_what_to_filter_by(tmp_path:
     assert '"Ada", "Babbage"' in said()
     assert "year (number, 1790 to 1843)" in said() or "year (number, 1.79e+03 to 1843)" in said()
     assert 'lang (string: "de", "en")' in said() and "when (date, 1843-07-01)" in said()
-    assert "deep (mixed)" in said()
+    assert "deep (mixed)" in said() and len(said()) <= 800
     index.add([Passage("c", "Curie found.", "Curie", {"lang": "fr"})])
     assert "3 passages" in said() and '"fr"' in said()
     index.close()
@@ -125,6 +125,7 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
         near = embedding.neighbors(3, 4)
     found = tool(server, "search_passages", question=QUESTION, k=3)
     assert found == tool(server, "search_passages", question=QUESTION, k=3, mode="multihop")
+    assert f"confidence {hits.confidence:.2f}\n\n[1] " in found
     places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
     assert places == sorted(places) and "[4]" not in found
     assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)
@@ -166,6 +167,9 @@ def test_a_passage_is_read_with_what_stands_around_it(tmp_path: Path) -> None:
 
 
 def test_errors_say_what_to_change(server: Any) -> None:
+    unknown = failure(server, "search_passages", query="Ada?")
+    assert unknown == "InvalidRequest: query: there is no such key; did you mean 'question'?"
+    assert failure(server, "search_passages") == "InvalidRequest: question: field required"
     assert "closest ids" in failure(server, "community_of", seeds=["999"])
     assert "question" in failure(server, "search_passages", question="")
     assert "question" in failure(server, "search_passages", question="a" * 2_001)

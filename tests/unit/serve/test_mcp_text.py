@@ -23,11 +23,15 @@ def hit(name: str, body: str, title: str = "", **more: Any) -> dict[str, Any]:
     bodies=st.lists(words, min_size=1, max_size=12),
     title=st.text("T\n", max_size=200),
     characters=st.integers(1_000, 6_000),
+    confidence=st.none() | st.floats(0, 1),
 )
-def test_an_answer_keeps_its_budget(bodies: list[str], title: str, characters: int) -> None:
+def test_an_answer_keeps_its_budget(
+    bodies: list[str], title: str, characters: int, confidence: float | None
+) -> None:
     hits = [hit(f"id{i}", body, title) for i, body in enumerate(bodies)]
-    answer = text.search(hits, characters)
+    answer = text.search(hits, characters, (), confidence)
     assert len(answer) <= characters
+    assert confidence is None or f"confidence {confidence:.2f}" in answer.partition("[1]")[0]
     shown = [f"[{i}] id{i - 1} " in answer for i in range(1, len(hits) + 1)]
     assert shown == sorted(shown, reverse=True) and shown[0]
     assert all(shown) or f"({shown.count(False)} more found" in answer

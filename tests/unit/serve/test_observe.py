@@ -1,24 +1,24 @@
-"""What operators see: ids, the log, stages, traces and metrics."""
+"""What operators see: ids, the log, metrics, and the log of questions."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidParameter
+from graphagg.rag.evaluation.questions import read_questions
 from graphagg.serve.http.requests import REQUEST_ID
-from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter, start_log
-from graphagg.serve.observe.stages import Trace, current_trace, tracing
-from graphagg.serve.service import Service
-from tests.unit.serve.live import Live, until
+from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter
+from graphagg.serve.service import Service, Sources
+from tests.unit.serve.live import Live, serving, until
 
 SEARCH = "/v1/passages/search"
-STAGES = ["scope", "wait", "read", "encode", "retrieve", "explain"]
 
 
 @pytest.fixture
@@ -65,10 +65,7 @@ def test_a_request_is_one_json_line(live: Live, lines: Callable[[], list[str]]) 
     assert found["logger"] == ACCESS and found["level"] == "info"
     assert found["method"] == "POST" and found["path"] == found["route"] == SEARCH
     assert found["status"] == 200 and found["client"] == "127.0.0.1" and found["ms"] > 0
-    assert list(found["stages"]) == STAGES
     assert asked["question"] not in json.dumps(found)
-    text = live.get("/metrics").text
-    assert all(f'graphagg_stage_seconds_count{{stage="{name}"}}' in text for name in STAGES)
 
 
 def test_probes_are_logged_from_debug_on(
@@ -118,21 +115,25 @@ def test_the_text_log_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert TextFormatter().format(record).endswith("Z GET /")
     record.name = "graphagg.serve"
     assert TextFormatter().format(record) == "GET /"
-    with pytest.raises(InvalidParameter, match="log level is 'loud'"):
-        start_log("loud")  # type: ignore[arg-type]
-    with pytest.raises(InvalidParameter, match="log format is 'xml'"):
-        start_log("info", "xml")  # type: ignore[arg-type]
 
 
-# --- stages --------------------------------------------------------------------------------------
+# --- questions -----------------------------------------------------------------------------------
 
 
-def test_a_trace_belongs_to_its_task() -> None:
-    assert current_trace() is not current_trace()
-    trace = Trace("t")
-    with tracing(trace):
-        assert current_trace() is trace
-        with pytest.raises(ZeroDivisionError), current_trace().stage("read"):
-            raise ZeroDivisionError
-    assert [stage.name for stage in trace.stages] == ["read"]
-    assert current_trace() is not trace
+def test_outcomes_are_counted_and_questions_logged_as_eval_reads_them(
+    indices: Sources, tmp_path: Path
+) -> None:
+    path = tmp_path / "questions.jsonl"
+    with serving(Service(replace(indices, question_log=path))) as live:
+        asked = "Who wrote to ada@example.org about +49 30 1234567?"
+        hits = live.json(SEARCH, {"question": asked, "k": 2})["hits"]
+        live.json(SEARCH, {"question": "x", "min_confidence": 1.0})
+        live.json(SEARCH, {"question": asked, "offset": 1})  # a further page is no question
+        text = live.get("/metrics").text
+    assert 'graphagg_answers_total{outcome="refused"} 1.0' in text
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first["question"] == "Who wrote to [mail] about [number]?"
+    assert first["gold_passage_ids"] == [hit["id"] for hit in hits]
+    assert second["type"] == "refused" and second["gold_passage_ids"] == []
+    (read,) = read_questions(path)
+    assert read.gold == {hit["id"] for hit in hits} and path.stat().st_mode & 0o077 == 0

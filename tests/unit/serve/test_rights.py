@@ -65,7 +65,8 @@ def test_roles(live: Live) -> None:
     path = "/v1/collections/a/passages"
     for name in ("reader", "ours"):
         for method, address, body in (
-            ("POST", path, row), ("PUT", path, row), ("POST", f"{path}/delete", {"ids": ["p1"]}),
+            ("POST", path, row), ("POST", f"{path}/delete", {"ids": ["p1"]}),
+            ("DELETE", "/v1/collections/a/files/a.md", None),
             ("POST", "/v1/collections", {"name": "b"}), ("DELETE", "/v1/collections/a", None),
             ("POST", "/v1/collections/a/sync", None), ("POST", "/v1/collections/a/files", None),
             ("POST", "/v1/collections/graph/communities/edges", {"add": [["x", "y"]]}),

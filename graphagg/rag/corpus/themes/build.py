@@ -10,6 +10,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.errors import InvalidParameter
+from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.themes.clustering import Assignment, assign, weights_in
 from graphagg.rag.corpus.themes.labels import Words
@@ -34,7 +35,9 @@ KEYS = ("when", "date", "published", "created", "year", "modified")
 _YEARS = range(1, 10_000)
 
 
-def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeMap:
+def theme_map(
+    snapshot: PassageSnapshot, view: View, config: MapConfig, progress: Progress = silent
+) -> ThemeMap:
     """Cluster the visible passages into themes, and describe each theme.
 
     Raises:
@@ -43,7 +46,7 @@ def theme_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Theme
     """
     rows = view.rows.tolist()
     when, dates = dates_of(snapshot.corpus, rows, config.when)
-    assignment = assign(snapshot, view, config)
+    assignment = assign(snapshot, view, config, progress)
     portraits = _Portraits(snapshot, view, config.shown, assignment, dates)
     return ThemeMap(
         tuple(tuple(portraits.themes(level)) for level in range(len(assignment.passage))),

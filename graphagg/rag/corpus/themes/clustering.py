@@ -19,8 +19,9 @@ Themes are nested: a finer level stays inside the themes of the coarser one.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.graph.adjacency import expand_rows, rows_from_pairs
 from graphagg.graph.csr import Csr
 from graphagg.graph.leiden import by_size, leiden
+from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
@@ -63,19 +65,22 @@ def nested(
     resolutions: Sequence[float],
     of_grains: Agreement,
     of_themes: Agreement,
+    done: Callable[[], None] = lambda: None,
 ) -> list[Ints]:
     """The theme of each vertex at each level, the coarsest first: labels from 0, with gaps.
 
     `names` `[n]` come from `name_hashes`; `resolutions` ascend, one per level; the agreements
-    are of partitions of the vertices and of the grains.
+    are of partitions of the vertices and of the grains. `done` is called after each partition
+    of the vertices and each level.
     """
     adjacency, weights = symmetric(len(names), edges)
-    grains = _steady(adjacency, weights, names, GRAIN, of_grains)
+    grains = _steady(adjacency, weights, names, GRAIN, of_grains, done)
     whole, ties, first = _grains_as_vertices(adjacency, weights, names, grains)
     rows = expand_rows(whole)
     levels = []
     for resolution in resolutions:
         labels = _steady(whole, ties, first, resolution, of_themes)
+        done()
         # Ties across go, so that the next level stays inside this one: a partition of what does
         # not hang together joins nothing.
         ties = np.where(labels[rows] == labels[whole.indices], ties, 0.0)
@@ -96,8 +101,9 @@ def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
 
 
 def _steady(
-    adjacency: Csr, weights: Doubles, names: Ints, resolution: float, agreement: Agreement
-) -> Ints:
+    adjacency: Csr, weights: Doubles, names: Ints, resolution: float, agreement: Agreement,
+    done: Callable[[], None] = lambda: None,
+) -> Ints:  # fmt: skip
     """The consensus of several partitions."""
     runs, least, power = agreement
     if runs == 1:
@@ -106,6 +112,7 @@ def _steady(
     for run in range(1, runs + 1):
         labels = partition(adjacency, weights, names, resolution, run)
         together += labels[rows] == labels[adjacency.indices]
+        done()
     share = together / runs
     agreed = np.where(share >= least, weights * share**power, 0.0)
     return partition(adjacency, agreed, names, resolution)
@@ -151,13 +158,13 @@ def _grains_as_vertices(
     adjacency: Csr, weights: Doubles, names: Ints, labels: Ints
 ) -> tuple[Csr, Doubles, Ints]:
     """The graph of grains, with edges inside as loops; the name of a grain is its least name."""
-    rows, count = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
+    rows, size = expand_rows(adjacency), int(labels.max(initial=-1)) + 1
     codes, position = np.unique(
-        labels[rows] * count + labels[adjacency.indices], return_inverse=True
+        labels[rows] * size + labels[adjacency.indices], return_inverse=True
     )
     joined = np.bincount(position, weights, len(codes))
-    whole = Csr.from_pairs(*np.divmod(codes, max(count, 1)), joined, (count, count))
-    first = np.full(count, np.iinfo(np.int64).max)
+    whole = Csr.from_pairs(*np.divmod(codes, max(size, 1)), joined, (size, size))
+    first = np.full(size, np.iinfo(np.int64).max)
     np.minimum.at(first, labels, names)
     return whole, whole.entries, first
 
@@ -191,19 +198,27 @@ class Assignment:
         return ids
 
 
-def assign(snapshot: PassageSnapshot, view: View, config: MapConfig) -> Assignment:
+def assign(
+    snapshot: PassageSnapshot, view: View, config: MapConfig, progress: Progress = silent
+) -> Assignment:
     """Cluster the visible passages and entities into themes.
 
     Costs one `network`, Leiden `runs` times over it, and `THEME_RUNS` times per level over the
     grains.
     """
+    steps, total = count(1), 1 + config.runs * (config.runs > 1) + len(config.resolutions)
+
+    def done() -> None:
+        progress("themes", next(steps), total)
+
     net = network(snapshot.corpus, view, config.graph, config.nearest_passages)
+    done()
     keys = view.gazetteer.keys.take(net.entities[net.shared])
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
     of_grains = Agreement(config.runs, 0.8, 1)
     of_themes = Agreement(THEME_RUNS, 0.5, 3)
-    levels = nested(names, net.edges, config.resolutions, of_grains, of_themes)
+    levels = nested(names, net.edges, config.resolutions, of_grains, of_themes, done)
     adjacency, weights = symmetric(net.size, net.edges)
     quality = tuple(modularity(adjacency, weights, labels) for labels in levels)
     passage, parent = _numbered([labels[: len(net.rows)] for labels in levels])

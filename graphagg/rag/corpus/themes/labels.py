@@ -15,6 +15,10 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 
 _READ = 5  # passages that are read to spell a stem
+_MARKUP = frozenset(
+    "td tr th tbody thead col colgroup rowspan colspan div span br hr img src href nbsp".split()
+)
+"""Words of HTML that is left in texts: no theme is about them."""
 
 
 class Words:
@@ -100,7 +104,7 @@ class Words:
 def telling(terms: Sequence[str], analyzers: Analyzers, codes: Iterable[str]) -> Mask:
     """Mask `[T]` of stems of at least two letters that are no stop words, for labels."""
     readers = analyzers.each(codes)
-    stops = {reader.stem(word) for reader in readers for word in reader.stop_words}
+    stops = {reader.stem(word) for reader in readers for word in reader.stop_words | _MARKUP}
     mask = np.zeros(len(terms), bool)
     for i, term in enumerate(terms):
         word = term.partition(":")[2] if analyzers.is_mixed else term

@@ -125,7 +125,6 @@ class ThemeMap(Brief):
         entity_theme: `[L, E]` int32, likewise.
         when: the key of the metadata that dates come from; None where no passage has one.
         modularity: of each level: share of ties inside themes beyond the share by chance.
-        is_old: whether the index has changed since the map was made.
 
     Examples:
         >>> theme = Theme("1", 0, "abbeys", ("abbey",), (), (), 2, 0, None, (), ())
@@ -148,7 +147,6 @@ class ThemeMap(Brief):
     entity_theme: Ints
     when: str | None
     modularity: tuple[float, ...]
-    is_old: bool = False
 
     def __len__(self) -> int:
         return sum(map(len, self.levels))
@@ -219,19 +217,12 @@ class ThemeMap(Brief):
     def notes(self) -> list[str]:
         """Notes on the map, in sentences."""
         notes = []
-        if self.is_old:
-            notes.append(
-                "this map is of an older version of the index; `graphagg rag map` makes it anew"
-            )
         if not self.entities:
             notes.append("no entity is named by any passage: themes follow from text vectors alone")
-        if self.level:
-            notes.append(
-                f"one theme holds {100 * self._largest(0):.0f} % of the passages at the coarsest "
-                f"level; level {self.level} tells more"
-            )
-        elif len(self.passages) > 1 and self._largest(0) >= GIANT:
-            notes.append(f"one theme holds {100 * self._largest(0):.0f} % of the passages")
+        share = self._largest(0) if len(self.passages) > 1 else 0.0
+        if share >= GIANT:
+            better = f" at the coarsest level; level {self.level} tells more" * (self.level > 0)
+            notes.append(f"one theme holds {100 * share:.0f} % of the passages{better}")
         return notes
 
     def to_json(self, level: int | None = None) -> dict[str, Any]:
@@ -244,7 +235,6 @@ class ThemeMap(Brief):
             "level": self.level,
             "when": self.when,
             "modularity": list(self.modularity),
-            "is_old": self.is_old,
             "notes": self.notes,
             "themes": [theme.to_json() for each in shown for theme in self.levels[each]],
         }

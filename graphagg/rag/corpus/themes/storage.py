@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graphagg.errors import ArtifactError, CorruptArtifact
-from graphagg.progress import Progress
+from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.themes.build import theme_map
 from graphagg.rag.corpus.themes.results import Theme, ThemeMap
-from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact, open_artifact, write_artifact
@@ -34,39 +33,26 @@ _REVISION = 5  # raised when the same index and settings give another map
 _THEMES = "themes.json"
 
 
-def current_map(
-    snapshot: PassageSnapshot, config: MapConfig, update: bool, progress: Progress
-) -> ThemeMap:
-    """Return the map of a version; write it if it was built now.
-
-    `update` builds an old one again.
-    """
+def current_map(snapshot: PassageSnapshot, config: MapConfig, progress: Progress) -> ThemeMap:
+    """Return the map of a version; write it if it was built now."""
     themes = read_map(snapshot, config)
-    if themes is None or (themes.is_old and update):
-        themes = map_of_view(snapshot, Selection(), config, progress)
+    if themes is None:
+        themes = kept_map(snapshot, snapshot.view(None), config, progress)
         write_map(snapshot, config, themes)
     return themes
 
 
-def map_of_view(
-    snapshot: PassageSnapshot, selection: Selection, config: MapConfig, progress: Progress
+def kept_map(
+    snapshot: PassageSnapshot, view: View, config: MapConfig, progress: Progress = silent
 ) -> ThemeMap:
-    """Return the map of a selection of passages; the last used ones are cached."""
-    progress("themes", 0, 1)
-    themes = kept_map(snapshot, snapshot.view_of(selection), config)
-    progress("themes", 1, 1)
-    return themes
-
-
-def kept_map(snapshot: PassageSnapshot, view: View, config: MapConfig) -> ThemeMap:
     """Return the map of a view: cached, stored for this state of the index, or built."""
 
     def make() -> tuple[View, ThemeMap]:
         if view is snapshot.view(None):
             stored = read_map(snapshot, config)
-            if stored is not None and not stored.is_old:
+            if stored is not None:
                 return view, stored
-        return view, theme_map(snapshot, view, config)
+        return view, theme_map(snapshot, view, config, progress)
 
     # The cached value holds its view, so that no other view can get the same id.
     return snapshot.cached("map", f"{id(view)} {config!r}", make)[1]
@@ -91,10 +77,7 @@ def parameters_of(config: MapConfig) -> dict[str, Any]:
 
 
 def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | None:
-    """The stored map of an index; None if there is none, or one of other settings (None: any).
-
-    Its `is_old` says whether it was made from another state of the index.
-    """
+    """The stored map of this state of an index with these settings (None: any), or None."""
     if snapshot.is_restricted:  # the stored map is of all passages
         return None
     folder = folder_of(snapshot.artifact.directory)
@@ -108,8 +91,7 @@ def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | 
             wanted = parameters if config is None else parameters_of(config)
             if canonical_json(parameters) != canonical_json(wanted):
                 return None
-            is_old = artifact.manifest.inputs != inputs_of(snapshot)
-            return replace(_read(artifact), is_old=is_old)
+            return _read(artifact) if artifact.manifest.inputs == inputs_of(snapshot) else None
     except ArtifactError:  # missing or unreadable: build it again
         return None
 

@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from graphagg.errors import GraphAggError, NoLanguageModel, Overloaded
-from graphagg.rag.answer.generate import cited, conversation
+from graphagg.rag.answer.generate import cited, messages
 from graphagg.rag.models.endpoint import Endpoint
-from graphagg.rag.question.excerpts import ELLIPSIS
+from graphagg.rag.question.results import context_of
 from graphagg.serve.http.failures import body_of, data_of, documented
 from graphagg.serve.http.routes.indices import At
 from graphagg.serve.models.passages import AnswerRequest, WordsAnswer
@@ -51,8 +51,8 @@ def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
                     hits = (await service.passages.search(request))["hits"]
             except TimeoutError:
                 raise Overloaded(f"no passages within {seconds:g} s; ask again") from None
-            sources = [(hit["title"], _context(hit)) for hit in hits]
-            asked = conversation(request.question, sources, history=request.request().history)
+            sources = [(hit["title"], context_of(hit)) for hit in hits]
+            asked = messages(request.question, sources, history=request.request().history)
             pieces = endpoint.stream(asked) if hits else iter(())
             first = await run_in_threadpool(next, pieces, "")  # a refusal has its own status
             if not request.stream:
@@ -92,16 +92,6 @@ def _events(hits: Sequence[Hit], first: str, pieces: Iterator[str]) -> Generator
         yield data_of(body_of(error))
         return
     yield data_of(_citations(text, hits))
-
-
-def _context(hit: Hit) -> str:
-    """The text of a hit and its neighbors; an ellipsis marks a cut."""
-    if cut := hit.get("cut"):
-        after = ELLIPSIS if cut["end"] < cut["characters"] else ""
-        return f"{ELLIPSIS if cut['start'] else ''}{hit['text']}{after}"
-    around = {each["position"]: each["text"] for each in hit.get("neighbors") or []}
-    around[hit.get("position", 0)] = hit["text"]
-    return "\n".join(around[position] for position in sorted(around))
 
 
 def _citations(text: str, hits: Sequence[Hit]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from graphagg.serve.http.failures import documented
 from graphagg.serve.limits import LONGEST_NAME, MOST_LISTED
 from graphagg.serve.models import graphs
 from graphagg.serve.models import themes as explored
-from graphagg.serve.models.collections import FacetsAnswer, FacetsRequest
+from graphagg.serve.models.collections import FacetsAnswer
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest
-from graphagg.serve.models.passages import SearchAnswer, SearchRequest
+from graphagg.serve.models.passages import FacetsRequest, SearchAnswer, SearchRequest
 from graphagg.serve.models.themes import (
     SimilarRequest,
     ThemeDistributionRequest,
@@ -45,7 +45,9 @@ def passages(at: At, prefix: str) -> APIRouter:
         """Retrieve the passages that answer a question, with scores and hop paths."""
         return JSONResponse(await service.passages.search(request))
 
-    @routes.post("/themes", response_model=explored.ThemesAnswer, **exploring)
+    @routes.post(
+        "/themes", response_model=explored.ThemesAnswer | explored.MapUnderWay, **exploring
+    )
     async def themes(request: ThemesRequest, service: Service = Depends(at)) -> JSONResponse:
         """The themes of a level of the map, or those inside a theme, the largest first."""
         return JSONResponse(await service.themes.themes(request))
@@ -69,8 +71,8 @@ def passages(at: At, prefix: str) -> APIRouter:
 
     @routes.post("/facets", response_model=FacetsAnswer, **asking)
     async def facets(request: FacetsRequest, service: Service = Depends(at)) -> JSONResponse:
-        """The keys of metadata, with their values and the number of passages of each."""
-        return JSONResponse(await service.passages.facets(request.filter))
+        """Keys of metadata with values and counts: of all passages, or a question's first 100."""
+        return JSONResponse(await service.passages.facets(request))
 
     return routes
 

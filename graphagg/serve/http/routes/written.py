@@ -14,16 +14,18 @@ import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from graphagg import errors
 from graphagg.serve.collections import Settings
+from graphagg.serve.documents import DocumentOrder, listed
 from graphagg.serve.http.failures import INTERNAL, body_of, data_of, documented, envelope
+from graphagg.serve.http.routes.indices import Limit, Text
 from graphagg.serve.models import collections as models
 from graphagg.serve.models.about import Info
 from graphagg.serve.models.collections import CollectionName
@@ -57,6 +59,7 @@ def router(service: Service, writer: Writer) -> APIRouter:
     _add_collections(routes, service, writer)
     _add_writes(routes, writer)
     _add_files(routes, writer)
+    _add_listing(routes, writer)
     return routes
 
 
@@ -64,7 +67,7 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
     """Add the routes that list, make and remove collections."""
 
     @routes.get("/v1/collections", response_model=models.CollectionList)
-    async def listed() -> models.CollectionList:
+    async def collections() -> models.CollectionList:
         """List the collections."""
         items = [
             await run_in_threadpool(_listed, writer, name) for name in writer.collections.names()
@@ -113,12 +116,9 @@ def _add_writes(routes: APIRouter, writer: Writer) -> None:
     @routes.post(f"{PREFIX}/passages", response_model=models.WriteAnswer)
     async def add(request: models.AddRequest, start: Start = starts) -> Response:
         """Add passages, all or none; with `replace` existing ones are replaced."""
-        return await start(writer.add, _passages(request.passages), request.replace)
-
-    @routes.put(f"{PREFIX}/passages", response_model=models.WriteAnswer)
-    async def update(request: models.UpdateRequest, start: Start = starts) -> Response:
-        """Replace passages, which must all exist."""
-        return await start(writer.update, _passages(request.passages))
+        items = map(vars, request.passages)
+        rows = [{key: v for key, v in item.items() if v is not None} for item in items]
+        return await start(writer.add, rows, request.replace)
 
     @routes.post(f"{PREFIX}/passages/delete", response_model=models.WriteAnswer)
     async def delete(request: models.DeleteRequest, start: Start = starts) -> Response:
@@ -161,6 +161,11 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
         """Make the index equal to the collection's files; passages sent as such stay."""
         return await start(writer.sync)
 
+    @routes.delete(f"{PREFIX}/files/{{path:path}}", response_model=models.WriteAnswer)
+    async def delete(path: str, start: Start = starts) -> Response:
+        """Delete a file of the collection with its passages."""
+        return await start(writer.delete_file, "/".join(_path_below(path)))
+
     @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
     async def file(name: CollectionName, path: str) -> Response:
         """A file of the collection."""
@@ -178,11 +183,23 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
         )  # fmt: skip
 
 
-def _passages(items: Sequence[models.PassageItem]) -> list[Any]:
-    from graphagg.rag import Passage
+def _add_listing(routes: APIRouter, writer: Writer) -> None:
+    """Add the list of documents."""
 
-    given = ({name: v for name, v in vars(each).items() if v is not None} for each in items)
-    return [Passage(**fields) for fields in given]
+    @routes.get(f"{PREFIX}/documents", response_model=models.DocumentList)
+    async def documents(
+        name: CollectionName, search: Text = "", sort: DocumentOrder = "name",
+        offset: Annotated[int, Query(ge=0)] = 0, limit: Limit = 50,
+    ) -> JSONResponse:  # fmt: skip
+        """List the documents whose name or title holds some words."""
+        problems = await run_in_threadpool(writer.problems, name)
+        try:
+            async with writer.collections.lease(name) as service:
+                page = partial(listed, search=search, sort=sort, offset=offset, limit=limit)
+                found = await service.passages.ask(page)
+        except errors.CollectionEmpty:
+            found = {"documents": [], "total": 0}
+        return JSONResponse({**found, "problems": problems})
 
 
 def _starting(writer: Writer) -> Callable[..., Start]:

@@ -2,7 +2,7 @@
 
 const DEFAULTS = {
   communities: { seeds: [], method: "fused", size: 50 },
-  passages: { question: "", mode: "multihop", size: 5, page: 1, filters: [] },
+  passages: { question: "", history: [], mode: "multihop", size: 5, page: 1, filters: [] },
   themes: { theme: "", name: "", question: "", filters: [] },
   similar: { vertex: "", size: 10 },
   documents: {},
@@ -29,6 +29,7 @@ const READERS = {
   }),
   passages: (params, fallback) => ({
     question: params.get("q") ?? "",
+    history: params.getAll("after").filter(Boolean),
     mode: params.get("mode") || fallback.mode,
     size: whole(params.get("k"), fallback.size),
     page: whole(params.get("page"), 1),
@@ -82,6 +83,7 @@ const WRITERS = {
     if (state.size !== fallback.size) params.set("size", state.size);
   },
   passages(params, state, fallback) {
+    for (const question of state.history ?? []) params.append("after", question);
     if (state.question) params.set("q", state.question);
     if (state.mode !== fallback.mode) params.set("mode", state.mode);
     if (state.size !== fallback.size) params.set("k", state.size);

@@ -124,6 +124,10 @@ export const removeCollection = () => call("", { method: "DELETE" });
 
 export const remove = (ids) => call("passages/delete", { body: { ids } });
 
+export const removeFile = (path) => call(`files/${path.split("/").map(encodeURIComponent).join("/")}`, { method: "DELETE" });
+
+export const documents = (params, signal) => call("documents", { params, signal });
+
 export const upload = (form, told) => events("files", { body: form }, told);
 
 export const sync = (told) => events("sync", { method: "POST" }, told);
@@ -165,7 +169,14 @@ export const neighbors = (vertex, limit, signal) =>
 export const similar = (vertex, k, signal) =>
   call("embedding/neighbors", { body: { vertex, k }, signal });
 
-export const themes = (body, signal) => call("passages/themes", { body, signal });
+/** Themes of a map; while it is made, `told` hears how far it has come. */
+export async function themes(body, signal, told) {
+  for (;;) {
+    const answer = await call("passages/themes", { body: { ...body, wait: false }, signal });
+    if (answer.themes) return answer;
+    told(answer);
+  }
+}
 
 export const theme = (body, signal) => call("passages/theme", { body, signal });
 

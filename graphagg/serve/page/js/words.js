@@ -47,8 +47,16 @@ export function sentence(text) {
   return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
-/** A key such as `title_words` without its underscores, capitalized. */
+/** A key such as `title_words` without its underscores and hyphens, capitalized. */
 export function spaced(key) {
-  const words = key.replaceAll("_", " ");
+  const words = key.replace(/[_-]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** Bytes as people read them: 1,234 -> "1.2 KB". */
+export function size(bytes) {
+  const units = ["bytes", "KB", "MB", "GB"];
+  const step = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  const value = bytes / 1000 ** step;
+  return `${value.toFixed(step && value < 10 ? 1 : 0)} ${units[step]}`;
 }

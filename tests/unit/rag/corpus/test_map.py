@@ -145,11 +145,8 @@ def test_after_changes_it_is_the_map_of_a_rebuild(
         with build(corpus, root / "i") as index:
             before, bytes_before = index.map(config=SMALL), files(index)
             index.add(more)
-            old = index.map(config=SMALL, update=False)
-            assert old.is_old and any("older" in note for note in old.notes)
             with build(list(index), root / "more") as rebuilt:
                 assert_same(index.map(config=SMALL), rebuilt.map(config=SMALL))
-                assert not index.map(config=SMALL).is_old
             left = {p.id for p in corpus}
             index.delete([p.id for p in index if p.id not in left and not in_use(p.id, corpus)])
             if [p.id for p in index] == [p.id for p in corpus]:

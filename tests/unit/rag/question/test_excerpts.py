@@ -95,7 +95,7 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
 def test_a_model_is_given_the_place_that_matched_and_its_neighbors() -> None:
     chunks = [Passage(f"d#{i}", f"Part {i}.", "", {}, "d", i) for i in range(3)]
     hit = Hit(chunks[1], 1.0, {}, (), "multihop", (chunks[0], chunks[2]), Span(0, 7))
-    given = messages("?", [hit], 100)[1]["content"]
+    given = messages("?", [(hit.place.title, hit.context(100))])[1]["content"]
     assert "Part 0.\nPart 1.\nPart 2." in given
     assert "Part 1.\nPart 2." not in messages("?", [hit], 15)[1]["content"]
     long = replace(hit, passage=Passage("l", "No. " * 100 + "This one. " + "No. " * 100),

@@ -75,7 +75,8 @@ def test_every_surface_names_the_section_of_the_match(
     fields = metadata_of(hit)
     assert (fields["title"], fields["page"], fields["trail"]) == (title, page, f"Office > {name}")
     assert checked("So it is [1].", hits).citations[0].title == title
-    assert f"[1] {title}\n" in messages("?", hits, 1_000)[1]["content"]
+    sources = [(each.place.title, each.context(1_000)) for each in hits]
+    assert f"[1] {title}\n" in messages("?", sources)[1]["content"]
     (head,) = _heads([hit.to_json()], ())
     assert title in head and f"page {page}" in head
 

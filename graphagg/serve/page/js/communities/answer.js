@@ -17,9 +17,11 @@ export async function members(state, signal) {
 
 /** @returns the vertices with their place and sub-community, and the ties between them. */
 export async function structure(state, signal) {
-  const { vertices, edges, communities } = await api.structure(request(state), signal);
+  const { vertices, edges } = await api.structure(request(state), signal);
+  const sizes = [];
+  for (const { community } of vertices) sizes[community] = (sizes[community] ?? 0) + 1;
   return {
-    communities,
+    communities: sizes.map((size, id) => ({ id, size })),
     vertices: vertices.map((vertex) => ({ ...vertex, id: String(vertex.id) })),
     edges: edges.map((edge) => ({ ...edge, source: String(edge.source), target: String(edge.target) })),
   };

@@ -1,55 +1,69 @@
-/** The view of documents: files go in, a collection comes and goes. */
+/** The view of documents: files go in, what is there is listed and deleted, a collection comes and goes. */
 
 import * as api from "../api.js";
+import { busy } from "../busy.js";
 import { addressOf } from "../collections.js";
 import { announce, byId, h, put, show, toast } from "../dom.js";
 import { errorNotice, notice } from "../notice.js";
-import { count, plural, sentence } from "../words.js";
+import { count, plural, sentence, size } from "../words.js";
+import { dropped } from "./drop.js";
+
+/** Documents of one page of the list. */
+const ROWS = 50;
 
 export class DocumentsView {
   #name;
-  #dropped = [];
+  #first = 0;
+  #asked = null;
 
   /** @param {Object} info what the service has; `documents` names the collection, if one is chosen. */
   constructor(info) {
-    const { name = null, passages = 0 } = info.documents;
+    const { name = null, passages = 0, collections = [] } = info.documents;
     this.#name = name;
-    this.#lead(passages);
-    show(byId("upload-form"), name !== null);
-    show(byId("manage"), name !== null);
-    show(byId("create-form"), true);
+    for (const id of ["upload-form", "manage"]) show(byId(id), name !== null);
+    show(byId("create-panel"), true);
+    byId("create-panel").open = name === null;
+    this.#start(passages, collections.length);
     this.#listen();
   }
 
-  /** There is nothing to show but the forms. */
-  apply() {}
+  apply() {
+    if (this.#name !== null) this.#list();
+  }
 
   revisit() {}
 
-  #lead(passages) {
-    byId("documents-lead").textContent = this.#name
-      ? `“${this.#name}” holds ${plural(passages, "passage")}.`
-      : "Make a collection, or choose one above.";
+  /** What to do where nothing is there yet. */
+  #start(passages, others) {
+    if (this.#name === null) {
+      byId("documents-lead").textContent = others ? "Choose a collection above, or make one." : "A collection holds documents that are asked together. Make one to begin.";
+    } else {
+      byId("documents-lead").textContent = passages ? "" : `“${this.#name}” is empty. Add files below; when they are read, ask about them under Passages.`;
+    }
+    show(byId("documents-lead"), byId("documents-lead").textContent !== "");
   }
 
   #listen() {
     const form = byId("upload-form");
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#upload();
+      const inputs = ["upload-files", "upload-folder"].map(byId);
+      this.#upload(inputs.flatMap((input) => [...input.files]).map((file) => [file.webkitRelativePath || file.name, file]));
+      for (const input of inputs) input.value = "";
     });
+    // Files may be dropped anywhere on the view.
+    const place = byId("documents");
     for (const kind of ["dragenter", "dragover"]) {
-      form.addEventListener(kind, (event) => {
+      place.addEventListener(kind, (event) => {
         event.preventDefault();
         form.classList.add("over");
       });
     }
-    form.addEventListener("dragleave", () => form.classList.remove("over"));
-    form.addEventListener("drop", (event) => {
+    place.addEventListener("dragleave", () => form.classList.remove("over"));
+    place.addEventListener("drop", async (event) => {
       event.preventDefault();
       form.classList.remove("over");
-      this.#dropped = [...event.dataTransfer.files];
-      this.#upload();
+      if (this.#name !== null) this.#upload(await dropped(event.dataTransfer));
     });
     byId("sync").addEventListener("click", () => this.#write((told) => api.sync(told)));
     byId("remove-collection").addEventListener("click", () => this.#remove());
@@ -57,17 +71,16 @@ export class DocumentsView {
       event.preventDefault();
       this.#create();
     });
+    byId("listing-search").addEventListener("input", () => this.#list(0));
+    byId("listing-sort").addEventListener("change", () => this.#list(0));
   }
 
-  #upload() {
-    const inputs = ["upload-files", "upload-folder"].map(byId);
-    const files = [...this.#dropped, ...inputs.flatMap((input) => [...input.files])];
-    this.#dropped = [];
+  /** @param {[string, File][]} files with their paths. */
+  #upload(files) {
     if (!files.length) return toast("Choose files first.");
     const form = new FormData();
-    for (const file of files) form.append("file", file, file.webkitRelativePath || file.name);
+    for (const [path, file] of files) form.append("file", file, path);
     this.#say(`Sending ${plural(files.length, "file")} …`);
-    for (const input of inputs) input.value = "";
     this.#write((told) => api.upload(form, told));
   }
 
@@ -85,6 +98,7 @@ export class DocumentsView {
       });
       this.#say("");
       this.#done(done);
+      this.#list(0);
     } catch (error) {
       this.#say("");
       errorNotice(byId("documents-notice"), error, () => this.#write(write));
@@ -115,22 +129,78 @@ export class DocumentsView {
     ].filter(Boolean);
     const text = `${parts.join(", ") || "Nothing changed"}.`;
     announce(text);
-    if (answer.passages !== undefined) this.#lead(answer.passages);
+    if (answer.passages) show(byId("documents-lead"), false);
     const left = answer.left_out ?? [];
     put(
       byId("upload-result"),
       h("p", { class: "done" }, text),
-      left.length
-        ? h("details", { class: "left-out" }, h("summary", {}, `${plural(left.length, "file")} could not be read`),
-          h("ul", {}, left.map(({ path, kind, reason }) => h("li", {}, h("code", {}, path), ` ${kind}${reason ? `: ${reason}` : ""}`))))
-        : null,
+      left.length ? h("details", { open: true }, h("summary", {}, `${plural(left.length, "file")} could not be read`), h("ul", { class: "left-out" }, left.map(problem))) : null,
       answer.notes?.length ? h("ul", {}, answer.notes.map((note) => h("li", { class: "quiet" }, note))) : null,
-      h("p", {}, h("a", { class: "ask-link", href: addressOf(this.#name, "#/passages") , onclick: (event) => {
+      h("p", {}, h("a", { class: "ask-link", href: addressOf(this.#name, "#/passages"), onclick: (event) => {
         event.preventDefault();
         location.href = addressOf(this.#name, "#/passages");
         location.reload();
       } }, "Ask about them")),
     );
+  }
+
+  /** A page of the documents; a newer request takes the place of an older one. */
+  async #list(first = this.#first) {
+    this.#asked?.abort();
+    const asked = new AbortController();
+    this.#asked = asked;
+    this.#first = first;
+    try {
+      const wanted = { search: byId("listing-search").value.trim(), sort: byId("listing-sort").value, offset: first, limit: ROWS };
+      const found = await api.documents(wanted, asked.signal);
+      this.#rows(found, wanted.search);
+      this.#problems(found.problems);
+    } catch (error) {
+      if (!api.isAbort(error)) errorNotice(byId("documents-notice"), error, () => this.#list());
+    }
+  }
+
+  #rows({ documents, total }, search) {
+    show(byId("listing"), total > 0 || search !== "");
+    byId("listing-title").textContent = search ? `${plural(total, "document")} found` : plural(total, "document");
+    put(byId("document-list"), documents.map((each) => this.#row(each)));
+    const step = (first, label) => h("button", { type: "button", onclick: () => this.#list(first) }, label);
+    show(byId("listing-pages"), total > ROWS);
+    put(
+      byId("listing-pages"),
+      this.#first > 0 ? step(Math.max(this.#first - ROWS, 0), "Previous page") : null,
+      h("span", { class: "quiet" }, `${count(this.#first + 1)} to ${count(this.#first + documents.length)}`),
+      this.#first + documents.length < total ? step(this.#first + ROWS, "Next page") : null,
+    );
+  }
+
+  #row({ id, title, path, passages, size: bytes, modified }) {
+    const name = path ?? id;
+    const facts = [modified ? modified.slice(0, 10) : null, bytes === null ? null : size(bytes), plural(passages, "passage")];
+    return h(
+      "li",
+      {},
+      h("span", { class: "name", dir: "auto" }, name, title && title !== name ? h("span", { class: "quiet" }, ` ${title}`) : null),
+      h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")),
+      h("button", { type: "button", class: "danger", "aria-label": `Delete ${name}`, onclick: () => this.#delete(name, path === null ? () => api.remove([id]) : () => api.removeFile(path)) }, "Delete"),
+    );
+  }
+
+  #problems(problems) {
+    show(byId("problems"), problems.length > 0);
+    byId("problems-title").textContent = `${plural(problems.length, "file")} not read`;
+    put(byId("problem-list"), problems.map(problem));
+  }
+
+  async #delete(name, remove) {
+    if (!confirm(`Delete “${name}” from this collection?`)) return;
+    try {
+      await busy(remove());
+      toast("Deleted.");
+      this.#list();
+    } catch (error) {
+      errorNotice(byId("documents-notice"), error, () => this.#delete(name, remove));
+    }
   }
 
   async #remove() {
@@ -153,4 +223,9 @@ export class DocumentsView {
       notice(byId("documents-notice"), { title: "It was not made", text: sentence(error.message), alert: true });
     }
   }
+}
+
+/** A file that was not read, and why. */
+function problem({ path, kind, reason }) {
+  return h("li", {}, h("code", {}, path), ` ${kind}${reason ? `: ${reason}` : ""}`);
 }

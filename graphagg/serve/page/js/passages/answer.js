@@ -3,15 +3,13 @@
 import * as api from "../api.js";
 
 /**
- * @returns {Promise<{hits: Object[], latency_ms: number}>} each step of a path has a `label`, and
- *   `mentions` is null where the service does not say them.
+ * @returns {Promise<{hits: Object[], latency_ms: number}>} each step of a path has a `label`.
  */
 export async function ask(request, signal) {
-  const answer = await api.search({ ...request, explain: true }, signal);
+  const answer = await api.search(request, signal);
   const titles = titlesOf(answer.hits);
   const hits = answer.hits.map((hit) => ({
     ...hit,
-    mentions: hit.mentions ?? null,
     path: hit.path.map((step) => ({ ...step, label: label(step, titles) })),
   }));
   return { ...answer, hits };

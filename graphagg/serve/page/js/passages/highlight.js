@@ -1,6 +1,7 @@
 /** A passage's text with its entities marked and the sentences that lead on underlined. */
 
 import { h } from "../dom.js";
+import { isStopWord } from "./question.js";
 
 /**
  * @param {string} text
@@ -18,10 +19,11 @@ export function highlighted(text, mentions, names, sentences, closest = null) {
 /**
  * The same for any piece of the text.
  * @param {{start: number, end: number}[]} words of the question, in JavaScript's units.
+ * @param {Set<string>} all names to be looked for, in lower case.
  * @returns {(start: number, end: number) => Node[]}
  */
-export function marker(text, mentions, names, sentences, closest = null, words = []) {
-  const marks = disjoint(mentions === null ? found(text, [...names]) : inUnits(text, mentions));
+export function marker(text, mentions, names, sentences, closest = null, words = [], all = names) {
+  const marks = disjoint(mentions === null ? found(text, [...all]) : inUnits(text, mentions));
   const lines = sentences.flatMap((sentence) => {
     const start = text.indexOf(sentence);
     return start < 0 ? [] : [{ start, end: start + sentence.length }];
@@ -60,13 +62,20 @@ function inUnits(text, mentions) {
   }));
 }
 
+/** Where names stand as such: whole words, and as one writes a name in a script that has capitals. */
 function found(text, names) {
   const lower = text.toLowerCase();
   // Lower case may have another length (İ); then the places would not fit.
   if (lower.length !== text.length) return [];
-  return names.flatMap((entity) => {
-    const start = entity ? lower.indexOf(entity) : -1;
-    return start < 0 ? [] : [{ start, end: start + entity.length, entity }];
+  const isInside = (at) => /[\p{Ll}\p{Lu}\p{N}]/u.test(text[at] ?? "");
+  return names.filter((name) => name.length > 1 && !isStopWord(name)).flatMap((entity) => {
+    const spans = [];
+    for (let start = lower.indexOf(entity); start >= 0; start = lower.indexOf(entity, start + 1)) {
+      const end = start + entity.length;
+      const isWhole = !isInside(start - 1) && !isInside(end);
+      if (isWhole && /^[\p{Lu}\p{Lt}\p{Lo}\p{N}]/u.test(text.slice(start))) spans.push({ start, end, entity });
+    }
+    return spans;
   });
 }
 

@@ -5,22 +5,21 @@ import { score, spaced } from "../words.js";
 import { marker } from "./highlight.js";
 import { parts } from "./parts.js";
 import { chain } from "./path.js";
-import { place, PLACE_KEYS } from "./place.js";
+import { place, PLACE_KEYS, sectionOf, titleOf } from "./place.js";
 import { prose } from "./prose.js";
 import { places, stems } from "./question.js";
 
 /**
  * @param {Object} state of the view: what was asked.
- * @param {{first?: number, remove?: (hit: Object) => void}} options rank of the first hit; how a
- *   document is deleted, where it may be.
+ * @param {number} first rank of the first hit.
  */
-export function showHits(list, hits, state, { first = 1, remove = null } = {}) {
-  const leading = new Set(
-    hits.flatMap((hit) => hit.path.filter((step) => step.kind === "sentence").map((step) => step.label)),
-  );
-  const words = stems(state.question ?? "");
+export function showHits(list, hits, state, first = 1) {
+  const leading = hits.flatMap((hit) => hit.path.filter((step) => step.kind === "sentence").map((step) => step.label));
+  // Names that lead somewhere: what else a passage mentions need not be a name.
+  const names = new Set(hits.flatMap(({ path }) => path.filter(({ kind }) => kind === "entity" || kind === "question_entity").map(({ text }) => text.toLowerCase())));
+  const about = { sentences: [...new Set(leading)], names, words: stems(state.question ?? "") };
   list.setAttribute("start", String(first));
-  put(list, hits.map((hit, i) => item(hit, first + i, [...leading], state, words, remove)));
+  put(list, hits.map((hit, i) => item(hit, first + i, state, about)));
 }
 
 /** The element of a hit. */
@@ -28,7 +27,7 @@ export function hitElement(list, id) {
   return [...list.children].find((element) => element.dataset.passage === id) ?? null;
 }
 
-function item(hit, rank, sentences, state, words, remove) {
+function item(hit, rank, state, about) {
   const heading = `hit-${rank}`;
   return h(
     "li",
@@ -36,31 +35,38 @@ function item(hit, rank, sentences, state, words, remove) {
     h(
       "article",
       { "aria-labelledby": heading },
-      h(
-        "header",
-        {},
-        h("span", { class: "rank", "aria-hidden": "true" }, rank),
-        h("h2", { id: heading, tabindex: "-1" }, hit.title || hit.id),
-        h("span", { class: "score", title: "Score" }, score(hit.score)),
-      ),
+      h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, rank), h("h2", { id: heading, tabindex: "-1", dir: "auto" }, titleOf(hit))),
       place(hit, state),
-      h("div", { class: "text" }, text(hit, sentences, words)),
-      copies(hit.copies ?? []),
-      metadata(hit.metadata),
-      chain(hit.path),
-      parts(hit),
-      remove
-        ? h("p", { class: "hit-actions" }, h("button", { type: "button", class: "danger", onclick: () => remove(hit) }, "Delete the document"))
-        : null,
+      h("div", { class: "text", dir: "auto" }, text(hit, about)),
+      h(
+        "details",
+        { class: "why" },
+        h("summary", {}, "Why this passage", reached(hit)),
+        chain(hit.path),
+        parts(hit),
+        copies(hit.copies ?? []),
+        metadata(hit.metadata),
+      ),
     ),
   );
 }
 
+/** The passage and the name that lead to a hit by a hop, in a line. */
+function reached({ path }) {
+  const before = path.slice(0, -1);
+  const from = before.filter(({ kind }) => kind === "passage").at(-1);
+  if (!from) return null;
+  const via = before.filter(({ kind }) => kind === "entity" || kind === "reference").at(-1);
+  return h("span", { class: "quiet" }, ` · reached from “${from.label}”${via ? ` by “${via.label}”` : ""}`);
+}
+
 /** The piece of the passage that the service gives, with an ellipsis where it was cut. */
-function text(hit, sentences, words) {
+function text(hit, { sentences, names, words }) {
   const cut = hit.cut ?? { start: 0, end: 0, characters: 0 };
-  const marked = marker(hit.text, hit.mentions, namesOf(hit), sentences, hit.match, places(hit.text, words));
+  const marked = marker(hit.text, null, namesOf(hit), sentences, hit.match, places(hit.text, words), names);
   const blocks = prose(hit.text, marked);
+  // A section begins with its heading, which stands above already.
+  if (blocks.length > 1 && !cut.start && blocks[0].textContent.trim() === sectionOf(hit)) blocks.shift();
   if (cut.start > 0) blocks.at(0)?.prepend("… ");
   if (cut.end < cut.characters) blocks.at(-1)?.append(" …");
   return blocks;

@@ -16,6 +16,7 @@ const WORDS = {
   open_terms: "Close to the words that the passage before leaves open",
   coverage: "Covers words that no better passage holds",
   named_page: "First page of an entity that the question names",
+  history: "Fits the question behind the one before it",
   dense: "Close in meaning to the question",
   entity: "Holds entities that were reached",
   walk: "What the walk over the graph brings",

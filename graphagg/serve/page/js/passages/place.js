@@ -8,6 +8,27 @@ import { storedToken } from "../token.js";
 /** Keys of metadata that the place or a path shows, or that follow from it. */
 export const PLACE_KEYS = ["path", "page", "heading", "folder", "suffix", "links", "anchors", "anchor", "marks"];
 const ADDRESSES = ["url", "source"];
+const TRAIL = " > ";
+
+/** The document's title, and the headings between it and the sentence, outermost first. */
+function trailOf(hit) {
+  const [title = "", ...inside] = (hit.title || hit.id).split(TRAIL);
+  const heading = hit.metadata?.heading;
+  const headings = Array.isArray(heading) && heading.length ? heading.map(String) : inside;
+  return { title, headings: headings.filter((each) => each !== title) };
+}
+
+/** The heading that the match stands under; its document's title where there is none. */
+export function sectionOf(hit) {
+  const { title, headings } = trailOf(hit);
+  return headings.at(-1) ?? title;
+}
+
+/** What a passage is called: its document, then the section of the match. */
+export function titleOf(hit) {
+  const { title, headings } = trailOf(hit);
+  return headings.length ? [title, h("span", { class: "section" }, headings.at(-1))] : [title];
+}
 
 /**
  * @param {Object} hit with its metadata and, of a chunk, `document` and `position`.
@@ -15,12 +36,13 @@ const ADDRESSES = ["url", "source"];
  * @returns {HTMLElement|null} null where nothing is known.
  */
 export function place(hit, state) {
-  const { path, page, heading } = hit.metadata ?? {};
+  const { path, page } = hit.metadata ?? {};
+  const above = trailOf(hit).headings.slice(0, -1);
   const file = typeof path === "string" && path ? path : hit.document;
   const parts = [
     file ? linked(file, typeof path === "string" ? path : null, hit.metadata ?? {}, state) : null,
     Number.isInteger(page) ? h("span", {}, `page ${page}`) : null,
-    Array.isArray(heading) && heading.length ? h("span", { class: "trail" }, heading.join(" > ")) : null,
+    above.length ? h("span", { class: "trail" }, above.join(" › ")) : null,
   ].filter((part) => part !== null);
   return parts.length ? h("p", { class: "place", "aria-label": "Where it stands" }, parts) : null;
 }

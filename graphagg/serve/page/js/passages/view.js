@@ -6,46 +6,43 @@ import { announce, byId, h, put, show, toast } from "../dom.js";
 import { errorNotice, notice } from "../notice.js";
 import { copy } from "../save.js";
 import { same } from "../undo.js";
-import { count, duration, plural, spaced } from "../words.js";
+import { plural, spaced } from "../words.js";
 import { ask } from "./answer.js";
 import { showFacets } from "./facets.js";
 import { Filters, toFilter } from "./filters.js";
 import { hitElement, showHits } from "./hits.js";
 import { drawMap } from "./map.js";
 import { places, stems } from "./question.js";
-import { chain } from "./path.js";
 import { inWords } from "./words.js";
 
-const MODES = { multihop: "Multi-hop", linearrag: "LinearRAG (as published)", dense: "Vectors only", bm25: "Words only" };
+const MODES = {
+  multihop: "Links between passages (best)",
+  rrf: "Meaning and words",
+  dense: "Meaning alone",
+  bm25: "Exact words alone",
+  linearrag: "Walks over names (LinearRAG)",
+};
+/** Confidence below which the passages are said to be doubtful. */
+const UNSURE = 0.1;
+/** Confidence from which a name that stands in none of them is no reason to doubt. */
+const LIKELY = 0.5;
+/** Earlier questions that are sent with a new one. */
+const MOST_EARLIER = 4;
 
-/** What an empty page shows: how an answer is reached. */
-function introduction() {
-  const path = [
-    { kind: "question_entity", label: "a name in it" },
-    { kind: "sentence", label: "a sentence that has to do with the question" },
-    { kind: "entity", label: "whom or what it speaks of" },
-    { kind: "passage", label: "the passage about that" },
-  ];
-  return h(
-    "div",
-    { class: "notice" },
-    h("p", { class: "notice-title" }, "How an answer is reached"),
-    chain(path),
-  );
+/** Names, numbers and codes of the question that stand in none of the passages. */
+function missing(question, hits) {
+  const words = question.match(/[\p{L}\p{N}]+(?:[-_./][\p{L}\p{N}]+)*/gu) ?? [];
+  const telling = words.filter((word, i) => /\p{N}/u.test(word) || (i > 0 && /^\p{Lu}/u.test(word)));
+  const stands = (word) => hits.some(({ text, title }) => places(`${title} ${text}`, stems(word)).length);
+  return [...new Set(telling)].filter((word) => stems(word).size && !stands(word));
 }
 
-/**
- * What speaks against the passages, as lines: the service's confidence where it has one, or that
- * a name or most words of the question stand in none of them.
- */
+/** What speaks against the passages, as lines; null where nothing does. */
 function doubt(question, hits, confidence) {
-  const wanted = stems(question);
-  const missing = [...wanted].filter((stem) => !hits.some(({ text, title }) => places(`${title} ${text}`, new Set([stem])).length));
-  const words = (question.match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => missing.some((stem) => word.toLowerCase().startsWith(stem)));
-  const named = words.some((word) => /\p{N}|^\p{Lu}/u.test(word) && !question.trimStart().startsWith(word));
-  const isWeak = typeof confidence === "number" ? confidence < 0.1 : named || missing.length > wanted.size / 2;
-  if (!isWeak) return null;
-  return ["Nothing here seems to answer this.", words.length ? `No passage below holds: ${[...new Set(words)].join(", ")}.` : "The passages below are the closest there are."];
+  const absent = missing(question, hits);
+  const without = absent.length ? `No passage below names ${absent.join(", ")}.` : null;
+  if (typeof confidence === "number" && confidence < UNSURE) return ["Nothing here seems to answer this.", without ?? "These passages are the closest there are."];
+  return without && (confidence ?? 0) < LIKELY ? [without] : null;
 }
 
 export class PassagesView {
@@ -57,7 +54,6 @@ export class PassagesView {
   #asked = null;
   #values = {};
   #words = false;
-  #mayDelete = false;
 
   /**
    * @param {Object} info what the service has.
@@ -66,17 +62,13 @@ export class PassagesView {
   constructor(info, navigate) {
     this.#navigate = navigate;
     this.#limits = info.limits;
-    const { counts, modes, metadata, values = {} } = info.passages;
+    const { modes, metadata, values = {} } = info.passages;
     this.#types = metadata;
-    byId("passages-lead").textContent =
-      `${plural(counts.passages, "passage")}${counts.entities ? ` and ${plural(counts.entities, "name")} that tie them together` : ""}. ` +
-      "Questions that need several passages are what this is made for.";
     put(byId("mode"), modes.map((mode) => h("option", { value: mode }, MODES[mode] ?? spaced(mode))));
     byId("question").maxLength = info.limits.question_characters;
     byId("top-k").max = info.limits.hits;
     this.#values = { ...values };
     this.#words = Boolean(info.answers_in_words);
-    this.#mayDelete = Boolean(info.collection && info.may_write);
     this.#filters = new Filters(byId("filters"), metadata, this.#values, () => this.#again());
     this.#listen();
   }
@@ -89,13 +81,20 @@ export class PassagesView {
     byId("mode").value = state.mode;
     byId("top-k").value = state.size;
     this.#filters.show(state.filters);
+    byId("options-toggle").textContent = state.filters.length ? `Options (${state.filters.length})` : "Options";
+    this.#earlier();
     this.#ask();
   }
 
+  /** What the form says. A new question follows the ones before it. */
   #wanted() {
     const wanted = Math.round(Number(byId("top-k").value));
+    const question = byId("question").value.trim();
+    const { question: before, history } = this.#state;
+    const goesOn = before && question && question !== before;
     return {
-      question: byId("question").value.trim(),
+      question,
+      history: goesOn ? [...history, before].slice(-MOST_EARLIER) : history,
       mode: byId("mode").value,
       size: Math.max(1, Math.min(this.#limits.hits, wanted || this.#state.size)),
       page: 1,
@@ -108,25 +107,41 @@ export class PassagesView {
     if (wanted.question) this.#navigate(wanted);
   }
 
+  /** The conversation so far, above the passages; each question leads back to its answer. */
+  #earlier() {
+    const { history, question } = this.#state;
+    const back = (i) => () => this.#navigate({ ...this.#state, question: history[i], history: history.slice(0, i), page: 1 });
+    put(byId("asked"), history.map((each, i) => h("li", {}, h("button", { type: "button", class: "plain", onclick: back(i) }, each))));
+    show(byId("asked"), history.length > 0);
+    show(byId("new-question"), question !== "");
+    byId("question").placeholder = question ? "Ask further, or a new question" : "Ask a question";
+  }
+
   async #ask() {
     this.#asked?.abort();
     const asked = new AbortController();
     this.#asked = asked;
-    const { question, mode, size, page, filters } = this.#state;
+    const { question, history, mode, size, page, filters } = this.#state;
     byId("copy-question-link").disabled = !question;
+    byId("passages").classList.toggle("started", question !== "");
+    show(byId("hits-about"), false);
     if (!question) {
       show(byId("passage-result"), false);
-      return put(byId("passage-notice"), introduction());
+      return put(byId("passage-notice"));
     }
     try {
       const filter = toFilter(filters, this.#types);
       const offset = (page - 1) * size;
-      const request = { question, mode, k: Math.min(size, this.#limits.hits - offset), offset, filter };
+      const about = { question, mode, filter, ...(history.length && { history }) };
       show(byId("words"), false);
-      const answer = await busy(ask(request, asked.signal), "The first question loads the models; this takes a moment.");
-      this.#show(answer, offset);
-      this.#count(filter, asked.signal);
-      if (this.#words && page === 1 && answer.hits.length) inWords({ question, mode, k: size, filter }, answer.hits, asked.signal);
+      const answer = await busy(ask({ ...about, k: Math.min(size, this.#limits.hits - offset), offset }, asked.signal), "The first question loads the models; this takes a moment.");
+      const speaks = this.#words && page === 1 && answer.hits.length > 0;
+      this.#show(answer, offset, speaks);
+      this.#count(about, asked.signal);
+      if (speaks) {
+        const hasCited = await inWords({ ...about, k: size }, answer.hits, asked.signal);
+        if (!hasCited && this.#asked === asked) this.#doubt(answer);
+      }
     } catch (error) {
       if (api.isAbort(error)) return;
       show(byId("passage-result"), false);
@@ -140,19 +155,31 @@ export class PassagesView {
     errorNotice(place, error, () => this.#ask());
   }
 
-  #show({ hits, latency_ms: took, confidence = null }, offset) {
+  #show(answer, offset, speaks) {
+    const { hits, confidence = null } = answer;
     const place = byId("passage-notice");
+    put(place);
     show(byId("passage-result"), hits.length > 0);
     if (!hits.length) return this.#nothing(place, offset);
     const which = offset ? `Passages ${offset + 1} to ${offset + hits.length}` : plural(hits.length, "passage");
-    const sure = typeof confidence === "number" ? ` Confidence ${Math.round(100 * confidence)} %.` : "";
-    const text = `${which} in ${duration(took)}, best first.${sure}`;
-    const weak = offset ? null : doubt(this.#state.question, hits, confidence);
-    put(place, weak ? h("div", { class: "weak", role: "note" }, weak.map((line, i) => h("p", { class: i ? null : "notice-title" }, line))) : null, h("p", { class: "quiet", id: "hits-about" }, text));
-    announce(weak ? `${weak[0]} ${text}` : text);
-    showHits(byId("hits"), hits, this.#state, { first: offset + 1, remove: this.#mayDelete ? (hit) => this.#delete(hit) : null });
+    const sure = typeof confidence === "number" ? ` · ${Math.round(100 * confidence)} % sure` : "";
+    const about = byId("hits-about");
+    about.textContent = `${which}${sure}`;
+    about.title = sure ? "The estimated chance that these passages hold the answer" : "";
+    show(about, true);
+    announce(`${which}, best first.`);
+    // A language model may find the answer all the same: what it says decides.
+    if (!offset && !speaks) this.#doubt(answer);
+    showHits(byId("hits"), hits, this.#state, offset + 1);
     this.#pages(hits.length, offset);
     drawMap(byId("map"), hits, (id) => this.#jump(id));
+  }
+
+  #doubt({ hits, confidence }) {
+    const lines = doubt(this.#state.question, hits, confidence);
+    if (!lines) return;
+    put(byId("passage-notice"), h("div", { class: "weak", role: "note" }, lines.map((line, i) => h("p", { class: i ? null : "notice-title" }, line))));
+    announce(lines.join(" "));
   }
 
   #pages(shown, offset) {
@@ -170,29 +197,17 @@ export class PassagesView {
 
   #turn(page) {
     this.#navigate({ ...this.#state, page });
-    byId("passage-notice").scrollIntoView({ block: "start" });
+    byId("question-form").scrollIntoView({ block: "start" });
   }
 
-  /** Facets of what the filters leave; without them nothing is lost. */
-  async #count(filter, signal) {
+  /** Facets of the answer: of the first hundred passages of the question. */
+  async #count(about, signal) {
     try {
-      const { keys } = await api.facets({ filter }, signal);
+      const { keys, passages } = await api.facets(about, signal);
       for (const [key, { values }] of Object.entries(keys)) if (values) this.#values[key] = values.map(({ value }) => value);
-      showFacets(byId("facets"), keys, this.#state.filters, (filters) => this.#navigate({ ...this.#state, page: 1, filters }));
+      showFacets(byId("facets"), keys, passages, this.#state.filters, (filters) => this.#navigate({ ...this.#state, page: 1, filters }));
     } catch (error) {
-      if (!api.isAbort(error)) show(byId("facets"), false);
-    }
-  }
-
-  async #delete(hit) {
-    const name = hit.document ?? hit.id;
-    if (!confirm(`Delete “${name}” from this collection?`)) return;
-    try {
-      await busy(api.remove([name]));
-      toast("Deleted.");
-      this.#ask();
-    } catch (error) {
-      errorNotice(byId("passage-notice"), error, () => this.#delete(hit));
+      if (!api.isAbort(error)) for (const id of ["facets", "facets-toggle"]) show(byId(id), false);
     }
   }
 
@@ -216,6 +231,22 @@ export class PassagesView {
     element.querySelector("h2").focus({ preventScroll: true });
   }
 
+  /** "/" goes to the question; arrows go from it through the passages and back. */
+  #key(event) {
+    const at = event.target;
+    if (byId("passages").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/" && !at.closest("input, select, textarea")) {
+      event.preventDefault();
+      return byId("question").select();
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const stops = [byId("question"), ...byId("hits").querySelectorAll("h2")];
+    const here = stops.indexOf(at);
+    if (!step || here < 0 || !stops[here + step]) return;
+    event.preventDefault();
+    stops[here + step].focus();
+  }
+
   #listen() {
     byId("question-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -229,6 +260,19 @@ export class PassagesView {
       else this.#navigate(wanted);
     });
     for (const id of ["mode", "top-k"]) byId(id).addEventListener("change", () => this.#again());
+    for (const [button, panel] of [["options-toggle", "options"], ["facets-toggle", "facets"]].map((ids) => ids.map(byId))) {
+      button.addEventListener("click", () => {
+        const isOpen = button.getAttribute("aria-expanded") !== "true";
+        button.setAttribute("aria-expanded", String(isOpen));
+        if (panel.id === "options") show(panel, isOpen);
+        else panel.classList.toggle("open", isOpen);
+      });
+    }
+    document.addEventListener("keydown", (event) => this.#key(event));
+    byId("new-question").addEventListener("click", () => {
+      this.#navigate({ ...this.#state, question: "", history: [], page: 1, filters: [] });
+      byId("question").focus();
+    });
     byId("copy-question-link").addEventListener("click", async () => {
       toast((await copy(location.href)) ? "Link copied." : "Copy the link from the address bar.");
     });

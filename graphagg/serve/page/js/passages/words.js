@@ -1,41 +1,62 @@
-/** An answer in words, as it comes; each citation leads to its passage. */
+/** An answer in words, as it comes, with its Markdown; each citation leads to its passage. */
 
 import * as api from "../api.js";
 import { announce, byId, h, put, show } from "../dom.js";
 import { sentence } from "../words.js";
+import { prose } from "./prose.js";
 
 const CITED = /\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/g;
+/** What stands in front of an answer: longer ones are folded, so that passages stay in sight. */
+const FOLDED = "folded";
 
 /**
  * @param {Object} request of the search whose passages are shown.
  * @param {Object[]} hits those passages.
+ * @returns {Promise<boolean>} whether the answer cites a passage.
  */
 export async function inWords(request, hits, signal) {
-  const [place, about] = [byId("words-text"), byId("words-about")];
+  const [place, about, more] = ["words-text", "words-about", "words-more"].map(byId);
   let text = "";
+  let frame = 0;
+  let hasCited = false;
+  const draw = () => put(place, prose(text, (start, end) => cited(text.slice(start, end), hits)));
   put(place);
+  place.classList.add(FOLDED);
+  place.classList.remove("cut");
+  show(more, false);
   about.textContent = "The language model reads the passages …";
   show(byId("words"), true);
+  more.onclick = () => {
+    place.classList.remove(FOLDED, "cut");
+    show(more, false);
+  };
   try {
     await api.answer(request, signal, (event) => {
       if (event.text) {
         text += event.text;
-        place.textContent = text;
+        cancelAnimationFrame(frame);
+        frame = requestAnimationFrame(draw);
       } else if (event.citations) {
-        put(place, cited(text, hits));
+        cancelAnimationFrame(frame);
+        draw();
+        hasCited = event.citations.length > 0;
         about.textContent = checked(event);
         announce("The answer in words is complete.");
       }
     });
+    const isCut = place.scrollHeight > place.clientHeight + 8;
+    show(more, isCut);
+    place.classList.toggle("cut", isCut);
   } catch (error) {
-    if (api.isAbort(error)) return;
+    if (api.isAbort(error)) return true;
     about.textContent = sentence(error.message || "The language model gave no answer");
   }
+  return hasCited;
 }
 
 function checked({ citations, unknown_citations: unknown }) {
-  const wrong = unknown.length ? ` It cites ${unknown.map((n) => `[${n}]`).join(", ")}, which it was not given.` : "";
-  return citations.length ? `Its citations are among the passages below.${wrong}` : `It cites no passage.${wrong}`;
+  const wrong = unknown.length ? ` ${unknown.map((n) => `[${n}]`).join(", ")} is none of them.` : "";
+  return citations.length ? `By a language model, from the passages below.${wrong}` : `By a language model, which cites no passage.${wrong}`;
 }
 
 function cited(text, hits) {
@@ -43,15 +64,14 @@ function cited(text, hits) {
   let at = 0;
   for (const match of text.matchAll(CITED)) {
     nodes.push(text.slice(at, match.index));
-    for (const [i, number] of match[1].split(/\s*[,;]\s*/).entries()) {
-      if (i) nodes.push(" ");
+    for (const number of match[1].split(/\s*[,;]\s*/)) {
       const hit = hits[Number(number) - 1];
       nodes.push(hit ? link(number, hit) : `[${number}]`);
     }
     at = match.index + match[0].length;
   }
   nodes.push(text.slice(at));
-  return nodes.filter((node) => node !== "");
+  return nodes.filter((node) => node !== "").map((node) => (typeof node === "string" ? document.createTextNode(node) : node));
 }
 
 function link(number, hit) {
@@ -61,5 +81,5 @@ function link(number, hit) {
     heading.scrollIntoView({ block: "start" });
     heading.focus({ preventScroll: true });
   };
-  return h("a", { href: `#hit-${number}`, title: hit.title || hit.id, onclick: go }, `[${number}]`);
+  return h("a", { class: "cite", href: `#hit-${number}`, title: hit.title || hit.id, onclick: go }, `[${number}]`);
 }

@@ -33,9 +33,10 @@ export class Time {
     return FIELDS[this.#types[this.#key]] ?? TEXT;
   }
 
-  /** What a map says of time; a map of nothing says nothing new. */
-  learn(when, themes) {
-    if (when !== null && when in this.#types) this.#key = when;
+  /** What a map says of time; a map of nothing, or of few dates, says nothing new. */
+  learn(when, themes, passages) {
+    const dated = themes.reduce((sum, { span }) => sum + (span?.dated ?? 0), 0);
+    if (when !== null && when in this.#types && dated >= passages / 10) this.#key = when;
     show(byId("map-time"), this.#key !== null);
     if (this.#key === null) return;
     const { type, title } = this.#field;

@@ -30,8 +30,9 @@ function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {
   const hits = lit?.[cell.id] ?? 0;
   const hue = HUES[Math.max(parent, 0) % HUES.length];
   const light = 70 + ((i * 7) % 16);
-  const room = Math.floor((w - 16) / 7.2);
-  const label = cell.label.length > room ? `${cell.label.slice(0, Math.max(room - 1, 0))}…` : cell.label;
+  const size = hits && w > 170 ? `${cell.size} · ${hits} of the question` : String(cell.size);
+  const lines = fitted(cell.label, Math.floor((w - 16) / 8), Math.floor((h - 8) / 17));
+  if (lines.length && w > 40 && lines.length < Math.floor((h - 8) / 17)) lines.push(null);
   const look = ["cell", lit ? (hits ? "lit" : "away") : ""].filter(Boolean).join(" ");
   const text = `${cell.label}: ${plural(cell.size, "passage")}${hits ? `, ${hits} of the question` : ""}`;
   return svg(
@@ -39,9 +40,22 @@ function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {
     { class: look, onclick: () => go(cell.id), onpointerenter: on, onpointerleave: off },
     svg("title", {}, text),
     svg("rect", { x, y, width: Math.max(w, 0), height: Math.max(h, 0), fill: `hsl(${hue} 55% ${light}%)` }),
-    w > 54 && h > 24 ? svg("text", { x: x + 8, y: y + 20 }, label) : null,
-    w > 84 && h > 44 ? svg("text", { class: "size", x: x + 8, y: y + 37 }, hits && w > 170 ? `${cell.size} · ${hits} of the question` : String(cell.size)) : null,
+    lines.map((line, row) => svg("text", { class: line === null ? "size" : null, x: x + 8, y: y + 20 + 17 * row }, line ?? size)),
   );
+}
+
+/** The words of a label that fit into lines of some characters; none is cut in its middle. */
+function fitted(label, room, most) {
+  const lines = [];
+  for (const word of label.split(" ")) {
+    if (word.length > room) continue;
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= room) lines[lines.length - 1] = `${last} ${word}`;
+    else if (lines.length < most) lines.push(word);
+    else break;
+  }
+  if (lines.length) lines[lines.length - 1] = lines.at(-1).replace(/,$/, "");
+  return lines;
 }
 
 function tie(from, to, weight) {

@@ -71,17 +71,15 @@ export class ThemesView {
     const asked = new AbortController();
     this.#asked = asked;
     const { theme, name, question, filters } = this.#state;
-    const waiting = "A map is made now; this takes a moment.";
     try {
       const filter = toFilter(filters, this.#types);
-      const [map, one, lit, alike] = await busy(
+      const map = await busy(api.themes({ filter, ...(theme && { inside: theme }) }, asked.signal, (building) => this.#wait(building)));
+      const [one, lit, alike] = await busy(
         Promise.all([
-          api.themes({ filter, ...(theme && { inside: theme }) }, asked.signal),
           theme ? api.theme({ theme, filter }, asked.signal) : null,
           this.#light({ question, filter }, asked.signal),
           name ? api.alike({ entity: name, filter }, asked.signal) : null,
         ]),
-        waiting,
       );
       this.#show(map, one, lit, alike, before);
     } catch (error) {
@@ -90,6 +88,15 @@ export class ThemesView {
       this.#crumbs(null);
       this.#fail(error, before);
     }
+  }
+
+  /** A map that is made goes on where this page leaves. */
+  #wait({ done, total }) {
+    const place = byId("map-notice");
+    const bar = place.querySelector("progress") ?? h("progress", { "aria-label": "Progress of the map" });
+    bar.max = total;
+    bar.value = done;
+    if (!bar.isConnected) put(place, h("div", { class: "notice" }, h("p", { class: "notice-title" }, "The map of this corpus is made now"), h("p", {}, "It is made once, and kept until documents change."), bar));
   }
 
   #fail(error, before) {
@@ -112,12 +119,11 @@ export class ThemesView {
 
   #show(map, one, lit, alike, before) {
     byId("map-lead").textContent =
-      `${plural(map.passages, "passage")} and ${plural(map.entities, "name")} in ${map.levels.map(count).join(", ")} themes, ` +
-      "from coarse to fine, by what passages name and how alike they are.";
+      `${plural(map.passages, "passage")} in ${map.levels.map(count).join(", ")} themes, from coarse to fine.`;
     const place = byId("map-notice");
     put(place, map.notes.map((text) => h("p", { class: "quiet" }, `${text[0].toUpperCase()}${text.slice(1)}.`)));
     show(byId("map-result"), true);
-    this.#time.learn(map.when, one ? [one.theme] : map.themes);
+    this.#time.learn(map.when, one ? [one.theme] : map.themes, one ? one.theme.passages : map.passages);
     this.#filters.show(this.#time.show(this.#state.filters));
     this.#crumbs(one);
     this.#theme(one);

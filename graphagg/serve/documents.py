@@ -1,0 +1,45 @@
+"""The documents of a collection: how many passages each has, and the file that it came from."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any, Literal
+
+from graphagg.rag.documents.passages import TRAIL
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+
+DocumentOrder = Literal["name", "modified", "size", "passages"]
+_OF_A_FILE = ("path", "size", "modified")
+
+
+def listed(
+    snapshot: PassageSnapshot, search: str, sort: DocumentOrder, offset: int, limit: int
+) -> dict[str, Any]:
+    """A page of the visible documents whose name or title holds a text, in an order."""
+    documents = snapshot.cached("documents", "", lambda: _documents(snapshot))
+    words = search.casefold().split()
+    found = [each for each in documents if all(word in each["name"] for word in words)]
+    if sort != "name":  # the largest or newest first; what has none last
+        found = sorted(found, key=lambda each: (each[sort] is not None, each[sort] or 0))[::-1]
+    page = [{key: each[key] for key in each if key != "name"} for each in found]
+    return {"documents": page[offset : offset + limit], "total": len(found)}
+
+
+def _documents(snapshot: PassageSnapshot) -> list[dict[str, Any]]:
+    """All documents by name: those of one file are one, and a passage of none is one itself."""
+    corpus, found = snapshot.corpus, dict[str, dict[str, Any]]()
+    for identifier, rows in snapshot.documents().items():
+        segment, inside = corpus.locate(rows[0])
+        metadata = segment.passages.metadata_of(inside)
+        path, size, modified = (metadata.get(key) for key in _OF_A_FILE)
+        title = corpus.title(rows[0]).partition(TRAIL)[0]
+        name = path if isinstance(path, str) else identifier
+        first = {
+            "id": identifier, "title": title, "passages": 0,
+            "path": path if isinstance(path, str) else None,
+            "size": size if isinstance(size, int) else None,
+            "modified": modified if isinstance(modified, str) else None,
+            "name": f"{name} {title}".casefold(),
+        }  # fmt: skip
+        found.setdefault(name, first)["passages"] += len(rows)
+    return sorted(found.values(), key=itemgetter("name", "id"))

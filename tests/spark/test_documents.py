@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(root / "links" / "Page.md", "# Upper\n\nSee [the lower](page.md#cranes).\n")
     write(root / "links" / "page.md", "# Lower\n\n## Cranes\n\nAda paid for the motor.\n")
     write(root / "links" / "long.md", "Ada met Charles Babbage in London. " * 200)
-    write(root / "harm" / "cells.xlsx", xlsx({"Large": [["a", "b", "c"]] * 60_000}))
+    write(root / "harm" / "cells.xlsx", xlsx({"Large": [["a", "b", "c"]] * 200_000}))
     write(root / "harm" / "a.bin", b"\0\1\2" * 100)
     write(root / ".hidden.md", "Nobody reads this.")
     (root / "again.md").symlink_to(root / "links" / "page.md")

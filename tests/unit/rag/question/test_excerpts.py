@@ -19,6 +19,7 @@ from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.question.excerpts import Span, excerpt, fitting
+from graphagg.rag.question.results import Hit
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 
@@ -92,17 +93,21 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
     assert "cut" not in hit.to_json() and hit.to_json()["text"] == text
 
 
+def asked(hits: list[Hit], characters: int) -> str:
+    """What a model is asked from these hits."""
+    sources = [(each.place.title, each.context(characters)) for each in hits]
+    return messages("?", sources)[1]["content"]
+
+
 def test_a_model_is_given_the_place_that_matched_and_its_neighbors() -> None:
     chunks = [Passage(f"d#{i}", f"Part {i}.", "", {}, "d", i) for i in range(3)]
     hit = Hit(chunks[1], 1.0, {}, (), "multihop", (chunks[0], chunks[2]), Span(0, 7))
-    given = messages("?", [(hit.place.title, hit.context(100))])[1]["content"]
+    given = asked([hit], 100)
     assert "Part 0.\nPart 1.\nPart 2." in given
-    assert "Part 1.\nPart 2." not in messages("?", [hit], 15)[1]["content"]
+    assert "Part 1.\nPart 2." not in asked([hit], 15)
     long = replace(hit, passage=Passage("l", "No. " * 100 + "This one. " + "No. " * 100),
                    match=Span(400, 409))  # fmt: skip
-    assert "...No. This one. No...." in messages("?", [long], 20)[1]["content"].replace(
-        "No. No", "No"
-    )
+    assert "...No. This one. No...." in asked([long], 20).replace("No. No", "No")
 
 
 @settings(max_examples=10, deadline=None)

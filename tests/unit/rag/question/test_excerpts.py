@@ -19,7 +19,6 @@ from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.question.excerpts import Span, excerpt, fitting
-from graphagg.rag.question.results import Hit
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 

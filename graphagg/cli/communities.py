@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
 Target = Annotated[Path | None, Parameter("--out")]
+Sweep = Annotated[bool, Parameter(negative="")]
 _SHOWN = 1_000
 """Members in a table at most: 100,000 would take 20 seconds."""
 
@@ -50,7 +52,7 @@ class QueryOptions:
 
     seed: list[str] | None = None
     k: K = 50
-    sweep: Annotated[bool, Parameter(negative="")] = False
+    sweep: Sweep = False
     method: Method = "fused"
 
     def community(self, directory: str) -> Community:
@@ -120,6 +122,40 @@ def structure(
         return
     for rank, vertices in enumerate(similarity.communities(), 1):
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
+
+
+@command
+def shell(
+    directory: Directory, *, k: K = 50, sweep: Sweep = False, method: Method = "fused"
+) -> int:
+    r"""Explore communities at a prompt, or with lines on standard input.
+
+    The index is opened once. A line holds seed vertices; quote one with blanks.
+
+    Example: graphagg communities shell comm -k 10
+
+    Example: printf 'alice bob\n' | graphagg communities shell comm
+
+    Options:
+        k: number of members besides the seeds.
+        sweep: choose the number of members by a sweep cut.
+        method: how members are found and ranked.
+    """
+    from graphagg.cli.shell import converse
+    from graphagg.communities import CommunityIndex
+
+    with CommunityIndex.open(directory) as index:
+
+        def answer(line: str) -> None:
+            index.reopen()
+            try:
+                seeds = shlex.split(line)
+            except ValueError as error:
+                raise InvalidParameter(f"{error}; quote an id with blanks on both sides") from None
+            if seeds:
+                print_members(index.query(seeds, None if sweep else k, method=method).members)
+
+        return converse(answer, "seeds> ")
 
 
 @command

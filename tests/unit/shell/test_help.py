@@ -108,6 +108,22 @@ def test_progress_in_a_pipe_is_a_line_a_stage(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "edges: 120 done\n"
 
 
+def test_a_shell_answers_line_by_line(
+    call: Callable[..., Answer], les_miserables: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shell(lines: str) -> Answer:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+        return call("communities", "shell", les_miserables, "-k", "2")
+
+    seeds = ("--seed", "Enjolras", "--seed", "Mme. Hucheloup")
+    alone = call("communities", "query", les_miserables, *seeds, "-k", "2")
+    answer = shell('Enjolras "Mme. Hucheloup"\n\n')
+    assert (answer.code, answer.out) == (0, alone.out)
+    answer = shell('Nobody\nEnjolras "Mme.\nEnjolras "Mme. Hucheloup"\n')
+    assert (answer.code, answer.out) == (2, alone.out)  # the lines after an error are answered
+    assert "error: " in answer.err and "Nobody" in answer.err and "quote an id" in answer.err
+
+
 def test_a_pipe_gets_plain_text_a_row_a_line(les_miserables: Path) -> None:
     found = run(
         "communities", "query", les_miserables, "--seed", "Enjolras", "--seed", "Gavroche",

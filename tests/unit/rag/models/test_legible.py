@@ -15,7 +15,6 @@ from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.encoding.center import centered
 from graphagg.rag.models.encoding.legible import legible
-from graphagg.rag.models.multilingual import MultilingualEncoder
 from graphagg.rag.models.static.encoder import StaticEncoder
 from tests.fakes import assert_same_hits
 
@@ -76,12 +75,6 @@ def test_nothing_is_computed_of_unread_texts(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(encoders, "forward", watched)
     SentenceTransformerEncoder(dtype="float32").encode(TEXTS)
     assert sorted(seen) == sorted(READ.values())
-
-
-def test_the_multilingual_encoder_reads_its_languages() -> None:
-    vectors = MultilingualEncoder().encode([*UNREAD.values(), ""])
-    lengths = dict(zip(UNREAD, np.linalg.norm(vectors, axis=1).round(3).tolist(), strict=False))
-    assert lengths == {c: 0.0 if c in ("el", "hi") else 1.0 for c in UNREAD}
 
 
 @pytest.mark.parametrize("code", UNREAD)

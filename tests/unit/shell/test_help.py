@@ -115,11 +115,11 @@ def test_a_shell_answers_line_by_line(
         monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
         return call("communities", "shell", les_miserables, "-k", "2")
 
-    seeds = ("--seed", "Enjolras", "--seed", "Mme. Hucheloup")
+    seeds = ("--seed", "Enjolras", "--seed", "MmeHucheloup")
     alone = call("communities", "query", les_miserables, *seeds, "-k", "2")
-    answer = shell('Enjolras "Mme. Hucheloup"\n\n')
+    answer = shell('Enjolras "MmeHucheloup"\n\n')
     assert (answer.code, answer.out) == (0, alone.out)
-    answer = shell('Nobody\nEnjolras "Mme.\nEnjolras "Mme. Hucheloup"\n')
+    answer = shell('Nobody\nEnjolras "Mme\nEnjolras "MmeHucheloup"\n')
     assert (answer.code, answer.out) == (2, alone.out)  # the lines after an error are answered
     assert "error: " in answer.err and "Nobody" in answer.err and "quote an id" in answer.err
 

@@ -99,11 +99,6 @@ class EventLog:
         reasons = (e["Task End Reason"]["Reason"] for e in self.events("SparkListenerTaskEnd"))
         return dict(Counter(reason for reason in reasons if reason != "Success"))
 
-    def speculative(self) -> int:
-        """Tasks that were started a second time beside the first one."""
-        ends = self.events("SparkListenerTaskStart")
-        return sum(event["Task Info"]["Speculative"] for event in ends)
-
     def attempts(self) -> dict[int, int]:
         """How often each stage was submitted."""
         found: defaultdict[int, int] = defaultdict(int)

@@ -27,7 +27,8 @@ from graphagg.rag import PassageIndex
 from graphagg.store import manifest_at
 from graphagg.store.addresses import Address
 from graphagg.store.remote.files import Store, in_parallel
-from graphagg.store.remote.pulling import pull, verify
+from graphagg.store import verify_at
+from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.server import Server, serving
 from tests.store_remote.tools import versitygw
@@ -111,7 +112,7 @@ def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:
         in_parallel(lambda name: (target / Path(name).name).write_bytes(store.read(name)), names)
 
     copied = _pair(fresh(lambda: pull(address, target)), fresh(get))
-    verified = _pair(lambda: verify(address), fresh(get))
+    verified = _pair(lambda: verify_at(address), fresh(get))
     return [("pull, beside get", *copied), ("verify, beside get", *verified)]
 
 

@@ -25,7 +25,7 @@ def classes() -> list[type]:
     faces = (rag, communities, embedding)
     shown = [getattr(face, name) for face in faces for name in face.__all__]
     made = [each for each in (*shown, Answer, CommunityStructure) if isinstance(each, type)]
-    others = ("Config", "Request", "Partition")
+    others = ("Config", "Request", "Partition", "Hierarchy")
     return [e for e in made if is_dataclass(e) and not e.__name__.endswith(others)]
 
 

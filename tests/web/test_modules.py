@@ -48,6 +48,7 @@ questions = st.fixed_dictionaries(
         "size": st.integers(1, 100),
         "page": st.integers(1, 50),
         "filters": st.lists(filters, max_size=3),
+        "history": st.lists(st.text(unicode, min_size=1, max_size=12), max_size=3),
     }
 )
 maps = st.fixed_dictionaries(

@@ -80,10 +80,12 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     whole = prepared(network, random_parts(network, pieces, hubs, seed), config)
     pieces = pieces_of(whole)
     matrices = [whole.log_matrix(piece) for piece in pieces]
+    ranks = []
     for piece, matrix in zip(pieces, matrices, strict=True):
         values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
         whole.tasks.arrays.blocks.save("leaf", piece.index, values=values)
-    whole.merge()
+        ranks.append(values.shape[1])
+    whole.merge(ranks)
     found = whole.tasks.arrays.map("start")
     np.testing.assert_allclose(gram(found), np.eye(found.shape[1]), atol=2e-3)
     stacked = np.zeros((sum(m.rows for m in matrices), len(found)))

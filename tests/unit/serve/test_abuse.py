@@ -67,6 +67,7 @@ UNASKED = ("/v1/info", "/healthz", "/readyz")
 """What takes no input, so that none of it can be wrong."""
 UNTOLD = (
     "as_of is",
+    "min_confidence is",
     "level is",
     "passage and entity: wanted one",
     "no edge",

@@ -24,10 +24,9 @@ from pathlib import Path
 from benchmarks.measure import cost, in_turn, median_cost
 from benchmarks.report import Report
 from graphagg.rag import PassageIndex
-from graphagg.store import manifest_at
+from graphagg.store import manifest_at, verify_at
 from graphagg.store.addresses import Address
 from graphagg.store.remote.files import Store, in_parallel
-from graphagg.store import verify_at
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.server import Server, serving

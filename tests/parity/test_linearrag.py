@@ -118,7 +118,7 @@ def random_case(seed: int) -> Case:
             entity = retriever.entity_named(keys[target].upper())
             names.append(Seed(f"m{j}", entity, score))
             seeds.append((target, score))
-        reading = QuestionReading("q", (), (), (), ())
+        reading = QuestionReading("q", (), (), (), (), ())
         questions.append(SeededQuestion(reading, vector, seeds=tuple(names)))
         sigma = np.minimum(products(of_sentences, vector), 1.0)
         literal.append(Dense(C, N, M, products(of_passages, vector), sigma, seeds))

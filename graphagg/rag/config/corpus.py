@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
-from graphagg.checks import integer, number, one_of
+from graphagg.checks import integer, number
 from graphagg.errors import InvalidParameter
 
-Unit = Literal["words", "characters"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
 MOST_LEVELS = 6
 _SURE = 0.98
-_LENGTHS: dict[Unit, int] = {"words": 3, "characters": 9}
 
 
 @dataclass(frozen=True)
@@ -96,8 +92,7 @@ class DedupConfig:
 
     Attributes:
         threshold: least Jaccard similarity of the shingles of two texts.
-        shingles: unit of a shingle: words or characters.
-        length: words or characters of a shingle. None: 3 words, or 9 characters.
+        length: words of a shingle.
         permutations: slots of a signature; more find pairs near the threshold more surely.
 
     Examples:
@@ -107,15 +102,11 @@ class DedupConfig:
     """
 
     threshold: float = 0.8
-    shingles: Unit = "words"
-    length: int | None = None
+    length: int = 3
     permutations: int = 128
 
     def __post_init__(self) -> None:
         number("threshold", self.threshold, above=0, most=1)
-        one_of("shingles", self.shingles, UNITS)
-        if self.length is None:
-            object.__setattr__(self, "length", _LENGTHS[self.shingles])
         integer("length", self.length, 1, 64)
         integer("permutations", self.permutations, 1, 4096)
         if self._recall(1) < _SURE:

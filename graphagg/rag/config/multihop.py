@@ -54,10 +54,18 @@ comparison are followed alike. The `second_beam` best of the other passages whos
 raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
 its paths. Passages are then chosen one after another by
 
-    f(p) + .9 coverage + .2 named_page
+    f(p) + .9 coverage + .2 named_page + .4 document
 
 - coverage: the share of the question's terms that p holds and no chosen passage does.
 - named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
+- document: min(1, D^(2R - 2)) (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names
+  in the question that stand in the title or path of p's document, and of df of all D documents; R
+  is the largest. D^(1 - R) documents would have such names by chance: a name that many have names
+  none. A name is a word with a capital or a digit, or two or three that a path writes as one:
+  "FY2018 3M" tells "3M_2018_10K.pdf" from its neighbors. h chooses within the document:
+  s / (1 + s), where s is the sum of 1 / (1 + m) of the other terms that a heading of m words above
+  p holds, the shortest one; the lines at the head of a table are headings. The best by F and
+  document are the frontier. It counts for files alone: passages with a `path` in their metadata.
 
 So each side of a question keeps a place among the hits. That sum is the score.
 
@@ -133,6 +141,7 @@ class MultihopConfig:
         coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
             hits.
         named_page: weight of being the first chosen page of an entity that the question names.
+        document: weight of the names of its document and of headings that the question holds.
         equal_pages: whether pages of named entities pass on as much as the best of them.
         pool: passages that F is computed for, best similarity, words and titles first.
         beam: passages that lead on; `second_beam`: those that lead on to a third hop.
@@ -152,6 +161,7 @@ class MultihopConfig:
     open_terms: float = 0.6
     coverage: float = 0.9
     named_page: float = 0.2
+    document: float = 0.4
     equal_pages: bool = True
     pool: int = 50
     beam: int = 3
@@ -222,6 +232,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "joint-coverage": {"joint_coverage": 0.0},
     "open-terms": {"open_terms": 0.0},
     "coverage": {"coverage": 0.0},
+    "documents": {"document": 0.0},
     "named-pages": {"named_page": 0.0, "equal_pages": False},
     "third-hop": {"second_beam": 0},
 }

@@ -22,7 +22,6 @@ import numpy as np
 
 from graphagg.arrays import Doubles, Ints, Mask
 from graphagg.checks import one_of
-from graphagg.errors import MissingExtra
 from graphagg.fields import Brief
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -73,8 +72,8 @@ class CorpusGraph(Brief):
         [{'source': 'ada', 'target': 'york', 'weight': 0.4}]
         >>> graph.passage_edges().num_rows, graph.to_arrow().num_rows
         (2, 3)
-        >>> graph.to_networkx().number_of_nodes(), graph.to_pyg().num_nodes
-        (3, 3)
+        >>> graph.to_networkx().number_of_nodes()
+        3
         >>> from tempfile import mkdtemp
         >>> graph.save(mkdtemp() + "/graph.csv")
     """
@@ -141,35 +140,6 @@ class CorpusGraph(Brief):
         for edge in self.to_arrow().to_pylist():
             graph.add_edge(edge.pop("source"), edge.pop("target"), **edge)
         return graph
-
-    def to_pyg(self) -> Any:
-        """A `HeteroData` of PyTorch Geometric.
-
-        Node types `passage` and `entity` with `name` (a list) and `num_nodes`; edge types
-        `("entity", "contains", "passage")`, from an entity to a passage that contains it, and
-        `("entity", "shares", "entity")`, each pair both ways, with `edge_index` `[2, n]` int64 and
-        `edge_weight` `[n]` float32.
-
-        Raises:
-            MissingExtra: PyTorch Geometric is not installed.
-        """
-        try:
-            import torch
-            from torch_geometric.data import HeteroData
-        except ImportError as error:
-            raise MissingExtra.of(error, "nn") from None
-        data = HeteroData()
-        for kind, names in (("passage", self.passages), ("entity", self.entities)):
-            data[kind].num_nodes, data[kind].name = len(names), list(names)
-        a, b, weight = self.shares
-        both = WeightedEdges(np.r_[a, b], np.r_[b, a], np.r_[weight, weight])
-        for relation, target, edges in (
-            (CONTAINS, "passage", self.contains), (SHARES, "entity", both),
-        ):  # fmt: skip
-            stored = data["entity", relation, target]
-            stored.edge_index = torch.from_numpy(np.stack([edges.source, edges.target]))
-            stored.edge_weight = torch.from_numpy(edges.weight.astype(np.float32))
-        return data
 
     def save(self, path: str | os.PathLike[str], edges: EdgeKind = "all") -> None:
         """Write edges as `.parquet` or `.csv`, or the whole graph as `.graphml` or `.gexf`.

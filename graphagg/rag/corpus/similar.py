@@ -129,10 +129,7 @@ def similar_entities(
     key = view.gazetteer.find(entity_key(name))
     position = -1 if key is None else int(np.searchsorted(net.entities, key))
     if key is None or position >= len(net.entities) or int(net.entities[position]) != key:
-        raise UnknownEntity(
-            f"no visible passage names {name!r}; wanted a name as passages have it"
-            f"{_suggested(view, net.entities, name)}"
-        )
+        raise UnknownEntity(f"no visible passage names {name!r}; wanted a name as passages have it")
     scores = _cosines(space.vectors[len(net.rows) :], position)
     speller = Speller(snapshot.corpus, view.gazetteer)
     items = []
@@ -143,15 +140,6 @@ def similar_entities(
         spelling = speller.spelling(entity, row)
         items.append(SimilarItem(view.gazetteer.keys[entity], spelling, float(scores[i])))
     return SimilarItems(view.gazetteer.keys[key], by, tuple(items))
-
-
-def _suggested(view: View, entities: Ints, name: str) -> str:
-    """Suggest entities that begin with the same word."""
-    words = entity_key(name).split(" ")
-    begin = view.gazetteer.keys.place_sorted(words[0].encode()) if words[0] else 0
-    first = entities[np.searchsorted(entities, begin) :][:3].tolist()
-    near = [key for key in (view.gazetteer.keys[i] for i in first) if key.startswith(words[0])]
-    return f", such as {', '.join(map(repr, near))}" if words[0] and near else ""
 
 
 def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _Space:

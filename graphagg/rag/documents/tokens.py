@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice, pairwise
@@ -34,6 +34,16 @@ _INSIDE = r"[^\s!-/:-@\[-`{-~]++|'(?=[sS]\b)"
 _PIECE = re.compile(f"(?:{_INSIDE})++")
 _PIECE_OR_WORD = re.compile(f"([A-Za-z0-9]++)(?!{_INSIDE})|(?:{_INSIDE})++")  # group 1: one token
 _LONG, _MOST_MARKS = 256, 30
+_FISCAL = re.compile(r"fy(?:19|20)?\d\d")
+_ORDINALS = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
+_QUARTER = re.compile(
+    r"\b(?:((?:19|20)\d\d)[\s_-]?q([1-4])|(?:q([1-4])|([1-4])q|(first|second|third|fourth)\s+quarter)"
+    r"(?:\s+of)?(?:\s+fiscal)?(?:\s+year)?(?:[\s,-]*(?:fy)?(?=(?:19|20)\d\d)|\s?['\u2019]|\s?fy|"
+    r"(?<=[1-4q]))((?:19|20)?\d\d))\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"(?<!\d)(?:(\d{4})[-_./]\d\d?[-_./]\d\d?|\d\d?[-_./]\d\d?[-_./](\d{4}))(?!\d)")
+_SEPARATORS = re.compile(r"[\W_]+")
 _ARTICLES = ("the", "a", "an")
 _LOWER, _UPPER = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
 _HUMP = re.compile(f"[{_LOWER}][{_UPPER}]")
@@ -74,14 +84,14 @@ def scan(text: str) -> TextTokens:
     """Find the tokens of a text; a possessive s after an apostrophe is not a token."""
     if text.isascii():
         matches = list(_pattern(text).finditer(text.lower()))
-        return TextTokens([match[0] for match in matches], [match.span() for match in matches])
-    words: list[str] = []
-    spans: list[tuple[int, int]] = []
+        words = _with_years([match[0] for match in matches], text)
+        return TextTokens(words, [match.span() for match in matches])
+    words, spans = list[str](), list[tuple[int, int]]()
     for piece in _PIECE.finditer(text):
         for word in _normal(piece[0]):
             words.append(word)
             spans.append(piece.span())
-    return TextTokens(words, spans)
+    return TextTokens(_with_years(words, text), spans)
 
 
 def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
@@ -103,18 +113,57 @@ def word_spans(text: str, begin: int = 0, end: int | None = None) -> list[tuple[
 def tokenize(text: str) -> list[str]:
     """Split a text into the normal forms of its tokens."""
     if text.isascii():
-        return _pattern(text).findall(text.lower())
+        return _with_years(_pattern(text).findall(text.lower()), text)
     words: list[str] = []
     for piece in _PIECE.findall(text):
         if piece.isascii() and piece.isalnum():  # most pieces, without a call
             words.append(piece.lower())
         else:
             words += _normal(piece)
-    return words
+    return _with_years(words, text)
+
+
+def _with_years(words: list[str], text: str) -> list[str]:
+    """Replace fiscal years by years: FY2018 and FY18 are 2018."""
+    if "FY" not in text and "fy" not in text:
+        return words
+    return [_year(word[2:]) if _FISCAL.fullmatch(word) else word for word in words]
+
+
+def _year(digits: str) -> str:
+    return digits if len(digits) > 2 else ("20" if digits < "70" else "19") + digits
+
+
+def _quarters(text: str) -> Iterator[str]:
+    """Find quarters: "Q2 2022", "2Q22" and "second quarter of 2022" are 2022q2.
+
+    Also yields years that are no words of their own.
+    """
+    for match in _QUARTER.finditer(text):
+        early, *numbers, late = match.groups()
+        number, year = next(filter(None, numbers)).lower(), _year(early or late)
+        yield f"{year}q{_ORDINALS.get(number, number)}"
+        if year not in tokenize(match[0]):
+            yield year
+
+
+def name_words(name: str) -> list[str]:
+    """The distinct words of the name of a document, also inside compounds, and its quarters.
+
+    Of a date only the year is a word.
+
+    Examples:
+        >>> name_words("reports/ACME_annualReport-2019Q1")
+        ['reports', 'acme', 'annualreport', 'annual', 'report', '2019q1', '2019']
+    """
+    plain = _SEPARATORS.sub(" ", _DATE.sub(r" \1\2 ", name))
+    pieces = (each for word in plain.split() for each in (word, *_PIECE_OF_COMPOUND.findall(word)))
+    words = tokenize(" ".join(piece for piece in pieces if len(piece) > 1))
+    return list(dict.fromkeys([*words, *_quarters(plain)]))
 
 
 def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:
-    """Find the words inside compounds in camel case; Latin letters only.
+    """Find the words inside compounds in camel case, Latin letters only, and quarters of years.
 
     `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Word search
     indexes them beside the whole word, and the keys of codes that are several tokens: IM-22 holds
@@ -128,7 +177,7 @@ def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:
         for code in (codes(text) if of_text is None else of_text)
         if not code.key.isalnum() or code.key != text[code.start : code.end].casefold()
     )
-    return [*(token for piece in pieces for token in _normal(piece)), *joined]
+    return [*(token for piece in pieces for token in _normal(piece)), *joined, *_quarters(text)]
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -26,6 +26,7 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
 from graphagg.rag.models.with_names import WithNames, names_of
 from graphagg.rag.tables.gazetteer import kind_of, or_of
+from graphagg.rag.tables.lexicon import HEADING, NAME
 from graphagg.rag.tables.matching import CODE, OPENS, KeysOfRows, KeyTable, TokenRows, find_mentions
 from graphagg.rag.tables.mentions import (
     RowTokens,
@@ -107,7 +108,10 @@ class Block:
         self._tokens, self._lengths, self._titles = array("i"), array("q"), array("i")
         self._sentence, self._case = array("i"), bytearray()
         self._inner, self._inner_rows = array("i"), array("i")
-        self._inner_titles, self._languages = bytearray(), bytearray()
+        self._context, self._context_rows = array("i"), array("i")
+        self._headings, self._heading_rows = array("i"), array("i")
+        self._heading_sizes = array("i")
+        self._languages = bytearray()
         self._titled, self._named = array("i"), array("i")
         for row, (passage, note) in enumerate(zip(passages, notes, strict=True)):
             self._add(row, passage, note)
@@ -128,10 +132,13 @@ class Block:
         for token in tokens_of_code(text, begins):
             case[token] |= CODE
         self._case += case
-        for words, in_title in zip(tokens.inner, (1, 0), strict=True):
-            self._inner.extend(map(word_number, words))
-            self._inner_rows.extend([row] * len(words))
-            self._inner_titles.extend([in_title] * len(words))
+        self._inner.extend(map(word_number, tokens.inner))
+        self._inner_rows.extend([row] * len(tokens.inner))
+        self._context.extend(map(word_number, tokens.context))
+        self._context_rows.extend([row] * len(tokens.context))
+        self._headings.extend(map(word_number, tokens.headings))
+        self._heading_rows.extend([row] * len(tokens.headings))
+        self._heading_sizes.extend(tokens.headings.values())
         if self._analyzers.is_mixed:
             self._languages.append(CODES.index(self._analyzers.for_text(text).language))
         for name, flags in title_keys(passage.title).items():
@@ -180,16 +187,17 @@ class Block:
         } | self._postings(words, word_of, tokens)  # fmt: skip
 
     def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
-        """The stems of the block, each with the passages that hold it."""
+        """The stems of the block, each with the passages that hold it.
+
+        Words of the context are neither in the counts nor in the lengths.
+        """
         lengths = np.array(self._lengths, np.int64)
         count = len(lengths)
-        rows = np.repeat(np.arange(count), lengths)
-        titles = _ints(self._titles)
-        positions = np.arange(len(tokens)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        every = np.concatenate([tokens, word_of[_ints(self._inner)]])
-        of_row = np.concatenate([rows, _ints(self._inner_rows)])
-        in_inner = np.frombuffer(bytes(self._inner_titles), np.bool_)
-        in_title = np.concatenate([positions < titles[rows], in_inner])
+        rows, own = np.repeat(np.arange(count), lengths), len(tokens) + len(self._inner)
+        more = map(_ints, (self._inner, self._context, self._headings))
+        every = np.concatenate([tokens, *(word_of[words] for words in more)])
+        more = map(_ints, (self._inner_rows, self._context_rows, self._heading_rows))
+        of_row = np.concatenate([rows, *more])
         language = np.frombuffer(bytes(self._languages), np.uint8)
         if not self._analyzers.is_mixed:
             language = np.zeros(count, np.uint8)
@@ -205,19 +213,22 @@ class Block:
         stem_of = np.fromiter(map(stem_numbers.__getitem__, stems), np.int64, len(stems))
         terms, term_of = _sorted(stem_numbers)
         code = term_of[stem_of][spelling].astype(np.int64) * max(count, 1) + of_row
-        codes, counts = np.unique(code, return_counts=True)
-        titled, title_counts = np.unique(code[in_title], return_counts=True)
-        in_titles = np.zeros(len(codes), np.int64)
-        in_titles[np.searchsorted(codes, titled)] = title_counts
+        codes, posting = np.unique(code, return_inverse=True)
+        counts = np.bincount(posting[:own], minlength=len(codes))
         term, row = divmod(codes, max(count, 1))
+        names, headings = np.split(posting[own:], [len(self._context)])
+        shortest, context = np.full(len(codes), HEADING), np.zeros(len(codes), np.uint8)
+        np.minimum.at(shortest, headings, _ints(self._heading_sizes))
+        context[headings] = shortest[headings]
+        context[names] |= NAME
         languages = {"lexicon.languages": language} if self._analyzers.is_mixed else {}
         return languages | {
             **string_arrays("terms", terms),
             "postings.bounds": offsets(np.bincount(term, minlength=len(terms))),
             "postings.row": row.astype(np.int32),
             "postings.count": narrow(np.minimum(counts, 65_535)),
-            "postings.title_count": narrow(np.minimum(in_titles, 65_535)),
-            "lexicon.lengths": np.bincount(of_row, minlength=count).astype(np.int32),
+            "postings.context": context,
+            "lexicon.lengths": np.bincount(of_row[:own], minlength=count).astype(np.int32),
         }
 
 

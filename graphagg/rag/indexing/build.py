@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import compress
 from pathlib import Path
 
@@ -51,8 +51,7 @@ _FOLDER = "blocks"
 _LEAST, _BLOCKS = 16, 64  # minimal passages of a block; minimal blocks of a large corpus
 _UNEVEN = 1.2  # largest text of a block, in texts of as many average passages
 _STAGE = "indexing"
-_OF_BLOCKS = {"fast": 0.78}  # share of the work that blocks are, by profile
-_MOST = 0.975  # that share with a model; the stages over all blocks are the rest
+_OF_BLOCKS = 0.95  # share of the work that blocks are; the stages over all of them are the rest
 
 
 def build(
@@ -74,13 +73,10 @@ def build(
     average = passages.table.texts.offsets[-1] / max(len(passages), 1)
     cut = passages.blocks(most, min(limits.characters, math.ceil(_UNEVEN * most * average)))
     starts = [rows.start for rows in cut] + [len(passages)]
-    share = _OF_BLOCKS.get(recipe.models.profile, _MOST)
     with _blocks(publication, cut, passages, recipe, vectors) as blocks:
         arrays = BuildArrays(blocks, FileArrays(scratch), FileArrays(writer.folder))
-        engine = TableStages(
-            starts, arrays, InProcessRunner(_last(progress, len(passages), share)), limits.entries
-        )
-        annotated = _annotate(arrays, cut, passages, recipe, vectors, progress, share)
+        engine = TableStages(starts, arrays, InProcessRunner(silent), limits.entries)
+        annotated = _annotate(arrays, cut, passages, recipe, vectors, progress)
         counts = engine.run(annotated, recipe.search)
         progress(_STAGE, len(passages), len(passages))
         metadata = (json.loads(line) for line in passages.table.metadata)
@@ -138,7 +134,6 @@ def _annotate(
     recipe: Recipe,
     vectors: Vectors | None,
     progress: Progress,
-    share: float,
 ) -> list[Stats]:
     """Stage `segment`: annotate and encode block after block."""
     stage, done, ends = arrays.stage(SEGMENT_STAGE), [], passages.table.texts.offsets
@@ -148,20 +143,10 @@ def _annotate(
             given = None if vectors is None else vectors[rows.start : rows.stop]
             made = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
             stats = stage.save(i, made)
-            ready = share * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
+            ready = _OF_BLOCKS * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
             progress(_STAGE, int(ready * len(passages)), len(passages))
         done.append({"block": i} | stats)
     return done
-
-
-def _last(progress: Progress, whole: int, of_blocks: float) -> Progress:
-    """Report stage `mentions` as half of the work that follows the blocks."""
-
-    def report(stage: str, done: int, total: int) -> None:
-        share = of_blocks + (1 - of_blocks) / 2 * done / max(total, 1)
-        progress(_STAGE, int(share * whole), whole)
-
-    return report
 
 
 @dataclass(frozen=True)
@@ -245,12 +230,4 @@ def publish_segments(
         "sentences": int(np.diff(corpus.sentence_bounds)[alive].sum()),
         "segments": len(corpus.segments),
     }
-    return publication.publish(
-        Manifest(
-            kind=KIND,
-            parameters=manifest.parameters,
-            inputs={"passages": digest},
-            models=manifest.models,
-            counts=counts,
-        )
-    )
+    return publication.publish(replace(manifest, inputs={"passages": digest}, counts=counts))

@@ -118,7 +118,7 @@ class StayingRows:
             "postings.bounds": offsets(counts[used]),
             "postings.row": self.row_map[lexicon.rows[stays]].astype(np.int32),
             "postings.count": narrow(lexicon.counts[stays]),
-            "postings.title_count": narrow(lexicon.title_counts[stays]),
+            "postings.context": lexicon.context[stays],
             "lexicon.lengths": self._moved(lexicon.lengths),
             "gazetteer.title_tokens": narrow(self._moved(self.before.gazetteer.title_tokens)),
             "keys.kind": self.before.gazetteer.kind,

@@ -243,7 +243,7 @@ class TableStages:
         bounds = version.map("lexicon.bounds")
         cuts, starts = self._ranges(bounds)
         stage = self.arrays.stage(SEGMENT_STAGE)
-        columns = {"rows": "row", "counts": "count", "title_counts": "title_count"}
+        columns = {"rows": "row", "counts": "count", "context": "context"}
         for name, of_block in columns.items():
             dtype = stage.widest(blocks, f"postings.{of_block}").dtype
             version.create(f"lexicon.{name}", dtype, (int(bounds[-1]),))

@@ -62,11 +62,10 @@ def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
     for shard in shards[1:]:
         manifest = shard.artifact.manifest
         for name, value in first.manifest.parameters.items():
-            if manifest.parameters.get(name) != value:
+            if (other := manifest.parameters.get(name)) != value:
                 raise InvalidParameter(
-                    f"{shard.artifact.directory}: built with {name} "
-                    f"{manifest.parameters.get(name)!r}, the first shard ({first.directory}) with "
-                    f"{value!r}; build it with the parameters of the others"
+                    f"{shard.artifact.directory}: built with {name} {other!r}, the first shard ("
+                    f"{first.directory}) with {value!r}; build it with the parameters of the others"
                 )
         if manifest.models != first.manifest.models:
             raise ModelMismatch(

@@ -23,7 +23,6 @@ SEGMENT_STAGE = "segment"
 """The stage that runs the models; its tables `keys` and `terms` are merged."""
 _MADE_AGAIN = ("keys", "terms", "gazetteer")
 """Stages that a resumed build repeats: to store them costs more."""
-_SMALL = 65_536  # bytes of their arrays of a block that memory holds
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class KeptBlocks(MemoryBlocks):
     """Arrays of blocks that survive a killed build: a file per stage and block, and its note.
 
     Files are not synced: a checksum finds what a crashed machine has lost. Stages that are cheap to
-    repeat have no note, and no file if they are small.
+    repeat have no note.
     """
 
     def __init__(self, storage: FolderStorage) -> None:
@@ -58,9 +57,6 @@ class KeptBlocks(MemoryBlocks):
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:
         """Write the arrays of a block, each at a multiple of 64 bytes."""
-        if stage in _MADE_AGAIN and sum(array.nbytes for array in arrays.values()) < _SMALL:
-            super().save(stage, block, **arrays)
-            return
         layout, pieces, size = {}, [], 0
         for name, array in arrays.items():
             layout[name] = (size, array.dtype.str, array.shape)
@@ -77,8 +73,6 @@ class KeptBlocks(MemoryBlocks):
 
     def map(self, stage: str, block: int, name: str) -> Array:
         """Map an array of a block into memory."""
-        if (stage, block) not in self._files:
-            return super().load(stage, block, name)
         layout, content = self._files[stage, block]
         start, dtype, shape = layout[name]
         end = start + math.prod(shape) * np.dtype(dtype).itemsize

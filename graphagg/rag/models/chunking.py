@@ -9,7 +9,8 @@ does not end in a heading unless it has nothing else. The next chunk begins with
 `overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
 Markdown, and the marks of a document read from a file. Exceptions:
 
-- A block of code counts as a sentence; a longer one is cut between lines.
+- A block of code counts as a sentence; a longer one is cut between lines. So does a row of a table
+  (`graphagg.rag.models.table_heads`).
 - A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
   which counts as a sentence.
 - A chunk of a document with marks holds one section or a part of it, or short neighbors under one
@@ -45,6 +46,7 @@ from graphagg.rag.documents.passages import Passage, checked_passage, iterable, 
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.documents.tokens import UNSPACED
 from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
+from graphagg.rag.models.table_heads import TextTable, tables_of
 
 _WORD = re.compile(rf"(?:[{UNSPACED}][^\w\s]*){{1,2}}|[^\s{UNSPACED}]+")
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n|[\f\u2029]")
@@ -101,12 +103,16 @@ class _Sentence(NamedTuple):
 
 
 class _ChunkSpan(NamedTuple):
-    """A chunk: `text[start:end]`, whose new sentences begin at `new`, under `heading`."""
+    """A chunk: `text[start:end]`, whose new sentences begin at `new`, under `heading`.
+
+    `head` is of the table in which it begins.
+    """
 
     start: int
     end: int
     new: int
     heading: tuple[str, ...]
+    head: Sequence[str] = ()
 
 
 Source = Passage | Document | Mapping[str, Any]
@@ -121,9 +127,10 @@ def chunk_documents(
 
     A chunk's id is its document's id, `#` and its position. Its text is a piece of the document's.
     Its title is the title of the document and, if the document has marks, the headings above all of
-    the chunk: "Travel policy > Trains". It has the metadata of its document, its own `heading` (a
-    list, outermost first), `page` and `anchor`, and with their offsets `links`, `anchors` and, if
-    another heading or page applies within it, `marks`; see `Hit.place`.
+    the chunk: "Travel policy > Trains"; where it begins within a table of a plain text or PDF, also
+    the lines above the rows: caption, unit and columns. It has the metadata of its document, its
+    own `heading` (a list, outermost first), `page` and `anchor`, and with their offsets `links`,
+    `anchors` and, if another heading or page applies within it, `marks`; see `Hit.place`.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
@@ -177,7 +184,8 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
     if config is not None and not document.document:
         words = _WORD.finditer(text)
         if next(islice(words, config.max_words, None), None) is not None:  # more than one chunk?
-            spans = _spans(text, config, read.marks)
+            tables = list(tables_of(text)) if isinstance(source, Document) else []
+            spans = _spans(text, config, read.marks, tables)
     metadata = _metadata_of(read, document.metadata, spans)
     if len(spans) == 1:
         return [replace(document, metadata=next(metadata))]
@@ -185,7 +193,7 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
         Passage(
             f"{document.id}#{position}",
             text[span.start : span.end],
-            trail(document.title, span.heading),
+            trail(document.title, (*span.heading, *span.head)),
             next(metadata),
             document.id,
             position,
@@ -249,15 +257,19 @@ def clash(chunk: str, document: str, other: str, where: str) -> str:
     )
 
 
-def _spans(text: str, config: ChunkConfig, marks: Sequence[Mark]) -> list[_ChunkSpan]:
+def _spans(
+    text: str, config: ChunkConfig, marks: Sequence[Mark], tables: Sequence[TextTable]
+) -> list[_ChunkSpan]:
     """Find start and end of each chunk of a text, in characters."""
-    cuts = (start for start, _ in sentences_by_rule(text))
-    sentences = list(_sentences(text, cuts, config.max_words, marks))
-    return [
-        _ChunkSpan(group[start].start, group[end - 1].end, group[new].start, heading)
-        for heading, group in _groups(sentences, marks, config.max_words)
-        for start, new, end in _chunks(group, config)
-    ]
+    sentences = list(_sentences(text, config.max_words, marks, tables))
+    spans = []
+    for heading, group in _groups(sentences, marks, config.max_words):
+        for start, new, end in _chunks(group, config):
+            at = bisect_right(tables, group[start].start, key=lambda table: table.start)
+            head = next((t.head for t in tables[:at][-1:] if group[start].start < t.end), ())
+            bounds = group[start].start, group[end - 1].end, group[new].start
+            spans.append(_ChunkSpan(*bounds, heading, head))
+    return spans
 
 
 def _groups(
@@ -297,13 +309,16 @@ def _sections_with_text(
 
 
 def _sentences(
-    text: str, cuts: Iterable[int], longest: int, marks: Sequence[Mark]
+    text: str, longest: int, marks: Sequence[Mark], tables: Sequence[TextTable]
 ) -> Iterator[_Sentence]:
-    """Split a text at the cuts and at its layout; drop only white space."""
+    """Split a text at its sentences, rows of tables and layout; drop only white space."""
     headings = dict(match.span() for match in _HEADING.finditer(text))
     headings |= _marked_headings(text, marks)
     sections = headings.keys() | _sections(marks)
     opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
+    opening |= {table.start for table in tables}
+    cuts = {row for table in tables for row in table.rows}
+    cuts.update(start for start, _ in sentences_by_rule(text))
     items = {match.start() for match in _ITEM.finditer(text)}
     codes = dict(code_blocks(text))
     edges = sorted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +12,7 @@ from graphagg.nearest.vectors import Queries
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.tables.lexicon import HEADING, NAME
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import View
 
@@ -56,6 +58,44 @@ class QuestionScores:
     def titled(self) -> list[Rows]:
         """The visible passages titled by each named entity, ascending."""
         return [self._view.titled_by(entity) for entity in self.reading.entities]
+
+    @cached_property
+    def names(self) -> dict[int, Rows]:
+        """The terms that name documents, each with the visible passages of these."""
+        visible, names = self._view.visible, dict[int, Rows]()
+        has_context = self._view.lexicon.has_context
+        for term in np.flatnonzero(self.reading.capitals).tolist() if has_context else ():
+            postings = self.lexical.postings[term]
+            held = [p.rows[(p.context >= NAME) & visible[p.rows]] for p in postings]
+            if any(map(len, held)):
+                names[term] = np.concatenate(held)
+        return names
+
+    @cached_property
+    def documents(self) -> tuple[Rows, Array]:
+        """The visible passages of documents that the question names, ascending, and how much.
+
+        min(1, D^(2R - 2)) (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names in
+        title or path of df of the D visible documents; R is the largest. So D^(1 - R) documents
+        would have these names by chance. h = s / (1 + s), where s is the sum of 1 / (1 + words of
+        the shortest heading with it) of the other terms in headings above the passage.
+        """
+        visible, firsts = self._view.visible, self._dense.corpus.firsts
+        if not self.names:
+            return np.zeros(0, np.int64), np.zeros(0)
+        rarity, headings = np.zeros((2, len(visible)))
+        count = max(int(np.count_nonzero(firsts & visible)), 2)
+        for held in self.names.values():
+            df = max(int(np.count_nonzero(firsts[held])), 1)
+            rarity[held] += math.log(count / df) / math.log(count)
+        for term, of_term in enumerate(self.lexical.postings):
+            for postings in () if term in self.names else of_term:
+                below = np.flatnonzero(sizes := postings.context & HEADING)
+                headings[postings.rows[below]] += 1.0 / (1.0 + sizes[below])
+        rows = np.flatnonzero(rarity)
+        r, s = rarity[rows], headings[rows]
+        sure = min(count ** (2.0 * float(r.max(initial=0.0)) - 2.0), 1.0)
+        return rows, sure * (r + 2.0 * np.minimum(r, 1.0) * s / (1.0 + s))
 
     @property
     def is_exact(self) -> bool:

@@ -12,6 +12,7 @@ from graphagg.rag.documents.codes import codes
 from graphagg.rag.documents.tokens import TextTokens, inner_words, is_capital, scan, transcribed
 from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.tables.gazetteer import LINKABLE
+from graphagg.rag.tables.lexicon import NAME
 from graphagg.rag.tables.view import View
 
 
@@ -23,6 +24,8 @@ class QuestionReading:
         text: the question.
         terms: its distinct words without stop words, by their stems.
         spans: the first word of each term, in characters; (0, 0) for a part of a word.
+        capitals: whether each term is written like a name: with a capital or a digit, or as two or
+            three words that are one in the title or path of a document.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
         names: these entities as the question writes them.
         behind: the question behind the turn before it in a conversation; None: it stands alone.
@@ -31,6 +34,7 @@ class QuestionReading:
     text: str
     terms: tuple[Term, ...]
     spans: tuple[tuple[int, int], ...]
+    capitals: tuple[bool, ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
     behind: QuestionReading | None = None
@@ -46,17 +50,43 @@ def read_question(
         begin, end = tokens.spans[start][0], tokens.spans[start + length - 1][1]
         entities.setdefault(entity, text[begin:end])
     terms = _terms(text, tokens, view, analyzers)
-    spans = _spans(terms, tokens, analyzers.each(view.languages))
-    return QuestionReading(text, terms, spans, tuple(entities), tuple(entities.values()))
+    readers = analyzers.each(view.languages)
+    spans = _spans(terms, tokens, readers)
+    joined = {
+        reader.stem(word) for word in _joined(text, tokens, view, analyzers) for reader in readers
+    }
+    capitals = tuple(
+        any(map(str.isdigit, term[0]))
+        or (is_capital(text[start]) if end else not joined.isdisjoint(term))
+        for term, (start, end) in zip(terms, spans, strict=True)
+    )
+    return QuestionReading(text, terms, spans, capitals, tuple(entities), tuple(entities.values()))
 
 
 def read_terms(text: str, view: View, analyzers: Analyzers) -> QuestionReading:
     """Find a question's terms only, without spans and entities."""
-    return QuestionReading(text, _terms(text, scan(text), view, analyzers), (), (), ())
+    return QuestionReading(text, _terms(text, scan(text), view, analyzers), (), (), (), ())
 
 
 def _terms(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> tuple[Term, ...]:
-    return analyzers.terms(text, [*tokens.words, *inner_words(text)], view.languages)
+    words = [*tokens.words, *inner_words(text), *_joined(text, tokens, view, analyzers)]
+    return analyzers.terms(text, words, view.languages)
+
+
+def _joined(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> Iterator[str]:
+    """Two or three names of a question that are one word in the title or path of a document.
+
+    Any words may be names where none has a capital or a digit.
+    """
+    readers = analyzers.each(view.languages) if view.lexicon.has_context else ()
+    is_name = [is_capital(text[start]) for start, _ in tokens.spans]
+    is_name = is_name if any(is_name[1:]) else [True] * len(is_name)
+    for size, start in product((2, 3), range(len(is_name) - 1) if readers else ()):
+        if all(is_name[start : start + size]):
+            word = "".join(tokens.words[start : start + size])
+            found = filter(None, (view.lexicon.find(reader.stem(word)) for reader in readers))
+            if any(view.visible[each.rows[each.context >= NAME]].any() for each in found):
+                yield word
 
 
 def _spans(

@@ -105,7 +105,7 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield bounds("lexicon.bounds", "T", "postings")
     yield array("lexicon.rows", "<i4", "postings", least=0, below=rows, rows="lexicon.bounds")
     yield array("lexicon.counts", NARROW, "postings", least=0)
-    yield array("lexicon.title_counts", NARROW, "postings", least=0)
+    yield array("lexicon.context", "|u1", "postings")
     yield array("lexicon.lengths", "<i4", rows, least=0)
     yield array("lexicon.languages", "|u1", rows, least=0, below=len(CODES), optional=True)
     yield array("view.title", "|b1", "E")

@@ -15,7 +15,7 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.snapshot.ranking import lookup, spread
-from graphagg.rag.tables.lexicon import Postings
+from graphagg.rag.tables.lexicon import NAME, Postings
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store.ranges import will_need
@@ -25,6 +25,7 @@ class Lexical:
     """Scores of a question's terms over a view: BM25 divided by the sum of idf.
 
     Attributes:
+        postings: `[t]` of each term, by its stems.
         idf: `[t]` of each term.
         weights: `[t]` share of each term in the sum of idf.
     """
@@ -32,9 +33,9 @@ class Lexical:
     def __init__(self, view: View, terms: Sequence[Term]) -> None:
         # A term has a stem per language; stems of several languages share no passage.
         by_stem = [[view.lexicon.find(stem) for stem in term] for term in terms]
-        self._by_term = [[p for p in postings if p is not None] for postings in by_stem]
+        self.postings = [[p for p in postings if p is not None] for postings in by_stem]
         self._view = view
-        self.idf = np.array([self._idf(postings) for postings in self._by_term], np.float64)
+        self.idf = np.array([self._idf(postings) for postings in self.postings], np.float64)
         self.weights = self.idf / max(float(self.idf.sum()), 1e-12)
 
     @cached_property
@@ -43,10 +44,10 @@ class Lexical:
         norms, visible = self._view.length_norms, self._view.visible
         # The work follows the postings: memory that is not written to is never touched.
         totals, is_held = np.zeros(len(norms)), np.zeros(len(norms), np.bool_)
-        for weight, of_term in zip(self.weights.tolist(), self._by_term, strict=True):
+        for weight, of_term in zip(self.weights.tolist(), self.postings, strict=True):
             for postings in of_term:
                 will_need(postings.rows, postings.counts)
-                shares = postings.counts.astype(np.float64)
+                shares = np.maximum(postings.counts, postings.context >= NAME).astype(np.float64)
                 shares /= shares + norms.take(postings.rows, mode="clip")
                 shares *= weight
                 shares += totals.take(postings.rows, mode="clip")
@@ -70,8 +71,8 @@ class Lexical:
 
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
-        holds, narrow = np.zeros((len(rows), len(self._by_term))), rows.astype(np.int32)
-        for i, of_term in enumerate(self._by_term):
+        holds, narrow = np.zeros((len(rows), len(self.postings))), rows.astype(np.int32)
+        for i, of_term in enumerate(self.postings):
             for postings in of_term:
                 holds[lookup(postings.rows, narrow)[0], i] = 1.0
         return holds

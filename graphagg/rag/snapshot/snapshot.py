@@ -44,7 +44,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 23  # raised when the same corpus and models give another index
+REVISION = 24  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
@@ -349,4 +349,4 @@ def _row_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], identifier: str)
 
 def _postings(lexicon: Lexicon) -> list[Any]:
     """The lexicon without the lengths, 8 bytes per passage: a common word needs many of them."""
-    return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.title_counts]
+    return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.context]

@@ -25,9 +25,11 @@ from graphagg.store.strings import StringTable
 
 K1, B = 1.2, 0.75
 """Constants of BM25, over title and text."""
-_ARRAYS = ("bounds", "rows", "counts", "title_counts", "lengths")
+_ARRAYS = ("bounds", "rows", "counts", "context", "lengths")
 _LANGUAGES = "lexicon.languages"
 _KEPT_STEMS = 4096
+NAME, HEADING = 128, 127
+"""Bits of `Postings.context`."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,16 @@ class Postings:
     Attributes:
         start, end: their range among the postings of all terms.
         rows: `[n]` passages.
-        counts: `[n]` occurrences in title and text.
-        title_counts: `[n]` occurrences in the title.
+        counts: `[n]` occurrences in title and text; 0 for a term that only the context holds.
+        context: `[n]` uint8, `NAME` if the name of the passage's document holds the term; in the
+            bits of `HEADING` the words of the shortest heading above it that holds the term, or 0.
     """
 
     start: int
     end: int
     rows: npt.NDArray[np.int32]
     counts: Array
-    title_counts: Array
+    context: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Lexicon:
     Attributes:
         terms: `[T]` ascending by their UTF-8 bytes.
         bounds: `[T + 1]` int64.
-        rows, counts, title_counts: `[n]`, the postings of all terms; counts are `narrow`.
+        rows, counts, context: `[n]`, the postings of all terms; counts are `narrow`.
         lengths: `[R]` int32, tokens of each passage, title and text.
         languages: `[R]` uint8, positions in `CODES`; None in an index of one language.
     """
@@ -64,7 +67,7 @@ class Lexicon:
     bounds: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int32]
     counts: Array
-    title_counts: Array
+    context: npt.NDArray[np.uint8]
     lengths: npt.NDArray[np.int32]
     languages: npt.NDArray[np.uint8] | None = None
 
@@ -87,6 +90,11 @@ class Lexicon:
         return CODES[0 if self.languages is None else int(self.languages[row])]
 
     @cached_property
+    def has_context(self) -> bool:
+        """Whether any passage is from a file."""
+        return bool(self.context.any())
+
+    @cached_property
     def _rank(self) -> Callable[[str], int | None]:
         """Position of a stem; the last used ones are cached."""
         return lru_cache(_KEPT_STEMS)(self.terms.find_sorted)
@@ -97,7 +105,7 @@ class Lexicon:
         if rank is None:
             return None
         start, end = int(self.bounds[rank]), int(self.bounds[rank + 1])
-        columns: list[Any] = [self.rows, self.counts, self.title_counts]
+        columns: list[Any] = [self.rows, self.counts, self.context]
         return Postings(start, end, *(column[start:end] for column in columns))
 
     @classmethod
@@ -112,4 +120,5 @@ class Lexicon:
     def of_lengths(cls, lengths: npt.NDArray[np.int32]) -> Lexicon:
         """A lexicon without postings."""
         rows, counts = np.zeros(0, np.int32), np.zeros(0, np.uint8)
-        return cls(StringTable.pack([]), np.zeros(1, np.int64), rows, counts, counts, lengths)
+        context = np.zeros(0, np.uint8)
+        return cls(StringTable.pack([]), np.zeros(1, np.int64), rows, counts, context, lengths)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import Code, code_key, codes
@@ -15,6 +16,7 @@ from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import (
     entity_key,
     inner_words,
+    name_words,
     scan,
     tokenize,
     transcribed,
@@ -28,6 +30,7 @@ CAPITAL, FOUND, TITLE, FULL_TITLE, BASE_TITLE, INITIAL, LINK, TARGET = 1, 2, 4, 
 is the title without its last parentheses; its case has no meaning, at the begin of a sentence,
 after `openers` or in code; a link to the key's target; the passage is the target of a link."""
 _MOST_TOKENS = 100
+_SUFFIX = re.compile(r"\.[A-Za-z]\w*$")
 _OPENS = re.compile(r"[\n\t|:;]|\s\s")
 
 
@@ -39,14 +42,20 @@ class RowTokens:
         words: of the title, then of the text.
         spans: `(start, end)` of each in characters of the full text.
         titles: number of title tokens.
-        inner: words inside words of the title, and of the text; for search by words only.
+        inner: words inside words of title and text; for search by words only.
+        context: the distinct words of the title, without headings, and path of the passage's file;
+            none for a passage that is not from a file.
+        headings: the words of the headings above such a passage, and of its table's head, each with
+            the number of words of the shortest heading that holds it.
         codes: codes and listed names of title and text, in characters of the full text.
     """
 
     words: list[str]
     spans: list[tuple[int, int]]
     titles: int
-    inner: tuple[list[str], list[str]] = ([], [])
+    inner: Sequence[str] = ()
+    context: Sequence[str] = ()
+    headings: Mapping[str, int] = field(default_factory=dict)
     codes: tuple[Code, ...] = ()
 
     @classmethod
@@ -55,18 +64,34 @@ class RowTokens:
         title, text = scan(passage.title), scan(passage.text)
         moved = _moved(passage, text.spans)
         of_title, of_text = [*codes(passage.title)], [*codes(passage.text)]
-        inner = inner_words(passage.title, of_title), inner_words(passage.text, of_text)
+        inner = inner_words(passage.title, of_title) + inner_words(passage.text, of_text)
         if listed:
             of_parts = (passage.title, title, of_title), (passage.text, text, of_text)
-            for (part, tokens, found), words in zip(of_parts, inner, strict=True):
+            for part, tokens, found in of_parts:
                 names = list(listed.find(part, tokens))
                 found += names
-                words += listed.other_words(part, names)
+                inner += listed.other_words(part, names)
         shift = len(passage.full_text) - len(passage.text)
         every = of_title + [
             Code(code.start + shift, code.end + shift, code.key, code.defines) for code in of_text
         ]
-        return cls(title.words + text.words, title.spans + moved, len(title), inner, tuple(every))
+        words, spans = title.words + text.words, title.spans + moved
+        context, (_, *trail) = document_words(passage), passage.title.split(TRAIL)
+        above = sorted((set(tokenize(heading)) for heading in trail), key=len, reverse=True)
+        headings = {word: len(words) for words in above for word in words} if context else {}
+        return cls(words, spans, len(title), inner, context, headings, tuple(every))
+
+
+def document_words(passage: Passage) -> Sequence[str]:
+    """The distinct words of the path and title, without headings, of the file of a passage.
+
+    None for a passage that is not from a file: its metadata have no `path`.
+    """
+    path, (title, _, _) = passage.metadata.get("path"), passage.title.partition(TRAIL)
+    return _name_words(f"{_SUFFIX.sub('', path)} {title}") if isinstance(path, str) else ()
+
+
+_name_words = lru_cache(maxsize=256)(name_words)  # the chunks of a document have one name
 
 
 def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:

@@ -300,6 +300,11 @@ class StoredCorpus:
         return same
 
     @cached_property
+    def firsts(self) -> Mask:
+        """`[R]` whether a row is the first chunk of its document, or no chunk."""
+        return np.concatenate([s.passages.positions == 0 for s in self.segments])
+
+    @cached_property
     def _documents(self) -> StringTable:
         tables = [segment.passages.documents for segment in self.segments]
         return tables[0] if len(tables) == 1 else StringTable.joined(tables)

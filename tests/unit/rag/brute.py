@@ -25,6 +25,7 @@ from graphagg.rag.documents.tokens import (
     entity_key,
     inner_words,
     is_capital,
+    name_words,
     scan,
     transcribed,
 )
@@ -94,6 +95,10 @@ class Reader:
         title, text = scan(p.title), scan(p.text)
         self.title, self.words = title.words, title.words + text.words
         self.searched = self.words + inner_words(p.title) + inner_words(p.text)
+        path = p.metadata.get("path", "")
+        name = f"{path.removesuffix('.pdf')} {p.title.partition(' > ')[0]}"
+        self.context = name_words(name) if path else []
+        self.headings = [scan(h).words for h in p.title.split(" > ")[1:]] if self.context else []
         shift = len(p.full_text) - len(p.text)
         starts = [a for a, _ in title.spans] + [a + shift for a, _ in text.spans]
         self.capital = [is_capital(p.full_text[a]) for a in starts]
@@ -114,7 +119,9 @@ class Reader:
             self.searched += other_words(places, tokens, extractor)
         for part, offset in ((p.title, 0), (p.text, shift)):
             (note,) = extractor.annotate([part])
-            spans = [(a, b) for a, b in note.mentions if "|" not in part[a:b]]
+            spans = [
+                (a, b) for a, b in note.mentions if "|" not in part[a:b] and " > " not in part[a:b]
+            ]
             self.found |= {entity_key(part[a:b]) for a, b in spans} - {""}
             tokens, before = (text, len(title.words)) if part is p.text else (title, 0)
             for a, b in spans:
@@ -139,8 +146,9 @@ class Reader:
         self.in_code = [p.full_text[:a].rpartition("\n")[2].startswith("\t") for a in starts]
         self.windows = rounded(encoder.encode(encoder.split([p.full_text])[0]))
         self.sentences = rounded(encoder.encode([p.full_text[a:b] for a, b in sentences]))
-        base, _, tail = p.title.rpartition("(")
-        self.pages = {entity_key(p.title), entity_key(base) if tail.endswith(")") else ""} - {""}
+        name = p.title.partition(" > ")[0]
+        base, _, tail = name.rpartition("(")
+        self.pages = {entity_key(name), entity_key(base) if tail.endswith(")") else ""} - {""}
         self.links: list[Mention] = []
         self._read_links(p, text)
 
@@ -340,16 +348,32 @@ class Brute:
                 named.append(key)
                 begin, end = a, -minus
         self.named = list(dict.fromkeys(named))
-        self.terms = self.analyzer.content([*words, *inner_words(question)])
+        is_name = capital if any(capital[1:]) else [True] * len(words)
+        joined = [
+            "".join(words[a : a + n])
+            for n in (2, 3)
+            for a in range(len(words) - n + 1)
+            if all(is_name[a : a + n])
+            if any("".join(words[a : a + n]) in r.context for r in self.readers)
+        ]
+        self.terms = self.analyzer.content([*words, *inner_words(question), *joined])
         (self.vector,) = self.encoder.encode([question])
         stems = [self.analyzer.stem(word) for word in words]
+        whole = {*map(self.analyzer.stem, joined)}
+        self.capitals = {
+            t
+            for t in self.terms
+            if (capital[stems.index(t)] if t in stems else t in whole) or any(map(str.isdigit, t))
+        }  # written like a name
         places = [spans[stems.index(t)] if t in stems else (0, len(question)) for t in self.terms]
         texts = self.encoder.encode([question[a:b] for a, b in places])
         self.words = dict(zip(self.terms, texts, strict=True))
 
     def _bm25(self, texts: list[list[str]], k1: float, b: float) -> list[float]:
-        """Over the sum of idf; the term weights are kept."""
+        """Over the sum of idf; the term weights are kept. A context counts once, without length."""
         counts = [Counter(map(self.analyzer.stem, words)) for words in texts]
+        for r, c in zip(self.readers, counts, strict=True):
+            c |= Counter({*map(self.analyzer.stem, r.context)})
         mean = sum(map(len, texts)) / len(texts) or 1.0
         idf = {}
         for term in self.terms:
@@ -372,9 +396,10 @@ class Brute:
         w = self.config.passage
         lexical = self._bm25([r.searched for r in self.readers], 1.2, 0.75)
         self.held = [
-            {t for t in self.terms if t in {self.analyzer.stem(x) for x in r.searched}}
+            {*self.terms} & {self.analyzer.stem(x) for x in (*r.searched, *r.context)}
             for r in self.readers
         ]
+        self.document = self._documents()
         names = len(self.named) or 1
         vectors = [float(products(r.windows, self.vector).max()) for r in self.readers]
         self.near = [a + b for a, b in zip(vectors, lexical, strict=True)]
@@ -383,6 +408,7 @@ class Brute:
             titled = [k for k in self.named if ties.get(k) == "page"]
             titles = [self.idf(k) * self._share_of_title(i, k) for k in titled]
             words = w.lexical * lexical[i] + w.title * bool(titles)
+            words += self.config.document * self.document[i]
             direct.append(
                 w.similarity * vectors[i]
                 + w.sentence * float(products(r.sentences, self.vector).max())
@@ -395,6 +421,34 @@ class Brute:
             pages |= {k for k, tie in ties.items() if tie == "page"}
             self.page_of.append({k for k in self.named if k in pages and self.idf(k)})
         return direct
+
+    def _headings(self) -> list[float]:
+        """How much of its headings the question holds, apart from names of documents."""
+        context = {self.analyzer.stem(x) for r in self.readers for x in r.context}
+        shares, names = [], context & self.capitals
+        for r in self.readers:
+            above = [{*map(self.analyzer.stem, h)} for h in r.headings]
+            words = [len({*h}) for h in r.headings]
+            sizes = [
+                min((n for n, h in zip(words, above, strict=True) if t in h), default=None)
+                for t in self.terms
+                if t not in names
+            ]
+            share = sum(1 / (1 + n) for n in sizes if n)
+            shares.append(share / (1 + share))
+        return shares
+
+    def _documents(self) -> list[float]:
+        """How rare the names in the question are that stand in the names of each document."""
+        of = [{self.analyzer.stem(x) for x in r.context} for r in self.readers]
+        firsts = [c for c, r in zip(of, self.readers, strict=True) if r.passage.position == 0]
+        count = max(len(firsts), 2)
+        df = {t: max(sum(t in c for c in firsts), 1) for t in self.terms}
+        named = [c & self.capitals for c in of]
+        rarity = [sum(math.log(count / df[t]) for t in c) / math.log(count) for c in named]
+        sure = min(count ** (2 * max(rarity) - 2), 1)
+        headings = zip(rarity, self._headings(), strict=True)
+        return [sure * (r + 2 * min(r, 1) * h) if r else 0.0 for r, h in headings]
 
     def _share_of_title(self, i: int, key: str, document: str = "") -> float:
         """1 / r^2 of the r-th closest of the pages of a title; those that are alike have one r.
@@ -542,7 +596,8 @@ class Brute:
         c, direct = self.config, self._direct()
         pool = self._pool(k)
         candidates, score = set(pool), list(direct)
-        front = self._best(direct, sorted(candidates), c.beam)
+        above = [c.document * value for value in self.document]
+        front = self._best([*map(sum, zip(direct, above, strict=True))], sorted(candidates), c.beam)
         documents = [r.passage.document for r in self.readers]
         of_front = {documents[p] for p in front} - {""}
         others = [i for i in pool if documents[i] in of_front and i not in front]
@@ -562,7 +617,8 @@ class Brute:
             raised = [q for q, value in enumerate(paths) if value > score[q]]
             for q in raised:
                 score[q] = paths[q]
-            front = self._best(score, [q for q in raised if q not in walked], c.second_beam)
+            fresh = [q for q in raised if q not in walked]
+            front = self._best([*map(sum, zip(score, above, strict=True))], fresh, c.second_beam)
             handed = {p: score[p] for p in front}
         return self._choose(score, sorted(candidates), k)
 
@@ -574,6 +630,7 @@ class Brute:
             total = list(f)
             for i in left:
                 total[i] += c.coverage * self._share(self.held[i] - held)
+                total[i] += c.document * self.document[i]
                 total[i] += c.named_page * sum(map(self.idf, self.page_of[i] - sides))
             (i,) = self._best(total, left, 1)
             chosen.append((self.readers[i].passage.id, total[i]))

@@ -19,7 +19,7 @@ EXTRACTOR = FakeExtractor("en", names=("中国人民", "人民", "中国", "中"
 TITLES = (
     "", "", "", "New York", "New York Times", "York", "Ada Lovelace", "ada", "José Álvarez",
     "Times (newspaper)", "The Engine", "IM-22", "Jorg Muller", "中国", "how to fix it", "May 1999",
-    "Ada's Engine",
+    "Ada's Engine", "Ada > The Engine of York", "York > New York > may 1999",
 )  # fmt: skip
 SENTENCES = (
     "Ada Lovelace read the New York Times in New York.",
@@ -84,6 +84,7 @@ METADATA = st.fixed_dictionaries(
             max_size=3,
         ),
         "anchors": st.just(["top"]),
+        "path": st.sampled_from(["a/NewYork_may-1999.pdf", "a/ada.pdf", "Engine_P300.pdf"]),
     },
 )
 

@@ -108,7 +108,11 @@ def dedup(
         if dropped is not None:
             _write_lines(dropped, _dropped_lines(choice, pairs, ids or []))
         passages = zip(read_passages(source, columns), choice.kept, strict=True)
-        records = (_record(passage) for passage, is_kept in passages if is_kept)
+        records = (
+            {name: value for name, value in vars(passage).items() if value or name == "text"}
+            for passage, is_kept in passages
+            if is_kept
+        )
         _write_lines(out, records)
     return _report(choice, pairs)
 
@@ -171,16 +175,6 @@ def _dropped_lines(
             "group": ids[choice.group[i]],
             "why": why,
         }
-
-
-def _record(passage: Passage) -> dict[str, Any]:
-    """The non-empty fields of a passage."""
-    fields = {
-        "id": passage.id, "title": passage.title, "text": passage.text,
-        "document": passage.document, "position": passage.position,
-        "metadata": dict(passage.metadata),
-    }  # fmt: skip
-    return {name: value for name, value in fields.items() if value or name in ("id", "text")}
 
 
 def _write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:

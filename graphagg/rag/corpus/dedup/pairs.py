@@ -1,7 +1,7 @@
 """Pairs of near duplicates among texts, and the choice of the texts to keep.
 
-A text is a set of shingles: runs of k words, or of k characters, by their 64-bit hashes, regardless
-of case and spacing. A text of fewer than k words or characters is one shingle.
+A text is a set of shingles: runs of k words, by their 64-bit hashes, regardless of case and
+spacing. A text of fewer than k words is one shingle.
 
 Texts with the same key in a band of their MinHash signatures are candidates; every pair of them is
 compared exactly. Texts with equal shingles are represented by the first. In a bucket of more than
@@ -238,16 +238,9 @@ class ShingleSets(NamedTuple):
 
 def shingles(texts: Sequence[str], config: DedupConfig) -> ShingleSets:
     """The shingles of texts; a text without a word has none."""
-    assert config.length is not None
-    if config.shingles == "words":
-        encoded = [text.casefold().encode("utf-8", "surrogatepass") for text in texts]
-        starts = offsets(list(map(len, encoded)))
-        units, bounds = _words(np.frombuffer(b"".join(encoded), dtype=np.uint8), starts)
-    else:
-        spaced = [" ".join(text.casefold().split()) for text in texts]
-        bounds = offsets(list(map(len, spaced)))
-        points = "".join(spaced).encode("utf-32-le", "surrogatepass")
-        units = np.frombuffer(points, dtype="<u4").astype(np.uint64)
+    encoded = [text.casefold().encode("utf-8", "surrogatepass") for text in texts]
+    starts = offsets(list(map(len, encoded)))
+    units, bounds = _words(np.frombuffer(b"".join(encoded), dtype=np.uint8), starts)
     lengths = np.zeros(len(texts), dtype=np.int64)
     hashes = np.empty(len(units), dtype=np.uint64)
     size = _shingles(units, bounds, config.length, lengths, hashes)

@@ -31,7 +31,7 @@ class Words:
         lexicon = view.lexicon
         term = np.repeat(np.arange(len(lexicon.terms)), np.diff(lexicon.bounds))
         usable = telling(lexicon.terms, snapshot.analyzers, lexicon.codes(view.visible))
-        counts = view.visible[lexicon.rows] & usable[term]
+        counts = view.visible[lexicon.rows] & usable[term] & (lexicon.counts > 0)
         which = np.flatnonzero(counts)
         self._term, self._row = term[which], np.asarray(lexicon.rows)[which].astype(np.int64)
         self._count = np.asarray(lexicon.counts)[which].astype(np.int64)

@@ -340,12 +340,13 @@ def _link(file: str, link: Link) -> Link | None:
 
 
 def _title_of(name: str, title: str) -> str:
-    """The title of a file, else its name; a suffix of source code is part of the name.
+    """The title of a file, if it has letters, else its name, with a suffix of source code.
 
     A generic title, such as README or Overview, is prefixed with the name of the file or folder.
     """
     path, suffix = PurePosixPath(name), suffix_of(name)
-    title = title or (path.stem if suffix and suffix not in kinds.CODE else path.name)
+    if not any(map(str.isalpha, title)):  # none, or a number
+        title = path.stem if suffix and suffix not in kinds.CODE else path.name
     if title.lower() not in _GENERIC_TITLES:
         return title
     names = (path.stem, *(folder.name for folder in path.parents))

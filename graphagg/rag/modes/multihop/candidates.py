@@ -14,8 +14,7 @@ from graphagg.arrays import Array, distinct, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.dense import DenseIndex
-from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import best_rows, lookup
+from graphagg.rag.snapshot.ranking import best_rows, lookup, values_at
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
@@ -33,6 +32,7 @@ class Candidates(NamedTuple):
         covers: `[n, t]` which of the question's terms each passage contains, 0 or 1.
         pages: `[n, e]` idf of the named entities that each passage is a page of (its title is the
             entity, or its text begins with it), else 0.
+        documents: `[n]` how much the question names its document and the headings in it.
         direct: `[n]` F.
     """
 
@@ -40,6 +40,7 @@ class Candidates(NamedTuple):
     features: Array
     covers: Array
     pages: Array
+    documents: Array
     direct: Array
 
     def joined(self, more: Candidates, ranks: Array) -> tuple[Candidates, Array]:
@@ -67,6 +68,7 @@ class CandidateScorer:
 
         def prior(rows: Rows) -> Array:  # they ascend
             value = weights.lexical * question.lexical.at(rows)
+            value += self.config.document * values_at(rows, *question.documents)
             is_among, position = lookup(rows, titled)
             value[position[is_among]] += weights.title
             return value
@@ -77,7 +79,7 @@ class CandidateScorer:
             rows, similar = visible.rows, question.similarities
         else:
             nearest, _ = question.nearest(2 * size)
-            by_words = self._by_words(question.lexical, titled, size)
+            by_words = self._by_words(question, titled, size)
             rows = distinct(np.concatenate([nearest, by_words]))
             similar = question.similarity_at(rows)
         pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
@@ -85,12 +87,15 @@ class CandidateScorer:
         best_titled = titled[top_k(prior(titled), _MOST_TITLED, ranks[titled])]
         return distinct(np.concatenate([pool, best_titled]))
 
-    def _by_words(self, lexical: Lexical, titled: Rows, size: int) -> Rows:
+    def _by_words(self, question: QuestionScores, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows with a term."""
         weights, ranks = self.config.passage, self.dense.ranks
+        lexical = question.lexical
         rows, scores = lexical.scores
         is_held, positions = lookup(rows, titled)
-        values, others = weights.lexical * scores, titled[~is_held]
+        values = weights.lexical * scores
+        values += self.config.document * values_at(rows, *question.documents)
+        others = titled[~is_held]
         values[positions[is_held]] += weights.title
         of_others = weights.lexical * lexical.at(others) + weights.title
         rows, values = np.concatenate([rows, others]), np.concatenate([values, of_others])
@@ -116,7 +121,8 @@ class CandidateScorer:
         features[:, 2] = question.lexical.at(rows)
         features[:, 3], features[:, 4] = title, entities
         direct = weighted(features, self._weights)
-        return Candidates(rows, features, question.lexical.covers(rows), pages, direct)
+        covers, documents = question.lexical.covers(rows), values_at(rows, *question.documents)
+        return Candidates(rows, features, covers, pages, documents, direct)
 
 
 def _title_shares(titled: Rows, rows: Rows, question: QuestionScores) -> Array:

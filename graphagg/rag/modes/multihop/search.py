@@ -56,7 +56,7 @@ class MultihopSearch(CandidateScorer):
         score, rounds = candidates.direct.copy(), list[Round]()
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
         # rows are scored and never lead on, so that they change no other score.
-        frontier = _best(candidates.direct, pooled, self.config.beam)
+        frontier = _best(self._named(candidates, score), pooled, self.config.beam)
         frontier = self._with_chunks(candidates, frontier, pooled)
         walked: set[int] = set()
         for _ in range(2):
@@ -80,7 +80,7 @@ class MultihopSearch(CandidateScorer):
             # A passage leads on once: its links were followed with the score it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             is_fresh = self._are_in(candidates.rows, fresh)
-            frontier = _best(score, is_fresh, self.config.second_beam)
+            frontier = _best(self._named(candidates, score), is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
         return MultihopRanking(question, candidates, score, rounds, eligible, self.config)
 
@@ -91,6 +91,11 @@ class MultihopSearch(CandidateScorer):
         eligible = np.zeros(len(score), np.bool_)
         eligible[position] = ranking.eligible
         return replace(ranking, candidates=candidates, score=score, eligible=eligible)
+
+    def _named(self, candidates: Candidates, score: Array) -> Array:
+        """Scores with the part of documents that the question names, which no path passes on."""
+        chosen: Array = score + self.config.document * candidates.documents
+        return chosen
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
@@ -257,6 +262,7 @@ class Gain(NamedTuple):
 
     coverage: float
     named_page: float
+    document: float
 
 
 @dataclass(frozen=True)
@@ -268,21 +274,22 @@ class Choice:
         eligible: `[n]` which candidates may be chosen.
         terms: `[n, t]` what each term that a candidate contains adds to its score.
         pages: `[n, e]` what it adds that a candidate is the page of a named entity.
+        document: `[n]` what it adds that the question names its document and headings in it.
     """
 
     score: Array
     eligible: Mask
     terms: Array
     pages: Array
+    document: Array
 
     def blended(self, other: Choice, share: float) -> Choice:
         """The weighted mean with a choice among the same candidates, whose weight is `share`."""
         own, pairs = 1.0 - share, ((self.terms, other.terms), (self.pages, other.pages))
-        return Choice(
-            own * self.score + share * other.score,
-            self.eligible | other.eligible,
-            *(np.concatenate([own * a, share * b], axis=1) for a, b in pairs),
-        )
+        terms, pages = (np.concatenate([own * a, share * b], axis=1) for a, b in pairs)
+        score = own * self.score + share * other.score
+        document = own * self.document + share * other.document
+        return Choice(score, self.eligible | other.eligible, terms, pages, document)
 
     def first(self, k: int) -> list[tuple[int, Gain]]:
         """Choose up to `k` candidates, one after another: positions and gains, in this order.
@@ -294,8 +301,9 @@ class Choice:
         chosen: list[tuple[int, Gain]] = []
         for _ in range(min(k, int(self.eligible.sum()))):
             coverage, named_page = self._gains(held_terms, held_pages)
-            best = int((remaining + coverage + named_page).argmax())  # of equals the lower id
-            chosen.append((best, Gain(float(coverage[best]), float(named_page[best]))))
+            parts = coverage, named_page, self.document
+            best = int(sum(parts, remaining).argmax())  # of equals the lower id
+            chosen.append((best, Gain(*(float(part[best]) for part in parts))))
             remaining[best] = -np.inf
             held_terms = np.maximum(held_terms, self.terms[best])
             held_pages = np.maximum(held_pages, self.pages[best])
@@ -306,8 +314,8 @@ class Choice:
         positions = [position for position, _ in chosen]
         parts = (self.terms, self.pages)
         held = [part[positions].max(axis=0, initial=0.0) for part in parts]
-        coverage, named_page = self._gains(held[0], held[1])
-        return Gain(float(coverage[position]), float(named_page[position]))
+        gains = (*self._gains(held[0], held[1]), self.document)
+        return Gain(*(float(part[position]) for part in gains))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
         """What new terms and pages of each candidate add beside those of chosen ones, `[n]`."""
@@ -339,7 +347,8 @@ class MultihopRanking:
         """What passages are chosen by."""
         terms = self.candidates.covers * (self.config.coverage * self.question.lexical.weights)
         pages = self.config.named_page * self.candidates.pages
-        return Choice(self.score, self.eligible, terms, pages)
+        document = self.config.document * self.candidates.documents
+        return Choice(self.score, self.eligible, terms, pages, document)
 
     def step(self, row: int, before: int | None = None) -> Step | None:
         """Last hop on the best path to a row before round `before`; None if it starts there."""

@@ -189,17 +189,6 @@ def test_other_tools_take_it(graph: CorpusGraph, tmp_path: Path) -> None:
         assert (tmp_path / f"whole{suffix}").stat().st_size
 
 
-def test_the_hetero_data_holds_the_same_edges(graph: CorpusGraph) -> None:
-    pytest.importorskip("torch_geometric")
-    data = graph.to_pyg()
-    data.validate(raise_on_error=True)
-    contains = data["entity", "contains", "passage"]
-    np.testing.assert_array_equal(contains.edge_index[0], graph.contains.source)
-    np.testing.assert_array_equal(contains.edge_index[1], graph.contains.target)
-    assert data["entity", "shares", "entity"].edge_index.shape == (2, 2 * len(graph.shares.weight))
-    assert data["passage"].name == list(graph.passages)
-
-
 def test_the_whole_graph_tells_an_entity_from_a_passage_of_its_name(tmp_path: Path) -> None:
     with build([Passage("york", "Ada saw York."), Passage("b", "York.")], tmp_path / "i") as index:
         table = index.graph().to_arrow()

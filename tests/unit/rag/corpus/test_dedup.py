@@ -33,13 +33,8 @@ TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), min_size=1, max_size
 
 def plain_shingles(text: str, config: DedupConfig) -> set:
     """Shingles by definition."""
-    if config.shingles == "characters":
-        units = list(" ".join(text.casefold().split()))
-    else:
-        kept = [
-            c if (c.isascii() and c.isalnum()) or not c.isascii() else " " for c in text.casefold()
-        ]
-        units = "".join(kept).split()
+    kept = [c if (c.isascii() and c.isalnum()) or not c.isascii() else " " for c in text.casefold()]
+    units = "".join(kept).split()
     if not units:
         return set()
     count = max(1, len(units) - config.length + 1)
@@ -50,9 +45,9 @@ def jaccard(a: set, b: set) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-@given(texts=TEXTS, unit=st.sampled_from(["words", "characters"]), length=st.integers(1, 4))
-def test_shingles_are_those_of_the_definition(texts, unit, length):
-    config = DedupConfig(shingles=unit, length=length)
+@given(texts=TEXTS, length=st.integers(1, 4))
+def test_shingles_are_those_of_the_definition(texts, length):
+    config = DedupConfig(length=length)
     sets = shingles(texts, config)
     wanted = [plain_shingles(text, config) for text in texts]
     assert np.diff(sets.bounds).tolist() == list(map(len, wanted))
@@ -206,8 +201,6 @@ def test_bad_parameters(tmp_path):
         dedup(write(tmp_path), tmp_path / "kept.csv")
     with pytest.raises(InvalidParameter, match="take more permutations"):
         DedupConfig(0.01)
-    with pytest.raises(InvalidParameter, match="one of words, characters"):
-        DedupConfig(shingles="lines")
     (tmp_path / "none.jsonl").write_text("")
     with pytest.raises(EmptyCorpus, match="no passage in it"):
         dedup(tmp_path / "none.jsonl", tmp_path / "kept.jsonl")

@@ -38,6 +38,7 @@ from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokeniz
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
 from graphagg.rag.models.extractor import SpacyExtractor, _chunks
+from graphagg.rag.models.table_heads import tables_of
 from tests.patterns import faults, modules_below, patterns_of
 
 CARD = "BEGIN:VCARD\n{}\nEND:VCARD"
@@ -54,6 +55,7 @@ SHAPES = {
     "minified": "a=b(c){d};", "hex": "00ff 1a2b ", "csv": "a,b;c\t", "log": "12:00:01 ERROR x.y(1)\n",
     "comment": "<!--", "roles": ":a:`b` ", "directive": ".. a:: b\n", "entity": "&#", "colons": "a::b ",
     "backslash": "\\", "versions": "1.2.3-", "mail": "a@b.c ", "codes": "AB-1_", "control": "\x0b",
+    "quarters": "first quarter of ", "rows": "Net 1 (2) - %\n", "cells": "1 - ",
 }  # fmt: skip
 
 READERS: dict[str, Callable[[str], Any]] = {
@@ -68,6 +70,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "names": lambda text: list(RuleExtractor("de").annotate([text])),
     "pieces for a pipeline": _chunks,
     "chunks": lambda text: split({"id": "d", "text": text}, DEFAULT_CHUNKING, "d"),
+    "tables": tables_of,
     "language": language_of_text,
     "terms": lambda text: Analyzer("en").content(tokenize(text)),
     "passage": lambda text: as_passage({"id": "a", "text": text, "title": text}, "a"),

@@ -16,7 +16,7 @@ from graphagg.errors import DuplicateId, WriteFailed
 from graphagg.execution import arrays as arrays_module
 from graphagg.rag import ChunkConfig, Passage, PassageIndex
 from graphagg.rag.config.limits import BuildLimits
-from graphagg.rag.indexing import engine, state
+from graphagg.rag.indexing import engine
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.state import SEGMENT_STAGE, KeptBlocks
 from graphagg.rag.models.chunking import chunk_documents
@@ -118,12 +118,9 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path) -> None:
         assert not (tmp_path / f"{most}.work").exists()
 
 
-@pytest.mark.parametrize("in_memory", [0, 65_536])
 def test_a_build_that_was_stopped_after_its_blocks_finds_no_name_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Arrays of stages that are made again lie in memory or, where they are larger, in files."""
-    monkeypatch.setattr(state, "_SMALL", in_memory)
     wanted = build(CORPUS, tmp_path / "wanted").manifest
 
     def stop(*_: Any) -> None:
@@ -134,7 +131,7 @@ def test_a_build_that_was_stopped_after_its_blocks_finds_no_name_again(
         with pytest.raises(Stop):
             build(CORPUS, tmp_path / "i", limits=TINY)
     files = {f.name.partition(".")[0] for f in (tmp_path / "i.work").glob("blocks/*/*")}
-    assert files == {SEGMENT_STAGE, "mentions"} | (set() if in_memory else {"keys"})
+    assert files == {SEGMENT_STAGE, "mentions", "keys"}
     monkeypatch.setattr(engine, "mentions_of_block", stop)
     with build(CORPUS, tmp_path / "i", limits=TINY, extractor=Failing(0)) as index:
         assert index.manifest == wanted

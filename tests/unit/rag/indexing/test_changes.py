@@ -52,7 +52,7 @@ def assert_same_arrays(snapshot: PassageSnapshot, expected: InMemory) -> None:
     }
     for name in ("entity", "start", "length", "sentence", "flags", "count", "pair_flags"):
         same[name] = getattr(g, name), getattr(e, name)
-    for name in ("bounds", "counts", "title_counts"):
+    for name in ("bounds", "counts", "context"):
         same[f"lexicon {name}"] = getattr(snapshot.lexicon, name), getattr(expected.lexicon, name)
     for name, (found, wanted) in same.items():
         np.testing.assert_array_equal(found, wanted, name)

@@ -43,7 +43,10 @@ def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
     mentions: list[Mention] = []
     for row, passage in enumerate(passages):
         t = tokens[row]
-        found = {(f.start, f.length, f.key): f.flags for f in named[row]}
+        found: dict[tuple[int, int, str], int] = {}
+        for f in named[row]:  # a passage may link to itself
+            place = f.start, f.length, f.key
+            found[place] = found.get(place, 0) | f.flags
         places = set(found)
         for begin, end in ((0, t.titles), (t.titles, len(t.words))):
             runs = ((i, j) for i in range(begin, end) for j in range(i + 1, end + 1))
@@ -111,16 +114,21 @@ def test_the_lexicon_counts_every_stem(passages: list[Passage]) -> None:
     lexicon, counts = index.lexicon, {}
     for row, passage in enumerate(passages):
         t, stem = RowTokens.of(passage), index.analyzers.for_text(passage.full_text).stem
-        of_title = Counter(map(stem, t.words[: t.titles] + t.inner[0]))
-        of_all = Counter(map(stem, t.words[t.titles :] + t.inner[1])) + of_title
+        of_all = Counter(map(stem, [*t.words, *t.inner]))
+        context, above = {*map(stem, t.context)}, {}
+        for word, size in t.headings.items():
+            above[stem(word)] = min(size, above.get(stem(word), 127))
         assert lexicon.lengths[row] == of_all.total()
-        counts |= {(term, row): (of_all[term], of_title[term]) for term in of_all}
+        counts |= {
+            (term, row): (of_all[term], 128 * (term in context) + above.get(term, 0))
+            for term in {*of_all, *context}
+        }
     assert list(lexicon.terms) == sorted({term for term, _ in counts}, key=str.encode)
     found = {}
     for term in lexicon.terms:
         postings = lexicon.find(term)
         assert postings is not None and postings.rows.tolist() == sorted(postings.rows.tolist())
-        columns = (postings.rows, postings.counts, postings.title_counts)
-        for row, count, title_count in zip(*(column.tolist() for column in columns), strict=True):
-            found[term, row] = count, title_count
+        columns = (postings.rows, postings.counts, postings.context)
+        for row, count, context in zip(*(column.tolist() for column in columns), strict=True):
+            found[term, row] = count, context
     assert found == counts

@@ -12,6 +12,7 @@ from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
 from graphagg.rag.documents.passages import Passage, as_passage, passage_digest
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
 from graphagg.rag.models.chunking import ChunkConfig, chunk_documents
+from graphagg.rag.models.table_heads import tables_of
 from graphagg.rag.question.excerpts import Place, place_of
 
 WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles
@@ -222,6 +223,40 @@ def test_faults_are_named() -> None:
         assert [p.id for p in chunk_documents(Passage(name, "x") for name in names)] == names
     ids = [p.id for p in chunk_documents((Passage(n, "x y") for n in ("a", "a#2")), two)]
     assert ids == ["a#0", "a#1", "a#2#0", "a#2#1"]
+
+
+TABLE = """Acme Corporation
+Consolidated Statement of Cash Flows
+(Millions) 2018 2017
+Cash Flows from Operating Activities
+Net income $ 5,363 $ 4,869
+Depreciation 1,488 (1,544)
+Cash Flows from Investing Activities
+Purchases of plants — (1,373)
+Other — net 9 (6) %
+The notes are an integral part of these statements and of all that follows them.
+By region 2018 2017
+North 1 2
+"""
+
+
+def test_rows_of_a_table_carry_its_head_and_are_not_cut() -> None:
+    first, second = tables_of(TABLE)
+    assert (first.head, second.head) == (TABLE.splitlines()[:4], ["By region 2018 2017"])
+    assert [TABLE[row:].split("\n")[0] for row in first.rows] == TABLE.splitlines()[4:9]
+    assert TABLE[first.start : first.end] == "".join(TABLE.splitlines(keepends=True)[:9])
+    for words in (8, 12, 20):
+        chunks = list(chunk_documents([Document("d", TABLE)], ChunkConfig(words, 0, 0)))
+        starts = [TABLE.index(chunk.text) for chunk in chunks]
+        titles = [chunk.title for chunk in chunks]
+        for start, title in zip(starts, titles, strict=True):
+            inside = [t.head for t in (first, second) if t.start <= start < t.end]
+            assert title == " > ".join(inside[0] if inside else [])
+        assert {row for row in first.rows if row in starts}
+        lines = {line for chunk in chunks for line in chunk.text.split("\n")}
+        assert {TABLE[row:].split("\n")[0] for row in first.rows + second.rows} <= lines
+    plain = list(chunk_documents([Passage("d", TABLE)], ChunkConfig(8, 0, 0)))
+    assert not any(chunk.title for chunk in plain)  # no file, no table
 
 
 @given(st.lists(SENTENCES, min_size=1, max_size=30), configs())

@@ -28,7 +28,7 @@ from tests.unit.rag.corpora import (
 COMPONENTS = {
     "multihop": {
         "similarity", "sentence", "lexical", "title", "entities", "inherited", "link",
-        "joint_coverage", "open_terms", "coverage", "named_page",
+        "joint_coverage", "open_terms", "coverage", "named_page", "document",
     },
     "linearrag": {"dense", "entity", "walk"},
     "dense": {"dense"},
@@ -51,6 +51,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
             f"p{n:02d}",
             " ".join([*rng.choices(SENTENCES, k=2), f"word{n} is here."]),
             rng.choice(TITLES),
+            {} if n % 5 else {"path": f"York/{n}.pdf"},
         )
         for n in range(70)
     ]
@@ -209,6 +210,7 @@ def test_what_is_no_candidate_scores_by_itself_and_by_what_no_hit_holds(
                 pages = sum(map(brute.idf, brute.page_of[i] - sides))
                 new = brute._share(brute.held[i] - held), pages
                 expected = direct[i] + config.coverage * new[0] + config.named_page * new[1]
+                expected += config.document * brute.document[i]
                 assert told.hit.score == pytest.approx(expected, abs=1e-6), question
                 checked += 1
     assert checked > 200

@@ -77,3 +77,39 @@ def test_a_link_holds_in_whatever_order_its_ends_are_added(
             for each in (grown, index)
         )
     assert found == pytest.approx(wanted)
+
+
+REPORTS = {
+    "BLUERIVER_2021_10K.txt": "Balance sheet\n\nThe river sold nine boats.",
+    "BLUERIVER_2022_10K.txt": "Balance sheet\n\nThe river sold some boats.",
+    "reports/acme-2022Q2.txt": "Balance sheet\n\nAll sold boats and river water.",
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("How many boats did Blue River sell in FY2021?", "BLUERIVER_2021_10K.txt"),
+        ("how many boats did blue river sell in fy22?", "BLUERIVER_2022_10K.txt"),
+        ("Boats of the second quarter of 2022?", "reports/acme-2022Q2.txt"),
+        ("How many boats did ACME sell?", "reports/acme-2022Q2.txt"),
+    ],
+)
+def test_a_question_that_names_a_document_finds_it(
+    tmp_path: Path, question: str, name: str
+) -> None:
+    for path, text in REPORTS.items():
+        (tmp_path / "f" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "f" / path).write_text(text)
+    with build(read_documents(tmp_path / "f"), tmp_path / "i") as index:
+        first, *others = index.retrieve(question, 3)
+        assert first.passage.id == name and first.components["document"] > 0.1
+        for hit in (first, *others):
+            assert sum(hit.components.values()) == pytest.approx(hit.score)
+            assert sum(hop.contribution for hop in hit.path) == pytest.approx(hit.score)
+        off = MultihopConfig().without("documents")
+        assert not any("document" in h.components for h in index.retrieve(question, 3, config=off))
+        plain = [Passage(p.id, p.text, p.title) for p in index]
+    with build(plain, tmp_path / "plain") as index:
+        hits = index.retrieve(question, 3)
+        assert not any("document" in hit.components for hit in hits)

@@ -39,6 +39,11 @@ def test_rrf_adds_the_reciprocal_ranks(tmp_path: Path) -> None:
         ("IBM and Ada, plain name", []),
         ("a plain_name of IM-22", ["plainname", "im22"]),
         ("éÉclair", ["e", "eclair"]),
+        ("Q2 of FY2022, 2022 Q3 and the fourth quarter of 2019", ["2022q2", "2022q3", "2019q4"]),
+        (
+            "2Q23 and Q1'98 by 4Q FY20, Q2 15 percent",
+            ["2023q2", "2023", "1998q1", "1998", "2020q4"],
+        ),
     ],
 )
 def test_words_inside_words(text: str, words: list[str]) -> None:

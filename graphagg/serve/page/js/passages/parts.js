@@ -17,6 +17,7 @@ const WORDS = {
   coverage: "Covers words that no better passage holds",
   named_page: "First page of an entity that the question names",
   history: "Fits the question behind the one before it",
+  document: "The question names its document",
   dense: "Close in meaning to the question",
   entity: "Holds entities that were reached",
   walk: "What the walk over the graph brings",

@@ -1,0 +1,65 @@
+"""Tables in plain text, such as that of a PDF: rows of numbers, and the lines that head them.
+
+A row is a line that ends in two cells at least: numbers, dashes, currencies, marks of notes. The
+head of a table is the lines above its first row, up to a sentence, an empty line or another table:
+caption, unit ("in millions") and names of columns. A line of several years is a head too, and
+begins another table below rows. Lines without cells, such as groups of rows, belong to a table if
+more rows follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import NamedTuple
+
+_NUMBER = re.compile(r"[$€£¥]?[-+\u2013\u2014]?\(?[$€£¥]?\d[\d.,]*\)?%?\)?|[-\u2013\u2014]+")
+_CELL = re.compile(rf"{_NUMBER.pattern}|[$€£¥%*]|\(\w{{1,2}}\)|NM|N/?A")  # or a mark beside one
+_YEAR = re.compile(r"(?<![\w.,])(?:19|20)\d\d(?![\w.,%)])")
+_MOST_LINES, _MOST_BETWEEN = 6, 3
+_SENTENCE, _LINE = 10, 24  # least words of a line that ends like a sentence, and of any line in one
+
+
+class TextTable(NamedTuple):
+    """A table `text[start:end]`, the lines of its head, and the offset of each row."""
+
+    start: int
+    end: int
+    head: Sequence[str]
+    rows: list[int]
+
+
+def tables_of(text: str) -> Iterator[TextTable]:
+    r"""Find the tables of a text, ascending.
+
+    Examples:
+        >>> text = "Sales by region\n(in millions) 2023 2022\nNorth 12 10\nSouth 9 8\nAll grew."
+        >>> table, = tables_of(text)
+        >>> table.head, len(table.rows)
+        (['Sales by region', '(in millions) 2023 2022'], 2)
+    """
+    above: list[tuple[int, str]] = []  # lines that may head a table, or stand between its rows
+    table: TextTable | None = None
+    at = 0
+    for line in text.splitlines(keepends=True):
+        start, at, words = at, at + len(line), line.split()
+        cells = takewhile(_CELL.fullmatch, reversed(words))
+        numbers = [cell for cell in cells if _NUMBER.fullmatch(cell)]
+        is_row = len(numbers) > 1 and not all(map(_YEAR.fullmatch, numbers))
+        is_sentence = len(words) >= (_SENTENCE if words[-1:] and words[-1][-1] in ".;:" else _LINE)
+        is_end = not is_row and (not words or is_sentence)
+        begins = is_row and any(len(_YEAR.findall(other)) > 1 for _, other in above)
+        if table and (begins or is_end or len(above) > _MOST_BETWEEN):
+            yield table
+            table = None
+        if is_row and table:
+            table.rows.extend([*(offset for offset, _ in above), start])
+            table, above = table._replace(end=at), []
+        elif is_row:
+            head = [" ".join(other.split()) for _, other in above]
+            table, above = TextTable(above[0][0] if above else start, at, head, [start]), []
+        else:
+            above = [] if is_end else [*above, (start, line)][-_MOST_LINES:]
+    if table:
+        yield table

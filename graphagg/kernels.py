@@ -3,7 +3,7 @@
 Compiling a function takes seconds, and loading numba longer than answering most questions.
 `kernel(small=True)` lets Python run the function as it is written while its inputs are small, until
 that has cost about as much as loading compiled code would. `kernel` stands for `numba.njit` with
-`cache=True`: compiled code is kept on disk beside the source; `graphagg warm` makes it ahead.
+`cache=True`: compiled code is kept on disk beside the source.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ R = TypeVar("R")
 PATIENCE = 0.5
 """CPU seconds that Python may run one kernel in all before it is compiled."""
 _SILENT = 2.0  # seconds of compiling before a message
-_COMPILES = "compiling functions, once per installation; `graphagg warm` compiles most ahead"
+_COMPILES = "compiling functions, once per installation"
 
 _LOG = logging.getLogger("graphagg")
 _LOCK = threading.RLock()
@@ -137,11 +137,6 @@ def _remove_cache() -> None:
     for file in Path(__file__).parent.rglob("__pycache__/*.nb[ic]"):
         with suppress(OSError):
             file.unlink()
-
-
-def compile_always() -> None:
-    """From now on compile what runs on small inputs too: ahead of time, or to measure."""
-    Kernel.small_rows = 0
 
 
 @cache

@@ -1,4 +1,4 @@
-"""`graphagg demo`: a tour of bundled data. `graphagg warm`: compile what it runs."""
+"""`graphagg demo`: a tour of bundled data."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from graphagg import kernels
 from graphagg.cli.folders import LocalPath
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
@@ -49,24 +47,6 @@ def demo(
     out.print(f"{meter.read()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
     for name in ready:
         out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
-
-
-@command
-def warm() -> None:
-    """Compile most of what larger inputs need, once per installation, ahead of other commands.
-
-    Small inputs need no compiled code. Without this command the first larger input compiles it,
-    which takes half a minute in all.
-
-    Example: graphagg warm
-    """
-    meter = Meter()
-    kernels.compile_always()
-    with TemporaryDirectory() as folder:
-        _, left_out = _run(Path(folder), False)
-    for name, why in left_out.items():
-        out.print(f"Left out: {name}: {why}", markup=False)
-    out.print(f"compiled in {meter.read()['wall_seconds']} s")
 
 
 def _run(out_dir: Path, shown: bool) -> tuple[dict[str, Any], dict[str, MissingExtra]]:

@@ -25,7 +25,7 @@ _GROUPS = {
     "job": "Jobs of Spark, as spark-submit runs them.",
 }
 _COMMANDS = {
-    "demo": ("demo", "warm"),
+    "demo": ("demo",),
     "rag.dedup": ("dedup",),
     "train": ("train",),
     "predict": ("predict",),

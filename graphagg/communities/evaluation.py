@@ -28,7 +28,6 @@ from graphagg.errors import InvalidCommunities, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.columns import is_number
 from graphagg.graph.reading.files import read_bytes
-from graphagg.graph.reading.sources import parse_json
 from graphagg.progress import Progress, silent
 
 _INTEGER = re.compile("0|[1-9][0-9]{0,18}")
@@ -63,7 +62,7 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
     r"""Read a ground truth.
 
     A file has one community per line, `vertex label` pairs (two columns, no vertex first twice), a
-    CSV of these pairs with or without a header, or JSON `{"communities": [[...]]}`; gzip too.
+    CSV of these pairs with or without a header; gzip too.
 
     Args:
         path: the file.
@@ -84,7 +83,7 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
         raise UnreadableFile(
             f"{source}: cannot be read ({error}); convert the file to UTF-8"
         ) from None
-    return number_communities(_groups(text, source), vertices, str(source))
+    return number_communities(_groups(text), vertices, str(source))
 
 
 def number_communities(
@@ -109,10 +108,7 @@ def number_communities(
     return GroundTruth(tuple(communities), unknown)
 
 
-def _groups(text: str, path: Path) -> list[list[VertexId]]:
-    stripped = text.lstrip()
-    if stripped.startswith("{"):
-        return _from_json(stripped, path)
+def _groups(text: str) -> list[list[VertexId]]:
     lines = [
         line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
     ]
@@ -134,14 +130,6 @@ def _has_header(rows: list[list[str]]) -> bool:
     first = rows[0][0].strip().casefold()
     below = rows[1][0].strip() if len(rows) > 1 else ""
     return bool(_INTEGER.fullmatch(below)) or first in ("id", "vertex", "node", "name")
-
-
-def _from_json(text: str, path: Path) -> list[list[VertexId]]:
-    raw = parse_json(text, path, InvalidCommunities)
-    groups = raw.get("communities")
-    if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
-        raise InvalidCommunities(f'{path}: wanted {{"communities": [[vertex, ...], ...]}}')
-    return groups
 
 
 @dataclass(frozen=True)

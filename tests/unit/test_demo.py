@@ -13,7 +13,6 @@ import pytest
 from graphagg.cli import demo
 from graphagg.errors import MissingExtra
 from graphagg.kernels import Kernel
-from graphagg.rag.tables.matching import _find
 from tests.unit.commands import Answer
 
 
@@ -63,12 +62,3 @@ def test_a_demo_compiles_nothing(tmp_path: Path) -> None:
     code = "import sys\nfrom graphagg.cli.demo import _run\nfrom pathlib import Path\n"
     code += "_run(Path(sys.argv[1]), False)\nassert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
-
-
-def test_warm_compiles_and_leaves_nothing_behind(
-    call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Kernel, "small_rows", Kernel.small_rows)  # put back at the end
-    monkeypatch.setattr(_find, "_compiled", None)
-    assert "compiled in" in call("warm").out
-    assert _find._compiled is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 
 import numpy as np
 import pytest
@@ -32,7 +31,6 @@ def written(tmp_path):
     yield "labels.txt", "\n".join(pairs)
     yield "labels.csv", "id,target\n" + "\n".join(p.replace(" ", ",") for p in pairs)
     yield "bare.csv", "\n".join(p.replace(" ", ",") for p in pairs)
-    yield "groups.json", json.dumps({"communities": GROUPS})
 
 
 def test_all_forms_agree(tmp_path):
@@ -54,12 +52,6 @@ def test_unknown_members_are_counted(tmp_path):
     assert truth.unknown == 4
     path.write_text("77 88 99\n")
     with pytest.raises(InvalidCommunities, match="none of 3 members"):
-        read_communities(path, IDS)
-    path.write_text('{"groups": []}')
-    with pytest.raises(InvalidCommunities, match="communities"):
-        read_communities(path, IDS)
-    path.write_text("{nonsense")
-    with pytest.raises(UnreadableFile, match="not JSON"):
         read_communities(path, IDS)
     with pytest.raises(UnreadableFile):
         read_communities(tmp_path / "nowhere", IDS)

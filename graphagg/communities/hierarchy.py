@@ -20,7 +20,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.settings import WeightedReadingOptions
-from graphagg.tables import graph_writers, json_writer, networkx_module, save, table_writers
+from graphagg.tables import graph_writers, json_writer, save, table_writers
 
 if TYPE_CHECKING:
     import networkx
@@ -49,8 +49,8 @@ class Hierarchy:
     levels: dict[float, Partition]
 
     def __repr__(self) -> str:
-        counts, last = " > ".join(f"{len(level):,}" for level in self.levels.values()), self._last
-        return f"Hierarchy({counts} communities of {len(last.vertices):,} vertices)"
+        counts = " > ".join(f"{len(level):,}" for level in self.levels.values())
+        return f"Hierarchy({counts} communities of {len(self._last.vertices):,} vertices)"
 
     @property
     def _last(self) -> Partition:
@@ -69,12 +69,10 @@ class Hierarchy:
 
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph; nodes carry `level_1`, ..., edges their `weight`."""
-        graph, ids = self._last.to_networkx(), self._last.vertices
-        for node in graph.nodes.values():
-            del node["community"]
-        for name, labels in self._labels.items():
-            values = dict(zip(ids, labels.tolist(), strict=True))
-            networkx_module().set_node_attributes(graph, values, name)
+        graph, names = self._last.to_networkx(), list(self._labels)
+        for node, *labels in zip(self._last.vertices, *self._labels.values(), strict=True):
+            del graph.nodes[node]["community"]
+            graph.nodes[node].update(zip(names, map(int, labels), strict=True))
         return graph
 
     def to_json(self) -> list[dict[str, Any]]:

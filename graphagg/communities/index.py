@@ -307,20 +307,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`."""
-        row, opened = np.array([self.find(vertex)]), self.opened
-        values: npt.NDArray[np.uint32]
-        if opened.neighborhoods.set_weights is None:
-            values = minima(opened.neighborhoods.sets, opened.hashes(), row)[0]
-        else:
-            draws = Draws.of(self.config.permutations, self.config.hash_seed)
-            values = weighted_minima(
-                opened.neighborhoods.sets,
-                opened.neighborhoods.set_weights,
-                opened.hashes(),
-                draws,
-                row,
-            )[0]
-        return values
+        row, hashes, of = (
+            np.array([self.find(vertex)]),
+            self.opened.hashes(),
+            self.opened.neighborhoods,
+        )
+        if of.set_weights is None:
+            return np.asarray(minima(of.sets, hashes, row)[0])
+        draws = Draws.of(self.config.permutations, self.config.hash_seed)
+        return np.asarray(weighted_minima(of.sets, of.set_weights, hashes, draws, row)[0])
 
     def graph(self) -> Graph:
         """The graph that the index was built from."""

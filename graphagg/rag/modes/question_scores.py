@@ -63,8 +63,8 @@ class QuestionScores:
     def names(self) -> dict[int, Rows]:
         """The terms that name documents, each with the visible passages of these."""
         visible, names = self._view.visible, dict[int, Rows]()
-        has_context = self._view.lexicon.has_context
-        for term in np.flatnonzero(self.reading.capitals).tolist() if has_context else ():
+        capitals = self.reading.capitals if self._view.lexicon.has_context else ()
+        for term in np.flatnonzero(capitals).tolist():
             postings = self.lexical.postings[term]
             held = [p.rows[(p.context >= NAME) & visible[p.rows]] for p in postings]
             if any(map(len, held)):

@@ -107,7 +107,6 @@ def test_recall_and_area_of_known_rankings():
     short = evaluate(Oracle([rest[0]]), draws)
     assert short.recall == 0.25
     assert short.recall_auc == pytest.approx(4 / 10)
-    assert half.plans == {"told": 1}
 
 
 def test_bootstrap_covers_the_mean():
@@ -128,7 +127,6 @@ def test_planted_communities_score_high(tmp_path):
     assert result.recall > 0.9
     assert result.communities == 5
     assert result.draws == 3
-    assert len(result.per_community) == 5
     low, high = result.recall_interval
     assert low <= result.recall <= high
     keys = {"communities", "recall", "recall_auc", "latency_ms", "method"}

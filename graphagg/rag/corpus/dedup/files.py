@@ -103,7 +103,8 @@ def dedup(
         # The ids of ten million texts take more memory than everything that compares them.
         ids: list[str] | None = None if dropped is None else []
         sets = _read(read_passages(source, columns), config, Path(folder), ids, progress)
-        choice, pairs = _kept(sets, config)
+        pairs = near_duplicates(sets, config)
+        choice = choose(pairs, np.diff(sets.bounds))
         progress("pairs", len(pairs.first), len(pairs.first))
         if dropped is not None:
             _write_lines(dropped, _dropped_lines(choice, pairs, ids or []))
@@ -115,17 +116,6 @@ def dedup(
         )
         _write_lines(out, records)
     return _report(choice, pairs)
-
-
-def keep_of(texts: Sequence[str], config: DedupConfig) -> tuple[list[int], DedupReport]:
-    """Find the positions of the texts that stay, and the counts."""
-    choice, pairs = _kept(shingles(texts, config), config)
-    return np.flatnonzero(choice.kept).tolist(), _report(choice, pairs)
-
-
-def _kept(sets: ShingleSets, config: DedupConfig) -> tuple[KeptTexts, NearDuplicates]:
-    pairs = near_duplicates(sets, config)
-    return choose(pairs, np.diff(sets.bounds)), pairs
 
 
 def _report(choice: KeptTexts, pairs: NearDuplicates) -> DedupReport:

@@ -54,9 +54,10 @@ class MultihopSearch(CandidateScorer):
         candidates = self.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
         score, rounds = candidates.direct.copy(), list[Round]()
+        named = self.config.document * candidates.documents  # which no path passes on
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
         # rows are scored and never lead on, so that they change no other score.
-        frontier = _best(self._named(candidates, score), pooled, self.config.beam)
+        frontier = _best(score + named, pooled, self.config.beam)
         frontier = self._with_chunks(candidates, frontier, pooled)
         walked: set[int] = set()
         for _ in range(2):
@@ -80,7 +81,7 @@ class MultihopSearch(CandidateScorer):
             # A passage leads on once: its links were followed with the score it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             is_fresh = self._are_in(candidates.rows, fresh)
-            frontier = _best(self._named(candidates, score), is_fresh, self.config.second_beam)
+            frontier = _best(score + named, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
         return MultihopRanking(question, candidates, score, rounds, eligible, self.config)
 
@@ -91,11 +92,6 @@ class MultihopSearch(CandidateScorer):
         eligible = np.zeros(len(score), np.bool_)
         eligible[position] = ranking.eligible
         return replace(ranking, candidates=candidates, score=score, eligible=eligible)
-
-    def _named(self, candidates: Candidates, score: Array) -> Array:
-        """Scores with the part of documents that the question names, which no path passes on."""
-        chosen: Array = score + self.config.document * candidates.documents
-        return chosen
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None

@@ -17,7 +17,6 @@ from graphagg.minhash.bands import write_keys
 from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
 from graphagg.rag import DedupConfig, dedup, read_passages
 from graphagg.rag.corpus.dedup import files
-from graphagg.rag.corpus.dedup.files import keep_of
 from graphagg.rag.corpus.dedup.pairs import (
     _bucket_pairs,
     band_keys,
@@ -39,6 +38,14 @@ def plain_shingles(text: str, config: DedupConfig) -> set:
         return set()
     count = max(1, len(units) - config.length + 1)
     return {tuple(units[i : i + config.length]) for i in range(count)}
+
+
+def keep_of(texts, config: DedupConfig):
+    """Positions of the texts that stay, and the counts."""
+    sets = shingles(texts, config)
+    pairs = near_duplicates(sets, config)
+    choice = choose(pairs, np.diff(sets.bounds))
+    return np.flatnonzero(choice.kept).tolist(), files._report(choice, pairs)
 
 
 def jaccard(a: set, b: set) -> float:

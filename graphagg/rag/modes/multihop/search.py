@@ -53,11 +53,10 @@ class MultihopSearch(CandidateScorer):
         others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
         candidates = self.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
-        score, rounds = candidates.direct.copy(), list[Round]()
-        named = self.config.document * candidates.documents  # which no path passes on
+        score, rounds, weight = candidates.direct.copy(), list[Round](), self.config.document
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
         # rows are scored and never lead on, so that they change no other score.
-        frontier = _best(score + named, pooled, self.config.beam)
+        frontier = _best(score + weight * candidates.documents, pooled, self.config.beam)
         frontier = self._with_chunks(candidates, frontier, pooled)
         walked: set[int] = set()
         for _ in range(2):
@@ -81,7 +80,8 @@ class MultihopSearch(CandidateScorer):
             # A passage leads on once: its links were followed with the score it had then.
             fresh = np.fromiter(followed.best.keys() - walked, np.int64)
             is_fresh = self._are_in(candidates.rows, fresh)
-            frontier = _best(score + named, is_fresh, self.config.second_beam)
+            named = score + weight * candidates.documents  # no path passes it on
+            frontier = _best(named, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
         return MultihopRanking(question, candidates, score, rounds, eligible, self.config)
 

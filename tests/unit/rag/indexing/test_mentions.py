@@ -43,23 +43,22 @@ def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
     mentions: list[Mention] = []
     for row, passage in enumerate(passages):
         t = tokens[row]
-        found: dict[tuple[int, int, str], int] = {}
-        for f in named[row]:  # a passage may link to itself
-            place = f.start, f.length, f.key
-            found[place] = found.get(place, 0) | f.flags
+        found: dict[tuple[int, int, str], set[int]] = {}
+        for f in named[row]:  # a passage may link to itself: its target and the link
+            found.setdefault((f.start, f.length, f.key), set()).add(f.flags)
         places = set(found)
         for begin, end in ((0, t.titles), (t.titles, len(t.words))):
             runs = ((i, j) for i in range(begin, end) for j in range(i + 1, end + 1))
             some = {(i, j - i, " ".join(t.words[i:j])) for i, j in runs}
             places |= {place for place in some if place[2] in keys}
         begins = index.corpus.segments[0].sentences.row(row)[:, 0]
-        for start, length, key in places:
+        for start, length, key, own in [(*p, f) for p in places for f in found.get(p, {0})]:
             capital = any(is_capital(passage.full_text[a]) for a, _ in t.spans[start:][:length])
             flags = CAPITAL if capital or start < t.titles else 0
             if start < t.titles:
                 flags |= TITLE
                 flags |= titles[row].get(key, 0)
-            flags |= found.get((start, length, key), 0)
+            flags |= own
             at, before = (
                 max(int(np.searchsorted(begins, t.spans[i][0], side="right")) - 1, 0)
                 for i in (start, max(start - 1, 0))

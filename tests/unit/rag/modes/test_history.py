@@ -20,7 +20,7 @@ from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build, corpora
 from tests.unit.rag.modes.test_explanations import adds_up, index, random_questions
 
 __all__ = ["index"]
-CONFIG = MultihopConfig().without("coverage").without("named-pages")
+CONFIG = MultihopConfig().without("coverage").without("named-pages").without("documents")
 TURNS = [*SENTENCES[:2], "who?", "zebra xylophone?"]
 
 

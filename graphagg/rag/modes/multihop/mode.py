@@ -61,10 +61,10 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         best = maker.choice.first(max(k, SPREAD))
 
         def first(n: int) -> list[Hit]:
-            if n <= len(best):
-                return maker.hits(best[:n])
-            longer = maker if n <= most else self._maker(question, n)
-            return longer.hits(longer.choice.first(n))
+            if n > most:  # more candidates
+                longer = self._maker(question, n)
+                return longer.hits(longer.choice.first(n))
+            return maker.hits(best[:n] if n <= len(best) else maker.choice.first(n))
 
         spread = self._spread(maker, best[:SPREAD]) if best else None
         return RankedHits(first, maker.ranking.question, spread)

@@ -83,7 +83,7 @@ def middling(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     plain = [random_passage(rng, n) for n in range(25)]
     targets = [plain[(7 * n + 3) % 25].id for n in range(25)]
     corpus = [
-        replace(p, metadata={"links": {f"{target}.md": 10}} if n % 3 else {})
+        replace(p, metadata={"links": {f"{target}.md": 10}} if n % 3 else {"path": f"York/{n}.md"})
         for n, (p, target) in enumerate(zip(plain, targets, strict=True))
     ]
     return build(corpus, tmp_path_factory.mktemp("middling") / "i", **MODELS)

@@ -255,9 +255,10 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
     if count < 0.9 * len(texts):
         several = sum(count >= 0.1 * len(texts) for count in counts.values()) > 1
         language = AUTO if several else language
+        shares = ", ".join(f"{code or 'other'} {n}" for code, n in counts.most_common(5))
         warnings.warn(
-            f"the language of {len(texts)} documents is in doubt ({dict(counts)}): "
-            f"{language or 'en'} is taken; `language` names another",
+            f"the language of {len(texts)} documents is in doubt ({shares}): {language or 'en'} is "
+            "taken; `language` names another",
             stacklevel=2,
         )
     return language

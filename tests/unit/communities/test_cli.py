@@ -86,7 +86,6 @@ def test_eval(files):
     compared = run_json(
         "eval", files / "index", files / "truth.txt", "--method", "minhash", "--method", "jaccard"
     )
-    assert [r["plans"] for r in compared["runs"]] == [{"scan": 20}, {"exact": 20}]
     assert "recall" in run("eval", files / "index", files / "truth.txt").out
 
 

@@ -109,12 +109,8 @@ def dedup(
         if dropped is not None:
             _write_lines(dropped, _dropped_lines(choice, pairs, ids or []))
         passages = zip(read_passages(source, columns), choice.kept, strict=True)
-        records = (
-            {name: value for name, value in vars(passage).items() if value or name == "text"}
-            for passage, is_kept in passages
-            if is_kept
-        )
-        _write_lines(out, records)
+        kept = (vars(passage) for passage, is_kept in passages if is_kept)
+        _write_lines(out, ({n: v for n, v in p.items() if v or n == "text"} for p in kept))
     return _report(choice, pairs)
 
 

@@ -86,6 +86,7 @@ def test_eval(files):
     compared = run_json(
         "eval", files / "index", files / "truth.txt", "--method", "minhash", "--method", "jaccard"
     )
+    assert [r["method"] for r in compared["runs"]] == ["minhash", "jaccard"]
     assert "recall" in run("eval", files / "index", files / "truth.txt").out
 
 

@@ -110,7 +110,7 @@ def stems_of(passage: Passage, index: PassageIndex) -> Counter[str]:
         usual = (len(stem) > 1 or not stem.isascii()) and any(c.isalpha() for c in stem)
         if len(here) and usual and stem not in stops:
             found[stem] = int(postings.counts[here[0]])
-    return found
+    return +found  # without words of its document's name alone
 
 
 @few

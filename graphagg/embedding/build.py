@@ -41,7 +41,7 @@ from graphagg.store.ranges import check_space
 
 KIND = "embedding"
 IN_MEMORY = 1 << 30
-"""Bytes that arrays with a row per node may take in memory; larger ones are files."""
+"""Largest arrays with a row per node that are held in memory, in bytes; larger ones are files."""
 _ARRAYS = 5  # of them that exist at a time
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _NODES_PER_RANGE = 50_000

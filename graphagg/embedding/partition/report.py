@@ -72,7 +72,7 @@ class PartitionReport(Brief):
 
 
 def measure(matrix: Csr, piece_of: Parts, count: int) -> LevelReport:
-    """Report on a partition; an entry of a hub lies in the part of its column."""
+    """Measure a partition; an entry of a hub counts for the part of its column."""
     nodes, entries = np.zeros((2, count), dtype=np.int64)
     indptr, indices = np.asarray(matrix.indptr), np.asarray(matrix.indices)
     crossing = _count(indptr, indices, piece_of, nodes, entries)

@@ -45,7 +45,7 @@ _PARTS, _OF_HOLDERS = (
     tuple(f"{name}.{part}" for part in ("indptr", "indices", "data")) for name in (MATRIX, HOLDERS)
 )
 _READ = (*_PARTS, *_OF_HOLDERS, f"{SETS}.data")
-"""Arrays that nothing reads once the pieces are there."""
+"""Arrays that are not read after the pieces are written."""
 _log = logging.getLogger("graphagg.jobs")
 
 

@@ -334,7 +334,7 @@ def _place(keys: Array, places: Array, order: Array) -> None:
 
 
 def _begins(*columns: Array) -> Ints:
-    """Where runs of equal entries begin."""
+    """The start of each run of equal entries."""
     changes = [column[1:] != column[:-1] for column in columns]
     begins = np.ones(len(columns[0]), np.bool_)
     begins[1:] = np.logical_or.reduce(changes)

@@ -244,7 +244,7 @@ def _marks_in(read: Document, span: _ChunkSpan) -> list[Mark]:
 
 
 def _shared(headings: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The outer headings that several have in common."""
+    """The outer headings that all the given trails share."""
     levels = zip(*headings, strict=False)
     return tuple(names[0] for names in takewhile(lambda names: len({*names}) == 1, levels))
 
@@ -296,7 +296,7 @@ def _groups(
 def _sections_with_text(
     sentences: Sequence[_Sentence], marks: Sequence[Mark]
 ) -> Iterator[tuple[tuple[str, ...], list[_Sentence]]]:
-    """The headings and sentences of each section; one without a text begins the next one."""
+    """The headings and sentences of each section; an empty section is joined with the next."""
     waiting: list[_Sentence] = []
     path: tuple[str, ...] = ()
     for path, run in groupby(sentences, key=lambda s: mark_at(marks, s.start).heading):

@@ -80,6 +80,8 @@ def names(directory: Directory, *, as_json: AsJson = False) -> None:
         found = suggested_names(index.snapshot)
     lines = [" = ".join((each.name, *each.aliases)) for each in found]
     show({"names": [vars(each) for each in found]}, "\n".join(lines), as_json)
+    if not found:
+        err.print("no names of this index may mean the same", markup=False)
 
 
 @as_command(hidden=("resolutions",))  # --resolution takes them one by one

@@ -39,7 +39,10 @@ VIEWS = {
     "no-answer": ("?collection=demo#/passages?q=What+does+a+ticket+to+Mars+cost%3F", "#hits-about"),
     "map": ("?collection=demo#/themes", "#treemap svg"),
     "map-lit": (f"?collection=demo#/themes?{RIVER}", "#treemap .lit"),
-    "facets": ("?collection=handbook#/passages?q=What+does+the+impeller+IM-22+cost%3F", "#hits-about"),
+    "facets": (
+        "?collection=handbook#/passages?q=What+does+the+impeller+IM-22+cost%3F",
+        "#hits-about",
+    ),
 }
 """Address and what is there when the view is complete."""
 

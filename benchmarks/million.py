@@ -31,15 +31,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import (
-    ONE_THREAD,
-    Cost,
-    cost,
-    evict,
-    in_process,
-    percentiles,
-    resident,
-)
+from benchmarks.measure import ONE_THREAD, Cost, cost, evict, in_process, percentiles, resident
 from benchmarks.retrieval.corpora import passages_of, questions
 from benchmarks.retrieval.profiles import Stages, bytes_of
 from graphagg import kernels

@@ -19,13 +19,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 from torch_geometric.nn import SAGEConv
 
-from graphagg.nn import (
-    GPS,
-    EncodingConfig,
-    FeatureConfig,
-    GPSLayer,
-    encoding_transforms,
-)
+from graphagg.nn import GPS, EncodingConfig, FeatureConfig, GPSLayer, encoding_transforms
 from graphagg.nn.aggr import aggregation
 from graphagg.nn.config.model import Task
 from graphagg.nn.model.encoding import ENCODINGS, build_encoder, build_transform

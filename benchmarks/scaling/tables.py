@@ -7,16 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Report
-from benchmarks.scaling.cells import (
-    EMPTY,
-    JOBS,
-    LIMIT,
-    WORKERS,
-    Result,
-    empty_cpu,
-    series,
-    widest,
-)
+from benchmarks.scaling.cells import EMPTY, JOBS, LIMIT, WORKERS, Result, empty_cpu, series, widest
 
 CORES = (16, 64, 256)
 PROJECTED = {"communities": 10**9, "embed": 10**9, "passages": 10**8}

@@ -88,10 +88,7 @@ def _pushes(server: Server, index: Path) -> tuple[object, ...]:
         folder = next(copies)
         in_parallel(lambda path: store.write(f"{folder}/{path.name}", path), files)
 
-    return "push, beside put", *_pair(
-        lambda: push(index, server.at(f"n{next(pushes)}")),
-        put,
-    )
+    return "push, beside put", *_pair(lambda: push(index, server.at(f"n{next(pushes)}")), put)
 
 
 def _pulls(address: Address, root: Path) -> list[tuple[object, ...]]:

@@ -195,10 +195,7 @@ class _Questions:
         return self._compare(templates, sides, differ)
 
     def _compare(
-        self,
-        templates: list[str],
-        sides: list[tuple[str, list[Fact]]],
-        differ: bool = False,
+        self, templates: list[str], sides: list[tuple[str, list[Fact]]], differ: bool = False
     ) -> Chain | None:
         (x, left), (y, right) = sides
         gold = frozenset(fact.passage for fact in left + right)

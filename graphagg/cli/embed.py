@@ -72,10 +72,7 @@ def neighbors(
 
 @command
 def export(
-    directory: Directory,
-    *,
-    target: Annotated[Path, Parameter("--out")],
-    side: SideName = "from",
+    directory: Directory, *, target: Annotated[Path, Parameter("--out")], side: SideName = "from"
 ) -> None:
     """Write the vectors for other programs.
 

@@ -26,8 +26,7 @@ Shards = Annotated[
 OutDir = Annotated[Place, Parameter("--out", help="Where the index goes.")]
 K = Annotated[int, Parameter(("--k", "-k"))]
 Device = Annotated[
-    str | None,
-    Parameter(help="Where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ..."),
+    str | None, Parameter(help="Where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ...")
 ]
 _SOURCE = "source.json"
 

@@ -26,13 +26,7 @@ from graphagg.communities.indexing.files import LocalCommunities, with_weights
 from graphagg.communities.indexing.spark import SparkCommunities
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
-from graphagg.errors import (
-    ArtifactBusy,
-    EmptyGraph,
-    InvalidParameter,
-    InvalidSeeds,
-    UnknownVertex,
-)
+from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidSeeds, UnknownVertex
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.reading.load import read_graph
@@ -280,12 +274,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return answered(frame, column, fields, of_worker(self), answers_of)
 
     def rank(
-        self,
-        seeds: Ints,
-        k: int,
-        *,
-        method: Method = "fused",
-        config: QueryConfig = _DEFAULT,
+        self, seeds: Ints, k: int, *, method: Method = "fused", config: QueryConfig = _DEFAULT
     ) -> VertexRanking:
         """Score vertices by number, without reasons.
 
@@ -353,11 +342,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             return apply(publication, before, change, progress)
 
     def delete(
-        self,
-        edges: Any,
-        *,
-        progress: Progress = silent,
-        **reading: Unpack[IndexedReadingOptions],
+        self, edges: Any, *, progress: Progress = silent, **reading: Unpack[IndexedReadingOptions]
     ) -> ChangeReport:
         """Remove edges of any weight; vertices stay. The report counts edges not found.
 

@@ -194,11 +194,7 @@ class VectorSearch:
     """A mapped FAISS index of stored vectors; on a GPU they are copied there."""
 
     def __init__(
-        self,
-        path: Path,
-        codes: Codes,
-        measured: Measured | None = None,
-        device: str | None = None,
+        self, path: Path, codes: Codes, measured: Measured | None = None, device: str | None = None
     ) -> None:
         faiss = library()
         try:

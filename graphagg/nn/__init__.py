@@ -14,10 +14,7 @@ from graphagg.lazy import lazy_names
 
 # isort: off
 if TYPE_CHECKING:
-    from graphagg.nn.aggr import (
-        LCMAggregation as LCMAggregation,
-        aggregation as aggregation,
-    )
+    from graphagg.nn.aggr import LCMAggregation as LCMAggregation, aggregation as aggregation
     from graphagg.nn.attention import GraphAttention as GraphAttention
     from graphagg.nn.config.model import (
         AttentionConfig as AttentionConfig,

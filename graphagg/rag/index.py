@@ -293,11 +293,7 @@ class PassageIndex(IndexedCorpus):
             )
 
     def sync(
-        self,
-        passages: Iterable[Source],
-        *,
-        dry_run: bool = False,
-        progress: Progress = silent,
+        self, passages: Iterable[Source], *, dry_run: bool = False, progress: Progress = silent
     ) -> ChangeReport:
         """Make the index hold exactly these passages, as one new version at most.
 

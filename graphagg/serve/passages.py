@@ -173,11 +173,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         return retriever_for(version, request)
 
     async def _encode(
-        self,
-        version: PassageVersion,
-        retriever: AnyRetriever,
-        request: Request,
-        question: str,
+        self, version: PassageVersion, retriever: AnyRetriever, request: Request, question: str
     ) -> EncodedQuestion:
         scope = CURRENT.get().filter, vars(request.selection)
         future = self._shared.batcher.submit(version, retriever, request.mode, scope, question)

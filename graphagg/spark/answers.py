@@ -57,11 +57,7 @@ def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
 
 
 def answered(
-    frame: DataFrame,
-    column: str,
-    fields: Mapping[str, str],
-    index: Callable[[], Any],
-    ask: Ask,
+    frame: DataFrame, column: str, fields: Mapping[str, str], index: Callable[[], Any], ask: Ask
 ) -> DataFrame:
     """The rows of a frame, each as often as its question has answers: a lazy DataFrame.
 

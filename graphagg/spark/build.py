@@ -21,13 +21,7 @@ from graphagg.errors import ArtifactError, GraphAggError, InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import SparkJob, check_shared
 from graphagg.spark.session import described, named_errors, small_driver, with_settings
-from graphagg.spark.sources import (
-    SparkInput,
-    check_stores,
-    is_of_spark,
-    session_of,
-    settings_for,
-)
+from graphagg.spark.sources import SparkInput, check_stores, is_of_spark, session_of, settings_for
 from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
 from graphagg.store.addresses import Address, Location, parse_location

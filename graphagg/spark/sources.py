@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.spark.session import active_session, cause, is_classic, paths_are_local
-from graphagg.store.addresses import (
-    Address,
-    Location,
-    hadoop_settings,
-    parse_location,
-    spark_path,
-)
+from graphagg.store.addresses import Address, Location, hadoop_settings, parse_location, spark_path
 from graphagg.store.work import local_path
 
 if TYPE_CHECKING:

@@ -12,12 +12,7 @@ from graphagg.rag import PassageIndex, SentenceTransformerEncoder, read_passages
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.evaluation.questions import read_questions
 from graphagg.store import open_artifact
-from tests.cluster.inputs import (
-    SKETCH,
-    assert_same_communities,
-    skewed_pairs,
-    write_pairs,
-)
+from tests.cluster.inputs import SKETCH, assert_same_communities, skewed_pairs, write_pairs
 from tests.cluster.standalone import ROOT, Cluster, Done
 
 pytestmark = pytest.mark.cluster

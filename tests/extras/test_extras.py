@@ -14,12 +14,7 @@ import pytest
 from graphagg.cli.main import _COMMANDS
 from tests.extras import drive
 from tests.extras.cases import CASES, REACHED, write_inputs
-from tests.extras.environments import (
-    OUTCOMES,
-    build_wheel,
-    environments,
-    make_environment,
-)
+from tests.extras.environments import OUTCOMES, build_wheel, environments, make_environment
 
 LINE = re.compile(r"error: [^\n]*pip install [^\n]*\n?")
 

@@ -13,11 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch_geometric.nn import GPSConv
-from torch_geometric.nn.attention import (
-    PerformerAttention,
-    PolynormerAttention,
-    SGFormerAttention,
-)
+from torch_geometric.nn.attention import PerformerAttention, PolynormerAttention, SGFormerAttention
 from torch_geometric.utils import to_dense_batch
 
 from graphagg.nn.attention import ExactAttention

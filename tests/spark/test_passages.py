@@ -73,18 +73,11 @@ def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def in_process(
-    records: list[dict[str, Any]],
-    directory: Path,
-    words: str | None = None,
-    pools: bool = False,
+    records: list[dict[str, Any]], directory: Path, words: str | None = None, pools: bool = False
 ) -> PassageIndex:
     models = Fakes(pools=pools).load()
     return PassageIndex.build(
-        records,
-        directory,
-        language=words,
-        encoder=models.encoder,
-        extractor=models.extractor,
+        records, directory, language=words, encoder=models.encoder, extractor=models.extractor
     )
 
 
@@ -178,13 +171,7 @@ def test_a_document_that_is_split_has_its_id_alone(spark: Any, tmp_path: Path) -
             )
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        pytest.param("gzip", marks=pytest.mark.slow),
-        "parquet",
-    ],
-)
+@pytest.mark.parametrize("form", [pytest.param("gzip", marks=pytest.mark.slow), "parquet"])
 def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
     records = passages(12, seed=1)
     if form == "gzip":

@@ -244,11 +244,7 @@ class Session:
             "it ended in stage pairs (2 of 3); finished stages stay",
         ),
         (WriteFailed("disk full"), 1, "WriteFailed error: disk full; it ended in stage pairs"),
-        (
-            OSError(28, "No space left on device", "/a/b"),
-            1,
-            "/a/b: No space left on device; it",
-        ),
+        (OSError(28, "No space left on device", "/a/b"), 1, "/a/b: No space left on device; it"),
         (
             KeyboardInterrupt(),
             130,

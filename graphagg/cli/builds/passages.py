@@ -34,10 +34,7 @@ Reading = Annotated[ReadConfig, "Files of a folder to read"]
 
 
 def chunk_config(
-    *,
-    chunk_words: int | None = None,
-    overlap_sentences: int | None = None,
-    no_chunks: bool = False,
+    *, chunk_words: int | None = None, overlap_sentences: int | None = None, no_chunks: bool = False
 ) -> ChunkConfig | None:
     """How documents are split; None: each stays one passage.
 
@@ -164,10 +161,7 @@ class PassagesBuild(Build):
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
         report, notes = FolderReport(), list[str]()
-        config = self.config(
-            vectors=self.vector_column,
-            processes=self.processes,
-        )
+        config = self.config(vectors=self.vector_column, processes=self.processes)
         corpus: Any
         if engine is not None:
             corpus = self.for_spark(report).folder

@@ -51,10 +51,7 @@ class ChangingCorpus:
         meter, files = Meter(), FolderReport()
         # Read everything first: an invalid line must change nothing.
         sources = list(read_corpus(self.passages, self.reading, files, self.columns))
-        with (
-            PassageIndex.open(directory) as index,
-            progress_report() as report,
-        ):
+        with PassageIndex.open(directory) as index, progress_report() as report:
             changed = change(index, sources, report)
             read = what_was_read(files)
             print_changed(

@@ -19,13 +19,7 @@ from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexIds
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.spark.edges import EdgeInput
-from graphagg.graph.spark.rows import (
-    ELEMENTS,
-    ENTRIES_PER_TASK,
-    VERTICES,
-    GraphRows,
-    graph_stages,
-)
+from graphagg.graph.spark.rows import ELEMENTS, ENTRIES_PER_TASK, VERTICES, GraphRows, graph_stages
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkBuild, SparkOptions

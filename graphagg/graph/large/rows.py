@@ -113,11 +113,7 @@ def _ranges(counts: Ints) -> list[int]:
 
 
 def write_rows(
-    dealt: Dealt,
-    indptr: Path,
-    indices: Path,
-    data: Path | None,
-    step: Callable[[int, int], None],
+    dealt: Dealt, indptr: Path, indices: Path, data: Path | None, step: Callable[[int, int], None]
 ) -> int:
     """Sort each range and append it to the files of compressed rows. Returns the number of repeats.
 

@@ -209,9 +209,7 @@ def _number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds,
     return ids, numbered
 
 
-def _integer_numbers(
-    columns: Sequence[IdColumn],
-) -> tuple[VertexIds, list[Numbers]]:
+def _integer_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbers]]:
     """Ids and their numbers: by marking each value, or by sorting if one is large."""
     largest = max((column.largest for column in columns), default=-1)
     chunks = (chunk for column in columns for chunk in column)

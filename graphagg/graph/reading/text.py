@@ -24,13 +24,7 @@ from graphagg.arrays import Doubles, Ints
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts, wrong_weights
 from graphagg.graph.reading.cells import cells_of, find_separator
-from graphagg.graph.reading.columns import (
-    INTEGER,
-    NUMBER,
-    SAMPLE,
-    Columns,
-    text_columns,
-)
+from graphagg.graph.reading.columns import INTEGER, NUMBER, SAMPLE, Columns, text_columns
 from graphagg.graph.reading.files import line_blocks, open_bytes
 from graphagg.graph.reading.settings import EdgeReading
 

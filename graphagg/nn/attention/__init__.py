@@ -9,9 +9,4 @@ ATTENTIONS: dict[str, type[GraphAttention]] = {
     "performer": PerformerAttention,
 }
 
-__all__ = [
-    "ATTENTIONS",
-    "ExactAttention",
-    "GraphAttention",
-    "PerformerAttention",
-]
+__all__ = ["ATTENTIONS", "ExactAttention", "GraphAttention", "PerformerAttention"]

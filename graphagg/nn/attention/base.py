@@ -99,11 +99,7 @@ class GraphAttention(torch.nn.Module):
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _checked(
-        self,
-        x: Tensor,
-        batch: Tensor | None,
-        ptr: Tensor | None,
-        segments: Segments | None,
+        self, x: Tensor, batch: Tensor | None, ptr: Tensor | None, segments: Segments | None
     ) -> Tensor:
         if not x.is_floating_point():
             raise InvalidFeatures(

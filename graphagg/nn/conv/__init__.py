@@ -6,11 +6,4 @@ from graphagg.nn.conv.gatedgcn import GatedGCN
 from graphagg.nn.conv.gine import GINE
 from graphagg.nn.conv.resolver import NAMES, local
 
-__all__ = [
-    "GINE",
-    "NAMES",
-    "ConvPart",
-    "GatedGCN",
-    "LocalPart",
-    "local",
-]
+__all__ = ["GINE", "NAMES", "ConvPart", "GatedGCN", "LocalPart", "local"]

@@ -42,10 +42,7 @@ class LocalPart(torch.nn.Module):
     own_residual: bool = False
 
     def forward(
-        self,
-        x: Tensor,
-        edge_index: Tensor,
-        edge_attr: Tensor | None = None,
+        self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """New features of the vertices and, if the part updates them, of the edges.
 

@@ -10,12 +10,7 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.adjacency import (
-    CompressedRows,
-    entry_rows,
-    row_sums,
-    walk_adjacency,
-)
+from graphagg.nn.encodings.adjacency import CompressedRows, entry_rows, row_sums, walk_adjacency
 from graphagg.nn.encodings.balls import returns
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.settings import check_integers

@@ -20,13 +20,7 @@ from graphagg.fields import Brief
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.modes import DEFAULT_MODE, Config, Mode
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
-from graphagg.rag.evaluation.recall import (
-    RECALL_AT,
-    Outcomes,
-    Summary,
-    metrics_of,
-    outcome_of,
-)
+from graphagg.rag.evaluation.recall import RECALL_AT, Outcomes, Summary, metrics_of, outcome_of
 from graphagg.rag.question.results import Hit
 
 if TYPE_CHECKING:

@@ -29,11 +29,7 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
-from graphagg.rag.indexing.passage_files import (
-    PassageFiles,
-    write_id_order,
-    write_text_order,
-)
+from graphagg.rag.indexing.passage_files import PassageFiles, write_id_order, write_text_order
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig

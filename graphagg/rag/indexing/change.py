@@ -28,12 +28,7 @@ from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import Arrays
 from graphagg.rag.indexing.build import publish_segments
-from graphagg.rag.indexing.change_blocks import (
-    StayingRows,
-    new_block,
-    segment_of,
-    write_tables,
-)
+from graphagg.rag.indexing.change_blocks import StayingRows, new_block, segment_of, write_tables
 from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages
 from graphagg.rag.indexing.merging import insert_sorted
 from graphagg.rag.indexing.state import BuildArrays

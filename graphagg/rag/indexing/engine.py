@@ -28,12 +28,7 @@ from graphagg.execution.arrays import FileArrays
 from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.nearest.search import SearchType
 from graphagg.rag.indexing.block import COLUMNS, WINDOWS, Arrays, mentions_of_block
-from graphagg.rag.indexing.merging import (
-    entries_between,
-    in_key_order,
-    key_ranges,
-    merge_strings,
-)
+from graphagg.rag.indexing.merging import entries_between, in_key_order, key_ranges, merge_strings
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.indexing.vector_files import write_new
 from graphagg.rag.tables.gazetteer import DEFINES, Gazetteer

@@ -120,8 +120,7 @@ Source = Passage | Document | Mapping[str, Any]
 
 
 def chunk_documents(
-    documents: Iterable[Source],
-    config: ChunkConfig | None = DEFAULT_CHUNKING,
+    documents: Iterable[Source], config: ChunkConfig | None = DEFAULT_CHUNKING
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
@@ -400,11 +399,7 @@ def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[i
 
 
 def _start(
-    sentences: Sequence[_Sentence],
-    total: Sequence[int],
-    before: int,
-    new: int,
-    config: ChunkConfig,
+    sentences: Sequence[_Sentence], total: Sequence[int], before: int, new: int, config: ChunkConfig
 ) -> int:
     """The first sentence of the chunk with the first new sentence `new`."""
     if sentences[new].opens is _UnitStart.SECTION:

@@ -147,9 +147,7 @@ def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int
             return
 
 
-def _leftmost_longest(
-    names: Iterator[tuple[int, int, int]],
-) -> Iterator[tuple[int, int, int]]:
+def _leftmost_longest(names: Iterator[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
     begin, end = -1, 0
     for start, length, entity in sorted(names, key=lambda name: (name[0], -name[1])):
         if start >= end or (start, start + length) == (begin, end):  # or a key of the same words

@@ -283,7 +283,7 @@ _FORMS: dict[str, dict[Form, Any]] = {
 _RECENCY = {"recency": ("weight", 0.0), "half_life": ("half_life", Recency.half_life)}
 _IN_WORDS = {
     ("filter", "words"): "condition on metadata: k=v, k!=v, k>=v, k<v, 'k in a,b' or JSON; all of "
-    "several must hold.",
+    "several must hold."
 }
 
 

@@ -40,12 +40,7 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND
 from graphagg.rag.spark.documents import PASSAGES, DocumentFolder, add_report
-from graphagg.rag.spark.records import (
-    PassageInput,
-    join_passages,
-    load_passages,
-    write_passages,
-)
+from graphagg.rag.spark.records import PassageInput, join_passages, load_passages, write_passages
 from graphagg.rag.spark.whole import write_order, write_tables
 from graphagg.spark.build import SparkBuild
 from graphagg.spark.job import SparkJob

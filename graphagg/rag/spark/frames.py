@@ -15,11 +15,7 @@ FIELDS = {"passage": "string", "score": "double", "title": "string", "text": "st
 
 
 def passages_frame(
-    frame: DataFrame,
-    index: Any,
-    column: str,
-    models: tuple[Any, ...],
-    options: Mapping[str, Any],
+    frame: DataFrame, index: Any, column: str, models: tuple[Any, ...], options: Mapping[str, Any]
 ) -> DataFrame:
     """The rows with `rank` and `FIELDS`; see `PassageIndex.retrieve_on_spark`.
 

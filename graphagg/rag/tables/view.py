@@ -86,11 +86,7 @@ class View:
 
     @classmethod
     def of(
-        cls,
-        gazetteer: Gazetteer,
-        lexicon: Lexicon,
-        visible: Mask,
-        allocate: Allocate | None = None,
+        cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask, allocate: Allocate | None = None
     ) -> View:
         """The view of the passages `visible` `[R]`; `allocate` makes arrays (None: in memory)."""
         g, make = gazetteer, allocate or _zeros
@@ -122,11 +118,7 @@ class View:
 
     @classmethod
     def open(
-        cls,
-        artifact: Artifact,
-        gazetteer: Gazetteer,
-        lexicon: Lexicon,
-        visible: Mask,
+        cls, artifact: Artifact, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask
     ) -> View:
         """Map the stored view; every entity of the gazetteer is visible."""
         stored: dict[str, Any] = {name: artifact.array(f"view.{name}") for name in _STORED}

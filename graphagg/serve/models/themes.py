@@ -8,14 +8,7 @@ from pydantic import Field
 
 from graphagg.rag.corpus.similar import By, SimilarItem
 from graphagg.rag.corpus.themes.results import Theme
-from graphagg.serve.models.values import (
-    AnswerModel,
-    Hits,
-    Name,
-    Number,
-    Question,
-    RequestModel,
-)
+from graphagg.serve.models.values import AnswerModel, Hits, Name, Number, Question, RequestModel
 
 MOST_THEMES = 1_000
 """Themes of one answer, the largest first."""
@@ -24,8 +17,7 @@ MOST_PASSAGES = 200
 EXCERPT = 400
 """Characters of a passage that a list shows."""
 Filter = Annotated[
-    dict[str, Any] | None,
-    Field(description='Conditions on metadata: {"year": {"gte": 2000}}.'),
+    dict[str, Any] | None, Field(description='Conditions on metadata: {"year": {"gte": 2000}}.')
 ]
 
 

@@ -103,11 +103,7 @@ def is_here(published: Published, root: Path) -> bool:
 
 
 def _bring(
-    store: Store,
-    published: Published,
-    root: Path,
-    progress: Progress,
-    beside: Mapping[str, Path],
+    store: Store, published: Published, root: Path, progress: Progress, beside: Mapping[str, Path]
 ) -> PullReport:
     files = {entry.sha256: (entry, name) for entry, name in published.files()}
     size = sum(entry.bytes for entry, _ in files.values())
@@ -166,10 +162,7 @@ def _intact(
 
 
 def _fetch(
-    store: Store,
-    new: Mapping[str, tuple[FileEntry, str]],
-    folder: Path,
-    progress: Progress,
+    store: Store, new: Mapping[str, tuple[FileEntry, str]], folder: Path, progress: Progress
 ) -> int:
     """Download objects into a folder, named by checksum; returns the bytes requested."""
     missing = [each for sha256, each in new.items() if not (folder / sha256).exists()]

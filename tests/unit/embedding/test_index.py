@@ -308,12 +308,7 @@ def test_adding_to_both_sides(tmp_path):
         ([(1, 2), ("a", "b")], SMALL, InvalidGraph, "mix types"),
         ([(1, -2)], SMALL, InvalidGraph, "out of range"),
         ([(1, 2, -1.0)], SMALL, InvalidGraph, "edge 1 has the weight -1.0"),
-        (
-            [(1, 2, 1.0), (2, 3, float("nan"))],
-            SMALL,
-            InvalidGraph,
-            "edge 2 has the weight nan",
-        ),
+        ([(1, 2, 1.0), (2, 3, float("nan"))], SMALL, InvalidGraph, "edge 2 has the weight nan"),
         ([(1, 2, float("inf"))], SMALL, InvalidGraph, "weight inf"),
         (
             [(1, 2), (2, 3)],

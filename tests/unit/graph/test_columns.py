@@ -239,10 +239,7 @@ def test_sets_and_elements_are_found_by_name(tmp_path, lines):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [
-        ({"delimiter": "ab"}, "wanted one ASCII character"),
-        ({"ids": "number"}, "wanted one of"),
-    ],
+    [({"delimiter": "ab"}, "wanted one ASCII character"), ({"ids": "number"}, "wanted one of")],
 )
 def test_options_are_checked(options, message):
     with pytest.raises(InvalidParameter, match=message):

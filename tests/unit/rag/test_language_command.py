@@ -13,11 +13,7 @@ Call = Callable[..., Answer]
 ROWS = [
     {"id": "de", "text": "Die alten Brücken über den Rhein sind schön.", "when": "2026-01-02"},
     {"id": "es", "text": "Los puentes viejos sobre el río Ebro son bonitos.", "when": "2026-03-04"},
-    {
-        "id": "en",
-        "text": "The old bridges over the river Thames are fine.",
-        "when": "2026-05-06",
-    },
+    {"id": "en", "text": "The old bridges over the river Thames are fine.", "when": "2026-05-06"},
 ]
 
 

@@ -17,13 +17,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import decode, encode
 from graphagg.rag import Hit, MultihopConfig, Passage, PassageConfig, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers
-from graphagg.rag.documents.languages import (
-    AUTO,
-    CODES,
-    LANGUAGES,
-    language_of_text,
-    likeliest,
-)
+from graphagg.rag.documents.languages import AUTO, CODES, LANGUAGES, language_of_text, likeliest
 from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import extractor_named

@@ -96,13 +96,7 @@ def serving(
     def stopping() -> None:
         service.stopping = True
 
-    app = create_app(
-        service,
-        access,
-        poll_seconds=poll_seconds,
-        endpoint=endpoint,
-        failed=failed,
-    )
+    app = create_app(service, access, poll_seconds=poll_seconds, endpoint=endpoint, failed=failed)
     server = make_server(app, service.limits, stopping=stopping)
     thread = threading.Thread(target=server.run, args=([listening],))
     url = address_of(listening)

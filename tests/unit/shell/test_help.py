@@ -87,9 +87,7 @@ def test_the_command_loads_nothing_heavy() -> None:
 # --- progress ------------------------------------------------------------------------------------
 
 
-def test_progress_at_a_terminal_is_a_bar(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_progress_at_a_terminal_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     terminal = Console(file=screen, force_terminal=True, width=100)
     monkeypatch.setattr(console, "err", terminal)

@@ -14,12 +14,7 @@ from typing import Any
 
 import torch
 
-from graphagg.errors import (
-    DeviceOutOfMemory,
-    InvalidDataset,
-    InvalidParameter,
-    TrainingInterrupted,
-)
+from graphagg.errors import DeviceOutOfMemory, InvalidDataset, InvalidParameter, TrainingInterrupted
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import PARTS

@@ -25,11 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, offsets
-from graphagg.errors import (
-    CorruptArtifact,
-    InvalidParameter,
-    needs,
-)
+from graphagg.errors import CorruptArtifact, InvalidParameter, needs
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import NO_SPANS, PassageVectors, Spans, Vectors

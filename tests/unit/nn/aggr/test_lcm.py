@@ -8,13 +8,7 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 
 from graphagg.errors import InvalidBatch
-from graphagg.nn.aggr import (
-    LCMAggregation,
-    LCMPlan,
-    SymmetricGRU,
-    fold,
-    monoid_losses,
-)
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, SymmetricGRU, fold, monoid_losses
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, operator_of, outcome, ragged, randomized
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss

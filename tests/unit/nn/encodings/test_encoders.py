@@ -17,10 +17,7 @@ from tests.unit.nn.encodings.graphs import graphs, random_graph
 
 F64 = torch.float64
 K = 4
-TRANSFORMS = [
-    LapPE(K, dtype=F64),
-    RWSE(20, dtype=F64),
-]
+TRANSFORMS = [LapPE(K, dtype=F64), RWSE(20, dtype=F64)]
 
 
 def encoded(data: Data) -> Data:

@@ -12,11 +12,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 from torch_geometric.transforms import Compose
 
-from graphagg.nn.encodings import (
-    RWSE,
-    Encoding,
-    LapPE,
-)
+from graphagg.nn.encodings import RWSE, Encoding, LapPE
 from tests.unit.nn.encodings.graphs import (
     adjacency,
     graphs,
@@ -27,10 +23,7 @@ from tests.unit.nn.encodings.graphs import (
 )
 
 F64 = torch.float64
-EVERY: list[Encoding] = [
-    LapPE(4, dtype=F64),
-    RWSE(8, dtype=F64),
-]
+EVERY: list[Encoding] = [LapPE(4, dtype=F64), RWSE(8, dtype=F64)]
 every = pytest.mark.parametrize("transform", EVERY, ids=repr)
 
 

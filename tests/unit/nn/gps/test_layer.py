@@ -98,8 +98,7 @@ def test_any_aggregator_is_a_part_of_the_local_part(local: str) -> None:
     assert any(isinstance(m, LCMAggregation) for m in layer.modules())
     target = torch.randn_like(x)
     assert_a_step_lowers_the_loss(
-        layer,
-        lambda: (layer(x, edge_index, edge_attr, batch=batch)[0] - target).square().mean(),
+        layer, lambda: (layer(x, edge_index, edge_attr, batch=batch)[0] - target).square().mean()
     )
     # The last edges of GatedGCN, and the vertices without neighbors, are not in this loss.
     unused = [n for n, p in layer.named_parameters() if p.grad is None]

@@ -78,10 +78,7 @@ PAIRS = {
             PAIRS | {"edge_label_index": np.zeros((2, 9), int)},
             "pair_ptr must not decrease, from 0 to 9",
         ),
-        (
-            PAIRS | {"edge_label_index": np.zeros((24, 2), int)},
-            r"edge_label_index is \(24, 2\) of",
-        ),
+        (PAIRS | {"edge_label_index": np.zeros((24, 2), int)}, r"edge_label_index is \(24, 2\) of"),
         (PAIRS | {"edge_ptr": np.array([0, 216])}, "edge_ptr must not decrease, .* in 25 integers"),
         (
             {"edge_attr": np.ones(5)},

@@ -169,10 +169,7 @@ def test_one_graph_whose_attributes_are_none() -> None:
         ({"splits": ()}, "there is no split"),
         ({"splits": "train"}, "splits hold a str; wanted Split objects"),
         ({"splits": (Split("a", "train", "val", "test"),)}, "train of split a is of type str"),
-        (
-            {"splits": (Split("a", *[torch.ones(8).bool()] * 3),)},
-            r"\[8\] of .*from_masks",
-        ),
+        ({"splits": (Split("a", *[torch.ones(8).bool()] * 3),)}, r"\[8\] of .*from_masks"),
         ({"splits": (Split("a", *[torch.tensor([0.5])] * 3),)}, r"of torch.float32; wanted \[n\]"),
         ({"splits": (Split("a", *[torch.tensor(1)] * 3),)}, r"is \[\] of torch.int64; wanted \[n"),
         ({"level": "vertex"}, "level is 'vertex'; wanted one of graph, node, edge"),

@@ -85,11 +85,7 @@ def test_a_filter_of_this_library_stays_as_it_is(value: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [
-        {"field": "year", "operator": "~", "value": 1},
-        {"operator": "XOR", "conditions": []},
-    ],
+    "wrong", [{"field": "year", "operator": "~", "value": 1}, {"operator": "XOR", "conditions": []}]
 )
 def test_an_unknown_operator(wrong) -> None:
     with pytest.raises(InvalidFilter, match="wanted"):

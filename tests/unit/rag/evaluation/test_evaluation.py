@@ -152,9 +152,7 @@ def chunked(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     return PassageIndex.build(RIVERS, folder / "idx", chunking=chunking, **models)
 
 
-def test_chunks_count_for_their_document_and_whole_words_for_answers(
-    chunked: PassageIndex,
-) -> None:
+def test_chunks_count_for_their_document_and_whole_words_for_answers(chunked: PassageIndex) -> None:
     assert "river0" not in chunked and "river0#0" in chunked
     report = evaluate(chunked, read_questions(FIELDS))
     assert tuple(report.quality) == (*METRICS, *CONTAIN)

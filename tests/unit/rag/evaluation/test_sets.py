@@ -87,10 +87,7 @@ def test_each_passage_is_needed(build, seed):
 
 def test_a_fact_that_is_told_twice_makes_a_chain_unsound():
     told = [Passage("a", "Halyard is kept by Fathom."), Passage("b", "Fathom follows Oda Quist.")]
-    facts = (
-        Fact("owner", "Halyard", "Fathom", "a"),
-        Fact("lead", "Fathom", "Oda Quist", "b"),
-    )
+    facts = (Fact("owner", "Halyard", "Fathom", "a"), Fact("lead", "Fathom", "Oda Quist", "b"))
     question = "Who heads the team in charge of Halyard?"
     assert Mentions(told).sound(facts, question)
     assert not Mentions(told).sound(facts, "Who heads Fathom, which keeps Halyard?")

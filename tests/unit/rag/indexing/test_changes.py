@@ -66,10 +66,7 @@ class Changes(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
 
-    @initialize(
-        corpus=corpora(IDS),
-        encoder=st.sampled_from([ENCODER, POOLING]),
-    )
+    @initialize(corpus=corpora(IDS), encoder=st.sampled_from([ENCODER, POOLING]))
     def begin(self, corpus: list[Passage], encoder: FakeEncoder) -> None:
         self.model = {p.id: p for p in corpus}
         self.options = {"encoder": encoder}

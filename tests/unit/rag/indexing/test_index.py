@@ -198,12 +198,7 @@ def test_k(small_index: PassageIndex) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [
-        {"max_iterations": 0},
-        {"threshold": 0},
-        {"damping": 1.0},
-        {"passage_ratio": float("nan")},
-    ],
+    [{"max_iterations": 0}, {"threshold": 0}, {"damping": 1.0}, {"passage_ratio": float("nan")}],
 )
 def test_bad_settings(setting: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter, match=next(iter(setting))):

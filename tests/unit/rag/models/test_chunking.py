@@ -18,8 +18,7 @@ from graphagg.rag.question.excerpts import Place, place_of
 WORDS = st.text("xyzé", min_size=2, max_size=6)  # no initials, no titles
 SENTENCES = st.lists(WORDS, min_size=1, max_size=12).map(lambda ws: " ".join(ws).capitalize() + ".")
 ANY_TEXT = st.one_of(
-    st.text(max_size=300),
-    st.text("aB .!?\n#-1日本。กิ\u0301'\")\u3000", max_size=300),
+    st.text(max_size=300), st.text("aB .!?\n#-1日本。กิ\u0301'\")\u3000", max_size=300)
 ).filter(str.strip)
 
 

@@ -205,12 +205,7 @@ def test_a_window_gives_the_chunks_beside_a_hit(report: PassageIndex) -> None:
     plain = report.retrieve("What is word3?", 8)
     assert all(hit.neighbors == () for hit in plain)
     odd = report.retrieve("What is word3?", 8, window=2, filter={"even": True})
-    assert {tuple(p.position for p in hit.neighbors) for hit in odd} == {
-        (2,),
-        (0, 4),
-        (2, 6),
-        (4,),
-    }
+    assert {tuple(p.position for p in hit.neighbors) for hit in odd} == {(2,), (0, 4), (2, 6), (4,)}
 
 
 # --- corpora that lack something -----------------------------------------------------------------

@@ -196,10 +196,7 @@ YEARS = st.integers(1, 2)
     year=st.none() | YEARS,
 )
 def test_equal_texts_are_shown_once(
-    texts: list[tuple[str, int]],
-    k: int,
-    year: int | None,
-    tmp_path_factory: pytest.TempPathFactory,
+    texts: list[tuple[str, int]], k: int, year: int | None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     corpus = [Passage(f"p{i}", text, "", {"year": y}) for i, (text, y) in enumerate(texts)]
     visible = [p for p in corpus if year in (None, p.metadata["year"])]

@@ -14,13 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
-from graphagg.errors import (
-    CorruptArtifact,
-    NoSuchBucket,
-    NotAnArtifact,
-    StoreError,
-    WriteFailed,
-)
+from graphagg.errors import CorruptArtifact, NoSuchBucket, NotAnArtifact, StoreError, WriteFailed
 from graphagg.serve import reload
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.store import manifest_at, open_artifact

@@ -27,6 +27,7 @@ from graphagg.graph.weights import load_weighted
 from graphagg.spark.sources import frame_of, is_of_spark, session_of
 from graphagg.tables import (
     graph_writers,
+    ids_column,
     json_writer,
     networkx_module,
     save,
@@ -109,8 +110,6 @@ class Partition:
     def to_arrow(self) -> pyarrow.Table:
         """Make a table of one row per vertex: `vertex`, `community`, and `side` if two-mode."""
         import pyarrow as pa
-
-        from graphagg.tables import ids_column
 
         sides = _sides(self.graph)
         columns = [ids_column(list(ids)) for ids in sides.values()]

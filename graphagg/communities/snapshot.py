@@ -112,14 +112,8 @@ class CommunitySnapshot(IndexGraph):
         neighborhoods = graph.neighborhoods
         if is_large(sum(file.bytes for file in artifact.manifest.files.values())):
             # A query reads a few rows and buckets.
-            at_random(
-                [
-                    neighborhoods.sets,
-                    neighborhoods.holders,
-                    signature_tables.sig,
-                    signature_tables.tables,
-                ]
-            )
+            tables = [signature_tables.sig, signature_tables.tables]
+            at_random([neighborhoods.sets, neighborhoods.holders, *tables])
         expander = Expander(neighborhoods, signature_tables)
         return cls(config, graph.vertices, graph.elements, neighborhoods, artifact, expander)
 

@@ -136,10 +136,7 @@ class Embedded:
             "pieces": tasks.layout.pieces,
             "added": 0,
         }
-        parameters = config.to_json()
-        publication.publish(
-            Manifest(kind=KIND, parameters=parameters, inputs=inputs, counts=counts)
-        )
+        publication.publish(Manifest(KIND, config.to_json(), inputs, counts=counts))
 
     def _write(self, files: FileArrays, rows: int) -> None:
         """Write the arrays of an index; the first `rows` nodes are vertices, or sets."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Ints, offsets
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import ArtifactWriter
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,3 @@ class Csr:
         """Rows from the arrays that `save` wrote, which `array` gives by name."""
         values = array(f"{name}.data") if weighted else None
         return cls(array(f"{name}.indptr"), array(f"{name}.indices"), values, columns)
-
-    @classmethod
-    def open(cls, artifact: Artifact, name: str, columns: int) -> Csr:
-        """Map what `save` wrote."""
-        return cls.read(name, artifact.array, columns, weighted=f"{name}.data.npy" in artifact)

@@ -267,18 +267,15 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
         from rapidfuzz import distance, fuzz
     # One edit, or two exchanged letters, leave the letters before or after them as they are.
     half = len(text) // 2
-    first, last = (
-        part.encode("utf-8", "replace") for part in (text[: max(half - 1, 0)], text[half:])
-    )
-    place = table.place_sorted(text.encode("utf-8", "replace"))
+    parts = (text[: max(half - 1, 0)], text[half:], text)
+    first, last, whole = (part.encode("utf-8", "replace") for part in parts)
+    place = table.place_sorted(whole)
     low, high = table.place_sorted(first), table.place_sorted(first + b"\xff")
     likely = np.asarray(pc.ends_with(_as_arrow(table), last))
     likely[low:high] = True
-    edited = abs(np.diff(table.offsets) - len(text.encode("utf-8", "replace"))) <= 4
-    rows = np.flatnonzero(likely & edited)[:_LIKELY]
-    rows = np.union1d(
-        rows, np.arange(max(0, place - _COMPARED), min(place + _COMPARED, len(table)))
-    )
+    edited = abs(np.diff(table.offsets) - len(whole)) <= 4
+    around = np.arange(max(0, place - _COMPARED), min(place + _COMPARED, len(table)))
+    rows = np.union1d(np.flatnonzero(likely & edited)[:_LIKELY], around)
     names = [table[int(row)] for row in rows]
 
     def order(name: str) -> tuple[int, float]:

@@ -6,13 +6,13 @@ result has the bytes of a build of the changed graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, offsets
+from graphagg.arrays import Ints, offsets
 from graphagg.communities.indexing.engine import IndexBuild, KnownSignatures
 from graphagg.communities.similarity.neighborhoods import Neighborhoods
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
@@ -73,54 +73,36 @@ class GraphChange:
 
     def write(self, before: IndexGraph, arrays: ArrayStore) -> IndexGraph:
         """Write ids and rows after the change. Returns: the graph, mapped."""
-        config, neighborhoods, columns = before.config, before.neighborhoods, self.columns
+        config, columns = before.config, self.columns
+        if config.kind != "undirected":
+            held = self._write_rows(before, arrays, "holders", columns, self.rows)
         if config.kind == "two-mode":
-            merged = merge_rows(
-                neighborhoods.holders,
-                self.other.holders,
-                columns,
-                self.rows,
-                subtract=self.subtract,
-            )
-            held = _write_rows(arrays, "holders", merged, config.weights)
             columns = columns.selected(held > 0)  # an element of no set is not in the graph
             arrays.writer.array("holders.indptr", offsets(held[held > 0]))
             columns.ids.save(arrays.writer, "elements")
-        elif config.kind != "undirected":
-            merged = merge_rows(
-                neighborhoods.holders,
-                self.other.holders,
-                self.rows,
-                columns,
-                subtract=self.subtract,
-            )
-            _write_rows(arrays, "holders", merged, config.weights)
-        sets = merge_rows(
-            neighborhoods.sets, self.other.sets, self.rows, columns, subtract=self.subtract
-        )
-        _write_rows(arrays, "sets", sets, config.weights)
+        self._write_rows(before, arrays, "sets", self.rows, columns)
         self.rows.ids.save(arrays.writer, "vertices")
         return IndexGraph.read(config, arrays.map, arrays.exists)
 
-
-def _write_rows(
-    arrays: ArrayStore,
-    name: str,
-    ranges: Iterable[tuple[Ints, Array, Doubles | None]],
-    weighted: bool,
-) -> Ints:
-    """Write compressed rows range by range. Returns: the length of each row."""
-    size, lengths = arrays.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
-    if weighted:
-        arrays.append(f"{name}.data", np.float64, 0, np.zeros(0))
-    for some, columns, values in ranges:
-        if values is not None:
-            arrays.append(f"{name}.data", np.float64, size, values)
-        size = arrays.append(f"{name}.indices", np.int32, size, columns)
-        lengths.append(some)
-    joined = np.concatenate([np.zeros(0, np.int64), *lengths])
-    arrays.writer.array(f"{name}.indptr", offsets(joined))
-    return joined
+    def _write_rows(
+        self, before: IndexGraph, arrays: ArrayStore, name: str, rows: Renumbering,
+        columns: Renumbering,
+    ) -> Ints:  # fmt: skip
+        """Write the merged rows range by range. Returns: the length of each row."""
+        first, second = (getattr(each, name) for each in (before.neighborhoods, self.other))
+        size, lengths = arrays.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
+        if before.config.weights:
+            arrays.append(f"{name}.data", np.float64, 0, np.zeros(0))
+        for some, merged, values in merge_rows(
+            first, second, rows, columns, subtract=self.subtract
+        ):
+            if values is not None:
+                arrays.append(f"{name}.data", np.float64, size, values)
+            size = arrays.append(f"{name}.indices", np.int32, size, merged)
+            lengths.append(some)
+        joined = np.concatenate([np.zeros(0, np.int64), *lengths])
+        arrays.writer.array(f"{name}.indptr", offsets(joined))
+        return joined
 
 
 def apply(

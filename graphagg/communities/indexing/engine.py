@@ -126,9 +126,7 @@ class IndexBuild:
             "lsh_largest_bucket": buckets.largest,
             "lsh_buckets_over_cap": buckets.over_cap,
         }
-        publication.publish(
-            Manifest(kind=KIND, parameters=parameters, inputs=inputs, counts=counts)
-        )
+        publication.publish(Manifest(KIND, parameters, inputs, counts=counts))
         return signed
 
     def weigh(self) -> None:

@@ -95,13 +95,6 @@ class Neighborhoods:
         """Size of each vertex's set."""
         return self.degrees(vertices) + self.closed
 
-    def weights(self, vertices: Array) -> Array:
-        """Weight of each vertex's set; without weights its size."""
-        if self.set_weights is None:
-            return self.sizes(vertices)
-        weights: Array = self.set_weights[vertices, 0] + self.set_weights[vertices, 1]
-        return weights
-
     def strengths(self, vertices: Array) -> Array:
         """Weight of each vertex's edges; without weights their number."""
         if self.set_weights is None:
@@ -135,10 +128,9 @@ class QueryScratch(NamedTuple):
     def of(cls, neighborhoods: Neighborhoods) -> QueryScratch:
         """The arrays for a graph."""
         vertices = max(neighborhoods.sets.rows, neighborhoods.sets.columns, 1)
+        number = np.int32 if neighborhoods.set_weights is None else np.float64
         return cls(
-            counts=np.zeros(
-                vertices, np.int32 if neighborhoods.set_weights is None else np.float64
-            ),
+            counts=np.zeros(vertices, number),
             touched=np.empty(vertices, dtype=np.int32),
             scores=np.zeros(vertices),
             active=np.empty(vertices, dtype=np.int32),

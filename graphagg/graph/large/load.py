@@ -74,14 +74,9 @@ def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> R
     index = index_bytes(len(rows), len(columns), entries)
     _check_space(work, len(rows) + len(columns), entries * len(source.names), weighted, index)
     pairs = Pairs(
-        sources,
-        targets,
-        len(rows),
-        len(columns),
-        loops=kind == "two-mode",
-        symmetric=kind == "undirected",
-        weights=edges.weights if weighted else (),
-    )
+        sources, targets, len(rows), len(columns), loops=kind == "two-mode",
+        symmetric=kind == "undirected", weights=edges.weights if weighted else (),
+    )  # fmt: skip
     dealt = []
     for array in source.names:
         dealt.append(deal(pairs, _empty(work.folder / f"pairs.{array}"), work.step("pairs")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.extras import extra_with
@@ -33,13 +33,24 @@ def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[
             raise error
         error = MissingExtra.of(error, extra)
     message, code = str(error), 2
-    if isinstance(error, GraphAggError):
+    if isinstance(error, MissingArgumentError) and not error.keyword:
+        message = _missing(error)
+    elif isinstance(error, GraphAggError):
         message, code = with_flags(message, app, words), error.exit_code
     elif isinstance(error, KeyboardInterrupt | EOFError):
         message, code = "interrupted; nothing that was there before has changed", 130
     elif isinstance(error, OSError):
         message, code = f"{error.filename or 'file system'}: {error.strerror or error}", 1
     return "; ".join([message, *_notes(error)]), code
+
+
+def _missing(error: MissingArgumentError) -> str:
+    """What a command needs, and the first word that it did not understand."""
+    command = " ".join(error.command_chain or ())
+    unknown = [word for word in error.unused_tokens or () if word.startswith("-")]
+    doubt = f"; it has no option {unknown[0]}" if unknown else ""
+    name = error.argument.name if error.argument else "an argument"
+    return f"{command} needs {name}{doubt}: see graphagg {command} --help"
 
 
 def _notes(error: BaseException | None) -> Iterator[str]:

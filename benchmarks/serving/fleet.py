@@ -1,7 +1,7 @@
 """Several stateless processes that open one version from a store, behind a proxy (Caddy).
 
     make cluster-tools                    # brings the S3 server; Caddy is on the path
-    python -m benchmarks.serving.fleet INDEX [--processes 4] [--clients 8] [--seconds 10]
+    python -m benchmarks.serving.fleet INDEX [--processes 4] [--clients 8] [--pause 0]
 
 The index is copied to an S3 server on this machine; each process has a cache folder of its own, as
 on a machine of its own. Clients ask distinct questions through the proxy all the time: at one
@@ -126,10 +126,10 @@ async def answered(port: int, path: str, right: Callable[[Any], bool]) -> bool:
 
 
 class Load:
-    """Clients that ask without a pause."""
+    """Clients that ask, each `pause` seconds after its last answer."""
 
     def __init__(self, port: int, clients: int) -> None:
-        self._port, self._clients = port, clients
+        self._port, self._clients, self.pause = port, clients, 0.0
         self._asked, self._numbers = questions(), count()
 
     async def during(self, work: Callable[[], Awaitable[Any]]) -> list[Any]:
@@ -152,6 +152,7 @@ class Load:
                 took.append(1000 * (time.perf_counter() - begin))
                 if status != 200:
                     failed.append(str(status))
+                await asyncio.sleep(self.pause)
             client.close()
 
         begin = time.perf_counter()
@@ -230,6 +231,7 @@ async def measured(
     await fleet.ready(fleet.ports)
     await asyncio.sleep(2)  # until the proxy has seen them
     await row(f"{len(fleet.ports)} processes", pause)
+    load.pause = chosen.pause
     await row("a version is published: until the last", publish)
     await row("a process is killed: until it is back", kill)
     await row("rolling update of all", roll)
@@ -245,6 +247,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=4)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--pause", type=float, default=0.0, help="of a client, from the third row")
     chosen = parser.parse_args()
     report, root = Report(Path("build/bench")), Path(tempfile.mkdtemp())
     with ExitStack() as held:

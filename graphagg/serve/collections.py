@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from graphagg.checks import one_of
 from graphagg.errors import (
     ArtifactError,
     CollectionEmpty,
@@ -53,10 +54,7 @@ class Settings:
     language: str | None = None
 
     def __post_init__(self) -> None:
-        if self.profile not in PROFILES:
-            raise InvalidParameter(
-                f"profile is {self.profile!r}, wanted one of {', '.join(PROFILES)}"
-            )
+        one_of("profile", self.profile, PROFILES)
         check_language(self.language)
 
 

@@ -15,12 +15,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from graphagg.errors import Overloaded
-from graphagg.rag.config.modes import Mode
-from graphagg.rag.modes.protocol import EncodedQuestion
-from graphagg.rag.operations.retrieval import AnyRetriever
-from graphagg.rag.operations.version import PassageVersion
+
+if TYPE_CHECKING:  # a service of graphs loads no library of passages
+    from graphagg.rag.config.modes import Mode
+    from graphagg.rag.modes.protocol import EncodedQuestion
+    from graphagg.rag.operations.retrieval import AnyRetriever
+    from graphagg.rag.operations.version import PassageVersion
 
 _MOST = 64  # questions of a batch
 _CACHED = 256  # questions; with the default encoder about 5 MiB
@@ -59,13 +62,9 @@ class Batcher:
         self._lock = threading.Lock()
 
     def submit(
-        self,
-        version: PassageVersion,
-        retriever: AnyRetriever,
-        mode: Mode,
-        scope: object,
-        question: str,
-    ) -> Future[EncodedQuestion]:
+        self, version: PassageVersion, retriever: AnyRetriever, mode: Mode, scope: object, question:
+        str,
+    ) -> Future[EncodedQuestion]:  # fmt: skip
         """Queue a checked question; raises `Overloaded`.
 
         `scope` holds the filters that chose the retriever's passages, as JSON values. A future that

@@ -57,14 +57,9 @@ class Passages(ReloadingIndex[PassageIndex]):
     """
 
     def __init__(
-        self,
-        directory: PathLike[str],
-        shared: SharedResources,
-        *,
-        eager: bool = False,
-        reranker: Reranker | None = None,
-        rerank_first: int = RERANKED,
-    ) -> None:
+        self, directory: PathLike[str], shared: SharedResources, *, eager: bool = False, reranker:
+        Reranker | None = None, rerank_first: int = RERANKED,
+    ) -> None:  # fmt: skip
         self._rescoring: Any = {"reranker": reranker, "rerank_first": rerank_first}
         self._reranker = reranker
         self._shared, self._pool, self._eager = shared, shared.pool, eager
@@ -183,12 +178,9 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     @staticmethod
     def _hits(
-        snapshot: PassageSnapshot,
-        retriever: AnyRetriever,
-        question: Any,
-        request: Request,
-        search: SearchRequest,
-    ) -> Answer:
+        snapshot: PassageSnapshot, retriever: AnyRetriever, question: Any, request: Request, search:
+        SearchRequest,
+    ) -> Answer:  # fmt: skip
         hits = retriever.answer([question], search.ranked, request)[0]
         visible = snapshot.mask(request.selection)
         shown = [

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from graphagg.errors import NotAnArtifact
@@ -29,6 +30,15 @@ class Closable(Protocol):
 
 
 T = TypeVar("T", bound=Closable)
+
+
+def stamp_of(path: Path) -> tuple[int, int, int] | None:
+    """A value that changes when a file is replaced; None: it cannot be read."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 class _OpenVersion(Generic[T]):
@@ -115,13 +125,10 @@ class ReloadingIndex(Generic[T]):
         if isinstance(self.directory, Address):
             return self._pointer_now(self.directory)
         path = self.directory / MANIFEST_NAME
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            if hasattr(self, "_stamp"):
-                raise NotAnArtifact(f"{path}: {error.strerror}; the opened index stays") from None
-            return (0, 0, 0)  # opening names the missing file
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        stamp = stamp_of(path)
+        if stamp is None and hasattr(self, "_stamp"):  # opening names a missing file
+            raise NotAnArtifact(f"{path}: cannot be read; the opened index stays")
+        return stamp
 
     def _pointer_now(self, address: Address) -> Token:
         if time.monotonic() < self._asked + _EVERY:

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from graphagg.errors import Forbidden, InvalidToken
+from graphagg.serve.reload import stamp_of
 
 Role = Literal["read", "write"]
 _SHORTEST_TOKEN = 16
@@ -94,19 +95,12 @@ class TokenFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = self._stamp_now()
+        self._stamp = stamp_of(path)
         self._identities = read_tokens(path)
-
-    def _stamp_now(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def identity_of(self, digest: str) -> Identity | None:
         """The present rights of the token with this hash; None: no rights."""
-        stamp = self._stamp_now()
+        stamp = stamp_of(self._path)
         if stamp != self._stamp:
             self._stamp = stamp
             try:

@@ -73,14 +73,9 @@ class Service:
     """
 
     def __init__(
-        self,
-        sources: Sources,
-        limits: ServiceLimits | None = None,
-        *,
-        lazy: bool = True,
-        metrics: Metrics | None = None,
-        shared: SharedResources | None = None,
-    ) -> None:
+        self, sources: Sources, limits: ServiceLimits | None = None, *, lazy: bool = True, metrics:
+        Metrics | None = None, shared: SharedResources | None = None,
+    ) -> None:  # fmt: skip
         self.limits, self.sources = limits or ServiceLimits(), sources
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
@@ -94,8 +89,7 @@ class Service:
         self._served = self._open(sources)
         self.problems: dict[str, str] = {}
         for kind, index in self._served.items():
-            if not self._is_collection:
-                self.metrics.moved(self.metrics.index, kind, index.version)
+            self._moved(self.metrics.index, kind, index.version)
         if not lazy and self.has("passages"):
             self.passages.check_models()
         if lazy or not self.has("passages"):
@@ -204,20 +198,23 @@ class Service:
             try:
                 if index.refresh():
                     self.metrics.reloads.labels(kind, "done").inc()
-                    if not self._is_collection:
-                        self.metrics.moved(self.metrics.index, kind, index.version, before)
+                    self._moved(self.metrics.index, kind, index.version, before)
                     _log.info("%s: serving %s, before %s", kind, index.version, before)
             except (GraphAggError, OSError) as error:
                 problem = type(error).__name__
                 self.metrics.reloads.labels(kind, "failed").inc()
                 if problem != known:
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
-            if not self._is_collection:
-                self.metrics.moved(self.metrics.problem, kind, problem, known)
+            self._moved(self.metrics.problem, kind, problem, known)
             if problem is None:
                 self.problems.pop(kind, None)
             else:
                 self.problems[kind] = problem
+
+    def _moved(self, *change: Any) -> None:
+        """Set the label of a metric; the indices of collections have none."""
+        if not self._is_collection:
+            self.metrics.moved(*change)
 
     def close(self) -> None:
         """Close the indices; end the threads unless another service shares them."""

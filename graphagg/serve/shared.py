@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.errors import Overloaded
+from graphagg.serve.encoding import Batcher
 from graphagg.serve.limits import UNSURE, ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
 from graphagg.serve.observe.questions import QuestionLog
@@ -17,8 +18,6 @@ from graphagg.serve.observe.questions import QuestionLog
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.serve.encoding import Batcher
-
 
 R = TypeVar("R")
 
@@ -80,19 +79,8 @@ class SharedResources:
         self.pool = BoundedThreadPool("answers", limits.threads, limits.waiting)
         self.encoders: dict[str, Encoder] = {}
         self.extractors: dict[str, EntityExtractor] = {}
-        self._batcher: Batcher | None = None
+        self.batcher = Batcher(limits.waiting, metrics.batch.observe)
         self.loading = threading.RLock()
-
-    @property
-    def batcher(self) -> Batcher:
-        """The one thread that encodes questions."""
-        if self._batcher is None:
-            from graphagg.serve.encoding import Batcher
-
-            self._batcher = Batcher(
-                capacity=self.limits.waiting, observe=self.metrics.batch.observe
-            )
-        return self._batcher
 
     def note(self, question: str, answer: Mapping[str, Any]) -> None:
         """Count an answer by its outcome, and log its question where a log is kept."""
@@ -115,5 +103,4 @@ class SharedResources:
     def close(self) -> None:
         """End the threads."""
         self.pool.close()
-        if self._batcher is not None:
-            self._batcher.close()
+        self.batcher.close()

@@ -14,7 +14,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagg.errors import InvalidFilter, needs
-from graphagg.rag.adapters.writable import WritableIndex, checked, metadata_of, opened, passage
+from graphagg.rag.adapters.writable import (
+    WritableIndex,
+    checked,
+    condition,
+    metadata_of,
+    opened,
+    passage,
+)
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
@@ -50,12 +57,9 @@ class HaystackRetriever:
     """
 
     def __init__(
-        self,
-        index: PassageIndex | HaystackDocumentStore | str | os.PathLike[str],
-        top_k: int = 5,
-        filters: dict[str, Any] | None = None,
-        **fields: Any,
-    ) -> None:
+        self, index: PassageIndex | HaystackDocumentStore | str | os.PathLike[str], top_k: int = 5,
+        filters: dict[str, Any] | None = None, **fields: Any,
+    ) -> None:  # fmt: skip
         self._where = index
         self._index: PassageIndex | WritableIndex | None = None
         self.top_k, self.filters = top_k, filters
@@ -213,12 +217,6 @@ def _passage(document: Document) -> Passage:
     return passage(document.id, document.content or "", meta, *where)
 
 
-_OPERATORS = {
-    "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte",
-    "in": "in", "not in": "nin",
-}  # fmt: skip
-
-
 def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
     """A filter in Haystack's form as one of this library; one of this library stays as it is.
 
@@ -234,20 +232,6 @@ def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
             raise InvalidFilter(f"operator is {filters['operator']!r}, wanted AND, OR or NOT")
         return {operator.lower(): joined}
     if set(filters) == {"field", "operator", "value"}:
-        operator = str(filters["operator"])
-        if operator not in _OPERATORS:
-            choices = ", ".join(_OPERATORS)
-            raise InvalidFilter(f"operator is {operator!r}, wanted one of {choices}")
-        field = str(filters["field"]).removeprefix("meta.")
-        return {field: _condition(operator, filters["value"])}
+        key = str(filters["field"]).removeprefix("meta.")
+        return condition(key, str(filters["operator"]), filters["value"])
     return filters
-
-
-def _condition(operator: str, value: Any) -> dict[str, Any]:
-    """A condition on a field; None stands for a field that is not there."""
-    if operator in ("in", "not in") and not isinstance(value, list):
-        raise InvalidFilter(f"{operator!r} has {value!r}, wanted a list")
-    if value is None:
-        absent = {"==": {"exists": False}, "!=": {"exists": True}}
-        return absent.get(operator, {"in": []})  # no value is more or less than a missing one
-    return {_OPERATORS[operator]: value}

@@ -79,7 +79,7 @@ class LangChainRetriever(BaseRetriever):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, options: dict[str, Any]) -> dict[str, Any]:
-        request, rest = request_and_rest(checked(options, cls.model_fields))
+        request, rest = request_and_rest(options, cls.model_fields.keys() - {"request"})
         return {**rest, "request": request}
 
     @field_validator("index")
@@ -155,13 +155,9 @@ class LangChainVectorStore(VectorStore):
         return self._store.write([passage(id, d.page_content, d.metadata) for id, d in pairs])
 
     def add_texts(
-        self,
-        texts: Iterable[str],
-        metadatas: list[dict[Any, Any]] | None = None,
-        *,
-        ids: list[str] | None = None,
-        **kwargs: Any,
-    ) -> list[str]:
+        self, texts: Iterable[str], metadatas: list[dict[Any, Any]] | None = None, *, ids: list[str]
+        | None = None, **kwargs: Any,
+    ) -> list[str]:  # fmt: skip
         """`add_documents` for texts and their metadata."""
         listed = list(texts)
         if ids and len(ids) != len(listed):
@@ -192,14 +188,9 @@ class LangChainVectorStore(VectorStore):
 
     @classmethod
     def from_texts(
-        cls,
-        texts: list[str],
-        embedding: Embeddings | None = None,
-        metadatas: list[dict[Any, Any]] | None = None,
-        *,
-        ids: list[str] | None = None,
-        **kwargs: Any,
-    ) -> LangChainVectorStore:
+        cls, texts: list[str], embedding: Embeddings | None = None, metadatas: list[dict[Any, Any]]
+        | None = None, *, ids: list[str] | None = None, **kwargs: Any,
+    ) -> LangChainVectorStore:  # fmt: skip
         """`from_documents` for texts and their metadata."""
         if embedding is not None:
             raise InvalidParameter(

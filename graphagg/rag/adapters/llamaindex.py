@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from graphagg.errors import needs
+from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.adapters.writable import (
     HIDDEN_FROM_LLM,
     OPTIONS,
     WritableIndex,
     checked,
+    condition,
     metadata_of,
     opened,
     passage,
@@ -41,6 +42,7 @@ with needs("llama-index-core", "llamaindex"):
         TextNode,
         TransformComponent,
     )
+    from llama_index.core.vector_stores.types import FilterCondition, MetadataFilters
 
 
 class LlamaIndexRetriever(BaseRetriever):
@@ -52,19 +54,22 @@ class LlamaIndexRetriever(BaseRetriever):
     Args:
         index: an opened index, or the directory of one; or the store of a `LlamaIndexStore`.
         k: number of nodes.
+        filters: conditions on metadata as LlamaIndex has them, in place of `filter`; `TEXT_MATCH`
+            is refused, and `IS_EMPTY` takes passages without the key.
         options: fields of `Request`, such as `mode="bm25"`, or a `request`; and options of
             LlamaIndex's `BaseRetriever`, such as `callback_manager`.
     """
 
     def __init__(
-        self,
-        index: PassageIndex | WritableIndex | str | os.PathLike[str],
-        *,
-        k: int = 5,
-        **options: Any,
-    ) -> None:
-        known = checked(options, ("callback_manager", "object_map", "objects", "verbose"))
-        self._request, rest = request_and_rest(known)
+        self, index: PassageIndex | WritableIndex | str | os.PathLike[str], *, k: int = 5, filters:
+        MetadataFilters | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        if filters is not None:
+            if options.get("filter") is not None:
+                raise InvalidParameter("`filter` and `filters` were given; give one of the two")
+            options["filter"] = own_filter(filters)
+        own = "callback_manager", "object_map", "objects", "verbose"
+        self._request, rest = request_and_rest(options, own)
         super().__init__(**rest)
         self._index = index if isinstance(index, WritableIndex) else opened(index)
         self._k = k
@@ -74,6 +79,27 @@ class LlamaIndexRetriever(BaseRetriever):
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return _nodes(await self._index.aretrieve(query_bundle.query_str, self._k, self._request))
+
+
+def own_filter(filters: MetadataFilters) -> dict[str, Any]:
+    """LlamaIndex's conditions on metadata as a filter of this library.
+
+    Raises:
+        InvalidFilter: an operator has no counterpart, or its value is not what it takes.
+    """
+    parts: list[dict[str, Any]] = []
+    for each in filters.filters:
+        if isinstance(each, MetadataFilters):
+            parts.append(own_filter(each))
+        elif each.operator.value == "is_empty":
+            parts.append({each.key: {"exists": False}})
+        elif each.operator.value == "all" and isinstance(each.value, list):
+            parts.append({"and": [{each.key: value} for value in each.value]})
+        else:
+            parts.append(condition(each.key, each.operator.value, each.value))
+    if filters.condition == FilterCondition.NOT:  # none of them
+        return {"not": {"or": parts}} if parts else {}
+    return {filters.condition.value if filters.condition and parts else "and": parts}
 
 
 def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:

@@ -11,11 +11,12 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from graphagg.checks import check_names
-from graphagg.errors import EmptyCorpus, NotAnArtifact
+from graphagg.errors import EmptyCorpus, InvalidFilter, NotAnArtifact
+from graphagg.rag.documents.filters import SIGNS
 from graphagg.rag.documents.passages import Passage, as_passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.models.chunking import ChunkConfig
@@ -46,13 +47,9 @@ class WritableIndex:
     """
 
     def __init__(
-        self,
-        index: PassageIndex | str | os.PathLike[str],
-        *,
-        encoder: Encoder | str | None = None,
-        extractor: EntityExtractor | None = None,
-        chunking: ChunkConfig | None = None,
-    ) -> None:
+        self, index: PassageIndex | str | os.PathLike[str], *, encoder: Encoder | str | None = None,
+        extractor: EntityExtractor | None = None, chunking: ChunkConfig | None = None,
+    ) -> None:  # fmt: skip
         self._index = index if isinstance(index, PassageIndex) else None
         where = index.location if isinstance(index, PassageIndex) else index
         self.directory = local_folder(where)
@@ -96,32 +93,21 @@ class WritableIndex:
         names = list(dict.fromkeys(ids))
         with self._lock:
             while (index := self.index) is not None and names:
-                deleted: int | None
                 try:
                     report = index.delete(names, ignore_missing=True)
-                    deleted = report.details["passages_removed"]
+                    return int(report.details["passages_removed"])
                 except EmptyCorpus:
-                    deleted = self._delete_all(index, names)
-                if deleted is not None:
-                    return deleted
+                    with write_artifact(self.directory) as publication:
+                        index.reopen()
+                        named = {row for name in names for row in index.snapshot.rows_named(name)}
+                        if len(named) == len(index):  # it gained no other passage meanwhile
+                            publication.withdraw()
+                            return len(named)
         return 0
-
-    def _delete_all(self, index: PassageIndex, names: Sequence[str]) -> int | None:
-        """Remove the index if these ids are all it holds; None if it gained others meanwhile."""
-        with write_artifact(self.directory) as publication:
-            index.reopen()
-            named = {row for name in names for row in index.snapshot.rows_named(name)}
-            if len(named) < len(index):
-                return None
-            publication.withdraw()
-            return len(named)
 
     def clear(self) -> None:
         """Delete everything."""
-        with self._lock:
-            if self.index is not None:
-                with write_artifact(self.directory) as publication:
-                    publication.withdraw()
+        self.delete(each.id for each in self.passages())
 
     def get(self, ids: Iterable[str]) -> list[Passage]:
         """The passages of these ids, in their order, without unknown ids."""
@@ -148,12 +134,9 @@ class WritableIndex:
 
 
 def passage(
-    identifier: str | None,
-    text: str,
-    metadata: Mapping[str, Any],
-    document: str = "",
-    position: int = 0,
-) -> Passage:
+    identifier: str | None, text: str, metadata: Mapping[str, Any], document: str = "", position:
+    int = 0,
+) -> Passage:  # fmt: skip
     """Make a passage; a string `title` in the metadata is its title.
 
     Without an identifier, the id follows from text and metadata, so the same text replaces itself
@@ -169,10 +152,28 @@ def passage(
         "position": position,
     }
     made = as_passage(record, f"document {identifier!r}")
-    if identifier:
-        return made
     digest = hashlib.sha256(canonical_json([made.text, made.metadata])).hexdigest()
-    return Passage(digest[:32], made.text, made.title, made.metadata, document, position)
+    return made if identifier else replace(made, id=digest[:32])
+
+
+OPERATORS = SIGNS | {"in": "in", "nin": "nin", "not in": "nin", "any": "in", "contains": "eq"}
+"""Operators of the frameworks, and the operators of a filter that do the same."""
+
+
+def condition(key: str, operator: str, value: Any) -> dict[str, Any]:
+    """A framework's condition on a key as a filter; None stands for a key that is not there.
+
+    Raises:
+        InvalidFilter: the operator is unknown, or its value is not what it takes.
+    """
+    own = OPERATORS.get(operator)
+    if own is None:
+        raise InvalidFilter(f"operator is {operator!r}, wanted one of {', '.join(OPERATORS)}")
+    if own in ("in", "nin") and not isinstance(value, list):
+        raise InvalidFilter(f"{operator!r} has {value!r}, wanted a list")
+    if value is None:  # no value is more or less than a missing one
+        return {key: {"in": []} if own not in ("eq", "ne") else {"exists": own == "ne"}}
+    return {key: {own: value}}
 
 
 RESERVED = (
@@ -203,12 +204,14 @@ def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
     return index if isinstance(index, PassageIndex) else PassageIndex.open(index)
 
 
-def request_and_rest(options: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
-    """Split options into a request (fields by name, perhaps a `request`) and the other options."""
-    rest, names = dict(options), {each.name for each in fields(Request)}
-    overrides = {name: rest.pop(name) for name in options if name in names}
-    base: Request = rest.pop("request", None) or Request()
-    return base.with_fields(**overrides), rest
+def request_and_rest(
+    options: Mapping[str, Any], others: Iterable[str]
+) -> tuple[Request, dict[str, Any]]:
+    """Split options into a request (fields by name, perhaps a `request`) and those of `others`."""
+    known = checked(options, others)
+    rest = {name: known.pop(name) for name in others if name in known}
+    base: Request = known.pop("request", None) or Request()
+    return base.with_fields(**known), rest
 
 
 def checked(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

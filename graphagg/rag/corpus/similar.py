@@ -32,7 +32,7 @@ from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import WeightedEdges
-from graphagg.rag.corpus.themes.clustering import name_hashes, symmetric
+from graphagg.rag.corpus.themes.clustering import name_hashes, random_bits, symmetric
 from graphagg.rag.corpus.themes.network import ThemeNetwork, network
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
@@ -193,22 +193,13 @@ def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
     csr_array = scipy_sparse().csr_array
     shape = (len(names), len(names))
     walk = csr_array((weights, adjacency.indices, adjacency.indptr), shape)
-    vectors = _random(names.astype(np.uint64))
+    bits = random_bits(names[:, None], np.arange(DIMENSION))
+    vectors = np.where(bits >> np.uint64(63), 1.0, -1.0)
     total = np.zeros_like(vectors)
     for alpha in STEPS:
         vectors = _unit(walk @ vectors)
         total += alpha * vectors
     return _unit(total)
-
-
-def _random(names: Array) -> Doubles:
-    """Rows of -1 and 1 by the bits of splitmix64, seeded by each name."""
-    steps = np.arange(1, DIMENSION + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    z = names[:, None] + steps
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return np.where(z >> np.uint64(63), 1.0, -1.0)
 
 
 def _unit(vectors: Doubles) -> Doubles:

@@ -64,7 +64,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # --- filters of a command line --------------------------------------------------------------------
 
 _SIGN = re.compile(r"!=|>=|<=|==?|<|>|(?<=\s)in(?!\S)")
-_SIGNS = {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+SIGNS = {"=": "eq", "==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -97,7 +97,7 @@ def parse_cli(text: str) -> dict[str, Any]:
         )
     value = text[sign.end() :].strip()
     if sign[0] != "in":
-        return {key: {_SIGNS[sign[0]]: CliText(value)}}
+        return {key: {SIGNS[sign[0]]: CliText(value)}}
     values = [CliText(item.strip()) for item in value.split(",")]
     if not all(values):
         raise InvalidFilter(

@@ -28,28 +28,23 @@ _HIDDEN: tuple[tuple[type[errors.GraphAggError], str], ...] = (
     (errors.ArtifactError, "the index of this service cannot be used"),
     (errors.EndpointError, "the language model of this service gave no whole answer"),
 )
+_MESSAGES = {
+    404: "there is nothing at this address; /openapi.json lists what is",
+    405: "this address takes another method; see the header Allow",
+}
 INTERNAL = "the service failed on this request; its log says why"
 _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
-    404: (
-        errors.UnknownVertex,
-        errors.UnknownPassage,
-        errors.UnknownTheme,
-        errors.UnknownEntity,
-        errors.NoSuchIndex,
-    ),
+    404: (errors.UnknownVertex, errors.UnknownPassage, errors.UnknownTheme, errors.UnknownEntity,
+          errors.NoSuchIndex),
     403: (errors.Forbidden,),
     409: (errors.ArtifactBusy, errors.CollectionExists),
     507: (errors.WriteFailed,),
     412: (errors.VersionChanged,),
     503: (errors.Overloaded,),
-    500: (
-        errors.MissingExtra,
-        errors.ArtifactError,
-        errors.InvalidScores,
-    ),  # the operator must repair it
+    500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidScores),  # for the operator
     504: (errors.EndpointTimeout,),
     502: (errors.EndpointError,),
-}
+}  # fmt: skip
 _MEANT = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
 """Keys of other services, and what they are called here."""
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
@@ -116,11 +111,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     name = HTTPStatus(error.status_code).phrase.replace(" ", "")
-    message = str(error.detail)
-    if error.status_code == 404:
-        message = "there is nothing at this address; /openapi.json lists what is"
-    if error.status_code == 405:
-        message = "this address takes another method; see the header Allow"
+    message = _MESSAGES.get(error.status_code, str(error.detail))
     return refusal(error.status_code, name, message, error.headers)
 
 

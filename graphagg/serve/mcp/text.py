@@ -34,11 +34,9 @@ def quoted(title: str) -> str:
 
 
 def search(
-    hits: Sequence[Answer],
-    characters: int,
-    show: Sequence[str] = (),
-    confidence: float | None = None,
-) -> str:
+    hits: Sequence[Answer], characters: int, show: Sequence[str] = (), confidence: float | None =
+    None,
+) -> str:  # fmt: skip
     """The hits of a question, best first, within a number of characters.
 
     Each hit has an equal share of the room that the hits before it left. A passage longer than its

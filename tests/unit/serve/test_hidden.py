@@ -76,6 +76,7 @@ OPTIONS = {
     "filter": FILTERS, "mode": st.sampled_from(MODES), "window": st.integers(0, 2),
     "include": st.none() | st.lists(IDS, max_size=3), "exclude": st.lists(IDS, max_size=2),
     "as_of": st.sampled_from([None, "1900-01-01"]), "recency": st.sampled_from([0, 0.5]),
+    "history": st.none() | st.lists(QUESTIONS, max_size=2),
 }  # fmt: skip
 SEARCH = {"question": QUESTIONS, "k": st.integers(1, 6), **OPTIONS}
 BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -135,7 +136,7 @@ class Site:
 
     def http(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         address = path.replace("{name}", "a").replace("{path:path}", "x.txt")
-        query = {"vertex": "a"} if method == "GET" else None
+        query = {"vertex": "a", "search": "p", "sort": "passages"} if method == "GET" else None
         for token in (WHOLE, TOKEN) if (method, path) not in WRITES else (TOKEN,):
             headers = HEADERS | {"authorization": f"Bearer {token}"}
             answer = self._http.request(method, address, json=body, headers=headers, params=query)
@@ -237,7 +238,7 @@ def check_about(full: Site, alone: Site) -> None:
     wanted["collections"][0].pop("passages")
     same(found, wanted)
     below = {(m, prefix + p): body for (m, p), body in REFUSED.items() for prefix in PREFIXES}
-    for (method, path), body in (WRITES | below).items():
+    for (method, path), body in (WRITES | below | {("GET", "/metrics"): None}).items():
         status, answer = full.http(method, path, body)
         assert (status, answer["error"]["type"]) == (403, "Forbidden"), (path, answer)
 

@@ -43,6 +43,7 @@ ITERATIONS = 1
 """Of Leiden: several runs agree, so that one is enough."""
 GRAIN = 16.0
 """Resolution of grains; no theme is finer."""
+_GOLDEN = np.array(0x9E3779B97F4A7C15, np.uint64)  # arrays wrap around without a warning
 
 
 class Agreement(NamedTuple):
@@ -60,13 +61,9 @@ class Agreement(NamedTuple):
 
 
 def nested(
-    names: Ints,
-    edges: WeightedEdges,
-    resolutions: Sequence[float],
-    of_grains: Agreement,
-    of_themes: Agreement,
-    done: Callable[[], None] = lambda: None,
-) -> list[Ints]:
+    names: Ints, edges: WeightedEdges, resolutions: Sequence[float], of_grains: Agreement,
+    of_themes: Agreement, done: Callable[[], None] = lambda: None,
+) -> list[Ints]:  # fmt: skip
     """The theme of each vertex at each level, the coarsest first: labels from 0, with gaps.
 
     `names` `[n]` come from `name_hashes`; `resolutions` ascend, one per level; the agreements
@@ -128,7 +125,7 @@ def partition(
     bounds = offsets(np.bincount(rows[ties], minlength=adjacency.rows))
     graph = Csr(bounds, adjacency.indices[ties], weights[ties], adjacency.rows)
     gamma = resolution / 2 / max(float(degrees.sum()), 1e-300)
-    order = np.argsort(_mixed(names, run), kind="stable")
+    order = np.argsort(random_bits(names, run), kind="stable")
     masses = np.stack([degrees, degrees], axis=1)
     return by_size(leiden(graph, masses, gamma, iterations=ITERATIONS, order=order))
 
@@ -144,14 +141,13 @@ def modularity(adjacency: Csr, weights: Doubles, labels: Ints) -> float:
     return inside / total - float(ends @ ends)
 
 
-def _mixed(names: Ints, run: int) -> Array:
-    """A different order for each run: the finalizer of splitmix64."""
-    golden = 0x9E3779B97F4A7C15
-    with np.errstate(over="ignore"):
-        z = names.astype(np.uint64) + np.uint64((run + 1) * golden % 2**64)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
+def random_bits(names: Ints, run: Array | int = 0) -> Array:
+    """Output number `run` of the generator splitmix64 that each name seeds, uint64."""
+    z = names.astype(np.uint64) + (np.asarray(run, np.uint64) + np.uint64(1)) * _GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits: Array = z ^ (z >> np.uint64(31))
+    return bits
 
 
 def _grains_as_vertices(

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from graphagg.serve.http.failures import documented
 from graphagg.serve.models.about import Health, Info, Ready
 from graphagg.serve.observe.metrics import CONTENT_TYPE
+from graphagg.serve.rights import check_unfiltered
 from graphagg.serve.service import Service
 
 PAGE = Path(__file__).parents[2] / "page"
@@ -51,6 +52,7 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/metrics", response_class=Response, include_in_schema=False)
     async def metrics() -> Response:
+        check_unfiltered("metrics")  # they count the questions of all
         return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     return routes

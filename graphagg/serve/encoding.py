@@ -62,9 +62,13 @@ class Batcher:
         self._lock = threading.Lock()
 
     def submit(
-        self, version: PassageVersion, retriever: AnyRetriever, mode: Mode, scope: object, question:
-        str,
-    ) -> Future[EncodedQuestion]:  # fmt: skip
+        self,
+        version: PassageVersion,
+        retriever: AnyRetriever,
+        mode: Mode,
+        scope: object,
+        question: str,
+    ) -> Future[EncodedQuestion]:
         """Queue a checked question; raises `Overloaded`.
 
         `scope` holds the filters that chose the retriever's passages, as JSON values. A future that

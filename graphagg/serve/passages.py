@@ -57,9 +57,14 @@ class Passages(ReloadingIndex[PassageIndex]):
     """
 
     def __init__(
-        self, directory: PathLike[str], shared: SharedResources, *, eager: bool = False, reranker:
-        Reranker | None = None, rerank_first: int = RERANKED,
-    ) -> None:  # fmt: skip
+        self,
+        directory: PathLike[str],
+        shared: SharedResources,
+        *,
+        eager: bool = False,
+        reranker: Reranker | None = None,
+        rerank_first: int = RERANKED,
+    ) -> None:
         self._rescoring: Any = {"reranker": reranker, "rerank_first": rerank_first}
         self._reranker = reranker
         self._shared, self._pool, self._eager = shared, shared.pool, eager
@@ -178,9 +183,12 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     @staticmethod
     def _hits(
-        snapshot: PassageSnapshot, retriever: AnyRetriever, question: Any, request: Request, search:
-        SearchRequest,
-    ) -> Answer:  # fmt: skip
+        snapshot: PassageSnapshot,
+        retriever: AnyRetriever,
+        question: Any,
+        request: Request,
+        search: SearchRequest,
+    ) -> Answer:
         hits = retriever.answer([question], search.ranked, request)[0]
         visible = snapshot.mask(request.selection)
         shown = [

@@ -73,9 +73,14 @@ class Service:
     """
 
     def __init__(
-        self, sources: Sources, limits: ServiceLimits | None = None, *, lazy: bool = True, metrics:
-        Metrics | None = None, shared: SharedResources | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        sources: Sources,
+        limits: ServiceLimits | None = None,
+        *,
+        lazy: bool = True,
+        metrics: Metrics | None = None,
+        shared: SharedResources | None = None,
+    ) -> None:
         self.limits, self.sources = limits or ServiceLimits(), sources
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())

@@ -68,9 +68,13 @@ class Writer:
         self._running: set[asyncio.Task[Answer]] = set()
 
     def write(
-        self, name: str, call: Call, expected: str | None, progress: Progress, cleanup: Callable[[],
-        None] = lambda: None,
-    ) -> asyncio.Future[Answer]:  # fmt: skip
+        self,
+        name: str,
+        call: Call,
+        expected: str | None,
+        progress: Progress,
+        cleanup: Callable[[], None] = lambda: None,
+    ) -> asyncio.Future[Answer]:
         """Start a write, which runs when it is its turn and continues if the client disconnects.
 
         `call` runs in a thread; `cleanup` is called at the end, also of a refused write. The

@@ -85,9 +85,13 @@ class GraphChange:
         return IndexGraph.read(config, arrays.map, arrays.exists)
 
     def _write_rows(
-        self, before: IndexGraph, arrays: ArrayStore, name: str, rows: Renumbering,
+        self,
+        before: IndexGraph,
+        arrays: ArrayStore,
+        name: str,
+        rows: Renumbering,
         columns: Renumbering,
-    ) -> Ints:  # fmt: skip
+    ) -> Ints:
         """Write the merged rows range by range. Returns: the length of each row."""
         first, second = (getattr(each, name) for each in (before.neighborhoods, self.other))
         size, lengths = arrays.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []

@@ -112,9 +112,13 @@ class Expander:
 
 
 def pagerank(
-    neighborhoods: Neighborhoods, seeds: Array, alpha: float, eps: float, most: int,
+    neighborhoods: Neighborhoods,
+    seeds: Array,
+    alpha: float,
+    eps: float,
+    most: int,
     scratch: QueryScratch,
-) -> tuple[Array, Array, Array]:  # fmt: skip
+) -> tuple[Array, Array, Array]:
     """Approximate personalized PageRank; `eps` is the residual that may stay per edge.
 
     At most `most` edges are read; seeds of low degree are pushed first. Returns the vertices

@@ -57,9 +57,12 @@ class HaystackRetriever:
     """
 
     def __init__(
-        self, index: PassageIndex | HaystackDocumentStore | str | os.PathLike[str], top_k: int = 5,
-        filters: dict[str, Any] | None = None, **fields: Any,
-    ) -> None:  # fmt: skip
+        self,
+        index: PassageIndex | HaystackDocumentStore | str | os.PathLike[str],
+        top_k: int = 5,
+        filters: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
         self._where = index
         self._index: PassageIndex | WritableIndex | None = None
         self.top_k, self.filters = top_k, filters

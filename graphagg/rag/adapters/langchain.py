@@ -155,9 +155,13 @@ class LangChainVectorStore(VectorStore):
         return self._store.write([passage(id, d.page_content, d.metadata) for id, d in pairs])
 
     def add_texts(
-        self, texts: Iterable[str], metadatas: list[dict[Any, Any]] | None = None, *, ids: list[str]
-        | None = None, **kwargs: Any,
-    ) -> list[str]:  # fmt: skip
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[Any, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> list[str]:
         """`add_documents` for texts and their metadata."""
         listed = list(texts)
         if ids and len(ids) != len(listed):
@@ -188,9 +192,14 @@ class LangChainVectorStore(VectorStore):
 
     @classmethod
     def from_texts(
-        cls, texts: list[str], embedding: Embeddings | None = None, metadatas: list[dict[Any, Any]]
-        | None = None, *, ids: list[str] | None = None, **kwargs: Any,
-    ) -> LangChainVectorStore:  # fmt: skip
+        cls,
+        texts: list[str],
+        embedding: Embeddings | None = None,
+        metadatas: list[dict[Any, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> LangChainVectorStore:
         """`from_documents` for texts and their metadata."""
         if embedding is not None:
             raise InvalidParameter(

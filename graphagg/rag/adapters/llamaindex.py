@@ -61,9 +61,13 @@ class LlamaIndexRetriever(BaseRetriever):
     """
 
     def __init__(
-        self, index: PassageIndex | WritableIndex | str | os.PathLike[str], *, k: int = 5, filters:
-        MetadataFilters | None = None, **options: Any,
-    ) -> None:  # fmt: skip
+        self,
+        index: PassageIndex | WritableIndex | str | os.PathLike[str],
+        *,
+        k: int = 5,
+        filters: MetadataFilters | None = None,
+        **options: Any,
+    ) -> None:
         if filters is not None:
             if options.get("filter") is not None:
                 raise InvalidParameter("`filter` and `filters` were given; give one of the two")

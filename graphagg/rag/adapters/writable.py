@@ -47,9 +47,13 @@ class WritableIndex:
     """
 
     def __init__(
-        self, index: PassageIndex | str | os.PathLike[str], *, encoder: Encoder | str | None = None,
-        extractor: EntityExtractor | None = None, chunking: ChunkConfig | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        index: PassageIndex | str | os.PathLike[str],
+        *,
+        encoder: Encoder | str | None = None,
+        extractor: EntityExtractor | None = None,
+        chunking: ChunkConfig | None = None,
+    ) -> None:
         self._index = index if isinstance(index, PassageIndex) else None
         where = index.location if isinstance(index, PassageIndex) else index
         self.directory = local_folder(where)
@@ -134,9 +138,12 @@ class WritableIndex:
 
 
 def passage(
-    identifier: str | None, text: str, metadata: Mapping[str, Any], document: str = "", position:
-    int = 0,
-) -> Passage:  # fmt: skip
+    identifier: str | None,
+    text: str,
+    metadata: Mapping[str, Any],
+    document: str = "",
+    position: int = 0,
+) -> Passage:
     """Make a passage; a string `title` in the metadata is its title.
 
     Without an identifier, the id follows from text and metadata, so the same text replaces itself

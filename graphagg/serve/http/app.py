@@ -35,9 +35,13 @@ ABOUT: dict[str, Any] = {
 
 
 def create_app(
-    service: Service, access: Access | None = None, *, poll_seconds: float = 1.0, failed:
-    Callable[[Exception], None] | None = lambda error: None, endpoint: Endpoint | None = None,
-) -> FastAPI:  # fmt: skip
+    service: Service,
+    access: Access | None = None,
+    *,
+    poll_seconds: float = 1.0,
+    failed: Callable[[Exception], None] | None = lambda error: None,
+    endpoint: Endpoint | None = None,
+) -> FastAPI:
     """The ASGI application of a service, which is closed when the application ends.
 
     Without `access` anyone on this machine may use it; without the language model of `endpoint`
@@ -65,9 +69,11 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(
-    service: Service, writer: Writer | None, poll_seconds: float, failed: Callable[[Exception],
-    None] | None,
-) -> AsyncIterator[None]:  # fmt: skip
+    service: Service,
+    writer: Writer | None,
+    poll_seconds: float,
+    failed: Callable[[Exception], None] | None,
+) -> AsyncIterator[None]:
     """Load models and look for new versions until the application ends."""
     watcher = asyncio.create_task(_watch(service, writer, poll_seconds))
     if failed is None:

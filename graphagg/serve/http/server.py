@@ -90,9 +90,12 @@ def address_of(listening: socket.socket) -> str:
 
 
 def make_server(
-    app: ASGIApp, limits: ServiceLimits, *, ready: Callable[[], None] = lambda: None, stopping:
-    Callable[[], None] = lambda: None,
-) -> GracefulServer:  # fmt: skip
+    app: ASGIApp,
+    limits: ServiceLimits,
+    *,
+    ready: Callable[[], None] = lambda: None,
+    stopping: Callable[[], None] = lambda: None,
+) -> GracefulServer:
     """Make a server; `run([bind(host, port)])` answers until a signal comes."""
     return GracefulServer(_config(app, limits), ready, stopping)
 

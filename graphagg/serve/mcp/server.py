@@ -183,10 +183,12 @@ def _add_reading(server: CorpusServer, service: Service) -> None:
 def _add_communities(server: CorpusServer, service: Service) -> None:
     @_tool(server)
     async def community_of(
-        seeds: Annotated[list[str | int], Field(min_length=1, max_length=limits.MOST_SEEDS)], k:
-        Annotated[ int, Field(ge=1, le=limits.MOST_MEMBERS, description="Number of members.") ] =
-        20, method: Method = "fused",
-    ) -> str:  # fmt: skip
+        seeds: Annotated[list[str | int], Field(min_length=1, max_length=limits.MOST_SEEDS)],
+        k: Annotated[
+            int, Field(ge=1, le=limits.MOST_MEMBERS, description="Number of members.")
+        ] = 20,
+        method: Method = "fused",
+    ) -> str:
         """Find the community around some vertices: a line per member, with what it shares."""
         request = CommunityRequest(seeds=seeds, k=k, method=method)
         return text.community(await service.communities.query(request))

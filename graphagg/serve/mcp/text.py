@@ -34,9 +34,11 @@ def quoted(title: str) -> str:
 
 
 def search(
-    hits: Sequence[Answer], characters: int, show: Sequence[str] = (), confidence: float | None =
-    None,
-) -> str:  # fmt: skip
+    hits: Sequence[Answer],
+    characters: int,
+    show: Sequence[str] = (),
+    confidence: float | None = None,
+) -> str:
     """The hits of a question, best first, within a number of characters.
 
     Each hit has an equal share of the room that the hits before it left. A passage longer than its

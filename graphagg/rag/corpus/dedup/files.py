@@ -61,9 +61,14 @@ class DedupReport:
 
 
 def dedup(
-    source: Path, out: Path, config: DedupConfig | None = None, *, columns: RowConfig | None = None,
-    dropped: Path | None = None, progress: Progress = silent,
-) -> DedupReport:  # fmt: skip
+    source: Path,
+    out: Path,
+    config: DedupConfig | None = None,
+    *,
+    columns: RowConfig | None = None,
+    dropped: Path | None = None,
+    progress: Progress = silent,
+) -> DedupReport:
     """Write the documents of a file or folder without near duplicates.
 
     The source is read twice: texts are not held in memory.
@@ -120,9 +125,12 @@ def _report(choice: KeptTexts, pairs: NearDuplicates) -> DedupReport:
 
 
 def _read(
-    passages: Iterable[Passage], config: DedupConfig, folder: Path, ids: list[str] | None, progress:
-    Progress,
-) -> ShingleSets:  # fmt: skip
+    passages: Iterable[Passage],
+    config: DedupConfig,
+    folder: Path,
+    ids: list[str] | None,
+    progress: Progress,
+) -> ShingleSets:
     """Read the shingles of all texts into a mapped file; `ids`, if not None, is filled."""
     file, lengths, count = GrowingFile(folder / "shingles.npy", np.uint64), [], 0
     iterator = iter(passages)

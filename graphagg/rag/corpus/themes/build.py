@@ -63,9 +63,13 @@ class _Portraits:
     """Describes themes level by level; `dates` `[P]` are of the passages."""
 
     def __init__(
-        self, snapshot: PassageSnapshot, view: View, shown: int, assignment: Assignment, dates:
-        Sequence[Date | None],
-    ) -> None:  # fmt: skip
+        self,
+        snapshot: PassageSnapshot,
+        view: View,
+        shown: int,
+        assignment: Assignment,
+        dates: Sequence[Date | None],
+    ) -> None:
         self._snapshot, self._view, self._shown = snapshot, view, shown
         self._assignment, self._dates = assignment, dates
         self._words = Words(snapshot, view)

@@ -61,9 +61,13 @@ class Agreement(NamedTuple):
 
 
 def nested(
-    names: Ints, edges: WeightedEdges, resolutions: Sequence[float], of_grains: Agreement,
-    of_themes: Agreement, done: Callable[[], None] = lambda: None,
-) -> list[Ints]:  # fmt: skip
+    names: Ints,
+    edges: WeightedEdges,
+    resolutions: Sequence[float],
+    of_grains: Agreement,
+    of_themes: Agreement,
+    done: Callable[[], None] = lambda: None,
+) -> list[Ints]:
     """The theme of each vertex at each level, the coarsest first: labels from 0, with gaps.
 
     `names` `[n]` come from `name_hashes`; `resolutions` ascend, one per level; the agreements

@@ -22,7 +22,7 @@ from torch_geometric.nn import SAGEConv
 from graphagg.nn import GPS, EncodingConfig, FeatureConfig, GPSLayer, encoding_transforms
 from graphagg.nn.aggr import aggregation
 from graphagg.nn.config.model import Task
-from graphagg.nn.model.encoding import ENCODINGS, build_encoder, build_transform
+from graphagg.nn.model.encoding import ENCODINGS, build_encoder
 from graphagg.nn.presets.simple import SIMPLE, Simple, simple
 
 WIDTH = 8
@@ -98,7 +98,7 @@ def _layer(local: str | None, attention: str | None, graphs: int) -> tuple[torch
 
 def _encoding(name: str) -> tuple[torch.nn.Module, Given]:
     config = EncodingConfig(name, WIDTH, size=4)
-    module, data = build_encoder(config), build_transform(config)(_graph())
+    module, data = build_encoder(config), ENCODINGS[name][0](config.size)(_graph())
     columns = {column: data[column] for column in (*module.needs, "edge_index")}
     return OfData(module, tuple(columns)), tuple(columns.values())
 

@@ -10,7 +10,7 @@ from benchmarks.training import kept, public
 from benchmarks.training.models import BASELINES, MANY, MODELS, ONE, OURS, SKIPS, Baseline, Kind
 from benchmarks.training.table import SPLITS
 from graphagg.nn.training import GraphData, Shape
-from graphagg.nn.training.plan import fit_config, make_plan
+from graphagg.nn.training.plan import fit_config, transform_for
 
 SETS = {  # the cheap ones first
     "texas": "heterophilous/texas.npz",
@@ -61,7 +61,7 @@ def dataset(name: str) -> GraphData:
 def encoded(name: str) -> GraphData:
     """The set with the encodings that all GPS models read, made once."""
     data = dataset(name)
-    transform = make_plan(OURS["GPS exact"](not data.single)).transform()
+    transform = transform_for(OURS["GPS exact"](not data.single))
     return data if transform is None else data.transformed(transform)
 
 

@@ -34,7 +34,7 @@ from torch_geometric.nn import GINEConv, GPSConv, global_add_pool
 from graphagg.nn.presets import Preset, preset
 from graphagg.nn.training import GraphData, Split, load_data, train
 from graphagg.nn.training.data.dataset import check_data
-from graphagg.nn.training.plan import make_plan
+from graphagg.nn.training.plan import transform_for
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("GRAPHAGG_DATA", ROOT.parent / "shared" / "data"))
@@ -68,7 +68,7 @@ def compared(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """A row a pair of runs, and one with the medians of all epochs."""
     recipe, data, source = preset(name), *molecules(SMALL if small else first)
-    transform = make_plan(recipe).transform()
+    transform = transform_for(recipe.model)
     encoded = data if transform is None else data.transformed(transform)
     every: dict[str, Times] = {"ours": [], "PyG": []}
     for number in range(pairs):

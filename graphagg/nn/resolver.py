@@ -41,9 +41,15 @@ def unknown(
     error: type[GraphAggError] = InvalidParameter,
 ) -> GraphAggError:
     """The error about an unknown name; see `find`."""
+    names = list(names)
+    choices = ", ".join(names) + (f", or {otherwise}" if otherwise else "")
+    meant = suggestion(str(name), names)
+    return error(f"no {kind} is named {shown(name)}{meant}; wanted one of {choices}")
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """The nearest of some names as a question in brackets; empty if none is near."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     # Matching takes quadratic time in the length of the user's name.
-    close = get_close_matches(str(name)[:_LONGEST].lower(), by_lower, n=1)
-    meant = f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
-    choices = ", ".join(by_lower.values()) + (f", or {otherwise}" if otherwise else "")
-    return error(f"no {kind} is named {shown(name)}{meant}; wanted one of {choices}")
+    close = get_close_matches(name[:_LONGEST].lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""

@@ -117,7 +117,7 @@ class Segments:
             [0, 2, 2, 3]
         """
         index = check_index(index, count)
-        if index.numel() > 1 and bool((index[1:] < index[:-1]).any()):
+        if bool((index[1:] < index[:-1]).any()):
             raise InvalidBatch("index is not sorted; sort the rows by it first")
         sizes = torch.bincount(index, minlength=count or 0)
         return cls(offsets(sizes), index)
@@ -149,11 +149,15 @@ class Segments:
 
     def mean(self, values: Tensor) -> Tensor:
         """Mean over each segment: `[N, ...]` to `[S, ...]`; empty segments give 0."""
-        # The sum and size of a large segment exceed 16 bits.
-        wide = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+        wide = widened(values)
         sizes = self.sizes.clamp(min=1).to(wide.dtype)
         mean = self.sum(wide) / sizes.view(-1, *[1] * (values.dim() - 1))
         return mean.to(values.dtype)
+
+
+def widened(values: Tensor) -> Tensor:
+    """Values in at least float32: sums over a large segment, and its size, exceed 16 bits."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def offsets(sizes: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -12,6 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from graphagg.checks import integer, number, one_of, shown
 from graphagg.errors import CheckpointMismatch, InvalidParameter
+from graphagg.nn.resolver import suggestion
 
 STRICT = ConfigDict(extra="forbid", strict=True)
 """`__pydantic_config__` with which `parse` refuses unknown fields and other types."""
@@ -31,8 +31,7 @@ def check_choices(settings: object, **literals: Any) -> None:
 def check_integers(settings: object, **bounds: tuple[int, int | None]) -> None:
     """Check fields against (least, most); numpy's integers become Python's."""
     for name, (least, most) in bounds.items():
-        checked = integer(name, getattr(settings, name), least, most)
-        object.__setattr__(settings, name, checked)
+        object.__setattr__(settings, name, integer(name, getattr(settings, name), least, most))
 
 
 def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
@@ -50,8 +49,7 @@ def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
 def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
     """Check fields against the bounds of `graphagg.checks.number`; they become floats."""
     for name, limits in bounds.items():
-        checked = number(name, getattr(settings, name), **limits)
-        object.__setattr__(settings, name, checked)
+        object.__setattr__(settings, name, number(name, getattr(settings, name), **limits))
 
 
 def part_width(name: str, count: Any, of: str, width: int) -> int:
@@ -67,25 +65,18 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
     `where` names the values in the message. Raises `InvalidParameter` for an unknown field, or a
     value of the wrong type or out of range.
     """
-    for name in values:
-        if name not in _names(kind):
-            close = get_close_matches(name, _names(kind), n=1)
-            meant = f" (did you mean {close[0]!r}?)" if close else ""
-            raise InvalidParameter(f"{where}.{name} is not a field{meant}; {_choice(kind)}")
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         location = first["loc"]
         name = ".".join([where, *map(str, location)])
-        if first["type"] == "unexpected_keyword_argument":
-            choice = _choice(_at(kind, location[:-1]))
-            raise InvalidParameter(f"{name} is not a field; {choice}") from None
         message = first["msg"][:1].lower() + first["msg"][1:]
-        if first["type"] == "dataclass_type":
-            names = [other for other in _names(_at(kind, location[:-1])) if other != location[-1]]
-            close = get_close_matches(str(location[-1]), names, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+        if first["type"] in ("unexpected_keyword_argument", "dataclass_type"):
+            owner, last = _at(kind, location[:-1]), str(location[-1])
+            meant = suggestion(last, [other for other in _names(owner) if other != last])
+            if first["type"] == "unexpected_keyword_argument":
+                raise InvalidParameter(f"{name} is not a field{meant}; {_choice(owner)}") from None
             message = f"wanted a table, {_choice(_at(kind, location))}{meant}"
         raise InvalidParameter(f"{name} is {shown(first['input'])}: {message}") from None
     except TypeError as error:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.segments import Segments, check_index
+from graphagg.nn.segments import Segments, check_index, offsets
 
 
 def sorted_segments(index: Tensor, count: int | None) -> tuple[Segments, Tensor | None]:
@@ -14,11 +14,10 @@ def sorted_segments(index: Tensor, count: int | None) -> tuple[Segments, Tensor 
 
     Raises `InvalidBatch` if a value is not in `[0, count)`.
     """
-    index = check_index(index, count)
-    if len(index) < 2 or not bool((index[1:] < index[:-1]).any()):
-        return Segments.from_index(index, count), None
-    index, order = torch.sort(index, stable=True)
-    return Segments.from_index(index, count), order
+    index, order = check_index(index, count), None
+    if bool((index[1:] < index[:-1]).any()):
+        index, order = torch.sort(index, stable=True)
+    return Segments(offsets(torch.bincount(index, minlength=count or 0)), index), order
 
 
 def check_rows(x: Tensor, dim: int, channels: int) -> None:

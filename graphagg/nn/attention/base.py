@@ -136,7 +136,6 @@ class ProjectedAttention(GraphAttention):
 
     Names, shapes, meaning and initialization are the same, so `load_state_dict` takes the state of
     a `MultiheadAttention` of the same width, and two such classes can exchange their weights.
-    Subclasses implement `mix`.
     """
 
     def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
@@ -158,14 +157,3 @@ class ProjectedAttention(GraphAttention):
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
         return queries, keys, values
-
-    def attend(self, x: Tensor, graphs: Segments) -> Tensor:
-        """Project, mix, project back."""
-        queries, keys, values = self.project(x)
-        mixed = self.mix(queries, keys, values, graphs)
-        out: Tensor = self.out_proj(mixed.to(values.dtype).flatten(1))
-        return out
-
-    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
-        """Values mixed within each graph: three `[N, H, d]` to `[N, H, d]`."""
-        raise NotImplementedError

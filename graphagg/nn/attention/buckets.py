@@ -37,7 +37,6 @@ class Buckets:
     added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding, None without padding.
     """
 
-    padded: bool  # sizes are rounded up
     shapes: list[tuple[int, int]]
     hidden: list[Tensor | None]
     rows: Tensor | None  # the row at each sorted position; None if none moves
@@ -52,8 +51,7 @@ class Buckets:
 
     @classmethod
     def _build(cls, graphs: Segments) -> Buckets:
-        padded = graphs.longest <= SMALL
-        step = STEP if padded else 1
+        step = STEP if graphs.longest <= SMALL else 1
         sides, order = ((graphs.sizes + step - 1) // step * step).sort(stable=True)
         counts = torch.bincount(sides)
         present = counts.nonzero().flatten()
@@ -68,7 +66,7 @@ class Buckets:
         sizes = graphs.sizes[owner]
         beyond = inside >= sizes
         if len(shapes) <= 1 and len(owner) == graphs.rows:
-            return cls(padded, shapes, [None] * len(shapes), None, None)
+            return cls(shapes, [None] * len(shapes), None, None)
         rows = graphs.ptr[owner] + torch.minimum(inside, sizes - 1)
         back = torch.empty_like(graphs.index)
         back[rows[~beyond]] = positions[~beyond]
@@ -76,7 +74,7 @@ class Buckets:
             _hidden(rows_beyond, *shape)
             for rows_beyond, shape in zip(_split(beyond, shapes), shapes, strict=True)
         ]
-        return cls(padded, shapes, hidden, rows, back)
+        return cls(shapes, hidden, rows, back)
 
     def sort(self, values: Tensor) -> Tensor:
         """Rows `[N, ...]` in the buckets' order, padded."""

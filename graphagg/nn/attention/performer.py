@@ -31,7 +31,7 @@ from graphagg.checks import integer
 from graphagg.nn.attention.base import ProjectedAttention
 from graphagg.nn.attention.buckets import Buckets
 from graphagg.nn.dropout import drop
-from graphagg.nn.segments import Segments
+from graphagg.nn.segments import Segments, widened
 
 FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1
 
@@ -81,15 +81,13 @@ class PerformerAttention(ProjectedAttention):
         self.register_buffer("projection", drawn.to(torch.get_default_dtype()))
 
     def attend(self, x: Tensor, graphs: Segments) -> Tensor:
-        """Project, mix, project back, drop."""
-        out = super().attend(x, graphs)
+        """Project, average each graph's values weighted by the kernel, project back, drop."""
+        queries, keys, values = self.project(x)
+        with torch.autocast(x.device.type, enabled=False):
+            left, right = self._features(widened(queries), widened(keys), graphs)
+            mixed = kernel_mean(left, right, widened(values), graphs)
+        out: Tensor = self.out_proj(mixed.to(values.dtype).flatten(1))
         return drop(out, self.dropout) if self.training else out
-
-    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, graphs: Segments) -> Tensor:
-        """The mean of each graph's values, weighted by the kernel."""
-        with torch.autocast(queries.device.type, enabled=False):
-            left, right = self._features(_widened(queries), _widened(keys), graphs)
-            return kernel_mean(left, right, _widened(values), graphs)
 
     def _features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
         """Positive features `[N, H, m]` of queries and keys, each stabilized within its graph."""
@@ -144,8 +142,3 @@ def _linear(queries: Tensor, keys: Tensor, values: Tensor, hidden: Tensor | None
     if hidden is not None:
         keys = keys * hidden.exp().transpose(2, 3)  # 0 at padding
     return queries @ (keys.transpose(2, 3) @ values)
-
-
-def _widened(values: Tensor) -> Tensor:
-    """Values in at least float32: sums over a large graph need the digits."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self, get_args
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.settings import check_choices, check_integers, check_numbers, check_sizes, parse
+from graphagg.nn.settings import (
+    STRICT,
+    check_choices,
+    check_integers,
+    check_numbers,
+    check_sizes,
+    parse,
+)
 
 Metric = Literal["mae", "accuracy", "roc-auc", "ap", "mrr", "f1"]
 MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "mrr", "f1"]
@@ -59,6 +66,8 @@ class TrainingConfig:
         'l1'
     """
 
+    __pydantic_config__ = STRICT
+
     metric: MetricOrAuto = "auto"
     loss: Loss = "auto"
     epochs: int = 100
@@ -72,6 +81,21 @@ class TrainingConfig:
     fanouts: tuple[int, ...] = ()
     precision: Precision = "float32"
     random_state: int = 0
+
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        """Remember the names that are given a value."""
+        made, names = super().__new__(cls), [field.name for field in fields(cls)]
+        given = {*names[: len(values)], *named}
+        if len(given) == len(names):  # a copy by `dataclasses.replace`, or from a file
+            given = {name for name in names if named.get(name) != getattr(cls, name)}
+        made.__dict__["given"] = frozenset(given)
+        return made
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the settings that were given a value."""
+        names: frozenset[str] = self.__dict__["given"]
+        return names
 
     def __post_init__(self) -> None:
         check_choices(self, metric=MetricOrAuto, loss=Loss, schedule=Schedule, precision=Precision)
@@ -121,4 +145,5 @@ class TrainingConfig:
         Raises:
             InvalidParameter: an unknown key, or an invalid value.
         """
-        return parse(cls, values, "training")
+        parsed = parse(cls, values, "training")
+        return cls(**{name: getattr(parsed, name) for name in values})

@@ -30,15 +30,23 @@ class ConvPart(LocalPart):
         self, conv: torch.nn.Module, channels: int, edge_channels: int | None = None
     ) -> None:
         super().__init__()
-        parameters = inspect.signature(conv.forward).parameters
-        if not isinstance(conv, MessagePassing) and "edge_index" not in parameters:
+        signature = inspect.signature(conv.forward)
+        if not isinstance(conv, MessagePassing) and "edge_index" not in signature.parameters:
             raise InvalidParameter(
                 f"{type(conv).__name__} is no convolution: its forward takes "
-                f"{', '.join(parameters)}; wanted (x, edge_index, ...)"
+                f"{', '.join(signature.parameters)}; wanted (x, edge_index, ...)"
             )
         self.conv, self.channels = conv, channels
         self.edge_channels = edge_channels if _takes_edge_attr(conv) else None
-        _check_arguments(conv, takes_edges=self.edge_channels is not None)
+        names = ["x", "edge_index", *([] if self.edge_channels is None else ["edge_attr"])]
+        try:
+            signature.bind(*names[:2], **dict.fromkeys(names[2:]))
+        except TypeError as error:
+            raise InvalidParameter(
+                f"{type(conv).__name__} cannot be called with ({', '.join(names)}): {error}; its "
+                f"forward takes ({', '.join(signature.parameters)}): give edge_channels for "
+                "edge_attr, or wrap it in a LocalPart of your own"
+            ) from None
 
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
@@ -65,26 +73,3 @@ def _takes_edge_attr(conv: torch.nn.Module) -> bool:
     # GAT, PNA and TransformerConv have `edge_dim`, GeneralConv `in_edge_channels`; those with
     # neither (GINE, GEN) always take edges.
     return getattr(conv, "edge_dim", getattr(conv, "in_edge_channels", 0)) is not None
-
-
-def _check_arguments(conv: torch.nn.Module, *, takes_edges: bool) -> None:
-    """Refuse a `forward` that needs more than `x`, the edges and their features."""
-    arguments = list(inspect.signature(conv.forward).parameters.values())
-    names = [
-        argument.name
-        for argument in arguments
-        if argument.default is argument.empty
-        and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
-    ]
-    given = {"edge_index", "edge_attr"} if takes_edges else {"edge_index"}
-    # The argument before edge_index is x; without that name, the first two are x and the edges.
-    needs = [n for n in names[1 if "edge_index" in names else 2 :] if n not in given]
-    if not needs:
-        return
-    todo = "wrap it in a LocalPart of your own that has it"
-    if needs == ["edge_attr"]:
-        todo = "give edge_channels, the width of the edges' features"
-    raise InvalidParameter(
-        f"{type(conv).__name__} also needs {', '.join(needs)}; {todo}: a local part calls its "
-        f"convolution with (x, edge_index{', edge_attr' if takes_edges else ''})"
-    )

@@ -82,14 +82,13 @@ class LocalPart(torch.nn.Module):
         self._check_edge_attr(edge_index, edge_attr)
         if not checks_values():
             return
-        read = {"x": x}
+        self.check_type("x", x)
+        check_finite(x)
         if edge_attr is not None and self.edge_channels is not None:
-            read["edge_attr"] = edge_attr
-        for name, values in read.items():
-            # Integer edge_attr is allowed: a convolution may embed categories, or only add them.
-            if name != "edge_attr" or values.is_floating_point():
-                self.check_type(name, values)
-            check_finite(values, name)
+            # Integers are allowed: a convolution may embed categories, or only add them.
+            if edge_attr.is_floating_point():
+                self.check_type("edge_attr", edge_attr)
+            check_finite(edge_attr, "edge_attr")
 
     def check_type(self, name: str, values: Tensor) -> None:
         """Raise `InvalidFeatures` unless `values` are floats of the type of the part's weights.
@@ -137,8 +136,8 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
     low, high = torch.stack(edge_index.aminmax()).tolist()
     if low < 0 or high >= vertices:
         raise InvalidBatch(
-            f"edge_index holds the vertex {low if low < 0 else high}, but x has {vertices} rows; "
-            f"wanted ids from 0 to {vertices - 1}"
+            f"edge_index holds the vertex {low if low < 0 else high}; wanted ids from 0 to "
+            f"{vertices - 1}"
         )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.errors import InvalidParameter
+from graphagg.nn.aggr import aggregation
 
 
 def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
@@ -15,11 +16,7 @@ def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
 
     Names are those of `graphagg.nn.aggr.aggregation`.
     """
-    if name_or_module is None:
-        return None
-    from graphagg.nn.aggr import aggregation
-
-    return aggregation(name_or_module, channels)
+    return None if name_or_module is None else aggregation(name_or_module, channels)
 
 
 def gather(

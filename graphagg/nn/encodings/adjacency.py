@@ -14,6 +14,7 @@ from torch_geometric.data import Data
 
 from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.segments import Segments
 
 
@@ -83,11 +84,6 @@ def entry_rows(matrix: csr_array) -> Ints:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-def row_sums(matrix: csr_array) -> Doubles:
-    """The sum of each row, `[N]`."""
-    return np.bincount(entry_rows(matrix), matrix.data, matrix.shape[0]).astype(np.float64)
-
-
 @dataclass(frozen=True)
 class Component:
     """A connected component of a symmetric adjacency."""
@@ -116,7 +112,7 @@ def components(adjacency: Adjacency) -> Iterator[Component]:
     order = np.argsort(labels, kind="stable")
     bounds = offsets(np.bincount(labels, minlength=count))
     graphs = np.searchsorted(ptr, order[bounds[:-1]], side="right") - 1
-    degrees = row_sums(matrix)[order]
+    degrees = matrix.sum(axis=1)[order]
     matrix = matrix[order][:, order]  # the components are blocks on the diagonal now
     matrix.sort_indices()
     for c in range(count):
@@ -129,25 +125,15 @@ def components(adjacency: Adjacency) -> Iterator[Component]:
 
 def _edges(data: Data, ptr: Ints) -> Ints:
     index: torch.Tensor = data.edge_index
-    if index.dim() != 2 or index.size(0) != 2 or index.dtype not in (torch.int64, torch.int32):
+    index = index.long() if index.dtype is torch.int32 else index
+    check_edge_index(index, int(ptr[-1]))
+    edges: Ints = index.cpu().numpy()
+    owners = np.searchsorted(ptr, edges, side="right")
+    if (owners[0] != owners[1]).any():
+        at = int(np.argmax(owners[0] != owners[1]))
         raise InvalidBatch(
-            f"edge_index is {tuple(index.shape)} of {index.dtype}; wanted [2, E] torch.int64"
+            f"edge {at} runs from vertex {edges[0, at]} to {edges[1, at]} of another graph"
         )
-    edges: Ints = index.detach().cpu().numpy()
-    if edges.size:
-        low, high = int(edges.min()), int(edges.max())
-        if low < 0 or high >= ptr[-1]:
-            raise InvalidBatch(
-                f"edge_index holds the vertex {low if low < 0 else high}; wanted ids from 0 to "
-                f"{ptr[-1] - 1}"
-            )
-        if len(ptr) > 2:
-            owners = np.searchsorted(ptr, edges, side="right")
-            if (owners[0] != owners[1]).any():
-                at = int(np.argmax(owners[0] != owners[1]))
-                raise InvalidBatch(
-                    f"edge {at} runs from vertex {edges[0, at]} to {edges[1, at]} of another graph"
-                )
     return edges
 
 

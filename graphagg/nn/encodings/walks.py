@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.adjacency import CompressedRows, entry_rows, row_sums, walk_adjacency
+from graphagg.nn.encodings.adjacency import CompressedRows, entry_rows, walk_adjacency
 from graphagg.nn.encodings.balls import returns
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.settings import check_integers
@@ -53,7 +53,7 @@ class RWSE(Encoding):
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rwse` of `data`."""
         matrix = walk_adjacency(data).matrix
-        sums, rows = row_sums(matrix), entry_rows(matrix)
+        sums, rows = matrix.sum(axis=1), entry_rows(matrix)
         inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
         transition = CompressedRows.from_matrix(matrix, inverse[rows] * matrix.data)
         return {"rwse": returns(transition, self.steps)}

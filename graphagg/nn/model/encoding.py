@@ -23,12 +23,6 @@ ENCODINGS: dict[str, tuple[Callable[[int], Encoding], Callable[[int, int], Verte
 }
 
 
-def build_transform(config: EncodingConfig) -> Encoding:
-    """The transform whose attributes the encoder of `config` reads."""
-    transform, _, size = find("encoding", config.name, ENCODINGS)
-    return transform(config.size or size)
-
-
 def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
     """The transforms that write all encodings of a model, each once.
 
@@ -42,9 +36,10 @@ def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
         >>> [transform.names for transform in encoding_transforms(config)]
         [('rwse',)]
     """
-    transforms = [build_transform(encoding) for encoding in config.encodings]
     by_name: dict[tuple[str, ...], Encoding] = {}
-    for transform in transforms:
+    for encoding in config.encodings:
+        make, _, size = find("encoding", encoding.name, ENCODINGS)
+        transform = make(encoding.size or size)
         same = by_name.setdefault(transform.names, transform)
         if same != transform:
             raise InvalidParameter(

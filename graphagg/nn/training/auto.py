@@ -39,7 +39,7 @@ _FEWEST = 5  # minimum epochs of a race
 class Auto:
     """The model `auto`; `change` is applied to each of the plain models.
 
-    With fewer epochs and the same rate, rate and warm-up follow the number of epochs.
+    With fewer epochs, rate and warm-up follow the number of epochs, unless `change` sets them.
     """
 
     change: Callable[[Preset], Preset] = lambda preset: preset
@@ -128,14 +128,8 @@ def _plain(name: Simple, auto: Auto, data: GraphData) -> Preset:
     if data.single and _vertices(data) > _LARGE:
         training = replace(plain.training, fanouts=(10, 5), batch_size=1024)
         plain = replace(plain, training=training)
-    preset = auto.change(plain)
-    training, epochs = preset.training, min(preset.training.epochs, plain.training.epochs)
-    brief = for_epochs(plain.training, epochs)
-    if training.lr == plain.training.lr:
-        training = replace(training, lr=brief.lr)
-    if training.warmup_epochs == min(plain.training.warmup_epochs, epochs):
-        training = replace(training, warmup_epochs=brief.warmup_epochs)
-    return replace(preset, training=training)
+    brief = for_epochs(plain.training, auto.change(plain).training.epochs)
+    return auto.change(replace(plain, training=brief))
 
 
 def _vertices(data: GraphData) -> int:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graphagg.arrays import Doubles, Ints
+from graphagg.arrays import Doubles
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.config.training import Loss
 
@@ -88,15 +88,12 @@ def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "t
         )
     if metric == "mae":
         return float(np.abs(logits[there] - truth[there]).mean())
-    return _of_classes(metric, logits[there].argmax(axis=1), truth[there])
-
-
-def _of_classes(metric: RowMetric, predicted: Ints, classes: Ints) -> float:
+    chosen, classes = logits[there].argmax(axis=1), truth[there]
     if metric == "accuracy":
-        return float((predicted == classes).mean())
+        return float((chosen == classes).mean())
     from sklearn.metrics import f1_score
 
-    return float(f1_score(classes, predicted, average="macro", zero_division=0))
+    return float(f1_score(classes, chosen, average="macro", zero_division=0))
 
 
 def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, subset: str) -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial
 from typing import Any, TypeAlias
 
 import torch
 from torch_geometric.data import Data
+from torch_geometric.transforms import Compose
 
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.config.model import FeatureConfig, GPSConfig
@@ -33,10 +34,6 @@ class TrainingPlan:
     build: Build
     model: GPSConfig | None = None
 
-    def transform(self) -> Callable[[Data], Data] | None:
-        """The transform for the encodings of the model, or None."""
-        return None if self.model is None else transform_for(self.model)
-
     def settings(self, shape: Shape) -> dict[str, Any]:
         """Plain values that identify the model."""
         if self.model is None:
@@ -44,14 +41,12 @@ class TrainingPlan:
         return {"name": self.name, **fit_config(self.model, shape).to_dict()}
 
 
-def transform_for(config: GPSConfig) -> Callable[[Data], Data] | None:
+def transform_for(config: GPSConfig | None) -> Callable[[Data], Data] | None:
     """The transform that writes the encodings of a model; None if it has none."""
     from graphagg.nn.model.encoding import encoding_transforms
 
-    transforms = encoding_transforms(config)
-    if not transforms:
-        return None
-    return lambda graph: reduce(lambda data, transform: transform(data), transforms, graph)
+    transforms = () if config is None else encoding_transforms(config)
+    return Compose(list(transforms)) if transforms else None
 
 
 def make_plan(
@@ -67,25 +62,23 @@ def make_plan(
     if isinstance(model, str):
         return make_plan(preset(model), training, name or model)
     if isinstance(model, Preset):
-        return _of_config(name or "gps", model.model, training or model.training)
+        return make_plan(model.model, training or model.training, name)
+    training = training or TrainingConfig()
     if isinstance(model, GPSConfig):
-        return _of_config(name or "gps", model, training or TrainingConfig())
+        return TrainingPlan(name or "gps", training, partial(_build, model), model)
     if not callable(model) or isinstance(model, torch.nn.Module):
         raise InvalidParameter(
             f"model is {type(model).__name__}, wanted a preset, a GPSConfig, or a callable that "
             "takes the data's Shape and returns a torch module: each split begins with a new one"
         )
     own_name = str(getattr(model, "__name__", type(model).__name__))
-    return TrainingPlan(name or own_name, training or TrainingConfig(), model)
+    return TrainingPlan(name or own_name, training, model)
 
 
-def _of_config(name: str, config: GPSConfig, training: TrainingConfig) -> TrainingPlan:
-    def build(shape: Shape) -> torch.nn.Module:
-        from graphagg.nn.model.network import GPS
+def _build(config: GPSConfig, shape: Shape) -> torch.nn.Module:
+    from graphagg.nn.model.network import GPS
 
-        return GPS(fit_config(config, shape))
-
-    return TrainingPlan(name, training, build, config)
+    return GPS(fit_config(config, shape))
 
 
 def check_task(config: GPSConfig, level: Level) -> None:

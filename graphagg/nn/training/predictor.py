@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from graphagg.nn.training.data.dataset import check_inputs
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import Source, data_name, load_graphs
 from graphagg.nn.training.device import find_device
+from graphagg.nn.training.fit.learner import autocast
 from graphagg.nn.training.folder import RESULT, RUN
 from graphagg.nn.training.plan import transform_for
 
@@ -78,10 +78,9 @@ class Predictor:
         transform = transform_for(self.model.config)
         if transform is not None:
             graphs = [transform(graph) for graph in graphs]
-        low = self._training.precision == "bfloat16"
         device, answers = self._device, []
         for batch in graph_batches(Graphs.from_list(graphs), torch.arange(len(graphs)), size):
-            with torch.autocast(device.type, torch.bfloat16) if low else nullcontext():
+            with autocast(self._training, device):
                 predicted = self.model(batch.to(str(device)))
             answers.append(predicted.float() if predicted.dtype is torch.bfloat16 else predicted)
         rows: Array = torch.cat(answers).cpu().numpy()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.utils import scatter
 
 from graphagg.errors import InvalidBatch, InvalidDataset
 from graphagg.nn.model.network import batch_segments
@@ -56,7 +57,9 @@ def reciprocal_ranks(batch: Data, scored: Callable[[Tensor], Tensor], limit: int
     before = sizes.cumsum(0) - sizes
     begins, at = before[which].cpu(), (before[which] + true[1] - first[which]).cpu()
     ranked = ranks(torch.cat(scores), at, begins, sizes[which].cpu(), limit)
-    return _means(1.0 / ranked, graphs.index[true[0]].cpu())
+    owner = torch.unique(graphs.index[true[0]].cpu(), return_inverse=True)[1]
+    means: Tensor = scatter(1.0 / ranked, owner, reduce="mean")
+    return means
 
 
 def ranks(scores: Tensor, at: Tensor, first: Tensor, sizes: Tensor, limit: int = PAIRS) -> Tensor:
@@ -108,10 +111,3 @@ def _check_edges(graphs: Segments, true: Tensor) -> None:
             f"a pair of edge_label_index joins vertices {u} and {v}, which lie in two graphs; "
             "pairs must stay in their graph"
         )
-
-
-def _means(values: Tensor, owner: Tensor) -> Tensor:
-    """Average the values of each owner that has any, by owner."""
-    counts = torch.bincount(owner)
-    sums = torch.bincount(owner, weights=values)
-    return sums[counts > 0] / counts[counts > 0]

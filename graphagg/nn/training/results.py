@@ -12,7 +12,7 @@ import numpy as np
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.nn.config.training import Metric
 from graphagg.nn.presets.simple import AUTO
-from graphagg.nn.settings import parse
+from graphagg.nn.settings import STRICT, parse
 from graphagg.nn.training.data.dataset import PARTS, Level
 
 
@@ -37,6 +37,8 @@ class SplitResult:
         >>> SplitResult("0", 0.9, 0.8, 0.7, 3, 10, 423, 1.5, 1.2).to_json()["test"]
         0.7
     """
+
+    __pydantic_config__ = STRICT
 
     split: str
     train: float

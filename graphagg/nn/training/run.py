@@ -36,7 +36,7 @@ from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
 from graphagg.nn.training.folder import CARD, RUN, RunFolder, check_free, locked
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.notes import notes_on
-from graphagg.nn.training.plan import Build, TrainingPlan, check_task, make_plan
+from graphagg.nn.training.plan import Build, TrainingPlan, check_task, make_plan, transform_for
 from graphagg.nn.training.results import Control, SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
@@ -73,8 +73,8 @@ def train(
             PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without
             splits, random ones 8 : 1 : 1 are drawn, and a note says so.
         out: folder of the run; see `graphagg.nn.training.folder`.
-        training: settings; by default the preset's. Of `auto` those that are not the defaults
-            replace the plain models' own.
+        training: settings; by default the preset's. Of `auto`, the values given to
+            `TrainingConfig(...)` replace the plain models' own, the others do not.
         name: name of the model in the results; by default the preset's name.
         splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
@@ -165,13 +165,10 @@ def _plan(
 
 
 def _with_changes(preset: Preset, training: TrainingConfig) -> Preset:
-    """A plain model with the settings that are not the defaults of `TrainingConfig`."""
-    plain, settings = TrainingConfig().to_dict(), training.to_dict()
-    changes = {name: value for name, value in settings.items() if value != plain[name]}
-    warmup = min(preset.training.warmup_epochs, training.epochs)
-    return replace(
-        preset, training=replace(preset.training, **{"warmup_epochs": warmup, **changes})
-    )
+    """A plain model with the values that were given to `TrainingConfig`."""
+    given = {name: getattr(training, name) for name in training.given}
+    warmup = min(preset.training.warmup_epochs, given.get("epochs", preset.training.epochs))
+    return replace(preset, training=replace(preset.training, **{"warmup_epochs": warmup, **given}))
 
 
 def _metric(
@@ -295,7 +292,7 @@ class _Run:
     def _feed(self, index: int) -> Feed:
         if self._encoded is None:
             start = time.process_time()
-            data, transform = self._data, self._plan.transform()
+            data, transform = self._data, transform_for(self._plan.model)
             if transform is not None:
                 self._options.progress("encodings", 0, 0)
                 data = data.transformed(transform)

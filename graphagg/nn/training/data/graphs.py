@@ -26,16 +26,6 @@ class GraphColumn:
     dim: int  # 0, or 1 for `[2, E]` tensors
     counts_vertices: bool  # vertex ids, shifted by the graph's first vertex in a batch
 
-    @classmethod
-    def from_tensors(
-        cls, tensors: Sequence[Tensor], dim: int, counts_vertices: bool
-    ) -> GraphColumn:
-        """Concatenate the graphs' tensors."""
-        rows = [t.reshape(1) if t.dim() == 0 else t for t in tensors]
-        dim = dim % max(rows[0].dim(), 1)
-        sizes = torch.tensor([t.size(dim) for t in rows], dtype=torch.int64)
-        return cls(torch.cat(rows, dim=dim), offsets(sizes), dim, counts_vertices)
-
     def take(self, ids: Tensor, first_vertex: Tensor) -> Tensor:
         """Concatenate the slices of graphs `ids`."""
         sizes = self.ptr[ids + 1] - self.ptr[ids]
@@ -71,9 +61,12 @@ class Graphs:
         columns = {}
         for name in names:
             tensors = [graph[name] for graph in graphs]
-            dim = graphs[0].__cat_dim__(name, tensors[0])
+            rows = [tensor.view(1) if tensor.dim() == 0 else tensor for tensor in tensors]
+            dim = (graphs[0].__cat_dim__(name, rows[0]) or 0) % rows[0].dim()
+            lengths = torch.tensor([row.size(dim) for row in rows])
             try:
-                columns[name] = GraphColumn.from_tensors(tensors, dim or 0, "index" in name)
+                values = torch.cat(rows, dim=dim)
+                columns[name] = GraphColumn(values, offsets(lengths), dim, "index" in name)
             except RuntimeError as error:
                 raise InvalidDataset(
                     f"{name!r} has other shapes in some graphs ({error}); wanted the same width"

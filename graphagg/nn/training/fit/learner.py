@@ -209,14 +209,13 @@ def collect_answers(learner: Learner, batches: Iterable[Data], device: torch.dev
 
 def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:
     """Compute in bfloat16 inside the `with` block if that is the training's precision."""
-    if training.precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
+    low = training.precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16) if low else nullcontext()
 
 
 def move_batch(batch: Data, device: torch.device) -> Data:
     """Copy a batch to a device unless it is there."""
     if batch.edge_index is not None and batch.edge_index.device == device:
         return batch
-    there: Data = batch.to(device.type if device.index is None else str(device))
+    there: Data = batch.to(str(device))
     return there

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from graphagg.errors import DeviceOutOfMemory, InvalidDataset, InvalidParameter, TrainingInterrupted
+from graphagg.errors import DeviceOutOfMemory, InvalidDataset, InvalidParameter
 from graphagg.nn.files import write_whole
 from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import PARTS
@@ -55,18 +55,15 @@ def fit_split(
 ) -> SplitResult:
     """Train on one split, and evaluate its three parts at the epoch with the best validation.
 
-    Raises `TrainingInterrupted`, `TrainingDiverged` and `DeviceOutOfMemory`.
+    Raises `TrainingDiverged` and `DeviceOutOfMemory`.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     where = folder.split(index)
-    try:
-        with explain_out_of_memory(learner.training_config.batch_size):
-            epochs = _fit(learner, feed, folder, index, run)
-            best = read_checkpoint(where / BEST)
-            learner.load_state_dict(best["state_dict"])
-            scores, measures = _measured(learner, feed, run)
-    except KeyboardInterrupt:
-        raise TrainingInterrupted(_interrupted(where)) from None
+    with explain_out_of_memory(learner.training_config.batch_size):
+        epochs = _fit(learner, feed, folder, index, run)
+        best = read_checkpoint(where / BEST)
+        learner.load_state_dict(best["state_dict"])
+        scores, measures = _measured(learner, feed, run)
     return SplitResult(
         split=name,
         epoch=int(best["epoch"]) + 1,
@@ -263,12 +260,3 @@ def _save(path: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     write_whole(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
-
-
-def _interrupted(where: Path) -> str:
-    if not (where / LAST).exists():
-        return f"interrupted before the first epoch was done; {where} holds no checkpoint"
-    return (
-        f"interrupted; {where / LAST} keeps the epochs that were done: call train "
-        "again with `resume=True` to continue"
-    )

@@ -50,7 +50,6 @@ SIZES = st.lists(
 def test_buckets_hold_every_row_once_and_copies_of_the_last_one(sizes: list[int]) -> None:
     segments = Segments.from_ptr(torch.tensor([0, *sizes]).cumsum(0), sum(sizes))
     made = Buckets.from_graphs(segments)
-    assert made.padded == (max(sizes) <= SMALL)
     rows = torch.arange(sum(sizes), dtype=torch.float64)[:, None]
     moved = made.sort(rows)
     assert torch.equal(made.restore(moved), rows)
@@ -59,7 +58,7 @@ def test_buckets_hold_every_row_once_and_copies_of_the_last_one(sizes: list[int]
         for graph in range(count):
             here = moved[start : start + size, 0].long()
             low, own = int(here[0]), sizes[int(segments.index[here[0]])]
-            assert size == (-(-own // STEP) * STEP if made.padded else own)
+            assert size == (-(-own // STEP) * STEP if max(sizes) <= SMALL else own)
             assert here.tolist() == [low + min(i, own - 1) for i in range(size)]
             if hidden is not None:
                 assert hidden[graph, 0, 0].isinf().tolist() == [i >= own for i in range(size)]

@@ -98,7 +98,10 @@ def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric)
         ("training.loss=l1", "loss is 'l1', .* metric 'accuracy'"),
         ("model.encodings.0.size=8", r"model\.encodings is \{'0': "),
         ("model.depth=4", r"model\.depth is not a field; the fields are nodes, "),
-        ("model.layer.nrom=none", r"model\.layer\.nrom is not a field; the fields are norm, "),
+        (
+            "model.layer.nrom=none",
+            r"nrom is not a field \(did you mean .norm.\?\); the fields are norm, ",
+        ),
         ("model.layers.x=8", r"model\.layers is \{'x': 8\}"),
         ("layers=4", "wanted PATH=VALUE"),
         ("model.layers", "wanted PATH=VALUE"),

@@ -13,6 +13,7 @@ import torch
 from torch_geometric.data import Batch, Data
 
 from graphagg.errors import RunExists, TrainingDiverged, TrainingInterrupted, UnreadableFile
+from graphagg.nn.presets import override
 from graphagg.nn.presets.simple import SIMPLE, for_epochs, simple
 from graphagg.nn.training import GraphData, TrainingConfig, TrainingResult, auto, device, train
 from graphagg.nn.training import controls as module
@@ -292,12 +293,18 @@ def test_a_shorter_run_of_a_plain_model_has_a_higher_rate() -> None:
     assert (raced.lr, raced.warmup_epochs) == (wanted.lr, wanted.warmup_epochs)
 
 
-def test_a_rate_that_is_set_stays(tmp_path: Path) -> None:
-    settings = TrainingConfig(epochs=2, lr=0.02)
-    train("auto", single(), tmp_path, training=settings, device="cpu", controls=False)
-    found = json.loads((tmp_path / "run.json").read_text())["training"]
-    assert (found["epochs"], found["lr"]) == (2, 0.02)
-    assert found["weight_decay"] == simple("gcn", "node").training.weight_decay
+@pytest.mark.parametrize("rate", [0.02, TrainingConfig().lr, simple("gcn", "node").training.lr])
+def test_a_rate_that_is_set_stays(tmp_path: Path, rate: float) -> None:
+    given = {"epochs": 2, "lr": rate}
+    changes = [f"training.{name}={value}" for name, value in given.items()]
+    for source, settings in (
+        ("auto", TrainingConfig(epochs=2, lr=rate)), ("auto", TrainingConfig.from_dict(given)),
+        (Auto(lambda plain: override(plain, changes)), None),
+    ):  # fmt: skip
+        train(source, single(), tmp_path, training=settings, controls=False, force=True)
+        found = json.loads((tmp_path / "run.json").read_text())["training"]
+        assert (found["epochs"], found["lr"]) == (2, rate)
+        assert found["weight_decay"] == simple("gcn", "node").training.weight_decay
 
 
 def test_small_steps_run_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

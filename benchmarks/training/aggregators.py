@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from benchmarks.training import kept, public
+from benchmarks.training.table import interval
 from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
@@ -192,14 +193,6 @@ def lead(ours: list[dict], others: list[dict], metric: Metric) -> str:
         return "-"
     gaps = factor * np.array(gaps)
     return f"{gaps.mean():.{digits}f} ± {interval(gaps):.{digits}f}"
-
-
-def interval(values: np.ndarray) -> float:
-    """Half of the 95 % interval of a mean of at least two values, by Student's t."""
-    from scipy.stats import t
-
-    spread = values.std(ddof=1) / np.sqrt(len(values))
-    return float(t.ppf(0.975, len(values) - 1) * spread)
 
 
 def cost(cells: list[dict]) -> str:

@@ -296,7 +296,7 @@ def test_a_shorter_run_of_a_plain_model_has_a_higher_rate() -> None:
 @pytest.mark.parametrize("rate", [0.02, TrainingConfig().lr, simple("gcn", "node").training.lr])
 def test_a_rate_that_is_set_stays(tmp_path: Path, rate: float) -> None:
     given = {"epochs": 2, "lr": rate}
-    changes = [f"training.{name}={value}" for name, value in given.items()]
+    changes = [f"training.{name}={value}" for name, value in {**given, "warmup_epochs": 0}.items()]
     for source, settings in (
         ("auto", TrainingConfig(epochs=2, lr=rate)), ("auto", TrainingConfig.from_dict(given)),
         (Auto(lambda plain: override(plain, changes)), None),

@@ -157,9 +157,13 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _fold(
-        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None,
+        self,
+        x: Tensor,
+        index: Tensor | None,
+        ptr: Tensor | None,
+        dim_size: int | None,
         plan: LCMPlan | None,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         if plan is None:
             plan = _plan(len(x), index, ptr, dim_size)
         elif plan.rows != len(x):

@@ -298,9 +298,10 @@ def test_a_rate_that_is_set_stays(tmp_path: Path, rate: float) -> None:
     given = {"epochs": 2, "lr": rate}
     changes = [f"training.{name}={value}" for name, value in {**given, "warmup_epochs": 0}.items()]
     for source, settings in (
-        ("auto", TrainingConfig(epochs=2, lr=rate)), ("auto", TrainingConfig.from_dict(given)),
+        ("auto", TrainingConfig(epochs=2, lr=rate)),
+        ("auto", TrainingConfig.from_dict(given)),
         (Auto(lambda plain: override(plain, changes)), None),
-    ):  # fmt: skip
+    ):
         train(source, single(), tmp_path, training=settings, controls=False, force=True)
         found = json.loads((tmp_path / "run.json").read_text())["training"]
         assert (found["epochs"], found["lr"]) == (2, rate)

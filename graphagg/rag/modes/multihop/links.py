@@ -115,7 +115,10 @@ def find_bridges(
     sentence = np.where(counts[leads], g.sentence[mention].astype(np.int64), -1)
     similarity = np.zeros(len(entity))
     in_text = sentence >= 0
-    similarity[in_text] = _closeness(corpus, frontier, question, parent[in_text], sentence[in_text])
+    sentences, lengths = members(corpus.sentence_bounds, frontier)
+    products = corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
+    firsts = (np.cumsum(lengths) - lengths)[parent[in_text]]
+    similarity[in_text] = np.maximum(products[firsts + sentence[in_text]], 0.0)
     # Of each entity the closest sentence, of equally close ones the first.
     order = np.lexsort((-similarity, entity, parent))
     entity, parent = entity[order], parent[order]
@@ -125,16 +128,6 @@ def find_bridges(
     entity, similarity = entity[is_first], similarity[kept]
     strength = _strengths(view, entity, similarity, config)
     return Bridges(parent[is_first], entity, sentence[kept], similarity, strength)
-
-
-def _closeness(
-    corpus: StoredCorpus, frontier: Rows, question: QuestionScores, parent: Array, sentence: Array
-) -> Array:
-    """Cosine of the question and sentences of passages `frontier[parent]`, at least 0; `[n]`."""
-    sentences, lengths = members(corpus.sentence_bounds, frontier)
-    products = corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
-    closest: Array = np.maximum(products[(np.cumsum(lengths) - lengths)[parent] + sentence], 0.0)
-    return closest
 
 
 def _strengths(view: View, entity: Array, similarity: Array, config: MultihopConfig) -> Array:

@@ -90,22 +90,11 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         documents = scores[~repeats]
         return float(np.std(documents if len(documents) >= _LEAST else scores))
 
-    @cached_property
-    def search(self) -> MultihopSearch:
-        """The search over the visible passages."""
-        return self._search_with(self.config)
-
-    @cached_property
-    def _search_by_words(self) -> MultihopSearch:
-        """The search for a question that the encoder does not read."""
-        return self._search_with(self.config.unread)
-
-    def _search_with(self, config: MultihopConfig) -> MultihopSearch:
+    def _search_for(self, question: EncodedReading) -> MultihopSearch:
+        """The search over the visible passages; by words if the encoder does not read a question."""
+        config = self.config if question.vector.any() else self.config.unread
         snapshot = self.snapshot
         return MultihopSearch(snapshot.corpus, self.view, snapshot.dense, config)
-
-    def _search_for(self, question: EncodedReading) -> MultihopSearch:
-        return self.search if question.vector.any() else self._search_by_words
 
     def _explain(
         self, question: EncodedReading, row: int, k: int, distinct: DistinctHits

@@ -104,11 +104,8 @@ class MultihopSearch(CandidateScorer):
         edges = expand(self.view, bridges, frontier)
         if pool is not None:
             edges = edges.joined(similar_edges(self.corpus, frontier, pool, self.config))
-        return bridges, self._between_documents(edges, frontier)
-
-    def _between_documents(self, edges: Edges, frontier: Rows) -> Edges:
-        """Leave out links within a document, whose chunks share names anyway."""
-        return edges.kept(~self.corpus.same_document(edges.row, frontier[edges.parent]))
+        # Not within a document, whose chunks share names anyway.
+        return bridges, edges.kept(~self.corpus.same_document(edges.row, frontier[edges.parent]))
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""

@@ -20,7 +20,7 @@ from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import encoding
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.snapshot import dense
-from graphagg.rag.snapshot.ranking import best_rows, spread, top_k, values_at
+from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
 
@@ -90,10 +90,10 @@ def test_the_best_by_words_and_titles_join_the_pool(
             titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
             prior = weights.lexical * question.lexical.at(visible)
             prior += weights.title * np.isin(visible, titled)
-            prior += retriever.config.document * values_at(visible, *question.documents)
+            prior += retriever.config.document * question.documents[visible]
             best = visible[top_k(prior, size, index.snapshot.ranks[visible])]
             best = best[prior[np.searchsorted(visible, best)] > 0]
-            found = retriever.search._by_words(question, titled, size)
+            found = retriever._search_for(asked)._by_words(question, titled, size)
             assert set(best.tolist()) <= set(found.tolist())
             if len(best) == size:
                 assert len(found) == size

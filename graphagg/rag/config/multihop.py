@@ -58,14 +58,15 @@ its paths. Passages are then chosen one after another by
 
 - coverage: the share of the question's terms that p holds and no chosen passage does.
 - named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
-- document: min(1, D^(2R - 2)) (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names
-  in the question that stand in the title or path of p's document, and of df of all D documents; R
-  is the largest. D^(1 - R) documents would have such names by chance: a name that many have names
-  none. A name is a word with a capital or a digit, or two or three that a path writes as one:
-  "FY2018 3M" tells "3M_2018_10K.pdf" from its neighbors. h chooses within the document:
-  s / (1 + s), where s is the sum of 1 / (1 + m) of the other terms that a heading of m words above
-  p holds, the shortest one; the lines at the head of a table are headings. The best by F and
-  document are the frontier. It counts for files alone: passages with a `path` in their metadata.
+- document: min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the
+  names in the question that stand in the title or path of p's document, and of df of all D
+  documents; R is the largest. D^(1 - R) documents would have such names by chance: a name that many
+  have names none; n have .79 R at least. A name is a word with a capital or a digit, or two or
+  three that a path writes as one: "FY2018 3M" tells "3M_2018_10K.pdf" from its neighbors. h chooses
+  within the document: s / (1 + s), where s is the sum of 1 / (1 + m) of the other terms that a
+  heading of m words above p holds, the shortest one; the lines at the head of a table are headings.
+  The best by F and document are the frontier. It counts for files alone: passages with a `path` in
+  their metadata.
 
 So each side of a question keeps a place among the hits. That sum is the score.
 

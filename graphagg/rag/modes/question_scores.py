@@ -16,6 +16,9 @@ from graphagg.rag.tables.lexicon import HEADING, NAME
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import View
 
+_ALIKE = 0.79
+"""Share of the largest r; near .8, which rounding could decide with five equal names."""
+
 
 class QuestionScores:
     """Scores of a question over a view; each is computed once.
@@ -75,13 +78,15 @@ class QuestionScores:
     def documents(self) -> Array:
         """`[R]` how much the question names the document of each visible passage.
 
-        min(1, D^(2R - 2)) (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names in
-        title or path of df of the D visible documents; R is the largest. So D^(1 - R) documents
-        would have these names by chance. h = s / (1 + s), where s is the sum of 1 / (1 + words of
-        the shortest heading with it) of the other terms in headings above the passage.
+        min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names
+        in title or path of df of the D visible documents; R is the largest. So D^(1 - R) documents
+        would have these names by chance; n have r of .79 R or more. h = s / (1 + s), where s is the sum
+        of 1 / (1 + words of the shortest heading with it) of the other terms in headings above.
         """
         visible, firsts = self._view.visible, self._dense.corpus.firsts
-        rarity, headings = np.zeros((2, len(visible)))  # memory that is not written is never touched
+        rarity, headings = np.zeros(
+            (2, len(visible))
+        )  # memory that is not written is never touched
         if not self.names:
             return rarity
         count = max(int(np.count_nonzero(firsts & visible)), 2)
@@ -94,7 +99,9 @@ class QuestionScores:
                 headings[postings.rows[below]] += 1.0 / (1.0 + sizes[below])
         rows = np.flatnonzero(rarity)
         r, s = rarity[rows], headings[rows]
-        sure = min(count ** (2.0 * float(r.max(initial=0.0)) - 2.0), 1.0)
+        largest = float(r.max(initial=0.0))
+        alike = np.count_nonzero(firsts[rows] & (r >= _ALIKE * largest))
+        sure = min(count ** (2.0 * largest - 2.0), 1.0) / max(alike, 1)
         rarity[rows] = sure * (r + 2.0 * np.minimum(r, 1.0) * s / (1.0 + s))
         return rarity
 

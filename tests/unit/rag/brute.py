@@ -446,7 +446,9 @@ class Brute:
         df = {t: max(sum(t in c for c in firsts), 1) for t in self.terms}
         named = [c & self.capitals for c in of]
         rarity = [sum(math.log(count / df[t]) for t in c) / math.log(count) for c in named]
-        sure = min(count ** (2 * max(rarity) - 2), 1)
+        first = [x for x, r in zip(rarity, self.readers, strict=True) if r.passage.position == 0]
+        alike = sum(x >= 0.79 * max(rarity) for x in first)
+        sure = min(count ** (2 * max(rarity) - 2), 1) / max(alike, 1)
         headings = zip(rarity, self._headings(), strict=True)
         return [sure * (r + 2 * min(r, 1) * h) if r else 0.0 for r, h in headings]
 

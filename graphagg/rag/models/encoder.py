@@ -245,7 +245,7 @@ class SentenceTransformerEncoder:
             tokenizer.no_padding()
         if longest is not None:
             prompts = ["", self._query_prompt, self._corpus_prompt]
-            special, *lengths = Windows(tokenizer, None).lengths(prompts).tolist()
+            special, *lengths = (len(each.ids) for each in tokenizer.encode_batch(prompts))
             longest = longest - max(lengths) + special
         return Windows(tokenizer, longest)
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -142,17 +143,18 @@ def forward(
             for batch in batches:
                 yield from zip(batch, runner.run(prepare(batch)), strict=True)
         return
-    pending: deque[tuple[list[int], Future[list[EncodedWindow]]]] = deque()
-    pool = _threads(workers)
+    pool, waiting = _threads(workers), iter(batches)
+
+    def submit(batch: list[int]) -> tuple[list[int], Future[list[EncodedWindow]]]:
+        return batch, pool.submit(runner.run, prepare(batch))
+
     with one_thread():
+        # The tokenizer is not thread-safe: batches are prepared in this thread.
+        pending = deque(map(submit, islice(waiting, 2 * workers)))
         try:
-            for batch in batches:  # the tokenizer is not thread-safe: prepared here
-                pending.append((batch, pool.submit(runner.run, prepare(batch))))
-                if len(pending) > 2 * workers:
-                    first, future = pending.popleft()
-                    yield from zip(first, future.result(), strict=True)
             while pending:
                 first, future = pending.popleft()
+                pending.extend(map(submit, islice(waiting, 1)))
                 yield from zip(first, future.result(), strict=True)
         finally:
             for _, future in pending:

@@ -41,25 +41,15 @@ class Windows:
     tokenizer: Tokenizer  # neither cuts nor pads
     longest: int | None  # tokens of a window with special tokens, without a prompt; None: any
 
-    def lengths(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Number of tokens of each text with special tokens, `[n]`."""
-        lengths = np.zeros(len(texts), dtype=np.int64)
-        for start in range(0, len(texts), _BLOCK):
-            block = self._encodings(texts[start : start + _BLOCK])
-            lengths[start : start + _BLOCK] = [len(each.ids) for each in block]
-        return lengths
-
     def cut(self, texts: Sequence[str], prompt: str = "") -> Iterator[Window]:
         """Yield the windows of all texts, text after text, each with the prompt in front of it."""
         for begin in range(0, len(texts), _BLOCK):
             block = texts[begin : begin + _BLOCK]
             encodings = self._encodings([prompt + text for text in block])
-            lengths = (
-                [len(e.ids) for e in encodings] if not prompt else self.lengths(block).tolist()
-            )
+            alone = self._encodings(block) if prompt else encodings
             for i, encoding in enumerate(encodings):
                 text, position = block[i], begin + i
-                if self.longest is None or lengths[i] <= self.longest:
+                if self.longest is None or len(alone[i].ids) <= self.longest:
                     yield _window(position, (0, len(text)), len(prompt), encoding)
                     continue
                 spans = self._split_long(text)

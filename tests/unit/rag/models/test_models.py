@@ -101,7 +101,7 @@ def test_long_texts_are_cut_at_lines_and_equal_windows_encoded_once(
     ]
     (windows,) = encoder.split(["".join(lines)])
     assert len(windows) > 2 and [f"{line}\n" for w in windows for line in w.split("\n")] == lines
-    lengths = encoder._windows.lengths(windows)
+    lengths = np.array([len(each.ids) for each in encoder._windows._encodings(windows)])
     assert (lengths[:-1] > 128).all() and lengths.max() <= 256
 
     expected = encoder.encode(windows), encoder.encode(["".join(lines)])

@@ -72,9 +72,9 @@ def _rounded(exact: Doubles) -> Doubles:
     order = np.argsort(costs, axis=1, kind="stable")
     taken = np.take_along_axis(np.where(adds, sizes, 0.0), order, axis=1)
     turns = (np.cumsum(taken, axis=1) - taken / 2.0 < np.abs(along)) & (taken > 0.0)
-    turned = np.empty_like(rows)
-    np.put_along_axis(turned, order, turns, axis=1)
-    return np.clip(rows - turned * np.sign(errors), -_LARGEST, _LARGEST)
+    np.put_along_axis(adds, order, turns, axis=1)
+    rounded: Doubles = np.clip(rows - adds * np.sign(errors), -_LARGEST, _LARGEST)
+    return rounded
 
 
 def decode(codes: Codes) -> Floats:

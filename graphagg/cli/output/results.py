@@ -46,7 +46,8 @@ def _name(hit: Hit) -> str:
     title, metadata = hit.place.title, hit.metadata
     named = f"{escape(title)}\n" if title else ""
     page = f", page {metadata['page']}" if "page" in metadata else ""
-    return f"{named}[dim]{escape(f'{hit.passage.id}{page}')}[/dim]"
+    apart = f" ({' '.join(hit.apart)})" if hit.apart else ""
+    return f"{named}[dim]{escape(f'{hit.passage.id}{page}{apart}')}[/dim]"
 
 
 def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:

@@ -6,12 +6,14 @@ alone needs no turn before it. So a passage has the score
     (s + h t) / (1 + h)
 
 of its score s for the question alone and its score t for the turn before and the question together.
-The weight h of the history, from 0 to 1, is
+The weight h of the history, from 0 to 1, is a product of two parts, each cut to 0..1: whether the
+turn before has the same subject, and whether the question needs one,
 
-    .75 + .5 overlap + shared - .4 sum of idf / ln N over the question's words that a passage holds
+    (.2 + held + shared) (1.6 - .4 rarity)
 
-- overlap: the share of the first ten hits that both readings have in common.
+- held: the share, by idf, of the turn's words that the first five hits of the question hold.
 - shared: 1 if a content word of the question is in the turn before too.
+- rarity: the sum of idf / ln N over the question's words that a passage holds.
 
 Mode `multihop` adds the scores before it chooses passages. In the other modes s and t are
 reciprocal ranks among the first passages, 1 / (60 + rank).
@@ -20,29 +22,31 @@ reciprocal ranks among the first passages, 1 / (60 + rank).
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
-FIRST = 10
-"""Number of first hits of both readings that are compared."""
+FIRST = 5
+"""Number of first hits that are compared with the turn before."""
 
 
 def weight_of_history(
-    view: View, question: Sequence[Term], turn: Collection[Term], common: int
+    view: View, question: Sequence[Term], turn: Sequence[Term], first: Rows
 ) -> float:
-    """The weight h by the words of both; `common` of the first ten hits are hits of both."""
+    """The weight h by the words of both; `first` are the rows of the question's first hits."""
     idf = Lexical(view, question).idf
     known = idf[idf < math.log(view.passages + 1)]  # a word in no passage has more
     rarity = float(known.sum()) / math.log(max(view.passages, 2))
-    shared = any(term in turn for term in question)
-    return min(max(0.75 + 0.5 * common / FIRST + shared - 0.4 * rarity, 0.0), 1.0)
+    before, shared = Lexical(view, turn), any(term in turn for term in question)
+    held = float(before.covers(first).max(axis=0, initial=0.0) @ before.weights)
+    return min(0.2 + held + shared, 1.0) * min(max(1.6 - 0.4 * rarity, 0.0), 1.0)
 
 
 def blended(alone: Hit, behind: Hit, weight: float) -> Hit:

@@ -31,7 +31,7 @@ from graphagg.rag.modes.sentences import closest_lines, sentence_cosines, senten
 from graphagg.rag.question.reading import QuestionReading, read_question, read_terms
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.rescoring import Rescoring
-from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits
+from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits, told_apart
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -156,7 +156,8 @@ class Retriever(ABC, Generic[C, R, Q]):
         if confidence is not None and confidence < least_confidence:
             return Hits((), confidence)
         least = -math.inf if request.min_score is None else request.min_score
-        return Hits(self._matched(question, [h for h in hits if h.score >= least]), confidence)
+        matched = self._matched(question, [h for h in hits if h.score >= least])
+        return Hits(told_apart(matched), confidence)
 
     def _confidence(self, distinct: DistinctHits, k: int) -> float | None:
         ranking = distinct.ranking
@@ -193,24 +194,26 @@ class Retriever(ABC, Generic[C, R, Q]):
     def _ranked(self, question: Q, k: int) -> RankedHits:
         """Rank passages, for a follow-up by both readings."""
         alone = self._rank(question, k)
-        if question.behind is None or not self._weight_of_history(question, FIRST):
+        if question.behind is None:
+            return alone
+        first = [self.snapshot.known_row(hit.passage.id) for hit in alone.first(FIRST)]
+        weight = self._weight_of_history(question, np.array(first, np.int64))
+        if not weight:
             return alone
         behind = self._rank(question.behind, k)
-        first = [{hit.passage.id for hit in each.first(FIRST)} for each in (alone, behind)]
-        weight = self._weight_of_history(question, len(set.intersection(*first)))
 
         def both(n: int) -> list[Hit]:
             depth = max(n, RRF_DEPTH)
             return fused(alone.first(depth), behind.first(depth), weight)[:n]
 
-        return replace(alone, first=both) if weight else alone
+        return replace(alone, first=both)
 
-    def _weight_of_history(self, question: Q, common: int) -> float:
-        """The weight of the reading behind the turn before; `common` first hits are the same."""
+    def _weight_of_history(self, question: Q, first: Rows) -> float:
+        """The weight of the reading behind the turn before; `first` are the question's hits."""
         assert question.behind is not None
         turn = question.behind.text.removesuffix(question.text)
         before = read_terms(turn, self.view, self.snapshot.analyzers).terms
-        return weight_of_history(self.view, question.terms, before, common)
+        return weight_of_history(self.view, question.terms, before, first)
 
     def _distinct(self, question: Q, k: int) -> DistinctHits:
         return self._first_distinct(self._ranked(question, k), k)

@@ -80,7 +80,7 @@ class QuestionScores:
 
         min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names
         in title or path of df of the D visible documents; R is the largest. So D^(1 - R) documents
-        would have these names by chance; n have r of .79 R or more. h = s / (1 + s), where s is the sum
+        would have these names by chance; n have .79 R at least. h = s / (1 + s), where s is the sum
         of 1 / (1 + words of the shortest heading with it) of the other terms in headings above.
         """
         visible, firsts = self._view.visible, self._dense.corpus.firsts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.fields import Brief, short
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.documents.tokens import name_words
 from graphagg.rag.question.excerpts import (
     ELLIPSIS,
     MARKS,
@@ -84,6 +85,9 @@ class Hit(Brief):
         match: span of the sentence in the passage's text that is closest to the question: by
             vectors and words, in `dense` by vectors, in `bm25` by words.
         copies: ids of the other visible passages with exactly this text, which are not hits too.
+        apart: words in the path of its file that tell it from files of other hits with similar
+            paths, such as the year of a report. It depends on the other hits, and two hits that
+            differ in it alone are equal.
 
     Examples:
         >>> passage = Passage("p1", "Ada lived in York. She wrote notes.", "Ada")
@@ -102,6 +106,7 @@ class Hit(Brief):
     neighbors: tuple[Passage, ...] = field(default=())
     match: Span = NOWHERE
     copies: tuple[str, ...] = ()
+    apart: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def place(self) -> Place:
@@ -164,6 +169,7 @@ class Hit(Brief):
             **(chunk if passage.document else {}),
             **({"neighbors": around} if around else {}),
             **({"copies": list(self.copies)} if self.copies else {}),
+            **({"apart": list(self.apart)} if self.apart else {}),
         }
 
     def context(self, characters: int) -> str:
@@ -267,6 +273,23 @@ class Hits(list[Hit]):
         from graphagg.tables import to_pandas
 
         return to_pandas(self.to_arrow())
+
+
+def told_apart(hits: Sequence[Hit]) -> list[Hit]:
+    """Hits with the words of their files' paths that similar paths of other hits lack.
+
+    Two paths are similar if they share half of their words.
+    """
+    paths = [name_words(str(hit.passage.metadata.get("path", ""))) for hit in hits]
+    told = []
+    for hit, path in zip(hits, paths, strict=True):
+        own, others = set(path), map(set, paths)
+        similar = [
+            each for each in others if own != each and 2 * len(own & each) >= len(own | each)
+        ]
+        words = (word for word in path if not all(word in each for each in similar))
+        told.append(replace(hit, apart=tuple(words)))
+    return told
 
 
 PARTS_IN_WORDS = {

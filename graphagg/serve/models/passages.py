@@ -131,6 +131,7 @@ class PassageHit(AnswerModel):
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )
+    apart: list[str] | None = Field(default=None, description="Words that similar paths lack.")
 
 
 class SearchAnswer(AnswerModel):

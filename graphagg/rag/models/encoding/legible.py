@@ -38,7 +38,7 @@ def legible(tokenizer: Tokenizer, texts: Sequence[str]) -> Mask:
 
     A text that is half ASCII is read; only others are cut into pieces.
     """
-    unclear = [i for i, text in enumerate(texts) if may_be_illegible(text)]
+    unclear = [i for i, t in enumerate(texts) if 2 * len(t.encode("ascii", "ignore")) < len(t)]
     some = [texts[i][:_MEASURED] for i in unclear]
     encodings = tokenizer.encode_batch(some, add_special_tokens=False)
     unknown = {tokenizer.token_to_id(token) for token in _UNKNOWN}
@@ -48,11 +48,6 @@ def legible(tokenizer: Tokenizer, texts: Sequence[str]) -> Mask:
         for text, encoding in zip(some, encodings, strict=True)
     ]
     return mask
-
-
-def may_be_illegible(text: str) -> bool:
-    """Whether less than half of a text is ASCII."""
-    return 2 * len(text.encode("ascii", "ignore")) < len(text)
 
 
 def is_read(text: str, pieces: Iterable[str]) -> bool:

@@ -50,9 +50,10 @@ class SentencePool:
                 if window.start <= begin and begin + len(stripped) <= window.end
             ]
             for i in containing[:1] or range(len(windows)):
-                first, stop = _tokens_in(windows[i], start, end)
-                if first < stop:
-                    self._tokens[i].append((sentence, first, stop))
+                begins = windows[i].spans[:, 0]
+                inside = np.flatnonzero((begins >= start) & (begins < end))
+                if len(inside):
+                    self._tokens[i].append((sentence, int(inside[0]), int(inside[-1]) + 1))
 
     def add(self, window: int, tokens: Vectors) -> None:
         """Add the token vectors `[n, d]` of a window, by its index."""
@@ -76,10 +77,3 @@ def unit(vectors: Vectors) -> Vectors:
     lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
     scaled: Vectors = np.divide(vectors, np.maximum(lengths, np.float32(1e-12)))
     return scaled
-
-
-def _tokens_in(window: Window, start: int, end: int) -> tuple[int, int]:
-    """First and last plus one of the tokens that begin in `text[start:end]`."""
-    begins = window.spans[:, 0]
-    inside = np.flatnonzero((begins >= start) & (begins < end))
-    return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)

@@ -15,7 +15,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints
 from graphagg.rag.config.modes import PASSAGE_NODE_WEIGHT, LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
-from graphagg.rag.modes.linearrag.activation import Activation, Seed, Sigma, activate
+from graphagg.rag.modes.linearrag.activation import Activation, Seed, activate
 from graphagg.rag.modes.linearrag.pagerank import personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.modes.protocol import EncodedReading
@@ -70,7 +70,12 @@ class LinearRAGSearch:
         self, question: SeededQuestion, similarities: Array, config: LinearRAGConfig
     ) -> PassageWalk:
         """Activation and PageRank, given the `similarities` to each visible passage."""
-        activation = activate(self.graph, question.seeds, self._sigma(question), config)
+
+        def sigma(sentences: Ints) -> Doubles:
+            products = self.corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
+            return np.minimum(products.astype(np.float64), 1.0)
+
+        activation = activate(self.graph, question.seeds, sigma, config)
         # The passage prior of eq. 7: similarities are scaled to 0..1.
         low, high = similarities.min(), similarities.max()
         scaled = (similarities - low) / (high - low if high > low else np.float32(1.0))
@@ -80,13 +85,6 @@ class LinearRAGSearch:
         reset, entities = prior + bonus, activation.weight
         scores, unit = personalized_pagerank(self.graph, reset, entities, config.damping)
         return PassageWalk(question.seeds, activation, prior, bonus, scores, unit)
-
-    def _sigma(self, question: SeededQuestion) -> Sigma:
-        def sigma(sentences: Ints) -> Doubles:
-            products = self.corpus.sentence_vectors.dots_at(sentences, question.query)[:, 0]
-            return np.minimum(products.astype(np.float64), 1.0)
-
-        return sigma
 
     def _bonus(self, activation: Activation) -> Doubles:
         """`[R]` ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e), for eq. 7."""

@@ -93,8 +93,7 @@ class CandidateScorer:
         lexical = question.lexical
         rows, scores = lexical.scores
         is_held, positions = lookup(rows, titled)
-        values = weights.lexical * scores
-        values += self.config.document * question.documents[rows]
+        values = weights.lexical * scores + self.config.document * question.documents[rows]
         others = titled[~is_held]
         values[positions[is_held]] += weights.title
         of_others = weights.lexical * lexical.at(others) + weights.title

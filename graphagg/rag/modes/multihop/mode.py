@@ -75,12 +75,12 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         """The ranking from which `k` passages are chosen; `extra` rows are scored, not chosen."""
         search = self._search_for(question)
         maker = HitMaker(search, search.rank(self._scores(question), k, extra))
-        if question.behind is None or not self._weight_of_history(question, FIRST):
+        if question.behind is None:
             return maker
-        behind = self._maker(question.behind, k, extra)
-        first = [set(each.rows(each.choice.first(FIRST)).tolist()) for each in (maker, behind)]
-        weight = self._weight_of_history(question, len(set.intersection(*first)))
-        return BlendedHits(maker, behind, weight) if weight else maker
+        weight = self._weight_of_history(question, maker.rows(maker.choice.first(FIRST)))
+        if not weight:
+            return maker
+        return BlendedHits(maker, self._maker(question.behind, k, extra), weight)
 
     def _spread(self, maker: HitMaker, first: Sequence[tuple[int, Gain]]) -> float:
         """Deviation of the first scores; only the best of a document's chunks counts."""
@@ -91,7 +91,7 @@ class Multihop(ReadingRetriever[MultihopConfig]):
         return float(np.std(documents if len(documents) >= _LEAST else scores))
 
     def _search_for(self, question: EncodedReading) -> MultihopSearch:
-        """The search over the visible passages; by words if the encoder does not read a question."""
+        """The search over the visible passages; by words for a question that is not read."""
         config = self.config if question.vector.any() else self.config.unread
         snapshot = self.snapshot
         return MultihopSearch(snapshot.corpus, self.view, snapshot.dense, config)

@@ -293,8 +293,7 @@ class Choice:
         remaining = np.where(self.eligible, self.score, -np.inf)
         chosen: list[tuple[int, Gain]] = []
         for _ in range(min(k, int(self.eligible.sum()))):
-            coverage, named_page = self._gains(held_terms, held_pages)
-            parts = coverage, named_page, self.document
+            parts = *self._gains(held_terms, held_pages), self.document
             best = int(sum(parts, remaining).argmax())  # of equals the lower id
             chosen.append((best, Gain(*(float(part[best]) for part in parts))))
             remaining[best] = -np.inf
@@ -304,10 +303,9 @@ class Choice:
 
     def gain_after(self, chosen: Sequence[tuple[int, Gain]], position: int) -> Gain:
         """The gain of a candidate if it were chosen next."""
-        positions = [position for position, _ in chosen]
-        parts = (self.terms, self.pages)
-        held = [part[positions].max(axis=0, initial=0.0) for part in parts]
-        gains = (*self._gains(held[0], held[1]), self.document)
+        rows = [row for row, _ in chosen]
+        held = (part[rows].max(axis=0, initial=0.0) for part in (self.terms, self.pages))
+        gains = *self._gains(*held), self.document
         return Gain(*(float(part[position]) for part in gains))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidQuestion
 from graphagg.rag import Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES
+from graphagg.rag.documents.analyzer import Analyzer
+from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.question.request import Request
 from graphagg.rag.snapshot.lexical import Lexical
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build, corpora
@@ -28,13 +30,15 @@ def all_hits(index: PassageIndex, question: str, **options: Any) -> dict[str, Hi
     return {hit.passage.id: hit for hit in index.retrieve(question, len(index), **options)}
 
 
-def brute_weight(index: PassageIndex, question: str, turn: str, first: list[list[Hit]]) -> float:
+def brute_weight(index: PassageIndex, question: str, turn: str, first: list[Hit]) -> float:
     reading, before = index.retriever(mode="bm25").read([question, turn], index.models)
-    view = index.snapshot.view_of(Request().selection)
-    common = {hit.passage.id for hit in first[0]} & {hit.passage.id for hit in first[1]}
-    shared = bool({*reading.terms} & {*before.terms})
+    view, stem = index.snapshot.view_of(Request().selection), Analyzer("en").stem
+    idf = [float(Lexical(view, [term]).idf[0]) for term in before.terms]
+    stems = {stem(word) for hit in first for word in tokenize(hit.passage.full_text)}
+    held = sum(x for x, term in zip(idf, before.terms, strict=True) if stems & {*term})
+    same = 0.2 + held / max(sum(idf), 1e-12) + bool({*reading.terms} & {*before.terms})
     rarity = float(Lexical(view, reading.terms).idf.sum()) / math.log(len(index))
-    return min(max(0.75 + 0.05 * len(common) + shared - 0.4 * rarity, 0.0), 1.0)
+    return min(same, 1.0) * min(max(1.6 - 0.4 * rarity, 0.0), 1.0)
 
 
 def test_multihop_weighs_the_scores_of_both_readings(index: PassageIndex) -> None:
@@ -42,8 +46,7 @@ def test_multihop_weighs_the_scores_of_both_readings(index: PassageIndex) -> Non
     for question in random_questions(12):
         for turn in TURNS:
             together = f"{turn}\n{question}"
-            first = [index.retrieve(text, 10, config=CONFIG) for text in (question, together)]
-            h = brute_weight(index, question, turn, first)
+            h = brute_weight(index, question, turn, index.retrieve(question, 5, config=CONFIG))
             s, t = (all_hits(index, text, config=CONFIG) for text in (question, together))
             hits = all_hits(index, question, config=CONFIG, history=["Other?", turn])
             for name, hit in hits.items():

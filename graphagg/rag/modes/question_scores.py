@@ -84,20 +84,19 @@ class QuestionScores:
         of 1 / (1 + words of the shortest heading with it) of the other terms in headings above.
         """
         visible, firsts = self._view.visible, self._dense.corpus.firsts
-        rarity, headings = np.zeros(
-            (2, len(visible))
-        )  # memory that is not written is never touched
+        rarity = np.zeros(len(visible))
         if not self.names:
             return rarity
         count = max(int(np.count_nonzero(firsts & visible)), 2)
         for held in self.names.values():
             df = max(int(np.count_nonzero(firsts[held])), 1)
             rarity[held] += math.log(count / df) / math.log(count)
-        for term, of_term in enumerate(self.lexical.postings):
-            for postings in () if term in self.names else of_term:
-                below = np.flatnonzero(sizes := postings.context & HEADING)
-                headings[postings.rows[below]] += 1.0 / (1.0 + sizes[below])
-        rows = np.flatnonzero(rarity)
+        terms = enumerate(self.lexical.postings)
+        others = [p for term, of_term in terms if term not in self.names for p in of_term]
+        sizes = np.concatenate([np.zeros(0, np.uint8), *(p.context for p in others)]) & HEADING
+        below, rows = np.flatnonzero(sizes), np.flatnonzero(rarity)
+        under = np.concatenate([rows[:0], *(p.rows for p in others)])[below]
+        headings = np.bincount(under, 1.0 / (1.0 + sizes[below]), len(visible))
         r, s = rarity[rows], headings[rows]
         largest = float(r.max(initial=0.0))
         alike = np.count_nonzero(firsts[rows] & (r >= _ALIKE * largest))

@@ -280,16 +280,14 @@ def told_apart(hits: Sequence[Hit]) -> list[Hit]:
 
     Two paths are similar if they share half of their words.
     """
-    paths = [name_words(str(hit.passage.metadata.get("path", ""))) for hit in hits]
-    told = []
-    for hit, path in zip(hits, paths, strict=True):
-        own, others = set(path), map(set, paths)
-        similar = [
-            each for each in others if own != each and 2 * len(own & each) >= len(own | each)
-        ]
-        words = (word for word in path if not all(word in each for each in similar))
-        told.append(replace(hit, apart=tuple(words)))
-    return told
+    paths = [str(hit.passage.metadata.get("path", "")) for hit in hits]
+    words, apart = {path: name_words(path) for path in paths}, dict[str, tuple[str, ...]]()
+    for path, own in words.items():
+        others = [each for each in words.values() if each != own]
+        similar = [each for each in others if 3 * len({*own} & {*each}) >= len(own) + len(each)]
+        apart[path] = tuple(word for word in own if not all(word in each for each in similar))
+    pairs = zip(hits, paths, strict=True)
+    return [replace(hit, apart=apart[path]) if apart[path] else hit for hit, path in pairs]
 
 
 PARTS_IN_WORDS = {

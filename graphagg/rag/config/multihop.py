@@ -75,7 +75,7 @@ know, the weights of all cosines are a share of the above (`knowing`), which the
 passages tell (`graphagg.rag.models.encoding.center.known_share`); in profile `fast` those of
 similarity and sentence are half (`weighing`). A question that the encoder reads letter by letter
 has the vector 0 (`graphagg.rag.models.encoding.legible`); then nothing counts but words, titles and
-entities, and links lead nowhere (`unread`).
+entities, and links lead nowhere (`unread`). So it is where that share is below .16.
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried

@@ -48,6 +48,7 @@ REVISION = 25  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
+_LEAST_KNOWN = 0.16  # share of the weights of cosines below which they count nothing
 _CACHED = 12  # the last used views, masks of filters and searches
 
 
@@ -137,7 +138,7 @@ class PassageSnapshot:
             return self._weights.weighing(_FOREIGN)
         # The cached share holds its view, so that no other view can get the same id.
         _, share = self.cached("known", str(id(view)), lambda: (view, self._known_share(view)))
-        return self._weights.knowing(share)
+        return self._weights.knowing(share) if share >= _LEAST_KNOWN else self._weights.unread
 
     def _known_share(self, view: View) -> float:
         """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""

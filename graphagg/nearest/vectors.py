@@ -38,6 +38,7 @@ Codes = npt.NDArray[np.uint8]
 """Stored vectors `[n, d]`: component j is `(code[j] - 128) * step_of(d)`."""
 _LARGEST, _MIDDLE, _SPREAD = 127, 128, 4.0
 _FINE = 2.0**22  # units of a component of a query
+_GRID = 2.0**16  # units of a component to be stored, in a step: equal ones are equal to the bit
 _BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _ROTATED = 4096  # rows that are rotated together
 _HEADER = "<4siqqqBiiifQQQffQ"
@@ -53,8 +54,8 @@ def encode(vectors: Floats) -> Codes:
     """Store unit vectors `[n, d]`; a vector of 0 stays 0."""
     codes, step = np.empty(vectors.shape, np.uint8), step_of(vectors.shape[1])
     for start in range(0, len(vectors), _ROTATED):
-        exact = rotate(vectors[start : start + _ROTATED]) / step
-        codes[start : start + _ROTATED] = _rounded(exact) + _MIDDLE
+        exact = rotate(vectors[start : start + _ROTATED]) * (_GRID / step)
+        codes[start : start + _ROTATED] = _rounded(np.rint(exact) / _GRID) + _MIDDLE
     return codes
 
 

@@ -297,6 +297,7 @@ def above_mean(closeness: Array, edges: Edges, parents: int) -> Array:
     """
     through = edges.kind != SIMILAR
     parent = edges.parent[through]
-    sums = np.bincount(parent, closeness[through], parents)
+    # Of rounded values, so that their order changes no bit, and equal passages lead on alike.
+    sums = np.bincount(parent, np.rint(closeness[through] * 2.0**32) / 2.0**32, parents)
     means = sums / np.maximum(np.bincount(parent, minlength=parents), 1)
     return np.where(through, closeness - means[edges.parent], 0.0)

@@ -6,8 +6,17 @@ import inspect
 import re
 import reprlib
 from functools import cache
+from typing import Any
 
-_SHORT = reprlib.Repr()
+
+class _Short(reprlib.Repr):
+    """Shows the shape of an array in place of its values."""
+
+    def repr_ndarray(self, array: Any, level: int) -> str:
+        return f"<{' x '.join(map(str, array.shape))} {array.dtype}>"
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 3
 

@@ -16,6 +16,8 @@ Side = Literal["from", "to"]
 PARTITIONERS: tuple[Partitioner, ...] = get_args(Partitioner)
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
+FILTER = "walks"
+"""The propagation of this version; older manifests do not name theirs."""
 MAX_PIECE_EDGES = 5_000_000
 _MARGIN = 32
 _LIMIT = 2**31
@@ -85,10 +87,10 @@ class EmbeddingConfig:
         return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`."""
-        return asdict(self)
+        """The manifest's `parameters`; `filter` says how vectors are propagated."""
+        return {**asdict(self), "filter": FILTER}
 
     @classmethod
     def from_json(cls, parameters: Mapping[str, Any]) -> EmbeddingConfig:
-        """The configuration in a manifest; older ones also have `base` and `fusion`."""
-        return cls(**{n: each for n, each in parameters.items() if n not in ("base", "fusion")})
+        """The configuration in a manifest, which may have further parameters."""
+        return cls(**{n: each for n, each in parameters.items() if n in cls.__dataclass_fields__})

@@ -1,7 +1,7 @@
 """Vectors for new vertices from their neighbors', without training again.
 
-After a propagation a vector is the sum of its row of A1 over the `sources` of all nodes, see
-`prone.factorization.Vectors`; without one, the sum of its row of the log matrix. So the row of a
+After a propagation a vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all
+nodes, see `prone.factorization.Vectors`; without one, of its row of the log matrix. So the row of a
 new vertex times its neighbors' sources gives its vector, exactly if a new embedding had the same
 sources. Terms that are not linear stay fixed: the neighbors' strengths and q, the rotation, and the
 lengths that rows were divided by. The source of the new vertex, used by its loop and by other new
@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, offsets
-from graphagg.embedding.config import EmbeddingConfig
+from graphagg.embedding.config import FILTER, EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.sparse import entries_where, row_sums, sparse_array
+from graphagg.errors import ArtifactError
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, weighted_graph
@@ -44,8 +45,10 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
         shares = np.repeat(np.maximum(strength, 1e-30), usable.degrees())
         means = _product(usable, usable.entries / shares, sources)
         if log_q is None:  # the loop weighs as much as the mean edge
-            loops = (strength / np.maximum(usable.degrees(), 1))[:, None]
-            vectors = _product(usable, usable.entries, sources) + (loops * means).astype(np.float32)
+            loops = strength / np.maximum(usable.degrees(), 1)
+            totals = _product(usable, usable.entries, sources) + loops[:, None] * means
+            lengths = np.sqrt(np.maximum(strength + loops, 1e-30))
+            vectors = (totals / lengths[:, None]).astype(np.float32)
         else:
             logs = np.log(usable.entries.astype(np.float64)) - np.log(shares)
             vectors = _product(usable, logs - log_q[usable.indices], sources)
@@ -116,7 +119,13 @@ def grow(
 
     `weights` are of the entries of its adjacency; None: all 1.
     """
-    config = EmbeddingConfig.from_json(artifact.manifest.parameters)
+    parameters = artifact.manifest.parameters
+    config = EmbeddingConfig.from_json(parameters)
+    if parameters.get("filter") != FILTER and config.propagate:
+        raise ArtifactError(
+            f"{artifact.directory}: another version of graphagg made these vectors, wanted this "
+            "version's to add to; build it again"
+        )
     grown = _Grown.from_artifact(artifact, config, graph)
     network, stored = grown.network(graph, weights), artifact.array
     matrix, two_sided = network.matrix, config.kind != "undirected"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from graphagg.store.manifest import Manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
-_QUIET = 15.0  # seconds between lines of a stage of unknown size
+_APART, _QUIET = 1.0, 15.0  # seconds between lines of a stage of known and of unknown size
 
 _piped = not sys.stdout.isatty()
 out = Console(
@@ -91,7 +91,7 @@ def progress_report() -> Iterator[Progress]:
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Print each tenth of a stage; of a stage of unknown size a line every `_QUIET` seconds."""
+    """Print tenths of a stage, `_APART` at least; of unknown size a line every `_QUIET` seconds."""
     last, tenths = clock(), dict[str, int]()
 
     def report(stage: str, done: int, total: int) -> None:
@@ -99,7 +99,7 @@ def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
         now, tenth = clock(), 10 * done // total if total else 0
         if total and tenth <= tenths.setdefault(stage, tenth) and done != total:
             return
-        if not total and done and now - last < _QUIET:
+        if done and done != total and now - last < (_APART if total else _QUIET):
             return
         last, tenths[stage] = now, tenth
         count = f"{done:,} of {total:,}" if done < total else f"{done:,}"

@@ -31,6 +31,8 @@ RESIDUAL = 1e-5
 """Residual per edge of a vertex that the push leaves."""
 PUSH_WORK = 2_000_000
 """Edges that the push or a sweep cut reads."""
+HUB, HUB_REACH = 100, 300
+"""Neighbors from which on a seed is a hub, and neighbors of a hub for each edge of its prior."""
 GROWTH_WORK = 500_000
 """Entries that `agglomerative` reads while the community grows."""
 
@@ -75,11 +77,21 @@ class Expander:
         return close if method == "jaccard" else self._agglomerative(seeds, k, close)
 
     def _pagerank(self, seeds: Array, config: QueryConfig) -> VertexRanking:
-        """Score by PageRank mass over degree, or over the weight of the vertex's edges."""
-        vertices, mass, degrees = pagerank(
-            self.neighborhoods, seeds, config.alpha, RESIDUAL, PUSH_WORK, self._scratch
+        """Score by PageRank mass over degree, or over the weight of the vertex's edges.
+
+        Where all seeds are hubs, the walk goes on to smaller residuals, and a mean of `prior` edges
+        without mass is added to those of each vertex: else the leaves of a hub, which have nothing
+        but their one edge to it, come before all that has many ties to its surroundings.
+        """
+        neighborhoods = self.neighborhoods
+        degrees, strengths = degrees_of(neighborhoods.raw, seeds), neighborhoods.strengths(seeds)
+        least = max(int(degrees.min()), 1)
+        residual = RESIDUAL * min(1.0, HUB_REACH / least)
+        vertices, mass, strength = pagerank(
+            neighborhoods, seeds, config.alpha, residual, PUSH_WORK, self._scratch
         )
-        scores = mass / np.where(degrees > 0, degrees, 1)
+        prior = max(0.0, (least - HUB) / HUB_REACH) * strengths.sum() / max(degrees.sum(), 1)
+        scores = mass / (np.where(strength > 0, strength, 1) + prior)
         return VertexRanking(vertices, scores, "push", {"pagerank": scores})
 
     def _agglomerative(self, seeds: Array, k: int, start: VertexRanking) -> VertexRanking:

@@ -8,14 +8,14 @@ Values of all nodes are in arrays `[N', ...]` in the order of `PieceLayout`:
     start       [N', m]  Q, from the merge of the leaves
     refined     [N', m]  F Q
     loops       [N']     the weight of each node's loop, float64
-    pass1.start [N', d]  E of the first pass; pass1.0 to pass1.4: after each of its products
+    pass1.start [N', d]  E of the first pass; pass1.0 to pass1.9: after each of its products
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -33,7 +33,7 @@ from graphagg.embedding.prone.matrix import (
 from graphagg.embedding.prone.merge import NodeRows, TreeLevel, level_grams, mapped
 from graphagg.embedding.prone.merge import merge as merge_leaves
 from graphagg.embedding.prone.merge import shards as shards_of
-from graphagg.embedding.prone.propagation import NEEDS, STEPS, advance, finish, rotation
+from graphagg.embedding.prone.propagation import COMMON, STEPS, rotation
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import gram, normalize_rows
 from graphagg.execution.runner import Stats
@@ -50,7 +50,7 @@ class Vectors:
     """Names of the arrays that hold vectors, before the rotation `<rows>.turn`, `[N', m]` each.
 
     A vector is a row of `rows` times the rotation: the sum of its node's matrix row over `sources`,
-    of A1 after a propagation, of the log matrix before.
+    of D1^(-1/2) A1 after a propagation, of the log matrix before.
     """
 
     rows: str
@@ -175,36 +175,55 @@ class Factorization:
             return normalize_rows(tasks.arrays.map(before.rows)[low:high] @ turn)
 
         width = (turn.shape[1],)
-        tasks.fill(f"{name}.start", width, np.float32, tasks.spans, start)
+        results = [f"{name}.start", *(f"{name}.{step}" for step in range(STEPS))]
+        tasks.fill(results[0], width, np.float32, tasks.spans, start)
         tasks.drop(before.rows, before.sources)
-        for step in range(STEPS):
-            read, written = self._product(name, step)
-            tasks.collect(f"{name}.{step}", width, np.float32, read, written)
-            for earlier in set(NEEDS[step]).difference(*NEEDS[step + 1 :], NEEDS[-1]):
-                tasks.drop(f"{name}.{earlier}")
-        self._rotate(f"{name}.{STEPS - 1}")
-        return Vectors(f"{name}.{STEPS - 1}", f"{name}.{STEPS - 2}")
+        common = (STEPS - COMMON) * self._mean(results[0])  # P c is c: it is taken off at once
+        for step, (last, result) in enumerate(pairwise(results)):
+            first = results[0] if step < STEPS - 1 else None
+            shift = common if step == STEPS - 2 else None
+            tasks.collect(result, width, np.float32, *self._product(last, first, shift))
+            if 0 < step < STEPS - 1:  # the last product reads the result before it alone
+                tasks.drop(last, *results[: step == STEPS - 2])
+        self._rotate(result)
+        return Vectors(result, last)
 
     def _product(
-        self, name: str, step: int
+        self, last: str, start: str | None, shift: Array | None
     ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
-        """Two functions: the product of a step over a piece's entries, and the resulting rows."""
-        needed, array = [f"{name}.{each}" for each in NEEDS[step]], self.tasks.arrays.map
+        """Two functions: P S without loops over a piece's entries, and the resulting rows.
+
+        These are the next S = E + P S, less `shift`, where `start` is the name of E, else
+        T = D1^(1/2) P S.
+        """
 
         def read(piece: Piece) -> Array:
-            return self.tasks.multiply(SMOOTH, piece, needed[-1])
+            return self.tasks.multiply(SMOOTH, piece, last)
 
         def written(first: int, product: Array) -> Array:
-            mine = slice(first, first + len(product))
+            mine, array = slice(first, first + len(product)), self.tasks.arrays.map
             strength, loops = (array(key)[mine] for key in (STRENGTH, LOOPS))
-            terms = [np.asarray(array(key)[mine]) for key in needed]
             share = (loops / (strength + loops)).astype(np.float32)
-            product = product + share[:, None] * terms[-1]
-            if step < STEPS - 1:
-                return advance(step, terms, product)
-            return finish(product, (strength + loops).astype(np.float32))
+            product = product + share[:, None] * array(last)[mine]
+            if start is not None:
+                product = array(start)[mine] + product
+                return np.asarray(product if shift is None else product - shift)
+            lengths = np.sqrt(strength + loops).astype(np.float32)
+            return np.asarray(product * lengths[:, None])
 
         return read, written
+
+    def _mean(self, name: str) -> Array:
+        """The mean of the rows of an array, weighted by D1, float32."""
+        tasks, array = self.tasks, self.tasks.arrays.map
+
+        def span(i: int) -> list[Array]:
+            mine = slice(*tasks.spans[i])
+            weights = array(STRENGTH)[mine] + array(LOOPS)[mine]
+            return [weights @ array(name)[mine], weights.sum(keepdims=True)]
+
+        total, weight = tasks.sums(f"{name}.mean", len(tasks.spans), span)
+        return np.asarray(total / weight, dtype=np.float32)
 
     def _smoothing(self) -> None:
         """Stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""

@@ -120,7 +120,7 @@ def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:
     if column is not None:
         raise InvalidParameter(
             f"weight is {column!r}, but weights are not kept here, wanted no column of weights; "
-            "leave it out, or build the index with `weights=True`"
+            "leave it out, or build the index with `weights=True` (in Python a field of `config`)"
         )
     return with_values(EdgeReading(), plain)
 

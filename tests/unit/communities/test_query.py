@@ -223,9 +223,11 @@ def test_queries_leave_the_scratch_clean(index):
     assert not scratch.push.slots.any()
 
 
-def test_a_hub_among_the_seeds_is_named_where_scores_are_the_same(tmp_path):
+def test_leaves_of_a_hub_come_after_a_group_and_are_named_where_scores_are_the_same(tmp_path):
     star = [(0, leaf) for leaf in range(1, 1_200)] + [(1, 2), (1, 3), (2, 3)]
     with CommunityIndex.build(star, tmp_path / "star") as index:
-        (note,) = index.query([0], 5).notes
+        answer = index.query([0], 5)
+        assert {member.id for member in answer.members[:3]} == {1, 2, 3}
+        (note,) = answer.notes
         assert "seed 0 has 1,199 neighbors, and" in note and "method agglomerative" in note
         assert index.query([1], 2).notes == ()

@@ -13,7 +13,7 @@ from graphagg.embedding.partition.pieces import Piece, PieceLayout, cut_piece
 from graphagg.embedding.prone.factorization import Factorization, Vectors
 from graphagg.embedding.prone.matrix import scaled_right_vectors
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.prone.propagation import rotation
+from graphagg.embedding.prone.propagation import COMMON, STEPS, rotation
 from graphagg.embedding.sparse import gram, normalize_rows, one_thread, sparse_array
 from graphagg.graph.csr import Csr
 from tests.unit.embedding.graphs import graph
@@ -121,8 +121,6 @@ def test_log_matrix_is_its_formula(pieces, hubs):
 
 @pytest.mark.parametrize(("pieces", "hubs"), [(1, 0), (5, 0), (6, 2)])
 def test_propagation_is_its_formula(pieces, hubs):
-    from scipy.special import iv
-
     network = NetworkMatrix.from_graph(graph(80))
     whole = prepared(network, random_parts(network, pieces, hubs, 1), EmbeddingConfig())
     order = whole.tasks.layout.order
@@ -130,22 +128,20 @@ def test_propagation_is_its_formula(pieces, hubs):
     looped = dense(network) + np.eye(80)
     degree = looped.sum(axis=1, keepdims=True)
 
-    def filtered(x: np.ndarray) -> np.ndarray:
-        return 0.8 * x - looped @ x / degree
-
-    first = normalize_rows(start).astype(np.float64)
-    second = filtered(filtered(first)) / 2 - first
-    third = filtered(filtered(second)) - 2 * second - first
-    smooth = iv(0, 0.5) * first - 2 * iv(1, 0.5) * second + 2 * iv(2, 0.5) * third
-    wanted = looped @ (first - smooth)
+    step = total = normalize_rows(start).astype(np.float64)
+    for _ in range(STEPS - 1):
+        step = looped @ step / degree
+        total = total + step
+    common = (degree * normalize_rows(start)).sum(axis=0) / degree.sum()
+    wanted = looped @ (total - (STEPS - COMMON) * common) / np.sqrt(degree)
     wanted = wanted @ rotation(gram(wanted))
     whole.tasks.arrays.writer.array("given", start[order])
     whole.tasks.save_matrix("given.turn", np.eye(6, dtype=np.float32))
     propagated = whole.propagate(Vectors("given", "given"), 1)
     vectors, sources = whole.rotated(propagated, whole.tasks.layout.numbers(80))
     np.testing.assert_allclose(vectors, wanted, atol=2e-4)
-    # A vector is its row of A1 over the sources.
-    np.testing.assert_allclose(looped @ sources, vectors, atol=1e-4)
+    # A vector is its row of D1^(-1/2) A1 over the sources.
+    np.testing.assert_allclose(looped @ sources / np.sqrt(degree), vectors, atol=1e-4)
 
 
 def test_rotation_gives_left_vectors_times_root_of_values():

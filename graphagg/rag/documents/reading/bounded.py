@@ -34,7 +34,12 @@ class BoundedConverter:
     def convert(
         self, name: str, content: bytes, limits: ConversionLimits
     ) -> Iterator[Content | Unread]:
-        """Convert a file; raise `Unread` if it cannot be read or passes a limit."""
+        """Convert a file; raise `Unread` if it cannot be read or passes a limit.
+
+        A file that ends a process which converted others before gets one of its own: what is left
+        out does not depend on which files shared a process.
+        """
+        is_fresh = self._child is None
         child = self._child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None, "both are pipes"
         timer = Timer(self._seconds, child.kill)
@@ -50,6 +55,9 @@ class BoundedConverter:
             if is_late:
                 reason = f"its conversion took over {self._seconds} s; raise max_seconds"
                 raise Unread("too slow", reason) from None
+            if not is_fresh:
+                yield from self.convert(name, content, limits)
+                return
             reason = f"its conversion ended at {self._memory:,} MiB or crashed; raise max_memory"
             raise Unread("broken", reason) from None
         finally:

@@ -208,6 +208,9 @@ def test_a_conversion_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
     bounded._seconds = 600  # a process may start slowly on a loaded machine
     (content,) = bounded.convert("a.rst", b"Text.", ConversionLimits(2**26))  # a new process
     assert not isinstance(content, Unread) and content.text == "Text."
+    assert bounded._child is not None
+    bounded._child.kill()  # what other files did to a process is not the fault of this one
+    assert list(bounded.convert("a.rst", b"Text.", ConversionLimits(2**26))) == [content]
     bounded.close()
 
 

@@ -42,7 +42,7 @@ from graphagg.store.ranges import check_space
 KIND = "embedding"
 IN_MEMORY = 1 << 30
 """Largest arrays with a row per node that are held in memory, in bytes; larger ones are files."""
-_ARRAYS = 5  # of them that exist at a time
+_ARRAYS = 4  # of them that exist at a time
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _NODES_PER_RANGE = 50_000
 _SHOWN = {
@@ -232,12 +232,12 @@ def embed_matrix(
 def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
     """Bytes of disk that an embedding over files takes at its peak, beside its graph.
 
-    Pieces take 12 bytes per entry of the matrix. Beside them are four arrays of vectors in a pass,
-    and two of them with the index afterward. The leaves of a merge take less, unless the pieces
-    have more than five columns per node.
+    Pieces take 12 bytes per entry of the matrix, with three arrays of vectors in a pass; two arrays
+    and the index come afterward. The leaves of a merge take less, unless the pieces have more than
+    four columns per node.
     """
     row, stored = 4 * config.dim, 2 * config.dim * np.dtype(config.dtype).itemsize
-    return 12 * entries + nodes * max(4 * row, 2 * row + stored)
+    return max(12 * entries + 3 * nodes * row, nodes * (2 * row + stored))
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:

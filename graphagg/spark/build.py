@@ -20,7 +20,7 @@ from graphagg.checks import integer, one_of
 from graphagg.errors import ArtifactError, GraphAggError, InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import SparkJob, check_shared
-from graphagg.spark.session import described, named_errors, small_driver, with_settings
+from graphagg.spark.session import SMALL_DRIVER, described, named_errors, with_settings
 from graphagg.spark.sources import SparkInput, check_stores, is_of_spark, session_of, settings_for
 from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
@@ -162,7 +162,7 @@ class SparkBuild:
         `write` runs the stages in the work folder and publishes the version. Returns its report, or
         the one that an earlier run noted; empty for None.
         """
-        with write_artifact(self.directory) as publication, small_driver(self.spark):
+        with write_artifact(self.directory) as publication, with_settings(self.spark, SMALL_DRIVER):
             note = None if self.force else recall(self.directory, kind, job)
             if note is not None:
                 return note["report"] or {}

@@ -140,7 +140,7 @@ class SparkJob(WorkFolder):
 
     @contextmanager
     def _shown(self, name: str) -> Iterator[None]:
-        """Context manager: name the jobs of a stage, such as `communities: sets, 4 of 7`."""
+        """Context manager: name the jobs of a stage, such as `communities: sets, 3 of 5`."""
         text = f"{self._kind}: {name}"
         if name in self._stages:
             text += f", {self._stages.index(name) + 1} of {len(self._stages)}"

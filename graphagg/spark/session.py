@@ -10,18 +10,11 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from graphagg import errors
-from graphagg.errors import (
-    GraphAggError,
-    InvalidParameter,
-    JobFailed,
-    MissingExtra,
-    WriteFailed,
-    needs,
-)
+from graphagg.errors import GraphAggError, JobFailed, needs
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -66,7 +59,7 @@ def create_session(
     with needs("pyspark", "spark"):
         from pyspark.sql import SparkSession
     if master is not None and remote is not None:
-        raise InvalidParameter(
+        raise errors.InvalidParameter(
             f"both master {master!r} and remote {remote!r} are given, wanted one of them; a Spark "
             "Connect server has its own master"
         )
@@ -106,7 +99,7 @@ _LOCAL_SETTINGS = {
 def _check_connect() -> None:
     for module in ("grpc", "grpc_status", "zstandard"):
         if importlib.util.find_spec(module) is None:
-            raise MissingExtra(module, "connect")
+            raise errors.MissingExtra(module, "connect")
 
 
 def is_classic(spark: SparkSession) -> bool:
@@ -153,15 +146,6 @@ def described(spark: SparkSession | None, group: str, text: str) -> Iterator[Non
             context.setLocalProperty(key, value)  # type: ignore[arg-type]  # None unsets it
 
 
-def small_driver(spark: SparkSession) -> AbstractContextManager[None]:
-    """Context manager: settings of a session under which no data collect in the driver.
-
-    Joins shuffle: no side has to fit the driver. A sort by ranges samples 20 rows per partition
-    through the driver, a fifth of Spark's default; partitions stay within some 15 % of each other.
-    """
-    return with_settings(spark, _SMALL_DRIVER)
-
-
 @contextmanager
 def with_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
     """Context manager: change settings of a session, and set them back afterward."""
@@ -178,11 +162,16 @@ def with_settings(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[
                 spark.conf.set(key, earlier)
 
 
-_SMALL_DRIVER = {
+SMALL_DRIVER = {
     "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
     "spark.sql.execution.rangeExchange.sampleSizePerPartition": "20",
 }
+"""Settings under which no data collect in the driver.
+
+Joins shuffle: no side has to fit the driver. A sort by ranges samples 20 rows per partition through
+the driver, a fifth of Spark's default; partitions stay within some 15 % of each other.
+"""
 
 
 @contextmanager
@@ -204,7 +193,7 @@ def named_errors() -> Iterator[None]:
         if named is not None:
             raise named from None
         if any(words in str(failure) for words in _FULL):
-            raise WriteFailed(
+            raise errors.WriteFailed(
                 f"a task found no space on the disk ({cause(failure)}); the index that was there "
                 "is unchanged. Free space for the index and spark.local.dir; the same "
                 "command then resumes after the last finished stage"

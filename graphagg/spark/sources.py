@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.spark.session import active_session, cause, is_classic, paths_are_local
 from graphagg.store.addresses import Address, Location, hadoop_settings, parse_location, spark_path
-from graphagg.store.work import local_path
+from graphagg.store.work import fingerprint, local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -48,6 +48,13 @@ class SparkInput:
     def hadoop_paths(self) -> list[str]:
         """The paths as Spark reads them."""
         return [hadoop_path(path) for path in self.paths]
+
+    def seen(self) -> list[Any]:
+        """What identifies the input: its paths, and size and time of each file, if all are seen."""
+        if self.is_frame:
+            return ["DataFrame", []]
+        paths, files = zip(*map(fingerprint, self.paths), strict=True)
+        return [list(paths), list(files) if all(files) else []]
 
     def __str__(self) -> str:
         return called(self.origin if self.is_frame else self.paths)

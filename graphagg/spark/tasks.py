@@ -23,34 +23,35 @@ def run_tasks(spark: SparkSession, count: int, task: Task) -> list[Stats]:
     """
     if count == 0:
         return []
-
-    def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        for batch in batches:
-            for i in batch.column(0).to_pylist():
-                yield _stats_batch(pa, i, task(i) or {})
-
-    rows = spark.range(0, count, 1, count).mapInArrow(each, _STATS_SCHEMA)
-    return _collected(rows)
+    tasks = spark.range(0, count, 1, count)
+    return write_blocks(tasks, lambda i, _: task(i) or {}, number="id")
 
 
-def write_blocks(frame: DataFrame, write: Callable[[int, pa.Table], Stats]) -> list[Stats]:
-    """Call `write(partition number, rows)` for each partition that is not empty.
+def write_blocks(
+    frame: DataFrame, write: Callable[[int, pa.Table], Stats], number: str = ""
+) -> list[Stats]:
+    """Call `write(block, rows)` for each partition that is not empty, or each value of a column.
 
-    Returns the results in the order of the partitions; `block` is the number of the partition.
+    Returns the results in the order of the blocks: the numbers of partitions, or values of the
+    column `number`, of which a partition may hold several.
     """
 
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
+        import pyarrow.compute as pc
         from pyspark import TaskContext
 
         context = TaskContext.get()
         assert context is not None
-        rows = [batch for batch in batches if batch.num_rows]
-        if rows:
-            partition = context.partitionId()
-            yield _stats_batch(pa, partition, write(partition, pa.Table.from_batches(rows)))
+        batches = [batch for batch in batches if batch.num_rows]
+        rows = pa.Table.from_batches(batches) if batches else None
+        if rows is not None and number:
+            for block in pc.unique(rows[number]).to_pylist():
+                of_block = rows.filter(pc.equal(rows[number], block))
+                yield _stats_batch(pa, block, write(block, of_block))
+        elif rows is not None:
+            block = context.partitionId()
+            yield _stats_batch(pa, block, write(block, rows))
 
     return _collected(frame.mapInArrow(each, _STATS_SCHEMA))
 

@@ -111,7 +111,7 @@ def test_a_job_killed_between_phases_goes_on(
 
         return progress
 
-    for after in ("pairs", "partition", "leaves", "start", "pass1.2", "vectors"):
+    for after in ("vertices", "partition", "leaves", "start", "pass1.2", "vectors"):
         with pytest.raises(Killed):
             NodeEmbedding.build(
                 edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die(after)

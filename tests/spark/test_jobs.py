@@ -16,7 +16,7 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter, JobFailed, ParametersDiffer
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob, finished
-from graphagg.spark.session import named_errors, small_driver
+from graphagg.spark.session import SMALL_DRIVER, named_errors, with_settings
 from graphagg.spark.tasks import run_tasks
 from graphagg.store.work import work_folder
 from graphagg.store.writing import SUMMARY
@@ -76,7 +76,7 @@ def test_settings_of_a_job_end_with_it(spark: Any) -> None:
     )
     spark.conf.set(joins, "4096")
     try:
-        with pytest.raises(Killed), small_driver(spark):
+        with pytest.raises(Killed), with_settings(spark, SMALL_DRIVER):
             assert (spark.conf.get(sample), spark.conf.get(joins)) == ("20", "-1")
             raise Killed
         assert (spark.conf.get(sample), spark.conf.get(joins)) == ("100", "4096")
@@ -93,7 +93,7 @@ def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) 
 
     edges = write_text(tmp_path / "edges.txt", hub_pairs(6))
     build(spark, edges, tmp_path / "out", note).close()
-    assert shown[0] == "communities: edges, 1 of 7"
+    assert shown[0] == "communities: edges, 1 of 6"
     assert context.statusTracker().getJobIdsForGroup("graphagg communities")
     assert [context.getLocalProperty(key) for key in keys] == [None, None]
 

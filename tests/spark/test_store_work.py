@@ -45,7 +45,7 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
     again = build(spark, edges, store / "out", lambda stage, *_: ran.append(stage))
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:
         assert again.manifest.to_json() == local.manifest.to_json()
-    assert ran == ["edges", "vertices", "pairs", "sets", "holders", "signatures", "bands"]
+    assert ran == ["edges", "vertices", "sets", "holders", "signatures", "bands"]
     assert store_of(store).listed("out.work") == {}
     ran.clear()
     build(spark, edges, store / "out", lambda stage, *_: ran.append(stage)).close()

@@ -17,15 +17,8 @@ from graphagg.cli.request import RequestOptions
 from graphagg.communities.config import Method
 from graphagg.errors import InvalidParameter
 from graphagg.rag.question.request import Request
+from graphagg.spark import sources
 from graphagg.spark.session import described, named_errors, session, with_settings
-from graphagg.spark.sources import (
-    check_stores,
-    columns_at,
-    hadoop_path,
-    read_table,
-    seen_path,
-    settings_for,
-)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -61,7 +54,7 @@ class Answering(Job):
     def start(self, run: AnswerOptions) -> None:
         """Answer the questions with Spark and write the answers."""
         start_logging(self.name, run.log_level)
-        questions, target = getattr(self, self.questions), hadoop_path(run.out)
+        questions, target = getattr(self, self.questions), sources.hadoop_path(run.out)
         if self._check(questions, run):
             say("skipped: %s exists", run.out)
             return
@@ -72,13 +65,13 @@ class Answering(Job):
             session(title, run.master, run.remote) as spark,
         ):
             follow(spark, run.log_level)
-            check_stores(spark, questions, run.out)
+            sources.check_stores(spark, questions, run.out)
             with (
-                with_settings(spark, settings_for(questions, run.out)),
+                with_settings(spark, sources.settings_for(questions, run.out)),
                 described(spark, title, f"{self.name}: answers to {questions}"),
                 named_errors(),
             ):
-                frame = read_table(spark, questions)
+                frame = sources.read_table(spark, questions)
                 replaces = run.force or run.if_exists == "replace"
                 mode = "overwrite" if replaces else "errorifexists"
                 self.answers(index, frame).write.mode(mode).parquet(target)
@@ -87,7 +80,7 @@ class Answering(Job):
                 rows, without, why_not = counts.collect()[0]
                 if run.rejects is not None:
                     left_out = written.where("reason IS NOT NULL")
-                    left_out.write.mode("overwrite").parquet(hadoop_path(run.rejects))
+                    left_out.write.mode("overwrite").parquet(sources.hadoop_path(run.rejects))
         why = f"; questions without one: {without:,} (column reason)" if without else ""
         result = {"out": run.out, "answers": rows, "without_answer": without}
         show(result, f"{run.out}: {rows:,} answers{why}", run.json)
@@ -105,13 +98,13 @@ class Answering(Job):
 
     def _check(self, questions: str, run: AnswerOptions) -> bool:
         """Check columns and target before a session starts; returns whether to skip the job."""
-        names = columns_at(questions)
+        names = sources.columns_at(questions)
         if names is not None and self.column not in names:
             raise InvalidParameter(
                 f"{questions}: columns are {names}, none is {self.column!r}; name one of them "
                 "(--column)"
             )
-        path = seen_path(run.out)
+        path = sources.seen_path(run.out)
         return path is not None and path.exists() and run.skips(run.out, is_own=False)
 
 

@@ -19,14 +19,8 @@ from graphagg.cli.builds.build import Build, LogLevel, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.failures import FAILURES
-from graphagg.cli.output.console import (
-    Built,
-    Meter,
-    current_version,
-    err,
-    print_built,
-    progress_report,
-)
+from graphagg.cli.output import console
+from graphagg.cli.output.console import Built, Meter, current_version
 from graphagg.errors import GraphAggError, InvalidParameter
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions, recall, work_of
@@ -46,18 +40,18 @@ def run_build(build: Build, run: RunOptions) -> None:
         return
     meter, before = Meter(), current_version(run.out)
     if before is not None and run.skips(run.out, is_own=run.if_exists is None):
-        err.print(f"skipped: {run.out} exists", markup=False)
+        console.err.print(f"skipped: {run.out} exists", markup=False)
         return
-    with progress_report() as progress:
+    with console.progress_report() as progress:
         if run.engine == "spark":
             check(build, run)
             built = _by_spark(build, run, progress)
         else:
             built = build.build(run, progress, None)
-    print_built(run.out, built, before, meter, run.json)
+    console.print_built(run.out, built, before, meter, run.json)
     if not run.json:
         for note in built.notes:
-            err.print(note, markup=False, soft_wrap=True)
+            console.err.print(note, markup=False, soft_wrap=True)
 
 
 def _by_spark(
@@ -74,10 +68,10 @@ def _by_spark(
 def merge_indices(index_class: Any, shards: Sequence[str], out: str, as_json: bool) -> None:
     """Merge indices with progress on stderr, and print the sizes of the result."""
     meter, before = Meter(), current_version(out)
-    with progress_report() as progress:
+    with console.progress_report() as progress:
         with index_class.merge(shards, out, progress=progress) as index:
             built = Built.of(index.manifest)
-    print_built(out, built, before, meter, as_json)
+    console.print_built(out, built, before, meter, as_json)
 
 
 # --- jobs ----------------------------------------------------------------------------------------
@@ -106,7 +100,7 @@ def run_job(build: Build, run: RunOptions) -> None:
             say("nothing to do: the index has this input and these parameters")
         for note in built.notes:
             say("%s", note)
-        print_built(run.out, built, before, meter, run.json)
+        console.print_built(run.out, built, before, meter, run.json)
         parameters = {name: value for name, value in job.items() if name != "source"}
         write_summary(
             build.name, run, meter, input=build.source, unchanged=unchanged, parameters=parameters,

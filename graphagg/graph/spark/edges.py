@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.kinds import GraphKind
@@ -23,20 +24,10 @@ from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.reading.text import TextLayout
+from graphagg.spark import sources
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import (
-    SparkInput,
-    called,
-    check_columns,
-    frame_of,
-    hadoop_path,
-    is_frame,
-    is_table,
-    quoted,
-    suffixes_at,
-)
+from graphagg.spark.sources import SparkInput
 from graphagg.store.addresses import Location
-from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -64,23 +55,19 @@ class EdgeInput(SparkInput):
         rejects: Location | None = None,
     ) -> EdgeInput:
         """Take a DataFrame, a path or table, or several paths."""
-        if is_frame(edges):
+        if sources.is_frame(edges):
             return cls(edges, (), reading, rejects)  # type: ignore[arg-type]
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
-        if len(paths) > 1 and any(map(is_table, paths)):
+        if len(paths) > 1 and any(map(sources.is_table, paths)):
             raise InvalidParameter(
-                f"{called(paths)}: a table among other sources, wanted it alone; union "
+                f"{sources.called(paths)}: a table among other sources, wanted it alone; union "
                 "them in Spark"
             )
         return cls(None, paths, reading, rejects)
 
     def identity(self) -> list[Any]:
         """Identity of the input and of the options, as far as it can be seen."""
-        if self.is_frame:
-            return ["DataFrame", [], self.reading.given()]
-        seen = [fingerprint(path) for path in self.paths]
-        files = [listed for _, listed in seen]
-        return [[path for path, _ in seen], files if all(files) else [], self.reading.given()]
+        return [*self.seen(), self.reading.given()]
 
     def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, without bad rows."""
@@ -100,7 +87,7 @@ class EdgeInput(SparkInput):
 
         def summary() -> dict[str, Any]:
             if self.rejects is not None:
-                bad.write.mode("overwrite").parquet(hadoop_path(os.fspath(self.rejects)))
+                bad.write.mode("overwrite").parquet(sources.hadoop_path(os.fspath(self.rejects)))
             row = bad.selectExpr("count(*) AS rows", "min(reason) AS first").collect()[0]
             return {"bad_rows": row["rows"], "first_bad": row["first"]}
 
@@ -124,7 +111,7 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
     from pyspark.errors import AnalysisException
 
     counts = ReadCounts()
-    table = frame_of(spark, source.origin)
+    table = sources.frame_of(spark, source.origin)
     if table is not None:
         return _typed(table, source, counts), counts
     try:
@@ -138,7 +125,7 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
 
 def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
     """Whether the files are Parquet, by their names."""
-    suffixes = suffixes_at(source.paths, spark)
+    suffixes = sources.suffixes_at(source.paths, spark)
     if suffixes & {*PARQUET} and not suffixes <= {*PARQUET}:
         raise InvalidGraph(mixed_folder(str(source), f"*{min(suffixes - {*PARQUET})}"))
     return bool(suffixes & {*PARQUET})
@@ -154,7 +141,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     weighted = reading.wants_weights and columns.weight >= 0
     _check_weighted(weighted, source)
     used = [frame.columns[position] for position in (columns[:3] if weighted else columns[:2])]
-    check_columns(frame, used, InvalidGraph)
+    sources.check_columns(frame, used, InvalidGraph)
     casts = []
     for end, alias in zip(columns[:2], ("src", "dst"), strict=True):
         column = frame.columns[end]
@@ -163,13 +150,13 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
             raise InvalidGraph(
                 f"{name}: column {column} is {kind}, wanted integers or strings; convert it"
             )
-        plain = frame[quoted(column)].cast("string" if kind == "string" else "long")
+        plain = frame[sources.quoted(column)].cast("string" if kind == "string" else "long")
         casts.append(plain.alias(alias))
     if weighted:
         kind = types[used[2]]
         if kind.partition("(")[0] not in _NUMBERS:
             raise InvalidGraph(f"{name}: column {used[2]} is {kind}, wanted numbers; convert it")
-        casts.append(frame[quoted(used[2])].cast("double").alias("weight"))
+        casts.append(frame[sources.quoted(used[2])].cast("double").alias("weight"))
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
     if reading.skip_bad_rows:
@@ -221,9 +208,12 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            text = [line for line in batch.column(0).to_pylist() if line.strip() != head]
+            lines = batch.column(0)
+            if head is not None:
+                lines = lines.filter(pc.not_equal(pc.utf8_trim_whitespace(lines), head))
+            text = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0]
             batch_counts = ReadCounts(faults=[])
-            parsed = layout.parse(("\n".join(text) + "\n").encode(), batch_counts)
+            parsed = layout.parse(text.as_buffer().to_pybytes() + b"\n", batch_counts)
             edges = _record_batch(parsed, layout.lenient)
             yield edges if parsed.weights is None else _check_weights(edges, name, reading)
             if batch_counts.faults:

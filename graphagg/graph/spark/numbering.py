@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from graphagg.arrays import Array, offsets
+from graphagg.arrays import Array, Ints, distinct, offsets
 from graphagg.errors import InvalidGraph
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
-from graphagg.graph.ids import VertexIds
+from graphagg.graph.spark.sorting import SAMPLES, sort_keys
 from graphagg.spark.job import SparkJob
 from graphagg.spark.tasks import write_blocks
 from graphagg.store.strings import StringTable
@@ -47,40 +48,41 @@ class Numbering:
         self.blocks.join(job, self.stats, job.arrays, names)
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Columns `id` and `number`, its dense number."""
+        """Columns `id` and `number`, the dense number of a string."""
         starts = offsets([s["ids"] for s in self.stats]).tolist()
-        name, integer = self.blocks.stage, self.is_integer
 
         def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in batches:
                 for i in batch.column(0).to_pylist():
-                    array = partial(self.blocks.array, self.stats[i]["block"])
-                    ids = VertexIds.read(name, array, lambda _: integer)
-                    values = pa.array(ids.table) if integer else pa.array(list(ids), pa.string())
+                    ids = self.blocks.strings(self.stats[i]["block"], self.blocks.stage)
                     numbers = np.arange(starts[i], starts[i + 1], dtype=np.int32)
-                    yield pa.RecordBatch.from_arrays([values, pa.array(numbers)], ["id", "number"])
+                    yield pa.record_batch([pa.array(list(ids)), numbers], ["id", "number"])
 
         count = len(self.stats)
-        schema = f"id {'long' if integer else 'string'}, number int"
-        return spark.range(0, count, 1, count).mapInArrow(each, schema)
+        return spark.range(0, count, 1, count).mapInArrow(each, "id string, number int")
 
 
-def number_ids(ids: DataFrame, blocks: TaskArrays, partitions: int) -> Numbering:
-    """Number the distinct ids of the only column `id` by a distributed sort."""
-    integer, name = dict(ids.dtypes)["id"] == "bigint", blocks.stage
+def number_ids(ids: DataFrame, blocks: TaskArrays, per_task: int, count: int) -> Numbering:
+    """Number the distinct ids of all columns of `count` rows by a distributed sort."""
+    integer, name = dict(ids.dtypes)[ids.columns[0]] == "bigint", blocks.stage
+    column = reduce(lambda a, b: a.union(b), [ids.select(c).toDF("id") for c in ids.columns])
+
+    def save(block: int, keys: Array, _: Array | None) -> Stats:
+        values = distinct(keys)
+        return blocks.save(block, {name: values}, ids=len(values), smallest=int(values[0]))
 
     def write(block: int, table: pa.Table) -> Stats:
-        column = table.column(0)
-        if integer:
-            values = column.to_numpy()
-            return blocks.save(block, {name: values}, ids=len(values), smallest=int(values[0]))
-        packed = StringTable.pack(column.to_pylist())
+        packed = StringTable.pack(table.column(0).to_pylist())
         arrays: dict[str, Array] = {f"{name}.utf8": packed.data, f"{name}.offsets": packed.offsets}
         return blocks.save(block, arrays, ids=len(packed))
 
-    ordered = ids.distinct().repartitionByRange(partitions, "id").sortWithinPartitions("id")
-    stats = write_blocks(ordered, write)
-    if integer and stats and stats[0]["smallest"] < 0:
+    if not integer:
+        ordered = column.distinct().repartitionByRange(math.ceil(count / per_task), "id")
+        return Numbering(blocks, write_blocks(ordered.sortWithinPartitions("id"), write))
+    # By a hash: ids of many edges are not in the sample more often than others.
+    sample = column.filter(f"pmod(xxhash64(id), {max(1, per_task // SAMPLES)}) = 0").distinct()
+    stats = sort_keys(ids, sample, _all_ids, per_task, save)
+    if stats and stats[0]["smallest"] < 0:
         raise InvalidGraph(
             f"negative id {stats[0]['smallest']}, wanted integers of 0 to 2^63 - 1; renumber, or "
             "write the ids as strings"
@@ -88,12 +90,16 @@ def number_ids(ids: DataFrame, blocks: TaskArrays, partitions: int) -> Numbering
     return Numbering(blocks, stats)
 
 
-def numbered(job: SparkJob, frames: dict[str, Any], partitions: int) -> list[Numbering]:
+def _all_ids(batch: pa.RecordBatch) -> tuple[Ints, None]:
+    return np.concatenate([column.to_numpy() for column in batch.columns]), None
+
+
+def numbered(job: SparkJob, frames: dict[str, Any], per_task: int, count: int) -> list[Numbering]:
     """Stage `vertices`: number the ids of frames, and write them under their names."""
     blocks = [TaskArrays(job.blocks, name) for name in frames]
 
     def number() -> list[list[Stats]]:
-        numberings = [number_ids(frames[each.stage], each, partitions) for each in blocks]
+        numberings = [number_ids(frames[each.stage], each, per_task, count) for each in blocks]
         for numbering in numberings:
             numbering.write(job)
         return [numbering.stats for numbering in numberings]

@@ -4,12 +4,12 @@ Stages, each of which ends on disk, so that a job that was killed goes on:
 
 1. `edges`: read, checked, in Parquet.
 2. `vertices`: distinct ids, sorted by range; an id's number counts the ids before it.
-3. `pairs`: both ids of each edge replaced by their numbers: integers by search in the mapped ids,
-   strings by joins.
-4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column).
-   A range may end inside a row, so that one hub's neighbors spread over several tasks. Each task
-   drops repeats and writes a block; then the blocks are concatenated. One task writes where rows
-   end, in 16 bytes per row.
+3. `pairs`, of strings: both ids of each edge replaced by their numbers, by joins. Integers are
+   searched in the mapped ids by the stages that follow.
+4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column),
+   see `sorting`. A range may end inside a row, so that one hub's neighbors spread over several
+   tasks. Each task drops repeats and writes a block; then the blocks are concatenated. One task
+   writes where rows end, in 16 bytes per row.
 
 The arrays: ids `vertices` and, two-mode, `elements`; compressed rows `sets` and `holders`, its
 transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
@@ -17,16 +17,15 @@ transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from graphagg.arrays import offsets
+from graphagg.arrays import Array, Ints, offsets
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
@@ -35,8 +34,8 @@ from graphagg.graph.graph import ReadReport
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.numbering import Numbering, numbered
+from graphagg.graph.spark.sorting import SAMPLES, Keyed, sort_keys
 from graphagg.spark.job import SparkJob
-from graphagg.spark.tasks import write_blocks
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -45,15 +44,15 @@ ENTRIES_PER_TASK = 2_000_000
 """Entries of compressed rows that a task holds; about 100 bytes each."""
 VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
-_MAPPED = 1 << 28
-"""Integer ids that an executor maps, in 8 bytes each, to number edges without a join."""
 _ROWS, _LENGTHS = "rows", "lengths"
+Numbers = Callable[["pa.RecordBatch"], Sequence[Array]]
+"""The dense numbers of both ends of each edge of a batch."""
 
 
 def graph_stages(kind: GraphKind) -> tuple[str, ...]:
     """The names of the stages, in their order."""
     rows = (SETS,) if kind == "undirected" else (SETS, HOLDERS)
-    return ("edges", VERTICES, "pairs", *rows)
+    return ("edges", VERTICES, *rows)
 
 
 @dataclass(frozen=True)
@@ -77,24 +76,24 @@ class GraphRows:
     def _write(self) -> ReadReport:
         job, kind = self.job, self.kind
         frame, count = self._read()
-        partitions = math.ceil(count / self.per_task)
-        rows, columns = self._number(frame, partitions)
+        rows, columns = self._number(frame, count)
         loops = 0 if kind == "two-mode" else job.note("self_loops", frame.filter("src = dst").count)
-        pairs = job.phase("pairs", lambda: self._pairs(frame, rows, columns))
-        first, second = (_transposed(pairs), pairs) if self.inward else (pairs, _transposed(pairs))
-        repeats = self._write_rows(first, SETS, rows.total, partitions)
-        if repeats is None:
+        pairs, numbers = self._pairs(frame, rows, columns)
+        forward, backward = partial(self._keys, numbers, 1), partial(self._keys, numbers, -1)
+        first, second = (backward, forward) if self.inward else (forward, backward)
+        if not self._write_rows(pairs, first, SETS, rows.total):
             raise EmptyGraph(
                 f"{self.source}: {loops:,} self-loops and no edge, wanted at least one edge"
             )
         if kind != "undirected":
-            self._write_rows(second, HOLDERS, columns.total, partitions)
+            self._write_rows(pairs, second, HOLDERS, columns.total)
         each = 2 if kind == "undirected" else 1  # entries of an edge
+        edges = len(job.arrays.map(f"{SETS}.indices")) // each
         return ReadReport(
             edges_read=count,
-            edges=len(job.arrays.map(f"{SETS}.indices")) // each,
+            edges=edges,
             self_loops=loops,
-            duplicates=repeats // each,
+            duplicates=count - loops - edges,
             **self.source.counts(job),
         )
 
@@ -113,55 +112,59 @@ class GraphRows:
             )
         return frame, count
 
-    def _number(self, frame: DataFrame, partitions: int) -> tuple[Numbering, Numbering]:
+    def _number(self, frame: DataFrame, count: int) -> tuple[Numbering, Numbering]:
         """Number the ids of rows and of columns, which are the same unless two-mode."""
-        sources, targets = frame.selectExpr("src AS id"), frame.selectExpr("dst AS id")
-        frames = {VERTICES: sources.union(targets)}
+        frames = {VERTICES: frame.select("src", "dst")}
         if self.kind == "two-mode":
-            frames = {VERTICES: sources, ELEMENTS: targets}
-        numberings = numbered(self.job, frames, partitions)
+            frames = {VERTICES: frame.select("src"), ELEMENTS: frame.select("dst")}
+        numberings = numbered(self.job, frames, self.per_task, count)
         return numberings[0], numberings[-1]
 
-    def _pairs(self, frame: DataFrame, rows: Numbering, columns: Numbering) -> DataFrame:
-        """Columns `row` and `col`, dense numbers; undirected: each pair both ways."""
-        spark, ends = self.job.spark, (rows, columns)
-        if all(each.is_integer and each.total <= _MAPPED for each in ends):
-            pairs = self._looked_up(frame, [each.blocks.stage for each in ends])
-        else:
+    def _pairs(
+        self, frame: DataFrame, rows: Numbering, columns: Numbering
+    ) -> tuple[DataFrame, Numbers]:
+        """The edges, and the dense numbers of both ends of those of a batch."""
+        spark, arrays, ends = self.job.spark, self.job.arrays, (rows, columns)
+        if rows.is_integer and columns.is_integer:
+            names = [each.blocks.stage for each in ends]
+            return frame, lambda batch: [
+                np.searchsorted(arrays.map(n), batch.column(i)) for i, n in enumerate(names)
+            ]
+
+        def join() -> DataFrame:
             left, right = (each.frame(spark) for each in ends)
             pairs = frame.join(left.toDF("src", "row"), "src").join(right.toDF("dst", "col"), "dst")
+            return pairs.select("row", "col", *_weight(frame))
+
+        return self.job.phase("pairs", join), lambda batch: [
+            batch.column(i).to_numpy() for i in range(2)
+        ]
+
+    def _keys(self, numbers: Numbers, step: int, batch: pa.RecordBatch) -> Keyed:
+        """The entries of the edges of a batch as keys; `step` is -1 for the transposed matrix."""
+        rows, columns = numbers(batch)[::step]
+        weights = batch.column(2).to_numpy() if batch.num_columns > 2 else None
         if self.kind != "two-mode":
-            pairs = pairs.filter("row <> col")
-        if self.kind == "undirected":  # in one pass
-            both = "inline(array(struct(row, col{0}), struct(col AS row, row AS col{0})))"
-            return pairs.selectExpr(both.format(", weight" * len(_weight(frame))))
-        return pairs.select("row", "col", *_weight(frame))
+            kept = rows != columns
+            rows, columns = rows[kept], columns[kept]
+            weights = None if weights is None else weights[kept]
+        if self.kind == "undirected":
+            rows, columns = np.concatenate([rows, columns]), np.concatenate([columns, rows])
+            weights = None if weights is None else np.tile(weights, 2)
+        return pair_keys(rows, columns).view(np.int64), weights
 
-    def _looked_up(self, frame: DataFrame, names: list[str]) -> DataFrame:
-        """The pairs by the mapped ids: no row is sent anywhere."""
-        arrays, weights = self.job.arrays, _weight(frame)
-
-        def number(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                ends = [
-                    np.searchsorted(arrays.map(n), batch.column(i)) for i, n in enumerate(names)
-                ]
-                columns = [pa.array(end.astype(np.int32)) for end in ends]
-                yield pa.record_batch(columns + batch.columns[2:], ["row", "col", *weights])
-
-        return frame.mapInArrow(number, "row int, col int" + ", weight double" * len(weights))
-
-    def _write_rows(self, pairs: DataFrame, name: str, total: int, partitions: int) -> int | None:
-        """Write `total` compressed rows. Returns: the repeats, or None where there is no pair."""
+    def _write_rows(self, pairs: DataFrame, keys_of: Any, name: str, total: int) -> bool:
+        """Write `total` compressed rows. Returns: whether they have an entry."""
         job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
-        ordered = pairs.repartitionByRange(partitions, "row", "col")
-        ordered = ordered.sortWithinPartitions("row", "col", *_weight(pairs))
+        sample = pairs.sample(min(1.0, SAMPLES / self.per_task), 0)
         save = partial(_save_block, of_tasks, self.exact)
 
-        def make() -> int | None:
-            stats = job.note(f"{name}.blocks", lambda: write_blocks(ordered, save))
+        def make() -> bool:
+            stats = job.note(
+                f"{name}.blocks", lambda: sort_keys(pairs, sample, keys_of, self.per_task, save)
+            )
             if not stats:
-                return None
+                return False
 
             def ends(_: int) -> None:
                 # A row may end in a later block than it begins in: lengths are added up.
@@ -174,10 +177,9 @@ class GraphRows:
             job.run(1, ends)
             parts = ("indices", "data") if _weight(pairs) else ("indices",)
             of_tasks.join(job, stats, arrays, [f"{name}.{part}" for part in parts])
-            return int(sum(each["repeats"] for each in stats))
+            return True
 
-        repeats: int | None = job.stage(name, make)
-        return repeats
+        return bool(job.stage(name, make))
 
 
 def _weight(frame: DataFrame) -> tuple[str, ...]:
@@ -185,22 +187,18 @@ def _weight(frame: DataFrame) -> tuple[str, ...]:
     return ("weight",) if "weight" in frame.columns else ()
 
 
-def _transposed(pairs: DataFrame) -> DataFrame:
-    return pairs.selectExpr("col AS row", "row AS col", *_weight(pairs))
-
-
-def _save_block(of_tasks: TaskArrays, exact: bool, block: int, table: pa.Table) -> Stats:
-    """Write one range of sorted pairs, without repeats; their weights are added up."""
-    pairs = pair_keys(*(table.column(c).to_numpy() for c in ("row", "col")))
-    weights = table.column("weight").to_numpy() if "weight" in table.column_names else None
+def _save_block(
+    of_tasks: TaskArrays, exact: bool, block: int, keys: Ints, weights: Array | None
+) -> Stats:
+    """Write one range of pairs, without repeats; their weights are added up."""
     if weights is not None and exact:
         weights = weights.astype(np.float32)
-    keys, sums = merge_repeats(pairs, weights, exact=exact)
-    rows, columns = pairs_of(keys)
+    merged, sums = merge_repeats(keys.view(np.uint64), weights, exact=exact)
+    rows, columns = pairs_of(merged)
     distinct_rows, lengths = np.unique(rows, return_counts=True)
     arrays = {_ROWS: distinct_rows, _LENGTHS: lengths, f"{of_tasks.stage}.indices": columns}
     if sums is not None:
         if exact:
             check_sums(sums, "the edges")
         arrays[f"{of_tasks.stage}.data"] = sums if exact else sums.astype(np.float32)
-    return of_tasks.save(block, arrays, repeats=len(pairs) - len(keys))
+    return of_tasks.save(block, arrays)

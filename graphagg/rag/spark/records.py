@@ -30,21 +30,12 @@ from graphagg.rag.spark.documents import (
     save_block,
 )
 from graphagg.rag.tables.segments import PassageTable
+from graphagg.spark import sources
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import (
-    SparkInput,
-    check_columns,
-    is_frame,
-    is_table,
-    quoted,
-    read_table,
-    seen_path,
-    suffixes_at,
-)
+from graphagg.spark.sources import SparkInput
 from graphagg.spark.tasks import write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
-from graphagg.store.work import fingerprint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +65,7 @@ class PassageInput(SparkInput):
     @classmethod
     def from_source(cls, passages: Any, columns: RowConfig) -> PassageInput:
         """A DataFrame, one path or table, several paths, or a `DocumentFolder`."""
-        if is_frame(passages):
+        if sources.is_frame(passages):
             return cls(passages, (), columns, DocumentFolder("the DataFrame"))
         if isinstance(passages, DocumentFolder):
             return cls(None, (os.fspath(passages.path),), columns, passages)
@@ -87,17 +78,11 @@ class PassageInput(SparkInput):
         fields = [] if self.columns == RowConfig() else [vars(self.columns)]
         if self.folder.reading != ReadConfig():
             fields.append(vars(self.folder.reading))
-        if self.is_frame:
-            return ["DataFrame", [], *fields]
-        seen = [fingerprint(path) for path in self.paths]
-        if len(seen) == 1:
-            return [*seen[0], *fields]
-        files = [of_path for _, of_path in seen]
-        return [[path for path, _ in seen], files if all(files) else [], *fields]
+        return [*self.seen(), *fields]
 
     def check(self) -> None:
         """Raise the errors of `list_files`, where this machine sees the files; needs no session."""
-        if not any(map(is_table, self.paths)) and all(map(seen_path, self.paths)):
+        if not any(map(sources.is_table, self.paths)) and all(map(sources.seen_path, self.paths)):
             if self.kind(None) == "documents":
                 list_files(self.folder, FolderReport())
 
@@ -107,9 +92,9 @@ class PassageInput(SparkInput):
         A folder of Parquet alone, or of JSON alone without options of documents, holds the parts
         of a table.
         """
-        if self.is_frame or is_table(self.origin):
+        if self.is_frame or sources.is_table(self.origin):
             return "table"
-        suffixes, path = suffixes_at(self.paths, spark), seen_path(self.paths[0])
+        suffixes, path = sources.suffixes_at(self.paths, spark), sources.seen_path(self.paths[0])
         if suffixes <= PARQUET:
             return "table"
         is_folder = path is not None and path.is_dir()
@@ -131,16 +116,16 @@ def read_records(
     """
     from pyspark.errors import AnalysisException
 
-    places = _NO_FILES if source.is_frame or is_table(source.origin) else _OF_FILES
+    places = _NO_FILES if source.is_frame or sources.is_table(source.origin) else _OF_FILES
     try:
         if table is None:
             frame, parse = spark.read.text(source.hadoop_paths), _json_lines(source.columns)
             columns = ["CAST(value AS BINARY) AS value"]
         else:
             source.columns.check(table.columns, str(source))
-            check_columns(table, table.columns, InvalidPassage)
+            sources.check_columns(table, table.columns, InvalidPassage)
             frame, parse = table, _table_rows(source)
-            columns = [quoted(name) for name in table.columns]
+            columns = [sources.quoted(name) for name in table.columns]
         placed = frame.selectExpr(*columns, *places, _IN_ORDER)
         _ = placed.schema  # Spark Connect looks for the path only when it is asked something
     except AnalysisException as error:
@@ -217,7 +202,9 @@ def write_passages(
     documents the report. Raises `EmptyCorpus`.
     """
     kind = source.kind(job.spark)
-    table = read_table(job.spark, source.origin, *source.paths[1:]) if kind == "table" else None
+    table = (
+        sources.read_table(job.spark, source.origin, *source.paths[1:]) if kind == "table" else None
+    )
     columns = set() if table is None else set(table.columns)
     is_of_files = {*CONTENT} <= columns and source.columns.text_column not in columns
     if kind == "documents" or is_of_files:

@@ -12,15 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from graphagg.errors import (
-    AccessRefused,
-    ClockOff,
-    GraphAggError,
-    NoCredentials,
-    NoSuchBucket,
-    StoreError,
-    StoreUnreachable,
-)
+from graphagg import errors
 from graphagg.store.addresses import Address
 
 T = TypeVar("T")
@@ -44,11 +36,11 @@ def attempt(address: Address, call: Callable[[], T]) -> T:
     for tries in range(1, _ATTEMPTS + 1):
         try:
             return call()
-        except GraphAggError:
+        except errors.GraphAggError:
             raise
         except Exception as error:
             named = named_error(address, error)
-            if not isinstance(named, StoreUnreachable) or tries == _ATTEMPTS:
+            if not isinstance(named, errors.StoreUnreachable) or tries == _ATTEMPTS:
                 raise named from error
         time.sleep(_FIRST_WAIT * 2 ** (tries - 1) * (1 - random.random() / 2))
     raise AssertionError("the last attempt returns or raises")
@@ -59,27 +51,30 @@ def named_error(address: Address, error: Exception) -> Exception:
     text = str(error).partition("Debug source:")[0]
     said = text.partition("\n")[0].strip() or type(error).__name__
     if any(code in text for code in _CLOCK):
-        return ClockOff(f"{address}: the store says that this machine's clock is off; set it "
-                        f"({said})")  # fmt: skip
+        return errors.ClockOff(
+            f"{address}: the store says that this machine's clock is off; set it ({said})"
+        )
     if any(code in text for code in _NO_KEY):
-        return NoCredentials(
+        return errors.NoCredentials(
             f"{address}: no credentials were found ({said}); give them as the store's own tools "
             "take them from the environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
             "or as options"
         )
     if any(code in text for code in _BUCKET):
-        return NoSuchBucket(f"{address}: no bucket {address.host!r}; check the name ({said})")
+        return errors.NoSuchBucket(
+            f"{address}: no bucket {address.host!r}; check the name ({said})"
+        )
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & _REFUSALS or any(code in text for code in _NO_USER):
-        return AccessRefused(
+        return errors.AccessRefused(
             f"{address}: the store refuses ({said}); check the credentials and what they may do"
         )
     if isinstance(error, FileNotFoundError):
         return error
     if isinstance(error, ConnectionError | TimeoutError | EOFError) or _LOST.search(text):
-        return StoreUnreachable(
+        return errors.StoreUnreachable(
             f"{address}: the store does not answer as it should, {_ATTEMPTS} times in a row "
             f"({said}); check the address and the network, and run it again: it goes on from what "
             "was done"
         )
-    return StoreError(f"{address}: the store failed ({type(error).__name__}: {said})")
+    return errors.StoreError(f"{address}: the store failed ({type(error).__name__}: {said})")

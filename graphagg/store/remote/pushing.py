@@ -24,17 +24,10 @@ from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
 from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry, own_folder
 from graphagg.store.reading import Artifact, open_folder
+from graphagg.store.remote import pointers
 from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.files import Store, in_parallel
-from graphagg.store.remote.pointers import (
-    NUMBERED,
-    Published,
-    Token,
-    current_or_none,
-    object_name,
-    pointer_of,
-    sha256_of,
-)
+from graphagg.store.remote.pointers import Published, Token, object_name, sha256_of
 
 _MARGIN = 60.0  # seconds of the store's clock between objects that are removed and reused
 
@@ -78,7 +71,7 @@ def push(
         StoreError, MissingExtra: about the store.
     """
     store = Store(address(location))
-    before, token = current_or_none(store)
+    before, token = pointers.current_or_none(store)
     return push_over(local_folder(directory), store, before, token, progress)
 
 
@@ -115,7 +108,7 @@ def push_over(
         _send(store, {names[sha256]: files[sha256] for sha256 in new}, progress)
         published = _published(opened, names, carried or {})
         content = published.to_bytes()
-        pointer_of(store).swap(content, token)
+        pointers.pointer_of(store).swap(content, token)
         removed = _clean(store, content, published, before)
     sent = sum(files[sha256][0].bytes for sha256 in new)
     kept = sum(entry.bytes for entry, _ in files.values()) - sent
@@ -164,12 +157,12 @@ def _held(store: Store, before: Published | None) -> dict[str, str]:
 
 def _published_at(objects: Mapping[str, ObjectInfo]) -> float:
     """Time of the current pointer by the store's clock; infinity if it is not listed."""
-    pointers = (
+    times = (
         each.modified
         for name, each in objects.items()
-        if name == MANIFEST_NAME or name.startswith(f"{NUMBERED}/")
+        if name == MANIFEST_NAME or name.startswith(f"{pointers.NUMBERED}/")
     )
-    return max(pointers, default=inf)
+    return max(times, default=inf)
 
 
 def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: Progress) -> None:
@@ -199,7 +192,7 @@ def _published(
 def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:
     """Remove objects that no version names; returns their count."""
     objects = store.listed()
-    if pointer_of(store).read()[0] != content:
+    if pointers.pointer_of(store).read()[0] != content:
         return 0  # whoever published since cleans up; the list may hold its time, not ours
     kept = {name for version in (published, before) if version for name in version.sizes}
     limit = _published_at(objects) - _MARGIN

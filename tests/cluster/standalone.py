@@ -138,7 +138,8 @@ class Cluster:
     def start_worker(self, number: int, memory: str = "1g") -> None:
         """Start worker `number`, with folders of its own."""
         name = "org.apache.spark.deploy.worker.Worker"
-        where = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
+        host = f"127.0.0.{number + 1}"  # each its own, as Spark repeats no slow task on one host
+        where = ["--host", host, "--port", "0", "--webui-port", "0"]
         output = self.folder / f"worker{number}.out"
         arguments = [*where, "-c", "1", "-m", memory, self.url]
         apart = [*APART, str(self.hidden), str(self.local(number))] if self.hidden else []

@@ -29,7 +29,7 @@ from tests.cluster.inputs import (
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
 
 pytestmark = pytest.mark.cluster
-ROWS = "graphagg.graph.spark.rows:write_blocks:_save_block"
+ROWS = "graphagg.graph.spark.rows:sort_keys:_save_block"
 SEGMENT = "graphagg.spark.job:run_tasks:annotate"
 WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
 MENTIONS = "graphagg.spark.job:run_tasks:find_mentions"
@@ -92,6 +92,25 @@ def test_a_worker_is_killed_in_the_middle_of_a_stage(
     done = running.wait()
     assert_done(done)
     assert "ExecutorLostFailure" in done.log.failures()
+    assert_same_communities(edges, out)
+
+
+SPECULATION = {
+    "spark.speculation": "true",
+    "spark.speculation.interval": "100ms",
+    "spark.speculation.quantile": "0.1",
+    "spark.speculation.minTaskRuntime": "1s",
+}
+
+
+def test_a_slow_task_runs_a_second_time(
+    cluster: Cluster, tmp_path: Path, fault: Callable[..., tuple[object, ...]]
+) -> None:
+    """Speculative execution: the first one never ends; nobody lets it go on."""
+    edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(2)), tmp_path / "out"
+    done = cluster.run(small("communities", edges, out, *fault("hold", ROWS)), SPECULATION)
+    assert_done(done)
+    assert any(e["Task Info"]["Speculative"] for e in done.log.events("SparkListenerTaskStart"))
     assert_same_communities(edges, out)
 
 

@@ -51,6 +51,7 @@ def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
 
 
 COME_AND_GO = {
+    "spark.scheduler.minRegisteredResourcesRatio": "0",  # there are none at first
     "spark.dynamicAllocation.enabled": "true",
     "spark.dynamicAllocation.shuffleTracking.enabled": "true",
     "spark.dynamicAllocation.minExecutors": "0",

@@ -117,7 +117,7 @@ def run(yarn: Yarn, folder: Path, script: Path, *arguments: object, mode: str) -
 
 def put(yarn: Yarn, path: Path) -> str:
     """Bring a file to HDFS; its address."""
-    Store(address(f"webhdfs://{yarn.web}/in")).upload(path, path.name)
+    Store(address(f"webhdfs://{yarn.web}/in")).write(path.name, path)
     return f"hdfs:///in/{path.name}"
 
 

@@ -6,6 +6,7 @@ or to a store, and returns a few numbers.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,17 +42,17 @@ def write_blocks(
         import pyarrow.compute as pc
         from pyspark import TaskContext
 
+        gc.freeze()  # after each task Spark collects garbage among all objects of all modules
         context = TaskContext.get()
         assert context is not None
         batches = [batch for batch in batches if batch.num_rows]
-        rows = pa.Table.from_batches(batches) if batches else None
-        if rows is not None and number:
-            for block in pc.unique(rows[number]).to_pylist():
-                of_block = rows.filter(pc.equal(rows[number], block))
-                yield _stats_batch(pa, block, write(block, of_block))
-        elif rows is not None:
-            block = context.partitionId()
-            yield _stats_batch(pa, block, write(block, rows))
+        if not batches:
+            return
+        rows = pa.Table.from_batches(batches)
+        blocks = pc.unique(rows[number]).to_pylist() if number else [context.partitionId()]
+        for block in blocks:
+            of_block = rows.filter(pc.equal(rows[number], block)) if number else rows
+            yield _stats_batch(pa, block, write(block, of_block))
 
     return _collected(frame.mapInArrow(each, _STATS_SCHEMA))
 

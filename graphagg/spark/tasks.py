@@ -43,13 +43,11 @@ def write_blocks(
         from pyspark import TaskContext
 
         gc.freeze()  # after each task Spark collects garbage among all objects of all modules
-        context = TaskContext.get()
-        assert context is not None
         batches = [batch for batch in batches if batch.num_rows]
         if not batches:
             return
         rows = pa.Table.from_batches(batches)
-        blocks = pc.unique(rows[number]).to_pylist() if number else [context.partitionId()]
+        blocks = pc.unique(rows[number]).to_pylist() if number else [TaskContext().partitionId()]
         for block in blocks:
             of_block = rows.filter(pc.equal(rows[number], block)) if number else rows
             yield _stats_batch(pa, block, write(block, of_block))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from graphagg.arrays import Array, Ints, distinct, offsets
+from graphagg.arrays import Array, distinct, offsets
 from graphagg.errors import InvalidGraph
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
@@ -81,17 +81,13 @@ def number_ids(ids: DataFrame, blocks: TaskArrays, per_task: int, count: int) ->
         return Numbering(blocks, write_blocks(ordered.sortWithinPartitions("id"), write))
     # By a hash: ids of many edges are not in the sample more often than others.
     sample = column.filter(f"pmod(xxhash64(id), {max(1, per_task // SAMPLES)}) = 0").distinct()
-    stats = sort_keys(ids, sample, _all_ids, per_task, save)
+    stats = sort_keys(ids, sample, lambda b: (np.concatenate(b.columns), None), per_task, save)
     if stats and stats[0]["smallest"] < 0:
         raise InvalidGraph(
             f"negative id {stats[0]['smallest']}, wanted integers of 0 to 2^63 - 1; renumber, or "
             "write the ids as strings"
         )
     return Numbering(blocks, stats)
-
-
-def _all_ids(batch: pa.RecordBatch) -> tuple[Ints, None]:
-    return np.concatenate([column.to_numpy() for column in batch.columns]), None
 
 
 def numbered(job: SparkJob, frames: dict[str, Any], per_task: int, count: int) -> list[Numbering]:

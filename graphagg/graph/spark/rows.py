@@ -79,8 +79,8 @@ class GraphRows:
         rows, columns = self._number(frame, count)
         loops = 0 if kind == "two-mode" else job.note("self_loops", frame.filter("src = dst").count)
         pairs, numbers = self._pairs(frame, rows, columns)
-        forward, backward = partial(self._keys, numbers, 1), partial(self._keys, numbers, -1)
-        first, second = (backward, forward) if self.inward else (forward, backward)
+        steps = (-1, 1) if self.inward else (1, -1)
+        first, second = (partial(self._keys, numbers, step) for step in steps)
         if not self._write_rows(pairs, first, SETS, rows.total):
             raise EmptyGraph(
                 f"{self.source}: {loops:,} self-loops and no edge, wanted at least one edge"

@@ -51,11 +51,10 @@ def sort_keys(
             cuts = [0, *np.searchsorted(run[0], bounds).tolist(), len(run[0])]
             parts = [i for i, (low, high) in enumerate(pairwise(cuts)) if low < high]
             columns = [parts, *([v[cuts[i] : cuts[i + 1]].tobytes() for i in parts] for v in run)]
-            arrays = [pa.array(c, kind) for c, kind in zip(columns, _TYPES, strict=True)]
-            yield pa.record_batch(arrays, _NAMES)
+            yield pa.record_batch(dict(zip(_CELLS.names, columns, strict=True)), _CELLS)
 
     def merge(block: int, cells: pa.Table) -> Stats:
-        runs, weights = (b"".join(cells[name].to_pylist()) for name in _NAMES[1:])
+        runs, weights = (b"".join(cells[name].to_pylist()) for name in _CELLS.names[1:])
         return save(
             block, np.frombuffer(runs, np.int64), np.frombuffer(weights) if weights else None
         )
@@ -64,7 +63,7 @@ def sort_keys(
     return write_blocks(cells.repartition(len(bounds) + 1, "part"), merge, number="part")
 
 
-_NAMES, _TYPES = ("part", "keys", "weights"), (pa.int32(), pa.binary(), pa.binary())
+_CELLS = pa.schema({"part": pa.int32(), "keys": pa.binary(), "weights": pa.binary()})
 
 
 def _runs(batches: Iterable[Keyed], size: int) -> Iterator[tuple[Array, Array]]:

@@ -21,14 +21,8 @@ from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, parse_line
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
-from graphagg.rag.spark.documents import (
-    CONTENT,
-    PASSAGES,
-    DocumentFolder,
-    DocumentStage,
-    list_files,
-    save_block,
-)
+from graphagg.rag.spark import documents
+from graphagg.rag.spark.documents import PASSAGES, DocumentFolder
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.spark import sources
 from graphagg.spark.job import SparkJob
@@ -84,7 +78,7 @@ class PassageInput(SparkInput):
         """Raise the errors of `list_files`, where this machine sees the files; needs no session."""
         if not any(map(sources.is_table, self.paths)) and all(map(sources.seen_path, self.paths)):
             if self.kind(None) == "documents":
-                list_files(self.folder, FolderReport())
+                documents.list_files(self.folder, FolderReport())
 
     def kind(self, spark: SparkSession | None) -> str:
         """`table` of Parquet or JSON `lines`, by the names of the files, or `documents`.
@@ -206,9 +200,9 @@ def write_passages(
         sources.read_table(job.spark, source.origin, *source.paths[1:]) if kind == "table" else None
     )
     columns = set() if table is None else set(table.columns)
-    is_of_files = {*CONTENT} <= columns and source.columns.text_column not in columns
+    is_of_files = {*documents.CONTENT} <= columns and source.columns.text_column not in columns
     if kind == "documents" or is_of_files:
-        return DocumentStage(job, source.folder, chunking, per_task).write(table)
+        return documents.DocumentStage(job, source.folder, chunking, per_task).write(table)
     records = job.phase("records", lambda: read_records(job.spark, source, table, chunking))
     count = records.count()
     if not count:
@@ -219,7 +213,7 @@ def write_passages(
 
     def write(partition: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
-        return save_block(stage, partition, passages, table.column("split").to_numpy())
+        return documents.save_block(stage, partition, passages, table.column("split").to_numpy())
 
     ordered = ordered.sortWithinPartitions(*order)
     return job.stage(PASSAGES, lambda: write_blocks(ordered, write)), FolderReport()

@@ -22,7 +22,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),
             "spark.local.dir": str(scratch / "local"),
             "spark.driver.maxResultSize": "32m",
-            "spark.python.daemon.module": "tests.spark.daemon",
             # For queries that run once: no optimizing compiler, one thread that collects garbage.
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         },

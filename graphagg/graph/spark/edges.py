@@ -208,10 +208,10 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            lines = batch.column(0)
+            rows = batch.column(0)
             if head is not None:
-                lines = lines.filter(pc.not_equal(pc.utf8_trim_whitespace(lines), head))
-            text = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "\n")[0]
+                rows = rows.filter(pc.not_equal(pc.utf8_trim_whitespace(rows), head))
+            text = pc.binary_join(pa.ListArray.from_arrays([0, len(rows)], rows), "\n")[0]
             batch_counts = ReadCounts(faults=[])
             parsed = layout.parse(text.as_buffer().to_pybytes() + b"\n", batch_counts)
             edges = _record_batch(parsed, layout.lenient)

@@ -12,12 +12,7 @@ from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.errors import InvalidParameter
-from graphagg.graph.reading.settings import (
-    EdgeReading,
-    NeededWeights,
-    WeightedReading,
-    indexed_reading,
-)
+from graphagg.graph.reading import settings
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
@@ -132,12 +127,12 @@ class CommunitiesBuild(GraphBuild):
     parameters: Annotated[CommunityConfig, community_config, "Index"] = field(
         default_factory=CommunityConfig
     )
-    reading: NeededWeights = field(default_factory=NeededWeights)
+    reading: settings.NeededWeights = field(default_factory=settings.NeededWeights)
     entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs"})
 
-    def read_as(self) -> EdgeReading:
+    def read_as(self) -> settings.EdgeReading:
         """Options for reading edges, with weights if the index needs them."""
-        return indexed_reading(self.parameters.weights, vars(self.reading))
+        return settings.indexed_reading(self.parameters.weights, vars(self.reading))
 
 
 # --- embedding -----------------------------------------------------------------------------------
@@ -153,7 +148,7 @@ class EmbeddingBuild(GraphBuild):
     spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
 
     parameters: Annotated[EmbeddingConfig, "Embedding"] = field(default_factory=EmbeddingConfig)
-    reading: WeightedReading = field(default_factory=WeightedReading)
+    reading: settings.WeightedReading = field(default_factory=settings.WeightedReading)
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""

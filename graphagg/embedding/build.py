@@ -19,9 +19,9 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
-from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
+from graphagg.embedding.partition.pieces import PIECE, PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.factorization import Factorization, Vectors, factorized
+from graphagg.embedding.prone.factorization import SMOOTH, Factorization, Vectors, factorized
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
@@ -119,6 +119,7 @@ class Embedded:
         progress: Progress,
     ) -> None:  # fmt: skip
         """Publish the index of `graph`, whose ids are in the publication's folder."""
+        self.stages.tasks.drop(PIECE, SMOOTH)  # no later stage reads them
         self._write(files, len(graph.rows))
         progress("vectors", 1, 1)
         files.gather(publication.writer)

@@ -284,5 +284,4 @@ def factorized(stages: Factorization) -> Vectors:
     vectors = stages.factorize()
     for turn in range(1, stages.config.propagate + 1):
         vectors = stages.propagate(vectors, turn)
-    stages.tasks.drop(PIECE, SMOOTH)
     return vectors

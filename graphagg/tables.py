@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,14 +45,6 @@ def ranks_column(count: int) -> pyarrow.Array:
     return pa.array(range(1, count + 1), pa.int64())
 
 
-def to_pandas(table: pyarrow.Table) -> DataFrame:
-    """Convert to pandas; raises `MissingExtra` if it is not installed."""
-    with needs("pandas", None):
-        import pandas  # noqa: F401  # pyarrow would fail with a message of its own
-    frame: Any = table.to_pandas()
-    return frame
-
-
 def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
     """Write a file atomically, in the format of its suffix; `InvalidParameter` if unknown."""
     path = Path(target)
@@ -70,6 +63,40 @@ def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
         ) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+class Tabular(ABC):
+    """Base of results that are a table."""
+
+    @abstractmethod
+    def to_arrow(self) -> pyarrow.Table:
+        """Make a table."""
+
+    def to_pandas(self) -> DataFrame:
+        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        with needs("pandas", None):
+            import pandas  # noqa: F401  # pyarrow would fail with a message of its own
+        frame: Any = self.to_arrow().to_pandas()
+        return frame
+
+
+class Exportable(Tabular):
+    """Base of results that are written as a table, as JSON, and, if they have one, as a graph."""
+
+    @abstractmethod
+    def to_json(self) -> Any:
+        """Plain JSON values."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table (.csv, .parquet), .json, or the graph if it has one (.graphml, .gexf).
+
+        Raises:
+            InvalidParameter: another suffix.
+            WriteFailed: the file system refuses.
+        """
+        writers, graph = table_writers(self.to_arrow), getattr(self, "to_networkx", None)
+        writers |= json_writer(self.to_json) | (graph_writers(graph) if graph else {})
+        save(path, writers)
 
 
 def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:

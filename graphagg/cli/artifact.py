@@ -12,10 +12,7 @@ from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
-from graphagg.store.remote.pulling import PullReport
-from graphagg.store.remote.pulling import pull as pull_index
-from graphagg.store.remote.pushing import PushReport
-from graphagg.store.remote.pushing import push as push_index
+from graphagg.store.remote import pulling, pushing
 
 Url = Annotated[
     Place,
@@ -73,7 +70,7 @@ def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
     Example: graphagg push idx s3://bucket/idx
     """
     with progress_report() as progress:
-        sent = push_index(directory, url, progress=progress)
+        sent = pushing.push(directory, url, progress=progress)
     show({"url": url, **asdict(sent)}, _in_words(url, sent), as_json)
 
 
@@ -84,10 +81,10 @@ def pull(url: Url, directory: Folder, *, as_json: AsJson = False) -> None:
     Example: graphagg pull s3://bucket/idx idx
     """
     with progress_report() as progress:
-        brought = pull_index(url, directory, progress=progress)
+        brought = pulling.pull(url, directory, progress=progress)
     show({"directory": str(directory), **asdict(brought)}, _in_words(directory, brought), as_json)
 
 
-def _in_words(place: object, report: PushReport | PullReport) -> str:
+def _in_words(place: object, report: pushing.PushReport | pulling.PullReport) -> str:
     names = (f"{name.replace('_', ' ')} {value}" for name, value in asdict(report).items())
     return f"{place}: {', '.join(names)}"

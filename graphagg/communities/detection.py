@@ -5,7 +5,6 @@ The method is Leiden: `graphagg.graph.leiden`. docs/results/communities.md compa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack, get_args
@@ -25,20 +24,11 @@ from graphagg.graph.leiden import by_size, leiden
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 from graphagg.spark.sources import frame_of, is_of_spark, session_of
-from graphagg.tables import (
-    graph_writers,
-    ids_column,
-    json_writer,
-    networkx_module,
-    save,
-    table_writers,
-    to_pandas,
-)
+from graphagg.tables import Exportable, ids_column, networkx_module
 
 if TYPE_CHECKING:
     import networkx
     import pyarrow
-    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 
 MOST_COLLECTED = 50_000_000
@@ -46,7 +36,7 @@ MOST_COLLECTED = 50_000_000
 
 
 @dataclass(frozen=True, repr=False)
-class Partition:
+class Partition(Exportable):
     """The communities of a graph; each vertex is in one.
 
     Attributes:
@@ -120,10 +110,6 @@ class Partition:
             return table
         return table.append_column("side", [np.repeat(list(sides), [*map(len, sides.values())])])
 
-    def to_pandas(self) -> DataFrame:
-        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
-        return to_pandas(self.to_arrow())
-
     def to_networkx(self) -> networkx.Graph:
         """Make a networkx graph; nodes carry `community`, edges their `weight` if there are any."""
         directed, two_mode = self.graph.kind == "directed", self.graph.kind == "two-mode"
@@ -161,11 +147,6 @@ class Partition:
             "communities": self.communities(),
             "changes": None if self.changes is None else asdict(self.changes),
         }
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table of vertices (.csv, .parquet), .json, or the graph (.graphml, .gexf)."""
-        writers = table_writers(self.to_arrow) | json_writer(self.to_json)
-        save(path, writers | graph_writers(self.to_networkx))
 
 
 def detect(

@@ -7,7 +7,6 @@ level before.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
@@ -20,7 +19,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.graph.graph import GraphKind
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.settings import WeightedReadingOptions
-from graphagg.tables import graph_writers, json_writer, save, table_writers
+from graphagg.tables import Exportable
 
 if TYPE_CHECKING:
     import networkx
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False)
-class Hierarchy:
+class Hierarchy(Exportable):
     """Partitions of one graph, from coarse to fine; each splits the communities of the one before.
 
     Attributes:
@@ -94,11 +93,6 @@ class Hierarchy:
             ]
             below = level.labels
         return nodes
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table (.csv, .parquet), the tree (.json), or the graph (.graphml, .gexf)."""
-        writers = table_writers(self.to_arrow) | json_writer(self.to_json)
-        save(path, writers | graph_writers(self.to_networkx))
 
 
 def hierarchy(

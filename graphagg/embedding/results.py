@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from graphagg.fields import short
 from graphagg.graph.ids import VertexId
+from graphagg.tables import Tabular, ids_column, ranks_column
 
 if TYPE_CHECKING:
     import pyarrow
-    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Neighbor:
     score: float
 
 
-class Neighbors(tuple[Neighbor, ...]):
+class Neighbors(tuple[Neighbor, ...], Tabular):
     """The vertices near another one, nearest first: a tuple, and a table."""
 
     __slots__ = ()
@@ -38,8 +38,6 @@ class Neighbors(tuple[Neighbor, ...]):
         """A table with one row per neighbor: `rank` (from 1), `vertex`, `score`."""
         import pyarrow as pa
 
-        from graphagg.tables import ids_column, ranks_column
-
         return pa.table(
             {
                 "rank": ranks_column(len(self)),
@@ -47,9 +45,3 @@ class Neighbors(tuple[Neighbor, ...]):
                 "score": pa.array([near.score for near in self], pa.float64()),
             }
         )
-
-    def to_pandas(self) -> DataFrame:
-        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
-        from graphagg.tables import to_pandas
-
-        return to_pandas(self.to_arrow())

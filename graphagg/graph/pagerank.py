@@ -121,18 +121,13 @@ def push(
     Nodes are pushed in the order of `starts`. Returns the nodes reached, `[c]` int64 in order of
     arrival, and their scores. `scratch` reuses the work arrays of another push.
     """
-    scratch = scratch or PushScratch.of(nodes_of(graph))
+    rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
+    scratch = scratch or PushScratch.of(max(rows, graph.shift + columns))
     size = _push(graph, limits, starts, values, scratch)
     reached = scratch.nodes[:size].astype(np.int64)
     scores = scratch.mass[:size] + limits.alpha * scratch.residual[:size]
     scratch.slots[reached] = 0
     return reached, scores
-
-
-def nodes_of(graph: PushGraph) -> int:
-    """Count the nodes of a graph."""
-    rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
-    return max(rows, graph.shift + columns)
 
 
 @kernel(small=True)

@@ -47,35 +47,30 @@ def __getattr__(name: str) -> Any:
     module, _, kind = JOBS[job][0].partition(".")
     file = import_module(f"graphagg.cli.builds.{module}")
     if form == "build":
-        return build_command(getattr(file, kind), _BUILDS[job])
+        settings = {"fixed": {"log_level": "info"}}
+        return _command(getattr(file, kind), _BUILDS[job], settings, by_spark=False)
     return job_command(getattr(file, kind), f"job {job} {JOBS[job][1]}")
-
-
-def build_command(build: type[Build], example: str = "") -> Any:
-    """The command that builds an index, in this process or with Spark."""
-
-    def function(*, job: Any, run: Any) -> None:
-        run_build(job, run)
-
-    return _command(function, build, example, fixed={"log_level": "info"})
 
 
 def job_command(job: type[Job], example: str = "") -> Any:
     """The command of a job of Spark."""
-
-    def function(*, job: Any, run: Any) -> None:
-        if isinstance(job, Build):
-            run_job(job, run)
-        else:
-            job.start(run)
-
     settings: dict[str, Any] = {"positional": False}
     if issubclass(job, Build):
         settings |= {"fixed": {"engine": "spark"}, "hidden": job.local_only}
-    return _command(function, job, example, **settings)
+    return _command(job, example, settings)
 
 
-def _command(function: Any, kind: type[Job], example: str, **settings: Any) -> Any:
+def _command(
+    kind: type[Job], example: str, settings: dict[str, Any], *, by_spark: bool = True
+) -> Any:
+    def function(*, job: Any, run: Any) -> None:
+        if not isinstance(job, Build):
+            job.start(run)
+        elif by_spark:
+            run_job(job, run)
+        else:
+            run_build(job, run)
+
     function.__annotations__ = {"job": kind, "run": Annotated[kind.options, "How it runs"]}
     about = (kind.__doc__ or "").partition("\n")[0]
     function.__doc__ = f"{about}\n\nExample: graphagg {example}"

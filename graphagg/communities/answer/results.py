@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,20 +18,11 @@ from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
-from graphagg.tables import (
-    graph_writers,
-    ids_column,
-    json_writer,
-    ranks_column,
-    save,
-    table_writers,
-    to_pandas,
-)
+from graphagg.tables import Exportable, ids_column, ranks_column
 
 if TYPE_CHECKING:
     import networkx
     import pyarrow
-    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
 REASON_WORK = 50_000
 """Element look-ups of the reasons; shared elements beyond are not counted."""
@@ -125,7 +115,7 @@ class Member(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Community(Brief):
+class Community(Brief, Exportable):
     """The answer to a query.
 
     Attributes:
@@ -210,15 +200,6 @@ class Community(Brief):
                 "why": pa.array([member.explain() for member in self.members], pa.string()),
             }
         )
-
-    def to_pandas(self) -> DataFrame:
-        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
-        return to_pandas(self.to_arrow())
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the members (.csv, .parquet, .json), or the graph among them (.graphml, .gexf)."""
-        writers = table_writers(self.to_arrow) | json_writer(self.to_json)
-        save(path, writers | graph_writers(self.to_networkx))
 
     def _graph(self) -> tuple[CommunitySnapshot, list[VertexId]]:
         """The index that answered, and the ids of seeds and members."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
-from graphagg.errors import GraphAggError, InvalidGraph, UnreadableFile, needs
+from graphagg.errors import InvalidGraph, UnreadableFile, needs
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
@@ -35,7 +35,7 @@ _BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, Rec
 
 def read_json(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """Pairs (set, element) of `{set: [elements]}`, or a graph of nodes and links as in D3."""
-    raw = parse_json(read_bytes(path), path)
+    raw = _parse_json(read_bytes(path), path)
     links = next((name for name in ("links", "edges") if _are_objects(raw, "nodes", name)), None)
     if links:
         networkx = networkx_module()
@@ -64,16 +64,14 @@ def _are_objects(raw: Any, *names: str) -> bool:
     return all(isinstance(each, list) and all(isinstance(o, dict) for o in each) for each in lists)
 
 
-def parse_json(
-    content: bytes | str, path: Path, repeated: type[GraphAggError] = InvalidGraph
-) -> Any:
-    """Parse JSON; equal keys in an object, of which one would be lost, raise `repeated`."""
+def _parse_json(content: bytes | str, path: Path) -> Any:
+    """Parse JSON; equal keys in an object, of which one would be lost, raise `InvalidGraph`."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unique: dict[str, Any] = {}
         for name, value in pairs:
             if name in unique:
-                raise repeated(
+                raise InvalidGraph(
                     f"{path}: key {name!r} stands twice in an object, wanted each once; join them"
                 )
             unique[name] = value

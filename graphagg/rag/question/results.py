@@ -24,10 +24,10 @@ from graphagg.rag.question.excerpts import (
     short_metadata,
     shortened,
 )
+from graphagg.tables import Tabular, ranks_column
 
 if TYPE_CHECKING:
     import pyarrow
-    from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
     from graphagg.arrays import Array
     from graphagg.rag.tables.segments import StoredCorpus
@@ -205,7 +205,7 @@ def context_of(hit: Mapping[str, Any]) -> str:
     return "\n".join(around[position] for position in sorted(around))
 
 
-class Hits(list[Hit]):
+class Hits(list[Hit], Tabular):
     """The hits of a question, best first: a list, and a table.
 
     Args:
@@ -245,8 +245,6 @@ class Hits(list[Hit]):
 
         import pyarrow as pa
 
-        from graphagg.tables import ranks_column
-
         text, real = pa.string(), pa.float64()
         hop = pa.struct({"kind": text, "text": text, "score": real, "contribution": real})
         parts = {f"component_{name}": 0.0 for hit in self for name in hit.components}
@@ -267,12 +265,6 @@ class Hits(list[Hit]):
         ]
         table = pa.Table.from_pylist(rows, pa.schema(types))
         return table.add_column(0, "rank", ranks_column(len(self)))
-
-    def to_pandas(self) -> DataFrame:
-        """Convert `to_arrow` to pandas; raises `MissingExtra` where it is not installed."""
-        from graphagg.tables import to_pandas
-
-        return to_pandas(self.to_arrow())
 
 
 def told_apart(hits: Sequence[Hit]) -> list[Hit]:

@@ -79,11 +79,6 @@ def body_of(error: errors.GraphAggError) -> dict[str, Any]:
     return envelope(type(error).__name__, message)
 
 
-def status_of(error: errors.GraphAggError) -> int:
-    """The HTTP status of an error, by the first class of `_STATUS` that it belongs to; else 400."""
-    return next((status for status, kinds in _STATUS.items() if isinstance(error, kinds)), 400)
-
-
 def documented(*more: int) -> dict[int | str, dict[str, Any]]:
     """Error responses common to all routes, plus the given ones, for OpenAPI."""
     codes = sorted({400, 401, 403, 408, 413, 422, 503, *more})
@@ -92,7 +87,7 @@ def documented(*more: int) -> dict[int | str, dict[str, Any]]:
 
 async def _library(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.GraphAggError)
-    status = status_of(error)
+    status = next((code for code, kinds in _STATUS.items() if isinstance(error, kinds)), 400)
     headers = {"retry-after": "1"} if status in (409, 503) else None
     detail = body_of(error)["error"]
     return refusal(status, detail["type"], detail["message"], headers)

@@ -98,11 +98,6 @@ def sha256_of(name: str) -> str | None:
     return None if match is None else match[1]
 
 
-def read_published(content: bytes, where: str) -> Published:
-    """Parse a pointer; raises as `read_manifest`."""
-    return _published(manifest_json(content, where), where)
-
-
 def _published(raw: Mapping[str, Any], where: str) -> Published:
     manifest = manifest_of(raw, where)
     plain = {name: f"{manifest.data}/{name}" for name in manifest.files}
@@ -203,7 +198,8 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
     content, token = pointer_of(store).read()
     if content is None:
         return None, None
-    return read_published(content, f"{store.address}/{MANIFEST_NAME}"), token
+    where = f"{store.address}/{MANIFEST_NAME}"
+    return _published(manifest_json(content, where), where), token
 
 
 class _Numbered(Pointer):

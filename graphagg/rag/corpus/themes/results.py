@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
@@ -13,7 +12,7 @@ import numpy as np
 from graphagg.arrays import Ints
 from graphagg.errors import UnknownPassage, UnknownTheme
 from graphagg.fields import Brief
-from graphagg.tables import json_writer, save, table_writers
+from graphagg.tables import Exportable
 
 if TYPE_CHECKING:
     import pyarrow
@@ -113,7 +112,7 @@ def _adapter() -> Any:
 
 
 @dataclass(frozen=True, repr=False)
-class ThemeMap(Brief):
+class ThemeMap(Brief, Exportable):
     """The themes of a corpus at several resolutions.
 
     Attributes:
@@ -248,12 +247,3 @@ class ThemeMap(Brief):
             names = np.array([theme.id for theme in themes], dtype=object)
             columns[f"theme_{level}"] = names[self.passage_theme[level]].tolist()
         return pa.table({name: pa.array(v, pa.string()) for name, v in columns.items()})
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table of passages (.csv, .parquet) or everything (.json).
-
-        Raises:
-            InvalidParameter: another suffix.
-            WriteFailed: the file system refuses.
-        """
-        save(path, table_writers(self.to_arrow) | json_writer(self.to_json))

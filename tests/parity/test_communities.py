@@ -261,21 +261,3 @@ def test_budgets_bound_recall_from_below(tmp_path):
         shares.append(len(exact & {m.id for m in found.members}))
     assert shares == sorted(shares)
     assert shares[-1] == 15
-
-
-def test_residual_counts_as_one_push(tmp_path):
-    edges, _ = planted(3, 12)
-    index = CommunityIndex.build(edges, tmp_path / "a")
-    seeds, scratch = np.array([0, 5]), scratch_of(index)
-    vertices, mass, _ = pagerank(index.opened.neighborhoods, seeds, 0.15, 1e-12, 0, scratch)
-    assert dict(zip(vertices.tolist(), mass.tolist(), strict=True)) == {0: 0.075, 5: 0.075}
-    degrees = index.opened.neighborhoods.sets.degrees()
-    once = int(degrees[0] + degrees[5])
-    vertices, mass, _ = pagerank(index.opened.neighborhoods, seeds, 0.15, 1e-12, once, scratch)
-    wanted = {0: 0.075, 5: 0.075}
-    for seed in (0, 5):
-        for other in index.opened.neighborhoods.sets.row(seed).tolist():
-            wanted[other] = wanted.get(other, 0.0) + 0.15 * 0.85 * 0.5 / degrees[seed]
-    assert 5 not in index.opened.neighborhoods.sets.row(0)
-    assert dict(zip(vertices.tolist(), mass.tolist(), strict=True)) == pytest.approx(wanted)
-    assert mass.sum() < 1

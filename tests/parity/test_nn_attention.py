@@ -59,17 +59,6 @@ def test_padding_leaks_into_linear_attentions_of_pyg(
     assert leak(module().eval()) > least
 
 
-def test_padding_leaks_into_gpsconv_with_performer() -> None:
-    """An expected difference."""
-    torch.manual_seed(0)
-    conv = GPSConv(CHANNELS, None, HEADS, attn_type="performer", norm=None).eval()
-    x, batch = batch_of(SIZES)
-    edges = torch.zeros(2, 0, dtype=torch.int64)
-    alone = conv(x[: SIZES[0]], edges, batch[: SIZES[0]])
-    beside = conv(x, edges, batch)[: SIZES[0]]
-    assert (beside - alone).abs().max() > 1e-3
-
-
 @pytest.mark.parametrize(("kind", "near"), [(torch.float32, 1e-5), (torch.float64, 1e-9)])
 def test_exact_attention_equals_gpsconv(kind: torch.dtype, near: float) -> None:
     """Output and gradients of GPSConv with its attention, and with ours in the same place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,6 +15,12 @@ pairs = st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)), min_size=1, 
 
 real_pairs = pairs.filter(lambda found: any(a != b for a, b in found))
 """Edge lists that leave an edge when self-loops are dropped."""
+
+
+triples = st.lists(
+    st.tuples(st.integers(0, 25), st.integers(0, 25), st.floats(1e-3, 1e4)), min_size=1, max_size=80
+).filter(lambda found: any(a != b for a, b, _ in found))
+"""Such lists with weights."""
 
 
 def planted(blocks=5, size=20, inside=0.5, across=0.02, random_state=0):
@@ -51,8 +58,7 @@ def jaccard(a, b):
 
 
 def files(index):
-    """The bytes of every file of an index, by name, and its manifest's text."""
-    folder = index.directory / index.manifest.data
-    found = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-    found["manifest.json"] = (folder.parent / "manifest.json").read_bytes()
-    return found
+    """The bytes of every file of an index, or of the folder of one, and of its manifest."""
+    manifest = (getattr(index, "directory", index) / "manifest.json").read_bytes()
+    folder = getattr(index, "directory", index) / json.loads(manifest)["data"]
+    return {path.name: path.read_bytes() for path in folder.iterdir()} | {"manifest": manifest}

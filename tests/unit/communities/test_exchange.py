@@ -42,6 +42,8 @@ def test_a_networkx_graph_is_the_index_of_its_edges(tmp_path_factory, make, text
     ):
         assert one.manifest.data == other.manifest.data  # the same bytes
         assert set(one.vertices) == set(graph.nodes)
+        joined = {v for pair in given_edges if pair[0] != pair[1] for v in pair}
+        assert kind != "undirected" or one.manifest.counts["isolated"] == len(graph) - len(joined)
         assert one.read_report is not None and one.read_report.weights_ignored == len(given_edges)
 
 

@@ -6,7 +6,6 @@ import errno
 import threading
 from dataclasses import replace
 
-import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,12 +25,12 @@ from graphagg.errors import (
 )
 from graphagg.graph import merging
 from graphagg.store import write_artifact, writing
-from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pairs
+from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pairs, triples
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
 kinds = st.sampled_from(KINDS)
-some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(params=["in memory", "over files"])
@@ -58,27 +57,35 @@ def test_order_and_repeats_of_edges_change_nothing(tmp_path_factory, edges, kind
     assert files(first) == files(second)
 
 
+def of_width(weights, *lists):
+    """Triples, or pairs for an index without weights."""
+    return [[edge if weights else edge[:2] for edge in edges] for edges in lists]
+
+
 @some
-@given(edges=real_pairs, more=real_pairs, kind=kinds)
-def test_add_equals_rebuild(tmp_path_factory, changed, edges, more, kind):
+@given(edges=triples, more=triples, kind=kinds, weights=st.booleans(), random=st.randoms())
+def test_add_equals_rebuild(tmp_path_factory, changed, edges, more, kind, weights, random):
     root = tmp_path_factory.mktemp("add")
-    grown = CommunityIndex.build(edges, root / "a", config=small(kind))
+    edges, more = of_width(weights, edges, more)
+    grown = CommunityIndex.build(edges, root / "a", config=small(kind, weights=weights))
     report = grown.add(more)
-    whole = CommunityIndex.build(edges + more, root / "b", config=small(kind))
+    every = random.sample(edges + more, len(edges + more))
+    whole = CommunityIndex.build(every, root / "b", config=small(kind, weights=weights))
     assert files(grown) == files(whole)
     assert report.details["signatures_recomputed"] <= len(grown)
 
 
 @some
-@given(edges=real_pairs, gone=real_pairs, kind=kinds)
-def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kind):
-    root = tmp_path_factory.mktemp("remove")
-    index = CommunityIndex.build(edges, root / "a", config=small(kind))
+@given(edges=triples, gone=real_pairs, kind=kinds, weights=st.booleans())
+def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kind, weights):
+    root, config = tmp_path_factory.mktemp("remove"), small(kind, weights=weights)
+    (edges,) = of_width(weights, edges)
+    index = CommunityIndex.build(edges, root / "a", config=config)
     vertices = list(index.vertices)
     undirected = kind == "undirected"
 
     def key(edge):
-        return tuple(sorted(edge)) if undirected else edge
+        return tuple(sorted(edge[:2])) if undirected else edge[:2]
 
     dropped = {key(edge) for edge in gone}
     left = [edge for edge in edges if key(edge) not in dropped]
@@ -89,38 +96,38 @@ def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kin
     assert report.removed == len(present & asked)
     assert report.details["not_found"] == len(asked - present)
     if index.manifest.counts["edges"]:
-        whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=vertices)
+        whole = CommunityIndex.build(left, root / "b", config=config, vertices=vertices)
         assert files(index) == files(whole)
 
 
 @some
-@given(edges=real_pairs, kind=kinds, data=st.data())
-def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, data):
-    root = tmp_path_factory.mktemp("vertices")
-    index = CommunityIndex.build(edges, root / "a", config=small(kind))
+@given(edges=triples, kind=kinds, weights=st.booleans(), data=st.data())
+def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, weights, data):
+    root, config = tmp_path_factory.mktemp("vertices"), small(kind, weights=weights)
+    (edges,) = of_width(weights, edges)
+    index = CommunityIndex.build(edges, root / "a", config=config)
     vertices = list(index.vertices)
     gone = set(data.draw(st.lists(st.sampled_from(vertices), max_size=4)))
-    if kind == "two-mode":
-        left = [(a, b) for a, b in edges if b not in gone]
-    else:
-        left = [(a, b) for a, b in edges if a not in gone and b not in gone]
+    ends = slice(1, 2) if kind == "two-mode" else slice(0, 2)
+    left = [edge for edge in edges if not {*edge[ends]} & gone]
     report = index.delete_vertices(sorted(gone))
     assert report.details["vertices_removed"] == len(gone)
     if index.manifest.counts["edges"]:
         stay = [vertex for vertex in vertices if vertex not in gone]
-        whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=stay)
+        whole = CommunityIndex.build(left, root / "b", config=config, vertices=stay)
         assert files(index) == files(whole)
 
 
 @some
-@given(parts=st.lists(real_pairs, min_size=1, max_size=3), kind=kinds)
-def test_merge_equals_one_build(tmp_path_factory, changed, parts, kind):
-    root = tmp_path_factory.mktemp("merge")
+@given(parts=st.lists(triples, min_size=1, max_size=3), kind=kinds, weights=st.booleans())
+def test_merge_equals_one_build(tmp_path_factory, changed, parts, kind, weights):
+    root, config = tmp_path_factory.mktemp("merge"), small(kind, weights=weights)
+    parts = of_width(weights, *parts)
     for number, part in enumerate(parts):
-        CommunityIndex.build(part, root / f"s{number}", config=small(kind)).close()
+        CommunityIndex.build(part, root / f"s{number}", config=config).close()
     merged = CommunityIndex.merge([root / f"s{n}" for n in range(len(parts))], root / "all")
     edges = [edge for part in parts for edge in part]
-    whole = CommunityIndex.build(edges, root / "b", config=small(kind))
+    whole = CommunityIndex.build(edges, root / "b", config=config)
     assert files(merged) == files(whole)
 
 
@@ -187,14 +194,6 @@ def test_same_build_is_no_work_unless_forced(tmp_path):
     other = CommunityConfig(permutations=32, bands=6)
     changed = CommunityIndex.build(edges, tmp_path / "a", config=other)
     assert changed.config.permutations == 32
-
-
-def test_networkx_isolated_vertices_stay(tmp_path):
-    graph = nx.path_graph(4)
-    graph.add_node(9)
-    index = CommunityIndex.build(graph, tmp_path / "a", config=small())
-    assert index.manifest.counts["isolated"] == 1
-    assert list(index.vertices) == [0, 1, 2, 3, 9]
 
 
 def test_full_disk_leaves_nothing(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,7 @@ from graphagg.graph.large import load, rows
 from graphagg.graph.reading import buffer
 from graphagg.minhash import bands as lsh
 from graphagg.store import ranges, work
-
-KINDS = ["undirected", "directed-in", "directed-out", "two-mode"]
+from tests.unit.communities.graphs import KINDS, files
 
 
 @pytest.fixture
@@ -32,24 +30,16 @@ def over_files(monkeypatch):
     monkeypatch.setattr(large, "LARGE", 0)
 
 
-def write(path: Path, pairs: np.ndarray, names: str) -> Path:
-    """Pairs as text or Parquet, by small or sparse integers or by strings."""
+def write(path: Path, pairs: np.ndarray, names: str, **more: np.ndarray) -> Path:
+    """Pairs as Parquet, by small or sparse integers or by strings, with more columns."""
     ids = {
         "small": lambda column: column,
         "sparse": lambda column: column.astype(np.int64) * 3_000_000_019 + 7,
         "text": lambda column: np.array([f"v{i}" for i in column.tolist()], dtype=object),
     }[names]
-    table = pa.table({"src": ids(pairs[:, 0]), "dst": ids(pairs[:, 1])})
+    table = pa.table({"src": ids(pairs[:, 0]), "dst": ids(pairs[:, 1]), **more})
     pq.write_table(table, path, row_group_size=7)
     return path
-
-
-def files_of(directory: Path) -> dict[str, bytes]:
-    """The bytes of every file of an index."""
-    manifest = json.loads((directory / "manifest.json").read_text())
-    folder = directory / manifest["data"]
-    named = {path.name: path.read_bytes() for path in folder.iterdir()}
-    return named | {"manifest": json.dumps(manifest).encode()}
 
 
 @settings(max_examples=40, deadline=None)
@@ -61,21 +51,21 @@ def files_of(directory: Path) -> dict[str, bytes]:
     names=st.sampled_from(["small", "sparse", "text"]),
     sizes=st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(1, 9)),
     alone=st.booleans(),
+    weights=st.booleans(),
 )
-@example(
-    seed=0, count=200, vertices=9, kind="undirected", names="small", sizes=(9, 3, 2), alone=True
-)
+@example(0, 200, 9, kind="undirected", names="small", sizes=(9, 3, 2), alone=True, weights=True)
 def test_the_bytes_are_those_of_the_index_in_memory(
-    tmp_path_factory, seed, count, vertices, kind, names, sizes, alone
+    tmp_path_factory, seed, count, vertices, kind, names, sizes, alone, weights
 ):
     folder = tmp_path_factory.mktemp("large")
     rng = np.random.default_rng(seed)
     pairs = (rng.random((count, 2)) ** 2 * vertices).astype(np.int64)
     if (pairs[:, 0] == pairs[:, 1]).all() and kind != "two-mode":
         pairs[0] = (0, 1)
-    source = write(folder / "edges.parquet", pairs, names)
+    column = {"weight": rng.uniform(1e-3, 1e4, count)} if weights else {}
+    source = write(folder / "edges.parquet", pairs, names, **column)
     more = {"small": [1, 500], "sparse": [500], "text": ["zz"]}[names] if alone else []
-    config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2)
+    config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2, weights=weights)
     reports = []
     with pytest.MonkeyPatch.context() as patch:
         with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:
@@ -90,7 +80,7 @@ def test_the_bytes_are_those_of_the_index_in_memory(
         patch.setattr(buffer, "MARKED", 100 if seed % 2 else 0)
         with CommunityIndex.build(source, folder / "files", config=config, vertices=more) as made:
             reports.append(made.read_report)
-    assert files_of(folder / "files") == files_of(folder / "memory")
+    assert files(folder / "files") == files(folder / "memory")
     assert reports[0] == reports[1]
     assert not (folder / "files.work").exists()
 
@@ -112,7 +102,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
     monkeypatch.setattr(engine, "ROWS_PER_TASK", 20)
     monkeypatch.setattr(large, "IndexBuild", partial(IndexBuild, bands_per_task=3))
     CommunityIndex.build(source, tmp_path / "whole", config=config).close()
-    wanted = files_of(tmp_path / "whole")
+    wanted = files(tmp_path / "whole")
     write_json = work.FolderStorage.write_json
     noted: list[str] = []
 
@@ -152,7 +142,7 @@ def test_a_build_that_was_killed_goes_on(tmp_path, monkeypatch, over_files, kind
                     patch.setattr(work.FolderStorage, "write_json", ends_at(-1, True))
                     CommunityIndex.build(source, target, config=config).close()
                 assert not before & set(noted)  # what was noted is not done again
-            assert files_of(target) == wanted
+            assert files(target) == wanted
     assert number > 10
 
 
@@ -166,7 +156,7 @@ def test_after_a_start_of_the_machine_a_build_begins_again(tmp_path, monkeypatch
     monkeypatch.setattr(large, "_machine", lambda: "another start")
     CommunityIndex.build(source, tmp_path / "a").close()
     CommunityIndex.build(source, tmp_path / "b").close()
-    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+    assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
 def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
@@ -286,4 +276,4 @@ def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, nam
     with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
         seed = made.vertices[int(np.argmax(np.diff(made.opened.neighborhoods.sets.indptr)))]
         assert len(made.query([seed], 3)) == 3
-    assert files_of(tmp_path / "files") == files_of(tmp_path / "memory")
+    assert files(tmp_path / "files") == files(tmp_path / "memory")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import networkx as nx
@@ -118,17 +117,6 @@ def test_no_similarity_at_all(tmp_path):
     assert not structure.weights.any() and structure.in_graph.all()
     assert structure.to_json()["edges"] == []
     structure.draw(tmp_path / "empty.png")
-
-
-def test_import_loads_no_optional_package():
-    code = (
-        "import sys, graphagg, graphagg.communities, graphagg.cli.communities\n"
-        "heavy = {'torch', 'pyspark', 'spacy', 'faiss', 'matplotlib', 'networkx', 'sknetwork',"
-        " 'datasketch'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("package", ["sknetwork", "matplotlib", "networkx"])

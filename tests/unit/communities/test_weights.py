@@ -11,20 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.indexing import changes, engine
 from graphagg.communities.indexing import files as building
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.similarity.jaccard_sums import similarity_sums
 from graphagg.communities.similarity.neighborhoods import QueryScratch
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
-from graphagg.graph import merging
 from graphagg.graph.csr import Csr
-from graphagg.graph.large import rows as large_rows
-from graphagg.graph.reading import buffer, load
+from graphagg.graph.reading import load
 from graphagg.minhash import weighted
 from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
 from graphagg.minhash.weighted import Draws, weighted_minima
-from tests.unit.communities.graphs import KINDS, files
+from tests.unit.communities.graphs import KINDS, files, triples
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -32,9 +29,6 @@ kinds = st.sampled_from(KINDS)
 weights = st.one_of(
     st.integers(1, 5).map(float), st.floats(1e-3, 1e4), st.sampled_from([1e-30, 0.1, 1 / 3, 1e30])
 )
-triples = st.lists(
-    st.tuples(st.integers(0, 20), st.integers(0, 20), st.floats(1e-3, 1e4)), min_size=1, max_size=60
-).filter(lambda edges: any(a != b for a, b, _ in edges))
 some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -183,78 +177,6 @@ def test_the_walk_is_that_of_weighted_pagerank(tmp_path):
         name = index.vertices[vertex]
         wanted = exact[name] / graph.degree(name, weight="weight")
         assert score == pytest.approx(wanted, abs=2e-4)
-
-
-@pytest.fixture(params=["in memory", "over files"])
-def changed(request, monkeypatch):
-    """Changes in memory, and over files range by range."""
-    if request.param == "over files":
-        monkeypatch.setattr(changes, "LARGE", 0)
-        monkeypatch.setattr(merging, "_ROWS_AT_ONCE", 7)
-        monkeypatch.setattr(engine, "ROWS_PER_TASK", 5)
-
-
-@some
-@given(edges=triples, more=triples, kind=kinds, random=st.randoms())
-def test_add_equals_rebuild_in_any_order(tmp_path_factory, changed, edges, more, kind, random):
-    root = tmp_path_factory.mktemp("add")
-    grown = CommunityIndex.build(edges, root / "a", config=small(kind))
-    grown.add(more)
-    shuffled = edges + more
-    random.shuffle(shuffled)
-    whole = CommunityIndex.build(shuffled, root / "b", config=small(kind))
-    assert files(grown) == files(whole)
-
-
-@some
-@given(edges=triples, gone=triples, kind=kinds)
-def test_remove_equals_rebuild(tmp_path_factory, changed, edges, gone, kind):
-    root = tmp_path_factory.mktemp("remove")
-    index = CommunityIndex.build(edges, root / "a", config=small(kind))
-    vertices = list(index.vertices)
-
-    def key(edge):
-        return tuple(sorted(edge[:2])) if kind == "undirected" else edge[:2]
-
-    dropped = {key(edge) for edge in gone}
-    left = [edge for edge in edges if key(edge) not in dropped]
-    index.delete([edge[:2] for edge in gone])
-    if index.manifest.counts["edges"]:
-        whole = CommunityIndex.build(left, root / "b", config=small(kind), vertices=vertices)
-        assert files(index) == files(whole)
-    index.delete_vertices(vertices[:2])
-    if len(index) and index.manifest.counts["edges"]:
-        ends = slice(1, 2) if kind == "two-mode" else slice(0, 2)
-        stay = [edge for edge in left if not {*edge[ends]} & {*vertices[:2]}]
-        whole = CommunityIndex.build(stay, root / "c", config=small(kind), vertices=vertices[2:])
-        assert files(index) == files(whole)
-
-
-@some
-@given(parts=st.lists(triples, min_size=1, max_size=3), kind=kinds)
-def test_merge_equals_one_build(tmp_path_factory, parts, kind):
-    root = tmp_path_factory.mktemp("merge")
-    for position, part in enumerate(parts):
-        CommunityIndex.build(part, root / f"s{position}", config=small(kind)).close()
-    merged = CommunityIndex.merge([root / f"s{n}" for n in range(len(parts))], root / "all")
-    edges = [edge for part in parts for edge in part]
-    assert files(merged) == files(CommunityIndex.build(edges, root / "one", config=small(kind)))
-
-
-@some
-@given(edges=triples, kind=kinds)
-def test_over_files_the_bytes_are_those_in_memory(tmp_path_factory, monkeypatch, edges, kind):
-    root = tmp_path_factory.mktemp("large")
-    table = root / "edges.csv"
-    lines = [f"{a},{b},{weight!r}" for a, b, weight in edges]
-    table.write_text("source,target,weight\n" + "\n".join(lines) + "\n")
-    memory = CommunityIndex.build(table, root / "a", config=small(kind))
-    with monkeypatch.context() as patch:
-        patch.setattr(building, "LARGE", 0)
-        patch.setattr(buffer, "EDGES_PER_FILE", 7)
-        patch.setattr(large_rows, "PAIRS_PER_RANGE", 3)
-        large = CommunityIndex.build(table, root / "b", config=small(kind))
-    assert files(memory) == files(large)
 
 
 def test_reasons_say_the_weight(tmp_path):

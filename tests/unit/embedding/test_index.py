@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,27 +136,6 @@ def test_weights_of_ones_are_no_weights():
         NetworkMatrix.from_graph(*load_weighted([(u, v, 1.0) for u, v in pairs])), config
     ).vectors
     np.testing.assert_array_equal(plain, ones)
-
-
-def test_weights_are_read_from_every_source(tmp_path):
-    triples = [("a", "b", 2.0), ("b", "c", 0.5), ("a", "c", 3.0), ("b", "a", 1.0)]
-    text = tmp_path / "edges.txt"
-    text.write_text("# x\n" + "".join(f"{u}\t{v}\t{w}\n" for u, v, w in triples))
-    csv = tmp_path / "edges.csv"
-    csv.write_text("src,dst,weight\n" + "".join(f"{u},{v},{w}\n" for u, v, w in triples))
-    columns = dict(zip(("src", "dst", "weight"), zip(*triples, strict=True), strict=True))
-    table = pa.table({name: list(values) for name, values in columns.items()})
-    pq.write_table(table, tmp_path / "edges.parquet")
-    multi = nx.MultiGraph()
-    multi.add_weighted_edges_from(triples)
-    for source in (triples, str(text), str(csv), str(tmp_path / "edges.parquet"), multi):
-        found, weights = load_weighted(source)
-        matrix = NetworkMatrix.from_graph(found, weights).matrix
-        assert matrix.values(found.rows.find("a")).tolist() == [3.0, 3.0]
-        assert matrix.values(found.rows.find("c")).tolist() == [3.0, 0.5]
-    plain = tmp_path / "named.txt"
-    plain.write_text("1 2 friend\n2 3 enemy\n")
-    assert load_weighted(str(plain))[1] is None
 
 
 def test_isolated_vertices_have_zeros_and_are_counted(tmp_path):
@@ -305,11 +281,7 @@ def test_adding_to_both_sides(tmp_path):
     [
         ([], SMALL, EmptyGraph, "no edge"),
         ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
-        ([(1, 2), ("a", "b")], SMALL, InvalidGraph, "mix types"),
-        ([(1, -2)], SMALL, InvalidGraph, "out of range"),
-        ([(1, 2, -1.0)], SMALL, InvalidGraph, "edge 1 has the weight -1.0"),
         ([(1, 2, 1.0), (2, 3, float("nan"))], SMALL, InvalidGraph, "edge 2 has the weight nan"),
-        ([(1, 2, float("inf"))], SMALL, InvalidGraph, "weight inf"),
         (
             [(1, 2), (2, 3)],
             EmbeddingConfig(dim=2, pieces=4),

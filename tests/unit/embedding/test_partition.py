@@ -48,19 +48,6 @@ def test_every_node_has_one_piece_and_pieces_are_balanced(partitioner, seed, pie
     np.testing.assert_array_equal(parts, again)
 
 
-def test_the_report_is_what_brute_force_counts():
-    network = NetworkMatrix.from_graph(graph(90, 3))
-    parts, _ = partition(network.matrix, EmbeddingConfig(pieces=4))
-    found = measure(network.matrix, parts, 4)
-    matrix = network.matrix
-    edges = [(u, int(v)) for u in range(90) for v in matrix.row(u) if u < v]
-    crossing = [(u, v) for u, v in edges if parts[u] != parts[v]]
-    assert found.cut == pytest.approx(len(crossing) / len(edges))
-    filled = {u for edge in edges for u in edge}
-    entries = [sum(len(matrix.row(v)) for v in filled if parts[v] == k) for k in range(4)]
-    assert found.edge_balance == pytest.approx(max(entries) / np.mean(entries))
-
-
 def test_a_hub_is_split():
     star = [(0, v) for v in range(1, 400)] + [(v, v + 1) for v in range(1, 399)]
     network = NetworkMatrix.from_graph(load_graph(star))
@@ -212,3 +199,7 @@ def test_an_entry_of_a_hub_counts_where_its_column_lies(seed, hubs):
             entries[max(holder, 0)] += 1
     found = measure(matrix, parts, 3)
     assert found.edge_balance == pytest.approx(max(entries) / np.mean(entries))
+    if not hubs:
+        edges = [(u, v) for u in range(60) for v in matrix.row(u).tolist() if u < v]
+        crossing = sum(parts[u] != parts[v] for u, v in edges)
+        assert found.cut == pytest.approx(crossing / len(edges))

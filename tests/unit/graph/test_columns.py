@@ -24,13 +24,13 @@ from graphagg.graph.reading.settings import (
     WeightedReadingOptions,
 )
 from graphagg.graph.weights import load_weighted
+from tests.unit.graph.test_readers import write as write_lines
 
 EDGES = [(1, 2, 3.0), (2, 4, 5.0), (1, 4, 7.0)]
 
 
 def write(path, *lines):
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
+    return write_lines(path, lines)
 
 
 def sums_of(loaded):

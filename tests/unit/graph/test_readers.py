@@ -81,15 +81,6 @@ def test_third_column_is_counted(tmp_path):
     assert load_graph(tmp_path / "w.parquet").report.weights_ignored == 2
 
 
-def test_networkx_with_isolated_and_text_ids():
-    graph = nx.Graph([("b", "a"), ("é", "z"), ("a", "b")])
-    graph.add_node("alone")
-    loaded = load_graph(graph)
-    assert list(loaded.rows) == sorted(["a", "b", "alone", "é", "z"], key=str.encode)
-    assert edges_of(loaded) == {("a", "b"), ("z", "é")}
-    assert loaded.adjacency.degrees()[loaded.rows.find("alone")] == 0
-
-
 class FakeTensor:
     """What graphagg asks of a torch tensor."""
 
@@ -246,10 +237,6 @@ def test_empty_and_missing(tmp_path):
         load_graph([])
     with pytest.raises(UnreadableFile, match="nowhere"):
         load_graph(tmp_path / "nowhere.txt")
-    broken = tmp_path / "b.gz"
-    broken.write_bytes(gzip.compress(b"0 1\n" * 1000)[:-20])
-    with pytest.raises(UnreadableFile, match="gzip"):
-        load_graph(broken)
     latin = tmp_path / "latin.txt"
     latin.write_bytes("é b\n".encode("latin-1"))
     with pytest.raises(UnreadableFile, match="UTF-8"):
@@ -257,9 +244,6 @@ def test_empty_and_missing(tmp_path):
     wrong = tmp_path / "w.parquet"
     pq.write_table(pa.table({"a": [1], "b": [2]}), wrong)
     with pytest.raises(InvalidGraph, match="no pair of known names"):
-        load_graph(wrong)
-    pq.write_table(pa.table({"src": [1, None], "dst": [2, 3]}), wrong)
-    with pytest.raises(InvalidGraph, match="1 nulls"):
         load_graph(wrong)
 
 

@@ -18,6 +18,7 @@ from graphagg.graph.reading import files, text
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.settings import WeightedReading
 from graphagg.graph.weights import load_weighted
+from tests.unit.graph.test_readers import edges_of
 
 LARGEST = 2**63 - 1
 
@@ -26,11 +27,6 @@ def read(tmp_path, content, **options):
     path = tmp_path / "edges.txt"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return load_graph(path, "directed", **options)
-
-
-def edges_of(graph):
-    pairs = zip(*graph.pairs(), strict=True)
-    return {(graph.rows[int(a)], graph.columns[int(b)]) for a, b in pairs}
 
 
 @pytest.mark.parametrize(
@@ -159,14 +155,6 @@ def test_weights_stand_behind_quoted_cells(tmp_path):
 def test_an_empty_cell_shifts_no_row(tmp_path, line):
     with pytest.raises(InvalidGraph, match="line 3: an id is missing"):
         read(tmp_path, f"a\tb\t1\n\t\t\n{line}\n")
-
-
-def test_random_cells_equal_those_of_str_split(tmp_path):
-    generator = np.random.default_rng(0)
-    pairs = generator.integers(0, 2**62, (500, 2)) >> generator.integers(0, 62, (500, 1))
-    content = "".join(f" {a} \t {b}  \n" for a, b in pairs).replace("\t", " ")
-    expected = {tuple(map(int, line.split())) for line in content.splitlines()}
-    assert edges_of(read(tmp_path, content)) == {(a, b) for a, b in expected if a != b}
 
 
 CELLS = [

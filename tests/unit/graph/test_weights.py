@@ -191,14 +191,6 @@ def test_weights_of_objects_that_are_no_numbers_are_named(edges, message):
         load_weighted(edges)
 
 
-def test_parquet_weights_that_are_no_numbers_are_named(tmp_path):
-    path = tmp_path / "e.parquet"
-    pq.write_table(pa.table({"src": [1], "dst": [2], "weight": ["heavy"]}), path)
-    with pytest.raises(InvalidGraph, match=r"column weight is string .*wanted numbers"):
-        load_weighted(path)
-    assert load_weighted(path, weighted=False)[1] is None
-
-
 def test_networkx_edges_without_a_weight_weigh_one():
     graph = nx.Graph([("a", "b", {"weight": 2}), ("b", "c"), ("c", "d", {"weight": None})])
     found, weights = load_weighted(graph)

@@ -74,8 +74,8 @@ def test_the_command_loads_nothing_heavy() -> None:
         "import sys\nfrom graphagg.cli.main import main\n"
         "sys.argv = ['graphagg', 'communities', '--help']\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = ('torch', 'numba', 'pyarrow', 'pandas', 'networkx', 'matplotlib', 'spacy',\n"
-        "         'faiss', 'prompt_toolkit', 'fastapi', 'pyspark', 'scipy', 'sklearn')\n"
+        "heavy = ('torch', 'numba', 'pyarrow', 'pandas', 'networkx', 'matplotlib', 'sknetwork',\n"
+        "         'faiss', 'prompt_toolkit', 'fastapi', 'pyspark', 'scipy', 'sklearn', 'spacy')\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
     found = subprocess.run(

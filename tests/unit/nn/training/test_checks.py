@@ -154,15 +154,6 @@ def test_attributes_that_are_none(values: dict[str, Any], message: str) -> None:
         load_data(data.graphs)
 
 
-def test_one_graph_whose_attributes_are_none() -> None:
-    graph = single().graphs[0]
-    for part in ("train", "val", "test"):
-        graph[f"{part}_mask"] = torch.ones(40, dtype=torch.bool)
-    graph.x = torch.tensor(1.0)
-    with pytest.raises(InvalidDataset, match=r"x of graph 0 is \[\]"):
-        load_data(graph)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -17,14 +17,13 @@ from graphagg.errors import InvalidDataset, InvalidFeatures, UnreadableFile
 from graphagg.nn.training import GraphData, Split, load_data
 from graphagg.nn.training.data.dataset import check_data, output_width
 from graphagg.nn.training.data.graphs import Graphs, ragged_ranges
+from tests.unit.nn.training.test_own_data import assert_same
 from tests.unit.nn.training.toys import many, single, write_npz
 
 
 def same(left: GraphData, right: GraphData) -> None:
-    assert len(left.graphs) == len(right.graphs) and left.level == right.level
-    for one, other in zip(left.graphs, right.graphs, strict=True):
-        assert set(one.keys()) == set(other.keys())
-        assert all(torch.equal(one[key], other[key]) for key in one.keys())
+    assert left.level == right.level
+    assert_same(list(left.graphs), list(right.graphs))
     for part in ("train", "val", "test"):
         assert torch.equal(getattr(left.splits[0], part), getattr(right.splits[0], part))
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidDataset, InvalidFeatures, TrainingDiverged
+from graphagg.errors import InvalidFeatures, TrainingDiverged
 from graphagg.nn.config.model import (
     AttentionConfig,
     FeatureConfig,
@@ -23,7 +23,7 @@ from graphagg.nn.training import GraphData, Split, TrainingConfig, train
 from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.fit.learner import Learner, evaluate
-from tests.unit.nn.training.toys import Tiny, line, losses, many, ring, single, tiny
+from tests.unit.nn.training.toys import Tiny, line, losses, many, ring, single
 
 SHORT = TrainingConfig(epochs=3, batch_size=4, lr=1e-2)
 WILD = replace(SHORT, lr=1e30, clip_norm=0.0)
@@ -148,9 +148,3 @@ def test_a_batch_without_a_known_label_does_not_count_in_the_mean_loss(tmp_path:
     for name, y in (("known", known), ("blank", blank)):
         train(lambda s: Tiny(s, dropout=0.0), nodes(y), tmp_path / name, training=training)
     assert losses(tmp_path / "blank") == pytest.approx(losses(tmp_path / "known"), rel=1e-5)
-
-
-def test_a_training_part_without_a_known_label_is_refused(tmp_path: Path) -> None:
-    data = nodes(lambda number, x: torch.full((5,), -1 if number < 6 else number % 2))
-    with pytest.raises(InvalidDataset, match=r"known label"):
-        train(tiny, data, tmp_path, training=SHORT)

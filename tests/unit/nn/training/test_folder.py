@@ -250,9 +250,3 @@ def test_a_file_where_a_split_goes(tmp_path: Path) -> None:
     (tmp_path / "split-0").write_text("mine")
     with pytest.raises(GraphAggError, match=r"split-0.*cannot be written"):
         run(tmp_path)
-
-
-def test_a_run_is_not_lengthened(tmp_path: Path) -> None:
-    run(tmp_path, training=replace(LONG, epochs=2))
-    with pytest.raises(CheckpointMismatch, match=r"training\.epochs: there 2, now 8"):
-        run(tmp_path, resume=True)

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import ONE_THREAD, Cost, cost, evict, in_process, percentiles, resident
+from benchmarks.report import parser_of
 from benchmarks.retrieval.corpora import passages_of, questions
 from benchmarks.retrieval.profiles import Stages, bytes_of
 from graphagg import kernels
@@ -49,7 +50,7 @@ _SYLLABLES = "ba be bi do du fa ga ki la le ma mo na ne po ra ri sa so ta te ti 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.million", description=__doc__)
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, help="where corpus and index go")
     parser.add_argument("--megabytes", type=float, help="size of the corpus file")
     parser.add_argument("--passages", type=int, help="passages of it, in place of its size")

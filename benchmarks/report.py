@@ -1,7 +1,8 @@
-"""A Markdown report that is printed while it grows, and kept as JSON for the documentation."""
+"""A Markdown report that is printed while it grows, and kept as JSON; a parser of options."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -56,6 +57,12 @@ class Report:
         self.blocks.append(block)
         if not self._quiet:
             print(markdown([block]), end="", flush=True)
+
+
+def parser_of(doc: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is the head of a file as it stands."""
+    kind = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=doc, formatter_class=kind)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -26,16 +26,14 @@ from typing import Any
 
 from benchmarks.gpu.items import ITEMS
 from benchmarks.gpu.timing import describe
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 
 LEAST_S = 5  # an item is not begun with less left
 NEEDED = ("torch", "torch_geometric", "numpy", "pydantic")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--out", type=Path, default=Path("build/bench/gpu"))
     parser.add_argument("--device", default="cuda")

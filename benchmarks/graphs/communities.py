@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.measure import cost, in_process, in_turn, median_cost, percentiles, ratio, resident
 from benchmarks.peers import PEERS
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from tests.conftest import DATA as ROOT
 
 DATA = ROOT / "communities"
@@ -35,9 +35,7 @@ PARTS = ("dblp", "large", "twomode")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--vertices", type=int, default=1_000_000)

@@ -12,7 +12,6 @@ compared with (`pip install igraph leidenalg`); where they are absent the report
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import importlib.util
 import json
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from tests.conftest import DATA
 
 Ints = npt.NDArray[np.int64]
@@ -44,9 +43,7 @@ WARM = ("LFR .3", "lastfm", "pages", "ca-condmat")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--graph", choices=GRAPHS, action="append")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"))
     options = parser.parse_args()

@@ -10,7 +10,6 @@ minutes, is run once. `benchmarks.graphs.large` shows how cost and memory grow w
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import cost, in_process, in_turn, median_cost, ratio, resident
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from benchmarks.scaling.inputs import power_law_edges
 from tests.conftest import DATA as ROOT
 
@@ -32,9 +31,7 @@ PARTS = ("peers", "partitioners", "memory")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
     chosen = parser.parse_args()

@@ -18,7 +18,6 @@ Two ways to compare, each the same on both sides:
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from pathlib import Path
@@ -27,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import Peak, cost, in_process, median_cost
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 
 CHANNELS, HEADS = 64, 4
 LIMIT_S = 100  # CPU seconds of one process; a peer that needs more has no result
@@ -63,9 +62,7 @@ CASES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--pairs", type=int, default=3)
     chosen = parser.parse_args()
     report = Report(Path("build/bench/attention"))

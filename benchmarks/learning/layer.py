@@ -13,7 +13,6 @@ larger batches.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ from torch_geometric.nn import GINEConv, GPSConv
 
 from benchmarks.learning.attention import batch_of, zinc_sizes
 from benchmarks.measure import Cost, Peak, cost, in_process, median_cost, ratio
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from graphagg.nn.config.model import AttentionConfig
 from graphagg.nn.gps import GPSLayer
 from graphagg.nn.segments import Segments
@@ -39,9 +38,7 @@ CASES: list[dict[str, Any]] = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--cases", type=int, default=len(CASES), help="number of first cases")

@@ -13,7 +13,6 @@ size, and `classes` the share of vertices that get another class.
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Data
 
+from benchmarks.report import parser_of
 from benchmarks.training.small_sets import CPU, dataset, task_of
 from graphagg.nn import GPS, LCMAggregation
 from graphagg.nn.aggr import MonoidLosses
@@ -135,9 +135,7 @@ def law_of(module: LCMAggregation) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--law", action="store_true")

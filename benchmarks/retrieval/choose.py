@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import print_table
+from benchmarks.report import parser_of, print_table
 from benchmarks.retrieval.corpora import UNTITLED, family, names_here, open_index, questions
 from graphagg.arrays import Array
 from graphagg.rag import MultihopConfig, PassageIndex
@@ -160,9 +160,7 @@ MIDDLE = middle()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))
     parser.add_argument("--questions", type=int, default=200, help="per first half, at most")
     parser.add_argument("--sets", nargs="*", help="some of the sets")

@@ -14,7 +14,6 @@ copies, half of these with another last word (`write_short`).
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ import numpy as np
 
 from benchmarks.measure import cost, resident
 from benchmarks.peers import PEERS
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from graphagg.arrays import offsets
 from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.corpus.dedup.files import dedup
@@ -43,9 +42,7 @@ def run(report: Report) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("sources", nargs="*", type=Path, help="files of JSON lines with `text`")
     parser.add_argument("--texts", type=float, default=COUNT, help="how many")
     parser.add_argument("--peers", type=float, default=PEERS_COUNT, help="of them for rensa")

@@ -10,7 +10,6 @@ compares ways to run the encoder.
 
 from __future__ import annotations
 
-import argparse
 import tarfile
 import tempfile
 from collections import deque
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.measure import cost
-from benchmarks.report import Report, print_table
+from benchmarks.report import Report, parser_of, print_table
 from graphagg import kernels
 from graphagg.rag import (
     FolderReport,
@@ -56,9 +55,7 @@ Row = list[Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.retrieval.index_cost", description=__doc__
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--models", nargs="*", default=[DEFAULT_ENCODER])

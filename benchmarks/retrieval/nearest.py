@@ -8,7 +8,6 @@ per vector. Then the default under filters that leave a random share of the vect
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 
 from benchmarks.measure import cost, percentiles
 from benchmarks.million import copies_of
+from benchmarks.report import parser_of
 from benchmarks.retrieval.corpora import passages_of, questions
 from graphagg.nearest.search import SearchType, VectorSearch, added, measured, to_bytes
 from graphagg.nearest.vectors import Queries, encode, map_vectors, products, write_vectors
@@ -36,9 +36,7 @@ Search = Callable[[Queries], np.ndarray]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.retrieval.nearest", description=__doc__
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--no-peers", action="store_true")

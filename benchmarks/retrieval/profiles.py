@@ -11,7 +11,6 @@ first, paired); `--alone` asks each also with sentences that are encoded as text
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import tempfile
@@ -21,7 +20,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from benchmarks.report import Report, print_table
+from benchmarks.report import Report, parser_of, print_table
 from benchmarks.retrieval.corpora import names_here, open_index, passages_of, questions
 from graphagg.rag import ChunkConfig, PassageIndex, SentenceTransformerEncoder
 from graphagg.rag.config.modes import Mode
@@ -48,9 +47,7 @@ PARTS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.retrieval.profiles", description=__doc__
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--sets", nargs="*", help="some of the sets")
     parser.add_argument("--profiles", nargs="*", default=["standard", "fast"], choices=PROFILES)
     parser.add_argument("--folder", type=Path, default=Path("build/choose"))

@@ -13,7 +13,6 @@ know whether they had the same files.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import tempfile
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import print_table
+from benchmarks.report import parser_of, print_table
 from graphagg.errors import UnreadableFile
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
@@ -144,9 +143,7 @@ def recalls(pool: Pool, folder: Path, profile: Any, modes: Sequence[Mode]) -> di
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--profile", choices=PROFILES, default=DEFAULT_PROFILE)
     parser.add_argument("--modes", nargs="+", choices=MODES, default=["multihop", "dense", "bm25"])

@@ -14,7 +14,6 @@ Java 17, and Linux with a control group that this process may make (as root, or 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import in_process
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from benchmarks.scaling.cells import EMPTY, JOBS, SCALES, WORKERS, Cell, all_cells, load
 from benchmarks.scaling.inputs import write_edges, write_encoder, write_passages
 from benchmarks.scaling.processes import GroupMeter, Watch, meter
@@ -43,9 +42,7 @@ _LONGEST = 3 * 3600.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--job", action="append", choices=[EMPTY, *JOBS])
     parser.add_argument("--scale", action="append", type=int, choices=SCALES)
     parser.add_argument("--workers", action="append", type=int, choices=WORKERS)

@@ -16,7 +16,6 @@ per second by that CPU time if nothing else ran on two cores, the clients includ
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import itertools
 import json
@@ -34,7 +33,7 @@ import numpy as np
 import psutil
 
 from benchmarks.measure import in_process, resident
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from benchmarks.serving.service import DEMO, Client, publish, questions, serving
 
 _POINTS = 20  # of the curve of memory
@@ -214,9 +213,7 @@ def run(report: Report) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--serve", action="append", help="options of one way; repeat it")
     parser.add_argument("--against", type=Path, help="another checkout; each way by its code too")

@@ -12,7 +12,6 @@ communities around random seeds, type-ahead, neighbors.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -33,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import in_process, percentiles, resident
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from graphagg.communities import CommunityIndex
 from graphagg.rag import PassageIndex, read_passages
 from tests.conftest import DATA
@@ -297,9 +296,7 @@ def run(report: Report) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--passages", type=Path, required=True)
     parser.add_argument("--communities", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60.0)

@@ -14,12 +14,12 @@ Cells are kept under build/bench/training, so that a run can be stopped and goes
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from benchmarks.report import parser_of
 from benchmarks.training import kept, zinc
 from benchmarks.training.cells import SETS, all_cells, file_of, quick_cells, run_cell
 from benchmarks.training.models import MODELS
@@ -30,9 +30,7 @@ KNOWN = Path("docs/training-cells.json")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--model", action="append", choices=MODELS)
     parser.add_argument("--split", action="append", type=int)

@@ -16,7 +16,6 @@ chooses the epoch. Of ZINC the first 2,000 molecules of the training part are tr
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.report import parser_of
 from benchmarks.training import kept, public
 from benchmarks.training.table import interval
 from graphagg.nn.config.model import (
@@ -72,9 +72,7 @@ TASKS = {  # the cheap ones first
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=TASKS)
     parser.add_argument("--seeds", type=int, default=SEEDS)
     kept.add_options(parser, FOLDER)

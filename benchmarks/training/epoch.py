@@ -13,7 +13,6 @@ median of the epochs of all runs. CPU is that of the process, beside the wall ti
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import tempfile
@@ -31,6 +30,7 @@ from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GINEConv, GPSConv, global_add_pool
 
+from benchmarks.report import parser_of
 from graphagg.nn.presets import Preset, preset
 from graphagg.nn.training import GraphData, Split, load_data, train
 from graphagg.nn.training.data.dataset import check_data
@@ -45,9 +45,7 @@ Times = list[tuple[float, float]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--preset", default="zinc")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--epochs", type=int, default=2)

@@ -11,7 +11,6 @@ tenths of them inside of a class.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from functools import partial
 
 import torch
 
+from benchmarks.report import parser_of
 from benchmarks.training.public import load
 from benchmarks.training.small_sets import blocks
 from graphagg.nn.presets.simple import simple
@@ -36,9 +36,7 @@ SETS: dict[str, Callable[[], Source]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--splits", type=int, default=2)

@@ -12,7 +12,6 @@ cell has both means, and the mean difference with its 95 % interval over the pai
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 
@@ -21,6 +20,7 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.nn import GCN, MLP, GCNConv, GPSConv, GraphSAGE
 
+from benchmarks.report import parser_of
 from benchmarks.training.small_sets import CPU, blocks, dataset
 from benchmarks.training.table import interval
 from graphagg.nn.presets.simple import SIMPLE, Simple, for_epochs, simple
@@ -127,9 +127,7 @@ def run(name: str, epochs: int, pairs: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--epochs", type=int, action="append")
     parser.add_argument("--pairs", type=int, default=PAIRS)

@@ -12,7 +12,6 @@ sizes that its tree has: no way of computing it in this precision is below them.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import SAGEConv
 
+from benchmarks.report import parser_of
 from benchmarks.training.small_sets import blocks
 from graphagg.nn import Preset
 from graphagg.nn import aggregation as by_name
@@ -175,9 +175,7 @@ def profiled(epochs: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--profile", action="store_true")

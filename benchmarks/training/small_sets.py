@@ -12,7 +12,6 @@ run on the first split, where 100 epochs take less than 20 CPU seconds by the ti
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
 from collections import defaultdict
@@ -29,6 +28,7 @@ from torch_geometric.datasets import ExplainerDataset, FakeDataset, InfectionDat
 from torch_geometric.datasets.graph_generator import BAGraph, ERGraph
 from torch_geometric.utils import erdos_renyi_graph, stochastic_blockmodel_graph
 
+from benchmarks.report import parser_of
 from benchmarks.training import kept
 from benchmarks.training.public import load
 from graphagg.nn import Preset, preset
@@ -358,9 +358,7 @@ def of_presets(folder: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--presets", action="store_true")
     parser.add_argument("--out", type=Path, default=FOLDER)

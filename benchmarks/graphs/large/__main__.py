@@ -13,7 +13,6 @@ ten edges per vertex, three in four within groups of 500 (`benchmarks.scaling.in
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -27,7 +26,7 @@ import numpy as np
 from benchmarks.graphs.large.asking import METHODS
 from benchmarks.graphs.large.plot import draw
 from benchmarks.measure import ONE_THREAD
-from benchmarks.report import Report
+from benchmarks.report import Report, parser_of
 from benchmarks.scaling.inputs import write_edges
 
 FOLDER = Path("build/bench/large")
@@ -43,9 +42,7 @@ PROJECTED = 10**9
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--job", choices=JOBS, action="append")
     parser.add_argument("--edges", type=float, action="append", help="sizes; default: by job")
     parser.add_argument("--file", type=Path, help="a graph of your own in place of generated ones")

@@ -15,7 +15,7 @@ Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _GROUP = 32  # values of which the largest is taken first
-_GROUPS = 4  # at least, per value that is wanted
+_GROUPS = 4  # groups per wanted value, at least
 
 
 def read_only(array: Array) -> Array:

@@ -32,8 +32,8 @@ class RunFailed(GraphAggError):
 class MissingExtra(GraphAggError):
     """An optional dependency is not installed.
 
-    `extra` is the extra of graphagg that holds the package or module (None: no extra does);
-    `instead` says what else to do.
+    `extra` is the extra of graphagg that provides the package or module (None: no extra does);
+    `instead` names an alternative to installing it.
     """
 
     def __init__(self, package: str, extra: str | None, instead: str = "") -> None:
@@ -67,7 +67,7 @@ def needs(package: str, extra: str | None, instead: str = "") -> Iterator[None]:
 
 
 class PackageConflict(GraphAggError):
-    """Two installed packages hold the same module."""
+    """Two installed packages contain the same module."""
 
 
 class InvalidParameter(GraphAggError):
@@ -79,7 +79,7 @@ class UnreadableFile(GraphAggError):
 
 
 class EmptyCorpus(GraphAggError):
-    """A corpus holds no passages."""
+    """A corpus has no passages."""
 
 
 class InvalidPassage(GraphAggError):
@@ -107,7 +107,7 @@ class InvalidQuestion(GraphAggError):
 
 
 class InvalidScores(RunFailed):
-    """A reranker gave scores that are not one finite number per text."""
+    """A reranker did not return one finite score per text."""
 
 
 class ArtifactError(GraphAggError):
@@ -115,11 +115,11 @@ class ArtifactError(GraphAggError):
 
 
 class NotAnArtifact(ArtifactError):
-    """The path holds no graphagg index, or an index of another kind."""
+    """There is no graphagg index at the path, or one of another kind."""
 
 
 class IndexClosed(ArtifactError):
-    """An index was asked or changed after `close`."""
+    """An index was queried or changed after `close`."""
 
 
 class UnsupportedFormat(ArtifactError):
@@ -127,7 +127,7 @@ class UnsupportedFormat(ArtifactError):
 
 
 class CorruptArtifact(ArtifactError):
-    """A file of the index is missing or is not what the manifest says."""
+    """A file of the index is missing, or differs from the manifest."""
 
 
 class ArtifactBusy(ArtifactError, RunFailed):
@@ -175,7 +175,7 @@ class StoreUnreachable(StoreError):
 
 
 class NoCredentials(StoreError):
-    """A store wants credentials, and none were found."""
+    """A store requires credentials, and none were found."""
 
     exit_code = 2
 
@@ -219,7 +219,7 @@ class JobFailed(ArtifactError, RunFailed):
 
 
 class InvalidBatch(GraphAggError):
-    """An `index`, `ptr` or `batch` that does not say which row belongs where."""
+    """An invalid `index`, `ptr` or `batch`: rows cannot be assigned to segments."""
 
 
 class InvalidFeatures(GraphAggError):
@@ -227,7 +227,7 @@ class InvalidFeatures(GraphAggError):
 
 
 class NotFinite(InvalidFeatures):
-    """Features hold NaN or infinity."""
+    """Features contain NaN or infinity."""
 
 
 class InvalidDataset(GraphAggError):
@@ -243,7 +243,7 @@ class CheckpointMismatch(GraphAggError):
 
 
 class DeviceUnavailable(GraphAggError):
-    """The device that was asked for is not there."""
+    """The requested device is not available."""
 
 
 class DeviceOutOfMemory(RunFailed):
@@ -255,11 +255,11 @@ class InsecureBinding(GraphAggError):
 
 
 class InvalidToken(GraphAggError):
-    """The file of a service's token is missing, or holds no usable one."""
+    """The file of a service's token is missing, or contains no valid token."""
 
 
 class Forbidden(GraphAggError):
-    """A token has not the right to what it asks for."""
+    """The token of a request does not permit it."""
 
 
 class CollectionExists(GraphAggError):
@@ -271,15 +271,15 @@ class VersionChanged(GraphAggError):
 
 
 class NoSuchIndex(GraphAggError):
-    """A service was asked for a kind of index that it was not given."""
+    """A request to a kind of index that the service does not have."""
 
 
 class CollectionEmpty(NoSuchIndex):
-    """A collection was asked before anything was written to it."""
+    """A query to a collection without passages and edges."""
 
 
 class NoLanguageModel(NoSuchIndex):
-    """A service was asked for an answer in words, and has no language model."""
+    """A request for an answer in words to a service without a language model."""
 
 
 class Overloaded(RunFailed):
@@ -295,7 +295,7 @@ class EndpointError(RunFailed):
 
 
 class EndpointUnauthorized(EndpointError):
-    """The endpoint refused the key, or wants one."""
+    """The endpoint refused the key, or requires one."""
 
 
 class EndpointTimeout(EndpointError):
@@ -311,7 +311,7 @@ class EndpointAnswer(EndpointError):
 
 
 class RunExists(GraphAggError):
-    """The output folder already holds a training run."""
+    """The output folder already contains a training run."""
 
 
 class RunBusy(RunFailed):

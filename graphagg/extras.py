@@ -1,4 +1,4 @@
-"""Missing packages: the extra of graphagg that holds one, and the command that installs it."""
+"""Missing packages: the extra of graphagg that provides one, and how to install it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def packages_of(extra: str) -> frozenset[str]:
 
 
 def extra_with(module: str) -> str:
-    """The smallest extra that holds the package of a module; empty if none does."""
+    """The smallest extra that provides the package of a module; empty if none does."""
     name = module.partition(".")[0]
     package = _normal(_PACKAGES.get(name, name))
     sizes = [(len(held), extra) for extra, held in _extras().items() if package in held]
@@ -49,7 +49,7 @@ def extra_with(module: str) -> str:
 
 
 def brings(extra: str, module: str) -> bool:
-    """Whether an extra holds the package of a module; True if extras are unknown."""
+    """Whether an extra provides the package of a module; True if extras are unknown."""
     packages = packages_of(extra)
     return not packages or _normal(_PACKAGES.get(module, module)) in packages
 
@@ -60,7 +60,7 @@ def is_of_python(module: str) -> bool:
 
 
 def install_line(package: str, extra: str | None = None) -> str:
-    """The `pip` command that installs a package or module, by the extra that holds it."""
+    """The `pip` command that installs a package or module, by the extra that provides it."""
     if extra is None or not brings(extra, package):
         return f"pip install {_PACKAGES.get(package, package)}"
     root = Path(__file__).resolve().parents[1]

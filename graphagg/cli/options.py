@@ -36,7 +36,7 @@ PREFIX = "GRAPHAGG"
 
 @cache
 def heading(name: str) -> Panel:
-    """A heading in the help; those made first come first."""
+    """A heading in the help; headings have the order in which they were made."""
     return Panel.create_ordered(name)
 
 

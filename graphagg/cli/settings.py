@@ -1,4 +1,4 @@
-"""The TOML file of `--config`, whose tables hold options; text files."""
+"""The TOML file of `--config`, with options in its tables; text files."""
 
 from __future__ import annotations
 

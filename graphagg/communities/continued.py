@@ -24,11 +24,10 @@ _ADVICE = "give a partition, its .csv or .parquet file, a table, or {vertex: com
 
 @dataclass(frozen=True, repr=False)
 class PartitionChanges(Brief):
-    """What became of the communities of a start.
+    """How a partition differs from the one that it started from.
 
-    A community keeps its number in the one that holds most of it, if it is also most of what came
-    together there. Each other community of the start has merged or went, each other new one was
-    split off or came.
+    A new community gets the number of an old one if each overlaps the other most. The
+    other old communities were merged or are gone; the other new ones were split off or came.
 
     Attributes:
         moved: vertices of the start whose community has another number now.

@@ -396,7 +396,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     @contextmanager
     def _changing_alike(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:
-        """Context manager: `_changing`; raises `ArtifactBusy` if the parameters changed."""
+        """`_changing` that also raises `ArtifactBusy` if the parameters changed."""
         with self._changing() as (publication, newest):
             if newest.config != self.config:
                 raise ArtifactBusy(

@@ -1,4 +1,4 @@
-"""A graph as an index holds it, and one mapped version of an index: all that a query reads."""
+"""The graph of an index, and one mapped version of an index: all that a query reads."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.store.strings import StringTable
 
 _LARGEST = 2**63 - 1
-_AFTER = b"\xff"  # no UTF-8 holds this byte, so it follows every continuation of a prefix
+_AFTER = b"\xff"  # not a byte of UTF-8, so it follows every continuation of a prefix
 _CACHED = 512  # answers of the type-ahead that are kept
 
 
@@ -49,7 +49,7 @@ def prefix_ranges(ids: VertexIds, prefix: str) -> list[tuple[int, int]]:
         low = ids.table.place_sorted(first)
         ranges.add((low, ids.table.place_sorted(first + _AFTER, low)))
     disjoint: list[tuple[int, int]] = []
-    # Of two ranges either one holds the other or they are disjoint; the wider of a start is first.
+    # Of two ranges one contains the other or they are disjoint; the wider of a start is first.
     for low, high in sorted(ranges, key=lambda bounds: (bounds[0], -bounds[1])):
         if low < high and (not disjoint or high > disjoint[-1][1]):
             disjoint.append((low, high))

@@ -22,7 +22,7 @@ Task = Callable[[int], Stats | None]
 
 
 def peak_memory() -> int:
-    """Bytes of memory that this process had at most; 0 where the system does not say (Windows)."""
+    """Bytes of memory that this process had at most; 0 where the system has no count (Windows)."""
     if resource is None:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024

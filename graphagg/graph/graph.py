@@ -39,7 +39,7 @@ class ReadReport:
         comments: lines of comment.
         header: the header line, or None.
         columns: the columns of a text or table that were read, in words.
-        third_ignored: rows whose column of weights holds text; it was ignored.
+        third_ignored: rows whose column of weights contains text; it was ignored.
         weights_ignored: edges that carried a weight which was not used.
         bad_rows: rows that were left out because they cannot be read.
         first_bad: the fault of the first bad row.

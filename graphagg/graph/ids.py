@@ -48,7 +48,7 @@ class VertexIds(Sequence[VertexId]):
 
     @classmethod
     def of(cls, ids: Iterable[VertexId]) -> VertexIds:
-        """Sort distinct ids; `InvalidGraph` if they mix types or hold a negative one."""
+        """Sort distinct ids; `InvalidGraph` if they mix types or contain a negative one."""
         listed = list(ids)
         check_ids(listed)
         if listed and isinstance(listed[0], str):
@@ -239,7 +239,7 @@ def check_ids(ids: Sequence[object]) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
+    """Whether a text can be written as UTF-8: it contains no lone surrogate."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

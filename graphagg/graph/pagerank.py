@@ -164,7 +164,7 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
 def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
-    """Push until no residual is due. Returns: the number of nodes that were reached."""
+    """Push until all residuals are below their limits; returns the number of nodes reached."""
     # Arrays are taken out of their bundles before the loops: inside, each access would count
     # references.
     forward, neighbors_forward, weights_forward = graph.forward

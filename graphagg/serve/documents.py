@@ -15,7 +15,7 @@ _OF_A_FILE = ("path", "size", "modified")
 def listed(
     snapshot: PassageSnapshot, search: str, sort: DocumentOrder, offset: int, limit: int
 ) -> dict[str, Any]:
-    """A page of the visible documents whose name or title holds a text, in an order."""
+    """A page of the visible documents whose name or title contains some words, sorted."""
     documents = snapshot.cached("documents", "", lambda: _documents(snapshot))
     words = search.casefold().split()
     found = [each for each in documents if all(word in each["name"] for word in words)]

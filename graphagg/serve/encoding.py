@@ -71,7 +71,7 @@ class Batcher:
     ) -> Future[EncodedQuestion]:
         """Queue a checked question; raises `Overloaded`.
 
-        `scope` holds the filters that chose the retriever's passages, as JSON values. A future that
+        `scope` is the filters that chose the retriever's passages, as JSON values. A future that
         is canceled before its batch is dropped.
         """
         if self._jobs.qsize() >= self._capacity:

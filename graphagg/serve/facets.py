@@ -17,7 +17,7 @@ _MOST = 100  # distinct values beyond which a key is not counted by value
 def facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]]:
     """Count the metadata of the passages of a mask `[R]`: by key `type`, `passages` and `values`.
 
-    `values` holds the number of passages of each value, the most frequent first; None for a key
+    `values` has the number of passages of each value, the most frequent first; None for a key
     with many values.
     """
     segments = snapshot.by_table(visible)

@@ -18,7 +18,7 @@ MOST_CHARACTERS = 20_000
 MOST_TEXT = 100_000
 """Characters of all hits of a question; each has its share."""
 UNSURE = 0.1
-"""Confidence below which an answer is said to be doubtful, and counted so."""
+"""Confidence below which an answer is reported and counted as doubtful."""
 MOST_MEMBERS = 1_000
 """Members of a community."""
 MOST_SEEDS = 100

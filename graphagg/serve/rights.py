@@ -3,7 +3,7 @@
 `CURRENT` holds the rights of the request that a task works on. `Passages.visible` applies the
 filter; other indices and files are refused to a request with a filter.
 
-A file of tokens is TOML with one table per token. It holds hashes only, so reading it gives no
+A file of tokens is TOML with one table per token. It has hashes only, so reading it gives no
 access.
 
     [[token]]

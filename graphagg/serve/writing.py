@@ -78,8 +78,8 @@ class Writer:
         """Start a write, which runs when it is its turn and continues if the client disconnects.
 
         `call` runs in a thread; `cleanup` is called at the end, also of a refused write. The
-        outcome is to be awaited: `ArtifactBusy` if the turn does not come in time, `VersionChanged`
-        if the passages have another version than `expected` (None: any).
+        outcome is to be awaited: `ArtifactBusy` if other writes take too long, `VersionChanged` if
+        the passages have another version than `expected` (None: any).
         """
         task = asyncio.create_task(self._write(name, call, expected, progress))
         self._running.add(task)
@@ -263,14 +263,14 @@ class Writer:
             )
 
     def problems(self, name: str) -> list[Answer]:
-        """The files that were not read when they came, by path."""
+        """The uploaded files that could not be read, by path."""
         file = self.collections.folder(name) / PROBLEMS
         if CURRENT.get().filter is not None or not file.is_file():
             return []
         return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
     def _noted(self, name: str, report: FolderReport) -> Answer:
-        """What was read and left out; keeps the latter, beside older files that did not come."""
+        """Describe what was read and left out; store the latter with older files of other names."""
         left_out, files = [asdict(each) for each in report.left_out], self.files(name)
         paths = {each["path"] for each in left_out}
         known = (e for e in self.problems(name) if not (files / e["path"]).is_file())

@@ -1,4 +1,4 @@
-"""Input that only Spark holds: DataFrames of the caller's session, and tables by their names."""
+"""Input that only Spark can read: DataFrames of the caller's session, and tables by their names."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from graphagg.store.writing import Publication, write_folder
 def open_artifact(location: Location, *, kind: str | None = None, verify: bool = False) -> Artifact:
     """Open the current version of an index.
 
-    An index in a local folder opens in milliseconds. The files of an index on a store come into the
-    local cache first (`graphagg.store.remote.cache`), as far as they are not there.
+    An index in a local folder opens in milliseconds. The files of an index on a store are
+    downloaded to the local cache first (`graphagg.store.remote.cache`), if they are not there.
 
     Args:
         location: a directory, or an address such as `s3://bucket/idx`.
@@ -155,7 +155,7 @@ class _ToStore(Publication):
         beside = {entry.sha256: folder / name for name, entry in published.files.items()}
         self._before, self._token = current_or_none(self._store)
         if self._before is not None and self._before.manifest.data == published.data:
-            bring_here(self._store, self._before, beside)  # so that opening brings nothing
+            bring_here(self._store, self._before, beside)  # so that opening downloads nothing
         return published
 
     def withdraw(self) -> None:

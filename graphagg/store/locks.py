@@ -1,7 +1,7 @@
 """Locks between processes, as locked files and folders.
 
-POSIX: `flock`. Windows has none, and opens no folders: to lock a folder is to lock a file beside
-it, `.lease-NAME`, by the library portalocker.
+POSIX has `flock`. Windows does not, and cannot open a folder: there the library portalocker locks a
+file `.lease-NAME` beside the folder.
 """
 
 from __future__ import annotations

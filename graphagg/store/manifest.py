@@ -1,4 +1,4 @@
-"""The manifest of an artifact directory: what it holds, and how it is read and checked."""
+"""The manifest of an artifact directory: its content, and how it is read and checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of `manifest.json`. It holds no time, host or engine.
+    """The content of `manifest.json`. It records no time, host or engine.
 
     Attributes:
         kind: which index this is, for instance `passages`.

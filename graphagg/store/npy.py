@@ -42,7 +42,7 @@ def npy_header(path: Path) -> tuple[str, tuple[int, ...]] | None:
 
 
 def _header(file: BinaryIO) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
-    """Read the header, check the size. numpy would compile it as Python, which is slow."""
+    """Read the header and check the size. numpy evaluates it as Python, which is slow."""
     head = file.read(len(_MAGIC) + 2)
     if not head.startswith(_MAGIC):
         return None

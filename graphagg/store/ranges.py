@@ -144,7 +144,7 @@ def forget(*arrays: Array) -> None:
 
 def _span_of(array: Array, mapping: mmap.mmap) -> tuple[int, int]:
     """The start of an array's first page in its file, and the bytes from there to its end."""
-    # Both addresses: a view says where it begins in memory, not where in its file.
+    # Both addresses: a view has its address in memory, not its offset in the file.
     start = array.ctypes.data - np.frombuffer(mapping, np.uint8).ctypes.data
     begin = start // mmap.PAGESIZE * mmap.PAGESIZE
     return begin, start - begin + array.nbytes

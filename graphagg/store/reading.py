@@ -102,7 +102,7 @@ class Artifact(ArrayFolder, Closing):
     Attributes:
         directory: where it lies on this machine, absolute.
         folder: the data folder of the opened version.
-        manifest: what it holds.
+        manifest: its content, parameters and models.
         source: the address on a store that it came from; None for a local index.
     """
 

@@ -68,7 +68,7 @@ def follow(spark: SparkSession, level: LogLevel) -> None:
     if not is_classic(spark):
         return
     spark.sparkContext.setLogLevel(_SPARK[level])
-    if level != "debug":  # the error of a task is told once, in a line
+    if level != "debug":  # the error of a task is logged once, in one line
         log4j: Any = spark.sparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
         for name in _TRACES:
             log4j.core.config.Configurator.setLevel(f"org.apache.spark.{name}", log4j.Level.OFF)

@@ -39,7 +39,7 @@ class SharedElements(Brief):
         seed: the seed.
         count: number of elements in both sets; None if counting would have passed the budget.
         examples: up to three of these elements, as the user wrote them.
-        adjacent: whether the member's set holds the seed (never in a two-mode graph).
+        adjacent: whether the member's set contains the seed (never in a two-mode graph).
         weight: with weights, the sum over shared elements of the smaller weight.
         edge_weight: with weights, the weight of the edge between both.
 
@@ -252,7 +252,7 @@ def answer(
 
 
 def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list[str]:
-    """Say so where the neighbors of a hub cannot be told apart."""
+    """A note if the neighbors of a hub have equal scores."""
     same = int(np.count_nonzero(scores == scores[-1])) if len(scores) else 0
     degrees = snapshot.neighborhoods.degrees(seeds)
     if same < 2 or degrees.max() < _HUB:

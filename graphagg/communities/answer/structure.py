@@ -296,7 +296,7 @@ def _layout(
     if dense.any():
         method = Louvain(resolution=resolution, random_state=random_state)
         labels = method.fit_predict(sparse.csr_matrix(dense)).astype(np.int64)
-    ties = np.maximum(dense, joined)  # a hub is like nobody, but its edges hold it in the middle
+    ties = np.maximum(dense, joined)  # a hub is similar to no vertex; edges place it in the middle
     if not ties.any():  # on a circle
         angle = 2 * np.pi * np.arange(len(dense)) / max(len(dense), 1)
         return labels, np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -43,7 +43,7 @@ class GraphChange:
 
     @classmethod
     def adding(cls, before: IndexGraph, other: IndexGraph) -> GraphChange:
-        """All vertices and edges of both."""
+        """A change that adds the vertices and edges of another graph."""
         rows = columns = Renumbering.union(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
             columns = Renumbering.union(before.elements, other.elements)
@@ -51,7 +51,7 @@ class GraphChange:
 
     @classmethod
     def removing_edges(cls, before: IndexGraph, gone: Graph) -> GraphChange:
-        """The edges of another graph are taken away; their vertices stay."""
+        """A change that removes the edges of another graph; their vertices stay."""
         other = IndexGraph.of(gone, before.config)
         rows = columns = Renumbering.of_first(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
@@ -60,7 +60,7 @@ class GraphChange:
 
     @classmethod
     def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> GraphChange:
-        """Some vertices are taken away, with their edges."""
+        """A change that removes vertices with their edges."""
         none = before.vertices.select(np.zeros(len(before.vertices), dtype=np.bool_))
         stay = np.ones(len(before.vertices), dtype=np.bool_)
         stay[np.array(vertices, dtype=np.int64)] = False

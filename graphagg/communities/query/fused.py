@@ -1,4 +1,4 @@
-"""The method `fused`: PageRank times similarity, where similarity weighs as much as it can tell.
+"""The method `fused`: PageRank times similarity, where similarity weighs as much as it covers.
 
 With p = PageRank mass over degree and J = mean similarity to the seeds, both scaled, a vertex
 scores p^POWER (J' + c) / (1 + c).

@@ -93,7 +93,7 @@ def count_shared(sets: SetArrays, seed: int, scratch: QueryScratch) -> int:
     for j in range(first - closed, offsets[seed + 1]):
         element = elements[j] if j >= first else seed
         shared = entry_weight(offsets, values, set_weights, seed, j)
-        if closed:  # each element is a vertex here, and holds itself
+        if closed:  # each element is a vertex here, and its set contains it
             if counts[element] == 0 and reached < len(touched):
                 touched[reached] = element
                 reached += 1

@@ -1,7 +1,7 @@
 """Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
 
 Where the vertices to compare are known, only their own sets are read: each element has a list of
-the members whose set holds it. So the work does not grow with the degrees of the elements, as it
+the members whose set contains it. So the work does not grow with the degrees of the elements, as it
 does in `jaccard`.
 """
 
@@ -102,7 +102,7 @@ def _add_shared(
 def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
     sets: SetArrays, members: Array, marks: Array, seen: Array
 ):
-    """List the members that hold each element; `marks` is 1 + the first entry of an element's list.
+    """List the members of each element; `marks` is 1 + the first entry of an element's list.
 
     Returns for each entry the next one, as in `marks`, and the member below it in 32 bits; and the
     weight of the element there. `seen` gets the bit of each element modulo its length.

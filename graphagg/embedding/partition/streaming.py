@@ -156,7 +156,7 @@ def _best_label(
     rows: Rows, members: Array, weight: int, before: int, labels: Labels,
     around: Array, touched: Array,
 ) -> int:  # fmt: skip
-    """The label with room that scores best for a group, which has none now.
+    """The best label for a group without a label, of those below their capacity.
 
     `around` is all zeros before and after; `touched` holds the labels that it counts.
     """
@@ -164,14 +164,14 @@ def _best_label(
     for label in touched[: _count_around(rows, members, labels, around, touched)]:
         if labels.loads[label] + weight <= labels.capacity:
             score = around[label] * (1.0 - labels.loads[label] / labels.capacity)
-            # Of equals the label it had: a pass in which nothing improves moves nothing.
+            # A tie goes to the old label, so a pass without improvement moves nothing.
             if best == _NONE or score > most or (score == most and label == before):
                 best, most = label, score
         around[label] = 0
     if best != _NONE:
         return best
-    # Nothing around has room. It stays where it fits, or where it was alone: so a label never
-    # empties. Else the lightest label takes it, over its capacity at worst.
+    # No label around it has room. The group stays where it fits or is alone, so that no label
+    # becomes empty. Otherwise it joins the lightest label, which may then exceed its capacity.
     load = labels.loads[before]
     if before != _NONE and (load == 0 or load + weight <= labels.capacity):
         return before

@@ -111,7 +111,7 @@ def _check_space(work: WorkFolder, ids: int, all_entries: int, weighted: bool, i
 
 
 def _empty(folder: Path) -> Path:
-    """The folder, made anew."""
+    """Remove and make a folder again; returns it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

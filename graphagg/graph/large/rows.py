@@ -1,4 +1,4 @@
-"""Compressed rows of more pairs than memory holds.
+"""Compressed rows of more pairs than fit in memory.
 
 Pairs are dealt out into files, each of which has the pairs of a range of rows; then one file after
 another is sorted, freed of repeats and appended to the rows. In memory are 8 bytes per row, a
@@ -28,7 +28,7 @@ _MOST_RANGES = 1000  # files that are open at once
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of dense numbers, in chunks that are made when they are asked for."""
+    """Pairs of dense numbers, in chunks that are made on demand."""
 
     sources: Numbers  # the first of each pair, by chunk
     targets: Numbers  # the second

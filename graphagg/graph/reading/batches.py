@@ -1,4 +1,4 @@
-"""Batches of edges, and counts of all else that a reader of edges saw."""
+"""Batches of edges, and counts of everything else in the input."""
 
 from __future__ import annotations
 
@@ -102,13 +102,13 @@ class EdgeSource(NamedTuple):
 
 @dataclass
 class ReadCounts:
-    """Counts of what a source holds besides ids; they grow while it is read."""
+    """Counts of what a source contains besides ids; they grow while it is read."""
 
     lines: int = 0  # of text
     comments: int = 0  # lines of comment
     header: str | None = None  # the first header
     columns: Columns | None = None  # the columns of the first text or table
-    third_ignored: int = 0  # rows whose column of weights holds text; it was ignored
+    third_ignored: int = 0  # rows whose column of weights contains text; it was ignored
     weights_ignored: int = 0  # edges with a weight, which counts only where weights are not used
     bad_rows: int = 0  # rows that were left out, because they cannot be read
     first_bad: str | None = None  # the fault of the first bad row

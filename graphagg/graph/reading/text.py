@@ -68,12 +68,12 @@ class TextLayout:
     name: str  # name of the text in messages
     separator: str  # separator of columns; a space stands for any white space
     columns: Columns  # the columns that are read
-    integer: list[bool]  # whether each of the two columns of ids holds integers
+    integer: list[bool]  # whether each of the two columns of ids is of integers
     automatic: bool  # whether the types of ids were recognized by the first line
     skip: int  # lines at the top of the next block to leave out: the header
-    weighted: bool | None  # whether the column of weights holds some; None until a line has told
+    weighted: bool | None  # whether the third column has weights; None until a line is read
     lenient: bool  # leave out the rows that cannot be read
-    # whether messages count lines: a task of Spark does not know where its lines are
+    # whether messages have line numbers: a task of Spark cannot count the lines before its own
     numbered: bool = True
     needed: bool = False  # whether each row must have a weight above 0
 
@@ -81,7 +81,7 @@ class TextLayout:
     def sniff(
         cls, block: bytes, name: str, reading: EdgeReading, counts: ReadCounts
     ) -> TextLayout | None:
-        """Look at the first lines that hold data; None if the block has none."""
+        """Inspect the first data lines; None if the block has none."""
         if block.startswith(b"%%MatrixMarket"):
             raise InvalidGraph(
                 f"{name}: a Matrix Market file, wanted lines of edges; call it .mtx and read it "
@@ -333,7 +333,7 @@ def _about_id(cell: str) -> str:
 
 
 def _data_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold data, stripped, each with its number from 1."""
+    """The data lines, stripped, each with its line number from 1."""
     for line_number, line in enumerate(io.BytesIO(block), 1):
         text = line.strip(b" \n")
         if text.strip() and text.lstrip()[:1] not in (b"#", b"%"):
@@ -358,7 +358,7 @@ def _trimmed(text: bytes, separator: str) -> bytes | None:
 
 
 def _are_quoted_whole(text: bytes, separator: str) -> bool:
-    """Whether each quote begins or ends a cell, so that no cell holds a quote."""
+    """Whether each quote begins or ends a cell, so that no cell contains a quote."""
     content = np.frombuffer(b"\n" + text, dtype=np.uint8)
     quotes = np.flatnonzero(content == ord('"'))
     if len(quotes) % 2:

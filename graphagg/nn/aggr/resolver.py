@@ -20,7 +20,7 @@ def _pna(channels: int, out_channels: int) -> Aggregation:
     """Mean, minimum, maximum and deviation side by side, through a linear map (arXiv 2004.05718).
 
     Of the paper's scalers only the identity is here: the others need the mean degree of the
-    training graphs, and belong to a layer that knows it (`torch_geometric.nn.PNAConv`).
+    training graphs, and belong to a layer that is given it (`torch_geometric.nn.PNAConv`).
     """
     widths = {"in_channels": channels, "out_channels": out_channels}
     return MultiAggregation(["mean", "min", "max", "std"], mode="proj", mode_kwargs=widths)

@@ -99,7 +99,7 @@ class Buckets:
 
 
 def _taken(values: Tensor, rows: Tensor) -> Tensor:
-    # The gradient of an embedding adds up whole rows; an index's is several times slower.
+    # `embedding` adds up whole rows in its gradient; indexing is several times slower there.
     return F.embedding(rows, values.flatten(1)).view(len(rows), *values.shape[1:])
 
 

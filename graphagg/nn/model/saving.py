@@ -28,7 +28,7 @@ def write_model(
     folder: str | os.PathLike[str], config: GPSConfig, weights: Mapping[str, Tensor]
 ) -> None:
     """Write both files, each atomically, the weights first."""
-    save = safetensors().torch.save  # raises first if the library is missing
+    save = safetensors().torch.save  # a missing library is reported before anything is written
     plain = config.to_dict()
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
     data = save(tensors, metadata={"config": json.dumps(plain)})

@@ -17,7 +17,7 @@ from graphagg.errors import needs
 from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text, likeliest
 
 Term = tuple[str, ...]
-"""A word of a question: the stems under which a lexicon may hold it, one per language."""
+"""A word of a question: its possible stems in a lexicon, one per language."""
 
 _QUESTION_WORDS = {  # of questions alone, as they may be names elsewhere
     "de": "wer wen wem wessen wann warum weshalb wieso wieviel viele woher wohin womit",
@@ -52,7 +52,7 @@ class Analyzer:
 
     @cached_property
     def stop_words(self) -> frozenset[str]:
-        """Tokens that say nothing about the subject of a question."""
+        """Tokens that carry no information about the subject of a question."""
         return _stop_word_lists().get(self.language, frozenset())
 
     @cached_property
@@ -60,12 +60,12 @@ class Analyzer:
         return self.stop_words.union(_QUESTION_WORDS.get(self.language, "").split())
 
     def is_content(self, word: str) -> bool:
-        """Whether a token of a question says something about its subject."""
+        """Whether a token of a question carries information about its subject."""
         return word not in self._not_content
 
     @cached_property
     def stem(self) -> Callable[[str], str]:
-        """A function that stems a token; it keeps each stem."""
+        """A function that stems a token; it caches the stems."""
         mark, stemmer = self._mark, self._stemmer
         return cache(lambda word: mark + (stemmer.stemWord(word) if stemmer else word))
 

@@ -1,4 +1,4 @@
-"""Lines of code in a text: they begin with a tab, and hold no sentences and no names but codes.
+"""Lines of code in a text: they begin with a tab, and contain no sentences and no names but codes.
 
 Codes (`graphagg.rag.documents.codes`) are found in all of a text; extractors read the prose.
 """

@@ -42,7 +42,7 @@ _CODE = re.compile(
     r"|[a-z]++[A-Z]\w*)"
     r")(?!\w)"
 )
-_MAY_HOLD = re.compile(r"[\d_/\\]|--|[a-z][A-Z]|\w\.\w")  # most words hold none
+_MAY_HOLD = re.compile(r"[\d_/\\]|--|[a-z][A-Z]|\w\.\w")  # most words contain none
 _DATE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}")
 _ENDING = re.compile(r"[.:+-]+$|[/\\]+$")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -89,7 +89,7 @@ def code_key(text: str) -> str:
 
 
 def _key_of(kind: str, written: str) -> str:
-    """The key of a code; "" for a date, and for what is too long or holds no letter or digit."""
+    """The key of a code; "" for a date, and for what is too long or has no letter or digit."""
     if len(written) > _LONGEST or _DATE.fullmatch(written):
         return ""
     lower = written.casefold()

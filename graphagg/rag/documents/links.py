@@ -18,7 +18,7 @@ from typing import Any
 from graphagg.rag.documents.passages import Passage
 
 PREFIX = "link:"
-"""Beginning of every key of a link; no token holds a colon."""
+"""Beginning of every key of a link; no token contains a colon."""
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,5}$")
 _OF_FOLDER = re.compile(r"(?:^|/)(?:index|readme)$")
 ANYWHERE = "*/"

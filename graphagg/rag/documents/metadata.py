@@ -1,6 +1,6 @@
 """The metadata of a segment's passages: a memory-mapped Arrow table, one row per key and type.
 
-The distinct values of a key are stored once, ascending, and a passage holds their positions, so a
+The distinct values of a key are stored once, ascending, and a passage stores their positions, so a
 condition is evaluated once per distinct value. Rows without a key take no space. A filter on a key
 compares only values of the key's type (`value_types`), so one passage with `year: unknown` does not
 hide the years of the others.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WHEN = "when"
-"""The key whose dates say when a passage was written, or when the events in it happened."""
+"""The key of the date when a passage was written, or when the events in it happened."""
 
 # --- the table ---------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class MetadataTable:
         return counts
 
     def occurrences(self, key: str, kind: ValueType, rows: Mask) -> Ints:
-        """Number `[d]` of rows of a mask that hold each distinct value, or a list with it."""
+        """Number `[d]` of rows of a mask that have each distinct value, or a list with it."""
         column = self._column(key, kind)
         codes, present, count = column.codes, rows[column.rows], column.distinct
         if column.bounds is not None and len(codes):  # a list may repeat a value

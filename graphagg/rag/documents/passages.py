@@ -116,7 +116,7 @@ def read_passages(
 
 
 def holds_documents(source: Path) -> bool:
-    """Whether a path holds documents, as a folder or a PDF; JSON lines and tables hold passages."""
+    """Whether a path is of documents (a folder, a PDF) or of passages (JSON lines, tables)."""
     from graphagg.rag.documents.reading.kinds import DOCUMENTS  # questions read no files
 
     return source.is_dir() or source.suffix.lower() in DOCUMENTS

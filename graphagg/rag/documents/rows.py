@@ -1,4 +1,4 @@
-"""Rows of tables as passages: their columns, and the files that hold such rows."""
+"""Rows of tables as passages: their columns, and the files of such rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KEPT = ("document", "position")  # fields of a passage that keep their names
 
 @dataclass(frozen=True)
 class RowConfig:
-    """The columns of a table, or fields of an object, that hold id, text and title of a passage.
+    """The columns of a table, or fields of an object, with the id, text and title of a passage.
 
     All others become metadata.
 

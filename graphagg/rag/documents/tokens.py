@@ -165,8 +165,8 @@ def name_words(name: str) -> list[str]:
 def inner_words(text: str, of_text: Iterable[Code] | None = None) -> list[str]:
     """Find the words inside compounds in camel case, Latin letters only, and quarters of years.
 
-    `AdamSmith` holds adam and smith, `parseHTTPHeader` holds parse, http and header. Word search
-    indexes them beside the whole word, and the keys of codes that are several tokens: IM-22 holds
+    `AdamSmith` has adam and smith, `parseHTTPHeader` has parse, http and header. Word search
+    indexes them beside the whole word, and the keys of codes that are several tokens: IM-22 has
     im22. Pass `of_text` if the codes of the text are known.
     """
     words = _WORD.findall(text) if _HUMP.search(text) else ()

@@ -91,7 +91,7 @@ class Block:
     """Sentences, tokens, names and words of a block of passages.
 
     `notes` are the annotations of the passages, `listed` the names of the user, if any. `sentences`
-    and `entities` hold the bounds of sentences, and of entities of the extractor.
+    and `entities` are the bounds of sentences, and of entities of the extractor.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Block:
         } | self._postings(words, word_of, tokens)  # fmt: skip
 
     def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
-        """The stems of the block, each with the passages that hold it.
+        """The stems of the block, each with the passages that contain it.
 
         Words of the context are neither in the counts nor in the lengths.
         """

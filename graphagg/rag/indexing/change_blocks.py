@@ -155,7 +155,7 @@ class StayingRows:
             some = np.concatenate([records[again], more])
             row, key, start, length = some.T[:4]
             some = some[np.lexsort((key, -length, start, row))]
-            records = np.concatenate([records[~again], some])  # two runs, which are merged fast
+            records = np.concatenate([records[~again], some])  # two sorted runs, which sort fast
             records = records[np.argsort(records[:, 0], kind="stable")]
         return mention_arrays(records)
 

@@ -112,7 +112,7 @@ class TableStages:
     # --- names -----------------------------------------------------------------------------------
 
     def find_mentions(self, first: int = 0) -> None:
-        """Stage `mentions`, from block `first` on: every place of every key."""
+        """Stage `mentions`, from block `first` on: every occurrence of every key."""
         self.runner.run(1, self._hash_keys)
 
         def find(i: int) -> Stats:

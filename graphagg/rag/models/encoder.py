@@ -313,13 +313,13 @@ class SentenceTransformerEncoder:
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages; a sentence gets the mean of its token vectors in its passage."""
+        """Embed passages; a sentence's vector is the mean of its token vectors in its passage."""
         return self._pooled(self._corpus_runner, texts, sentences, self._corpus_prompt, progress)
 
     def encode_with_words(
         self, questions: Sequence[str], words: Sequence[Spans]
     ) -> list[tuple[Vectors, Vectors]]:
-        """Embed questions and their words, which get the mean of their token vectors."""
+        """Embed questions and their words; a word's vector is the mean of its token vectors."""
         pooled = self._pooled(self._query_runner, questions, words, self._query_prompt, silent)
         return [(_of_windows(windows)[0], vectors) for windows, vectors in pooled]
 

@@ -38,7 +38,7 @@ class Endpoint:
     Attributes:
         base_url: address of an OpenAI-compatible API, such as http://localhost:8000/v1.
         model: name of the model at that API.
-        api_key_env: environment variable that holds the key; without it no key is sent.
+        api_key_env: environment variable with the key; without it no key is sent.
         timeout: seconds for the whole answer.
         max_tokens: longest answer in tokens. None: the endpoint's limit.
         temperature: temperature of sampling. None: the endpoint's.

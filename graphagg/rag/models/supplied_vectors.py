@@ -66,14 +66,14 @@ def checked_vectors(
     vectors[others] /= lengths[others]
     windows = encoder.split([passage.full_text for passage in passages[:_COMPARED]])
     encoded = encoder.encode([first for first, *_ in windows])
-    is_read = encoded.any(axis=1)  # else the encoder gives 0, which tells nothing
+    is_read = encoded.any(axis=1)  # else the encoder gives 0, which carries no information
     if not is_read.any():
         return vectors
 
     def closeness(vectors: npt.NDArray[np.float32]) -> float:
         return float(np.median((encoded * vectors[:_COMPARED]).sum(axis=1)[is_read]))
 
-    # A vector store may hold vectors of the encoder from before they are centered.
+    # A vector store may contain vectors of the encoder from before they are centered.
     opened = centered(vectors, getattr(encoder, "center", None))
     vectors = max(vectors, opened, key=closeness)
     if closeness(vectors) < _ALIKE:

@@ -65,7 +65,7 @@ def add_passages(
 def sync_passages(
     publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
 ) -> ChangeReport:
-    """Make an index hold exactly these passages."""
+    """Add, update and delete so that an index has exactly these passages."""
     change = difference(newest.snapshot, passages)
     if not change.report.is_empty:
         models = newest.models.both

@@ -41,7 +41,7 @@ class PassageConfig:
         dtype: arithmetic of an encoder by name; `auto`: int8 or bfloat16 on a fast CPU.
         device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
-        names: names that the texts hold: a list of mappings with `name` and `aliases`, or a file
+        names: names in the texts: a list of mappings with `name` and `aliases`, or a file
             (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
         chunking: how long texts are split; the index stores it for `add` and `update`. None: keep
             all texts whole.

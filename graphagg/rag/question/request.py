@@ -34,7 +34,7 @@ When = str | date
 
 
 class VisibleFields(TypedDict, total=False):
-    """The fields of `Request` that choose passages, wherever a part of a corpus is looked at."""
+    """The fields of `Request` that choose passages, also for graphs, maps and similar items."""
 
     filter: Mapping[str, Any] | None
     include: str | Iterable[str] | None

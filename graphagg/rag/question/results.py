@@ -1,4 +1,4 @@
-"""The results of a retrieval: frozen dataclasses that say why a passage was found."""
+"""The results of a retrieval: frozen dataclasses that explain why a passage was found."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class Hit(Brief):
         """Plain JSON values under the keys of the command line's `--json`.
 
         Args:
-            characters: limit of the texts of passage and neighbors together; `cut` says which piece
+            characters: limit of the texts of passage and neighbors together; `cut` is the piece
                 is shown. None: everything.
         """
         return self._full(self.neighbors) if characters is None else self._bounded(characters)

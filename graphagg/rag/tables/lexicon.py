@@ -39,7 +39,7 @@ class Postings:
     Attributes:
         start, end: their range among the postings of all terms.
         rows: `[n]` passages.
-        counts: `[n]` occurrences in title and text; 0 for a term that only the context holds.
+        counts: `[n]` occurrences in title and text; 0 for a term that is only in the context.
         context: `[n]` uint8, `NAME` if the name of the passage's document holds the term; in the
             bits of `HEADING` the words of the shortest heading above it that holds the term, or 0.
     """

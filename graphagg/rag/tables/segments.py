@@ -211,7 +211,7 @@ class Segment:
 WINDOWS, SENTENCES, SEARCH = "windows.faiss", "sentences.faiss", "search.faiss"
 """FAISS files of a segment: its vectors, and an index of its windows where they are many."""
 MEASURED = "search.measured"
-"""What `Measured` holds of that index."""
+"""The `Measured` of that index."""
 
 
 def text_digest(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""An index seen through a set of passages, as if it held no others.
+"""An index seen through a set of passages, as if there were no others.
 
 Deletion, filters and access lists all decide which passages are visible. All properties of the
 corpus (N, mean lengths, which entities exist, which mentions count, how often each entity occurs)
@@ -48,7 +48,7 @@ LONGEST_TITLE_PART = 6
 _NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
 _CACHED = 4096  # terms whose frequency is cached
 _BLOCK = 1 << 22  # mentions that are counted together
-_TIED = 2  # the lower bits of a mention say how it counts, those above how its pair is tied
+_TIED = 2  # the lower bits of a mention are how it counts, those above how its pair is tied
 
 
 Allocate = Callable[[str, type[np.generic], int], npt.NDArray[Any]]

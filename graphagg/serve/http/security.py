@@ -21,7 +21,7 @@ from graphagg.serve.rights import ANYONE, CURRENT, NOBODY, Identity, TokenFile, 
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _PROBES = ("/healthz", "/readyz")
-"""Probes know only the address; they may use any host name."""
+"""Probes connect by address, so they may send any host name."""
 _OPEN_PATHS = ("/", "/docs", *_PROBES)
 """Paths that need no token, besides the files of the page: they show nothing of the indices."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")

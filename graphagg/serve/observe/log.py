@@ -18,7 +18,7 @@ class JsonFormatter(logging.Formatter):
     """One object per line: `time` (UTC), `level`, `logger`, `message` and the record's `fields`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One ASCII line, whatever the text holds."""
+        """One ASCII line, whatever is in the text."""
         values: dict[str, Any] = {
             "time": _utc(record.created),
             "level": record.levelname.lower(),

@@ -1,6 +1,6 @@
 """Clients of object stores: obstore for S3, Google, Azure and web sites, fsspec for the others.
 
-Both have the same methods. Paths are full; `FileNotFoundError` says that there is no such object.
+Both have the same methods. Paths are full; they raise `FileNotFoundError` for a missing object.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ObjectClient:
         from obstore.exceptions import NotSupportedError
 
         if start is not None and end is not None:
-            with suppress(NotSupportedError):  # a site that knows no ranges
+            with suppress(NotSupportedError):  # a site without range requests
                 return bytes(self._api.get_range(self._store, path, start=start, end=end))
         return bytes(self._api.get(self._store, path).bytes())
 
@@ -160,7 +160,7 @@ class FolderClient:
         try:
             self._fs.mv(self._path(draft), self._path(path))
         except OSError:
-            pass  # the name is taken, or the answer was lost: the draft says which
+            pass  # the name is taken, or the answer was lost: the draft shows which
         if not self._fs.exists(self._path(draft)):
             return self.get(path) == data
         self.remove(draft)

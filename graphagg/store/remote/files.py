@@ -54,7 +54,7 @@ class Store:
             data = self.client.get(self.path(name), start, end)
             if start is None or end is None or len(data) == end - start:
                 return data
-            if len(data) >= end:  # a host that knows no ranges gives all of it
+            if len(data) >= end:  # a host without range requests sends all of it
                 return data[start:end]
             if self.client.info(self.path(name)).bytes < end:
                 raise CorruptArtifact(

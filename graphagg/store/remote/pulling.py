@@ -50,12 +50,12 @@ class MissingObject(Exception):
 def pull(
     location: Location, directory: str | os.PathLike[str], *, progress: Progress = silent
 ) -> PullReport:
-    """Bring the current version of an index into a local folder; only the files that it lacks.
+    """Download the current version of an index to a local folder, only files that it lacks.
 
     Args:
         location: an address, such as `s3://bucket/idx`.
         directory: the folder; made if it is not there.
-        progress: called with `pull`, pieces done, pieces to bring.
+        progress: called with `pull`, pieces done, pieces to download.
 
     Raises:
         NotAnArtifact, UnsupportedFormat: about the address.

@@ -193,7 +193,7 @@ def _clean(store: Store, content: bytes, published: Published, before: Published
     """Remove objects that no version names; returns their count."""
     objects = store.listed()
     if pointers.pointer_of(store).read()[0] != content:
-        return 0  # whoever published since cleans up; the list may hold its time, not ours
+        return 0  # a later publisher cleans up; the listing may have its time, not ours
     kept = {name for version in (published, before) if version for name in version.sizes}
     limit = _published_at(objects) - _MARGIN
     old = [

@@ -118,7 +118,7 @@ def faults_of(name: str, error: Exception) -> Unread:
 
 
 def _answer(name: str, content: bytes, limits: ConversionLimits) -> dict[str, Any]:
-    """Convert a file: what it holds, and the error that ended the conversion."""
+    """Convert a file; returns its content, and the error that ended the conversion."""
     converter = converter_of(name)
     assert converter is not None, "the parent asks for files that have one"
     answer: dict[str, Any] = {"contents": [], "missing": None, "fault": None}

@@ -36,9 +36,9 @@ class Quotation(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message of a chat; without text if it says nothing, such as that someone joined."""
+    """A message of a chat; without text if it is a notice, such as that someone joined."""
 
-    sent: str  # ISO 8601, in UTC if the export tells the offset
+    sent: str  # ISO 8601, in UTC if the export has the offset
     author: str
     text: str
     id: str = ""

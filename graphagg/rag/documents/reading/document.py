@@ -99,7 +99,7 @@ def suffix_of(name: str) -> str:
 def file_metadata(name: str, size: int, modified: float) -> dict[str, Any]:
     """Metadata of a file: `path`, `folder`, `suffix`, `modified`, `size`.
 
-    `folder` lists every folder that holds the file, `["a", "a/b"]` for `a/b/c.md`: a filter
+    `folder` lists every folder that contains the file, `["a", "a/b"]` for `a/b/c.md`: a filter
     `folder=a` matches all files below `a`. `modified` is UTC to the second, `size` is in bytes.
     """
     parents = [p.as_posix() for p in PurePosixPath(name).parents if p.name]

@@ -75,9 +75,9 @@ class FolderReport(Brief):
         documents: number of documents; a row of a table is one.
         left_out: files that were not read.
         refused: rows and metadata values that were left out of files that were read.
-        guessed: files whose encoding was guessed, or that hold bytes that were replaced.
+        guessed: files whose encoding was guessed, or with bytes that were replaced.
         quotations: number of quotations of mails left out, as the quoted mails were read too.
-        notices: number of messages of chats left out, as they have no text or only tell who joined.
+        notices: number of messages of chats left out, as they have no text or report who joined.
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:

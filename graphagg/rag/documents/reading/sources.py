@@ -3,7 +3,7 @@
 The files of a store come into a mirror in the cache, and are read there as those of any folder. A
 listing gives the entity tag or version of each file, else its size and time; only files whose tag
 changed are fetched. Files that the reader leaves out by name or size are not fetched: the mirror
-holds files of their size without content.
+has empty files of their size.
 
 A plug-in is an entry point of the group `graphagg.sources`. Its name is a scheme: for `wiki://team`
 the function of the entry point `wiki` is called with the address and yields a `Document` after the

@@ -23,7 +23,7 @@ _LEAST = 20  # letters of a line by which a quoted mail is found
 
 
 class Mail(NamedTuple):
-    """A mail whose text holds its quotations."""
+    """A mail whose text includes its quotations."""
 
     document: Document
     quotations: tuple[Quotation, ...]
@@ -76,7 +76,7 @@ class MailThreads:
             yield replace(document, text=own or document.title)
 
     def _unread(self, text: str, quotation: Quotation, answered: set[int]) -> list[str]:
-        """The parts of a quotation that no mail holds, after the lines that introduce it."""
+        """The parts of a quotation that are in no mail, after the lines that introduce it."""
         body = text[quotation.body : quotation.end]
         found = {self._by_line[line] for line in _lines(body) if line in self._by_line}
         mails = [self._letters[number] for number in found | answered]

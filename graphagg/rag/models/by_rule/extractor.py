@@ -4,7 +4,7 @@ Names are runs of capitalized words (`graphagg.rag.models.by_rule.names`), and t
 beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit. A
 sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
 empty line, and before a list item ("- "); not after an initial or a known abbreviation. Lines of
-code hold no sentences.
+code contain no sentences.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules that find names by capitals, and exceptions for languages where capitals do not tell.
+"""Rules that find names by capitals, and exceptions where capitals are no sign of a name.
 
 A name is a maximal run of capitalized words, longer than one letter. The first word of a sentence
 belongs to it if it is not a stop word of the language and one of these holds: the next word is
@@ -23,7 +23,7 @@ from graphagg.rag.documents.tokens import tokenize
 
 _CAPITALIZED_NOUNS = ("de", "lb")
 _BRACKETED = ("ja", "ko", "xx", "zh")
-_REVISION = 2  # of the exceptions; raised when they find other names in the same text
+_REVISION = 2  # of the exceptions; increase it when they find other names in a text
 
 _SHORTEST_IN_CAPITALS = 6  # words; fewer may be one name
 _LETTERS = re.compile(r"[\w\u0300-\u036f]+")

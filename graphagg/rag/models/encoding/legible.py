@@ -5,7 +5,7 @@ letters, or unknown pieces. The model then still gives a vector, which means not
 such a text the vector 0 instead, without computing it: it is similar to no other text, and
 questions with this vector are answered by words (`MultihopConfig.unread`).
 
-A letter is read if its piece holds another letter or mark too; an ideograph or a syllable of
+A letter is read if its piece has another letter or mark too; an ideograph or a syllable of
 Hangul, if it is a known piece. A text is read if three fifths of its letters are, less the share of
 those in no known piece: a model of English knows the commonest ideographs. On paragraphs of twelve
 languages the default model reads 99 % of the letters in English, 86 to 96 % in German, Romanian,
@@ -51,7 +51,7 @@ def legible(tokenizer: Tokenizer, texts: Sequence[str]) -> Mask:
 
 
 def is_read(text: str, pieces: Iterable[str]) -> bool:
-    """Whether the known pieces of a text hold enough of its letters."""
+    """Whether the known pieces of a text cover enough of its letters."""
     letters, read, known = _letters(text), 0, 0
     for piece in pieces:
         count = _letters(piece)
@@ -66,7 +66,7 @@ def _letters(text: str) -> int:
 
 
 def _known(text: str, encoding: Encoding, unknown: set[int | None]) -> Iterable[str]:
-    """The known pieces; bytes of one letter are pieces at the same place and know nothing."""
+    """The known pieces, without those at the same place, which are bytes of one letter."""
     places = encoding.offsets
     for i, (token, place) in enumerate(zip(encoding.ids, places, strict=True)):
         if token not in unknown and place not in places[max(i - 1, 0) : i] + places[i + 1 : i + 2]:

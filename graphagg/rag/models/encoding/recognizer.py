@@ -165,7 +165,7 @@ def _accelerated(component: Any) -> Any:
 def accelerate_embedding(model: Any) -> None:
     """Make a model embed equal words of a batch once, and multiply by numpy's BLAS.
 
-    spaCy's own BLIS does not know newer processors.
+    spaCy's own BLIS has no code for newer processors.
     """
     products = NumpyOps(use_blis=False)
     for layer in model.walk():

@@ -24,7 +24,7 @@ from graphagg.serve.http.routes.indices import At
 from graphagg.serve.models.passages import AnswerRequest, WordsAnswer
 from graphagg.serve.service import Service
 
-_MOST = 32  # answers at a time; each holds a thread
+_MOST = 32  # answers at a time; each occupies a thread
 
 Hit = Mapping[str, Any]
 

@@ -35,7 +35,7 @@ Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 
 
 def passages(at: At, prefix: str) -> APIRouter:
-    """The routes of a passage index; metrics know a route by its whole path, prefix included."""
+    """The routes of a passage index; metrics are labeled by its path with the prefix."""
     routes = APIRouter(prefix=f"{prefix}/passages")
     asking: dict[str, Any] = {"tags": ["passages"], "responses": documented(404)}
     exploring: dict[str, Any] = {"tags": ["themes"], "responses": documented(404)}

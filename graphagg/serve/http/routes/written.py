@@ -175,7 +175,7 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
             raise errors.NoSuchIndex("there is no such file in this collection")
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
         if kind.startswith("text/"):
-            kind = "text/plain"  # markup is shown as it stands
+            kind = "text/plain"  # markup is shown as plain text
         return FileResponse(
             target, media_type=kind, filename=target.name,
             content_disposition_type="inline" if kind in _SHOWN_HERE else "attachment",

@@ -1,9 +1,9 @@
 """Messages of chats: exports of Slack, Teams, Discord and WhatsApp, known by their shape.
 
-`chats.cfg` says where each export keeps what a message is. Names stand in place of ids, and links,
-emoji and emphasis are text as in the app. What only reports that someone joined, or that an
-attachment was left out, is a message without text. An export of another shape than its makers
-document is no chat here: it is read as any JSON or text.
+`chats.cfg` lists the fields of messages by export. Ids are replaced by names; links, emoji and
+emphasis become text as in the app. A notice, such as that someone joined or that an attachment was
+left out, is a message without text. An export without its documented shape is read as plain JSON or
+text.
 """
 
 from __future__ import annotations

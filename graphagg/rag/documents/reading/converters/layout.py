@@ -74,7 +74,7 @@ def parts_of(rows: Rows, headed: bool | None = None) -> Iterator[TablePart]:
 
 
 def _runs(filled: Iterable[bool]) -> list[tuple[int, int]]:
-    """Start and end of each run of what is filled."""
+    """Start and end of each run of filled cells."""
     edges = [i for i, (a, b) in enumerate(pairwise([False, *filled, False])) if a != b]
     return list(zip(edges[::2], edges[1::2], strict=True))
 
@@ -90,7 +90,7 @@ def _side_by_side(rows: Rows) -> list[tuple[int, int]]:
 
 
 def _kind(cell: str) -> str:
-    """What a cell holds: a key of `_KINDS`, "text", or "" for nothing."""
+    """The kind of a cell's content: a key of `_KINDS`, "text", or "" for an empty cell."""
     if not cell or (len(cell) < 5 and _MISSING.fullmatch(cell)):
         return ""
     if len(cell) > _LONGEST_VALUE:
@@ -108,7 +108,7 @@ class _CellBlock:
     def __init__(self, rows: Rows, place: tuple[int, int, int], headed: bool | None) -> None:
         self._rows, self._headed = rows, headed
         self._top, self._left, self._right = place  # in the grid
-        self._types: dict[int, str] = {}  # kind of each column that does not hold texts
+        self._types: dict[int, str] = {}  # kind of each column that is not of texts
 
     def parts(self, above: tuple[str, ...] | None) -> Iterator[TablePart]:
         """The parts; `above` are the names of the table above, if it has the same columns."""
@@ -152,7 +152,7 @@ class _CellBlock:
                 yield i, kind
 
     def _fits(self, row: Sequence[str]) -> bool:
-        """Whether a row holds what the columns hold, in most of those not of texts."""
+        """Whether most cells of a row have the kinds of their columns, columns of texts aside."""
         kinds = [_kind(cell) for cell in row]
         if _are_periods(kinds, row):
             kinds = ["text" if kind == "year" else kind for kind in kinds]

@@ -1,7 +1,7 @@
 """AsciiDoc, Org, manual pages, LaTeX and MediaWiki, by rules, to Markdown.
 
 No maintained Python library with a permissive license reads the first three, and none of those for
-the others keeps headings. `markups.cfg` holds the rules; what a text includes is not read.
+the others keeps headings. `markups.cfg` contains the rules; what a text includes is not read.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def restructured(text: str) -> Content:
 
 
 def _teach(text: str) -> None:
-    """Register the roles and directives of a text that docutils does not know."""
+    """Register the roles and directives of a text that are unknown to docutils."""
     from docutils.parsers.rst import directives, roles
 
     for name in {match[1] for match in _ROLE.finditer(text)}:
@@ -78,7 +78,7 @@ def _role(
 
 
 def _directives() -> tuple[type, type]:
-    """The directives that show what they hold, and that show nothing."""
+    """The directives whose content is shown, and those that are dropped."""
     from docutils.parsers.rst import Directive, directives
 
     class AnyOption(dict[str, Any]):

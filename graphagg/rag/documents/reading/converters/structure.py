@@ -27,7 +27,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without a blank line
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
-_ELEMENT = re.compile(  # tells HTML in a cell of a table
+_ELEMENT = re.compile(  # detects HTML in a cell of a table
     r"</(?:a|b|blockquote|body|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|table|td|ul)>|<br\s?/?>",
     re.I,
 )
@@ -75,7 +75,7 @@ def read_html(text: str, composer: Composer, *, is_sheet: bool = False) -> str:
 
 def without_tags(text: str) -> str:
     """Convert HTML, as in a cell of a table, to text; return any other text unchanged."""
-    if "```" in text or not _ELEMENT.search(text):  # Markdown may hold some HTML
+    if "```" in text or not _ELEMENT.search(text):  # Markdown may contain some HTML
         return text
     composer = Composer()
     read_html(text, composer)
@@ -194,7 +194,7 @@ class _HtmlTarget:
         self._flush("\n\n")
 
     def _write(self, text: str) -> None:
-        """Add to the block, without white space at its start or after white space."""
+        """Add text to the block, without leading or repeated white space."""
         if not self._pre and (not self._texts or self._texts[-1][-1] in " \n"):
             text = text.lstrip(" ")
         if text:

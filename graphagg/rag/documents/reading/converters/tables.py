@@ -26,7 +26,7 @@ from graphagg.rag.documents.reading.converters.tickets import ticket_of
 _DELIMITERS = ",;\t|"
 _BLANK = re.compile(r"\n[,;|\t ]*+\n")
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
-_TITLES = ("subject", "summary", "headline", "name")  # what tables call the title of a row
+_TITLES = ("subject", "summary", "headline", "name")  # columns with the title of a row
 _LONGEST_TITLE = 200
 _DEEPEST = 8  # levels of nested values that become columns
 

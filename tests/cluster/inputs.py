@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +10,14 @@ import numpy as np
 
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.rag import PassageIndex
-from graphagg.rag.models.by_name import Models
-from graphagg.store.manifest import read_manifest
-from tests.fakes import FakeEncoder, FakeExtractor
+from graphagg.rag import read_passages
+from graphagg.store import manifest_at, open_artifact
+from tests.spark.test_passages import in_process, lines
 
 SKETCH = CommunityConfig(permutations=32, bands=16, rows=2)
+SKETCH_OPTIONS = ("--permutations", 32, "--bands", 16, "--rows", 2)
 VECTORS = EmbeddingConfig(dim=8, pieces=3, max_piece_edges=4000)
 Pairs = Iterable[tuple[object, object]]
-
-
-@dataclass(frozen=True)
-class Fakes:
-    """Fake models that workers can load."""
-
-    def load(self) -> Models:
-        return Models(FakeEncoder(window=12), FakeExtractor("en"))
 
 
 def skewed_pairs(seed: int, n: int = 300, edges: int = 1000) -> list[tuple[int, int]]:
@@ -50,60 +38,34 @@ def write_pairs(path: Path, pairs: Pairs) -> Path:
     return path
 
 
-def passages(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Texts that share names, some with titles and metadata."""
-    rng = random.Random(seed)
-    names = ["Ada", "Ada Lovelace", "Charles Babbage", "Engine", "London", "Zürich", "東京"]
-    words = ["river", "wrote", "notes", "the", "engines", "city", "of", "planet", "lay"]
-    found = []
-    for i in range(count):
-        parts = [rng.choice(names if rng.random() < 0.4 else words) for _ in range(20)]
-        record: dict[str, Any] = {"id": f"p{rng.random():.6f}-{i}", "text": " ".join(parts) + "."}
-        if rng.random() < 0.6:
-            record["title"] = rng.choice(names)
-        if rng.random() < 0.5:
-            record["metadata"] = {"year": rng.randint(1800, 1900)}
-        found.append(record)
-    return found
-
-
-def write_passages(path: Path, records: Sequence[dict[str, Any]]) -> Path:
-    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    path.write_text("".join(lines), encoding="utf-8")
+def write_passages(path: Path, records: list[dict[str, Any]]) -> Path:
+    path.write_text(lines(records), encoding="utf-8")
     return path
 
 
-def files(directory: Path) -> dict[str, str]:
-    """sha256 of each data file of the current version."""
-    folder = directory / read_manifest(directory).data
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
-
-
-def assert_same_communities(edges: Path, out: Path, config: CommunityConfig = SKETCH) -> None:
-    """The job's index is the one of a process alone, byte for byte."""
-    alone = out.with_name(f"{out.name}.alone")
+def assert_same_communities(edges: Path, out: Any, config: CommunityConfig = SKETCH) -> None:
+    """The index at a path or an address is the one of a process alone, byte for byte."""
+    alone = edges.with_name("communities")
     CommunityIndex.build(edges, alone, config=config).close()
-    assert (out / "manifest.json").read_bytes() == (alone / "manifest.json").read_bytes()
+    assert manifest_at(out).to_json() == manifest_at(alone).to_json()
     CommunityIndex.open(out, verify=True).close()
 
 
-def assert_same_embedding(edges: Path, out: Path, config: EmbeddingConfig = VECTORS) -> None:
-    """The job's index has the parts, ids and report of a process alone, floats to 1e-5."""
-    alone = out.with_name(f"{out.name}.alone")
-    NodeEmbedding.build(edges, alone, config=config).close()
+def assert_same_embedding(edges: Path, out: Any) -> None:
+    """The index has the parts, ids and report of a process alone, floats to 1e-5."""
+    alone = edges.with_name("embedding")
+    NodeEmbedding.build(edges, alone, config=VECTORS).close()
     with NodeEmbedding.open(out, verify=True) as found, NodeEmbedding.open(alone) as wanted:
         np.testing.assert_array_equal(found.parts, wanted.parts)
         np.testing.assert_allclose(found.vectors, wanted.vectors, atol=1e-5)
         assert list(found.vertices) == list(wanted.vertices)
         assert found.partition_report == wanted.partition_report
-    one, other = (read_manifest(directory).to_json() for directory in (out, alone))
-    for part in ("counts", "inputs", "parameters"):
-        assert one[part] == other[part]
+        for part in ("counts", "inputs", "parameters"):
+            assert getattr(found.manifest, part) == getattr(wanted.manifest, part)
 
 
-def assert_same_passages(records: Sequence[dict[str, Any]], out: Path) -> None:
-    """The job's index, made with `Fakes`, is the one of a process alone, byte for byte."""
-    alone, models = out.with_name(f"{out.name}.alone"), Fakes().load()
-    PassageIndex.build(records, alone, encoder=models.encoder, extractor=models.extractor).close()
-    assert files(out) == files(alone)
-    assert read_manifest(out).to_json() == read_manifest(alone).to_json()
+def assert_same_passages(source: Path, out: Any) -> None:
+    """The index, made with `Fakes`, is the one of a process alone, byte for byte."""
+    in_process(list(read_passages(source)), source.with_name("passages")).close()
+    assert manifest_at(out).to_json() == manifest_at(source.with_name("passages")).to_json()
+    open_artifact(out, verify=True).close()

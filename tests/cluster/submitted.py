@@ -15,7 +15,8 @@ from graphagg.errors import GraphAggError
 from graphagg.spark import SparkOptions
 from graphagg.spark.session import create_session
 from tests.cluster.faults import strike
-from tests.cluster.inputs import SKETCH, VECTORS, Fakes
+from tests.cluster.inputs import SKETCH, VECTORS
+from tests.spark.test_passages import Fakes
 
 
 def say(stage: str, done: int, total: int) -> None:

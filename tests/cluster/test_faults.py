@@ -15,18 +15,19 @@ import pytest
 from graphagg.communities import CommunityIndex
 from graphagg.store import open_artifact
 from tests.cluster import submitted
+from tests.cluster.cases import stages
 from tests.cluster.faults import GO, STRUCK
 from tests.cluster.inputs import (
     SKETCH,
     assert_same_communities,
     assert_same_embedding,
     assert_same_passages,
-    passages,
     skewed_pairs,
     write_pairs,
     write_passages,
 )
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Done
+from tests.spark.test_passages import passages
 
 pytestmark = pytest.mark.cluster
 ROWS = "graphagg.graph.spark.rows:sort_keys:_save_block"
@@ -61,11 +62,6 @@ def content(out: Path) -> dict[str, bytes]:
     with open_artifact(out, verify=True) as artifact:
         names = [out / "manifest.json", *(artifact.path(n) for n in artifact.manifest.files)]
         return {path.name: path.read_bytes() for path in names}
-
-
-def stages(out: str) -> set[str]:
-    """The stages that a job with small tasks finished."""
-    return {line.removeprefix("stage ") for line in out.splitlines()}
 
 
 def assert_done(done: Done) -> None:
@@ -137,7 +133,7 @@ def test_a_python_worker_is_killed_for_its_memory(
     done = cluster.run(small("passages", source, out, *fault("die", SEGMENT)))
     assert_done(done)
     assert (notes / STRUCK).exists() and sum(done.log.failures().values()) == 1
-    assert_same_passages(records, out)
+    assert_same_passages(source, out)
 
 
 def test_an_executor_runs_out_of_memory(cluster: Cluster, tmp_path: Path) -> None:
@@ -187,7 +183,7 @@ def test_the_driver_is_killed_and_the_job_submitted_again(cluster: Cluster, tmp_
     cluster.ensure()
     done = cluster.run(job)
     assert_done(done)
-    assert stages(done.out) and not stages(done.out) & before
+    assert stages(done.out) and not before & set(stages(done.out))
     assert not work.exists()
     assert_same_embedding(edges, out)
 
@@ -201,13 +197,13 @@ def test_the_driver_is_killed_while_tasks_run(
     running = cluster.submit(small("passages", source, out, *fault("hold", MENTIONS)))
     running.until((notes / STRUCK).exists, "the stage of the mentions")
     running.kill()
-    before = stages(running.output.read_text("utf-8"))
+    before = set(stages(running.printed()))
     assert "segment" in before
     cluster.ensure()
     done = cluster.run(small("passages", source, out))
     assert_done(done)
-    assert stages(done.out) and not stages(done.out) & before
-    assert_same_passages(records, out)
+    assert stages(done.out) and not before & set(stages(done.out))
+    assert_same_passages(source, out)
 
 
 @pytest.fixture
@@ -263,4 +259,4 @@ def test_one_name_ten_thousand_times(cluster: Cluster, tmp_path: Path) -> None:
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
     done = cluster.run(small("passages", source, out))
     assert_done(done)
-    assert_same_passages(records, out)
+    assert_same_passages(source, out)

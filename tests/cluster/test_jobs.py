@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityConfig
 from graphagg.rag import PassageIndex, SentenceTransformerEncoder, read_passages
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.evaluation.questions import read_questions
 from graphagg.store import open_artifact
-from tests.cluster.inputs import SKETCH, assert_same_communities, skewed_pairs, write_pairs
+from tests.cluster.inputs import (
+    SKETCH,
+    SKETCH_OPTIONS,
+    assert_same_communities,
+    skewed_pairs,
+    write_pairs,
+)
 from tests.cluster.standalone import ROOT, Cluster, Done
 
 pytestmark = pytest.mark.cluster
@@ -43,11 +49,10 @@ def assert_done(done: Done) -> None:
 def test_communities(cluster: Cluster, tmp_path: Path, kind: str) -> None:
     pairs = [(f"ä{a}", f"s {b}") if kind == "two-mode" else (a, b) for a, b in skewed_pairs(1)]
     edges, out = write_pairs(tmp_path / "edges.txt", pairs), tmp_path / "out"
-    config = CommunityConfig(kind, None, SKETCH.permutations, SKETCH.bands, SKETCH.rows)
-    sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
-    done = cluster.run(job("communities", "--edges", edges, "--out", out, "--kind", kind, *sketch))
+    options = ("--kind", kind, *SKETCH_OPTIONS)
+    done = cluster.run(job("communities", "--edges", edges, "--out", out, *options))
     assert_done(done)
-    assert_same_communities(edges, out, config)
+    assert_same_communities(edges, out, replace(SKETCH, kind=kind, closed=None))
 
 
 COME_AND_GO = {
@@ -63,14 +68,10 @@ COME_AND_GO = {
 def test_executors_come_and_go(cluster: Cluster, tmp_path: Path) -> None:
     """Dynamic allocation."""
     edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(1)), tmp_path / "out"
-    config = CommunityConfig("undirected", None, SKETCH.permutations, SKETCH.bands, SKETCH.rows)
-    sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
-    small = ("--entries-per-task", 500)
-    done = cluster.run(
-        job("communities", "--edges", edges, "--out", out, *sketch, *small), COME_AND_GO
-    )
+    options = (*SKETCH_OPTIONS, "--entries-per-task", 500)
+    done = cluster.run(job("communities", "--edges", edges, "--out", out, *options), COME_AND_GO)
     assert done.code == 0, done.out[-3000:] or done.err[-3000:]
-    assert_same_communities(edges, out, config)
+    assert_same_communities(edges, out)
 
 
 def test_passages_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_the_index_is_that_of_one_process(apart: Apart, tmp_path: Path, job: str
     source = CASES[job].write(tmp_path, 1)
     place, out = out_of(apart, f"alone-{job}")
     apart.run(job, apart.put(source), out)
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)
     assert not Store(place.parent).listed(f"alone-{job}.work"), "the work folder is gone"
 
 
@@ -120,7 +120,7 @@ def test_a_killed_driver_and_the_same_command_again(apart: Apart, tmp_path: Path
     apart.cluster.ensure()
     after = stages(apart.run(job, given, out).out)
     assert after and not set(before) & set(after)
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)
 
 
 @pytest.mark.parametrize("job", CASES)
@@ -133,7 +133,7 @@ def test_a_killed_worker(apart: Apart, tmp_path: Path, job: str) -> None:
     apart.cluster.start_worker(0)
     done = running.wait()
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)
 
 
 @pytest.mark.parametrize("job", CASES)
@@ -145,7 +145,7 @@ def test_a_store_that_fails_every_tenth_request(apart: Apart, tmp_path: Path, jo
         faults.refuse = lambda number, *_: ("SlowDown", 503) if number % 10 == 0 else None
         Apart(apart.cluster, behind, apart.cache).run(job, given, out)
         assert len(faults.seen) > 100
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)
 
 
 def test_a_folder_that_no_executor_sees(apart: Apart, tmp_path: Path) -> None:
@@ -166,4 +166,4 @@ def test_two_jobs_on_one_output(apart: Apart, tmp_path: Path, job: str) -> None:
     second = apart.submit(job, given, out, "--force", **alone).wait()
     assert second.code == 1 and "ArtifactBusy" in second.out
     assert first.wait().code == 0
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)

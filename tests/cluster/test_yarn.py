@@ -26,7 +26,7 @@ from graphagg.store.remote import address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pushing import push
 from tests.cluster.cases import CASES, stages
-from tests.cluster.inputs import SKETCH
+from tests.cluster.inputs import SKETCH_OPTIONS
 from tests.cluster.jars import MINICLUSTER
 from tests.cluster.processes import MARK, kill, marked, start, until
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, Running
@@ -135,7 +135,7 @@ def test_the_index_is_that_of_one_process(yarn: Yarn, tmp_path: Path, job: str, 
     source = CASES[job].write(tmp_path, 1)
     place = address(f"webhdfs://{yarn.web}/{job}-{mode}")
     run(yarn, tmp_path, SUBMITTED, job, put(yarn, source), place, mode=mode)
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)
     assert not Store(place.parent).listed(f"{job}-{mode}.work"), "the work folder is gone"
 
 
@@ -144,13 +144,12 @@ def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
     """An index of communities, an embedding, and a table of answers from each."""
     edges, at = CASES["embed"].write(tmp_path, 2), f"webhdfs://{yarn.web}/scripts-{mode}"
     given = ("--edges", put(yarn, edges))
-    sketch = ("--permutations", SKETCH.permutations, "--bands", SKETCH.bands, "--rows", SKETCH.rows)
     index, vectors = f"{at}/comm", f"{at}/emb"
-    run(yarn, tmp_path, JOBS / "communities.py", *given, "--out", index, *sketch, mode=mode)
-    CASES["communities"].check(address(index), edges, tmp_path / "comm")
+    run(yarn, tmp_path, JOBS / "communities.py", *given, "--out", index, *SKETCH_OPTIONS, mode=mode)
+    CASES["communities"].check(edges, address(index))
     options = ("--dim", 8, "--pieces", 3, "--max-piece-edges", 4000)
     run(yarn, tmp_path, JOBS / "embed.py", *given, "--out", vectors, *options, mode=mode)
-    CASES["embed"].check(address(vectors), edges, tmp_path / "emb")
+    CASES["embed"].check(edges, address(vectors))
     (tmp_path / "asked.csv").write_text("seeds,vertex\n7,7\n3,3\n")
     asked = put(yarn, tmp_path / "asked.csv")
     for name, place, table in (
@@ -159,7 +158,7 @@ def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
     ):
         words = ("--index", place, table, asked, "-k", 4, "--out", f"{at}/{name}")
         run(yarn, tmp_path, JOBS / f"{name}.py", *words, mode=mode)
-    with CommunityIndex.open(tmp_path / "comm" / "alone") as one:
+    with CommunityIndex.open(edges.with_name("communities")) as one:
         found = [
             (int(row["seeds"]), row["member"]) for row in rows(address(f"{at}/query_communities"))
         ]
@@ -198,7 +197,7 @@ def test_a_killed_driver_and_the_same_command_again(yarn: Yarn, tmp_path: Path, 
     done = submit(yarn, tmp_path, SUBMITTED, *words, mode="client").wait()
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
     assert stages(done.out) and not set(before) & set(stages(done.out))
-    CASES[job].check(place, source, tmp_path)
+    CASES[job].check(source, place)
 
 
 def test_two_jobs_on_one_output(yarn: Yarn, tmp_path: Path) -> None:
@@ -210,4 +209,4 @@ def test_two_jobs_on_one_output(yarn: Yarn, tmp_path: Path) -> None:
     second = submit(yarn, tmp_path, SUBMITTED, *words, "--force", mode="client").wait()
     assert second.code == 1 and "ArtifactBusy" in second.out
     assert first.wait().code == 0
-    CASES["communities"].check(place, source, tmp_path)
+    CASES["communities"].check(source, place)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +32,8 @@ def hub_pairs(seed: int, n: int = 300, m: int = 300) -> list[tuple[int, int]]:
     return [tuple(pair) for pair in pairs.tolist()]
 
 
-def write_text(path: Path, pairs: list[tuple[object, object]]) -> str:
-    path.write_text("# a comment\n" + "".join(f"{a}\t{b}\n" for a, b in pairs))
+def write_text(path: Path, rows: Sequence[tuple[object, ...]]) -> str:
+    path.write_text("# a comment\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
     return str(path)
 
 
@@ -189,28 +187,3 @@ def test_bad_text(spark: Any, tmp_path: Path) -> None:
     edges = write_text(tmp_path / "mixed.txt", [(1, 2), (3, "x")])
     with pytest.raises(InvalidGraph, match="id 'x' among integers"):
         CommunityIndex.build(edges, tmp_path / "out", engine=SparkOptions(spark))
-
-
-@pytest.mark.slow  # `make test-cluster` submits every job
-def test_submitted(tmp_path: Path) -> None:
-    """`spark-submit` of the job, in a process of its own, equals the in-process build."""
-    import pyspark
-
-    edges = write_text(tmp_path / "edges.txt", hub_pairs(4))
-    out = tmp_path / "submitted"
-    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    environment = os.environ | {
-        "PYSPARK_PYTHON": sys.executable,
-        "PYTHONPATH": str(ROOT),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-    }
-    command = [str(submit), "--master", "local[2]", "--conf", "spark.ui.enabled=false"]
-    job = [str(ROOT / "jobs" / "communities.py"), "--edges", edges, "--out", str(out)]
-    done = subprocess.run(
-        [*command, *job], env=environment, capture_output=True, text=True, check=False, timeout=1800
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "vertices" in done.stdout
-    CommunityIndex.build(edges, tmp_path / "local").close()
-    read = [(d / "manifest.json").read_bytes() for d in (out, tmp_path / "local")]
-    assert read[0] == read[1]

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -27,17 +21,13 @@ from graphagg.errors import (
 )
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
-from tests.spark.workers import dying_workers
+from tests.spark.test_communities import write_text
+from tests.spark.workers import Killed, dying_workers, killing
 from tests.unit.embedding.graphs import communities
 
 pytestmark = pytest.mark.spark
 ROOT = Path(__file__).parents[2]
 SMALL = EmbeddingConfig(dim=8, pieces=4)
-
-
-def write_text(path: Path, rows: list[tuple[object, ...]]) -> str:
-    path.write_text("# a comment\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
-    return str(path)
 
 
 def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig) -> NodeEmbedding:
@@ -93,35 +83,23 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
         assert_same(spark, edges, tmp_path, SMALL)
 
 
-class Killed(BaseException):
-    """The job is killed."""
-
-
 def test_a_job_killed_between_phases_goes_on(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edges = write_text(tmp_path / "edges.txt", communities(300, 8))
     ran: list[str] = []
-
-    def die(after: str) -> Any:
-        def progress(stage: str, done: int, total: int) -> None:
-            ran.append(stage)
-            if stage == after:
-                raise Killed
-
-        return progress
-
     for after in ("vertices", "partition", "leaves", "start", "pass1.2", "vectors"):
         with pytest.raises(Killed):
+            engine, progress = SparkOptions(spark), killing(ran, after)
             NodeEmbedding.build(
-                edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die(after)
+                edges, tmp_path / "b", engine=engine, config=SMALL, progress=progress
             )
         assert not (tmp_path / "b" / "manifest.json").exists()
     with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*`force=True`"):
         other = EmbeddingConfig(dim=4, pieces=4)
         NodeEmbedding.build(edges, tmp_path / "b", engine=SparkOptions(spark), config=other)
     NodeEmbedding.build(
-        edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die("none")
+        edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=killing(ran)
     ).close()
     assert {*stages(SMALL), "vectors"} <= {*ran}
     assert sorted(ran) == sorted([*{*ran}, "vectors"]), "each runs once; a new folder is whole"
@@ -131,7 +109,7 @@ def test_a_job_killed_between_phases_goes_on(
     assert not (tmp_path / "b.work").exists()
     ran.clear()
     NodeEmbedding.build(
-        edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=die("none")
+        edges, tmp_path / "b", engine=SparkOptions(spark), config=SMALL, progress=killing(ran)
     ).close()
     assert "leaves" not in ran, "the same again is no work"
 
@@ -189,79 +167,3 @@ def test_bad_input(
         NodeEmbedding.build(edges, tmp_path / "out", engine=SparkOptions(spark), config=config)
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.work").exists()
-
-
-@pytest.mark.slow
-def test_submitted(tmp_path: Path) -> None:
-    """`spark-submit` of the jobs, in processes of their own, equals the in-process build."""
-    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
-    out = tmp_path / "submitted"
-    options = ["--edges", edges, "--out", str(out), "--dim", "8", "--pieces", "4"]
-    assert "vertices" in submit([str(ROOT / "jobs" / "embed.py"), *options], "local[2]")
-    NodeEmbedding.build(edges, tmp_path / "local", config=SMALL).close()
-    first, second = (NodeEmbedding.open(d) for d in (out, tmp_path / "local"))
-    np.testing.assert_array_equal(first.vectors, second.vectors)
-
-
-@pytest.mark.cluster
-@pytest.mark.slow
-def test_a_local_cluster(tmp_path: Path) -> None:
-    """Two executors of their own, one of which is killed on the way."""
-    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
-    out = tmp_path / "cluster"
-    job = str(ROOT / "jobs" / "embed.py")
-    options = ["--edges", edges, "--out", str(out), "--dim", "8", "--pieces", "4"]
-    killed: list[int] = []
-    done = threading.Event()
-
-    def kill() -> None:
-        work = out.with_name("cluster.work")
-        while not killed and not done.wait(0.5):
-            if (work / "partition.json").exists():
-                killed.extend(_kill_an_executor())
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        submit([job, *options], "local-cluster[2,1,1024]")
-    finally:
-        done.set()
-        killer.join()
-    assert killed
-    NodeEmbedding.build(edges, tmp_path / "local", config=SMALL).close()
-    first, second = (NodeEmbedding.open(d) for d in (out, tmp_path / "local"))
-    np.testing.assert_array_equal(first.vectors, second.vectors)
-
-
-def _kill_an_executor() -> list[int]:
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "CoarseGrainedExecutorBackend" in " ".join(process.cmdline()):
-                process.send_signal(signal.SIGKILL)
-                return [process.pid]
-        except psutil.Error:
-            continue
-    return []
-
-
-def submit(job: list[str], master: str) -> str:
-    import pyspark
-
-    program = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    environment = os.environ | {
-        "PYSPARK_PYTHON": sys.executable,
-        "PYTHONPATH": str(ROOT),
-        "SPARK_LOCAL_IP": "127.0.0.1",
-        "SPARK_HOME": str(Path(pyspark.__file__).parent),
-    }
-    settings = ["--conf", "spark.ui.enabled=false", "--conf", "spark.driver.maxResultSize=32m"]
-    done = subprocess.run(
-        [str(program), "--master", master, "--driver-memory", "1g", *settings, *job],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1800,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout

@@ -21,6 +21,7 @@ from graphagg.spark.tasks import run_tasks
 from graphagg.store.work import work_folder
 from graphagg.store.writing import SUMMARY
 from tests.spark.test_communities import hub_pairs, write_text
+from tests.spark.workers import Killed, killing
 from tests.unit.commands import invoke
 
 pytestmark = pytest.mark.spark
@@ -33,37 +34,25 @@ def build(spark: Any, edges: str, out: Any, progress: Any) -> CommunityIndex:
     return CommunityIndex.build(edges, out, engine=engine, config=SMALL, progress=progress)
 
 
-class Killed(BaseException):
-    """The job is killed."""
-
-
 def test_a_killed_community_job_goes_on(spark: Any, tmp_path: Path) -> None:
     """After each of its stages; every stage runs once, and the bytes are those of one process."""
     edges, out = write_text(tmp_path / "edges.txt", hub_pairs(5)), tmp_path / "out"
     names, ran = stages(SMALL), []
 
-    def die(after: str | None) -> Any:
-        def progress(stage: str, done: int, total: int) -> None:
-            ran.append(stage)
-            if stage == after:
-                raise Killed
-
-        return progress
-
     for place, after in enumerate(names, start=1):
         with pytest.raises(Killed):
-            build(spark, edges, out, die(after))
+            build(spark, edges, out, killing(ran, after))
         assert not (out / "manifest.json").exists()
         assert finished(work_folder(out), names) == list(names[:place])
     with pytest.raises(ParametersDiffer, match=r"unfinished job with config.*`force=True`"):
         CommunityIndex.build(edges, out, engine=SparkOptions(spark), config=CommunityConfig())
-    build(spark, edges, out, die(None)).close()
+    build(spark, edges, out, killing(ran)).close()
     assert ran == list(names)
     assert not work_folder(out).exists()
     CommunityIndex.build(edges, tmp_path / "local", config=SMALL).close()
     read = [(d / "manifest.json").read_bytes() for d in (out, tmp_path / "local")]
     assert read[0] == read[1]
-    with build(spark, edges, out, die(None)) as again:
+    with build(spark, edges, out, killing(ran)) as again:
         assert ran == list(names), "the same again is no work"
         assert again.read_report is not None and again.read_report.edges_read == len(hub_pairs(5))
 

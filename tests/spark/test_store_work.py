@@ -21,6 +21,7 @@ from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
 from tests.spark.test_jobs import SMALL, build
 from tests.spark.test_passages import fakes, files, in_process, lines, passages
+from tests.spark.workers import Killed, killing
 
 pytestmark = pytest.mark.spark
 
@@ -33,22 +34,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
     edges, store = write_text(tmp_path / "edges.txt", hub_pairs(5)), store_in(tmp_path / "store")
     ran: list[str] = []
-
-    def die(stage: str, done: int, total: int) -> None:
-        ran.append(stage)
-        if stage == "sets":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        build(spark, edges, store / "out", die)
+    with pytest.raises(Killed):
+        build(spark, edges, store / "out", killing(ran, "sets"))
     assert not list((tmp_path / "store").glob("out/manifest*"))
-    again = build(spark, edges, store / "out", lambda stage, *_: ran.append(stage))
+    again = build(spark, edges, store / "out", killing(ran))
     with again, CommunityIndex.build(edges, tmp_path / "local", config=SMALL) as local:
         assert again.manifest.to_json() == local.manifest.to_json()
     assert ran == ["edges", "vertices", "sets", "holders", "signatures", "bands"]
     assert store_of(store).listed("out.work") == {}
     ran.clear()
-    build(spark, edges, store / "out", lambda stage, *_: ran.append(stage)).close()
+    build(spark, edges, store / "out", killing(ran)).close()
     assert ran == [], "the same again is no work"
 
 

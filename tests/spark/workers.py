@@ -1,13 +1,28 @@
-"""Python workers that die while a job runs."""
+"""Jobs that are killed, and Python workers that die while a job runs."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psutil
+
+
+class Killed(BaseException):
+    """The job is killed."""
+
+
+def killing(ran: list[str], after: str | None = None) -> Callable[[str, int, int], None]:
+    """A progress that notes the stages that ran, and kills the job after one of them."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        ran.append(stage)
+        if stage == after:
+            raise Killed
+
+    return progress
 
 
 @contextmanager

@@ -27,8 +27,6 @@ class Faults:
         cut: whether an answer ends in its middle, by number, method and path.
         hold: waits before a request goes on, by number, method and path.
         seen: method and path of every request.
-        sent: bytes of the bodies of all requests.
-        received: bytes of the bodies of all answers.
     """
 
     def __init__(self) -> None:
@@ -36,7 +34,6 @@ class Faults:
         self.cut: Callable[[int, str, str], bool] = lambda *_: False
         self.hold: Callable[[int, str, str], object] = lambda *_: None
         self.seen: list[tuple[str, str]] = []
-        self.sent = self.received = 0
         self._numbers = itertools.count(1)
 
     def next(self, method: str, path: str) -> int:
@@ -64,9 +61,7 @@ def faulty(server: Server) -> Iterator[tuple[Server, Faults]]:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
             number = faults.next(self.command, self.path)
-            faults.sent += len(body)
             faults.hold(number, self.command, self.path)
-            faults.sent += len(body)
             refused = faults.refuse(number, self.command, self.path)
             if refused is not None:
                 code, status = refused
@@ -81,7 +76,6 @@ def faulty(server: Server) -> Iterator[tuple[Server, Faults]]:
                 upstream.endheaders(body)
                 answer = upstream.getresponse()
                 data = answer.read()
-                faults.received += len(data)
             finally:
                 upstream.close()
             cut = faults.cut(number, self.command, self.path)

@@ -53,7 +53,7 @@ def write(path: Path, pairs: np.ndarray, names: str, **more: np.ndarray) -> Path
     alone=st.booleans(),
     weights=st.booleans(),
 )
-@example(0, 200, 9, kind="undirected", names="small", sizes=(9, 3, 2), alone=True, weights=True)
+@example(0, 200, 9, "undirected", "small", (9, 3, 2), True, True)
 def test_the_bytes_are_those_of_the_index_in_memory(
     tmp_path_factory, seed, count, vertices, kind, names, sizes, alone, weights
 ):

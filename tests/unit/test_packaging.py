@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,22 +30,6 @@ def test_importing_is_light() -> None:
 def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
     code = f"from graphagg.rag import PassageIndex; PassageIndex.open({str(demo_index)!r})"
     assert not modules_after(code) & set(HEAVY)
-
-
-def requirements(extra: str) -> set[str]:
-    """Names of the packages that an extra brings, through extras it refers to."""
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
-        "optional-dependencies"
-    ]
-    names: set[str] = set()
-    for requirement in extras[extra]:
-        name, _, rest = requirement.partition("[")
-        if name == "graphagg":
-            for other in rest.partition("]")[0].split(","):
-                names |= requirements(other)
-        else:
-            names.add(re.split(r"[\[<>=!~ ;]", requirement)[0])
-    return names
 
 
 @pytest.mark.parametrize(
@@ -80,6 +62,9 @@ def requirements(extra: str) -> set[str]:
             "models",
         ),
         ("torch", "import graphagg.nn", "nn"),
+        ("langchain_core", "import graphagg.rag.adapters.langchain", "langchain"),
+        ("llama_index", "import graphagg.rag.adapters.llamaindex", "llamaindex"),
+        ("haystack", "import graphagg.rag.adapters.haystack", "haystack"),
         ("torch_geometric", "from graphagg.nn.aggr import LCMAggregation", "nn"),
         (
             "safetensors",

@@ -8,10 +8,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -127,18 +125,3 @@ def _ask(client: socket.socket, sent: bytes) -> dict[str, object]:
         read += chunk
     found: dict[str, object] = json.loads(read.partition(b"\r\n\r\n")[2])
     return found
-
-
-@pytest.mark.parametrize("command", ["serve", "mcp"])
-def test_without_its_packages_it_says_what_to_install(command: str, tmp_path: Path) -> None:
-    extra = {"serve": "fastapi", "mcp": "mcp"}[command]
-    code = (
-        f"import sys; sys.modules[{extra!r}] = None\n"
-        f"sys.argv = ['graphagg', {command!r}, '--communities', {str(tmp_path)!r}]\n"
-        "from graphagg.cli.main import main\nmain()"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False,
-        env=os.environ | {"COLUMNS": "200"},
-    )  # fmt: skip
-    assert shown.returncode == 2 and f'[{command}]"' in shown.stderr

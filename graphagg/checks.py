@@ -96,8 +96,8 @@ def _integers(least: int, most: int | None) -> str:
 
 def _numbers(least: float, above: float, most: float, below: float) -> str:
     bounds = {"of at least": least, "above": above, "of at most": most, "below": below}
-    said = [f"{word} {bound:g}" for word, bound in bounds.items() if abs(bound) < _LARGEST]
-    return " and ".join([" ".join(["a finite number", *said[:1]]), *said[1:]])
+    phrases = [f"{word} {bound:g}" for word, bound in bounds.items() if abs(bound) < _LARGEST]
+    return " and ".join([" ".join(["a finite number", *phrases[:1]]), *phrases[1:]])
 
 
 def _wrong(name: str, value: object, allowed: str) -> InvalidParameter:

@@ -44,7 +44,7 @@ def extra_with(module: str) -> str:
     """The smallest extra that provides the package of a module; empty if none does."""
     name = module.partition(".")[0]
     package = _normal(_PACKAGES.get(name, name))
-    sizes = [(len(held), extra) for extra, held in _extras().items() if package in held]
+    sizes = [(len(packages), extra) for extra, packages in _extras().items() if package in packages]
     return min(sizes, default=(0, ""))[1]
 
 

@@ -267,11 +267,11 @@ def detect(
         for each, p in partitions.items()
     ]  # fmt: skip
     partition = next(iter(partitions.values()))
-    whole = tree or partition
+    result = tree or partition
     if written is not None:
-        whole.save(written)
+        result.save(written)
     if as_json:
-        print_json(whole.to_json() if tree or len(rows) == 1 else {"sweep": rows})
+        print_json(result.to_json() if tree or len(rows) == 1 else {"sweep": rows})
         return
     changes = [] if partition.changes is None else partition.changes.describe()
     for note in [*partition.graph.report.notes(), *changes]:

@@ -67,8 +67,8 @@ def _passages(directory: Path, shown: bool) -> dict[str, Any]:
     from graphagg.rag import PassageIndex, read_passages, read_questions
 
     data = files("graphagg.rag") / "demo"
-    with as_file(data / "passages.jsonl") as file, as_file(data / "questions.jsonl") as asked:
-        questions = read_questions(asked)
+    with as_file(data / "passages.jsonl") as file, as_file(data / "questions.jsonl") as gold:
+        questions = read_questions(gold)
         with (
             progress_report() as report,
             PassageIndex.build(
@@ -113,11 +113,11 @@ def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
 
     config = EmbeddingConfig(dim=16)
     with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
-        near = index.neighbors(_VERTEX, 5)
+        neighbors = index.neighbors(_VERTEX, 5)
     if shown:
-        nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in near)
+        nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in neighbors)
         out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
-    return {"neighbors": {_VERTEX: [asdict(n) for n in near]}}
+    return {"neighbors": {_VERTEX: [asdict(n) for n in neighbors]}}
 
 
 _DEMOS: dict[str, tuple[Callable[[Path, bool], dict[str, Any]], str]] = {

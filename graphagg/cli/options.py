@@ -93,8 +93,8 @@ def command(
         unlisted: options that are not in the help.
         positional: whether fields marked `argument` are positional.
     """
-    whole = Group(function, _of_function(function, positional))
-    parameters = [each for each in whole.options() if each.name not in {*(fixed or ()), *hidden}]
+    group = Group(function, _of_function(function, positional))
+    parameters = [each for each in group.options() if each.name not in {*(fixed or ()), *hidden}]
     if table is not None:
         text = (
             f"TOML file with options in its table {table}; options on the command line and "
@@ -108,7 +108,7 @@ def command(
     def run(*arguments: Any, **options: Any) -> Any:
         bound = signature.bind(*arguments, **options)
         bound.apply_defaults()
-        return whole.value({**bound.arguments, **(fixed or {})})
+        return group.value({**bound.arguments, **(fixed or {})})
 
     about = inspect.cleandoc(function.__doc__ or "").partition("\n\nOptions:\n")[0]
     run.__doc__ = "\n\n".join(" ".join(each.split()) for each in about.split("\n\n"))

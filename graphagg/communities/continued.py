@@ -117,8 +117,8 @@ def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
     """Ids as a table, in the order given; in a graph of integers -1 for what is none."""
     if not integers:
         return VertexIds(StringTable.pack_bytes(str(name).encode() for name in ids))
-    whole = [min(int(v), 2**63 - 1) if str(v).isdecimal() else -1 for v in ids]
-    return VertexIds(np.array(whole, dtype=np.int64))
+    numbers = [min(int(v), 2**63 - 1) if str(v).isdecimal() else -1 for v in ids]
+    return VertexIds(np.array(numbers, dtype=np.int64))
 
 
 def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, PartitionChanges]:

@@ -354,9 +354,9 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.removed, report.details["not_found"], len(index)
             (1, 1, 3)
         """
-        gone = self._read_edges(edges, (), reading, False)
+        removed = self._read_edges(edges, (), reading, False)
         with self._changing_alike() as (publication, before):
-            return apply(publication, before, GraphChange.removing_edges(before, gone), progress)
+            return apply(publication, before, GraphChange.removing_edges(before, removed), progress)
 
     def delete_vertices(
         self, vertices: Sequence[VertexId], *, progress: Progress = silent
@@ -373,8 +373,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
         with self._changing_alike() as (publication, before):
-            gone = [before.find(vertex) for vertex in vertices]
-            return apply(publication, before, GraphChange.removing_vertices(before, gone), progress)
+            rows = [before.find(vertex) for vertex in vertices]
+            return apply(publication, before, GraphChange.removing_vertices(before, rows), progress)
 
     def _read_edges(
         self,

@@ -201,11 +201,11 @@ def embed_matrix(
     """
 
     def cut(_: int) -> None:
-        whole = matrix()
+        full = matrix()
         if (folder := getattr(arrays, "folder", None)) is not None and folder != Path():
-            need, what = peak_bytes(whole.rows, len(whole.indices), config), f"{whole.rows:,} nodes"
+            need, what = peak_bytes(full.rows, len(full.indices), config), f"{full.rows:,} nodes"
             check_space(folder, need, f"the embedding of {what} at its peak")
-        piece_of, report = partition(whole, config)
+        piece_of, report = partition(full, config)
         layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
         text = np.frombuffer(json.dumps(report.to_json()).encode(), np.uint8)
         numbers = layout.numbers(len(piece_of))

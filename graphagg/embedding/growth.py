@@ -107,9 +107,9 @@ class _Grown:
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
         """Values of the old nodes at their new positions."""
-        whole = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
-        whole[self.positions] = values
-        return whole
+        result = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
+        result[self.positions] = values
+        return result
 
 
 def grow(
@@ -146,10 +146,10 @@ def grow(
     grown.rows.save(writer, "vertices")
     if config.kind == "two-mode":
         grown.columns.save(writer, "elements")
-    for name, whole in (("vectors", vectors), ("sources", sources)):
-        writer.array(name, whole[:n])
+    for name, array in (("vectors", vectors), ("sources", sources)):
+        writer.array(name, array[:n])
         if two_sided:
-            writer.array(f"{name}.to", whole[n:])
+            writer.array(f"{name}.to", array[n:])
     if log_q is not None:
         writer.array("log_q", log_q)
     writer.array("parts", piece_of)

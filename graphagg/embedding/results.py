@@ -32,7 +32,7 @@ class Neighbors(tuple[Neighbor, ...], Tabular):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"Neighbors({len(self)}: {short([near.id for near in self])})"
+        return f"Neighbors({len(self)}: {short([neighbor.id for neighbor in self])})"
 
     def to_arrow(self) -> pyarrow.Table:
         """A table with one row per neighbor: `rank` (from 1), `vertex`, `score`."""
@@ -41,7 +41,7 @@ class Neighbors(tuple[Neighbor, ...], Tabular):
         return pa.table(
             {
                 "rank": ranks_column(len(self)),
-                "vertex": ids_column([near.id for near in self]),
-                "score": pa.array([near.score for near in self], pa.float64()),
+                "vertex": ids_column([neighbor.id for neighbor in self]),
+                "score": pa.array([neighbor.score for neighbor in self], pa.float64()),
             }
         )

@@ -89,10 +89,10 @@ def _entries(matrix: Csr, sources: Array, renumbered: Array) -> tuple[Keys, Arra
 
     Row i of the range is row `sources[i]` of the matrix; -1: it has none.
     """
-    there = np.flatnonzero(sources >= 0)
-    old = sources[there]
+    present = np.flatnonzero(sources >= 0)
+    old = sources[present]
     places = matrix.places(old)
-    owners = np.repeat(there, matrix.indptr[old + 1] - matrix.indptr[old])
+    owners = np.repeat(present, matrix.indptr[old + 1] - matrix.indptr[old])
     columns = renumbered[matrix.indices[places]]
     stay = columns >= 0
     weights = None if matrix.data is None else matrix.data[places[stay]]

@@ -145,10 +145,10 @@ def to_bytes(index: Any) -> Array:
 def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) -> Measured:
     """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
     flat = library().read_index(str(vectors), library().IO_FLAG_MMAP_IFC)
-    count, near = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
+    count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
     rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
     queries, ivf = rotated(sentences[rows]), _lists_of(index)
-    _, nearest = flat.search(queries, near)
+    _, nearest = flat.search(queries, nearest_count)
     if ivf is not None:
         wanted = _probes(ivf, flat, queries[::2], nearest[::2]) if nprobe is None else nprobe
         ivf.nprobe = min(wanted, ivf.nlist)
@@ -165,7 +165,7 @@ def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) ->
     candidates = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
     held_out = ranks[1::2] or ranks
     hits = sum(np.count_nonzero(each < candidates) for each in held_out)
-    return Measured(candidates, hits / (len(held_out) * near))
+    return Measured(candidates, hits / (len(held_out) * nearest_count))
 
 
 def _probes(ivf: Any, flat: Any, queries: Floats, nearest: Ints) -> int:

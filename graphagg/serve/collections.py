@@ -123,17 +123,17 @@ class Collections:
     async def remove(self, name: str) -> None:
         """Remove a collection and its content; requests under way keep what they opened."""
         folder = self.folder(name)
-        gone = self.root / f".gone-{secrets.token_hex(8)}"
-        folder.rename(gone)  # atomic; after a kill the next start removes it
+        removed = self.root / f".gone-{secrets.token_hex(8)}"
+        folder.rename(removed)  # atomic; after a kill the next start removes it
         self.forget(name)
-        await asyncio.to_thread(shutil.rmtree, gone, True)
+        await asyncio.to_thread(shutil.rmtree, removed, True)
 
     def sweep(self) -> None:
         """Remove what a killed process left behind."""
         yesterday = time.time() - 86_400  # another process may still receive files
         staged = [each for each in self.root.glob(f"*/{STAGED}*") if _age(each) < yesterday]
-        for gone in (*self.root.glob(".gone-*"), *staged):
-            shutil.rmtree(gone, ignore_errors=True)
+        for folder in (*self.root.glob(".gone-*"), *staged):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @asynccontextmanager
     async def lease(self, name: str) -> AsyncIterator[Service]:

@@ -38,8 +38,8 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
 
 
 def _neighbors(index: NodeEmbedding, vertex: str, k: int) -> Answer:
-    near = index.neighbors(vertex, k)
+    neighbors = index.neighbors(vertex, k)
     return {
         "vertex": shown_id(index.vertices[index.find(vertex)]),
-        "neighbors": [{"id": shown_id(each.id), "score": each.score} for each in near],
+        "neighbors": [{"id": shown_id(each.id), "score": each.score} for each in neighbors],
     }

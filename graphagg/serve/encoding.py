@@ -119,12 +119,12 @@ class Batcher:
 
     def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
         try:
-            asked = self._asked(jobs[0], [job.question for job in jobs])
+            encoded = self._asked(jobs[0], [job.question for job in jobs])
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
             return
-        for job, question in zip(jobs, asked, strict=True):
+        for job, question in zip(jobs, encoded, strict=True):
             job.future.set_result(question)
 
     def _asked(self, job: _EncodingJob, questions: Sequence[str]) -> list[EncodedQuestion]:

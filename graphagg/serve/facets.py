@@ -35,13 +35,13 @@ def _counted(
 ) -> list[dict[str, Any]] | None:
     counts: Counter[Any] = Counter()
     for table, rows in snapshot.by_table(visible):
-        here = table.kind_of(key, kind)
-        if here is not None:
-            passages = table.occurrences(key, here, rows)
+        own_kind = table.kind_of(key, kind)
+        if own_kind is not None:
+            passages = table.occurrences(key, own_kind, rows)
             present = np.flatnonzero(passages)
             if len(present) > _MOST:
                 return None
-            values = table.distinct(key, here)[present].tolist()
+            values = table.distinct(key, own_kind)[present].tolist()
             counts.update(dict(zip(values, passages[present].tolist(), strict=True)))
     ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     few = len(ranked) <= _MOST

@@ -159,9 +159,9 @@ class Passages(ReloadingIndex[PassageIndex]):
             retriever = await self._scoped(version, request)
             texts = request.readings(search.question)
             encode = partial(self._encode, version, retriever, request)
-            asked = followed(await asyncio.gather(*map(encode, texts)))
+            encoded = followed(await asyncio.gather(*map(encode, texts)))
             answer = await self._pool.run(
-                self._hits, version.snapshot, retriever, asked, request, search, begun=True
+                self._hits, version.snapshot, retriever, encoded, request, search, begun=True
             )
         return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
 
@@ -197,11 +197,11 @@ class Passages(ReloadingIndex[PassageIndex]):
         ]
         return {"hits": shown, "confidence": hits.confidence}
 
-    async def facets(self, asked: FacetsRequest) -> Answer:
+    async def facets(self, request: FacetsRequest) -> Answer:
         """The metadata keys of visible passages, or of the first of a question, with counts."""
-        selection = asked.request().selection
-        if asked.question is not None:
-            first = SearchRequest(**asked.model_dump(), k=MOST_HITS, characters=1)
+        selection = request.request().selection
+        if request.question is not None:
+            first = SearchRequest(**request.model_dump(), k=MOST_HITS, characters=1)
             hits = (await self.found(first))["hits"]
             selection = Selection(include=tuple(hit["id"] for hit in hits))
 

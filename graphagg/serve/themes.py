@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
@@ -90,10 +91,8 @@ class Themes:
                 level = theme_map[request.inside].level + 1
             else:
                 level = theme_map.level if request.level is None else request.level
-                if theme_map.levels and level >= len(theme_map.levels):
-                    raise InvalidParameter(
-                        f"level is {level}, wanted one of 0 to {len(theme_map.levels) - 1}"
-                    )
+                if theme_map.levels:
+                    integer("level", level, 0, len(theme_map.levels) - 1)
                 chosen = list(theme_map.levels[level]) if theme_map.levels else []
             chosen.sort(key=lambda theme: -theme.passages)
             return {

@@ -93,8 +93,8 @@ def answered(
         of_arrow = {"long": pa.int64(), "double": pa.float64(), "string": pa.string()}
         for batch in batches:
             questions = batch.column(batch.schema.get_field_index(column)).to_pylist()
-            asked = [question for question in questions if question is not None]
-            answers = iter(ask(index(), asked) if asked else [])
+            present = [question for question in questions if question is not None]
+            answers = iter(ask(index(), present) if present else [])
             flat = list(_flat(column, questions, answers, len(fields)))
             rows, *columns = map(list, zip(*flat, strict=True)) if flat else [[]] * (1 + len(more))
             kept = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]

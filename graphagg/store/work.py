@@ -156,11 +156,11 @@ class WorkFolder:
         self.storage.lock()
         try:
             unfinished = None if force else self.storage.read_json(_JOB)
-            said = json.loads(json.dumps(job))
-            if unfinished not in (None, said) and not self._has_finished():
+            described = json.loads(json.dumps(job))
+            if unfinished not in (None, described) and not self._has_finished():
                 unfinished = None  # nothing that another job could lose
-            for name in sorted({*(unfinished or said), *said}):
-                before, now = (unfinished or said).get(name), said.get(name)
+            for name in sorted({*(unfinished or described), *described}):
+                before, now = (unfinished or described).get(name), described.get(name)
                 if before != now:
                     raise ParametersDiffer(
                         f"{self.storage}: an unfinished job with {name} {before!r}, wanted "

@@ -90,11 +90,11 @@ def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     source, state = plan["input"], _STATES[plan["state"]]
     known = source["files"] is not None
     size = "{files:,} file(s), {bytes:,} bytes" if known else "size unknown, as only Spark reads it"
-    told = {
+    described = {
         "input": f"{source['path']}: {size.format(**source)}",
         "index": f"{plan['index']}: {state}",
     }
-    rows = {**plan, **told, **plan["parameters"]}
+    rows = {**plan, **described, **plan["parameters"]}
     rows |= {s: "finished" if s in plan["finished"] else "to do" for s in plan["stages"]}
     hidden = ("parameters", "stages", "finished", "state")
     text = "\n".join(f"{name}: {value}" for name, value in rows.items() if name not in hidden)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
 
+from graphagg.checks import integer
 from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import as_command, command
 from graphagg.cli.output.console import (
@@ -21,7 +22,6 @@ from graphagg.cli.output.console import (
     show,
 )
 from graphagg.cli.request import Visible
-from graphagg.errors import InvalidParameter
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
@@ -114,8 +114,8 @@ def map_(
         config = replace(config, resolutions=tuple(resolution))
     with PassageIndex.open(directory) as index, progress_report() as report:
         made = index.map(config=config, progress=report, **visible)
-    if level is not None and level >= len(made.levels):
-        raise InvalidParameter(f"level is {level}, wanted one of 0 to {len(made.levels) - 1}")
+    if level is not None:
+        integer("level", level, 0, len(made.levels) - 1)
     if target is not None:
         made.save(target)
     if theme is not None:
@@ -152,7 +152,7 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
         "words": ", ".join(theme.words),
         "names": ", ".join(entity.name for entity in theme.entities),
         "most typical": "\n".join(f"  {p.id}  {p.title}" for p in theme.typical),
-        "near": "\n".join(f"  {near.id}  {made[near.id].label}" for near in theme.neighbors),
+        "near": "\n".join(f"  {other.id}  {made[other.id].label}" for other in theme.neighbors),
         "inside": "\n".join(f"  {child}  {made[child].label}" for child in theme.children),
     }
     for name, text in sections.items():

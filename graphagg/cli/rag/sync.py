@@ -89,13 +89,13 @@ def _confirm(directory: str, source: str, planned: ChangeReport) -> None:
     Raises:
         InvalidParameter: the answer is no, or there is no terminal.
     """
-    recorded, gone = source_of(directory), planned.removed
-    before = gone + planned.replaced + planned.unchanged
+    recorded, removed = source_of(directory), planned.removed
+    before = removed + planned.replaced + planned.unchanged
     doubts = []
     if recorded is not None and recorded != (absolute := absolute_source(source)):
         doubts.append(f"{directory} was made of {recorded}, and this is {absolute}")
-    if 2 * gone > before:
-        doubts.append(f"{gone:,} of the {before:,} documents of {directory} are not in {source}")
+    if 2 * removed > before:
+        doubts.append(f"{removed:,} of the {before:,} documents of {directory} are not in {source}")
     text = "; ".join(doubts)
     if doubts and not (
         sys.stdin.isatty() and Confirm.ask(f"{escape(text)}. Go on?", console=err, default=False)

@@ -50,13 +50,13 @@ class GraphChange:
         return cls(rows, columns, other.neighborhoods, subtract=False)
 
     @classmethod
-    def removing_edges(cls, before: IndexGraph, gone: Graph) -> GraphChange:
+    def removing_edges(cls, before: IndexGraph, removed: Graph) -> GraphChange:
         """A change that removes the edges of another graph; their vertices stay."""
-        other = IndexGraph.of(gone, before.config)
+        other = IndexGraph.of(removed, before.config)
         rows = columns = Renumbering.of_first(before.vertices, other.vertices)
         if before.config.kind == "two-mode":
             columns = Renumbering.of_first(before.elements, other.elements)
-        return cls(rows, columns, other.neighborhoods, subtract=True, edges=gone.edges)
+        return cls(rows, columns, other.neighborhoods, subtract=True, edges=removed.edges)
 
     @classmethod
     def removing_vertices(cls, before: IndexGraph, vertices: Sequence[int]) -> GraphChange:
@@ -75,10 +75,10 @@ class GraphChange:
         """Write ids and rows after the change. Returns: the graph, mapped."""
         config, columns = before.config, self.columns
         if config.kind != "undirected":
-            held = self._write_rows(before, arrays, "holders", columns, self.rows)
+            holders = self._write_rows(before, arrays, "holders", columns, self.rows)
         if config.kind == "two-mode":
-            columns = columns.selected(held > 0)  # an element of no set is not in the graph
-            arrays.writer.array("holders.indptr", offsets(held[held > 0]))
+            columns = columns.selected(holders > 0)  # an element of no set is not in the graph
+            arrays.writer.array("holders.indptr", offsets(holders[holders > 0]))
             columns.ids.save(arrays.writer, "elements")
         self._write_rows(before, arrays, "sets", self.rows, columns)
         self.rows.ids.save(arrays.writer, "vertices")

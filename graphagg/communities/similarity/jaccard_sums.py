@@ -54,16 +54,16 @@ def _add_similarities(
     """Add the similarities to some members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
-    links, held = _list_members(sets, members, marks, seen)
+    links, weights = _list_members(sets, members, marks, seen)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
         v = vertices[i]
         size = set_size(offsets, closed, v)
-        if size > _LOOK_UPS * len(held):  # a hub: the members' elements are searched in its set
+        if size > _LOOK_UPS * len(weights):  # a hub: the members' elements are searched in its set
             for b in range(len(members)):
                 _, shared[b] = intersection(sets, members[b], v, no_examples)
         else:
-            _add_shared(sets, v, marks, seen, links, held, shared)
+            _add_shared(sets, v, marks, seen, links, weights, shared)
         weight = sum_of(sets.set_weights, v, size)
         for b in range(len(members)):
             if shared[b] > 0:
@@ -78,7 +78,7 @@ def _add_similarities(
 
 @kernel
 def _add_shared(
-    sets: SetArrays, v: int, marks: Array, seen: Array, links: Array, held: Array, shared: Array
+    sets: SetArrays, v: int, marks: Array, seen: Array, links: Array, weights: Array, shared: Array
 ) -> None:
     """Add the weight that a vertex's set shares with each member to `shared`."""
     low = sets.offsets[v]
@@ -94,7 +94,7 @@ def _add_shared(
             if sets.set_weights is None:
                 shared[link & _MEMBER] += 1.0
             else:
-                shared[link & _MEMBER] += min(held[at - np.uint64(1)], weight)
+                shared[link & _MEMBER] += min(weights[at - np.uint64(1)], weight)
             at = link >> np.uint64(32)
 
 
@@ -112,7 +112,7 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
     size = 0
     for member in members:
         size += set_size(offsets, closed, member)
-    links, held = np.empty(size, dtype=np.uint64), np.empty(size)
+    links, weights = np.empty(size, dtype=np.uint64), np.empty(size)
     entry = 0
     for b in range(len(members)):
         first = offsets[members[b]]
@@ -121,6 +121,6 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
             links[entry] = marks[element] << np.uint64(32) | np.uint64(b)
             marks[element] = np.uint64(entry + 1)
             seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
-            held[entry] = entry_weight(offsets, values, set_weights, members[b], j)
+            weights[entry] = entry_weight(offsets, values, set_weights, members[b], j)
             entry += 1
-    return links, held
+    return links, weights

@@ -273,9 +273,9 @@ class Factorization:
 
 def _spread(rows: Array, filled: Array) -> Array:
     """Rows where `filled`, zeros elsewhere."""
-    whole = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
-    whole[filled] = rows
-    return whole
+    result = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
+    result[filled] = rows
+    return result
 
 
 def factorized(stages: Factorization) -> Vectors:

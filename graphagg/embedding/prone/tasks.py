@@ -122,9 +122,9 @@ class PieceTasks:
 
     def of_rows(self, piece: Piece, name: str) -> Array:
         """The values of a piece's rows, hubs included, in an array of all nodes."""
-        whole = self.arrays.map(name)
-        mine = whole[piece.first : piece.first + piece.whole]
-        return np.concatenate((mine, whole[piece.hubs]))
+        array = self.arrays.map(name)
+        mine = array[piece.first : piece.first + piece.whole]
+        return np.concatenate((mine, array[piece.hubs]))
 
     def multiply(self, matrix: str, piece: Piece, name: str) -> Array:
         """The piece's matrix with the values of a stage, times the rows of its columns.
@@ -159,18 +159,18 @@ class PieceTasks:
             return {"arrays": len(totals)}
 
         count = self.run(len(shares), add, name)[0]["arrays"]
-        blocks, whole = self.arrays.blocks, f"{name}.sum"
+        blocks, sum_name = self.arrays.blocks, f"{name}.sum"
 
         def add_up() -> None:
             for j in range(count):
                 total = blocks.load(name, 0, str(j))
                 for s in range(1, len(shares)):
                     total = total + blocks.load(name, s, str(j))
-                blocks.save(whole, j, value=total)
+                blocks.save(sum_name, j, value=total)
 
-        self.runner.note(whole, add_up)
+        self.runner.note(sum_name, add_up)
         self.drop(name)
-        yield from (blocks.load(whole, j, "value") for j in range(count))
+        yield from (blocks.load(sum_name, j, "value") for j in range(count))
 
     def sum_of_spans(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
         """Sum `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""

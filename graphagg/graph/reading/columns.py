@@ -87,7 +87,7 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
 
     A missing column, or no known pair of names, raises `InvalidGraph`.
     """
-    chosen = [_position(names, asked, where) for asked in (reading.source, reading.target)]
+    chosen = [_position(names, requested, where) for requested in (reading.source, reading.target)]
     if None in chosen:
         for end, column in enumerate(_known_pair(names, chosen) or ()):
             chosen[end] = column
@@ -106,8 +106,8 @@ def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str
     An unknown header raises `InvalidGraph`.
     """
     first, below = rows[0], rows[1:]
-    asked = (reading.source, reading.target, reading.weight_column)
-    by_name = any(name is not None and not _is_place(name, first) for name in asked)
+    requested = (reading.source, reading.target, reading.weight_column)
+    by_name = any(name is not None and not _is_place(name, first) for name in requested)
     if reading.header is False or (reading.header is None and any(map(is_number, first))):
         if by_name:
             raise InvalidGraph(
@@ -134,8 +134,8 @@ def _placed(first: Sequence[str], reading: EdgeReading, where: str, *, header: b
     # The cells of a first line that is an edge are no names, not even where they are equal.
     names = first if header else [""] * len(first)
     source, target = (
-        default if asked is None else _position(names, asked, where)
-        for asked, default in ((reading.source, 0), (reading.target, 1))
+        default if requested is None else _position(names, requested, where)
+        for requested, default in ((reading.source, 0), (reading.target, 1))
     )
     assert source is not None and target is not None
     weight = _weight(names, reading, where)
@@ -195,24 +195,24 @@ def _weight(names: Sequence[str], reading: EdgeReading, where: str) -> int:
     return next((plain.index(name) for name in _WEIGHTS if name in plain), -1)
 
 
-def _position(names: Sequence[str], asked: str | None, where: str) -> int | None:
+def _position(names: Sequence[str], requested: str | None, where: str) -> int | None:
     """Find a column by name, by name without case, or by number."""
-    if asked is None:
+    if requested is None:
         return None
     for spelled in (str, str.casefold):
-        matches = [i for i, name in enumerate(names) if spelled(name) == spelled(asked)]
+        matches = [i for i, name in enumerate(names) if spelled(name) == spelled(requested)]
         if len(matches) == 1:
             return matches[0]
-    if _is_place(asked, names):
-        return int(asked) - 1
+    if _is_place(requested, names):
+        return int(requested) - 1
     raise InvalidGraph(
-        f"{where}: no column is called {asked!r} alone, wanted one of {_listed(names)}"
+        f"{where}: no column is called {requested!r} alone, wanted one of {_listed(names)}"
     )
 
 
-def _is_place(asked: str, names: Sequence[str]) -> bool:
+def _is_place(requested: str, names: Sequence[str]) -> bool:
     """Whether a column is asked for by its number."""
-    return asked.isascii() and asked.isdigit() and 0 < int(asked) <= len(names)
+    return requested.isascii() and requested.isdigit() and 0 < int(requested) <= len(names)
 
 
 def _plain(name: str) -> str:

@@ -181,10 +181,10 @@ class MetadataTable:
         `kind` is the type of the key over all segments; values of other types never match.
         `operator` is `in` or one of `ORDERS`, which takes one operand. Dates are given as instants.
         """
-        mask, here = np.zeros(self.rows, np.bool_), self.kind_of(key, kind)
-        if here is None:
+        mask, own_kind = np.zeros(self.rows, np.bool_), self.kind_of(key, kind)
+        if own_kind is None:
             return mask
-        column = self._column(key, here)
+        column = self._column(key, own_kind)
         if not len(column.codes) or (kind == "date" and not len(column.integers)):
             return mask  # only empty lists, or texts that are no dates
         if kind == "date":

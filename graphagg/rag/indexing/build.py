@@ -136,8 +136,8 @@ def _annotate(
     for i, rows in enumerate(cut):
         stats = stage.known(i)
         if stats is None:
-            given = None if vectors is None else vectors[rows.start : rows.stop]
-            made = block_of(passages[rows.start : rows.stop], recipe.models, given, silent)
+            block_vectors = None if vectors is None else vectors[rows.start : rows.stop]
+            made = block_of(passages[rows.start : rows.stop], recipe.models, block_vectors, silent)
             stats = stage.save(i, made)
             ready = _OF_BLOCKS * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
             progress(_STAGE, int(ready * len(passages)), len(passages))

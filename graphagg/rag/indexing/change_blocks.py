@@ -37,7 +37,7 @@ from graphagg.store.strings import StringTable
 def new_block(
     new: Sequence[Passage],
     before: PassageSnapshot,
-    gone: Iterable[int],
+    removed: Iterable[int],
     models: Callable[[], Models],
     vectors: Vectors | None,
     progress: Progress,
@@ -49,7 +49,7 @@ def new_block(
     are loaded only for other passages.
     """
     corpus = before.corpus
-    row_of = {(corpus[row].title, corpus[row].text): row for row in gone}
+    row_of = {(corpus[row].title, corpus[row].text): row for row in removed}
     sources = np.array([row_of.get((p.title, p.text), -1) for p in new], np.int64)
     fresh = [p for p, row in zip(new, sources.tolist(), strict=True) if row < 0]
     block = None

@@ -28,17 +28,17 @@ def encoded(
     passages: Sequence[Passage],
     sentences: Ragged,
     encoder: Encoder,
-    given: Vectors | None,
+    supplied: Vectors | None,
     progress: Progress,
 ) -> tuple[Ragged, Array]:
     """Encode the windows of passages, and their sentences (bounds `[S, 2]`), in stored form.
 
-    `given` `[P, d]` are vectors of the passages that need not be computed: one window each.
+    `supplied` `[P, d]` are vectors of the passages that need not be computed: one window each.
     """
     texts, lengths = [passage.full_text for passage in passages], [1] * len(passages)
-    windows = [] if given is None else [_stored(given, encoder)]
+    windows = [] if supplied is None else [_stored(supplied, encoder)]
     if not pools_sentences(encoder):
-        if given is None:
+        if supplied is None:
             split = encoder.split(texts)
             lengths = list(map(len, split))
             pieces = [text for of_passage in split for text in of_passage]
@@ -58,7 +58,7 @@ def encoded(
             texts[start : some.stop], spans, renamed(progress, "passages")
         )
         vectors.append(_stored(np.concatenate([p.sentences for p in pooled]), encoder))
-        if given is None:
+        if supplied is None:
             windows.append(_stored(np.concatenate([p.windows for p in pooled]), encoder))
             lengths[start : some.stop] = [len(p.windows) for p in pooled]
     return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(vectors)

@@ -71,8 +71,8 @@ class PassageFiles(Sequence[Passage]):
             DuplicateId: two passages share an id.
         """
         batch: list[Passage] = []
-        for i, given in enumerate(_guarded(documents)):
-            passages = split(given, chunking, f"passage {i}")
+        for i, document in enumerate(_guarded(documents)):
+            passages = split(document, chunking, f"passage {i}")
             batch += passages
             self._split += bytes([len(passages) > 1]) * len(passages)
             if len(batch) >= _BATCH:
@@ -190,9 +190,9 @@ def _guarded(documents: Iterable[Source]) -> Iterator[Source]:
     stream = iter(iterable(documents))
     while True:
         try:
-            given = next(stream)
+            document = next(stream)
         except StopIteration:
             return
         except OSError as error:
             raise _InputFailed from error
-        yield given
+        yield document

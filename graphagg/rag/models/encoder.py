@@ -255,7 +255,7 @@ class SentenceTransformerEncoder:
         if self._name == DEFAULT_ENCODER:
             return None  # as measured; loading it takes a moment less
         none = [NO_SPANS] * len(TEXTS)
-        pooled = self._run(self._name_runner, TEXTS, none, self._corpus_prompt, silent)
+        pooled = self._pooled(self._name_runner, TEXTS, none, self._corpus_prompt, silent, raw=True)
         return center_of(np.concatenate([windows for windows, _ in pooled]))
 
     @cached_property
@@ -327,19 +327,8 @@ class SentenceTransformerEncoder:
         self, runner: Runner, texts: Sequence[str], prompt: str, progress: Progress
     ) -> Vectors:
         pooled = self._pooled(runner, texts, [NO_SPANS] * len(texts), prompt, progress)
-        whole = [_of_windows(windows) for windows, _ in pooled]
-        return np.concatenate([np.empty((0, self.dimension), np.float32), *whole])
-
-    def _pooled(
-        self,
-        runner: Runner,
-        texts: Sequence[str],
-        sentences: Sequence[Spans],
-        prompt: str,
-        progress: Progress,
-    ) -> list[PassageVectors]:
-        pooled = self._run(runner, texts, sentences, prompt, progress)
-        return [PassageVectors(*(centered(v, self.center) for v in each)) for each in pooled]
+        rows = [_of_windows(windows) for windows, _ in pooled]
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *rows])
 
     def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
         """Cut each text into windows."""
@@ -348,17 +337,18 @@ class SentenceTransformerEncoder:
             windows[window.text].append(window)
         return windows
 
-    def _run(
+    def _pooled(
         self,
         runner: Runner,
         texts: Sequence[str],
         sentences: Sequence[Spans],
         prompt: str,
         progress: Progress,
+        raw: bool = False,
     ) -> list[PassageVectors]:
-        """Encode windows, equal ones once, and sentences of models that pool tokens; no centering.
+        """Encode windows, equal ones once, and sentences of models that pool tokens.
 
-        A text that the model does not read gets the vector 0.
+        A text that the model does not read gets the vector 0. Vectors are centered unless `raw`.
         """
         import torch
 
@@ -380,7 +370,10 @@ class SentenceTransformerEncoder:
                         pools[text].add(i, encoded.tokens)
                 progress("encode", done, len(groups))
             units = map(unit, vectors)
-            return [PassageVectors(v, p.vectors(v[0])) for v, p in zip(units, pools, strict=True)]
+            made = [PassageVectors(v, p.vectors(v[0])) for v, p in zip(units, pools, strict=True)]
+        if raw:
+            return made
+        return [PassageVectors(*(centered(v, self.center) for v in each)) for each in made]
 
 
 def _of_windows(vectors: Vectors) -> Vectors:

@@ -52,9 +52,9 @@ class Annotation:
     def with_title(self, title: Annotation) -> Annotation:
         """Make a title part of the first sentence, so that entities of both are linked."""
         sentences = self.sentences[:1] or title.sentences[-1:]
-        whole = tuple((0, end) for _, end in sentences) + self.sentences[1:]
+        extended = tuple((0, end) for _, end in sentences) + self.sentences[1:]
         end = title.sentences[-1][1] if title.sentences else 0
-        return Annotation(whole, title.mentions + self.mentions, title_end=end)
+        return Annotation(extended, title.mentions + self.mentions, title_end=end)
 
     @classmethod
     def joined(cls, pieces: Sequence[Annotation]) -> Annotation:

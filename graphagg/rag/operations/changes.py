@@ -52,14 +52,14 @@ def add_passages(
             f"passage {first!r} is in the index ({len(present)} of {len(rows_by_id)} are); "
             "nothing was added; use `update`, pass `replace=True`, or give other ids"
         )
-    gone = _all_rows(rows_by_id, not must_exist, "nothing was changed")
-    _check_free(before, new, gone)
+    removed = _all_rows(rows_by_id, not must_exist, "nothing was changed")
+    _check_free(before, new, removed)
     checked = None
     if vectors is not None:
         checked = checked_vectors(vectors, new, newest.models.encoder())
-    change_passages(publication, before, gone, new, newest.models.both, progress, checked)
+    change_passages(publication, before, removed, new, newest.models.both, progress, checked)
     added = tuple(name for name in rows_by_id if name not in present)
-    return _report(new, gone, added=added, replaced=tuple(present))
+    return _report(new, removed, added=added, replaced=tuple(present))
 
 
 def sync_passages(
@@ -101,8 +101,8 @@ def keep_own(publication: Publication, newest: PassageVersion, value: float, mod
     publication.publish(replace(artifact.manifest, files={}, data=""))
 
 
-def _report(new: Sequence[Passage], gone: Sequence[int], **ids: tuple[str, ...]) -> ChangeReport:
-    details = {"passages_added": len(new), "passages_removed": len(gone)}
+def _report(new: Sequence[Passage], rows: Sequence[int], **ids: tuple[str, ...]) -> ChangeReport:
+    details = {"passages_added": len(new), "passages_removed": len(rows)}
     return ChangeReport.from_ids(0, details, **ids)
 
 
@@ -136,9 +136,9 @@ def _rows_to_replace(
     return rows_by_id
 
 
-def _check_free(before: PassageSnapshot, new: Sequence[Passage], gone: Sequence[int]) -> None:
+def _check_free(before: PassageSnapshot, new: Sequence[Passage], removed: Sequence[int]) -> None:
     """Raise `DuplicateId` if a new chunk has the id of a passage that stays."""
-    leaving = set(gone)
+    leaving = set(removed)
     for passage in new:
         row = before.row_of(passage.id)
         if row is not None and row not in leaving:

@@ -112,18 +112,18 @@ class Rescoring:
         """The `count` best hits by score and recency."""
         if self.recency is None or now is None:
             return list(ranked(count))
-        asked = 2 * count
+        limit = 2 * count
         while True:
-            before = ranked(asked)
+            before = ranked(limit)
             hits = _ordered(
                 hit.with_part("recency", self.recency.gain(hit.passage.metadata.get(WHEN), now))
                 for hit in before
             )[:count]
             # Hits beyond `asked` score at most as the last, and gain the weight at most.
-            is_all = len(before) < asked
+            is_all = len(before) < limit
             if is_all or hits[-1].score >= before[-1].score + self.recency.weight:
                 return hits
-            asked *= 2
+            limit *= 2
 
 
 def _ordered(hits: Iterable[Hit]) -> list[Hit]:

@@ -18,8 +18,8 @@ def best_rows(scored: Rows, scores: Array, k: int, ranks: Array) -> tuple[Rows, 
     if np.count_nonzero(may) < k:
         return None
     rows, values = scored[may], scores[may]
-    near = values >= kth_largest(values, k)
-    rows, values = rows[near], values[near]  # so that few ranks are read
+    candidates = values >= kth_largest(values, k)
+    rows, values = rows[candidates], values[candidates]  # so that few ranks are read
     best = top_k(values, k, ranks[rows])
     return rows[best], values[best]
 

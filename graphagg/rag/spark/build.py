@@ -123,8 +123,8 @@ def _language(
         rows = np.arange(0, starts[-1], max(1, starts[-1] // (4 * SAMPLE)))
         sample = []
         for stats, low, high in zip(passages, starts, starts[1:], strict=False):
-            here = rows[(rows >= low) & (rows < high)] - low
-            sample += load_passages(arrays, stats["block"], here) if len(here) else []
+            local_rows = rows[(rows >= low) & (rows < high)] - low
+            sample += load_passages(arrays, stats["block"], local_rows) if len(local_rows) else []
         return {"language": (language_of_corpus(sample) or "").encode()}
 
     return job.note("language", lambda: job.run(1, recognize)[0]["language"].decode()) or None

@@ -41,8 +41,8 @@ class TextFormatter(logging.Formatter):
 
 
 def _utc(seconds: float) -> str:
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{text}.{int(seconds % 1 * 1000):03d}Z"
 
 
 def start_log(level: LogLevel = "info", form: LogFormat = "text") -> None:

@@ -29,9 +29,9 @@ _WAIT = 0.05  # seconds between two looks at a folder that another process fills
 
 def cache_folder() -> Path:
     """The folder of the cache."""
-    said = os.environ.get("GRAPHAGG_CACHE")
-    if said:
-        return Path(said).absolute()
+    configured = os.environ.get("GRAPHAGG_CACHE")
+    if configured:
+        return Path(configured).absolute()
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache").absolute() / "graphagg"
 

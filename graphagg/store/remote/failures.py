@@ -49,32 +49,32 @@ def attempt(address: Address, call: Callable[[], T]) -> T:
 def named_error(address: Address, error: Exception) -> Exception:
     """The graphagg error for a client's exception; `StoreUnreachable` is transient."""
     text = str(error).partition("Debug source:")[0]
-    said = text.partition("\n")[0].strip() or type(error).__name__
+    cause = text.partition("\n")[0].strip() or type(error).__name__
     if any(code in text for code in _CLOCK):
         return errors.ClockOff(
-            f"{address}: the store says that this machine's clock is off; set it ({said})"
+            f"{address}: the store says that this machine's clock is off; set it ({cause})"
         )
     if any(code in text for code in _NO_KEY):
         return errors.NoCredentials(
-            f"{address}: no credentials were found ({said}); give them as the store's own tools "
+            f"{address}: no credentials were found ({cause}); give them as the store's own tools "
             "take them from the environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
             "or as options"
         )
     if any(code in text for code in _BUCKET):
         return errors.NoSuchBucket(
-            f"{address}: no bucket {address.host!r}; check the name ({said})"
+            f"{address}: no bucket {address.host!r}; check the name ({cause})"
         )
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & _REFUSALS or any(code in text for code in _NO_USER):
         return errors.AccessRefused(
-            f"{address}: the store refuses ({said}); check the credentials and what they may do"
+            f"{address}: the store refuses ({cause}); check the credentials and what they may do"
         )
     if isinstance(error, FileNotFoundError):
         return error
     if isinstance(error, ConnectionError | TimeoutError | EOFError) or _LOST.search(text):
         return errors.StoreUnreachable(
             f"{address}: the store does not answer as it should, {_ATTEMPTS} times in a row "
-            f"({said}); check the address and the network, and run it again: it goes on from what "
+            f"({cause}); check the address and the network, and run it again: it goes on from what "
             "was done"
         )
-    return errors.StoreError(f"{address}: the store failed ({type(error).__name__}: {said})")
+    return errors.StoreError(f"{address}: the store failed ({type(error).__name__}: {cause})")

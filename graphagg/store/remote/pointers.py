@@ -106,10 +106,10 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
     if not isinstance(objects, dict) or not isinstance(inner, dict):
         raise CorruptArtifact(f"{where}: bad content; publish the index again")
     for name, entry in manifest.files.items():
-        held = objects.get(name)
-        if held != plain[name] and (not isinstance(held, str) or sha256_of(held) != entry.sha256):
+        item = objects.get(name)
+        if item != plain[name] and (not isinstance(item, str) or sha256_of(item) != entry.sha256):
             raise CorruptArtifact(
-                f"{where}: file {name!r} is said to be in {held!r}; publish the index again"
+                f"{where}: file {name!r} is said to be in {item!r}; publish the index again"
             )
     for name, each in inner.items():
         if not FILE_NAME.fullmatch(name) or not isinstance(each, dict):

@@ -116,7 +116,7 @@ def _bring(
         if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
             raise CorruptArtifact(f"{folder}: holds a symbolic link; remove the folder")
         folder.mkdir(exist_ok=True)
-        asked = _fetch(store, new, folder, progress)
+        fetched = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
         _publish(publication, published, sources)
     for name, artifact in published.inner.items():
@@ -124,7 +124,7 @@ def _bring(
             _publish(publication, artifact, sources)
     shutil.rmtree(folder, ignore_errors=True)
     kept = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
-    return PullReport(published.manifest.data, len(new), asked, len(files) - len(new), kept)
+    return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept)
 
 
 def _publish(publication: Publication, published: Published, sources: Mapping[str, Path]) -> None:
@@ -171,17 +171,17 @@ def _fetch(
 
     def download(item: tuple[FileEntry, str]) -> int:
         nonlocal done
-        (entry, name), asked = item, 0
+        (entry, name), fetched = item, 0
         part = folder / f"{entry.sha256}.part"
         for _ in range(2):  # what was damaged here, or on its way, comes once more
             with part.open("ab") as file:
                 while (start := file.tell()) < entry.bytes:
-                    asked += file.write(_piece(store, name, start, entry.bytes))
+                    fetched += file.write(_piece(store, name, start, entry.bytes))
                     done += 1
                     progress("pull", min(done, total), total)
             if file_sha256(part) == entry.sha256:
                 os.replace(part, folder / entry.sha256)
-                return asked
+                return fetched
             part.unlink()
         raise CorruptArtifact(
             f"{store.address}/{name}: its sha256 is not the manifest's {entry.sha256}, also when "

@@ -98,13 +98,13 @@ def push_over(
             for artifact in opened.values()
             for name, entry in artifact.manifest.files.items()
         }
-        held = _held(store, before)
-        if _is_there(opened, carried or {}, before, held):
+        stored = _held(store, before)
+        if _is_there(opened, carried or {}, before, stored):
             size = sum(entry.bytes for entry, _ in files.values())
             return PushReport(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
-        new = [sha256 for sha256 in files if sha256 not in held]
+        new = [sha256 for sha256 in files if sha256 not in stored]
         nonce = secrets.token_hex(8)
-        names = {sha256: held.get(sha256) or object_name(sha256, nonce) for sha256 in files}
+        names = {sha256: stored.get(sha256) or object_name(sha256, nonce) for sha256 in files}
         _send(store, {names[sha256]: files[sha256] for sha256 in new}, progress)
         published = _published(opened, names, carried or {})
         content = published.to_bytes()
@@ -130,14 +130,14 @@ def _is_there(
     opened: Mapping[str, Artifact],
     carried: Mapping[str, Published],
     before: Published | None,
-    held: Mapping[str, str],
+    stored: Mapping[str, str],
 ) -> bool:
     """Whether this version is current and complete on the store."""
     versions = {name: artifact.manifest.data for name, artifact in carried.items()}
     versions |= {name: artifact.manifest.data for name, artifact in opened.items()}
     if before is None or before.versions != versions:
         return False
-    return all(held.get(entry.sha256) == name for entry, name in before.files())
+    return all(stored.get(entry.sha256) == name for entry, name in before.files())
 
 
 def _held(store: Store, before: Published | None) -> dict[str, str]:
@@ -182,8 +182,8 @@ def _published(
 ) -> Published:
     def one(artifact: Artifact, inner: Mapping[str, Published]) -> Published:
         files = artifact.manifest.files
-        held = {name: names[entry.sha256] for name, entry in files.items()}
-        return Published(artifact.manifest, held, inner)
+        stored = {name: names[entry.sha256] for name, entry in files.items()}
+        return Published(artifact.manifest, stored, inner)
 
     inner = {name: one(artifact, {}) for name, artifact in opened.items() if name}
     return one(opened[""], {**carried, **inner})

@@ -76,15 +76,15 @@ def nested(
     """
     adjacency, weights = symmetric(len(names), edges)
     grains = _steady(adjacency, weights, names, GRAIN, of_grains, done)
-    whole, ties, first = _grains_as_vertices(adjacency, weights, names, grains)
-    rows = expand_rows(whole)
+    condensed, ties, first = _grains_as_vertices(adjacency, weights, names, grains)
+    rows = expand_rows(condensed)
     levels = []
     for resolution in resolutions:
-        labels = _steady(whole, ties, first, resolution, of_themes)
+        labels = _steady(condensed, ties, first, resolution, of_themes)
         done()
         # Ties across go, so that the next level stays inside this one: a partition of what does
         # not hang together joins nothing.
-        ties = np.where(labels[rows] == labels[whole.indices], ties, 0.0)
+        ties = np.where(labels[rows] == labels[condensed.indices], ties, 0.0)
         levels.append(by_size(labels[grains]))
     return levels
 
@@ -163,10 +163,10 @@ def _grains_as_vertices(
         labels[rows] * size + labels[adjacency.indices], return_inverse=True
     )
     joined = np.bincount(position, weights, len(codes))
-    whole = Csr.from_pairs(*np.divmod(codes, max(size, 1)), joined, (size, size))
+    condensed = Csr.from_pairs(*np.divmod(codes, max(size, 1)), joined, (size, size))
     first = np.full(size, np.iinfo(np.int64).max)
     np.minimum.at(first, labels, names)
-    return whole, whole.entries, first
+    return condensed, condensed.entries, first
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,14 @@ class Words:
     def distinctive(self, theme: Ints, themes: int, most: int) -> list[list[str]]:
         """The most distinctive words of each theme, given the theme of each row, `[R]`."""
         terms = len(self._view.lexicon.terms)
-        codes, position, held = np.unique(
+        codes, position, counts = np.unique(
             theme[self._row] * terms + self._term, return_inverse=True, return_counts=True
         )
         occurrences = np.bincount(position, self._count, len(codes)).astype(np.int64)
         of_theme, term = np.divmod(codes, max(terms, 1))
         passages = np.bincount(theme[self._view.rows], minlength=themes)
         weight = self._weights(of_theme, term, occurrences, themes)
-        usual = held >= np.minimum(passages[of_theme], 2)
+        usual = counts >= np.minimum(passages[of_theme], 2)
         of_theme, term, weight = of_theme[usual], term[usual], weight[usual]
         order = np.lexsort((term, -weight, of_theme))
         bounds = np.searchsorted(of_theme[order], np.arange(themes + 1))

@@ -83,10 +83,10 @@ def network(
     shared = np.flatnonzero(np.asarray(view.df)[entities] > 1)
     vertex = positions_of(shared, len(entities))
     vertex[shared] += len(rows)
-    near = _spread(nearest(vectors, neighbors))
+    neighbor_edges = _spread(nearest(vectors, neighbors))
     kinds = (
         _spread(_among(WeightedEdges(contains.target, vertex[contains.source], contains.weight))),
-        near._replace(weight=TEXT_WEIGHT * near.weight),
+        neighbor_edges._replace(weight=TEXT_WEIGHT * neighbor_edges.weight),
         _spread(_among(WeightedEdges(vertex[ties.source], vertex[ties.target], ties.weight))),
     )
     source, target, weight = (np.concatenate(columns) for columns in zip(*kinds, strict=True))

@@ -134,8 +134,8 @@ class _Mirror:
         self._tags.write_text(json.dumps({path: tags[path] for path in unchanged}), "utf-8")
         self._prune(set(names.values()))
         in_parallel(lambda path: self._fetch(path, listed[path]), changed)
-        there = {path: tag for path, tag in tags.items() if os.path.exists(self._local(path))}
-        self._tags.write_text(json.dumps(there), "utf-8")
+        present = {path: tag for path, tag in tags.items() if os.path.exists(self._local(path))}
+        self._tags.write_text(json.dumps(present), "utf-8")
         return self._local("") if self._name else self._files
 
     def _local(self, path: str) -> Path:

@@ -179,8 +179,8 @@ def _embedded(model: Any, documents: Sequence[Doc], is_train: bool) -> tuple[Any
     extract, _, *layers, _ = model.layers
     columns = extract.predict(documents)
     words = np.concatenate(columns)
-    whole = words.view(f"V{words.itemsize * words.shape[1]}").ravel()
-    _, rows, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    keys = words.view(f"V{words.itemsize * words.shape[1]}").ravel()
+    _, rows, inverse = np.unique(keys, return_index=True, return_inverse=True)
     vectors = words[rows]
     for layer in layers:
         vectors = layer.predict(vectors)

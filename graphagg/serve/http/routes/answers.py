@@ -52,8 +52,8 @@ def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
             except TimeoutError:
                 raise Overloaded(f"no passages within {seconds:g} s; ask again") from None
             sources = [(hit["title"], context_of(hit)) for hit in hits]
-            asked = messages(request.question, sources, history=request.request().history)
-            pieces = endpoint.stream(asked) if hits else iter(())
+            prompt = messages(request.question, sources, history=request.request().history)
+            pieces = endpoint.stream(prompt) if hits else iter(())
             first = await run_in_threadpool(next, pieces, "")  # a refusal has its own status
             if not request.stream:
                 text = (first + await run_in_threadpool("".join, pieces)).strip()

@@ -104,6 +104,16 @@ class Artifact(ArrayFolder, Closing):
         folder: the data folder of the opened version.
         manifest: its content, parameters and models.
         source: the address on a store that it came from; None for a local index.
+
+    Example:
+        >>> import numpy as np
+        >>> from graphagg.store import open_artifact, write_artifact
+        >>> with write_artifact("idx") as publication:
+        ...     publication.writer.array("squares", np.arange(3) ** 2)
+        ...     manifest = publication.publish(Manifest("demo"))
+        >>> with open_artifact("idx") as artifact:
+        ...     print(artifact.manifest.kind, artifact.array("squares"))
+        demo [0 1 4]
     """
 
     def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:

@@ -32,6 +32,7 @@ from graphagg.store.reading import Artifact
 from graphagg.store.strings import StringTable
 
 JOB_NOTE = ".job.json"
+"""The file that says which job of Spark built an index, and from which files."""
 SUMMARY = "_summary.json"
 """What a job of Spark did: rows read and left out, stages, memory, versions."""
 PULLED = ".pull"
@@ -40,7 +41,16 @@ _TEMPORARY = ".tmp-"
 
 
 class ArtifactWriter:
-    """Collects the files of a new version; see `write_folder`."""
+    """Collects the files of a new version; `write_artifact` makes one.
+
+    Example:
+        >>> import numpy as np
+        >>> from graphagg.store import write_artifact
+        >>> with write_artifact("idx") as publication:
+        ...     publication.writer.array("squares", np.arange(3) ** 2)
+        ...     publication.writer.path("squares.npy").name
+        'squares.npy'
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -98,6 +108,13 @@ class Publication:
         root: the directory of the index; of one on a store, where it is made before it goes there.
         location: where the index goes: `root`, or the address of a store.
         writer: collects the files.
+
+    Example:
+        >>> from graphagg.store import open_artifact, write_artifact
+        >>> with write_artifact("idx") as publication:
+        ...     publication.writer.strings("names", ["one", "two"])
+        ...     publication.publish(Manifest("demo")).kind
+        'demo'
     """
 
     def __init__(self, root: Path, writer: ArtifactWriter) -> None:

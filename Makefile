@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test fuzz test-slow test-web test-extras pictures test-cluster cluster-tools test-store docs dist release client bench bench-train gpu train-zinc lint java browser clean
+.PHONY: demo test fuzz test-slow test-web test-extras test-lowest pictures test-cluster cluster-tools test-store docs dist release client bench bench-train gpu train-zinc lint java browser clean
 
 demo: $(VENV)/.demo
 	$(BIN)/graphagg demo
@@ -44,6 +44,23 @@ test-extras: java $(VENV)/.dev
 	rm -rf build/extras
 	$(BIN)/pytest -m extras tests/extras --numprocesses 2; code=$$?; \
 	$(BIN)/python -m tests.extras.table; exit $$code
+
+# The lower bounds of pyproject.toml: each direct dependency at its lowest version, in build/lowest, and
+# tests of each room that take minutes; needs uv.
+LOWEST := unit/test_demo.py unit/graph/test_readers.py unit/nearest unit/communities/test_index.py \
+	unit/communities/test_structure.py unit/communities/test_exchange.py unit/embedding/test_index.py \
+	unit/embedding/test_partition.py unit/nn/aggr unit/nn/attention unit/nn/conv \
+	unit/rag/adapters/test_haystack.py unit/rag/adapters/test_llamaindex.py \
+	unit/rag/documents/reading/test_converters.py unit/rag/models/test_models.py \
+	unit/rag/modes/test_multihop.py unit/rag/test_bad_input.py unit/rag/test_cli.py \
+	unit/serve/test_answers.py unit/serve/test_mcp.py unit/serve/test_observe.py \
+	unit/store/test_artifacts.py unit/store/remote/test_indices.py
+test-lowest:
+	uv venv --quiet --clear build/lowest
+	uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[all]'
+	uv pip install --quiet --python build/lowest pytest pytest-asyncio hypothesis==6.170.17 httpx psutil \
+		polars datasketch python-docx fpdf2
+	build/lowest/bin/python -m pytest $(addprefix tests/,$(LOWEST))
 
 # The page as it is, in build/pictures; those that README and guides show are copied to docs/.
 pictures: browser $(VENV)/.dev
@@ -133,10 +150,16 @@ $(VENV)/bin/python:
 # Without PyTorch: the demo's index is of profile fast. Python compiles what is imported when it is
 # imported; pip would compile every file.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what the demo needs, without PyTorch: 250 MiB to download, 940 MiB on the disk"
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[fast,communities,embedding]'
 	@touch $@
 
+# PyTorch for CUDA is most of it. pip and its PIP_ variables are used as they are set.
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	@[ "$$(uname)" != Linux ] || ls -d $(VENV)/lib/*/site-packages/torch >/dev/null 2>&1 || \
+		echo "Installing everything: about 4 GiB to download, 9 GiB on the disk, of which PyTorch's" \
+		"libraries for NVIDIA GPUs are 4 GiB. Without such a GPU, press Ctrl-C and see" \
+		"docs/guides/install.md#pytorch-without-cuda"
 	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
 	@touch $@ $(VENV)/.demo
 

@@ -31,16 +31,6 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_demo(call: Call, tmp_path: Path) -> None:
-    shown = call("demo", "--out", tmp_path / "demo").out
-    assert (
-        "of the passages needed are among" in shown
-        and "-> Warsaw" in shown
-        and "inherited=" in shown
-    )
-    assert (tmp_path / "demo" / "community.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_info_and_verify(call: Call, demo_index: Path) -> None:
     manifest = call("info", demo_index, "--json").json
     assert manifest == json.loads((demo_index / "manifest.json").read_text())

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import graphagg
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "pyarrow")
@@ -90,6 +96,8 @@ def test_every_exported_name_is_there_and_has_an_example():
     import graphagg.nn
     import graphagg.nn.training as training
     import graphagg.rag
+    import graphagg.rag.answer
+    import graphagg.store
 
     for package in (
         graphagg.communities,
@@ -97,6 +105,8 @@ def test_every_exported_name_is_there_and_has_an_example():
         graphagg.graph,
         graphagg.nn,
         graphagg.rag,
+        graphagg.rag.answer,
+        graphagg.store,
         training,
     ):
         assert package.__all__ and set(package.__all__) <= set(dir(package))
@@ -106,3 +116,35 @@ def test_every_exported_name_is_there_and_has_an_example():
                 assert ">>>" in (value.__doc__ or ""), f"{name} has no example"
     with pytest.raises(AttributeError, match=r"module 'graphagg\.rag' has no attribute 'nothing'"):
         graphagg.rag.nothing  # noqa: B018
+
+
+def test_the_table_of_licenses_has_every_direct_dependency_with_its_bound():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [Requirement(line) for line in project["dependencies"]]
+    wanted += [Requirement(line) for e in extras.keys() - {"dev", "docs"} for line in extras[e]]
+    text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    lines = text.partition("## Licenses")[2].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][2:]
+    assert all(len(row) == 4 for row in rows)
+    assert {(name, bound.replace(" ", "")) for name, bound, *_ in rows} == {
+        (r.name, ",".join(sorted(map(str, r.specifier), reverse=True)))
+        for r in wanted
+        if r.name != "graphagg"
+    }
+
+
+def test_automation_names_targets_and_versions_that_are_there():
+    text = (ROOT / "Makefile").read_text()
+    folder = ROOT / ".github"
+    files = {path.name: path.read_text() for path in sorted(folder.rglob("*.yml"))}
+    loaded = {name: yaml.safe_load(each) for name, each in files.items()}
+    suites = loaded["nightly.yml"]["jobs"]["suites"]["strategy"]["matrix"]["suite"]
+    named = {name for each in files.values() for name in re.findall(r"run: make ([a-z-]+)", each)}
+    for target in named | set(suites):
+        assert re.search(rf"^{target}:", text, re.MULTILINE), target
+    pythons = loaded["tests.yml"]["jobs"]["test"]["strategy"]["matrix"]["python"]
+    classifiers = (ROOT / "pyproject.toml").read_text()
+    assert set(re.findall(r"Python :: (3\.\d+)", classifiers)) <= set(pythons)
+    assert f"\nversion: {graphagg.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {graphagg.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import threading
@@ -304,13 +305,15 @@ def edit_manifest(directory: Path, **parameters: object) -> None:
     path.write_text(json.dumps(manifest))
 
 
-def test_an_index_of_an_older_revision(index: PassageIndex) -> None:
+def test_an_index_of_an_older_revision(index: PassageIndex, call: Any) -> None:
+    """A promise of `docs/compatibility.md`: named everywhere, and built again over the old one."""
     directory = index.directory
     edit_manifest(directory, revision=1)
     message = r"a passage index of revision 1, this graphagg reads \d+; build the index again"
     for work in (lambda: opened(directory), lambda: index.add([NEW]), index.reopen):
         with pytest.raises(UnsupportedFormat, match=message):
             work()
+    assert re.search(message, call("rag", "search", directory, QUESTION).error)
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     with PassageIndex.build(CORPUS, directory, **models) as again:
         assert len(again) == 5 and opened(directory).manifest == again.manifest

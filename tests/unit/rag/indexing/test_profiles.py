@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch, UnsupportedFormat
+from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch
 from graphagg.nearest import search
 from graphagg.nearest.vectors import decode
 from graphagg.rag import Passage, PassageIndex
@@ -98,16 +97,6 @@ def test_vectors_are_stored_in_8_bits(tmp_path: Path) -> None:
 def test_an_unknown_profile(tmp_path: Path) -> None:
     with pytest.raises(InvalidParameter, match="profile is 'quick', wanted one of standard, fast"):
         PassageIndex.build(some(3, 0), tmp_path / "idx", profile="quick")  # type: ignore[arg-type]
-
-
-def test_an_index_of_another_revision_must_be_built_again(tmp_path: Path) -> None:
-    fast(some(3, 0), tmp_path / "idx").close()
-    path = tmp_path / "idx" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["parameters"]["revision"] = 5
-    path.write_text(json.dumps(manifest))
-    with pytest.raises(UnsupportedFormat, match=r"revision 5.*build the index again"):
-        PassageIndex.open(tmp_path / "idx")
 
 
 def test_a_table_that_does_not_fit(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ API = {
     "rag": ("graphagg.rag", "graphagg.rag.answer"),
     "communities": ("graphagg.communities",),
     "embedding": ("graphagg.embedding",),
+    "graph": ("graphagg.graph",),
     "nn": ("graphagg.nn", "graphagg.nn.training"),
     "store": ("graphagg.store",),
 }

@@ -16,6 +16,7 @@ from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
 
 VertexId = int | str
+"""The id of a vertex, as the caller names it."""
 
 _COMPARED = 200
 """Ids on each side in the order that `closest` compares a string with."""

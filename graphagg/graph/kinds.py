@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 GraphKind = Literal["undirected", "directed", "two-mode"]
+"""How edges are read: both ways, as arrows, or from elements to sets."""
 GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)
+"""All kinds of graphs."""
 IdType = Literal["auto", "integer", "string"]
 ID_TYPES: tuple[IdType, ...] = get_args(IdType)

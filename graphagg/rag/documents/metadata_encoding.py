@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def arrow_array(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
-    """An array of a type of the table; `pa.array` would load pandas, which takes 0.3 CPU s."""
+    """An array of a type of the table; `pa.array` and `to_pandas_dtype` would load pandas."""
     import pyarrow as pa
 
     children: list[pa.Array] = []
     contents: list[npt.NDArray[Any] | None] = [None]
     if pa.types.is_large_list(kind):
-        dtype = kind.value_type.to_pandas_dtype()  # of strings: object
+        dtype = str(kind.value_type) if pa.types.is_primitive(kind.value_type) else "object"
         cells = [np.asarray(() if cell is None else cell, dtype) for cell in values]
         children = [arrow_array(kind.value_type, np.concatenate([np.zeros(0, dtype), *cells]))]
         is_valid = np.array([cell is not None for cell in values], np.bool_)
         contents = [np.packbits(is_valid, None, "little"), offsets([len(cell) for cell in cells])]
     elif pa.types.is_primitive(kind):
-        contents.append(np.asarray(values, kind.to_pandas_dtype()))
+        contents.append(np.asarray(values, str(kind)))
     else:
         strings = StringTable.pack(values)
         width = np.int64 if pa.types.is_large_string(kind) else np.int32

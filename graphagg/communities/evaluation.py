@@ -83,6 +83,8 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
         raise UnreadableFile(
             f"{source}: cannot be read ({error}); convert the file to UTF-8"
         ) from None
+    if text.lstrip()[:1] in ("{", "["):
+        raise UnreadableFile(f"{source}: is JSON, wanted a community per line, or a CSV of pairs")
     return number_communities(_groups(text), vertices, str(source))
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from pathlib import Path
 
@@ -42,7 +44,12 @@ SINGLE = ("minhash", "jaccard", "agglomerative", "pagerank")
 def test_fused_reaches_its_floor_and_the_best_method(tmp_path, name):
     edges, truth, seeds, least, most, count = SETS[name]
     index = CommunityIndex.build(DATA / edges, tmp_path / "a")
-    chosen = read_communities(DATA / truth, index.vertices).select(least, most, count, 0)
+    path = DATA / truth
+    if name == "lfr.3":  # JSON: a community per line is what is read
+        groups = json.loads(gzip.decompress(path.read_bytes()))["communities"]
+        path = tmp_path / "truth.txt"
+        path.write_text("".join(" ".join(map(str, group)) + "\n" for group in groups))
+    chosen = read_communities(path, index.vertices).select(least, most, count, 0)
     draws = draw_seeds(chosen, seeds, 5, 0)
     fused = evaluate(index, draws, method="fused").recall
     assert fused >= FLOORS[name]

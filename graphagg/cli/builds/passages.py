@@ -24,6 +24,7 @@ from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
 
 if TYPE_CHECKING:
+    from graphagg.rag import PassageIndex
     from graphagg.rag.spark.records import PassageInput
 
 _SPLITTING = "How documents are split"
@@ -194,10 +195,12 @@ def read_corpus(
     report: FolderReport,
     columns: RowConfig,
     vector_column: str | None = None,
+    known: PassageIndex | None = None,
 ) -> Iterator[Source]:
     """Read passages, or documents that the index splits, one by one; `report` collects the files.
 
-    With `vector_column` rows stay mappings: the index takes their vectors from this column.
+    With `vector_column` rows stay mappings: the index takes their vectors from this column. `known`
+    is an index to sync.
     """
     from graphagg.rag import read_documents, read_passages
     from graphagg.rag.documents.passages import holds_documents
@@ -213,7 +216,7 @@ def read_corpus(
         path = local
     passages: Iterator[Source]
     if vector_column is None:
-        passages = read_passages(path, columns)
+        passages = read_passages(path, columns, known)
     else:
         passages = (row for row, _ in read_rows(path, columns))
     first = next(passages, None)

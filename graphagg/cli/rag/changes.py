@@ -44,14 +44,17 @@ class ChangingCorpus:
         directory: str,
         as_json: bool,
         change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
+        is_sync: bool = False,
     ) -> None:
         """Apply `change` to an index, and print its report."""
         from graphagg.rag import PassageIndex
 
         meter, files = Meter(), FolderReport()
-        # Read everything first: an invalid line must change nothing.
-        sources = list(read_corpus(self.passages, self.reading, files, self.columns))
         with PassageIndex.open(directory) as index, progress_report() as report:
+            # Read everything first: an invalid line must change nothing.
+            known = index if is_sync else None
+            read_all = read_corpus(self.passages, self.reading, files, self.columns, None, known)
+            sources = list(read_all)
             changed = change(index, sources, report)
             read = what_was_read(files)
             print_changed(

@@ -78,7 +78,7 @@ def sync(
         remember_source(directory, corpus.passages, corpus.columns.query)
         return done
 
-    corpus.change(directory, as_json, change)
+    corpus.change(directory, as_json, change, is_sync=True)
     if dry_run:
         err.print("a dry run: nothing was changed", markup=False)
 

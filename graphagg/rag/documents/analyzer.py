@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from graphagg.errors import needs
-from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text, likeliest
+from graphagg.rag.documents.languages import AUTO, LANGUAGES, likeliest
 
 Term = tuple[str, ...]
 """A word of a question: its possible stems in a lexicon, one per language."""
@@ -87,10 +87,6 @@ class Analyzers:
         if code not in self._by_code:
             self._by_code[code] = Analyzer(code, is_marked=self.is_mixed)
         return self._by_code[code]
-
-    def for_text(self, text: str) -> Analyzer:
-        """The analyzer of a passage by its full text."""
-        return self.for_language(language_of_text(text) if self.is_mixed else self.language)
 
     def each(self, codes: Iterable[str]) -> list[Analyzer]:
         """One analyzer per code; a single one for an index of one language."""

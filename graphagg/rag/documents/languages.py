@@ -50,8 +50,7 @@ def check_language(language: str | None) -> str | None:
         return one_of("language", language, (AUTO, *LANGUAGES))
     except InvalidParameter as error:
         raise InvalidParameter(
-            f"{error}; texts in another language are indexed without stems, with the names of the "
-            "extractor rule:CODE"
+            f"{error}; the extractor rule:CODE indexes texts in another language without stems"
         ) from None
 
 

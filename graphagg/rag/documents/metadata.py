@@ -219,6 +219,8 @@ class MetadataTable:
     def _column(self, key: str, kind: ValueType) -> _KeyColumn:
         row = self._positions[key, kind]
         cells: dict[str, Any] = {name: self._table[name][row].values for name in _KeyColumn._fields}
+        if any(cell is not None and cell.null_count for cell in cells.values()):
+            raise ValueError("an empty value within a list")
         arrays: dict[str, Any] = {
             name: cell if cell is None or name == "texts" else np.asarray(cell)
             for name, cell in cells.items()
@@ -251,36 +253,25 @@ class MetadataTable:
                 if table.schema != _columns() or b"rows" not in (table.schema.metadata or {}):
                     raise ValueError(f"columns {table.schema.names}")
                 table.validate(full=True)
-                _check(table, rows)
+                cls(lambda: table)._check(rows)
             return table
 
         return cls(read)
 
-
-def _check(table: pa.Table, rows: int) -> None:
-    """Raise `ValueError` where an entry of a table leads past what it indexes."""
-    if int(table.schema.metadata[b"rows"]) != rows:
-        raise ValueError(f"{table.schema.metadata[b'rows']!r} passages, wanted {rows}")
-    for column in table.to_batches():
-        for i in range(len(column)):
-            cells = {name: column[name][i].values for name in _KeyColumn._fields}
-            if any(cell is not None and cell.null_count for cell in cells.values()):
-                raise ValueError("an empty value within a list")
-            texts = len(cells.pop("texts"))
-            arrays = {name: None if c is None else np.asarray(c) for name, c in cells.items()}
-            _check_column(column["type"][i].as_py(), texts, rows, **arrays)
-    if None in table["key"].to_pylist():
-        raise ValueError("a key that is empty")
+    def _check(self, rows: int) -> None:
+        """Raise `ValueError` where an entry leads past what it indexes."""
+        if self.rows != rows:
+            raise ValueError(f"{self.rows} passages, wanted {rows}")
+        for key, kind in self._positions:
+            if key is None or kind not in (*FAMILIES, "mixed"):
+                raise ValueError(f"key {key!r}, type {kind!r}")
+            _check_column(kind, rows, self._column(key, kind))
 
 
-def _check_column(
-    kind: str, texts: int, count: int, rows: Any, bounds: Any, codes: Any, integers: Any,
-    floats: Any,
-) -> None:  # fmt: skip
-    """Check one key and type; the arguments are the cells of `_columns`."""
-    if kind not in (*FAMILIES, "mixed"):
-        raise ValueError(f"type {kind!r}")
-    if rows is not None:
+def _check_column(kind: str, count: int, column: Iterable[Any]) -> None:
+    """Check one key and type; `column` is a `_KeyColumn`."""
+    rows, bounds, codes, texts, integers, floats = column
+    if not isinstance(rows, slice):
         if (np.diff(rows, prepend=-1, append=count) <= 0).any():
             raise ValueError("rows that do not ascend below the number of passages")
         count = len(rows)
@@ -291,8 +282,9 @@ def _check_column(
     elif bounds is not None:
         raise ValueError("bounds of values that are no lists")
     has_instants = kind == "date" or (kind == "string" and len(integers))
-    if len(codes) != (0 if kind == "mixed" else count) or (has_instants and len(integers) != texts):
+    is_even = len(codes) == (0 if kind == "mixed" else count)
+    if not is_even or (has_instants and len(integers) != len(texts)):
         raise ValueError("columns of unequal length")
-    distinct = texts if kind in (*TEXTS, "list of strings") else len(integers) + len(floats)
+    distinct = len(texts) if kind in (*TEXTS, "list of strings") else len(integers) + len(floats)
     if len(codes) and not 0 <= codes.min() <= codes.max() < distinct:
         raise ValueError("codes past the distinct values")

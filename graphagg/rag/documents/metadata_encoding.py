@@ -79,18 +79,17 @@ class KeyValues:
             "".join([key, *texts]).encode()
         except UnicodeEncodeError:
             raise InvalidPassage(
-                f"metadata key {key!r}: it or one of its values holds a lone surrogate, "
-                "not Unicode text; remove it"
+                f"metadata key {key!r}: it or one of its values holds a lone surrogate; remove it"
             ) from None
         ranks = np.empty(len(distinct), np.int32)
         ranks[[self.positions[value] for value in distinct]] = np.arange(len(distinct))
         return {
             "key": key,
             "type": kind,
-            "rows": None if len(self.rows) == count else np.array(self.rows, np.int32),
-            "bounds": offsets(np.array(self.lengths, np.int64)) if self.lengths else None,
-            "codes": ranks[np.array(self.codes, np.int64)],
             "texts": texts,
             "integers": integers,
             "floats": floats,
+            "rows": None if len(self.rows) == count else np.array(self.rows, np.int32),
+            "bounds": offsets(np.array(self.lengths, np.int64)) if self.lengths else None,
+            "codes": ranks[np.array(self.codes, np.int64)],
         }

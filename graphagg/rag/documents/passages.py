@@ -12,13 +12,14 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from graphagg.checks import integer
+from graphagg.checks import integer, shown
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
 from graphagg.fields import Brief
 from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
 from graphagg.rag.documents.reading.document import plain_value
 from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.documents.sql import changed_rows
 from graphagg.store.manifest import canonical_json
 
 SAMPLE = 200  # documents from which the language of a corpus is recognized
@@ -76,7 +77,9 @@ def trail(title: str, headings: Iterable[str]) -> str:
 
 
 def read_passages(
-    path: str | os.PathLike[str], columns: RowConfig | None = None
+    path: str | os.PathLike[str],
+    columns: RowConfig | None = None,
+    known: Iterable[Passage] | None = None,
 ) -> Iterator[Passage]:
     r"""Read passages from a file or folder, one at a time.
 
@@ -87,6 +90,8 @@ def read_passages(
     Args:
         path: a file or folder; with `columns.query` the address of a database.
         columns: other names of the fields `id`, `text` and `title`; or a SQL query.
+        known: an index of the rows of this query. Rows whose `columns.updated_column` is as in the
+            index are not read: their passages are taken from it.
 
     Raises:
         UnreadableFile: the path is missing, not UTF-8 or not JSON.
@@ -101,18 +106,31 @@ def read_passages(
         Passage(id='7', text='Warsaw is in Poland.', title='', metadata={'year': 1900}, ...)
     """
     columns = columns or RowConfig()
-    if columns.query is not None:
-        rows = read_rows(path, columns)
-        return (as_passage(columns.record(row, where), where) for row, where in rows)
-    source = Path(path)
-    if not source.exists():
+    source = Path(path) if columns.query is None else None
+    if source is not None and not source.exists():
         raise UnreadableFile(f"{source}: no such file or folder")
-    if holds_documents(source):
+    if source is not None and holds_documents(source):
         from graphagg.rag.documents.reading.folder import read_documents
 
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
-    rows = read_rows(source, columns)
+    if columns.query and columns.updated_column and known is not None:
+        return _changed(os.fspath(path), columns, known)
+    rows = read_rows(path, columns)
     return (as_passage(columns.record(row, where, source), where) for row, where in rows)
+
+
+def _changed(url: str, columns: RowConfig, known: Iterable[Passage]) -> Iterator[Passage]:
+    """The passages of a query; those of rows that did not change are the known ones."""
+    query, updated = columns.query or "", columns.updated_column or ""
+    documents: dict[str, list[Passage]] = {}
+    for passage in known:
+        documents.setdefault(passage.document or passage.id, []).append(passage)
+    stamps = {name: chunks[0].metadata.get(updated) for name, chunks in documents.items()}
+    for row, where in changed_rows(url, query, columns.id_column, updated, stamps):
+        if isinstance(row, str):
+            yield from documents[row]
+        else:
+            yield as_passage(columns.record(row, where), where)
 
 
 def holds_documents(source: Path) -> bool:
@@ -126,9 +144,7 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     """Check one record; `where` names it in messages. Unknown fields become metadata."""
     identifier, text = _id(record.get("id")), record.get("text")
     if not isinstance(identifier, str) or not identifier:
-        raise InvalidPassage(
-            f"{where}: id is {_shown(identifier)}, wanted a string that is not empty, or an integer"
-        )
+        raise InvalidPassage(f"{where}: id is {_shown(identifier)}, wanted a string or an integer")
     if not isinstance(text, str) or not text.strip():
         raise InvalidPassage(
             f"{where}: passage {identifier!r} has text {_shown(text)}, wanted a string with text"
@@ -145,15 +161,11 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
         "".join((identifier, title, text, document)).encode()
         plain = plain_value(others | dict(metadata or {}))
     except UnicodeEncodeError:
-        raise InvalidPassage(
-            f"{where}: passage {identifier!r} holds a lone surrogate, not Unicode text; remove it"
-        ) from None
+        raise InvalidPassage(f"{where}: {identifier!r} has a lone surrogate; remove it") from None
     except InvalidParameter as error:
         raise InvalidPassage(f"{where}: {error}") from None
     except ValueError as error:
-        raise InvalidPassage(
-            f"{where}: a value in the metadata of passage {identifier!r} is {error}"
-        ) from None
+        raise InvalidPassage(f"{where}: metadata of passage {identifier!r} is {error}") from None
     return Passage(identifier, text, title, plain, document, position)
 
 
@@ -171,10 +183,7 @@ def _string(record: Mapping[str, Any], name: str, where: str) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is None:
-        return "missing"
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
+    return "missing" if value is None else f"{type(value).__name__} {shown(value)}"
 
 
 def checked_passage(record: Passage | Mapping[str, Any], where: str) -> Passage:
@@ -191,8 +200,7 @@ def iterable(passages: Iterable[Any]) -> Iterable[Any]:
     is_single = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if is_single or not hasattr(passages, "__iter__"):
         raise InvalidPassage(
-            f"the passages are a {type(passages).__name__}, wanted an iterable of them (a file is "
-            "read by read_passages)"
+            f"the passages are a {type(passages).__name__}, wanted an iterable (of read_passages)"
         )
     return passages
 

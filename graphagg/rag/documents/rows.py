@@ -36,6 +36,8 @@ class RowConfig:
         title_column: column of the titles; may be missing.
         query: SQL query whose rows are read; the source is then the address of a database, such as
             postgresql+psycopg://host/database. None: the source is a file.
+        updated_column: column of a query with the time, or number, of a row's last change: a sync
+            reads only rows with another value than before. None: it reads all.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")
@@ -46,6 +48,7 @@ class RowConfig:
     text_column: str = "text"
     title_column: str = "title"
     query: str | None = None
+    updated_column: str | None = None
 
     def check(self, names: Collection[str], where: str) -> None:
         """Raise `InvalidPassage` unless ids and texts are among the columns."""
@@ -120,12 +123,10 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    row = 0
     try:
-        for batch in parquet_batches(pq.ParquetFile(path), 1024):
-            for record in batch.to_pylist():
-                yield record, f"{path}: row {row}"
-                row += 1
+        batches = parquet_batches(pq.ParquetFile(path), 1024)
+        for row, record in enumerate(row for batch in batches for row in batch.to_pylist()):
+            yield record, f"{path}: row {row}"
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(f"{path}: not a readable Parquet file ({error})") from None
 
@@ -151,9 +152,7 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
-        ) from None
+        raise UnreadableFile(f"{where}: byte {error.start} is not UTF-8; save it so") from None
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
     if not isinstance(record, dict):

@@ -57,8 +57,7 @@ class ListedNames:
                 words = tuple(tokenize(spelling))
                 if not 0 < len(words) <= _LONGEST or not key:
                     raise InvalidParameter(
-                        f"names: {spelling!r} of {entry.name!r} has {len(words)} words, wanted 1 "
-                        f"to {_LONGEST} with letters or digits"
+                        f"names: {spelling!r} has {len(words)} words, wanted 1 to {_LONGEST}"
                     )
                 variant = words, spelling.isupper()
                 if variant in name_of:

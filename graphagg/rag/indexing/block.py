@@ -140,7 +140,7 @@ class Block:
         self._heading_rows.extend([row] * len(tokens.headings))
         self._heading_sizes.extend(tokens.headings.values())
         if self._analyzers.is_mixed:
-            self._languages.append(CODES.index(self._analyzers.for_text(text).language))
+            self._languages.append(CODES.index(language_of_text(text)))
         for name, flags in title_keys(passage.title).items():
             self._titled.extend((row, key_number(name), flags))
         for f in (*found_keys(tokens, text, note.mentions), *linked_keys(passage, tokens)):
@@ -150,12 +150,12 @@ class Block:
         """All arrays of the block, from the vectors of windows and sentences `[S, ...]`."""
         return {
             "s0.sentences.bounds": self.sentences.bounds,
+            SENTENCES: sentence_vectors,
             "s0.sentences": narrow(self.sentences.values),
             "s0.found.bounds": self.entities.bounds,
             "s0.found": narrow(self.entities.values),
             "s0.windows.bounds": windows.bounds,
             WINDOWS: windows.values,
-            SENTENCES: sentence_vectors,
         } | self.names_and_words()
 
     def names_and_words(self) -> Arrays:
@@ -168,8 +168,7 @@ class Block:
         tokens = word_of[_ints(self._tokens)]
         return {
             **string_arrays("words", words),
-            "tokens": tokens,
-            "tokens.bounds": offsets(np.array(self._lengths, np.int64)),
+            "tokens": tokens, "tokens.bounds": offsets(np.array(self._lengths, np.int64)),
             "token.sentence": _ints(self._sentence),
             "token.case": np.frombuffer(bytes(self._case), np.uint8),
             "gazetteer.title_tokens": narrow(_ints(self._titles)),
@@ -177,13 +176,10 @@ class Block:
             "keys.kind": np.array([kind_of(key.split(" "), self._analyzers) for key in keys],
                                   np.uint8),
             "titled.bounds": offsets(np.bincount(titled[:, 0], minlength=rows)),
-            "titled.key": key_of[titled[:, 1]],
-            "titled.flags": titled[:, 2].astype(np.uint8),
+            "titled.key": key_of[titled[:, 1]], "titled.flags": titled[:, 2].astype(np.uint8),
             "named.bounds": offsets(np.bincount(named[:, 0], minlength=rows)),
-            "named.key": key_of[named[:, 1]],
-            "named.start": named[:, 2],
-            "named.length": named[:, 3],
-            "named.flags": named[:, 4].astype(np.uint8),
+            "named.key": key_of[named[:, 1]], "named.flags": named[:, 4].astype(np.uint8),
+            "named.start": named[:, 2], "named.length": named[:, 3],
         } | self._postings(words, word_of, tokens)  # fmt: skip
 
     def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
@@ -226,8 +222,8 @@ class Block:
             **string_arrays("terms", terms),
             "postings.bounds": offsets(np.bincount(term, minlength=len(terms))),
             "postings.row": row.astype(np.int32),
-            "postings.count": narrow(np.minimum(counts, 65_535)),
             "postings.context": context,
+            "postings.count": narrow(np.minimum(counts, 65_535)),
             "lexicon.lengths": np.bincount(of_row[:own], minlength=count).astype(np.int32),
         }
 
@@ -304,17 +300,19 @@ def mention_arrays(records: Array) -> Arrays:
     begins = _begins(pair_key, pair_row)
     count = np.diff(np.append(begins, len(key)))
     pair_flags = or_of(flags[by_pair].astype(np.uint8), count)
-    pair_key, pair_row = pair_key[begins], pair_row[begins]
-    first = _begins(pair_key)
-    pairs = np.diff(np.append(first, len(pair_key)))
+    columns = row, key, start, length.astype(np.uint8), sentence, flags.astype(np.uint8)
+    pairs = pair_key[begins], pair_row[begins], count, pair_flags
+    return dict(zip(COLUMNS, columns, strict=True)) | pair_arrays(*pairs)
+
+
+def pair_arrays(key: Array, row: Array, count: Array, flags: Array) -> Arrays:
+    """Those of `mention_arrays` for the pairs `[P]` of a key and a row, in their order."""
+    first = _begins(key)
+    bounds = np.append(first, len(key)).astype(np.int64)
     return {
-        "row": row, "key": key, "start": start, "length": length.astype(np.uint8),
-        "sentence": sentence, "flags": flags.astype(np.uint8),
-        "pairs.key": pair_key[first].astype(np.int32),
-        "pairs.union": or_of(pair_flags, pairs),
-        "pairs.bounds": np.append(first, len(pair_key)).astype(np.int64),
-        "pairs.row": pair_row.astype(np.int32), "pairs.count": narrow(count),
-        "pairs.flags": pair_flags,
+        "pairs.key": key[first].astype(np.int32), "pairs.union": or_of(flags, np.diff(bounds)),
+        "pairs.bounds": bounds, "pairs.row": row.astype(np.int32), "pairs.count": narrow(count),
+        "pairs.flags": flags,
     }  # fmt: skip
 
 

@@ -164,10 +164,10 @@ class Recipe:
         """Manifest parameters: what the index depends on apart from passages and models."""
         return {
             "revision": REVISION,
+            "search": asdict(self.search),
             "profile": self.models.profile,
             "language": self.models.language,
             "chunking": None if self.chunking is None else asdict(self.chunking),
-            "search": asdict(self.search),
         }
 
     def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:
@@ -189,15 +189,14 @@ def publish_build(
     table = getattr(recipe.models.encoder, "table", None)
     if table is not None:  # of a static encoder: a question needs nothing else
         table.write(publication.writer)
-    return publication.publish(
-        Manifest(
-            kind=KIND,
-            parameters=recipe.parameters(),
-            inputs={"passages": digest},
-            models=recipe.models.to_json(),
-            counts=counts | {"segments": 1},
-        )
+    manifest = Manifest(
+        kind=KIND,
+        parameters=recipe.parameters(),
+        inputs={"passages": digest},
+        models=recipe.models.to_json(),
+        counts=counts | {"segments": 1},
     )
+    return publication.publish(manifest)
 
 
 def publish_segments(
@@ -221,9 +220,7 @@ def publish_segments(
             writer.adopt(before, name)
     every = np.concatenate([segment.passages.digests for segment in corpus.segments])
     digest = corpus_digest([every[alive].tobytes()])
-    counts |= {
-        "passages": len(by_id),
-        "sentences": int(np.diff(corpus.sentence_bounds)[alive].sum()),
-        "segments": len(corpus.segments),
-    }
+    sentences = int(np.diff(corpus.sentence_bounds)[alive].sum())
+    segments = len(corpus.segments)
+    counts |= {"passages": len(by_id), "sentences": sentences, "segments": segments}
     return publication.publish(replace(manifest, inputs={"passages": digest}, counts=counts))

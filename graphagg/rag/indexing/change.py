@@ -154,9 +154,8 @@ class _Change:
         segments = self.corpus.segments
         if self.first == len(segments):
             return self.corpus
-        return StoredCorpus(
-            [*segments[: self.first], join_segments(self.corpus, self.first, self._alive)]
-        )
+        joined = join_segments(self.corpus, self.first, self._alive)
+        return StoredCorpus([*segments[: self.first], joined])
 
     def _write_segments(
         self, writer: ArtifactWriter, corpus: StoredCorpus, engine: TableStages

@@ -22,6 +22,7 @@ from graphagg.rag.indexing.block import (
     block_of,
     mention_arrays,
     mentions_of_block,
+    pair_arrays,
 )
 from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
 from graphagg.rag.models.by_name import Models
@@ -141,23 +142,21 @@ class StayingRows:
         `ranks` are of the entities before among all keys, `fresh` `[f]` of the new keys `names`.
         """
         old = self.before.gazetteer
-        row = self.row_map[np.repeat(np.arange(len(self.row_map)), np.diff(old.bounds))]
-        stays = np.flatnonzero(row >= 0)
-        records = np.empty((len(stays), len(COLUMNS)), np.int32)
-        columns = (row, ranks[old.entity], old.start, old.length, old.sentence, old.flags)
-        for i, column in enumerate(columns):
-            records[:, i] = column[stays]
-        more = self._mentions_of_fresh(fresh, names)
-        if len(more):
-            touched = np.zeros(self.count, np.bool_)
-            touched[more[:, 0]] = True
-            again = touched[records[:, 0]]
-            some = np.concatenate([records[again], more])
-            row, key, start, length = some.T[:4]
-            some = some[np.lexsort((key, -length, start, row))]
-            records = np.concatenate([records[~again], some])  # two sorted runs, which sort fast
-            records = records[np.argsort(records[:, 0], kind="stable")]
-        return mention_arrays(records)
+        row = np.repeat(self.row_map, np.diff(old.bounds))
+        mentions = row, ranks[old.entity], old.start, old.length, old.sentence, old.flags
+        key, pair_row = np.repeat(ranks, np.diff(old.pair_bounds)), self.row_map[old.row]
+        columns = _where(mentions, row >= 0)
+        pairs = _where((key, pair_row, old.count, old.pair_flags), pair_row >= 0)
+        fresh_records = self._mentions_of_fresh(fresh, names)
+        if len(fresh_records):
+            more = mention_arrays(fresh_records)
+            columns = _merged(columns, [more[name] for name in COLUMNS], self.count)
+            key = np.repeat(more["pairs.key"], np.diff(more["pairs.bounds"]))
+            of_fresh = key, more["pairs.row"], more["pairs.count"], more["pairs.flags"]
+            places = np.searchsorted(pairs[0], key)  # no other pair has these keys
+            both = zip(pairs, of_fresh, strict=True)
+            pairs = [np.insert(a.astype(np.result_type(a, b)), places, b) for a, b in both]
+        return dict(zip(COLUMNS, columns, strict=True)) | pair_arrays(*pairs)
 
     def _mentions_of_fresh(self, fresh: Array, names: StringTable) -> Array:
         """The mentions of new names in rows that stay; `[m, 6]`, see `COLUMNS`."""
@@ -200,6 +199,24 @@ class StayingRows:
             if len(holders) == len(postings):
                 mask[reduce(np.intersect1d, sorted(holders, key=len))] = True
         return mask
+
+
+def _where(columns: Sequence[Array], chosen: Mask) -> list[Array]:
+    return list(columns) if chosen.all() else [column[chosen] for column in columns]
+
+
+def _merged(columns: Sequence[Array], more: Sequence[Array], rows: int) -> list[Array]:
+    """Merge mentions, by their `COLUMNS`, into others; both are in the order of the gazetteer."""
+    every = [np.concatenate(pair) for pair in zip(columns, more, strict=True)]
+    row, key, start, length = every[:4]
+    touched = np.zeros(rows, np.bool_)
+    touched[more[0]] = True
+    again = touched[row]
+    some, order = np.flatnonzero(again), np.flatnonzero(~again)
+    by = key[some], -length[some].astype(np.int32), start[some], row[some]
+    order = np.concatenate([order, some[np.lexsort(by)]])  # two sorted runs, which sort fast
+    order = order[np.argsort(row[order], kind="stable")]
+    return [column[order] for column in every]
 
 
 def write_tables(

@@ -54,9 +54,8 @@ def encoded(
     for start in range(0, len(passages), _PASSAGES):
         some = range(start, min(start + _PASSAGES, len(passages)))
         spans = [sentences.row(row) for row in some]
-        pooled = encoder.encode_passages(
-            texts[start : some.stop], spans, renamed(progress, "passages")
-        )
+        report = renamed(progress, "passages")
+        pooled = encoder.encode_passages(texts[start : some.stop], spans, report)
         vectors.append(_stored(np.concatenate([p.sentences for p in pooled]), encoder))
         if supplied is None:
             windows.append(_stored(np.concatenate([p.windows for p in pooled]), encoder))
@@ -65,10 +64,8 @@ def encoded(
 
 
 def _encoded_texts(texts: Sequence[str], encoder: Encoder, progress: Progress) -> list[Array]:
-    return [
-        _stored(encoder.encode(texts[start : start + BLOCK], progress), encoder)
-        for start in range(0, len(texts) or 1, BLOCK)
-    ]
+    blocks = (texts[start : start + BLOCK] for start in range(0, len(texts) or 1, BLOCK))
+    return [_stored(encoder.encode(block, progress), encoder) for block in blocks]
 
 
 def _stored(vectors: Vectors, encoder: Encoder) -> Array:

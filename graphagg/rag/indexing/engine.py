@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -121,10 +122,8 @@ class TableStages:
             if finished is not None:
                 return finished
             ranks = self.arrays.stage(KEYS).map(first + i, "ranks")
-            arrays = mentions_of_block(
-                lambda name: block.map(first + i, name), self._key_table(), ranks
-            )
-            return mentions.save(first + i, arrays)
+            array = partial(block.map, first + i)
+            return mentions.save(first + i, mentions_of_block(array, self._key_table(), ranks))
 
         self.runner.run(self._count - first, find, MENTIONS)
 
@@ -164,10 +163,8 @@ class TableStages:
             for first in range(0, len(keys), _READ):
                 names.append(keys.take(first + np.flatnonzero(defined[first : first + _READ])))
             names.close()
-        bounds = offsets(counts[defined])
-        self.arrays.version.write_whole(
-            {"gazetteer.kind": kinds[defined], "gazetteer.pair_bounds": bounds}
-        )
+        bounds: Arrays = {"gazetteer.pair_bounds": offsets(counts[defined])}
+        self.arrays.version.write_whole({"gazetteer.kind": kinds[defined]} | bounds)
         largest = (self._pairs(i, 0, len(keys))[1][1].max(initial=0) for i in range(self._count))
         return {"entities": int(defined.sum()), "largest": int(max(largest))}
 

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import overload
+from typing import Any
 
 import numpy as np
 
@@ -46,9 +46,8 @@ class PassageFiles(Sequence[Passage]):
 
     def __init__(self, writer: ArtifactWriter) -> None:
         self._writer = writer
-        self._strings = {
-            name: GrowingStrings(writer.folder, f"{_PREFIX}.{name}") for name in _STRINGS
-        }
+        folder = writer.folder
+        self._strings = {n: GrowingStrings(folder, f"{_PREFIX}.{n}") for n in _STRINGS}
         self._texts = blocks.BlockWriter(writer, f"{_PREFIX}.texts")
         arrays = {"positions": (np.int32, ()), "digests": (np.uint8, (32,)),
                   "text_digests": (np.uint64, ())}  # fmt: skip
@@ -111,11 +110,7 @@ class PassageFiles(Sequence[Passage]):
         assert self._table is not None, "they are written first"
         return self._table
 
-    @overload
-    def __getitem__(self, i: int) -> Passage: ...
-    @overload
-    def __getitem__(self, i: slice) -> list[Passage]: ...
-    def __getitem__(self, i: int | slice) -> Passage | list[Passage]:
+    def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return [self.table[row] for row in range(*i.indices(len(self)))]
         return self.table[i]

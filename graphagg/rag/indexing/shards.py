@@ -82,10 +82,8 @@ def _rows_by_id(shards: Sequence[PassageSnapshot], corpus: StoredCorpus) -> Arra
     rows = sorted(np.concatenate(runs).tolist(), key=ids.__getitem__)  # of runs: it merges them
     for row, following in pairwise(rows):
         if ids[row] == ids[following]:
-            raise DuplicateId(
-                f"passage {corpus.id(row)!r} is in two shards; a passage belongs to one: "
-                "delete it from the other, and merge again"
-            )
+            name = corpus.id(row)
+            raise DuplicateId(f"passage {name!r} is in two shards; delete it from one of them")
     return np.array(rows, np.int32)
 
 

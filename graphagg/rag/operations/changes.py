@@ -81,10 +81,7 @@ def delete_passages(
     rows_by_id = {name: before.rows_named(name) for name in ids}
     rows = _all_rows(rows_by_id, ignore_missing, "nothing was deleted")
     if len(rows) == len(before):
-        raise EmptyCorpus(
-            "no passage would be left and nothing was deleted; remove the index's folder, "
-            "or build another one in its place"
-        )
+        raise EmptyCorpus("no passage would be left: nothing was deleted; remove the folder")
     if rows:
         change_passages(publication, before, rows, (), newest.models.both)
     return _report((), rows, removed=tuple(name for name, found in rows_by_id.items() if found))
@@ -143,8 +140,7 @@ def _check_free(before: PassageSnapshot, new: Sequence[Passage], removed: Sequen
         row = before.row_of(passage.id)
         if row is not None and row not in leaving:
             raise DuplicateId(
-                f"chunk {passage.id!r} of document {passage.document!r} has the id of a passage in "
-                "the index; nothing was changed. Rename one of them"
+                f"chunk {passage.id!r} has the id of a passage in the index; rename one of them"
             )
 
 

@@ -51,8 +51,7 @@ def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
         config = config_type()
     if config_type is not None and not isinstance(config, config_type):
         raise InvalidParameter(
-            f"config is a {type(config).__name__}, wanted a {config_type.__name__} for mode "
-            f"{request.mode!r}"
+            f"config is a {type(config).__name__}, {request.mode!r} wants a {config_type.__name__}"
         )
     return retriever(snapshot, view, config)
 

@@ -36,8 +36,7 @@ def read_snapshot(artifact: Artifact, device: str | None = None) -> PassageSnaps
     revision = artifact.manifest.parameters.get("revision")
     if revision != REVISION:
         raise UnsupportedFormat(
-            f"{artifact.directory}: a passage index of revision {revision}, this graphagg reads "
-            f"{REVISION}; build the index again"
+            f"{artifact.directory}: revision {revision}, wanted {REVISION}; build the index again"
         )
     return PassageSnapshot(artifact, device)
 
@@ -84,9 +83,9 @@ class IndexModels:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
                 device = "cpu" if dtype == "int8" else self._given[2]  # the CPU's arithmetic
-                encoder = self._table_encoder() or encoder_of(
-                    "standard", recorded["name"], dtype, device
-                )
+                name = recorded["name"]
+                table = self._table_encoder()
+                encoder = table or encoder_of("standard", name, dtype, device)
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder

@@ -46,7 +46,9 @@ class DenseIndex:
         if self.is_exact(visible):
             candidates, scores = visible.rows, self.similarities(query, visible)
         else:
-            candidates = self._candidates(query, k, visible)
+            pairs = zip(self.corpus.segments, self.corpus.starts.tolist(), strict=False)
+            each = [self._of_segment(*pair, query, k, visible) for pair in pairs]
+            candidates = np.concatenate(each)  # FAISS's, and all visible rows of small segments
             scores = self.corpus.similarity_at(candidates, query)[:, 0]
         best = top_k(scores, k, self.ranks[candidates])
         return candidates[best], scores[best]
@@ -56,13 +58,6 @@ class DenseIndex:
         if rows.is_all:
             return self.corpus.similarity(query)[:, 0]
         return self.corpus.similarity_at(rows.rows, query)[:, 0]
-
-    def _candidates(self, query: Queries, k: int, visible: RowSet) -> Rows:
-        """Visible rows that FAISS finds, and all visible rows of small segments."""
-        pairs = zip(self.corpus.segments, self.corpus.starts.tolist(), strict=False)
-        return np.concatenate(
-            [self._of_segment(segment, start, query, k, visible) for segment, start in pairs]
-        )
 
     def _of_segment(
         self, segment: Segment, start: int, query: Queries, k: int, visible: RowSet

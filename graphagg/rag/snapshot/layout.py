@@ -32,8 +32,7 @@ def check_layout(artifact: Artifact) -> None:
     ):
         if found != sizes["alive"]:
             raise CorruptArtifact(
-                f"{artifact.folder}: {found} passages by {where}, {sizes['alive']} by "
-                "rows.by_id.npy; build the index again"
+                f"{artifact.folder}: {found} passages by {where}, not {sizes['alive']}; build again"
             )
 
 

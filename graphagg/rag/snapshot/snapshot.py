@@ -174,10 +174,7 @@ class PassageSnapshot:
         """Find the row of a passage id; raises `UnknownPassage` if there is none."""
         row = self.row_of(identifier)
         if row is None:
-            raise UnknownPassage(
-                f"passage {identifier!r} is not in the index; check its id (`graphagg rag search` "
-                "prints ids with --json)"
-            )
+            raise UnknownPassage(f"passage {identifier!r} is not in the index; check its id")
         return row
 
     # --- visibility -------------------------------------------------------------------------------
@@ -257,14 +254,10 @@ class PassageSnapshot:
         alone = (row for row in np.flatnonzero(self.alive).tolist() if row not in chunks)
         return self._documents | {self.corpus.id(row): [row] for row in alone}
 
-    def rows_split_from(self, identifier: str) -> list[int]:
+    def rows_split_from(self, name: str) -> list[int]:
         """The rows of the passage of this id and of the chunks that it was split into."""
-        named = self.rows_named(identifier)
-        return [
-            r
-            for r in named
-            if self.corpus.id(r) == identifier or self._is_split_from(r, identifier)
-        ]
+        rows = self.rows_named(name)
+        return [r for r in rows if self.corpus.id(r) == name or self._is_split_from(r, name)]
 
     def _is_split_from(self, row: int, document: str) -> bool:
         """Whether a row is a chunk that this library made of a document, by its id."""

@@ -79,9 +79,8 @@ def key_table(keys: StringTable) -> KeyTable:
     size = _FEWEST
     while size < 2 * len(keys):
         size *= 2
-    table = KeyTable(
-        np.full(size, _EMPTY, np.int32), np.zeros(size, np.uint16), keys.data, keys.offsets
-    )
+    slots, longest = np.full(size, _EMPTY, np.int32), np.zeros(size, np.uint16)
+    table = KeyTable(slots, longest, keys.data, keys.offsets)
     _fill(table)
     return table
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -110,26 +110,24 @@ class PassageTable:
         return metadata
 
     def __getitem__(self, row: int) -> Passage:
-        return Passage(
-            self.ids[row],
-            self.texts[row],
-            self.titles[row],
-            self.metadata_of(row),
-            self.documents[row],
-            int(self.positions[row]),
-        )
+        return replace(self.read(row), metadata=self.metadata_of(row))
+
+    def read(self, row: int) -> Passage:
+        """A passage without its metadata, which takes half of the time to read one."""
+        identifier, text, title = self.ids[row], self.texts[row], self.titles[row]
+        document, position = self.documents[row], int(self.positions[row])
+        return Passage(identifier, text, title, document=document, position=position)
 
     def save(self, writer: ArtifactWriter, prefix: str) -> None:
         """Write every column; texts in compressed blocks."""
-        self._save(writer, prefix, [name for name in _TEXT_COLUMNS if name != _TEXTS])
+        self.save_plain(writer, prefix, [name for name in _TEXT_COLUMNS if name != _TEXTS])
         blocks.write(writer, f"{prefix}.{_TEXTS}", self.texts)
 
-    def save_plain(self, writer: ArtifactWriter, prefix: str) -> None:
+    def save_plain(
+        self, writer: ArtifactWriter, prefix: str, texts: Sequence[str] = _TEXT_COLUMNS
+    ) -> None:
         """Write every column, texts too, as arrays that can be joined."""
-        self._save(writer, prefix, _TEXT_COLUMNS)
-
-    def _save(self, writer: ArtifactWriter, prefix: str, columns: Sequence[str]) -> None:
-        for name in columns:
+        for name in texts:
             writer.strings(f"{prefix}.{name}", getattr(self, name))
         for name in _ARRAYS:
             writer.array(f"{prefix}.{name}", getattr(self, name))
@@ -257,16 +255,9 @@ class StoredCorpus:
         return segment.passages.ids[inside]
 
     def read(self, row: int) -> Passage:
-        """A passage without its metadata, which takes half of the time to read one."""
+        """A passage without its metadata; see `PassageTable.read`."""
         segment, inside = self.locate(row)
-        passages = segment.passages
-        return Passage(
-            passages.ids[inside],
-            passages.texts[inside],
-            passages.titles[inside],
-            document=passages.documents[inside],
-            position=int(passages.positions[inside]),
-        )
+        return segment.passages.read(inside)
 
     def raw_text(self, row: int) -> bytes:
         """The text of a passage, in UTF-8."""

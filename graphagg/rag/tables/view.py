@@ -89,7 +89,7 @@ class View:
         cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask, allocate: Allocate | None = None
     ) -> View:
         """The view of the passages `visible` `[R]`; `allocate` makes arrays (None: in memory)."""
-        g, make = gazetteer, allocate or _zeros
+        g, make = gazetteer, allocate or (lambda name, dtype, length: np.zeros(length, dtype))
         visible = read_only(visible)
         entities = len(g.keys)
         flags = or_of(np.where(visible[g.row], g.pair_flags, 0), np.diff(g.pair_bounds))
@@ -213,10 +213,6 @@ _STORED = ("title", "mentions", "tie", "titled", "df")
 
 def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
     return int(np.count_nonzero(visible[rows[start:end]]))
-
-
-def _zeros(name: str, dtype: type[np.generic], length: int) -> npt.NDArray[Any]:
-    return np.zeros(length, dtype)
 
 
 class _Mentions(NamedTuple):

@@ -309,7 +309,7 @@ def test_an_index_of_an_older_revision(index: PassageIndex, call: Any) -> None:
     """A promise of `docs/compatibility.md`: named everywhere, and built again over the old one."""
     directory = index.directory
     edit_manifest(directory, revision=1)
-    message = r"a passage index of revision 1, this graphagg reads \d+; build the index again"
+    message = r"revision 1, wanted \d+; build the index again"
     for work in (lambda: opened(directory), lambda: index.add([NEW]), index.reopen):
         with pytest.raises(UnsupportedFormat, match=message):
             work()
@@ -367,10 +367,10 @@ def test_other_bad_options(index: PassageIndex, mode: Mode) -> None:
 
 
 def test_settings_of_another_mode(index: PassageIndex) -> None:
-    message = "config is a LinearRAGConfig, wanted a MultihopConfig for mode 'multihop'"
+    message = "config is a LinearRAGConfig, 'multihop' wants a MultihopConfig"
     with pytest.raises(InvalidParameter, match=message):
         index.retrieve(QUESTION, config=LinearRAGConfig())
-    message = "config is a MultihopConfig, wanted a LinearRAGConfig for mode 'linearrag'"
+    message = "config is a MultihopConfig, 'linearrag' wants a LinearRAGConfig"
     with pytest.raises(InvalidParameter, match=message):
         index.retrieve(QUESTION, mode="linearrag", config=MultihopConfig())
     with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):

@@ -87,14 +87,14 @@ class BoundedConverter:
                 child.communicate()
 
 
+_PARTS: dict[str, Any] = dict(links=Link, refused=Unread, quotations=Quotation, messages=Message)
+
+
 def _read(fields: dict[str, Any]) -> Content:
     fields["marks"] = tuple(Mark(at, tuple(path), page) for at, path, page in fields["marks"])
-    fields["links"] = tuple(Link(*link) for link in fields["links"])
-    fields["refused"] = tuple(Unread(*fault) for fault in fields["refused"])
-    if fields["quotations"] is not None:
-        fields["quotations"] = tuple(Quotation(*each) for each in fields["quotations"])
-    if fields["messages"] is not None:
-        fields["messages"] = tuple(Message(*each) for each in fields["messages"])
+    for name, part in _PARTS.items():
+        if fields[name] is not None:
+            fields[name] = tuple(part(*each) for each in fields[name])
     return Content(**fields)
 
 
@@ -102,10 +102,9 @@ def _message(content: Content | Unread) -> dict[str, Any] | tuple[str, ...]:
     if isinstance(content, Unread):
         return content.args
     metadata, refused = plain_metadata(content.metadata)
+    reasons = (f"metadata {key!r} is {why}" for key, why in refused.items())
     faults = [each.args for each in content.refused]
-    faults += [
-        ("metadata values", f"metadata {key!r} is {why}", "") for key, why in refused.items()
-    ]
+    faults += [("metadata values", reason, "") for reason in reasons]
     return vars(content) | {
         "metadata": metadata, "refused": faults, "anchors": dict(content.anchors)
     }  # fmt: skip

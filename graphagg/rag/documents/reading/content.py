@@ -96,17 +96,14 @@ class Composer:
         text = text.strip("\r\n")
         if not text.strip():
             return self.length
-        self._add(gap if self._pieces else "")
-        start = self.length
+        gap = gap if self._pieces else ""
+        start = self.length + len(gap)
         if self._page is not None:
             self.pages.append(PageStart(start, self._page))
             self._page = None
-        self._add(text)
+        self._pieces += [gap, text]
+        self.length = start + len(text)
         return start
-
-    def _add(self, text: str) -> None:
-        self._pieces.append(text)
-        self.length += len(text)
 
     def heading(self, level: int, text: str) -> int:
         """Add a heading on a line of its own; return its offset."""

@@ -6,12 +6,9 @@ circular links do no harm.
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
-import zlib
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -164,17 +161,4 @@ def read_local(file: FoundFile, most: int, first: int | None = None) -> ReadFile
 def check_size(size: int, most: int) -> None:
     """Raise `Unread` for a file of more than `most` MiB."""
     if size > most * _MIB:
-        mib = f"{size / _MIB:,.0f} MiB"
-        raise Unread("too large", f"{mib}, more than max_file_size ({most} MiB)")
-
-
-def unpacked(content: bytes, most: int) -> bytes:
-    """Unpack a gzip file of at most `most` bytes; raise `Unread` if it is broken or larger."""
-    try:
-        with gzip.open(BytesIO(content)) as file:
-            text = file.read(most + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise Unread("broken", f"not a gzip file ({error}); correct it") from None
-    if len(text) > most:
-        raise Unread("too large", f"it unpacks to more than {most:,} bytes; raise max_file_size")
-    return text
+        raise Unread("too large", f"{size / _MIB:,.0f} MiB, more than max_file_size ({most} MiB)")

@@ -25,13 +25,8 @@ from graphagg.rag.documents.reading.document import (
     plain_metadata,
     suffix_of,
 )
-from graphagg.rag.documents.reading.files import (
-    FoundFile,
-    ReadFile,
-    find_files,
-    read_local,
-    unpacked,
-)
+from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_local
+from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
 from graphagg.rag.documents.reading.sources import local_source
@@ -42,13 +37,8 @@ _PROCESSES = min(4, os.cpu_count() or 1)  # that convert files at a time
 _Result = Document | Mail | Chat | LeftOut | tuple[str, Unread]
 _Begun = Future[tuple[list[_Result], Exception | None]]
 _DEFAULT = ReadConfig()
-_GENERIC_TITLES = frozenset(
-    "about authors changelog changes contributing contributors copying copyright history index "
-    "install installation introduction licence license main metadata news notice overview readme "
-    "thanks todo".split()
-)
-"""Titles and, below, folders that say nothing about the content."""
-_GENERIC_FOLDERS = frozenset(("", "doc", "docs", "documentation", "source", "src"))
+_GENERIC_TITLES = frozenset(section("markups", "generic")["titles"].split())
+_GENERIC_NAMES = _GENERIC_TITLES.union(("", *section("markups", "generic")["folders"].split()))
 _MAIL = (".eml", ".mbox", ".msg")  # their attachments are files too
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, as in some JSON files, are not Unicode text."""
@@ -269,8 +259,7 @@ def converted(
     process does. Raises `Unread`, or `MissingExtra` if a library is missing.
     """
     most = config.max_file_size * _MIB
-    inside = unpacked(file.content, most) if name.endswith(".gz") else file.content
-    read_as = kinds.name_by_content(name.removesuffix(".gz"), inside)
+    read_as, inside = kinds.opened(name, file.content, most)
     converter = kinds.converter_of(read_as)
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
@@ -350,5 +339,5 @@ def _title_of(name: str, title: str) -> str:
     if title.lower() not in _GENERIC_TITLES:
         return title
     names = (path.stem, *(folder.name for folder in path.parents))
-    specific = (each for each in names if each.lower() not in _GENERIC_TITLES | _GENERIC_FOLDERS)
+    specific = (each for each in names if each.lower() not in _GENERIC_NAMES)
     return f"{next(specific, path.parent.name)} {title}".strip()

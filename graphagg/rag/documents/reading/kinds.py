@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from importlib.metadata import entry_points
+from io import BytesIO
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -55,9 +58,12 @@ def _of_bytes(convert: Callable[[bytes, int], Content]) -> Converter:
 
 def _of_mail(convert: mail.Reader) -> Converter:
     def converted(content: bytes, limits: ConversionLimits) -> Iterable[Content | Unread]:
-        def attached(name: str, inside: bytes) -> Iterable[Content | Unread]:
+        def attached(name: str, inside: bytes) -> Iterator[Content | Unread]:
+            name, inside = opened(name, inside, limits.most)
             converter = converter_of(name)
-            return [] if converter is None else converter(inside, limits)
+            if converter is None:
+                raise Unread(f"attachments of unknown kind ({suffix_of(name)})")
+            yield from converter(inside, limits)
 
         return convert(content, attached)
 
@@ -67,27 +73,27 @@ def _of_mail(convert: mail.Reader) -> Converter:
 _DOCUMENTS: dict[str, Converter] = {
     ".txt .text": _of_text(lambda text: chats.whatsapp(text) or markup.plain(text)),
     ".md .markdown .mdown .mkd .mdx .qmd .rmd": _of_text(markup.markdown),
-    ".rst .rest": _of_text(restructured),
     ".adoc .asciidoc": _of_text(partial(convert, "asciidoc")),
     ".org": _of_text(partial(convert, "org")),
     ".tex": _of_text(partial(convert, "latex")),
     ".wiki .mediawiki": _of_text(partial(convert, "wiki")),
     ".man": _of_text(partial(convert, "man")),
     ".html .htm .xhtml": _of_text(html),
-    ".atom .enex .opml .rss .xml": _of_rows(line_formats.xml),
+    ".atom .enex .opml .plist .rss .xml": _of_rows(line_formats.xml),
     ".srt .vtt": _of_text(line_formats.subtitles),
-    ".pdf": _of_bytes(pdf),
-    ".doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx": _of_bytes(
-        office
-    ),
     ".ipynb": _of_text(markup.notebook),
-    ".eml": _of_mail(mail.eml),
+}
+_BOUNDED: dict[str, Converter] = {
+    ".rst .rest": _of_text(restructured),
+    ".pdf": _of_bytes(pdf),
+    section("markups", "suffixes")["office"]: _of_bytes(office),
+    ".eml .mht .mhtml": _of_mail(mail.eml),
     ".mbox": _of_mail(mail.mbox),
     ".msg": _of_mail(mail.msg),
 }
 _TABLES: dict[str, Converter] = {
     ".csv .tsv": _of_rows(tables.csv_rows),
-    ".json": _of_rows(tables.json_document),
+    ".geojson .json": _of_rows(tables.json_document),
     ".jsonl .ndjson": _of_rows(tables.json_lines),
     ".ics .vcf": _of_rows(line_formats.entries),
 }
@@ -97,17 +103,17 @@ def _by_suffix(converters: dict[str, Converter]) -> dict[str, Converter]:
     return {suffix: each for names, each in converters.items() for suffix in names.split()}
 
 
-DOCUMENTS = _by_suffix(_DOCUMENTS)
+BOUNDED = _by_suffix(_BOUNDED)
+"""Those of files that are converted in a process with limits of time and memory."""
+DOCUMENTS = _by_suffix(_DOCUMENTS) | BOUNDED
 """Converters of documents by suffix; see also `CODE` and `TEXT`."""
 CONVERTERS = DOCUMENTS | _by_suffix(_TABLES)
 """Converters of documents and of tables, by suffix."""
-BOUNDED = frozenset(
-    ".rst .rest .pdf .doc .docm .docx .epub .odp .ods .odt .ppt .pptm .pptx .rtf .xls .xlsm .xlsx "
-    ".eml .mbox .msg".split()
-)
-"""Suffixes of files that are converted in a process with limits of time and memory."""
 _ROFF = re.compile(r"\s*+[.'](?:\\\"|[A-Za-z]{2}\s)")  # a comment or a macro
-_MAGIC = {b"%PDF-": ".pdf", b"PK\x03\x04": ".docx"}  # how files begin, and the suffix of their kind
+_BEGINS = {  # how files of any suffix begin, and of two, with the suffix of their kind
+    suffix: {each: re.compile(head.encode()) for each, head in section("markups", name).items()}
+    for suffix, name in (("", "begins"), (".doc", "begins doc"), (".xls", "begins xls"))
+}
 READ = section("markups", "suffixes")["shown"]
 """Kinds of files that can be read, for messages."""
 
@@ -122,12 +128,29 @@ def installed_converters() -> dict[str, Converter]:
     return {each.name: converter(each.load) for each in entry_points(group="graphagg.converters")}
 
 
-def name_by_content(name: str, content: bytes) -> str:
-    """The name of a file, with another suffix if its content is a PDF or an Office file."""
+def opened(name: str, content: bytes, most: int) -> tuple[str, bytes]:
+    """Unpack a gzip file of at most `most` bytes; add the suffix of its kind to a name without.
+
+    Raises `Unread` if it is broken or larger.
+    """
+    if name.endswith(".gz"):
+        name, content = name.removesuffix(".gz"), _unpacked(content, most)
     suffix = suffix_of(name)
-    real = next((each for magic, each in _MAGIC.items() if content.startswith(magic)), suffix)
+    begins = _BEGINS[""] | _BEGINS.get(suffix, {})
+    real = next((each for each, head in begins.items() if head.match(content)), suffix)
     is_named = CONVERTERS.get(suffix) is CONVERTERS.get(real) or suffix in installed_converters()
-    return name if is_named or converter_of(name) is None else name + real
+    return name if is_named or converter_of(name) is None else name + real, content
+
+
+def _unpacked(content: bytes, most: int) -> bytes:
+    try:
+        with gzip.open(BytesIO(content)) as file:
+            text = file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unread("broken", f"not a gzip file ({error}); correct it") from None
+    if len(text) > most:
+        raise Unread("too large", f"it unpacks to more than {most:,} bytes; raise max_file_size")
+    return text
 
 
 def is_bounded(name: str) -> bool:

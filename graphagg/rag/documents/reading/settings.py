@@ -49,9 +49,7 @@ class ReadConfig:
         try:
             codecs.lookup(self.encoding or "utf-8")
         except LookupError:
-            raise InvalidParameter(
-                f"encoding is {self.encoding!r}, wanted a name such as cp1252 or shift_jis"
-            ) from None
+            raise InvalidParameter(f"encoding {self.encoding!r}, wanted such as cp1252") from None
 
 
 @dataclass(frozen=True)

@@ -63,14 +63,11 @@ def _checked(
     takes = path_filter(config)
     for document in read(source):
         if not isinstance(document, Document):
-            raise InvalidPassage(
-                f"{source}: the source yields a {type(document).__name__}, wanted a Document"
-            )
+            raise InvalidPassage(f"{source}: yields a {type(document).__name__}, wanted a Document")
         readers = document.metadata.get("readers", [])
         if not isinstance(readers, list) or not all(isinstance(each, str) for each in readers):
             raise InvalidPassage(
-                f"{source}: document {document.id!r} has readers {readers!r}, wanted a list of "
-                "names of groups"
+                f"{source}: {document.id!r} has readers {readers!r}, wanted a list of names"
             )
         if takes(document.id):
             report.read += 1
@@ -150,16 +147,11 @@ class _Mirror:
     def _wanted(self, name: str, size: int) -> int:
         """How many bytes of a file the reader looks at."""
         is_hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
-        if (
-            self._bare
-            or is_hidden
-            or size > self._config.max_file_size << 20
-            or not self._takes(name)
-        ):
+        is_large = size > self._config.max_file_size << 20
+        if self._bare or is_hidden or is_large or not self._takes(name):
             return 0
-        return (
-            size if kinds.converter_of(name.removesuffix(".gz")) is not None else min(size, SAMPLE)
-        )
+        is_read = kinds.converter_of(name.removesuffix(".gz")) is not None
+        return size if is_read else min(size, SAMPLE)
 
     def _fetch(self, path: str, info: ObjectInfo) -> None:
         local, wanted = self._local(path), self._wanted(path or self._name, info.bytes)

@@ -317,7 +317,7 @@ def test_command_line_forms(text: str, expected: Row) -> None:
     assert parse_cli(text) == expected
 
 
-NO_FORM = r"wanted k=v, k!=v, .* or a JSON object"
+NO_FORM = r"wanted k=v, k!=v, .* or JSON"
 
 
 @pytest.mark.parametrize(

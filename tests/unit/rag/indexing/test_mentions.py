@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from graphagg.rag import Passage
+from graphagg.rag.documents.languages import language_of_text
 from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.tables.gazetteer import DEFINES, kind_of
 from graphagg.rag.tables.mentions import (
@@ -112,7 +113,8 @@ def test_the_lexicon_counts_every_stem(passages: list[Passage]) -> None:
     index = InMemory.of(passages, ENCODER, EXTRACTOR)
     lexicon, counts = index.lexicon, {}
     for row, passage in enumerate(passages):
-        t, stem = RowTokens.of(passage), index.analyzers.for_text(passage.full_text).stem
+        code = language_of_text(passage.full_text)
+        t, stem = RowTokens.of(passage), index.analyzers.for_language(code).stem
         of_all = Counter(map(stem, [*t.words, *t.inner]))
         context, above = {*map(stem, t.context)}, {}
         for word, size in t.headings.items():

@@ -51,11 +51,13 @@ def _message(name: str, message: Mapping[str, Any]) -> Message:
     )
     is_number = sent.replace(".", "").isdigit()
     moment = datetime.fromtimestamp(float(sent), UTC) if is_number else datetime.fromisoformat(sent)
-    text = _plain(name, text)
+    more = (each for path in form.get("more", "").split() for each in _texts(path, message))
+    every = (text, *(each for each in more if each not in text))
+    text = "\n".join(dict.fromkeys(_plain(name, each) for each in every))
     people = {each.get("id"): _first("nickname name", each) for each in message.get("mentions", ())}
     text = MENTION.sub(lambda mark: people.get(mark[1]) or mark[0], text)
     text = without_tags(f"<p>{text}</p>") if kind == "html" else text
-    shown = "\n".join(filter(None, (subject, text, files)))
+    shown = "\n".join(filter(None, (subject, text.strip(), files)))
     return Message(
         f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         f"\ue002{user}\ue003{author}\ue004" if user else author,

@@ -156,19 +156,15 @@ class _CellBlock:
         kinds = [_kind(cell) for cell in row]
         if _are_periods(kinds, row):
             kinds = ["text" if kind == "year" else kind for kind in kinds]
-        alike = [
-            kinds[i] == kind or (kind == "number" and kinds[i] == "year")
-            for i, kind in self._types.items()
-            if kinds[i]
-        ]
+        pairs = ((kinds[i], kind) for i, kind in self._types.items() if kinds[i])
+        alike = [own == kind or (own, kind) == ("year", "number") for own, kind in pairs]
         return 2 * sum(alike) > len(alike)
 
     def _is_header(self, row: Sequence[str]) -> bool:
         kinds = [_kind(cell) for cell in row]
         are_names = all(len(cell) <= _LONGEST and not cell.endswith(":") for cell in row)
-        has_values = {"number", "date"} & {*kinds} or (
-            "year" in kinds and not _are_periods(kinds, row)
-        )
+        has_years = "year" in kinds and not _are_periods(kinds, row)
+        has_values = has_years or {"number", "date"} & {*kinds}
         return _filled(row) > 1 and are_names and not has_values
 
     def _header(self, start: int, end: int) -> int | None:
@@ -181,13 +177,10 @@ class _CellBlock:
         if not self._types and self._headed is False:
             return None
         least = 0.6 * widest if self._types else widest
-        usable = [
-            i
-            for i in range(start, data)
-            if self._is_header(rows[i]) and _filled(rows[i]) + (not rows[i][0]) >= least
-        ]
-        best = max((_filled(rows[i]) for i in usable), default=0)
-        full = [i for i in usable if _filled(rows[i]) + (not rows[i][0]) >= best]
+        names = {i: _filled(rows[i]) for i in range(start, data) if self._is_header(rows[i])}
+        usable = [i for i, count in names.items() if count + (not rows[i][0]) >= least]
+        best = max(map(names.__getitem__, usable), default=0)
+        full = [i for i in usable if names[i] + (not rows[i][0]) >= best]
         # A row of texts may be the first row of a table with one column of numbers.
         return full[-1 if len(self._types) > 1 else 0] if full else None
 

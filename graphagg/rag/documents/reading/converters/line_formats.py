@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from html import unescape
 from itertools import count
 from typing import Any
 
@@ -16,6 +17,8 @@ from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.rules import section
 
 _CUE = re.compile(r"[\d:.,]{4,20}\s{1,9}-->\s{1,9}[\d:.,]{4,20}")
+_SENTENCE = re.compile(r"(?:\S*[^\W\d_]\S* ){3}")  # four words
+_ENTITY = re.compile(r"&(?!(?:amp|apos|gt|lt|quot);)\w{1,40};")  # of HTML
 _TAG = re.compile(r"<[^<>\n]{0,100}>|\{\\[^{}\n]{0,40}\}")
 
 
@@ -36,15 +39,17 @@ def subtitles(text: str) -> Content:
 
 
 def xml(text: str) -> Iterator[Content]:
-    """Convert XML: a line per text or, as in dumps of tables, per element with attributes.
+    """Convert XML: a line per text, and per attribute that holds a sentence.
 
+    Where attributes hold all, as in dumps of tables, each element is a line with all of its own.
     Each page of a MediaWiki dump is a document.
     """
     with needs("lxml", "fast"):
         from lxml import etree
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, recover=True, remove_comments=True
-    )
+    safe: dict[str, Any] = {"resolve_entities": "internal", "no_network": True, "load_dtd": False}
+    # The text is decoded already, whatever encoding it states.
+    parser = etree.XMLParser(recover=True, remove_comments=True, encoding="utf-8", **safe)
+    text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     root = etree.fromstring(text.encode(), parser)
     if root is None:
         raise Unread("broken", "not XML that can be read; correct it")
@@ -54,13 +59,15 @@ def xml(text: str) -> Iterator[Content]:
             if page.find("{*}redirect") is None and text.strip():
                 yield replace(convert("wiki", text), title=title, row=title or str(number))
         return
-    composer = Composer()
-    for element in root.iter("{*}*"):
-        for words in (element.text, element.tail):
-            composer.block(" ".join(without_tags(words or "").split()), "\n")
-    for element in () if composer.length else root.iter("{*}*"):
-        values = (f"{name}: {without_tags(value)}" for name, value in element.attrib.items())
-        composer.block(" ".join("; ".join(values).split()), "\n")
+    composer, elements = Composer(), list(root.iter("{*}*"))
+    has_text = any(words and words.strip() for e in elements for words in (e.text, e.tail))
+    for element in elements:
+        values = element.attrib.values()
+        lines = [*filter(_SENTENCE.search, values), element.text or "", element.tail or ""]
+        if not has_text:
+            lines = ["; ".join(f"{k}: {without_tags(v)}" for k, v in element.attrib.items())]
+        for line in lines:
+            composer.block(" ".join(without_tags(line).split()), "\n")
     yield composer.content()
 
 
@@ -132,6 +139,7 @@ def _code_lines(lines: list[str]) -> Iterator[str]:
             words = line[opening.end() :]
         is_prose = bool(comment or (closing and is_doc))
         if closing and (end := words.find(closing)) >= 0:
+            is_prose = is_prose and not words[end + len(closing) :].strip(" ;")
             words, closing = words[:end], ""
         words = words.strip().removeprefix("* ")
         is_prose = is_prose and _WORDS.search(words) is not None

@@ -14,11 +14,14 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from io import BytesIO
 from itertools import chain
+from mimetypes import guess_extension
 from typing import Any
 
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.quotations import read_body
+from graphagg.rag.documents.reading.converters.structure import without_tags
+from graphagg.rag.documents.reading.converters.text import decode_as
 from graphagg.rag.documents.reading.document import Link
 
 Attached = Callable[[str, bytes], Iterable[Content | Unread]]
@@ -26,9 +29,8 @@ Attached = Callable[[str, bytes], Iterable[Content | Unread]]
 Reader = Callable[[bytes, Attached], Iterator[Content | Unread]]
 
 _FROM = re.compile(
-    rb"(?:(?:\A|\n\r?\n)From [^\n]{1,500}|^From [^\n]{1,400}\d\d:\d\d[^\n]{0,99})\n"
-    rb"(?=>From |[!-9;-~]{1,80}:\s)",
-    re.M,
+    rb"(?m)(?:(?:\A|\n\r?\n)From [^\n]{1,500}|^From [^\n]{1,400}\d\d:\d\d[^\n]{0,99})\n"
+    rb"(?=>From |[!-9;-~]{1,80}:\s)"
 )
 """The line before each mail of an mbox: after a blank line, or with a time; headers follow."""
 _ESCAPED = re.compile(rb"^>(?=>{0,99}From )", re.M)
@@ -46,22 +48,49 @@ def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content 
     message = message_from_bytes(content, policy=policy.default)
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
         raise Unread("broken", "no mail: it has neither sender, recipient, subject nor date")
-    body = message.get_body(("plain", "html"))
-    is_html = body is not None and body.get_content_type() == "text/html"
     headers = {name: _header(message, name) for name in _HEADERS}
-    mail = _mail("" if body is None else _text_of(body), is_html, headers)
+    leaves = list(_leaves(message))
+    kinds = [leaf.get_content_type() for leaf in leaves if _is_body(leaf)]
+    bodies = [leaf for leaf in leaves if _is_body(leaf) and leaf.get_content_type() == kinds[0]]
+    mail = _mail("\n\n".join(map(_text_of, bodies)), kinds[:1] == ["text/html"], headers)
     yield from [mail] if mail.text else []
-    for position, attachment in enumerate(message.iter_attachments()):
+    names = set[str]()
+    for position, attachment in enumerate(leaf for leaf in leaves if leaf not in bodies):
         if position == _MOST_ATTACHMENTS:
             yield Unread("attachments", f"more than {_MOST_ATTACHMENTS} attachments", "more")
             return
-        yield from _attachment(attachment, position, attached, depth)
+        suffix = guess_extension(attachment.get_content_type()) or ""
+        name = attachment.get_filename() or f"attachment-{position + 1}{suffix}"
+        name = f"{position + 1}-{name}" if name in names else name
+        names.add(name)
+        yield from _attachment(attachment, name, attached, depth)
+
+
+def _leaves(message: Any) -> Iterator[Message]:
+    """The parts of a mail; of texts that are alternatives the first that is not much shorter."""
+    if message.get_content_maintype() != "multipart" or not message.is_multipart():
+        yield message
+        return
+    options = [list(_leaves(part)) for part in message.get_payload()]
+    if message.get_content_subtype() != "alternative":
+        yield from chain(*options)
+        return
+    bodies = ("".join(map(_text_of, filter(_is_body, option))) for option in options)
+    sizes = [len(without_tags(body).strip()) for body in bodies]
+    best = next((i for i, size in enumerate(sizes) if 2 * size >= max(sizes)), 0)
+    for i, option in enumerate(options):
+        yield from (leaf for leaf in option if i == best or not _is_body(leaf))
+
+
+def _is_body(part: Message) -> bool:
+    is_text = part.get_content_type() in ("text/plain", "text/html")
+    is_named = part.get_content_disposition() == "attachment" or part.get_filename()
+    return (is_text and not is_named) or part.get_content_maintype() == "multipart"
 
 
 def _attachment(
-    attachment: Message, position: int, attached: Attached, depth: int
+    attachment: Message, name: str, attached: Attached, depth: int
 ) -> Iterator[Content | Unread]:
-    name = attachment.get_filename() or f"attachment-{position + 1}"
     if attachment.get_content_type() == "message/rfc822":
         if depth == _DEEPEST:
             yield Unread("attachments", f"mails nested more than {_DEEPEST} deep", name)
@@ -71,6 +100,8 @@ def _attachment(
         yield from _named(name, eml(content, attached, depth + 1))
         return
     payload = attachment.get_payload(decode=True)
+    if attachment.get_content_charset():
+        payload = _text_of(attachment).encode()
     if isinstance(payload, bytes) and payload:
         yield from _named(name, attached(name, payload))
 
@@ -99,11 +130,7 @@ def _header(message: Message, name: str) -> str:
 def _text_of(body: Message) -> str:
     payload = body.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
-    charset = body.get_content_charset("utf-8")
-    try:
-        return content.decode("cp1252" if charset in ("iso-8859-1", "us-ascii") else charset)
-    except (LookupError, UnicodeDecodeError):
-        return content.decode("utf-8", "replace")
+    return decode_as(content, body.get_content_charset(""))
 
 
 def _mail(text: str, is_html: bool, headers: Mapping[str, str]) -> Content:
@@ -142,12 +169,10 @@ def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
         from oxmsg import Message as OutlookMessage
     message = OutlookMessage.load(BytesIO(content))
     headers = dict.fromkeys(_HEADERS, "")
-    headers |= {
-        name.lower(): " ".join(text.split()) for name, text in message.message_headers.items()
-    }
-    headers["subject"] = message.subject or ""
-    headers["from"] = message.sender or ""
-    headers["to"] = ", ".join(str(each.email_address) for each in message.recipients)
+    stated = message.message_headers.items()
+    headers |= {name.lower(): " ".join(text.split()) for name, text in stated}
+    recipients = ", ".join(str(each.email_address) for each in message.recipients)
+    headers |= {"subject": message.subject or "", "from": message.sender or "", "to": recipients}
     if message.sent_date:
         headers["date"] = message.sent_date.strftime("%a, %d %b %Y %H:%M:%S +0000")
     yield _mail(message.body or message.html_body or "", not message.body, headers)

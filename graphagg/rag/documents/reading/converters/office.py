@@ -45,9 +45,7 @@ def office(content: bytes, most: int) -> Content:
     except (anydoc.EncryptedError, anydoc.UnsupportedError) as error:
         if isinstance(error, anydoc.EncryptedError) or _ENCRYPTED in content:
             raise Unread("password", "it needs a password; save a copy without one") from None
-        raise Unread(
-            "broken", "no Office file of a known kind; open it and save it as .docx, .xlsx or .pptx"
-        ) from None
+        raise Unread("broken", "no Office file of a known kind; open it and save it anew") from None
     except anydoc.ConvertError as error:
         raise Unread("broken", f"{error}; save it anew") from None
     if len(text) > most:
@@ -56,18 +54,16 @@ def office(content: bytes, most: int) -> Content:
     title = properties.pop("title", "")
     if anydoc.format_from_bytes(content) not in ("ods", "xls", "xlsx"):
         return markdown(text, title, properties)
-    sheets = markdown(text, title or "-", properties, is_sheet=True)
-    return replace(sheets, title=title)  # the first sheet is no title
+    # The first sheet is no title.
+    return replace(markdown(text, title or "-", properties, is_sheet=True), title=title)
 
 
 def _with_pages(content: bytes, most: int) -> bytes:
     """Mark pages of a DOCX and slides of a PPTX; with more XML than `most`, nothing."""
     try:
         with ZipFile(BytesIO(content)) as file:
-            members = [
-                each for each in file.infolist() if each.filename.endswith((".xml", ".rels"))
-            ]
-            names = {each.filename for each in members}
+            members = [m for m in file.infolist() if m.filename.endswith((".xml", ".rels"))]
+            names = {member.filename for member in members}
             is_paged = not names.isdisjoint(("word/document.xml", "ppt/presentation.xml"))
             if not is_paged or sum(each.file_size for each in members) > most:
                 return content

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from ctypes import POINTER, c_ushort, cast, create_string_buffer
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -34,21 +35,51 @@ def pdf(content: bytes, most: int) -> Content:
     """Convert a PDF of at most `most` characters of text; raises `Unread` and `MissingExtra`."""
     with needs("pypdfium2", "documents"):
         from pypdfium2 import PdfDocument, PdfiumError
+        from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
     try:
         document = PdfDocument(content)
     except PdfiumError as error:
         if error.err_code == _NEEDS_PASSWORD:
             raise Unread("password", "it needs a password; save a copy without one") from None
         raise
-    composer, headings, outline = Composer(), [], _outline(document)
+    document.init_forms()
+    composer, headings, outline, scans = Composer(), [], _outline(document), list[str]()
     for page, text in enumerate(_pages(document, most), start=1):
         composer.begin_page(page)
         start = composer.block(text)
         headings += [_heading(text, start, *entry) for entry in outline.get(page, ())]
+        if not text and any(document[page - 1].get_objects([FPDF_PAGEOBJ_IMAGE])):
+            scans.append(str(page))
+        composer.block("\n".join(_filled_in(document, page - 1)))
     if not composer.length:
         raise Unread("PDF without text", f"no text on any page of {len(document):,}; run OCR")
     composer.headings = sorted(headings)
-    return composer.content(*_properties(document), title_first=True)
+    refused = [Unread("pages without text", f"page {', '.join(scans)}; run OCR")] if scans else []
+    return composer.content(*_properties(document), tuple(refused), title_first=True)
+
+
+def _filled_in(document: PdfDocument, page: int) -> Iterator[str]:
+    """The texts that were written on a page, and the fields of a form that were filled in."""
+    from pypdfium2 import raw
+
+    opened, form = document[page], document.formenv
+    for i in range(raw.FPDFPage_GetAnnotCount(opened)):
+        note = raw.FPDFPage_GetAnnot(opened, i)
+        kind = raw.FPDFAnnot_GetSubtype(note)
+        if kind == raw.FPDF_ANNOT_FREETEXT:
+            yield _string(raw.FPDFAnnot_GetStringValue, note, b"Contents")
+        elif form and raw.FPDFAnnot_GetFormFieldType(form, note) in range(4, 7):  # texts, choices
+            value = _string(raw.FPDFAnnot_GetFormFieldValue, form, note)
+            name = _string(raw.FPDFAnnot_GetFormFieldName, form, note)
+            yield f"{name}: {value}" if value else ""
+        raw.FPDFPage_CloseAnnot(note)
+
+
+def _string(read: Callable[..., int], *arguments: Any) -> str:
+    """A string that a function of PDFium writes to a buffer."""
+    buffer = create_string_buffer(read(*arguments, None, 0))
+    read(*arguments, cast(buffer, POINTER(c_ushort)), len(buffer))
+    return buffer.raw.decode("utf-16-le", "replace").strip("\0")
 
 
 def _pages(document: PdfDocument, most: int) -> Iterator[str]:

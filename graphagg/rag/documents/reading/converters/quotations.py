@@ -109,10 +109,8 @@ def _runs(lines: Sequence[tuple[int, str]], is_forward: bool) -> list[_QuotedRun
         elif (level, level > own) == (run.level, run.quoted):
             run.lines.append(line)
         else:
-            deeper = level > own and level > run.level
-            runs.append(
-                _QuotedRun(level > own, level, _introduction(run) if deeper else [], [line])
-            )
+            lead = _introduction(run) if level > max(own, run.level) else []
+            runs.append(_QuotedRun(level > own, level, lead, [line]))
     return runs
 
 

@@ -28,8 +28,7 @@ _TIGHT = frozenset(("li", "tr", "dd", "dt"))  # follow the block before without 
 _SPACE = re.compile(r"[^\S\xa0]+")
 _WEB = re.compile(r"(?!(?:ref|doc):)[a-zA-Z][a-zA-Z0-9+.-]{0,20}:|//")  # leads out of the folder
 _ELEMENT = re.compile(  # detects HTML in a cell of a table
-    r"</(?:a|b|blockquote|body|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|table|td|ul)>|<br\s?/?>",
-    re.I,
+    r"(?i)</(a|b|blockquote|body|code|div|em|h[1-6]|i|li|ol|p|pre|span|strong|table|td|ul)>|<br\s?/?>"
 )
 _PERMALINK = re.compile(r"[#¶§🔗](?!\w)")  # all of the label of a heading's link to itself
 _PAGE_MARK = re.compile("\ue000(\\d{1,6})\ue001")
@@ -295,8 +294,6 @@ class _HtmlTarget:
 
 
 def _is_hidden(attributes: Mapping[str, str]) -> bool:
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
-        return True
-    if not _CLASSES.isdisjoint(attributes.get("class", "").split()):
-        return True
-    return attributes.get("role") in _ROLES
+    classes = attributes.get("class", "").split()
+    is_marked = "hidden" in attributes or attributes.get("aria-hidden") == "true"
+    return is_marked or not _CLASSES.isdisjoint(classes) or attributes.get("role") in _ROLES

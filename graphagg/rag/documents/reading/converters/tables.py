@@ -25,6 +25,7 @@ from graphagg.rag.documents.reading.converters.tickets import ticket_of
 
 _DELIMITERS = ",;\t|"
 _BLANK = re.compile(r"\n[,;|\t ]*+\n")
+_OBJECTS = re.compile(r"\s*\{[^\n]*\}\s*\n\s*\{")  # two, one per line
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # columns with the title of a row
 _LONGEST_TITLE = 200
@@ -92,7 +93,10 @@ def _layout(text: str, delimiter: str) -> tuple[Rows, list[TablePart] | None]:
     except csv.Error:  # a cell of more than 131,072 characters
         return [], None
     parts = list(parts_of(grid))
-    return grid, parts if any(any(part.names or ()) for part in parts) else None
+    if any(any(part.names or ()) for part in parts):
+        return grid, parts
+    is_headless = len(parts) == 1 and any(cell[:1].isdecimal() for cell in grid[0])
+    return grid, [parts[0]._replace(names=("",) * parts[0].right)] if is_headless else None
 
 
 def _filled_up(cells: Rows) -> Rows:
@@ -129,12 +133,17 @@ def csv_records(
 def _distinct(names: Iterable[str]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for position, name in enumerate(names, start=1):
-        name = unique = name.strip() or f"column {position}"
-        while counts[unique]:
-            counts[name] += 1
-            unique = f"{name} ({counts[name]})"
-        counts[unique] += 1
-        yield unique
+        yield _unused(name.strip() or f"column {position}", counts)
+
+
+def _unused(name: str, counts: Counter[str]) -> str:
+    """A name, with a number behind it if it was used before."""
+    unique = name
+    while counts[unique]:
+        counts[name] += 1
+        unique = f"{name} ({counts[name]})"
+    counts[unique] += 1
+    return unique
 
 
 def json_document(text: str) -> Iterator[Content | Unread]:
@@ -142,6 +151,8 @@ def json_document(text: str) -> Iterator[Content | Unread]:
 
     Plain values beside that key, such as the name of a chat, become the last row.
     """
+    if _OBJECTS.match(text):
+        return json_lines(text)
     value = _json(text)
     if chat := chat_of_json(value):
         return iter([chat])
@@ -154,7 +165,7 @@ def json_document(text: str) -> Iterator[Content | Unread]:
             lists = [[row for page in pages for row in _records(page) or ()]]
         records = [*lists[0], rest] if len(lists) == 1 and lists[0] else None
     if records is None:
-        return iter([Content(text)])
+        return iter([Content(_written(value))])
     return _rows((row, "") for row in records)
 
 
@@ -195,19 +206,24 @@ def _objects(text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content | Unread]:
     """Make documents of rows, or errors of rows that cannot be read; rows count from 1."""
-    seen: set[str] = set()
+    seen: dict[str, set[int]] = {}
+    names: Counter[str] = Counter()
     for position, (record, fault) in enumerate(records, start=1):
         folded = {name.lower(): value for name, value in reversed(list(record.items()))}
         is_issue = isinstance(folded.get("fields"), Mapping)  # of Jira, known by its key
         row = _name(folded.get("key" if is_issue else "id"), position)
         if fault:
             yield Unread("rows that cannot be read", fault, row)
-        elif row in seen:
-            yield Unread("rows whose id was used before", f"id {row!r} was used before", row)
+            continue
+        content = _content(record, folded, row)
+        said = hash((content.title, content.text))
+        if not content.text.strip():
+            yield Unread("rows without text", "no text", row)
+        elif said in seen.setdefault(row, set()):
+            yield Unread("rows that occur twice", f"equal to a row {row!r} above", row)
         else:
-            seen.add(row)
-            content = _content(record, folded, row)
-            yield content if content.text.strip() else Unread("rows without text", "no text", row)
+            seen[row].add(said)
+            yield replace(content, row=_unused(row, names))
 
 
 def _name(identifier: object, position: int) -> str:
@@ -221,7 +237,7 @@ def _name(identifier: object, position: int) -> str:
 def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> Content:
     """The document of a row; `folded` has its columns in lower case, of equal ones the first."""
     text, title, nested = (folded.get(name) for name in ("text", "title", "metadata"))
-    is_whole = isinstance(text, str)
+    is_whole = isinstance(text, str) and bool(text.strip())
     columns = dict(record) if is_whole else dict(_flat(record))
     metadata = {name: value for name, value in columns.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
@@ -232,7 +248,7 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
         others = (each for each in map(folded.get, _TITLES) if isinstance(each, str) and each)
         short = (each for each in others if len(each) <= _LONGEST_TITLE and "\n" not in each)
         title = title or next(short, None)
-    text = without_tags(text) if isinstance(text, str) else _lines(columns, "\n")
+    text = without_tags(str(text)) if is_whole else _lines(columns, "\n")
     return Content(text, "" if title is None else str(title), metadata, row=row)
 
 
@@ -247,15 +263,14 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterat
 
 def _lines(columns: Mapping[str, Any], separator: str) -> str:
     """The columns with their names, HTML in a value as text with its paragraphs."""
-    values = ((key, v) for key, v in columns.items() if v not in (None, "", [], {}))
-    return separator.join(f"{key}: {without_tags(_written(v))}" for key, v in values)
+    values = ((key, without_tags(_written(value))) for key, value in columns.items())
+    return separator.join(f"{key}: {text}" for key, text in values if text.strip())
 
 
-def _written(value: object) -> str:
+def _written(value: object, separator: str = "\n") -> str:
+    if isinstance(value, Mapping):
+        return _lines(dict(_flat(value)), separator)
     if isinstance(value, list):
-        if not any(isinstance(each, list | dict) for each in value):
-            return ", ".join(map(str, value))
-        if all(isinstance(each, dict) for each in value):
-            return "\n".join(_lines(dict(_flat(each)), "; ") for each in value)
-    nested = isinstance(value, list | dict)
-    return json.dumps(value, ensure_ascii=False, default=str) if nested else str(value)
+        is_plain = not any(isinstance(each, list | dict) for each in value)
+        return (", " if is_plain else "\n").join(_written(each, "; ") for each in value)
+    return "" if value is None else str(value)

@@ -21,13 +21,11 @@ from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.rules import section
 
 # UTF-32 first: its mark begins with the mark of UTF-16.
-_MARKED = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_MARKS = {
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-8-sig": (codecs.BOM_UTF8,),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
 SAMPLE = 2**16
 """Bytes from which binary files and encodings are recognized."""
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f\b\x1b"})
@@ -57,7 +55,7 @@ class Decoded(NamedTuple):
 
 def decode(content: bytes, encoding: str | None = None) -> Decoded:
     """Decode a file; `encoding` is for files that neither are UTF-8 nor state one."""
-    marked = next((name for mark, name in _MARKED if content.startswith(mark)), None)
+    marked = next((name for name, marks in _MARKS.items() if content.startswith(marks)), None)
     if marked is not None:
         text = _decoded(content, marked)
         if text is None:
@@ -86,12 +84,7 @@ def _unmarked(content: bytes, encoding: str | None) -> tuple[str, str]:
         return text, f"utf-8, {bad:,} bad bytes replaced"
     stated = _STATED.search(content, 0, _HEAD)
     for name in (stated[1].decode("ascii") if stated else "", encoding or ""):
-        try:
-            name = codecs.lookup(name).name
-        except LookupError:
-            continue
-        text_as_stated = _decoded(content, _WIDER.get(name, name))
-        if isinstance(text_as_stated, str):
+        if (text_as_stated := _decoded(content, name)) is not None:
             return text_as_stated, ""
     name = _recognized(content)
     return content.decode(name, "replace"), name
@@ -101,9 +94,17 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def decode_as(content: bytes, encoding: str) -> str:
+    """Decode a text as something else states, such as a mail; else as `decode` does."""
+    text = _decoded(content, encoding)
+    return decode(content.replace(b"\0", b"")).text if text is None else text
+
+
 def _decoded(content: bytes, encoding: str) -> str | None:
+    """Decode as browsers do; None where that fails or there is no such encoding."""
     try:
-        return content.decode(encoding)
+        name = codecs.lookup(encoding).name
+        return content.decode(_WIDER.get(name, name))
     except (UnicodeDecodeError, LookupError):
         return None
 
@@ -139,12 +140,10 @@ def _recognized(content: bytes) -> str:
     import chardet
 
     detected = chardet.detect(sample)["encoding"]
-    try:
-        detected = codecs.lookup(detected or "").name
-    except LookupError:
+    if detected is None or _decoded(sample, detected) is None:
         return "cp1252"
-    detected = _WIDER.get(detected, detected)
-    return detected if _decoded(sample, detected) is not None else "cp1252"
+    detected = codecs.lookup(detected).name
+    return _WIDER.get(detected, detected)
 
 
 def _is_likely(sample: bytes, encoding: str) -> bool:
@@ -171,16 +170,14 @@ def _strangeness(sample: bytes, encoding: str) -> float:
     total, accented = sum(map(str.isalpha, text)), sum(letters.values())
     if accented > max(2, _MOST_ACCENTED * total):
         return 2.0
-    signs = sum(
-        count for each, count in beyond.items() if not each.isalpha() and each not in _SIGNS
-    )
+    signs = sum(beyond[each] for each in beyond.keys() - letters.keys() - _SIGNS)
     inside = sum(1 for sign in _INSIDE.findall(text) if not sign.isalpha())
     covered = {
         code: sum(count for each, count in letters.items() if each.lower() in alphabet)
         for code, alphabet in _LETTERS.items()
     }
     is_of_its_language = covered.get(code_of_text(text)) == accented
-    every = max(1, sum(beyond.values()))
+    every = max(1, beyond.total())
     strange = accented - max(covered.values()) + 2 * signs + 2 * inside
     return 1.5 * strange / every - 0.1 * is_of_its_language
 

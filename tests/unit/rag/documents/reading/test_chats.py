@@ -139,7 +139,7 @@ def test_a_channel_of_discord(tmp_path: Path) -> None:
         == "Ann L: Why does @Bob say smile pog x_y?\n\na = 1\nlog.txt\n\nbob: because\n\nAnn L: so"
     )
     assert (thread.title, thread.metadata["date"]) == ("help", "2026-01-05T09:01:00Z")
-    assert documents["d.json/5"].text == "Ann L: A dam broke."
+    assert documents["d.json/5"].text == "Ann L: News\nA dam broke."
 
 
 FORMS = {

@@ -57,22 +57,6 @@ def test_text_is_decoded_as_it_was_encoded(text: str, encoding: str) -> None:
         assert sum(c < " " and c not in "\t\n\r\f\b\x1b" for c in given) > 3
 
 
-@pytest.mark.parametrize(
-    ("encoding", "text"),
-    [
-        ("latin-1", "Die Brücke über die Donau wurde für große Züge gebaut, sagte Jürgen Müller."),
-        ("cp1252", "L’école de la République a été fermée à Noël, d’après le préfet “Dupont”."),  # noqa: RUF001
-        ("cp1251", "Мария Кюри родилась в Варшаве и изучала физику в Париже вместе с мужем."),  # noqa: RUF001
-        ("koi8-r", "Мария Кюри родилась в Варшаве и изучала физику в Париже вместе с мужем."),  # noqa: RUF001
-        ("shift_jis", "東京は日本の首都であり、世界最大の都市の一つです。多くの人が住んでいます。"),
-        ("gb18030", "北京是中华人民共和国的首都，也是全国的政治、文化和国际交往中心。"),  # noqa: RUF001
-        ("euc_kr", "서울은 대한민국의 수도이며 가장 큰 도시이다. 많은 사람들이 살고 있다."),
-    ],
-)
-def test_foreign_encodings_are_recognized(encoding: str, text: str) -> None:
-    assert decode("\r\n".join([text] * 3).encode(encoding)).text == "\n".join([text] * 3)
-
-
 def test_a_character_at_the_end_of_the_sample_does_not_hide_the_encoding() -> None:
     text = "東京は日本の首都であり、世界最大の都市の一つです。\n" * 3_000
     assert decode(text.encode("shift_jis")).text == text
@@ -305,6 +289,27 @@ def test_pdf_pages_outline_and_properties() -> None:
     assert content.title == "" and content.text.startswith("Works")
 
 
+def test_what_was_written_on_a_pdf_and_its_pages_of_pictures() -> None:
+    from fpdf import FPDF
+    from PIL import Image
+
+    made = FPDF()
+    made.set_font("helvetica", size=12)
+    for text in ("Anna led.", "", "Ben left."):
+        made.add_page()
+        if text:
+            made.cell(text=text)
+            made.free_text_annotation(f"Note: {text}", w=60, h=20, x=20, y=60)
+        else:
+            made.image(Image.new("RGB", (9, 9)), w=50)
+    content = pdf(bytes(made.output()), MOST)
+    assert content.text == "Anna led.\n\nNote: Anna led.\n\nBen left.\n\nNote: Ben left."
+    assert [mark.page for mark in content.marks] == [1, 3]
+    assert [(each.kind, each.reason) for each in content.refused] == [
+        ("pages without text", "page 2; run OCR")
+    ]
+
+
 def test_pdf_without_headers_and_divided_words() -> None:
     def lines(name: str, page: int) -> list[str]:
         text = f"{name}: a long-term", "loan of a long-", "term en-", f"coding by {name}"
@@ -358,7 +363,11 @@ def test_xml_and_entities_that_are_not_read() -> None:
     assert next(xml(feed)).text == "News\nA dam broke."
     dump = '<posts><row Title="Saws" Body="&lt;p&gt;It stalls.&lt;/p&gt;"/><row Body="Use oil."/></posts>'
     assert next(xml(dump)).text == "Title: Saws; Body: It stalls.\nBody: Use oil."
-    assert next(xml('<a name="unseen">Seen.</a>')).text == "Seen."
+    assert next(xml('<a name="unseen" why="It broke at noon.">Seen.</a>')).text == (
+        "It broke at noon.\nSeen."
+    )
+    latin = '<?xml version="1.0" encoding="ISO-8859-1"?><!DOCTYPE a [<!ENTITY co "ACME">]><a>&co;: caf&eacute;</a>'
+    assert next(xml(latin)).text == "ACME: café"
 
 
 # --- notebooks and tables ------------------------------------------------------------------------
@@ -479,13 +488,17 @@ def test_a_list_beside_plain_values() -> None:
 
 def test_json() -> None:
     given = [{"text": "a", "id": "x"}, {"text": "b", "id": "x"}, {"text": " "}]
+    given.append(given[0])
     assert rows(json_document(json.dumps(given))) == [
         ("x", ("a", "")),
-        ("x", "rows whose id was used before"),
+        ("x (2)", ("b", "")),
         ("3", "rows without text"),
+        ("x", "rows that occur twice"),
     ]
     assert rows(json_document(json.dumps({"items": given[:1]}))) == [("x", ("a", ""))]
-    assert rows(json_document('{"a": 1}')) == [("", ('{"a": 1}', ""))]
+    nested = r'{"a": {"b": "\u00d6l\n5"}, "c": [1, "x"], "d": [{"e": 1, "f": 2}, "y"], "g": null}'
+    assert rows(json_document(nested)) == [("", ("a.b: Öl\n5\nc: 1, x\nd: e: 1; f: 2\ny", ""))]
+    assert rows(json_document('{"a": 1}\n{"a": 2}\n')) == [("1", ("a: 1", "")), ("2", ("a: 2", ""))]
     assert rows(json_lines('{"text": "a"}\n\n[1]\n{"te')) == [
         ("1", ("a", "")),
         ("2", "rows that cannot be read"),

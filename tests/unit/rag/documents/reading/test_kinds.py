@@ -82,7 +82,7 @@ def test_pages_and_headings_of_each_kind_are_cited(tmp_path: Path) -> None:
 
 def test_what_is_no_document_stays_out_and_is_said(tmp_path: Path) -> None:
     for name, content in {
-        "a.md": "Text.", "package-lock.json": "{}", "poetry.lock": "x", "app.min.js": "var a",
+        "a.md": "Text.", "package-lock.json": "[1]", "poetry.lock": "x", "app.min.js": "var a",
         "app.js.map": "{}", "bundle.js": "x=1;" * 5_000, "api.py": "# DO NOT EDIT\nx = 1\n",
         "node_modules/p/README.md": "Text.", "web/package.json": '{"name": "web"}',
         "web/dist/page.html": "<p>Text", "docs/build/guide.md": "Text of a guide.",
@@ -174,7 +174,7 @@ def test_guesses_are_reported_and_an_encoding_may_be_named(tmp_path: Path) -> No
     assert "guessed: a.txt (cp1252), b.txt" in str(report)
     named, report = read(tmp_path, encoding="mac-roman")
     assert named["a.txt"].text != documents["a.txt"].text and len(report.guessed) == 1
-    with pytest.raises(InvalidParameter, match="encoding is 'klingon', wanted a name such as"):
+    with pytest.raises(InvalidParameter, match="encoding 'klingon', wanted such as"):
         ReadConfig(encoding="klingon")
 
 
@@ -189,6 +189,19 @@ def test_what_begins_as_another_kind_is_read_as_that(tmp_path: Path, name: str) 
     assert "Anna led." in documents[f"a {name}"].text
     assert documents["c.pdf"].text == documents[f"b {name}"].text
     assert "Anna led the works." in documents["c.pdf"].text and report.kinds == {"binary (.zip)": 1}
+
+
+@pytest.mark.parametrize("content", [
+    "<html><body><table><tr><td>Größe</td><td>5</td></tr></table></body></html>",
+    "Name\tSize\nGröße\t5\n", "<?xml version='1.0'?><a><b>Größe</b></a>",
+    "MIME-Version: 1.0\nSubject: x\nContent-Type: text/html; charset=utf-8\n\n<p>Größe</p>",
+])  # fmt: skip
+def test_what_other_programs_write_as_office_files(tmp_path: Path, content: str) -> None:
+    for name in ("a.doc", "b.xls"):
+        write(tmp_path / name, content)
+    documents, report = read(tmp_path)
+    assert len(documents) == 2 and not report.left_out
+    assert all("Größe" in document.text for document in documents.values())
 
 
 # --- limits --------------------------------------------------------------------------------------

@@ -37,6 +37,39 @@ def text_of(folder: Path, subject: str, text: str) -> str:
     return next(iter(read_documents(folder))).text
 
 
+def test_each_text_of_a_mail_is_read_once(tmp_path: Path) -> None:
+    mixed, other = (
+        "Content-Type: multipart/mixed; boundary=M",
+        "Content-Type: multipart/alternative",
+    )
+    attached = "Content-Disposition: attachment; filename"
+    parts = [
+        f"{other}; boundary=A\n\n--A\nContent-Type: text/plain\n\nSee HTML.\n"
+        "--A\nContent-Type: multipart/related; boundary=R\n\n--R\nContent-Type: text/html\n\n"
+        "<p>The pump is red and hums all day.</p>\n--R\nContent-Type: image/png\n\nx\n--R--\n"
+        "--A\nContent-Type: text/calendar\n\nBEGIN:VEVENT\nSUMMARY:Plan\nLOCATION:Oslo\n"
+        "END:VEVENT\n--A--\n",
+        f"Content-Type: text/plain; charset=iso-2022-jp\n{attached}=n.txt\n\n" + "\x1b$BEl5~\x1b(B",
+        f"Content-Type: text/plain\n{attached}=n.txt\n\nThe second note.",
+        f"Content-Type: application/zip\n{attached}=z.zip\n\nPK",
+        "Content-Type: text/html\n\n<p>After the files.</p>",
+        "Content-Type: text/plain\n\nPlain behind HTML.",
+    ]
+    body = "".join(f"--M\n{part}\n" for part in parts)
+    write(tmp_path / "a.eml", f"From: a@x.org\nSubject: s\n{mixed}\n\n{body}--M--\n")
+    write(tmp_path / "b.eml", "From: a@x.org\n\nDer Schlüssel hängt.\n".encode("cp1252"))
+    documents, report = read(tmp_path)
+    assert {name: each.text for name, each in documents.items()} == {
+        "a.eml": "The pump is red and hums all day.\n\nAfter the files.", "a.eml/n.txt": "東京",
+        "a.eml/attachment-2.ics/1": "location: Oslo", "a.eml/4-n.txt": "The second note.",
+        "a.eml/attachment-6.txt": "Plain behind HTML.", "b.eml": "Der Schlüssel hängt.",
+    }  # fmt: skip
+    assert {each.path: each.kind for each in report.refused} == {
+        "a.eml/attachment-1.png": "attachments of unknown kind (.png)",
+        "a.eml/z.zip": "attachments of unknown kind (.zip)",
+    }
+
+
 # --- forwards and quotations ---------------------------------------------------------------------
 
 HEADERS = "From: x <x@y.org>\nDate: Mon, 1 Jun 2026\nSubject: budget\nTo: z\n\n"

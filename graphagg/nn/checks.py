@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 
 from graphagg.errors import NotFinite
 
-
-class _CheckState(threading.local):
-    """Whether this thread is inside a model that has checked the input of its layers."""
-
-    inside = False
-
-
-_state = _CheckState()
+_inside = ContextVar("inside", default=False)
+"""Whether this thread is inside a model that has checked the input of its layers."""
 
 
 @contextmanager
@@ -28,22 +22,21 @@ def skip_value_checks() -> Iterator[None]:
     A pass over each tensor, several times per layer, is a good part of the cost of a small batch.
     Shapes are still checked, and the model checks its last vectors.
     """
-    before = _state.inside
-    _state.inside = True
+    token = _inside.set(True)
     try:
         yield
     finally:
-        _state.inside = before
+        _inside.reset(token)
 
 
 def checks_values() -> bool:
     """Whether values are checked: not in `skip_value_checks`, nor while compilers trace."""
-    return not (torch.compiler.is_compiling() or _state.inside)
+    return not (torch.compiler.is_compiling() or _inside.get())
 
 
 def check_finite(x: Tensor, name: str = "x") -> None:
     """Raise `NotFinite` with the first row of `x` `[N, ...]` that holds NaN or infinity."""
-    if _state.inside:
+    if _inside.get():
         return
     # One pass: a finite sum has finite terms. A sum that overflows is looked at again.
     if bool(torch.isfinite(x.detach().sum())):

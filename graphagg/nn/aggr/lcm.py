@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn.aggr import Aggregation
+from torch_geometric.nn.inits import reset
 
 from graphagg.checks import one_of
 from graphagg.errors import InvalidBatch, InvalidParameter
@@ -112,10 +113,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     def reset_parameters(self) -> None:
         """Redraw the projection and the operator; set the identity to 0."""
-        for module in (self.lin, self.operator):
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
+        reset(self.lin)
+        reset(self.operator)
         nn.init.zeros_(self.identity)
 
     def forward(

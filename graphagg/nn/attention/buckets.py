@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -114,15 +113,10 @@ def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
     return hidden.view(count, 1, 1, size)
 
 
-def softmax_attention(dropout: float) -> Attend:
-    """Softmax attention of a bucket; `dropout` is the probability of dropping a weight."""
-    return partial(_softmax, dropout=dropout)
-
-
-def _softmax(
-    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float
+def softmax_attention(
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float = 0.0
 ) -> Tensor:
-    """Attention of one bucket, `[graphs, H, n, d]`.
+    """Attention of one bucket, `[graphs, H, n, d]`; a weight is dropped with that probability.
 
     On a CPU, PyTorch's kernel draws for dropout longer than it computes. Here the weights are
     dropped by `drop`. If there are very many, the queries are processed in chunks, which are

@@ -9,6 +9,7 @@ which goes to PyTorch's fused kernel (`graphagg.nn.attention.buckets`).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -49,8 +50,7 @@ class ExactAttention(ProjectedAttention):
         buckets = Buckets.from_graphs(graphs)
         # Rows are moved before the projection: C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
-        dropout = self.dropout if self.training else 0.0
-        attend = softmax_attention(dropout)
+        attend = partial(softmax_attention, dropout=self.dropout if self.training else 0.0)
         mixed = buckets.apply(attend, queries, keys, values)
         return buckets.restore(self.out_proj(mixed.flatten(1)))
 

@@ -20,19 +20,16 @@ from graphagg.nn.resolver import find
 Aggregator: TypeAlias = Aggregation | str | None
 
 
-def _gin(channels: int, **aggregation: Aggregator) -> torch.nn.Module:
+def _mlp(channels: int) -> torch.nn.Module:
     first, second = (torch.nn.Linear(channels, channels) for _ in range(2))
-    conv: torch.nn.Module = pyg.GINConv(
-        torch.nn.Sequential(first, torch.nn.ReLU(), second), **aggregation
-    )
-    return conv
+    return torch.nn.Sequential(first, torch.nn.ReLU(), second)
 
 
 _OWN: dict[str, type[GatedGCN] | type[GINE]] = {"gatedgcn": GatedGCN, "gine": GINE}
 _PYG: dict[str, Callable[..., torch.nn.Module]] = {
     "gcn": lambda channels, **aggregation: pyg.GCNConv(channels, channels, **aggregation),
     "sage": lambda channels, **aggregation: pyg.SAGEConv(channels, channels, **aggregation),
-    "gin": _gin,
+    "gin": lambda channels, **aggregation: pyg.GINConv(_mlp(channels), **aggregation),
 }
 NAMES = (*_OWN, *_PYG)
 

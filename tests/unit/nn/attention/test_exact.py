@@ -111,6 +111,5 @@ def test_nan_reaches_its_own_graph_and_no_other(row: int) -> None:
     segments = Segments.from_ptr(graphs.ptr, 9)
     made = Buckets.from_graphs(segments)
     values = made.sort(torch.where(torch.arange(9)[:, None] == row, math.nan, graphs.x))
-    attend = softmax_attention(0.0)
-    out = made.restore(made.apply(attend, *module.project(values)).flatten(1))
+    out = made.restore(made.apply(softmax_attention, *module.project(values)).flatten(1))
     assert out.isnan().any(1).tolist() == [True] * 4 + [False] * 5

@@ -83,17 +83,20 @@ class TrainingConfig:
     random_state: int = 0
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
-        """Remember the names that are given a value."""
+        """Remember which settings are given a value; see `given`."""
         made, names = super().__new__(cls), [field.name for field in fields(cls)]
         given = {*names[: len(values)], *named}
-        if len(given) == len(names):  # a copy by `dataclasses.replace`, or from a file
+        if len(given) == len(names):
             given = {name for name in names if named.get(name) != getattr(cls, name)}
         made.__dict__["given"] = frozenset(given)
         return made
 
     @property
     def given(self) -> frozenset[str]:
-        """Names of the settings that were given a value."""
+        """Names of the settings that were given a value.
+
+        Where all were, as by `dataclasses.replace`, those that are not the defaults.
+        """
         names: frozenset[str] = self.__dict__["given"]
         return names
 

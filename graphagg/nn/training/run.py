@@ -74,7 +74,7 @@ def train(
             splits, random ones 8 : 1 : 1 are drawn, and a note says so.
         out: folder of the run; see `graphagg.nn.training.folder`.
         training: settings; by default the preset's. Of `auto`, the values given to
-            `TrainingConfig(...)` replace the plain models' own, the others do not.
+            `TrainingConfig(...)` (see its `given`) replace the plain models' own.
         name: name of the model in the results; by default the preset's name.
         splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice, pairwise
 
 from graphagg.rag.documents.codes import Code, code_key, codes
@@ -147,7 +147,8 @@ def _quarters(text: str) -> Iterator[str]:
             yield year
 
 
-def name_words(name: str) -> list[str]:
+@lru_cache(maxsize=256)  # the chunks of a document have one name
+def name_words(name: str) -> Sequence[str]:
     """The distinct words of the name of a document, also inside compounds, and its quarters.
 
     Of a date only the year is a word.

@@ -267,19 +267,23 @@ class Hits(list[Hit], Tabular):
         return table.add_column(0, "rank", ranks_column(len(self)))
 
 
+_COMPARED = 50  # hits
+
+
 def told_apart(hits: Sequence[Hit]) -> list[Hit]:
     """Hits with the words of their files' paths that similar paths of other hits lack.
 
-    Two paths are similar if they share half of their words.
+    Two paths are similar if they share half of their words; those of the first hits are compared.
     """
     paths = [str(hit.passage.metadata.get("path", "")) for hit in hits]
-    words, apart = {path: name_words(path) for path in paths}, dict[str, tuple[str, ...]]()
+    words = {path: name_words(path) for path in paths[:_COMPARED]}
+    apart = dict[str, tuple[str, ...]]()
     for path, own in words.items():
         others = [each for each in words.values() if each != own]
         similar = [each for each in others if 3 * len({*own} & {*each}) >= len(own) + len(each)]
         apart[path] = tuple(word for word in own if not all(word in each for each in similar))
     pairs = zip(hits, paths, strict=True)
-    return [replace(hit, apart=apart[path]) if apart[path] else hit for hit, path in pairs]
+    return [replace(hit, apart=apart[path]) if apart.get(path) else hit for hit, path in pairs]
 
 
 PARTS_IN_WORDS = {

@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import Code, code_key, codes
@@ -88,10 +87,7 @@ def document_words(passage: Passage) -> Sequence[str]:
     None for a passage that is not from a file: its metadata have no `path`.
     """
     path, (title, _, _) = passage.metadata.get("path"), passage.title.partition(TRAIL)
-    return _name_words(f"{_SUFFIX.sub('', path)} {title}") if isinstance(path, str) else ()
-
-
-_name_words = lru_cache(maxsize=256)(name_words)  # the chunks of a document have one name
+    return name_words(f"{_SUFFIX.sub('', path)} {title}") if isinstance(path, str) else ()
 
 
 def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:

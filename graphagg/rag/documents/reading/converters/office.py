@@ -29,6 +29,8 @@ _SLIDE_ID = re.compile(rb'<p:sldId [^<>]{0,200}?r:id="([^"]{1,40})"')
 _RELATION = re.compile(rb"<Relationship [^<>]{1,500}>")
 _FIRST_TEXT = re.compile(rb"<a:t>")
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream that holds an encrypted file
+# A program may write a million of them between two rows.
+_BLANK_ROWS = re.compile(r"^(\|[ |]*+\n)(?:\|[ |]*+\n)++", re.M)
 _PROPERTIES = ("docProps/core.xml", "meta.xml", ".opf")
 _MOST_PROPERTIES = 2**20  # bytes
 _NAMES = {"title": "title", "creator": "author", "created": "created", "creation-date": "created"}
@@ -48,6 +50,7 @@ def office(content: bytes, most: int) -> Content:
         raise Unread("broken", "no Office file of a known kind; open it and save it anew") from None
     except anydoc.ConvertError as error:
         raise Unread("broken", f"{error}; save it anew") from None
+    text = _BLANK_ROWS.sub(r"\1", text)
     if len(text) > most:
         raise Unread("too large", f"its text has more than {most:,} characters; split the file")
     properties = dict(_properties(content))

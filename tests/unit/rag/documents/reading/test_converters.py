@@ -270,6 +270,17 @@ def test_office_files(made) -> None:
     assert office(files.docx("A title"), MOST).title == "A title"
 
 
+def test_a_million_blank_rows_are_one() -> None:
+    table = files.odf_table("t", [["item", "price"], ["stone", "12"]])
+    blank = '<table:table-row table:number-rows-repeated="1000000"/>'
+    row = table.partition("<table:table-row>")[2].partition("</table:table>")[0]
+    table = table.replace("</table:table>", f"{blank}<table:table-row>{row}</table:table>")
+    content = office(
+        files.odf("spreadsheet", f"<office:spreadsheet>{table}</office:spreadsheet>"), 999
+    )
+    assert content.text == "- item: stone; price: 12\n- item: stone; price: 12"
+
+
 def test_pdf_pages_outline_and_properties() -> None:
     leader = "Costs . . . . . . . . 2"
     made = files.pdf(

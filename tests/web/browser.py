@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -234,6 +235,18 @@ class Page:
         return self.driver.switch_to.active_element
 
     # --- behind the scenes -----------------------------------------------------------------------
+
+    def faults(self) -> list[Any]:
+        """The serious findings of axe-core, with the elements."""
+        script = resources.files("axe_core_python") / "axe.min.js"
+        self.js(script.read_text(encoding="utf-8"))
+        found: list[Any] = self.driver.execute_async_script(
+            "const done = arguments[0];"
+            "axe.run(document, { resultTypes: ['violations'] }).then((r) => done(r.violations"
+            ".filter((v) => ['serious', 'critical'].includes(v.impact))"
+            ".map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 90))])))"
+        )
+        return found
 
     def console(self) -> list[str]:
         """What was written to the console, but for the refusals that the test expects."""

@@ -1,8 +1,6 @@
-"""Readable on a phone and in the dark: no sideways scrolling, enough contrast for every text."""
+"""Readable on a phone and in the dark: no sideways scrolling, no serious fault by axe-core."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -21,8 +19,6 @@ VIEWS = {
     "similar": ("#/similar?vertex=Valjean", "#similar-list li"),
 }
 
-CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
-
 
 def look(page: Page, view: str, size: tuple[int, int], scheme: str = "light") -> None:
     address, there = VIEWS[view]
@@ -33,7 +29,7 @@ def look(page: Page, view: str, size: tuple[int, int], scheme: str = "light") ->
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_the_contrast_that_wcag_asks_for(page: Page, scheme: str):
+def test_no_view_has_a_serious_fault(page: Page, scheme: str):
     for view in VIEWS:
         look(page, view, DESKTOP, scheme)
         if view == "community":
@@ -42,7 +38,7 @@ def test_every_text_has_the_contrast_that_wcag_asks_for(page: Page, scheme: str)
         if view == "passages":
             page.explain()
             page.click("#hits .parts > summary")
-        assert page.js(CONTRAST) == [], view
+        assert page.faults() == [], view
         page.console()
 
 

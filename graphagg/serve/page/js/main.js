@@ -57,13 +57,21 @@ function follow() {
 function build(info) {
   byId("version").textContent = `v${info.version}`;
   for (const [name, { has, make: View }] of Object.entries(KINDS)) {
-    if (!info[has]) continue;
+    if (!info[has] || views.has(name)) continue;
     const link = document.querySelector(`#views [data-view=${name}]`);
     show(link, true);
-    const instance = new View(info, (state, options) => go(name, state, options));
+    const instance = new View(info, (state, options) => go(name, state, options), grown);
     views.set(name, { instance, link });
   }
   show(byId("views"), views.size > 1);
+}
+
+/** After a write: shows the views of an index that was not there before. */
+async function grown() {
+  if (views.has("passages")) return;
+  const info = await opened();
+  build(info);
+  status.shown(info);
 }
 
 /** What the service has, or the chosen one of its collections. */

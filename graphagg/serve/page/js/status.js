@@ -15,9 +15,16 @@ function versions(info) {
   return Object.fromEntries(KINDS.map((kind) => [kind, info[kind]?.version ?? null]));
 }
 
+let opened = {};
+
+/** Compares with what the page shows now. */
+export function shown(info) {
+  opened = versions(info);
+}
+
 /** Follows the service from the state in which the page was opened. */
 export function follow(info) {
-  const opened = versions(info);
+  shown(info);
   let looking = false;
 
   async function look() {

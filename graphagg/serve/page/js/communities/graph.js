@@ -3,6 +3,12 @@
 import { color, shape } from "./palette.js";
 import { drawnTies } from "./ties.js";
 
+/** Sides of a vertex on which its name may stand, the best first, and the distance between the two. */
+const SIDES = [{ x: 0, y: 1 }, { x: 0, y: -1 }, { x: 1, y: 0 }, { x: -1, y: 0 }];
+const HALIGN = ["left", "center", "right"];
+const VALIGN = ["top", "center", "bottom"];
+const GAP = 3;
+
 let cytoscape = null;
 
 /** The drawing library; it loads when the first picture is needed. */
@@ -101,23 +107,32 @@ export class Picture {
     this.#write();
   }
 
-  /** Keeps the writing readable at a zoom; a label that would cover a better one is left out. */
+  /**
+   * Keeps the writing readable at a zoom. A name stands on the first side of its vertex where it covers
+   * no vertex and no better name; one without such a side is left out, unless it is a seed's.
+   */
   #write(zoom = this.#cy.zoom()) {
     const size = 11 / zoom;
     this.#cy.batch(() => {
       this.#cy.nodes().style("font-size", size).removeClass("unnamed");
       this.#cy.nodes(".seed").style("font-size", size * 1.2);
     });
-    const written = [];
-    const covers = (a, b) => a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
-    const names = this.#order.map((vertex) => this.#cy.getElementById(vertex));
-    const hidden = names.filter((item) => {
-      const box = item.boundingBox({ includeNodes: false, includeEdges: false, includeOverlays: false });
-      if (written.some((other) => covers(box, other))) return true;
-      written.push(box);
-      return false;
+    const items = this.#order.map((vertex) => this.#cy.getElementById(vertex));
+    const taken = items.map((item) => item.boundingBox({ includeLabels: false, includeOverlays: false }));
+    const placed = items.map((item, own) => {
+      const name = item.boundingBox({ includeNodes: false, includeEdges: false, includeOverlays: false });
+      const isFree = (box) => !taken.some((other, i) => i !== own && covers(box, other));
+      const boxes = SIDES.map((side) => beside(taken[own], side, name.w, name.h));
+      const free = boxes.findIndex(isFree);
+      const chosen = free < 0 && item.hasClass("seed") ? 0 : free;
+      if (chosen >= 0) taken.push(boxes[chosen]);
+      return chosen;
     });
-    this.#cy.batch(() => hidden.forEach((item) => item.addClass("unnamed")));
+    this.#cy.batch(() => items.forEach((item, i) => {
+      if (placed[i] < 0) return item.addClass("unnamed");
+      const { x, y } = SIDES[placed[i]];
+      item.style({ "text-halign": HALIGN[x + 1], "text-valign": VALIGN[y + 1], "text-margin-x": GAP * x, "text-margin-y": GAP * y });
+    }));
   }
 
   zoom(factor) {
@@ -183,6 +198,15 @@ function nodesOf(vertices) {
 function tie({ source, target, weight, in_graph: joined }) {
   return { data: { source, target, weight, width: 0.6 + 2.4 * weight }, classes: joined === false ? "alike" : "" };
 }
+
+/** The box of a name of this width and height on a side of a vertex. */
+function beside({ x1, x2, y1, y2 }, { x, y }, w, h) {
+  const left = (x1 + x2 - w) / 2 + x * ((x2 - x1 + w) / 2 + GAP);
+  const top = (y1 + y2 - h) / 2 + y * ((y2 - y1 + h) / 2 + GAP);
+  return { x1: left, x2: left + w, y1: top, y2: top + h };
+}
+
+const covers = (a, b) => a.x1 < b.x2 && b.x1 < a.x2 && a.y1 < b.y2 && b.y1 < a.y2;
 
 function short(id) {
   return id.length > 24 ? `${id.slice(0, 23)}…` : id;

@@ -13,13 +13,18 @@ const ROWS = 50;
 
 export class DocumentsView {
   #name;
+  #grown;
   #first = 0;
   #asked = null;
 
-  /** @param {Object} info what the service has; `documents` names the collection, if one is chosen. */
-  constructor(info) {
+  /**
+   * @param {Object} info what the service has; `documents` names the collection, if one is chosen.
+   * @param {() => Promise} grown is called after a write.
+   */
+  constructor(info, _, grown) {
     const { name = null, passages = 0, collections = [] } = info.documents;
     this.#name = name;
+    this.#grown = grown;
     for (const id of ["upload-form", "manage"]) show(byId(id), name !== null);
     show(byId("create-panel"), true);
     byId("create-panel").open = name === null;
@@ -81,10 +86,10 @@ export class DocumentsView {
     const form = new FormData();
     for (const [path, file] of files) form.append("file", file, path);
     this.#say(`Sending ${plural(files.length, "file")} …`);
-    this.#write((told) => api.upload(form, told));
+    this.#write((told) => api.upload(form, told), true);
   }
 
-  async #write(write) {
+  async #write(write, isUpload = false) {
     const bar = byId("upload-progress");
     put(byId("upload-result"));
     put(byId("documents-notice"));
@@ -94,14 +99,15 @@ export class DocumentsView {
       let done = null;
       await write((event) => {
         if (event.progress) this.#progress(event.progress);
-        else done = event.done;
+        else done = { ...event.done, isUpload };
       });
       this.#say("");
       this.#done(done);
       this.#list(0);
+      this.#grown().catch(() => {}); // the link below leads there as well
     } catch (error) {
       this.#say("");
-      errorNotice(byId("documents-notice"), error, () => this.#write(write));
+      errorNotice(byId("documents-notice"), error, () => this.#write(write, isUpload));
     } finally {
       show(bar, false);
     }
@@ -120,14 +126,16 @@ export class DocumentsView {
     byId("upload-state").textContent = text;
   }
 
-  #done(answer) {
-    const parts = [
-      answer.files !== undefined ? `${plural(answer.files, "file")} read` : null,
+  /** What was read. One file may hold several documents, such as mails: after an upload files are counted, as in the list. */
+  #done({ isUpload = false, ...answer }) {
+    const changes = [
       answer.added ? `${plural(answer.added, "document")} added` : null,
       answer.replaced ? `${count(answer.replaced)} replaced` : null,
       answer.removed ? `${count(answer.removed)} removed` : null,
     ].filter(Boolean);
-    const text = `${parts.join(", ") || "Nothing changed"}.`;
+    const read = plural(answer.files ?? 0, "file");
+    const earlier = answer.replaced ? ", in place of earlier versions" : "";
+    const text = isUpload ? `${read} read${earlier}.` : `${changes.join(", ") || "Nothing changed"}; ${read} read.`;
     announce(text);
     if (answer.passages) show(byId("documents-lead"), false);
     const left = answer.left_out ?? [];

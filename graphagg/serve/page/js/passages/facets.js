@@ -4,7 +4,7 @@ import { byId, h, put, show } from "../dom.js";
 import { count, spaced } from "../words.js";
 
 /** Keys that say where a passage lies; a file is found by its name. */
-const HIDDEN = new Set(["path", "size", "heading", "page", "anchor", "anchors", "marks", "links", "id", "title"]);
+const HIDDEN = new Set(["path", "size", "heading", "page", "anchor", "anchors", "marks", "links", "id", "title", "readers"]);
 /** Keys that people look for first. */
 const USUAL = ["suffix", "type", "kind", "folder", "author", "from", "date", "modified", "language"];
 const NAMES = { suffix: "File type", folder: "Folder", modified: "Changed" };

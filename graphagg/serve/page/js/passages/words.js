@@ -56,7 +56,7 @@ export async function inWords(request, hits, signal) {
 
 function checked({ citations, unknown_citations: unknown }) {
   const wrong = unknown.length ? ` ${unknown.map((n) => `[${n}]`).join(", ")} is none of them.` : "";
-  return citations.length ? `By a language model, from the passages below.${wrong}` : `By a language model, which cites no passage.${wrong}`;
+  return citations.length ? `By a language model.${wrong}` : `By a language model, which cites no passage.${wrong}`;
 }
 
 function cited(text, hits) {

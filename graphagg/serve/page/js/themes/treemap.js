@@ -1,9 +1,10 @@
-/** The themes as a picture: areas by passages, colors by parent, ties where one is pointed at. */
+/** The themes as a picture: areas by passages, tints by parent, ties where one is pointed at. */
 
 import { put, svg } from "../dom.js";
 import { plural } from "../words.js";
 
-const HUES = [212, 32, 150, 340, 265, 96, 12, 185, 48, 300];
+/** Strengths of the accent color; siblings have one. */
+const TINTS = 4;
 
 /**
  * @param {HTMLElement} place
@@ -18,7 +19,7 @@ export function drawTreemap(place, cells, lit, go) {
   const parents = [...new Set(cells.map(({ parent }) => parent))];
   const ties = svg("g");
   const centers = new Map(boxes.map(({ cell, x, y, w, h }) => [cell.id, [x + w / 2, y + h / 2]]));
-  const drawn = boxes.map((box, i) => draw(box, parents.indexOf(box.cell.parent), i, lit, {
+  const drawn = boxes.map((box) => draw(box, parents.indexOf(box.cell.parent), lit, {
     go,
     on: () => put(ties, (box.cell.neighbors ?? []).flatMap(({ id, weight }) => tie(centers.get(box.cell.id), centers.get(id), weight))),
     off: () => put(ties),
@@ -26,10 +27,8 @@ export function drawTreemap(place, cells, lit, go) {
   put(place, svg("svg", { viewBox: `0 0 ${width} ${height}` }, drawn, ties));
 }
 
-function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {
+function draw({ cell, x, y, w, h }, parent, lit, { go, on, off }) {
   const hits = lit?.[cell.id] ?? 0;
-  const hue = HUES[Math.max(parent, 0) % HUES.length];
-  const light = 70 + ((i * 7) % 16);
   const size = hits && w > 170 ? `${cell.size} · ${hits} of the question` : String(cell.size);
   const lines = fitted(cell.label, Math.floor((w - 16) / 8), Math.floor((h - 8) / 17));
   if (lines.length && w > 40 && lines.length < Math.floor((h - 8) / 17)) lines.push(null);
@@ -39,12 +38,12 @@ function draw({ cell, x, y, w, h }, parent, i, lit, { go, on, off }) {
     "g",
     { class: look, onclick: () => go(cell.id), onpointerenter: on, onpointerleave: off },
     svg("title", {}, text),
-    svg("rect", { x, y, width: Math.max(w, 0), height: Math.max(h, 0), fill: `hsl(${hue} 55% ${light}%)` }),
+    svg("rect", { class: `tint-${Math.max(parent, 0) % TINTS}`, x, y, width: Math.max(w, 0), height: Math.max(h, 0) }),
     lines.map((line, row) => svg("text", { class: line === null ? "size" : null, x: x + 8, y: y + 20 + 17 * row }, line ?? size)),
   );
 }
 
-/** The words of a label that fit into lines of some characters; none is cut in its middle. */
+/** The words of a label that fit into lines of some characters; if none does, the beginning of the first. */
 function fitted(label, room, most) {
   const lines = [];
   for (const word of label.split(" ")) {
@@ -54,6 +53,7 @@ function fitted(label, room, most) {
     else if (lines.length < most) lines.push(word);
     else break;
   }
+  if (!lines.length && room > 4 && most) return [`${label.slice(0, room - 1)}…`];
   if (lines.length) lines[lines.length - 1] = lines.at(-1).replace(/,$/, "");
   return lines;
 }

@@ -4,7 +4,7 @@ import { color, shape } from "./palette.js";
 import { drawnTies } from "./ties.js";
 
 /** Sides of a vertex on which its name may stand, the best first, and the distance between the two. */
-const SIDES = [{ x: 0, y: 1 }, { x: 0, y: -1 }, { x: 1, y: 0 }, { x: -1, y: 0 }];
+const SIDES = [[0, 1], [0, -1], [1, 0], [-1, 0], [1, 1], [-1, 1], [1, -1], [-1, -1]].map(([x, y]) => ({ x, y }));
 const HALIGN = ["left", "center", "right"];
 const VALIGN = ["top", "center", "bottom"];
 const GAP = 3;
@@ -61,7 +61,7 @@ export class Picture {
     });
     turn(this.#cy.nodes(), this.#place.clientWidth >= this.#place.clientHeight);
     let writing = 0;
-    this.#cy.on("zoom", () => {
+    this.#cy.on("zoom pan", () => {
       clearTimeout(writing);
       writing = setTimeout(() => this.#cy && this.#write(), 80);
     });
@@ -108,8 +108,9 @@ export class Picture {
   }
 
   /**
-   * Keeps the writing readable at a zoom. A name stands on the first side of its vertex where it covers
-   * no vertex and no better name; one without such a side is left out, unless it is a seed's.
+   * Keeps the writing readable at a zoom. A name stands on the first side of its vertex where it is in
+   * sight and covers no vertex and no better name; one without such a side is left out. A seed's stands
+   * where it covers least.
    */
   #write(zoom = this.#cy.zoom()) {
     const size = 11 / zoom;
@@ -117,14 +118,17 @@ export class Picture {
       this.#cy.nodes().style("font-size", size).removeClass("unnamed");
       this.#cy.nodes(".seed").style("font-size", size * 1.2);
     });
+    const seen = this.#cy.extent();
+    const isOut = ({ x1, x2, y1, y2 }) => zoom === this.#cy.zoom() && (x1 < seen.x1 || x2 > seen.x2 || y1 < seen.y1 || y2 > seen.y2);
     const items = this.#order.map((vertex) => this.#cy.getElementById(vertex));
     const taken = items.map((item) => item.boundingBox({ includeLabels: false, includeOverlays: false }));
     const placed = items.map((item, own) => {
       const name = item.boundingBox({ includeNodes: false, includeEdges: false, includeOverlays: false });
-      const isFree = (box) => !taken.some((other, i) => i !== own && covers(box, other));
       const boxes = SIDES.map((side) => beside(taken[own], side, name.w, name.h));
-      const free = boxes.findIndex(isFree);
-      const chosen = free < 0 && item.hasClass("seed") ? 0 : free;
+      const isCovered = (box) => (other, i) => i !== own && covers(box, other);
+      const isFree = (box) => (isOut(taken[own]) || !isOut(box)) && !taken.some(isCovered(box));
+      const counts = item.hasClass("seed") ? boxes.map((box) => taken.filter(isCovered(box)).length) : null;
+      const chosen = counts ? counts.indexOf(Math.min(...counts)) : boxes.findIndex(isFree);
       if (chosen >= 0) taken.push(boxes[chosen]);
       return chosen;
     });

@@ -1,7 +1,7 @@
 /** The ranked passages. */
 
 import { h, put } from "../dom.js";
-import { score, spaced } from "../words.js";
+import { size, spaced } from "../words.js";
 import { marker } from "./highlight.js";
 import { parts } from "./parts.js";
 import { chain } from "./path.js";
@@ -88,10 +88,14 @@ function metadata(values) {
   );
   if (!entries.length) return null;
   const text = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
-  const shown = (value) => (Array.isArray(value) ? value.map(text).join(", ") : text(value));
+  const whole = (value) => (Array.isArray(value) ? value.map(text).join(", ") : text(value));
+  const shown = (key, value) => {
+    if (key === "size" && typeof value === "number") return size(value);
+    return key === "modified" ? whole(value).slice(0, 10) : whole(value);
+  };
   return h(
     "dl",
     { class: "metadata" },
-    entries.map(([key, value]) => h("div", {}, h("dt", {}, spaced(key)), h("dd", {}, shown(value)))),
+    entries.map(([key, value]) => h("div", {}, h("dt", {}, spaced(key)), h("dd", {}, shown(key, value)))),
   );
 }

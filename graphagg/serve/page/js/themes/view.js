@@ -156,7 +156,7 @@ export class ThemesView {
     });
     byId("treemap-about").textContent = isLeaf
       ? "Each area is a passage."
-      : "The area of a theme says how many passages it has, its color where it belongs; pointing at one shows its ties. The list below says the same.";
+      : "The area of a theme says how many passages it has; pointing at one shows its ties. The list below says the same.";
     show(byId("treemap").parentElement, cells.length > 0);
   }
 

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from llama_index.core import Document
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.llms.mock import MockLLM
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import MetadataMode, NodeRelationship, TextNode
 from llama_index.core.vector_stores.simple import build_metadata_filter_fn
 from llama_index.core.vector_stores.types import FilterCondition, MetadataFilter, MetadataFilters
@@ -46,13 +44,6 @@ def test_sync_and_async_agree(index: PassageIndex) -> None:
     expected = [(n.node_id, n.score) for n in retriever.retrieve(QUESTION)]
     found = asyncio.run(retriever.aretrieve(QUESTION))
     assert [(n.node_id, n.score) for n in found] == expected
-
-
-def test_a_filter_holds(index: PassageIndex) -> None:
-    nodes = LlamaIndexRetriever(index, filter={"kind": ["city", "person"]}).retrieve("London")
-    assert {n.node_id for n in nodes} == {"p3", "p6"}
-    with pytest.raises(InvalidFilter):
-        LlamaIndexRetriever(index, filter={"none": 1}).retrieve("London")
 
 
 NUMBERS = ["==", "!=", ">", ">=", "<", "<="]
@@ -99,16 +90,6 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
 def test_filters_that_are_refused(index: PassageIndex, options, error) -> None:
     with pytest.raises(error, match=r"wanted|give one"):
         LlamaIndexRetriever(index, **options).retrieve("London")
-
-
-def test_a_query_engine(index: PassageIndex) -> None:
-    engine = RetrieverQueryEngine.from_args(LlamaIndexRetriever(index, k=2), llm=MockLLM())
-    answer = engine.query(QUESTION)
-    expected = [hit.passage.id for hit in index.retrieve(QUESTION, 2)]
-    assert [n.node_id for n in answer.source_nodes] == expected
-    assert all(n.text in str(answer) for n in answer.source_nodes)
-    later = asyncio.run(engine.aquery(QUESTION))
-    assert [n.node_id for n in later.source_nodes] == expected
 
 
 def chunk(name: str, text: str, document: str = "", **metadata: object) -> TextNode:

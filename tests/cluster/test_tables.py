@@ -42,6 +42,8 @@ settings = {
     "spark.sql.warehouse.dir": folder + "/warehouse",
     "spark.ui.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 builder = SparkSession.builder.master("local[2]")
 for key, value in settings.items():
@@ -87,7 +89,7 @@ def test_an_index_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), ",".join(TABLES)],
         env=os.environ | {"PYTHONPATH": path, "PYSPARK_PYTHON": sys.executable, "SPARK_HOME": home},
-        capture_output=True, text=True, check=False, timeout=1800,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     CommunityIndex.build(pairs, tmp_path / "alone", config=SKETCH).close()

@@ -25,7 +25,8 @@ import json, sys
 from pathlib import Path
 from pyspark.sql import SparkSession
 from graphagg.communities import CommunityIndex
-from tests.cluster.inputs import SKETCH
+from graphagg.rag import PassageIndex
+from tests.cluster.inputs import SKETCH, Fakes
 
 folder, packages = sys.argv[1:]
 extensions = (

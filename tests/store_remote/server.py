@@ -16,7 +16,7 @@ from graphagg.store.remote import Address, address
 from tests.store_remote.tools import versitygw
 
 ACCESS, SECRET, BUCKET = "tester", "tester-secret", "bucket"
-_PATIENCE = 60.0
+_PATIENCE = 1200.0  # seconds after which something hangs, on a machine that others use too
 
 
 @dataclass(frozen=True)

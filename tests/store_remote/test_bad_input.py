@@ -209,7 +209,7 @@ def opening(server: Server, url: str, cache: Path, *before: str) -> subprocess.P
 def test_two_processes_share_a_cache(pushed: Address, server: Server, cache: Path) -> None:
     with faulty(server) as (proxied, faults):
         both = [opening(proxied, str(pushed), cache) for _ in range(2)]
-        ends = [process.communicate(timeout=120) for process in both]
+        ends = [process.communicate(timeout=1200) for process in both]
         assert [said for said, _ in ends] == ["1\n", "1\n"], ends
         assert len(faults.fetched()) == FILES
 
@@ -232,15 +232,15 @@ def test_a_full_and_a_read_only_disk(pushed: Address, server: Server, tmp_path: 
     full, held = tmp_path / "full", tmp_path / "held"
     full.mkdir()
     process = opening(server, str(pushed), full, *_in(full, "mount -t tmpfs -o size=16k tmpfs"))
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=1200)
     assert process.returncode and "WriteFailed" in said and "GRAPHAGG_CACHE" in said, said
-    assert opening(server, str(pushed), held).communicate(timeout=120)[0] == "1\n"
+    assert opening(server, str(pushed), held).communicate(timeout=1200)[0] == "1\n"
     read_only = _in(held, "mount --bind -o ro", str(held))
     process = opening(server, str(pushed), held, *read_only)
-    assert process.communicate(timeout=120)[0] == "1\n", "what is there is opened"
+    assert process.communicate(timeout=1200)[0] == "1\n", "what is there is opened"
     push(write_version(tmp_path / "a", 2), pushed)
     process = opening(server, str(pushed), held, *read_only)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=1200)
     assert process.returncode and "WriteFailed" in said and "Read-only" in said, said
 
 

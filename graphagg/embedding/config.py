@@ -34,7 +34,7 @@ class EmbeddingConfig:
             5,000,000, or no limit if `pieces` is given.
         partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
             a graph that need not fit; or `auto`: `metis` up to 100 million entries.
-        propagate: passes of spectral propagation over the whole graph, 0 to 2.
+        propagate: passes of propagation along walks, 0 to 2; 2 suits sparse graphs.
         kind: the kind of graph; an edge of a two-mode graph is (element, set).
         leaf_rank: minimal rank of a piece's decomposition.
         iterations: power iterations of a piece's decomposition.

@@ -165,7 +165,7 @@ class Factorization:
     # --- propagation -----------------------------------------------------------------------------
 
     def propagate(self, before: Vectors, pass_number: int) -> Vectors:
-        """Stages `pass<number>...`: one pass of spectral propagation over all nodes."""
+        """Stages `pass<number>...`: one pass of propagation over all nodes."""
         tasks = self.tasks
         if pass_number == 1:
             self._smoothing()

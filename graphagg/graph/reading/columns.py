@@ -52,6 +52,7 @@ class Columns(NamedTuple):
     weight: int  # of weights; -1 where there is none
     header: bool  # whether the first line names them; so it does in a table
     names: tuple[str, ...]  # the cells of the first line, or the names of a table's columns
+    mixed: bool = False  # whether a few ids of a text are integers among names, and all are strings
 
     def describe(self, two_mode: bool) -> str:
         """Describe the columns that are read, for reports."""
@@ -61,6 +62,7 @@ class Columns(NamedTuple):
             for role, at in zip((*roles, "weight"), self[:3], strict=True)
             if 0 <= at < len(self.names)
         )
+        used += "; ids are strings, some of digits" if self.mixed else ""
         if not self.header:
             return f"{used}; no header"
         others = [self._label(at) for at in range(len(self.names)) if at not in self[:3]]

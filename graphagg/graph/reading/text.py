@@ -96,21 +96,24 @@ class TextLayout:
         separator = reading.delimiter or find_separator(texts[:_ALIKE])
         rows = [[cell or "" for cell in cells_of(text, separator)] for text in texts]
         columns = text_columns(rows, reading, name)
-        counts.columns = counts.columns or columns
         header = columns.header
+        below = rows[1:] if header and len(rows) > 1 else rows
+        cells = [[row[at] if at < len(row) else "" for row in below] for at in columns[:2]]
+        whole = [[INTEGER.fullmatch(cell) is not None for cell in column] for column in cells]
+        # A few numbers among names, such as the package 2048, are names.
+        mixed = reading.ids == "auto" and any(0 < 2 * sum(each) < len(each) for each in whole)
+        columns = columns._replace(mixed=mixed)
+        counts.columns = counts.columns or columns
         if header:
             counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
-        row = rows[1 if header and len(rows) > 1 else 0]
-        ids = [row[at] if at < len(row) else "" for at in columns[:2]]
+        integer = [reading.ids == "integer"] * 2
         if reading.ids == "auto":
-            integer = [INTEGER.fullmatch(cell) is not None for cell in ids]
-        else:
-            integer = [reading.ids == "integer"] * 2
+            integer = [each[0] and 2 * sum(each) >= len(each) for each in whole]
         weighted = None if reading.wants_weights and columns.weight >= 0 else False
         if weighted is None and (reading.weight_column or columns.weight_is_named):
             weighted = True
         return cls(
-            name, separator, columns, integer, reading.ids != "string",
+            name, separator, columns, integer, reading.ids != "string" and not mixed,
             lines[0][0] if header else 0, weighted, reading.skip_bad_rows,
             needed=reading.needs_weights,
         )  # fmt: skip

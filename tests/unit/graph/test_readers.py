@@ -213,6 +213,9 @@ def test_ids_as_strings_take_what_auto_refuses(tmp_path):
     path = write(tmp_path / "a.txt", ["0 1", "x 007", "-2 1"])
     graph = load_graph(path, ids="string")
     assert set(graph.rows) == {"0", "1", "x", "007", "-2"}
+    names = load_graph(write(tmp_path / "b.txt", ["a b", "b 2048", "2048 c", "c a"]))
+    assert set(names.rows) == {"a", "b", "c", "2048"}
+    assert "ids are strings, some of digits" in str(names.report.columns)
 
 
 def test_headers(tmp_path):

@@ -79,9 +79,9 @@ class Expander:
     def _pagerank(self, seeds: Array, config: QueryConfig) -> VertexRanking:
         """Score by PageRank mass over degree, or over the weight of the vertex's edges.
 
-        Where all seeds are hubs, the walk goes on to smaller residuals, and a mean of `prior` edges
-        without mass is added to those of each vertex: else the leaves of a hub, which have nothing
-        but their one edge to it, come before all that has many ties to its surroundings.
+        Where all seeds are hubs, the walk goes on to smaller residuals, and `prior` edges without
+        mass are added to each vertex. Otherwise the leaves of a hub, which have a single edge,
+        would come before the vertices with many ties to its surroundings.
         """
         neighborhoods = self.neighborhoods
         degrees, strengths = degrees_of(neighborhoods.raw, seeds), neighborhoods.strengths(seeds)

@@ -100,15 +100,16 @@ class TextLayout:
         below = rows[1:] if header and len(rows) > 1 else rows
         cells = [[row[at] if at < len(row) else "" for row in below] for at in columns[:2]]
         whole = [[INTEGER.fullmatch(cell) is not None for cell in column] for column in cells]
-        # A few numbers among names, such as the package 2048, are names.
-        mixed = reading.ids == "auto" and any(0 < 2 * sum(each) < len(each) for each in whole)
+        # A few numbers after names, such as the package 2048, are names.
+        few = [not each[0] and 0 < 2 * sum(each) < len(each) for each in whole]
+        mixed = reading.ids == "auto" and any(few)
         columns = columns._replace(mixed=mixed)
         counts.columns = counts.columns or columns
         if header:
             counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
         integer = [reading.ids == "integer"] * 2
         if reading.ids == "auto":
-            integer = [each[0] and 2 * sum(each) >= len(each) for each in whole]
+            integer = [each[0] for each in whole]
         weighted = None if reading.wants_weights and columns.weight >= 0 else False
         if weighted is None and (reading.weight_column or columns.weight_is_named):
             weighted = True

@@ -26,8 +26,8 @@ _ADVICE = "give a partition, its .csv or .parquet file, a table, or {vertex: com
 class PartitionChanges(Brief):
     """How a partition differs from the one that it started from.
 
-    A new community gets the number of an old one if each overlaps the other most. The
-    other old communities were merged or are gone; the other new ones were split off or came.
+    A new community gets the number of an old one if each has its largest overlap with the other.
+    The other old communities were merged or are gone; the other new ones were split off or came.
 
     Attributes:
         moved: vertices of the start whose community has another number now.

@@ -69,8 +69,8 @@ class TaskArrays:
     ) -> None:
         """Concatenate the named arrays of all tasks into `target`, with the widest dtype of each.
 
-        `stats` are the results of `save`, in the order of the result; `bounds` maps an
-        array of bounds to the array whose rows it counts, if their names do not match.
+        `stats` are the results of `save`, in the order of the result; `bounds` maps an array of
+        bounds to the array whose rows it counts, if their names do not match.
         """
         assert stats, f"stage {self.stage} has no arrays to join"
         owners = {name: owner for name in names if (owner := _counted(name, bounds or {}))}

@@ -1,6 +1,6 @@
 """The base of the index classes: opening, reopening, closing, and publishing a change.
 
-An index object has one version, which is checked when it is opened. `reopen` and the object's own
+An index object has one version, which is read when it is opened. `reopen` and the object's own
 changes replace it by one assignment, so a query that another thread has begun keeps the version
 that it began with. A change starts from the newest version on disk, which may be newer than the
 opened one: two processes that change the same index in turn lose nothing.

@@ -1,4 +1,4 @@
-"""The method `fused`: PageRank times similarity, where similarity weighs as much as it covers.
+"""The method `fused`: PageRank times similarity, weighted by the share of similar vertices.
 
 With p = PageRank mass over degree and J = mean similarity to the seeds, both scaled, a vertex
 scores p^POWER (J' + c) / (1 + c).

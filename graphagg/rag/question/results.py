@@ -148,7 +148,7 @@ class Hit(Brief):
 
         Args:
             characters: limit of the texts of passage and neighbors together; `cut` is the piece
-                is shown. None: everything.
+                that is shown. None: everything.
         """
         return self._full(self.neighbors) if characters is None else self._bounded(characters)
 

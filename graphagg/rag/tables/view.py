@@ -48,7 +48,7 @@ LONGEST_TITLE_PART = 6
 _NAME = CAPITAL | LINK | TARGET  # of these flags a name has the first alone
 _CACHED = 4096  # terms whose frequency is cached
 _BLOCK = 1 << 22  # mentions that are counted together
-_TIED = 2  # the lower bits of a mention are how it counts, those above how its pair is tied
+_TIED = 2  # the lower bits of a mention encode how it counts, those above how its pair is tied
 
 
 Allocate = Callable[[str, type[np.generic], int], npt.NDArray[Any]]

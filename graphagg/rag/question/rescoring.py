@@ -119,7 +119,7 @@ class Rescoring:
                 hit.with_part("recency", self.recency.gain(hit.passage.metadata.get(WHEN), now))
                 for hit in before
             )[:count]
-            # Hits beyond `asked` score at most as the last, and gain the weight at most.
+            # Hits beyond `limit` score at most as the last, and gain the weight at most.
             is_all = len(before) < limit
             if is_all or hits[-1].score >= before[-1].score + self.recency.weight:
                 return hits

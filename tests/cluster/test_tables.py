@@ -12,8 +12,9 @@ import pytest
 
 from graphagg.communities import CommunityIndex
 from graphagg.rag import PassageIndex, read_documents
-from tests.cluster.inputs import SKETCH, Fakes, skewed_pairs
+from tests.cluster.inputs import SKETCH, skewed_pairs
 from tests.cluster.jars import TABLES, pyspark_of_tables
+from tests.spark.test_passages import Fakes
 
 pytestmark = [
     pytest.mark.cluster,
@@ -26,7 +27,8 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 from graphagg.communities import CommunityIndex
 from graphagg.rag import PassageIndex
-from tests.cluster.inputs import SKETCH, Fakes
+from tests.cluster.inputs import SKETCH
+from tests.spark.test_passages import Fakes
 
 folder, packages = sys.argv[1:]
 extensions = (

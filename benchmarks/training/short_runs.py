@@ -22,7 +22,7 @@ from torch_geometric.data import Data
 from torch_geometric.nn import GCN, MLP, GCNConv, GPSConv, GraphSAGE
 
 from benchmarks.report import parser_of
-from benchmarks.training.small_sets import CPU, blocks, dataset
+from benchmarks.training.small_sets import CPU, RATIO, blocks, dataset
 from benchmarks.training.table import interval
 from graphagg.nn.presets.simple import SIMPLE, Simple, for_epochs, simple
 from graphagg.nn.training import GraphData, Split, random_splits
@@ -44,7 +44,7 @@ def data_of(name: str) -> GraphData:
         return check_data(random_splits(graph, (0.6, 0.2, 0.2), count=PAIRS))
     data = dataset(name)
     if name == "infection":  # drawn with fewer splits than pairs
-        return check_data(random_splits(data.graphs[0], (0.6, 0.2, 0.2), count=PAIRS))
+        return check_data(random_splits(data.graphs[0], RATIO, count=PAIRS))
     return data
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ Call = Callable[..., Answer]
 
 
 @pytest.fixture
-def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_index: Path) -> Path:
+    shutil.copytree(demo_index, tmp_path / "idx")
     (tmp_path / "bad.jsonl").write_text('{"id": "a", "text": "x"}\n{"id": "b"\n')
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "good.jsonl").write_text('{"id": "a", "text": "x"}\n')
@@ -52,8 +54,8 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
         (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
-        (("rag", "add", ".", "bad.jsonl"), "bad.jsonl:2: not JSON"),
-        (("rag", "update", ".", "empty.jsonl"), "no passage in it"),
+        (("rag", "add", "idx", "bad.jsonl"), "bad.jsonl:2: not JSON"),
+        (("rag", "update", "idx", "empty.jsonl"), "no passage in it"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
         (("rag", "delete", "."), "no id is given"),
         (("rag", "delete", ".", "--ids-file", "absent"), "absent: No such file"),

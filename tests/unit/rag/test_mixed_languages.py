@@ -271,7 +271,7 @@ def test_every_language_has_rules_and_words(code: str) -> None:
 
 
 def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
-    message = r"language is 'xq', wanted one of auto, ar, ca, .*zh; texts in another language"
+    message = r"language is 'xq', wanted one of auto, ar, ca, .*zh; the extractor rule:CODE"
     with pytest.raises(InvalidParameter, match=message):
         PassageIndex.build([Passage("p", "Text.")], tmp_path / "i", language="xq")
     assert not (tmp_path / "i").exists()

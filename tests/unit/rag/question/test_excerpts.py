@@ -244,7 +244,7 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
             assert index.manifest == other.manifest
         with pytest.raises(DuplicateId, match="'d' is in the index"):
             index.add([Passage("d", "Short.")])
-        with pytest.raises(DuplicateId, match="chunk 'n#0' of document 'n' has the id of a"):
+        with pytest.raises(DuplicateId, match="chunk 'n#0' has the id of a passage"):
             index.add([Passage("n#0", "Ada.")])
             index.add([replace(long, id="n")])
         part = index["d#1"]

@@ -193,7 +193,8 @@ class _Compiler:
             raise InvalidFilter(f"filter nested deeper than {MAX_DEPTH} levels; write it flatter")
         if not isinstance(condition, Mapping):
             raise InvalidFilter(
-                f"filter {shown(condition)}: a {type(condition).__name__}, wanted a mapping"
+                f"filter {shown(condition)}: a {type(condition).__name__}, "
+                'wanted a mapping like {"year": {"gte": 2000}}'
             )
         return ("and", *(self.entry(*item, depth) for item in condition.items()))
 
@@ -225,7 +226,9 @@ class _Compiler:
             raise InvalidFilter(f"key {key!r}: no operator; use {', '.join(operators)}")
         self.clauses += len(condition)
         if self.clauses > MAX_CLAUSES:
-            raise InvalidFilter(f"filter with more than {MAX_CLAUSES:,} comparisons; use 'in'")
+            raise InvalidFilter(
+                f"filter with more than {MAX_CLAUSES:,} comparisons; use 'in' for many values"
+            )
         for operator in condition:
             if not isinstance(operator, str) or operator not in operators:
                 raise InvalidFilter(

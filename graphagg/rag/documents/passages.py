@@ -144,7 +144,9 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     """Check one record; `where` names it in messages. Unknown fields become metadata."""
     identifier, text = _id(record.get("id")), record.get("text")
     if not isinstance(identifier, str) or not identifier:
-        raise InvalidPassage(f"{where}: id is {_shown(identifier)}, wanted a string or an integer")
+        raise InvalidPassage(
+            f"{where}: id is {_shown(identifier)}, wanted a string that is not empty, or an integer"
+        )
     if not isinstance(text, str) or not text.strip():
         raise InvalidPassage(
             f"{where}: passage {identifier!r} has text {_shown(text)}, wanted a string with text"
@@ -200,7 +202,8 @@ def iterable(passages: Iterable[Any]) -> Iterable[Any]:
     is_single = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if is_single or not hasattr(passages, "__iter__"):
         raise InvalidPassage(
-            f"the passages are a {type(passages).__name__}, wanted an iterable (of read_passages)"
+            f"the passages are a {type(passages).__name__}, wanted an iterable of them (a file is "
+            "read by read_passages)"
         )
     return passages
 

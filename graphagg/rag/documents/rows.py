@@ -152,7 +152,9 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{where}: byte {error.start} is not UTF-8; save it so") from None
+        raise UnreadableFile(
+            f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
     if not isinstance(record, dict):

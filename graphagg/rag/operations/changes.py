@@ -81,7 +81,9 @@ def delete_passages(
     rows_by_id = {name: before.rows_named(name) for name in ids}
     rows = _all_rows(rows_by_id, ignore_missing, "nothing was deleted")
     if len(rows) == len(before):
-        raise EmptyCorpus("no passage would be left: nothing was deleted; remove the folder")
+        raise EmptyCorpus(
+            "no passage would be left and nothing was deleted; remove the folder of the index"
+        )
     if rows:
         change_passages(publication, before, rows, (), newest.models.both)
     return _report((), rows, removed=tuple(name for name, found in rows_by_id.items() if found))

@@ -49,7 +49,9 @@ class ReadConfig:
         try:
             codecs.lookup(self.encoding or "utf-8")
         except LookupError:
-            raise InvalidParameter(f"encoding {self.encoding!r}, wanted such as cp1252") from None
+            raise InvalidParameter(
+                f"encoding is {self.encoding!r}, wanted a name such as cp1252 or shift_jis"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,8 @@ def number_communities(
         inside = sorted({member for member in members if member is not None})
         if inside:
             communities.append(np.array(inside, dtype=np.int64))
+    if not communities and not unknown:
+        raise InvalidCommunities(f"{name}: no community in it, wanted at least one")
     if not communities:
         raise InvalidCommunities(
             f"{name}: none of {unknown:,} members is in the graph, wanted its vertex ids; "

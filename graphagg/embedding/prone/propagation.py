@@ -6,10 +6,9 @@ the rows of E, weighted by D1:
     S = 3 c + sum over k < 10 of P^k (E - c),  T = D1^(1/2) P S
     output = T V l^(-1/4)  where  T^T T = V diag(l) V^T
 
-So the surroundings of a node count as a window of ten steps counts in DeepWalk (KDD 2014). Long
-walks forget where they began: P^k E goes to c in all rows, soon in a dense graph. c says nothing
-about a node but that it is linked, so it counts three times and not ten; what is left fades by
-itself. In the place of this ProNE (IJCAI 2019, section 3.2) has a band-pass filter, a Chebyshev
+A window of ten steps has the same role in DeepWalk (KDD 2014). With growing k each row of P^k E
+converges to c, in a dense graph after few steps. Since c is the same for all nodes, its weight is
+three and not ten. ProNE (IJCAI 2019, section 3.2) has a band-pass filter here, a Chebyshev
 expansion with mu = 0.2 and theta = 0.5; docs/decisions/walks-not-bands.md compares both. A loop
 weighs as much as its node's mean edge, which is 1 where edges weigh 1, so that a graph whose
 weights are all doubled has the same vectors but for their length. The output is not normalized:

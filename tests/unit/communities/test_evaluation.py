@@ -55,6 +55,9 @@ def test_unknown_members_are_counted(tmp_path):
         read_communities(path, IDS)
     with pytest.raises(UnreadableFile):
         read_communities(tmp_path / "nowhere", IDS)
+    path.write_text("# no line but this one\n")
+    with pytest.raises(InvalidCommunities, match="no community in it"):
+        read_communities(path, IDS)
     path.write_text('{"communities": [[1, 2, 3]]}')
     with pytest.raises(UnreadableFile, match="is JSON, wanted a community per line"):
         read_communities(path, IDS)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.retrieval.choose import GRID, MIDDLE, EncodedQuestions, Search, with_value
+from benchmarks.retrieval.corpora import passages_of, questions
 from graphagg.arrays import Array
 from graphagg.rag import MultihopConfig, PassageIndex, read_passages
 from graphagg.rag.evaluation.measure import evaluate
@@ -70,3 +71,11 @@ def test_recall_is_that_of_an_evaluation(tmp_path: Path) -> None:
             quality = evaluate(index, asked, mode="multihop", config=config).quality
             expected = [quality["recall@2"], quality["recall@5"]]
             assert np.allclose(encoded.recall(config), expected, atol=0.005)  # percent, rounded
+
+
+def test_questions_of_the_generated_sets_need_two_passages_that_are_there() -> None:
+    for name in ("tickets", "chapters"):
+        ids = [passage.id for passage in passages_of(name)]
+        asked = [*questions(name, "tune", 999), *questions(name, "test", 999)]
+        assert len({*ids}) == len(ids) and len({each.text for each in asked}) == len(asked)
+        assert all(each.gold <= {*ids} and len(each.gold) >= 2 for each in asked)

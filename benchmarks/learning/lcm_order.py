@@ -2,6 +2,7 @@
 
     python -m benchmarks.learning.lcm_order                       four sets, three splits each
     python -m benchmarks.learning.lcm_order --set texas --splits 1
+    python -m benchmarks.learning.lcm_order --law                 weights of the associativity loss
 
 Two layers of SAGE whose messages are folded: by the mean, by LCM with its rows in the given order,
 in a new random order at each training step, in an order by values, and by its second operator. The
@@ -30,6 +31,32 @@ from graphagg.nn.training.controls import train_model
 from graphagg.nn.training.fit.learner import Learner, evaluate
 from graphagg.nn.training.plan import fit_config
 
+
+class Adding(torch.autograd.Function):
+    """The first tensor, and a loss that is added to whatever loss the tensor gets into."""
+
+    @staticmethod
+    def forward(ctx: Any, out: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
+        return out.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
+        return grad, grad.new_ones(())
+
+
+class Lawful(LCMAggregation):
+    """LCM that adds its associativity loss, times `weight`, to the loss of the training."""
+
+    def __init__(self, channels: int, out: int, weight: float, **options: Any) -> None:
+        super().__init__(channels, out, **options)
+        self.weight = weight
+
+    def forward(self, x: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
+        out: torch.Tensor = super().forward(x, *args, **options)
+        law = self.monoid_losses(x).associativity if self.training else out.new_zeros(())
+        return Adding.apply(out, self.weight * law)  # type: ignore[no-any-return,no-untyped-call]
+
+
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "mean": None,
     "LCM": {},
@@ -37,6 +64,11 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
     "LCM, order values": {"order": "values"},
     "LCM, gate": {"operator": "gate"},
     "LCM, gate, order values": {"operator": "gate", "order": "values"},
+}
+LAWS: dict[str, dict[str, Any] | None] = {
+    f"LCM{more}, weight {weight:g}": {"weight": weight, **options}
+    for more, options in (("", {}), (", gate", {"operator": "gate"}))
+    for weight in (0.0, 0.3, 3.0)
 }
 SETS = ("blocks, 60% inside, signal 0.3", "texas", "infection", "houses")
 
@@ -61,7 +93,8 @@ def with_options(model: torch.nn.Module, options: dict[str, Any]) -> None:
         aggregator = getattr(module, "aggr_module", None)
         if isinstance(aggregator, LCMAggregation):
             width = aggregator.in_channels
-            module.aggr_module = LCMAggregation(width, width, **options)
+            kind = Lawful if "weight" in options else LCMAggregation
+            module.aggr_module = kind(width, width, **options)
 
 
 def moved(model: torch.nn.Module, graph: Data) -> tuple[float, float]:
@@ -76,7 +109,7 @@ def moved(model: torch.nn.Module, graph: Data) -> tuple[float, float]:
 
 
 def run(name: str, variant: str, splits: int) -> str:
-    options, cpu = VARIANTS[variant], 0.0
+    options, cpu = (VARIANTS | LAWS)[variant], 0.0
     tests, changes, laws = [], [], []
     graph = dataset(name).graphs[0]
     for split in range(splits):
@@ -105,12 +138,13 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--law", action="store_true")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     print("| set | aggregator | test | moved | classes | associativity | CPU s |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for name in chosen.set or SETS:
-        for variant in VARIANTS:
+        for variant in LAWS if chosen.law else VARIANTS:
             print(run(name, variant, chosen.splits), flush=True)
 
 

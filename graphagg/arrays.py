@@ -52,9 +52,9 @@ def distinct(values: Array) -> Array:
     a few ascending runs, such as joined ids.
     """
     ordered = np.sort(values, kind="stable")
-    kept = np.ones(len(ordered), dtype=np.bool_)
-    kept[1:] = ordered[1:] != ordered[:-1]
-    return ordered[kept]
+    is_first = np.ones(len(ordered), dtype=np.bool_)
+    is_first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_first]
 
 
 def kth_largest(values: Array, k: int) -> Any:
@@ -71,9 +71,9 @@ def top_k(values: Array, k: int, ties: Array | None = None) -> Ints:
     """Positions of the `k` largest values, largest first; equal ones by `ties`, else in order."""
     if k < 1:
         return np.zeros(0, dtype=np.int64)
-    chosen = np.arange(len(values))
+    positions = np.arange(len(values))
     if k < len(values):
-        chosen = np.flatnonzero(values >= kth_largest(values, k))
+        positions = np.flatnonzero(values >= kth_largest(values, k))
     if ties is None:
-        return chosen[np.argsort(-values[chosen], kind="stable")[:k]]
-    return chosen[np.lexsort((ties[chosen], -values[chosen]))[:k]]
+        return positions[np.argsort(-values[positions], kind="stable")[:k]]
+    return positions[np.lexsort((ties[positions], -values[positions]))[:k]]

@@ -64,8 +64,8 @@ def check_names(values: Iterable[str], names: Sequence[str]) -> None:
             from difflib import get_close_matches
 
             close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1)]
-            wanted = close or [f"wanted one of {', '.join(f'`{each}`' for each in names)}"]
-            raise InvalidParameter(f"unknown parameter `{name}`, {wanted[0]}")
+            advice = close or [f"wanted one of {', '.join(f'`{each}`' for each in names)}"]
+            raise InvalidParameter(f"unknown parameter `{name}`, {advice[0]}")
 
 
 def with_values(base: D, values: Mapping[str, Any]) -> D:

@@ -25,8 +25,8 @@ class Brief:
     """A base of dataclasses (`repr=False`) whose `repr` shortens many or long values."""
 
     def __repr__(self) -> str:
-        shown = (f"{n}={short(v)}" for n, v in vars(self).items() if not n.startswith("_"))
-        return f"{type(self).__name__}({', '.join(shown)})"
+        fields = (f"{n}={short(v)}" for n, v in vars(self).items() if not n.startswith("_"))
+        return f"{type(self).__name__}({', '.join(fields)})"
 
 
 def short(value: object) -> str:

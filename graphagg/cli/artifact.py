@@ -70,8 +70,8 @@ def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
     Example: graphagg push idx s3://bucket/idx
     """
     with progress_report() as progress:
-        sent = pushing.push(directory, url, progress=progress)
-    show({"url": url, **asdict(sent)}, _in_words(url, sent), as_json)
+        report = pushing.push(directory, url, progress=progress)
+    show({"url": url, **asdict(report)}, _in_words(url, report), as_json)
 
 
 @command
@@ -81,8 +81,8 @@ def pull(url: Url, directory: Folder, *, as_json: AsJson = False) -> None:
     Example: graphagg pull s3://bucket/idx idx
     """
     with progress_report() as progress:
-        brought = pulling.pull(url, directory, progress=progress)
-    show({"directory": str(directory), **asdict(brought)}, _in_words(directory, brought), as_json)
+        report = pulling.pull(url, directory, progress=progress)
+    show({"directory": str(directory), **asdict(report)}, _in_words(directory, report), as_json)
 
 
 def _in_words(place: object, report: pushing.PushReport | pulling.PullReport) -> str:

@@ -84,8 +84,8 @@ def query(
         return
     print_members(community.members[:_SHOWN])
     if len(community) > _SHOWN:
-        left = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
-        err.print(f"{left}; --json prints and --out FILE writes all", markup=False)
+        omitted = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
+        err.print(f"{omitted}; --json prints and --out FILE writes all", markup=False)
     if community.conductance is not None:
         err.print(f"conductance {community.conductance:.3f}", markup=False)
     for note in community.notes:
@@ -192,8 +192,8 @@ def evaluate(
     methods = [check_method(name) for name in method or ["fused"]]
     with CommunityIndex.open(directory) as index, progress_report() as report:
         truth = read_communities(communities, index.vertices)
-        chosen = truth.select(min_size, max_size, max_communities, random_state)
-        questions = draw_seeds(chosen, seeds, draws, random_state)
+        selection = truth.select(min_size, max_size, max_communities, random_state)
+        questions = draw_seeds(selection, seeds, draws, random_state)
         results = [
             measure(index, questions, method=name, random_state=random_state, progress=report)
             for name in methods
@@ -225,7 +225,7 @@ def detect(
     edges: list[str],
     *,
     reading: WeightedReading,
-    written: Target = None,
+    target: Target = None,
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
@@ -243,7 +243,7 @@ def detect(
     Options:
         edges: edges, as communities build takes them.
         kind: of edges with a direction, or between elements and sets.
-        written: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+        target: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
         objective: modularity, or cpm: denser inside than the resolution.
         resolution: larger gives more communities; repeat it to compare. None: 1.
         nested: make a tree: communities of each resolution are split by the next one.
@@ -252,14 +252,14 @@ def detect(
     from graphagg.communities import hierarchy, sweep
 
     resolutions = resolution or [1.0]
-    if len(resolutions) > 1 and written is not None and not nested:
+    if len(resolutions) > 1 and target is not None and not nested:
         raise InvalidParameter("--out writes one partition; give one --resolution, or --nested")
     if nested and start is not None:
         raise InvalidParameter("--nested makes a new tree; leave out --start")
-    made: dict[str, Any] = {"kind": kind, "objective": objective, "random_state": random_state}
-    tree = hierarchy(find_edges(edges), resolutions, **made, **vars(reading)) if nested else None
+    options: dict[str, Any] = {"kind": kind, "objective": objective, "random_state": random_state}
+    tree = hierarchy(find_edges(edges), resolutions, **options, **vars(reading)) if nested else None
     partitions = tree.levels if tree is not None else sweep(
-        find_edges(edges), resolutions, start=start, **made, **vars(reading)
+        find_edges(edges), resolutions, start=start, **options, **vars(reading)
     )  # fmt: skip
     rows = [
         {"resolution": each, "communities": len(p), "largest": int(p.sizes.max()),
@@ -268,8 +268,8 @@ def detect(
     ]  # fmt: skip
     partition = next(iter(partitions.values()))
     result = tree or partition
-    if written is not None:
-        result.save(written)
+    if target is not None:
+        result.save(target)
     if as_json:
         print_json(result.to_json() if tree or len(rows) == 1 else {"sweep": rows})
         return
@@ -277,8 +277,8 @@ def detect(
     for note in [*partition.graph.report.notes(), *changes]:
         err.print(note, markup=False)
     print_rows(rows)
-    if written is not None:
-        err.print(f"wrote {written}", markup=False)
+    if target is not None:
+        err.print(f"wrote {target}", markup=False)
     else:
         err.print("--out FILE writes the partition: .csv, .parquet, .json, .graphml", markup=False)
 

@@ -49,13 +49,13 @@ def demo(
         out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
 
 
-def _run(out_dir: Path, shown: bool) -> tuple[dict[str, Any], dict[str, MissingExtra]]:
+def _run(out_dir: Path, verbose: bool) -> tuple[dict[str, Any], dict[str, MissingExtra]]:
     """Run the parts whose extras are installed; returns their figures, and errors of the others."""
     figures: dict[str, Any] = {}
     left_out: dict[str, MissingExtra] = {}
     for name, (run, _) in _DEMOS.items():
         try:
-            figures.update(run(out_dir / name, shown))
+            figures.update(run(out_dir / name, verbose))
         except MissingExtra as error:
             left_out[name] = error
     if len(left_out) == len(_DEMOS):
@@ -63,7 +63,7 @@ def _run(out_dir: Path, shown: bool) -> tuple[dict[str, Any], dict[str, MissingE
     return figures, left_out
 
 
-def _passages(directory: Path, shown: bool) -> dict[str, Any]:
+def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
     from graphagg.rag import PassageIndex, read_passages, read_questions
 
     data = files("graphagg.rag") / "demo"
@@ -76,7 +76,7 @@ def _passages(directory: Path, shown: bool) -> dict[str, Any]:
             ) as index,
         ):
             answers = index.retrieve_batch([question.text for question in questions], 3)
-            for question, hits in zip(questions, answers, strict=True) if shown else ():
+            for question, hits in zip(questions, answers, strict=True) if verbose else ():
                 out.print(question.text, style="bold")
                 print_hits(hits, index, explain=True)
     pairs = list(zip(questions, answers, strict=True))
@@ -84,7 +84,7 @@ def _passages(directory: Path, shown: bool) -> dict[str, Any]:
         len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
         for question, hits in pairs
     ) / len(questions)
-    if shown:
+    if verbose:
         out.print(f"{100 * recall:.0f} % of the passages needed are among the first 3.\n")
     return {
         "recall@3": recall,
@@ -92,7 +92,7 @@ def _passages(directory: Path, shown: bool) -> dict[str, Any]:
     }
 
 
-def _communities(directory: Path, shown: bool) -> dict[str, Any]:
+def _communities(directory: Path, verbose: bool) -> dict[str, Any]:
     from graphagg.communities import CommunityIndex
     from graphagg.graph import bundled_graph
 
@@ -100,21 +100,21 @@ def _communities(directory: Path, shown: bool) -> dict[str, Any]:
         community = index.query(_SEEDS, 12)
     picture = directory.parent / "community.png"
     community.structure().draw(picture, title="Around " + " and ".join(_SEEDS))
-    if shown:
+    if verbose:
         out.print(f"Les Misérables: the community of {' and '.join(_SEEDS)}", style="bold")
         print_members(community.members)
         out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
     return {"community": community.to_json(), "picture": str(picture)}
 
 
-def _embedding(directory: Path, shown: bool) -> dict[str, Any]:
+def _embedding(directory: Path, verbose: bool) -> dict[str, Any]:
     from graphagg.embedding import EmbeddingConfig, NodeEmbedding
     from graphagg.graph import bundled_graph
 
     config = EmbeddingConfig(dim=16)
     with NodeEmbedding.build(bundled_graph("les_miserables"), directory, config=config) as index:
         neighbors = index.neighbors(_VERTEX, 5)
-    if shown:
+    if verbose:
         nearest = ", ".join(f"{n.id} ({n.score:.2f})" for n in neighbors)
         out.print(f"Nearest to {_VERTEX} in 16 dimensions: {nearest}\n", markup=False)
     return {"neighbors": {_VERTEX: [asdict(n) for n in neighbors]}}

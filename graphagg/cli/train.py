@@ -75,13 +75,13 @@ def train(
     from graphagg.nn.training.auto import Auto
 
     change = partial(_changed, changes=changes or [], epochs=epochs, random_state=random_state)
-    chosen: Auto | Preset = Auto(change)
+    choice: Auto | Preset = Auto(change)
     if preset != "auto":
-        chosen = change(read_preset(preset) if preset.endswith(".toml") else by_name(preset))
-    source = _data(data, links, split_ratio, splits, chosen.training.random_state)
+        choice = change(read_preset(preset) if preset.endswith(".toml") else by_name(preset))
+    source = _data(data, links, split_ratio, splits, choice.training.random_state)
     with progress_report() as report:
         result = run(
-            chosen, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
+            choice, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
             resume=resume, force=force, controls=controls, progress=report,
         )  # fmt: skip
     if as_json:
@@ -106,18 +106,18 @@ def _data(
 
 
 def _changed(
-    chosen: Preset, changes: list[str], epochs: int | None, random_state: int | None
+    preset: Preset, changes: list[str], epochs: int | None, random_state: int | None
 ) -> Preset:
     from graphagg.nn.presets import override
 
-    chosen = override(chosen, changes)
-    training = chosen.training
+    preset = override(preset, changes)
+    training = preset.training
     if epochs is not None:
         warmup = min(training.warmup_epochs, max(epochs, 0))
         training = replace(training, epochs=epochs, warmup_epochs=warmup)
     if random_state is not None:
         training = replace(training, random_state=random_state)
-    return replace(chosen, training=training)
+    return replace(preset, training=training)
 
 
 def _print_presets(as_json: bool) -> None:

@@ -72,9 +72,9 @@ def rows_from_pairs(
     pairs of equal numbers. Also returns the number of repeated pairs.
     """
     if not loops:
-        kept = rows != columns
-        rows, columns = rows[kept], columns[kept]
-        weights = None if weights is None else weights[kept]
+        is_edge = rows != columns
+        rows, columns = rows[is_edge], columns[is_edge]
+        weights = None if weights is None else weights[is_edge]
     if symmetric:
         rows, columns = np.minimum(rows, columns), np.maximum(rows, columns)
     pairs, sums = len(rows), None

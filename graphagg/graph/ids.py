@@ -269,12 +269,12 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
     # One edit, or two exchanged letters, leave the letters before or after them as they are.
     half = len(text) // 2
     parts = (text[: max(half - 1, 0)], text[half:], text)
-    first, last, whole = (part.encode("utf-8", "replace") for part in parts)
-    place = table.place_sorted(whole)
+    first, last, encoded = (part.encode("utf-8", "replace") for part in parts)
+    place = table.place_sorted(encoded)
     low, high = table.place_sorted(first), table.place_sorted(first + b"\xff")
     likely = np.asarray(pc.ends_with(_as_arrow(table), last))
     likely[low:high] = True
-    edited = abs(np.diff(table.offsets) - len(whole)) <= 4
+    edited = abs(np.diff(table.offsets) - len(encoded)) <= 4
     around = np.arange(max(0, place - _COMPARED), min(place + _COMPARED, len(table)))
     rows = np.union1d(np.flatnonzero(likely & edited)[:_LIKELY], around)
     names = [table[int(row)] for row in rows]

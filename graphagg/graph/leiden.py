@@ -58,14 +58,14 @@ def leiden(
         >>> leiden(graph, np.ones((2, 2)), 0.25).tolist()
         [0, 0]
     """
-    given, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
+    pattern, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
     if order is None:
         directed = (masses[:, 0] - masses[:, 1]).view(np.uint64)
-        keys = _surroundings(*given, weights.view(np.uint64), directed, _ROUNDS, random_state)
+        keys = _surroundings(*pattern, weights.view(np.uint64), directed, _ROUNDS, random_state)
         order = np.argsort(keys, kind="stable")
     position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order), dtype=np.int32)
-    graph, masses = _renumbered(*given, weights, order, position), masses[order]
+    graph, masses = _renumbered(*pattern, weights, order, position), masses[order]
     slack = _SLACK * float(weights.mean()) if len(weights) else 0.0
     if start is None:
         labels = np.arange(len(order), dtype=np.int32)
@@ -73,13 +73,13 @@ def leiden(
             labels = _iteration(graph, masses, labels, gamma, slack)
         return _settled(graph, masses, labels, gamma, slack)[0][position]
     labels = np.unique(start[order], return_inverse=True)[1].astype(np.int32)
-    kept, changed = _settled(graph, masses, labels, gamma, slack)
+    settled, changed = _settled(graph, masses, labels, gamma, slack)
     if not changed:
-        return kept[position]
-    labels = _iteration(graph, masses, kept.copy(), gamma, slack)
+        return settled[position]
+    labels = _iteration(graph, masses, settled.copy(), gamma, slack)
     labels, _ = _settled(graph, masses, labels, gamma, slack)
-    gain = _quality(graph, masses, labels, gamma) - _quality(graph, masses, kept, gamma)
-    return (labels if 2 * gain > TOLERANCE * float(weights.sum()) else kept)[position]
+    gain = _quality(graph, masses, labels, gamma) - _quality(graph, masses, settled, gamma)
+    return (labels if 2 * gain > TOLERANCE * float(weights.sum()) else settled)[position]
 
 
 def by_size(labels: Array) -> Ints:

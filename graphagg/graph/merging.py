@@ -37,14 +37,14 @@ class Renumbering(NamedTuple):
     @classmethod
     def of_first(cls, first: VertexIds, second: VertexIds) -> Renumbering:
         """The ids of the first graph alone."""
-        kept = np.arange(len(first), dtype=np.int32)
-        return cls(first, kept, first.positions(second).astype(np.int32))
+        identity = np.arange(len(first), dtype=np.int32)
+        return cls(first, identity, first.positions(second).astype(np.int32))
 
-    def selected(self, kept: Mask) -> Renumbering:
+    def selected(self, mask: Mask) -> Renumbering:
         """Keep only the ids of the result that a mask selects."""
-        renumbered = np.where(kept, np.cumsum(kept, dtype=np.int32) - 1, -1).astype(np.int32)
+        renumbered = np.where(mask, np.cumsum(mask, dtype=np.int32) - 1, -1).astype(np.int32)
         renumbered = np.append(renumbered, np.int32(-1))  # -1 stays -1
-        return Renumbering(self.ids.select(kept), renumbered[self.first], renumbered[self.second])
+        return Renumbering(self.ids.select(mask), renumbered[self.first], renumbered[self.second])
 
 
 def merge_rows(

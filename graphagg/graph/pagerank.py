@@ -172,7 +172,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     shift, alpha, per_edge = graph.shift, limits.alpha, limits.per_edge
     slots, nodes, mass, residual, limit, queue = scratch
     size, tail = _start(graph, limits, starts, values, scratch)
-    known = np.empty(_AT_ONCE, dtype=np.int32)
+    block_slots = np.empty(_AT_ONCE, dtype=np.int32)
     head = edges = 0
     while head != tail:
         slot = queue[head]
@@ -199,13 +199,13 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
             neighbors = neighbors_forward if side == 0 else neighbors_backward
             weights = weights_forward if side == 0 else weights_backward
             added = shift if side == 0 else 0  # columns are numbered after the rows
-            for begin in range(low, high, len(known)):
-                end = min(begin + len(known), high)
+            for begin in range(low, high, len(block_slots)):
+                end = min(begin + len(block_slots), high)
                 for j in range(begin, end):  # the processor waits for these reads side by side
-                    known[j - begin] = slots[neighbors[j] + added]
+                    block_slots[j - begin] = slots[neighbors[j] + added]
                 for j in range(begin, end):
                     other = neighbors[j] + added
-                    slot = known[j - begin] - 1
+                    slot = block_slots[j - begin] - 1
                     if slot < 0:
                         slot = size
                         slots[other] = slot + 1

@@ -106,21 +106,21 @@ def _shown(community: Community) -> Answer:
 
 def _structure(community: Community) -> Answer:
     scores = {member.id: member.score for member in community.members}
-    drawn = community.structure()
-    ids = list(map(shown_id, drawn.vertices))
+    structure = community.structure()
+    ids = list(map(shown_id, structure.vertices))
     vertices = _rows(
         id=ids,
-        score=[scores.get(vertex) for vertex in drawn.vertices],
-        community=drawn.labels.tolist(),
-        seed=[row < drawn.seeds for row in range(len(ids))],
-        x=drawn.positions[:, 0].tolist(),
-        y=drawn.positions[:, 1].tolist(),
+        score=[scores.get(vertex) for vertex in structure.vertices],
+        community=structure.labels.tolist(),
+        seed=[row < structure.seeds for row in range(len(ids))],
+        x=structure.positions[:, 0].tolist(),
+        y=structure.positions[:, 1].tolist(),
     )
     edges = _rows(
-        source=[ids[row] for row in drawn.edges[:, 0]],
-        target=[ids[row] for row in drawn.edges[:, 1]],
-        weight=drawn.weights.tolist(),
-        in_graph=drawn.in_graph.tolist(),
+        source=[ids[row] for row in structure.edges[:, 0]],
+        target=[ids[row] for row in structure.edges[:, 1]],
+        weight=structure.weights.tolist(),
+        in_graph=structure.in_graph.tolist(),
     )
     return {
         "vertices": vertices,

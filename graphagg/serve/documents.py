@@ -9,29 +9,30 @@ from graphagg.rag.documents.passages import TRAIL
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 DocumentOrder = Literal["name", "modified", "size", "passages"]
-_OF_A_FILE = ("path", "size", "modified")
+_FILE_KEYS = ("path", "size", "modified")
 
 
-def listed(
+def list_documents(
     snapshot: PassageSnapshot, search: str, sort: DocumentOrder, offset: int, limit: int
 ) -> dict[str, Any]:
     """A page of the visible documents whose name or title contains some words, sorted."""
     documents = snapshot.cached("documents", "", lambda: _documents(snapshot))
     words = search.casefold().split()
-    found = [each for each in documents if all(word in each["name"] for word in words)]
+    matching = [each for each in documents if all(word in each["name"] for word in words)]
     if sort != "name":  # the largest or newest first; what has none last
-        found = sorted(found, key=lambda each: (each[sort] is not None, each[sort] or 0))[::-1]
-    page = [{key: each[key] for key in each if key != "name"} for each in found]
-    return {"documents": page[offset : offset + limit], "total": len(found)}
+        matching.sort(key=lambda each: (each[sort] is not None, each[sort] or 0))
+        matching.reverse()
+    page = [{key: each[key] for key in each if key != "name"} for each in matching]
+    return {"documents": page[offset : offset + limit], "total": len(matching)}
 
 
 def _documents(snapshot: PassageSnapshot) -> list[dict[str, Any]]:
     """All documents by name: those of one file are one, and a passage of none is one itself."""
-    corpus, found = snapshot.corpus, dict[str, dict[str, Any]]()
+    corpus, by_name = snapshot.corpus, dict[str, dict[str, Any]]()
     for identifier, rows in snapshot.documents().items():
         segment, inside = corpus.locate(rows[0])
         metadata = segment.passages.metadata_of(inside)
-        path, size, modified = (metadata.get(key) for key in _OF_A_FILE)
+        path, size, modified = (metadata.get(key) for key in _FILE_KEYS)
         title = corpus.title(rows[0]).partition(TRAIL)[0]
         name = path if isinstance(path, str) else identifier
         first = {
@@ -41,5 +42,5 @@ def _documents(snapshot: PassageSnapshot) -> list[dict[str, Any]]:
             "modified": modified if isinstance(modified, str) else None,
             "name": f"{name} {title}".casefold(),
         }  # fmt: skip
-        found.setdefault(name, first)["passages"] += len(rows)
-    return sorted(found.values(), key=itemgetter("name", "id"))
+        by_name.setdefault(name, first)["passages"] += len(rows)
+    return sorted(by_name.values(), key=itemgetter("name", "id"))

@@ -191,11 +191,11 @@ class Passages(ReloadingIndex[PassageIndex]):
     ) -> Answer:
         hits = retriever.answer([question], search.ranked, request)[0]
         visible = snapshot.mask(request.selection)
-        shown = [
+        hits_json = [
             _shown(snapshot, _with_neighbors(snapshot, hit, visible), search)
             for hit in hits[search.offset :]
         ]
-        return {"hits": shown, "confidence": hits.confidence}
+        return {"hits": hits_json, "confidence": hits.confidence}
 
     async def facets(self, request: FacetsRequest) -> Answer:
         """The metadata keys of visible passages, or of the first of a question, with counts."""

@@ -199,7 +199,7 @@ class Service:
     def refresh(self) -> None:
         """Move every index to its published version; keep the old one if that cannot be opened."""
         for kind, index in self._served.items():
-            before, known, problem = index.version, self.problems.get(kind), None
+            before, reported, problem = index.version, self.problems.get(kind), None
             try:
                 if index.refresh():
                     self.metrics.reloads.labels(kind, "done").inc()
@@ -208,9 +208,9 @@ class Service:
             except (GraphAggError, OSError) as error:
                 problem = type(error).__name__
                 self.metrics.reloads.labels(kind, "failed").inc()
-                if problem != known:
+                if problem != reported:
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
-            self._moved(self.metrics.problem, kind, problem, known)
+            self._moved(self.metrics.problem, kind, problem, reported)
             if problem is None:
                 self.problems.pop(kind, None)
             else:

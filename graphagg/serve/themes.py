@@ -87,17 +87,17 @@ class Themes:
         def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
             if request.inside is not None:
-                chosen = [theme_map[child] for child in theme_map[request.inside].children]
+                level_themes = [theme_map[child] for child in theme_map[request.inside].children]
                 level = theme_map[request.inside].level + 1
             else:
                 level = theme_map.level if request.level is None else request.level
                 if theme_map.levels:
                     integer("level", level, 0, len(theme_map.levels) - 1)
-                chosen = list(theme_map.levels[level]) if theme_map.levels else []
-            chosen.sort(key=lambda theme: -theme.passages)
+                level_themes = list(theme_map.levels[level]) if theme_map.levels else []
+            level_themes.sort(key=lambda theme: -theme.passages)
             return {
-                "themes": [theme.to_json() for theme in chosen[:MOST_THEMES]],
-                "more": max(len(chosen) - MOST_THEMES, 0),
+                "themes": [theme.to_json() for theme in level_themes[:MOST_THEMES]],
+                "more": max(len(level_themes) - MOST_THEMES, 0),
                 "level": level,
                 "levels": [len(themes) for themes in theme_map.levels],
                 "passages": len(theme_map.passages),
@@ -152,12 +152,12 @@ class Themes:
             raise InvalidParameter("passage and entity: wanted one of the two")
 
         def answer(snapshot: PassageSnapshot) -> Answer:
-            chosen, k = Selection(request.filter), request.k
+            selection, k = Selection(request.filter), request.k
             if request.entity is not None:
                 by = request.by or "graph"
-                return similar_entities(snapshot, chosen, request.entity, k, by).to_json()
+                return similar_entities(snapshot, selection, request.entity, k, by).to_json()
             name, by = str(request.passage), request.by or "text"
-            return similar_passages(snapshot, chosen, name, k, by).to_json()
+            return similar_passages(snapshot, selection, name, k, by).to_json()
 
         return await self._passages.ask(answer)
 
@@ -167,8 +167,8 @@ def _map_of(
 ) -> ThemeMap:
     """The map of the visible passages that match a filter."""
     if filter is None and not snapshot.is_restricted:
-        written = current_manifest(folder_of(snapshot.artifact.directory), KIND)
-        version = "" if written is None else written.data
+        manifest = current_manifest(folder_of(snapshot.artifact.directory), KIND)
+        version = "" if manifest is None else manifest.data
         stored = snapshot.cached("stored map", version, lambda: read_map(snapshot, None))
         if stored is not None:
             return stored

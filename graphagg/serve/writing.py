@@ -273,8 +273,8 @@ class Writer:
         """Describe what was read and left out; store the latter with older files of other names."""
         left_out, files = [asdict(each) for each in report.left_out], self.files(name)
         paths = {each["path"] for each in left_out}
-        known = (e for e in self.problems(name) if not (files / e["path"]).is_file())
-        older = [each for each in known if each["path"] not in paths]
+        older_problems = (e for e in self.problems(name) if not (files / e["path"]).is_file())
+        older = [each for each in older_problems if each["path"] not in paths]
         file = self.collections.folder(name) / PROBLEMS
         file.write_text(json.dumps(older + left_out), encoding="utf-8")
         return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
@@ -293,8 +293,8 @@ class Writer:
             return {**answer, **self._noted(name, report)}
         with self._opened(folder) as index:
             change = index.sync(chain(documents, _sent(index)), progress=progress)
-            noted = self._noted(name, report)
-            return {**change.to_json(), "passages": len(index), **noted}
+            files_report = self._noted(name, report)
+            return {**change.to_json(), "passages": len(index), **files_report}
 
     def edges(
         self, name: str, add: Sequence[Any], remove: Sequence[Any], progress: Progress

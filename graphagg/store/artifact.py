@@ -184,10 +184,10 @@ class _ToStore(Publication):
                 f"{self._store.address}` sends it"
             ) from error
         folder = self.root / published.data
-        beside = {entry.sha256: folder / name for name, entry in published.files.items()}
+        local_files = {entry.sha256: folder / name for name, entry in published.files.items()}
         self._before, self._token = current_or_none(self._store)
         if self._before is not None and self._before.manifest.data == published.data:
-            bring_here(self._store, self._before, beside)  # so that opening downloads nothing
+            bring_here(self._store, self._before, local_files)  # so that opening downloads nothing
         return published
 
     def withdraw(self) -> None:

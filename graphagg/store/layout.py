@@ -148,11 +148,11 @@ class ArrayLayout:
             raise damaged(self._path(rule.name), "the manifest does not list this array")
         shape = entry.shape or ()
         fits = entry.dtype in rule.dtypes.split() and len(shape) == len(rule.shape)
-        for size, wanted in zip(shape, rule.shape, strict=False):
-            letter, _, more = str(wanted).partition("+")
-            if isinstance(wanted, str):
+        for size, declared in zip(shape, rule.shape, strict=False):
+            letter, _, more = str(declared).partition("+")
+            if isinstance(declared, str):
                 self.sizes.setdefault(letter, size - int(more or 0))
-            fits = fits and size == self._number(wanted) >= int(more or 0)
+            fits = fits and size == self._number(declared) >= int(more or 0)
         if not fits:
             raise damaged(
                 self._path(rule.name),
@@ -183,13 +183,13 @@ def _blocks(array: Array) -> Iterator[Array]:
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
     """The problem if values do not ascend from 0 to `end` (None: any end), else None."""
-    last, wanted = None, f"wanted offsets that ascend from 0 to {'any' if end is None else end}"
+    last, expected = None, f"wanted offsets that ascend from 0 to {'any' if end is None else end}"
     for block in blocks:
         descends = block[0] != 0 if last is None else block[0] < last
         if descends or (block[1:] < block[:-1]).any():
-            return f"offsets that descend, {wanted}"
+            return f"offsets that descend, {expected}"
         last = int(block[-1])
-    return None if end in (None, last) else f"the last offset is {last}, {wanted}"
+    return None if end in (None, last) else f"the last offset is {last}, {expected}"
 
 
 def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:

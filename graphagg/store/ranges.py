@@ -51,12 +51,12 @@ def write_range(path: Path, start: int, values: Array) -> None:
 class GrowingFile:
     """A `.npy` file that grows by rows of shape `width`; the first `kept` rows stay."""
 
-    def __init__(self, path: Path, dtype: Any, kept: int = 0, width: tuple[int, ...] = ()) -> None:
+    def __init__(self, path: Path, dtype: Any, rows: int = 0, width: tuple[int, ...] = ()) -> None:
         self._dtype, self._width = np.dtype(dtype), width
-        self.length = kept
-        self._file = path.open("r+b" if kept else "w+b")
+        self.length = rows
+        self._file = path.open("r+b" if rows else "w+b")
         self._write_header()
-        end = self._file.tell() + kept * self._dtype.itemsize * math.prod(width)
+        end = self._file.tell() + rows * self._dtype.itemsize * math.prod(width)
         self._file.truncate(end)
         self._file.seek(end)
 
@@ -120,17 +120,17 @@ def take_rows(array: Array, rows: Array, columns: slice = slice(None)) -> Array:
     """`array[rows, columns]` for ascending rows, with at most `RESIDENT` mapped bytes in memory."""
     if _mapping_of(array) is None or not len(rows) or not array.nbytes:
         return np.asarray(array[rows, columns])
-    taken = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
+    result = np.empty((len(rows), len(range(*columns.indices(array.shape[1])))), array.dtype)
     step = max(1, RESIDENT // (array.nbytes // len(array)))
     low = 0
     while low < len(rows):
         first = int(rows[low])
         high = int(np.searchsorted(rows, first + step))
         block = array[first : first + step]
-        taken[low:high] = block[rows[low:high] - first, columns]
+        result[low:high] = block[rows[low:high] - first, columns]
         forget(block)
         low = high
-    return taken
+    return result
 
 
 def forget(*arrays: Array) -> None:

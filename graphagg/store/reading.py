@@ -165,10 +165,10 @@ class Artifact(ArrayFolder, Closing):
 
     def verified(self, name: str) -> Path:
         """The path of data file `name`, after its checksum was compared."""
-        path, wanted = self.path(name), self.manifest.files[name].sha256
-        if (digest := file_sha256(path)) != wanted:
+        path, expected = self.path(name), self.manifest.files[name].sha256
+        if (digest := file_sha256(path)) != expected:
             raise CorruptArtifact(
-                f"{path}: sha256 is {digest}, the manifest says {wanted}; "
+                f"{path}: sha256 is {digest}, the manifest says {expected}; "
                 "the file was altered: restore it, or build the index again"
             )
         return path

@@ -196,9 +196,9 @@ class WorkFolder:
 
     def stage(self, name: str, make: Callable[[], Any]) -> Any:
         """A `note` that reports to `progress` when it is new."""
-        noted = self.storage.has(f"{name}.json")
+        is_finished = self.storage.has(f"{name}.json")
         result = self.note(name, make)
-        if not noted:
+        if not is_finished:
             self._progress(name, 1, 1)
         return result
 
@@ -227,8 +227,8 @@ def fingerprint(source: str) -> list[Any]:
     if path is None:
         return [source, []]
     files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
-    seen = [[str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
-    return [os.path.abspath(path) if files else source, seen]
+    stamps = [[str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns] for f in files]
+    return [os.path.abspath(path) if files else source, stamps]
 
 
 def local_path(source: str) -> Path | None:

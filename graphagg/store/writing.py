@@ -134,8 +134,8 @@ class Publication:
         for name in files.keys() - adopted.keys():
             sync(folder / name)
         sync(folder)
-        named = replace(manifest, files=files)
-        published = replace(named, data=_install(self.root, folder, named))
+        described = replace(manifest, files=files)
+        published = replace(described, data=_install(self.root, folder, described))
         sync(self.root)
         _replace_manifest(self.root, published)
         _remove_stale(self.root, keep=published.data)

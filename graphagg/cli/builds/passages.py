@@ -230,14 +230,14 @@ def what_was_read(report: FolderReport) -> dict[str, Any]:
     """Details (JSON) and notes (sentences) on the files of a folder; empty for other input."""
     if not report.read:
         return {}
-    named = [each for each in (*report.left_out, *report.refused) if each.reason]
-    notes = [f"left out: {each}" for each in named[:_NAMED]]
-    if len(named) > _NAMED:
-        notes.append(f"and {len(named) - _NAMED:,} more, which --json lists")
+    with_reason = [each for each in (*report.left_out, *report.refused) if each.reason]
+    notes = [f"left out: {each}" for each in with_reason[:_NAMED]]
+    if len(with_reason) > _NAMED:
+        notes.append(f"and {len(with_reason) - _NAMED:,} more, which --json lists")
     files = {
         "read": report.read,
         "left_out": report.kinds,
-        "named": [asdict(each) for each in named],
+        "named": [asdict(each) for each in with_reason],
         "notes": report.notes,
     }
     return {"details": {"files": files}, "notes": [*notes, str(report), *report.notes]}

@@ -64,18 +64,18 @@ def check(build: Build, run: RunOptions) -> dict[str, Any]:
 
 def _measure(source: str | list[str], path_of: Callable[[str], Path | None]) -> dict[str, Any]:
     sources = [source] if isinstance(source, str) else source
-    shown = ", ".join(sources)
+    names = ", ".join(sources)
     files: list[Path] = []
     for each in sources:
         path = path_of(each)
         if path is None:
-            return {"path": shown, "files": None, "bytes": None}
+            return {"path": names, "files": None, "bytes": None}
         matches = [path] if path.exists() else map(Path, sorted(glob(str(path), recursive=True)))
         below = [file for match in matches for file in _files(match)]
         if not below:
             raise UnreadableFile(f"{each}: no such file, or no file in it; check the path")
         files += below
-    return {"path": shown, "files": len(files), "bytes": sum(f.stat().st_size for f in files)}
+    return {"path": names, "files": len(files), "bytes": sum(f.stat().st_size for f in files)}
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -88,8 +88,8 @@ def _files(path: Path) -> Iterator[Path]:
 def print_plan(plan: dict[str, Any], as_json: bool) -> None:
     """Print a plan."""
     source, state = plan["input"], _STATES[plan["state"]]
-    known = source["files"] is not None
-    size = "{files:,} file(s), {bytes:,} bytes" if known else "size unknown, as only Spark reads it"
+    has_size = source["files"] is not None
+    size = "{files:,} file(s), {bytes:,} bytes" if has_size else "size unknown: only Spark reads it"
     described = {
         "input": f"{source['path']}: {size.format(**source)}",
         "index": f"{plan['index']}: {state}",

@@ -75,11 +75,11 @@ class Answering(Job):
                 replaces = run.force or run.if_exists == "replace"
                 mode = "overwrite" if replaces else "errorifexists"
                 self.answers(index, frame).write.mode(mode).parquet(target)
-                written = spark.read.parquet(target)
-                counts = written.selectExpr("count(rank)", "count(reason)", "min(reason)")
+                answers = spark.read.parquet(target)
+                counts = answers.selectExpr("count(rank)", "count(reason)", "min(reason)")
                 rows, without, why_not = counts.collect()[0]
                 if run.rejects is not None:
-                    left_out = written.where("reason IS NOT NULL")
+                    left_out = answers.where("reason IS NOT NULL")
                     left_out.write.mode("overwrite").parquet(sources.hadoop_path(run.rejects))
         why = f"; questions without one: {without:,} (column reason)" if without else ""
         result = {"out": run.out, "answers": rows, "without_answer": without}

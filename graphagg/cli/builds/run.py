@@ -137,7 +137,7 @@ def write_summary(job: str, run: Any, meter: Meter, **facts: Any) -> None:
 def _place(run: RunOptions, log: StageLog) -> str:
     """The stage in which a job ended, and how to continue."""
     folder = work_of(run.out, run.work)
-    left = f"finished stages stay in {folder}, and the same command continues from there"
+    advice = f"finished stages stay in {folder}, and the same command continues from there"
     if isinstance(folder, Path) and not folder.exists():
-        left = "the same command starts from the beginning"
-    return f"it ended in stage {log.place}; {left}"
+        advice = "the same command starts from the beginning"
+    return f"it ended in stage {log.place}; {advice}"

@@ -44,10 +44,10 @@ def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
 
 def _name(hit: Hit) -> str:
     title, metadata = hit.place.title, hit.metadata
-    named = f"{escape(title)}\n" if title else ""
+    title_line = f"{escape(title)}\n" if title else ""
     page = f", page {metadata['page']}" if "page" in metadata else ""
-    apart = f" ({' '.join(hit.apart)})" if hit.apart else ""
-    return f"{named}[dim]{escape(f'{hit.passage.id}{page}{apart}')}[/dim]"
+    qualifier = f" ({' '.join(hit.apart)})" if hit.apart else ""
+    return f"{title_line}[dim]{escape(f'{hit.passage.id}{page}{qualifier}')}[/dim]"
 
 
 def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:

@@ -52,8 +52,8 @@ class ChangingCorpus:
         meter, files = Meter(), FolderReport()
         with PassageIndex.open(directory) as index, progress_report() as report:
             # Read everything first: an invalid line must change nothing.
-            known = index if is_sync else None
-            read_all = read_corpus(self.passages, self.reading, files, self.columns, None, known)
+            synced = index if is_sync else None
+            read_all = read_corpus(self.passages, self.reading, files, self.columns, None, synced)
             sources = list(read_all)
             changed = change(index, sources, report)
             read = what_was_read(files)

@@ -19,7 +19,7 @@ from graphagg.rag.config.corpus import DedupConfig
 def dedup(
     documents: PassageFile,
     *,
-    near: Annotated[DedupConfig, "What counts as a near duplicate"],
+    config: Annotated[DedupConfig, "What counts as a near duplicate"],
     columns: Columns,
     out_file: Annotated[Path, Parameter("--out")],
     dropped: Path | None = None,
@@ -39,7 +39,7 @@ def dedup(
 
     with progress_report() as progress:
         report = dedup_files(
-            documents, out_file, near, columns=columns, dropped=dropped, progress=progress
+            documents, out_file, config, columns=columns, dropped=dropped, progress=progress
         )
     text = (
         f"{report.texts:,} texts, {report.kept:,} kept in {out_file}: {report.equal:,} equal and "

@@ -60,29 +60,29 @@ def evaluate(
             )
             for name in modes
         }
-        found = {
+        thresholds = {
             name: own_threshold(index, gold, refuse, mode=name, progress=renamed(report, name))
             for name in modes
             if refuse is not None and name != "bm25"
         }
-        for judged, own in found.items():
-            index.keep_min_confidence(own.value, judged)
+        for mode_name, own in thresholds.items():
+            index.keep_min_confidence(own.value, mode_name)
     first, *others = reports
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
     if as_json:
         results = {name: {"mode": name, **each.to_json()} for name, each in reports.items()}
         for name, summary in differences.items():
             results[name]["difference"] = {"to": first, **summary.to_json()}
-        for judged, threshold in found.items():
-            results[judged]["threshold"] = threshold._asdict()
+        for mode_name, threshold in thresholds.items():
+            results[mode_name]["threshold"] = threshold._asdict()
         for result in results.values():
             result["random_state"] = random_state
         print_json(results if compare else next(iter(results.values())))
         return
     print_evaluations(reports, differences)
-    for judged, own in found.items():
+    for name, own in thresholds.items():
         out.print(
-            f"{judged}: less confidence than {own.value:.3f} refuses {own.refused} of {own.wrong} "
+            f"{name}: less confidence than {own.value:.3f} refuses {own.refused} of {own.wrong} "
             f"wrong answers and {own.lost} of {own.right} right ones; kept as --min-confidence own"
         )
 

@@ -77,10 +77,10 @@ def names(directory: Directory, *, as_json: AsJson = False) -> None:
     from graphagg.rag.corpus.aliases import suggested_names
 
     with PassageIndex.open(directory) as index:
-        found = suggested_names(index.snapshot)
-    lines = [" = ".join((each.name, *each.aliases)) for each in found]
-    show({"names": [vars(each) for each in found]}, "\n".join(lines), as_json)
-    if not found:
+        suggestions = suggested_names(index.snapshot)
+    lines = [" = ".join((each.name, *each.aliases)) for each in suggestions]
+    show({"names": [vars(each) for each in suggestions]}, "\n".join(lines), as_json)
+    if not suggestions:
         err.print("no names of this index may mean the same", markup=False)
 
 
@@ -113,37 +113,39 @@ def map_(
     if resolution:
         config = replace(config, resolutions=tuple(resolution))
     with PassageIndex.open(directory) as index, progress_report() as report:
-        made = index.map(config=config, progress=report, **visible)
+        theme_map = index.map(config=config, progress=report, **visible)
     if level is not None:
-        integer("level", level, 0, len(made.levels) - 1)
+        integer("level", level, 0, len(theme_map.levels) - 1)
     if target is not None:
-        made.save(target)
+        theme_map.save(target)
     if theme is not None:
-        _show_theme(made, made[theme], as_json)
+        _show_theme(theme_map, theme_map[theme], as_json)
     elif as_json:
-        print_json(made.to_json(level))
+        print_json(theme_map.to_json(level))
     else:
-        _show_level(made, made.level if level is None else level)
+        _show_level(theme_map, theme_map.level if level is None else level)
 
 
-def _show_level(made: ThemeMap, level: int) -> None:
-    themes = sorted(made.levels[level], key=lambda theme: -theme.passages) if made.levels else []
+def _show_level(themes: ThemeMap, level: int) -> None:
+    largest = (
+        sorted(themes.levels[level], key=lambda theme: -theme.passages) if themes.levels else []
+    )
     rows: list[dict[str, Any]] = [
         {"theme": theme.id, "passages": theme.passages, "label": theme.label,
          "names": ", ".join(entity.name for entity in theme.entities[:4]), "time": _time(theme)}
-        for theme in themes[:_SHOWN]
+        for theme in largest[:_SHOWN]
     ]  # fmt: skip
-    for note in made.notes:
+    for note in themes.notes:
         err.print(f"note: {note}", markup=False)
     print_rows(rows)
-    counts = ", ".join(f"{len(each):,}" for each in made.levels)
-    more = f"; of this level {_SHOWN} are shown" if len(themes) > _SHOWN else ""
-    out.print(f"{len(made.passages):,} passages; themes by level: {counts}{more}", markup=False)
+    counts = ", ".join(f"{len(each):,}" for each in themes.levels)
+    more = f"; of this level {_SHOWN} are shown" if len(largest) > _SHOWN else ""
+    out.print(f"{len(themes.passages):,} passages; themes by level: {counts}{more}", markup=False)
 
 
-def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
+def _show_theme(themes: ThemeMap, theme: Theme, as_json: bool) -> None:
     if as_json:
-        passages = made.passages_of(theme.id)
+        passages = themes.passages_of(theme.id)
         print_json({**theme.to_json(), "passage_ids": passages})
         return
     time = f"; {_time(theme)}" if theme.span else ""
@@ -152,8 +154,8 @@ def _show_theme(made: ThemeMap, theme: Theme, as_json: bool) -> None:
         "words": ", ".join(theme.words),
         "names": ", ".join(entity.name for entity in theme.entities),
         "most typical": "\n".join(f"  {p.id}  {p.title}" for p in theme.typical),
-        "near": "\n".join(f"  {other.id}  {made[other.id].label}" for other in theme.neighbors),
-        "inside": "\n".join(f"  {child}  {made[child].label}" for child in theme.children),
+        "near": "\n".join(f"  {other.id}  {themes[other.id].label}" for other in theme.neighbors),
+        "inside": "\n".join(f"  {child}  {themes[child].label}" for child in theme.children),
     }
     for name, text in sections.items():
         if text:

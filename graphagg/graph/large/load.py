@@ -88,11 +88,11 @@ def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> R
         data = paths[2] if weighted else None
         repeats.append(write_rows(each, paths[0], paths[1], data, work.step(array)))
         shutil.rmtree(each.folder)
-    kept, duplicates = sum(dealt[0].sizes) // each_way, repeats[0] // each_way
-    loops = edges.edges - kept
-    if not kept:
+    edge_count, duplicates = sum(dealt[0].sizes) // each_way, repeats[0] // each_way
+    loops = edges.edges - edge_count
+    if not edge_count:
         raise EmptyGraph(f"{name}: {loops:,} self-loops and no edge, wanted at least one edge")
-    report = ReadReport(edges.edges, kept - duplicates, loops, duplicates)
+    report = ReadReport(edges.edges, edge_count - duplicates, loops, duplicates)
     return with_counts(report, counts, kind, weighted)
 
 

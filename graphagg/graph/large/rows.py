@@ -49,11 +49,11 @@ class Pairs:
         weights = map(np.load, self.weights) if self.weights else repeat(None)
         for sources, targets, carried in zip(self.sources, self.targets, weights, strict=False):
             keys = pair_keys(sources, targets)
-            kept = np.ones(len(keys), np.bool_) if self.loops else sources != targets
+            mask = np.ones(len(keys), np.bool_) if self.loops else sources != targets
             if self.symmetric:
-                keys, kept = np.append(keys, pair_keys(targets, sources)), np.tile(kept, 2)
+                keys, mask = np.append(keys, pair_keys(targets, sources)), np.tile(mask, 2)
                 carried = None if carried is None else np.tile(carried, 2)
-            yield keys[kept], None if carried is None else carried[kept]
+            yield keys[mask], None if carried is None else carried[mask]
 
 
 @dataclass(frozen=True)

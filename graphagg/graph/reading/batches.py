@@ -30,13 +30,13 @@ class EdgeBatch(NamedTuple):
         """The edges the other way round."""
         return EdgeBatch(self.targets, self.sources, self.weights)
 
-    def where(self, kept: Mask) -> EdgeBatch:
+    def where(self, mask: Mask) -> EdgeBatch:
         """The edges that a mask `[n]` keeps."""
         sources, targets = (
-            ids[kept] if isinstance(ids, np.ndarray) else ids.filter(pa.array(kept))
+            ids[mask] if isinstance(ids, np.ndarray) else ids.filter(pa.array(mask))
             for ids in self[:2]
         )
-        return EdgeBatch(sources, targets, None if self.weights is None else self.weights[kept])
+        return EdgeBatch(sources, targets, None if self.weights is None else self.weights[mask])
 
 
 def wrong_weights(weights: Doubles, needed: bool) -> Mask:
@@ -85,10 +85,10 @@ def checked_batches(
             counts.bad_rows += int(np.count_nonzero(wrong))
             counts.first_bad = counts.first_bad or message
         read += len(wrong)
-        kept = batch.where(~wrong) if wrong.any() else batch
-        if needed and kept.weights is not None:
-            kept = kept._replace(weights=kept.weights.astype(np.float32).astype(np.float64))
-        yield kept
+        valid = batch.where(~wrong) if wrong.any() else batch
+        if needed and valid.weights is not None:
+            valid = valid._replace(weights=valid.weights.astype(np.float32).astype(np.float64))
+        yield valid
 
 
 class EdgeSource(NamedTuple):

@@ -111,18 +111,18 @@ class EdgeColumns:
 
         `step` is called after each file with the number of edges read, twice.
         """
-        columns, written = cls(), 0
+        columns, edges_written = cls(), 0
 
         def write() -> None:
-            nonlocal written
-            if folder is not None and columns.edges > written:
-                columns._write(folder, written)
-                written = columns.edges
-                step(written, written)
+            nonlocal edges_written
+            if folder is not None and columns.edges > edges_written:
+                columns._write(folder, edges_written)
+                edges_written = columns.edges
+                step(edges_written, edges_written)
 
         for batch in source.batches:
             columns._add(batch, name)
-            if columns.edges - written >= EDGES_PER_FILE:
+            if columns.edges - edges_written >= EDGES_PER_FILE:
                 write()
         write()
         pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as all ids do
@@ -214,12 +214,12 @@ def _integer_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbe
     largest = max((column.largest for column in columns), default=-1)
     chunks = (chunk for column in columns for chunk in column)
     if largest < min(4 * sum(column.count for column in columns) + 2**20, MARKED):
-        seen = np.zeros(largest + 1, dtype=np.bool_)
+        is_used = np.zeros(largest + 1, dtype=np.bool_)
         for chunk in chunks:
-            seen[chunk] = True
-        dense = np.cumsum(seen, dtype=np.int32) - np.int32(1)
+            is_used[chunk] = True
+        dense = np.cumsum(is_used, dtype=np.int32) - np.int32(1)
         numbered = [Numbers(column, lambda _, chunk: dense[chunk]) for column in columns]
-        return VertexIds(np.flatnonzero(seen).astype(np.int64)), numbered
+        return VertexIds(np.flatnonzero(is_used).astype(np.int64)), numbered
     ids = _distinct(chunks)
 
     def search(_: int, chunk: Array) -> Dense:

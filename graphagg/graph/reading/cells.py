@@ -18,11 +18,11 @@ def find_separator(lines: Sequence[str]) -> str:
     marks = [",", "|"]
     if not any(map(_PLAIN_COMMA.search, bare)):
         marks.insert(0, ";")
-    shown = [mark for mark in marks if mark in bare[0]]
-    for mark in shown:
+    present = [mark for mark in marks if mark in bare[0]]
+    for mark in present:
         if len({line.count(mark) for line in bare}) == 1:
             return mark
-    return shown[0] if shown else " "
+    return present[0] if present else " "
 
 
 @cache

@@ -89,11 +89,11 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
 
     A missing column, or no known pair of names, raises `InvalidGraph`.
     """
-    chosen = [_position(names, requested, where) for requested in (reading.source, reading.target)]
-    if None in chosen:
-        for end, column in enumerate(_known_pair(names, chosen) or ()):
-            chosen[end] = column
-    source, target = chosen
+    ends = [_position(names, name, where) for name in (reading.source, reading.target)]
+    if None in ends:
+        for i, column in enumerate(_known_pair(names, ends) or ()):
+            ends[i] = column
+    source, target = ends
     if source is None or target is None:
         raise InvalidGraph(
             f"{where}: the columns {_listed(names)} hold no pair of known names such as source and "
@@ -176,13 +176,13 @@ def _reads_as_header(
     return 2 * linked > len(below)
 
 
-def _known_pair(names: Sequence[str], chosen: Iterable[int | None]) -> tuple[int, int] | None:
+def _known_pair(names: Sequence[str], positions: Iterable[int | None]) -> tuple[int, int] | None:
     """Find the first pair of known names that agrees with the columns chosen already."""
     plain = [_plain(name) for name in names]
     for pair in _PAIRS:
         if all(name in plain for name in pair):
             source, target = (plain.index(name) for name in pair)
-            if all(a in (None, b) for a, b in zip(chosen, (source, target), strict=True)):
+            if all(a in (None, b) for a, b in zip(positions, (source, target), strict=True)):
                 return source, target
     return None
 

@@ -130,12 +130,12 @@ def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
 
 def _newlines(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """CR LF and CR become LF: Spark ends lines with them too."""
-    kept = b""
+    carry = b""
     for chunk in chunks:
-        block = kept + chunk if kept else chunk
-        kept = b"\r" if block.endswith(b"\r") else b""  # its LF may begin the next chunk
+        block = carry + chunk if carry else chunk
+        carry = b"\r" if block.endswith(b"\r") else b""  # its LF may begin the next chunk
         if b"\r" in block:
             block = block.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         yield block
-    if kept:
+    if carry:
         yield b"\n"

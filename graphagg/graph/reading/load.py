@@ -170,11 +170,11 @@ def _open_files(
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
     """The edges of a file; at the end `UnreadableFile` if the file changed meanwhile."""
-    before = _written(path)
+    before = _size_and_time(path)
 
     def batches() -> Iterator[EdgeBatch]:
         yield from source.batches
-        if _written(path) != before:
+        if _size_and_time(path) != before:
             raise UnreadableFile(
                 f"{path}: it changed while it was read; run it again when nothing writes to it"
             )
@@ -182,12 +182,12 @@ def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
     return source._replace(batches=batches())
 
 
-def _written(path: Path) -> tuple[int, int] | None:
+def _size_and_time(path: Path) -> tuple[int, int] | None:
     """Size and time of a file; None for a pipe, or where there is none."""
     if not path.is_file():
         return None
-    seen = path.stat()
-    return seen.st_size, seen.st_mtime_ns
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:

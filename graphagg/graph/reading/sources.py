@@ -119,9 +119,9 @@ def _networkx_source(
     if not len(graph):
         raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
     networkx = networkx_module()
-    named = networkx.relabel_nodes(graph, _names_of(graph))
-    edges = named.edges(data="weight")
-    return EdgeSource(_weighted_batches(edges, counts, reading, str(path)), list(named.nodes))
+    relabeled = networkx.relabel_nodes(graph, _names_of(graph))
+    edges = relabeled.edges(data="weight")
+    return EdgeSource(_weighted_batches(edges, counts, reading, str(path)), list(relabeled.nodes))
 
 
 def _names_of(graph: Any) -> dict[Any, VertexId]:
@@ -208,8 +208,8 @@ def read_object(
     if hasattr(edges, "__arrow_c_stream__"):
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
-        named = edges.edges(data="weight")
-        batches = _weighted_batches(named, counts, reading, "the networkx graph")
+        weighted_edges = edges.edges(data="weight")
+        batches = _weighted_batches(weighted_edges, counts, reading, "the networkx graph")
         return EdgeSource(batches, list(edges.nodes))
     if hasattr(edges, "get_edge_dataframe") and hasattr(edges, "vs"):
         return _igraph_edges(edges, counts, reading)

@@ -78,15 +78,15 @@ def _edges(
     reading: EdgeReading,
 ) -> Iterator[EdgeBatch]:
     counts.columns = counts.columns or columns
-    names, seen = _wanted(columns, reading), 0
+    names, rows_read = _wanted(columns, reading), 0
     for batch in batches:
         if columns.weight >= 0:
             counts.weights_ignored += len(batch)
         values = [batch.column(name) for name in names]
-        kept = _without_nulls(values, names, where, seen, counts, reading)
-        seen += len(batch)
-        if kept is not None:
-            values = [column.filter(kept) for column in values]
+        valid = _without_nulls(values, names, where, rows_read, counts, reading)
+        rows_read += len(batch)
+        if valid is not None:
+            values = [column.filter(valid) for column in values]
         sources, targets = (_ids(values[end], where, names[end]) for end in (0, 1))
         weights = _weights(values[2], where, names[2]) if len(names) == 3 else None
         yield EdgeBatch(sources, targets, weights)
@@ -96,7 +96,7 @@ def _without_nulls(
     values: list[pa.Array],
     names: list[str],
     where: str,
-    seen: int,
+    rows_read: int,
     counts: ReadCounts,
     reading: EdgeReading,
 ) -> pa.Array | None:
@@ -109,15 +109,15 @@ def _without_nulls(
                     "every row; remove those rows, or leave them out (`skip_bad_rows=True`)"
                 )
         return None
-    kept = np.ones(len(values[0]), dtype=np.bool_)
+    valid = np.ones(len(values[0]), dtype=np.bool_)
     for column in values:
-        kept &= column.is_valid().to_numpy(zero_copy_only=False)
-    if kept.all():
+        valid &= column.is_valid().to_numpy(zero_copy_only=False)
+    if valid.all():
         return None
-    row = int(np.argmin(kept))
-    counts.bad_rows += int(np.count_nonzero(~kept))
-    counts.first_bad = counts.first_bad or f"{where}, row {seen + row + 1}: a null"
-    return pa.array(kept)
+    row = int(np.argmin(valid))
+    counts.bad_rows += int(np.count_nonzero(~valid))
+    counts.first_bad = counts.first_bad or f"{where}, row {rows_read + row + 1}: a null"
+    return pa.array(valid)
 
 
 def _weights(column: pa.Array, where: str, name: str) -> Doubles:

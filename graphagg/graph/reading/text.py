@@ -99,9 +99,9 @@ class TextLayout:
         header = columns.header
         below = rows[1:] if header and len(rows) > 1 else rows
         cells = [[row[at] if at < len(row) else "" for row in below] for at in columns[:2]]
-        whole = [[INTEGER.fullmatch(cell) is not None for cell in column] for column in cells]
+        is_integer = [[INTEGER.fullmatch(cell) is not None for cell in column] for column in cells]
         # A few numbers after names, such as the package 2048, are names.
-        few = [not each[0] and 0 < 2 * sum(each) < len(each) for each in whole]
+        few = [not each[0] and 0 < 2 * sum(each) < len(each) for each in is_integer]
         mixed = reading.ids == "auto" and any(few)
         columns = columns._replace(mixed=mixed)
         counts.columns = counts.columns or columns
@@ -109,7 +109,7 @@ class TextLayout:
             counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
         integer = [reading.ids == "integer"] * 2
         if reading.ids == "auto":
-            integer = [each[0] for each in whole]
+            integer = [each[0] for each in is_integer]
         weighted = None if reading.wants_weights and columns.weight >= 0 else False
         if weighted is None and (reading.weight_column or columns.weight_is_named):
             weighted = True
@@ -262,15 +262,15 @@ class TextLayout:
     def _fault(self, cells: list[str | None], line: str) -> str | None:
         """What is wrong with the ids of a line; None if nothing is."""
         ids = [cells[at] for at in self.columns[:2]]
-        shown = line.rstrip()[:80]
+        excerpt = line.rstrip()[:80]
         if None in ids:
             return (
                 f"a quote that is not closed before the next separator or the line's end "
-                f'({shown!r}), wanted cells like "a, b"; mend the quotes'
+                f'({excerpt!r}), wanted cells like "a, b"; mend the quotes'
             )
         if "" in ids:
             return (
-                f"an id is missing or empty ({shown!r}), wanted two vertex ids; remove "
+                f"an id is missing or empty ({excerpt!r}), wanted two vertex ids; remove "
                 "the line, begin it with #, or leave bad lines out (`skip_bad_rows=True`)"
             )
         for cell, integer in zip(ids, self.integer, strict=True):

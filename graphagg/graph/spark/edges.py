@@ -71,16 +71,16 @@ class EdgeInput(SparkInput):
 
     def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, without bad rows."""
-        found: dict[str, Any] = {}
+        facts: dict[str, Any] = {}
 
         def read() -> DataFrame:
             frame, counts = read_edges(job.spark, self)
             columns = counts.columns.describe(kind == "two-mode") if counts.columns else None
-            found.update(header=counts.header, columns=columns)
+            facts.update(header=counts.header, columns=columns)
             return frame
 
         frame = job.phase("edges", read)
-        job.note("columns", lambda: found)
+        job.note("columns", lambda: facts)
         if not self.reading.skip_bad_rows:
             return frame
         bad = frame.filter(f"{_BAD} IS NOT NULL").withColumnRenamed(_BAD, "reason")

@@ -145,9 +145,9 @@ class GraphRows:
         rows, columns = numbers(batch)[::step]
         weights = batch.column(2).to_numpy() if batch.num_columns > 2 else None
         if self.kind != "two-mode":
-            kept = rows != columns
-            rows, columns = rows[kept], columns[kept]
-            weights = None if weights is None else weights[kept]
+            is_edge = rows != columns
+            rows, columns = rows[is_edge], columns[is_edge]
+            weights = None if weights is None else weights[is_edge]
         if self.kind == "undirected":
             rows, columns = np.concatenate([rows, columns]), np.concatenate([columns, rows])
             weights = None if weights is None else np.tile(weights, 2)

@@ -45,7 +45,7 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     504: (errors.EndpointTimeout,),
     502: (errors.EndpointError,),
 }  # fmt: skip
-_MEANT = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
+_SYNONYMS = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
 """Keys of other services, and what they are called here."""
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
@@ -97,8 +97,8 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     kind = request.headers.get("content-type", "")
     if request.method == "POST" and not _JSON.match(kind):
-        sent = f"as {kind[:_LONGEST]!r}" if kind else "without a content type"
-        message = f"the body was sent {sent}; send JSON with Content-Type: application/json"
+        problem = f"as {kind[:_LONGEST]!r}" if kind else "without a content type"
+        message = f"the body was sent {problem}; send JSON with Content-Type: application/json"
         return refusal(422, "InvalidRequest", message)
     return refusal(422, "InvalidRequest", explained(error.errors()))
 
@@ -132,7 +132,7 @@ def _line(fault: Any) -> str:
     message = text[:1].lower() + text[1:]
     if fault["type"] == "extra_forbidden":
         key = str(loc[-1])
-        close = get_close_matches(_MEANT.get(key, key), names_of_requests(), 1, 0.75)
+        close = get_close_matches(_SYNONYMS.get(key, key), names_of_requests(), 1, 0.75)
         message = f"there is no such key{f'; did you mean {close[0]!r}?' if close else ''}"
         if "passages" in loc[:-1]:
             message = "a passage has no such key; put it in `metadata`"

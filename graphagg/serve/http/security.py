@@ -206,10 +206,10 @@ class Guard:
             if more and identity and self._access.identity_of(headers) != identity:
                 raise OSError("its token was revoked")  # ends the stream like a lost connection
             if message["type"] == "http.response.start":
-                sent = MutableHeaders(scope=message)
+                answer_headers = MutableHeaders(scope=message)
                 cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"
                 for name, value in {**HEADERS, "cache-control": cache}.items():
-                    sent.setdefault(name, value)
+                    answer_headers.setdefault(name, value)
             await send(message)
 
         answer = self._refusal(scope["method"], path, headers, identity) or self._app

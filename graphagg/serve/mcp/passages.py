@@ -31,8 +31,8 @@ def described(snapshot: PassageSnapshot, about: str = "", longest: int = 800) ->
     text = f"The corpus: {len(snapshot):,} passages." + (f" {about.strip()}" if about else "")
     if titles := _titles(snapshot):
         text += f"\nTitles, for instance: {', '.join(map(quoted, titles))}."
-    counted = facets(snapshot, snapshot.alive).items()
-    usual = sorted(counted, key=lambda each: (-each[1]["passages"], each[0]))
+    counts = facets(snapshot, snapshot.alive).items()
+    usual = sorted(counts, key=lambda each: (-each[1]["passages"], each[0]))
     lead, keys = "\nKeys that filter takes: ", list[str]()
     for key, facet in usual:
         words = f"{key} ({_kind(facet)})"
@@ -90,15 +90,15 @@ def passage(
     head, at = _head(center)[: characters // 2], center.position
     chunks = [snapshot.corpus[r] for r in snapshot.neighbors(rows[0], around + 1, snapshot.alive)]
     room = characters - len(head) - 2 * max(len(each.id) for each in chunks) - _RESERVED
-    shown = [each for each in chunks if abs(each.position - at) <= around]
-    if sum(len(each.text) + 1 for each in shown) > room:
-        shown = [center]
-    text = "\n".join(each.text for each in shown)
+    selected = [each for each in chunks if abs(each.position - at) <= around]
+    if sum(len(each.text) + 1 for each in selected) > room:
+        selected = [center]
+    text = "\n".join(each.text for each in selected)
     if start and start >= len(text):
         raise InvalidParameter(f"start is {start}, the text has {len(text)} characters")
     end = start + max(room, 1)
-    ways = [f"before: {each.id}" for each in chunks if each.position < shown[0].position][-1:]
-    ways += [f"after: {each.id}" for each in chunks if each.position > shown[-1].position][:1]
+    ways = [f"before: {each.id}" for each in chunks if each.position < selected[0].position][-1:]
+    ways += [f"after: {each.id}" for each in chunks if each.position > selected[-1].position][:1]
     if end < len(text):
         ways = [f"start={end} reads on; {len(text)} characters in all"]
     piece = f"{ELLIPSIS * bool(start)}{text[start:end]}{ELLIPSIS * (end < len(text))}"

@@ -88,8 +88,8 @@ class CorpusServer(MCPServer):
     ) -> Any:
         """Answer from the published version; errors and time limit are those of HTTP."""
         seconds = self._service.limits.answer_seconds
-        strangers = sorted(arguments.keys() - self.parameters.get(name, arguments.keys()))
-        faults = [{"type": "extra_forbidden", "loc": ("body", k), "msg": ""} for k in strangers]
+        unknown = sorted(arguments.keys() - self.parameters.get(name, arguments.keys()))
+        faults = [{"type": "extra_forbidden", "loc": ("body", k), "msg": ""} for k in unknown]
         if faults:
             raise ToolError(f"InvalidRequest: {explained(faults)}")
         await asyncio.to_thread(self._service.refresh)
@@ -212,8 +212,8 @@ def _tool(server: CorpusServer) -> Callable[[Callable[..., Any]], Callable[..., 
         if rest := parameters.pop("options", None):
             for name, (kind, info) in OPTIONS.items():
                 annotation = Annotated[kind, info]  # type: ignore[valid-type]
-                named = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
-                parameters[name] = named.replace(default=info.default, annotation=annotation)
+                option = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
+                parameters[name] = option.replace(default=info.default, annotation=annotation)
             signature = signature.replace(parameters=list(parameters.values()))
             function.__signature__ = signature  # type: ignore[attr-defined]
         server.parameters[function.__name__] = set(parameters)

@@ -51,14 +51,12 @@ def source_folder(address: Address) -> Path:
     return cache_folder() / "sources" / _key(address)
 
 
-def bring_here(
-    store: Store, published: Published, beside: Mapping[str, Path] | None = None
-) -> Path:
+def bring_here(store: Store, published: Published, local: Mapping[str, Path] | None = None) -> Path:
     """The cached folder of a version, pulled if it is missing; raises as `pull`."""
     root = cached_folder(store.address)
     while not is_here(published, root):
         try:
-            published, _ = pull_version(store, published, root, beside=beside)
+            published, _ = pull_version(store, published, root, local=local)
         except ArtifactBusy:  # another process brings it
             time.sleep(_WAIT)
         except (OSError, WriteFailed) as error:

@@ -39,9 +39,9 @@ def attempt(address: Address, call: Callable[[], T]) -> T:
         except errors.GraphAggError:
             raise
         except Exception as error:
-            named = named_error(address, error)
-            if not isinstance(named, errors.StoreUnreachable) or tries == _ATTEMPTS:
-                raise named from error
+            translated = named_error(address, error)
+            if not isinstance(translated, errors.StoreUnreachable) or tries == _ATTEMPTS:
+                raise translated from error
         time.sleep(_FIRST_WAIT * 2 ** (tries - 1) * (1 - random.random() / 2))
     raise AssertionError("the last attempt returns or raises")
 

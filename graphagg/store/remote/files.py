@@ -35,9 +35,9 @@ class Store:
         if isinstance(location, Address) or is_scheme(scheme.lower()):
             return cls(address(location))
         host, slash, path = rest.partition("/")
-        shown = f"{host.rpartition('@')[2]}{slash}{path}".strip("/")  # without a password
+        place = f"{host.rpartition('@')[2]}{slash}{path}".strip("/")  # without a password
         kind = Scheme(scheme, None, "fsspec", "sources", can_write=False, of_host=False)
-        return cls(Address(kind, shown, "", {"url": text}))
+        return cls(Address(kind, place, "", {"url": text}))
 
     def path(self, name: str) -> str:
         """The full path of an object."""
@@ -107,10 +107,10 @@ class Store:
         """List all objects below a folder, recursively; empty if there is no such folder."""
         skipped = len(self.address.path) + 1 if self.address.path else 0
         try:
-            found = self.call(lambda: self.client.find(self.path(folder)))
+            infos = self.call(lambda: self.client.find(self.path(folder)))
         except FileNotFoundError:
             return {}
-        return {path[skipped:]: info for path, info in found.items()}
+        return {path[skipped:]: info for path, info in infos.items()}
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders that lie directly in a folder."""

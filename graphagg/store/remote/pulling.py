@@ -72,12 +72,12 @@ def pull_version(
     published: Published,
     root: Path,
     progress: Progress = silent,
-    beside: Mapping[str, Path] | None = None,
+    local: Mapping[str, Path] | None = None,
 ) -> tuple[Published, PullReport]:
-    """Pull a version, or its successor; `beside` has verified local files by checksum."""
+    """Pull a version, or its successor; `local` has verified local files by checksum."""
     for _ in range(_CHANGES):
         try:
-            return published, _bring(store, published, root, progress, beside or {})
+            return published, _bring(store, published, root, progress, local or {})
         except MissingObject as gone:
             newer = current(store)[0]
             if list(newer.files()) == list(published.files()):
@@ -103,14 +103,14 @@ def is_here(published: Published, root: Path) -> bool:
 
 
 def _bring(
-    store: Store, published: Published, root: Path, progress: Progress, beside: Mapping[str, Path]
+    store: Store, published: Published, root: Path, progress: Progress, local: Mapping[str, Path]
 ) -> PullReport:
     files = {entry.sha256: (entry, name) for entry, name in published.files()}
     size = sum(entry.bytes for entry, _ in files.values())
     if is_here(published, root):
         return PullReport(published.manifest.data, 0, 0, len(files), size)
     with write_folder(root) as publication:
-        sources = {**_intact(root, published, files), **beside}
+        sources = {**_intact(root, published, files), **local}
         new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
         if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
@@ -123,8 +123,8 @@ def _bring(
         with write_folder(root / name) as publication:
             _publish(publication, artifact, sources)
     shutil.rmtree(folder, ignore_errors=True)
-    kept = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
-    return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept)
+    kept_bytes = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
+    return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept_bytes)
 
 
 def _publish(publication: Publication, published: Published, sources: Mapping[str, Path]) -> None:
@@ -132,11 +132,11 @@ def _publish(publication: Publication, published: Published, sources: Mapping[st
         publication.writer.take(sources[item[1].sha256], *item)
 
     in_parallel(take, published.manifest.files.items())  # a disk confirms many at a time
-    made = publication.publish(published.manifest)
-    if made.data.partition("-")[2][:16] != published.manifest.data.partition("-")[2][:16]:
+    result = publication.publish(published.manifest)
+    if result.data.partition("-")[2][:16] != published.manifest.data.partition("-")[2][:16]:
         raise CorruptArtifact(
             f"{publication.root}: the manifest is said to be of {published.manifest.data}, and is "
-            f"of {made.data}; publish the index again"
+            f"of {result.data}; publish the index again"
         )
 
 

@@ -110,10 +110,11 @@ def push_over(
         content = published.to_bytes()
         pointers.pointer_of(store).swap(content, token)
         removed = _clean(store, content, published, before)
-    sent = sum(files[sha256][0].bytes for sha256 in new)
-    kept = sum(entry.bytes for entry, _ in files.values()) - sent
+    sent_bytes = sum(files[sha256][0].bytes for sha256 in new)
+    kept_bytes = sum(entry.bytes for entry, _ in files.values()) - sent_bytes
     version = published.manifest.data
-    return PushReport(version, len(new), sent, len(files) - len(new), kept, removed, True)
+    kept = len(files) - len(new)
+    return PushReport(version, len(new), sent_bytes, kept, kept_bytes, removed, True)
 
 
 def _inner_artifacts(root: Path) -> list[str]:
@@ -145,13 +146,13 @@ def _held(store: Store, before: Published | None) -> dict[str, str]:
     if before is None:
         return {}
     objects = store.listed()
-    named = before.sizes
+    sizes = before.sizes
     published_at = _published_at(objects)
     return {
         sha256: name
         for name, size in objects.items()
         if (sha256 := sha256_of(name)) is not None
-        and (named.get(name) == size.bytes or (name not in named and size.modified > published_at))
+        and (sizes.get(name) == size.bytes or (name not in sizes and size.modified > published_at))
     }
 
 
@@ -194,12 +195,12 @@ def _clean(store: Store, content: bytes, published: Published, before: Published
     objects = store.listed()
     if pointers.pointer_of(store).read()[0] != content:
         return 0  # a later publisher cleans up; the listing may have its time, not ours
-    kept = {name for version in (published, before) if version for name in version.sizes}
+    needed = {name for version in (published, before) if version for name in version.sizes}
     limit = _published_at(objects) - _MARGIN
     old = [
         name
         for name, each in objects.items()
-        if sha256_of(name) is not None and name not in kept and each.modified < limit < inf
+        if sha256_of(name) is not None and name not in needed and each.modified < limit < inf
     ]
     in_parallel(lambda name: store.remove([name]), old)
     return len(old)

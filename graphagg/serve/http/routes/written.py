@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 
 from graphagg import errors
 from graphagg.serve.collections import Settings
-from graphagg.serve.documents import DocumentOrder, listed
+from graphagg.serve.documents import DocumentOrder, list_documents
 from graphagg.serve.http.failures import INTERNAL, body_of, data_of, documented, envelope
 from graphagg.serve.http.routes.indices import Limit, Text
 from graphagg.serve.models import collections as models
@@ -195,11 +195,11 @@ def _add_listing(routes: APIRouter, writer: Writer) -> None:
         problems = await run_in_threadpool(writer.problems, name)
         try:
             async with writer.collections.lease(name) as service:
-                page = partial(listed, search=search, sort=sort, offset=offset, limit=limit)
-                found = await service.passages.ask(page)
+                page = partial(list_documents, search=search, sort=sort, offset=offset, limit=limit)
+                answer = await service.passages.ask(page)
         except errors.CollectionEmpty:
-            found = {"documents": [], "total": 0}
-        return JSONResponse({**found, "problems": problems})
+            answer = {"documents": [], "total": 0}
+        return JSONResponse({**answer, "problems": problems})
 
 
 def _starting(writer: Writer) -> Callable[..., Start]:

@@ -24,7 +24,7 @@ class GraphAggError(Exception):
 
 
 class RunFailed(GraphAggError):
-    """Base of the errors about a run that failed though its input was right."""
+    """Base of the errors about runs that failed although their input was valid."""
 
     exit_code = 1
 
@@ -143,7 +143,7 @@ class MissingModel(ArtifactError):
 
 
 class InvalidGraph(GraphAggError):
-    """Edges that cannot be read as a graph: a bad line, ids of two types, a negative id."""
+    """The edges are no graph: a bad line, ids of two types, a negative id."""
 
 
 class EmptyGraph(GraphAggError):
@@ -171,7 +171,7 @@ class StoreError(ArtifactError, RunFailed):
 
 
 class StoreUnreachable(StoreError):
-    """A store does not answer, or breaks off again and again."""
+    """A store does not answer, or repeatedly breaks off."""
 
 
 class NoCredentials(StoreError):
@@ -181,7 +181,7 @@ class NoCredentials(StoreError):
 
 
 class AccessRefused(StoreError):
-    """A store does not let these credentials do this."""
+    """The credentials do not permit this on a store."""
 
     exit_code = 2
 
@@ -193,11 +193,11 @@ class NoSuchBucket(StoreError):
 
 
 class ClockOff(StoreError):
-    """A store refuses requests because this machine's clock is off."""
+    """A store refuses requests because this machine's clock is wrong."""
 
 
 class NotWritable(StoreError):
-    """An index cannot be published there: the store is only read, or promises too little."""
+    """A store is read-only, or lacks the conditional puts that publishing needs."""
 
     exit_code = 2
 
@@ -211,11 +211,11 @@ class PieceTooLarge(GraphAggError):
 
 
 class ParametersDiffer(ArtifactError):
-    """A job was started again with other parameters over what it left unfinished."""
+    """An unfinished job was started again with other parameters."""
 
 
 class JobFailed(ArtifactError, RunFailed):
-    """Spark gave up a job: a task failed too often, an executor or the driver was lost."""
+    """A Spark job failed: a task failed too often, or an executor or the driver was lost."""
 
 
 class InvalidBatch(GraphAggError):
@@ -235,7 +235,7 @@ class InvalidDataset(GraphAggError):
 
 
 class UnknownPreset(GraphAggError):
-    """A name that no preset has."""
+    """There is no preset of this name."""
 
 
 class CheckpointMismatch(GraphAggError):
@@ -263,11 +263,11 @@ class Forbidden(GraphAggError):
 
 
 class CollectionExists(GraphAggError):
-    """A collection of this name is there already."""
+    """A collection of this name exists already."""
 
 
 class VersionChanged(GraphAggError):
-    """A write was meant for another version of an index than the one that is there."""
+    """A write was meant for another version of an index than the current one."""
 
 
 class NoSuchIndex(GraphAggError):
@@ -283,11 +283,11 @@ class NoLanguageModel(NoSuchIndex):
 
 
 class Overloaded(RunFailed):
-    """A service has as much work as it takes; try again."""
+    """A service has reached its limit of requests; try again later."""
 
 
 class PortTaken(RunFailed):
-    """The address that a service should bind cannot be had."""
+    """A service cannot bind its address."""
 
 
 class EndpointError(RunFailed):
@@ -307,7 +307,7 @@ class EndpointUnreachable(EndpointError):
 
 
 class EndpointAnswer(EndpointError):
-    """The endpoint answered with an error, or with something that is no chat completion."""
+    """The endpoint answered with an error, or not with a chat completion."""
 
 
 class RunExists(GraphAggError):
@@ -319,10 +319,10 @@ class RunBusy(RunFailed):
 
 
 class TrainingDiverged(RunFailed):
-    """The loss is no finite number any more."""
+    """The loss is no longer finite."""
 
 
 class TrainingInterrupted(GraphAggError):
-    """Training was stopped by Ctrl-C; its last checkpoint is there to go on from."""
+    """Training was stopped by Ctrl-C; it can resume from its last checkpoint."""
 
     exit_code = 130

@@ -22,7 +22,7 @@ _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 3
 
 
 class Brief:
-    """A base of dataclasses (`repr=False`) whose `repr` shortens many or long values."""
+    """Base of dataclasses (`repr=False`) with a `repr` that shortens long values."""
 
     def __repr__(self) -> str:
         fields = (f"{n}={short(v)}" for n, v in vars(self).items() if not n.startswith("_"))

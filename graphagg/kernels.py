@@ -1,9 +1,9 @@
 """Compiled functions: numba compiles each when it is first called, so importing one loads nothing.
 
 Compiling a function takes seconds, and loading numba longer than answering most questions.
-`kernel(small=True)` lets Python run the function as it is written while its inputs are small, until
-that has cost about as much as loading compiled code would. `kernel` stands for `numba.njit` with
-`cache=True`: compiled code is kept on disk beside the source.
+`kernel(small=True)` lets Python run the function uncompiled while its inputs are small, until this
+has cost about as much as loading compiled code would. `kernel` is `numba.njit` with `cache=True`:
+compiled code is cached on disk beside the source.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PATIENCE = 0.5
-"""CPU seconds that Python may run one kernel in all before it is compiled."""
+"""Total CPU seconds that Python may run one kernel before it is compiled."""
 _SILENT = 2.0  # seconds of compiling before a message
 _COMPILES = "compiling functions, once per installation"
 
@@ -85,7 +85,7 @@ class Kernel(Generic[P, R]):
         """The dispatcher of numba; raises `MissingExtra` where numba is not installed."""
         with _LOCK:
             if self._compiled is None:
-                # No entry point for C, which nobody calls: compiling takes a fifth less.
+                # Without an entry point for C, which nobody uses, compiling takes a fifth less.
                 options = {"cache": True, "no_cfunc_wrapper": True, **self._options}
                 self._compiled = _numba().njit(**options)(self.function)
         return self._compiled
@@ -111,8 +111,8 @@ def kernel(
         function: a function in numba's subset of Python; it may call other kernels.
         fastmath: let sums run in SIMD lanes; their order follows from their lengths.
         nogil: release the interpreter's lock, so that threads run the function side by side.
-        small: let Python run it on small inputs. It must give the same bits there: Python keeps the
-            width of a number, so that what is added up from 8, 16 or 32 bits is converted first.
+        small: let Python run it on small inputs. The result must have the same bits: Python keeps
+            the width of a number, so convert values of 8, 16 or 32 bits before adding them up.
 
     Examples:
         >>> @kernel(small=True)
@@ -127,7 +127,7 @@ def kernel(
 
 
 def load() -> None:
-    """Load numba where it is installed, so that no later call waits for it."""
+    """Load numba if it is installed, so that no later call waits for it."""
     with suppress(MissingExtra):
         _numba()
 
@@ -155,7 +155,7 @@ def _numba() -> Any:
 
 
 def _announce_compiling() -> None:
-    """Log a message where compiling takes long; none if numba has no such events."""
+    """Log a message if compiling takes long; numba without such events logs none."""
     try:
         from numba.core import event
     except ImportError:

@@ -26,7 +26,7 @@ def lazy_names(
     """`__getattr__`, `__dir__` and `__all__` for names imported for type checkers.
 
     The source comes from the import system, so this works inside a zip file (spark-submit). If a
-    library is missing, the error names `extra`; None: Python's own error.
+    library is missing, the error names `extra`; None: Python's own error is raised.
     """
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
     modules: dict[str, str] = {}

@@ -52,7 +52,7 @@ def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
     if writer is None:
         suffixes = ", ".join(writers)
         raise InvalidParameter(f"{path}: suffix {path.suffix!r}, wanted one of {suffixes}")
-    # The suffix stays the last: some libraries choose the format by it.
+    # The suffix must stay at the end: some libraries choose the format by it.
     partial = path.with_name(f".part-{path.name}")
     try:
         writer(partial)

@@ -66,11 +66,11 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
     labels = []
     for side, vertices in sides.items():
         mine = np.arange(len(ids)) if of is None else np.flatnonzero([s == side for s in of])
-        found = vertices.positions(_unsorted([ids[i] for i in mine], vertices.is_integer))
-        if len(np.unique(found[found >= 0])) < np.count_nonzero(found >= 0):
+        positions = vertices.positions(_unsorted([ids[i] for i in mine], vertices.is_integer))
+        if len(np.unique(positions[positions >= 0])) < np.count_nonzero(positions >= 0):
             raise InvalidParameter("start: a vertex is in two communities, wanted one row each")
         label = np.full(len(vertices), -1, np.int64)
-        label[found[found >= 0]] = numbers[mine[found >= 0]]
+        label[positions[positions >= 0]] = numbers[mine[positions >= 0]]
         labels.append(label)
     return np.concatenate(labels), np.unique(numbers)
 
@@ -123,10 +123,10 @@ def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
 
 def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, PartitionChanges]:
     """Give communities `[n]` the numbers of a start, where they live on; others get new ones."""
-    known = before >= 0
+    had = before >= 0
     width = 1 + int(labels.max(initial=0))
     pairs, shared = np.unique(
-        np.searchsorted(numbers, before[known]) * width + labels[known], return_counts=True
+        np.searchsorted(numbers, before[had]) * width + labels[had], return_counts=True
     )
     old, new = numbers[pairs // width], pairs % width
     number: dict[int, int] = {}
@@ -140,18 +140,18 @@ def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, Parti
         if all(first):
             number[b] = a
     sizes = np.bincount(labels)
-    stay = np.bincount(labels[known], minlength=len(sizes))
+    stay = np.bincount(labels[had], minlength=len(sizes))
     fresh = [b for b in range(len(sizes)) if b not in number]
     unused = 1 + int(numbers.max(initial=-1))
     number |= {b: unused + i for i, b in enumerate(fresh)}
     result = np.array([number[b] for b in range(len(sizes))], dtype=np.int64)[labels]
     came = {b for b in fresh if 2 * stay[b] <= sizes[b]}
     living = set(number.values())
-    lost = [a for a in numbers.tolist() if a not in living]
+    ended = [a for a in numbers.tolist() if a not in living]
     return result, PartitionChanges(
-        moved=int(np.count_nonzero(known & (before != result))),
+        moved=int(np.count_nonzero(had & (before != result))),
         split={number[b]: origins[b] for b in fresh if b not in came},
-        merged={a: number[heirs[a]] for a in lost if a in heirs},
+        merged={a: number[heirs[a]] for a in ended if a in heirs},
         came=tuple(number[b] for b in sorted(came)),
-        went=tuple(a for a in lost if a not in heirs),
+        went=tuple(a for a in ended if a not in heirs),
     )

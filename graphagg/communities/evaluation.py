@@ -54,8 +54,8 @@ class GroundTruth:
         fit = [c for c in self.communities if min_size <= len(c) <= (max_size or len(c))]
         if most is None or len(fit) <= most:
             return tuple(fit)
-        drawn = np.random.default_rng(random_state).choice(len(fit), most, replace=False)
-        return tuple(fit[i] for i in sorted(drawn.tolist()))
+        sample = np.random.default_rng(random_state).choice(len(fit), most, replace=False)
+        return tuple(fit[i] for i in sorted(sample.tolist()))
 
 
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
@@ -190,8 +190,8 @@ def draw_seeds(
         if len(members) <= seeds:
             continue
         for _ in range(draws):
-            drawn = generator.choice(members, seeds, replace=False)
-            questions.append(Draw(community, drawn, np.setdiff1d(members, drawn)))
+            sample = generator.choice(members, seeds, replace=False)
+            questions.append(Draw(community, sample, np.setdiff1d(members, sample)))
     if not questions:
         largest = max((len(members) for members in communities), default=0)
         raise InvalidCommunities(

@@ -20,10 +20,10 @@ def sparse_array(matrix: Csr) -> Any:
     return scipy_sparse().csr_array((matrix.entries, matrix.indices, matrix.indptr), shape=shape)
 
 
-def entries_where(matrix: Csr, kept: Mask) -> Csr:
-    """The matrix with some of its entries, `kept` `[nnz]`; rows and columns stay."""
-    indptr = offsets(kept)[matrix.indptr]
-    return Csr(indptr, matrix.indices[kept], matrix.entries[kept], matrix.columns)
+def entries_where(matrix: Csr, mask: Mask) -> Csr:
+    """The matrix with some of its entries, `mask` `[nnz]`; rows and columns stay."""
+    indptr = offsets(mask)[matrix.indptr]
+    return Csr(indptr, matrix.indices[mask], matrix.entries[mask], matrix.columns)
 
 
 def row_sums(matrix: Csr, values: Array) -> Array:

@@ -56,8 +56,8 @@ class BandTables(NamedTuple):
         size, cut = _collect(self, sig, seeds, cap, entries)
         vertices, shared = np.unique(entries[:size], return_counts=True)
         if len(vertices) > most:
-            kept = np.argsort(-shared, kind="stable")[:most]
-            vertices = np.sort(vertices[kept])
+            best = np.argsort(-shared, kind="stable")[:most]
+            vertices = np.sort(vertices[best])
         return vertices.astype(np.int64), int(cut)
 
 
@@ -91,12 +91,12 @@ def build_tables(
         forget(block)
     entries, ids = np.empty(n, dtype=np.uint64), np.empty(n, dtype=np.int32)
     directories = np.zeros((len(bands), (1 << bits) + 1), dtype=np.uint32)
-    kept = []
+    ids_of_bands = []
     for i in range(len(bands)):
         size = _sort_band(keys[i], filled, cap, entries, directories[i], ids, counts)
-        kept.append(ids[:size].copy())
-    starts, (largest, over_cap) = offsets([len(each) for each in kept]), counts.tolist()
-    tables = BandTables(rows, starts, directories, np.concatenate(kept))
+        ids_of_bands.append(ids[:size].copy())
+    starts, (largest, over_cap) = offsets([len(each) for each in ids_of_bands]), counts.tolist()
+    tables = BandTables(rows, starts, directories, np.concatenate(ids_of_bands))
     return tables, BucketCounts(int(starts[-1]), largest, over_cap)
 
 

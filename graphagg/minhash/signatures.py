@@ -66,9 +66,9 @@ class Hashes(NamedTuple):
 
 def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDArray[np.uint16]:
     """Compute the low 16 bits of the minima, `[len(rows), K]`; O(entries * K). None: all rows."""
-    chosen = np.arange(sets.rows) if rows is None else rows
-    out = np.empty((len(chosen), len(hashes.factors)), dtype=np.uint16)
-    _minima(sets.indptr, sets.indices, hashes, chosen.astype(np.int64), out)
+    numbers = np.arange(sets.rows) if rows is None else rows
+    out = np.empty((len(numbers), len(hashes.factors)), dtype=np.uint16)
+    _minima(sets.indptr, sets.indices, hashes, numbers.astype(np.int64), out)
     return out
 
 

@@ -66,8 +66,8 @@ def _draws(permutations: int, random_state: int) -> Draws:
     tables = []
     for table in (rates, 1.0 / rates, costs, shifts):
         # 20 bits are kept: libraries may differ in the last bits of a logarithm.
-        kept = np.round(np.resize(table, len(table) + permutations) * 2.0**20) / 2.0**20
-        tables.append(kept.astype(np.float32))
+        rounded = np.round(np.resize(table, len(table) + permutations) * 2.0**20) / 2.0**20
+        tables.append(rounded.astype(np.float32))
     return Draws(*tables)
 
 
@@ -83,16 +83,16 @@ def _gamma_quantiles(count: int) -> npt.NDArray[np.float64]:
 
 
 def weighted_minima(
-    sets: Csr, set_weights: Array, hashes: Hashes, draws: Draws, rows: Array, kept: type = np.uint32
+    sets: Csr, set_weights: Array, hashes: Hashes, draws: Draws, rows: Array, bits: type = np.uint32
 ) -> Array:
     """Compute each slot's float32 value as bits, `[len(rows), K]`, in O(entries * K).
 
     The values of `sets` are weights above 0. `set_weights[:, 0]` is the weight of each vertex in
-    its own set; open sets do not read it. `kept` np.uint16 keeps the low bits alone.
+    its own set; open sets do not read it. `bits` np.uint16 keeps the low bits alone.
     """
-    out: Array = np.empty((len(rows), len(hashes.factors)), dtype=kept)
-    chosen = rows.astype(np.int64)
-    _sample(sets.indptr, sets.indices, sets.entries, set_weights, hashes, draws, chosen, out)
+    out: Array = np.empty((len(rows), len(hashes.factors)), dtype=bits)
+    numbers = rows.astype(np.int64)
+    _sample(sets.indptr, sets.indices, sets.entries, set_weights, hashes, draws, numbers, out)
     return out
 
 
@@ -140,12 +140,12 @@ def _sample(
 @kernel
 def _starts(hash_: np.uint32, weight: float) -> tuple[Any, Any, Any, Any]:
     """The logarithm of an element's weight, and where it starts in the tables of r, c and b."""
-    again = mix_one(hash_)  # 36 bits of starts from two words
+    second = mix_one(hash_)  # 36 bits of starts from two words
     return (
         np.float32(_log(weight)),
         np.uint64(hash_ & np.uint32((1 << _RATE_BITS) - 1)),
         np.uint64(hash_ >> np.uint32(32 - _COST_BITS)),
-        np.uint64(again >> np.uint32(32 - _SHIFT_BITS)),
+        np.uint64(second >> np.uint32(32 - _SHIFT_BITS)),
     )
 
 

@@ -68,7 +68,7 @@ class _Open:
 
 
 class Collections:
-    """The collections of a folder, which is made if it does not exist."""
+    """The collections in a folder, which is created if it does not exist."""
 
     def __init__(self, root: Path, shared: SharedResources, limits: ServiceLimits) -> None:
         self.root, self._shared, self._limits = root, shared, limits
@@ -114,7 +114,9 @@ class Collections:
             raise CollectionExists(f"there is a collection {name!r} already; take another name")
         folder.mkdir(exist_ok=True)
         try:
-            with (folder / ABOUT).open("x", encoding="utf-8") as file:  # of two processes, one
+            with (folder / ABOUT).open(
+                "x", encoding="utf-8"
+            ) as file:  # if two processes create it, one fails
                 json.dump(asdict(settings), file)
             sync(folder / ABOUT)
         except FileExistsError:
@@ -196,7 +198,7 @@ def check_name(name: str) -> str:
     """Check the name of a collection; raises `InvalidParameter`."""
     if not _NAME.fullmatch(name):
         raise InvalidParameter(
-            f"collection {name[:80]!r}: wanted 1 to 63 of a-z, 0-9, _ and -, no sign first"
+            f"collection {name[:80]!r}: wanted 1 to 63 of a-z, 0-9, _ and -, not _ or - first"
         )
     return name
 

@@ -54,7 +54,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
             }
 
     async def query(self, request: CommunityRequest) -> Answer:
-        """A community."""
+        """The community of some seeds."""
         return await self._answered(_shown, request)
 
     async def structure(self, request: CommunityRequest) -> Answer:
@@ -65,7 +65,9 @@ class Communities(ReloadingIndex[OpenedCommunities]):
         self, show: Callable[[Community], Answer], request: CommunityRequest
     ) -> Answer:
         def answer(index: CommunityIndex) -> Answer:
-            seeds = [str(seed) for seed in request.seeds]  # the index knows which type its ids have
+            seeds = [
+                str(seed) for seed in request.seeds
+            ]  # the index converts them to its type of id
             return show(index.query(seeds, request.k, method=request.method))
 
         with self._lease() as opened:

@@ -1,4 +1,4 @@
-"""The documents of a collection: how many passages each has, and the file that it came from."""
+"""The documents of a collection, with the number of passages and the file of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def list_documents(
     documents = snapshot.cached("documents", "", lambda: _documents(snapshot))
     words = search.casefold().split()
     matching = [each for each in documents if all(word in each["name"] for word in words)]
-    if sort != "name":  # the largest or newest first; what has none last
+    if sort != "name":  # the largest or newest first; documents without a value last
         matching.sort(key=lambda each: (each[sort] is not None, each[sort] or 0))
         matching.reverse()
     page = [{key: each[key] for key in each if key != "name"} for each in matching]
@@ -27,7 +27,7 @@ def list_documents(
 
 
 def _documents(snapshot: PassageSnapshot) -> list[dict[str, Any]]:
-    """All documents by name: those of one file are one, and a passage of none is one itself."""
+    """All documents by name. A file is one document, and so is a passage without a document."""
     corpus, by_name = snapshot.corpus, dict[str, dict[str, Any]]()
     for identifier, rows in snapshot.documents().items():
         segment, inside = corpus.locate(rows[0])

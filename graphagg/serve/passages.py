@@ -51,9 +51,9 @@ class Passages(ReloadingIndex[PassageIndex]):
     A question takes three steps: its scope is computed in a thread, it is encoded together with
     the other waiting ones, and it is answered in a thread.
 
-    Everything that an answer, a description or an error says about passages is read from `visible`
-    or `ask`, which hold only the passages that the token of the request may see. With `eager` the
-    encoder is loaded when a version is opened, for indices that come and go.
+    Answers, descriptions and errors read passages only through `visible` and `ask`, which show only
+    the passages that the token of the request may see. With `eager` the encoder is loaded when a
+    version is opened, for indices that are opened and closed often.
     """
 
     def __init__(

@@ -127,7 +127,9 @@ class ReloadingIndex(Generic[T]):
         path = self.directory / MANIFEST_NAME
         stamp = stamp_of(path)
         if stamp is None and hasattr(self, "_stamp"):  # opening names a missing file
-            raise NotAnArtifact(f"{path}: cannot be read; the opened index stays")
+            raise NotAnArtifact(
+                f"{path}: cannot be read; the service keeps the index that it opened"
+            )
         return stamp
 
     def _pointer_now(self, address: Address) -> Token:
@@ -136,5 +138,7 @@ class ReloadingIndex(Generic[T]):
         self._asked = time.monotonic()
         token = pointer_of(Store(address)).read()[1]
         if token is None and hasattr(self, "_stamp"):
-            raise NotAnArtifact(f"{address}: its manifest is gone; the opened index stays")
+            raise NotAnArtifact(
+                f"{address}: its manifest is missing; the service keeps the index that it opened"
+            )
         return token

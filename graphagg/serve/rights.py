@@ -3,17 +3,17 @@
 `CURRENT` holds the rights of the request that a task works on. `Passages.visible` applies the
 filter; other indices and files are refused to a request with a filter.
 
-A file of tokens is TOML with one table per token. It has hashes only, so reading it gives no
+A file of tokens is TOML with one table per token. It contains hashes only, so reading it grants no
 access.
 
     [[token]]
     sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     role = "read"                   # or "write"
-    filter = {tenant = "acme"}      # optional, for readers: the passages that they see
+    filter = {tenant = "acme"}      # optional, for readers: the passages that they may see
     groups = ["sales"]              # optional: those whose key `readers` has one of these, or "*"
     groups_header = "x-groups"      # in place of groups: a proxy's token, whose header names them
 
-A file of one line without a table is a token, which may write.
+A file that is a single line without a table is itself a token, with the role write.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Identity:
     groups_header: str | None = None
 
     def seen_by(self, groups: Iterable[str]) -> Identity:
-        """The same rights for readers of some groups: of all passages those that they may see."""
+        """Restrict these rights to the passages that readers of some groups may see."""
         names = sorted({name.strip() for name in groups} - {"", EVERYONE})
         readers = {READERS: {"in": [EVERYONE, *names]}}
         both = readers if self.filter is None else {"and": [self.filter, readers]}

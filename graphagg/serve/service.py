@@ -69,7 +69,7 @@ class Service:
 
     With `lazy` models are loaded at the first question that needs them. Else `prepare` loads them,
     and the constructor checks that they are on this machine (`MissingModel`, `MissingExtra`). A
-    collection has the threads and models (`shared`) of the service that it belongs to.
+    collection uses the threads and models (`shared`) of its service.
     """
 
     def __init__(

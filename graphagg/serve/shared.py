@@ -83,7 +83,7 @@ class SharedResources:
         self.loading = threading.RLock()
 
     def note(self, question: str, answer: Mapping[str, Any]) -> None:
-        """Count an answer by its outcome, and log its question where a log is kept."""
+        """Count an answer by its outcome, and log its question if there is a log."""
         confidence, outcome = answer["confidence"], "answered"
         if not answer["hits"]:
             outcome = "refused"

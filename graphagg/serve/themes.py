@@ -65,7 +65,7 @@ class Themes:
     async def _compute(
         self, filter: Mapping[str, Any] | None, wait: bool = True
     ) -> _MapWork | None:
-        """Compute and cache a map; without `wait` return the work that goes on after a second."""
+        """Compute and cache a map; without `wait`, return the work if it takes over a second."""
         about = self._passages.version, CURRENT.get().filter, filter
         key = json.dumps(about, sort_keys=True)
         if key not in self._works:

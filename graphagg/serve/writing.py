@@ -1,4 +1,4 @@
-"""Writes to collections: one per collection at a time, and on the disk before it is answered.
+"""Writes to collections: one at a time per collection, synced to the disk before the answer.
 
 A write continues if its client disconnects. Further writes to the collection, and writes beyond
 `writers`, wait in order of arrival or are refused after a time. A locked file coordinates several
@@ -90,7 +90,7 @@ class Writer:
     async def _write(
         self, name: str, call: Call, expected: str | None, progress: Progress
     ) -> Answer:
-        busy = ArtifactBusy("others write; try again in a while")
+        busy = ArtifactBusy("other writes are under way; try again in a while")
         end = time.monotonic() + self._seconds
 
         def run() -> Answer:
@@ -98,8 +98,8 @@ class Writer:
                 version = self.version(name)
                 if expected not in (None, version):
                     raise VersionChanged(
-                        f"the version is {version}, and If-Match names another; read it again, and "
-                        "decide anew"
+                        f"the version is {version}, but If-Match names another; read the "
+                        "collection again before you write"
                     )
                 return {**call(progress), "version": self.version(name)}
 
@@ -214,7 +214,7 @@ class Writer:
         folder = self.collections.folder(name)
         if is_bare(folder):
             raise InvalidParameter(
-                f"collection {name!r} is an index alone, which keeps no files; send passages"
+                f"collection {name!r} is a bare index, which has no folder for files; send passages"
             )
         (folder / FILES).mkdir(exist_ok=True)
         return folder / FILES
@@ -310,7 +310,7 @@ class Writer:
         with CommunityIndex.open(folder) as index:
             if config.weights and not index.config.weights:
                 raise InvalidParameter(
-                    "edges come with weights, but the index keeps none, wanted pairs; leave the "
+                    "the edges have weights, but the index has none, wanted pairs; leave the "
                     "weights out, or make a collection whose first edges have weights"
                 )
             added = index.add(add, progress=progress).added if add else 0

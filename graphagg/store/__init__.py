@@ -3,9 +3,9 @@
     DIR/manifest.json      names the data folder and every file in it
     DIR/v-<digest>/        the files: .npy, .json, Parquet
     DIR/.lock              held by the process that writes
-    DIR/.job.json          which job of Spark built it from which files (`graphagg.spark.build`)
+    DIR/.job.json          the Spark job that built it, and its input (`graphagg.spark.build`)
     DIR/.tmp-<random>/     files that a build is writing
-    DIR/.pull/             what an unfinished pull from a store has brought
+    DIR/.pull/             files that an unfinished pull from a store has downloaded
 
 `write_artifact` fills a `.tmp-` folder, syncs it, renames it to `v-<digest>` and then replaces
 `manifest.json` by one atomic `os.replace`: at every moment the old or the new index can be opened.

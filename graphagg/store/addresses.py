@@ -111,7 +111,7 @@ class Address(os.PathLike[str]):
 
 
 def address(location: Location, **options: Any) -> Address:
-    """The address of a store, with settings of its own; `InvalidParameter` for a local path.
+    """The address of a store with its options; `InvalidParameter` for a local path.
 
     Args:
         location: such as `s3://bucket/idx`.
@@ -174,8 +174,8 @@ def local_folder(location: Location) -> Path:
         return parsed
     raise InvalidParameter(
         f"{os.fspath(location)}: this takes a local or mounted folder, {parsed.scheme.name}:// is "
-        f"not supported here; `graphagg pull {parsed} FOLDER` brings an index, `graphagg push "
-        f"FOLDER {parsed}` takes it back"
+        f"not supported here; `graphagg pull {parsed} FOLDER` downloads an index, `graphagg "
+        f"push FOLDER {parsed}` uploads it"
     )
 
 
@@ -187,8 +187,8 @@ def spark_path(location: Location) -> str:
     parsed = parse_location(location)
     if isinstance(parsed, Address):
         return parsed.hadoop
-    said_local = os.fspath(location).lower().startswith("file:")
-    return parsed.as_uri() if said_local else str(parsed)
+    is_uri = os.fspath(location).lower().startswith("file:")
+    return parsed.as_uri() if is_uri else str(parsed)
 
 
 def hadoop_settings(folder: Address) -> dict[str, str]:
@@ -224,7 +224,7 @@ def _s3a(options: Mapping[str, Any]) -> dict[str, str]:
         "fs.s3a.session.token": options.get("session_token"),
     }
     settings = {name: str(value) for name, value in values.items() if value}
-    if endpoint:  # of a host without a name for every bucket
+    if endpoint:  # such servers have one host name for all buckets
         settings["fs.s3a.path.style.access"] = "true"
         settings["fs.s3a.connection.ssl.enabled"] = str(endpoint.startswith("https")).lower()
     if options.get("skip_signature"):
@@ -250,7 +250,7 @@ def _remote(text: str, scheme: Scheme, rest: str) -> Address:
         host = ""
     elif not rest.startswith("//") and not scheme.of_host:
         raise InvalidParameter(
-            f"{text}: one slash leaves open which host is meant; wanted {scheme.name}://HOST/path, "
+            f"{text}: with one slash the host is unclear; wanted {scheme.name}://HOST/path, "
             f"or {scheme.name}:///path for the default one"
         )
     else:

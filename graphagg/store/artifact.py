@@ -32,7 +32,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
         verify: also compare every checksum, of the local files.
 
     Raises:
-        InvalidParameter: a scheme that is not known.
+        InvalidParameter: the scheme of the address is unknown.
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: see their docstrings.
         StoreError, MissingExtra, WriteFailed: about the store or the cache.
 
@@ -77,7 +77,7 @@ def manifest_at(location: Location) -> Manifest:
 def verify_at(location: Location) -> Manifest:
     """Compare the checksum of every file; `CorruptArtifact` names the first that differs.
 
-    The objects of a store are brought to a temporary folder of this disk.
+    The objects of a store are downloaded to a temporary folder.
 
     Example:
         >>> from graphagg.store.manifest import Manifest
@@ -127,7 +127,7 @@ def write_artifact(location: Location) -> Iterator[Publication]:
     that goes to a store is written in the local cache first, and `publish` sends it.
 
     Raises:
-        InvalidParameter: a scheme that is not known.
+        InvalidParameter: the scheme of the address is unknown.
         ArtifactBusy: another process is writing there, or has published on the store meanwhile.
         ArtifactError: the directory is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
@@ -193,6 +193,6 @@ class _ToStore(Publication):
     def withdraw(self) -> None:
         """Raise `NotWritable`: objects on a store are not removed here."""
         raise NotWritable(
-            f"{self._store.address}: an index on a store is not emptied; remove its objects with "
-            "the store's own tools"
+            f"{self._store.address}: an index on a store cannot be emptied here; remove its "
+            "objects with the tools of the store"
         )

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from graphagg.store.writing import ArtifactWriter
 
 BLOCK = 32_768
-"""Bytes of UTF-8 from which on a block is full."""
+"""A block is full when it has this many bytes of UTF-8."""
 _LEVEL = 6
-_LONGEST = 1 << 40  # bytes of a string that zlib is asked for
-_KEPT = 64  # blocks that stay decompressed, of each table
+_LONGEST = 1 << 40  # bytes of a string that are decompressed at most
+_CACHED = 64  # decompressed blocks that are cached for each table
 
 
 class BlockStrings(Strings):
@@ -45,7 +45,7 @@ class BlockStrings(Strings):
         where: str,
     ) -> None:
         self._data, self._blocks, self.offsets, self.where = data, blocks, bounds, where
-        self._block = lru_cache(_KEPT)(partial(_decompressed, data, blocks, bounds, where))
+        self._block = lru_cache(_CACHED)(partial(_decompressed, data, blocks, bounds, where))
 
     @classmethod
     def open(cls, artifact: ArrayFolder, name: str) -> BlockStrings:

@@ -18,7 +18,7 @@ class ChangeReport(Brief):
 
     Attributes:
         added, replaced, removed: number of items that are new, have new content, or are gone.
-        unchanged: number of given items that the index held as they are.
+        unchanged: number of given items that the index already had.
         details: further counts by name, such as `passages_added` or `vertices_removed`.
         ids: of a passage index: the ids of documents under `added`, `replaced` and `removed`.
 
@@ -40,7 +40,7 @@ class ChangeReport(Brief):
 
     @classmethod
     def from_ids(cls, unchanged: int, details: Mapping[str, int], **ids: tuple[str, ...]) -> Self:
-        """Count the documents of a change by their ids, given as `added`, `replaced`, `removed`."""
+        """Make a report from the ids of documents in `added`, `replaced` and `removed`."""
         counts = {name: len(names) for name, names in ids.items()}
         return cls(unchanged=unchanged, details=details, ids=ids, **counts)
 

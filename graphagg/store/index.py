@@ -65,8 +65,8 @@ class Index(Closing, ABC, Generic[V]):
         """Open an index in milliseconds.
 
         Args:
-            directory: the index, or its address on a store, such as `s3://bucket/idx`: it comes
-                into the local cache first, as far as it is not there.
+            directory: the index, or its address on a store, such as `s3://bucket/idx`, from which
+                missing files are copied to the local cache.
             verify: compare every file's checksum first.
 
         Raises:
@@ -76,14 +76,14 @@ class Index(Closing, ABC, Generic[V]):
         return cls(open_artifact(directory, kind=cls.KIND, verify=verify))
 
     def reopen(self) -> None:
-        """Move on to the current version; queries under way keep theirs.
+        """Switch to the current version; running queries finish on the version they began with.
 
-        If the newer version cannot be read, the opened one stays.
+        If the newer version cannot be read, the open one stays.
         """
         self._held = self._newest()  # the last query over the older version closes it
 
     def close(self) -> None:
-        """Give up the opened version, so that a writer may remove it."""
+        """Close the opened version, so that a writer may remove it."""
         self._is_closed = True
         self._held.artifact.close()
 
@@ -94,7 +94,7 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def location(self) -> Path | Address:
-        """The location of its newest version: the directory, or the address that it came from."""
+        """The location of its newest version: the directory, or the address on a store."""
         return self._held.artifact.location
 
     @property

@@ -1,6 +1,6 @@
 """The arrays that an index must have, checked before compiled code reads them.
 
-A checksum says that a file is what the manifest lists; it does not say that the author was honest.
+A checksum shows that a file is the one that the manifest lists, not that its content is valid.
 Compiled functions index arrays without a check, so an offset out of range would read or write
 memory of other objects. Each kind of index therefore declares its arrays. Dtypes and shapes are
 compared at opening, from the manifest alone. Values are read once, in blocks, before the first
@@ -26,7 +26,7 @@ POSITIVE = 5e-324
 NARROW = "|u1 <u2 <i4"
 """The dtypes of `graphagg.arrays.narrow`."""
 _BLOCK = 1 << 18  # bytes that are checked at once, within a cache of the processor
-_LARGE = 1 << 26  # bytes of an array that does not stay in memory after it is checked
+_LARGE = 1 << 26  # bytes; a larger array is dropped from memory after the check
 Arrays = Callable[[str], Array]
 """Maps an array by its name."""
 Check = Callable[[Arrays], tuple[str, str] | None]

@@ -20,7 +20,7 @@ except ImportError:
     fcntl = None  # type: ignore[assignment]  # Windows
 
 LEASE = ".lease-"
-"""The names of files that stand for folders begin with it; there are none on POSIX."""
+"""Prefix of the files that are locked in place of folders; POSIX has none."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL)
 
 

@@ -44,7 +44,7 @@ class Manifest:
         models: name, sha256 and settings of each model, by role.
         counts: sizes of the index, by unit.
         files: every file of the data folder.
-        data: name of the data folder; it ends in the digest of all the rest.
+        data: name of the data folder; it ends in the digest of everything else.
     """
 
     kind: str
@@ -104,7 +104,7 @@ def own_file(path: Path) -> int:
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-        raise CorruptArtifact(f"{path}: {kind}, wanted a file of its own; copy the index again")
+        raise CorruptArtifact(f"{path}: {kind}, wanted a regular file; copy the index again")
     return status.st_size
 
 
@@ -130,7 +130,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def manifest_json(content: bytes, where: str) -> dict[str, Any]:
-    """Parse a manifest of this format version; errors name `where` it lies."""
+    """Parse a manifest of this format version; errors name the place `where` it was read."""
     try:
         raw = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:

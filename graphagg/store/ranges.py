@@ -49,7 +49,7 @@ def write_range(path: Path, start: int, values: Array) -> None:
 
 
 class GrowingFile:
-    """A `.npy` file that grows by rows of shape `width`; the first `kept` rows stay."""
+    """A `.npy` file that grows by rows of shape `width`; its first `rows` rows are kept."""
 
     def __init__(self, path: Path, dtype: Any, rows: int = 0, width: tuple[int, ...] = ()) -> None:
         self._dtype, self._width = np.dtype(dtype), width
@@ -79,7 +79,7 @@ class GrowingFile:
         self._file.close()
 
     def _write_header(self) -> None:
-        # As long for any length: numpy leaves room for its digits.
+        # The header has the same size for any length: numpy pads it.
         header = {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False}
         np.lib.format.write_array_header_1_0(
             self._file, header | {"shape": (self.length, *self._width)}
@@ -165,7 +165,7 @@ def is_large(size: int) -> bool:
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
-        return False  # no such question on this system
+        return False  # this system does not report its memory
     return size > memory // 2
 
 

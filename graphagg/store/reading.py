@@ -81,7 +81,7 @@ class ArrayFolder:
         return self.folder / name
 
     def verified(self, name: str) -> Path:
-        """The path of data file `name`, whose content is what was written."""
+        """The path of data file `name`; `Artifact` compares its checksum first."""
         return self.path(name)
 
     def array(self, name: str) -> Array:
@@ -100,10 +100,10 @@ class Artifact(ArrayFolder, Closing):
     Use `open_artifact` of `graphagg.store`. Arrays are memory-mapped, read-only.
 
     Attributes:
-        directory: where it lies on this machine, absolute.
+        directory: the absolute path of the index on this machine.
         folder: the data folder of the opened version.
         manifest: its content, parameters and models.
-        source: the address on a store that it came from; None for a local index.
+        source: the address of an index on a store; None for a local index.
 
     Example:
         >>> import numpy as np
@@ -127,7 +127,7 @@ class Artifact(ArrayFolder, Closing):
 
     @property
     def location(self) -> Path | Address:
-        """The location of its newest version: the address that it came from, or its directory."""
+        """The location of its newest version: the address on a store, or the directory."""
         return self.directory if self.source is None else self.source
 
     def path(self, name: str) -> Path:
@@ -174,7 +174,7 @@ class Artifact(ArrayFolder, Closing):
         return path
 
     def close(self) -> None:
-        """Let writers remove the version; arrays taken from it stay valid."""
+        """Release the version, so that writers may remove it; its arrays stay valid."""
         if self._lease >= 0:
             os.close(self._lease)
             self._lease = -1
@@ -193,7 +193,9 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
         lease = _take_lease(root, manifest)
         if lease is not None:
             break
-    artifact = Artifact(root.absolute(), manifest, lease)  # wherever the process goes
+    artifact = Artifact(
+        root.absolute(), manifest, lease
+    )  # the process may change its working directory
     try:
         for name, entry in manifest.files.items():
             _check_file(artifact.folder / name, entry)

@@ -79,12 +79,12 @@ class StringTable(Strings):
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> StringTable:
-        """Pack strings in the order given."""
+        """Pack strings in their order."""
         return cls.pack_bytes(s.encode("utf-8") for s in strings)
 
     @classmethod
     def pack_bytes(cls, strings: Iterable[bytes]) -> StringTable:
-        """Pack UTF-8 strings in the order given."""
+        """Pack UTF-8 strings in their order."""
         encoded = list(strings)
         data = np.frombuffer(b"".join(encoded), dtype=np.uint8)
         return cls(data, offsets([len(text) for text in encoded]))

@@ -100,7 +100,7 @@ class FolderStorage:
             (self.folder / name).unlink(missing_ok=True)
 
     def remove_folders(self, prefix: str) -> None:
-        """Remove the folders whose paths begin so."""
+        """Remove the folders whose paths begin with a prefix."""
         for folder in self.folder.glob(f"{prefix}*"):
             shutil.rmtree(folder)
 
@@ -158,7 +158,7 @@ class WorkFolder:
             unfinished = None if force else self.storage.read_json(_JOB)
             described = json.loads(json.dumps(job))
             if unfinished not in (None, described) and not self._has_finished():
-                unfinished = None  # nothing that another job could lose
+                unfinished = None  # no stage of it is finished, so nothing is lost
             for name in sorted({*(unfinished or described), *described}):
                 before, now = (unfinished or described).get(name), described.get(name)
                 if before != now:

@@ -32,11 +32,11 @@ from graphagg.store.reading import Artifact
 from graphagg.store.strings import StringTable
 
 JOB_NOTE = ".job.json"
-"""The file that says which job of Spark built an index, and from which files."""
+"""The file that records the Spark job that built an index, and its input."""
 SUMMARY = "_summary.json"
-"""What a job of Spark did: rows read and left out, stages, memory, versions."""
+"""Report of a Spark job: rows read and skipped, stages, memory, versions."""
 PULLED = ".pull"
-"""The folder of what an unfinished pull has brought."""
+"""The folder of the files that an unfinished pull has downloaded."""
 _TEMPORARY = ".tmp-"
 
 
@@ -105,7 +105,7 @@ class Publication:
     """A new version that is being written; `publish` makes its files current.
 
     Attributes:
-        root: the directory of the index; of one on a store, where it is made before it goes there.
+        root: the directory of the index; for an index on a store, its local build folder.
         location: where the index goes: `root`, or the address of a store.
         writer: collects the files.
 
@@ -143,7 +143,7 @@ class Publication:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Context manager: a folder on the disk of the index, for files that do not last."""
+        """Context manager: a temporary folder on the disk of the index."""
         folder = self.root / f"{_TEMPORARY}{secrets.token_hex(8)}"
         folder.mkdir()
         try:
@@ -265,8 +265,8 @@ def _replace_manifest(root: Path, manifest: Manifest) -> None:
     except OSError as error:
         raise WriteFailed(
             f"{root}: the new version is current, but the disk did not confirm it "
-            f"({error.strerror or error}): a power failure now may bring the old one back. Look "
-            "at the disk, then run `graphagg verify` on the folder"
+            f"({error.strerror or error}): after a power failure now the old one may be current. "
+            "Check the disk, then run `graphagg verify` on the folder"
         ) from error
 
 

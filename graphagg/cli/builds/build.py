@@ -23,12 +23,12 @@ class JobOptions:
     """How a Spark job runs.
 
     Attributes:
-        master: where Spark runs, e.g. local[4]. None: what spark-submit says, else local[*].
+        master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build also where nothing changed, or over an unfinished job; replace what is there.
-        if_exists: what to do with an output that is there: error, replace it, or skip the job.
+        force: build even if nothing changed or a job is unfinished; replace an existing output.
+        if_exists: what to do with an existing output: raise an error, replace it, or skip the job.
             None: a job replaces an index of the same input, all else is an error; a build replaces.
-        rejects: folder for the rows and files that Spark leaves out, as Parquet. None: none.
+        rejects: folder for the rows and files that Spark skips, as Parquet. None: none.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
@@ -42,7 +42,7 @@ class JobOptions:
     json: bool = False
 
     def skips(self, out: str, *, is_own: bool) -> bool:
-        """Whether to skip the job over an output that is there; raises `InvalidParameter`.
+        """Whether to skip the job because its output exists; raises `InvalidParameter`.
 
         `is_own`: it is of the same input and parameters, or may be replaced.
         """

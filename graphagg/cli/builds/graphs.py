@@ -18,7 +18,7 @@ from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
 
 BUNDLED = "bundled:"
-"""An input that begins so is a graph that comes with networkx, by its name."""
+"""Prefix of the name of a graph that is part of networkx."""
 
 
 @dataclass(frozen=True)

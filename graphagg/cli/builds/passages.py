@@ -74,7 +74,7 @@ class ModelNames:
             passage. None: the extractor's.
         dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
-        names: file of names that the texts hold, a name per line with its aliases behind it,
+        names: file of names in the texts, one name per line followed by its aliases,
             separated by =, or JSON Lines; with Spark on every machine. None: none.
     """
 

@@ -78,7 +78,7 @@ def merge_indices(index_class: Any, shards: Sequence[str], out: str, as_json: bo
 
 
 def run_job(build: Build, run: RunOptions) -> None:
-    """Run a build with Spark and log its stages; an error names the stage in which it came."""
+    """Run a build with Spark and log its stages; an error names the stage in which it occurred."""
     start_logging(build.name, run.log_level)
     log = None
     try:

@@ -57,8 +57,8 @@ def shell(
 ) -> int:
     r"""Ask questions at a prompt, or with lines on standard input.
 
-    The index and its models are loaded once. A question goes on from the ones
-    before it; an empty line begins a new conversation.
+    The index and its models are loaded once. Each question follows up on the ones before it;
+    an empty line begins a new conversation.
 
     Example: graphagg rag shell idx --explain
 

@@ -29,7 +29,7 @@ class SyncedCorpus(ChangingCorpus):
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs. None: what the index was made of.
+            s3://bucket/docs. None: the source of the build.
     """
 
     passages: str | None = field(default=None, metadata={"argument": True})  # type: ignore[assignment]

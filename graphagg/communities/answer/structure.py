@@ -159,21 +159,21 @@ class CommunityStructure(Brief):
         figure = Figure(figsize=(9, 9))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.0, 0.0, 1.0, 0.96))
-        drawn = self.drawn(most_edges)
-        widths = 0.3 + 1.7 * self.weights[drawn] / max(float(self.weights.max(initial=0.0)), 1e-12)
-        joined = self.in_graph[drawn]
-        for chosen, color, style, label in (
+        edges = self.drawn(most_edges)
+        widths = 0.3 + 1.7 * self.weights[edges] / max(float(self.weights.max(initial=0.0)), 1e-12)
+        joined = self.in_graph[edges]
+        for mask, color, style, label in (
             (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
         ):  # fmt: skip
-            if chosen.any():
-                lines = [self.positions[edge] for edge in self.edges[drawn][chosen]]
+            if mask.any():
+                lines = [self.positions[edge] for edge in self.edges[edges][mask]]
                 options: Any = {"colors": color, "linestyles": style, "label": label}
                 axes.add_collection(
-                    LineCollection(lines, linewidths=widths[chosen], alpha=0.6, zorder=1, **options)
+                    LineCollection(lines, linewidths=widths[mask], alpha=0.6, zorder=1, **options)
                 )
-        if len(drawn):
-            shown = self.describe(most_edges)
-            axes.legend(loc="lower right", fontsize=8, frameon=False, title=shown)
+        if len(edges):
+            legend = self.describe(most_edges)
+            axes.legend(loc="lower right", fontsize=8, frameon=False, title=legend)
         axes.set_title(title)
         axes.set_axis_off()
         axes.margins(0.08)
@@ -187,13 +187,13 @@ class CommunityStructure(Brief):
         sizes = 40 + 160 * degrees / max(int(degrees.max(initial=0)), 1)
         is_seed = np.arange(len(self.vertices)) < self.seeds
         styles = (("o", ~is_seed, 1.0, "white"), ("*", is_seed, 2.0, "black"))
-        for marker, chosen, scale, edge in styles:
-            x, y = self.positions[chosen].T
+        for marker, mask, scale, edge in styles:
+            x, y = self.positions[mask].T
             axes.scatter(
-                x, y, s=sizes[chosen] * scale, c=self.labels[chosen] % 10, cmap="tab10", vmin=0,
+                x, y, s=sizes[mask] * scale, c=self.labels[mask] % 10, cmap="tab10", vmin=0,
                 vmax=9, marker=marker, edgecolors=edge, linewidths=0.8, zorder=2,
             )  # fmt: skip
-        taken: list[Any] = []
+        boxes: list[Any] = []
         for i in np.lexsort((-degrees, ~is_seed))[:_MOST_NAMES].tolist():
             name = axes.annotate(
                 str(self.vertices[i]), tuple(self.positions[i]), xytext=(4, 4), zorder=3,
@@ -201,10 +201,10 @@ class CommunityStructure(Brief):
                 fontweight="bold" if is_seed[i] else "normal",
             )  # fmt: skip
             box = name.get_window_extent()
-            if box.count_overlaps(taken) and not is_seed[i]:
+            if box.count_overlaps(boxes) and not is_seed[i]:
                 name.remove()
             else:
-                taken.append(box)
+                boxes.append(box)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -251,9 +251,9 @@ def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> network
     graph = networkx.DiGraph() if kind.startswith("directed") else networkx.Graph()
     graph.add_nodes_from(ids)
     if kind == "two-mode":
-        alike = similarities(snapshot, ids)
-        for a, b in np.argwhere(np.triu(alike, 1)).tolist():
-            graph.add_edge(ids[a], ids[b], weight=float(alike[a, b]))
+        jaccard = similarities(snapshot, ids)
+        for a, b in np.argwhere(np.triu(jaccard, 1)).tolist():
+            graph.add_edge(ids[a], ids[b], weight=float(jaccard[a, b]))
         return graph
     adjacency, weighted = snapshot.adjacency, snapshot.config.weights
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)

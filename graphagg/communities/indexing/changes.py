@@ -121,8 +121,8 @@ def apply(
         after = change.write(before, arrays)
         graph, old_vertices = after.graph(), len(before.vertices)
         build = IndexBuild(before.config, arrays, InProcessRunner(progress), cache(after.hashes))
-        known = [KnownSignatures.from_index(before, after)]
-        signed = build.publish(publication, graph, force=True, others=known)
+        unchanged = [KnownSignatures.from_index(before, after)]
+        signed = build.publish(publication, graph, force=True, others=unchanged)
     old_edges = before.graph().edges
     grown = graph.edges - old_edges
     details = {

@@ -58,8 +58,8 @@ class SparkCommunities:
             index.publish(publication, stored.graph(report), force=force)
             return report.to_json()
 
-        noted = build.publish(KIND, job_of(source, config), source, write, stages(config))
-        return ReadReport(**noted)
+        report_json = build.publish(KIND, job_of(source, config), source, write, stages(config))
+        return ReadReport(**report_json)
 
 
 def _hash(job: SparkJob, kind: Kind) -> None:

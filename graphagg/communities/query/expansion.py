@@ -111,8 +111,8 @@ class Expander:
         if joined < k:  # the budget ended: the best of the candidates that growing left
             active = scratch.active[:size].astype(np.int64)
             members = np.concatenate([seeds, order])
-            left = VertexRanking(active, scratch.scores[active], start.plan)
-            rest = active[left.best(k - joined, members)]
+            reached = VertexRanking(active, scratch.scores[active], start.plan)
+            rest = active[reached.best(k - joined, members)]
         if unread or len(rest):
             notes = (*notes, f"the work budget ended growth after {joined - unread:,} members")
         scores = np.concatenate([means, scratch.scores[rest] / (len(seeds) + joined)])

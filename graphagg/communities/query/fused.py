@@ -177,13 +177,13 @@ def _by_stages(
     By its own stage's constant a vertex may score more than one before it; then it gets the score
     of the one before.
     """
-    left = np.arange(len(vertices))
+    remaining = np.arange(len(vertices))
     positions, scores = [], []
-    for taken, end in zip([0, *ends], ends, strict=False):
+    for begin, end in zip([0, *ends], ends, strict=False):
         c = constant(end)
-        scored = walked[left] * (j[left] + c) / (1.0 + c)
-        best = top_k(scored, end - taken, vertices[left])
-        positions.append(left[best])
+        scored = walked[remaining] * (j[remaining] + c) / (1.0 + c)
+        best = top_k(scored, end - begin, vertices[remaining])
+        positions.append(remaining[best])
         scores.append(scored[best])
-        left = np.delete(left, best)
+        remaining = np.delete(remaining, best)
     return np.concatenate(positions), np.minimum.accumulate(np.concatenate(scores))

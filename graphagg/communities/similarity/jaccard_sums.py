@@ -53,8 +53,8 @@ def _add_similarities(
 ) -> None:
     """Add the similarities to some members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    seen = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
-    links, weights = _list_members(sets, members, marks, seen)
+    bits = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
+    links, weights = _list_members(sets, members, marks, bits)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
         v = vertices[i]
@@ -63,7 +63,7 @@ def _add_similarities(
             for b in range(len(members)):
                 _, shared[b] = intersection(sets, members[b], v, no_examples)
         else:
-            _add_shared(sets, v, marks, seen, links, weights, shared)
+            _add_shared(sets, v, marks, bits, links, weights, shared)
         weight = sum_of(sets.set_weights, v, size)
         for b in range(len(members)):
             if shared[b] > 0:
@@ -78,14 +78,14 @@ def _add_similarities(
 
 @kernel
 def _add_shared(
-    sets: SetArrays, v: int, marks: Array, seen: Array, links: Array, weights: Array, shared: Array
+    sets: SetArrays, v: int, marks: Array, bits: Array, links: Array, weights: Array, shared: Array
 ) -> None:
     """Add the weight that a vertex's set shares with each member to `shared`."""
     low = sets.offsets[v]
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(low - sets.closed, sets.offsets[v + 1]):
         element = sets.elements[j] if j >= low else v
-        if not (seen[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
+        if not (bits[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
             continue
         at = marks[element]
         weight = entry_weight(sets.offsets, sets.values, sets.set_weights, v, j)
@@ -100,12 +100,12 @@ def _add_shared(
 
 @kernel
 def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    sets: SetArrays, members: Array, marks: Array, seen: Array
+    sets: SetArrays, members: Array, marks: Array, bits: Array
 ):
     """List the members of each element; `marks` is 1 + the first entry of an element's list.
 
     Returns for each entry the next one, as in `marks`, and the member below it in 32 bits; and the
-    weight of the element there. `seen` gets the bit of each element modulo its length.
+    weight of the element there. `bits` gets the bit of each element modulo its length.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     values, set_weights = sets.values, sets.set_weights
@@ -120,7 +120,7 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
             element = elements[j] if j >= first else members[b]
             links[entry] = marks[element] << np.uint64(32) | np.uint64(b)
             marks[element] = np.uint64(entry + 1)
-            seen[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
+            bits[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
             weights[entry] = entry_weight(offsets, values, set_weights, members[b], j)
             entry += 1
     return links, weights

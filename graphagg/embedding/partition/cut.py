@@ -108,8 +108,8 @@ def node_weights(matrix: Csr, hubs: Mask) -> Ints:
     degrees = matrix.degrees()
     if not hubs.any():
         return degrees
-    _, beside = matrix.gather(np.flatnonzero(hubs))
-    return np.where(hubs, 0, degrees + np.bincount(beside, minlength=matrix.rows))
+    _, neighbors = matrix.gather(np.flatnonzero(hubs))
+    return np.where(hubs, 0, degrees + np.bincount(neighbors, minlength=matrix.rows))
 
 
 def used(piece_of: Parts, weights: Array, count: int) -> Parts:

@@ -31,16 +31,16 @@ class Piece:
     """Rows of a matrix, with columns of their own numbering.
 
     Attributes:
-        first: the first node that it owns; it owns `first` to `first + whole - 1`.
-        whole: count of whole rows, one per node that it owns.
-        hubs: `[p]` ascending numbers of the hubs whose partial rows follow the whole ones.
+        first: the first node that it owns; it owns `first` to `first + owned - 1`.
+        owned: count of the nodes that it owns; each has a complete row.
+        hubs: `[p]` ascending numbers of the hubs whose partial rows follow the complete ones.
         columns: `[c]` ascending numbers of the nodes of its entries.
-        matrix: `[whole + p, c]` rows; column j stands for node `columns[j]`.
+        matrix: `[owned + p, c]` rows; column j stands for node `columns[j]`.
     """
 
     index: int
     first: int
-    whole: int
+    owned: int
     hubs: Numbers
     columns: Numbers
     matrix: Csr
@@ -95,21 +95,21 @@ def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Numbers, index: int) ->
     owners, columns = matrix.gather(nodes)
     hubs = layout.order[: layout.hubs]
     owner, adjacent = matrix.gather(hubs)
-    named = numbers[adjacent]
+    ends = numbers[adjacent]
     # A hub's entry is in the piece of its column; between hubs pieces take turns.
-    turn, within = (owner + named) % layout.pieces, (first <= named) & (named < end)
-    mine = np.where(named < layout.hubs, turn == index, within)
+    turn, inside = (owner + ends) % layout.pieces, (first <= ends) & (ends < end)
+    mine = np.where(ends < layout.hubs, turn == index, inside)
     rows = np.concatenate((owners + first, owner[mine]))
-    columns = np.concatenate((numbers[columns], named[mine]))
+    columns = np.concatenate((numbers[columns], ends[mine]))
     places = np.concatenate((matrix.places(nodes), matrix.places(hubs)[mine]))
     values = matrix.entries[places]
     hubs = np.unique(rows[rows < layout.hubs]).astype(np.int64)
-    whole = end - first
-    local = np.where(rows < layout.hubs, whole + np.searchsorted(hubs, rows), rows - first)
+    owned = end - first
+    local = np.where(rows < layout.hubs, owned + np.searchsorted(hubs, rows), rows - first)
     names, positions = np.unique(columns, return_inverse=True)
-    shape = (whole + len(hubs), len(names))
+    shape = (owned + len(hubs), len(names))
     own = Csr.from_pairs(local, positions, values.astype(np.float32), shape)
-    return Piece(index, first, whole, hubs, names.astype(np.int64), own)
+    return Piece(index, first, owned, hubs, names.astype(np.int64), own)
 
 
 def save_piece(arrays: ArrayStore, piece: Piece) -> None:

@@ -101,15 +101,15 @@ def _coarser(rows: Rows, weights: Ints, groups: Groups, bound: int) -> Groups:
 
 
 @kernel
-def _breadth_first(rows: Rows, seen: Array) -> Array:
-    """Breadth-first order of the nodes that are not `seen`, which it marks, by component."""
+def _breadth_first(rows: Rows, visited: Array) -> Array:
+    """Breadth-first order of the nodes that are not `visited`, which it marks, by component."""
     # The order is the queue: nodes before `head` are done, those up to `tail` wait.
-    order = np.empty(len(seen) - seen.sum(), dtype=np.int32)
+    order = np.empty(len(visited) - visited.sum(), dtype=np.int32)
     tail = 0
-    for root in range(len(seen)):
-        if seen[root]:
+    for root in range(len(visited)):
+        if visited[root]:
             continue
-        seen[root] = True
+        visited[root] = True
         order[tail] = root
         head = tail
         tail += 1
@@ -118,8 +118,8 @@ def _breadth_first(rows: Rows, seen: Array) -> Array:
             head += 1
             for i in range(rows.indptr[node], rows.indptr[node + 1]):
                 neighbor = rows.indices[i]
-                if not seen[neighbor]:
-                    seen[neighbor] = True
+                if not visited[neighbor]:
+                    visited[neighbor] = True
                     order[tail] = neighbor
                     tail += 1
     return order

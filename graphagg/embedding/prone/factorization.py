@@ -125,9 +125,9 @@ class Factorization:
 
         def start(low: int, high: int) -> Array:
             rows = mapped(range(pieces), self._maps(_MAPS), self._leaf_rows(low, high))
-            whole = np.zeros((high - low, len(singular)), dtype=np.float32)
-            whole[rows.nodes - low] = rows.values
-            return whole
+            block = np.zeros((high - low, len(singular)), dtype=np.float32)
+            block[rows.nodes - low] = rows.values
+            return block
 
         tasks.fill(START, (len(singular),), np.float32, shards_of(tasks.nodes), start)
         tasks.drop(LEAF)

@@ -23,12 +23,12 @@ OVERSAMPLES = 10
 
 
 def strengths(piece: Piece) -> Array:
-    """D of the piece's rows, `[whole + p]` float64; a hub's row is this piece's share of it."""
+    """D of the piece's rows, `[owned + p]` float64; a hub's row is this piece's share of it."""
     return row_sums(piece.matrix, piece.matrix.entries)
 
 
 def arriving(piece: Piece, strength: Array) -> Array:
-    """sum_i P_ij of rows j, `[whole + p]` float64; `strength` `[c]` is D of the columns."""
+    """sum_i P_ij of rows j, `[owned + p]` float64; `strength` `[c]` is D of the columns."""
     values = piece.matrix.entries / strength[piece.matrix.indices]
     return row_sums(piece.matrix, values)
 
@@ -36,7 +36,7 @@ def arriving(piece: Piece, strength: Array) -> Array:
 def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
     """F on the piece's entries, float32.
 
-    `strength` `[whole + p]` is D of its rows, complete also for hubs; `log_q` `[c]` is ln q of its
+    `strength` `[owned + p]` is D of its rows, complete also for hubs; `log_q` `[c]` is ln q of its
     columns.
     """
     lengths = piece.matrix.degrees()
@@ -48,7 +48,7 @@ def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
 def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
     """D1^-1 A on the piece's entries, float32; the loops on the diagonal are added apart.
 
-    `strength` and `loops` `[whole + p]` are D and the loop of each row, complete also for hubs.
+    `strength` and `loops` `[owned + p]` are D and the loop of each row, complete also for hubs.
     """
     scale = 1.0 / (strength + loops)
     values = piece.matrix.entries * np.repeat(scale, piece.matrix.degrees())

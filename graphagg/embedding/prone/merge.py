@@ -75,7 +75,7 @@ def merge(
     maps: dict[int, Doubles] | None = None
     while True:
         groups = _group(children, sizes)
-        kept, sizes, top = {}, [], np.zeros(0)
+        next_maps, sizes, top = {}, [], np.zeros(0)
         for group, matrix in zip(groups, grams(TreeLevel(groups, maps)), strict=True):
             vectors, top = leading(matrix, width)
             sizes.append(vectors.shape[1])
@@ -85,8 +85,8 @@ def merge(
                 block = vectors[at : at + rows]
                 at += rows
                 for leaf in child:
-                    kept[leaf] = maps[leaf] @ block if maps else block
-        maps = kept
+                    next_maps[leaf] = maps[leaf] @ block if maps else block
+        maps = next_maps
         children = [tuple(leaf for child in group for leaf in child) for group in groups]
         if len(children) == 1:
             return [maps[leaf] for leaf in range(len(ranks))], top
@@ -115,8 +115,8 @@ def leading(matrix: Doubles, width: int) -> tuple[Doubles, Doubles]:
     values, vectors = eigh(matrix, subset_by_index=span)
     values, vectors = values[::-1], vectors[:, ::-1]
     singular = np.sqrt(np.maximum(values, 0.0))
-    kept = singular > _NEGLIGIBLE * max(float(singular[0]), 1e-300)
-    return fix_signs(vectors[:, kept]), singular[kept]
+    is_signal = singular > _NEGLIGIBLE * max(float(singular[0]), 1e-300)
+    return fix_signs(vectors[:, is_signal]), singular[is_signal]
 
 
 def fix_signs(vectors: Doubles) -> Doubles:

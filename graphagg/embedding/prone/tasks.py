@@ -85,11 +85,11 @@ class PieceTasks:
         row: tuple[int, ...],
         dtype: Any,
         read: Callable[[Piece], Array],
-        written: Callable[[int, Array], Array] = lambda first, rows: rows,
+        convert: Callable[[int, Array], Array] = lambda first, rows: rows,
     ) -> None:
         """Make array `name`, `[N', *row]`, from the rows that each piece gives.
 
-        `read` computes rows of a piece's nodes and then partial rows of its hubs; `written` maps
+        `read` computes rows of a piece's nodes and then partial rows of its hubs; `convert` maps
         the complete rows of the nodes from `first` on to the rows of the array.
         """
         self._create(name, dtype, row)
@@ -98,18 +98,18 @@ class PieceTasks:
         def of_piece(i: int) -> None:
             piece = self.piece(i)
             rows = read(piece)
-            self.arrays.blocks.save(partial, i, rows=rows[piece.whole :])
-            # A shard at a time, which bounds the memory of `written`.
-            for low in range(0, piece.whole, NODES_PER_SHARD):
-                block = rows[low : min(low + NODES_PER_SHARD, piece.whole)]
-                self.arrays.write(name, piece.first + low, written(piece.first + low, block))
+            self.arrays.blocks.save(partial, i, rows=rows[piece.owned :])
+            # A shard at a time, which bounds the memory of `convert`.
+            for low in range(0, piece.owned, NODES_PER_SHARD):
+                block = rows[low : min(low + NODES_PER_SHARD, piece.owned)]
+                self.arrays.write(name, piece.first + low, convert(piece.first + low, block))
 
         def of_hubs(_: int) -> None:
             total = np.zeros((hubs, *row), dtype)
             for i in range(self.layout.pieces):
                 hub_rows = self.arrays.blocks.load(PIECE, i, "hubs")
                 total[hub_rows] += self.arrays.blocks.load(partial, i, "rows")
-            self.arrays.write(name, 0, written(0, total))
+            self.arrays.write(name, 0, convert(0, total))
 
         self.run(self.layout.pieces, of_piece, name)
         if hubs:
@@ -123,7 +123,7 @@ class PieceTasks:
     def of_rows(self, piece: Piece, name: str) -> Array:
         """The values of a piece's rows, hubs included, in an array of all nodes."""
         array = self.arrays.map(name)
-        mine = array[piece.first : piece.first + piece.whole]
+        mine = array[piece.first : piece.first + piece.owned]
         return np.concatenate((mine, array[piece.hubs]))
 
     def multiply(self, matrix: str, piece: Piece, name: str) -> Array:

@@ -89,8 +89,8 @@ class SparkEmbedding:
             built.publish(publication, job.version(publication), graph, inputs, progress)
             return report.to_json()
 
-        noted = build.publish(KIND, job_of(source, config), source, write, stages(config))
-        return ReadReport(**noted)
+        report_json = build.publish(KIND, job_of(source, config), source, write, stages(config))
+        return ReadReport(**report_json)
 
 
 def stages(config: EmbeddingConfig) -> tuple[str, ...]:

@@ -91,8 +91,8 @@ class HaystackRetriever:
         if isinstance(index, Mapping):
             store = HaystackDocumentStore.from_dict(dict(index))
             data = {**data, "init_parameters": {**data["init_parameters"], "index": store}}
-        made: HaystackRetriever = default_from_dict(cls, data)
-        return made
+        retriever: HaystackRetriever = default_from_dict(cls, data)
+        return retriever
 
     @component.output_types(documents=list[Document])
     def run(
@@ -162,8 +162,8 @@ class HaystackDocumentStore:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> HaystackDocumentStore:
         """The store of a saved pipeline."""
-        made: HaystackDocumentStore = default_from_dict(cls, data)
-        return made
+        store: HaystackDocumentStore = default_from_dict(cls, data)
+        return store
 
     def count_documents(self) -> int:
         """Count the documents."""

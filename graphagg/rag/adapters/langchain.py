@@ -258,13 +258,13 @@ class LangChainVectorStore(VectorStore):
         rows = np.array([index.snapshot.known_row(hit.passage.id) for hit in hits])
         vectors = whole_vectors(corpus, rows) / SCALE
         relevance = np.clip([hit.score / best for hit in hits], 0.0, 1.0)
-        chosen, closest = list[int](), np.zeros(len(hits))
-        while len(chosen) < min(k, len(hits)):
+        selected, closest = list[int](), np.zeros(len(hits))
+        while len(selected) < min(k, len(hits)):
             gain = lambda_mult * relevance - (1 - lambda_mult) * closest
-            gain[chosen] = -np.inf
-            chosen.append(int(gain.argmax()))
-            closest = np.maximum(closest, vectors @ vectors[chosen[-1]])
-        return [_as_added(hits[i].passage) for i in chosen]
+            gain[selected] = -np.inf
+            selected.append(int(gain.argmax()))
+            closest = np.maximum(closest, vectors @ vectors[selected[-1]])
+        return [_as_added(hits[i].passage) for i in selected]
 
     def similarity_search_by_vector(
         self, embedding: list[float], k: int = 4, **kwargs: Any

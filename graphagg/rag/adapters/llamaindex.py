@@ -157,13 +157,13 @@ class LlamaIndexStore(TransformComponent):
         Raises:
             GraphAggError: see `PassageIndex.add`; nothing was written.
         """
-        seen: Counter[str] = Counter()
-        made = []
+        counts: Counter[str] = Counter()
+        passages = []
         for node in nodes:
             document = node.ref_doc_id or ""
-            made.append(_passage(node, document, seen[document] if document else 0))
-            seen[document] += 1
-        return self._store.write(made)
+            passages.append(_passage(node, document, counts[document] if document else 0))
+            counts[document] += 1
+        return self._store.write(passages)
 
     def delete(self, ref_doc_id: str) -> int:
         """Delete the nodes of a source document; returns their number."""

@@ -103,10 +103,10 @@ class WritableIndex:
                 except EmptyCorpus:
                     with write_artifact(self.directory) as publication:
                         index.reopen()
-                        named = {row for name in names for row in index.snapshot.rows_named(name)}
-                        if len(named) == len(index):  # it gained no other passage meanwhile
+                        rows = {row for name in names for row in index.snapshot.rows_named(name)}
+                        if len(rows) == len(index):  # it gained no other passage meanwhile
                             publication.withdraw()
-                            return len(named)
+                            return len(rows)
         return 0
 
     def clear(self) -> None:
@@ -158,9 +158,9 @@ def passage(
         "document": document,
         "position": position,
     }
-    made = as_passage(record, f"document {identifier!r}")
-    digest = hashlib.sha256(canonical_json([made.text, made.metadata])).hexdigest()
-    return made if identifier else replace(made, id=digest[:32])
+    result = as_passage(record, f"document {identifier!r}")
+    digest = hashlib.sha256(canonical_json([result.text, result.metadata])).hexdigest()
+    return result if identifier else replace(result, id=digest[:32])
 
 
 OPERATORS = SIGNS | {"in": "in", "nin": "nin", "not in": "nin", "any": "in", "contains": "eq"}
@@ -198,12 +198,12 @@ HIDDEN_FROM_LLM = (
 
 def questions_of(history: Any) -> Any:
     """The questions of a chat history: strings, or a framework's messages by its user."""
-    asked = []
+    questions = []
     for each in [history] if isinstance(history, str) else history:
         role = getattr(each, "role", getattr(each, "type", "user"))
         if getattr(role, "value", role) in ("user", "human"):
-            asked.append(getattr(each, "content", None) or getattr(each, "text", each))
-    return asked
+            questions.append(getattr(each, "content", None) or getattr(each, "text", each))
+    return questions
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
@@ -215,10 +215,10 @@ def request_and_rest(
     options: Mapping[str, Any], others: Iterable[str]
 ) -> tuple[Request, dict[str, Any]]:
     """Split options into a request (fields by name, perhaps a `request`) and those of `others`."""
-    known = checked(options, others)
-    rest = {name: known.pop(name) for name in others if name in known}
-    base: Request = known.pop("request", None) or Request()
-    return base.with_fields(**known), rest
+    values = checked(options, others)
+    rest = {name: values.pop(name) for name in others if name in values}
+    base: Request = values.pop("request", None) or Request()
+    return base.with_fields(**values), rest
 
 
 def checked(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -248,9 +248,9 @@ def metadata_of(hit: Hit) -> dict[str, Any]:
     )
     if isinstance(heading := metadata.get("heading"), list):
         reserved["trail"] = " > ".join(map(str, heading))
-    kept = {
+    own = {
         f"passage_{key}" if key in RESERVED else key: value
         for key, value in metadata.items()
         if key not in reserved or reserved[key] != value
     }
-    return kept | reserved
+    return own | reserved

@@ -141,9 +141,9 @@ def answer(
     if not hits:
         return Answer("", (), (), characters=characters)
     sources = [(hit.place.title, hit.context(characters)) for hit in hits]
-    sent = messages(question, sources, prompt, request.history)
+    conversation = messages(question, sources, prompt, request.history)
     pieces = []
-    for piece in endpoint.stream(sent):
+    for piece in endpoint.stream(conversation):
         pieces.append(piece)
         if on_text is not None:
             on_text(piece)
@@ -180,6 +180,6 @@ def cited(text: str, count: int) -> tuple[list[int], list[int]]:
 def checked(text: str, hits: Sequence[Hit]) -> Answer:
     """Check the citations of an answer against the passages that were given."""
     valid, unknown = cited(text, len(hits))
-    named = ((n, hits[n - 1]) for n in valid)
-    citations = tuple(Citation(n, hit.passage.id, hit.place.title) for n, hit in named)
+    cited_hits = ((n, hits[n - 1]) for n in valid)
+    citations = tuple(Citation(n, hit.passage.id, hit.place.title) for n, hit in cited_hits)
     return Answer(text, citations, tuple(hits), tuple(unknown))

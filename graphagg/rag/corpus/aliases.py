@@ -32,8 +32,8 @@ def suggested_names(snapshot: PassageSnapshot) -> list[ListedName]:
     g, speller = snapshot.gazetteer, Speller(snapshot.corpus, snapshot.gazetteer)
     pairs = [pair for pair, _ in Counter(_defined(snapshot)).most_common()]
     names = {key: e for e, key in enumerate(g.keys) if g.kind[e] & (LINKABLE | DATE) == LINKABLE}
-    for found in (*_of_initials(g, names), *_variants(g, names)):
-        name, alias = (speller.spelling(e, int(g.row[g.pairs(e)][0])) for e in found)
+    for pair_of_ids in (*_of_initials(g, names), *_variants(g, names)):
+        name, alias = (speller.spelling(e, int(g.row[g.pairs(e)][0])) for e in pair_of_ids)
         pairs += [(name, alias)] if alias.isupper() or len(alias) >= _SHORTEST else []
     aliases, used = defaultdict[str, list[str]](list), dict[tuple[str, ...], str]()
     for name, alias in pairs:

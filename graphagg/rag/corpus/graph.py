@@ -238,8 +238,8 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     source, target = np.divmod(codes, max(len(entities), 1))
     alone = np.bincount(entity, minlength=len(entities))
     weight = _npmi(shared, alone[source], alone[target], total)
-    kept = (weight > 0) & (weight >= config.floor)
-    edges = WeightedEdges(source[kept], target[kept], weight[kept])
+    is_tied = (weight > 0) & (weight >= config.floor)
+    edges = WeightedEdges(source[is_tied], target[is_tied], weight[is_tied])
     return edges.of(_strongest(edges, config.neighbors))
 
 
@@ -253,8 +253,8 @@ def _named(view: View, entities: Ints, sentences: Ints) -> tuple[Ints, Ints]:
     counts = (view.counts_as() == LONGEST_NAME) | ((g.flags & (FULL_TITLE | BASE_TITLE)) > 0)
     which = np.flatnonzero(counts & (position[g.entity] >= 0))
     rows = np.repeat(np.arange(len(view.visible)), np.diff(g.bounds))[which]
-    seen = view.visible[rows]
-    which, rows = which[seen], rows[seen]
+    is_visible = view.visible[rows]
+    which, rows = which[is_visible], rows[is_visible]
     starts = np.cumsum(sentences) - sentences
     sentence = starts[rows] + g.sentence[which]
     codes = np.unique(sentence * len(entities) + position[g.entity[which]])
@@ -285,6 +285,6 @@ def _strongest(edges: WeightedEdges, most: int) -> Mask:
     starts = np.flatnonzero(np.diff(owner[order], prepend=-1) > 0)
     lengths = np.diff(np.append(starts, 2 * n))
     rank: Any = np.arange(2 * n) - np.repeat(starts, lengths)
-    kept = np.zeros(n, bool)
-    kept[order[rank < most] % max(n, 1)] = True
-    return kept
+    mask = np.zeros(n, bool)
+    mask[order[rank < most] % max(n, 1)] = True
+    return mask

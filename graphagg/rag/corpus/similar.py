@@ -111,9 +111,9 @@ def similar_passages(
     scores = _cosines(space.vectors[: len(space.net.rows)], position)
     corpus, ranks = snapshot.corpus, snapshot.ranks[space.net.rows]
     best = _best(scores, ranks, position, k)
-    chosen = ((corpus[int(space.net.rows[i])], scores[i]) for i in best)
+    passages = ((corpus[int(space.net.rows[i])], scores[i]) for i in best)
     return SimilarItems(
-        identifier, by, tuple(SimilarItem(p.id, p.title, float(s)) for p, s in chosen)
+        identifier, by, tuple(SimilarItem(p.id, p.title, float(s)) for p, s in passages)
     )
 
 
@@ -168,9 +168,9 @@ def _by_graph(snapshot: PassageSnapshot, view: View, net: ThemeNetwork) -> Doubl
     ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
     names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
     first = len(net.rows)
-    named = WeightedEdges(net.contains.target, net.contains.source + first, net.contains.weight)
+    mentions = WeightedEdges(net.contains.target, net.contains.source + first, net.contains.weight)
     ties = WeightedEdges(net.ties.source + first, net.ties.target + first, net.ties.weight)
-    source, target, weight = (np.concatenate(pair) for pair in zip(named, ties, strict=True))
+    source, target, weight = (np.concatenate(pair) for pair in zip(mentions, ties, strict=True))
     adjacency, weights = symmetric(len(names), WeightedEdges(source, target, weight))
     return projected(adjacency, weights, names)
 

@@ -71,12 +71,12 @@ def codes(text: str) -> Iterator[Code]:
     if not _MAY_HOLD.search(text):
         return
     for match in _CODE.finditer(text):
-        kind, written = str(match.lastgroup), match[0]
-        written = _ENDING.sub("", written)
-        key = _key_of(kind, written)
+        kind, code = str(match.lastgroup), match[0]
+        code = _ENDING.sub("", code)
+        key = _key_of(kind, code)
         if key:
-            defines = kind != "decimal" and (kind != "part" or not written.islower())
-            yield Code(match.start(), match.start() + len(written), key, defines)
+            defines = kind != "decimal" and (kind != "part" or not code.islower())
+            yield Code(match.start(), match.start() + len(code), key, defines)
 
 
 @lru_cache(maxsize=65_536)
@@ -88,11 +88,11 @@ def code_key(text: str) -> str:
     return code.key if code and (code.start, code.end) == (0, len(text)) and code.defines else ""
 
 
-def _key_of(kind: str, written: str) -> str:
+def _key_of(kind: str, code: str) -> str:
     """The key of a code; "" for a date, and for what is too long or has no letter or digit."""
-    if len(written) > _LONGEST or _DATE.fullmatch(written):
+    if len(code) > _LONGEST or _DATE.fullmatch(code):
         return ""
-    lower = written.casefold()
+    lower = code.casefold()
     if kind in ("version", "decimal"):
         return _OUTSIDE_VERSION.sub("", lower.lstrip("v"))
     key = _SEPARATORS.sub("", lower)

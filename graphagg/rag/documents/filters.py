@@ -290,5 +290,5 @@ def _unknown(key: str, schema: Mapping[str, ValueType]) -> str:
     listed = ", ".join(f"{shown(name)} ({schema[name]})" for name in names[:_KEYS_SHOWN])
     more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
     close = get_close_matches(key[:200], names, n=1)
-    meant = f"; did you mean {shown(close[0])}?" if close else "."
-    return f"unknown key {shown(key)}{meant} The keys are {listed or 'none'}{more}"
+    advice = f"; did you mean {shown(close[0])}?" if close else "."
+    return f"unknown key {shown(key)}{advice} The keys are {listed or 'none'}{more}"

@@ -70,8 +70,8 @@ def likeliest(text: str, codes: Collection[str]) -> str:
     """Choose the likeliest language of a text among at least one code."""
     if len(codes) == 1:
         return next(iter(codes))
-    named = (str(code) for code, _ in _identifier().rank(text[:_READ]))
-    ranked = (_MODEL_CODES.get(code, code) for code in named)
+    model_codes = (str(code) for code, _ in _identifier().rank(text[:_READ]))
+    ranked = (_MODEL_CODES.get(code, code) for code in model_codes)
     supported = (code if code in LANGUAGES else OTHER for code in ranked)
     return next(code for code in (*supported, *sorted(codes)) if code in codes)
 

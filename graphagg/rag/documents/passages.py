@@ -119,11 +119,11 @@ def read_passages(
     return (as_passage(columns.record(row, where, source), where) for row, where in rows)
 
 
-def _changed(url: str, columns: RowConfig, known: Iterable[Passage]) -> Iterator[Passage]:
+def _changed(url: str, columns: RowConfig, indexed: Iterable[Passage]) -> Iterator[Passage]:
     """The passages of a query; those of rows that did not change are the known ones."""
     query, updated = columns.query or "", columns.updated_column or ""
     documents: dict[str, list[Passage]] = {}
-    for passage in known:
+    for passage in indexed:
         documents.setdefault(passage.document or passage.id, []).append(passage)
     stamps = {name: chunks[0].metadata.get(updated) for name, chunks in documents.items()}
     for row, where in changed_rows(url, query, columns.id_column, updated, stamps):

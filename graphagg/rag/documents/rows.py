@@ -72,8 +72,8 @@ class RowConfig:
         if self == _PLAIN:
             return row
         fields = {"id": self.id_column, "text": self.text_column, "title": self.title_column}
-        taken = {*fields.values(), *_KEPT, "metadata"}
-        metadata = {name: value for name, value in row.items() if name not in taken}
+        used = {*fields.values(), *_KEPT, "metadata"}
+        metadata = {name: value for name, value in row.items() if name not in used}
         if isinstance(row.get("metadata"), Mapping):
             metadata |= row["metadata"]
         record = {name: row.get(column) for name, column in fields.items()}

@@ -29,12 +29,12 @@ def _connected(url: str) -> Iterator[tuple[Any, Any, str]]:
             f"the address of a database cannot be used ({_line(error)}); wanted such as "
             "postgresql+psycopg://host/database, with its driver installed"
         ) from None
-    shown = engine.url.render_as_string(hide_password=True)
+    place = engine.url.render_as_string(hide_password=True)
     try:
         with engine.connect() as connection:
-            yield sql, connection, shown
+            yield sql, connection, place
     except sql.exc.SQLAlchemyError as error:
-        raise UnreadableFile(f"{shown}: {_line(error)}; check the query and the database") from None
+        raise UnreadableFile(f"{place}: {_line(error)}; check the query and the database") from None
     finally:
         engine.dispose()
 
@@ -45,10 +45,10 @@ def sql_rows(url: str, query: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     `url` is one of SQLAlchemy. The transaction is rolled back: a query that writes changes nothing.
     Raises `MissingExtra`, `InvalidParameter` for the URL, or `UnreadableFile`.
     """
-    with _connected(url) as (_, connection, shown):
+    with _connected(url) as (_, connection, place):
         rows = connection.execution_options(**_OPTIONS).exec_driver_sql(query)
         for number, row in enumerate(rows.mappings()):
-            yield _record(row), f"{shown}: row {number}"
+            yield _record(row), f"{place}: row {number}"
 
 
 def changed_rows(
@@ -59,21 +59,21 @@ def changed_rows(
     A row did not change if `known` has the value of its column `updated` under its id, the column
     `key`. Both are read of all rows, in the same transaction. Raises the errors of `sql_rows`.
     """
-    with _connected(url) as (sql, connection, shown):
+    with _connected(url) as (sql, connection, place):
         plain = _BOUND.sub(r"\\:", query.strip().rstrip(";"))
         rows, changed = sql.text(f"({plain}) as rows_of_query"), []
         column, stamps = sql.column(key), sql.select(sql.column(key), sql.column(updated))
         for name, moment in connection.execute(stamps.select_from(rows)):
             stamp = plain_value(_plain(moment))
             if stamp is not None and known.get(str(name)) == stamp:
-                yield str(name), f"{shown}: row {name}"
+                yield str(name), f"{place}: row {name}"
             else:
                 changed.append(name)
-        whole = sql.select(sql.literal_column("*")).select_from(rows)
+        every = sql.select(sql.literal_column("*")).select_from(rows)
         for start in range(0, len(changed), _BUFFERED):
-            some = whole.where(column.in_(changed[start : start + _BUFFERED]))
+            some = every.where(column.in_(changed[start : start + _BUFFERED]))
             for row in connection.execute(some).mappings():
-                yield _record(row), f"{shown}: row {row[key]}"
+                yield _record(row), f"{place}: row {row[key]}"
 
 
 def _record(row: Mapping[str, Any]) -> Mapping[str, Any]:

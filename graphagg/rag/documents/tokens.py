@@ -140,8 +140,8 @@ def _quarters(text: str) -> Iterator[str]:
     Also yields years that are no words of their own.
     """
     for match in _QUARTER.finditer(text):
-        early, *numbers, late = match.groups()
-        number, year = next(filter(None, numbers)).lower(), _year(early or late)
+        year_before, *numbers, year_behind = match.groups()
+        number, year = next(filter(None, numbers)).lower(), _year(year_before or year_behind)
         yield f"{year}q{_ORDINALS.get(number, number)}"
         if year not in tokenize(match[0]):
             yield year
@@ -222,12 +222,12 @@ def _normal(piece: str) -> list[str]:
 
 def _few_marks(piece: str) -> str:
     """Cut runs of combining marks after the 30th; Python sorts them in quadratic time."""
-    kept, run = [], 0
+    characters, run = [], 0
     for character in piece:
         run = run + 1 if unicodedata.combining(character) else 0
         if run <= _MOST_MARKS:
-            kept.append(character)
-    return "".join(kept)
+            characters.append(character)
+    return "".join(characters)
 
 
 @cache

@@ -89,20 +89,20 @@ class ListedNames:
     def spelled(self, text: str) -> str:
         """A text with the name in place of each alias."""
         pieces, end = list[str](), 0
-        for found in sorted(self.find(text, scan(text)), key=lambda each: (each.start, -each.end)):
-            if found.start >= end:
-                written = text[found.start : found.end]
-                is_alias = " ".join(tokenize(written)) != found.key
-                name = self._name_of.get(found.key, written) if is_alias else written
-                pieces, end = [*pieces, text[end : found.start], name], found.end
+        for place in sorted(self.find(text, scan(text)), key=lambda each: (each.start, -each.end)):
+            if place.start >= end:
+                spelling = text[place.start : place.end]
+                is_alias = " ".join(tokenize(spelling)) != place.key
+                name = self._name_of.get(place.key, spelling) if is_alias else spelling
+                pieces, end = [*pieces, text[end : place.start], name], place.end
         return "".join([*pieces, text[end:]])
 
     def other_words(self, text: str, names: Iterable[Code]) -> Iterator[str]:
         """The words of names that aliases in a text leave out."""
-        for found in names:
-            if found.key in self._name_of:
-                words = tokenize(text[found.start : found.end])
-                yield from (word for word in found.key.split(" ") if word not in words)
+        for place in names:
+            if place.key in self._name_of:
+                words = tokenize(text[place.start : place.end])
+                yield from (word for word in place.key.split(" ") if word not in words)
 
     def find(self, text: str, tokens: TextTokens) -> Iterator[Code]:
         """Find the names in a text with these tokens; they may overlap."""

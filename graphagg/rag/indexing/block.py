@@ -48,16 +48,16 @@ WINDOWS, SENTENCES = "vectors.windows", "vectors.sentences"
 
 
 def block_of(
-    passages: Sequence[Passage], models: Models, given: Vectors | None, progress: Progress
+    passages: Sequence[Passage], models: Models, supplied: Vectors | None, progress: Progress
 ) -> Arrays:
     """Annotate and encode a block of passages.
 
-    `given` `[p, d]` are vectors of the passages that need not be computed; None: there are none.
+    `supplied` `[p, d]` are vectors of the passages that need not be computed; None: there are none.
     """
     notes = list(annotate(passages, models.extractor, progress))
     listed = names_of(models.extractor.spec.settings)
     block = Block(passages, notes, Analyzers(models.language), listed)
-    windows, vectors = encoded(passages, block.sentences, models.encoder, given, progress)
+    windows, vectors = encoded(passages, block.sentences, models.encoder, supplied, progress)
     return block.arrays(windows, vectors)
 
 
@@ -164,7 +164,7 @@ class Block:
         keys, key_of = _sorted(self._keys)
         rows = len(self._lengths)
         titled = _ints(self._titled).reshape(-1, 3)
-        named = _ints(self._named).reshape(-1, 5)
+        mentions = _ints(self._named).reshape(-1, 5)
         tokens = word_of[_ints(self._tokens)]
         return {
             **string_arrays("words", words),
@@ -177,9 +177,9 @@ class Block:
                                   np.uint8),
             "titled.bounds": offsets(np.bincount(titled[:, 0], minlength=rows)),
             "titled.key": key_of[titled[:, 1]], "titled.flags": titled[:, 2].astype(np.uint8),
-            "named.bounds": offsets(np.bincount(named[:, 0], minlength=rows)),
-            "named.key": key_of[named[:, 1]], "named.flags": named[:, 4].astype(np.uint8),
-            "named.start": named[:, 2], "named.length": named[:, 3],
+            "named.bounds": offsets(np.bincount(mentions[:, 0], minlength=rows)),
+            "named.key": key_of[mentions[:, 1]], "named.flags": mentions[:, 4].astype(np.uint8),
+            "named.start": mentions[:, 2], "named.length": mentions[:, 3],
         } | self._postings(words, word_of, tokens)  # fmt: skip
 
     def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
@@ -279,10 +279,10 @@ def mentions_of_block(array: Callable[[str], Array], table: KeyTable, ranks: Arr
     key, none = array("titled.key"), np.zeros(len(array("titled.key")), np.int32)
     titled = KeysOfRows(array("titled.bounds"), ranks[key], array("titled.flags"), none, none)
     columns = (array(f"named.{name}") for name in ("flags", "start", "length"))
-    named = KeysOfRows(array("named.bounds"), ranks[array("named.key")], *columns)
+    extracted = KeysOfRows(array("named.bounds"), ranks[array("named.key")], *columns)
     records = find_mentions(
         KeyTable(*map(read_only, table)), tokens,
-        KeysOfRows(*map(read_only, titled)), KeysOfRows(*map(read_only, named)),
+        KeysOfRows(*map(read_only, titled)), KeysOfRows(*map(read_only, extracted)),
     )  # fmt: skip
     return mention_arrays(records)
 

@@ -106,11 +106,11 @@ def _blocks(
         if array is not None:
             digest.update(np.ascontiguousarray(array).data)
     folder = work_folder(publication.location) / _FOLDER
-    kept = folder / digest.hexdigest()[:32]
+    current = folder / digest.hexdigest()[:32]
     for other in folder.glob("*"):
-        if other != kept:
+        if other != current:
             shutil.rmtree(other)
-    blocks = KeptBlocks(FolderStorage(kept))
+    blocks = KeptBlocks(FolderStorage(current))
     try:
         yield blocks
     except BaseException as error:
@@ -137,10 +137,10 @@ def _annotate(
         stats = stage.known(i)
         if stats is None:
             block_vectors = None if vectors is None else vectors[rows.start : rows.stop]
-            made = block_of(passages[rows.start : rows.stop], recipe.models, block_vectors, silent)
-            stats = stage.save(i, made)
-            ready = _OF_BLOCKS * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
-            progress(_STAGE, int(ready * len(passages)), len(passages))
+            block = block_of(passages[rows.start : rows.stop], recipe.models, block_vectors, silent)
+            stats = stage.save(i, block)
+            share = _OF_BLOCKS * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
+            progress(_STAGE, int(share * len(passages)), len(passages))
         done.append({"block": i} | stats)
     return done
 

@@ -45,18 +45,18 @@ from graphagg.store.strings import StringTable
 def change_passages(
     publication: Publication,
     before: PassageSnapshot,
-    gone: Iterable[int],
+    removed_rows: Iterable[int],
     new: Sequence[Passage],
     models: Callable[[], Models],
     progress: Progress = silent,
     vectors: Vectors | None = None,
 ) -> Manifest:
-    """Publish a version without the rows `gone` and with some new passages, at least one in all.
+    """Publish a version without some rows and with some new passages; it has one at least.
 
     Models are loaded unless each new passage has the text of one that goes; `vectors` `[P, d]` are
     of the new passages, if they are known.
     """
-    removed = list(gone)
+    removed = list(removed_rows)
     alive = np.array(before.alive)
     alive[np.array(removed, np.int64)] = False
     block, reusable = None, removed if vectors is None else ()
@@ -163,17 +163,17 @@ class _Change:
         """Link the files of unchanged segments, and write the others."""
         artifact = self.before.artifact
         kind = SearchType(**artifact.manifest.parameters["search"])
-        kept = min(self.first, len(self.before.corpus.segments))
+        unchanged = min(self.first, len(self.before.corpus.segments))
         for i, segment in enumerate(corpus.segments):
             start, end = corpus.starts[i : i + 2].tolist()
             alive, prefixes = self.alive[start:end], [segment_prefix(i)]
-            if i < kept and np.array_equal(self.before.alive[start:end], alive):
+            if i < unchanged and np.array_equal(self.before.alive[start:end], alive):
                 prefixes.append(f"{table_name(i)}.")
             else:
-                of = segment.passages.metadata_of
-                metadata = (of(j) if alive[j] else {} for j in range(len(alive)))
+                metadata_of = segment.passages.metadata_of
+                metadata = (metadata_of(j) if alive[j] else {} for j in range(len(alive)))
                 MetadataTable.build(metadata).save(writer, table_name(i))
-            if i >= kept:
+            if i >= unchanged:
                 segment.save(writer, i)
                 index_windows(engine.arrays, engine.runner, i, kind, lenient=True)
                 continue

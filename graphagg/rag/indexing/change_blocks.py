@@ -201,8 +201,8 @@ class StayingRows:
         return mask
 
 
-def _where(columns: Sequence[Array], chosen: Mask) -> list[Array]:
-    return list(columns) if chosen.all() else [column[chosen] for column in columns]
+def _where(columns: Sequence[Array], mask: Mask) -> list[Array]:
+    return list(columns) if mask.all() else [column[mask] for column in columns]
 
 
 def _merged(columns: Sequence[Array], more: Sequence[Array], rows: int) -> list[Array]:
@@ -211,8 +211,8 @@ def _merged(columns: Sequence[Array], more: Sequence[Array], rows: int) -> list[
     row, key, start, length = every[:4]
     touched = np.zeros(rows, np.bool_)
     touched[more[0]] = True
-    again = touched[row]
-    some, order = np.flatnonzero(again), np.flatnonzero(~again)
+    is_touched = touched[row]
+    some, order = np.flatnonzero(is_touched), np.flatnonzero(~is_touched)
     by = key[some], -length[some].astype(np.int32), start[some], row[some]
     order = np.concatenate([order, some[np.lexsort(by)]])  # two sorted runs, which sort fast
     order = order[np.argsort(row[order], kind="stable")]
@@ -235,9 +235,9 @@ def write_tables(
     stats, keys = engine.take(blocks, key_ranks, term_ranks), arrays.work.strings(KEYS)
     linked, targets = np.zeros((2, len(keys)), np.bool_)
     for block, ranks in zip(blocks[first:], key_ranks[first:], strict=True):
-        named, flags = ranks[block["named.key"]], block["named.flags"]
-        linked[named[flags & LINK > 0]] = True
-        targets[named[flags & TARGET > 0]] = True
+        entities, flags = ranks[block["named.key"]], block["named.flags"]
+        linked[entities[flags & LINK > 0]] = True
+        targets[entities[flags & TARGET > 0]] = True
     for i, rows in enumerate(staying):
         fresh = np.setdiff1d(np.arange(len(keys)), key_ranks[i], assume_unique=True)
         fresh = fresh[linked[fresh] | ~targets[fresh]]  # to what nobody links nothing leads

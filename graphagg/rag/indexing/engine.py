@@ -221,9 +221,9 @@ class TableStages:
 
         blocks = self.runner.run(self._count, number)
         names = [name for name in blocks[0] if name.startswith("gazetteer.")]
-        counted = {"gazetteer.bounds": "gazetteer.entity"}
+        values_of = {"gazetteer.bounds": "gazetteer.entity"}
         gazetteer, version = self.arrays.stage(GAZETTEER), self.arrays.version
-        gazetteer.join(self.runner, blocks, version, names, counted)
+        gazetteer.join(self.runner, blocks, version, names, values_of)
         return sum(block["gazetteer.entity"] for block in blocks)
 
     # --- words -----------------------------------------------------------------------------------

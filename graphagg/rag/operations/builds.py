@@ -68,12 +68,12 @@ def build_by_spark(
     refuse(vectors=config.vectors, limits=limits, processes=config.processes)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
-    named = encoder is None and extractor is None and isinstance(config.names, str | Path | None)
+    by_name = encoder is None and extractor is None and isinstance(config.names, str | Path | None)
     config = replace(config, processes=1)
     # Executors load models by name; other models are sent to them.
-    loader: ModelLoader = config if named else GivenModels(config.load())
-    unsaid = named and (config.language, config.extractor) == (None, None)
-    in_language = (lambda code: replace(config, language=code)) if unsaid else None
+    loader: ModelLoader = config if by_name else GivenModels(config.load())
+    detects_language = by_name and (config.language, config.extractor) == (None, None)
+    in_language = (lambda code: replace(config, language=code)) if detects_language else None
     spark_build = SparkBuild.from_options(passages, options, directory, progress, force)
     size = options.items_per_task or PASSAGES_PER_TASK
     write_with_spark(

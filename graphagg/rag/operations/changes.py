@@ -86,7 +86,7 @@ def delete_passages(
         )
     if rows:
         change_passages(publication, before, rows, (), newest.models.both)
-    return _report((), rows, removed=tuple(name for name, found in rows_by_id.items() if found))
+    return _report((), rows, removed=tuple(name for name, own in rows_by_id.items() if own))
 
 
 def keep_own(publication: Publication, newest: PassageVersion, value: float, mode: Mode) -> None:
@@ -112,11 +112,11 @@ def rows_of(
     rows, supplied = iterable(passages), None
     if vectors is not None:
         rows, supplied = rows_and_vectors(rows, vectors)
-    named = (
+    renamed = (
         columns.record(row, f"passage {index}") if isinstance(row, Mapping) else row
         for index, row in enumerate(rows)
     )
-    return named, supplied
+    return renamed, supplied
 
 
 def _rows_to_replace(
@@ -152,9 +152,9 @@ def _all_rows(
     """The distinct rows of all ids; raises `UnknownPassage` for ids without rows."""
     missing = [identifier for identifier, rows in rows_by_id.items() if not rows]
     if missing and not ignore_missing:
-        shown = ", ".join(repr(identifier) for identifier in missing[:5])
+        examples = ", ".join(repr(identifier) for identifier in missing[:5])
         raise UnknownPassage(
-            f"{len(missing)} of {len(rows_by_id)} ids are not in the index ({shown}"
+            f"{len(missing)} of {len(rows_by_id)} ids are not in the index ({examples}"
             f"{', ...' if len(missing) > 5 else ''}); {outcome}"
         )
     return list(dict.fromkeys(row for rows in rows_by_id.values() for row in rows))
@@ -179,7 +179,7 @@ def difference(before: PassageSnapshot, passages: Iterable[Source]) -> Differenc
     """Compare a corpus, split as the index was built, with an indexed version, in linear time."""
     corpus = list(chunk_documents(passages, before.chunking))
     digests = {p.id: passage_digest(p) for p in corpus}
-    kept: set[str] = set()
+    unchanged: set[str] = set()
     gone: list[int] = []
     touched: dict[str, None] = {}  # documents that lose or gain a passage; an ordered set
     documents: dict[str, None] = {}
@@ -189,11 +189,11 @@ def difference(before: PassageSnapshot, passages: Iterable[Source]) -> Differenc
         document = segment.passages.documents[inside] or identifier
         documents[document] = None
         if digests.get(identifier) == segment.passages.digests[inside].tobytes():
-            kept.add(identifier)
+            unchanged.add(identifier)
         else:
             gone.append(row)
             touched[document] = None
-    new = [p for p in corpus if p.id not in kept]
+    new = [p for p in corpus if p.id not in unchanged]
     touched |= dict.fromkeys(p.document or p.id for p in new)
     read = dict.fromkeys(p.document or p.id for p in corpus)
     report = ChangeReport.from_ids(

@@ -59,8 +59,8 @@ class IndexedCorpus(Index[PassageVersion]):
 
     def _read(self, artifact: Artifact, before: PassageVersion | None) -> PassageVersion:
         snapshot = read_snapshot(artifact, self._device)
-        given = *self._given, self._device
-        models = before.models.of(artifact) if before else IndexModels(artifact, *given)
+        models_and_device = *self._given, self._device
+        models = before.models.of(artifact) if before else IndexModels(artifact, *models_and_device)
         return PassageVersion(snapshot, models)
 
     @classmethod
@@ -103,8 +103,8 @@ class IndexedCorpus(Index[PassageVersion]):
         """
         from graphagg.rag.indexing.shards import merge_shards
 
-        with ExitStack() as held, write_artifact(directory) as publication:
-            artifacts = [held.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]
+        with ExitStack() as stack, write_artifact(directory) as publication:
+            artifacts = [stack.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]
             snapshots = [read_snapshot(artifact) for artifact in artifacts]
             for artifact in artifacts:
                 artifact.check_values()

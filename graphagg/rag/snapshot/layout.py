@@ -26,13 +26,13 @@ def check_layout(artifact: Artifact) -> None:
     sizes = artifact.declare(rule for i in segments for rule in _of_segment(i))
     rows = sum(sizes[f"P{i}"] for i in segments)
     artifact.declare(_of_all(rows), [partial(_check_sentences, segments), _check_view])
-    for found, where in (
+    for count, where in (
         (manifest.counts["passages"], "manifest.json"),
         (int(artifact.array("view.counts")[0]), "view.counts.npy"),
     ):
-        if found != sizes["alive"]:
+        if count != sizes["alive"]:
             raise CorruptArtifact(
-                f"{artifact.folder}: {found} passages by {where}, not {sizes['alive']}; build again"
+                f"{artifact.folder}: {count} passages by {where}, not {sizes['alive']}; build again"
             )
 
 
@@ -43,9 +43,9 @@ def _check_sentences(segments: range, array_of: Arrays) -> tuple[str, str] | Non
     sentences = np.concatenate([np.diff(ends) for ends in of_segments])
     for low in range(0, len(sentences), _ROWS):
         ends = bounds[low : low + _ROWS + 1]
-        named = np.flatnonzero(ends[1:] > ends[:-1])
-        largest = np.maximum.reduceat(sentence[: ends[-1]], ends[named]) if len(named) else named
-        if (largest >= sentences[low + named]).any():
+        rows = np.flatnonzero(ends[1:] > ends[:-1])
+        largest = np.maximum.reduceat(sentence[: ends[-1]], ends[rows]) if len(rows) else rows
+        if (largest >= sentences[low + rows]).any():
             return "gazetteer.sentence", "names a sentence that its passage lacks"
     return None
 
@@ -57,8 +57,8 @@ def _check_view(array_of: Arrays) -> tuple[str, str] | None:
         return "view.titled", "differs from view.tie.npy"
     for low in range(0, len(df), _ROWS):
         ends = bounds[low : low + _ROWS + 1]
-        tied = offsets(tie[ends[0] : ends[-1]] > 0)[ends - ends[0]]
-        if not np.array_equal(np.diff(tied), df[low : low + _ROWS]):
+        counts = offsets(tie[ends[0] : ends[-1]] > 0)[ends - ends[0]]
+        if not np.array_equal(np.diff(counts), df[low : low + _ROWS]):
             return "view.df", "differs from view.tie.npy"
     return None
 

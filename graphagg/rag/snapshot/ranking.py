@@ -34,8 +34,8 @@ def top_rows(scored: Rows, scores: Array, k: int, ranks: Array, view: View) -> t
         return best
     rows = view.rows
     values = spread(scored, scores, len(view.visible))[rows]
-    chosen = top_k(values, k, ranks[rows])
-    return rows[chosen], values[chosen]
+    positions = top_k(values, k, ranks[rows])
+    return rows[positions], values[positions]
 
 
 def is_among(rows: Array, few: Array) -> Mask:

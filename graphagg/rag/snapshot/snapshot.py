@@ -307,14 +307,14 @@ class PassageSnapshot:
         if not more:  # faster; it is called a dozen times per hit
             digest_of = first.passages.text_digests.__getitem__
         digest = digest_of(row)
-        alike, i = list[int](), bisect_left(by_text, digest, key=digest_of)
+        same_digest, i = list[int](), bisect_left(by_text, digest, key=digest_of)
         while i < len(by_text) and digest_of(by_text[i]) == digest:
-            alike.append(int(by_text[i]))
+            same_digest.append(int(by_text[i]))
             i += 1
-        if len(alike) == 1:
+        if len(same_digest) == 1:
             return []
         text = corpus.raw_text(row)
-        copies = [r for r in alike if r != row and visible[r] and corpus.raw_text(r) == text]
+        copies = [r for r in same_digest if r != row and visible[r] and corpus.raw_text(r) == text]
         return sorted(copies, key=lambda other: int(self.ranks[other]))
 
     def cached(self, name: str, key: str, make: Callable[[], T]) -> T:

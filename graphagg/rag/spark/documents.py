@@ -168,9 +168,9 @@ class DocumentStage:
                 f"{self.folder.path}: nothing in it can be read: {report}; readable formats: "
                 f"{kinds.READ}"
             )
-        known = TaskArrays(job.blocks, PASSAGES).known
+        stats_of = TaskArrays(job.blocks, PASSAGES).known
         return job.stage(
-            PASSAGES, lambda: [{"block": i} | (known(i) or {}) for i in numbers]
+            PASSAGES, lambda: [{"block": i} | (stats_of(i) or {}) for i in numbers]
         ), report
 
     def _convert_files(self, report: FolderReport) -> list[Stats]:
@@ -214,13 +214,13 @@ class DocumentStage:
 
         def convert(partition: int, table: pa.Table) -> Stats:
             rows = zip(*table.to_pydict().values(), strict=True)
-            found = {path: ReadFile(content or b"", at or 0.0) for path, content, at in rows}
-            if len(found) < table.num_rows or None in found:
+            files = {path: ReadFile(content or b"", at or 0.0) for path, content, at in rows}
+            if len(files) < table.num_rows or None in files:
                 raise DuplicateId(
                     f"{self.folder.path}: a path is null or stands in two rows, wanted each once; "
                     "drop such rows"
                 )
-            return self._convert(partition, map(FoundFile, found, repeat(Path())), _of_rows(found))
+            return self._convert(partition, map(FoundFile, files, repeat(Path())), _of_rows(files))
 
         done: list[Stats] = self.job.stage("records", lambda: write_blocks(ordered, convert))
         return done
@@ -237,11 +237,11 @@ class DocumentStage:
             reader.close()
         if report.notes:
             raise JobFailed(f"an executor lacks what the driver has: {report.notes[0]}")
-        noted = {"report": asdict(report), "waiting": [reader.waiting, reader.conversations.names]}
-        texts = ((name, json.dumps(value).encode()) for name, value in noted.items())
+        parts = {"report": asdict(report), "waiting": [reader.waiting, reader.conversations.names]}
+        texts = ((name, json.dumps(value).encode()) for name, value in parts.items())
         content = {name: np.frombuffer(text, np.uint8) for name, text in texts}
         self.job.blocks.save(_FILES, task, **content)
-        stats = {"blocks": self._save(task, documents), "waiting": sum(map(len, noted["waiting"]))}
+        stats = {"blocks": self._save(task, documents), "waiting": sum(map(len, parts["waiting"]))}
         self.job.blocks.note(_FILES, task, stats)
         return stats
 

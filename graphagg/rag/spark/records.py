@@ -64,8 +64,8 @@ class PassageInput(SparkInput):
         if isinstance(passages, DocumentFolder):
             return cls(None, (os.fspath(passages.path),), columns, passages)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
-        named = tuple(map(os.fspath, paths))
-        return cls(None, named, columns, DocumentFolder(", ".join(named)))
+        names = tuple(map(os.fspath, paths))
+        return cls(None, names, columns, DocumentFolder(", ".join(names)))
 
     def identity(self) -> list[Any]:
         """Values that change with the input, or with how it is read, as far as known."""

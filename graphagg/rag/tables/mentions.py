@@ -66,9 +66,9 @@ class RowTokens:
         inner = inner_words(passage.title, of_title) + inner_words(passage.text, of_text)
         if listed:
             of_parts = (passage.title, title, of_title), (passage.text, text, of_text)
-            for part, tokens, found in of_parts:
+            for part, tokens, codes_of_part in of_parts:
                 names = list(listed.find(part, tokens))
-                found += names
+                codes_of_part += names
                 inner += listed.other_words(part, names)
         shift = len(passage.full_text) - len(passage.text)
         every = of_title + [
@@ -189,15 +189,15 @@ def _found_keys(
     if words and (starts[first] < begin or ends[last - 1] > end):  # inside a run without spaces
         words = tokenize(text[begin:end])
         first += _position(words, tokens.words[first:last])
-    written = text[begin:end].strip()
-    if code := code_key(written):
+    spelling = text[begin:end].strip()
+    if code := code_key(spelling):
         yield FoundKey(code, first, len(words), CAPITAL | FOUND)
         return
     key = without_article(words)
-    if 0 < len(key) <= _MOST_TOKENS and "|" not in written and TRAIL not in written:
+    if 0 < len(key) <= _MOST_TOKENS and "|" not in spelling and TRAIL not in spelling:
         start = first + len(words) - len(key)
         yield FoundKey(" ".join(key), start, len(key), FOUND)
-        if (other := transcribed(written)) != written:
+        if (other := transcribed(spelling)) != spelling:
             yield FoundKey(entity_key(other), start, len(key), FOUND)
 
 

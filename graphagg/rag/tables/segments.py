@@ -182,12 +182,12 @@ class Segment:
         bounds = artifact.array(f"{prefix}windows.bounds")
         path, of_sentences = (artifact.path(f"{prefix}{name}") for name in (WINDOWS, SENTENCES))
         windows, vectors = map_vectors(path), map_vectors(of_sentences)
-        for file, found, wanted in (
+        for file, shape, expected in (
             (path, windows.shape, (int(bounds[-1]), windows.shape[1])),
             (of_sentences, vectors.shape, (len(sentences.values), windows.shape[1])),
         ):
-            if found != wanted:
-                raise damaged(file, f"vectors of shape {found}, wanted {wanted}")
+            if shape != expected:
+                raise damaged(file, f"vectors of shape {shape}, wanted {expected}")
         search = None
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()

@@ -48,11 +48,11 @@ class Speller:
         spans = spans_of(passage, first, first + length)
         if not spans:  # of a damaged index
             return g.keys[entity]
-        written = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
+        spelling = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
         key = g.keys[entity]
-        if _squeezed(key) in (_squeezed(written), _squeezed(transcribed(written))):
-            return written
-        return _joined(key) if _UNSPACED.search(written) else f"{written} ({key})"
+        if _squeezed(key) in (_squeezed(spelling), _squeezed(transcribed(spelling))):
+            return spelling
+        return _joined(key) if _UNSPACED.search(spelling) else f"{spelling} ({key})"
 
 
 def _squeezed(name: str) -> str:

@@ -70,12 +70,12 @@ class Stack:
         first = self.matrices[0]
         if len(self.matrices) == 1:
             return first[rows]
-        taken = np.empty((len(rows), first.shape[1]), first.dtype)
+        result = np.empty((len(rows), first.shape[1]), first.dtype)
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         for i, matrix in enumerate(self.matrices):
             positions = np.flatnonzero(owner == i)
-            taken[positions] = matrix[rows[positions] - self.starts[i]]
-        return taken
+            result[positions] = matrix[rows[positions] - self.starts[i]]
+        return result
 
     def dots(self, queries: Vectors | Queries) -> Vectors:
         """Products of every row with queries `[q, d]`; `[n, q]`."""

@@ -232,13 +232,13 @@ def _common(g: Gazetteer, visible: Array) -> Array:
 
     Case in code and capitals that begin a sentence do not count.
     """
-    balance, seen = np.zeros(len(g.keys), np.int64), np.repeat(visible, np.diff(g.bounds))
-    for start in range(0, len(seen), _BLOCK):
+    balance, is_visible = np.zeros(len(g.keys), np.int64), np.repeat(visible, np.diff(g.bounds))
+    for start in range(0, len(is_visible), _BLOCK):
         some = slice(start, start + _BLOCK)
-        counts = seen[some] & ((g.flags[some] & (TITLE | INITIAL)) == 0)
+        counts = is_visible[some] & ((g.flags[some] & (TITLE | INITIAL)) == 0)
         entity, is_name = g.entity[some][counts], (g.flags[some][counts] & CAPITAL) > 0
-        for chosen, sign in ((~is_name, 1), (is_name, -1)):
-            balance += sign * np.bincount(entity[chosen], minlength=len(balance))
+        for mask, sign in ((~is_name, 1), (is_name, -1)):
+            balance += sign * np.bincount(entity[mask], minlength=len(balance))
     return balance > 0
 
 

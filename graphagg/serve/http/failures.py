@@ -26,13 +26,13 @@ _HIDDEN: tuple[tuple[type[errors.GraphAggError], str], ...] = (
     (errors.ArtifactBusy, "another process writes this index; try again in a while"),
     (errors.WriteFailed, "it cannot be written, and nothing has changed"),
     (errors.ArtifactError, "the index of this service cannot be used"),
-    (errors.EndpointError, "the language model of this service gave no whole answer"),
+    (errors.EndpointError, "the language model of this service gave no complete answer"),
 )
 _MESSAGES = {
-    404: "there is nothing at this address; /openapi.json lists what is",
-    405: "this address takes another method; see the header Allow",
+    404: "there is nothing at this address; /openapi.json lists the routes",
+    405: "this address does not allow this method; see the header Allow",
 }
-INTERNAL = "the service failed on this request; its log says why"
+INTERNAL = "the service failed on this request; see its log"
 _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     404: (errors.UnknownVertex, errors.UnknownPassage, errors.UnknownTheme, errors.UnknownEntity,
           errors.NoSuchIndex),
@@ -46,7 +46,7 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     502: (errors.EndpointError,),
 }  # fmt: skip
 _SYNONYMS = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
-"""Keys of other services, and what they are called here."""
+"""Keys of other services, and the keys here that mean the same."""
 _SHOWN, _LONGEST = 3, 200  # faults of a malformed body that are named, and characters of each
 
 

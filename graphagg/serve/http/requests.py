@@ -32,8 +32,8 @@ class Observed:
     """Gives each request an id, and reports to metrics and log.
 
     A short and plain `x-request-id` of the client is used, else one is made; every answer carries
-    it. Metrics are kept by route, never by raw path. A service that stops asks clients to close
-    their connections.
+    it. Metrics are counted by route, never by raw path. When the service stops, its answers carry
+    `Connection: close`.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:

@@ -61,7 +61,7 @@ class Access:
         token: a token that may write and that requests must carry.
         origins: other sites whose pages may send requests, such as `https://app.example.org`.
         hosts: further names of the service, such as `rag.example.org` or `*.example.org`.
-        root_path: the path of a proxy that the service lies under, such as `/rag`; "": none.
+        root_path: the path under which a proxy serves the service, such as `/rag`; "": none.
         proxies: addresses and networks of proxies whose `X-Forwarded-*` headers are trusted.
         tokens: the tokens of a file, with their rights.
     """
@@ -228,11 +228,11 @@ class Guard:
             return refusal(
                 403,
                 "UnknownHost",
-                "this service does not go by that host name; use localhost, or --allowed-host",
+                "this host name is not allowed; use localhost, or --allowed-host",
             )
         if origin is not None and not self._access.allows_origin(origin, hosts[0]):
             return refusal(
-                403, "ForeignOrigin", "pages of that site may not ask; see --cors-origin"
+                403, "ForeignOrigin", "pages of that site may not send requests; see --cors-origin"
             )
         open_path = path in _OPEN_PATHS or path.startswith("/static/")
         preflight = method == "OPTIONS" and origin in self._access.origins  # it carries no token

@@ -24,7 +24,7 @@ from graphagg.serve.limits import ServiceLimits
 
 _BACKLOG = 2048
 _HEADER_BYTES = 1 << 16
-_LAST_SECONDS = 0.5  # that open connections may still bring a request after the signal to stop
+_LAST_SECONDS = 0.5  # after the signal to stop, for requests that are already on their way
 
 
 class GracefulServer(uvicorn.Server):
@@ -96,14 +96,14 @@ def make_server(
     ready: Callable[[], None] = lambda: None,
     stopping: Callable[[], None] = lambda: None,
 ) -> GracefulServer:
-    """Make a server; `run([bind(host, port)])` answers until a signal comes."""
+    """Make a server; `run([bind(host, port)])` answers until a signal arrives."""
     return GracefulServer(_config(app, limits), ready, stopping)
 
 
 def run_workers(
     make: Callable[[], ASGIApp], limits: ServiceLimits, listening: socket.socket, workers: int
 ) -> None:
-    """Answer by several processes until a signal comes; a process that ends is replaced.
+    """Serve with several processes until a signal arrives; a process that ends is replaced.
 
     `make` makes the application of a process and must be picklable.
     """

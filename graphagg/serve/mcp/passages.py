@@ -61,7 +61,7 @@ def _kind(facet: dict[str, Any]) -> str:
         least, most = _plain(min(values)), _plain(max(values))
         return f"{kind}, {least} to {most}" if least != most else f"{kind}, {least}"
     if len(values) > 3 * _VALUES or max(map(len, values)) > _LONGEST_VALUE:
-        return str(kind)  # free text: no one filters by it
+        return str(kind)  # free text is no use as a filter
     return f"{kind}: {', '.join(map(quoted, values[:_VALUES]))}{', ...' * (len(values) > _VALUES)}"
 
 
@@ -79,7 +79,8 @@ def passage(
 ) -> str:
     """A passage between the chunks around it: a head, the text, and how to read on.
 
-    A document id gives its first chunk. A text longer than `characters` is given from `start` on.
+    The id of a document selects its first chunk. A text longer than `characters` is shown from
+    `start` on.
     """
     rows = snapshot.rows_named(identifier)
     if not rows:

@@ -60,7 +60,7 @@ def search(
         blocks.append(f"{head}\n{_piece(hit, share)}")
         room -= len(blocks[-1]) + len(_GAP)
     if not blocks:
-        return "one hit has no room; give more characters"[:characters]
+        return "no hit fits; give more characters"[:characters]
     left = len(hits) - len(blocks)
     return _GAP.join([*filter(None, [first]), *blocks, *([_REST.format(left)] if left else [])])
 

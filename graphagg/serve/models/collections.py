@@ -81,7 +81,7 @@ class EdgesRequest(RequestModel):
 
 
 class WriteAnswer(AnswerModel):
-    """The outcome of a write; it is on the disk."""
+    """The outcome of a write, which is on the disk by then."""
 
     version: str | None = Field(description="Of the passages; for the header If-Match.")
     passages: int | None = Field(default=None, description="Number of passages that are there now.")
@@ -119,7 +119,7 @@ class FacetsAnswer(AnswerModel):
 
 
 class DocumentItem(AnswerModel):
-    """A document, or a passage of none."""
+    """A document, or a passage without a document."""
 
     id: str
     title: str
@@ -134,7 +134,7 @@ class DocumentList(AnswerModel):
 
     documents: list[DocumentItem]
     total: int = Field(description="Documents that match.")
-    problems: list[LeftOut] = Field(description="Files that were not read when they came.")
+    problems: list[LeftOut] = Field(description="Uploaded files that could not be read.")
 
 
 class Removed(AnswerModel):

@@ -44,7 +44,7 @@ else:
 
 
 class FacetsRequest(_Options):
-    """The passages whose metadata is counted: all that are visible, or the first of a question."""
+    """The passages whose metadata is counted: all visible ones, or the first hits of a question."""
 
     question: Question | None = Field(default=None, description="null: all passages.")
 
@@ -76,7 +76,7 @@ class SearchRequest(FacetsRequest):
 class AnswerRequest(SearchRequest):
     """A question to answer in words."""
 
-    stream: bool = Field(default=False, description="Send events as the answer comes.")
+    stream: bool = Field(default=False, description="Send events while the answer is generated.")
 
 
 class PathStep(AnswerModel):
@@ -146,7 +146,7 @@ class SearchAnswer(AnswerModel):
 
 
 class WordsAnswer(AnswerModel):
-    """An answer in words; without a passage its text is empty and no model is asked."""
+    """An answer in words. If no passage is found, its text is empty and no model is called."""
 
     text: str
     citations: list[Citation]

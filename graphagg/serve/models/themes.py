@@ -29,7 +29,7 @@ class ThemesRequest(RequestModel):
         default=None, description="Id of a theme: themes inside it. null: themes of level."
     )
     level: Number | None = Field(default=None, description="null: the one to show first.")
-    wait: bool = Field(default=True, description="Wait for the map; else say its progress.")
+    wait: bool = Field(default=True, description="Wait for the map; else return its progress.")
 
 
 class ThemeRequest(RequestModel):
@@ -40,7 +40,7 @@ class ThemeRequest(RequestModel):
 
 
 class ThemeDistributionRequest(RequestModel):
-    """A question whose passages are looked for on the map."""
+    """A question whose passages are located on the map."""
 
     question: Question
     k: Hits = Field(default=20, description="Number of hits.")
@@ -58,7 +58,7 @@ class SimilarRequest(RequestModel):
 
 
 class MapUnderWay(AnswerModel):
-    """How far a map has come that is being made; it goes on in the background."""
+    """Progress of a map that is being computed in the background."""
 
     done: int
     total: int

@@ -48,7 +48,7 @@ Name = Annotated[
 """A passage id, or a vertex id as text."""
 Number = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Vertex = Name | Number
-"""A vertex id as the user wrote it."""
+"""A vertex id as the client sent it."""
 ShownVertex = str | int
 """A vertex id in an answer, of any length."""
 _EXACT_IN_JAVASCRIPT = 2**53

@@ -16,7 +16,7 @@ _PERSONAL = (
     (re.compile(r"\+?\d(?:[\s().-]?\d){5,}"), "[number]"),
     (re.compile(r"\b(?=\w*\d)(?=\w*[A-Za-z])\w{16,}\b"), "[token]"),
 )
-"""What is replaced in a question: names stay, for no pattern finds them."""
+"""Patterns that are replaced in a question; names stay, because no pattern matches them."""
 
 
 def redacted(question: str) -> str:

@@ -57,14 +57,14 @@ def bring_here(store: Store, published: Published, local: Mapping[str, Path] | N
     while not is_here(published, root):
         try:
             published, _ = pull_version(store, published, root, local=local)
-        except ArtifactBusy:  # another process brings it
+        except ArtifactBusy:  # another process is downloading it
             time.sleep(_WAIT)
         except (OSError, WriteFailed) as error:
             cause = error if isinstance(error, OSError) else error.__cause__ or error
             raise WriteFailed(
-                f"{root}: the local cache does not take {store.address}, {published.size:,} bytes "
-                f"({getattr(cause, 'strerror', None) or cause}); make room, or name another folder "
-                "by GRAPHAGG_CACHE. What has come stays, and the next try goes on with it"
+                f"{root}: the local cache cannot store {store.address}, {published.size:,} bytes "
+                f"({getattr(cause, 'strerror', None) or cause}); make room, or set "
+                "GRAPHAGG_CACHE to another folder. Downloaded files are kept for the next try"
             ) from error
     return root
 

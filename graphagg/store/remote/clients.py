@@ -21,7 +21,7 @@ from graphagg.store.addresses import Address
 PIECE = 8 << 20
 """Bytes of a request, at most, where an object is read, and of the parts in which one is sent."""
 Tag = Mapping[str, str]
-"""What a store calls one state of an object: its entity tag, and its version where it has some."""
+"""Identifies one state of an object: its entity tag, and its version if the store has versions."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _obstore(address: Address) -> Any:
     config = {name: value for name, value in address.options.items() if value is not None}
     client |= {"allow_http": True, **config.pop("client_options", {})}
     options: dict[str, Any] = {"client_options": client, **({"config": config} if config else {})}
-    # `attempt` tries again, and names what failed.
+    # `attempt` retries, and raises named errors.
     options["retry_config"] = {"max_retries": 1, "retry_timeout": timedelta(seconds=60)}
     return from_url(f"{address.scheme.name}://{address.host}/", **options)
 
@@ -203,7 +203,7 @@ def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
 
 
 _TAGS = ("version_id", "ETag", "etag", "sha", "CRC", "md5Hash", "oid")
-"""What file systems of fsspec call the state of a file."""
+"""Keys under which file systems of fsspec report the state of a file."""
 
 
 def _file_system(address: Address) -> Any:

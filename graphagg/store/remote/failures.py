@@ -52,13 +52,13 @@ def named_error(address: Address, error: Exception) -> Exception:
     cause = text.partition("\n")[0].strip() or type(error).__name__
     if any(code in text for code in _CLOCK):
         return errors.ClockOff(
-            f"{address}: the store says that this machine's clock is off; set it ({cause})"
+            f"{address}: the store reports that this machine's clock is wrong; set it ({cause})"
         )
     if any(code in text for code in _NO_KEY):
         return errors.NoCredentials(
-            f"{address}: no credentials were found ({cause}); give them as the store's own tools "
-            "take them from the environment (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), "
-            "or as options"
+            f"{address}: no credentials were found ({cause}); set the environment variables "
+            "of the store (for S3 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or pass them as "
+            "options"
         )
     if any(code in text for code in _BUCKET):
         return errors.NoSuchBucket(
@@ -73,8 +73,8 @@ def named_error(address: Address, error: Exception) -> Exception:
         return error
     if isinstance(error, ConnectionError | TimeoutError | EOFError) or _LOST.search(text):
         return errors.StoreUnreachable(
-            f"{address}: the store does not answer as it should, {_ATTEMPTS} times in a row "
-            f"({cause}); check the address and the network, and run it again: it goes on from what "
-            "was done"
+            f"{address}: the store did not answer correctly, {_ATTEMPTS} times in a row ({cause}); "
+            "check the address and the network, and run it again: finished transfers are not "
+            "repeated"
         )
     return errors.StoreError(f"{address}: the store failed ({type(error).__name__}: {cause})")

@@ -29,7 +29,7 @@ class Store:
 
     @classmethod
     def of(cls, location: Location) -> Store:
-        """The store of an address that is only read; any address of fsspec will do."""
+        """The store of an address that is only read, also any address of fsspec."""
         text = os.fspath(location)
         scheme, _, rest = text.partition("://")
         if isinstance(location, Address) or is_scheme(scheme.lower()):
@@ -54,7 +54,7 @@ class Store:
             data = self.client.get(self.path(name), start, end)
             if start is None or end is None or len(data) == end - start:
                 return data
-            if len(data) >= end:  # a host without range requests sends all of it
+            if len(data) >= end:  # a host without range requests sends the whole object
                 return data[start:end]
             if self.client.info(self.path(name)).bytes < end:
                 raise CorruptArtifact(
@@ -141,8 +141,8 @@ class Store:
         """Raise `NotWritable` for a store that is only read."""
         if not self.address.scheme.can_write:
             raise NotWritable(
-                f"{self.address}: {self.address.scheme.name}:// is only read; copy the folder of "
-                "the index there with the tools of that site: it is read as it is"
+                f"{self.address}: {self.address.scheme.name}:// is read-only; copy the folder of "
+                "the index there with the tools of that site"
             )
 
 

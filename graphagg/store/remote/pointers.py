@@ -1,7 +1,7 @@
-"""Publications on a store, and the pointer of an index, whose change publishes a version.
+"""The pointer of an index on a store; changing it publishes a version.
 
     URL/manifest.json              the pointer: the only object that is ever replaced
-    URL/manifests/<number>.json    the pointer on HDFS, without conditional puts: the last counts
+    URL/manifests/<number>.json    the pointer on HDFS, without conditional puts: the last is valid
     URL/objects/<sha256>-<nonce>   a file; never changed, named anew whenever it is sent
 
 The pointer is the manifest of the index, with `objects` (of each file), `parts` (the manifests of
@@ -43,7 +43,7 @@ OBJECTS = "objects"
 NUMBERED = "manifests"
 _OBJECT = re.compile(rf"{OBJECTS}/([0-9a-f]{{64}})-[0-9a-f]{{16}}")
 _NUMBER = re.compile(rf"{NUMBERED}/([0-9]{{12}})\.json")
-_KEPT = 2  # the current pointer, and the one that a reader may just have listed
+_POINTERS = 2  # to keep: the current one, and one that a reader may just have listed
 _PROBED: set[tuple[str, ...]] = set()
 
 
@@ -109,7 +109,7 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
         item = objects.get(name)
         if item != plain[name] and (not isinstance(item, str) or sha256_of(item) != entry.sha256):
             raise CorruptArtifact(
-                f"{where}: file {name!r} is said to be in {item!r}; publish the index again"
+                f"{where}: {item!r} is not an object of file {name!r}; publish the index again"
             )
     for name, each in inner.items():
         if not FILE_NAME.fullmatch(name) or not isinstance(each, dict):
@@ -157,8 +157,8 @@ class Pointer:
             self._store.remove([name])
         if ignores:
             raise NotWritable(
-                f"{address}: this server puts an object against If-None-Match or If-Match, so that "
-                "two publishers would both win; use a server that keeps these conditions"
+                f"{address}: this server ignores If-None-Match or If-Match, so that two publishers "
+                "could overwrite each other; use a server that supports conditional puts"
             )
         _PROBED.add(server)
 
@@ -220,9 +220,9 @@ class _Numbered(Pointer):
         if not self._store.create(_name(next_version), content):
             raise _busy(self._store)
         versions = self._numbers()
-        if versions and versions[-1] > next_version:  # the number had been used, and removed again
+        if versions and versions[-1] > next_version:  # another publisher used this number before
             raise _busy(self._store)
-        self._store.remove(map(_name, versions[:-_KEPT]))
+        self._store.remove(map(_name, versions[:-_POINTERS]))
 
     def _numbers(self) -> list[int]:
         matches = (_NUMBER.fullmatch(name) for name in self._store.listed(NUMBERED))
@@ -235,6 +235,6 @@ def _name(n: int) -> str:
 
 def _busy(store: Store) -> ArtifactBusy:
     return ArtifactBusy(
-        f"{store.address}: another publisher was first, and its version stands. Look at it, and "
-        "run it again to publish over it"
+        f"{store.address}: another publisher was first; its version is current. Check it, and run "
+        "this again to publish over it"
     )

@@ -32,7 +32,7 @@ class PullReport:
 
     Attributes:
         version: the data folder that is now current.
-        fetched: objects that came, and `fetched_bytes` that were requested.
+        fetched: objects that were downloaded, and `fetched_bytes` that were requested.
         kept: files that were in the folder already, and `kept_bytes`.
     """
 
@@ -54,12 +54,12 @@ def pull(
 
     Args:
         location: an address, such as `s3://bucket/idx`.
-        directory: the folder; made if it is not there.
+        directory: the folder, which is created if it does not exist.
         progress: called with `pull`, pieces done, pieces to download.
 
     Raises:
         NotAnArtifact, UnsupportedFormat: about the address.
-        CorruptArtifact: an object is not what the manifest says, or is missing.
+        CorruptArtifact: an object differs from the manifest, or is missing.
         ArtifactBusy, ArtifactError, WriteFailed: about the folder.
         StoreError, MissingExtra: about the store.
     """
@@ -87,7 +87,7 @@ def pull_version(
                 ) from None
             published = newer
     raise CorruptArtifact(
-        f"{store.address}: was published anew {_CHANGES} times while it was read; run it again"
+        f"{store.address}: {_CHANGES} versions were published while it was read; run it again"
     )
 
 
@@ -131,12 +131,12 @@ def _publish(publication: Publication, published: Published, sources: Mapping[st
     def take(item: tuple[str, FileEntry]) -> None:
         publication.writer.take(sources[item[1].sha256], *item)
 
-    in_parallel(take, published.manifest.files.items())  # a disk confirms many at a time
+    in_parallel(take, published.manifest.files.items())  # a disk syncs many files at a time
     result = publication.publish(published.manifest)
     if result.data.partition("-")[2][:16] != published.manifest.data.partition("-")[2][:16]:
         raise CorruptArtifact(
-            f"{publication.root}: the manifest is said to be of {published.manifest.data}, and is "
-            f"of {result.data}; publish the index again"
+            f"{publication.root}: the manifest names {published.manifest.data}, but its digest "
+            f"gives {result.data}; publish the index again"
         )
 
 
@@ -173,7 +173,7 @@ def _fetch(
         nonlocal done
         (entry, name), fetched = item, 0
         part = folder / f"{entry.sha256}.part"
-        for _ in range(2):  # what was damaged here, or on its way, comes once more
+        for _ in range(2):  # a damaged object is downloaded once more
             with part.open("ab") as file:
                 while (start := file.tell()) < entry.bytes:
                     fetched += file.write(_piece(store, name, start, entry.bytes))
@@ -184,8 +184,8 @@ def _fetch(
                 return fetched
             part.unlink()
         raise CorruptArtifact(
-            f"{store.address}/{name}: its sha256 is not the manifest's {entry.sha256}, also when "
-            "it comes again; the object was altered: publish the index again"
+            f"{store.address}/{name}: its sha256 is not the manifest's {entry.sha256}, twice in a "
+            "row; the object was altered: publish the index again"
         )
 
     return sum(in_parallel(download, sorted(missing, key=lambda each: -each[0].bytes)))

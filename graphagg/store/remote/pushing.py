@@ -39,7 +39,7 @@ class PushReport:
     Attributes:
         version: the data folder that is now current.
         sent: objects that were sent, and `sent_bytes`.
-        kept: files whose object was there already, and `kept_bytes`.
+        kept: files whose object was already on the store, and `kept_bytes`.
         removed: objects that no version names any more.
         changed: whether the pointer was changed.
     """
@@ -67,7 +67,7 @@ def push(
 
     Raises:
         NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
-        ArtifactBusy: another publisher was first; its version stands.
+        ArtifactBusy: another publisher was first; its version is current.
         StoreError, MissingExtra: about the store.
     """
     store = Store(address(location))
@@ -85,7 +85,7 @@ def push_over(
 ) -> PushReport:
     """Replace the published version `before`, if its pointer is still `token`.
 
-    `carried` are inner artifacts of the old version, which the new one keeps.
+    `carried` are inner artifacts of the old version that become part of the new one.
     """
     store.check_writable()
     with ExitStack() as stack:

@@ -132,7 +132,7 @@ def test_a_job_cuts_the_matrix_of_the_build_in_process(seed, kind, weighted, per
         np.testing.assert_array_equal(by_job.piece_of, whole.piece_of)
         for i in range(whole.stages.tasks.layout.pieces):
             first, second = (one.stages.tasks.piece(i) for one in (by_job, whole))
-            assert (first.first, first.whole) == (second.first, second.whole)
+            assert (first.first, first.owned) == (second.first, second.owned)
             for name in ("hubs", "columns"):
                 np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
             for name in ("indptr", "indices", "data"):

@@ -63,7 +63,7 @@ def test_pieces_hold_each_entry_once(seed, pieces, hubs):
     layout = PieceLayout.from_parts(random_parts(network, pieces, hubs, seed), pieces)
     found = np.zeros((network.nodes, network.nodes))
     for piece in cut(network.matrix, layout):
-        rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))
+        rows = np.concatenate((np.arange(piece.first, piece.first + piece.owned), piece.hubs))
         for place, row in enumerate(rows):
             columns = piece.columns[piece.matrix.row(place)]
             found[layout.order[row], layout.order[columns]] += piece.matrix.values(place)
@@ -112,7 +112,7 @@ def test_log_matrix_is_its_formula(pieces, hubs):
     found = np.zeros_like(wanted)
     for piece in pieces_of(whole):
         matrix = whole.log_matrix(piece)
-        rows = np.concatenate((np.arange(piece.first, piece.first + piece.whole), piece.hubs))
+        rows = np.concatenate((np.arange(piece.first, piece.first + piece.owned), piece.hubs))
         for place, row in enumerate(rows):
             columns = whole.tasks.layout.order[piece.columns[matrix.row(place)]]
             found[whole.tasks.layout.order[row], columns] = matrix.values(place)

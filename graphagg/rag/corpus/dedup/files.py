@@ -109,8 +109,8 @@ def dedup(
         if dropped is not None:
             _write_lines(dropped, _dropped_lines(choice, pairs, ids or []))
         passages = zip(read_passages(source, columns), choice.kept, strict=True)
-        kept = (vars(passage) for passage, is_kept in passages if is_kept)
-        _write_lines(out, ({n: v for n, v in p.items() if v or n == "text"} for p in kept))
+        rows = (vars(passage) for passage, is_kept in passages if is_kept)
+        _write_lines(out, ({n: v for n, v in p.items() if v or n == "text"} for p in rows))
     return _report(choice, pairs)
 
 
@@ -152,11 +152,11 @@ def _dropped_lines(
     choice: KeptTexts, pairs: NearDuplicates, ids: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     for i in np.flatnonzero(~choice.kept).tolist():
-        kept, equal = ids[choice.of[i]], bool(pairs.equal[i] != i)
-        why = "the same shingles as an earlier text" if equal else f"a near duplicate of {kept}"
+        kept_id, equal = ids[choice.of[i]], bool(pairs.equal[i] != i)
+        why = "the same shingles as an earlier text" if equal else f"a near duplicate of {kept_id}"
         yield {
             "id": ids[i],
-            "kept": kept,
+            "kept": kept_id,
             "similarity": round(float(choice.similarity[i]), 6),
             "group": ids[choice.group[i]],
             "why": why,

@@ -94,8 +94,8 @@ def near_duplicates(sets: ShingleSets, config: DedupConfig) -> NearDuplicates:
     second_text = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     similarity = np.zeros(len(pairs))
     _jaccards(sets.bounds, sets.hashes, first_text, second_text, config.threshold, similarity)
-    kept = similarity >= config.threshold
-    return NearDuplicates(first_text[kept], second_text[kept], similarity[kept], equal, cut)
+    near = similarity >= config.threshold
+    return NearDuplicates(first_text[near], second_text[near], similarity[near], equal, cut)
 
 
 def band_keys(sets: ShingleSets, texts: Ints, config: DedupConfig, bands: range) -> Array:
@@ -144,12 +144,12 @@ def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
     better = np.where(swap, pairs.second, pairs.first)
     worse = np.where(swap, pairs.first, pairs.second)
     turn = np.lexsort((better, -pairs.similarity, rank[worse]))
-    kept_for, alike = ids.tolist(), [1.0] * n
+    kept_for, scores = ids.tolist(), [1.0] * n
     columns = (column[turn].tolist() for column in (better, worse, pairs.similarity))
     for a, b, similarity_of_pair in zip(*columns, strict=True):
         if kept_for[a] == a and kept_for[b] == b:  # the better one stays, so the worse one goes
-            kept_for[b], alike[b] = a, similarity_of_pair
-    of, similarity = np.array(kept_for, np.int64), np.array(alike)
+            kept_for[b], scores[b] = a, similarity_of_pair
+    of, similarity = np.array(kept_for, np.int64), np.array(scores)
     joined = coo_array((np.ones(len(better), bool), (pairs.first, pairs.second)), (n, n))
     components, labels = connected_components(joined, directed=False)
     first = np.full(components, n)
@@ -300,12 +300,12 @@ def _shingles(units: Array, bounds: Array, length: int, lengths: Array, out: Arr
             size += 1
         some = out[start:size]
         some.sort()
-        kept = start
+        end_of_text = start
         for i in range(start, size):
             if i == start or out[i] != out[i - 1]:
-                # `kept` never passes `i`; the value before is compared as it was.
-                out[kept] = out[i]
-                kept += 1
-        lengths[t] = kept - start
-        size = kept
+                # `end_of_text` never passes `i`; the value before is compared as it was.
+                out[end_of_text] = out[i]
+                end_of_text += 1
+        lengths[t] = end_of_text - start
+        size = end_of_text
     return size

@@ -180,8 +180,8 @@ def _ties_between(assignment: Assignment, level: int, count: int) -> tuple[Ints,
     net = assignment.net
     theme = np.concatenate([assignment.passage[level], assignment.entity[level][net.shared]])
     first, second = theme[net.edges.source], theme[net.edges.target]
-    apart = first != second
-    first, second, weights = first[apart], second[apart], np.tile(net.edges.weight[apart], 2)
+    differ = first != second
+    first, second, weights = first[differ], second[differ], np.tile(net.edges.weight[differ], 2)
     both = np.concatenate([first * count + second, second * count + first])
     linked, position = np.unique(both, return_inverse=True)
     sums = np.bincount(position, weights, len(linked)).astype(np.float64, copy=False)

@@ -85,8 +85,8 @@ class Words:
             rows = np.asarray(lexicon.rows[lexicon.bounds[term] : lexicon.bounds[term + 1]])
             rows = rows[self._view.visible[rows]]
             first = rows[np.argsort(self._snapshot.ranks[rows])][:_READ].tolist()
-            written = Counter(word for row in first for word in self._words(row).get(stem, ()))
-            self._spelled[term] = min(written, key=lambda w: (-written[w], w)) if written else stem
+            words = Counter(word for row in first for word in self._words(row).get(stem, ()))
+            self._spelled[term] = min(words, key=lambda w: (-words[w], w)) if words else stem
         return self._spelled[term]
 
     def _words(self, row: int) -> dict[str, list[str]]:

@@ -76,8 +76,8 @@ def network(
     """Build the network of the visible passages, each tied to its `neighbors` nearest ones."""
     rows = view.rows
     entities = np.flatnonzero(entities_in_graph(view, graph))
-    named, _ = passage_ties(view, entities)
-    contains = named._replace(target=positions_of(rows, len(view.visible))[named.target])
+    mentions, _ = passage_ties(view, entities)
+    contains = mentions._replace(target=positions_of(rows, len(view.visible))[mentions.target])
     ties = entity_ties(view, entities, np.diff(corpus.sentence_bounds), graph)
     vectors = whole_vectors(corpus, rows)
     shared = np.flatnonzero(np.asarray(view.df)[entities] > 1)

@@ -226,7 +226,7 @@ class ThemeMap(Brief, Exportable):
 
     def to_json(self, level: int | None = None) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`; None: all levels."""
-        shown = range(len(self.levels)) if level is None else [level]
+        levels = range(len(self.levels)) if level is None else [level]
         return {
             "passages": len(self.passages),
             "entities": len(self.entities),
@@ -235,7 +235,7 @@ class ThemeMap(Brief, Exportable):
             "when": self.when,
             "modularity": list(self.modularity),
             "notes": self.notes,
-            "themes": [theme.to_json() for each in shown for theme in self.levels[each]],
+            "themes": [theme.to_json() for each in levels for theme in self.levels[each]],
         }
 
     def to_arrow(self) -> pyarrow.Table:

@@ -67,8 +67,8 @@ def inputs_of(snapshot: PassageSnapshot) -> dict[str, str]:
     """The digests of a map's inputs in the index."""
     manifest = snapshot.artifact.manifest
     models = {role: dict(model) for role, model in manifest.models.items()}
-    made = canonical_json({"models": models, "parameters": dict(manifest.parameters)})
-    return {**manifest.inputs, "index": hashlib.sha256(made).hexdigest()}
+    content = canonical_json({"models": models, "parameters": dict(manifest.parameters)})
+    return {**manifest.inputs, "index": hashlib.sha256(content).hexdigest()}
 
 
 def parameters_of(config: MapConfig) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | 
             if parameters.get("revision") != _REVISION:
                 return None
             # As canonical JSON tuples and lists are equal.
-            wanted = parameters if config is None else parameters_of(config)
-            if canonical_json(parameters) != canonical_json(wanted):
+            expected = parameters if config is None else parameters_of(config)
+            if canonical_json(parameters) != canonical_json(expected):
                 return None
             return _read(artifact) if artifact.manifest.inputs == inputs_of(snapshot) else None
     except ArtifactError:  # missing or unreadable: build it again
@@ -126,32 +126,32 @@ def _read(artifact: Artifact) -> ThemeMap:
     )
 
 
-def write_map(snapshot: PassageSnapshot, config: MapConfig, made: ThemeMap) -> None:
+def write_map(snapshot: PassageSnapshot, config: MapConfig, theme_map: ThemeMap) -> None:
     """Write the map of a version of an index, replacing the existing one.
 
     Raises:
         ArtifactBusy, ArtifactError, WriteFailed: about the folder.
     """
     plain = {
-        "levels": [[theme.to_json() for theme in themes] for themes in made.levels],
-        "when": made.when,
-        "modularity": list(made.modularity),
+        "levels": [[theme.to_json() for theme in themes] for themes in theme_map.levels],
+        "when": theme_map.when,
+        "modularity": list(theme_map.modularity),
     }
     with write_artifact(folder_of(snapshot.artifact.directory)) as publication:
         writer = publication.writer
         writer.path(_THEMES).write_text(
             json.dumps(plain, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
         )
-        writer.strings("passages", made.passages)
-        writer.strings("entities", made.entities)
-        writer.array("passage_theme", np.asarray(made.passage_theme, np.int32))
-        writer.array("entity_theme", np.asarray(made.entity_theme, np.int32))
-        counts = {"passages": len(made.passages), "entities": len(made.entities)}
+        writer.strings("passages", theme_map.passages)
+        writer.strings("entities", theme_map.entities)
+        writer.array("passage_theme", np.asarray(theme_map.passage_theme, np.int32))
+        writer.array("entity_theme", np.asarray(theme_map.entity_theme, np.int32))
+        counts = {"passages": len(theme_map.passages), "entities": len(theme_map.entities)}
         publication.publish(
             Manifest(
                 kind=KIND,
                 parameters=parameters_of(config),
                 inputs=inputs_of(snapshot),
-                counts={**counts, "levels": len(made.levels), "themes": len(made)},
+                counts={**counts, "levels": len(theme_map.levels), "themes": len(theme_map)},
             )
         )

@@ -134,15 +134,15 @@ class Composer:
         from it, because titles are indexed in front of the text.
         """
         text, title = "".join(self._pieces), " ".join(title.split())
-        named = _title_heading(text, self.headings, title, title_first)
+        heading = _title_heading(text, self.headings, title, title_first)
         cut = 0
-        if named and not text[: named.start].strip() and text[named.end :].strip():
-            cut = len(text) - len(text[named.end :].lstrip("\r\n"))
+        if heading and not text[: heading.start].strip() and text[heading.end :].strip():
+            cut = len(text) - len(text[heading.end :].lstrip("\r\n"))
         return Content(
             text[cut:],
-            title or (named.text if named else ""),
+            title or (heading.text if heading else ""),
             metadata or {},
-            tuple(_marks([h for h in self.headings if h is not named], self.pages, cut)),
+            tuple(_marks([h for h in self.headings if h is not heading], self.pages, cut)),
             tuple(Link(max(0, at - cut), target) for at, target, _ in sorted(self.links)),
             {name: max(0, offset - cut) for name, offset in self.anchors.items()},
             refused=refused,

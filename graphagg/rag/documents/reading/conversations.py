@@ -97,8 +97,8 @@ def _conversations(messages: Sequence[_Sent]) -> Iterable[list[_Sent]]:
         if message.answers or message.id in answered:
             key = roots[message.id] = roots.get(message.answers, message.answers) or message.id
         else:
-            sent = datetime.fromisoformat(message.sent).replace(tzinfo=None)
-            key = run = run + (sent - last > _PAUSE)
-            last = sent
+            moment = datetime.fromisoformat(message.sent).replace(tzinfo=None)
+            key = run = run + (moment - last > _PAUSE)
+            last = moment
         conversations.setdefault(key, []).append(each)
     return conversations.values()

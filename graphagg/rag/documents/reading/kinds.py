@@ -137,9 +137,9 @@ def opened(name: str, content: bytes, most: int) -> tuple[str, bytes]:
         name, content = name.removesuffix(".gz"), _unpacked(content, most)
     suffix = suffix_of(name)
     begins = _BEGINS[""] | _BEGINS.get(suffix, {})
-    real = next((each for each, head in begins.items() if head.match(content)), suffix)
-    is_named = CONVERTERS.get(suffix) is CONVERTERS.get(real) or suffix in installed_converters()
-    return name if is_named or converter_of(name) is None else name + real, content
+    actual = next((each for each, head in begins.items() if head.match(content)), suffix)
+    is_named = CONVERTERS.get(suffix) is CONVERTERS.get(actual) or suffix in installed_converters()
+    return name if is_named or converter_of(name) is None else name + actual, content
 
 
 def _unpacked(content: bytes, most: int) -> bytes:

@@ -45,9 +45,9 @@ def local_source(
     if not is_address(source) or os.fspath(source).lower().startswith("file:"):
         return local_folder(source)
     scheme = os.fspath(source).partition(":")[0]
-    found = [*entry_points(group=_GROUP, name=scheme)]
-    if found:
-        return _checked(os.fspath(source), found[0].load(), config, report)
+    plugins = [*entry_points(group=_GROUP, name=scheme)]
+    if plugins:
+        return _checked(os.fspath(source), plugins[0].load(), config, report)
 
     def leave(name: str, fault: Unread) -> None:
         report.left_out.append(LeftOut(name, fault.kind, fault.reason))
@@ -154,15 +154,15 @@ class _Mirror:
         return size if is_read else min(size, SAMPLE)
 
     def _fetch(self, path: str, info: ObjectInfo) -> None:
-        local, wanted = self._local(path), self._wanted(path or self._name, info.bytes)
+        local, needed = self._local(path), self._wanted(path or self._name, info.bytes)
         draft = self._tags.with_name(f"{secrets.token_hex(8)}.part")
         try:
             content = b""
-            if wanted:
-                content = self._store.read(path, *((0, wanted) if wanted < info.bytes else ()))
+            if needed:
+                content = self._store.read(path, *((0, needed) if needed < info.bytes else ()))
             local.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(content)
-            os.truncate(draft, max(len(content), info.bytes if wanted < info.bytes else 0))
+            os.truncate(draft, max(len(content), info.bytes if needed < info.bytes else 0))
             os.utime(draft, (info.modified, info.modified))
             draft.replace(local)
         except FileNotFoundError:

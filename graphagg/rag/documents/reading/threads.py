@@ -78,8 +78,8 @@ class MailThreads:
     def _unread(self, text: str, quotation: Quotation, answered: set[int]) -> list[str]:
         """The parts of a quotation that are in no mail, after the lines that introduce it."""
         body = text[quotation.body : quotation.end]
-        found = {self._by_line[line] for line in _lines(body) if line in self._by_line}
-        mails = [self._letters[number] for number in found | answered]
+        numbers = {self._by_line[line] for line in _lines(body) if line in self._by_line}
+        mails = [self._letters[number] for number in numbers | answered]
         paragraphs = _PARAGRAPH.split(body)
         unread = [each for each in paragraphs if not any(_letters(each) in mail for mail in mails)]
         if not body or len(unread) == len(paragraphs):

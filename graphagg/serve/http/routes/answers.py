@@ -1,7 +1,7 @@
 """`/v1/passages/answer`: an answer in words with checked citations.
 
-The passages go to the language model of the service. The answer comes as a whole, or with `stream`
-as server-sent events: the hits, the pieces of the text, the citations.
+The language model of the service answers from the passages. The answer is sent as one JSON object,
+or with `stream` as server-sent events: the hits, the pieces of the text, the citations.
 """
 
 from __future__ import annotations

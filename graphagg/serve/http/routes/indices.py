@@ -1,6 +1,6 @@
 """`/v1/passages`, `/v1/communities` and `/v1/embedding`: questions to the indices.
 
-The same routes stand below `/v1/collections/NAME`; `at` finds the service of a request.
+The same routes exist below `/v1/collections/NAME`; `at` returns the service of a request.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
 
 At = Callable[..., Any]
-"""A dependency of FastAPI that gives a service."""
+"""A dependency of FastAPI that returns a service."""
 Text = Annotated[str, Query(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 

@@ -149,7 +149,9 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
             async with http.form(max_files=limits.upload_files, max_fields=10) as form:
                 files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
                 if not files:
-                    raise errors.InvalidParameter("no file came; send files as multipart/form-data")
+                    raise errors.InvalidParameter(
+                        "no file was sent; send files as multipart/form-data"
+                    )
                 await run_in_threadpool(_stage, staged, files)
         except BaseException:
             discard()
@@ -257,7 +259,7 @@ def _stage(staged: Path, files: Sequence[UploadFile]) -> None:
         names_below = _path_below(each.filename or "")
         path = "/".join(names_below)
         if names.setdefault(path.casefold(), path) != path or (staged / path).exists():
-            raise errors.InvalidParameter(f"file {path!r} comes twice, perhaps in another case")
+            raise errors.InvalidParameter(f"file {path!r} was sent twice, perhaps in another case")
         target = staged.joinpath(*names_below)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -282,6 +284,6 @@ def _path_below(name: str) -> tuple[str, ...]:
     )  # fmt: skip
     if not sound:
         raise errors.InvalidParameter(
-            f"file name {ascii(name)[:120]}: wanted a path below the folder, no part hidden"
+            f"file name {ascii(name)[:120]}: wanted a path below the folder without hidden parts"
         )
     return folders

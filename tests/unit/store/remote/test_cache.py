@@ -55,7 +55,7 @@ def test_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.Monkey
     [url] = urls(tmp_path, 1)
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "file"))
-    with pytest.raises(WriteFailed, match=r"name another folder by GRAPHAGG_CACHE"):
+    with pytest.raises(WriteFailed, match=r"set GRAPHAGG_CACHE to another folder"):
         open_artifact(url)
 
 
@@ -71,7 +71,7 @@ def test_a_full_disk_is_named_and_what_came_stays(
         real(source, target)
 
     monkeypatch.setattr("graphagg.store.remote.pulling.os.replace", full)
-    with pytest.raises(WriteFailed, match=r"No space left.*What has come stays"):
+    with pytest.raises(WriteFailed, match=r"No space left.*Downloaded files are kept"):
         open_artifact(url)
     monkeypatch.undo()
     monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))

@@ -45,23 +45,23 @@ def _chat(messages: Iterable[Message], title: str = "") -> Content:
 
 def _message(name: str, message: Mapping[str, Any]) -> Message:
     form = section("chats", name)
-    identifier, answers, user, author, sent, text, kind, files, subject = (
+    identifier, answers, user, author, time, text, kind, files, subject = (
         _first(form.get(key, ""), message)
         for key in ("id", "answers", "user", "author", "sent", "text", "html", "files", "subject")
     )
-    is_number = sent.replace(".", "").isdigit()
-    moment = datetime.fromtimestamp(float(sent), UTC) if is_number else datetime.fromisoformat(sent)
+    is_number = time.replace(".", "").isdigit()
+    moment = datetime.fromtimestamp(float(time), UTC) if is_number else datetime.fromisoformat(time)
     more = (each for path in form.get("more", "").split() for each in _texts(path, message))
     every = (text, *(each for each in more if each not in text))
     text = "\n".join(dict.fromkeys(_plain(name, each) for each in every))
     people = {each.get("id"): _first("nickname name", each) for each in message.get("mentions", ())}
     text = MENTION.sub(lambda mark: people.get(mark[1]) or mark[0], text)
     text = without_tags(f"<p>{text}</p>") if kind == "html" else text
-    shown = "\n".join(filter(None, (subject, text.strip(), files)))
+    body = "\n".join(filter(None, (subject, text.strip(), files)))
     return Message(
         f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         f"\ue002{user}\ue003{author}\ue004" if user else author,
-        "" if any(_holds(form["notice"], message)) else shown,
+        "" if any(_holds(form["notice"], message)) else body,
         identifier,
         answers if answers != identifier else "",
     )
@@ -106,19 +106,19 @@ def whatsapp(text: str) -> Content | None:
     stamp_pattern = re.compile(section("chats", "whatsapp")["stamp"])
     stamps, texts = [], list[str]()
     for line in text.split("\n"):
-        seen = line.translate(_UNSEEN)
-        if stamp := stamp_pattern.match(seen):
+        visible = line.translate(_UNSEEN)
+        if stamp := stamp_pattern.match(visible):
             stamps.append(stamp)
-            is_said = stamp[10] and ": \u200e" not in line[:150]  # which the app writes itself
-            texts.append(seen[stamp.end() :] if is_said else "<>")
+            is_message = stamp[10] and ": \u200e" not in line[:150]  # which the app writes itself
+            texts.append(visible[stamp.end() :] if is_message else "<>")
         elif texts:
-            texts[-1] += "\n" + seen
-        elif seen.strip():
+            texts[-1] += "\n" + visible
+        elif visible.strip():
             return None
     authors = [stamp[10] or "" for stamp in stamps]
-    sent = _moments(stamps) if sum(map(bool, authors)) >= 3 else []
+    times = _moments(stamps) if sum(map(bool, authors)) >= 3 else []
     texts = [_plain("whatsapp", each) for each in texts]
-    return _chat(map(Message, sent, authors, texts)) if sent else None
+    return _chat(map(Message, times, authors, texts)) if times else None
 
 
 def _moments(stamps: list[re.Match[str]]) -> list[str]:

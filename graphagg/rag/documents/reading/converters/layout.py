@@ -157,8 +157,8 @@ class _CellBlock:
         if _are_periods(kinds, row):
             kinds = ["text" if kind == "year" else kind for kind in kinds]
         pairs = ((kinds[i], kind) for i, kind in self._types.items() if kinds[i])
-        alike = [own == kind or (own, kind) == ("year", "number") for own, kind in pairs]
-        return 2 * sum(alike) > len(alike)
+        fits = [own == kind or (own, kind) == ("year", "number") for own, kind in pairs]
+        return 2 * sum(fits) > len(fits)
 
     def _is_header(self, row: Sequence[str]) -> bool:
         kinds = [_kind(cell) for cell in row]

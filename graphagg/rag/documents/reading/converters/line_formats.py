@@ -29,10 +29,10 @@ def subtitles(text: str) -> Content:
     for lines in blocks:
         times = [i for i, line in enumerate(lines) if _CUE.match(line)]
         for line in lines[times[0] + 1 :] if times else ():
-            spoken = " ".join(_TAG.sub("", line).split())
-            if spoken and spoken != last:
-                composer.block(spoken, "\n")
-                last = spoken
+            words = " ".join(_TAG.sub("", line).split())
+            if words and words != last:
+                composer.block(words, "\n")
+                last = words
     if not composer.length:
         raise Unread("broken", "no subtitles: no line with two times")
     return composer.content()

@@ -76,9 +76,9 @@ def _with_pages(content: bytes, most: int) -> bytes:
     _mark_pages(texts)
     _mark_slides(texts)
     sink = BytesIO()
-    with ZipFile(sink, "w") as written:
+    with ZipFile(sink, "w") as target:
         for name, text in texts.items():
-            written.writestr(name, text)
+            target.writestr(name, text)
     return sink.getvalue()
 
 

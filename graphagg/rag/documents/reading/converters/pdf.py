@@ -99,11 +99,11 @@ def _pages(document: PdfDocument, most: int) -> Iterator[str]:
     repeated = {line for line, n in counts.items() if n >= max(_FEWEST, len(pages) / 3)}
     repeated |= {line for line, n in successive.items() if n >= _SUCCESSIVE}  # of a part
     texts = ["\n".join(_without(page, repeated) or page) for page in pages]
-    whole = "\n".join(texts)
+    everything = "\n".join(texts)
 
     def joined(word: re.Match[str]) -> str:
         compound = f"{word[1]}-{word[2]}"
-        is_compound = not word[2].islower() or compound in whole  # as "long-term" is
+        is_compound = not word[2].islower() or compound in everything  # as "long-term" is
         return compound if is_compound else word[1] + word[2]
 
     return (_DIVIDED.sub(joined, text).replace("\ufffe", "-") for text in texts)

@@ -50,11 +50,11 @@ def _teach(text: str) -> None:
     for name in {match[1] for match in _ROLE.finditer(text)}:
         if name.lower() not in roles._role_registry:  # type: ignore[attr-defined]  # docutils knows it
             roles.register_local_role(name.lower(), _role)
-    shown, dropped = _directives()
+    displayed, dropped = _directives()
     for name in {match[1].lower() for match in _DIRECTIVE.finditer(text)}:
         is_dropped = name in _DROPPED or (name.startswith("auto") and ":" in name)
         if is_dropped or name in _CODE or name not in directives._directive_registry:  # type: ignore[attr-defined]
-            directives.register_directive(name, dropped if is_dropped else shown)
+            directives.register_directive(name, dropped if is_dropped else displayed)
 
 
 def _role(
@@ -96,12 +96,12 @@ def _directives() -> tuple[type, type]:
             return []
 
     class Shown(Dropped):
-        run = _shown
+        run = _show
 
     return Shown, Dropped
 
 
-def _shown(directive: Any) -> list[Any]:
+def _show(directive: Any) -> list[Any]:
     """Show a directive: its code, its links, or its argument and content."""
     from docutils import nodes
 

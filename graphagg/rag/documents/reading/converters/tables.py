@@ -206,7 +206,7 @@ def _objects(text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
 
 def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content | Unread]:
     """Make documents of rows, or errors of rows that cannot be read; rows count from 1."""
-    seen: dict[str, set[int]] = {}
+    digests: dict[str, set[int]] = {}
     names: Counter[str] = Counter()
     for position, (record, fault) in enumerate(records, start=1):
         folded = {name.lower(): value for name, value in reversed(list(record.items()))}
@@ -216,13 +216,13 @@ def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content 
             yield Unread("rows that cannot be read", fault, row)
             continue
         content = _content(record, folded, row)
-        said = hash((content.title, content.text))
+        digest = hash((content.title, content.text))
         if not content.text.strip():
             yield Unread("rows without text", "no text", row)
-        elif said in seen.setdefault(row, set()):
+        elif digest in digests.setdefault(row, set()):
             yield Unread("rows that occur twice", f"equal to a row {row!r} above", row)
         else:
-            seen[row].add(said)
+            digests[row].add(digest)
             yield replace(content, row=_unused(row, names))
 
 

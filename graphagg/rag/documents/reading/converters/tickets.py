@@ -67,8 +67,8 @@ def _text(value: Any) -> str:
 def _pieces(node: Mapping[str, Any]) -> Iterator[str]:
     """The texts of a node of Jira's document format."""
     attributes = node.get("attrs") or {}
-    named = (attributes.get(key) for key in ("text", "shortName", "url"))
-    text = node.get("text") or next(filter(None, named), "")
+    labels = (attributes.get(key) for key in ("text", "shortName", "url"))
+    text = node.get("text") or next(filter(None, labels), "")
     yield "\n" if node.get("type") == "hardBreak" else str(text)
     for each in node.get("content") or ():
         yield from _pieces(each)

@@ -32,6 +32,10 @@ class FileEntry:
     dtype: str | None = None
     shape: tuple[int, ...] | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """The entry without the values that only `.npy` files have."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -68,18 +72,12 @@ class Manifest:
             "inputs": dict(self.inputs),
             "models": {role: dict(model) for role, model in self.models.items()},
             "counts": dict(self.counts),
-            "files": {name: _entry_json(entry) for name, entry in sorted(self.files.items())},
+            "files": {name: entry.to_json() for name, entry in sorted(self.files.items())},
         }
 
     def digest(self) -> str:
         """16 hex digits over everything but the name of the data folder."""
         return hashlib.sha256(canonical_json(self.to_json() | {"data": ""})).hexdigest()[:16]
-
-
-def _entry_json(entry: FileEntry) -> dict[str, Any]:
-    shape = None if entry.shape is None else list(entry.shape)
-    full = {"bytes": entry.bytes, "sha256": entry.sha256, "dtype": entry.dtype, "shape": shape}
-    return {key: value for key, value in full.items() if value is not None}
 
 
 def canonical_json(value: object) -> bytes:

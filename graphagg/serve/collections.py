@@ -114,9 +114,8 @@ class Collections:
             raise CollectionExists(f"there is a collection {name!r} already; take another name")
         folder.mkdir(exist_ok=True)
         try:
-            with (folder / ABOUT).open(
-                "x", encoding="utf-8"
-            ) as file:  # if two processes create it, one fails
+            # If two processes create it at once, one fails.
+            with (folder / ABOUT).open("x", encoding="utf-8") as file:
                 json.dump(asdict(settings), file)
             sync(folder / ABOUT)
         except FileExistsError:

@@ -65,9 +65,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
         self, show: Callable[[Community], Answer], request: CommunityRequest
     ) -> Answer:
         def answer(index: CommunityIndex) -> Answer:
-            seeds = [
-                str(seed) for seed in request.seeds
-            ]  # the index converts them to its type of id
+            seeds = list(map(str, request.seeds))  # the index converts them to its type of id
             return show(index.query(seeds, request.k, method=request.method))
 
         with self._lease() as opened:

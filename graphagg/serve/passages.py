@@ -6,13 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg import kernels
-from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
@@ -20,7 +18,12 @@ from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.modes.protocol import EncodedQuestion
-from graphagg.rag.operations.retrieval import AnyRetriever, followed, retriever_for
+from graphagg.rag.operations.retrieval import (
+    AnyRetriever,
+    followed,
+    retriever_for,
+    with_neighbors,
+)
 from graphagg.rag.operations.version import PassageVersion
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, Selection, check_request
@@ -192,7 +195,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         hits = retriever.answer([question], search.ranked, request)[0]
         visible = snapshot.mask(request.selection)
         hits_json = [
-            _shown(snapshot, _with_neighbors(snapshot, hit, visible), search)
+            _shown(snapshot, with_neighbors(snapshot, hit, NEIGHBORS, visible), search)
             for hit in hits[search.offset :]
         ]
         return {"hits": hits_json, "confidence": hits.confidence}
@@ -221,13 +224,6 @@ def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> Passage
         raise Forbidden("the filter of this token does not fit this index; correct it") from None
     _ = part.schema  # computed here rather than in the event loop
     return part
-
-
-def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, visible: Mask) -> Hit:
-    """Add the chunks around a hit that may fit into its budget."""
-    row = snapshot.known_row(hit.passage.id)
-    around = [r for r in snapshot.neighbors(row, NEIGHBORS, visible) if r != row]
-    return replace(hit, neighbors=tuple(map(snapshot.corpus.read, around))) if around else hit
 
 
 def _shown(snapshot: PassageSnapshot, hit: Hit, search: SearchRequest) -> Answer:

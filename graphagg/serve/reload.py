@@ -127,9 +127,7 @@ class ReloadingIndex(Generic[T]):
         path = self.directory / MANIFEST_NAME
         stamp = stamp_of(path)
         if stamp is None and hasattr(self, "_stamp"):  # opening names a missing file
-            raise NotAnArtifact(
-                f"{path}: cannot be read; the service keeps the index that it opened"
-            )
+            raise NotAnArtifact(f"{path}: cannot be read; the open index is still served")
         return stamp
 
     def _pointer_now(self, address: Address) -> Token:
@@ -138,7 +136,5 @@ class ReloadingIndex(Generic[T]):
         self._asked = time.monotonic()
         token = pointer_of(Store(address)).read()[1]
         if token is None and hasattr(self, "_stamp"):
-            raise NotAnArtifact(
-                f"{address}: its manifest is missing; the service keeps the index that it opened"
-            )
+            raise NotAnArtifact(f"{address}: no manifest there; the open index is still served")
         return token

@@ -193,9 +193,8 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
         lease = _take_lease(root, manifest)
         if lease is not None:
             break
-    artifact = Artifact(
-        root.absolute(), manifest, lease
-    )  # the process may change its working directory
+    # The path is absolute, because the process may change its working directory.
+    artifact = Artifact(root.absolute(), manifest, lease)
     try:
         for name, entry in manifest.files.items():
             _check_file(artifact.folder / name, entry)

@@ -127,9 +127,8 @@ def map_(
 
 
 def _show_level(themes: ThemeMap, level: int) -> None:
-    largest = (
-        sorted(themes.levels[level], key=lambda theme: -theme.passages) if themes.levels else []
-    )
+    of_level = themes.levels[level] if themes.levels else ()
+    largest = sorted(of_level, key=lambda theme: -theme.passages)
     rows: list[dict[str, Any]] = [
         {"theme": theme.id, "passages": theme.passages, "label": theme.label,
          "names": ", ".join(entity.name for entity in theme.entities[:4]), "time": _time(theme)}

@@ -73,7 +73,7 @@ def answers(
     visible = snapshot.mask(request.selection)
     return [
         Hits(
-            (_with_neighbors(snapshot, hit, request.window, visible) for hit in hits),
+            (with_neighbors(snapshot, hit, request.window, visible) for hit in hits),
             hits.confidence,
         )
         for hits in answered
@@ -108,7 +108,7 @@ def followed(readings: Sequence[Any]) -> Any:
     return replace(alone, behind=behind[0]) if behind else alone
 
 
-def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, window: int, visible: Mask) -> Hit:
+def with_neighbors(snapshot: PassageSnapshot, hit: Hit, window: int, visible: Mask) -> Hit:
     """Add the visible chunks within `window` positions of a hit in its document."""
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, window, visible)

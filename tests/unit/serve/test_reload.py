@@ -96,7 +96,7 @@ def test_a_version_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
     broken.clear()
     assert served.refresh() and served.version == "v-1"
     (tmp_path / "manifest.json").unlink()
-    with pytest.raises(GraphAggError, match="keeps the index that it opened"):
+    with pytest.raises(GraphAggError, match="open index is still served"):
         served.refresh()
 
 

@@ -1,4 +1,4 @@
-"""From one partition to the next: the start is read, numbers live on, and changes are named."""
+"""Continue from an earlier partition: read it, keep its numbers, and report changes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class PartitionChanges(Brief):
     """How a partition differs from the one that it started from.
 
     A new community gets the number of an old one if each has its largest overlap with the other.
-    The other old communities were merged or are gone; the other new ones were split off or came.
+    The other old communities were merged or disappeared; the other new ones split off or appeared.
 
     Attributes:
         moved: vertices of the start whose community has another number now.
         split: new number -> number of the community that most of its vertices were in.
         merged: number of a community of the start -> number that most of its vertices have now.
-        came: new numbers of which most vertices are new.
-        went: numbers of communities of the start of which no vertex is left.
+        came: numbers of communities most of whose vertices are new.
+        went: numbers of communities of the start that no vertex is left in.
 
     Examples:
         >>> PartitionChanges(2, {}, {3: 1}, (), ()).describe()
@@ -48,11 +48,11 @@ class PartitionChanges(Brief):
     went: tuple[int, ...]
 
     def describe(self) -> list[str]:
-        """Say what changed, a line each."""
+        """Describe the changes, one line each."""
         lines = [f"community {new} split off {old}" for new, old in self.split.items()]
         lines += [f"community {old} merged into {new}" for old, new in self.merged.items()]
-        lines += [f"community {new} came" for new in self.came]
-        lines += [f"community {old} went" for old in self.went]
+        lines += [f"community {new} appeared" for new in self.came]
+        lines += [f"community {old} disappeared" for old in self.went]
         return [*lines, f"vertices with another number: {self.moved:,}"]
 
 
@@ -114,7 +114,7 @@ def _as_table(start: Any) -> pyarrow.Table:
 
 
 def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
-    """Ids as a table, in the order given; in a graph of integers -1 for what is none."""
+    """A table of ids in their order; with `integers`, -1 for an id that is no integer."""
     if not integers:
         return VertexIds(StringTable.pack_bytes(str(name).encode() for name in ids))
     numbers = [min(int(v), 2**63 - 1) if str(v).isdecimal() else -1 for v in ids]
@@ -122,7 +122,7 @@ def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
 
 
 def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, PartitionChanges]:
-    """Give communities `[n]` the numbers of a start, where they live on; others get new ones."""
+    """Give communities `[n]` the number of the one that they continue; others get new numbers."""
     had = before >= 0
     width = 1 + int(labels.max(initial=0))
     pairs, shared = np.unique(

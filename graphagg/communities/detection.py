@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 MOST_COLLECTED = 50_000_000
-"""Rows of Spark that `detect` brings to this process, at most: some 2 GiB."""
+"""Most rows that `detect` collects from Spark: some 2 GiB."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,10 +43,9 @@ class Partition(Exportable):
         graph: the graph.
         weights: `[nnz]` of its adjacency; None: all 1.
         labels: `[n]` int64 community of each vertex, in the order of `vertices`; 0 is the largest,
-            or they are the numbers of a start and later ones.
-        modularity: share of the edges inside communities, less the share that chance would put
-            there.
-        changes: what became of the communities of a start, if there was one.
+            or the numbers of a start are kept and later ones added.
+        modularity: share of the edges inside communities, minus the share expected by chance.
+        changes: how the communities of a start changed, if there was one.
 
     Examples:
         >>> partition = detect([("a", "b"), ("c", "d")])
@@ -160,19 +159,19 @@ def detect(
     vertices: Iterable[VertexId] = (),
     **reading: Unpack[WeightedReadingOptions],
 ) -> Partition:
-    """Partition a whole graph into connected communities; the same input gives the same ones.
+    """Partition a whole graph into connected communities; equal input gives equal communities.
 
     Args:
         edges: anything that `graphagg.graph.load_weighted` takes.
-        kind: `undirected`: a pair that comes both ways is one edge with the summed weight;
+        kind: `undirected`: a pair in both directions is one edge with the summed weight;
             `directed`: chance follows the directions; `two-mode`: sets and elements are in
             communities together.
         objective: `modularity`, or `cpm`: a community gains by edges that are denser than the
             resolution, whatever the size of the graph (constant Potts model).
         resolution: larger gives more and smaller communities; of `cpm` a density.
         start: a partition to begin from: what `detect` returned or wrote (.csv, .parquet), a table
-            of `vertex` and `community`, or `{vertex: community}`. Communities that live on keep
-            their numbers, and `changes` of the result names the others.
+            of `vertex` and `community`, or `{vertex: community}`. Communities that continue keep
+            their numbers, and `changes` of the result lists the others.
         random_state: seed of the order in which vertices are visited.
         vertices: vertices without edges; each is a community of its own.
         reading: fields of `graphagg.graph.WeightedReading`.
@@ -242,7 +241,7 @@ def read_edges(
 
 
 def _sides(graph: Graph) -> dict[str, VertexIds]:
-    """The ids of the vertices; of a two-mode graph on either side."""
+    """The ids of the vertices; in a two-mode graph of each side."""
     if graph.kind == "two-mode":
         return {"set": graph.rows, "element": graph.columns}
     return {"vertex": graph.rows}
@@ -272,9 +271,9 @@ def partition(
     within: Ints | None = None,
     random_state: int = 0,
 ) -> Partition:
-    """Partition a graph that is read, with a weight for each entry of its adjacency; see `detect`.
+    """Partition a loaded graph with a weight for each entry of its adjacency; see `detect`.
 
-    `within` is a label of each vertex, `[n]`; each community lies within one of these groups.
+    `within` `[n]` labels groups of vertices; each community is inside one of them.
 
     Examples:
         >>> from graphagg.graph import load_graph

@@ -1,8 +1,8 @@
 """Communities within communities: a tree of partitions of a whole graph.
 
 The coarsest partition is that of `detect`. The next one is made at a larger resolution of the same
-graph without the edges between communities, and so on, so that each community lies in one of the
-level before.
+graph without the edges between communities, and so on, so each community is part of one of
+the level before.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class IndexGraph:
         )
 
     def graph(self, report: ReadReport | None = None) -> Graph:
-        """The graph as readers give it."""
+        """The graph as `load_graph` returns it."""
         kind = GRAPH_KIND[self.config.kind]
         return Graph(kind, self.vertices, self.elements, self.adjacency, report or ReadReport())
 
@@ -89,7 +89,7 @@ class IndexGraph:
 
 @dataclass(frozen=True)
 class CommunitySnapshot(IndexGraph):
-    """The mapped arrays of one version. An answer keeps them while the index moves on."""
+    """The mapped arrays of one version. An answer keeps them when the index is reopened."""
 
     artifact: Artifact  # the version on disk
     expander: Expander  # ranks vertices by their closeness to seeds

@@ -1,4 +1,4 @@
-"""Node embeddings: pieces as good as the whole graph.
+"""Node embeddings of graphs of any size, computed in pieces.
 
 The names load their modules when they are first used.
 """

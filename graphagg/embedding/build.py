@@ -66,7 +66,7 @@ class LocalEmbedding:
         self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
         progress: Progress, force: bool,
     ) -> ReadReport:  # fmt: skip
-        """Embed a graph and publish the index, unless it is there already."""
+        """Embed a graph and publish the index, unless it exists already."""
         with write_artifact(directory) as publication:
             graph, weights = read_graph(edges, config.kind, reading, vertices=self.vertices)
             network = NetworkMatrix.from_graph(graph, weights)
@@ -197,7 +197,7 @@ def embed_matrix(
 
     O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory, a streaming
     partition some 60 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
-    Arrays of the names `drop` are removed once the pieces are there.
+    The arrays `drop` are removed when the pieces are made.
     """
 
     def cut(_: int) -> None:

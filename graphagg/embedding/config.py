@@ -87,7 +87,7 @@ class EmbeddingConfig:
         return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`; `filter` says how vectors are propagated."""
+        """The manifest's `parameters`; `filter` names the propagation of vectors."""
         return {**asdict(self), "filter": FILTER}
 
     @classmethod

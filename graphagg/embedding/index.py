@@ -290,7 +290,7 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         """Compute vectors of new vertices from their neighbors'; other vectors do not change.
 
         Args:
-            edges: edges of the new vertices, to known ones and among themselves.
+            edges: edges of the new vertices, to existing ones and among themselves.
             reading: as for `build`.
 
         Returns:

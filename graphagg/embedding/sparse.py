@@ -41,7 +41,7 @@ def gram(rows: Array) -> Doubles:
 
 
 def normalize_rows(rows: Array) -> Array:
-    """Rows of length 1, in the dtype given; rows of zeros stay."""
+    """Scale rows to length 1, in their dtype; rows of zeros stay."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0] = 1.0
     unit: Array = (rows / lengths[:, None]).astype(rows.dtype)

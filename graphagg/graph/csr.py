@@ -103,6 +103,6 @@ class Csr:
     def read(
         cls, name: str, array: Callable[[str], Array], columns: int, *, weighted: bool = False
     ) -> Csr:
-        """Rows from the arrays that `save` wrote, which `array` gives by name."""
+        """Rows from the arrays that `save` wrote; `array` returns an array by its name."""
         values = array(f"{name}.data") if weighted else None
         return cls(array(f"{name}.indptr"), array(f"{name}.indices"), values, columns)

@@ -88,7 +88,7 @@ class VertexIds(Sequence[VertexId]):
     def find(self, vertex: object) -> int | None:
         """Find the dense number of an id, O(log n); None if there is no such id.
 
-        The text of an integer finds that integer: a command line gives text only.
+        The text of an integer finds that integer, because a command line has only text.
         """
         if isinstance(self.table, StringTable):
             is_text = isinstance(vertex, str) and _is_unicode(vertex)
@@ -195,7 +195,7 @@ class VertexIds(Sequence[VertexId]):
     def read(
         cls, name: str, array: Callable[[str], Any], exists: Callable[[str], bool]
     ) -> VertexIds:
-        """Ids from the arrays that `save` wrote, which `array` gives by name."""
+        """Ids from the arrays that `save` wrote; `array` returns an array by its name."""
         if exists(name):
             return cls(array(name))
         return cls(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))

@@ -1,7 +1,7 @@
 """Leiden (Traag, Waltman and van Eck, 2019): partitions whose communities are connected.
 
 An iteration moves vertices to better communities until none is left (the paper's fast local move),
-refines each community into well connected parts, and goes on with the parts as vertices. The gain
+refines each community into well connected parts, and continues with the parts as vertices. The gain
 of joining vertex or part v to community C is
 
     w(v, C) - gamma (out(v) in(C) + in(v) out(C)),

@@ -1,6 +1,6 @@
-"""The rows of two graphs merged: of both together, of one without the other, or of some vertices.
+"""Merge the rows of two graphs, subtract one from the other, or select vertices.
 
-Rows are read and given range by range: they may be mapped files that are larger than memory. Ids
+Rows are read and yielded range by range: they may be mapped files that are larger than memory. Ids
 ascend in every graph, so that a range still ascends when its ids get their new numbers.
 """
 

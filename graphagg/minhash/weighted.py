@@ -7,7 +7,7 @@ a set has r, c ~ Gamma(2, 1) and b ~ Uniform(0, 1) for each element x, and takes
 
     log a = log c - r (ceil(log(weight) / r + b) - b).
 
-It depends on the weight through the number that is rounded alone, so that near weights give the
+It depends on the weight through the number that is rounded alone, so that similar weights give the
 same value: a set that has x with a larger weight keeps the value with the probability that the
 similarity asks for. Departures:
 

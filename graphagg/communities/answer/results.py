@@ -37,8 +37,8 @@ class SharedElements(Brief):
 
     Attributes:
         seed: the seed.
-        count: number of elements in both sets; None if counting would have passed the budget.
-        examples: up to three of these elements, as the user wrote them.
+        count: number of elements in both sets; None if counting would exceed the budget.
+        examples: ids of up to three of these elements.
         adjacent: whether the member's set contains the seed (never in a two-mode graph).
         weight: with weights, the sum over shared elements of the smaller weight.
         edge_weight: with weights, the weight of the edge between both.
@@ -58,7 +58,7 @@ class SharedElements(Brief):
     edge_weight: float | None = None
 
     def explain(self) -> str:
-        """Say in words what is shared."""
+        """Describe in words what is shared."""
         count = "many" if self.count is None else f"{self.count:,}"
         weight = "" if self.weight is None else f" of weight {self.weight:.6g}"
         edge = "" if self.edge_weight is None else f" by {self.edge_weight:.6g}"
@@ -83,7 +83,7 @@ class Member(Brief):
     """A vertex of a community.
 
     Attributes:
-        id: the vertex as the user wrote it.
+        id: the id of the vertex.
         score: the value that members are ranked by, on the scale of the method.
         scores: the components of the score, by name.
         reason: elements that it shares with each seed; seeds without any are left out.
@@ -101,7 +101,7 @@ class Member(Brief):
     reason: tuple[SharedElements, ...]
 
     def explain(self) -> str:
-        """Say in one line why the vertex is a member."""
+        """Explain in one line why the vertex is a member."""
         return "; ".join(map(SharedElements.explain, self.reason)) or "reached through others"
 
     def to_json(self) -> dict[str, Any]:

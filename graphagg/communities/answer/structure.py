@@ -55,10 +55,10 @@ class CommunityStructure(Brief):
     Attributes:
         vertices: ids; the seeds come first.
         seeds: number of seeds among them.
-        edges: `[E, 2]` int64 positions in `vertices`, first below second: pairs that are alike, or
-            joined in the graph.
+        edges: `[E, 2]` int64 positions in `vertices`, first below second: similar pairs, or pairs
+            with an edge in the graph.
         weights: `[E]` float64 exact Jaccard similarity.
-        in_graph: `[E]` bool, whether the graph joins the two, in either direction.
+        in_graph: `[E]` bool, whether the graph has an edge between the two, in either direction.
         labels: `[V]` int64 sub-community of each vertex, 0 is the largest.
         positions: `[V, 2]` float64 of the picture, within [-1, 1].
     """
@@ -121,14 +121,14 @@ class CommunityStructure(Brief):
         save(path, writers | graph_writers(self._plain_graph))
 
     def _plain_graph(self) -> networkx.Graph:
-        """Make the graph with attributes that files can hold: `x` and `y` in place of `pos`."""
+        """Make the graph with attributes that files can store: `x` and `y` instead of `pos`."""
         graph = self.to_networkx()
         for _, attributes in graph.nodes(data=True):
             attributes["x"], attributes["y"] = attributes.pop("pos")
         return graph
 
     def drawn(self, most_edges: int = MOST_EDGES) -> Ints:
-        """The numbers of the pairs in a picture.
+        """The positions in `edges` of the pairs that a picture shows.
 
         Edges of the graph at a seed come first, then its other edges, then pairs that are only
         alike; of each the most similar.
@@ -138,7 +138,7 @@ class CommunityStructure(Brief):
         return order[:most_edges]
 
     def describe(self, most_edges: int = MOST_EDGES) -> str:
-        """Say how many of the pairs a picture shows: `400 of 4,768 pairs`."""
+        """Describe how many of the pairs a picture shows: `400 of 4,768 pairs`."""
         return f"{min(most_edges, len(self.edges)):,} of {len(self.edges):,} pairs"
 
     def draw(

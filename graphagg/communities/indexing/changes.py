@@ -1,4 +1,4 @@
-"""Changes to an index, and indices merged: rows are merged, and the stages of a build follow.
+"""Change an index, or merge several: merge the rows, then run the stages of a build.
 
 Sets that stay the same keep their signatures; the others are signed, and the bands are sorted. The
 result has the bytes of a build of the changed graph.

@@ -105,8 +105,8 @@ class IndexBuild:
     ) -> int:
         """Run all stages and publish the index of `graph`, whose ids and rows are in `arrays`.
 
-        A directory that holds the same index is left as it is unless `force`. Equal sets in
-        `others` lend their signatures; returns the number of sets that were signed anew.
+        A directory that holds the same index is left as it is unless `force`. Signatures of
+        equal sets are copied from `others`; returns the number of sets that were signed.
         """
         digest = self.runner.note("digest", graph.digest)
         inputs, parameters = {"graph": digest}, self.config.to_json()

@@ -1,7 +1,7 @@
 """An index of a graph in memory, and of one that is larger: the same stages, the same bytes.
 
-Over files each stage ends in `<directory>.work`, so that a build that was killed goes on after the
-last one: `graph` reads the edges (`graph.large`), then follow the stages of the engine. In memory
+Over files each stage ends in `<directory>.work`, so that a killed build resumes after the last
+one: `graph` reads the edges (`graph.large`), then the stages of the engine follow. In memory
 are arrays of a number per vertex, a chunk of the edges and a range of the rows; what grows with the
 edges is in files.
 """
@@ -71,7 +71,7 @@ def with_weights(graph: Graph, weights: Array | None) -> Graph:
 
 
 def _is_large(edges: Any) -> bool:
-    """Whether edges are files that are so large that they are indexed over files."""
+    """Whether edges are files so large that the build must use files."""
     paths = paths_of(edges)
     if paths is None:
         return False
@@ -110,7 +110,7 @@ def _build_over_files(
 
 
 def _claim(work: WorkFolder, source: Source, config: CommunityConfig, force: bool) -> None:
-    """Begin the build or go on with it."""
+    """Begin or resume the build."""
     job = {
         "source": [fingerprint(path) for path in paths_of(source.edges) or []],
         "config": config.to_json(),

@@ -1,4 +1,4 @@
-"""The community index by Spark, byte for byte what a build in process writes.
+"""Builds the community index with Spark; the bytes equal those of a build in process.
 
 `graphagg.graph.spark.rows` makes the graph; the stages of `IndexBuild` follow. A task signs a range
 of rows, or sorts one LSH band from the mapped signatures in 28 bytes per vertex.

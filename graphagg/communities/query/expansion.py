@@ -79,7 +79,7 @@ class Expander:
     def _pagerank(self, seeds: Array, config: QueryConfig) -> VertexRanking:
         """Score by PageRank mass over degree, or over the weight of the vertex's edges.
 
-        Where all seeds are hubs, the walk goes on to smaller residuals, and `prior` edges without
+        If all seeds are hubs, the walk continues to smaller residuals, and `prior` edges without
         mass are added to each vertex. Otherwise the leaves of a hub, which have a single edge,
         would come before the vertices with many ties to its surroundings.
         """
@@ -95,7 +95,7 @@ class Expander:
         return VertexRanking(vertices, scores, "push", {"pagerank": scores})
 
     def _agglomerative(self, seeds: Array, k: int, start: VertexRanking) -> VertexRanking:
-        """Add the vertex of the highest mean similarity to all members, again and again."""
+        """Repeatedly add the vertex with the highest mean similarity to all members."""
         scratch = self._scratch
         positive = start.scores > 0  # a vertex of score 0 becomes active when growing reaches it
         vertices, size = start.vertices[positive], int(np.count_nonzero(positive))

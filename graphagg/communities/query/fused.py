@@ -14,7 +14,7 @@ then the same number by the coverage of twice that number, and so on. The stages
 alone, so that fewer members are the first of more; docs/decisions/fused-in-stages.md has the other
 ways that were measured.
 
-Most of what a walk reaches cannot be a member, and is not compared. J' is at most 1, so that a
+Most vertices that a walk reaches cannot be members and are not compared. J' is at most 1, so that a
 vertex scores at most p^POWER: a vertex with a lower p^POWER than the least score of the n best by p
 is not among the n best. J and the similarity to the first vertices are divided by the largest value
 among these members and the EXPANSION_SIZE best by p; larger quotients count as 1.
@@ -84,7 +84,7 @@ def fused_ranking(query: QueryContext, k: int, walk: VertexRanking) -> VertexRan
 class _Closeness:
     """Scaled similarity of a walk's vertices, best first, to some members (ascending).
 
-    The first `count` vertices are compared at once, the others as far as they are needed.
+    The first `count` vertices are compared at once, the others when they are needed.
     """
 
     def __init__(self, query: QueryContext, members: Array, vertices: Array, count: int) -> None:

@@ -44,7 +44,7 @@ def jaccard_to_seeds(
 
 @kernel
 def _add_similarities(sets: SetArrays, seeds: Array, weight: float, scratch: QueryScratch) -> int:
-    """Call `add_similarity` for all seeds here: each call from Python costs 2 microseconds."""
+    """Call `add_similarity` for all seeds; one call from Python each would cost 2 microseconds."""
     size = 0
     for seed in seeds:
         size = add_similarity(sets, seed, weight, scratch, size)

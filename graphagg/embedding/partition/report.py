@@ -17,7 +17,7 @@ Parts = npt.NDArray[np.int32]
 """The part of each node, or one of the three values below."""
 
 HUB, ISOLATED, ADDED = -1, -2, -3
-"""Parts of nodes that are split, have no edge, or came later by `add`."""
+"""Parts of nodes that are split, have no edge, or were added later by `add`."""
 SLACK = 1.05
 """A piece's entries over the mean, at most."""
 

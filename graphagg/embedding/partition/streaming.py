@@ -1,4 +1,4 @@
-"""A partition in passes over the nodes, each of which looks at its own row alone.
+"""A partition in passes over the nodes; each node reads only its own row.
 
 A node joins the part with the best score among those around it that have room for it, with L_p the
 weight of part p and C its capacity (linear deterministic greedy: Stanton and Kliot, KDD 2012):

@@ -87,7 +87,7 @@ class PieceTasks:
         read: Callable[[Piece], Array],
         convert: Callable[[int, Array], Array] = lambda first, rows: rows,
     ) -> None:
-        """Make array `name`, `[N', *row]`, from the rows that each piece gives.
+        """Make array `name`, `[N', *row]`, from the rows that are computed for each piece.
 
         `read` computes rows of a piece's nodes and then partial rows of its hubs; `convert` maps
         the complete rows of the nodes from `first` on to the rows of the array.

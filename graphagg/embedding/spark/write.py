@@ -94,7 +94,7 @@ class SparkEmbedding:
 
 
 def stages(config: EmbeddingConfig) -> tuple[str, ...]:
-    """The stages of a job, in their order, as far as they are known beforehand."""
+    """The stages of a job that are known before it starts, in order."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
     return (
         *graph_stages(config.kind), MATRIX, "partition", "pieces", "strength", "arrived",

@@ -4,7 +4,7 @@
 2. Ids are numbered and written; pairs are distributed over ranges of rows.
 3. Each range is sorted, freed of repeats and appended to the compressed rows.
 
-A build that was killed meanwhile begins again.
+A build that is killed during these steps starts again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Source:
 def load_large(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> ReadReport:
     """Read a graph into files of a folder: ids, and compressed rows. Stage `graph` of a build.
 
-    `index_bytes` gives the size of the index on disk from vertices, elements and entries; a disk
-    with less room than the rest of the work needs raises `WriteFailed`.
+    `index_bytes` computes the size of the index on disk from vertices, elements and entries; too
+    little space on the disk raises `WriteFailed`.
     """
     return ReadReport(
         **work.stage("graph", lambda: asdict(_load(work, folder, source, index_bytes)))

@@ -124,9 +124,9 @@ def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str
         return _placed(first, reading, where, header=True)
     if _reads_as_header(first, below, reading):
         raise InvalidGraph(
-            f"{where}: the first line {_shown(first)} reads as a header whose names are not known; "
-            "name its columns (`source`, `target`), take the first two (`header=True`), or say "
-            "that it is an edge (`header=False`)"
+            f"{where}: the first line {_shown(first)} looks like a header with unknown names; "
+            "name its columns (`source`, `target`), take the first two (`header=True`), or "
+            "declare it an edge (`header=False`)"
         )
     return _placed(first, reading, where, header=False)
 
@@ -151,7 +151,7 @@ def _distinct(
 ) -> Columns:
     if len({source, target, weight}) < 3:
         raise InvalidGraph(
-            f"{where}: one column of {_shown(names)} is to hold two of source, target and weight; "
+            f"{where}: a column of {_shown(names)} was named for two of source, target and weight; "
             "name three different ones"
         )
     return Columns(source, target, weight, header, tuple(names))
@@ -177,7 +177,7 @@ def _reads_as_header(
 
 
 def _known_pair(names: Sequence[str], positions: Iterable[int | None]) -> tuple[int, int] | None:
-    """Find the first pair of known names that agrees with the columns chosen already."""
+    """Find the first pair of known names that agrees with the requested columns."""
     plain = [_plain(name) for name in names]
     for pair in _PAIRS:
         if all(name in plain for name in pair):
@@ -188,7 +188,7 @@ def _known_pair(names: Sequence[str], positions: Iterable[int | None]) -> tuple[
 
 
 def _weight(names: Sequence[str], reading: EdgeReading, where: str) -> int:
-    """The column of weights, by the name asked for or a known one; -1 if there is none."""
+    """The column of weights, by the requested name or a known one; -1 if there is none."""
     if reading.weight_column is not None:
         position = _position(names, reading.weight_column, where)
         assert position is not None
@@ -213,7 +213,7 @@ def _position(names: Sequence[str], requested: str | None, where: str) -> int | 
 
 
 def _is_place(requested: str, names: Sequence[str]) -> bool:
-    """Whether a column is asked for by its number."""
+    """Whether a column is requested by its number."""
     return requested.isascii() and requested.isdigit() and 0 < int(requested) <= len(names)
 
 

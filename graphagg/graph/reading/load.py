@@ -159,7 +159,7 @@ def _open_files(
     if len({source.sets_first for source in sources}) > 1:
         raise InvalidGraph(
             f"{files[0]} and others: some name sets first and some elements, wanted one form; "
-            "read them apart"
+            "read them one by one"
         )
     if len(sources) == 1:
         return sources[0]
@@ -176,7 +176,7 @@ def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
         yield from source.batches
         if _size_and_time(path) != before:
             raise UnreadableFile(
-                f"{path}: it changed while it was read; run it again when nothing writes to it"
+                f"{path}: changed while it was read; run it again when nothing writes to it"
             )
 
     return source._replace(batches=batches())

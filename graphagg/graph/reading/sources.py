@@ -71,9 +71,7 @@ def _parse_json(content: bytes | str, path: Path) -> Any:
         unique: dict[str, Any] = {}
         for name, value in pairs:
             if name in unique:
-                raise InvalidGraph(
-                    f"{path}: key {name!r} stands twice in an object, wanted each once; join them"
-                )
+                raise InvalidGraph(f"{path}: key {name!r} occurs twice in an object; join the two")
             unique[name] = value
         return unique
 

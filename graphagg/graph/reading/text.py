@@ -1,7 +1,7 @@
 """Read edges from text files: SNAP, CSV, TSV.
 
-A block of whole lines is read by `pyarrow.csv`, which wants lines of one form. So comments and
-blanks around cells are removed before. A block that has lines of several forms, or in which
+A block of whole lines is read by `pyarrow.csv`, which requires lines of one form. So comments and
+blanks around cells are removed first. A block that has lines of several forms, or in which
 anything is wrong, is read again line by line in Python: this names the line and its fault, or
 leaves the line out.
 """
@@ -265,7 +265,7 @@ class TextLayout:
         excerpt = line.rstrip()[:80]
         if None in ids:
             return (
-                f"a quote that is not closed before the next separator or the line's end "
+                f"a quote that is not closed before the next separator or the end of the line "
                 f'({excerpt!r}), wanted cells like "a, b"; mend the quotes'
             )
         if "" in ids:

@@ -174,7 +174,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
                 _check_ids(batch, name, used)
             yield _check_weights(batch, name, reading) if weighted else batch
 
-    # In the one pass that reads the rows: a DataFrame may cost much, or differ the second time.
+    # Check in the one pass that reads the rows: a DataFrame may be slow, or differ when read again.
     return typed.mapInArrow(check, typed.schema)
 
 

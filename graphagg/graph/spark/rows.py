@@ -1,6 +1,6 @@
 """Spark stages from edges to the compressed rows of a graph, as `read_graph` in process.
 
-Stages, each of which ends on disk, so that a job that was killed goes on:
+Stages; each ends on disk, so that a killed job resumes after the last one:
 
 1. `edges`: read, checked, in Parquet.
 2. `vertices`: distinct ids, sorted by range; an id's number counts the ids before it.

@@ -47,8 +47,8 @@ class HaystackRetriever:
     `Pipeline.loads(text, allowed_modules=["graphagg.rag.adapters.haystack"])`.
 
     Args:
-        index: an opened index, the directory of one, or a `HaystackDocumentStore`, of which it sees
-            every change.
+        index: an opened index, the directory of one, or a `HaystackDocumentStore`, whose
+            changes it sees.
         top_k: number of documents.
         filters: conditions on metadata: as `PassageIndex.retrieve` takes them, or in Haystack's
             form of `field`, `operator` and `value`.
@@ -76,7 +76,7 @@ class HaystackRetriever:
             self._index = where.store if isinstance(where, HaystackDocumentStore) else opened(where)
 
     def to_dict(self) -> dict[str, Any]:
-        """The component as part of a saved pipeline: where the index lies, and the options."""
+        """The component in a saved pipeline: the location of the index, and the options."""
         where = self._where
         if isinstance(where, PassageIndex):
             where = where.directory
@@ -147,7 +147,7 @@ class HaystackDocumentStore:
     one new version of the index.
 
     Args:
-        directory: of the index, whether there is one yet or not.
+        directory: of the index, which need not exist yet.
         options: `encoder`, `extractor` and `chunking` of `WritableIndex`. A store of a saved
             pipeline has the default ones.
     """
@@ -156,7 +156,7 @@ class HaystackDocumentStore:
         self.store = WritableIndex(directory, **options)
 
     def to_dict(self) -> dict[str, Any]:
-        """The store as part of a saved pipeline: where the index lies."""
+        """The store in a saved pipeline: the location of the index."""
         return default_to_dict(self, directory=os.fspath(self.store.directory))
 
     @classmethod

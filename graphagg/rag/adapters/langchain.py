@@ -120,7 +120,7 @@ class LangChainVectorStore(VectorStore):
     against the cosine of its vector with those chosen before.
 
     Args:
-        index: the directory, whether it holds an index yet or not; or an opened index.
+        index: the directory of the index, which need not exist yet; or an opened index.
         options: `encoder`, `extractor` and `chunking` of `WritableIndex`.
     """
 
@@ -138,7 +138,7 @@ class LangChainVectorStore(VectorStore):
         """Add documents; a document replaces an earlier one of its id.
 
         Args:
-            documents: with ids, or without: then the id follows from text and metadata.
+            documents: an id is optional; without one it follows from text and metadata.
             kwargs: `ids`, in place of the documents' own.
 
         Returns:
@@ -271,7 +271,7 @@ class LangChainVectorStore(VectorStore):
     ) -> list[Document]:
         """Refuse: an index reads questions, whose words and names count too."""
         raise InvalidParameter(
-            "an index is asked by a question, not by a vector: its words and names count too; use "
+            "an index answers questions, not vectors, because words and names count too; use "
             "similarity_search(question)"
         )
 

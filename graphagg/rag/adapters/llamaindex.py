@@ -1,4 +1,4 @@
-"""A LlamaIndex retriever, and a store that nodes go into.
+"""A LlamaIndex retriever, and a store that nodes are added to.
 
 from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever, LlamaIndexStore
 retriever = LlamaIndexRetriever("idx", k=5, filter={"lang": "en"})
@@ -130,7 +130,7 @@ class LlamaIndexStore(TransformComponent):
     The index encodes by a model of its own, so nodes need no embeddings.
 
     Attributes:
-        directory: of the index, whether there is one yet or not.
+        directory: of the index, which need not exist yet.
 
     `encoder`, `extractor` and `chunking` are options of `WritableIndex`; a store that is loaded
     from its `to_dict` has the default ones.
@@ -147,7 +147,7 @@ class LlamaIndexStore(TransformComponent):
         self._store = WritableIndex(directory, **options)
 
     def __call__(self, nodes: Sequence[BaseNode], **options: Any) -> Sequence[BaseNode]:
-        """Add nodes, and hand them on."""
+        """Add nodes and return them."""
         self.add(nodes)
         return nodes
 

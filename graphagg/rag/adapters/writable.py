@@ -119,7 +119,7 @@ class WritableIndex:
         return [] if index is None else [index[name] for name in ids if name in index]
 
     def passages(self, filter: Mapping[str, Any] | None = None) -> list[Passage]:
-        """All passages that a filter takes, in the order in which they were added."""
+        """All passages that match a filter, in the order in which they were added."""
         index = self.index
         if index is None:
             return []
@@ -128,7 +128,7 @@ class WritableIndex:
         return [snapshot.corpus[row] for row in rows]
 
     def retrieve(self, question: str, k: int, *request: Request, **fields: Any) -> Hits:
-        """The hits of a question, as `PassageIndex.retrieve` gives them; none without an index."""
+        """The result of `PassageIndex.retrieve`; no hits without an index."""
         index = self.index
         return Hits() if index is None else index.retrieve(question, k, *request, **fields)
 
@@ -168,7 +168,7 @@ OPERATORS = SIGNS | {"in": "in", "nin": "nin", "not in": "nin", "any": "in", "co
 
 
 def condition(key: str, operator: str, value: Any) -> dict[str, Any]:
-    """A framework's condition on a key as a filter; None stands for a key that is not there.
+    """A framework's condition on a key as a filter; None means that the key is missing.
 
     Raises:
         InvalidFilter: the operator is unknown, or its value is not what it takes.

@@ -43,7 +43,7 @@ class Citation:
     """A passage that the answer cites.
 
     Attributes:
-        number: as it stands in the answer, from 1.
+        number: its number in the answer, from 1.
         passage_id: the passage of that number.
         title: its title.
 
@@ -62,9 +62,9 @@ class Answer(Brief):
     """An answer in words.
 
     Attributes:
-        text: the model's words; "" if no passage was found, and then the model was not asked.
+        text: the model's words; "" if no passage was found: then the model is not called.
         citations: the passages it cites, each once, in the order of their numbers.
-        hits: the passages that the model was given, in the order of their numbers.
+        hits: the passages in the prompt, in the order of their numbers.
         unknown: numbers that the text cites but no passage has.
         characters: limit of each passage with its neighbors.
 
@@ -81,7 +81,7 @@ class Answer(Brief):
 
     @property
     def cut(self) -> tuple[str, ...]:
-        """Ids of the passages that the model was given only a piece of."""
+        """Ids of the passages of which the prompt has only a piece."""
         return tuple(h.passage.id for h in self.hits if h.excerpt(self.characters).is_cut)
 
     def to_json(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def answer(
         index: the passages.
         question: at most 10,000 characters.
         endpoint: the language model.
-        k: number of passages that it is given.
+        k: number of passages in the prompt.
         request: how they are retrieved; it is also given the chunks of `window`, as far as they
             fit.
         characters: characters of each passage with the chunks around it; a longer passage is cut
@@ -135,7 +135,9 @@ def answer(
     """
     integer("characters", characters, 1)
     if not prompt.strip():
-        raise InvalidParameter("the prompt is empty; write what the model should do, or give none")
+        raise InvalidParameter(
+            "the prompt is empty; write what the model should do, or leave it out"
+        )
     request = request.with_fields(**fields)
     hits = index.retrieve(question, k, request)
     if not hits:
@@ -154,7 +156,7 @@ def messages(
     question: str, sources: Iterable[tuple[str, str]], prompt: str = RULES,
     history: Iterable[str] = (),
 ) -> list[dict[str, str]]:  # fmt: skip
-    """The conversation that asks for an answer: rules, passages, earlier questions, question.
+    """The messages of the prompt: rules, passages, earlier questions, question.
 
     The sources are titles and texts, which are numbered from 1.
     """
@@ -178,7 +180,7 @@ def cited(text: str, count: int) -> tuple[list[int], list[int]]:
 
 
 def checked(text: str, hits: Sequence[Hit]) -> Answer:
-    """Check the citations of an answer against the passages that were given."""
+    """Check the citations of an answer against the passages of the prompt."""
     valid, unknown = cited(text, len(hits))
     cited_hits = ((n, hits[n - 1]) for n in valid)
     citations = tuple(Citation(n, hit.passage.id, hit.place.title) for n, hit in cited_hits)

@@ -20,7 +20,7 @@ class GraphConfig:
         neighbors: number of strongest ties that an entity keeps; a tie stays if either end keeps
             it.
         names: a sentence that names more entities is a list, and ties none.
-        dates: take names of numbers and months alone, such as "May 1999", too.
+        dates: also take names that are only numbers and months, such as "May 1999".
 
     Raises:
         InvalidParameter: a value is out of range.
@@ -93,7 +93,7 @@ class DedupConfig:
     Attributes:
         threshold: least Jaccard similarity of the shingles of two texts.
         length: words of a shingle.
-        permutations: slots of a signature; more find pairs near the threshold more surely.
+        permutations: slots of a signature; with more, fewer pairs near the threshold are missed.
 
     Examples:
         >>> config = DedupConfig(threshold=0.8)

@@ -5,7 +5,7 @@
 | `standard` | the default encoder | the default pipeline | most corpora |
 | `fast` | a static table | rules | many passages, small machines |
 
-The manifest names the profile, and any other encoder or extractor that was given.
+The manifest names the profile, and an encoder or extractor of the user's choice.
 """
 
 from __future__ import annotations
@@ -35,4 +35,4 @@ def need_standard(module: str) -> None:
 
 
 WEIGHTS: dict[Profile, MultihopConfig] = {"standard": MultihopConfig(), "fast": FAST}
-"""Settings of mode `multihop` of each profile, where a question gives none."""
+"""Default settings of mode `multihop` for each profile."""

@@ -1,4 +1,4 @@
-"""Names that may mean the same, to be reviewed and given to an index as its list of names.
+"""Suggest names that may mean the same, for a user to review and pass as `names`.
 
 Three signs: a text writes "site reliability engineering (SRE)"; a name in capitals is the initials
 of another name of its passage; or two names of six letters and more differ in spaces alone, or in
@@ -28,7 +28,7 @@ _SHORTEST, _TIMES, _MOST = 6, 5, 2_000
 
 
 def suggested_names(snapshot: PassageSnapshot) -> list[ListedName]:
-    """Names with other spellings of theirs, as a list of names takes them, each spelling once."""
+    """Names with their other spellings, as entries of a list of names; each spelling once."""
     g, speller = snapshot.gazetteer, Speller(snapshot.corpus, snapshot.gazetteer)
     pairs = [pair for pair, _ in Counter(_defined(snapshot)).most_common()]
     names = {key: e for e, key in enumerate(g.keys) if g.kind[e] & (LINKABLE | DATE) == LINKABLE}

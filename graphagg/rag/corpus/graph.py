@@ -1,6 +1,6 @@
 """`CorpusGraph`: passages and entities as a graph, in the forms that other tools take.
 
-Two entities are tied where a sentence names both. Which names count is what the view says: the
+Two entities are tied where a sentence names both. The view decides which names count: the
 leftmost and longest; of the title, which is read as part of the first sentence, the entity that it
 is. With s(a) of S sentences naming a, and s(a, b) naming both:
 
@@ -47,7 +47,7 @@ class WeightedEdges(NamedTuple):
     weight: Doubles
 
     def of(self, some: Mask) -> WeightedEdges:
-        """Some of the edges, by a mask."""
+        """The edges that a mask selects."""
         return WeightedEdges(self.source[some], self.target[some], self.weight[some])
 
 
@@ -107,7 +107,7 @@ class CorpusGraph(Brief):
     def to_arrow(self) -> pyarrow.Table:
         """All edges: `source`, `target`, `weight`, `relation` and `count`.
 
-        Ends are named `passage:ID` and `entity:KEY`, so that no name stands for two; `count` is 0
+        Ends are named `passage:ID` and `entity:KEY`, so that names are unique; `count` is 0
         where `relation` is `shares`.
         """
         ids, keys = self._nodes()

@@ -176,7 +176,7 @@ def _by_graph(snapshot: PassageSnapshot, view: View, net: ThemeNetwork) -> Doubl
 
 
 def _cosines(vectors: Doubles, position: int) -> Doubles:
-    """Cosines with one vertex, rounded so that the last bit decides no order."""
+    """Cosines with one vertex, rounded so that no order depends on the last bit."""
     products = np.einsum("nd,d->n", vectors, vectors[position])
     rounded: Doubles = np.round(products, _DIGITS)
     return rounded

@@ -19,7 +19,7 @@ def code_blocks(text: str) -> list[tuple[int, int]]:
 
 
 def prose(text: str) -> Iterator[tuple[int, int]]:
-    """Find what lies between the blocks of code, `(start, end)`."""
+    """Find the text between the blocks of code, `(start, end)`."""
     start = 0
     for begin, end in code_blocks(text):
         if text[start:begin].strip():

@@ -18,8 +18,8 @@ A filter is a mapping. Several keys in one mapping are joined by and:
   `exists` and the complements.
 - A metadata key named `and`, `or` or `not` cannot be filtered.
 
-A filter is compiled once against the merged schema of all segments, which finds every mistake, and
-then gives one mask per segment.
+A filter is compiled once against the merged schema of all segments, which reports every mistake;
+then one mask per segment is computed.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ _Node = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Predicate:
-    """A compiled filter; `key` tells it from others in a cache."""
+    """A compiled filter; `key` identifies it in a cache."""
 
     _root: _Node
 

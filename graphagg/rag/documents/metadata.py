@@ -259,7 +259,7 @@ class MetadataTable:
         return cls(read)
 
     def _check(self, rows: int) -> None:
-        """Raise `ValueError` where an entry leads past what it indexes."""
+        """Raise `ValueError` for an index that is out of range."""
         if self.rows != rows:
             raise ValueError(f"{self.rows} passages, wanted {rows}")
         for key, kind in self._positions:

@@ -120,7 +120,7 @@ def read_passages(
 
 
 def _changed(url: str, columns: RowConfig, indexed: Iterable[Passage]) -> Iterator[Passage]:
-    """The passages of a query; those of rows that did not change are the known ones."""
+    """The passages of a query; unchanged rows have the passages of the index."""
     query, updated = columns.query or "", columns.updated_column or ""
     documents: dict[str, list[Passage]] = {}
     for passage in indexed:

@@ -54,7 +54,7 @@ def sql_rows(url: str, query: str) -> Iterator[tuple[Mapping[str, Any], str]]:
 def changed_rows(
     url: str, query: str, key: str, updated: str, known: Mapping[str, Any]
 ) -> Iterator[tuple[Mapping[str, Any] | str, str]]:
-    """Read the rows of a query that changed; of the others only the id, as a string.
+    """Read the rows of a query that changed; for the others yield the id, as a string.
 
     A row did not change if `known` has the value of its column `updated` under its id, the column
     `key`. Both are read of all rows, in the same transaction. Raises the errors of `sql_rows`.

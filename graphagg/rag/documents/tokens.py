@@ -232,7 +232,7 @@ def _few_marks(piece: str) -> str:
 
 @cache
 def _with_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of a word and of a character with their marks, which `re` has no class for."""
+    """Patterns of a word and of a character with their marks; `re` has no class for marks."""
     every = map(chr, range(0x300, 0x20000))
     marks = "".join(c for c in every if unicodedata.category(c).startswith("M"))
     return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*"), re.compile(f".[{marks}]*")

@@ -1,7 +1,7 @@
-"""Names that a user lists, with aliases or as patterns; they are found in every text.
+"""Names from a user's list, with aliases or as patterns; they are found in every text.
 
 A name and its aliases are one entity, found in any letter case; an alias in capitals ("SRE", "US")
-only in capitals. In a pattern each run of `#` stands for a run of digits: "WO-####" finds work
+only in capitals. In a pattern each run of `#` matches a run of digits: "WO-####" finds work
 orders, each an entity of its own. A file of names has a name per line, followed by its aliases,
 separated by `=`.
 """
@@ -83,7 +83,7 @@ class ListedNames:
         return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Plain JSON values, as a manifest keeps them."""
+        """Plain JSON values, as stored in a manifest."""
         return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
 
     def spelled(self, text: str) -> str:

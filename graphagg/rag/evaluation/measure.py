@@ -184,7 +184,7 @@ class OwnThreshold(NamedTuple):
     """The least confidence that refuses a share of wrong answers.
 
     Attributes:
-        value: it; an answer of this confidence is not refused.
+        value: the threshold; an answer of exactly this confidence is not refused.
         wrong: number of wrong answers, and `refused`, of those that it refuses.
         right: number of right answers, and `lost`, of those that it refuses.
 
@@ -206,8 +206,8 @@ def own_threshold(
 ) -> OwnThreshold:  # fmt: skip
     """Find the confidence below which a share `refuse` of wrong answers of five hits lies.
 
-    A question with gold ids is asked twice, the second time without its gold passages: what is
-    found then is wrong.
+    A question with gold ids is asked a second time with its gold passages hidden; that answer is
+    wrong.
 
     Raises:
         InvalidParameter: `refuse` is not between 0 and 1, the mode has no confidence, or no answer

@@ -45,9 +45,9 @@ from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
 _LEAST, _BLOCKS = 16, 64  # minimal passages of a block; minimal blocks of a large corpus
-_UNEVEN = 1.2  # largest text of a block, in texts of as many average passages
+_UNEVEN = 1.2  # most text of a block, relative to that of as many average passages
 _STAGE = "indexing"
-_OF_BLOCKS = 0.95  # share of the work that blocks are; the stages over all of them are the rest
+_OF_BLOCKS = 0.95  # share of blocks in the work; the rest are the stages over all of them
 
 
 def build(
@@ -116,7 +116,9 @@ def _blocks(
     except BaseException as error:
         done = [blocks.noted(SEGMENT_STAGE, i) is not None for i in range(len(cut))]
         rows = sum(map(len, compress(cut, done)))
-        error.add_note(f"{rows:,} of {cut[-1].stop:,} passages are kept; the same build resumes")
+        error.add_note(
+            f"{rows:,} of {cut[-1].stop:,} passages are finished; the same build resumes"
+        )
         raise
     shutil.rmtree(folder)
     with suppress(OSError):  # something else is in it

@@ -95,7 +95,7 @@ class _Change:
         self.corpus = StoredCorpus(segments)
         self._alive = np.concatenate([alive, np.ones(len(new), bool)])
         self.first = 0 if join_all else _first_to_join(self.corpus)
-        # Up to the segments that are joined, a passage that is gone keeps its row.
+        # In segments that are not joined, a deleted passage keeps its row.
         self._stays = np.array(self._alive)
         if self.first < len(segments):
             self._stays[: self.corpus.starts[self.first]] = True
@@ -117,7 +117,7 @@ class _Change:
             engine.write_view(self.alive)
             corpus = self._joined()
             self._write_segments(writer, corpus, engine)
-        by_id = self.row_map[self.before.by_id]  # the order of those that stay is what it was
+        by_id = self.row_map[self.before.by_id]  # the remaining passages keep their order
         by_id, new = by_id[by_id >= 0], sorted(range(old_rows, len(self.alive)), key=corpus.raw_id)
         raws = map(corpus.raw_id, new)
         places = [bisect_left(by_id, raw, key=corpus.raw_id) for raw in raws]

@@ -240,7 +240,7 @@ def write_tables(
         targets[entities[flags & TARGET > 0]] = True
     for i, rows in enumerate(staying):
         fresh = np.setdiff1d(np.arange(len(keys)), key_ranks[i], assume_unique=True)
-        fresh = fresh[linked[fresh] | ~targets[fresh]]  # to what nobody links nothing leads
+        fresh = fresh[linked[fresh] | ~targets[fresh]]  # only targets of some link matter
         mentions = rows.mentions(key_ranks[i], fresh, keys.take(fresh))
         arrays.stage(MENTIONS).save(i, mentions)
     if first < len(blocks):

@@ -1,4 +1,4 @@
-"""The passages of a build, written as they arrive and read again block by block."""
+"""The passages of a build: written as they are read, then read back block by block."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STRINGS = ("ids", "titles", "metadata", "documents")
 
 
 class _InputFailed(Exception):
-    """Reading the passages failed, see `__cause__`; the disk of the index is not at fault."""
+    """Reading the passages failed, see `__cause__`; writing the index did not."""
 
 
 @contextmanager

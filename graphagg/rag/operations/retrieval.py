@@ -103,7 +103,7 @@ def _encode(
 
 
 def followed(readings: Sequence[Any]) -> Any:
-    """An encoded question of a conversation, from its `Request.readings`."""
+    """Join the encoded readings of a question (`Request.readings`) into one."""
     alone, *behind = readings
     return replace(alone, behind=behind[0]) if behind else alone
 

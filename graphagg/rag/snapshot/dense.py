@@ -62,7 +62,7 @@ class DenseIndex:
     def _of_segment(
         self, segment: Segment, start: int, query: Queries, k: int, visible: RowSet
     ) -> Rows:
-        """Candidates of one segment, at least `k` if there are; `start` is its first row."""
+        """Candidates of one segment, at least `k` if it has as many; `start` is its first row."""
         bounds = segment.windows.bounds
         if segment.search is None:
             return start + np.flatnonzero(visible.mask[start : start + len(bounds) - 1])
@@ -71,7 +71,9 @@ class DenseIndex:
         while True:
             windows = segment.search.nearest(query, n, among)
             rows = windows
-            if bounds[-1] > len(bounds) - 1:  # else a window each: the bounds stay unread
+            if (
+                bounds[-1] > len(bounds) - 1
+            ):  # otherwise each row has one window, and the bounds are not read
                 rows = distinct(np.searchsorted(bounds, windows, side="right") - 1)
             if len(rows) >= k or len(windows) < n:
                 return start + rows

@@ -48,7 +48,7 @@ REVISION = 25  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
-_LEAST_KNOWN = 0.16  # share of the weights of cosines below which they count nothing
+_LEAST_KNOWN = 0.16  # below this share of their weights, cosines are ignored
 _CACHED = 12  # the last used views, masks of filters and searches
 
 
@@ -304,7 +304,7 @@ class PassageSnapshot:
         corpus, by_text = self.corpus, self._by_text
         first, *more = corpus.segments
         digest_of: Callable[[int], Any] = corpus.text_digest
-        if not more:  # faster; it is called a dozen times per hit
+        if not more:  # faster for the dozen calls per hit
             digest_of = first.passages.text_digests.__getitem__
         digest = digest_of(row)
         same_digest, i = list[int](), bisect_left(by_text, digest, key=digest_of)

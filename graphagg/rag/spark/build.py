@@ -67,7 +67,7 @@ def write_with_spark(
     """Index a corpus by Spark; see `PassageIndex.build` and `records.write_passages`.
 
     Tasks split long texts, and annotate and encode `passages_per_task` passages each. The report of
-    documents goes to the source. `in_language` gives the models for the language of a sample.
+    documents is added to the source. `in_language` returns the models for the language of a sample.
     """
     source = PassageInput.from_source(passages, columns)
     first = Recipe(loaded(loader), chunking, search)

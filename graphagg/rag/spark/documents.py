@@ -1,9 +1,9 @@
 """Documents of a folder, a store or a table as passages: tasks convert files as `rag index` does.
 
 The driver lists names and sizes. A task converts consecutive files, one of them at a time in a
-process with limits, splits the documents, and writes blocks of passages and its report. What hangs
-on other files waits for a second pass: mails that quote others come last, without quotations of
-mails that were read (`graphagg.rag.documents.reading.threads`), and then chats
+process with limits, splits the documents, and writes blocks of passages and its report. Documents
+that depend on other files wait for a second pass: mails that quote others come last, without
+quotations of mails that were read (`graphagg.rag.documents.reading.threads`), and then chats
 (`graphagg.rag.documents.reading.conversations`). Links are keys of names and need none.
 """
 

@@ -121,7 +121,7 @@ def read_records(
             frame, parse = table, _table_rows(source)
             columns = [sources.quoted(name) for name in table.columns]
         placed = frame.selectExpr(*columns, *places, _IN_ORDER)
-        _ = placed.schema  # Spark Connect looks for the path only when it is asked something
+        _ = placed.schema  # makes Spark Connect look for the path
     except AnalysisException as error:
         raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
     return placed.mapInArrow(_normalized(parse, chunking), _SCHEMA)

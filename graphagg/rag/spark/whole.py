@@ -1,4 +1,4 @@
-"""Files over all rows that are no stages of the tables: orders, metadata."""
+"""Files over all rows besides the tables: the orders of ids and texts, and metadata."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
     gazetteer    every entity and every place where one is mentioned, over all rows
     lexicon      every stem and the passages that contain it, over all rows
     view         gazetteer and lexicon as seen through a set of rows: which entities and mentions
-                 count. The view of all passages is stored, others are made when a filter asks
+                 count. The view of all passages is stored, those of filters are made on demand
 
 A row is the number of a passage over all segments, deleted ones included.
 """

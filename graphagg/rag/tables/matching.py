@@ -1,6 +1,6 @@
 """Every occurrence of every key in the tokens of passages, by a hash table; compiled.
 
-The table holds the number of each key in a slot given by the hash of its words. A run of tokens is
+The table holds the number of each key in a slot chosen by the hash of its words. A run of tokens is
 looked up by the same hash and compared byte for byte. The table takes 8 to 16 bytes per key.
 """
 

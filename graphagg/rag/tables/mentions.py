@@ -121,7 +121,7 @@ def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, in
 def title_keys(title: str) -> dict[str, int]:
     """The keys of a title, and whether each is all of it or the part before parentheses.
 
-    Section headings after the title give none: a name would lead to every section of that
+    Section headings after the title are no keys: such a name would lead to every section with this
     heading.
     """
     title, _, _ = title.partition(TRAIL)

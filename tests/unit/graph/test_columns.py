@@ -86,10 +86,10 @@ def test_columns_are_named_by_options_or_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "reads as a header whose names are not known"),
+        ({}, "looks like a header with unknown names"),
         ({"source": "x", "target": "b"}, "no column is called 'x' alone, wanted one of 'a', 'b'"),
         ({"source": "a"}, "name the columns"),
-        ({"source": "a", "target": "a"}, "one column of 'a,b' is to hold two"),
+        ({"source": "a", "target": "a"}, "a column of 'a,b' was named for two"),
         ({"header": False, "source": "a", "target": "b"}, "name them by their numbers"),
     ],
 )

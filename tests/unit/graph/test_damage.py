@@ -163,7 +163,7 @@ def test_damaged_gzip_is_named(tmp_path, suffix, damage):
     ("content", "error", "message"),
     [
         ('{"a":' + "[" * 100_000, UnreadableFile, "nested too deep"),
-        ('{"a": [1], "a": [2]}', InvalidGraph, "key 'a' stands twice"),
+        ('{"a": [1], "a": [2]}', InvalidGraph, "key 'a' occurs twice"),
         ('{"\\ud800": ["x"]}', InvalidGraph, "no Unicode text"),
     ],
 )

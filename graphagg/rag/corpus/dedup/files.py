@@ -78,7 +78,7 @@ def dedup(
         out: a file of JSON lines (`.jsonl`), with the fields of a passage.
         config: when two texts are near duplicates.
         columns: names of a table's columns.
-        dropped: a file of JSON lines: each text that goes, the one kept in its place, and their
+        dropped: a file of JSON lines: each dropped text, the text that is kept instead, and their
             similarity.
         progress: called with stage, done, total.
 

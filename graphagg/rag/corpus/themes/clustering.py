@@ -135,7 +135,7 @@ def partition(
 
 
 def modularity(adjacency: Csr, weights: Doubles, labels: Ints) -> float:
-    """Share of edges inside communities, less what chance would put there; 0 without edges."""
+    """Share of edges inside communities, minus the share expected by chance; 0 without edges."""
     rows = expand_rows(adjacency)
     total = float(weights.sum())
     if not total:

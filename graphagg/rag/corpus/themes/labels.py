@@ -90,7 +90,7 @@ class Words:
         return self._spelled[term]
 
     def _words(self, row: int) -> dict[str, list[str]]:
-        """The words of a passage under their stems, as often as they occur."""
+        """The words of a passage by their stems, with repeats."""
         if row not in self._written:
             stem = self._snapshot.analyzers.for_language(self._view.lexicon.language_of(row)).stem
             text = self._snapshot.corpus[row].full_text

@@ -99,7 +99,7 @@ class Theme(Brief):
 
     @classmethod
     def of_json(cls, plain: Mapping[str, Any]) -> Theme:
-        """Read the values that `to_json` gives; raises `ValueError` for any others."""
+        """Read the result of `to_json`; raises `ValueError` for other values."""
         theme: Theme = _adapter().validate_python(plain)
         return theme
 

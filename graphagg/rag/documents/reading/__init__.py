@@ -1,1 +1,1 @@
-"""Reading what users bring: files of a folder as documents, each with its title and metadata."""
+"""Read the files of a folder as documents, each with its title and metadata."""

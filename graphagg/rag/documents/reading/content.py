@@ -15,8 +15,8 @@ _NOT_OF_A_SLUG = re.compile(r"[^\w\- ]")
 class Unread(Exception):
     """A file, or a row of one, that cannot be read; a folder is read without it.
 
-    `kind` is counted; `reason` gives the cause and what to do, "" if the kind says it all; `row` is
-    the id of a row of a table, "" for a whole file.
+    `kind` is counted; `reason` is the cause and what to do, "" if the kind is enough; `row` is the
+    id of a row of a table, "" for a whole file.
     """
 
     def __init__(self, kind: str, reason: str = "", row: str = "") -> None:
@@ -28,7 +28,7 @@ class Unread(Exception):
 
 
 class Quotation(NamedTuple):
-    """A quotation `text[start:end]` of a mail; before `body` stands who wrote it, and when."""
+    """A quotation `text[start:end]` of a mail; the text before `body` names its author and date."""
 
     start: int
     body: int

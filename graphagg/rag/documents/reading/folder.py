@@ -143,7 +143,7 @@ class FolderReader:
             converter.close()
 
     def begin(self, files: Iterable[FoundFile]) -> Iterator[tuple[FoundFile, _Begun | None]]:
-        """Yield files in their order, with those in conversion that come soon."""
+        """Yield files in their order, with the conversions that were begun early."""
         waiting = deque[tuple[FoundFile, _Begun | None]]()
         for file in files:
             is_bounded = kinds.is_bounded(file.name.removesuffix(".gz"))
@@ -153,7 +153,7 @@ class FolderReader:
         yield from waiting
 
     def _all(self, file: FoundFile) -> tuple[list[_Result], Exception | None]:
-        """The results of a file by an idle process, of which each thread finds one."""
+        """Convert a file in an idle process; there is one for each thread."""
         converter, results = self._idle.pop(), list[_Result]()
         try:
             results.extend(converted(file.name, self._content(file), self._config, converter))
@@ -214,7 +214,7 @@ class FolderReader:
             self.leave(file.name, Unread("empty", "no row in it can be read" if faults else ""))
 
     def added(self, read: Document | Mail | Chat) -> Iterator[Document]:
-        """Yield what was read, unless it waits for other files."""
+        """Yield the documents of a file, except those that wait for other files."""
         if isinstance(read, Chat):
             self.conversations.add(read)
             return

@@ -1,4 +1,4 @@
-"""Rules on texts, which stand in `.cfg` files: a pattern, and what replaces its matches."""
+"""Rules from `.cfg` files that rewrite texts: a pattern and its replacement."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def section(file: str, name: str) -> Mapping[str, str]:
 
 @cache
 def rules_of(file: str, name: str, key: str = "rules") -> Rules:
-    """The rules under a key: a pattern, and what replaces its matches."""
+    """The rules under a key, each a pattern and its replacement."""
     lines = section(file, name).get(key, "").split("\n")[1:]
     rules = (line.partition(" =>") for line in lines)
     return [(re.compile(rule, re.M), text.strip().replace("␣", " ")) for rule, _, text in rules]

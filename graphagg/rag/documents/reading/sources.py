@@ -1,13 +1,13 @@
 """Sources that are addresses: folders and files on stores, and the sources of plug-ins.
 
-The files of a store come into a mirror in the cache, and are read there as those of any folder. A
-listing gives the entity tag or version of each file, else its size and time; only files whose tag
+The files of a store are copied to a mirror in the cache and read there like those of any folder. A
+listing has the entity tag or version of each file, else its size and time; only files whose tag
 changed are fetched. Files that the reader leaves out by name or size are not fetched: the mirror
 has empty files of their size.
 
 A plug-in is an entry point of the group `graphagg.sources`. Its name is a scheme: for `wiki://team`
-the function of the entry point `wiki` is called with the address and yields a `Document` after the
-other. Their metadata may have `readers`, a list of the groups that may see them.
+the function of the entry point `wiki` is called with the address and yields documents. Their
+metadata may have `readers`, a list of the groups that may see them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _GROUP = "graphagg.sources"
 def local_source(
     source: Location, config: ReadConfig, report: FolderReport
 ) -> Path | Iterator[Document]:
-    """A local folder or file with what is at a source; of a plug-in its documents."""
+    """The local folder or file of a source; for a plug-in, its documents."""
     if not is_address(source) or os.fspath(source).lower().startswith("file:"):
         return local_folder(source)
     scheme = os.fspath(source).partition(":")[0]
@@ -78,7 +78,7 @@ def _checked(
 def mirrored(
     source: Location, config: ReadConfig, leave: Leave, *, names_only: bool = False
 ) -> Path:
-    """Bring what changed at an address into its mirror; returns the local folder or file.
+    """Copy the changes at an address to its mirror; returns the local folder or file.
 
     With `names_only` the files of another mirror have names, times and sizes, and no content.
     """
@@ -115,7 +115,7 @@ class _Mirror:
         self._takes = path_filter(config)
 
     def update(self, listed: dict[str, ObjectInfo]) -> Path:
-        """Fetch what changed, and remove what is gone."""
+        """Fetch changed files, and remove those that no longer exist."""
         folders = {str(each) for path in listed for each in PurePosixPath(path).parents} - {"."}
         names = {path: path or self._name for path in listed if not path.endswith("/")}
         for path in listed:
@@ -139,7 +139,7 @@ class _Mirror:
         return self._files / (path or self._name)
 
     def _tag(self, path: str, info: ObjectInfo) -> list[Any] | None:
-        """What changes with a file and with how much of it is fetched; None if it is not known."""
+        """A value that changes with a file and the fetched part of it; None if unknown."""
         if not info.tag and not info.modified:
             return None
         return [info.tag, info.bytes, info.modified, self._wanted(path or self._name, info.bytes)]
@@ -184,6 +184,6 @@ class _Mirror:
 
 
 def _is_sound(name: str) -> bool:
-    """Whether a name is that of a file below a folder, on every system."""
+    """Whether a name is valid for a file below a folder, on every system."""
     path = PurePosixPath(name)
     return str(path) == name and ".." not in path.parts and not re.search(r"[\0\\]|^/|^$", name)

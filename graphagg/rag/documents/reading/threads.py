@@ -1,4 +1,4 @@
-"""Mails that quote each other: quotations of mails that are read too are left out.
+"""Mails that quote each other: quotations of mails that were read are left out.
 
 A paragraph of a quotation is left out if its letters occur in the text of a mail that was read,
 apart from what that mail quotes itself. Only mails that the quoting one refers to (`In-Reply-To`,
@@ -41,7 +41,7 @@ class MailThreads:
         """Quotations that were left out, whole or in part."""
 
     def add(self, mail: Document | Mail) -> Iterator[Document]:
-        """Note a mail; yield it if it quotes nothing. Other documents are yielded."""
+        """Record a mail; yield it if it quotes nothing. Other documents are yielded."""
         if isinstance(mail, Document):
             yield mail
             return

@@ -109,7 +109,7 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path) -> None:
         place = tmp_path / f"{most}"
         with pytest.raises(Stop) as stopped:
             build(corpus, place, limits=TINY, extractor=Failing(most))
-        said = f"{most // 3 * 3} of {len(corpus)} passages are kept; the same build resumes"
+        said = f"{most // 3 * 3} of {len(corpus)} passages are finished; the same build resumes"
         assert stopped.value.__notes__ == [said] and not place.exists()
         again = Failing(1000)
         with build(corpus, place, limits=TINY, extractor=again) as index:

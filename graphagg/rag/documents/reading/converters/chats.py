@@ -1,4 +1,4 @@
-"""Messages of chats: exports of Slack, Teams, Discord and WhatsApp, known by their shape.
+"""Messages of chats: exports of Slack, Teams, Discord and WhatsApp, recognized by their shape.
 
 `chats.cfg` lists the fields of messages by export. Ids are replaced by names; links, emoji and
 emphasis become text as in the app. A notice, such as that someone joined or that an attachment was
@@ -78,7 +78,7 @@ def _first(paths: str, value: Any) -> str:
 
 
 def _texts(path: str, value: Any) -> list[str]:
-    """The texts at a path; of a list those of its elements."""
+    """The texts at a path; for a list, the texts of its elements."""
     if isinstance(value, list):
         return [text for each in value for text in _texts(path, each)]
     key, _, rest = path.partition(".")
@@ -88,7 +88,7 @@ def _texts(path: str, value: Any) -> list[str]:
 
 
 def _plain(name: str, text: str) -> str:
-    """A text without its marks."""
+    """A text without its markup."""
     rules = rules_of("chats", name) + rules_of("chats", name, "marks")
     return applied(rules, text).strip()
 

@@ -41,7 +41,7 @@ def subtitles(text: str) -> Content:
 def xml(text: str) -> Iterator[Content]:
     """Convert XML: a line per text, and per attribute that holds a sentence.
 
-    Where attributes hold all, as in dumps of tables, each element is a line with all of its own.
+    If all values are in attributes, as in dumps of tables, each element becomes a line of them.
     Each page of a MediaWiki dump is a document.
     """
     with needs("lxml", "fast"):

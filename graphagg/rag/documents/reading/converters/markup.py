@@ -39,7 +39,7 @@ _SCRIPT = re.compile(r"(?:import|export)\s")  # of MDX, before all text
 def markdown(
     text: str, title: str = "", metadata: Mapping[str, Any] | None = None, *, is_sheet: bool = False
 ) -> Content:
-    """Convert a Markdown text, with or without front matter, and what else its file states."""
+    """Convert a Markdown text, with or without front matter, and further properties of its file."""
     import pyromark
 
     stated, text, refused = front_matter(text)

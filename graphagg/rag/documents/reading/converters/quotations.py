@@ -1,4 +1,4 @@
-"""The body of a mail: what its author wrote or forwarded, and what the mail quotes.
+"""The body of a mail: the text that its author wrote or forwarded, and quotations.
 
 All of it stays in the text, without marks such as `>`; `graphagg.rag.documents.reading.threads`
 leaves out quotations of mails that were read too. A quotation begins at a line with more marks, at
@@ -29,7 +29,7 @@ _FORWARD_SUBJECT = pattern_of("languages", "mail", "forward_subject")
 
 @dataclass
 class _QuotedRun:
-    """Lines of one level; `lead` introduces a quotation: who wrote it, and when."""
+    """Lines of one level; `lead` introduces a quotation with its author and date."""
 
     quoted: bool
     level: int

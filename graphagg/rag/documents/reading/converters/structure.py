@@ -269,7 +269,7 @@ class _HtmlTarget:
     # --- blocks --------------------------------------------------------------------------------
 
     def _flush(self, gap: str) -> None:
-        """End the block; `gap` stands before the next one."""
+        """End the block; `gap` is written before the next one."""
         text = "".join(self._texts).rstrip()
         if self._pre:
             lines = (line.rstrip() for line in text.split("\n"))

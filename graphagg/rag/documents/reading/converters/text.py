@@ -95,13 +95,13 @@ def _lines(text: str) -> str:
 
 
 def decode_as(content: bytes, encoding: str) -> str:
-    """Decode a text as something else states, such as a mail; else as `decode` does."""
+    """Decode a text by a stated encoding, such as that of a mail; else as `decode` does."""
     text = _decoded(content, encoding)
     return decode(content.replace(b"\0", b"")).text if text is None else text
 
 
 def _decoded(content: bytes, encoding: str) -> str | None:
-    """Decode as browsers do; None where that fails or there is no such encoding."""
+    """Decode as browsers do; None if that fails or the encoding is unknown."""
     try:
         name = codecs.lookup(encoding).name
         return content.decode(_WIDER.get(name, name))

@@ -1,4 +1,4 @@
-"""Tickets of Jira and Zendesk: what people wrote, with their names, then the fields.
+"""Tickets of Jira and Zendesk: the comments with their authors, then the fields.
 
 A row is a ticket if it has the shape of their JSON: `key` and `fields` with `summary`, or `subject`
 with `comments` or `requester_id`. Objects become their names; HTML, Jira's document format and its
@@ -48,7 +48,7 @@ def ticket_of(record: Mapping[str, Any]) -> Content | None:
 
 
 def _named(value: Any) -> str:
-    """A value as text: an object by its name, a list by those of its elements."""
+    """A value as text: the name of an object, or the names of the elements of a list."""
     if isinstance(value, list):
         return ", ".join(filter(None, map(_named, value)))
     if not isinstance(value, Mapping):

@@ -71,9 +71,7 @@ class DenseIndex:
         while True:
             windows = segment.search.nearest(query, n, among)
             rows = windows
-            if (
-                bounds[-1] > len(bounds) - 1
-            ):  # otherwise each row has one window, and the bounds are not read
+            if bounds[-1] > len(bounds) - 1:  # otherwise a row has one window
                 rows = distinct(np.searchsorted(bounds, windows, side="right") - 1)
             if len(rows) >= k or len(windows) < n:
                 return start + rows

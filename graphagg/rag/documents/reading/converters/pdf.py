@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ctypes import POINTER, c_ushort, cast, create_string_buffer
 from datetime import datetime
@@ -93,7 +93,7 @@ def _pages(document: PdfDocument, most: int) -> Iterator[str]:
             raise Unread("too large", f"its text has more than {most:,} characters; split the file")
         lines = (" ".join(_LEADER.sub(" ", line).split()) for line in text.splitlines())
         pages.append(list(filter(None, lines)))
-    edges = [{*map(_folded, _edges(page))} for page in pages]
+    edges = [{*map(_folded, page[:_EDGE] + page[-_EDGE:])} for page in pages]
     counts = Counter(line for page in edges for line in page)
     successive = Counter(line for page, following in pairwise(edges) for line in page & following)
     repeated = {line for line, n in counts.items() if n >= max(_FEWEST, len(pages) / 3)}
@@ -107,10 +107,6 @@ def _pages(document: PdfDocument, most: int) -> Iterator[str]:
         return compound if is_compound else word[1] + word[2]
 
     return (_DIVIDED.sub(joined, text).replace("\ufffe", "-") for text in texts)
-
-
-def _edges(lines: Sequence[str]) -> list[str]:
-    return [*lines[:_EDGE], *lines[-_EDGE:]]
 
 
 def _folded(line: str) -> str:

@@ -225,7 +225,7 @@ def detect(
     edges: list[str],
     *,
     reading: WeightedReading,
-    target: Target = None,
+    file: Target = None,
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
@@ -243,7 +243,7 @@ def detect(
     Options:
         edges: edges, as communities build takes them.
         kind: of edges with a direction, or between elements and sets.
-        target: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+        file: to be written, as .csv, .parquet or .json; the graph as .graphml or .gexf.
         objective: modularity, or cpm: denser inside than the resolution.
         resolution: larger gives more communities; repeat it to compare. None: 1.
         nested: make a tree: communities of each resolution are split by the next one.
@@ -252,7 +252,7 @@ def detect(
     from graphagg.communities import hierarchy, sweep
 
     resolutions = resolution or [1.0]
-    if len(resolutions) > 1 and target is not None and not nested:
+    if len(resolutions) > 1 and file is not None and not nested:
         raise InvalidParameter("--out writes one partition; give one --resolution, or --nested")
     if nested and start is not None:
         raise InvalidParameter("--nested makes a new tree; leave out --start")
@@ -268,8 +268,8 @@ def detect(
     ]  # fmt: skip
     partition = next(iter(partitions.values()))
     result = tree or partition
-    if target is not None:
-        result.save(target)
+    if file is not None:
+        result.save(file)
     if as_json:
         print_json(result.to_json() if tree or len(rows) == 1 else {"sweep": rows})
         return
@@ -277,8 +277,8 @@ def detect(
     for note in [*partition.graph.report.notes(), *changes]:
         err.print(note, markup=False)
     print_rows(rows)
-    if target is not None:
-        err.print(f"wrote {target}", markup=False)
+    if file is not None:
+        err.print(f"wrote {file}", markup=False)
     else:
         err.print("--out FILE writes the partition: .csv, .parquet, .json, .graphml", markup=False)
 

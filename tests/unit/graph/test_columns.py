@@ -114,7 +114,7 @@ def test_a_header_that_is_not_known_is_an_error(tmp_path, options, message):
 def test_no_first_line_of_names_is_lost_or_made_an_edge(tmp_path, lines, header):
     path = write(tmp_path / "e.csv", *lines)
     if header:
-        with pytest.raises(InvalidGraph, match="reads as a header"):
+        with pytest.raises(InvalidGraph, match="looks like a header"):
             load_graph(path)
         assert load_graph(path, header=False).report.edges_read == len(lines)
         assert load_graph(path, header=True).report.edges_read == len(lines) - 1

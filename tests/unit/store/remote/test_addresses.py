@@ -67,7 +67,7 @@ def test_local_places() -> None:
         ("ftp://h/x", "ftp:// is not supported.*s3://"),
         ("s3:///x", "names no bucket"),
         ("s3://b/x/../y", "'..'"),
-        ("hdfs:/x/y", "which host"),
+        ("hdfs:/x/y", "host is unclear"),
         ("https://h/x?signature=1", "query"),
         ("dbfs:/x", "dbfs:// is not supported"),
     ],

@@ -171,7 +171,7 @@ def test_a_folder_on_a_web_site_is_read_as_it_is(site: str, tmp_path: Path) -> N
     assert pull(url, tmp_path / "here").fetched == 8
     with open_artifact(tmp_path / "here", verify=True) as artifact:
         assert number_of(artifact) == 7
-    with pytest.raises(NotWritable, match="http:// is only read"):
+    with pytest.raises(NotWritable, match="http:// is read-only"):
         push(tmp_path / "here", url)
 
 
@@ -189,7 +189,7 @@ def test_a_folder_on_the_hub_is_read_as_it_is(
     url = "hf://datasets/owner/name/idx"
     assert read_number(url) == 5
     verify(url)
-    with pytest.raises(NotWritable, match="hf:// is only read"), write_artifact(url):
+    with pytest.raises(NotWritable, match="hf:// is read-only"), write_artifact(url):
         pass
 
 

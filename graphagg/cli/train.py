@@ -74,7 +74,7 @@ def train(
     from graphagg.nn.training import train as run
     from graphagg.nn.training.auto import Auto
 
-    change = partial(_changed, changes=changes or [], epochs=epochs, random_state=random_state)
+    change = partial(_with_options, changes=changes or [], epochs=epochs, random_state=random_state)
     choice: Auto | Preset = Auto(change)
     if preset != "auto":
         choice = change(read_preset(preset) if preset.endswith(".toml") else by_name(preset))
@@ -105,7 +105,7 @@ def _data(
     return random_splits(source, ratio, count=splits, random_state=state)
 
 
-def _changed(
+def _with_options(
     preset: Preset, changes: list[str], epochs: int | None, random_state: int | None
 ) -> Preset:
     from graphagg.nn.presets import override

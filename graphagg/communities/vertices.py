@@ -91,19 +91,19 @@ class Vertices:
         first = [] if exact is None else [exact]
         best = vertices[top_k(degrees, limit + 1, vertices)].tolist()
         order = np.array([*first, *(v for v in best if v != exact)][:limit], dtype=np.int64)
-        listed = _listed(ids, order, _degrees(matrices, order))
+        listed = _with_degrees(ids, order, _degrees(matrices, order))
         return Listing(listed, len(vertices) > len(listed))
 
     def neighbors(self, vertex: VertexId, limit: int) -> tuple[ListedVertex, Listing]:
         """List a vertex and its neighbors with most edges; for a set (two-mode) its elements."""
         row, ids, matrices = self._snapshot.find(vertex), self._snapshot.vertices, self._matrices()
-        (center,) = _listed(ids, np.array([row]), _degrees(matrices, slice(row, row + 1)))
+        (center,) = _with_degrees(ids, np.array([row]), _degrees(matrices, slice(row, row + 1)))
         neighbors = reduce(np.union1d, [matrix.row(row) for matrix in matrices]).astype(np.int64)
         if self._snapshot.neighborhoods.walk == TWO_MODE:
             ids, matrices = self._snapshot.elements, [self._snapshot.neighborhoods.holders]
         degrees = _degrees(matrices, neighbors)
         best = top_k(degrees, limit, neighbors)
-        listed = _listed(ids, neighbors[best], degrees[best])
+        listed = _with_degrees(ids, neighbors[best], degrees[best])
         return center, Listing(listed, len(neighbors) > limit)
 
     def _matrices(self) -> list[Csr]:
@@ -120,6 +120,6 @@ def _degrees(matrices: Sequence[Csr], rows: slice | Ints) -> Ints:
     return degrees
 
 
-def _listed(ids: VertexIds, vertices: Ints, degrees: Ints) -> tuple[ListedVertex, ...]:
+def _with_degrees(ids: VertexIds, vertices: Ints, degrees: Ints) -> tuple[ListedVertex, ...]:
     pairs = zip(vertices.tolist(), degrees.tolist(), strict=True)
     return tuple(ListedVertex(ids[vertex], degree) for vertex, degree in pairs)

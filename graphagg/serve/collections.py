@@ -143,7 +143,7 @@ class Collections:
         async with self._opening.setdefault(name, asyncio.Lock()):
             entry = self._open.get(name)
             if entry is None:
-                entry = _Open(await asyncio.to_thread(self._opened, name, folder))
+                entry = _Open(await asyncio.to_thread(self._open_service, name, folder))
                 self._open[name] = entry
             entry.users += 1
         idle = sorted((e.used, other) for other, e in self._open.items() if not e.users)
@@ -155,7 +155,7 @@ class Collections:
             entry.users -= 1
             entry.used = time.monotonic()
 
-    def _opened(self, name: str, folder: Path) -> Service:
+    def _open_service(self, name: str, folder: Path) -> Service:
         indices = indices_of(folder)
         if not indices:
             raise CollectionEmpty(f"collection {name!r} holds nothing yet; add passages or files")

@@ -55,13 +55,13 @@ class Communities(ReloadingIndex[OpenedCommunities]):
 
     async def query(self, request: CommunityRequest) -> Answer:
         """The community of some seeds."""
-        return await self._answered(_shown, request)
+        return await self._answer(_community_json, request)
 
     async def structure(self, request: CommunityRequest) -> Answer:
         """The similarity graph of a community, its sub-communities and positions."""
-        return await self._answered(_structure, request)
+        return await self._answer(_structure, request)
 
-    async def _answered(
+    async def _answer(
         self, show: Callable[[Community], Answer], request: CommunityRequest
     ) -> Answer:
         def answer(index: CommunityIndex) -> Answer:
@@ -75,7 +75,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
         """Type-ahead."""
         with self._lease() as opened:
             listing = await self._pool.run(opened.vertices.starting_with, prefix, limit)
-            return {"vertices": _listed(listing), "more": listing.more}
+            return {"vertices": _vertices_json(listing), "more": listing.more}
 
     async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
         """The neighbors of a vertex."""
@@ -84,16 +84,16 @@ class Communities(ReloadingIndex[OpenedCommunities]):
             return {
                 "vertex": shown_id(center.id),
                 "degree": center.degree,
-                "neighbors": _listed(listing),
+                "neighbors": _vertices_json(listing),
                 "more": listing.more,
             }
 
 
-def _listed(listing: Listing) -> list[Answer]:
+def _vertices_json(listing: Listing) -> list[Answer]:
     return [{"id": shown_id(each.id), "degree": each.degree} for each in listing.vertices]
 
 
-def _shown(community: Community) -> Answer:
+def _community_json(community: Community) -> Answer:
     answer = community.to_json()
     answer["seeds"] = list(map(shown_id, community.seeds))
     for member in answer["members"]:

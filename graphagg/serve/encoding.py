@@ -119,7 +119,7 @@ class Batcher:
 
     def _encode(self, jobs: Sequence[_EncodingJob]) -> None:
         try:
-            encoded = self._asked(jobs[0], [job.question for job in jobs])
+            encoded = self._encode_group(jobs[0], [job.question for job in jobs])
         except BaseException as error:
             for job in jobs:
                 job.future.set_exception(error)
@@ -127,7 +127,7 @@ class Batcher:
         for job, question in zip(jobs, encoded, strict=True):
             job.future.set_result(question)
 
-    def _asked(self, job: _EncodingJob, questions: Sequence[str]) -> list[EncodedQuestion]:
+    def _encode_group(self, job: _EncodingJob, questions: Sequence[str]) -> list[EncodedQuestion]:
         """The encoded questions of a group; questions outside the cache are encoded."""
         about = job.version.artifact.manifest.data, job.mode, job.scope
         keys = [(*about, question) for question in questions]

@@ -25,12 +25,12 @@ def facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]
     for key, kind in snapshot.schema.items():
         passages = sum(int((table.rows_with(key) & rows).sum()) for table, rows in segments)
         if passages:
-            values = _counted(snapshot, visible, key, kind)
+            values = _count_values(snapshot, visible, key, kind)
             keys[key] = {"type": kind, "passages": passages, "values": values}
     return keys
 
 
-def _counted(
+def _count_values(
     snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
 ) -> list[dict[str, Any]] | None:
     counts: Counter[Any] = Counter()

@@ -159,7 +159,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         request = search.request(**self._rescoring)
         check_request([search.question], search.ranked)
         async with self.visible() as version:
-            retriever = await self._scoped(version, request)
+            retriever = await self._retriever(version, request)
             texts = request.readings(search.question)
             encode = partial(self._encode, version, retriever, request)
             encoded = followed(await asyncio.gather(*map(encode, texts)))
@@ -168,7 +168,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             )
         return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
 
-    async def _scoped(self, version: PassageVersion, request: Request) -> AnyRetriever:
+    async def _retriever(self, version: PassageVersion, request: Request) -> AnyRetriever:
         """The retriever of a request."""
         if not request.selection.is_all:
             return await self._pool.run(retriever_for, version, request)
@@ -195,7 +195,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         hits = retriever.answer([question], search.ranked, request)[0]
         visible = snapshot.mask(request.selection)
         hits_json = [
-            _shown(snapshot, with_neighbors(snapshot, hit, NEIGHBORS, visible), search)
+            _hit_json(snapshot, with_neighbors(snapshot, hit, NEIGHBORS, visible), search)
             for hit in hits[search.offset :]
         ]
         return {"hits": hits_json, "confidence": hits.confidence}
@@ -226,7 +226,7 @@ def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> Passage
     return part
 
 
-def _shown(snapshot: PassageSnapshot, hit: Hit, search: SearchRequest) -> Answer:
+def _hit_json(snapshot: PassageSnapshot, hit: Hit, search: SearchRequest) -> Answer:
     characters = min(search.characters, MOST_TEXT // search.k)
     answer = hit.to_json(characters)
     for step in answer["path"]:

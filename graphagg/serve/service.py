@@ -94,7 +94,7 @@ class Service:
         self._served = self._open(sources)
         self.problems: dict[str, str] = {}
         for kind, index in self._served.items():
-            self._moved(self.metrics.index, kind, index.version)
+            self._set_label(self.metrics.index, kind, index.version)
         if not lazy and self.has("passages"):
             self.passages.check_models()
         if lazy or not self.has("passages"):
@@ -203,20 +203,20 @@ class Service:
             try:
                 if index.refresh():
                     self.metrics.reloads.labels(kind, "done").inc()
-                    self._moved(self.metrics.index, kind, index.version, before)
+                    self._set_label(self.metrics.index, kind, index.version, before)
                     _log.info("%s: serving %s, before %s", kind, index.version, before)
             except (GraphAggError, OSError) as error:
                 problem = type(error).__name__
                 self.metrics.reloads.labels(kind, "failed").inc()
                 if problem != reported:
                     _log.error("%s: the new version cannot be opened: %s", kind, error)
-            self._moved(self.metrics.problem, kind, problem, reported)
+            self._set_label(self.metrics.problem, kind, problem, reported)
             if problem is None:
                 self.problems.pop(kind, None)
             else:
                 self.problems[kind] = problem
 
-    def _moved(self, *change: Any) -> None:
+    def _set_label(self, *change: Any) -> None:
         """Set the label of a metric; the indices of collections have none."""
         if not self._is_collection:
             self.metrics.moved(*change)

@@ -43,9 +43,9 @@ class BoundedThreadPool:
         try:
             future = self._pool.submit(call, *arguments)
         except BaseException:
-            self._ended(None)
+            self._release(None)
             raise
-        future.add_done_callback(self._ended)
+        future.add_done_callback(self._release)
         return await asyncio.wrap_future(future)
 
     def check(self) -> None:
@@ -55,7 +55,7 @@ class BoundedThreadPool:
                 f"{self._open} requests wait for {self.name} already; try again in a second"
             )
 
-    def _ended(self, _: Future[Any] | None) -> None:
+    def _release(self, _: Future[Any] | None) -> None:
         with self._lock:
             self._open -= 1
 

@@ -117,7 +117,7 @@ class Themes:
             ids = theme_map.passages_of(request.theme)
             return {
                 "theme": theme_map[request.theme].to_json(),
-                "listed": [_listed(snapshot, name) for name in ids[:MOST_PASSAGES]],
+                "listed": [_passage_json(snapshot, name) for name in ids[:MOST_PASSAGES]],
                 "more": max(len(ids) - MOST_PASSAGES, 0),
             }
 
@@ -133,7 +133,7 @@ class Themes:
             theme_map = _map_of(snapshot, request.filter)
             located = [
                 {
-                    **_listed(snapshot, hit["id"]),
+                    **_passage_json(snapshot, hit["id"]),
                     "themes": [theme.id for theme in theme_map.themes_of(hit["id"])],
                 }
                 for hit in hits
@@ -176,7 +176,7 @@ def _map_of(
     return kept_map(snapshot, view, MapConfig(), progress)
 
 
-def _listed(snapshot: PassageSnapshot, identifier: str) -> Answer:
+def _passage_json(snapshot: PassageSnapshot, identifier: str) -> Answer:
     passage = snapshot.corpus[snapshot.known_row(identifier)]
     return {
         "id": identifier,

@@ -60,7 +60,7 @@ class Writer:
     ) -> None:  # fmt: skip
         self.limits, self.collections = limits, collections
         self._seconds = limits.write_seconds
-        self._given: Any = encoder, extractor
+        self._loaded_models: Any = encoder, extractor
         # Not the models of questions: one thread at a time uses a model.
         self._models: list[dict[str, Any]] = []  # each is used by one write at a time
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -149,10 +149,10 @@ class Writer:
             from graphagg.rag import PassageIndex
 
             options: Any = asdict(self.collections.settings(name))
-            options |= zip(("encoder", "extractor"), self._given, strict=True)
+            options |= zip(("encoder", "extractor"), self._loaded_models, strict=True)
             with PassageIndex.build(sources, folder, progress=progress, **options) as index:
                 return {"added": len(sources), "replaced": 0, "passages": len(index)}
-        with self._opened(folder) as index:
+        with self._open_index(folder) as index:
             report = index.add(sources, replace=replace, progress=progress)
             return {**report.to_json(), "passages": len(index)}
 
@@ -161,7 +161,7 @@ class Writer:
     ) -> Answer:
         """Delete passages and documents."""
         folder = self.collections.index(name, "passages")
-        with self._opened(folder) as index:
+        with self._open_index(folder) as index:
             try:
                 report = index.delete(ids, ignore_missing=ignore_missing)
             except EmptyCorpus:  # the collection is empty then
@@ -176,7 +176,7 @@ class Writer:
         """Delete a file of the collection, and the passages that were read from it."""
         ids, folder = [], self.collections.index(name, "passages")
         if is_bare(folder):
-            with self._opened(folder) as index:
+            with self._open_index(folder) as index:
                 if "path" in index.schema:
                     rows = index.snapshot.mask(Selection({"path": path})).nonzero()[0].tolist()
                     ids = [index.snapshot.corpus.id(row) for row in rows]
@@ -188,14 +188,14 @@ class Writer:
         return answer
 
     @contextmanager
-    def _opened(self, folder: Path) -> Iterator[PassageIndex]:
+    def _open_index(self, folder: Path) -> Iterator[PassageIndex]:
         """The index, with loaded models that no other write uses meanwhile."""
         from graphagg.rag import PassageIndex
 
         if not is_bare(folder):
             raise CollectionEmpty("the collection holds nothing yet; add passages or files")
         models = self._models.pop() if self._models else {
-            model.spec.sha256: model for model in self._given if model is not None
+            model.spec.sha256: model for model in self._loaded_models if model is not None
         }  # fmt: skip
         recorded = manifest_at(folder).models
         encoder, extractor = (
@@ -240,7 +240,7 @@ class Writer:
                 documents.append(document)
                 progress("files", report.read + len(report.left_out), len(files))
         except EmptyCorpus:
-            return {**self._noted(name, report), "added": 0, "replaced": 0}
+            return {**self._save_problems(name, report), "added": 0, "replaced": 0}
         answer = self.add(name, documents, True, progress)
         left_out = {each.path for each in report.left_out}
         for file in files:
@@ -251,7 +251,7 @@ class Writer:
                 sync(file)
                 os.replace(file, target)
                 sync(target.parent)
-        return {**answer, **self._noted(name, report)}
+        return {**answer, **self._save_problems(name, report)}
 
     def _check_place(self, name: str, path: Path) -> None:
         """Raise `InvalidParameter` if a file and a folder would have one name."""
@@ -269,7 +269,7 @@ class Writer:
             return []
         return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
-    def _noted(self, name: str, report: FolderReport) -> Answer:
+    def _save_problems(self, name: str, report: FolderReport) -> Answer:
         """Describe what was read and left out; store the latter with older files of other names."""
         left_out, files = [asdict(each) for each in report.left_out], self.files(name)
         paths = {each["path"] for each in left_out}
@@ -290,10 +290,10 @@ class Writer:
         folder = self.collections.index(name, "passages")
         if not is_bare(folder):
             answer = self.add(name, list(documents), False, progress)
-            return {**answer, **self._noted(name, report)}
-        with self._opened(folder) as index:
-            change = index.sync(chain(documents, _sent(index)), progress=progress)
-            files_report = self._noted(name, report)
+            return {**answer, **self._save_problems(name, report)}
+        with self._open_index(folder) as index:
+            change = index.sync(chain(documents, _added_directly(index)), progress=progress)
+            files_report = self._save_problems(name, report)
             return {**change.to_json(), "passages": len(index), **files_report}
 
     def edges(
@@ -318,6 +318,6 @@ class Writer:
             return {"added": added, "removed": removed}
 
 
-def _sent(index: PassageIndex) -> Iterator[Any]:
+def _added_directly(index: PassageIndex) -> Iterator[Any]:
     """The passages of an index that were not read from a file."""
     return (each for each in index if not all(key in each.metadata for key in _OF_A_FILE))

@@ -106,7 +106,7 @@ class _Server:
         with bind(self.access.host, port) as listening:
             service = self.service()
 
-            def failed(error: Exception) -> None:
+            def on_failure(error: Exception) -> None:
                 failures.append(error)
                 server.should_exit = True
 
@@ -114,7 +114,7 @@ class _Server:
                 service.stopping = True
                 _log.info("stopping: open requests are answered first")
 
-            app = create_app(service, self.access, endpoint=self.endpoint, failed=failed)
+            app = create_app(service, self.access, endpoint=self.endpoint, failed=on_failure)
             ready = partial(_log.info, "serving on %s", address_of(listening))
             server = make_server(app, service.limits, ready=ready, stopping=stopping)
             server.run([listening])

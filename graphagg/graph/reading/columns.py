@@ -72,7 +72,7 @@ class Columns(NamedTuple):
     def weight_is_named(self) -> bool:
         """Whether the header has a known name for the column of weights."""
         has_name = self.header and 0 <= self.weight < len(self.names)
-        return has_name and _plain(self.names[self.weight]) in _WEIGHTS
+        return has_name and _letters_and_digits(self.names[self.weight]) in _WEIGHTS
 
     @property
     def weight_label(self) -> str:
@@ -96,7 +96,7 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
     source, target = ends
     if source is None or target is None:
         raise InvalidGraph(
-            f"{where}: the columns {_listed(names)} hold no pair of known names such as source and "
+            f"{where}: the columns {_quoted(names)} hold no pair of known names such as source and "
             "target; name the columns (`source`, `target`)"
         )
     return _distinct(names, source, target, _weight(names, reading, where), True, where)
@@ -113,25 +113,25 @@ def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str
     if reading.header is False or (reading.header is None and any(map(is_number, first))):
         if by_name:
             raise InvalidGraph(
-                f"{where}: the first line {_shown(first)} is an edge, so that columns have no "
+                f"{where}: the first line {_line(first)} is an edge, so that columns have no "
                 'names; name them by their numbers (`source="2"`, `target="3"`)'
             )
-        return _placed(first, reading, where, header=False)
+        return _by_number(first, reading, where, header=False)
     pair, ids = _known_pair(first, (None, None)), {c for row in below if row != first for c in row}
     if by_name or (pair and not any(first[at] in ids for at in pair)):
         return named_columns(first, reading, where)
     if reading.header:
-        return _placed(first, reading, where, header=True)
+        return _by_number(first, reading, where, header=True)
     if _reads_as_header(first, below, reading):
         raise InvalidGraph(
-            f"{where}: the first line {_shown(first)} looks like a header with unknown names; "
+            f"{where}: the first line {_line(first)} looks like a header with unknown names; "
             "name its columns (`source`, `target`), take the first two (`header=True`), or "
             "declare it an edge (`header=False`)"
         )
-    return _placed(first, reading, where, header=False)
+    return _by_number(first, reading, where, header=False)
 
 
-def _placed(first: Sequence[str], reading: EdgeReading, where: str, *, header: bool) -> Columns:
+def _by_number(first: Sequence[str], reading: EdgeReading, where: str, *, header: bool) -> Columns:
     """The columns by their numbers: the first, the second and, for weights, the third."""
     # The cells of a first line that is an edge are no names, not even where they are equal.
     names = first if header else [""] * len(first)
@@ -151,7 +151,7 @@ def _distinct(
 ) -> Columns:
     if len({source, target, weight}) < 3:
         raise InvalidGraph(
-            f"{where}: a column of {_shown(names)} was named for two of source, target and weight; "
+            f"{where}: a column of {_line(names)} was named for two of source, target and weight; "
             "name three different ones"
         )
     return Columns(source, target, weight, header, tuple(names))
@@ -178,7 +178,7 @@ def _reads_as_header(
 
 def _known_pair(names: Sequence[str], positions: Iterable[int | None]) -> tuple[int, int] | None:
     """Find the first pair of known names that agrees with the requested columns."""
-    plain = [_plain(name) for name in names]
+    plain = [_letters_and_digits(name) for name in names]
     for pair in _PAIRS:
         if all(name in plain for name in pair):
             source, target = (plain.index(name) for name in pair)
@@ -193,7 +193,7 @@ def _weight(names: Sequence[str], reading: EdgeReading, where: str) -> int:
         position = _position(names, reading.weight_column, where)
         assert position is not None
         return position
-    plain = [_plain(name) for name in names]
+    plain = [_letters_and_digits(name) for name in names]
     return next((plain.index(name) for name in _WEIGHTS if name in plain), -1)
 
 
@@ -208,7 +208,7 @@ def _position(names: Sequence[str], requested: str | None, where: str) -> int | 
     if _is_place(requested, names):
         return int(requested) - 1
     raise InvalidGraph(
-        f"{where}: no column is called {requested!r} alone, wanted one of {_listed(names)}"
+        f"{where}: no column is called {requested!r} alone, wanted one of {_quoted(names)}"
     )
 
 
@@ -217,7 +217,7 @@ def _is_place(requested: str, names: Sequence[str]) -> bool:
     return requested.isascii() and requested.isdigit() and 0 < int(requested) <= len(names)
 
 
-def _plain(name: str) -> str:
+def _letters_and_digits(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
@@ -226,9 +226,9 @@ def is_number(cell: str) -> bool:
     return re.fullmatch(NUMBER, cell) is not None
 
 
-def _shown(cells: Sequence[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     return repr(",".join(cells)[:80])
 
 
-def _listed(names: Sequence[str]) -> str:
+def _quoted(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names[:20])

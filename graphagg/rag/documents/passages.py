@@ -114,12 +114,12 @@ def read_passages(
 
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
     if columns.query and columns.updated_column and known is not None:
-        return _changed(os.fspath(path), columns, known)
+        return _query_passages(os.fspath(path), columns, known)
     rows = read_rows(path, columns)
     return (as_passage(columns.record(row, where, source), where) for row, where in rows)
 
 
-def _changed(url: str, columns: RowConfig, indexed: Iterable[Passage]) -> Iterator[Passage]:
+def _query_passages(url: str, columns: RowConfig, indexed: Iterable[Passage]) -> Iterator[Passage]:
     """The passages of a query; unchanged rows have the passages of the index."""
     query, updated = columns.query or "", columns.updated_column or ""
     documents: dict[str, list[Passage]] = {}

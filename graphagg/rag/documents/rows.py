@@ -101,13 +101,13 @@ def read_rows(source: str | os.PathLike[str], columns: RowConfig = _PLAIN) -> It
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         names = (columns.id_column, columns.text_column, columns.title_column, "document")
-        return _numbered(path, lambda text: csv_records(text, names))
+        return _records(path, lambda text: csv_records(text, names))
     if suffix == ".json":
-        return _numbered(path, json_records)
+        return _records(path, json_records)
     return _read_parquet(path) if suffix in (".parquet", ".pq") else read_json_lines(path)
 
 
-def _numbered(path: Path, parse: Any) -> Iterator[Row]:
+def _records(path: Path, parse: Any) -> Iterator[Row]:
     try:
         records: Iterable[Mapping[str, Any]] | None = parse(decode(path.read_bytes()).text)
     except OSError as error:

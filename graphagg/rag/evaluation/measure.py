@@ -140,15 +140,15 @@ def _timed_answers(
     def ask(text: str) -> tuple[list[Hit], list[tuple[float, float]]]:
         times: list[tuple[float, float]] = []
 
-        def timed(call: Callable[[], T], clock: Callable[[], float] = time.thread_time) -> T:
+        def measure_time(call: Callable[[], T], clock: Callable[[], float] = time.thread_time) -> T:
             wall, cpu = time.perf_counter(), clock()
             result = call()
             times.append((1e3 * (time.perf_counter() - wall), 1e3 * (clock() - cpu)))
             return result
 
-        read = timed(lambda: retriever.read([text], index.models))
-        encoded = timed(lambda: retriever.encode(read, index.models), time.process_time)
-        return timed(lambda: retriever.answer(encoded, max(RECALL_AT))[0]), times
+        read = measure_time(lambda: retriever.read([text], index.models))
+        encoded = measure_time(lambda: retriever.encode(read, index.models), time.process_time)
+        return measure_time(lambda: retriever.answer(encoded, max(RECALL_AT))[0]), times
 
     return ask
 

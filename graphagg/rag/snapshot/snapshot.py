@@ -194,9 +194,9 @@ class PassageSnapshot:
             predicate = self._compiled(selection.filter)
             mask &= self.cached("filter", predicate.key, lambda: self._filtered(predicate))
         if selection.include is not None:
-            mask &= self._named(selection.include)
+            mask &= self._mask_of_ids(selection.include)
         if selection.exclude:
-            mask &= ~self._named(selection.exclude)
+            mask &= ~self._mask_of_ids(selection.exclude)
         if selection.as_of is not None:
             if self.newest(self.alive) is None:
                 raise InvalidParameter(
@@ -235,7 +235,7 @@ class PassageSnapshot:
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])
 
-    def _named(self, identifiers: Sequence[str]) -> Mask:
+    def _mask_of_ids(self, identifiers: Sequence[str]) -> Mask:
         """Mask of passages by their ids or the ids of their documents."""
         mask = np.zeros(len(self.corpus), bool)
         for identifier in identifiers:

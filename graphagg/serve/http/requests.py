@@ -49,7 +49,7 @@ class Observed:
         if not _SANE.fullmatch(identifier):
             identifier = uuid.uuid4().hex
 
-        async def noted(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -61,12 +61,12 @@ class Observed:
 
         with self._service.metrics.in_flight.track_inprogress():
             try:
-                await self._app(scope, receive, noted)
+                await self._app(scope, receive, send_with_id)
             except Exception:
                 _faults.exception("request %s failed", identifier)
                 if status:  # the answer has begun: the connection ends in its middle
                     raise
-                await refusal(500, "InternalError", INTERNAL)(scope, receive, noted)
+                await refusal(500, "InternalError", INTERNAL)(scope, receive, send_with_id)
             finally:
                 self._report(scope, identifier, status, time.perf_counter() - begin)
 

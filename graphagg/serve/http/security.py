@@ -201,7 +201,7 @@ class Guard:
         headers = Headers(scope=scope)
         identity = self._access.identity_of(headers)
 
-        async def guarded(message: Message) -> None:
+        async def guarded_send(message: Message) -> None:
             more = message.get("more_body", False)
             if more and identity and self._access.identity_of(headers) != identity:
                 raise OSError("its token was revoked")  # ends the stream like a lost connection
@@ -215,7 +215,7 @@ class Guard:
         answer = self._refusal(scope["method"], path, headers, identity) or self._app
         token = CURRENT.set(identity or NOBODY)
         try:
-            await answer(scope, receive, guarded)
+            await answer(scope, receive, guarded_send)
         finally:
             CURRENT.reset(token)
 

@@ -98,7 +98,7 @@ def push_over(
             for artifact in opened.values()
             for name, entry in artifact.manifest.files.items()
         }
-        stored = _held(store, before)
+        stored = _reusable(store, before)
         if _is_there(opened, carried or {}, before, stored):
             size = sum(entry.bytes for entry, _ in files.values())
             return PushReport(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
@@ -141,7 +141,7 @@ def _is_there(
     return all(stored.get(entry.sha256) == name for entry, name in before.files())
 
 
-def _held(store: Store, before: Published | None) -> dict[str, str]:
+def _reusable(store: Store, before: Published | None) -> dict[str, str]:
     """Reusable objects by checksum; see the head of this file."""
     if before is None:
         return {}

@@ -113,7 +113,7 @@ def test_a_full_service_refuses_and_recovers(start, held, encoder: HeldEncoder) 
     pool: BoundedThreadPool = running.service.shared.pool
     future = pool._pool.submit(occupy)
     pool._open += 1
-    future.add_done_callback(pool._ended)
+    future.add_done_callback(pool._release)
     assert entered.wait(SECONDS)
     refused = running.post("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})
     assert error_of(refused, 503) == "Overloaded" and refused.headers["retry-after"] == "1"

@@ -69,8 +69,8 @@ class Conversations:
 
     def _document(self, messages: Sequence[_Sent]) -> Document:
         first, document = messages[0]
-        authors = [self._named(each.author) for each, _ in messages]
-        texts = (self._named(each.text) for each, _ in messages)
+        authors = [self._with_names(each.author) for each, _ in messages]
+        texts = (self._with_names(each.text) for each, _ in messages)
         stated = {
             "channel": document.title, "authors": [*dict.fromkeys(authors)], "date": first.sent
         }  # fmt: skip
@@ -81,7 +81,7 @@ class Conversations:
             metadata=stated | dict(document.metadata),
         )
 
-    def _named(self, text: str) -> str:
+    def _with_names(self, text: str) -> str:
         return MENTION.sub(lambda m: self.names.get(m[1]) or m[2] or m[1], text)
 
 

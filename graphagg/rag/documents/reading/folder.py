@@ -147,12 +147,12 @@ class FolderReader:
         waiting = deque[tuple[FoundFile, _Begun | None]]()
         for file in files:
             is_bounded = kinds.is_bounded(file.name.removesuffix(".gz"))
-            waiting.append((file, self._pool.submit(self._all, file) if is_bounded else None))
+            waiting.append((file, self._pool.submit(self._convert, file) if is_bounded else None))
             if len(waiting) > 2 * self._processes:
                 yield waiting.popleft()
         yield from waiting
 
-    def _all(self, file: FoundFile) -> tuple[list[_Result], Exception | None]:
+    def _convert(self, file: FoundFile) -> tuple[list[_Result], Exception | None]:
         """Convert a file in an idle process; there is one for each thread."""
         converter, results = self._idle.pop(), list[_Result]()
         try:

@@ -107,11 +107,11 @@ class FolderReport(Brief):
     def __str__(self) -> str:
         text = f"read {self.read:,} of {self.read + len(self.left_out):,} files"
         if self.left_out:
-            text += f"; left out: {_counted(self.kinds)}"
+            text += f"; left out: {_counts_text(self.kinds)}"
         if scans := sum(n for kind, n in self.kinds.items() if kind.endswith(_SCANS)):
             text += f"; perhaps scans, which a converter with OCR can read: {scans:,}"
         if self.refused:
-            text += f"; left out of files that were read: {_counted(_kinds(self.refused))}"
+            text += f"; left out of files that were read: {_counts_text(_kinds(self.refused))}"
         if self.quotations:
             text += f"; left out of mails: {self.quotations:,} quotations of mails that were read"
         if self.notices:
@@ -127,5 +127,5 @@ def _kinds(left_out: list[LeftOut]) -> dict[str, int]:
     return dict(Counter(each.kind for each in left_out).most_common())
 
 
-def _counted(kinds: dict[str, int]) -> str:
+def _counts_text(kinds: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())

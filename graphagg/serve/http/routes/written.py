@@ -70,7 +70,7 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
     async def collections() -> models.CollectionList:
         """List the collections."""
         items = [
-            await run_in_threadpool(_listed, writer, name) for name in writer.collections.names()
+            await run_in_threadpool(_item, writer, name) for name in writer.collections.names()
         ]
         return models.CollectionList(collections=items, may_write=CURRENT.get().role == "write")
 
@@ -99,7 +99,7 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
             return Info.model_validate(await main.info(()))
 
 
-def _listed(writer: Writer, name: str) -> models.CollectionItem:
+def _item(writer: Writer, name: str) -> models.CollectionItem:
     try:
         described = writer.described(name)
     except (errors.ArtifactError, OSError) as error:  # the others are listed as usual

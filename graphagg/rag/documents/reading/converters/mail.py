@@ -97,16 +97,16 @@ def _attachment(
             return
         inside = attachment.get_payload(0) if attachment.is_multipart() else None
         content = inside.as_bytes() if isinstance(inside, Message) else b""
-        yield from _named(name, eml(content, attached, depth + 1))
+        yield from _renamed(name, eml(content, attached, depth + 1))
         return
     payload = attachment.get_payload(decode=True)
     if attachment.get_content_charset():
         payload = _text_of(attachment).encode()
     if isinstance(payload, bytes) and payload:
-        yield from _named(name, attached(name, payload))
+        yield from _renamed(name, attached(name, payload))
 
 
-def _named(name: str, contents: Iterable[Content | Unread]) -> Iterator[Content | Unread]:
+def _renamed(name: str, contents: Iterable[Content | Unread]) -> Iterator[Content | Unread]:
     """Give the documents of an attachment its name; errors become its `Unread`."""
     try:
         for each in contents:
@@ -160,7 +160,7 @@ def mbox(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
     ends = [*(start for start, _ in begins[1:]), len(content)]
     for position, ((_, start), end) in enumerate(zip(begins, ends, strict=True), 1):
         mail = _ESCAPED.sub(b"", content[start:end])
-        yield from _named(str(position), eml(mail, attached))
+        yield from _renamed(str(position), eml(mail, attached))
 
 
 def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
@@ -178,4 +178,4 @@ def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
     yield _mail(message.body or message.html_body or "", not message.body, headers)
     for position, attachment in enumerate(message.attachments[:_MOST_ATTACHMENTS]):
         name = attachment.file_name or f"attachment-{position + 1}"
-        yield from _named(name, attached(name, attachment.file_bytes or b""))
+        yield from _renamed(name, attached(name, attachment.file_bytes or b""))

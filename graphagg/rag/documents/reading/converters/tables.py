@@ -165,7 +165,7 @@ def json_document(text: str) -> Iterator[Content | Unread]:
             lists = [[row for page in pages for row in _records(page) or ()]]
         records = [*lists[0], rest] if len(lists) == 1 and lists[0] else None
     if records is None:
-        return iter([Content(_written(value))])
+        return iter([Content(_as_text(value))])
     return _rows((row, "") for row in records)
 
 
@@ -263,14 +263,14 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterat
 
 def _lines(columns: Mapping[str, Any], separator: str) -> str:
     """The columns with their names, HTML in a value as text with its paragraphs."""
-    values = ((key, without_tags(_written(value))) for key, value in columns.items())
+    values = ((key, without_tags(_as_text(value))) for key, value in columns.items())
     return separator.join(f"{key}: {text}" for key, text in values if text.strip())
 
 
-def _written(value: object, separator: str = "\n") -> str:
+def _as_text(value: object, separator: str = "\n") -> str:
     if isinstance(value, Mapping):
         return _lines(dict(_flat(value)), separator)
     if isinstance(value, list):
         is_plain = not any(isinstance(each, list | dict) for each in value)
-        return (", " if is_plain else "\n").join(_written(each, "; ") for each in value)
+        return (", " if is_plain else "\n").join(_as_text(each, "; ") for each in value)
     return "" if value is None else str(value)

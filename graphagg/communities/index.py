@@ -296,15 +296,12 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`."""
-        row, hashes, of = (
-            np.array([self.find(vertex)]),
-            self.opened.hashes(),
-            self.opened.neighborhoods,
-        )
-        if of.set_weights is None:
-            return np.asarray(minima(of.sets, hashes, row)[0])
+        row, hashes = np.array([self.find(vertex)]), self.opened.hashes()
+        sets, weights = self.opened.neighborhoods.sets, self.opened.neighborhoods.set_weights
+        if weights is None:
+            return np.asarray(minima(sets, hashes, row)[0])
         draws = Draws.of(self.config.permutations, self.config.hash_seed)
-        return np.asarray(weighted_minima(of.sets, of.set_weights, hashes, draws, row)[0])
+        return np.asarray(weighted_minima(sets, weights, hashes, draws, row)[0])
 
     def graph(self) -> Graph:
         """The graph that the index was built from."""
@@ -337,7 +334,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             (1, 1, 3)
         """
         more = self._read_edges(edges, vertices, reading, self.config.weights)
-        with self._changing_alike() as (publication, before):
+        with self._change_same_parameters() as (publication, before):
             change = GraphChange.adding(before, IndexGraph.of(more, before.config))
             return apply(publication, before, change, progress)
 
@@ -355,7 +352,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             (1, 1, 3)
         """
         removed = self._read_edges(edges, (), reading, False)
-        with self._changing_alike() as (publication, before):
+        with self._change_same_parameters() as (publication, before):
             return apply(publication, before, GraphChange.removing_edges(before, removed), progress)
 
     def delete_vertices(
@@ -372,7 +369,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """
         if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
             raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
-        with self._changing_alike() as (publication, before):
+        with self._change_same_parameters() as (publication, before):
             rows = [before.find(vertex) for vertex in vertices]
             return apply(publication, before, GraphChange.removing_vertices(before, rows), progress)
 
@@ -384,9 +381,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
         weights: bool,
     ) -> Graph:
         # Use the type of ids in the index; only a two-mode graph can have both types.
-        if reading.get("ids", "auto") == "auto" and not (
-            self.vertices.is_integer or self.elements.is_integer
-        ):
+        has_integers = self.vertices.is_integer or self.elements.is_integer
+        if reading.get("ids", "auto") == "auto" and not has_integers:
             reading = {**reading, "ids": "string"}
         kind, options = GRAPH_KIND[self.config.kind], indexed_reading(weights, reading)
         graph, entries = read_graph(edges, kind, options, vertices=vertices, allow_empty=True)
@@ -395,7 +391,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return with_weights(graph, entries)
 
     @contextmanager
-    def _changing_alike(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:
+    def _change_same_parameters(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:
         """`_changing` that also raises `ArtifactBusy` if the parameters changed."""
         with self._changing() as (publication, newest):
             if newest.config != self.config:

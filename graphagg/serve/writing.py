@@ -64,7 +64,7 @@ class Writer:
         # Not the models of questions: one thread at a time uses a model.
         self._models: list[dict[str, Any]] = []  # each is used by one write at a time
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._all = asyncio.Semaphore(limits.writers)
+        self._slots = asyncio.Semaphore(limits.writers)
         self._running: set[asyncio.Task[Answer]] = set()
 
     def write(
@@ -106,7 +106,7 @@ class Writer:
         async with AsyncExitStack() as turns:
             try:
                 async with asyncio.timeout(self._seconds):
-                    for each in (self._turns.setdefault(name, asyncio.Lock()), self._all):
+                    for each in (self._turns.setdefault(name, asyncio.Lock()), self._slots):
                         await turns.enter_async_context(each)
             except TimeoutError:
                 raise busy from None
@@ -127,9 +127,9 @@ class Writer:
 
     def version(self, name: str) -> str | None:
         """The version of a collection's passages; None if it has none."""
-        return self.described(name)["version"]  # type: ignore[no-any-return]
+        return self.summary(name)["version"]  # type: ignore[no-any-return]
 
-    def described(self, name: str) -> Answer:
+    def summary(self, name: str) -> Answer:
         """The version and number of passages of a collection, or None; raises `ArtifactError`."""
         self.collections.settings(name)
         folder = self.collections.index(name, "passages")
@@ -219,7 +219,7 @@ class Writer:
         (folder / FILES).mkdir(exist_ok=True)
         return folder / FILES
 
-    def staged(self, name: str) -> Path:
+    def staging_folder(self, name: str) -> Path:
         """A new folder for uploaded files."""
         folder = self.files(name).parent / f"{STAGED}{secrets.token_hex(8)}"
         folder.mkdir()

@@ -101,12 +101,12 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
 
 def _item(writer: Writer, name: str) -> models.CollectionItem:
     try:
-        described = writer.described(name)
+        summary = writer.summary(name)
     except (errors.ArtifactError, OSError) as error:  # the others are listed as usual
         return models.CollectionItem(name=name, problem=type(error).__name__)
     if CURRENT.get().filter is not None:
-        described["passages"] = None
-    return models.CollectionItem(name=name, **described)
+        summary["passages"] = None
+    return models.CollectionItem(name=name, **summary)
 
 
 def _add_writes(routes: APIRouter, writer: Writer) -> None:
@@ -142,7 +142,7 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
     async def upload(name: CollectionName, http: Request, start: Start = starts) -> Response:
         """Add files, as `multipart/form-data`; files of the same names are replaced."""
         check_writer()
-        staged = await run_in_threadpool(writer.staged, name)
+        staged = await run_in_threadpool(writer.staging_folder, name)
         discard = partial(shutil.rmtree, staged, ignore_errors=True)
         try:
             limits = writer.limits
@@ -273,14 +273,14 @@ def _path_below(name: str) -> tuple[str, ...]:
     """The path of a file below its folder; raises `InvalidParameter` for one that leads out."""
     path = unicodedata.normalize("NFC", name)
     folders = PurePosixPath(path).parts
-    sound = folders and len(path.encode("utf-8", "replace")) <= _LONGEST_PATH and all(
+    is_valid = folders and len(path.encode("utf-8", "replace")) <= _LONGEST_PATH and all(
         0 < len(each.encode("utf-8", "replace")) <= _LONGEST_PART
         and each[0] not in "./"
         and not _FORBIDDEN & set(each)
         and not any("\ud800" <= character <= "\udfff" for character in each)
         for each in folders
     )  # fmt: skip
-    if not sound:
+    if not is_valid:
         raise errors.InvalidParameter(
             f"file name {ascii(name)[:120]}: wanted a path below the folder without hidden parts"
         )

@@ -129,7 +129,7 @@ def test_a_filter_that_nothing_passes_and_one_that_is_no_number_say_so(page: Pag
     page.choose("#filter-rows select:first-child", "year")
     page.choose("#filter-rows select:nth-child(2)", "gte")
     page.fill("#filter-rows .value", "soon")
-    page.wait_text("#passage-notice", "“Year” holds numbers, and “soon” is none.")
+    page.wait_text("#passage-notice", "“Year” is a number, and “soon” is none.")
     page.fill("#filter-rows .value", "1900")
     page.wait_text("#passage-notice", "No passage passes the filters")
     page.click("#passage-notice button")

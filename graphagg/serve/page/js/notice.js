@@ -22,7 +22,7 @@ export function inWords(error) {
   if (error.status === 401) {
     return {
       title: TITLES.Unauthorized,
-      text: "Whoever runs this service has it. Nothing was asked without it.",
+      text: "The operator of this service has it. No request was sent without it.",
       retry: true,
     };
   }

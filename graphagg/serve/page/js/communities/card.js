@@ -109,7 +109,7 @@ export class Card {
       put(place, h("h3", {}, "Similar by embedding"), h("ul", { class: "rows" }, rows));
     } catch (error) {
       if (api.isAbort(error)) return;
-      const text = error.status === 404 ? "The embedding does not hold this vertex." : error.message;
+      const text = error.status === 404 ? "The embedding does not have this vertex." : error.message;
       put(place, h("h3", {}, "Similar by embedding"), h("p", { class: "quiet" }, text));
     }
   }

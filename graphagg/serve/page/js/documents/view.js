@@ -41,7 +41,7 @@ export class DocumentsView {
   /** What to do where nothing is there yet. */
   #start(passages, others) {
     if (this.#name === null) {
-      byId("documents-lead").textContent = others ? "Choose a collection above, or make one." : "A collection holds documents that are asked together. Make one to begin.";
+      byId("documents-lead").textContent = others ? "Choose a collection above, or make one." : "A collection is a set of documents that are searched together. Make one to begin.";
     } else {
       byId("documents-lead").textContent = passages ? "" : `“${this.#name}” is empty. Add files below; when they are read, ask about them under Passages.`;
     }
@@ -212,7 +212,7 @@ export class DocumentsView {
   }
 
   async #remove() {
-    if (!confirm(`Remove “${this.#name}” with all that it holds?`)) return;
+    if (!confirm(`Remove “${this.#name}” with all its documents?`)) return;
     try {
       await api.removeCollection();
       location.href = `${location.pathname}#/documents`;

@@ -3,14 +3,14 @@
 import { byId, h, put, show } from "../dom.js";
 import { spaced } from "../words.js";
 
-const GIVEN = [["exists", "is given"], ["absent", "is not given"]];
+const GIVEN = [["exists", "is present"], ["absent", "is missing"]];
 const OPERATORS = {
   string: [["eq", "is"], ["ne", "is not"], ["in", "is one of"], ...GIVEN],
   number: [["eq", "="], ["ne", "≠"], ["gte", "≥"], ["lte", "≤"], ...GIVEN],
   date: [["gte", "from"], ["lt", "before"], ["eq", "is"], ...GIVEN],
   boolean: [["eq", "is"], ...GIVEN],
-  "list of strings": [["eq", "holds"], ["ne", "does not hold"], ["in", "holds one of"], ...GIVEN],
-  "list of numbers": [["eq", "holds"], ["ne", "does not hold"], ...GIVEN],
+  "list of strings": [["eq", "contains"], ["ne", "does not contain"], ["in", "contains one of"], ...GIVEN],
+  "list of numbers": [["eq", "contains"], ["ne", "does not contain"], ...GIVEN],
 };
 const HINTS = { number: "2020", date: "2020-05-31", "list of numbers": "7" };
 
@@ -45,7 +45,7 @@ function typedValue(key, type, text) {
   if (type !== "number" && type !== "list of numbers") return text;
   const number = Number(text);
   if (text === "" || !Number.isFinite(number)) {
-    throw new RangeError(`“${spaced(key)}” holds numbers, and “${text}” is none.`);
+    throw new RangeError(`“${spaced(key)}” is a number, and “${text}” is none.`);
   }
   return number;
 }

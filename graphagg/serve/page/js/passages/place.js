@@ -44,7 +44,7 @@ export function place(hit, state) {
     Number.isInteger(page) ? h("span", {}, `page ${page}`) : null,
     above.length ? h("span", { class: "trail" }, above.join(" › ")) : null,
   ].filter((part) => part !== null);
-  return parts.length ? h("p", { class: "place", "aria-label": "Where it stands" }, parts) : null;
+  return parts.length ? h("p", { class: "place", "aria-label": "Source of the passage" }, parts) : null;
 }
 
 function linked(file, path, metadata, state) {

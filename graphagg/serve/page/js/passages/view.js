@@ -165,7 +165,7 @@ export class PassagesView {
     const sure = typeof confidence === "number" ? ` · ${Math.round(100 * confidence)} % sure` : "";
     const about = byId("hits-about");
     about.textContent = `${which}${sure}`;
-    about.title = sure ? "The estimated chance that these passages hold the answer" : "";
+    about.title = sure ? "The estimated chance that these passages contain the answer" : "";
     show(about, true);
     announce(`${which}, best first.`);
     // A language model may find the answer all the same: what it says decides.

@@ -96,7 +96,7 @@ export class ThemesView {
     const bar = place.querySelector("progress") ?? h("progress", { "aria-label": "Progress of the map" });
     bar.max = total;
     bar.value = done;
-    if (!bar.isConnected) put(place, h("div", { class: "notice" }, h("p", { class: "notice-title" }, "The map of this corpus is made now"), h("p", {}, "It is made once, and kept until documents change."), bar));
+    if (!bar.isConnected) put(place, h("div", { class: "notice" }, h("p", { class: "notice-title" }, "The map of this corpus is made now"), h("p", {}, "It is computed once, and again after documents change."), bar));
   }
 
   #fail(error, before) {

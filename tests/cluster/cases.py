@@ -32,6 +32,10 @@ class Case:
     check: Callable[[Path, Any], None]
 
 
+REFUSED = {"spark.cores.max": "1", "spark.scheduler.minRegisteredResourcesRatio": "0"}
+"""Settings of a job that is refused while another one has all executors: it needs none."""
+
+
 def stages(printed: str) -> list[str]:
     """The stages that a job says it has done, in their order."""
     return re.findall(r"^stage (\S+)$", printed, re.MULTILINE)

@@ -165,7 +165,7 @@ class Cluster:
 
     def alive(self) -> list[dict[str, Any]]:
         """The workers as the master knows them."""
-        with urlopen(f"{self.page}/json/", timeout=30) as answer:
+        with urlopen(f"{self.page}/json/", timeout=LIMIT) as answer:
             workers = json.load(answer)["workers"]
         return [worker for worker in workers if worker["state"] == "ALIVE"]
 

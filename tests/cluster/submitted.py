@@ -7,7 +7,9 @@ script calls the same builds with tasks of a hundred.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,14 @@ from tests.cluster.faults import strike
 from tests.cluster.inputs import SKETCH, VECTORS
 from tests.spark.test_passages import Fakes
 
+reported = itertools.count(1)
+
 
 def say(stage: str, done: int, total: int) -> None:
-    """Print a finished stage."""
+    """Print a finished stage; after the last one that is asked for, wait to be killed."""
     print(f"stage {stage}", flush=True)
+    if next(reported) == given.stages:
+        threading.Event().wait()
 
 
 def communities(spark: Any, given: argparse.Namespace) -> Any:
@@ -64,6 +70,7 @@ parser.add_argument("job", choices=JOBS)
 parser.add_argument("source")
 parser.add_argument("out")
 parser.add_argument("--entries", type=int, default=100, help="that a task holds")
+parser.add_argument("--stages", type=int, help="after which the driver waits to be killed")
 parser.add_argument("--fault")
 parser.add_argument("--at", help="see `strike`")
 parser.add_argument("--folder", type=Path)

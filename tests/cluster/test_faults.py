@@ -15,7 +15,7 @@ import pytest
 from graphagg.communities import CommunityIndex
 from graphagg.store import open_artifact
 from tests.cluster import submitted
-from tests.cluster.cases import stages
+from tests.cluster.cases import REFUSED, stages
 from tests.cluster.faults import GO, STRUCK
 from tests.cluster.inputs import (
     SKETCH,
@@ -32,7 +32,6 @@ from tests.spark.test_passages import passages
 pytestmark = pytest.mark.cluster
 ROWS = "graphagg.graph.spark.rows:sort_keys:_save_block"
 SEGMENT = "graphagg.spark.job:run_tasks:annotate"
-WITHOUT_WORKERS = {"spark.scheduler.minRegisteredResourcesRatio": "0"}
 MENTIONS = "graphagg.spark.job:run_tasks:find_mentions"
 
 
@@ -127,8 +126,12 @@ def test_a_worker_is_killed_in_the_middle_of_a_job(cluster: Cluster, tmp_path: P
 def test_a_python_worker_is_killed_for_its_memory(
     cluster: Cluster, tmp_path: Path, notes: Path, fault: Callable[..., tuple[object, ...]]
 ) -> None:
-    """As the kernel does it, by SIGKILL: Spark gives the task another worker."""
-    records = passages(60)
+    """As the kernel does it, by SIGKILL: Spark gives the task another worker.
+
+    All of one passage is one entity, ten thousand times, which other passages have too.
+    """
+    crowd = {"id": "crowd", "title": "Ada", "text": " and ".join(["Ada"] * 10_000) + "."}
+    records = [*passages(60), crowd]
     source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
     done = cluster.run(small("passages", source, out, *fault("die", SEGMENT)))
     assert_done(done)
@@ -243,20 +246,9 @@ def test_two_jobs_write_one_output(
     edges, out = write_pairs(tmp_path / "edges.txt", skewed_pairs(9)), tmp_path / "out"
     first = cluster.submit(small("communities", edges, out, *fault("hold", ROWS)))
     first.until((notes / STRUCK).exists, "the stage of the rows")
-    for more in ((), ("--force",)):
-        second = cluster.run(small("communities", edges, out, *more), WITHOUT_WORKERS)
-        assert_failed(second, "ArtifactBusy")
+    second = cluster.run(small("communities", edges, out, "--force"), REFUSED)
+    assert_failed(second, "ArtifactBusy")
     (notes / GO).touch()
     done = first.wait()
     assert_done(done)
     assert_same_communities(edges, out)
-
-
-def test_one_name_ten_thousand_times(cluster: Cluster, tmp_path: Path) -> None:
-    """All of a passage is one entity, which other passages have too."""
-    crowd = {"id": "crowd", "title": "Ada", "text": " and ".join(["Ada"] * 10_000) + "."}
-    records = [*passages(30, seed=2), crowd]
-    source, out = write_passages(tmp_path / "p.jsonl", records), tmp_path / "out"
-    done = cluster.run(small("passages", source, out))
-    assert_done(done)
-    assert_same_passages(source, out)

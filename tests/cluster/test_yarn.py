@@ -25,7 +25,7 @@ from graphagg.rag import PassageIndex, read_passages
 from graphagg.store.remote import address
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pushing import push
-from tests.cluster.cases import CASES, stages
+from tests.cluster.cases import CASES, REFUSED, stages
 from tests.cluster.inputs import SKETCH_OPTIONS
 from tests.cluster.jars import MINICLUSTER
 from tests.cluster.processes import MARK, kill, marked, start, until
@@ -85,7 +85,9 @@ def yarn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yarn]:
             left.kill()
 
 
-def submit(yarn: Yarn, folder: Path, script: Path, *arguments: object, mode: str) -> Running:
+def submit(
+    yarn: Yarn, folder: Path, script: Path, *arguments: object, mode: str, **more: str
+) -> Running:
     """Submit a job whose driver runs here (`client`) or in a container (`cluster`)."""
     environment = yarn._environment(folder)
     own = {
@@ -105,6 +107,7 @@ def submit(yarn: Yarn, folder: Path, script: Path, *arguments: object, mode: str
         "spark.yarn.jars": f"local:{environment['SPARK_HOME']}/jars/*",
         **{f"spark.yarn.appMasterEnv.{key}": value for key, value in own.items()},
         **{f"spark.executorEnv.{key}": value for key, value in own.items()},
+        **more,
     }
     return yarn.submit([str(script), *map(str, arguments)], settings, own)
 
@@ -128,21 +131,18 @@ def rows(place: Any) -> list[dict[str, Any]]:
     return [row for name in names for row in read_table(BytesIO(store.read(name))).to_pylist()]
 
 
-@pytest.mark.parametrize("mode", ["client", "cluster"])
-@pytest.mark.parametrize("job", CASES)
-def test_the_index_is_that_of_one_process(yarn: Yarn, tmp_path: Path, job: str, mode: str) -> None:
-    """Input, index and work folder are on HDFS; Python goes by WebHDFS, which is no shared disk."""
-    source = CASES[job].write(tmp_path, 1)
-    place = address(f"webhdfs://{yarn.web}/{job}-{mode}")
-    run(yarn, tmp_path, SUBMITTED, job, put(yarn, source), place, mode=mode)
-    CASES[job].check(source, place)
-    assert not Store(place.parent).listed(f"{job}-{mode}.work"), "the work folder is gone"
+def test_passages(yarn: Yarn, tmp_path: Path) -> None:
+    """Python reaches HDFS by WebHDFS, which is no shared disk; the driver runs in a container."""
+    source, place = CASES["passages"].write(tmp_path, 1), address(f"webhdfs://{yarn.web}/passages")
+    run(yarn, tmp_path, SUBMITTED, "passages", put(yarn, source), place, mode="cluster")
+    CASES["passages"].check(source, place)
+    assert not Store(place.parent).listed("passages.work"), "the work folder is gone"
 
 
-@pytest.mark.parametrize("mode", ["client", "cluster"])
-def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path, mode: str) -> None:
+def test_the_scripts_of_jobs(yarn: Yarn, tmp_path: Path) -> None:
     """An index of communities, an embedding, and a table of answers from each."""
-    edges, at = CASES["embed"].write(tmp_path, 2), f"webhdfs://{yarn.web}/scripts-{mode}"
+    edges, at = CASES["embed"].write(tmp_path, 2), f"webhdfs://{yarn.web}/scripts"
+    mode = "cluster"
     given = ("--edges", put(yarn, edges))
     index, vectors = f"{at}/comm", f"{at}/emb"
     run(yarn, tmp_path, JOBS / "communities.py", *given, "--out", index, *SKETCH_OPTIONS, mode=mode)
@@ -187,26 +187,18 @@ def test_passages_for_a_table_of_questions(yarn: Yarn, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("job", CASES)
 def test_a_killed_driver_and_the_same_command_again(yarn: Yarn, tmp_path: Path, job: str) -> None:
+    """While the first one runs, another job is refused."""
     source = CASES[job].write(tmp_path, 3)
     place = address(f"webhdfs://{yarn.web}/killed-{job}")
     words = (job, put(yarn, source), place)
-    running = submit(yarn, tmp_path, SUBMITTED, *words, mode="client")
-    running.until(lambda: len(stages(running.printed())) > 1, "two stages")
+    running = submit(yarn, tmp_path, SUBMITTED, *words, "--stages", 2, mode="client")
+    running.until(lambda: len(stages(running.printed())) == 2, "two stages")
+    if job == "communities":
+        second = submit(yarn, tmp_path, SUBMITTED, *words, "--force", mode="client", **REFUSED)
+        assert second.wait().code == 1 and "ArtifactBusy" in second.printed()
     running.kill()
     before = stages(running.printed())
     done = submit(yarn, tmp_path, SUBMITTED, *words, mode="client").wait()
     assert done.code == 0, done.out[-3000:] + done.err[-3000:]
     assert stages(done.out) and not set(before) & set(stages(done.out))
     CASES[job].check(source, place)
-
-
-def test_two_jobs_on_one_output(yarn: Yarn, tmp_path: Path) -> None:
-    source = CASES["communities"].write(tmp_path, 5)
-    place = address(f"webhdfs://{yarn.web}/two")
-    words, store = ("communities", put(yarn, source), place), Store(place.parent)
-    first = submit(yarn, tmp_path, SUBMITTED, *words, mode="client")
-    first.until(lambda: store.size("two.work/job.json") is not None, "its folder")
-    second = submit(yarn, tmp_path, SUBMITTED, *words, "--force", mode="client").wait()
-    assert second.code == 1 and "ArtifactBusy" in second.out
-    assert first.wait().code == 0
-    CASES["communities"].check(source, place)

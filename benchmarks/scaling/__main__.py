@@ -100,7 +100,7 @@ def run_cell(cell: Cell, folder: Path, running: Cluster, used: GroupMeter) -> di
     before, began = used.cpu(), time.monotonic()
     submitted = running.submit(job, settings)
     try:
-        with Watch(workers, scratch / "out.work") as watch:
+        with Watch(workers, scratch) as watch:
             code = submitted.process.wait(_LONGEST)
     finally:
         submitted.kill()

@@ -105,7 +105,7 @@ class Watch:
                     for executor in psutil.Process(worker).children():
                         tree = [executor, *executor.children(recursive=True)]
                         self.executor = max(self.executor, sum(map(_pss, tree)))
-            self.disk = max(self.disk, sum(map(_blocks, self._folder.rglob("*"))))
+            self.disk = max(self.disk, sum(dict(map(_blocks, self._folder.rglob("*"))).values()))
 
 
 def _pss(process: psutil.Process) -> int:
@@ -115,8 +115,9 @@ def _pss(process: psutil.Process) -> int:
         return 0
 
 
-def _blocks(path: Path) -> int:
+def _blocks(path: Path) -> tuple[int, int]:
+    """The number of a file, which has several names where it is linked, and its allocated bytes."""
     try:
-        return path.stat().st_blocks * 512  # arrays are preallocated with holes
+        return path.stat().st_ino, path.stat().st_blocks * 512  # arrays are made with holes
     except OSError:  # removed meanwhile
-        return 0
+        return 0, 0

@@ -2,7 +2,7 @@
 
 Each stage ends in named arrays, in memory or in files, so that a job of Spark resumes after the
 last one: `partition` (the arrays `parts`, `numbers`, `order`, `starts` and `report`), `pieces`, the
-stages of `prone.factorization`, and the arrays of the index, written in ranges of nodes.
+stages of `prone.factorization`, and `vectors` and `sources`, the arrays of the index.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import PIECE, PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.prone.factorization import SMOOTH, Factorization, Vectors, factorized
+from graphagg.embedding.prone.merge import NODES_PER_SHARD
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
@@ -44,10 +45,9 @@ IN_MEMORY = 1 << 30
 """Largest arrays with a row per node that are held in memory, in bytes; larger ones are files."""
 _ARRAYS = 4  # of them that exist at a time
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
-_NODES_PER_RANGE = 50_000
 _SHOWN = {
     "partition": "partition", "leaves": "pieces", "refined": "merge",
-    **{f"pass{number}.{STEPS - 1}": "propagation" for number in (1, 2)},
+    **{f"pass{number}.{STEPS - 1}": "propagation" for number in (1, 2)}, "sources": "vectors",
 }  # fmt: skip
 """Stages that a build in this process reports, by the words that users see."""
 
@@ -80,7 +80,7 @@ class LocalEmbedding:
                     graph.rows.save(files.writer, "vertices")
                     if config.kind == "two-mode":
                         graph.columns.save(files.writer, "elements")
-                    built.publish(publication, files, graph, inputs, progress)
+                    built.publish(publication, files, graph, inputs)
         return graph.report
 
 
@@ -115,14 +115,16 @@ class Embedded:
         return np.asarray(self.stages.tasks.arrays.map(NUMBERS)[low:high])
 
     def publish(
-        self, publication: Publication, files: FileArrays, graph: Graph, inputs: dict[str, str],
-        progress: Progress,
-    ) -> None:  # fmt: skip
-        """Publish the index of `graph`, whose ids are in the publication's folder."""
-        self.stages.tasks.drop(PIECE, SMOOTH)  # no later stage reads them
+        self, publication: Publication, files: FileArrays, graph: Graph, inputs: dict[str, str]
+    ) -> None:
+        """Publish the index of `graph`, whose ids are in the publication's folder.
+
+        Its arrays are written to `files`; what they are made of is removed.
+        """
         self._write(files, len(graph.rows))
-        progress("vectors", 1, 1)
-        files.gather(publication.writer)
+        self.stages.tasks.arrays.gather(publication.writer, [PARTS])
+        names = [f"{name}{side}" for name in ("vectors", "sources") for side in ("", ".to")]
+        files.gather(publication.writer, [*names, "log_q"])
         text = json.dumps(self.report.to_json(), indent=1) + "\n"
         path = publication.writer.path("partition.json")
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -141,29 +143,26 @@ class Embedded:
 
     def _write(self, files: FileArrays, rows: int) -> None:
         """Write the arrays of an index; the first `rows` nodes are vertices, or sets."""
-        config, nodes = self.stages.config, len(self.piece_of)
-        sides = {"": (0, rows)} | ({".to": (rows, nodes)} if rows < nodes else {})
-        blocks = []
-        files.create("parts", np.int32, (nodes,))
+        stages, names, nodes = self.stages, self.names, len(self.piece_of)
+        config, target = stages.config, replace(stages.tasks, arrays=files)
+        sides = {"": _ranges(0, rows)} | ({".to": _ranges(rows, nodes)} if rows < nodes else {})
+        stages.tasks.drop(PIECE, SMOOTH)  # no later stage reads them
         if config.propagate == 0:
-            files.create("log_q", np.float64, (nodes,))
-        for side, (first, end) in sides.items():
-            for name in ("vectors", "sources"):
-                shape = (end - first, self.stages.width(self.names))
-                files.create(f"{name}{side}", config.dtype, shape)
-            starts = range(first, end, _NODES_PER_RANGE)
-            blocks += [(side, first, low, min(low + starts.step, end)) for low in starts]
+            target.fill("log_q", (), np.float64, _ranges(0, nodes), self.log_q)
+        for name, array in (("vectors", names.rows), ("sources", names.sources)):
 
-        def write(i: int) -> None:
-            side, first, low, high = blocks[i]
-            vectors, sources = self.rotated(low, high)
-            files.write("parts", low, np.asarray(self.piece_of[low:high]))
-            files.write(f"vectors{side}", low - first, vectors)
-            files.write(f"sources{side}", low - first, sources)
-            if config.propagate == 0:
-                files.write("log_q", low, self.log_q(low, high))
+            def rotated(low: int, high: int, array: str = array) -> Array:
+                return stages.rotated_rows(names, array, self._numbers(low, high))
 
-        self.stages.tasks.run(len(blocks), write)
+            for side, ranges in sides.items():
+                target.fill(f"{name}{side}", (stages.width(names),), config.dtype, ranges, rotated)
+            stages.tasks.drop(array)
+
+
+def _ranges(first: int, end: int) -> list[tuple[int, int]]:
+    """Ranges of nodes that a task writes."""
+    starts = range(first, end, NODES_PER_SHARD)
+    return [(low, min(low + starts.step, end)) for low in starts]
 
 
 def embed(
@@ -233,12 +232,11 @@ def embed_matrix(
 def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
     """Bytes of disk that an embedding over files takes at its peak, beside its graph.
 
-    Pieces take 12 bytes per entry of the matrix, with three arrays of vectors in a pass; two arrays
-    and the index come afterward. The leaves of a merge take less, unless the pieces have more than
-    four columns per node.
+    That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
+    propagation, or two wider ones before it. The leaves of a merge take less, unless the pieces
+    have more than four columns per node, and so does the writing of the index.
     """
-    row, stored = 4 * config.dim, 2 * config.dim * np.dtype(config.dtype).itemsize
-    return max(12 * entries + 3 * nodes * row, nodes * (2 * row + stored))
+    return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:

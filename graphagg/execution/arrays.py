@@ -136,8 +136,11 @@ class FileArrays:
 
     def drop(self, name: str) -> None:
         """Remove an array, and the blocks of a stage of this name."""
-        (self.folder / f"{name}.npy").unlink(missing_ok=True)
+        self._remove(name)
         self.blocks.remove(name)
+
+    def _remove(self, name: str) -> None:
+        (self.folder / f"{name}.npy").unlink(missing_ok=True)
 
     def write_whole(self, arrays: Mapping[str, Array | StringTable]) -> None:
         """Write whole arrays and string tables, by name."""
@@ -159,15 +162,17 @@ class FileArrays:
         return self.folder / file_name
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str] | None = None) -> None:
-        """Link arrays into the folder of a new version: the existing ones of `names`, or all."""
+        """Bring arrays to the folder of a new version: the existing ones of `names`, or all."""
         if names is None:
             files = self._all_files()
         else:
             files = [f"{name}.npy" for name in filter(self.exists, names)]
         for file_name in files:
-            path = self.path(file_name)
-            if path.parent != writer.folder.absolute():
-                writer.link(path, file_name)
+            self._publish(file_name, writer)
+
+    def _publish(self, file_name: str, writer: ArtifactWriter) -> None:
+        if self.folder != writer.folder.absolute():
+            writer.link(self.path(file_name), file_name)
 
     def _all_files(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir() if path.is_file())

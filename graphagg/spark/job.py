@@ -5,7 +5,7 @@ index is published (`graphagg.spark.build`).
 
 The folder is beside the index, or at `work`. A path is on a file system that driver and executors
 share. At an address of a store nothing is shared: tasks exchange objects, executors use their own
-disks, and the driver copies the files of the new version to its disk before it publishes them.
+disks, and the driver downloads the files of the new version before it publishes them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from graphagg.spark.session import described
 from graphagg.spark.storage import StoreStorage, storage_at
 from graphagg.spark.store_arrays import StoreArrays
 from graphagg.spark.tasks import run_tasks
-from graphagg.store import Publication
 from graphagg.store.addresses import Address
 from graphagg.store.work import WorkFolder
 
@@ -45,7 +44,7 @@ class SparkJob(WorkFolder):
         <name>.json          notes: small results; of a phase, its folder
         phases/<name>-<run>/ Parquet, which Spark writes and reads
         blocks/, arrays/     arrays that tasks exchange, see `Blocks` and `StoreArrays`
-        version-<run>/       the arrays of the new version
+        version/             the arrays of the new version; on a store version-<run>
 
     `kind` and `stages` name the jobs on Spark's page.
     """
@@ -63,7 +62,7 @@ class SparkJob(WorkFolder):
         blocks = Blocks(self.storage / "blocks")
         if isinstance(self.storage, StoreStorage):
             address, run = self.storage.address / "arrays", self.storage.run
-            self.arrays: FileArrays = StoreArrays(address, run, blocks=blocks)
+            self.arrays: FileArrays = StoreArrays(address, run, blocks)
         else:
             self.arrays = FileArrays(self.folder, blocks)
 
@@ -92,17 +91,11 @@ class SparkJob(WorkFolder):
         self.check_run()
         super().remove()
 
-    def version(self, publication: Publication) -> FileArrays:
-        """The arrays of a new version, which `gather` brings to the publication's folder.
-
-        They are written in that folder, unless the job or the index is on a store.
-        """
-        target = publication.writer.folder.absolute()
+    def version(self) -> FileArrays:
+        """The arrays of a new version, which `gather` brings to the publication's folder."""
         if isinstance(self.storage, StoreStorage):
             run = self.storage.run
-            return StoreArrays(self.storage.address / f"version-{run}", run, target, self.blocks)
-        if not isinstance(publication.location, Address):
-            return FileArrays(target, self.blocks)
+            return StoreArrays(self.storage.address / f"version-{run}", run, self.blocks)
         folder = self.folder / "version"
         folder.mkdir(exist_ok=True)
         return FileArrays(folder, self.blocks)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -97,26 +97,31 @@ def frame_of(spark: SparkSession, source: Any) -> DataFrame | None:
         return frame
     if not is_table(source):
         return None
-    from pyspark.errors import AnalysisException, ParseException
-
-    try:
+    with readable(source):
         table = spark.table(source.removeprefix(TABLE))
         _ = table.schema  # Spark Connect looks for the table only when it is asked something
-    except (AnalysisException, ParseException) as error:
-        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
     return table
+
+
+@contextmanager
+def readable(source: object) -> Iterator[None]:
+    """Context manager: raise what Spark cannot find or understand as `UnreadableFile`."""
+    from pyspark.errors import AnalysisException
+
+    try:
+        yield
+    except AnalysisException as error:
+        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
 
 
 def read_table(spark: SparkSession, source: Any, *more: str) -> DataFrame:
     """The rows of a DataFrame or `table:NAME`, or of Parquet, CSV with a header or JSON lines."""
-    from pyspark.errors import AnalysisException
-
     table = frame_of(spark, source)
     if table is not None:
         return table
     source = hadoop_path(source)
     name = source.rstrip("/").lower().removesuffix(".gz")
-    try:
+    with readable(source):
         if name.endswith((".csv", ".tsv")):
             mark = "\t" if name.endswith(".tsv") else ","
             return spark.read.csv(source, header=True, inferSchema=True, sep=mark)
@@ -124,8 +129,6 @@ def read_table(spark: SparkSession, source: Any, *more: str) -> DataFrame:
             return spark.read.json(source)
         frame = spark.read.parquet(source, *map(hadoop_path, more))
         _ = frame.schema
-    except AnalysisException as error:
-        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
     return frame
 
 
@@ -146,15 +149,11 @@ def suffixes_at(paths: Sequence[str], spark: SparkSession | None = None) -> set[
         below = (file for path in seen for file in (path.rglob("*") if path.is_dir() else [path]))
         names = [file.name for file in below if file.is_file()]
     elif spark is not None and not all("." in name for name in names):
-        from pyspark.errors import AnalysisException
-
         reader = spark.read.format("binaryFile").option("recursiveFileLookup", "true")
         suffix = r"regexp_extract(path, '[.][A-Za-z]+([.]gz)?$', 0)"
-        try:
+        with readable(called(paths)):
             files = reader.load([*map(hadoop_path, paths)]).selectExpr(suffix).distinct()
             names = [f"x{row[0]}" for row in files.collect()]
-        except AnalysisException as error:
-            raise UnreadableFile(f"{called(paths)}: {str(error).splitlines()[0]}") from None
     visible = (name.lower().removesuffix(".gz") for name in names if name[0] not in "._")
     return {PurePosixPath(name).suffix for name in visible}
 

@@ -22,6 +22,7 @@ from graphagg.errors import ArtifactBusy
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks
 from graphagg.spark.storage import StoreStorage, scratch_folder, store_of
+from graphagg.store import ArtifactWriter
 from graphagg.store.addresses import Address
 from graphagg.store.locks import locked
 from graphagg.store.ranges import preallocate, write_range
@@ -37,19 +38,12 @@ class StoreArrays(FileArrays):
         <name>/<start>       rows from `start` on, as bytes
         whole/<file name>    files that tasks wrote
 
-    `run` names the scratch folder of this run; `folder` is where the driver keeps copies (None: in
-    the scratch folder, as tasks do).
+    `run` names the scratch folder of this run, in which a process keeps copies.
     """
 
-    def __init__(
-        self, address: Address, run: str, folder: Path | None = None, blocks: Blocks | None = None
-    ) -> None:
-        self.address, self.run, self._folder = address, run, folder
+    def __init__(self, address: Address, run: str, blocks: Blocks | None = None) -> None:
+        self.address, self.run = address, run
         self.blocks = blocks or Blocks(StoreStorage(address / "blocks", run))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Tasks get the address without the folder of the driver."""
-        return self.__dict__ | {"_folder": None}
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros."""
@@ -69,11 +63,6 @@ class StoreArrays(FileArrays):
         """Whether there is such an array."""
         objects = (f"{name}/{_HEAD}", f"{_WHOLE}/{name}.npy")
         return any(self._store.size(each) is not None for each in objects)
-
-    def drop(self, name: str) -> None:
-        """Remove an array, and the blocks of a stage of this name."""
-        self._remove(name)
-        self.blocks.remove(name)
 
     def _remove(self, name: str) -> None:
         self._store.remove_folder(name)
@@ -101,8 +90,6 @@ class StoreArrays(FileArrays):
         return np.lib.format.descr_to_dtype(head["dtype"]), tuple(head["shape"])
 
     def _local(self, file_name: str) -> Path:
-        if self._folder is not None:
-            return self._folder / file_name
         return scratch_folder(self.run) / f"{self.address.name}.{file_name}"
 
     def path(self, file_name: str) -> Path:
@@ -116,6 +103,9 @@ class StoreArrays(FileArrays):
                 self._bring(file_name, partial)
                 os.replace(partial, path)
         return path
+
+    def _publish(self, file_name: str, writer: ArtifactWriter) -> None:
+        self._bring(file_name, writer.path(file_name))
 
     def _bring(self, file_name: str, path: Path) -> None:
         size = self._store.size(f"{_WHOLE}/{file_name}")

@@ -206,10 +206,6 @@ class WorkFolder:
         """A progress callback `(done, total)` for a stage."""
         return partial(self._progress, name)
 
-    def path(self, name: str) -> Path:
-        """The file of an array that many tasks write ranges of."""
-        return self.folder / f"{name}.npy"
-
     def remove(self) -> None:
         """Remove the folder."""
         self.storage.destroy()

@@ -186,3 +186,6 @@ def test_files_that_no_stage_reads_any_more_are_gone(spark: Any, tmp_path: Path)
     assert not any(name.startswith(("leaf.", "log.", "start.")) for name in seen["pass1.9"])
     assert {"pass1.8.npy", "pass1.9.npy"} <= seen["vectors"]
     assert not {"pass1.start.npy", "pass1.7.npy"} & seen["vectors"]
+    assert {"pass1.8.npy", "vectors.npy"} <= seen["sources"] and "pass1.9.npy" not in seen[
+        "sources"
+    ]

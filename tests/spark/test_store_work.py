@@ -78,9 +78,10 @@ def test_passages(spark: Any, tmp_path: Path) -> None:
         assert files(index.directory) == files(tmp_path / "local")
 
 
-def test_ranges_of_an_array(tmp_path: Path) -> None:
+def test_ranges_of_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In any order, also twice; what nobody wrote is 0, as in a preallocated file."""
-    array = StoreArrays(store_in(tmp_path / "store"), "run", tmp_path)
+    monkeypatch.setenv("LOCAL_DIRS", str(tmp_path))  # of copies
+    array = StoreArrays(store_in(tmp_path / "store"), "run")
     array.create("a", np.float32, (7, 2))
     rows = np.arange(14, dtype=np.float32).reshape(7, 2)
     for start, end in ((5, 7), (0, 2), (0, 2), (2, 2)):

@@ -21,7 +21,6 @@ from graphagg.cli.builds.jobs import job_command, run_alone
 from graphagg.cli.main import app
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.indexing.spark import job_of
 from graphagg.errors import EmptyGraph, GraphAggError, InvalidParameter, JobFailed, WriteFailed
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.spark.edges import EdgeInput
@@ -168,7 +167,7 @@ def test_a_plan_says_what_it_is_sure_of(
         return str(json.loads(capsys.readouterr().out)["state"])
 
     assert state() == "not known", "one process notes nothing"
-    remember(out, KIND, job_of(EdgeInput.of(str(edges), EdgeReading()), CommunityConfig()))
+    remember(out, KIND, EdgeInput.of(str(edges), EdgeReading()).job(CommunityConfig()))
     assert state() == "current"
     edges.write_text("1 2\n2 3\n3 1\n4 1\n")
     assert state() == "not known"
@@ -202,7 +201,7 @@ def test_the_note_of_a_job_stands_for_its_files(tmp_path: Path, edges: Path) -> 
     CommunityIndex.build(str(edges), out).close()
 
     def job(**changes: Any) -> dict[str, Any]:
-        return job_of(EdgeInput.of(str(edges), EdgeReading()), CommunityConfig(**changes))
+        return EdgeInput.of(str(edges), EdgeReading()).job(CommunityConfig(**changes))
 
     remember(out, KIND, job(), {"edges": 3})
     found = recall(out, KIND, job())
@@ -214,7 +213,7 @@ def test_the_note_of_a_job_stands_for_its_files(tmp_path: Path, edges: Path) -> 
     remember(out, KIND, job())
     (out / ".job.json").write_text("[1")
     assert recall(out, KIND, job()) is None
-    unknown = job_of(EdgeInput.of("hdfs://host/edges", EdgeReading()), CommunityConfig())
+    unknown = EdgeInput.of("hdfs://host/edges", EdgeReading()).job(CommunityConfig())
     remember(out, KIND, unknown)
     assert recall(out, KIND, unknown) is None, "its files cannot be known again"
 

@@ -85,7 +85,7 @@ def propagated(
     """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
     stages.tasks.arrays.writer.array("given", rows)
     stages.tasks.save_matrix("given.turn", np.eye(rows.shape[1], dtype=rows.dtype))
-    vectors = Vectors("given", "given")
+    vectors = Vectors("given", "no sources")
     for turn in range(1, config.propagate + 1):
         vectors = stages.propagate(vectors, turn)
     return stages.rotated(vectors, stages.tasks.layout.numbers(network.nodes))[0]

@@ -30,7 +30,7 @@ class GraphBuild(Build):
             or JSON; Spark: Parquet or text on any path.
         parameters: configuration of the index.
         reading: how edges are read.
-        spark_module: module of the Spark build, with `stages` and `job_of`.
+        spark_module: module of the Spark build, with `stages`.
     """
 
     spark_module: ClassVar[str]
@@ -57,8 +57,7 @@ class GraphBuild(Build):
         """Input and parameters, which identify the job."""
         from graphagg.graph.spark.edges import EdgeInput
 
-        source = EdgeInput.of(self.edges, self.read_as())
-        return dict(import_module(self.spark_module).job_of(source, self.parameters))
+        return EdgeInput.of(self.edges, self.read_as()).job(self.parameters)
 
     def check(self, by_spark: bool) -> None:
         """Read the first edges of local files, to check columns and types."""

@@ -58,7 +58,7 @@ class SparkCommunities:
             index.publish(publication, stored.graph(report), force=force)
             return report.to_json()
 
-        report_json = build.publish(KIND, job_of(source, config), source, write, stages(config))
+        report_json = build.publish(KIND, source.job(config), source, write, stages(config))
         return ReadReport(**report_json)
 
 
@@ -78,11 +78,6 @@ def _hash(job: SparkJob, kind: Kind) -> None:
         job.run(len(starts), write)
 
     job.note(_HASHES, make)
-
-
-def job_of(source: EdgeInput, config: CommunityConfig) -> dict[str, Any]:
-    """Identity of a job: its input and parameters."""
-    return {"source": source.identity(), "config": config.to_json()}
 
 
 def stages(config: CommunityConfig) -> tuple[str, ...]:

@@ -167,8 +167,6 @@ class Factorization:
     def propagate(self, before: Vectors, pass_number: int) -> Vectors:
         """Stages `pass<number>...`: one pass of propagation over all nodes."""
         tasks = self.tasks
-        if pass_number == 1:
-            self._smoothing()
         turn, name = tasks.matrix(f"{before.rows}.turn"), f"pass{pass_number}"
 
         def start(low: int, high: int) -> Array:
@@ -176,8 +174,11 @@ class Factorization:
 
         width = (turn.shape[1],)
         results = [f"{name}.start", *(f"{name}.{step}" for step in range(STEPS))]
+        tasks.drop(before.sources)
         tasks.fill(results[0], width, np.float32, tasks.spans, start)
-        tasks.drop(before.rows, before.sources)
+        tasks.drop(before.rows)
+        if pass_number == 1:
+            self._smoothing()
         common = (STEPS - COMMON) * self._mean(results[0])  # P c is c: it is taken off at once
         for step, (last, result) in enumerate(pairwise(results)):
             first = results[0] if step < STEPS - 1 else None
@@ -252,14 +253,17 @@ class Factorization:
         self.tasks.save_matrix(f"{name}.turn", rotation(total, width).astype(np.float32))
 
     def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
-        """Vectors and sources of some nodes, zeros for one without an edge (-1); `[n, d]` each."""
-        filled, turn = nodes >= 0, self.tasks.matrix(f"{vectors.rows}.turn")
-        ascending, positions = np.unique(nodes[filled], return_inverse=True)
+        """Vectors and sources of some nodes, `[n, d]` each."""
         rows, sources = (
-            _spread(self.tasks.arrays.select(name, ascending)[positions] @ turn, filled)
-            for name in (vectors.rows, vectors.sources)
+            self.rotated_rows(vectors, name, nodes) for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
+
+    def rotated_rows(self, vectors: Vectors, name: str, nodes: Ints) -> Array:
+        """Rotated rows of one of the arrays of `vectors`; zeros for nodes without an edge (-1)."""
+        filled, turn = nodes >= 0, self.tasks.matrix(f"{vectors.rows}.turn")
+        ascending, positions = np.unique(nodes[filled], return_inverse=True)
+        return _spread(self.tasks.arrays.select(name, ascending)[positions] @ turn, filled)
 
     def width(self, vectors: Vectors) -> int:
         """Length of the vectors: `dim`, or fewer if the matrix has fewer directions."""

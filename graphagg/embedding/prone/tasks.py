@@ -71,11 +71,12 @@ class PieceTasks:
         self, name: str, row: tuple[int, ...], dtype: Any, spans: Sequence[tuple[int, int]],
         rows: Callable[[int, int], Array],
     ) -> None:  # fmt: skip
-        """Make array `name`, `[N', *row]`, from `rows(low, high)` of ranges of nodes."""
-        self._create(name, dtype, row)
+        """Make array `name`, `[n, *row]`, from `rows(low, high)` of consecutive ranges of nodes."""
+        first, end = spans[0][0], spans[-1][1]
+        self._create(name, dtype, (end - first, *row))
 
         def write(i: int) -> None:
-            self.arrays.write(name, spans[i][0], rows(*spans[i]))
+            self.arrays.write(name, spans[i][0] - first, rows(*spans[i]))
 
         self.run(len(spans), write, name)
 
@@ -92,7 +93,7 @@ class PieceTasks:
         `read` computes rows of a piece's nodes and then partial rows of its hubs; `convert` maps
         the complete rows of the nodes from `first` on to the rows of the array.
         """
-        self._create(name, dtype, row)
+        self._create(name, dtype, (self.nodes, *row))
         partial, hubs = f"{name}.hubs", self.layout.hubs
 
         def of_piece(i: int) -> None:
@@ -116,8 +117,7 @@ class PieceTasks:
             self.run(1, of_hubs, partial)
         self.drop(partial)
 
-    def _create(self, name: str, dtype: Any, row: tuple[int, ...]) -> None:
-        shape = (self.nodes, *row)
+    def _create(self, name: str, dtype: Any, shape: tuple[int, ...]) -> None:
         self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))
 
     def of_rows(self, piece: Piece, name: str) -> Array:

@@ -4,8 +4,8 @@ Each stage ends on disk, so that a killed job resumes after the last one:
 
 1. `edges` to `holders`: the rows of the graph (`graphagg.graph.spark.rows`).
 2. `matrix`: the matrix of the network; tasks make ranges of its rows from those of the graph.
-3. `partition`, `pieces`, the stages of `prone.factorization`, and the arrays of the index, written
-   again by each run (`graphagg.embedding.build`). One task cuts the matrix, then a task holds one
+3. `partition`, `pieces`, the stages of `prone.factorization`, and `vectors` and `sources`, the
+   arrays of the index (`graphagg.embedding.build`). One task cuts the matrix, then a task holds one
    piece with its halo, or a range of 50,000 nodes.
 """
 
@@ -86,10 +86,10 @@ class SparkEmbedding:
             ids = [VERTICES, ELEMENTS]
             names = [*ids, *(f"{name}.{part}" for name in ids for part in ("utf8", "offsets"))]
             job.arrays.gather(publication.writer, names)
-            built.publish(publication, job.version(publication), graph, inputs, progress)
+            built.publish(publication, arrays, graph, inputs)
             return report.to_json()
 
-        report_json = build.publish(KIND, job_of(source, config), source, write, stages(config))
+        report_json = build.publish(KIND, source.job(config), source, write, stages(config))
         return ReadReport(**report_json)
 
 
@@ -98,13 +98,8 @@ def stages(config: EmbeddingConfig) -> tuple[str, ...]:
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
     return (
         *graph_stages(config.kind), MATRIX, "partition", "pieces", "strength", "arrived",
-        "leaves", "start", "refined", *passes, "vectors",
+        "leaves", "start", "refined", *passes, "vectors", "sources",
     )  # fmt: skip
-
-
-def job_of(source: EdgeInput, config: EmbeddingConfig) -> dict[str, Any]:
-    """Identity of a job: its input and parameters."""
-    return {"source": source.identity(), "config": config.to_json()}
 
 
 def mapped_graph(arrays: FileArrays, kind: GraphKind, report: ReadReport) -> Graph:

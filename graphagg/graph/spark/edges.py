@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
+from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import (
     EdgeBatch,
@@ -69,6 +69,10 @@ class EdgeInput(SparkInput):
         """Identity of the input and of the options, as far as it can be seen."""
         return [*self.seen(), self.reading.given()]
 
+    def job(self, config: Any) -> dict[str, Any]:
+        """Identity of a job: its input, and the configuration of its index."""
+        return {"source": self.identity(), "config": config.to_json()}
+
     def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
         """Phase `edges`: columns `src`, `dst` and perhaps `weight`, without bad rows."""
         facts: dict[str, Any] = {}
@@ -108,19 +112,15 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
     become longs or strings, weights doubles. With `skip_bad_rows`, rows that are left out have
     a fault in column `bad`; else a task raises `InvalidGraph` for a bad weight.
     """
-    from pyspark.errors import AnalysisException
-
     counts = ReadCounts()
     table = sources.frame_of(spark, source.origin)
     if table is not None:
         return _typed(table, source, counts), counts
-    try:
+    with sources.readable(source):
         if _is_parquet(spark, source):
             frame = spark.read.options(**_RECURSIVE).parquet(*source.hadoop_paths)
             return _typed(frame, source, counts), counts
         return _read_text(spark, source, counts), counts
-    except AnalysisException as error:
-        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
 
 
 def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:

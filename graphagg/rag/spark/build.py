@@ -73,7 +73,7 @@ def write_with_spark(
     first = Recipe(loaded(loader), chunking, search)
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
-        arrays = BuildArrays(job.blocks, job.arrays, job.version(publication))
+        arrays = BuildArrays(job.blocks, job.arrays, job.version())
         passages, read = write_passages(job, source, chunking, passages_per_task)
         report = asdict(read)
         if spark_build.rejects is not None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from graphagg.errors import EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.errors import EmptyCorpus, InvalidPassage
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
 from graphagg.rag.documents.passages import Passage, metadata_json
@@ -108,10 +108,8 @@ def read_records(
     `year=2024` become a column. Raises `UnreadableFile`, and `InvalidPassage` for a table without
     ids or texts.
     """
-    from pyspark.errors import AnalysisException
-
     places = _NO_FILES if source.is_frame or sources.is_table(source.origin) else _OF_FILES
-    try:
+    with sources.readable(source):
         if table is None:
             frame, parse = spark.read.text(source.hadoop_paths), _json_lines(source.columns)
             columns = ["CAST(value AS BINARY) AS value"]
@@ -122,8 +120,6 @@ def read_records(
             columns = [sources.quoted(name) for name in table.columns]
         placed = frame.selectExpr(*columns, *places, _IN_ORDER)
         _ = placed.schema  # makes Spark Connect look for the path
-    except AnalysisException as error:
-        raise UnreadableFile(f"{source}: {str(error).splitlines()[0]}") from None
     return placed.mapInArrow(_normalized(parse, chunking), _SCHEMA)
 
 

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.retrieval.published import main, read_pool, recalls
+from benchmarks.retrieval.published import main, read_pool
 from graphagg.errors import UnreadableFile
-from graphagg.rag import read_passages
-from graphagg.rag.evaluation.questions import read_questions
-from tests.conftest import DATA
 
 CORPUS = [
     {"title": "Ada", "text": "Ada lived in York. She wrote notes."},
@@ -78,26 +75,3 @@ def test_recall_is_printed_beside_published_rows(
     assert "| graphagg bm25 | 100.0 / 100.0 |" in printed and "56.1 / 74.7" in printed
     with pytest.raises(SystemExit):
         main([str(tmp_path / "idx")])
-
-
-def test_a_shared_set_in_the_published_form_has_its_own_recall(tmp_path: Path) -> None:
-    folder = DATA / "retrieval" / "musique"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
-    passages = {p.id: p for p in read_passages(folder / "passages.jsonl.gz")}
-    asked = read_questions(folder / "questions.jsonl.gz")[:20]
-    needed = {i for q in asked for i in q.gold} | set(list(passages)[:200])
-    rows = [{"title": passages[i].title, "text": passages[i].text} for i in sorted(needed)]
-    records = [
-        {"question": q.text, "paragraphs": [
-            {"title": passages[i].title, "paragraph_text": passages[i].text} for i in q.gold
-        ]} for q in asked
-    ]  # fmt: skip
-    write(tmp_path, "musique", rows, records)
-    pool = read_pool(tmp_path, "musique")
-    names = {p.id: (p.title, p.text) for p in pool.passages}
-    for question, original in zip(pool.questions, asked, strict=True):
-        assert {names[i] for i in question.gold} == {
-            (passages[i].title, passages[i].text) for i in original.gold
-        }
-    assert set(recalls(pool, tmp_path, "fast", ["bm25"])) == {"bm25"}

@@ -93,11 +93,6 @@ def test_the_embedding_finds_planted_groups_and_random_vectors_less():
     assert wrong["graphagg"]["micro_f1"]["0.5"]["mean"] < 0.3
 
 
-def test_same_scores_twice():
-    first, second = (predict_links(graph(120), None, SMALL, repeats=1) for _ in range(2))
-    assert first.uniform.to_json() == second.uniform.to_json()
-
-
 def test_perfect_and_constant_scores():
     labels = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]], dtype=bool)
     assert score(labels.astype(float), labels).micro == 1.0

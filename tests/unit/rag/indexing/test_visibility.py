@@ -25,8 +25,10 @@ from tests.unit.rag.corpora import (
     build,
     corpora,
 )
+from tests.unit.rag.documents.filter_cases import brute
 
 IDS = "abcdefgh"
+TYPES = {"year": "number", "lang": "string", "tags": "list of strings", "when": "date"}
 EVERY_KEY = {"year": 1991, "lang": "en", "tags": ["x"], "when": "2000-01-01"}
 KEYED = Passage("z", "Ada saw the New York Times.", "York", EVERY_KEY)
 
@@ -54,34 +56,6 @@ FILTERS = st.recursive(
 )
 
 
-def matches(filter: dict[str, Any], metadata: dict[str, Any]) -> bool:
-    """A filter read word by word."""
-    (key, wanted), *_ = filter.items()
-    if key == "not":
-        return not matches(wanted, metadata)
-    if key in ("and", "or"):
-        return (all if key == "and" else any)(matches(part, metadata) for part in wanted)
-    if not isinstance(wanted, dict):
-        wanted = {"in": wanted} if isinstance(wanted, list) else {"eq": wanted}
-    ((operator, operand),) = wanted.items()
-    value = metadata.get(key)
-    if operator == "exists":
-        return (value is not None) == operand
-    if operator == "ne":
-        return not matches({key: operand}, metadata)
-    if value is None:
-        return False
-    compare = {
-        "eq": lambda: operand in value if isinstance(value, list) else value == operand,
-        "in": lambda: value in operand,
-        "lt": lambda: value < operand,
-        "lte": lambda: value <= operand,
-        "gt": lambda: value > operand,
-        "gte": lambda: value >= operand,
-    }
-    return compare[operator]()
-
-
 @dataclass(frozen=True)
 class Asked:
     """What a caller selects, and what that lets through."""
@@ -102,7 +76,7 @@ class Asked:
     def lets_through(self, p: Passage) -> bool:
         names = {p.id, p.document} - {""}
         return (
-            (self.filter is None or matches(self.filter, dict(p.metadata)))
+            (self.filter is None or brute(self.filter, dict(p.metadata), TYPES))
             and (self.include is None or bool(names & {*self.include}))
             and not names & {*self.exclude}
         )

@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 
 from graphagg.rag import Document, FolderReport, ReadConfig, read_documents
-from tests.unit.rag.documents.reading import ole
 
 
 def read(folder: Path, **config: object) -> tuple[dict[str, Document], FolderReport]:
@@ -244,6 +243,11 @@ def eml(subject: str, text: str, attachments: dict[str, bytes] | None = None) ->
     return message.as_bytes()
 
 
+def ole(name: str) -> bytes:
+    """A compound file: a mail of Outlook, a text of Word 97, or one with a password."""
+    return (Path(__file__).parent / "ole" / name).read_bytes()
+
+
 def company(root: Path) -> Path:
     """A folder with every kind of file; each names the impeller IM-22, and links where it can."""
     table = [["Part", "Price"], ["IM-22", "418 EUR"]]
@@ -278,9 +282,8 @@ def company(root: Path) -> Path:
         "s.xml": "<?xml version='1.0'?><parts><part>IM-22</part></parts>",
         "t.csv": "part,price\nIM-22,418\n",
         "u.txt": "The IM-22 fits.",
-        "v.msg": ole.msg("Order of IM-22", "It came.\n\nOn Monday, Bert wrote:\n> When?\n",
-                         {"prices.xlsx": xlsx({"Prices": table})}),
-        "w.doc": ole.doc("Pumps\nThe IM-22 fits.\n"),
+        "v.msg": ole("mail.msg"),  # the mail above
+        "w.doc": ole("text.doc"),
         "old.doc": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
     }.items():  # fmt: skip
         write(root / name, content)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from itertools import pairwise
 
-from tests.unit.rag.documents.reading import files, ole
+from tests.unit.rag.documents.reading import files
 
 _MANY = 100_000
 _LAUGHS = "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in pairwise("abcdefghijk"))
@@ -103,7 +103,7 @@ HARMFUL: dict[str, Callable[[], bytes]] = {
     "laughs.docx": lambda: _word("<w:p><w:r><w:t>&k;</w:t></w:r></w:p>", _LAUGHS),
     "bomb.docx": lambda: _word(" " * 2**28),
     "tables.docx": lambda: _word(_tables(20_000)),
-    "locked.docx": lambda: ole.compound({"EncryptedPackage": bytes(5_000), "EncryptionInfo": bytes(9)}),
+    "locked.docx": lambda: files.ole("locked.docx"),
     "cut.docx": lambda: files.docx()[:9_000],
     "outside.odt": lambda: files.odt("&x;"),
     "far.xlsx": lambda: _sheet("XFD1048576"),
@@ -120,8 +120,8 @@ HARMFUL: dict[str, Callable[[], bytes]] = {
     "nested.eml": lambda: mails(200),
     "parts.eml": lambda: b"From: a\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * 20_000,
     "many.mbox": lambda: (b"From a@x.org\n" + files.eml("S", "Text.") + b"\n") * 5_000,
-    "cut.msg": lambda: ole.msg("S", "Text.", {"a.txt": b"x" * 9_000})[:4_000],
-    "cut.doc": lambda: ole.doc("Text.")[:2_000],
+    "cut.msg": lambda: files.ole("mail.msg")[:4_000],
+    "cut.doc": lambda: files.ole("text.doc")[:2_000],
     "cut.pdf": lambda: files.pdf([["Words"]] * 3)[:700],
     "fake.pdf": lambda: b"%PDF-1.7\n" + b"\0\xff" * 999,
     "locked.pdf": lambda: files.pdf([["Secret"]], password="p"),

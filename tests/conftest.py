@@ -47,7 +47,7 @@ os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 # The same examples on every machine, and none kept: what passes here passes again and elsewhere.
 # Few where a test names no number: `make fuzz` draws more of them, night after night.
-settings.register_profile("same", database=None, derandomize=True, max_examples=25, **BUSY)
+settings.register_profile("same", database=None, derandomize=True, max_examples=15, **BUSY)
 # Other examples in each run; `--hypothesis-seed` draws those of an earlier run.
 settings.register_profile("fuzz", database=None, derandomize=False, max_examples=100, **BUSY)
 settings.load_profile("same")

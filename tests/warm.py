@@ -77,7 +77,7 @@ def serve(where: str) -> None:
     """Import, say so, and run what is asked for at a socket until a signal ends this."""
     for name in IMPORTED:
         import_module(name)
-    os.fsync = lambda descriptor: None  # as in tests/conftest.py
+    os.fsync = lambda descriptor: None  # what commands write here is gone after the test
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(where)
     listener.listen(64)

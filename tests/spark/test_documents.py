@@ -129,7 +129,7 @@ def test_a_store(
     assert sum(path.stat().st_blocks for path in kept) * 512 < 100_000
 
 
-@pytest.mark.parametrize("kind", ["binary", "string"])
+@pytest.mark.parametrize("kind", ["binary", pytest.param("string", marks=pytest.mark.slow)])
 def test_a_table(
     spark: Any,
     tmp_path: Path,

@@ -18,7 +18,8 @@ def test_a_name_that_does_not_exist_fails_in_mypy(tmp_path: Path) -> None:
         (tmp_path / "graphagg" / name / "__init__.py").write_text(face, encoding="utf-8")
     lines = [f"from graphagg.{name.replace('/', '.')} import Nothing" for name in PACKAGES]
     (tmp_path / "user.py").write_text("\n".join([*lines, "from graphagg.rag import PassageIndex"]))
-    command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", "user.py"]
+    options = ("--strict", "--ignore-missing-imports", "--no-site-packages")
+    command = [sys.executable, "-m", "mypy", *options, "user.py"]
     checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     missing = [line for line in checked.stdout.splitlines() if 'has no attribute "Nothing"' in line]
     assert len(missing) == len(PACKAGES), checked.stdout

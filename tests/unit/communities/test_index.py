@@ -30,7 +30,7 @@ from tests.unit.communities.graphs import KINDS, files, pairs, planted, real_pai
 pytestmark = pytest.mark.usefixtures("compiled")
 
 kinds = st.sampled_from(KINDS)
-some = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(params=["in memory", "over files"])

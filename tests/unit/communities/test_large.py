@@ -42,7 +42,7 @@ def write(path: Path, pairs: np.ndarray, names: str, **more: np.ndarray) -> Path
     return path
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     count=st.integers(1, 200),

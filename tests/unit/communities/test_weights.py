@@ -29,7 +29,7 @@ kinds = st.sampled_from(KINDS)
 weights = st.one_of(
     st.integers(1, 5).map(float), st.floats(1e-3, 1e4), st.sampled_from([1e-30, 0.1, 1 / 3, 1e30])
 )
-some = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+some = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def small(kind="undirected", **options):

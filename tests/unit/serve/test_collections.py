@@ -85,7 +85,7 @@ def test_a_collection_comes_and_goes(live: Live) -> None:
     assert live.post("/v1/collections", {"name": "a"}).status_code == 201
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=st.one_of(st.text(max_size=70), st.from_regex(r"[aA.\-_/\\é٣]{1,5}", fullmatch=True)))
 def test_a_name_is_plain_or_refused(tmp_path: Path, name: str) -> None:
     root = tmp_path / "names"
@@ -161,7 +161,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes)
 def test_after_any_writes_answers_are_those_of_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, list[int], int]]

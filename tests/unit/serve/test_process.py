@@ -78,12 +78,9 @@ def test_the_signal_to_stop_lets_open_requests_finish(indices: Sources) -> None:
         _connect(port)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_signal_to_the_whole_group_lets_open_requests_finish(
-    indices: Sources, workers: int
-) -> None:
+def test_a_signal_to_the_whole_group_lets_open_requests_finish(indices: Sources) -> None:
     """Service managers signal each process of a service."""
-    options = ("--communities", indices.communities, "--workers", workers)
+    options = ("--communities", indices.communities, "--workers", 2)
     with running(*options, group=True) as (process, port):
         client = _connect(port)
         client.sendall(HEAD + BODY[:5])

@@ -62,7 +62,7 @@ uploads = st.integers(0, 49).flatmap(
 THOUSANDS = [pytest.param(1_000, each, marks=pytest.mark.slow) for each in range(1, 11)]
 
 
-@pytest.mark.parametrize(("count", "start"), [(60, 0), *THOUSANDS])
+@pytest.mark.parametrize(("count", "start"), [(30, 0), *THOUSANDS])
 def test_any_upload_is_answered(fuzzed: Live, count: int, start: int) -> None:
     asked = 0
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.unit.store import damage
 
-FEW, MANY = 60, 3_000
+FEW, MANY = 30, 3_000
 """Cases of `make test`, and of `make fuzz`."""
 
 

@@ -23,7 +23,7 @@ from tests.unit.rag.brute import MONTHS, Brute
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, SENTENCES, build, corpora
 
 IDS = "abcdefgh"
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=6, deadline=None)
 TWO_MODE = CommunityConfig(kind="two-mode")
 configs = st.builds(
     GraphConfig,

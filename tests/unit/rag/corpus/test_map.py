@@ -25,7 +25,7 @@ from tests.unit.rag.corpora import SENTENCES, build, corpora
 from tests.unit.rag.corpus.test_corpus_graph import assert_equal
 
 IDS = "abcdefgh"
-few = settings(max_examples=10, deadline=None)
+few = settings(max_examples=6, deadline=None)
 SMALL = MapConfig(resolutions=(0.5, 2.0), nearest_passages=2, runs=3)
 
 

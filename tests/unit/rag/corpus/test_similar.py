@@ -17,7 +17,7 @@ from graphagg.rag.corpus.similar import DIMENSION, STEPS, projected
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 IDS = "abcdefgh"
-few = settings(max_examples=15, deadline=None)
+few = settings(max_examples=8, deadline=None)
 
 
 @few

@@ -120,7 +120,7 @@ def is_steep(read: Callable[[str], Any], unit: str, size: int) -> bool:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_time_grows_with_the_text(reader: str) -> None:
-    steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 12_500)]
+    steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 6_250)]
     assert not steep
 
 

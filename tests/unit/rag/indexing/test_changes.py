@@ -150,7 +150,7 @@ class Changes(RuleBasedStateMachine):
 
 
 Changes.TestCase.settings = settings(
-    max_examples=8, stateful_step_count=7, deadline=None, phases=(Phase.explicit, Phase.generate)
+    max_examples=5, stateful_step_count=7, deadline=None, phases=(Phase.explicit, Phase.generate)
 )
 test_any_changes_equal_a_rebuild = Changes.TestCase
 

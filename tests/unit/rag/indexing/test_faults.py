@@ -126,9 +126,12 @@ def test_exit_before_and_after_changes_to_the_disk(name: str, tmp_path: Path) ->
     shutil.rmtree(directory)
     shutil.copytree(pristine, directory)
     publishing = moments - 16  # from here on: all files are there, and are made current
+    late = [*range(publishing, moments)]
+    if name != "add":  # all actions publish in the same way
+        late = [*late[:-4:2], *late[-4:]]
     early = random.Random(0).sample(range(publishing), 4)
     seen = []
-    for moment in [*sorted(early), *range(publishing, moments)]:
+    for moment in [*sorted(early), *late]:
         assert in_child(lambda at=moment: die_at(at, action, directory)) == 9
         seen.append(answers_now(directory))
         if seen[-1] == new:
@@ -162,7 +165,7 @@ def test_sigkill_at_random_moments(tmp_path: Path) -> None:
         index.add([BYRON])
         index.compact()
     once = time.perf_counter() - start
-    for _ in range(12):
+    for _ in range(6):
         child = os.fork()
         if child == 0:
             gc.disable()
@@ -175,21 +178,6 @@ def test_sigkill_at_random_moments(tmp_path: Path) -> None:
     build(directory, CORPUS).close()
     data = read_manifest(directory).data
     assert {p.name for p in directory.iterdir()} == {"manifest.json", ".lock", data}
-
-
-def test_a_full_disk_leaves_the_old_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build(tmp_path / "idx", CORPUS).close()
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(writing, "sync", full)
-    with pytest.raises(WriteFailed, match="No space left"):
-        build(tmp_path / "idx", [*CORPUS, BYRON])
-    monkeypatch.undo()
-    with PassageIndex.open(tmp_path / "idx", verify=True) as index:
-        assert len(index) == len(CORPUS)
-    assert len(list((tmp_path / "idx").iterdir())) == 3
 
 
 def test_an_unconfirmed_version_is_said_to_be_current(
@@ -229,13 +217,3 @@ def test_a_closed_index_is_freed_at_once(tmp_path: Path) -> None:
         assert corpus() is None
     finally:
         gc.enable()
-
-
-def test_a_failed_first_build_leaves_nothing(tmp_path: Path) -> None:
-    class Broken(FakeExtractor):
-        def annotate(self, texts: object) -> object:  # type: ignore[override]
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        PassageIndex.build(CORPUS, tmp_path / "x", encoder=FakeEncoder(), extractor=Broken())
-    assert not (tmp_path / "x").exists()

@@ -45,7 +45,7 @@ def parts(seed: int, shards: int) -> list[list[Passage]]:
     return [passages[a:b] for a, b in zip([0, *cuts], [*cuts, len(passages)], strict=True)]
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_shards_answer_as_one_index(
     tmp_path_factory: pytest.TempPathFactory, seed: int, shards: int
@@ -68,14 +68,14 @@ def test_shards_answer_as_one_index(
         assert joined.manifest.data == one.manifest.data
 
 
-@pytest.mark.parametrize("kind", ["flat", None, "IVF4,SQ8", "IVF4,Flat"])
+@pytest.mark.parametrize("kind", ["flat", None, "IVF4,SQ8"])
 def test_four_shards_with_faiss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None
 ) -> None:
     """Lists are read as a whole, so that all types find what numpy finds."""
     monkeypatch.setattr(search, "SMALL", 8)
     monkeypatch.setattr(search, "FLAT", 1000 if kind == "flat" else 8)
-    options = {"faiss": kind, "nprobe": 4} if kind in ("IVF4,SQ8", "IVF4,Flat") else {}
+    options = {"faiss": kind, "nprobe": 4} if kind == "IVF4,SQ8" else {}
     rng = random.Random(3)
     corpus = [Passage(f"p{i}", " ".join(rng.choices(SENTENCES, k=3))) for i in range(80)]
     names = [tmp_path / f"s{i}" for i in range(4)]

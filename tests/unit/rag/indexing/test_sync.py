@@ -55,7 +55,7 @@ def write(folder: Path, files: Files) -> Path:
 
 
 @given(before=FILES, after=st.lists(FILES, min_size=1, max_size=3))
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_a_synced_folder_is_a_rebuilt_one(before: Files, after: list[Files]) -> None:
     root = Path(tempfile.mkdtemp())
     try:
@@ -96,7 +96,7 @@ def test_a_synced_folder_is_a_rebuilt_one(before: Files, after: list[Files]) -> 
     ),
     data=st.data(),
 )
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_what_is_said_of_texts_changes_without_a_model(
     corpus: list[Passage], data: st.DataObject
 ) -> None:

@@ -26,7 +26,6 @@ from graphagg.errors import (
     InvalidParameter,
     InvalidPassage,
     InvalidQuestion,
-    ModelMismatch,
     UnknownPassage,
     UnsupportedFormat,
     WriteFailed,
@@ -317,12 +316,6 @@ def test_an_index_of_an_older_revision(index: PassageIndex, call: Any) -> None:
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     with PassageIndex.build(CORPUS, directory, **models) as again:
         assert len(again) == 5 and opened(directory).manifest == again.manifest
-
-
-def test_other_models_are_refused(index: PassageIndex) -> None:
-    directory = index.directory
-    with pytest.raises(ModelMismatch, match="built with the encoder 'fake'"):
-        PassageIndex.open(directory, encoder=FakeEncoder("other"))
 
 
 # --- questions -----------------------------------------------------------------------------------

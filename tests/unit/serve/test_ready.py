@@ -97,9 +97,8 @@ def test_a_model_that_is_not_there_is_named_at_the_start(
     Service(Sources(unknown)).close()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_command_refuses_to_start(unknown: Path, workers: int) -> None:
-    refused = run("serve", "--passages", unknown, "--port", 0, "--workers", workers)
+def test_the_command_refuses_to_start_any_worker(unknown: Path) -> None:
+    refused = run("serve", "--passages", unknown, "--port", 0, "--workers", 2)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     assert "no/such-model" in refused.stderr and "serving on" not in refused.stderr
 

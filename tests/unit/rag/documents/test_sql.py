@@ -72,7 +72,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(CHANGES, min_size=1, max_size=3))
 def test_changes_by_a_column_equal_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[int, str]]]

@@ -24,7 +24,7 @@ from graphagg.rag.models.extractor import Annotation
 from graphagg.store import ArtifactWriter
 from graphagg.store.ranges import GrowingFile
 from tests.fakes import FakeExtractor
-from tests.unit.rag.corpora import ENCODER, EXTRACTOR, POOLING, SENTENCES, TITLES, build, corpora
+from tests.unit.rag.corpora import ENCODER, POOLING, SENTENCES, TITLES, build, corpora
 
 CORPUS = [
     Passage(f"p{i}", " ".join(SENTENCES[(i + k) % len(SENTENCES)] for k in range(1 + i % 3)),
@@ -253,10 +253,3 @@ def test_names_that_are_used_twice_are_refused_as_one_by_one(
     with build(passages, place, chunking=chunking) as index:
         assert list(index) == corpus
         assert [index[p.id] for p in corpus] == corpus
-
-
-def test_what_is_built_already_is_not_built_again(tmp_path: Path) -> None:
-    build(CORPUS, tmp_path / "i").close()
-    with build(iter(CORPUS), tmp_path / "i", limits=TINY, extractor=Failing(0)) as index:
-        assert len(index) == len(CORPUS)
-    assert EXTRACTOR.spec == Failing(0).spec

@@ -11,13 +11,10 @@ import pytest
 
 from graphagg.arrays import top_k
 from graphagg.errors import (
-    DuplicateId,
-    EmptyCorpus,
     IndexClosed,
     InvalidParameter,
     InvalidQuestion,
     ModelMismatch,
-    NotAnArtifact,
 )
 from graphagg.nearest import search
 from graphagg.nearest.vectors import Queries
@@ -186,14 +183,9 @@ def test_bad_questions(small_index: PassageIndex, question: str, message: str) -
         small_index.retrieve_batch(["Who is Ada?", question])
 
 
-def test_k(small_index: PassageIndex) -> None:
-    for k in (0, -1):
-        with pytest.raises(InvalidParameter, match=f"k is {k}, wanted an integer of at least 1"):
-            small_index.retrieve("Who is Ada?", k)
+def test_a_larger_k_gives_all(small_index: PassageIndex) -> None:
     for mode in MODES:
         assert len(small_index.retrieve("Who is Ada?", 1000, mode=mode)) == 5
-    with pytest.raises(InvalidParameter, match="mode is 'fast'"):
-        small_index.retrieve("Who is Ada?", mode="fast")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -238,18 +230,6 @@ def test_one_id_is_a_list_of_it(small_index: PassageIndex) -> None:
     assert set(ids()) == {"p3", "p4", "p5"}
 
 
-def test_a_failed_build_leaves_the_old_index(small_index: PassageIndex, tmp_path: Path) -> None:
-    before = small_index.retrieve_batch(QUESTIONS)
-    small_index.close()
-    for corpus, error in (([], EmptyCorpus), ([CORPUS[0]] * 2, DuplicateId)):
-        with pytest.raises(error):
-            build(tmp_path / "idx", corpus)
-    with PassageIndex.open(
-        tmp_path / "idx", verify=True, encoder=FakeEncoder(), extractor=FakeExtractor()
-    ) as index:
-        assert index.retrieve_batch(QUESTIONS) == before
-
-
 def test_building_the_same_is_no_work_unless_forced(tmp_path: Path) -> None:
     class Counting(FakeExtractor):
         calls = 0
@@ -267,8 +247,3 @@ def test_building_the_same_is_no_work_unless_forced(tmp_path: Path) -> None:
     build(tmp_path / "i", extractor=Counting(), encoder=FakeEncoder("other"))
     build(tmp_path / "i", CORPUS[:3], extractor=Counting(), encoder=FakeEncoder("other"))
     assert Counting.calls == 4
-
-
-def test_no_index(tmp_path: Path) -> None:
-    with pytest.raises(NotAnArtifact, match="no such folder"):
-        PassageIndex.open(tmp_path / "absent")

@@ -79,7 +79,7 @@ def test_scores_add_up_and_pages_batches_and_explanations_agree(
     assert counted
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(corpora("abcdefgh", least=3), st.sampled_from("abcdefgh"), st.sampled_from(MODES))
 def test_a_change_and_a_filter_give_the_answers_of_a_rebuild(
     corpus: list[Passage], gone: str, mode: Any

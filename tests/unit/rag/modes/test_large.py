@@ -59,7 +59,7 @@ def changed_index(seed: int, count: int) -> Iterator[PassageIndex]:
 LARGE = (st.integers(0, 1 << 20), st.integers(8, 36))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(*LARGE)
 def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int) -> None:
     """The pool holds every passage here, whichever way it is found."""
@@ -74,7 +74,7 @@ def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int) -> Non
             assert [hits.confidence for hits in found] == [hits.confidence for hits in answers]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(*LARGE, st.integers(1, 9), st.booleans())
 def test_the_best_by_words_and_titles_join_the_pool(
     seed: int, count: int, size: int, filtered: bool

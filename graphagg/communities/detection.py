@@ -14,7 +14,7 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.checks import integer, number, one_of
 from graphagg.communities.config import QualityFunction
-from graphagg.communities.continued import PartitionChanges, keep_numbers, start_labels
+from graphagg.communities.warm_start import PartitionChanges, keep_numbers, start_labels
 from graphagg.errors import InvalidParameter
 from graphagg.graph.adjacency import expand_rows, scipy_sparse
 from graphagg.graph.csr import Csr

@@ -21,7 +21,7 @@ from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.requests import Observed
-from graphagg.serve.http.routes import about, answers, indices, written
+from graphagg.serve.http.routes import about, answers, collections, indices
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import Service
 from graphagg.serve.writing import Writer
@@ -98,13 +98,13 @@ def _add_routes(
     """Add the routes of a service; those of an index that it lacks raise `NoSuchIndex`."""
     app.include_router(about.router(service))
 
-    async def served() -> Service:  # in the event loop: another function would take a thread
+    async def main_service() -> Service:  # in the event loop: another function would take a thread
         return service
 
-    _add_indices(app, served, "/v1", endpoint)
+    _add_indices(app, main_service, "/v1", endpoint)
     if writer is not None:
-        app.include_router(written.router(service, writer))
-        _add_indices(app, written.leased(writer), written.PREFIX, endpoint)
+        app.include_router(collections.router(service, writer))
+        _add_indices(app, collections.service_of_collection(writer), collections.PREFIX, endpoint)
 
 
 def _add_indices(app: FastAPI, at: indices.At, prefix: str, endpoint: Endpoint | None) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import detect, hierarchy, sweep
-from graphagg.communities.continued import PartitionChanges
+from graphagg.communities.warm_start import PartitionChanges
 from graphagg.errors import InvalidParameter, UnreadableFile
 
 EDGES = st.lists(

@@ -43,7 +43,7 @@ _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
 """Files that a browser may show; it saves others."""
 
 
-def leased(writer: Writer) -> Callable[..., Any]:
+def service_of_collection(writer: Writer) -> Callable[..., Any]:
     """A dependency: the service of the collection in the address."""
 
     async def lease(name: CollectionName) -> AsyncIterator[Service]:
@@ -111,7 +111,7 @@ def _item(writer: Writer, name: str) -> models.CollectionItem:
 
 def _add_writes(routes: APIRouter, writer: Writer) -> None:
     """Add the routes that change passages and edges."""
-    starts = Depends(_starting(writer))
+    starts = Depends(_starter(writer))
 
     @routes.post(f"{PREFIX}/passages", response_model=models.WriteAnswer)
     async def add(request: models.AddRequest, start: Start = starts) -> Response:
@@ -136,7 +136,7 @@ def _add_writes(routes: APIRouter, writer: Writer) -> None:
 
 def _add_files(routes: APIRouter, writer: Writer) -> None:
     """Add the routes of files."""
-    starts = Depends(_starting(writer))
+    starts = Depends(_starter(writer))
 
     @routes.post(f"{PREFIX}/files", response_model=models.WriteAnswer)
     async def upload(name: CollectionName, http: Request, start: Start = starts) -> Response:
@@ -202,13 +202,13 @@ def _add_listing(routes: APIRouter, writer: Writer) -> None:
         return JSONResponse({**answer, "problems": problems})
 
 
-def _starting(writer: Writer) -> Callable[..., Start]:
+def _starter(writer: Writer) -> Callable[..., Start]:
     """A dependency: starts a write to the collection in the address with the request's headers."""
 
-    def starting(name: CollectionName, http: Request) -> Start:
+    def starter(name: CollectionName, http: Request) -> Start:
         return partial(_write, writer, name, http.headers)
 
-    return starting
+    return starter
 
 
 async def _write(

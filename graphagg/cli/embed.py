@@ -23,7 +23,7 @@ SideName = Annotated[
 def add(
     directory: Directory, edges: Path, *, reading: WeightedReading, as_json: AsJson = False
 ) -> None:
-    """Give new vertices vectors from their neighbors'; all others stay as they are.
+    """Compute vectors of new vertices from their neighbors'; the others do not change.
 
     Example: graphagg embed add emb new_edges.txt
 

@@ -38,7 +38,7 @@ def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[
     elif isinstance(error, GraphAggError):
         message, code = with_flags(message, app, words), error.exit_code
     elif isinstance(error, KeyboardInterrupt | EOFError):
-        message, code = "interrupted; nothing that was there before has changed", 130
+        message, code = "interrupted; existing files have not changed", 130
     elif isinstance(error, OSError):
         message, code = f"{error.filename or 'file system'}: {error.strerror or error}", 1
     return "; ".join([message, *_notes(error)]), code

@@ -17,7 +17,7 @@ from graphagg.store.strings import StringTable
 
 _LARGEST = 2**63 - 1
 _AFTER = b"\xff"  # not a byte of UTF-8, so it follows every continuation of a prefix
-_CACHED = 512  # answers of the type-ahead that are kept
+_CACHED = 512  # cached answers of the type-ahead
 
 
 class ListedVertex(NamedTuple):

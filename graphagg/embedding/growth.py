@@ -172,7 +172,7 @@ def grow(
 def _report(
     artifact: Artifact, grown: _Grown, network: NetworkMatrix, without_vector: int
 ) -> ChangeReport:
-    """Count what was added, and the edges that were used."""
+    """Count the added vertices, and the edges that were used."""
     before, graph = artifact.manifest.counts, network.graph
     added = len(grown.rows) - before["vertices"]
     if graph.kind == "two-mode":

@@ -63,7 +63,7 @@ class VertexIds(Sequence[VertexId]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the ids, as they are written."""
+        """Bytes of the ids in a file."""
         return int(self.table.nbytes)
 
     def __len__(self) -> int:

@@ -26,7 +26,7 @@ from graphagg.kernels import kernel
 ITERATIONS = 2
 """Iterations without a start."""
 TOLERANCE = 0.005
-"""Modularity that may be lost so that a start is kept: vertices then move one by one alone."""
+"""Loss of modularity that is accepted to keep a start; vertices then only move one by one."""
 _ROUNDS = 3
 """Steps from a vertex that its hash covers."""
 _SLACK = 1e-9
@@ -134,7 +134,7 @@ def _mixed(z: np.uint64) -> np.uint64:
 def _surroundings(
     indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
 ) -> Array:
-    """Hash what is around each vertex; sums of hashes do not depend on an order."""
+    """Hash the surroundings of each vertex; sums of hashes do not depend on an order."""
     keys = np.empty(len(own), np.uint64)
     for v in range(len(own)):
         keys[v] = _mixed(own[v] + np.uint64(seed + 1))
@@ -204,7 +204,7 @@ def _connected(graph: Rows, labels: Array) -> tuple[Array, int]:
 
 @kernel(small=True)
 def _quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
-    """What moves raise: the weight inside communities, less what is expected there."""
+    """The value that moves increase: the weight inside communities, less the expected weight."""
     indptr, indices, weights = graph
     totals, quality = _totals(masses, labels), 0.0
     for v in range(len(labels)):

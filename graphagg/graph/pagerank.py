@@ -190,7 +190,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         low, high = _range(backward, node, shift)
         weight += _sum(weights_backward, low, high)
         mass[slot] += alpha * amount
-        if weight == 0.0:  # no neighbor to hand on to: all of it stays
+        if weight == 0.0:  # no neighbor to push to: all of it stays
             mass[slot] += (1.0 - alpha) * amount
             continue
         share = (1.0 - alpha) * amount / weight

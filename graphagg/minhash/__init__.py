@@ -1,1 +1,1 @@
-"""MinHash signatures of sets and LSH tables of their bands, for graphs and texts alike."""
+"""MinHash signatures of sets and LSH tables of their bands, for graphs and texts."""

@@ -32,7 +32,7 @@ _MOST_BITS = 16
 
 
 class BandTables(NamedTuple):
-    """The tables of all bands; kernels take them as they are."""
+    """The tables of all bands, in the form that kernels take."""
 
     rows: int  # r, slots per band
     starts: Array  # `[b + 1]` int64, where each band's entries begin

@@ -341,7 +341,7 @@ class PassageIndex(IndexedCorpus):
     def keep_min_confidence(self, value: float, mode: Mode = DEFAULT_MODE) -> None:
         """Store a least confidence with the index, as a new version; see `own_threshold`.
 
-        `min_confidence="own"` takes it, and changes of the index keep it.
+        `min_confidence="own"` uses it, and changes of the index keep it.
 
         Raises:
             InvalidParameter: the value is not between 0 and 1, or there is no such mode.

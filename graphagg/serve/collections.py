@@ -122,7 +122,7 @@ class Collections:
             raise CollectionExists(f"there is a collection {name!r} already") from None
 
     async def remove(self, name: str) -> None:
-        """Remove a collection and its content; requests under way keep what they opened."""
+        """Remove a collection and its content; running requests keep what they opened."""
         folder = self.folder(name)
         removed = self.root / f".gone-{secrets.token_hex(8)}"
         folder.rename(removed)  # atomic; after a kill the next start removes it

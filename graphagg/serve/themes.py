@@ -124,7 +124,7 @@ class Themes:
         return await self._passages.ask(answer)
 
     async def distribution(self, request: ThemeDistributionRequest) -> Answer:
-        """The themes in which the passages of a question lie."""
+        """The themes of the passages of a question."""
         search = SearchRequest.model_validate({**request.model_dump(), "characters": 1})
         hits = (await self._passages.found(search))["hits"]
         await self._compute(request.filter)

@@ -299,7 +299,7 @@ class Writer:
     def edges(
         self, name: str, add: Sequence[Any], remove: Sequence[Any], progress: Progress
     ) -> Answer:
-        """Add and remove edges; the first edges decide whether the index keeps weights."""
+        """Add and remove edges; the first edges decide whether the index has weights."""
         from graphagg.communities import CommunityConfig, CommunityIndex
 
         folder = self.collections.index(name, "communities")

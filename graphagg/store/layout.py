@@ -30,7 +30,7 @@ _LARGE = 1 << 26  # bytes; a larger array is dropped from memory after the check
 Arrays = Callable[[str], Array]
 """Maps an array by its name."""
 Check = Callable[[Arrays], tuple[str, str] | None]
-"""A check of several arrays. Returns the name of a damaged one and what is wrong; None: nothing."""
+"""A check of several arrays. Returns the name of a damaged one and the problem; None: none."""
 Size = int | str
 """A number, or a letter for one that is the same in all arrays of an index; `R+1` is one more."""
 

@@ -104,7 +104,7 @@ def _path(hit: Hit, index: PassageIndex) -> str:
     if not hops:
         return f"by its own score{closest}"
     if len(hops) == 1:
-        tie = "is its title" if hops[0].score else "stands in it"
+        tie = "is its title" if hops[0].score else "is mentioned in it"
         return f"[yellow]{escape(hops[0].text)}[/yellow] {tie}{closest}"
     return " -> ".join(_steps(hit, index))
 

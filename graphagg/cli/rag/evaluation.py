@@ -83,7 +83,7 @@ def evaluate(
     for name, own in thresholds.items():
         out.print(
             f"{name}: less confidence than {own.value:.3f} refuses {own.refused} of {own.wrong} "
-            f"wrong answers and {own.lost} of {own.right} right ones; kept as --min-confidence own"
+            f"wrong answers and {own.lost} of {own.right} right ones; saved as --min-confidence own"
         )
 
 

@@ -58,7 +58,7 @@ class SharedElements(Brief):
     edge_weight: float | None = None
 
     def explain(self) -> str:
-        """Describe in words what is shared."""
+        """Describe the shared elements in words."""
         count = "many" if self.count is None else f"{self.count:,}"
         weight = "" if self.weight is None else f" of weight {self.weight:.6g}"
         edge = "" if self.edge_weight is None else f" by {self.edge_weight:.6g}"

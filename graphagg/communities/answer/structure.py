@@ -42,7 +42,7 @@ MOST_VERTICES = 2_000
 MOST_EDGES = 400
 """Most pairs of a picture."""
 _MOST_NAMES = 300
-"""Most vertices whose name a picture tries to place: what is left has no room."""
+"""Most vertices whose name a picture tries to place: there is no room for more."""
 _PICTURES = (".png", ".svg", ".pdf")
 _EXTRA = "communities"
 _NO_LIMIT = 1 << 62

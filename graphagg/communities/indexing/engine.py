@@ -105,7 +105,7 @@ class IndexBuild:
     ) -> int:
         """Run all stages and publish the index of `graph`, whose ids and rows are in `arrays`.
 
-        A directory that holds the same index is left as it is unless `force`. Signatures of
+        A directory with the same index is not changed unless `force`. Signatures of
         equal sets are copied from `others`; returns the number of sets that were signed.
         """
         digest = self.runner.note("digest", graph.digest)
@@ -170,7 +170,7 @@ class IndexBuild:
         return sum(stats["signed"] for stats in self.runner.run(len(starts), sign, "signatures"))
 
     def _signatures(self, sets: Csr, rows: Array) -> Array:
-        """Sign some sets by their weights, or as they are."""
+        """Sign some sets, with their weights if they have any."""
         config, hashes = self.config, self.hashes()
         if not config.weights:
             return signatures(sets, hashes, rows)

@@ -35,7 +35,7 @@ class Source:
     edges: Any  # anything that `load_graph` takes
     kind: GraphKind  # kind of the graph
     reading: EdgeReading  # the options of the reader
-    vertices: Sequence[VertexId] = ()  # vertices that are there even without an edge
+    vertices: Sequence[VertexId] = ()  # further vertices, which may have no edge
     inward: bool = False  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
 
     @property

@@ -119,7 +119,7 @@ def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:
     column = plain.pop("weight", None)
     if column is not None:
         raise InvalidParameter(
-            f"weight is {column!r}, but weights are not kept here, wanted no column of weights; "
+            f"weight is {column!r}, but weights are not used here, wanted no column of weights; "
             "leave it out, or build the index with `weights=True` (in Python a field of `config`)"
         )
     return with_values(EdgeReading(), plain)

@@ -66,7 +66,7 @@ class TextLayout:
     """Layout of the lines of one text."""
 
     name: str  # name of the text in messages
-    separator: str  # separator of columns; a space stands for any white space
+    separator: str  # separator of columns; a space means any white space
     columns: Columns  # the columns that are read
     integer: list[bool]  # whether each of the two columns of ids is of integers
     automatic: bool  # whether the types of ids were recognized by the first line
@@ -141,7 +141,7 @@ class TextLayout:
         return edges
 
     def _read(self, text: bytes, counts: ReadCounts) -> EdgeBatch | None:
-        """Read all lines at once; None if they have several forms, or anything is wrong."""
+        """Read all lines at once; None if they have several forms, or an error."""
         columns = self._columns(text)
         if columns is None:
             return None

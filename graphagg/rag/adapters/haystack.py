@@ -143,7 +143,7 @@ class HaystackDocumentStore:
 
     A document becomes the passage of its id: its content the text, its meta the metadata, a `title`
     in it the title too; `source_id` and `split_id`, as splitters write them, make it a chunk. The
-    index encodes by a model of its own: embeddings are not kept. Every call of `write_documents` is
+    index has its own encoder, and ignores embeddings. Every call of `write_documents` is
     one new version of the index.
 
     Args:
@@ -221,7 +221,7 @@ def _passage(document: Document) -> Passage:
 
 
 def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
-    """A filter in Haystack's form as one of this library; one of this library stays as it is.
+    """A filter in Haystack's form as one of this library, which is also accepted unchanged.
 
     Raises:
         InvalidFilter: an operator is unknown, or its value is not what it takes.

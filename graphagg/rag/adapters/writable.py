@@ -29,7 +29,7 @@ from graphagg.store.addresses import local_folder
 from graphagg.store.manifest import canonical_json, read_manifest
 
 OPTIONS = ("encoder", "extractor", "chunking")
-"""Options of a store: those of a new index, and the models of one that is there."""
+"""Options of a store: those of a new index, and the models of an existing one."""
 
 
 class WritableIndex:
@@ -43,7 +43,7 @@ class WritableIndex:
             default, or the recorded one.
         extractor: likewise.
         chunking: how a new index splits long texts; None: not at all, for frameworks split
-            documents themselves. An index that is there splits as it was built.
+            documents themselves. An existing index splits as it was built.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class WritableIndex:
 
     @property
     def index(self) -> PassageIndex | None:
-        """The index as it is published now; None where there is none."""
+        """The index that is published now; None if there is none."""
         with self._lock:
             try:
                 manifest = read_manifest(self.directory)
@@ -207,7 +207,7 @@ def questions_of(history: Any) -> Any:
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:
-    """Open the index of a directory, without a model; an opened index stays as it is."""
+    """Open the index of a directory, without a model; an opened index is returned."""
     return index if isinstance(index, PassageIndex) else PassageIndex.open(index)
 
 

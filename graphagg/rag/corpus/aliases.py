@@ -69,7 +69,7 @@ def _of_initials(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, 
 
 
 def _variants(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, int]]:
-    """Pairs of names that are spelled alike, the one of more passages first."""
+    """Pairs of names with similar spelling, the one of more passages first."""
     from rapidfuzz import distance, process
 
     joined = ((key.replace(" ", ""), entity) for key, entity in names.items())

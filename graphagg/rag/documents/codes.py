@@ -89,7 +89,7 @@ def code_key(text: str) -> str:
 
 
 def _key_of(kind: str, code: str) -> str:
-    """The key of a code; "" for a date, and for what is too long or has no letter or digit."""
+    """The key of a code; "" for a date, a long text, or one without letters and digits."""
     if len(code) > _LONGEST or _DATE.fullmatch(code):
         return ""
     lower = code.casefold()

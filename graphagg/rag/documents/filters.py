@@ -205,7 +205,7 @@ class _Compiler:
             return self.condition(key, condition)
         if not isinstance(condition, list | tuple) or (key == "or" and not condition):
             expected = "a list of filters" if key == "and" else "a list of at least one filter"
-            raise InvalidFilter(f"{key!r} wants {expected}, found {shown(condition)}")
+            raise InvalidFilter(f"{key!r} needs {expected}, found {shown(condition)}")
         return (key, *(self.filter(each, depth + 1) for each in condition))
 
     def condition(self, key: object, condition: object) -> _Node:

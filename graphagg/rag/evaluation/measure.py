@@ -181,7 +181,7 @@ def difference(
 
 
 class OwnThreshold(NamedTuple):
-    """The least confidence that refuses a share of wrong answers.
+    """A threshold of confidence, below which a share of wrong answers is.
 
     Attributes:
         value: the threshold; an answer of exactly this confidence is not refused.
@@ -204,7 +204,7 @@ def own_threshold(
     index: PassageIndex, questions: Sequence[GoldQuestion], refuse: float = 0.9, *,
     mode: Mode = DEFAULT_MODE, progress: Progress = silent,
 ) -> OwnThreshold:  # fmt: skip
-    """Find the confidence below which a share `refuse` of wrong answers of five hits lies.
+    """Find the confidence that a share `refuse` of wrong answers of five hits does not reach.
 
     A question with gold ids is asked a second time with its gold passages hidden; that answer is
     wrong.

@@ -1,4 +1,4 @@
-"""The passages of a build: written as they are read, then read back block by block."""
+"""The passages of a build: written while they are read, then read back block by block."""
 
 from __future__ import annotations
 

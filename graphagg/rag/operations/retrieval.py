@@ -51,7 +51,7 @@ def retriever_for(version: PassageVersion, request: Request) -> AnyRetriever:
         config = config_type()
     if config_type is not None and not isinstance(config, config_type):
         raise InvalidParameter(
-            f"config is a {type(config).__name__}, {request.mode!r} wants a {config_type.__name__}"
+            f"config is a {type(config).__name__}, {request.mode!r} needs a {config_type.__name__}"
         )
     return retriever(snapshot, view, config)
 

@@ -122,7 +122,7 @@ def explained(faults: Sequence[Any]) -> str:
 
 
 def _line(fault: Any) -> str:
-    """One validation error: the field, without branches of unions, and what is wrong."""
+    """One validation error: the field, without branches of unions, and the problem."""
     loc = fault["loc"]
     if fault["type"] == "json_invalid":
         return f"the body is no JSON at character {loc[-1]}, wanted a JSON object; mend it"

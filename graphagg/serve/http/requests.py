@@ -91,7 +91,7 @@ class Observed:
 
 
 def _line(fields: Mapping[str, Any]) -> str:
-    """A log line for people; JSON quoting keeps whatever a client sends on one line."""
+    """A log line for people; JSON quoting makes one line of any text of a client."""
     request = json.dumps(f"{fields['method']} {fields['path']}")
     client = json.dumps(fields["client"])[1:-1] or "-"
     return f"{client} {request} {fields['status']} {fields['ms']:.1f} ms {fields['request_id']}"

@@ -189,7 +189,7 @@ def _add_communities(server: CorpusServer, service: Service) -> None:
         ] = 20,
         method: Method = "fused",
     ) -> str:
-        """Find the community around some vertices: a line per member, with what it shares."""
+        """Find the community around some vertices: a line per member, with the reason."""
         request = CommunityRequest(seeds=seeds, k=k, method=method)
         return text.community(await service.communities.query(request))
 

@@ -1,4 +1,4 @@
-"""Collections, and what is written to them."""
+"""Requests and answers of collections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 100_000
 Edge = Annotated[list[Vertex], Field(min_length=2, max_length=2)]
 """Two vertices."""
 WeightedEdge = Annotated[list[Vertex | float], Field(min_length=2, max_length=3)]
-"""Two vertices, and the weight of their edge where the index keeps weights."""
+"""Two vertices, and the weight of their edge if the index has weights."""
 
 
 class CollectionRequest(RequestModel):
@@ -84,7 +84,7 @@ class WriteAnswer(AnswerModel):
     """The outcome of a write, which is on the disk by then."""
 
     version: str | None = Field(description="Of the passages; for the header If-Match.")
-    passages: int | None = Field(default=None, description="Number of passages that are there now.")
+    passages: int | None = Field(default=None, description="Number of passages after the write.")
     added: int | None = Field(default=None, description="Number of documents, or of edges.")
     replaced: int | None = None
     removed: int | None = None

@@ -67,7 +67,7 @@ def named_error(address: Address, error: Exception) -> Exception:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & _REFUSALS or any(code in text for code in _NO_USER):
         return errors.AccessRefused(
-            f"{address}: the store refuses ({cause}); check the credentials and what they may do"
+            f"{address}: the store refuses ({cause}); check the credentials and their rights"
         )
     if isinstance(error, FileNotFoundError):
         return error

@@ -113,7 +113,7 @@ class Store:
         return {path[skipped:]: info for path, info in infos.items()}
 
     def folders(self, folder: str = "") -> list[str]:
-        """Names of the folders that lie directly in a folder."""
+        """Names of the folders directly in a folder."""
         try:
             paths = self.call(lambda: self.client.folders(self.path(folder)))
         except FileNotFoundError:

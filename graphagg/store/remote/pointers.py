@@ -7,7 +7,7 @@
 The pointer is the manifest of the index, with `objects` (of each file), `parts` (the manifests of
 artifacts in folders of the index, such as its map) and `publication` (a random name, by which a
 publisher knows its own). A pointer without `objects` belongs to a folder that was copied as it is:
-its files lie in the folder that `data` names.
+its files are in the folder that `data` names.
 
 `manifest.json` is replaced by a conditional put: only where it still has the tag that was read. On
 HDFS pointers are numbered: a publisher creates the number after the one that it began from, by a

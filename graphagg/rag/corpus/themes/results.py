@@ -220,7 +220,7 @@ class ThemeMap(Brief, Exportable):
             notes.append("no entity is named by any passage: themes follow from text vectors alone")
         share = self._largest(0) if len(self.passages) > 1 else 0.0
         if share >= GIANT:
-            better = f" at the coarsest level; level {self.level} tells more" * (self.level > 0)
+            better = f" at the coarsest level; level {self.level} shows more" * (self.level > 0)
             notes.append(f"one theme holds {100 * share:.0f} % of the passages{better}")
         return notes
 

@@ -204,7 +204,7 @@ class FolderReader:
                 raise
             if str(error) not in self.report.notes:
                 self.report.notes.append(str(error))
-            self.leave(file.name, Unread(f"for want of a library ({suffix_of(file.name)})"))
+            self.leave(file.name, Unread(f"for lack of a library ({suffix_of(file.name)})"))
             return
         for name, fault in faults:
             self._note(name, fault, self.report.refused)

@@ -91,7 +91,7 @@ def _add_collections(routes: APIRouter, main: Service, writer: Writer) -> None:
 
     @routes.get(PREFIX, response_model=Info)
     async def info(name: CollectionName) -> Info:
-        """Show a collection: versions, sizes, modes, metadata keys; null for what it lacks."""
+        """Show a collection: versions, sizes, modes, metadata keys; null for a missing index."""
         try:
             async with writer.collections.lease(name) as service:
                 return Info.model_validate(await service.info())

@@ -61,7 +61,7 @@ def passages(at: At, prefix: str) -> APIRouter:
     async def theme_distribution(
         request: ThemeDistributionRequest, service: Service = Depends(at)
     ) -> JSONResponse:
-        """In which themes the passages of a question lie."""
+        """Show the themes of the passages of a question."""
         return JSONResponse(await service.themes.distribution(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)

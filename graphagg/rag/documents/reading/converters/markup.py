@@ -58,7 +58,7 @@ def markdown(
 
 
 def _plain_blocks(lines: list[str]) -> Iterator[str]:
-    """Write the blocks of site generators as plain Markdown; code stays as it is."""
+    """Write the blocks of site generators as plain Markdown; code is not changed."""
     fences, has_text = _Fences(), False
     indents: list[int] = []  # of the admonitions that are open
     for line in lines:

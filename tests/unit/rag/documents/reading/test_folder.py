@@ -281,7 +281,7 @@ def test_a_missing_library_is_named_once(
     assert name not in documents
     assert "UPPER.MD" in documents or package == "lxml"
     suffix = Path(name).suffix
-    assert report.kinds[f"for want of a library ({suffix})"] == len([*folder.glob(f"*{suffix}")])
+    assert report.kinds[f"for lack of a library ({suffix})"] == len([*folder.glob(f"*{suffix}")])
     assert package in report.notes[0]
     assert len(report.notes) == 1
     with pytest.raises(MissingExtra):

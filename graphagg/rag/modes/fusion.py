@@ -49,19 +49,6 @@ def weight_of_history(
     return min(0.2 + held + shared, 1.0) * min(max(1.6 - 0.4 * rarity, 0.0), 1.0)
 
 
-def blended(alone: Hit, behind: Hit, weight: float) -> Hit:
-    """The hit by both readings, with the path of the one that gives more of its score."""
-    share = 1.0 / (1.0 + weight)
-    own, history = share * alone.score, weight * share * behind.score
-    hit, factor = (behind, weight * share) if history > own else (alone, share)
-    path = [replace(hop, contribution=factor * hop.contribution) for hop in hit.path]
-    other = own + history - factor * hit.score
-    path[-1] = replace(path[-1], contribution=path[-1].contribution + other)
-    components = {name: share * value for name, value in alone.components.items()}
-    components["history"] = history
-    return replace(alone, score=own + history, components=components, path=tuple(path))
-
-
 def fused(alone: Sequence[Hit], behind: Sequence[Hit], weight: float) -> list[Hit]:
     """The hits of two rankings by reciprocal ranks, best first; ties go to the lower id."""
     parts: dict[str, dict[str, float]] = {}

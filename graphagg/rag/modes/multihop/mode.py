@@ -7,6 +7,7 @@ paths.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +16,7 @@ from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.links import ANYWHERE, PREFIX
 from graphagg.rag.models.encoder import gives_words
 from graphagg.rag.modes.confidence import SPREAD
-from graphagg.rag.modes.fusion import FIRST, blended
+from graphagg.rag.modes.fusion import FIRST
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopRanking, MultihopSearch, Step
@@ -159,23 +160,25 @@ class HitMaker:
         return f"passage {parent!r} leads to it by a {kind} link"
 
     def _hit(self, position: int, gain: Gain) -> Hit:
-        hit = self.scored(position)
-        for name, value in gain._asdict().items():
-            hit = hit.with_part(name, value)
-        return hit
+        passage = self.speller.passage(int(self.ranking.candidates.rows[position]))
+        score, components, path = self._scored(position)
+        components = {name: value for name, value in components.items() if value}
+        hit = Hit(passage, score, components, tuple(path), "multihop")
+        return hit.with_parts(gain._asdict())
 
-    def scored(self, position: int) -> Hit:
-        """A candidate as a hit, before passages are chosen."""
-        row, ranking = int(self.ranking.candidates.rows[position]), self.ranking
-        return Hit(
-            self.speller.passage(row),
-            float(ranking.score[position]),
-            {name: value for name, value in self._components(position, row).items() if value},
-            tuple(self._path(row, ranking.step(row))),
-            "multihop",
-        )
+    def _scored(self, position: int) -> tuple[float, dict[str, float], list[Hop]]:
+        """Score, components and path of a candidate, before passages are chosen."""
+        score = float(self.ranking.score[position])
+        return score, self.components(position), self.path(position)
 
-    def _components(self, position: int, row: int) -> dict[str, float]:
+    def path(self, position: int) -> list[Hop]:
+        """The hops to a candidate; their contributions add up to its score."""
+        row = int(self.ranking.candidates.rows[position])
+        return list(self._path(row, self.ranking.step(row)))
+
+    def components(self, position: int) -> dict[str, float]:
+        """The parts of a candidate's score, by name."""
+        row = int(self.ranking.candidates.rows[position])
         features = self.ranking.candidates.features[position].tolist()
         weights, config = self._config.passage, self._config
         direct = {n: getattr(weights, n) * x for n, x in zip(FEATURES, features, strict=True)}
@@ -283,14 +286,25 @@ class BlendedHits(HitMaker):
         )
         other = behind.search.with_rows(other, own.candidates.rows)
         self._behind, self._weight = HitMaker(behind.search, other, alone.speller), weight
+        self._share = 1.0 / (1.0 + weight)
         self.choice = self.choice.blended(self._behind.choice, weight / (1.0 + weight))
 
     def reason(self, row: int) -> str:
         """Explain how a candidate was reached, by the reading that gives more of its score."""
-        position = self._position(row)
-        score, behind = (each.ranking.score[position] for each in (self, self._behind))
-        return self._behind.reason(row) if self._weight * behind > score else super().reason(row)
+        own, history = self._shares(self._position(row))
+        return self._behind.reason(row) if history > own else super().reason(row)
 
-    def scored(self, position: int) -> Hit:
-        """A candidate as a hit, before passages are chosen."""
-        return blended(super().scored(position), self._behind.scored(position), self._weight)
+    def _shares(self, position: int) -> tuple[float, float]:
+        """What each reading gives to a score: (s + h t) / (1 + h)."""
+        own, history = (float(each.ranking.score[position]) for each in (self, self._behind))
+        return self._share * own, self._share * self._weight * history
+
+    def _scored(self, position: int) -> tuple[float, dict[str, float], list[Hop]]:
+        own, history = self._shares(position)
+        is_behind, share = history > own, self._share
+        path = (self._behind if is_behind else self).path(position)
+        factor, other = (self._weight * share, own) if is_behind else (share, history)
+        path = [replace(hop, contribution=factor * hop.contribution) for hop in path]
+        path[-1] = replace(path[-1], contribution=path[-1].contribution + other)
+        components = {name: share * value for name, value in self.components(position).items()}
+        return own + history, components | {"history": history}, path

@@ -94,7 +94,7 @@ class QuestionScores:
         terms = enumerate(self.lexical.postings)
         others = [p for term, of_term in terms if term not in self.names for p in of_term]
         sizes = np.concatenate([np.zeros(0, np.uint8), *(p.context for p in others)]) & HEADING
-        below, rows = np.flatnonzero(sizes), np.flatnonzero(rarity)
+        below, rows = np.flatnonzero(sizes > 0), np.flatnonzero(rarity > 0)
         under = np.concatenate([rows[:0], *(p.rows for p in others)])[below]
         headings = np.bincount(under, 1.0 / (1.0 + sizes[below]), len(visible))
         r, s = rarity[rows], headings[rows]

@@ -81,10 +81,12 @@ def _joined(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> 
 
     Any words may be names where none has a capital or a digit.
     """
-    readers = analyzers.each(view.languages) if view.lexicon.has_context else ()
+    if not view.lexicon.has_context:
+        return
+    readers = analyzers.each(view.languages)
     is_name = [is_capital(text[start]) for start, _ in tokens.spans]
     is_name = is_name if any(is_name[1:]) else [True] * len(is_name)
-    for size, start in product((2, 3), range(len(is_name) - 1) if readers else ()):
+    for size, start in product((2, 3), range(len(is_name) - 1)):
         if all(is_name[start : start + size]):
             word = "".join(tokens.words[start : start + size])
             found = filter(None, (view.lexicon.find(reader.stem(word)) for reader in readers))

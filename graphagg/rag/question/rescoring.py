@@ -102,7 +102,7 @@ class Rescoring:
             texts = [hit.passage.full_text for hit in hits]
             scores = scores_of(self.reranker, question, texts).tolist()
             hits = _ordered(
-                hit.with_parts({"reranker": score}) for hit, score in zip(hits, scores, strict=True)
+                hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
             )
         return hits[:k]
 
@@ -116,7 +116,7 @@ class Rescoring:
         while True:
             before = ranked(limit)
             hits = _ordered(
-                hit.with_parts({"recency": self.recency.gain(hit.passage.metadata.get(WHEN), now)})
+                hit.with_part("recency", self.recency.gain(hit.passage.metadata.get(WHEN), now))
                 for hit in before
             )[:count]
             # Hits beyond `limit` score at most as the last, and gain the weight at most.

@@ -130,17 +130,14 @@ class Hit(Brief):
         """The sentence of the passage that is closest to the question."""
         return self.passage.text[self.match.start : self.match.end]
 
-    def with_parts(self, gains: Mapping[str, float]) -> Hit:
-        """The hit with more parts of its score; they add to the last hop's contribution."""
-        gains = {name: gain for name, gain in gains.items() if gain}
-        if not gains:
+    def with_part(self, name: str, gain: float) -> Hit:
+        """The hit with one more part of its score; it adds to the last hop's contribution."""
+        if not gain:
             return self
         *before, last = self.path
-        score, contribution = self.score, last.contribution
-        for gain in gains.values():
-            score, contribution = score + gain, contribution + gain
-        path = (*before, replace(last, contribution=contribution))
-        return replace(self, score=score, components={**self.components, **gains}, path=path)
+        last = replace(last, contribution=last.contribution + gain)
+        components, path = {**self.components, name: gain}, (*before, last)
+        return replace(self, score=self.score + gain, components=components, path=path)
 
     def excerpt(self, characters: int) -> Excerpt:
         """Cut the passage to a number of characters around the sentence that matched."""

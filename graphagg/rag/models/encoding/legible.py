@@ -39,10 +39,12 @@ def legible(tokenizer: Tokenizer, texts: Sequence[str]) -> Mask:
     A text that is half ASCII is read; only others are cut into pieces.
     """
     unclear = [i for i, t in enumerate(texts) if 2 * len(t.encode("ascii", "ignore")) < len(t)]
+    mask = np.ones(len(texts), bool)
+    if not unclear:
+        return mask
     some = [texts[i][:_MEASURED] for i in unclear]
     encodings = tokenizer.encode_batch(some, add_special_tokens=False)
     unknown = {tokenizer.token_to_id(token) for token in _UNKNOWN}
-    mask = np.ones(len(texts), bool)
     mask[unclear] = [
         is_read(text, _known(text, encoding, unknown))
         for text, encoding in zip(some, encodings, strict=True)

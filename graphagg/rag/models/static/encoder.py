@@ -28,7 +28,7 @@ from graphagg.arrays import Array, offsets
 from graphagg.errors import CorruptArtifact, InvalidParameter, needs
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.legible import legible
-from graphagg.rag.models.encoding.pooling import NO_SPANS, PassageVectors, Spans, Vectors
+from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, Vectors
 from graphagg.rag.models.spec import ModelSpec, pinned_sha256
 from graphagg.store.manifest import file_sha256
 
@@ -174,8 +174,14 @@ class StaticEncoder:
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts as unit vectors, `[n, d]` float32; 0 for a text that it does not read."""
-        pooled = self.encode_passages(texts, [NO_SPANS] * len(texts), progress)
-        return np.concatenate([np.empty((0, self.dimension), np.float32), *(v for v, _ in pooled)])
+        vectors, done = np.empty((len(texts), self.dimension), np.float32), 0
+        for ids, lengths in self._tokens(texts):
+            batch = slice(done, done + len(lengths))
+            vectors[batch] = _unit(_sums(self.table.rows, ids, lengths))
+            done = batch.stop
+            progress("encode", done, len(texts))
+        vectors[~legible(self._tokenizer, texts)] = 0.0
+        return vectors
 
     @cached_property
     def pools_sentences(self) -> bool:

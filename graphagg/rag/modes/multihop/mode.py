@@ -162,9 +162,15 @@ class HitMaker:
     def _hit(self, position: int, gain: Gain) -> Hit:
         passage = self.speller.passage(int(self.ranking.candidates.rows[position]))
         score, components, path = self._scored(position)
-        components = {name: value for name, value in components.items() if value}
-        hit = Hit(passage, score, components, tuple(path), "multihop")
-        return hit.with_parts(gain._asdict())
+        components |= gain._asdict()
+        path[-1] = replace(path[-1], contribution=path[-1].contribution + sum(gain))
+        return Hit(
+            passage,
+            score + sum(gain),
+            {name: value for name, value in components.items() if value},
+            tuple(path),
+            "multihop",
+        )
 
     def _scored(self, position: int) -> tuple[float, dict[str, float], list[Hop]]:
         """Score, components and path of a candidate, before passages are chosen."""

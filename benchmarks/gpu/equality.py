@@ -55,7 +55,7 @@ def cases() -> dict[str, tuple[Callable[[], torch.nn.Module], Call]]:
         f"attention {name}": (lambda name=name: ATTENTIONS[name](WIDTH, 4), attend)  # type: ignore[misc]
         for name in names
     }
-    found["LCM, GRU"] = (lambda: LCMAggregation(WIDTH, WIDTH), fold)
+    found["LCM"] = (lambda: LCMAggregation(WIDTH, WIDTH), fold)
     found["GPS layer, GatedGCN"] = (lambda: GPSLayer(WIDTH, "gatedgcn", "exact"), layer)
     found["GPS layer, GINE"] = (lambda: GPSLayer(WIDTH, "gine", "exact"), layer)
     return found

@@ -68,6 +68,7 @@ GRAPHS = {
 }
 SIDES: dict[str, Callable[[], nn.Module]] = {
     "ours": lambda: LCMAggregation(WIDTH, WIDTH, project=False),
+    "ours, GRU": lambda: LCMAggregation(WIDTH, WIDTH, project=False, operator="gru"),
     "sum": SumAggregation,
     "PyG": lambda: PyGLCMAggregation(WIDTH, WIDTH, project=False),
 }

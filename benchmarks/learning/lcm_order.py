@@ -62,12 +62,12 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
     "LCM": {},
     "LCM, order random": {"order": "random"},
     "LCM, order values": {"order": "values"},
-    "LCM, gate": {"operator": "gate"},
-    "LCM, gate, order values": {"operator": "gate", "order": "values"},
+    "LCM, GRU": {"operator": "gru"},
+    "LCM, GRU, order values": {"operator": "gru", "order": "values"},
 }
 LAWS: dict[str, dict[str, Any] | None] = {
     f"LCM{more}, weight {weight:g}": {"weight": weight, **options}
-    for more, options in (("", {}), (", gate", {"operator": "gate"}))
+    for more, options in (("", {}), (", GRU", {"operator": "gru"}))
     for weight in (0.0, 0.3, 3.0)
 }
 SETS = ("blocks, 60% inside, signal 0.3", "texas", "infection", "houses")

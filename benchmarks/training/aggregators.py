@@ -127,7 +127,7 @@ def model_of(aggregator: str, *, single: bool) -> GPSConfig:
         nodes=FeatureConfig(width=1),
         channels=32,
         layers=2,
-        local=LocalConfig("gine", aggregator),
+        local=LocalConfig("gine", "lcm-gru" if aggregator == "lcm" else aggregator),
         attention=AttentionConfig("none"),
         layer=LayerOptions(norm="batch", dropout=0.1, order="gnn+"),
         head=head,

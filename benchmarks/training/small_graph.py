@@ -36,7 +36,7 @@ from graphagg.nn.training.data.dataset import check_data
 from graphagg.nn.training.plan import make_plan
 
 WIDTH, CLASSES, FEATURES = 64, 3, 16
-AGGREGATORS = ("mean", "lcm", "lcm-values", "lcm-gate")
+AGGREGATORS = ("mean", "lcm", "lcm-values", "lcm-gru")
 
 
 def recipe(aggregation: str, epochs: int) -> Preset:
@@ -104,14 +104,14 @@ def by_train(data: GraphData, settings: Preset) -> list[float]:
 def products(data: GraphData) -> Callable[[], None]:
     """The products of the folds of an epoch: two layers forward, backward, and validation.
 
-    Forward 8 d^2 multiplications per combine, backward twice as many.
+    Forward 2 d^2 multiplications per combine, backward twice as many.
     """
     plan = LCMPlan.from_index(data.graphs[0].edge_index[1], data.graphs[0].num_nodes)
     sizes = [high - low for block in plan.blocks for low, high in block.passes]
     rows = [torch.randn(2 * size, WIDTH) for size in sizes]
-    weights = torch.randn(WIDTH, 4 * WIDTH)
-    made = [torch.empty(len(x), 4 * WIDTH) for x in rows]
-    back, of_weights = [torch.empty_like(x) for x in rows], torch.empty(WIDTH, 4 * WIDTH)
+    weights = torch.randn(WIDTH, WIDTH)
+    made = [torch.empty_like(x) for x in rows]
+    back, of_weights = [torch.empty_like(x) for x in rows], torch.empty(WIDTH, WIDTH)
 
     def step() -> None:
         for _ in range(2):

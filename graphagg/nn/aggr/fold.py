@@ -1,14 +1,15 @@
 """The fold of a tree plan with a binary operator, forward and backward, block by block.
 
-For the backward pass only the input, the parameters and the plan are saved; for a small plan also
-the gates of the operator. Backward folds each block again from its elements and walks back through
-it. A row of a block is the child of one node, or a root, never more. So each gradient of a row is
-written once, and only those of the parameters are summed.
+`GateFold` folds by compiled functions and in place. The rows of a block are its elements, then its
+nodes. Forward writes the value of each node. Backward replaces each value by its gradient: a row is
+the child of one node, or a root, never more. Only the input, the parameters and the plan are saved;
+for a small plan also the rows and gates. Of a larger plan backward folds each block again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,126 +17,163 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.aggr.gru_kernel import GRUKernel
+from graphagg.nn.aggr import gate_kernel
 from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 
-# Largest plan whose gates forward saves for backward: a small graph trains a quarter faster.
+# Largest plan whose rows and gates forward saves for backward.
 KEPT_BY_FORWARD = 1 << 12
-# Largest block whose gates backward saves from its own forward pass. In a larger block (one long
-# segment) the gates of each pass are computed again instead, so that memory is bounded.
-_KEPT, _KEPT_ON_CUDA = 1 << 13, 1 << 21
+
+Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Weight and bias of the gate, weight and bias of the candidate."""
 
 
-Saved = list[tuple[Tensor, list[Any]]]
-"""The values of each block, and the gates of each pass."""
+@dataclass(slots=True)
+class _Room:
+    """What the fold of one block with P nodes writes, all in one piece of memory.
 
-
-def fold(
-    x: Tensor, plan: LCMPlan, identity: Tensor, kernel: GRUKernel, kept: Saved | None = None
-) -> Tensor:
-    """Fold `x` `[N, d]`, sorted by segment, to `[segments, d]`.
-
-    Empty segments give `identity` `[d]`. `kept` is an empty list that gets the values and gates for
-    `unfold`.
+    Blocks of a small plan keep that piece for the next call: fresh pages cost a third of a fold.
     """
-    out = identity.to(x.dtype).repeat(plan.count, 1)
-    largest, keep, done = _largest_pass(plan), kept is not None, 0
-    kernel.prepare(x, plan.combines if keep else largest, largest, keep)
-    room = x.new_empty(plan.rows + plan.combines if keep else _largest_block(plan), x.size(1))
+
+    memory: Tensor
+    values: Tensor  # `[elements + P, d]`
+    total: Tensor  # `[P, d]`, like the next three
+    apart: Tensor
+    z: Tensor
+    s: Tensor
+    grad_total: Tensor  # `[nodes of the largest pass, d]`, like the next
+    grad_apart: Tensor
+
+    @classmethod
+    def of(cls, block: FoldBlock, width: int, memory: Tensor) -> _Room:
+        """Cut the memory into the parts."""
+        sizes = _rows(block)
+        return cls(memory, *memory[: width * sum(sizes)].view(-1, width).split(sizes))
+
+    @property
+    def nodes(self) -> list[Tensor]:
+        """What `gate_kernel.mix` reads."""
+        return [self.total, self.apart, self.z, self.s]
+
+
+def _rows(block: FoldBlock) -> list[int]:
+    """Rows of each part of a room."""
+    nodes = len(block.left)
+    largest = max((high - low for low, high in block.passes), default=0)
+    return [block.elements + nodes, *[nodes] * 4, *[largest] * 2]
+
+
+def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
+    """A room per block; the blocks of a large plan take turns in one piece of memory."""
+    width, shared, rooms = x.size(1), None, []
+    if not _is_small(plan):
+        shared = x.new_empty(width * max(sum(_rows(block)) for block in plan.blocks))
     for block in plan.blocks:
-        saved: list[Any] | None = None if kept is None else []
-        values = _fold_block(x, block, kernel, room, saved, done)
-        if kept is not None and saved is not None:
-            kept.append((values, saved))
-            room, done = room[len(values) :], done + len(block.left)
-        out.index_copy_(0, block.filled, values[block.roots])
-    return out
+        memory, size = shared, width * sum(_rows(block))
+        while memory is None:
+            try:
+                memory = block.spare.pop()
+            except IndexError:
+                with torch.inference_mode(False):  # training may use it next
+                    memory = x.new_empty(size)
+            if memory.dtype != x.dtype or len(memory) < size:
+                memory = None
+        rooms.append(_Room.of(block, width, memory))
+    return rooms
 
 
-def unfold(
-    x: Tensor, plan: LCMPlan, grad_out: Tensor, kernel: GRUKernel, kept: Saved | None = None
-) -> Tensor:
-    """The gradient of `fold` for `x`; the kernel then holds the gradients of its parameters.
+def _is_small(plan: LCMPlan) -> bool:
+    return plan.combines <= KEPT_BY_FORWARD
 
-    Consumes what `fold` put into `kept` with this kernel.
-    """
-    largest = _largest_pass(plan)
-    if not kept:
-        nodes = max((len(block.left) for block in plan.blocks if _is_kept(block)), default=0)
-        kernel.prepare(x, max(nodes, largest), largest, keep=True)
-    room = x.new_empty(_largest_block(plan), x.size(1))
-    grad_room, grad_x = torch.empty_like(room), torch.empty_like(x)
-    for block in plan.blocks:
-        saved: list[Any] | None = [] if _is_kept(block) else None
-        if kept:
-            values, saved = kept.pop(0)
-        else:
-            values = _fold_block(x, block, kernel, room, saved)
-        grad = grad_room[: len(values)]
-        grad.index_copy_(0, block.roots, grad_out[block.filled])
-        for step in range(len(block.passes) - 1, -1, -1):
-            low, high = block.passes[step]
-            pair = block.children(low, high)
-            rows = slice(block.elements + low, block.elements + high)
-            gates = kernel.forward(values, *pair, values[rows], 0) if saved is None else saved[step]
-            kernel.backward(gates, grad[rows], grad, pair)
-        grad_x[slice(*block.rows)] = grad[: block.elements]
-    return grad_x
+
+def _give_back(plan: LCMPlan, rooms: list[_Room]) -> None:
+    if _is_small(plan):
+        for block, room in zip(plan.blocks, rooms, strict=True):
+            block.spare.append(room.memory)
 
 
 def _fold_block(
-    x: Tensor, block: FoldBlock, kernel: GRUKernel, room: Tensor, saved: list[Any] | None,
-    done: int = 0,
-) -> Tensor:  # fmt: skip
-    """Values of the block's elements and nodes; `done` nodes were saved before."""
-    values = room[: block.elements + len(block.left)]
-    values[: block.elements] = x[slice(*block.rows)]
+    x: Tensor, order: Tensor | None, block: FoldBlock, room: _Room, weights: Weights
+) -> None:
+    rows, elements = slice(*block.rows), room.values[: block.elements]
+    if order is None:
+        elements.copy_(x[rows])
+    else:
+        torch.index_select(x, 0, order[rows], out=elements)
+    values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
+    of_gate, gate_bias, of_n, n_bias = weights
     for low, high in block.passes:
-        at = 0 if saved is None else done + low
-        into = values[block.elements + low : block.elements + high]
-        gates = kernel.forward(values, *block.children(low, high), into, at)
-        if saved is not None:
-            saved.append(gates)
-    return values
+        total, apart, z, s = nodes = [part[low:high] for part in room.nodes]
+        gate_kernel.join(values, left[low:high], right[low:high], total.numpy(), apart.numpy())
+        torch.addmm(gate_bias, apart, of_gate.t(), out=z).sigmoid_()
+        torch.addmm(n_bias, total, of_n.t(), out=s).sigmoid_()
+        out = values[block.elements + low : block.elements + high]
+        gate_kernel.mix(*(part.numpy() for part in nodes), out)
 
 
-def _is_kept(block: FoldBlock) -> bool:
-    return len(block.left) <= (_KEPT_ON_CUDA if block.left.is_cuda else _KEPT)
+def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: Weights) -> None:
+    """Replace `values`, `z` and `s` by their gradients; `grad_out` is of all segments."""
+    room.values.index_copy_(0, block.roots, grad_out[block.filled])
+    values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
+    for low, high in reversed(block.passes):
+        grad = values[block.elements + low : block.elements + high]
+        _, _, z, s = nodes = [part[low:high] for part in room.nodes]
+        gate_kernel.unmix(*(part.numpy() for part in nodes), grad)
+        both = room.grad_total[: high - low], room.grad_apart[: high - low]
+        torch.mm(s, weights[2], out=both[0])
+        torch.mm(z, weights[0], out=both[1])
+        halves = (part.numpy() for part in both)
+        gate_kernel.part(grad, *halves, left[low:high], right[low:high], values)
 
 
-def _largest_pass(plan: LCMPlan) -> int:
-    return max((high - low for b in plan.blocks for low, high in b.passes), default=0)
-
-
-def _largest_block(plan: LCMPlan) -> int:
-    return max((block.elements + len(block.left) for block in plan.blocks), default=0)
-
-
-class GRUFold(torch.autograd.Function):
-    """`fold` with the symmetrized GRU; differentiable once."""
+class GateFold(torch.autograd.Function):
+    """The fold of `x` `[N, d]` by `SymmetricGate`, to `[segments, d]`; differentiable once."""
 
     @staticmethod
     def forward(
-        ctx: Any, plan: LCMPlan, keep: bool, x: Tensor, identity: Tensor, *weights: Tensor
-    ) -> Tensor:
-        """`weights` are the four of `GRUKernel`; `keep`: a backward pass may follow."""
+        ctx: Any, plan: LCMPlan, keep: bool, order: Tensor | None, x: Tensor, identity: Tensor,
+        *weights: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """`order` sorts the rows by segment; `keep`: a backward pass may follow."""
         ctx.save_for_backward(x, *weights)
-        ctx.plan, ctx.kernel = plan, GRUKernel(*weights)
-        ctx.kept = [] if keep and plan.combines <= KEPT_BY_FORWARD else None
-        return fold(x, plan, identity, ctx.kernel, ctx.kept)
+        out = identity.to(x.dtype).repeat(plan.count, 1)
+        rooms, doubled = _rooms(plan, x), _doubled(weights)
+        for block, room in zip(plan.blocks, rooms, strict=True):
+            _fold_block(x, order, block, room, doubled)
+            out.index_copy_(0, block.filled, room.values[block.roots])
+        ctx.plan, ctx.order, ctx.rooms = plan, order, rooms if keep and _is_small(plan) else None
+        if ctx.rooms is None:
+            _give_back(plan, rooms)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Gradients of `x`, of the identity and of the four weights."""
         x, *weights = ctx.saved_tensors
+        plan, order, saved, ctx.rooms = ctx.plan, ctx.order, ctx.rooms, None
         with torch.no_grad():
-            kernel = ctx.kernel if ctx.kept else GRUKernel(*weights)  # a second time: a new one
-            grad_x = unfold(x, ctx.plan, grad_out, kernel, ctx.kept)
+            doubled, rooms = _doubled(weights), saved or _rooms(plan, x)
+            grads, grad_x = [torch.zeros_like(each) for each in weights], torch.empty_like(x)
+            for block, room in zip(plan.blocks, rooms, strict=True):
+                if not saved:
+                    _fold_block(x, order, block, room, doubled)
+                _unfold_block(block, room, grad_out, doubled)
+                grads[0].addmm_(room.z.t(), room.apart)
+                grads[1] += room.z.sum(0)
+                grads[2].addmm_(room.s.t(), room.total)
+                grads[3] += room.s.sum(0)
+                rows = torch.arange(*block.rows) if order is None else order[slice(*block.rows)]
+                grad_x.index_copy_(0, rows, room.values[: block.elements])
+            _give_back(plan, rooms)
             # The identity is the result of the empty segments.
-            grad_identity = grad_out[ctx.plan.ptr.diff() == 0].sum(0)
-            grads = (grad_x, grad_identity, *kernel.gradients())
-            ctx.kernel = None
-        return None, None, *_once(grads, grad_out, x, *weights)
+            grad_identity = grad_out[plan.ptr.diff() == 0].sum(0)
+            all_grads = grad_x, grad_identity, *_doubled(grads)
+        return None, None, None, *_once(all_grads, grad_out, x, *weights)
+
+
+def _doubled(weights: Sequence[Tensor]) -> Weights:
+    """Weights for `s`: those of the candidate n are doubled, as tanh(n) = 2 sigmoid(2 n) - 1."""
+    of_gate, gate_bias, of_n, n_bias = (each.detach() for each in weights)
+    return of_gate, gate_bias, 2 * of_n, 2 * n_bias
 
 
 def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module) -> Tensor:
@@ -143,7 +181,7 @@ def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module)
 
     Of a large plan, backward computes each block again.
     """
-    results, small = [x[:0]], plan.combines <= KEPT_BY_FORWARD or not torch.is_grad_enabled()
+    results, small = [x[:0]], _is_small(plan) or not torch.is_grad_enabled()
     for block in plan.blocks:
         rows = x[slice(*block.rows)]
         if small:

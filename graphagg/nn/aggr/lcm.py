@@ -8,7 +8,9 @@ The operator commutes by construction and is associative only as far as it has l
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
 - No padding. A vertex's result depends on its own neighborhood alone, whatever else is in the
-  batch, and costs its own degree. On each vertex alone it equals the result of PyG's module.
+  batch, and costs its own degree. With the GRU, each vertex alone has the result of PyG's module.
+- The default operator is a gate with a quarter of the products of the paper's GRU
+  (docs/results/learning.md compares them).
 - A learned identity, initially 0, is the result of an empty neighborhood.
 - An unsorted index is sorted (stably), and empty input is allowed.
 """
@@ -26,10 +28,10 @@ from torch_geometric.nn.inits import reset
 from graphagg.checks import one_of
 from graphagg.errors import InvalidBatch, InvalidParameter
 from graphagg.nn.aggr.cache import cached_plan
-from graphagg.nn.aggr.fold import GRUFold, fold_module
+from graphagg.nn.aggr.fold import GateFold, fold_module
 from graphagg.nn.aggr.inputs import check_rows, sorted_within
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
-from graphagg.nn.aggr.operators import binary_operator, is_gru
+from graphagg.nn.aggr.operators import binary_operator, is_gate
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import check_index, offsets
@@ -63,8 +65,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         in_channels: width of the input.
         out_channels: width of the output.
         project: apply a linear layer and ReLU before the fold.
-        operator: "gru" (the paper's), "gate" (`SymmetricGate`, under two thirds of its time), or
-            a module psi(a, b) on `[P, out_channels]`.
+        operator: "gate" (`SymmetricGate`), "gru" (the paper's; two to three times the time), or a
+            module psi(a, b) on `[P, out_channels]`.
         order: of the rows inside their segments: "given", "random" or "values".
 
     Raises:
@@ -91,7 +93,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         out_channels: int,
         project: bool = True,
         *,
-        operator: str | nn.Module = "gru",
+        operator: str | nn.Module = "gate",
         order: Order = "given",
     ) -> None:
         super().__init__()
@@ -168,25 +170,28 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         elif plan.rows != len(x):
             raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
         check_finite(x)
-        if plan.order is not None:
-            x = x.index_select(0, plan.order)
-        if self.order == "values":
-            x = x.index_select(0, sorted_within(plan.index, self._keys(x)))
-        elif self.order == "random" and self.training:
-            drawn = torch.rand(len(x), device=x.device)
-            x = x.index_select(0, sorted_within(plan.index, drawn))
+        order = plan.order
+        if self.order == "values" or (self.order == "random" and self.training):
+            rows = x if order is None else x.index_select(0, order)
+            random = self.order == "random"
+            keys = torch.rand(len(x), device=x.device) if random else self._keys(rows)
+            within = sorted_within(plan.index, keys)
+            order = within if order is None else order[within]
         x = self._project(x)
-        if not is_gru(self.operator):
-            return fold_module(x, plan, self.identity, self.operator)
-        cell: Any = self.operator
-        weights = cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh
-        apply: Any = GRUFold.apply  # not typed in torch
-        folded: Tensor = apply(plan, torch.is_grad_enabled(), x, self.identity, *weights)
-        return folded
+        gate: Any = self.operator
+        if is_gate(gate, x):
+            apply: Any = GateFold.apply  # not typed in torch
+            weights = (p for lin in (gate.gate, gate.candidate) for p in (lin.weight, lin.bias))
+            keep = torch.is_grad_enabled()
+            folded: Tensor = apply(plan, keep, order, x, self.identity, *weights)
+            return folded
+        rows = x if order is None else x.index_select(0, order)
+        with torch.autocast(x.device.type, enabled=False):  # in the type of the weights
+            return fold_module(rows, plan, self.identity, self.operator)
 
     def _project(self, x: Tensor) -> Tensor:
         if self.lin is not None:
-            x = self.lin(x).relu()
+            x = self.lin(x).relu_()
         return x.to(self.identity.dtype).contiguous()
 
     def _keys(self, x: Tensor) -> Tensor:

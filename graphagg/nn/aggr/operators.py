@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.resolver import find
@@ -33,17 +34,30 @@ class SymmetricGRU(nn.GRUCell):
         super().__init__(channels, channels)
 
     def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
-        """`[P, d]` and `[P, d]` to `[P, d]`."""
-        if b is None:
-            b = torch.zeros_like(a)
-        return 0.5 * (super().forward(a, b) + super().forward(b, a))
+        """`[P, d]` and `[P, d]` to `[P, d]`.
+
+        With W x for the input and U h for the hidden side, the gates of both orders are sigmoids of
+
+            W a + U b and W b + U a  =  P (a + b) +- M (a - b),  P = (W + U) / 2, M = (W - U) / 2,
+
+        so 8 d^2 multiplications replace 12 d^2.
+        """
+        b = torch.zeros_like(a) if b is None else b
+        (w, w_n), (u, u_n) = (_gates_and_n(x) for x in (self.weight_ih, self.weight_hh))
+        (c, c_n), (e, e_n) = (_gates_and_n(x) for x in (self.bias_ih, self.bias_hh))
+        total, apart = linear(a + b, 0.5 * (w + u), c + e), linear(a - b, 0.5 * (w - u))
+        r, z = torch.cat([total + apart, total - apart]).sigmoid().chunk(2, dim=1)
+        hidden = torch.cat([b, a])
+        n = linear(torch.cat([a, b]), w_n, c_n) + r * linear(hidden, u_n, e_n)
+        one, other = torch.lerp(_tanh(n), hidden, z).chunk(2)
+        return 0.5 * (one + other)
 
 
-class SymmetricGate(nn.Linear):
-    """psi(a, b) = (1 - z) max(a, b) + z n, with gate z and candidate n of a + b and |a - b|.
+class SymmetricGate(nn.Module):
+    """psi(a, b) = (1 - z) max(a, b) + z n, with gate z of |a - b| and candidate n of a + b.
 
-    Half of the products of `SymmetricGRU`. With z = 0 it is the maximum, a monoid. The parameters
-    are those of `torch.nn.Linear(2 d, 2 d)`.
+    z is the sigmoid and n the tanh of a linear map: a quarter of the products of `SymmetricGRU`.
+    With z = 0 it is the maximum, a monoid.
 
     Args:
         channels: width d.
@@ -57,24 +71,35 @@ class SymmetricGate(nn.Linear):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__(2 * channels, 2 * channels)
+        super().__init__()
+        self.gate, self.candidate = nn.Linear(channels, channels), nn.Linear(channels, channels)
 
     def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
         """`[P, d]` and `[P, d]` to `[P, d]`."""
         b = torch.zeros_like(a) if b is None else b
         total, apart = a + b, (a - b).abs()
-        z, n = super().forward(torch.cat([total, apart], dim=1)).chunk(2, dim=1)
         largest = 0.5 * (total + apart)  # its gradient is cheaper than that of torch.maximum
-        # tanh(n), by the sigmoid, which takes a tenth of its time on a CPU.
-        return torch.lerp(largest, 2 * (2 * n).sigmoid() - 1, z.sigmoid())
+        return torch.lerp(largest, _tanh(self.candidate(total)), self.gate(apart).sigmoid())
 
 
-_OPERATORS: dict[str, type[nn.Module]] = {"gru": SymmetricGRU, "gate": SymmetricGate}
+def _gates_and_n(stacked: Tensor) -> tuple[Tensor, Tensor]:
+    """Parameters of `torch.nn.GRUCell`: of the gates r and z, and of the candidate n."""
+    last = len(stacked) // 3
+    return stacked[:-last], stacked[-last:]
 
 
-def is_gru(operator: nn.Module) -> bool:
-    """Whether `GRUKernel` computes what the module does."""
-    return isinstance(operator, SymmetricGRU) and type(operator).forward is SymmetricGRU.forward
+def _tanh(x: Tensor) -> Tensor:
+    """By the sigmoid, which takes a tenth of the time of PyTorch's tanh on a CPU."""
+    return 2 * (2 * x).sigmoid() - 1
+
+
+_OPERATORS: dict[str, type[nn.Module]] = {"gate": SymmetricGate, "gru": SymmetricGRU}
+
+
+def is_gate(operator: nn.Module, x: Tensor) -> bool:
+    """Whether `GateFold` computes what the module does to rows `x`."""
+    own = isinstance(operator, SymmetricGate) and type(operator).forward is SymmetricGate.forward
+    return own and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
 def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:

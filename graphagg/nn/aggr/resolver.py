@@ -29,6 +29,7 @@ def _pna(channels: int, out_channels: int) -> Aggregation:
 _NAMES: dict[str, Callable[[int, int], Aggregation]] = {
     "lcm": LCMAggregation,
     "lcm-gate": partial(LCMAggregation, operator="gate"),
+    "lcm-gru": partial(LCMAggregation, operator="gru"),
     "lcm-values": partial(LCMAggregation, order="values"),
     "pna": _pna,
     **{name: lambda _, __, name=name: aggregation_resolver(name) for name in _PYG},  # type: ignore[misc]
@@ -39,10 +40,9 @@ def aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
     """An aggregator that keeps the width.
 
     Args:
-        name_or_module: "lcm", "lcm-gate" (its cheaper operator), "lcm-values" (rows in an order by
-            their values), "pna", one of PyG's ("sum", "mean",
-            "max", "min", "mul", "var", "std", "softmax"), or a PyG
-            aggregation, which is returned.
+        name_or_module: "lcm" or "lcm-gate" (its default operator), "lcm-gru" (that of its paper),
+            "lcm-values" (rows in an order by their values), "pna", one of PyG's ("sum", "mean",
+            "max", "min", "mul", "var", "std", "softmax"), or a PyG aggregation, which is returned.
         channels: width of its input and output.
 
     Raises:
@@ -51,7 +51,7 @@ def aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
     Examples:
         >>> from graphagg.nn import aggregation
         >>> aggregation("lcm", 8)
-        LCMAggregation(8, 8, project=True, operator=SymmetricGRU)
+        LCMAggregation(8, 8, project=True, operator=SymmetricGate)
         >>> aggregation("max", 8)
         MaxAggregation()
     """

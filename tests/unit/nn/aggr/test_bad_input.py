@@ -79,7 +79,7 @@ def test_widths_that_differ_without_a_projection() -> None:
 def test_names_and_options() -> None:
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         aggregation(nn.Linear(4, 4), 4)
-    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gru, gate"):
+    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gate, gru"):
         LCMAggregation(4, 4, operator="lstm")
 
 
@@ -130,7 +130,7 @@ def test_an_operator_of_another_width() -> None:
 
 @pytest.mark.parametrize("operator", [None, 3, ["gru"], "sum"])
 def test_an_operator_that_is_not_known(operator: object) -> None:
-    with pytest.raises(InvalidParameter, match="wanted one of gru, gate, or a module"):
+    with pytest.raises(InvalidParameter, match="wanted one of gate, gru, or a module"):
         LCMAggregation(4, 4, operator=operator)
 
 

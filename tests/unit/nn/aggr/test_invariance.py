@@ -18,7 +18,7 @@ from tests.unit.nn.aggr.ragged import (
     randomized,
 )
 
-NAMES = ("lcm", "lcm-gate", "lcm-values", "pna")
+NAMES = ("lcm", "lcm-gru", "lcm-values", "pna")
 AGGREGATORS = {
     **{name: randomized(aggregation(name, 4)).eval() for name in NAMES},
     "lcm-own": randomized(LCMAggregation(4, 3, operator=PairMLP(3))).eval(),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch_geometric.nn import global_add_pool, global_mean_pool
-from torch_geometric.nn.models import GCN, GIN
+from torch_geometric.nn.models import GCN, GIN, GraphSAGE
 
 from graphagg.nn.config.model import (
     AttentionConfig,
@@ -52,9 +52,9 @@ SKIPS = replace(MANY, training=replace(MANY.training, epochs=200, patience=60))
 
 
 class Baseline(torch.nn.Module):
-    """A linear map, PyG's own GCN or GIN, its pooling and a linear map.
+    """A linear map, PyG's own GCN, GIN or GraphSAGE, its pooling and a linear map.
 
-    GIN sums over the vertices of a graph and GCN takes their mean, as their papers do.
+    GIN sums over the vertices of a graph and the others take their mean, as their papers do.
     """
 
     def __init__(self, kind: str, shape: Shape, settings: Kind) -> None:
@@ -63,9 +63,8 @@ class Baseline(torch.nn.Module):
         # GIN would sum thousands of raw columns over every edge.
         self.lift = torch.nn.Linear(columns, WIDTH)
         self.categories = shape.categories
-        make = GCN if kind == "gcn" else GIN
         many = shape.level == "graph"
-        self.network = make(
+        self.network = BASELINES[kind](
             WIDTH,
             WIDTH,
             settings.layers,
@@ -73,7 +72,7 @@ class Baseline(torch.nn.Module):
             norm="batch_norm" if many else None,
             jk=None,
         )
-        self.pool = None if not many else global_mean_pool if kind == "gcn" else global_add_pool
+        self.pool = None if not many else global_add_pool if "GIN" in kind else global_mean_pool
         self.head = torch.nn.Linear(WIDTH, shape.outputs)
 
     def forward(self, data) -> torch.Tensor:
@@ -103,11 +102,11 @@ def gps(attention: AttentionConfig, local: LocalConfig | None = None) -> Callabl
         )
         return GPSConfig(
             nodes=FeatureConfig(width=1),  # fitted to the data
-            edges=FeatureConfig(constant=True) if many else FeatureConfig(),
+            edges=FeatureConfig(constant=many or local == _GATED),
             encodings=(encoding,),
             channels=WIDTH,
             layers=kind.layers,
-            local=local or LocalConfig("gatedgcn" if many else "gcn"),
+            local=local or (_GATED if many else LocalConfig("gcn")),
             attention=attention,
             layer=LayerOptions(
                 norm="batch" if many else "none",
@@ -122,12 +121,15 @@ def gps(attention: AttentionConfig, local: LocalConfig | None = None) -> Callabl
 
 _EXACT = AttentionConfig("exact", heads=4, dropout=0.5)
 _NONE = AttentionConfig("none")
+_GATED = LocalConfig("gatedgcn")
 
-BASELINES = ("GCN (PyG)", "GIN (PyG)")
+BASELINES = {"GCN (PyG)": GCN, "GIN (PyG)": GIN, "SAGE (PyG)": GraphSAGE}
 OURS: dict[str, Callable[[bool], GPSConfig]] = {
     "GPS exact": gps(_EXACT),
     "GPS performer": gps(AttentionConfig("performer", heads=4)),
     "GPS no attention": gps(_NONE),
-    "LCM": gps(_NONE, LocalConfig("sage", "lcm")),
+    "GatedGCN": gps(_NONE, _GATED),
+    "LCM": gps(_NONE, LocalConfig("sage", "lcm-gru")),
 }
-MODELS = (*BASELINES, *OURS)
+TREES = "trees on counts"  # of graphs, as the control of a run
+MODELS = (*BASELINES, *OURS, TREES)

@@ -49,7 +49,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
 
     Rows of a segment are combined in their order. So a result is the same in any batch and for any
     numbers of the segments, but **not for another order of the rows**: the operator is
-    associative only as far as it has learned to be. Shuffled edges give .3 to 5 % of the vertices
+    associative only as far as it has learned to be. Shuffled edges give .1 to 7 % of the vertices
     of a trained model another class (`python -m benchmarks.learning.lcm_order`). `order` changes
     that:
 

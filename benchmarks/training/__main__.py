@@ -1,4 +1,4 @@
-"""`make bench-train`: GPS, LCM and moments beside PyG's GCN and GIN, by one training loop.
+"""`make bench-train`: GPS, GatedGCN, LCM and trees beside PyG's GCN, GIN and SAGE, by one loop.
 
     python -m benchmarks.training                      every cell that is not done yet, the table
     python -m benchmarks.training --budget-minutes 60  stop after so many CPU minutes

@@ -47,7 +47,8 @@ class _Room:
     def of(cls, block: FoldBlock, width: int, memory: Tensor) -> _Room:
         """Cut the memory into the parts."""
         sizes = _rows(block)
-        return cls(memory, *memory[: width * sum(sizes)].view(-1, width).split(sizes))
+        rows = memory[: width * sum(sizes)].view(-1, width)
+        return cls(memory, *torch.split_with_sizes(rows, sizes))
 
     @property
     def nodes(self) -> list[Tensor]:
@@ -102,12 +103,12 @@ def _fold_block(
     values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
     of_gate, gate_bias, of_n, n_bias = weights
     for low, high in block.passes:
-        total, apart, z, s = nodes = [part[low:high] for part in room.nodes]
+        total, apart, z, s = (part[low:high] for part in room.nodes)
         gate_kernel.join(values, left[low:high], right[low:high], total.numpy(), apart.numpy())
         torch.addmm(gate_bias, apart, of_gate.t(), out=z).sigmoid_()
         torch.addmm(n_bias, total, of_n.t(), out=s).sigmoid_()
         out = values[block.elements + low : block.elements + high]
-        gate_kernel.mix(*(part.numpy() for part in nodes), out)
+        gate_kernel.mix(total.numpy(), apart.numpy(), z.numpy(), s.numpy(), out)
 
 
 def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: Weights) -> None:
@@ -116,13 +117,14 @@ def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: Weig
     values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
     for low, high in reversed(block.passes):
         grad = values[block.elements + low : block.elements + high]
-        _, _, z, s = nodes = [part[low:high] for part in room.nodes]
-        gate_kernel.unmix(*(part.numpy() for part in nodes), grad)
-        both = room.grad_total[: high - low], room.grad_apart[: high - low]
-        torch.mm(s, weights[2], out=both[0])
-        torch.mm(z, weights[0], out=both[1])
-        halves = (part.numpy() for part in both)
-        gate_kernel.part(grad, *halves, left[low:high], right[low:high], values)
+        total, apart, z, s = (part[low:high] for part in room.nodes)
+        gate_kernel.unmix(total.numpy(), apart.numpy(), z.numpy(), s.numpy(), grad)
+        of_total, of_apart = room.grad_total[: high - low], room.grad_apart[: high - low]
+        torch.mm(s, weights[2], out=of_total)
+        torch.mm(z, weights[0], out=of_apart)
+        gate_kernel.part(
+            grad, of_total.numpy(), of_apart.numpy(), left[low:high], right[low:high], values
+        )
 
 
 class GateFold(torch.autograd.Function):

@@ -31,7 +31,7 @@ Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 class _Room:
     """What the fold of one block with P nodes writes, all in one piece of memory.
 
-    Blocks of a small plan keep that piece for the next call: fresh pages cost a third of a fold.
+    Blocks of a small plan keep that piece for the next call, which then needs no fresh pages.
     """
 
     memory: Tensor

@@ -50,6 +50,7 @@ _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
 _PART, _ADDED = 1 << 19, 1 << 16  # rows of a part, and those that are added together
 _GPU = re.compile(r"cuda(?::([0-9]+))?")
 _EXAMPLES = "such as 'IVF4096,SQ8', 'IVF1024,PQ48x4fs' or 'HNSW32,SQ8'"
+_PACKAGES = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu11", "faiss-gpu-cu12")
 
 
 @dataclass(frozen=True)
@@ -327,10 +328,10 @@ def _on_device(index: Any, codes: Codes, number: int) -> Any:
 @lru_cache(2)
 def library(extra: str = "search") -> Any:
     """FAISS; raises `MissingExtra`, or `PackageConflict` if two packages install it."""
-    names = {each.name for each in distributions() if each.name.startswith("faiss")}
+    names = [name for name in _PACKAGES if any(distributions(name=name))]
     if len(names) > 1:
         raise PackageConflict(
-            f"{', '.join(sorted(names))} all install the module faiss; uninstall them, and install "
+            f"{', '.join(names)} all install the module faiss; uninstall them, and install "
             "the one you want"
         )
     with needs("faiss-cpu", extra):

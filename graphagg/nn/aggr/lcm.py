@@ -65,8 +65,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         in_channels: width of the input.
         out_channels: width of the output.
         project: apply a linear layer and ReLU before the fold.
-        operator: "gate" (`SymmetricGate`), "gru" (the paper's; two to three times the time), or a
-            module psi(a, b) on `[P, out_channels]`.
+        operator: "gate" (`SymmetricGate`), "gru" (the paper's `SymmetricGRU`: two to three times
+            the time, and better at folds such as the second minimum of a set), or a module
+            psi(a, b) on `[P, out_channels]`.
         order: of the rows inside their segments: "given", "random" or "values".
 
     Raises:

@@ -40,23 +40,22 @@ class Lexical:
 
     @cached_property
     def scores(self) -> tuple[Rows, Array]:
-        """The visible rows that contain a term, ascending, and their scores."""
-        norms, visible = self._view.length_norms, self._view.visible
-        # The work follows the postings: memory that is not written to is never touched.
-        totals, is_held = np.zeros(len(norms)), np.zeros(len(norms), np.bool_)
-        for weight, of_term in zip(self.weights.tolist(), self.postings, strict=True):
+        """The visible rows with a score above 0, ascending, and their scores."""
+        norms, weights = self._view.length_norms, self.weights.tolist()
+        rows, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
+        for weight, of_term in zip(weights, self.postings, strict=True):
             for postings in of_term:
                 will_need(postings.rows, postings.counts)
-                shares = np.maximum(postings.counts, postings.context >= NAME).astype(np.float64)
-                shares /= shares + norms.take(postings.rows, mode="clip")
-                shares *= weight
-                shares += totals.take(postings.rows, mode="clip")
-                totals[postings.rows] = shares
-                is_held[postings.rows] = True
+                rows.append(postings.rows.astype(np.int64))
+                share = np.maximum(postings.counts, postings.context >= NAME).astype(np.float64)
+                share /= share + norms[rows[-1]]
+                shares.append(share * weight)
+        totals = np.bincount(np.concatenate(rows), np.concatenate(shares), len(norms))
+        is_scored = totals > 0.0
         if not self._view.row_set.is_all:
-            is_held &= visible
-        rows = np.flatnonzero(is_held)
-        return rows, totals[rows]
+            is_scored &= self._view.visible
+        scored = np.flatnonzero(is_scored)
+        return scored, totals[scored]
 
     def at(self, rows: Rows) -> Array:
         """The scores of any rows; 0 for a row that contains none of the terms."""

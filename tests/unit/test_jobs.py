@@ -247,7 +247,7 @@ class Session:
         (
             KeyboardInterrupt(),
             130,
-            "interrupted; nothing that was there before has changed; it ended",
+            "interrupted; existing files have not changed; it ended",
         ),
     ],
 )

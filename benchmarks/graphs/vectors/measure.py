@@ -88,7 +88,8 @@ def propagated(
     vectors = Vectors("given", "no sources")
     for turn in range(1, config.propagate + 1):
         vectors = stages.propagate(vectors, turn)
-    return stages.rotated(vectors, stages.tasks.layout.numbers(network.nodes))[0]
+    nodes = stages.tasks.layout.numbers(network.nodes)
+    return stages.rotated_rows(vectors, vectors.rows, nodes)
 
 
 METHODS: dict[str, Embedder] = {

@@ -198,7 +198,7 @@ def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module)
 def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
     """The results of a block's segments, from its elements."""
     for low, high in block.passes:
-        a, b = values[torch.cat(block.children(low, high))].chunk(2)
+        a, b = values.index_select(0, torch.cat(block.children(low, high))).chunk(2)
         combined = operator(a, b)
         if combined.shape != a.shape:
             raise InvalidParameter(
@@ -206,7 +206,7 @@ def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
                 "wanted a module that gives the shape it takes"
             )
         values = torch.cat([values, combined.to(values.dtype)])
-    return values[block.roots]
+    return values.index_select(0, block.roots)
 
 
 def _once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:

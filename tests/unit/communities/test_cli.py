@@ -70,7 +70,7 @@ def test_weights_are_kept_where_asked(tmp_path):
     run("add", index, table, *names)
     reason = run_json("query", index, "--seed", "ann", "-k", 1)["members"][0]["reason"][0]
     assert reason["shared_weight"] == 38.0
-    with pytest.raises(InvalidParameter, match="not kept"):
+    with pytest.raises(InvalidParameter, match="weights are not used"):
         run("build", table, "--out", tmp_path / "plain", *names)
     table.write_text("ann bob\n")
     with pytest.raises(InvalidGraph, match="without weights"):

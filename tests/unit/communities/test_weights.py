@@ -222,10 +222,10 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
         CommunityIndex.build([(1, 2)], tmp_path / "x", config=config)
     with pytest.raises(InvalidGraph, match="without weights"):
         CommunityIndex.build([(1, 2, 1.0), (2, 3)], tmp_path / "x", config=config)
-    with pytest.raises(InvalidParameter, match="not kept"):
+    with pytest.raises(InvalidParameter, match="weights are not used"):
         CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", weight="calls")
     plain = CommunityIndex.build([(1, 2)], tmp_path / "plain")
-    with pytest.raises(InvalidParameter, match="not kept"):
+    with pytest.raises(InvalidParameter, match="weights are not used"):
         plain.add([(1, 3, 2.0)], weight="calls")
     index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "w", config=config)
     before = files(index)

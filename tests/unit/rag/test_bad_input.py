@@ -349,10 +349,10 @@ def test_a_question_that_is_none_is_explained_by_no_mode(index: PassageIndex, mo
 
 
 def test_settings_of_another_mode(index: PassageIndex) -> None:
-    message = "config is a LinearRAGConfig, 'multihop' wants a MultihopConfig"
+    message = "config is a LinearRAGConfig, 'multihop' needs a MultihopConfig"
     with pytest.raises(InvalidParameter, match=message):
         index.retrieve(QUESTION, config=LinearRAGConfig())
-    message = "config is a MultihopConfig, 'linearrag' wants a LinearRAGConfig"
+    message = "config is a MultihopConfig, 'linearrag' needs a LinearRAGConfig"
     with pytest.raises(InvalidParameter, match=message):
         index.retrieve(QUESTION, mode="linearrag", config=MultihopConfig())
     with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):

@@ -86,7 +86,8 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
 def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[str], str]]:
     try:
         with os.scandir(root / folder) as entries:
-            return [(entry, folder + entry.name) for entry in entries]
+            ordered = sorted(entries, key=lambda entry: entry.name)  # a disk has its own order
+            return [(entry, folder + entry.name) for entry in ordered]
     except OSError as error:
         leave(_printable(folder), Unread("unreadable", error.strerror or str(error)))
         return []

@@ -184,8 +184,8 @@ def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module)
     Of a large plan, backward computes each block again.
     """
     results, small = [x[:0]], _is_small(plan) or not torch.is_grad_enabled()
-    # Slices would each have a gradient of the size of x; the parts of `split` share one.
-    parts = x.split([block.elements for block in plan.blocks])
+    # Slices would each have a gradient of the size of x; the parts share one.
+    parts = torch.split_with_sizes(x, [block.elements for block in plan.blocks])
     for rows, block in zip(parts, plan.blocks, strict=True):
         if small:
             results.append(_roots(rows, block, operator))

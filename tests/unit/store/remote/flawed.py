@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,9 @@ class Flaws:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.asked: list[tuple[str, str]] = []
         self.before: Callable[[int, str, str], None] = lambda number, name, path: None
-        self.cut = False
-        self._numbers, self._gets = itertools.count(1), itertools.count(1)
+        self.cut = False  # whether the first answer to each different `get` is half of it
+        self._numbers = itertools.count(1)
+        self._cut: set[str] = set()
         for name in REQUESTS:
             patch.setattr(ObjectClient, name, self._wrapped(name))
 
@@ -32,7 +34,8 @@ class Flaws:
             self.asked.append((name, path))
             self.before(number, name, path)
             answer = real(fs, path, *args, **more)
-            if self.cut and name == "get" and next(self._gets) % 3 == 0:
+            if self.cut and name == "get" and (asked := repr((path, args, more))) not in self._cut:
+                self._cut.add(asked)
                 return answer[: len(answer) // 2]
             return answer
 
@@ -44,10 +47,12 @@ class Flaws:
 
 
 def fail_every(tenth: int, error: Callable[[], Exception]) -> Callable[[int, str, str], None]:
-    """Every tenth request fails."""
+    """Every tenth request fails, but at most five of one path; each one of them if `tenth` is 1."""
+    failed: Counter[str] = Counter()
 
     def before(number: int, name: str, path: str) -> None:
-        if number % tenth == 0:
+        if tenth == 1 or (number % tenth == 0 and failed[path] < 5):
+            failed[path] += 1
             raise error()
 
     return before

@@ -113,7 +113,7 @@ def _stop() -> None:
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_every_tenth_request_fails_or_is_cut(
+def test_every_tenth_request_fails_or_each_is_cut_once(
     cut: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulling, "PIECE", 500)

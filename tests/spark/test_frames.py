@@ -88,7 +88,6 @@ def assert_same_manifest(tmp_path: Path, one: str, other: str) -> None:
     assert manifests[0] == manifests[1]
 
 
-@pytest.mark.slow
 def test_communities_of_a_frame_and_of_a_table(spark: Any, tmp_path: Path) -> None:
     """By the same rule of names as in one process; the session is left as it was."""
     table, before = calls(1), settings(spark)

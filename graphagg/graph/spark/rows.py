@@ -80,7 +80,7 @@ class GraphRows:
         loops = 0 if kind == "two-mode" else job.note("self_loops", frame.filter("src = dst").count)
         pairs, numbers = self._pairs(frame, rows, columns)
         steps = (-1, 1) if self.inward else (1, -1)
-        first, second = (partial(self._keys, numbers, step) for step in steps)
+        first, second = (partial(_keys_of, kind, numbers, step) for step in steps)
         if not self._write_rows(pairs, first, SETS, rows.total):
             raise EmptyGraph(
                 f"{self.source}: {loops:,} self-loops and no edge, wanted at least one edge"
@@ -140,19 +140,6 @@ class GraphRows:
             batch.column(i).to_numpy() for i in range(2)
         ]
 
-    def _keys(self, numbers: Numbers, step: int, batch: pa.RecordBatch) -> Keyed:
-        """The entries of the edges of a batch as keys; `step` is -1 for the transposed matrix."""
-        rows, columns = numbers(batch)[::step]
-        weights = batch.column(2).to_numpy() if batch.num_columns > 2 else None
-        if self.kind != "two-mode":
-            is_edge = rows != columns
-            rows, columns = rows[is_edge], columns[is_edge]
-            weights = None if weights is None else weights[is_edge]
-        if self.kind == "undirected":
-            rows, columns = np.concatenate([rows, columns]), np.concatenate([columns, rows])
-            weights = None if weights is None else np.tile(weights, 2)
-        return pair_keys(rows, columns).view(np.int64), weights
-
     def _write_rows(self, pairs: DataFrame, keys_of: Any, name: str, total: int) -> bool:
         """Write `total` compressed rows. Returns: whether they have an entry."""
         job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
@@ -180,6 +167,20 @@ class GraphRows:
             return True
 
         return bool(job.stage(name, make))
+
+
+def _keys_of(kind: GraphKind, numbers: Numbers, step: int, batch: pa.RecordBatch) -> Keyed:
+    """The entries of the edges of a batch as keys; `step` is -1 for the transposed matrix."""
+    rows, columns = numbers(batch)[::step]
+    weights = batch.column(2).to_numpy() if batch.num_columns > 2 else None
+    if kind != "two-mode":
+        is_edge = rows != columns
+        rows, columns = rows[is_edge], columns[is_edge]
+        weights = None if weights is None else weights[is_edge]
+    if kind == "undirected":
+        rows, columns = np.concatenate([rows, columns]), np.concatenate([columns, rows])
+        weights = None if weights is None else np.tile(weights, 2)
+    return pair_keys(rows, columns).view(np.int64), weights
 
 
 def _weight(frame: DataFrame) -> tuple[str, ...]:

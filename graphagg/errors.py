@@ -171,7 +171,7 @@ class StoreError(ArtifactError, RunFailed):
 
 
 class StoreUnreachable(StoreError):
-    """A store does not answer, or repeatedly breaks off."""
+    """A store does not answer, or its connections fail repeatedly."""
 
 
 class NoCredentials(StoreError):
@@ -181,7 +181,7 @@ class NoCredentials(StoreError):
 
 
 class AccessRefused(StoreError):
-    """The credentials do not permit this on a store."""
+    """The credentials do not permit this operation on the store."""
 
     exit_code = 2
 
@@ -267,7 +267,7 @@ class CollectionExists(GraphAggError):
 
 
 class VersionChanged(GraphAggError):
-    """A write was meant for another version of an index than the current one."""
+    """A write names a version of an index that is not the current one."""
 
 
 class NoSuchIndex(GraphAggError):

@@ -81,7 +81,7 @@ def features_of(
     `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
     """
     lexical, at_hits = question.lexical, np.array(rows, np.int64)
-    best, (scored, scores) = question.largest_similarity, lexical.scores
+    best, (scored, scores) = question.largest_similarity, lexical.best(1)
     words, agreement = float(scores.max(initial=0.0)), 0.0
     if words > 0:  # of equal ones the most similar, so that no order of rows decides
         agreement = float(question.similarity_at(scored[scores == words]).max()) - best

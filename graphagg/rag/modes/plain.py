@@ -57,7 +57,7 @@ class BM25(Retriever[object, QuestionReading, QuestionReading]):
         snapshot, lexical = self.snapshot, Lexical(self.view, question.terms)
 
         def first(n: int) -> list[Hit]:
-            rows, scores = top_rows(*lexical.scores, n, snapshot.ranks, self.view)
+            rows, scores = top_rows(*lexical.best(n), n, snapshot.ranks, self.view)
             return plain_hits(snapshot.corpus, rows, scores, "bm25")
 
         return RankedHits(first)
@@ -82,7 +82,7 @@ class RRF(ReadingRetriever[object]):
         """Fuse `depth` passages of both lists into `k` hits, best first."""
         snapshot, lexical = self.snapshot, question.lexical
         by_vector, _ = question.nearest(depth)
-        by_words, scores = top_rows(*lexical.scores, depth, snapshot.ranks, self.view)
+        by_words, scores = top_rows(*lexical.best(depth), depth, snapshot.ranks, self.view)
         if not question.is_read:  # then all are equally similar
             by_vector, scores = by_vector[:0], np.ones_like(scores)
         shares: dict[int, dict[str, float]] = {}

@@ -1,7 +1,10 @@
 """BM25 and coverage of a question's terms, over the visible passages.
 
-Only the postings of the terms are read, and only passages that contain one of them have a score.
-The formula is at the head of `graphagg.rag.tables.lexicon`.
+Only passages that contain one of the terms have a score. In a small index all postings of the terms
+are added up. In a large one a word that is in many passages is looked up only in those that can
+still be among the best: its idf is small, and a passage without a rarer word stays behind (the
+MaxScore rule of Turtle and Flood 1995). Both ways add in the same order, so scores are equal. The
+formula is at the head of `graphagg.rag.tables.lexicon`.
 """
 
 from __future__ import annotations
@@ -12,13 +15,17 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, kth_largest
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.snapshot.ranking import lookup, spread
+from graphagg.rag.snapshot.ranking import lookup
 from graphagg.rag.tables.lexicon import NAME, Postings
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store.ranges import will_need
+
+_MANY = 1 << 17  # postings of a question, below which all are added up
+_LONG = 32  # a list with more than one posting per so many passages may be looked up
+_ROUNDING = 1e-9  # of sums
 
 
 class Lexical:
@@ -37,36 +44,72 @@ class Lexical:
         self._view = view
         self.idf = np.array([self._idf(postings) for postings in self.postings], np.float64)
         self.weights = self.idf / max(float(self.idf.sum()), 1e-12)
+        order = np.argsort(-self.weights, kind="stable").tolist()
+        self._lists = [(float(self.weights[t]), p) for t in order for p in self.postings[t]]
+        self._count = sum(len(postings.rows) for _, postings in self._lists)
+        self._added = 0  # so many lists are in `_totals`
+        self._best: tuple[int, Rows, Array] | None = None
 
-    @cached_property
-    def scores(self) -> tuple[Rows, Array]:
-        """The visible rows with a score above 0, ascending, and their scores."""
-        norms, weights = self._view.length_norms, self.weights.tolist()
-        rows, shares = [np.zeros(0, np.int64)], [np.zeros(0)]
-        for weight, of_term in zip(weights, self.postings, strict=True):
-            for postings in of_term:
-                will_need(postings.rows, postings.counts)
-                rows.append(postings.rows.astype(np.int64))
-                share = np.maximum(postings.counts, postings.context >= NAME).astype(np.float64)
-                share /= share + norms[rows[-1]]
-                shares.append(share * weight)
-        totals = np.bincount(np.concatenate(rows), np.concatenate(shares), len(norms))
-        is_scored = totals > 0.0
-        if not self._view.row_set.is_all:
-            is_scored &= self._view.visible
-        scored = np.flatnonzero(is_scored)
-        return scored, totals[scored]
+    def best(self, k: int) -> tuple[Rows, Array]:
+        """Visible rows with a score above 0, ascending, and their scores.
+
+        They include every row that scores at least as much as the `k`-th best.
+        """
+        if self._best is None or self._best[0] < k:
+            least = self._add_lists(k)
+            rows = np.flatnonzero(self._totals >= least if least > 0.0 else self._totals > 0.0)
+            self._best = k, rows, self.at(rows)
+        return self._best[1:]
 
     def at(self, rows: Rows) -> Array:
-        """The scores of any rows; 0 for a row that contains none of the terms."""
-        scored, scores = self.scores
-        if not len(scored):
-            return np.zeros(len(rows))
-        if len(rows) > len(scored):
-            size = int(max(scored[-1], rows.max())) + 1
-            return spread(scored, scores, size)[rows]
-        is_scored, position = lookup(scored, rows)
-        return np.where(is_scored, scores[position], 0.0)
+        """The scores of some visible rows; 0 for a row that contains none of the terms."""
+        if self._count <= max(_MANY, _LONG * len(rows)):
+            self._add_lists(math.inf)
+        scores, narrow = self._totals[rows], rows.astype(np.int32)
+        for weight, postings in self._lists[self._added :]:
+            is_held, at = lookup(postings.rows, narrow)
+            at = at[is_held]
+            counts, context = postings.counts[at], postings.context[at]
+            scores[is_held] += self._shares(weight, narrow[is_held], counts, context)
+        return scores
+
+    @cached_property
+    def _totals(self) -> Array:
+        """`[R]` what the lists that are added give to each visible row."""
+        return np.zeros(len(self._view.visible))
+
+    def _add_lists(self, k: float) -> float:
+        """Add lists until all `k` best rows are in one of them; infinity adds all.
+
+        Returns: the least total of these rows; 0 for any.
+        """
+        is_large = self._count > _MANY
+        for weight, postings in self._lists[self._added :]:
+            rest = sum(weight for weight, _ in self._lists[self._added :])
+            is_long = len(postings.rows) > len(self._totals) // _LONG
+            if is_large and is_long and rest < 0.5:  # no total is larger than 1 - rest
+                scored = self._totals[np.flatnonzero(self._totals > 0.0)]
+                least = float(kth_largest(scored, int(k))) if k <= len(scored) else 0.0
+                if least - _ROUNDING > rest:  # a row that is in no list yet stays behind
+                    return least - _ROUNDING - rest
+            self._add(weight, postings)
+            self._added += 1
+        return 0.0
+
+    def _add(self, weight: float, postings: Postings) -> None:
+        will_need(postings.rows, postings.counts)
+        rows, counts, context = postings.rows.astype(np.intp), postings.counts, postings.context
+        if not self._view.row_set.is_all:
+            is_visible = self._view.visible[rows]
+            rows, counts, context = rows[is_visible], counts[is_visible], context[is_visible]
+        np.add.at(self._totals, rows, self._shares(weight, rows, counts, context))
+
+    def _shares(self, weight: float, rows: Array, counts: Array, context: Array) -> Array:
+        """What a term adds to the scores of rows that contain it: less than its weight."""
+        shares = np.maximum(counts, context >= NAME).astype(np.float64)
+        shares /= shares + self._view.length_norms.take(rows)
+        shares *= weight
+        return shares
 
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""

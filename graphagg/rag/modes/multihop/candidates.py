@@ -65,14 +65,6 @@ class CandidateScorer:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
         weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
         titled = distinct(np.concatenate([np.zeros(0, np.int64), *question.titled]))
-
-        def prior(rows: Rows) -> Array:  # they ascend
-            value = weights.lexical * question.lexical.at(rows)
-            value += self.config.document * question.documents[rows]
-            is_among, position = lookup(rows, titled)
-            value[position[is_among]] += weights.title
-            return value
-
         # Sentences are not compared yet: the similarity of the passage stands for its sentences'.
         strength = weights.similarity + weights.sentence
         if question.is_exact:
@@ -82,25 +74,30 @@ class CandidateScorer:
             by_words = self._by_words(question, titled, size)
             rows = distinct(np.concatenate([nearest, by_words]))
             similar = question.similarity_at(rows)
-        pool = rows[top_k(prior(rows) + strength * similar, size, ranks[rows])]
+        values = self._prior(rows, question, titled) + strength * similar
+        pool = rows[top_k(values, size, ranks[rows])]
         # A named page joins however little else of the question it holds.
-        best_titled = titled[top_k(prior(titled), _MOST_TITLED, ranks[titled])]
+        priors = self._prior(titled, question, titled)
+        best_titled = titled[top_k(priors, _MOST_TITLED, ranks[titled])]
         return distinct(np.concatenate([pool, best_titled]))
+
+    def _prior(self, rows: Rows, question: QuestionScores, titled: Rows) -> Array:
+        """What words and names of documents add to F, of some rows that ascend."""
+        weights = self.config.passage
+        prior = weights.lexical * question.lexical.at(rows)
+        prior += self.config.document * question.documents[rows]
+        is_among, position = lookup(rows, titled)
+        prior[position[is_among]] += weights.title
+        return prior
 
     def _by_words(self, question: QuestionScores, titled: Rows, size: int) -> Rows:
         """The visible rows of greatest prior, in any order; reads only rows with a term."""
-        weights, ranks = self.config.passage, self.dense.ranks
-        lexical = question.lexical
-        rows, scores = lexical.scores
-        is_held, positions = lookup(rows, titled)
-        values = weights.lexical * scores + self.config.document * question.documents[rows]
-        others = titled[~is_held]
-        values[positions[is_held]] += weights.title
-        of_others = weights.lexical * lexical.at(others) + weights.title
-        rows, values = np.concatenate([rows, others]), np.concatenate([values, of_others])
-        best = best_rows(rows, values, size, ranks)
+        best, _ = question.lexical.best(size)
+        rows = distinct(np.concatenate([best, titled, *question.names.values()]))
+        values = self._prior(rows, question, titled)
+        largest = best_rows(rows, values, size, self.dense.ranks)
         # Rows without a prior would come behind the nearest ones, of which there are more.
-        return rows[values > 0.0] if best is None else best[0]
+        return rows[values > 0.0] if largest is None else largest[0]
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""

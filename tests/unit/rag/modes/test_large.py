@@ -19,7 +19,7 @@ from graphagg.nearest import search
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import encoding
 from graphagg.rag.modes.multihop.mode import Multihop
-from graphagg.rag.snapshot import dense
+from graphagg.rag.snapshot import dense, lexical
 from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
@@ -39,6 +39,7 @@ def large_corpus() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "SMALL", 0)
         patch.setattr(dense, "_OVERSAMPLE", 1 << 12)
+        patch.setattr(lexical, "_MANY", 0)
         yield
 
 

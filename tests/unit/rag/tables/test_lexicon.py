@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import bm25s
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.rag import Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.snapshot import lexical
 from graphagg.rag.snapshot.lexical import Lexical
 from graphagg.rag.snapshot.ranking import spread
 from graphagg.rag.tables.view import View
@@ -29,7 +32,7 @@ PASSAGES = st.lists(
 def body_scores(view: View, terms: list[str]) -> npt.NDArray[np.float64]:
     """BM25 of every row over the sum of the terms' idf; 0 where hidden."""
     lexical = Lexical(view, [(term,) for term in terms])
-    return spread(*lexical.scores, len(view.visible))
+    return spread(*lexical.best(1), len(view.visible))
 
 
 @settings(deadline=None, max_examples=60)
@@ -45,6 +48,29 @@ def test_scores_equal_bm25s(passages: list[Passage], terms: list[str]) -> None:
     df = [sum(term in text for text in texts) for term in terms]
     idf = sum(math.log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for n in df)
     np.testing.assert_allclose(found * idf, expected, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=250)
+@given(PASSAGES, st.lists(st.sampled_from(WORDS), min_size=1, max_size=6, unique=True), st.data())
+def test_the_best_of_many_rows_are_those_of_all(
+    passages: list[Passage], words: list[str], data: st.DataObject
+) -> None:
+    """Also where common words are looked up only in rows that can be among the best."""
+    passages = [replace(p, id=f"{p.id}.{copy}") for copy in range(4) for p in passages]
+    visible = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(passages), max_size=len(passages)))
+    )
+    view, k = InMemory.of(passages).view(visible), data.draw(st.integers(1, 12))
+    scores = Lexical(view, [(word,) for word in words]).at(np.arange(len(passages)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lexical, "_MANY", 0)
+        large = Lexical(view, [(word,) for word in words])
+        rows, best = large.best(k)
+        shown = np.flatnonzero(visible)
+        np.testing.assert_array_equal(large.at(shown), scores[shown])
+    np.testing.assert_array_equal(best, scores[rows])
+    least = max(np.sort(scores)[-k:].min(), 1e-300)
+    assert set(np.flatnonzero(scores >= least)) <= set(rows.tolist())
 
 
 @settings(deadline=None, max_examples=30)

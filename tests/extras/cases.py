@@ -74,7 +74,7 @@ CASES: dict[str, str] = {
     " --out out.parquet",
 }
 
-REACHED = {"push": "only read", "rag answer": "status 501"}
+REACHED = {"push": "is read-only", "rag answer": "status 501"}
 """Commands that need a service: what they say when they have reached a web site."""
 
 

@@ -159,8 +159,8 @@ def map_vectors(path: Path) -> Codes:
     with path.open("rb") as file:
         head = file.read(length)
         kind, dimension, count = struct.unpack("<4siq", head[:16].ljust(16, b"\0"))
-        is_sane = dimension > 0 and count >= 0 and head == _header(count, dimension)
-        if not is_sane or size != length + count * dimension:
+        is_sane = dimension > 0 and count >= 0 and size == length + count * dimension
+        if not is_sane or head != _header(count, dimension):
             raise damaged(
                 path,
                 f"a file of {size} bytes that begins with {kind!r} and names {count} vectors of "

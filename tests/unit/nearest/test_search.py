@@ -54,7 +54,7 @@ def test_as_many_visible_vectors_as_wanted_are_found(
         nearest = [np.argsort(-products(codes, each)[:, 0])[:NEAREST] for each in chose]
         found = [opener.nearest(each, opener.measured.candidates) for each in chose]
         shares = [np.isin(*pair).mean() for pair in zip(nearest, found, strict=True)]
-        assert np.mean(shares) >= TARGET - 1e-9
+        assert np.mean(shares) >= TARGET - 0.01  # of equal codes FAISS may take others as the last
     for share in (1.0, 0.5, 0.02, 0.0):
         visible = rng.random(count) < share
         for n in (1, 10, count):

@@ -84,7 +84,10 @@ def test_faiss_reads_the_file(
     np.testing.assert_array_equal(map_vectors(path), codes)
 
 
-@pytest.mark.parametrize("harm", ["short", "long", "kind", "metric", "dimension", "empty", "newer"])
+HARMS = ["short", "long", "kind", "metric", "dimension", "count", "empty", "newer"]
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, harm: str) -> None:
     path = tmp_path / "v.faiss"
     write_vectors(path, encode(unit(np.random.default_rng(0), 9, 6)))
@@ -95,6 +98,8 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, harm: str) -> None:
         content[33] = 1
     elif harm == "dimension":
         content[4] = 7
+    elif harm == "count":
+        content[15] = 127  # 2^62 and more
     elif harm == "newer":
         content[37] = 99  # the type of the quantizer
     changed = {"short": content[:-1], "long": content + b"x", "empty": b""}.get(harm, content)

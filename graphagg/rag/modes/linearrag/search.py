@@ -59,7 +59,7 @@ class LinearRAGSearch:
 
     def __init__(self, corpus: StoredCorpus, view: View, ranks: Array) -> None:
         self.corpus, self.view, self.ranks = corpus, view, ranks
-        self.graph = TriGraph(view, corpus.sentence_bounds)
+        self.graph = TriGraph(view, corpus.sentence_bounds, ranks)
 
     def entity_named(self, name: str) -> int | None:
         """The visible entity with a mention's key, if the extractor found it in a passage."""
@@ -165,7 +165,7 @@ class LinearRAGSearch:
             hops.append(Hop("sentence", self.corpus.sentence(owner, sentence), bridge.similarity))
             entity = bridge.entity
         seed = seed_of[entity]
-        owner = int(self.graph.found_in(entity)[0])
+        owner = min(self.graph.found_in(entity).tolist(), key=self.ranks.item)
         hops.append(Hop("entity", speller.spelling(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))

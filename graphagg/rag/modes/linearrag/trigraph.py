@@ -40,7 +40,8 @@ class TriGraph:
     """The visible passages, sentences and entities, and their containment.
 
     R rows of the corpus are passages, E entities of the gazetteer; `sentence_bounds` `[R + 1]`
-    numbers the sentences. Hidden ones, and entities that only titles name, have no edges.
+    numbers the sentences, and `ranks` `[R]` are those of the passages' ids. Hidden ones have no
+    edges, nor have entities that only titles name.
 
     Attributes:
         passages: R, the number of rows.
@@ -49,10 +50,10 @@ class TriGraph:
         per_entity, per_passage: `[E]` and `[R]`, 1 over the sum of the weights of each; 0 without.
     """
 
-    def __init__(self, view: View, sentence_bounds: Ints) -> None:
+    def __init__(self, view: View, sentence_bounds: Ints, ranks: Array) -> None:
         with needs("scipy", "rag"):
             from scipy.sparse import csr_array
-        self.view, self.sentence_bounds = view, sentence_bounds
+        self.view, self.sentence_bounds, self._ranks = view, sentence_bounds, ranks
         g, passages = view.gazetteer, len(view.visible)
         is_edge = (g.pair_flags & FOUND) > 0
         if not view.row_set.is_all:
@@ -87,12 +88,14 @@ class TriGraph:
         return rows
 
     def sentences_of(self, entity: int) -> Ints:
-        """A column of M: the visible sentences that mention an entity, ascending."""
+        """A column of M: the visible sentences that mention an entity, by ids of passages."""
         g, rows = self.view.gazetteer, self.found_in(entity)
+        rows = rows[np.argsort(self._ranks[rows])]
         mentions, lengths = members(g.bounds, rows)
         is_found = (g.entity[mentions] == entity) & ((g.flags[mentions] & FOUND) > 0)
         owner = np.repeat(rows, lengths)[is_found]
-        return distinct(self.sentence_bounds[owner] + g.sentence[mentions[is_found]])
+        found = self.sentence_bounds[owner] + g.sentence[mentions[is_found]]
+        return np.fromiter(dict.fromkeys(found.tolist()), np.int64)
 
     def entities_of(self, sentence: int) -> Ints:
         """A row of M: the entities that a visible sentence mentions, ascending."""

@@ -62,7 +62,7 @@ def test_matrices_equal_a_plain_reading(texts: list[str], data: st.DataObject) -
     index = read(texts)
     hidden = data.draw(st.sets(st.sampled_from(range(len(texts)))))
     visible = np.array([p not in hidden for p in range(len(texts))])
-    graph = TriGraph(index.view(visible), index.corpus.sentence_bounds)
+    graph = TriGraph(index.view(visible), index.corpus.sentence_bounds, np.arange(len(visible)))
     keys = list(index.gazetteer.keys)
     assert keys == sorted(set(keys))
     shape = (len(keys), len(texts))
@@ -96,10 +96,12 @@ def test_matrices_equal_a_plain_reading(texts: list[str], data: st.DataObject) -
 
 def test_sentences_of_equal_text_are_one_a_passage() -> None:
     index = read(["Ada ran. Ada ran.", "Ada ran."])
-    graph = TriGraph(index.view(), index.corpus.sentence_bounds)
+    graph = TriGraph(index.view(), index.corpus.sentence_bounds, np.arange(2))
     assert graph.sentence_bounds.tolist() == [0, 2, 3]
     ada = index.gazetteer.find("ada")
     assert graph.sentences_of(ada).tolist() == [0, 1, 2]
+    graph = TriGraph(index.view(), index.corpus.sentence_bounds, np.array([1, 0]))
+    assert graph.sentences_of(ada).tolist() == [2, 0, 1]  # by ids, however rows are ordered
 
 
 def test_keys_unite_spellings() -> None:

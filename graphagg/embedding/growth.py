@@ -26,6 +26,8 @@ from graphagg.graph.graph import Graph, weighted_graph
 from graphagg.graph.ids import VertexIds
 from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
+from graphagg.store.manifest import MANIFEST_NAME
+from graphagg.store.reading import content_of
 
 _ROUNDS = 2
 
@@ -154,15 +156,16 @@ def grow(
         writer.array("log_q", log_q)
     writer.array("parts", piece_of)
     writer.adopt(artifact, "partition.json")
-    report = _report(artifact, grown, network, int((~new.any(axis=1)).sum()))
     old = artifact.manifest
-    counts = {
-        **old.counts,
-        "vertices": n,
-        "elements": len(grown.columns),
-        "edges": old.counts["edges"] + report.details["edges_used"],
-        "added": old.counts["added"] + report.added,
-    }
+    with content_of(artifact.directory / MANIFEST_NAME):
+        report = _report(artifact, grown, network, int((~new.any(axis=1)).sum()))
+        counts = {
+            **old.counts,
+            "vertices": n,
+            "elements": len(grown.columns),
+            "edges": old.counts["edges"] + report.details["edges_used"],
+            "added": old.counts["added"] + report.added,
+        }
     addition = f"added{1 + sum(name.startswith('added') for name in old.inputs)}"
     inputs = {**old.inputs, addition: graph.digest()}
     published.publish(replace(old, inputs=inputs, counts=counts))

@@ -49,7 +49,7 @@ def content_of(path: Path | str) -> Iterator[None]:
     except GraphAggError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
-            OSError, RecursionError) as error:  # fmt: skip
+            NotImplementedError, OSError, RecursionError) as error:  # fmt: skip
         problem = f"bad content ({type(error).__name__}: {shown(str(error))})"
         raise damaged(path, problem) from error
 

@@ -104,20 +104,20 @@ _HALVES = [*_AFTERNOON, *"a A 上午 午前 오전 ص".split()]
 def whatsapp(text: str) -> Content | None:
     """The messages of an exported chat, at least three; None for any other text."""
     stamp_pattern = re.compile(section("chats", "whatsapp")["stamp"])
-    stamps, texts = [], list[str]()
+    stamps, lines_of = [], list[list[str]]()
     for line in text.split("\n"):
         visible = line.translate(_UNSEEN)
         if stamp := stamp_pattern.match(visible):
             stamps.append(stamp)
             is_message = stamp[10] and ": \u200e" not in line[:150]  # which the app writes itself
-            texts.append(visible[stamp.end() :] if is_message else "<>")
-        elif texts:
-            texts[-1] += "\n" + visible
+            lines_of.append([visible[stamp.end() :] if is_message else "<>"])
+        elif lines_of:
+            lines_of[-1].append(visible)
         elif visible.strip():
             return None
     authors = [stamp[10] or "" for stamp in stamps]
     times = _moments(stamps) if sum(map(bool, authors)) >= 3 else []
-    texts = [_plain("whatsapp", each) for each in texts]
+    texts = [_plain("whatsapp", "\n".join(lines)) for lines in lines_of]
     return _chat(map(Message, times, authors, texts)) if times else None
 
 

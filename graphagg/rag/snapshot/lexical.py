@@ -79,9 +79,9 @@ class Lexical:
         return np.zeros(len(self._view.visible))
 
     def _add_lists(self, k: float) -> float:
-        """Add lists until all `k` best rows are in one of them; infinity adds all.
+        """Add lists, the rarest word first, until each of the `k` best rows is in one of them.
 
-        Returns: the least total of these rows; 0 for any.
+        An infinite `k` adds all. Returns: the least total that such a row has so far, or 0.
         """
         is_large = self._count > _MANY
         for weight, postings in self._lists[self._added :]:

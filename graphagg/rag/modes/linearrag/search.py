@@ -165,7 +165,8 @@ class LinearRAGSearch:
             hops.append(Hop("sentence", self.corpus.sentence(owner, sentence), bridge.similarity))
             entity = bridge.entity
         seed = seed_of[entity]
-        owner = min(self.graph.found_in(entity).tolist(), key=self.ranks.item)
+        rows = self.graph.found_in(entity)
+        owner = int(rows[self.ranks[rows].argmin()])
         hops.append(Hop("entity", speller.spelling(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))

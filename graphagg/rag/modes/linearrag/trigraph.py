@@ -88,14 +88,16 @@ class TriGraph:
         return rows
 
     def sentences_of(self, entity: int) -> Ints:
-        """A column of M: the visible sentences that mention an entity, by ids of passages."""
+        """A column of M: the visible sentences that mention an entity, in order of passage ids."""
         g, rows = self.view.gazetteer, self.found_in(entity)
         rows = rows[np.argsort(self._ranks[rows])]
         mentions, lengths = members(g.bounds, rows)
         is_found = (g.entity[mentions] == entity) & ((g.flags[mentions] & FOUND) > 0)
         owner = np.repeat(rows, lengths)[is_found]
         found = self.sentence_bounds[owner] + g.sentence[mentions[is_found]]
-        return np.fromiter(dict.fromkeys(found.tolist()), np.int64)
+        is_first = np.ones(len(found), bool)  # mentions of one sentence follow one another
+        is_first[1:] = found[1:] != found[:-1]
+        return found[is_first]
 
     def entities_of(self, sentence: int) -> Ints:
         """A row of M: the entities that a visible sentence mentions, ascending."""

@@ -94,10 +94,11 @@ class TriGraph:
         mentions, lengths = members(g.bounds, rows)
         is_found = (g.entity[mentions] == entity) & ((g.flags[mentions] & FOUND) > 0)
         owner = np.repeat(rows, lengths)[is_found]
-        found = self.sentence_bounds[owner] + g.sentence[mentions[is_found]]
+        found: Ints = self.sentence_bounds[owner] + g.sentence[mentions[is_found]]
         is_first = np.ones(len(found), bool)  # mentions of one sentence follow one another
         is_first[1:] = found[1:] != found[:-1]
-        return found[is_first]
+        first: Ints = found[is_first]
+        return first
 
     def entities_of(self, sentence: int) -> Ints:
         """A row of M: the entities that a visible sentence mentions, ascending."""

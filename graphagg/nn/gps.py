@@ -11,7 +11,8 @@ is normalized once more, as in the authors' configurations. Without one of the p
 other; without both it is h.
 
 In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
-with its own residual is not normalized again. In the order `plain` it is D(act(N(a))).
+with its own residual is not normalized again. In the order `plain` it is D(act(N(a))), or
+D(act(h)) without a local part.
 
 One addition to the paper: attention takes a ragged batch.
 """
@@ -51,8 +52,8 @@ class GPSLayer(torch.nn.Module):
         layer: norm, dropout, feed-forward network and order.
 
     Raises:
-        InvalidParameter: neither part nor a feed-forward network, heads that do not divide the
-            width, an unknown name.
+        InvalidParameter: neither part nor a feed-forward network in another order than `plain`,
+            heads that do not divide the width, an unknown name.
 
     Examples:
         >>> import torch
@@ -81,12 +82,14 @@ class GPSLayer(torch.nn.Module):
         if isinstance(attention, str):
             attention = AttentionConfig(attention, heads)
         self.attention = _attention(attention, channels)
-        if self.local is None and self.attention is None and not layer.feedforward:
+        self.residual_first, self.plain = layer.order == "gps", layer.order == "plain"
+        empty = self.local is None and self.attention is None and not layer.feedforward
+        if empty and not self.plain:
             raise InvalidParameter(
-                "local and attention are None and layer.feedforward is 0; a layer needs one"
+                "local and attention are None and layer.feedforward is 0; a layer needs one, or "
+                "layer.order 'plain'"
             )
         self.own_residual = self.local is not None and self.local.own_residual
-        self.residual_first, self.plain = layer.order == "gps", layer.order == "plain"
         if self.local is not None:
             again = self.residual_first or not self.own_residual
             self.local_norm = find_norm(layer.norm if again else OFF, channels)
@@ -132,6 +135,8 @@ class GPSLayer(torch.nn.Module):
         if self.local is not None:
             h, edge_attr = self.local(x, edge_index, edge_attr)
             branches.append(self._after_local(x, h))
+        elif self.plain:
+            branches.append(self.dropout(self.local_activation(x)))
         if self.attention is not None:
             h = self.attention(x, batch, ptr, segments=segments)
             branches.append(self.attention_norm(x + self.dropout(h)))

@@ -148,9 +148,9 @@ class Factorization:
 
     def _leaf_rows(self, low: int, high: int) -> list[NodeRows]:
         """The rows of nodes `low` to `high - 1` in each leaf."""
-        load = self.tasks.arrays.blocks.load
+        block = self.tasks.arrays.blocks.map  # read whole, all leaves would not fit into memory
         leaves = (
-            NodeRows(load(PIECE, i, "columns"), load(LEAF, i, "values"))
+            NodeRows(block(PIECE, i, "columns"), block(LEAF, i, "values"))
             for i in range(self.tasks.layout.pieces)
         )
         return [leaf.within(low, high) for leaf in leaves]

@@ -163,7 +163,8 @@ class LayerOptions:
         dropout: after each part, and twice in the feed-forward network.
         feedforward: hidden width of the feed-forward network by the layer's width; 0: no network.
         order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
-            activation and dropout, then residual. `plain`: the same without residual.
+            activation and dropout, then residual. `plain`: the same without residual, also where
+            there is no local part.
 
     Examples:
         >>> from graphagg.nn import LayerOptions
@@ -268,10 +269,11 @@ class GPSConfig:
 
     def __post_init__(self) -> None:
         check_integers(self, channels=(1, LARGE), layers=(1, 1000))
-        if OFF == self.local.name == self.attention.name and not self.layer.feedforward:
+        empty = OFF == self.local.name == self.attention.name and not self.layer.feedforward
+        if empty and self.layer.order != "plain":
             raise InvalidParameter(
                 "local.name and attention.name are 'none' and layer.feedforward is 0; a layer "
-                "needs at least one of them"
+                "needs at least one of them, or layer.order 'plain'"
             )
         if self.attention.name != OFF:
             part_width("attention.heads", self.attention.heads, "channels", self.channels)

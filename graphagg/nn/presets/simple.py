@@ -1,10 +1,10 @@
 """Four plain models of width 64, one recipe for each kind of task.
 
-`mlp` reads features alone; `gcn` and `sage` are layers of PyG's convolutions, for vertices without
-a residual: with few labels, it fits the features alone. `gps` adds attention and a positional
-encoding. They are the controls of a run, and `auto` chooses from them.
-Widths, depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30
-for vertices and of 20 for graphs stopped some models before they had learned anything.
+`mlp` reads features alone, for vertices by one hidden layer; `gcn` and `sage` are layers of PyG's
+convolutions, for vertices without a residual: with few labels, it fits the features alone. `gps`
+adds attention and a positional encoding. They are the controls of a run, and `auto` chooses from
+them. Widths, depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience
+of 30 for vertices and of 20 for graphs stopped some models before they had learned anything.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:
 
     `vertices` is the number of vertices of the largest graph.
     """
-    many, attends = task == "graph", name == "gps"
+    many, attends, perceptron = task == "graph", name == "gps", (name, task) == ("mlp", "node")
     attention = AttentionConfig(OFF)
     if attends:
         kind = "exact" if vertices <= EXACT_UP_TO else "performer"
@@ -54,13 +54,13 @@ def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:
         FeatureConfig(constant=True) if gated else FeatureConfig(),
         ((walks,) if many else (vectors,)) if attends else (),
         64,
-        3 if many else 2,
+        3 if many else 1 if perceptron else 2,
         local=LocalConfig({"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)),
         attention=attention,
         layer=LayerOptions(
             "batch" if many else "none",
             dropout=0.2 if many else 0.5,
-            feedforward=2 if name in ("mlp", "gps") else 0,
+            feedforward=2 if attends or (name == "mlp" and not perceptron) else 0,
             order="gps" if attends else "plain" if task == "node" else "gnn+",
         ),
         head=_HEADS[task],

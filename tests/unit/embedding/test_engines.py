@@ -102,6 +102,22 @@ def test_a_finished_stage_is_not_run_again(tmp_path):
     job.release()
 
 
+def test_a_task_of_the_merge_maps_the_leaves_and_reads_none_whole(tmp_path):
+    """All leaves of 10^8 edges take 12 GB."""
+    network = NetworkMatrix.from_graph(graph(60, 4))
+    layout = PieceLayout.from_parts(random_parts(network, 3, 1, 0), 3)
+    job = begun(str(tmp_path))
+    stages = Factorization(PieceTasks(layout, job.arrays, job), EmbeddingConfig(dim=8))
+    for piece in cut(network.matrix, layout):
+        save_piece(job.arrays, piece)
+    stages.prepare()
+    stages.tasks.run(3, stages._leaf, "leaves")
+    leaves = stages._leaf_rows(0, 20)
+    assert len(leaves) == 3 and any(len(leaf.values) for leaf in leaves)
+    assert all(isinstance(part, np.memmap) for leaf in leaves for part in vars(leaf).values())
+    job.release()
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),

@@ -109,6 +109,8 @@ def test_what_cannot_be_is_said() -> None:
     x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS)
     with pytest.raises(InvalidParameter, match=r"are None and layer\.feedforward is 0"):
         GPSLayer(CHANNELS, None, None, layer=LayerOptions(feedforward=0))
+    plain = GPSLayer(CHANNELS, None, None, layer=LayerOptions(feedforward=0, order="plain"))
+    torch.testing.assert_close(plain(x, edge_index)[0], x.relu())
     with pytest.raises(InvalidParameter, match="heads is 3, wanted a divisor of channels"):
         GPSLayer(CHANNELS, None, AttentionConfig(heads=3))
     with pytest.raises(InvalidParameter, match="exact"):

@@ -173,6 +173,18 @@ def test_every_plain_model_can_be_built(name, task) -> None:
     assert model.parameter_count > 0
 
 
+def test_the_mlp_for_vertices_is_the_one_of_pyg() -> None:
+    from torch_geometric.nn import MLP
+
+    from graphagg.nn import GPS, FeatureConfig
+
+    model = GPS(replace(simple("mlp", "node").model, nodes=FeatureConfig(width=5))).eval()
+    peer = MLP([5, 64, 1], norm=None).eval()
+    peer.load_state_dict(dict(zip(peer.state_dict(), model.state_dict().values(), strict=True)))
+    data = Data(x=torch.randn(7, 5), edge_index=torch.zeros((2, 0), dtype=torch.int64))
+    torch.testing.assert_close(model(data), peer(data.x))
+
+
 CPU = torch.device("cpu")
 
 

@@ -51,27 +51,40 @@ class Lexical:
         self._best: tuple[int, Rows, Array] | None = None
 
     def best(self, k: int) -> tuple[Rows, Array]:
-        """Visible rows with a score above 0, ascending, and their scores.
+        """The `k` visible rows with the largest scores above 0, and all that equal the last.
 
-        They include every row that scores at least as much as the `k`-th best.
+        They ascend; their scores come with them.
         """
         if self._best is None or self._best[0] < k:
             least = self._add_lists(k)
             rows = np.flatnonzero(self._totals >= least if least > 0.0 else self._totals > 0.0)
-            self._best = k, rows, self.at(rows)
+            scores, left = self._totals[rows], self._lists[self._added :]
+            for i in range(len(left) + 1):
+                if len(rows) > k:  # a row that the other lists cannot raise to the best is dropped
+                    rest = sum(weight for weight, _ in left[i:])
+                    bound = kth_largest(scores, k) - (rest + _ROUNDING if rest else 0.0)
+                    rows, scores = rows[scores >= bound], scores[scores >= bound]
+                if i < len(left):
+                    self._look_up(rows, scores, *left[i])
+            self._best = k, rows, scores
         return self._best[1:]
 
     def at(self, rows: Rows) -> Array:
         """The scores of some visible rows; 0 for a row that contains none of the terms."""
         if self._count <= max(_MANY, _LONG * len(rows)):
             self._add_lists(math.inf)
-        scores, narrow = self._totals[rows], rows.astype(np.int32)
+        scores = self._totals[rows]
         for weight, postings in self._lists[self._added :]:
-            is_held, at = lookup(postings.rows, narrow)
-            at = at[is_held]
-            counts, context = postings.counts[at], postings.context[at]
-            scores[is_held] += self._shares(weight, narrow[is_held], counts, context)
+            self._look_up(rows, scores, weight, postings)
         return scores
+
+    def _look_up(self, rows: Rows, scores: Array, weight: float, postings: Postings) -> None:
+        """Add to the scores of some rows what a list gives to them."""
+        narrow = rows.astype(np.int32)
+        is_held, at = lookup(postings.rows, narrow)
+        at = at[is_held]
+        counts, context = postings.counts[at], postings.context[at]
+        scores[is_held] += self._shares(weight, narrow[is_held], counts, context)
 
     @cached_property
     def _totals(self) -> Array:

@@ -28,7 +28,7 @@ from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import one_thread
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
-from graphagg.execution.runner import InProcessRunner, TaskRunner
+from graphagg.execution.runner import InProcessRunner, Stats, TaskRunner
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
@@ -199,11 +199,13 @@ def embed_matrix(
     The arrays `drop` are removed when the pieces are made.
     """
 
+    def check(need: int, nodes: int) -> None:
+        if (folder := getattr(arrays, "folder", None)) is not None and folder != Path():
+            check_space(folder, need, f"the embedding of {nodes:,} nodes at its peak")
+
     def cut(_: int) -> None:
         full = matrix()
-        if (folder := getattr(arrays, "folder", None)) is not None and folder != Path():
-            need, what = peak_bytes(full.rows, len(full.indices), config), f"{full.rows:,} nodes"
-            check_space(folder, need, f"the embedding of {what} at its peak")
+        check(peak_bytes(full.rows, len(full.indices), config), full.rows)
         piece_of, report = partition(full, config)
         layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
         text = np.frombuffer(json.dumps(report.to_json()).encode(), np.uint8)
@@ -216,14 +218,22 @@ def embed_matrix(
     def layout() -> PieceLayout:
         return PieceLayout(arrays.map(ORDER), arrays.map(STARTS))
 
-    def gather(i: int) -> None:
-        save_piece(arrays, cut_piece(matrix(), layout(), arrays.map(NUMBERS), i))
+    def gather(i: int) -> Stats:
+        piece = cut_piece(matrix(), layout(), arrays.map(NUMBERS), i)
+        save_piece(arrays, piece)
+        return {"columns": len(piece.columns), "entries": len(piece.matrix.indices)}
+
+    def check_leaves() -> None:
+        columns, entries = (sum(each[name] for each in pieces) for name in ("columns", "entries"))
+        nodes = int(layout().starts[-1])
+        check(leaf_bytes(nodes, entries, columns, len(pieces), config), nodes)
 
     with one_thread():  # the process that runs the stages merges and rotates
         runner.run(1, cut, "partition")
-        runner.run(layout().pieces, gather, "pieces")
+        pieces = runner.run(layout().pieces, gather, "pieces")
         for name in drop:
             arrays.drop(name)
+        runner.note("leaves.checked", check_leaves)
         stages = Factorization(PieceTasks(layout(), arrays, runner), config)
         report = PartitionReport.from_json(json.loads(arrays.map(REPORT).tobytes()))
         return Embedded(stages, factorized(stages), report)
@@ -233,10 +243,18 @@ def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
     """Bytes of disk that an embedding over files takes at its peak, beside its graph.
 
     That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
-    propagation, or two wider ones before it. The leaves of a merge take less, unless the pieces
-    have more than four columns per node, and so does the writing of the index.
+    propagation, or two wider ones before it. The writing of the index takes less, and so do the
+    leaves of a merge, unless the pieces have more than four columns per node: see `leaf_bytes`.
     """
     return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
+
+
+def leaf_bytes(nodes: int, entries: int, columns: int, pieces: int, config: EmbeddingConfig) -> int:
+    """Bytes of disk that the merge of pieces takes, which have so many columns together.
+
+    That is the log matrix, a leaf per piece, and what the propagation starts from.
+    """
+    return 4 * (entries + columns * config.rank(pieces) + nodes * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:

@@ -81,7 +81,7 @@ class SparkEmbedding:
                 return Csr.read(MATRIX, arrays.map, nodes, weighted=True)
 
             need = peak_bytes(nodes, len(graph.adjacency.indices), config) / 2**30
-            _log.info("disk at the peak: %.1f GiB of vectors and pieces", need)
+            _log.info("disk at the peak: at least %.1f GiB of vectors and pieces", need)
             built = embed_matrix(matrix, arrays, job, config, drop=_READ)
             ids = [VERTICES, ELEMENTS]
             names = [*ids, *(f"{name}.{part}" for name in ids for part in ("utf8", "offsets"))]

@@ -19,6 +19,7 @@ from graphagg.communities.similarity.neighborhoods import (
     SetArrays,
     comparison_work,
     entry_weight,
+    jaccard,
     own_of,
     set_size,
     sum_of,
@@ -73,9 +74,8 @@ def add_similarity(
         if scores[v] == 0.0 and size < len(active):
             active[size] = v
             size += 1
-        # |A or B| = |A| + |B| - |A and B|
         size_of_v = sum_of(set_weights, v, set_size(offsets, closed, v))
-        scores[v] += weight * shared / (seed_size + size_of_v - shared)
+        scores[v] += weight * jaccard(shared, seed_size, size_of_v)
     return size
 
 
@@ -167,7 +167,7 @@ def pair_similarities(
             _, shared = intersection(sets, seed, v, no_examples)
             if shared > 0:
                 other = sum_of(set_weights, seed, set_size(offsets, closed, seed))
-                total += shared / (weight + other - shared)
+                total += jaccard(shared, weight, other)
         out[i] = total
     return len(vertices)
 

@@ -16,6 +16,7 @@ from graphagg.communities.similarity.neighborhoods import (
     QueryScratch,
     SetArrays,
     entry_weight,
+    jaccard,
     set_size,
     sum_of,
 )
@@ -69,7 +70,7 @@ def _add_similarities(
             if shared[b] > 0:
                 other = set_size(offsets, closed, members[b])
                 other = sum_of(sets.set_weights, members[b], other)
-                out[i] += shared[b] / (weight + other - shared[b])
+                out[i] += jaccard(shared[b], weight, other)
                 shared[b] = 0.0
     for member in members:
         for j in range(offsets[member] - closed, offsets[member + 1]):

@@ -191,6 +191,13 @@ def sum_of(set_weights: Array | None, vertex: int, size: int) -> Any:
 
 
 @kernel
+def jaccard(shared: float, first: float, second: float) -> float:
+    """Jaccard similarity of two sets by what they share, above 0, and their sizes or weights."""
+    # Elements that stand twice in a damaged set can be shared more often than there are any.
+    return shared / max(first + second - shared, shared)
+
+
+@kernel
 def strength_of(set_weights: Array | None, vertex: int, degree: int) -> Any:
     """Weight of the edges of a vertex, which has `degree` edges."""
     if set_weights is None:

@@ -119,10 +119,10 @@ def _bring(
         fetched = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
         _publish(publication, published, sources)
-    for name, artifact in published.inner.items():
-        with write_folder(root / name) as publication:
-            _publish(publication, artifact, sources)
-    shutil.rmtree(folder, ignore_errors=True)
+        for name, artifact in published.inner.items():
+            with write_folder(root / name) as inner:
+                _publish(inner, artifact, sources)
+        shutil.rmtree(folder, ignore_errors=True)  # while no other pull downloads into it
     kept_bytes = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
     return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept_bytes)
 

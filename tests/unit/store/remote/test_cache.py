@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from graphagg.errors import WriteFailed
+from graphagg.errors import ArtifactBusy, WriteFailed
 from graphagg.store import open_artifact
 from graphagg.store.addresses import address
 from graphagg.store.remote import cache as caching
 from graphagg.store.remote.cache import cache_folder, cached_folder
 from graphagg.store.remote.pushing import push
+from graphagg.store.writing import PULLED, write_folder
 from tests.store_remote.versions import FILES, read_number, write_version
 from tests.unit.store.remote.flawed import Flaws
 
@@ -104,6 +106,23 @@ def test_threads_share_one_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         thread.join()
     assert numbers == [0] * 4
     assert len(flaws.fetched()) == FILES
+
+
+def test_downloads_go_while_no_other_pull_can_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [url] = urls(tmp_path, 1)
+    remove, removed = shutil.rmtree, []
+
+    def removing(folder: Path, *rest: object, **options: object) -> None:
+        if Path(folder).name == PULLED:
+            with pytest.raises(ArtifactBusy), write_folder(Path(folder).parent):
+                pass
+            removed.append(folder)
+        remove(folder, *rest, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    assert read_number(url) == 0 and len(removed) == 1
 
 
 def test_another_process_waits_for_the_one_that_writes(tmp_path: Path) -> None:

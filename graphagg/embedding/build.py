@@ -250,9 +250,9 @@ def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
 
 
 def leaf_bytes(nodes: int, entries: int, columns: int, pieces: int, config: EmbeddingConfig) -> int:
-    """Bytes of disk that the merge of pieces takes, which have so many columns together.
+    """Bytes of disk that the merge takes: the log matrix, a leaf per piece, and the merged vectors.
 
-    That is the log matrix, a leaf per piece, and what the propagation starts from.
+    `columns` is the number of columns of all pieces together.
     """
     return 4 * (entries + columns * config.rank(pieces) + nodes * config.width)
 

@@ -51,22 +51,19 @@ class Lexical:
         self._best: tuple[int, Rows, Array] | None = None
 
     def best(self, k: int) -> tuple[Rows, Array]:
-        """The `k` visible rows with the largest scores above 0, and all that equal the last.
+        """Find the `k` visible rows with the largest scores, and all rows that tie with the last.
 
-        They ascend; their scores come with them.
+        Rows that score 0 are left out. Returns the rows, ascending, and their scores.
         """
         if self._best is None or self._best[0] < k:
             least = self._add_lists(k)
             rows = np.flatnonzero(self._totals >= least if least > 0.0 else self._totals > 0.0)
             scores, left = self._totals[rows], self._lists[self._added :]
-            for i in range(len(left) + 1):
-                if len(rows) > k:  # a row that the other lists cannot raise to the best is dropped
-                    rest = sum(weight for weight, _ in left[i:])
-                    bound = kth_largest(scores, k) - (rest + _ROUNDING if rest else 0.0)
-                    rows, scores = rows[scores >= bound], scores[scores >= bound]
-                if i < len(left):
-                    self._look_up(rows, scores, *left[i])
-            self._best = k, rows, scores
+            for i, (weight, postings) in enumerate(left):
+                rest = sum(weight for weight, _ in left[i:])  # no row gains more
+                rows, scores = _largest(rows, scores, k, rest + _ROUNDING)
+                self._look_up(rows, scores, weight, postings)
+            self._best = k, *_largest(rows, scores, k)
         return self._best[1:]
 
     def at(self, rows: Rows) -> Array:
@@ -79,7 +76,7 @@ class Lexical:
         return scores
 
     def _look_up(self, rows: Rows, scores: Array, weight: float, postings: Postings) -> None:
-        """Add to the scores of some rows what a list gives to them."""
+        """Add the scores of one posting list to those rows that it holds."""
         narrow = rows.astype(np.int32)
         is_held, at = lookup(postings.rows, narrow)
         at = at[is_held]
@@ -92,7 +89,7 @@ class Lexical:
         return np.zeros(len(self._view.visible))
 
     def _add_lists(self, k: float) -> float:
-        """Add lists, the rarest word first, until each of the `k` best rows is in one of them.
+        """Add posting lists, rarest word first, until each of the `k` best rows is in one.
 
         An infinite `k` adds all. Returns: the least total that such a row has so far, or 0.
         """
@@ -136,3 +133,11 @@ class Lexical:
         """Idf of a term by the postings of its stems, as in Lucene."""
         df = sum(self._view.frequency(p.start, p.end) for p in postings)
         return math.log(1.0 + (self._view.passages - df + 0.5) / (df + 0.5))
+
+
+def _largest(rows: Rows, scores: Array, k: int, gain: float = 0.0) -> tuple[Rows, Array]:
+    """Keep the rows that are among the `k` best, ties included, if they gain at most `gain`."""
+    if len(rows) <= k:
+        return rows, scores
+    is_kept = scores >= kth_largest(scores, k) - gain
+    return rows[is_kept], scores[is_kept]

@@ -38,7 +38,7 @@ fuzz: java $(VENV)/.dev
 		|| { echo "the same draws again: make fuzz SEED=$$seed"; exit 1; }
 
 test-slow: java $(VENV)/.dev
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m 'slow and not web'
 
 # The explorer page in a real browser, on com_dblp and 2wiki too.
 test-web: browser $(VENV)/.dev

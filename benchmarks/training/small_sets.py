@@ -335,6 +335,8 @@ def of_presets(folder: Path) -> str:
         names = [name for name in PRESETS if preset(name).model.head.task == level]
         sets = {name: every[name][0] for name in OF_PRESETS if dataset(name).level == level}
         sets = {name: first for name, first in sets.items() if set(names) & set(first)}
+        if not sets:
+            continue
         best = {name: max(scores([sets[name]], m)[0] for m in SIMPLE) for name in sets}
         taken = {name: scores([sets[name]], auto(name, [sets[name]])[0][0])[0] for name in sets}
         heads = ["preset", *(OF_PRESETS[name] for name in sets), "behind the best", "CPU s"]

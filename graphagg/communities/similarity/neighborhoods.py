@@ -192,7 +192,7 @@ def sum_of(set_weights: Array | None, vertex: int, size: int) -> Any:
 
 @kernel
 def jaccard(shared: float, first: float, second: float) -> float:
-    """Jaccard similarity of two sets, by their shared weight (above 0) and the weight of each."""
+    """Jaccard similarity of two sets by the weight they share, above 0, and the weight of each."""
     # A set of a damaged index can hold an element twice, and so share more than the union has.
     return shared / max(first + second - shared, shared)
 

@@ -136,7 +136,7 @@ class Lexical:
 
 
 def _largest(rows: Rows, scores: Array, k: int, gain: float = 0.0) -> tuple[Rows, Array]:
-    """Keep the rows that are among the `k` best, ties included, if they gain at most `gain`."""
+    """Keep the rows that can be among the `k` best, with ties, if none gains more than `gain`."""
     if len(rows) <= k:
         return rows, scores
     is_kept = scores >= kth_largest(scores, k) - gain

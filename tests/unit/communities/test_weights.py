@@ -14,7 +14,7 @@ from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import files as building
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.similarity.jaccard_sums import similarity_sums
-from graphagg.communities.similarity.neighborhoods import QueryScratch
+from graphagg.communities.similarity.neighborhoods import QueryScratch, jaccard
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.csr import Csr
 from graphagg.graph.reading import load
@@ -284,3 +284,8 @@ def test_bad_rows_are_left_out_where_asked(tmp_path):
     )
     assert index.read_report.bad_rows == 2
     assert index.manifest.counts["edges"] == 2
+
+
+def test_an_element_that_a_damaged_set_holds_twice_divides_by_no_zero():
+    assert jaccard(1.0, 2.0, 3.0) == 0.25
+    assert jaccard(2.0, 1.0, 1.0) == 1.0  # the union would be 0

@@ -5,8 +5,9 @@ an index of their own, trained on a sample by a fixed seed. Then the list and th
 depend on it alone, so that tasks may add ranges of rows, which are merged in their order.
 
 Scores of such an index are approximate. It only finds candidates, which the caller compares
-exactly: so many, and of so many lists, as .99 of the ten nearest vectors of some sentences need.
-The recall of other sentences is stored.
+exactly: so many as .99 of the ten nearest vectors of some sentences need. Questions are farther
+from their passages than sentences are, so twice as many lists are read as these need. The recall of
+other sentences is stored.
 """
 
 from __future__ import annotations
@@ -58,10 +59,9 @@ class SearchType:
     """How FAISS finds the nearest of many vectors.
 
     Attributes:
-        faiss: factory string of FAISS. None: all codes of two components in 4 bits, in one list; a
-            scan of them is quicker than reading as many lists as the recall needs, and FAISS
-            filters lists only.
-        nprobe: number of lists that a query reads. None: as many as `TARGET` needs.
+        faiss: factory string of FAISS. None: 4 bits for two components of a vector less the mean
+            of its list, such as `IVF500,PQ48x4fsr` for a million vectors.
+        nprobe: number of lists that a query reads. None: twice as many as `TARGET` needs.
     """
 
     faiss: str | None = None
@@ -70,18 +70,19 @@ class SearchType:
     def __post_init__(self) -> None:
         if self.nprobe is not None:
             integer("nprobe", self.nprobe, 1)
-            if "IVF" not in (self.faiss or ""):
+            if "IVF" not in (self.faiss or "IVF"):
                 raise InvalidParameter(
                     f"nprobe is {self.nprobe}, and faiss is {self.faiss!r}; wanted a type with "
                     "lists, such as faiss='IVF4096,SQ8', or no nprobe"
                 )
 
-    def empty(self, dimension: int) -> Any:
-        """An index that is not trained; raises `InvalidParameter` if `faiss` is wrong."""
-        pairs = f"IVF1,PQ{dimension // 2}x4fs" if dimension % 2 == 0 else "IVF1,SQ8"
+    def empty(self, dimension: int, count: int = 1) -> Any:
+        """An untrained index for `count` vectors; raises `InvalidParameter` if `faiss` is wrong."""
+        codes = f"PQ{dimension // 2}x4fsr" if dimension % 2 == 0 else "SQ8"
+        kind = self.faiss or f"IVF{max(1, round(count**0.5 / 2))},{codes}"
         faiss = library()
         try:
-            return faiss.index_factory(dimension, self.faiss or pairs, faiss.METRIC_INNER_PRODUCT)
+            return faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
         except (RuntimeError, TypeError) as error:
             raise InvalidParameter(
                 f"faiss is {self.faiss!r}, which makes no index of {dimension} components "
@@ -90,8 +91,9 @@ class SearchType:
 
     def trained(self, codes: Codes) -> Any:
         """An empty index, trained on a sample; `InvalidParameter` if there are too few vectors."""
-        index = self.empty(codes.shape[1])
-        lists, count = getattr(_lists_of(index), "nlist", 0), len(codes)
+        count = len(codes)
+        index = self.empty(codes.shape[1], count)
+        lists = getattr(_lists_of(index), "nlist", 0)
         size = min(count, max(_PER_LIST * lists, _SAMPLE))
         sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
         try:
@@ -117,8 +119,15 @@ class Measured(NamedTuple):
 
 
 def rows_per_part(index: Any) -> int:
-    """Rows that are added together to a copy of a trained index; all if it has no lists."""
-    return sys.maxsize if _lists_of(index) is None else _PART
+    """Rows that are added together to a copy of a trained index; all if parts cannot be merged.
+
+    FAISS 1.15 writes beyond its memory when it merges lists of packed 4-bit codes.
+    """
+    faiss, ivf = library(), _lists_of(index)
+    blocks = faiss.BlockInvertedLists
+    if ivf is None or isinstance(faiss.downcast_InvertedLists(ivf.invlists), blocks):
+        return sys.maxsize
+    return _PART
 
 
 def added(trained: Array, codes: Codes) -> Array:
@@ -151,7 +160,7 @@ def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) ->
     queries, ivf = rotated(sentences[rows]), _lists_of(index)
     _, nearest = flat.search(queries, nearest_count)
     if ivf is not None:
-        wanted = _probes(ivf, flat, queries[::2], nearest[::2]) if nprobe is None else nprobe
+        wanted = nprobe or 2 * _probes(ivf, flat, queries[::2], nearest[::2])
         ivf.nprobe = min(wanted, ivf.nlist)
     try:
         every = _selector(np.ones(flat.ntotal, np.bool_))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from graphagg.nearest.search import (
     added,
     measured,
     merged,
+    rows_per_part,
     to_bytes,
 )
 from graphagg.nearest.vectors import Codes, Queries, decode, encode, products, write_vectors
@@ -69,8 +71,8 @@ def test_as_many_visible_vectors_as_wanted_are_found(
 
 
 @settings(deadline=None, max_examples=10)
-@given(SEEDS, st.sampled_from([None, "IVF8,SQ8"]))
-def test_parts_that_are_merged_hold_what_the_whole_holds(seed: int, kind: str | None) -> None:
+@given(SEEDS, st.sampled_from(["IVF8,SQ8", "IVF8,PQ8x4"]))
+def test_parts_that_are_merged_hold_what_the_whole_holds(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     codes, empty = (
         encode(unit(rng, 300, 16)),
@@ -84,6 +86,16 @@ def test_parts_that_are_merged_hold_what_the_whole_holds(seed: int, kind: str | 
         index.nprobe = index.nlist
     for left, right in zip(one.search(queries, 300), other.search(queries, 300), strict=True):
         np.testing.assert_array_equal(np.sort(left), np.sort(right))
+
+
+@pytest.mark.parametrize(
+    ("kind", "are_merged"),
+    [("IVF8,SQ8", True), (None, False), ("IVF8,PQ8x4fs", False), ("HNSW8,SQ8", False)],
+)
+def test_parts_that_faiss_cannot_merge_are_one(kind: str | None, are_merged: bool) -> None:
+    """A merge of lists of packed codes writes beyond its memory where a list is full blocks."""
+    rows = rows_per_part(SearchType(kind).trained(encode(unit(np.random.default_rng(0), 300, 16))))
+    assert rows == (search._PART if are_merged else sys.maxsize)
 
 
 def test_the_number_of_lists_is_chosen_or_given(tmp_path: Path) -> None:
@@ -105,7 +117,7 @@ def test_the_number_of_lists_is_chosen_or_given(tmp_path: Path) -> None:
         ("Nope", None, r"faiss is 'Nope', which makes no index of 16.*such as 'IVF4096,SQ8'"),
         ("IVF400,SQ8", None, r"cannot be trained on 200 vectors .*\(400\)"),
         ("PQ8x4fs", None, "finds nothing under a filter"),
-        (None, 3, r"nprobe is 3, and faiss is None; wanted a type with lists"),
+        ("HNSW8,SQ8", 3, r"nprobe is 3, and faiss is 'HNSW8,SQ8'; wanted a type with lists"),
         ("IVF8,SQ8", 0, "nprobe is 0"),
     ],
 )

@@ -2,7 +2,8 @@
 
 Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. More have
 an index of their own, trained on a sample by a fixed seed. Then the list and the code of a vector
-depend on it alone, so that tasks may add ranges of rows, which are merged in their order.
+depend on it alone, so that tasks may add ranges of rows, which are merged in their order where
+FAISS can.
 
 Scores of such an index are approximate. It only finds candidates, which the caller compares
 exactly: so many as .99 of the ten nearest vectors of some sentences need. Questions are farther

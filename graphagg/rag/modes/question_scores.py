@@ -74,8 +74,12 @@ class QuestionScores:
                 names[term] = np.concatenate(held)
         return names
 
+    def documents_at(self, rows: Rows) -> Array:
+        """How much the question names the documents of some visible rows, `[m]`."""
+        return self._documents[rows] if self.names else np.zeros(len(rows))
+
     @cached_property
-    def documents(self) -> Array:
+    def _documents(self) -> Array:
         """`[R]` how much the question names the document of each visible passage.
 
         min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names
@@ -85,8 +89,6 @@ class QuestionScores:
         """
         visible, firsts = self._view.visible, self._dense.corpus.firsts
         rarity = np.zeros(len(visible))
-        if not self.names:
-            return rarity
         count = max(int(np.count_nonzero(firsts & visible)), 2)
         for held in self.names.values():
             df = max(int(np.count_nonzero(firsts[held])), 1)

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array, kth_largest
+from graphagg.arrays import Array, Mask, kth_largest
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.snapshot.ranking import lookup
 from graphagg.rag.tables.lexicon import NAME, Postings
@@ -23,8 +23,9 @@ from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store.ranges import will_need
 
-_MANY = 1 << 17  # postings of a question, below which all are added up
-_LONG = 32  # a list with more than one posting per so many passages may be looked up
+_MANY = 1 << 17  # passages and postings of a question, up to which all are added up
+_LONG = 32  # more than so many postings per row cost more than looking the rows up
+_MARKED = 128  # with a row per so many passages, marking a list costs less than searching it
 _ROUNDING = 1e-9  # of sums
 
 
@@ -47,7 +48,6 @@ class Lexical:
         order = np.argsort(-self.weights, kind="stable").tolist()
         self._lists = [(float(self.weights[t]), p) for t in order for p in self.postings[t]]
         self._count = sum(len(postings.rows) for _, postings in self._lists)
-        self._added = 0  # so many lists are in `_totals`
         self._best: tuple[int, Rows, Array] | None = None
 
     def best(self, k: int) -> tuple[Rows, Array]:
@@ -56,63 +56,105 @@ class Lexical:
         Rows that score 0 are left out. Returns the rows, ascending, and their scores.
         """
         if self._best is None or self._best[0] < k:
-            least = self._add_lists(k)
-            rows = np.flatnonzero(self._totals >= least if least > 0.0 else self._totals > 0.0)
-            scores, left = self._totals[rows], self._lists[self._added :]
-            for i, (weight, postings) in enumerate(left):
-                rest = sum(weight for weight, _ in left[i:])  # no row gains more
-                rows, scores = _largest(rows, scores, k, rest + _ROUNDING)
-                self._look_up(rows, scores, weight, postings)
-            self._best = k, *_largest(rows, scores, k)
+            if self._adds_all(k):
+                rows = np.flatnonzero(self._totals > 0.0)
+                scores = self._totals[rows]
+            else:
+                rows, scores = self._of_lists(k)
+            is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
+            self._best = k, rows[is_best], scores[is_best]
         return self._best[1:]
 
     def at(self, rows: Rows) -> Array:
         """The scores of some visible rows; 0 for a row that contains none of the terms."""
-        if self._count <= max(_MANY, _LONG * len(rows)):
-            self._add_lists(math.inf)
-        scores = self._totals[rows]
-        for weight, postings in self._lists[self._added :]:
+        if self._adds_all(len(rows)):
+            return self._totals[rows]
+        scores = np.zeros(len(rows))
+        for weight, postings in self._lists:
             self._look_up(rows, scores, weight, postings)
         return scores
 
-    def _look_up(self, rows: Rows, scores: Array, weight: float, postings: Postings) -> None:
+    def _look_up(self, rows: Array, scores: Array, weight: float, postings: Postings) -> None:
         """Add the scores of one posting list to those rows that it holds."""
-        narrow = rows.astype(np.int32)
-        is_held, at = lookup(postings.rows, narrow)
-        at = at[is_held]
+        narrow = rows.astype(np.int32, copy=False)
+        is_held, at = self._held(postings.rows, narrow)
         counts, context = postings.counts[at], postings.context[at]
         scores[is_held] += self._shares(weight, narrow[is_held], counts, context)
 
+    def _held(self, of_list: Array, rows: Array) -> tuple[Mask, Array]:
+        """Mask of the rows that a posting list holds, and the positions of these in it."""
+        passages = len(self._view.visible)
+        if _MARKED * len(rows) < passages:
+            is_held, at = lookup(of_list, rows)
+            return is_held, at[is_held]
+        is_in_list = np.zeros(passages, np.bool_)
+        is_in_list[of_list] = True
+        is_held = is_in_list[rows]
+        return is_held, of_list.searchsorted(rows[is_held])
+
+    def _adds_all(self, rows: int) -> bool:
+        """Whether all postings are added up for the scores of so many rows."""
+        size = max(self._count, len(self._view.visible))
+        return size <= max(_MANY, _LONG * rows)
+
     @cached_property
     def _totals(self) -> Array:
-        """`[R]` what the lists that are added give to each visible row."""
-        return np.zeros(len(self._view.visible))
+        """`[R]` the score of each visible row."""
+        totals = np.zeros(len(self._view.visible))
+        for weight, postings in self._lists:
+            rows, shares = self._of_list(weight, postings)
+            totals[rows] += shares
+        return totals
 
-    def _add_lists(self, k: float) -> float:
-        """Add posting lists, rarest word first, until each of the `k` best rows is in one.
+    def _of_lists(self, k: int) -> tuple[Rows, Array]:
+        """Rows that can be among the `k` best, ascending, and their scores.
 
-        An infinite `k` adds all. Returns: the least total that such a row has so far, or 0.
+        Lists are added rarest word first. A row that cannot reach the score `least`, which `k` rows
+        reach, is dropped.
         """
-        is_large = self._count > _MANY
-        for weight, postings in self._lists[self._added :]:
-            rest = sum(weight for weight, _ in self._lists[self._added :])
-            is_long = len(postings.rows) > len(self._totals) // _LONG
-            if is_large and is_long and rest < 0.5:  # no total is larger than 1 - rest
-                scored = self._totals[np.flatnonzero(self._totals > 0.0)]
-                least = float(kth_largest(scored, int(k))) if k <= len(scored) else 0.0
-                if least - _ROUNDING > rest:  # a row that is in no list yet stays behind
-                    return least - _ROUNDING - rest
-            self._add(weight, postings)
-            self._added += 1
-        return 0.0
+        rows, scores, least = np.zeros(0, np.int32), np.zeros(0), 0.0
+        for i, (weight, postings) in enumerate(self._lists):
+            rest = sum(weight for weight, _ in self._lists[i + 1 :])  # no row gains more
+            if k <= len(rows) and len(postings.rows) > _LONG * k:
+                least = max(least, self._reached(rows, scores, k, i))
+                may = scores >= least - rest - weight
+                rows, scores = rows[may], scores[may]
+            if weight + rest < least:  # a row that is in no list yet stays behind
+                self._look_up(rows, scores, weight, postings)
+            else:
+                rows, scores = self._added(rows, scores, weight, postings, least - rest)
+            may = scores >= least - rest
+            rows, scores = rows[may], scores[may]
+        order = np.argsort(rows)
+        return rows[order].astype(np.int64), scores[order]
 
-    def _add(self, weight: float, postings: Postings) -> None:
+    def _reached(self, rows: Array, scores: Array, k: int, first: int) -> float:
+        """A score that `k` rows reach by all lists; those from `first` on are not added yet."""
+        most = np.argpartition(-scores, k - 1)[: 2 * k]
+        rows, scores = rows[most], scores[most]
+        for weight, postings in self._lists[first:]:
+            self._look_up(rows, scores, weight, postings)
+        return float(kth_largest(scores, k)) - _ROUNDING
+
+    def _added(
+        self, rows: Array, scores: Array, weight: float, postings: Postings, least: float
+    ) -> tuple[Array, Array]:
+        """Add the scores of one posting list, and those of its rows that score at least `least`."""
+        of_list, shares = self._of_list(weight, postings)
+        is_held, at = self._held(of_list, rows)
+        scores[is_held] += shares[at]
+        is_new = (shares > 0.0) & (shares >= least)
+        is_new[at] = False
+        return np.concatenate([rows, of_list[is_new]]), np.concatenate([scores, shares[is_new]])
+
+    def _of_list(self, weight: float, postings: Postings) -> tuple[Array, Array]:
+        """The visible rows of a posting list, and what it adds to their scores."""
         will_need(postings.rows, postings.counts)
-        rows, counts, context = postings.rows.astype(np.intp), postings.counts, postings.context
+        rows, counts, context = postings.rows, postings.counts, postings.context
         if not self._view.row_set.is_all:
             is_visible = self._view.visible[rows]
             rows, counts, context = rows[is_visible], counts[is_visible], context[is_visible]
-        np.add.at(self._totals, rows, self._shares(weight, rows, counts, context))
+        return rows, self._shares(weight, rows, counts, context)
 
     def _shares(self, weight: float, rows: Array, counts: Array, context: Array) -> Array:
         """What a term adds to the scores of rows that contain it: less than its weight."""
@@ -133,11 +175,3 @@ class Lexical:
         """Idf of a term by the postings of its stems, as in Lucene."""
         df = sum(self._view.frequency(p.start, p.end) for p in postings)
         return math.log(1.0 + (self._view.passages - df + 0.5) / (df + 0.5))
-
-
-def _largest(rows: Rows, scores: Array, k: int, gain: float = 0.0) -> tuple[Rows, Array]:
-    """Keep the rows that can be among the `k` best, with ties, if none gains more than `gain`."""
-    if len(rows) <= k:
-        return rows, scores
-    is_kept = scores >= kth_largest(scores, k) - gain
-    return rows[is_kept], scores[is_kept]

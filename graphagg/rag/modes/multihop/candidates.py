@@ -85,7 +85,7 @@ class CandidateScorer:
         """What words and names of documents add to F, of some rows that ascend."""
         weights = self.config.passage
         prior = weights.lexical * question.lexical.at(rows)
-        prior += self.config.document * question.documents[rows]
+        prior += self.config.document * question.documents_at(rows)
         is_among, position = lookup(rows, titled)
         prior[position[is_among]] += weights.title
         return prior
@@ -117,7 +117,7 @@ class CandidateScorer:
         features[:, 2] = question.lexical.at(rows)
         features[:, 3], features[:, 4] = title, entities
         direct = weighted(features, self._weights)
-        covers, documents = question.lexical.covers(rows), question.documents[rows]
+        covers, documents = question.lexical.covers(rows), question.documents_at(rows)
         return Candidates(rows, features, covers, pages, documents, direct)
 
 

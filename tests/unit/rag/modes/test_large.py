@@ -40,6 +40,7 @@ def large_corpus() -> Iterator[None]:
         patch.setattr(search, "SMALL", 0)
         patch.setattr(dense, "_OVERSAMPLE", 1 << 12)
         patch.setattr(lexical, "_MANY", 0)
+        patch.setattr(lexical, "_LONG", 0)
         yield
 
 
@@ -91,7 +92,7 @@ def test_the_best_by_words_and_titles_join_the_pool(
             titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
             prior = weights.lexical * question.lexical.at(visible)
             prior += weights.title * np.isin(visible, titled)
-            prior += retriever.config.document * question.documents[visible]
+            prior += retriever.config.document * question.documents_at(visible)
             best = visible[top_k(prior, size, index.snapshot.ranks[visible])]
             best = best[prior[np.searchsorted(visible, best)] > 0]
             found = retriever._search_for(asked)._by_words(question, titled, size)

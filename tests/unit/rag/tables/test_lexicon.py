@@ -64,6 +64,8 @@ def test_the_best_of_many_rows_are_those_of_all(
     scores = Lexical(view, [(word,) for word in words]).at(np.arange(len(passages)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lexical, "_MANY", 0)
+        patch.setattr(lexical, "_LONG", data.draw(st.integers(0, 2)))
+        patch.setattr(lexical, "_MARKED", data.draw(st.sampled_from([0, 4, 1000])))
         large = Lexical(view, [(word,) for word in words])
         rows, best = large.best(k)
         shown = np.flatnonzero(visible)

@@ -26,7 +26,7 @@ POSITIVE = 5e-324
 NARROW = "|u1 <u2 <i4"
 """The dtypes of `graphagg.arrays.narrow`."""
 _BLOCK = 1 << 18  # bytes that are checked at once, within a cache of the processor
-_LARGE = 1 << 26  # bytes; a larger array is dropped from memory after the check
+_LARGE = 1 << 24  # bytes; a larger array is dropped from memory, part by part, after the check
 Arrays = Callable[[str], Array]
 """Maps an array by its name."""
 Check = Callable[[Arrays], tuple[str, str] | None]
@@ -113,9 +113,17 @@ class ArrayLayout:
         for rule in self._unread:
             if (problem := self._problem(rule, array)) is not None:
                 raise damaged(self._path(rule.name), problem)
+        large: list[Array] = []
+
+        def read(name: str) -> Array:
+            if (values := array(name)).nbytes > _LARGE:
+                large.append(values)
+            return values
+
         for check in self._further:
-            if (found := check(array)) is not None:
+            if (found := check(read)) is not None:
                 raise damaged(self._path(found[0]), found[1])
+        forget(*large)
         self._unread, self._further = [], []
 
     def _problem(self, rule: ArrayRule, array: Arrays) -> str | None:
@@ -170,15 +178,15 @@ class ArrayLayout:
 
 def _blocks(array: Array) -> Iterator[Array]:
     """Flat blocks of an array; booleans as uint8."""
-    values = array.reshape(-1)
-    step, is_large = max(1, _BLOCK // values.itemsize), values.nbytes > _LARGE
-    for first in range(0, len(values), step):
-        block = values[first : first + step]
-        if is_large:
-            will_need(block)
-        yield block.view(np.uint8) if block.dtype == np.bool_ else block
-        if is_large:
-            forget(block)
+    values = array.reshape(-1).view(np.uint8 if array.dtype == np.bool_ else array.dtype)
+    step, part = (max(1, size // values.itemsize) for size in (_BLOCK, _LARGE))
+    for begin in range(0, len(values), part):
+        end = min(begin + part, len(values))
+        will_need(values[begin:end])
+        for first in range(begin, end, step):
+            yield values[first : min(first + step, end)]
+        if len(values) > part:
+            forget(values[begin:end])
 
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:

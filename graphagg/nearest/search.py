@@ -6,9 +6,9 @@ depend on it alone, so that tasks may add ranges of rows, which are merged in th
 FAISS can.
 
 Scores of such an index are approximate. It only finds candidates, which the caller compares
-exactly: so many as .99 of the ten nearest vectors of some sentences need. Questions are farther
-from their passages than sentences are, so twice as many lists are read as these need. The recall of
-other sentences is stored.
+exactly. Lists and candidates are as many as .99 of the ten nearest vectors of some sentences need,
+and more, since questions are farther from their passages than sentences are: twice as many lists,
+and half again as many candidates. The recall of other sentences is stored.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ TARGET = 0.99
 NEAREST = 10
 """Number of nearest vectors per sentence that recall counts."""
 _SENTENCES = 200  # half of them choose, the others measure recall
-_CANDIDATES = 4096  # at most
+_CANDIDATES, _MORE = 4096, 1.5  # at most, and per candidate that sentences need
 _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
 _PART, _ADDED = 1 << 19, 1 << 16  # rows of a part, and those that are added together
 _GPU = re.compile(r"cuda(?::([0-9]+))?")
@@ -173,7 +173,8 @@ def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) ->
             f"that does, {_EXAMPLES}"
         ) from None
     ranks = [np.flatnonzero(np.isin(*pair)) for pair in zip(found, nearest, strict=True)]
-    candidates = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
+    needed = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
+    candidates = min(math.ceil(_MORE * needed), _CANDIDATES, flat.ntotal)
     held_out = ranks[1::2] or ranks
     hits = sum(np.count_nonzero(each < candidates) for each in held_out)
     return Measured(candidates, hits / (len(held_out) * nearest_count))

@@ -4,7 +4,7 @@ OTHER is a folder with `graphagg` in it, such as a checkout of an older commit, 
 an index that it built of the corpus of INDEX; `benchmarks.million` makes both. A process of each
 version is asked the same questions one after another, so a machine that changes its speed slows
 both. Shows p50 and p99 of milliseconds of thread CPU, the first time and as the median of further
-rounds, and how many times the CPU of OTHER this version took.
+rounds, and the ratio of both p50.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, values in (("first", costs[0]), ("again", np.median(costs[1:], axis=0))):
             other, this = values.T
             ratio = np.median(this) / np.median(other)
-            shown = f"other {percentiles(other, 1)}, this {percentiles(this, 1)}"
-            print(f"{mode}, {len(texts)} questions, {name}: {shown}, ratio {ratio:.2f}", flush=True)
+            shown = f"other {percentiles(other, 1)}, this {percentiles(this, 1)}, {ratio:.2f} times"
+            print(f"{mode}, {len(texts)} questions, {name}, ms p50 / p99: {shown}", flush=True)
 
 
 class _Side:

@@ -47,7 +47,8 @@ TARGET = 0.99
 NEAREST = 10
 """Number of nearest vectors per sentence that recall counts."""
 _SENTENCES = 200  # half of them choose, the others measure recall
-_CANDIDATES, _MORE = 4096, 1.5  # at most, and per candidate that sentences need
+_CANDIDATES = 4096  # at most
+_LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # times as many as sentences need
 _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
 _PART, _ADDED = 1 << 19, 1 << 16  # rows of a part, and those that are added together
 _GPU = re.compile(r"cuda(?::([0-9]+))?")
@@ -161,7 +162,7 @@ def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) ->
     queries, ivf = rotated(sentences[rows]), _lists_of(index)
     _, nearest = flat.search(queries, nearest_count)
     if ivf is not None:
-        wanted = nprobe or 2 * _probes(ivf, flat, queries[::2], nearest[::2])
+        wanted = nprobe or _LISTS_MARGIN * _probes(ivf, flat, queries[::2], nearest[::2])
         ivf.nprobe = min(wanted, ivf.nlist)
     try:
         every = _selector(np.ones(flat.ntotal, np.bool_))
@@ -174,7 +175,7 @@ def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) ->
         ) from None
     ranks = [np.flatnonzero(np.isin(*pair)) for pair in zip(found, nearest, strict=True)]
     needed = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
-    candidates = min(math.ceil(_MORE * needed), _CANDIDATES, flat.ntotal)
+    candidates = min(math.ceil(_CANDIDATES_MARGIN * needed), _CANDIDATES, flat.ntotal)
     held_out = ranks[1::2] or ranks
     hits = sum(np.count_nonzero(each < candidates) for each in held_out)
     return Measured(candidates, hits / (len(held_out) * nearest_count))

@@ -54,18 +54,18 @@ def _check_view(array_of: Arrays) -> tuple[str, str] | None:
     """Check that counts and titles of the view agree with its ties."""
     names = ("gazetteer.pair_bounds", "view.tie", "view.df", "view.titled")
     bounds, tie, df, titled = map(array_of, names)
-    first = 0
+    differs, first = "differs from view.tie.npy", 0
     for low in range(0, len(df), _ROWS):
         ends = bounds[low : low + _ROWS + 1]
         ties = tie[ends[0] : ends[-1]]
         titles = ends[0] + np.flatnonzero(ties & IS_TITLE)
         if not np.array_equal(titles, titled[first : first + len(titles)]):
-            return "view.titled", "differs from view.tie.npy"
+            return "view.titled", differs
         first += len(titles)
         counts = offsets(ties > 0)[ends - ends[0]]
         if not np.array_equal(np.diff(counts), df[low : low + _ROWS]):
-            return "view.df", "differs from view.tie.npy"
-    return None if first == len(titled) else ("view.titled", "differs from view.tie.npy")
+            return "view.df", differs
+    return None if first == len(titled) else ("view.titled", differs)
 
 
 def _of_segment(i: int) -> Iterator[ArrayRule]:

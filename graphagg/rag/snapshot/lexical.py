@@ -60,7 +60,7 @@ class Lexical:
                 rows = np.flatnonzero(self._totals > 0.0)
                 scores = self._totals[rows]
             else:
-                rows, scores = self._of_lists(k)
+                rows, scores = self._candidates(k)
             is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
             self._best = k, rows[is_best], scores[is_best]
         return self._best[1:]
@@ -77,12 +77,12 @@ class Lexical:
     def _look_up(self, rows: Array, scores: Array, weight: float, postings: Postings) -> None:
         """Add the scores of one posting list to those rows that it holds."""
         narrow = rows.astype(np.int32, copy=False)
-        is_held, at = self._held(postings.rows, narrow)
+        is_held, at = self._find_in_list(postings.rows, narrow)
         counts, context = postings.counts[at], postings.context[at]
         scores[is_held] += self._shares(weight, narrow[is_held], counts, context)
 
-    def _held(self, of_list: Array, rows: Array) -> tuple[Mask, Array]:
-        """Mask of the rows that a posting list holds, and the positions of these in it."""
+    def _find_in_list(self, of_list: Array, rows: Array) -> tuple[Mask, Array]:
+        """Find rows in a posting list. Returns: a mask of those in it, and where they are."""
         passages = len(self._view.visible)
         if _MARKED * len(rows) < passages:
             is_held, at = lookup(of_list, rows)
@@ -93,7 +93,7 @@ class Lexical:
         return is_held, of_list.searchsorted(rows[is_held])
 
     def _adds_all(self, rows: int) -> bool:
-        """Whether all postings are added up for the scores of so many rows."""
+        """Whether adding up all postings costs less than looking so many rows up."""
         size = max(self._count, len(self._view.visible))
         return size <= max(_MANY, _LONG * rows)
 
@@ -102,53 +102,53 @@ class Lexical:
         """`[R]` the score of each visible row."""
         totals = np.zeros(len(self._view.visible))
         for weight, postings in self._lists:
-            rows, shares = self._of_list(weight, postings)
+            rows, shares = self._list_shares(weight, postings)
             totals[rows] += shares
         return totals
 
-    def _of_lists(self, k: int) -> tuple[Rows, Array]:
-        """Rows that can be among the `k` best, ascending, and their scores.
+    def _candidates(self, k: int) -> tuple[Rows, Array]:
+        """Find rows that can be among the `k` best, ascending, and their scores.
 
-        Lists are added rarest word first. A row that cannot reach the score `least`, which `k` rows
-        reach, is dropped.
+        The list of the rarest word is added first. `least` is a lower bound of the `k`-th best
+        score; rows that cannot reach it are dropped.
         """
         rows, scores, least = np.zeros(0, np.int32), np.zeros(0), 0.0
         for i, (weight, postings) in enumerate(self._lists):
             rest = sum(weight for weight, _ in self._lists[i + 1 :])  # no row gains more
             if k <= len(rows) and len(postings.rows) > _LONG * k:
-                least = max(least, self._reached(rows, scores, k, i))
+                least = max(least, self._kth_bound(rows, scores, k, i))
                 may = scores >= least - rest - weight
                 rows, scores = rows[may], scores[may]
             if weight + rest < least:  # a row that is in no list yet stays behind
                 self._look_up(rows, scores, weight, postings)
             else:
-                rows, scores = self._added(rows, scores, weight, postings, least - rest)
+                rows, scores = self._with_list(rows, scores, weight, postings, least - rest)
             may = scores >= least - rest
             rows, scores = rows[may], scores[may]
         order = np.argsort(rows)
         return rows[order].astype(np.int64), scores[order]
 
-    def _reached(self, rows: Array, scores: Array, k: int, first: int) -> float:
-        """A score that `k` rows reach by all lists; those from `first` on are not added yet."""
+    def _kth_bound(self, rows: Array, scores: Array, k: int, first: int) -> float:
+        """A lower bound of the `k`-th best score; the lists from `first` on are not added yet."""
         most = np.argpartition(-scores, k - 1)[: 2 * k]
         rows, scores = rows[most], scores[most]
         for weight, postings in self._lists[first:]:
             self._look_up(rows, scores, weight, postings)
         return float(kth_largest(scores, k)) - _ROUNDING
 
-    def _added(
+    def _with_list(
         self, rows: Array, scores: Array, weight: float, postings: Postings, least: float
     ) -> tuple[Array, Array]:
-        """Add the scores of one posting list, and those of its rows that score at least `least`."""
-        of_list, shares = self._of_list(weight, postings)
-        is_held, at = self._held(of_list, rows)
+        """Add a posting list: to the scores of rows, and its other rows of at least `least`."""
+        of_list, shares = self._list_shares(weight, postings)
+        is_held, at = self._find_in_list(of_list, rows)
         scores[is_held] += shares[at]
         is_new = (shares > 0.0) & (shares >= least)
         is_new[at] = False
         return np.concatenate([rows, of_list[is_new]]), np.concatenate([scores, shares[is_new]])
 
-    def _of_list(self, weight: float, postings: Postings) -> tuple[Array, Array]:
-        """The visible rows of a posting list, and what it adds to their scores."""
+    def _list_shares(self, weight: float, postings: Postings) -> tuple[Array, Array]:
+        """The visible rows of a posting list, and what it adds to the score of each."""
         will_need(postings.rows, postings.counts)
         rows, counts, context = postings.rows, postings.counts, postings.context
         if not self._view.row_set.is_all:

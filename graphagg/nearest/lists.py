@@ -58,7 +58,7 @@ class _File:
         """The next values, each as wanted; None: any."""
         start, layout = self.at, f"<{layout}"
         self.skip(struct.calcsize(layout))
-        values = struct.unpack_from(layout, self.content, start)
+        values = struct.unpack_from(layout, self.content.data, start)
         is_right = all(w in (None, v) for w, v in zip(wanted, values, strict=True))
         self.check(is_right, f"the values {values}, where {wanted} belong (None: any)")
         return values

@@ -39,8 +39,8 @@ def check_lists(path: Path, content: Array, count: int, dimension: int) -> None:
     for ids in file.ids:
         file.check(ids.min() >= 0 and ids.max() < count, f"vector {ids.min()} to {ids.max()}")
         is_there[ids] = True
-    total = sum(map(len, file.ids))
-    file.check(total == count and is_there.all(), f"{total} ids, some of them twice, or too few")
+    is_right = sum(map(len, file.ids)) == count and is_there.all()
+    file.check(is_right, "ids that are missing or there twice")
 
 
 class _File:
@@ -105,8 +105,8 @@ def _of_8_bits(file: _File, lists: int, dimension: int) -> None:
     if form == b"sprs":
         file.check(numbers % 2 == 0, f"{numbers} numbers of lists and sizes")
         filled, sizes = sizes[::2], sizes[1::2]
-        file.check(np.isin(filled, range(lists)).all(), "numbers of lists")
-        file.check((np.diff(filled) > 0).all(), "numbers of lists")
+        is_right = np.isin(filled, range(lists)).all() and (np.diff(filled) > 0).all()
+        file.check(is_right, "numbers of lists")
     else:
         file.check(form == b"full" and numbers == lists, f"sizes {form!r} of {numbers} lists")
     for size in sizes.tolist():

@@ -64,8 +64,7 @@ class SearchType:
     Attributes:
         faiss: `IVFn,SQ8`, `IVFn,PQMx4fs` or `IVFn,PQMx4fsr`: n lists of codes of 8 bits per
             component, or of 4 bits for each of M parts of a vector, or of a vector less the mean
-            of its list. None: `PQMx4fsr` with two components in a part, such as `IVF500,PQ48x4fsr`
-            for a million vectors of 96.
+            of its list. None: for a million vectors of 96 components `IVF500,PQ48x4fsr`.
         nprobe: number of lists that a query reads. None: twice as many as `TARGET` needs.
 
     Raises:
@@ -243,8 +242,7 @@ def _read(path: Path, count: int, dimension: int) -> Any:
     try:
         index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))
     except RuntimeError as error:
-        problem = f"FAISS {faiss.__version__} does not read it ({_short(error)})"
-        raise damaged(path, problem) from None
+        raise damaged(path, f"FAISS does not read it ({_short(error)})") from None
     index.referenced_objects = [content]  # FAISS has pointers into it
     return index
 

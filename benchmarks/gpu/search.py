@@ -45,7 +45,7 @@ def encoding(device: str) -> Iterator[dict[str, Any]]:
 
 def nearest(device: str) -> Iterator[dict[str, Any]]:
     """Milliseconds a query of FAISS's types, and the share of hits that are those of the CPU."""
-    from graphagg.nearest.search import SearchType, added, to_bytes
+    from graphagg.nearest.search import SearchType, to_bytes
     from graphagg.nearest.vectors import Queries, encode, write_vectors
 
     rng, count = np.random.default_rng(0), VECTORS_ON_CPU if device == "cpu" else VECTORS
@@ -55,8 +55,7 @@ def nearest(device: str) -> Iterator[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "v.faiss"
         for kind in (None, "IVF64,SQ8"):
-            trained = SearchType(kind).trained(codes)
-            path.write_bytes(added(to_bytes(trained), codes).data)
+            path.write_bytes(to_bytes(SearchType(kind).indexed(codes)).data)
             yield from _timed(kind or "4-bit codes", path, codes, queries, device)
         write_vectors(path, codes)
         yield from _timed("all of 8 bits", path, codes, queries, device)

@@ -21,15 +21,14 @@ from benchmarks.measure import cost, percentiles
 from benchmarks.million import copies_of
 from benchmarks.report import parser_of
 from benchmarks.retrieval.corpora import passages_of, questions
-from graphagg.nearest.search import SearchType, VectorSearch, added, measured, to_bytes
+from graphagg.nearest.search import SearchType, VectorSearch, measured, to_bytes
 from graphagg.nearest.vectors import Queries, encode, map_vectors, products, write_vectors
 from graphagg.rag.models.by_name import encoder_of
 
 _SET, _NEAREST, _ENCODED = "2wiki", 10, 10_000
 _SHARES = (0.5, 0.1, 0.01, 0.001)
-_TYPES = ("IVF{lists},SQ8", "IVF{lists},PQ48x4fs", "IVF{lists},RaBitQfs", "HNSW32,SQ8")
+_TYPES = ("IVF{lists},SQ8", "IVF{lists},PQ48x4fs")
 _PROBED = (16, 4)  # one of so many lists is read
-_EFFORTS = (64, 256, 1024)  # of HNSW
 _CANDIDATES = (40, 400, 1000)
 
 Search = Callable[[Queries], np.ndarray]
@@ -78,29 +77,23 @@ def _measure(
         kind = SearchType(name and name.format(lists=round(4 * size**0.5)))
 
         def build(kind: SearchType = kind) -> Any:
-            index = faiss.deserialize_index(added(to_bytes(kind.trained(codes)), codes))
+            index = kind.indexed(codes)
             found = measured(index, path, sentences, None)
             file.write_bytes(to_bytes(index).data)
             return found
 
         built = cost(build)
         search, spent = VectorSearch(file, codes, built.result), (built.cpu, file.stat().st_size)
-        ivf, shown = faiss.try_extract_index_ivf(search.index), kind.faiss or "default"
+        ivf, shown = search.index, kind.faiss or "default"
         candidates = built.result.candidates
         _row(
             f"{shown}, {candidates} candidates, stored recall {built.result.recall:.3f}",
             _by(search, codes, candidates), queries, exact, *spent,
         )  # fmt: skip
-        efforts = [("efSearch", effort) for effort in _EFFORTS]
-        if ivf:
-            efforts = [("lists", max(1, ivf.nlist // part)) for part in _PROBED]
-        for what, effort in efforts if kind.faiss else ():
-            if ivf:
-                ivf.nprobe = effort
-            else:
-                search.index.hnsw.efSearch = effort
+        for part in _PROBED if kind.faiss else ():
+            ivf.nprobe = max(1, ivf.nlist // part)
             for n in _CANDIDATES if "fs" in shown else _CANDIDATES[:1]:
-                title = f"{shown}, {what} {effort}, {n} candidates"
+                title = f"{shown}, {ivf.nprobe} lists, {n} candidates"
                 _row(title, _by(search, codes, n), queries, exact, *spent)
         for share in _SHARES if kind.faiss is None else ():
             mask = np.random.default_rng(1).random(size) < share

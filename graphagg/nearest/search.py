@@ -1,9 +1,7 @@
 """Search for the vectors nearest to a query, by FAISS.
 
 Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. More have
-an index of their own, trained on a sample by a fixed seed. Then the list and the code of a vector
-depend on it alone, so that tasks may add ranges of rows, which are merged in their order where
-FAISS can.
+an index of their own, trained on a sample by a fixed seed.
 
 Scores of such an index are approximate. It only finds candidates, which the caller compares
 exactly. Lists and candidates are as many as .99 of the ten nearest vectors of some sentences need,
@@ -14,9 +12,9 @@ and half again as many candidates. The recall of other sentences is stored.
 from __future__ import annotations
 
 import math
+import mmap
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,8 +33,10 @@ from graphagg.errors import (
     PackageConflict,
     needs,
 )
-from graphagg.nearest.vectors import Codes, Queries, rotated
+from graphagg.nearest.lists import check_lists
+from graphagg.nearest.vectors import FLAT_TYPE, Codes, Queries, map_vectors, rotated
 from graphagg.store.manifest import damaged
+from graphagg.store.reading import content_of
 
 SMALL = 20_000
 """Vectors up to which numpy compares all, and FAISS is not loaded."""
@@ -50,9 +50,10 @@ _SENTENCES = 200  # half of them choose, the others measure recall
 _CANDIDATES = 4096  # at most
 _LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # times as many as sentences need
 _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
-_PART, _ADDED = 1 << 19, 1 << 16  # rows of a part, and those that are added together
+_ADDED = 1 << 16  # rows that are added together
 _GPU = re.compile(r"cuda(?::([0-9]+))?")
-_EXAMPLES = "such as 'IVF4096,SQ8', 'IVF1024,PQ48x4fs' or 'HNSW32,SQ8'"
+_TYPE = re.compile(r"IVF[1-9][0-9]{0,6},(SQ8|PQ[1-9][0-9]{0,4}x4fsr?)")
+_EXAMPLES = "a type such as 'IVF4096,SQ8' or 'IVF1024,PQ48x4fsr'"
 _PACKAGES = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu11", "faiss-gpu-cu12")
 
 
@@ -61,9 +62,13 @@ class SearchType:
     """How FAISS finds the nearest of many vectors.
 
     Attributes:
-        faiss: factory string of FAISS. None: 4 bits for two components of a vector less the mean
-            of its list, such as `IVF500,PQ48x4fsr` for a million vectors.
+        faiss: `IVFn,SQ8`, `IVFn,PQMx4fs` or `IVFn,PQMx4fsr`: n lists of codes of 8 bits per
+            component, or of 4 bits for each of M parts of a vector, or of a vector less the mean
+            of its list. None: for a million vectors of 96 components `IVF500,PQ48x4fsr`.
         nprobe: number of lists that a query reads. None: twice as many as `TARGET` needs.
+
+    Raises:
+        InvalidParameter: `faiss` is another type, or `nprobe` is no positive integer.
     """
 
     faiss: str | None = None
@@ -72,11 +77,11 @@ class SearchType:
     def __post_init__(self) -> None:
         if self.nprobe is not None:
             integer("nprobe", self.nprobe, 1)
-            if "IVF" not in (self.faiss or "IVF"):
-                raise InvalidParameter(
-                    f"nprobe is {self.nprobe}, and faiss is {self.faiss!r}; wanted a type with "
-                    "lists, such as faiss='IVF4096,SQ8', or no nprobe"
-                )
+        if self.faiss is not None and not _TYPE.fullmatch(str(self.faiss)):
+            raise InvalidParameter(
+                f"faiss is {self.faiss!r}; wanted {_EXAMPLES}, that is, lists (IVF) of codes of 8 "
+                "bits (SQ8) or packed ones of 4 bits (x4fs, x4fsr), or None"
+            )
 
     def empty(self, dimension: int, count: int = 1) -> Any:
         """An untrained index for `count` vectors; raises `InvalidParameter` if `faiss` is wrong."""
@@ -85,26 +90,30 @@ class SearchType:
         faiss = library()
         try:
             return faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-        except (RuntimeError, TypeError) as error:
+        except RuntimeError as error:
             raise InvalidParameter(
                 f"faiss is {self.faiss!r}, which makes no index of {dimension} components "
-                f"({_short(error)}); wanted a factory string of FAISS, {_EXAMPLES}"
+                f"({_short(error)}); wanted a number of parts that divides {dimension}"
             ) from None
 
-    def trained(self, codes: Codes) -> Any:
-        """An empty index, trained on a sample; `InvalidParameter` if there are too few vectors."""
+    def indexed(self, codes: Codes) -> Any:
+        """Train an index on a sample of stored vectors, and add all of them.
+
+        Raises `InvalidParameter` if there are too few.
+        """
         count = len(codes)
         index = self.empty(codes.shape[1], count)
-        lists = getattr(_lists_of(index), "nlist", 0)
-        size = min(count, max(_PER_LIST * lists, _SAMPLE))
+        size = min(count, max(_PER_LIST * index.nlist, _SAMPLE))
         sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
         try:
             index.train(rotated(codes[sample]))
         except RuntimeError as error:
             raise InvalidParameter(
                 f"faiss is {self.faiss!r}, which cannot be trained on {count:,} vectors "
-                f"({_short(error)}); wanted a type for so few, {_EXAMPLES}, or None"
+                f"({_short(error)}); wanted fewer lists, or None"
             ) from None
+        for start in range(0, count, _ADDED):
+            index.add(rotated(codes[start : start + _ADDED]))
         return index
 
 
@@ -120,34 +129,6 @@ class Measured(NamedTuple):
     recall: float = 1.0
 
 
-def rows_per_part(index: Any) -> int:
-    """Rows that are added together to a copy of a trained index; all if parts cannot be merged.
-
-    FAISS 1.15 writes beyond its memory when it merges lists of packed 4-bit codes.
-    """
-    faiss, ivf = library(), _lists_of(index)
-    blocks = faiss.BlockInvertedLists
-    if ivf is None or isinstance(faiss.downcast_InvertedLists(ivf.invlists), blocks):
-        return sys.maxsize
-    return _PART
-
-
-def added(trained: Array, codes: Codes) -> Array:
-    """Add stored vectors to a trained index, which is given and returned as bytes."""
-    index = library().deserialize_index(np.array(trained))
-    for start in range(0, len(codes), _ADDED):
-        index.add(rotated(codes[start : start + _ADDED]))
-    return to_bytes(index)
-
-
-def merged(parts: Iterable[Array]) -> Any:
-    """One index of the vectors of several, given as bytes, in their order."""
-    first, *others = (library().deserialize_index(np.array(part)) for part in parts)
-    for other in others:
-        library().merge_into(first, other, True)
-    return first
-
-
 def to_bytes(index: Any) -> Array:
     """An index as an array of bytes; FAISS's `write_index` overlooks a full disk."""
     content: Array = library().serialize_index(index)
@@ -156,23 +137,14 @@ def to_bytes(index: Any) -> Array:
 
 def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) -> Measured:
     """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
-    flat = library().read_index(str(vectors), library().IO_FLAG_MMAP_IFC)
+    flat = _read(vectors, index.ntotal, index.d)
     count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
     rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
-    queries, ivf = rotated(sentences[rows]), _lists_of(index)
+    queries = rotated(sentences[rows])
     _, nearest = flat.search(queries, nearest_count)
-    if ivf is not None:
-        wanted = nprobe or _LISTS_MARGIN * _probes(ivf, flat, queries[::2], nearest[::2])
-        ivf.nprobe = min(wanted, ivf.nlist)
-    try:
-        every = _selector(np.ones(flat.ntotal, np.bool_))
-        parameters = _parameters(index, every, 0 if ivf is None else ivf.nprobe)
-        _, found = index.search(queries, min(_CANDIDATES, flat.ntotal), params=parameters)
-    except RuntimeError as error:
-        raise InvalidParameter(
-            f"faiss: this type of index finds nothing under a filter ({_short(error)}); wanted one "
-            f"that does, {_EXAMPLES}"
-        ) from None
+    wanted = nprobe or _LISTS_MARGIN * _probes(index, flat, queries[::2], nearest[::2])
+    index.nprobe = min(wanted, index.nlist)
+    _, found = index.search(queries, min(_CANDIDATES, flat.ntotal))
     ranks = [np.flatnonzero(np.isin(*pair)) for pair in zip(found, nearest, strict=True)]
     needed = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
     candidates = min(math.ceil(_CANDIDATES_MARGIN * needed), _CANDIDATES, flat.ntotal)
@@ -181,10 +153,10 @@ def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) ->
     return Measured(candidates, hits / (len(held_out) * nearest_count))
 
 
-def _probes(ivf: Any, flat: Any, queries: Floats, nearest: Ints) -> int:
+def _probes(index: Any, flat: Any, queries: Floats, nearest: Ints) -> int:
     """Number of lists that `TARGET` of the nearest vectors of some queries need."""
-    _, holders = ivf.quantizer.search(flat.reconstruct_batch(nearest.ravel()), 1)
-    _, order = ivf.quantizer.search(queries, ivf.nlist)
+    _, holders = index.quantizer.search(flat.reconstruct_batch(nearest.ravel()), 1)
+    _, order = index.quantizer.search(queries, index.nlist)
     needed = np.take_along_axis(np.argsort(order, axis=1), holders.reshape(nearest.shape), axis=1)
     return int(np.quantile(needed, TARGET, method="higher")) + 1
 
@@ -204,24 +176,18 @@ class FlatSearch:
 
 
 class VectorSearch:
-    """A mapped FAISS index of stored vectors; on a GPU they are copied there."""
+    """A mapped FAISS index of stored vectors; on a GPU they are copied there.
+
+    Raises `CorruptArtifact` for a file that this library does not write for these vectors.
+    """
 
     def __init__(
         self, path: Path, codes: Codes, measured: Measured | None = None, device: str | None = None
     ) -> None:
-        faiss = library()
-        try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            problem = f"FAISS {faiss.__version__} does not read it ({_short(error)})"
-            raise damaged(path, problem) from None
-        found, wanted = (index.ntotal, index.d, index.metric_type), (*codes.shape, 0)
-        if found != wanted:
-            raise damaged(path, f"vectors, components and metric are {found}, wanted {wanted}")
-        self.path, self.index, self.count = path, index, len(codes)
+        self.path, self.index, self.count = path, _read(path, *codes.shape), len(codes)
         self.measured = measured or Measured()
         number = gpu_number(device)
-        self._on_device = None if number is None else _on_device(index, codes, number)
+        self._on_device = None if number is None else _on_device(self.index, codes, number)
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
         """Find about the `n` vectors nearest to one query, or all visible ones if there are fewer.
@@ -233,28 +199,52 @@ class VectorSearch:
 
     def _nearest(self, vector: Floats, n: int, visible: Mask | None) -> Ints:
         allowed = self.count if visible is None else int(np.count_nonzero(visible))
-        n, ivf = min(n, allowed), _lists_of(self.index)
+        n = min(n, allowed)
         if not n:
             return np.zeros(0, np.int64)
         if visible is None and self._on_device is not None:
-            return self._known(self._on_device.search(vector, n)[1][0])
-        lists, nprobe = (0, 0) if ivf is None else (ivf.nlist, ivf.nprobe)
+            return self._found(self._on_device, vector, n)
+        if not isinstance(self.index, library().IndexIVF):
+            parameters = library().SearchParameters(sel=_selector(visible))
+            return self._found(self.index, vector, n, parameters)
         # As many visible vectors are compared as without a filter.
-        nprobe = min(lists, math.ceil(nprobe * self.count / allowed))
-        found = self._search(vector, n, visible, nprobe)
-        if len(found) < n and nprobe < lists:
-            found = self._search(vector, n, visible, lists)
+        lists = self.index.nlist
+        nprobe = min(lists, math.ceil(self.index.nprobe * self.count / allowed))
+        found = self._of_lists(vector, n, visible, nprobe)
+        # FAISS 1.15 rarely finds none of a few visible vectors, and finds all when asked again.
+        if len(found) < n:
+            found = self._of_lists(vector, n, visible, lists)
         return found
 
-    def _search(self, vector: Floats, n: int, visible: Mask | None, nprobe: int) -> Ints:
-        parameters = _parameters(self.index, _selector(visible), nprobe)
-        return self._known(self.index.search(vector, n, params=parameters)[1][0])
+    def _of_lists(self, vector: Floats, n: int, visible: Mask | None, nprobe: int) -> Ints:
+        parameters = library().SearchParametersIVF(sel=_selector(visible), nprobe=nprobe)
+        return self._found(self.index, vector, n, parameters)
 
-    def _known(self, ids: Ints) -> Ints:
+    def _found(self, index: Any, vector: Floats, n: int, parameters: Any = None) -> Ints:
         """The ids of a result; FAISS fills missing ones with -1."""
-        if ids.max(initial=0) >= self.count:
-            raise damaged(self.path, f"names vector {ids.max()}, wanted below {self.count}")
+        try:
+            ids: Ints = index.search(vector, n, params=parameters)[1][0]
+        except RuntimeError as error:
+            raise damaged(self.path, f"FAISS does not search it ({_short(error)})") from None
         return ids[ids >= 0]
+
+
+def _read(path: Path, count: int, dimension: int) -> Any:
+    """Map a FAISS file read-only, and check it; FAISS gets these bytes, and opens nothing."""
+    faiss = library()
+    with path.open("rb") as file, content_of(path):
+        content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+    if bytes(content[:4]) == FLAT_TYPE:
+        if (shape := map_vectors(path).shape) != (count, dimension):
+            raise damaged(path, f"vectors of shape {shape}, wanted {count, dimension}")
+    else:
+        check_lists(path, content, count, dimension)
+    try:
+        index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))
+    except RuntimeError as error:
+        raise damaged(path, f"FAISS does not read it ({_short(error)})") from None
+    index.referenced_objects = [content]  # FAISS has pointers into it
+    return index
 
 
 @contextmanager
@@ -272,25 +262,6 @@ def _one_thread() -> Iterator[None]:
 def _selector(visible: Mask | None) -> Any:
     bits = None if visible is None else np.packbits(visible, bitorder="little")
     return None if bits is None else library().IDSelectorBitmap(bits)
-
-
-def _lists_of(index: Any) -> Any:
-    """The part of an index that has inverted lists, or None."""
-    return library().try_extract_index_ivf(index)
-
-
-def _parameters(index: Any, selector: Any, nprobe: int) -> Any:
-    """Parameters of one search in an index of any type."""
-    faiss = library()
-    if isinstance(index, faiss.IndexPreTransform):
-        inner = _parameters(faiss.downcast_index(index.index), selector, nprobe)
-        return faiss.SearchParametersPreTransform(index_params=inner)
-    if isinstance(index, faiss.IndexRefine):
-        inner = _parameters(faiss.downcast_index(index.base_index), selector, nprobe)
-        return faiss.IndexRefineSearchParameters(k_factor=index.k_factor, base_index_params=inner)
-    if isinstance(index, faiss.IndexIVF):
-        return faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
-    return faiss.SearchParameters(sel=selector)
 
 
 def gpu_number(device: str | None) -> int | None:
@@ -315,13 +286,12 @@ def gpu_number(device: str | None) -> int | None:
 def _on_device(index: Any, codes: Codes, number: int) -> Any:
     """An index on a GPU: a copy, or all vectors in 16 bits where FAISS has none.
 
-    FAISS has scans of 4-bit codes and graphs on the CPU only.
+    FAISS has scans of 4-bit codes on the CPU only.
     """
     faiss = library()
     options, resources = faiss.GpuClonerOptions(), faiss.StandardGpuResources()
-    has_copy = isinstance(index, (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer))
     try:
-        if has_copy:
+        if isinstance(index, faiss.IndexIVFScalarQuantizer):
             return faiss.index_cpu_to_gpu(resources, number, index, options)
         options.useFloat16 = True
         flat = faiss.IndexFlatIP(codes.shape[1])

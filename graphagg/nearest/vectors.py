@@ -42,7 +42,9 @@ _GRID = 2.0**16  # units of a component to be stored, in a step: equal ones are 
 _BLOCK = 256  # rows that are multiplied together, so that they stay in a core's cache
 _ROTATED = 4096  # rows that are rotated together
 _HEADER = "<4siqqqBiiifQQQffQ"
-_FLAT, _UNIFORM, _PRODUCT, _BLANK = b"IxSQ", 2, 0, 1 << 20
+_UNIFORM, _PRODUCT, _BLANK = 2, 0, 1 << 20
+FLAT_TYPE = b"IxSQ"
+"""First bytes of a file of `write_vectors`."""
 
 
 def step_of(dimension: int) -> float:
@@ -164,8 +166,8 @@ def map_vectors(path: Path) -> Codes:
             raise damaged(
                 path,
                 f"a file of {size} bytes that begins with {kind!r} and names {count} vectors of "
-                f"{dimension} components; wanted FAISS's {_FLAT!r} of 8 bits with inner products, "
-                "as this version writes it",
+                f"{dimension} components; wanted FAISS's {FLAT_TYPE!r} of 8 bits with inner "
+                "products, as this version writes it",
             )
         if not count:
             return np.zeros((0, dimension), np.uint8)
@@ -177,6 +179,6 @@ def _header(count: int, dimension: int) -> bytes:
     """Head of a FAISS file: kind, size, metric, quantizer, its range, and length of the codes."""
     step = step_of(dimension)
     return struct.pack(
-        _HEADER, _FLAT, dimension, count, _BLANK, _BLANK, 1, _PRODUCT, _UNIFORM, 0, 0.0,
+        _HEADER, FLAT_TYPE, dimension, count, _BLANK, _BLANK, 1, _PRODUCT, _UNIFORM, 0, 0.0,
         dimension, dimension, 2, -(_MIDDLE + 0.5) * step, 255.0 * step, count * dimension,
     )  # fmt: skip

@@ -80,10 +80,6 @@ class ArrayFolder:
         """The path of data file `name`."""
         return self.folder / name
 
-    def verified(self, name: str) -> Path:
-        """The path of data file `name`; `Artifact` compares its checksum first."""
-        return self.path(name)
-
     def array(self, name: str) -> Array:
         """Array `name` (without `.npy`), memory-mapped read-only."""
         return map_array(self.path(f"{name}.npy"))
@@ -160,18 +156,13 @@ class Artifact(ArrayFolder, Closing):
 
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
-        for name in sorted(self.manifest.files):
-            self.verified(name)
-
-    def verified(self, name: str) -> Path:
-        """The path of data file `name`, after its checksum was compared."""
-        path, expected = self.path(name), self.manifest.files[name].sha256
-        if (digest := file_sha256(path)) != expected:
-            raise CorruptArtifact(
-                f"{path}: sha256 is {digest}, the manifest says {expected}; "
-                "the file was altered: restore it, or build the index again"
-            )
-        return path
+        for name, entry in sorted(self.manifest.files.items()):
+            path = self.path(name)
+            if (digest := file_sha256(path)) != entry.sha256:
+                raise CorruptArtifact(
+                    f"{path}: sha256 is {digest}, the manifest says {entry.sha256}; "
+                    "the file was altered: restore it, or build the index again"
+                )
 
     def close(self) -> None:
         """Release the version, so that writers may remove it; its arrays stay valid."""

@@ -192,9 +192,7 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_faiss_index_of_parts(
-    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_faiss_index(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "FLAT", 100)
     monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
     records = passages(120, seed=2)
@@ -214,7 +212,6 @@ def test_four_shards_with_lists(
     """Built by Spark and joined: what one process writes, and the answers of one index."""
     monkeypatch.setattr(search, "SMALL", 20)
     monkeypatch.setattr(search, "FLAT", 20)
-    monkeypatch.setattr(search, "_PART", 15)
     monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
     options: Any = {"faiss": "IVF4,SQ8", "nprobe": 4}
     records = passages(120, seed=2)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from graphagg.errors import InvalidParameter
-from graphagg.execution.runner import Stats, TaskRunner
+from graphagg.execution.runner import TaskRunner
 from graphagg.nearest import search
 from graphagg.nearest.search import SearchType
 from graphagg.nearest.vectors import map_vectors, write_vectors
@@ -15,8 +13,6 @@ from graphagg.rag.indexing import block
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.tables.segments import MEASURED, SEARCH, SENTENCES, WINDOWS, segment_prefix
 from graphagg.store import ArtifactWriter
-
-_TRAINED = "search"
 
 
 def write_new(arrays: BuildArrays, runner: TaskRunner, kind: SearchType) -> None:
@@ -41,34 +37,21 @@ def index_windows(
 
     With `lenient`, few windows that cannot train the type have no index.
     """
-    prefix, stage = segment_prefix(position), arrays.stage(_TRAINED)
+    prefix = segment_prefix(position)
     count = int(arrays.version.map(f"{prefix}windows.bounds")[-1])
     if count <= search.FLAT and kind.faiss is None:
         return
 
-    def train(_: int) -> Stats:
-        index = kind.trained(map_vectors(arrays.version.path(f"{prefix}{WINDOWS}")))
-        arrays.work.write_whole({_TRAINED: search.to_bytes(index)})
-        return {"rows": search.rows_per_part(index)}
-
-    def add(i: int) -> Stats:
-        codes = map_vectors(arrays.version.path(f"{prefix}{WINDOWS}"))[i * rows : (i + 1) * rows]
-        return stage.save(i, {"index": search.added(arrays.work.map(_TRAINED), codes)})
-
-    def merge(_: int) -> None:
+    def write(_: int) -> None:
         vectors, of_sentences = (arrays.version.path(f"{prefix}{n}") for n in (WINDOWS, SENTENCES))
-        index = search.merged(stage.array(i, "index") for i in range(parts))
+        index = kind.indexed(map_vectors(vectors))
         measured = search.measured(index, vectors, map_vectors(of_sentences), kind.nprobe)
         with arrays.version.written() as folder:
             (folder / f"{prefix}{SEARCH}").write_bytes(search.to_bytes(index).data)
             ArtifactWriter(folder).array(f"{prefix}{MEASURED}", np.array(measured))
 
     try:
-        rows = runner.run(1, train)[0]["rows"]
+        runner.run(1, write)
     except InvalidParameter:
-        if lenient and count <= search.FLAT:
-            return
-        raise
-    parts = math.ceil(count / rows)
-    runner.run(parts, add)
-    runner.run(1, merge)
+        if not lenient or count > search.FLAT:
+            raise

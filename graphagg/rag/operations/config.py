@@ -51,7 +51,7 @@ class PassageConfig:
         limits: how much a build holds in memory; the index is the same.
         faiss: type of the FAISS index of passages, such as `IVF4096,SQ8`. None: chosen by their
             number.
-        nprobe: number of its lists that a question reads, if it has lists. None: by the build.
+        nprobe: number of its lists that a question reads. None: by the build.
 
     Examples:
         >>> config = PassageConfig(profile="fast", chunking=ChunkConfig(max_words=200))

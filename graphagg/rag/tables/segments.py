@@ -192,8 +192,7 @@ class Segment:
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
             measured = Measured(int(candidates), recall)
-            file = artifact.verified(f"{prefix}{SEARCH}")  # FAISS trusts what it reads
-            search = VectorSearch(file, windows, measured, device)
+            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows, measured, device)
         elif len(windows) > nearest.SMALL:
             search = VectorSearch(path, windows, device=device)
         return cls(

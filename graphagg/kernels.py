@@ -111,7 +111,8 @@ def kernel(
     Args:
         function: a function in numba's subset of Python; it may call other kernels.
         checked: raise `IndexError` for an index out of range, as Python does, instead of touching
-            other memory. False only where no index comes from a file or a caller of the package.
+            other memory. False only where every index is of this process, or of an index whose
+            values were checked first (`graphagg.store.layout`); such loops can be vectorized.
         fastmath: let sums run in SIMD lanes; their order follows from their lengths.
         nogil: release the interpreter's lock, so that threads run the function side by side.
         small: let Python run it on small inputs. The result must have the same bits: Python keeps

@@ -297,6 +297,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`."""
+        self.artifact.check_values()
         row, hashes = np.array([self.find(vertex)]), self.opened.hashes()
         sets, weights = self.opened.neighborhoods.sets, self.opened.neighborhoods.set_weights
         if weights is None:

@@ -105,9 +105,7 @@ class ArrayLayout:
         self._unread: dict[str, ArrayRule] = {}
         self._further: list[Check] = []
 
-    def add(
-        self, rules: Iterable[ArrayRule], array: Arrays, further: Sequence[Check] = ()
-    ) -> None:
+    def add(self, rules: Iterable[ArrayRule], array: Arrays, further: Sequence[Check] = ()) -> None:
         """Declare arrays and `further` checks.
 
         Raises `CorruptArtifact` for a wrong dtype or shape, or for offsets with a wrong first or

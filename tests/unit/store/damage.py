@@ -101,7 +101,9 @@ def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]
             yield lambda m=mode: index.explain(QUESTIONS[0], "p2", mode=m).to_json()
         yield lambda: index.retrieve(QUESTIONS[0], 5, filter={"n": {"gte": 3}, "tags": "a"})
         yield lambda: index.retrieve(QUESTIONS[0], 5, exclude=["p5"])
-        yield lambda: index.retrieve(QUESTIONS[0], 5, as_of="1830-01-01", recency=Recency(0.1, 365.0))
+        yield lambda: index.retrieve(
+            QUESTIONS[0], 5, as_of="1830-01-01", recency=Recency(0.1, 365.0)
+        )
         for identifier in ids:
             yield lambda i=identifier: (i in index, index[i].metadata)
             for by in ("text", "graph"):
@@ -174,11 +176,15 @@ def reader_of(name: str, changes: bool) -> Callable[[Path], Iterator[Callable[[]
 
 
 WRONG = (
-    ("passages", "rows.by_id", 1 << 30), ("passages", "lexicon.rows", -1 << 30),
-    ("passages", "s0.sentences.bounds", 1 << 60), ("communities-undirected", "sets.indices", 1 << 30),
-    ("communities-weights", "sets.indptr", 1 << 60), ("communities-two-mode", "holders.indices", -9),
-    ("communities-directed-in", "holders.indptr", -1 << 60), ("embedding-undirected", "vertices", -1),
-)  # fmt: skip
+    ("passages", "rows.by_id", 1 << 30),
+    ("passages", "lexicon.rows", -1 << 30),
+    ("passages", "s0.sentences.bounds", 1 << 60),
+    ("communities-undirected", "sets.indices", 1 << 30),
+    ("communities-weights", "sets.indptr", 1 << 60),
+    ("communities-two-mode", "holders.indices", -9),
+    ("communities-directed-in", "holders.indptr", -1 << 60),
+    ("embedding-undirected", "vertices", -1),
+)
 """An index, one of its arrays, and a value that is out of range there."""
 
 

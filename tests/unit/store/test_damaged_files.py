@@ -85,9 +85,12 @@ def test_a_question_leaves_arrays_alone_that_verify_reads(root: Path, tmp_path: 
         shutil.copytree(root / "indices" / folder.name, folder)
 
     def answers() -> list[object]:
-        with PassageIndex.open(passages, **ways) as index, CommunityIndex.open(communities) as graph:
+        with (
+            PassageIndex.open(passages, **ways) as index,
+            CommunityIndex.open(communities) as network,
+        ):
             found = index.retrieve(QUESTIONS[0], 5, mode="bm25").to_json()
-            return [found, graph.query([3], 5, method="pagerank").to_json()]
+            return [found, network.query([3], 5, method="pagerank").to_json()]
 
     before = answers()
     for name in ("gazetteer.entity", "gazetteer.row", "gazetteer.sentence", "view.titled"):

@@ -91,7 +91,9 @@ def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | 
             expected = parameters if config is None else parameters_of(config)
             if canonical_json(parameters) != canonical_json(expected):
                 return None
-            return read_artifact(artifact) if artifact.manifest.inputs == inputs_of(snapshot) else None
+            return (
+                read_artifact(artifact) if artifact.manifest.inputs == inputs_of(snapshot) else None
+            )
     except ArtifactError:  # missing or unreadable: build it again
         return None
 

@@ -72,7 +72,7 @@ def verify(directory: Directory, *, as_json: AsJson = False) -> None:
 
 
 def read(artifact: Artifact) -> None:
-    """Open a version as its kind of index does, which declares its arrays."""
+    """Declare the arrays of a version, as its kind of index does."""
     if artifact.manifest.kind in _READERS:
         module, name = _READERS[artifact.manifest.kind]
         attrgetter(name)(import_module(module))(artifact)

@@ -70,7 +70,10 @@ class ReadsArtifact(Protocol):
 def names_damage(
     function: Callable[Concatenate[Reader, P], R],
 ) -> Callable[Concatenate[Reader, P], R]:
-    """Decorator of functions of a version: errors that damage caused become `CorruptArtifact`."""
+    """Decorator of functions of a version: errors that damage caused become `CorruptArtifact`.
+
+    Other errors stay as they are, so that mistakes in programs are visible.
+    """
 
     @wraps(function)
     def call(reader: Reader, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -195,11 +198,7 @@ class Artifact(ArrayFolder, Closing):
         self._layout.check_values(self.array)
 
     def raise_damage(self, error: Exception) -> None:
-        """Raise `CorruptArtifact` if damaged values may have caused an error.
-
-        They are read only now, and all of them: a question that fails is rare. If none is damaged
-        the caller raises the error as it is, so that mistakes in programs stay visible.
-        """
+        """Raise `CorruptArtifact` if damaged values may have caused an error: reads all now."""
         try:
             self.check_values()
         except CorruptArtifact as damage:

@@ -89,7 +89,7 @@ def test_a_question_leaves_arrays_alone_that_verify_reads(root: Path, tmp_path: 
             PassageIndex.open(passages, **ways) as index,
             CommunityIndex.open(communities) as network,
         ):
-            found = index.retrieve(QUESTIONS[0], 5, mode="bm25").to_json()
+            found = index.retrieve(QUESTIONS[0], 5, mode="bm25").to_arrow().to_pylist()
             return [found, network.query([3], 5, method="pagerank").to_json()]
 
     before = answers()

@@ -45,6 +45,29 @@ def offsets(lengths: Sequence[int] | Array) -> Ints:
     return bounds
 
 
+def ranges(starts: Array, lengths: Array) -> Ints:
+    """`start, start + 1, ...` of several ranges, concatenated."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    positions: Ints = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
+    return positions
+
+
+def members(bounds: Ints, rows: Array) -> tuple[Ints, Ints]:
+    """Positions of the members of some rows, row after row, and how many each row has.
+
+    Row i has the members from `bounds[i]` to `bounds[i + 1]`. Raises `IndexError` where distinct
+    rows have more than there are, so that damaged bounds allocate no memory without limit.
+    """
+    starts, count = bounds[rows], bounds[-1]
+    lengths = bounds[rows + 1] - starts
+    if lengths.max(initial=0) > count or lengths.sum() > count:
+        rows = np.unique(rows)
+        if (own := bounds[rows + 1] - bounds[rows]).max() > count or own.sum() > count:
+            raise IndexError(f"bounds of rows that overlap or pass their end, {count}")
+    return ranges(starts, lengths), lengths
+
+
 def distinct(values: Array) -> Array:
     """Sort an array and drop repeats.
 

@@ -95,12 +95,13 @@ class Kernel(Generic[P, R]):
 def kernel(function: Callable[P, R], /) -> Kernel[P, R]: ...
 @overload
 def kernel(
-    *, fastmath: bool = False, nogil: bool = False, small: bool = False
+    *, checked: bool = True, fastmath: bool = False, nogil: bool = False, small: bool = False
 ) -> Callable[[Callable[P, R]], Kernel[P, R]]: ...
 def kernel(
     function: Callable[P, R] | None = None,
     /,
     *,
+    checked: bool = True,
     fastmath: bool = False,
     nogil: bool = False,
     small: bool = False,
@@ -109,6 +110,9 @@ def kernel(
 
     Args:
         function: a function in numba's subset of Python; it may call other kernels.
+        checked: raise `IndexError` for an index out of range, as Python does, instead of touching
+            other memory. False only where every index is of this process, or of an index whose
+            values were checked first (`graphagg.store.layout`); such loops can be vectorized.
         fastmath: let sums run in SIMD lanes; their order follows from their lengths.
         nogil: release the interpreter's lock, so that threads run the function side by side.
         small: let Python run it on small inputs. The result must have the same bits: Python keeps
@@ -122,8 +126,9 @@ def kernel(
         9.0
     """
     if function is None:
-        return lambda f: Kernel(f, {"fastmath": fastmath, "nogil": nogil}, small)
-    return Kernel(function, {})
+        options = {"boundscheck": checked, "fastmath": fastmath, "nogil": nogil}
+        return lambda f: Kernel(f, options, small)
+    return Kernel(function, {"boundscheck": True})
 
 
 def load() -> None:

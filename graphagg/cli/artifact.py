@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib import import_module
+from operator import attrgetter
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,7 +12,7 @@ from cyclopts import Parameter
 from graphagg.cli.folders import Directory, LocalPath, Place
 from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
-from graphagg.store import manifest_at, open_artifact, verify_at
+from graphagg.store import Artifact, manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote import pulling, pushing
 
@@ -22,6 +24,12 @@ Url = Annotated[
     ),
 ]
 Folder = Annotated[LocalPath, Parameter(help="The index directory.")]
+_READERS = {
+    "passages": ("graphagg.rag.operations.version", "read_snapshot"),
+    "map": ("graphagg.rag.corpus.themes.storage", "read_artifact"),
+    "communities": ("graphagg.communities.snapshot", "CommunitySnapshot.open"),
+    "embedding": ("graphagg.embedding.version", "EmbeddingVersion"),
+}
 
 
 @command
@@ -54,13 +62,20 @@ def info(directory: Directory, *, as_json: AsJson = False) -> None:
 
 @command
 def verify(directory: Directory, *, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum; nothing is changed.
+    """Compare every file of an index with its checksum, and check all values.
 
     Example: graphagg verify idx
     """
-    files = len(verify_at(directory).files)
+    files = len(verify_at(directory, read).files)
     text = f"{directory}: intact, {files} files compared"
     show({"directory": directory, "files": files, "intact": True}, text, as_json)
+
+
+def read(artifact: Artifact) -> None:
+    """Declare the arrays of a version, as its kind of index does."""
+    if artifact.manifest.kind in _READERS:
+        module, name = _READERS[artifact.manifest.kind]
+        attrgetter(name)(import_module(module))(artifact)
 
 
 @command

@@ -193,6 +193,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
                         f"{shard} was built with {index.config}, {shards[0]} with "
                         f"{indices[0].config}; build them with the same parameters"
                     )
+                index.artifact.check_values()
             with write_artifact(directory) as publication:
                 merge(publication, [index.opened for index in indices], progress)
         return cls.open(directory)
@@ -296,6 +297,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`."""
+        self.artifact.check_values()
         row, hashes = np.array([self.find(vertex)]), self.opened.hashes()
         sets, weights = self.opened.neighborhoods.sets, self.opened.neighborhoods.set_weights
         if weights is None:
@@ -304,7 +306,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return np.asarray(weighted_minima(sets, weights, hashes, draws, row)[0])
 
     def graph(self) -> Graph:
-        """The graph that the index was built from."""
+        """The graph that the index was built from; its values are checked."""
+        self.artifact.check_values()
         return self.opened.graph()
 
     # --- changes -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from graphagg.communities.similarity.neighborhoods import DIRECTED, TWO_MODE
 from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.store.reading import names_damage
 from graphagg.store.strings import StringTable
 
 _LARGEST = 2**63 - 1
@@ -79,8 +80,10 @@ class Vertices:
 
     def __init__(self, snapshot: CommunitySnapshot) -> None:
         self._snapshot = snapshot
+        self.artifact = snapshot.artifact
         self.starting_with = lru_cache(_CACHED)(self._starting_with)
 
+    @names_damage
     def _starting_with(self, prefix: str, limit: int) -> Listing:
         """The vertex that is the prefix, then those that begin with it, by degree."""
         ids, matrices = self._snapshot.vertices, self._matrices()
@@ -94,6 +97,7 @@ class Vertices:
         listed = _with_degrees(ids, order, _degrees(matrices, order))
         return Listing(listed, len(vertices) > len(listed))
 
+    @names_damage
     def neighbors(self, vertex: VertexId, limit: int) -> tuple[ListedVertex, Listing]:
         """List a vertex and its neighbors with most edges; for a set (two-mode) its elements."""
         row, ids, matrices = self._snapshot.find(vertex), self._snapshot.vertices, self._matrices()

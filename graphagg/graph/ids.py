@@ -286,8 +286,13 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
 
 
 def _as_arrow(table: Any) -> Any:
-    """A table of strings as an Arrow array of large binaries, without a copy."""
+    """A table of strings as an Arrow array of large binaries, without a copy.
+
+    Raises Arrow's `ValueError` for damaged offsets, which its functions follow unchecked.
+    """
     import pyarrow as pa
 
     buffers = [None, pa.py_buffer(table.offsets), pa.py_buffer(table.data)]
-    return pa.Array.from_buffers(pa.large_binary(), len(table), buffers)
+    array = pa.Array.from_buffers(pa.large_binary(), len(table), buffers)
+    array.validate(full=True)
+    return array

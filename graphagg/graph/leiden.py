@@ -122,7 +122,7 @@ def _iteration(graph: Rows, masses: Doubles, labels: Array, gamma: float, slack:
         graph, masses, labels = _aggregate(graph, masses, labels, parts, size)
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _mixed(z: np.uint64) -> np.uint64:
     """The finalizer of splitmix64."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -130,7 +130,7 @@ def _mixed(z: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _surroundings(
     indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
 ) -> Array:
@@ -148,7 +148,7 @@ def _surroundings(
     return keys
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _renumbered(
     indptr: Ints, indices: Array, weights: Doubles, order: Ints, position: Array
 ) -> Rows:
@@ -166,7 +166,7 @@ def _renumbered(
     return starts, columns, values
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _numbered(labels: Array) -> tuple[Array, int]:
     """Number labels from 0 by their first vertex; also returns how many there are."""
     largest = -1
@@ -182,7 +182,7 @@ def _numbered(labels: Array) -> tuple[Array, int]:
     return result, count
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _connected(graph: Rows, labels: Array) -> tuple[Array, int]:
     """The connected components of the communities, and how many there are."""
     indptr, indices, _ = graph
@@ -202,7 +202,7 @@ def _connected(graph: Rows, labels: Array) -> tuple[Array, int]:
     return pieces, count
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
     """The value that moves increase: the weight inside communities, less the expected weight."""
     indptr, indices, weights = graph
@@ -215,7 +215,7 @@ def _quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float
     return quality
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> int:
     """Add up the weights from `v` to each group next to it; returns how many groups there are."""
     indptr, indices, weights = graph
@@ -229,7 +229,7 @@ def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> i
     return count
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _totals(masses: Doubles, labels: Array) -> Doubles:
     """The masses of the communities, `[n, 2]`."""
     totals = np.zeros(masses.shape)
@@ -239,7 +239,7 @@ def _totals(masses: Doubles, labels: Array) -> Doubles:
     return totals
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _move(
     graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
 ) -> tuple[Array, int, int]:
@@ -292,7 +292,7 @@ def _move(
     return *_numbered(labels), moves
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _best(
     own: int, out: float, into: float, totals: Doubles, to: Doubles, touched: Array, slack: float
 ) -> int:
@@ -306,7 +306,7 @@ def _best(
     return best if most >= 0.0 else -1
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _expected(mass: Doubles, part: int, totals: Doubles, community: int) -> float:
     """The product of the masses of a part and of the rest of its community."""
     out, into = mass[part, 0], mass[part, 1]
@@ -314,7 +314,7 @@ def _expected(mass: Doubles, part: int, totals: Doubles, community: int) -> floa
     return product
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _refine(
     graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
 ) -> tuple[Array, int]:
@@ -348,7 +348,7 @@ def _refine(
     return _numbered(parts)
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _aggregate(
     graph: Rows, masses: Doubles, labels: Array, parts: Array, size: int
 ) -> tuple[Rows, Doubles, Array]:

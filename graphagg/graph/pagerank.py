@@ -257,4 +257,4 @@ def _range(offsets: Array, node: int, shift: int) -> tuple[int, int]:
     row = node - shift
     if row < 0 or row + 1 >= len(offsets):
         return 0, 0
-    return offsets[row], offsets[row + 1]
+    return offsets[row], max(offsets[row], offsets[row + 1])  # no work is negative

@@ -92,7 +92,7 @@ def mix(tokens: Array) -> Tokens:
     return h
 
 
-@kernel(small=True)
+@kernel(checked=False, small=True)
 def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: Array) -> None:
     """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
     mixed, vertices, factors, shifts = hashes

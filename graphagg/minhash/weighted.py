@@ -96,7 +96,7 @@ def weighted_minima(
     return out
 
 
-@kernel
+@kernel(checked=False)
 def _sample(
     offsets: Array, elements: Array, weights: Array, set_weights: Array, hashes: Hashes,
     draws: Draws, rows: Array, out: Array,
@@ -137,7 +137,7 @@ def _sample(
             out[i, slot] = bits[slot] if last - first + closed > 0 else EMPTY
 
 
-@kernel
+@kernel(checked=False)
 def _starts(hash_: np.uint32, weight: float) -> tuple[Any, Any, Any, Any]:
     """The logarithm of an element's weight, and where it starts in the tables of r, c and b."""
     second = mix_one(hash_)  # 36 bits of starts from two words

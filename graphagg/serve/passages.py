@@ -11,7 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg import kernels
-from graphagg.errors import Forbidden, InvalidFilter
+from graphagg.errors import Forbidden, GraphAggError, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.installed import check_installed
@@ -125,9 +125,15 @@ class Passages(ReloadingIndex[PassageIndex]):
         filter = CURRENT.get().filter
         with self._lease() as index:
             snapshot = index.snapshot
-            if filter is not None:
-                snapshot = await self._pool.run(_restricted, snapshot, filter)
-            yield PassageVersion(snapshot, index.models)
+            try:
+                if filter is not None:
+                    snapshot = await self._pool.run(_restricted, snapshot, filter)
+                yield PassageVersion(snapshot, index.models)
+            except GraphAggError:
+                raise
+            except Exception as error:
+                await asyncio.to_thread(index.artifact.raise_damage, error)
+                raise
 
     async def ask(self, call: Callable[[PassageSnapshot], R]) -> R:
         """Call a function on the visible passages in a thread."""

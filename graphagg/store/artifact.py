@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -29,7 +28,8 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
     Args:
         location: a directory, or an address such as `s3://bucket/idx`.
         kind: the kind wanted; None takes any.
-        verify: also compare every checksum, of the local files.
+        verify: also compare every checksum, of the local files, and check the values of the arrays
+            that the reader declares.
 
     Raises:
         InvalidParameter: the scheme of the address is unknown.
@@ -74,10 +74,13 @@ def manifest_at(location: Location) -> Manifest:
     return read_manifest(parsed)
 
 
-def verify_at(location: Location) -> Manifest:
+def verify_at(
+    location: Location, read: Callable[[Artifact], object] = lambda artifact: None
+) -> Manifest:
     """Compare the checksum of every file; `CorruptArtifact` names the first that differs.
 
-    The objects of a store are downloaded to a temporary folder.
+    `read` opens a version of its kind, so that the values of all arrays are checked, too. The
+    objects of a store are downloaded to a temporary folder.
 
     Example:
         >>> from graphagg.store.manifest import Manifest
@@ -91,8 +94,9 @@ def verify_at(location: Location) -> Manifest:
     if isinstance(parsed, Address):
         with TemporaryDirectory() as folder:
             pull(parsed, folder)
-            return read_manifest(Path(folder))
+            return verify_at(folder, read)
     with open_folder(parsed, verify=True) as artifact:
+        read(artifact)
         return artifact.manifest
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BLOCK = 32_768
 """A block is full when it has this many bytes of UTF-8."""
 _LEVEL = 6
-_LONGEST = 1 << 40  # bytes of a string that are decompressed at most
+_RATIO = 1032  # of decompressed to compressed bytes, at most
 _CACHED = 64  # decompressed blocks that are cached for each table
 
 
@@ -90,7 +90,8 @@ def _decompressed(
     first, begin = blocks[i].tolist()
     size = int(bounds[next_string] - bounds[first])
     try:
-        content = zlib.decompressobj().decompress(data[begin:end].data, min(size, _LONGEST) + 1)
+        longest = min(max(size, 0), _RATIO * (end - begin))
+        content = zlib.decompressobj().decompress(data[begin:end].data, longest + 1)
         if len(content) != size:
             raise zlib.error(f"its size is not {size}")
     except zlib.error as error:

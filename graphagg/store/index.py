@@ -12,26 +12,18 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import isfunction
 from pathlib import Path
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from graphagg.errors import IndexClosed
 from graphagg.store.addresses import Address
 from graphagg.store.artifact import open_artifact, write_artifact
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
-from graphagg.store.reading import Artifact, Closing, content_of
+from graphagg.store.reading import Artifact, Closing, ReadsArtifact, content_of, names_damage
 from graphagg.store.writing import Publication
 
-
-class Version(Protocol):
-    """The data that an index class reads from one version of its directory."""
-
-    @property
-    def artifact(self) -> Artifact:
-        """The opened version."""
-
-
-V = TypeVar("V", bound=Version)
+V = TypeVar("V", bound=ReadsArtifact)
 
 
 class Index(Closing, ABC, Generic[V]):
@@ -39,10 +31,18 @@ class Index(Closing, ABC, Generic[V]):
 
     The index keeps the version that it opened, also while another process publishes a newer one,
     until `reopen` or a change of its own. Reading is safe from several threads. After `close` it
-    raises `IndexClosed`; its location and manifest can still be read.
+    raises `IndexClosed`; its location and manifest can still be read. If damaged values make a
+    method fail, it raises `CorruptArtifact`.
     """
 
     KIND: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, method in list(vars(cls).items()):
+            is_read = not name.startswith("_") or name in ("__contains__", "__getitem__")
+            if is_read and isfunction(method):
+                setattr(cls, name, names_damage(method))
 
     def __init__(self, artifact: Artifact) -> None:
         self._is_closed = False
@@ -50,11 +50,15 @@ class Index(Closing, ABC, Generic[V]):
 
     @property
     def _version(self) -> V:
-        """The opened version, its arrays checked; raises `IndexClosed` and `CorruptArtifact`."""
+        """The opened version; raises `IndexClosed`."""
         if self._is_closed:
             raise IndexClosed(f"{os.fspath(self.location)} was closed; open the index again")
-        self._held.artifact.check_values()
         return self._held
+
+    @property
+    def artifact(self) -> Artifact:
+        """The opened folder of the version."""
+        return self._held.artifact
 
     @abstractmethod
     def _read(self, artifact: Artifact, before: V | None) -> V:
@@ -67,7 +71,7 @@ class Index(Closing, ABC, Generic[V]):
         Args:
             directory: the index, or its address on a store, such as `s3://bucket/idx`, from which
                 missing files are copied to the local cache.
-            verify: compare every file's checksum first.
+            verify: compare every file's checksum and check all values first.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: about the directory.
@@ -112,7 +116,7 @@ class Index(Closing, ABC, Generic[V]):
         with write_artifact(self.location) as publication:
             newest = self._newest()
             try:
-                newest.artifact.check_values()
+                newest.artifact.check_values()  # a change reads nearly all, and never writes damage
                 yield publication, newest
             finally:
                 newest.artifact.close()

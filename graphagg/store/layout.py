@@ -1,10 +1,12 @@
-"""The arrays that an index must have, checked before compiled code reads them.
+"""The arrays that an index must have, and the rules that their values keep.
 
-A checksum shows that a file is the one that the manifest lists, not that its content is valid.
-Compiled functions index arrays without a check, so an offset out of range would read or write
-memory of other objects. Each kind of index therefore declares its arrays. Dtypes and shapes are
-compared at opening, from the manifest alone. Values are read once, in blocks, before the first
-answer: offsets ascend from 0 to the length of what they index, numbers lie in their range.
+A checksum shows that a file is the one that the manifest lists, not that its content is valid. Each
+kind of index therefore declares its arrays. Dtypes and shapes are compared at opening, from the
+manifest alone, and so are the first and the last of the offsets of rows. Other values are read,
+all of them, where an operation reads the whole index, by `graphagg verify`, and if a question
+fails: offsets ascend from 0 to the length of what they index, numbers lie in their range. A
+question reads few arrays and checks no value first: compiled functions check each index
+(`graphagg.kernels`), as numpy does.
 """
 
 from __future__ import annotations
@@ -100,19 +102,30 @@ class ArrayLayout:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.sizes: dict[str, int] = {}
         self._folder, self._manifest = folder, manifest
-        self._unread: list[ArrayRule] = []
+        self._unread: dict[str, ArrayRule] = {}
         self._further: list[Check] = []
 
-    def add(self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()) -> None:
-        """Declare arrays and `further` checks; `CorruptArtifact` for a wrong dtype or shape."""
-        self._unread += [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
+    def add(self, rules: Iterable[ArrayRule], array: Arrays, further: Sequence[Check] = ()) -> None:
+        """Declare arrays and `further` checks.
+
+        Raises `CorruptArtifact` for a wrong dtype or shape, or for offsets with a wrong first or
+        last one, which would allow rows of any length.
+        """
+        added = [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
+        for rule in added:
+            if rule.ends is not None:
+                problem = self._problem(rule, lambda name: array(name)[[0, -1]])
+                if problem is not None:
+                    raise damaged(self._path(rule.name), problem)
+            self._unread[rule.name] = rule
         self._further += further
 
     def check_values(self, array: Arrays) -> None:
         """Check the values once; `CorruptArtifact` names the first bad array."""
-        for rule in self._unread:
+        for name, rule in list(self._unread.items()):
             if (problem := self._problem(rule, array)) is not None:
-                raise damaged(self._path(rule.name), problem)
+                raise damaged(self._path(name), problem)
+            self._unread.pop(name, None)  # another thread may have checked it
         large: list[Array] = []
 
         def read(name: str) -> Array:
@@ -124,7 +137,7 @@ class ArrayLayout:
             if (found := check(read)) is not None:
                 raise damaged(self._path(found[0]), found[1])
         forget(*large)
-        self._unread, self._further = [], []
+        self._further = []
 
     def _problem(self, rule: ArrayRule, array: Arrays) -> str | None:
         """What is wrong with the values of an array, or None."""

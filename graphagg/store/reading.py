@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import wraps
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from graphagg.arrays import Array
 from graphagg.checks import shown
@@ -25,6 +26,10 @@ from graphagg.store.manifest import (
 )
 from graphagg.store.npy import map_array, npy_header
 from graphagg.store.strings import StringTable
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Reader = TypeVar("Reader", bound="ReadsArtifact")
 
 
 class Closing:
@@ -52,6 +57,35 @@ def content_of(path: Path | str) -> Iterator[None]:
             NotImplementedError, OSError, RecursionError) as error:  # fmt: skip
         problem = f"bad content ({type(error).__name__}: {shown(str(error))})"
         raise damaged(path, problem) from error
+
+
+class ReadsArtifact(Protocol):
+    """Something that reads an opened version."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The opened version."""
+
+
+def names_damage(
+    function: Callable[Concatenate[Reader, P], R],
+) -> Callable[Concatenate[Reader, P], R]:
+    """Decorator of functions of a version: errors that damage caused become `CorruptArtifact`.
+
+    Other errors stay as they are, so that mistakes in programs are visible.
+    """
+
+    @wraps(function)
+    def call(reader: Reader, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(reader, *args, **kwargs)
+        except GraphAggError:
+            raise
+        except Exception as error:
+            reader.artifact.raise_damage(error)
+            raise
+
+    return call
 
 
 class NamedArrays(Protocol):
@@ -100,6 +134,8 @@ class Artifact(ArrayFolder, Closing):
         folder: the data folder of the opened version.
         manifest: its content, parameters and models.
         source: the address of an index on a store; None for a local index.
+        is_verified: whether checksums were compared at opening; then the values of declared arrays
+            are checked, too.
 
     Example:
         >>> import numpy as np
@@ -117,6 +153,7 @@ class Artifact(ArrayFolder, Closing):
         self.directory = directory
         self.manifest = manifest
         self.source: Address | None = None
+        self.is_verified = False
         self._lease = lease
         self._arrays: dict[str, Array] = {}
         self._layout = ArrayLayout(self.folder, manifest)
@@ -146,13 +183,23 @@ class Artifact(ArrayFolder, Closing):
     def declare(
         self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()
     ) -> Mapping[str, int]:
-        """Check dtypes and shapes now; returns the number of each letter of the shapes."""
-        self._layout.add(rules, further)
+        """Check dtypes and shapes; returns the number of each letter of the shapes."""
+        self._layout.add(rules, self.array, further)
+        if self.is_verified:
+            self.check_values()
         return self._layout.sizes
 
     def check_values(self) -> None:
-        """Check the values of declared arrays once, before compiled code reads them."""
+        """Check all values of declared arrays, once; it reads the whole index."""
         self._layout.check_values(self.array)
+
+    def raise_damage(self, error: Exception) -> None:
+        """Raise `CorruptArtifact` if damaged values may have caused an error: reads all now."""
+        try:
+            self.check_values()
+        except CorruptArtifact as damage:
+            advice = f"`graphagg verify {self.location}` checks the whole index"
+            raise CorruptArtifact(f"{damage}; {advice}") from error
 
     def verify(self) -> None:
         """Compare every file with its checksum; `CorruptArtifact` names the first that differs."""
@@ -191,6 +238,7 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
             _check_file(artifact.folder / name, entry)
         if verify:
             artifact.verify()
+            artifact.is_verified = True
     except BaseException:
         artifact.close()
         raise

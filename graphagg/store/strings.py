@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import offsets
+from graphagg.arrays import members, offsets
 from graphagg.store.manifest import damaged
 
 _READ = 4096  # strings that `raws` takes out of the buffer together
@@ -97,10 +97,8 @@ class StringTable(Strings):
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
         """A table of the strings at `rows`, in that order."""
-        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
-        bounds = offsets(lengths)
-        positions = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
-        return StringTable(self.data[positions], bounds)
+        positions, lengths = members(self.offsets, rows)
+        return StringTable(self.data[positions], offsets(lengths))
 
     @property
     def nbytes(self) -> int:

@@ -1,10 +1,11 @@
 """Arrays."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.arrays import kth_largest, top_k
+from graphagg.arrays import kth_largest, members, offsets, top_k
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -26,3 +27,19 @@ def test_values_descend_and_ties_ascend(values: list[int], k: int, seed: int) ->
     ties = np.random.default_rng(seed).permutation(len(values))
     np.testing.assert_array_equal(top_k(found, k, ties), np.lexsort((ties, -found))[:k])
     np.testing.assert_array_equal(top_k(found, k), np.argsort(-found, kind="stable")[:k])
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=9), st.lists(st.integers(0, 8)), SEEDS)
+def test_members_of_rows_or_an_error_where_bounds_are_damaged(
+    lengths: list[int], rows: list[int], seed: int
+) -> None:
+    bounds, asked = offsets(lengths), np.array([r for r in rows if r < len(lengths)], np.int64)
+    places, counts = members(bounds, asked)
+    expected = [range(bounds[r], bounds[r + 1]) for r in asked]
+    assert places.tolist() == [place for each in expected for place in each]
+    assert counts.tolist() == list(map(len, expected))
+    for value in (1 << 62, -(1 << 62), 1 << 40):
+        wrong = np.array(bounds)
+        wrong[np.random.default_rng(seed).integers(len(lengths))] = value
+        with pytest.raises((IndexError, ValueError)):
+            members(wrong, np.arange(len(lengths)))

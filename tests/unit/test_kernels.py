@@ -129,3 +129,14 @@ def test_a_cache_of_another_version_is_removed(tmp_path: Path) -> None:
             capture_output=True, text=True, cwd=tmp_path, check=False,
         )  # fmt: skip
         assert done.stdout == "2.0\n", done.stderr
+
+
+@kernel
+def _value_at(values: Array, i: int) -> float:
+    return values[i]
+
+
+@pytest.mark.parametrize("index", [3, -4, 1 << 62, -(1 << 62)])
+def test_an_index_out_of_range_is_an_error(index: int) -> None:
+    with pytest.raises(IndexError):
+        _value_at(np.ones(3), index)

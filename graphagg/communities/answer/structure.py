@@ -21,6 +21,7 @@ from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter, needs
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexId
+from graphagg.store.reading import names_damage
 from graphagg.tables import (
     Writer,
     graph_writers,
@@ -222,6 +223,7 @@ class CommunityStructure(Brief):
         }
 
 
+@names_damage
 def structure_of(
     snapshot: CommunitySnapshot,
     ids: Sequence[VertexId],
@@ -245,6 +247,7 @@ def structure_of(
     )  # fmt: skip
 
 
+@names_damage
 def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> networkx.Graph:
     """Build the graph of `Community.to_networkx` from the rows of these vertices alone."""
     networkx, kind = networkx_module(), snapshot.config.kind
@@ -281,6 +284,8 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     dense, sets = np.zeros((len(ids), len(ids))), snapshot.neighborhoods.bundle
     for i in range(1, len(ids)):
         pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
+    if not ((dense >= 0) & (dense <= 1)).all():  # libraries in C place and divide vertices by them
+        raise ValueError("a similarity outside 0 to 1, of damaged weights")
     return dense + dense.T
 
 

@@ -220,15 +220,7 @@ def grow(
     scores, active, members = scratch.scores, scratch.active, scratch.members
     joined = unread = 0
     while joined < len(order) and budget >= 0:
-        best = -1
-        # The score is the SUM over members, since their number is the same for all candidates:
-        # the mean orders alike. Of equal scores the lowest number wins, whatever the order.
-        for i in range(size):
-            v = active[i]
-            if members[v] == 0 and (
-                best < 0 or scores[v] > scores[best] or (scores[v] == scores[best] and v < best)
-            ):
-                best = v
+        best = _best_outside(scores, active, members, size)
         budget -= size  # looking for the best counts as work too
         if best < 0:
             break
@@ -243,3 +235,21 @@ def grow(
         budget -= work
         size = add_similarity(sets, best, 1.0, scratch, size)
     return joined, size, unread
+
+
+@kernel(checked=False)
+def _best_outside(scores: Array, active: Array, members: Array, size: int) -> int:
+    """The best vertex of the first `size` active ones that is no member; -1: none.
+
+    `add_similarity` has checked the numbers of the vertices.
+    """
+    best = -1
+    # The score is the SUM over members, since their number is the same for all candidates:
+    # the mean orders alike. Of equal scores the lowest number wins, whatever the order.
+    for i in range(size):
+        v = active[i]
+        if members[v] == 0 and (
+            best < 0 or scores[v] > scores[best] or (scores[v] == scores[best] and v < best)
+        ):
+            best = v
+    return best

@@ -7,6 +7,8 @@ does in `jaccard`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from graphagg.arrays import Array, Doubles
@@ -86,7 +88,7 @@ def _add_shared(
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(low - sets.closed, sets.offsets[v + 1]):
         element = sets.elements[j] if j >= low else v
-        if not (bits[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1):
+        if not _may_be_shared(bits, element):
             continue
         at = marks[element]
         weight = entry_weight(sets.offsets, sets.values, sets.set_weights, v, j)
@@ -97,6 +99,12 @@ def _add_shared(
             else:
                 shared[link & _MEMBER] += min(weights[at - np.uint64(1)], weight)
             at = link >> np.uint64(32)
+
+
+@kernel(checked=False)
+def _may_be_shared(bits: Array, element: int) -> Any:
+    """Whether the bit of an element is set, whatever number it is."""
+    return (bits[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1)
 
 
 @kernel

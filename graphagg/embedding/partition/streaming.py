@@ -100,7 +100,7 @@ def _coarser(rows: Rows, weights: Ints, groups: Groups, bound: int) -> Groups:
     return Groups(groups.nodes[order], offsets(sizes[turn]))
 
 
-@kernel
+@kernel(checked=False)
 def _breadth_first(rows: Rows, visited: Array) -> Array:
     """Breadth-first order of the nodes that are not `visited`, which it marks, by component."""
     # The order is the queue: nodes before `head` are done, those up to `tail` wait.
@@ -125,7 +125,7 @@ def _breadth_first(rows: Rows, visited: Array) -> Array:
     return order
 
 
-@kernel
+@kernel(checked=False)
 def _restream(rows: Rows, weights: Array, groups: Groups, labels: Labels, passes: int) -> None:
     """Move each group to the label of the best score, in place, until nothing moves."""
     around = np.zeros(len(labels.loads), dtype=np.int64)
@@ -151,7 +151,7 @@ def _restream(rows: Rows, weights: Array, groups: Groups, labels: Labels, passes
             break
 
 
-@kernel
+@kernel(checked=False)
 def _best_label(
     rows: Rows, members: Array, weight: int, before: int, labels: Labels,
     around: Array, touched: Array,
@@ -178,7 +178,7 @@ def _best_label(
     return int(np.argmin(labels.loads))
 
 
-@kernel
+@kernel(checked=False)
 def _count_around(rows: Rows, members: Array, labels: Labels, around: Array, touched: Array) -> int:
     """Count the neighbors of a group by label into `around`; returns the size of `touched`."""
     count = 0

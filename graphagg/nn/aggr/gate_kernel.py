@@ -14,7 +14,7 @@ from typing import Any
 from graphagg.kernels import kernel
 
 
-@kernel(nogil=True)
+@kernel(checked=False, nogil=True)
 def join(values: Any, left: Any, right: Any, total: Any, apart: Any) -> None:
     """Write a + b and |a - b| of each pair."""
     width = values.shape[1]
@@ -25,7 +25,7 @@ def join(values: Any, left: Any, right: Any, total: Any, apart: Any) -> None:
             apart[i, k] = abs(a[k] - b[k])
 
 
-@kernel(nogil=True)
+@kernel(checked=False, nogil=True)
 def mix(total: Any, apart: Any, z: Any, s: Any, out: Any) -> None:
     """Write psi = (1 - z) max(a, b) + z tanh(n) into `out` `[P, d]`."""
     width, one, half = out.shape[1], out.dtype.type(1), out.dtype.type(0.5)
@@ -35,7 +35,7 @@ def mix(total: Any, apart: Any, z: Any, s: Any, out: Any) -> None:
             out[i, k] = largest + z[i, k] * (s[i, k] + s[i, k] - one - largest)
 
 
-@kernel(nogil=True)
+@kernel(checked=False, nogil=True)
 def unmix(total: Any, apart: Any, z: Any, s: Any, grad: Any) -> None:
     """Replace `z` and `s` by the gradients of what the sigmoids were taken of.
 
@@ -51,7 +51,7 @@ def unmix(total: Any, apart: Any, z: Any, s: Any, grad: Any) -> None:
             grad[i, k] = half * g * (one - gate)
 
 
-@kernel(nogil=True)
+@kernel(checked=False, nogil=True)
 def part(grad: Any, grad_total: Any, grad_apart: Any, left: Any, right: Any, values: Any) -> None:
     """Replace the values of both children of each node by their gradients.
 

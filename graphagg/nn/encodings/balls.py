@@ -10,7 +10,7 @@ from graphagg.kernels import kernel
 from graphagg.nn.encodings.adjacency import CompressedRows
 
 
-@kernel
+@kernel(checked=False)
 def returns(matrix: CompressedRows, steps: int) -> Any:
     """diag(P^m) for m = 1..steps of the transition matrix P: `[N, steps]`.
 

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from graphagg.arrays import Doubles, Ints, Mask
+from graphagg.arrays import Doubles, Ints, Mask, members, ranges
 from graphagg.checks import one_of
 from graphagg.fields import Brief
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
-from graphagg.rag.tables.vectors import members, ranges
 from graphagg.rag.tables.view import LONGEST_NAME, View
 from graphagg.tables import graph_writers, networkx_module, save, table_writers
 
@@ -179,6 +178,7 @@ def _table(**columns: Any) -> pyarrow.Table:
 
 def corpus_graph(snapshot: PassageSnapshot, view: View, config: GraphConfig) -> CorpusGraph:
     """Build the graph of the visible passages; linear in their mentions, except for sorting."""
+    snapshot.artifact.check_values()
     rows = view.rows
     entities = np.flatnonzero(entities_in_graph(view, config))
     contains, counts = passage_ties(view, entities)

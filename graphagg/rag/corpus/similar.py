@@ -148,6 +148,7 @@ def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _
     one_of("by", by, get_args(By))
 
     def make() -> _Space:
+        snapshot.artifact.check_values()
         net = network(snapshot.corpus, view, GraphConfig())
         return _Space(view, net, _by_text(net) if by == "text" else _by_graph(snapshot, view, net))
 

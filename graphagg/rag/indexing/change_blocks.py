@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask, narrow, offsets
+from graphagg.arrays import Array, Ints, Mask, narrow, offsets, ranges
 from graphagg.progress import Progress
 from graphagg.rag.documents.links import PREFIX, target_keys
 from graphagg.rag.documents.passages import Passage
@@ -31,7 +31,7 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.matching import key_table
 from graphagg.rag.tables.mentions import LINK, TARGET
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Stack, Vectors, ranges
+from graphagg.rag.tables.vectors import Rows, Stack, Vectors
 from graphagg.store.strings import StringTable
 
 

@@ -35,6 +35,8 @@ from graphagg.rag.question.results import Explanation, Hit, Hits, plain_hits, to
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
+from graphagg.store import Artifact
+from graphagg.store.reading import names_damage
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,11 @@ class Retriever(ABC, Generic[C, R, Q]):
     def __init__(self, snapshot: PassageSnapshot, view: View, config: C) -> None:
         self.snapshot, self.view, self.config = snapshot, view, config
 
+    @property
+    def artifact(self) -> Artifact:
+        """The opened folder of the version."""
+        return self.snapshot.artifact
+
     @abstractmethod
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[R]:
         """Find what each question names."""
@@ -129,6 +136,7 @@ class Retriever(ABC, Generic[C, R, Q]):
     def _closest(self, question: Q, rows: Rows, passages: Sequence[Passage]) -> list[int]:
         """The sentence of each row, from 0, that is closest to the question."""
 
+    @names_damage
     def answer(
         self, questions: Sequence[Q], k: int, request: Request = DEFAULT_REQUEST
     ) -> list[Hits]:
@@ -229,9 +237,10 @@ class Retriever(ABC, Generic[C, R, Q]):
                     copies = tuple(snapshot.corpus.id(row) for row in rows)
                     copied.update(copies)
                     distinct.append(replace(hit, copies=copies) if copies else hit)
-            if len(distinct) >= k or len(hits) < count:
+            more = k + len(copied)  # than before: a hit that was left out is a copy
+            if len(distinct) >= k or len(hits) < count or more <= count:
                 return DistinctHits(distinct[:k], count, ranking)
-            count = k + len(copied)  # more than before: a hit that was left out is a copy
+            count = more
 
     def _matched(self, question: Q, hits: Sequence[Hit]) -> list[Hit]:
         """Hits with the span of the matching sentence."""
@@ -251,6 +260,7 @@ class Retriever(ABC, Generic[C, R, Q]):
             for hit, row in zip(matched, rows, strict=True)
         ]
 
+    @names_damage
     def explain(
         self, question: Q, row: int, k: int, rescoring: Rescoring = NO_RESCORING
     ) -> Explanation:

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from graphagg.arrays import Doubles, Floats
+from graphagg.arrays import Doubles, Floats, members
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.code import code_blocks, prose
@@ -18,7 +18,7 @@ from graphagg.rag.question.excerpts import Span, marks_of
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows, members
+from graphagg.rag.tables.vectors import Rows
 
 _LINE_END = re.compile(r"\n")
 

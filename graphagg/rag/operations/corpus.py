@@ -132,7 +132,7 @@ class IndexedCorpus(Index[PassageVersion]):
             device: where the encoder runs and FAISS searches many vectors: `cpu`, `cuda`, `cuda:1`,
                 ... With a filter FAISS always is on the CPU. None: the encoder on a GPU if there is
                 any, FAISS on the CPU.
-            verify: compare the checksums of all files.
+            verify: compare the checksums of all files and check all values.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: the directory is not a valid index.
@@ -165,6 +165,7 @@ class IndexedCorpus(Index[PassageVersion]):
     def __iter__(self) -> Iterator[Passage]:
         """All passages in the order of their addition."""
         snapshot = self.snapshot
+        self.artifact.check_values()
         return (snapshot.corpus[row] for row in snapshot.alive.nonzero()[0].tolist())
 
     def __getitem__(self, identifier: str) -> Passage:

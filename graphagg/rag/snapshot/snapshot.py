@@ -82,7 +82,9 @@ class PassageSnapshot:
         # a circle would keep the files of a version that was closed.
         self._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, self.by_id))
         self.gazetteer = Gazetteer.open(artifact)
-        self.lexicon = Lexicon.open(artifact)
+        tables = [segment.passages.metadata for segment in self.corpus.segments]
+        has_metadata = any(int(t.offsets[-1]) > len("{}") * len(t) for t in tables)
+        self.lexicon = Lexicon.open(artifact, has_metadata)
         language = artifact.manifest.parameters["language"]
         if not isinstance(language, str):
             raise damaged(artifact.folder, f"language {language!r}, wanted a code")

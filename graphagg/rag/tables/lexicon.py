@@ -28,6 +28,7 @@ K1, B = 1.2, 0.75
 _ARRAYS = ("bounds", "rows", "counts", "context", "lengths")
 _LANGUAGES = "lexicon.languages"
 _KEPT_STEMS = 4096
+_BLOCK = 1 << 20  # postings that are read at once
 NAME, HEADING = 128, 127
 """Bits of `Postings.context`."""
 
@@ -61,6 +62,7 @@ class Lexicon:
         rows, counts, context: `[n]`, the postings of all terms; counts are `narrow`.
         lengths: `[R]` int32, tokens of each passage, title and text.
         languages: `[R]` uint8, positions in `CODES`; None in an index of one language.
+        has_metadata: whether any passage has metadata, as those of files have.
     """
 
     terms: StringTable
@@ -70,6 +72,7 @@ class Lexicon:
     context: npt.NDArray[np.uint8]
     lengths: npt.NDArray[np.int32]
     languages: npt.NDArray[np.uint8] | None = None
+    has_metadata: bool = True
 
     def length_norms(self, mean: float) -> npt.NDArray[np.float32]:
         """`[R]` k1 (1 - b + b len / avg) of each passage, the addend of f in the formula."""
@@ -91,8 +94,9 @@ class Lexicon:
 
     @cached_property
     def has_context(self) -> bool:
-        """Whether any passage is from a file."""
-        return bool(self.context.any())
+        """Whether any passage is from a file; reads no more than to the first one that is."""
+        blocks = range(0, len(self.context) if self.has_metadata else 0, _BLOCK)
+        return any(self.context[low : low + _BLOCK].any() for low in blocks)
 
     @cached_property
     def _rank(self) -> Callable[[str], int | None]:
@@ -104,17 +108,19 @@ class Lexicon:
         rank = self._rank(term)
         if rank is None:
             return None
-        start, end = int(self.bounds[rank]), int(self.bounds[rank + 1])
+        start = int(self.bounds[rank])
+        end = min(int(self.bounds[rank + 1]), start + len(self.lengths))  # each row once
         columns: list[Any] = [self.rows, self.counts, self.context]
         return Postings(start, end, *(column[start:end] for column in columns))
 
     @classmethod
-    def open(cls, arrays: NamedArrays) -> Lexicon:
+    def open(cls, arrays: NamedArrays, has_metadata: bool = True) -> Lexicon:
         """Map the lexicon of a version."""
-        columns = {name: arrays.array(f"lexicon.{name}") for name in _ARRAYS}
+        columns: dict[str, Any] = {name: arrays.array(f"lexicon.{name}") for name in _ARRAYS}
         has_languages = f"{_LANGUAGES}.npy" in arrays
         languages = arrays.array(_LANGUAGES) if has_languages else None
-        return cls(arrays.strings("lexicon.terms"), **columns, languages=languages)
+        columns |= {"languages": languages, "has_metadata": has_metadata}
+        return cls(arrays.strings("lexicon.terms"), **columns)
 
     @classmethod
     def of_lengths(cls, lengths: npt.NDArray[np.int32]) -> Lexicon:

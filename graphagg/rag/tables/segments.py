@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Mask, narrow, offsets
+from graphagg.arrays import Mask, members, narrow, offsets
 from graphagg.nearest import search as nearest
 from graphagg.nearest.search import Measured, VectorSearch
 from graphagg.nearest.vectors import Codes, Queries, map_vectors, write_vectors
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
-from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of, members
+from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
 from graphagg.store.manifest import damaged

@@ -87,21 +87,6 @@ class Stack:
         return products(self.rows(rows), Queries.of(queries))
 
 
-def ranges(starts: Rows, lengths: Rows) -> Rows:
-    """`start, start + 1, ...` of several ranges, concatenated."""
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    positions: Rows = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
-    return positions
-
-
-def members(bounds: Rows, rows: Rows) -> tuple[Rows, Rows]:
-    """Positions of the members of some rows, row after row, and how many each row has."""
-    starts = bounds[rows]
-    lengths = bounds[rows + 1] - starts
-    return ranges(starts, lengths), lengths
-
-
 def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
     """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
     if len(values) == len(lengths) and bool((lengths == 1).all()):

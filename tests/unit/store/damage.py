@@ -1,9 +1,13 @@
 """Damages the files of indices at random, reads them, and reports what is no named error.
 
-    python -m tests.unit.store.damage FOLDER SEED FIRST LAST
+    python -m tests.unit.store.damage build|named FOLDER
+    python -m tests.unit.store.damage files|values FOLDER SEED FIRST LAST
 
-A line is written before each case, and one after it where it failed: when the process dies, the
-last line says by which case.
+`build` makes the indices in FOLDER/indices; `named` prints what each operation raises where all
+values of an array are wrong. `files` damages one file in any way; `values` changes
+values of one to three arrays, and runs a part of the reads, so that it does ten cases a second. A
+line is written before each case, and one after it where it failed: when the process dies, the last
+line says by which case.
 """
 
 from __future__ import annotations
@@ -23,12 +27,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
+
 from graphagg import kernels
 from graphagg.communities import CommunityConfig, CommunityIndex
+from graphagg.communities.detection import detect
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import GraphAggError
 from graphagg.nearest import search
-from graphagg.rag import PassageIndex
+from graphagg.rag import PassageIndex, Recency
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, QUESTIONS, SENTENCES, TITLES
 
 SECONDS = 600  # of a case that hangs; a loaded machine compiles kernels for minutes
@@ -94,7 +101,9 @@ def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]
             yield lambda m=mode: index.explain(QUESTIONS[0], "p2", mode=m).to_json()
         yield lambda: index.retrieve(QUESTIONS[0], 5, filter={"n": {"gte": 3}, "tags": "a"})
         yield lambda: index.retrieve(QUESTIONS[0], 5, exclude=["p5"])
-        yield lambda: index.retrieve(QUESTIONS[0], 5, as_of="1830-01-01", recency=0.5)
+        yield lambda: index.retrieve(
+            QUESTIONS[0], 5, as_of="1830-01-01", recency=Recency(0.1, 365.0)
+        )
         for identifier in ids:
             yield lambda i=identifier: (i in index, index[i].metadata)
             for by in ("text", "graph"):
@@ -112,6 +121,7 @@ def change_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object
         yield lambda: index.update(passages(2, 7))
         yield lambda: index.delete(["p1"])
         yield lambda: index.sync(passages(4))
+        yield lambda: PassageIndex.merge([folder], folder / "merged")
         yield index.compact
 
 
@@ -124,8 +134,9 @@ def read_communities(folder: Path) -> Iterator[Callable[[], object]]:
                 yield lambda m=method, s=chosen: index.query(s, 10, method=m).to_arrow()
                 yield lambda m=method, s=chosen: index.query(s, None, method=m).to_json()
         yield lambda: index.query(seeds, 5).to_networkx()
+        yield lambda: index.query(seeds, 5).structure()
         yield lambda: index.signature_values(seeds[0])
-        yield lambda: index.graph()
+        yield lambda: detect(index.graph())
 
 
 def change_communities(folder: Path) -> Iterator[Callable[[], object]]:
@@ -134,6 +145,7 @@ def change_communities(folder: Path) -> Iterator[Callable[[], object]]:
         weights = (2.0,) if index.config.weights else ()
         yield lambda: index.add([(*seeds, *weights)])
         yield lambda: index.delete([tuple(seeds)])
+        yield lambda: CommunityIndex.merge([folder], folder / "merged")
         yield lambda: index.delete_vertices(seeds[:1])
 
 
@@ -163,43 +175,67 @@ def reader_of(name: str, changes: bool) -> Callable[[Path], Iterator[Callable[[]
     return change_embedding if changes else read_embedding
 
 
+WRONG = (
+    ("passages", "rows.by_id", 1 << 30),
+    ("passages", "lexicon.rows", -1 << 30),
+    ("passages", "s0.sentences.bounds", 1 << 60),
+    ("communities-undirected", "sets.indices", 1 << 30),
+    ("communities-weights", "sets.indptr", 1 << 60),
+    ("communities-two-mode", "holders.indices", -9),
+    ("communities-directed-in", "holders.indptr", -1 << 60),
+    ("embedding-undirected", "vertices", -1),
+)
+"""An index, one of its arrays, and a value that is out of range there."""
+
+
 # --- damage --------------------------------------------------------------------------------------
 
 
 class Case:
-    """A random damage to one file of one index, by a number.
+    """A random damage to files of one index, by a number.
 
     Attributes:
         name: of the index.
-        file: below its folder.
+        files: below its folder.
         changes: whether the index is changed, and not read.
+        share: of the reads that are run.
     """
 
-    def __init__(self, root: Path, seed: int, number: int) -> None:
+    def __init__(self, root: Path, seed: int, number: int, what: str) -> None:
         rng = self.rng = random.Random(f"{seed} {number}")
         self.name = rng.choice(sorted(folder.name for folder in root.iterdir()))
         self.source = root / self.name
         self.manifest = json.loads((self.source / "manifest.json").read_bytes())
         files = [n for n in self.manifest["files"] if self.name != "static" or "encoder" in n]
-        self.file = "manifest.json" if rng.random() < 0.06 else rng.choice(sorted(files))
-        self.changes = self.name != "map" and rng.random() < 0.15
-        self.way = rng.choice(["values", "values", "values", "cut", "dtype", "shape"])
-        self.text = f"{seed} {number}: {self.name} {self.file} {self.way} changes={self.changes}"
+        if what == "values":
+            arrays = sorted(name for name in files if name.endswith(".npy"))
+            self.files = rng.sample(arrays, min(rng.choice([1, 1, 2, 3]), len(arrays)))
+            self.ways, self.share = ["values", "values", "order"], rng.choice([0.1, 0.3])
+        else:
+            self.files = ["manifest.json" if rng.random() < 0.06 else rng.choice(sorted(files))]
+            self.ways, self.share = ["values"] * 3 + ["order", "cut", "dtype", "shape"], 1.0
+        self.changes = self.name != "map" and rng.random() < (0.05 if what == "values" else 0.15)
+        self.text = f"{what} {seed} {number}: {self.name} {self.files} changes={self.changes}"
 
     def write(self, folder: Path) -> None:
-        """Write the damaged file into a copy, and correct its entry in the manifest."""
-        if self.file == "manifest.json":
+        """Write damaged files into a copy, and correct their entries in the manifest."""
+        for file in self.files:
+            self._write(folder, file)
+
+    def _write(self, folder: Path, file: str) -> None:
+        self.way = self.rng.choice(self.ways)
+        if file == "manifest.json":
             text = json.dumps(self.manifest)
             content = self._cut(text.encode()) if self.way == "cut" else self._changed_json(text)
-            replace_file(folder / self.file, content)
+            replace_file(folder / file, content)
             return
-        path = folder / self.manifest["data"] / self.file
-        content, entry = path.read_bytes(), self.manifest["files"][self.file]
+        path = folder / self.manifest["data"] / file
+        content, entry = path.read_bytes(), self.manifest["files"][file]
         if self.way == "cut":
             content = self._cut(content)
-        elif self.file.endswith(".npy"):
+        elif file.endswith(".npy"):
             content = self._changed_array(content, entry)
-        elif self.file.endswith(".json"):
+        elif file.endswith(".json"):
             content = self._changed_json(content.decode())
         else:
             content = self._flipped(content, 0, 1)
@@ -215,6 +251,10 @@ class Case:
         size = 10 + int.from_bytes(content[8:10], "little")
         head, values = content[:size], content[size:]
         width = int(entry["dtype"][2:])
+        if self.way == "order":
+            items = [values[i : i + width] for i in range(0, len(values), width)]
+            self.rng.shuffle(items)
+            return head + b"".join(items)
         if self.way == "values":
             return head + self._flipped(values, int(self.rng.random() < 0.5), width)
         if self.way == "dtype":
@@ -285,17 +325,50 @@ def damaged(root: Path, case: Case, work: Path) -> Iterator[Path]:
     yield folder
 
 
-def run(root: Path, seed: int, number: int, work: Path) -> str | None:
+def overwrite(folder: Path, name: str, value: int) -> None:
+    """Set the inner values of an array to one value, and correct its checksum."""
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    file, path = f"{name}.npy", folder / manifest["data"] / f"{name}.npy"
+    array = np.load(path)
+    array.reshape(-1)[1:-1] = value  # the first and the last of offsets are checked at opening
+    path.unlink()
+    np.save(path, array)
+    content = path.read_bytes()
+    manifest["files"][file]["sha256"] = hashlib.sha256(content).hexdigest()
+    replace_file(folder / "manifest.json", json.dumps(manifest).encode())
+
+
+def outcomes(root: Path, name: str, array: str, value: int) -> list[list[str]]:
+    """What each read, and each change, raises of an index whose values of one array are wrong."""
+    every = []
+    for changes in (False, True):
+        folder = root / "work" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(root / "indices" / name, folder)
+        overwrite(folder, array, value)
+        raised = []
+        for step in reader_of(name, changes)(folder):
+            try:
+                step()
+                raised.append("")
+            except Exception as error:
+                advice = " advises" * ("`graphagg verify " in str(error))
+                raised.append(f"{type(error).__name__}{advice}")
+        every.append(raised)
+    return every
+
+
+def run(root: Path, case: Case, work: Path) -> str | None:
     """Read one damaged index; returns what was raised and is no named error."""
-    case = Case(root, seed, number)
     print(f"case {case.text}", flush=True)
     with damaged(root, case, work) as folder:
         steps = reader_of(case.name, case.changes)(folder)
         signal.alarm(SECONDS)
         try:
             for step in steps:
-                with suppress(GraphAggError):
-                    step()
+                if case.rng.random() < case.share:
+                    with suppress(GraphAggError):
+                        step()
         except GraphAggError:
             return None  # it cannot be opened
         except BaseException:
@@ -305,13 +378,18 @@ def run(root: Path, seed: int, number: int, work: Path) -> str | None:
     return None
 
 
-def main(folder: str, seed: str, first: str, last: str) -> None:
+def main(what: str, folder: str, seed: str = "0", first: str = "0", last: str = "0") -> None:
     root = Path(folder)
     warnings.simplefilter("ignore")
+    if what == "build":
+        build(root / "indices")
     kernels.Kernel.small_rows = 0
+    if what == "named":
+        print(json.dumps([outcomes(root, *each) for each in WRONG]))
     with patch.object(search, "SMALL", 20):
         for number in range(int(first), int(last)):
-            problem = run(root / "indices", int(seed), number, root / "work")
+            case = Case(root / "indices", int(seed), number, what)
+            problem = run(root / "indices", case, root / f"work-{seed}-{first}")
             if problem is not None:
                 print(f"failed {json.dumps(problem)}", flush=True)
 

@@ -162,7 +162,7 @@ def choose(pairs: NearDuplicates, sizes: Ints) -> KeptTexts:
     return KeptTexts(of == ids, of, similarity, group)
 
 
-@kernel
+@kernel(checked=False)
 def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
     """Pair the texts of equal keys, given sorted entries (key << 32 | text).
 
@@ -192,7 +192,7 @@ def _bucket_pairs(entries: Array, most: int) -> tuple[Array, int]:
     return pairs, cut
 
 
-@kernel
+@kernel(checked=False)
 def _jaccards(
     bounds: Array, hashes: Array, first: Array, second: Array, threshold: float, out: Array
 ) -> None:
@@ -247,7 +247,7 @@ def shingles(texts: Sequence[str], config: DedupConfig) -> ShingleSets:
     return ShingleSets(offsets(lengths), hashes[:size])
 
 
-@kernel
+@kernel(checked=False)
 def _words(text: Array, starts: Array) -> tuple[Array, Array]:
     """Hash each word of the texts; returns the hashes and the bounds of each text's words.
 
@@ -274,7 +274,7 @@ def _words(text: Array, starts: Array) -> tuple[Array, Array]:
     return words[:size], bounds
 
 
-@kernel
+@kernel(checked=False)
 def _mixed(value: Any) -> Any:
     """A bijection of 64 bits that spreads neighboring values (the finalizer of MurmurHash3)."""
     value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
@@ -282,7 +282,7 @@ def _mixed(value: Any) -> Any:
     return value ^ (value >> np.uint64(33))
 
 
-@kernel
+@kernel(checked=False)
 def _shingles(units: Array, bounds: Array, length: int, lengths: Array, out: Array) -> int:
     """Write the distinct shingles of each text one after another; returns their number."""
     size = 0

@@ -44,6 +44,7 @@ def theme_map(
         InvalidParameter: no passage has a date under the key of `config.when`.
         MissingExtra: SciPy is not installed.
     """
+    snapshot.artifact.check_values()
     rows = view.rows.tolist()
     when, dates = dates_of(snapshot.corpus, rows, config.when)
     assignment = assign(snapshot, view, config, progress)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Floats, Ints
+from graphagg.arrays import Array, Doubles, Floats, Ints, members
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import (
     WeightedEdges,
@@ -32,7 +32,6 @@ from graphagg.rag.corpus.graph import (
     positions_of,
 )
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import members
 from graphagg.rag.tables.view import View
 
 SCALE = 2048

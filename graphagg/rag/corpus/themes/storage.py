@@ -91,12 +91,15 @@ def read_map(snapshot: PassageSnapshot, config: MapConfig | None) -> ThemeMap | 
             expected = parameters if config is None else parameters_of(config)
             if canonical_json(parameters) != canonical_json(expected):
                 return None
-            return _read(artifact) if artifact.manifest.inputs == inputs_of(snapshot) else None
+            return (
+                read_artifact(artifact) if artifact.manifest.inputs == inputs_of(snapshot) else None
+            )
     except ArtifactError:  # missing or unreadable: build it again
         return None
 
 
-def _read(artifact: Artifact) -> ThemeMap:
+def read_artifact(artifact: Artifact) -> ThemeMap:
+    """The map that `write_map` wrote; raises `CorruptArtifact`."""
     path = artifact.path(_THEMES)
     with content_of(path):
         plain = json.loads(path.read_text(encoding="utf-8"))

@@ -51,13 +51,13 @@ class OutputTerms(NamedTuple):
     bias: Any
 
 
-@kernel
+@kernel(checked=False)
 def _flipped(bits: Any) -> Any:
     """Give bits of a float32 the order of integers, or such an integer its float32's bits."""
     return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
-@kernel(fastmath=True, nogil=True)
+@kernel(checked=False, fastmath=True, nogil=True)
 def _quantize_row(x: Any, i: int, rows: QuantizedRows) -> None:
     """Round `x`, `[d]`, to 256 steps, as row i."""
     bits = x.view(np.int32)
@@ -79,7 +79,7 @@ def _quantize_row(x: Any, i: int, rows: QuantizedRows) -> None:
         values[j] = np.int8(step - np.int32(128))
 
 
-@kernel(fastmath=True, nogil=True)
+@kernel(checked=False, fastmath=True, nogil=True)
 def _output_row(products: Any, i: int, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
     """Turn integer sums of row i into the output of the layer, `[o]`; see the formula above."""
     scale, middle, sums = rows.scale[i], rows.middle[i], products[i]
@@ -88,7 +88,7 @@ def _output_row(products: Any, i: int, rows: QuantizedRows, columns: OutputTerms
         out[j] = np.float32(sums[j]) * (scale * columns.scale[j]) + shift
 
 
-@kernel(fastmath=True, nogil=True)
+@kernel(checked=False, fastmath=True, nogil=True)
 def gelu(x: Any) -> None:
     """Replace `x`, `[d]` float32, by `x Phi(x)`, to 1e-6 for |x| up to 9.
 
@@ -112,21 +112,21 @@ def gelu(x: Any) -> None:
         x[j] = max(x[j], np.float32(0)) - np.divide(np.float32(0.5) * a, p)
 
 
-@kernel(fastmath=True, nogil=True)
+@kernel(checked=False, fastmath=True, nogil=True)
 def quantize(x: Any, rows: QuantizedRows) -> None:
     """Round `x`, `[r, d]` float32, to 256 steps per row."""
     for i in range(len(x)):
         _quantize_row(x[i], i, rows)
 
 
-@kernel(fastmath=True, nogil=True)
+@kernel(checked=False, fastmath=True, nogil=True)
 def dequantize(products: Any, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
     """Write the outputs of a layer, `[r, o]` float32, from its integer sums `[r, o]` int32."""
     for i in range(len(out)):
         _output_row(products, i, rows, columns, out[i])
 
 
-@kernel(fastmath=True, nogil=True)
+@kernel(checked=False, fastmath=True, nogil=True)
 def activate(
     products: Any, rows: QuantizedRows, columns: OutputTerms, activated: QuantizedRows
 ) -> None:

@@ -73,8 +73,11 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
 
     @property
     def _search(self) -> LinearRAGSearch:
-        corpus, view, ranks = self.snapshot.corpus, self.view, self.snapshot.ranks
+        snapshot, view = self.snapshot, self.view
+
+        def make() -> LinearRAGSearch:
+            self.artifact.check_values()  # SciPy checks no index of its matrices
+            return LinearRAGSearch(snapshot.corpus, view, snapshot.ranks)
+
         # The cached search holds its view, so that no other view can get the same id.
-        return self.snapshot.cached(
-            "linearrag", str(id(view)), lambda: LinearRAGSearch(corpus, view, ranks)
-        )
+        return snapshot.cached("linearrag", str(id(view)), make)

@@ -29,10 +29,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, distinct, offsets
+from graphagg.arrays import Array, Ints, distinct, members, offsets
 from graphagg.errors import needs
 from graphagg.rag.tables.mentions import FOUND
-from graphagg.rag.tables.vectors import members
 from graphagg.rag.tables.view import View
 
 

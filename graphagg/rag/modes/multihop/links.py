@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, members, ranges
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.ranking import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Vectors, members, ranges
+from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
 
 KINDS = ("page", "lead", "shared", "similar")
@@ -152,12 +152,13 @@ def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
     g = view.gazetteer
     is_hub = bridges.strength[:, LEAD:].max(axis=1) <= _NO_LINK
     some, hubs = bridges.entity[~is_hub], bridges.entity[is_hub]
-    begins, (firsts, lasts) = g.pair_bounds[some], view.titled_range(hubs)
+    of_some, lengths = members(g.pair_bounds, some)
+    firsts, lasts = view.titled_range(hubs)
     sizes = np.empty(len(is_hub), np.int64)
-    sizes[~is_hub], sizes[is_hub] = g.pair_bounds[some + 1] - begins, lasts - firsts
+    sizes[~is_hub], sizes[is_hub] = lengths, lasts - firsts
     bridge = np.repeat(np.arange(len(sizes)), sizes)
     pairs, of_hub = np.empty(len(bridge), np.int64), is_hub[bridge]
-    pairs[~of_hub] = ranges(begins, sizes[~is_hub])
+    pairs[~of_hub] = of_some
     pairs[of_hub] = view.titled[ranges(firsts, sizes[is_hub])]
     row, tie = g.row[pairs].astype(np.int64), view.tie[pairs]
     # The strongest of the ties counts, in the order of KINDS.

@@ -208,15 +208,17 @@ def check_root(root: Path) -> None:
         return
     if not root.is_dir():
         raise ArtifactError(f"{root}: a file, wanted a folder for the index; choose another path")
-    foreign = [entry.name for entry in root.iterdir() if not _is_ours(entry.name)]
-    if foreign and not (root / MANIFEST_NAME).exists():
+    names = {entry.name for entry in root.iterdir()}
+    foreign = [name for name in names if not is_reserved(name)]
+    if foreign and not names & {MANIFEST_NAME, PULLED}:  # a pull also makes inner artifacts
         raise ArtifactError(
             f"{root}: the folder holds {sorted(foreign)[0]!r} and no index; "
             "choose an empty or new folder"
         )
 
 
-def _is_ours(name: str) -> bool:
+def is_reserved(name: str) -> bool:
+    """Whether a file or folder of this name in the folder of an index is part of the index."""
     return (
         name in (MANIFEST_NAME, ".lock", JOB_NOTE, SUMMARY, PULLED, f"{MANIFEST_NAME}.new")
         or name.startswith((_TEMPORARY, LEASE))

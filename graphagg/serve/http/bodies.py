@@ -1,5 +1,6 @@
 """ASGI middleware that bounds the size of requests, and the time to receive and answer them.
 
+A request that could not be answered in time is refused when it arrives.
 FastAPI's `max_body_size` answers in plain text where a length is declared, and has no times.
 """
 
@@ -7,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from math import ceil
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import refusal
@@ -26,6 +29,40 @@ _SEARCHES = re.compile(
     re.DOTALL,
 )
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
+_SHARE = 0.5  # of the time limit that a new request may be expected to take
+_WEIGHT = 0.1  # of the last answer in the moving average
+
+
+class AnswerQueue:
+    """The requests that wait for an answer, and how long a further one would wait.
+
+    With n requests open, an answer takes about n / threads turns. The length of a turn is a moving
+    average over past answers, so a slow machine admits fewer requests than a fast one.
+    """
+
+    def __init__(self, limits: ServiceLimits) -> None:
+        self._threads, self._seconds = limits.threads, limits.answer_seconds
+        self._open, self._turn = 0, 0.0
+
+    def enter(self) -> int:
+        """Count a request; returns how many are open."""
+        self._open += 1
+        return self._open
+
+    def leave(self, open_before: int, seconds: float) -> None:
+        """Note the time of an answer; `open_before` is the result of `enter`."""
+        turns = max(open_before, self._open) / self._threads
+        self._turn += _WEIGHT * (seconds / max(turns, 1.0) - self._turn)
+        self._open -= 1
+
+    def refusal(self) -> Response | None:
+        """The refusal of a request that would wait too long; None: it may enter."""
+        expected = self._turn * (self._open + 1) / self._threads
+        if self._open < self._threads or expected <= _SHARE * self._seconds:
+            return None
+        seconds = ceil(min(expected, self._seconds))
+        text = f"{self._open} requests wait for their answers already; try again in {seconds} s"
+        return refusal(503, "Overloaded", text, {"retry-after": str(seconds)})
 
 
 class BodyLimit:
@@ -35,14 +72,17 @@ class BodyLimit:
     """
 
     def __init__(self, app: ASGIApp, limits: ServiceLimits) -> None:
-        self._app, self._limits = app, limits
+        self._app, self._limits, self._queue = app, limits, AnswerQueue(limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limited = _Limited(scope, receive, send, self._limits)
+        limited = _Limited(scope, receive, send, self._limits, self._queue)
+        if limited.is_timed and (refused := self._queue.refusal()):
+            await refused(scope, receive, send)
+            return
         try:
             async with limited.clock:
                 limited.wait()
@@ -54,12 +94,16 @@ class BodyLimit:
         except Exception:  # the application could not read a refused body
             if not limited.is_refused:
                 raise
+        finally:
+            limited.leave()
 
 
 class _Limited:
     """One request: counts what arrives; `clock` ends it where it takes too long."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limits: ServiceLimits) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, limits: ServiceLimits, queue: AnswerQueue
+    ) -> None:
         self._scope, self._receive, self._send, self._limits = scope, receive, send, limits
         path, headers = local_path(scope), Headers(scope=scope)
         self._is_upload = scope["method"] == "POST" and _FILES.fullmatch(path) is not None
@@ -71,6 +115,8 @@ class _Limited:
         self._declared = int(declared) if declared.isascii() and declared.isdigit() else 0
         self._read, self._has_ended = 0, not self._declared and "transfer-encoding" not in headers
         self._is_answered = self.is_refused = False
+        self.is_timed, self._queue = self._seconds is not None, queue
+        self._open_before, self._begun = 0, 0.0
         self.clock = asyncio.timeout(None)
 
     def wait(self) -> None:
@@ -78,6 +124,13 @@ class _Limited:
         seconds = self._seconds if self._has_ended else self._limits.receive_seconds
         now = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else now + seconds)
+        if self._has_ended and self.is_timed:
+            self._open_before, self._begun = self._queue.enter(), now
+
+    def leave(self) -> None:
+        """Note the time of the answer."""
+        if self._open_before:
+            self._queue.leave(self._open_before, asyncio.get_running_loop().time() - self._begun)
 
     async def receive(self) -> Message:
         """The next message; the end of the connection for a body that is too large."""

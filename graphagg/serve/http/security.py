@@ -25,6 +25,7 @@ _PROBES = ("/healthz", "/readyz")
 _OPEN_PATHS = ("/", "/docs", *_PROBES)
 """Paths that need no token, besides the files of the page: they show nothing of the indices."""
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
+_HOST_AND_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*))(?::[0-9]*)?")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _RESERVED_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
 
@@ -157,10 +158,9 @@ def _check(sound: object, message: str) -> None:
 
 
 def _name_of(host: str) -> str:
-    """The name in a Host header, without its port."""
-    if host.startswith("["):
-        return host.partition("]")[0][1:].lower()
-    return host.partition(":")[0].lower()
+    """The name in a Host header, without its port; "" if it is not a name and a port."""
+    match = _HOST_AND_PORT.fullmatch(host)
+    return (match[1] or match[2]).lower() if match else ""
 
 
 class RootPath:

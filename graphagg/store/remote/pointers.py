@@ -35,6 +35,7 @@ from graphagg.store.manifest import (
 )
 from graphagg.store.remote.clients import ObjectClient, Tag
 from graphagg.store.remote.files import Store
+from graphagg.store.writing import is_reserved
 
 Token = Tag | int | None
 """Which pointer was read: its tag or its number; None: there was none."""
@@ -75,7 +76,12 @@ class Published:
     @property
     def versions(self) -> dict[str, str]:
         """Data folder of the index (key "") and of each inner artifact."""
-        return {"": self.manifest.data, **{n: p.manifest.data for n, p in self.inner.items()}}
+        return {name: each.manifest.data for name, each in self.artifacts.items()}
+
+    @property
+    def artifacts(self) -> dict[str, Published]:
+        """The index (key "") and its inner artifacts."""
+        return {"": self, **self.inner}
 
     def to_bytes(self) -> bytes:
         """The content of a pointer, unique to this publication."""
@@ -112,7 +118,7 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
                 f"{where}: {item!r} is not an object of file {name!r}; publish the index again"
             )
     for name, each in inner.items():
-        if not FILE_NAME.fullmatch(name) or not isinstance(each, dict):
+        if not FILE_NAME.fullmatch(name) or is_reserved(name) or not isinstance(each, dict):
             raise CorruptArtifact(f"{where}: bad part {name!r}; publish the index again")
     below = {name: _published(each, f"{where}: {name}") for name, each in inner.items()}
     return Published(manifest, {name: objects[name] for name in manifest.files}, below)

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphagg.errors import ArtifactError, CorruptArtifact
+from graphagg.errors import ArtifactError, CorruptArtifact, NotAnArtifact
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
-from graphagg.store.manifest import FileEntry, file_sha256, own_file, read_manifest
+from graphagg.store.manifest import FileEntry, file_sha256, own_file, own_folder, read_manifest
 from graphagg.store.ranges import check_space
 from graphagg.store.remote.clients import PIECE
 from graphagg.store.remote.files import Store, in_parallel
 from graphagg.store.remote.pointers import Published, current
-from graphagg.store.writing import PULLED, Publication, write_folder
+from graphagg.store.writing import PULLED, ArtifactWriter, write_folder
 
 _CHANGES = 5  # versions that may be published, one after another, while one is read
 
@@ -52,19 +52,37 @@ def pull(
 ) -> PullReport:
     """Download the current version of an index to a local folder, only files that it lacks.
 
+    A pull that raises leaves the index in the folder as it was.
+
     Args:
         location: an address, such as `s3://bucket/idx`.
         directory: the folder, which is created if it does not exist.
         progress: called with `pull`, pieces done, pieces to download.
 
     Raises:
-        NotAnArtifact, UnsupportedFormat: about the address.
-        CorruptArtifact: an object differs from the manifest, or is missing.
+        NotAnArtifact, UnsupportedFormat: about the address; the folder has another kind of index.
+        CorruptArtifact: an object or the manifest was altered, or an object is missing.
         ArtifactBusy, ArtifactError, WriteFailed: about the folder.
         StoreError, MissingExtra: about the store.
     """
     store = Store(address(location))
-    return pull_version(store, current(store)[0], local_folder(directory), progress)[1]
+    published, root = current(store)[0], local_folder(directory)
+    for name, artifact in published.artifacts.items():
+        kind, kind_here = artifact.manifest.kind, _kind_of(root / name)
+        if kind_here not in (kind, None):
+            raise NotAnArtifact(
+                f"{root / name}: an index of kind {kind_here!r}, the store has one of kind "
+                f"{kind!r}; pull it to another folder"
+            )
+    return pull_version(store, published, root, progress)[1]
+
+
+def _kind_of(root: Path) -> str | None:
+    """The kind of a folder's index; None if there is no readable one."""
+    try:
+        return read_manifest(root).kind
+    except ArtifactError:
+        return None
 
 
 def pull_version(
@@ -109,7 +127,9 @@ def _bring(
     size = sum(entry.bytes for entry, _ in files.values())
     if is_here(published, root):
         return PullReport(published.manifest.data, 0, 0, len(files), size)
-    with write_folder(root) as publication:
+    _check_digests(store, published)
+    with ExitStack() as stack:
+        publications = {"": stack.enter_context(write_folder(root))}
         sources = {**_intact(root, published, files), **local}
         new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
@@ -118,26 +138,40 @@ def _bring(
         folder.mkdir(exist_ok=True)
         fetched = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
-        _publish(publication, published, sources)
-        for name, artifact in published.inner.items():
-            with write_folder(root / name) as inner:
-                _publish(inner, artifact, sources)
+        for name in published.inner:
+            own_folder(root / name)
+            publications[name] = stack.enter_context(write_folder(root / name))
+        for name, artifact in published.artifacts.items():
+            _take(publications[name].writer, artifact, sources)
+        for name, artifact in published.artifacts.items():  # all files are here
+            publications[name].publish(artifact.manifest)
         shutil.rmtree(folder, ignore_errors=True)  # while no other pull downloads into it
     kept_bytes = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
     return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept_bytes)
 
 
-def _publish(publication: Publication, published: Published, sources: Mapping[str, Path]) -> None:
+def _check_digests(store: Store, published: Published) -> None:
+    """Compare each manifest with the digest in the name of its version."""
+    for artifact in published.artifacts.values():
+        manifest = artifact.manifest
+        if manifest.data.split("-")[1] != manifest.digest():
+            raise CorruptArtifact(
+                f"{store.address}: the manifest names {manifest.data}, but its digest gives "
+                f"v-{manifest.digest()}; publish the index again"
+            )
+
+
+def _take(writer: ArtifactWriter, published: Published, sources: Mapping[str, Path]) -> None:
     def take(item: tuple[str, FileEntry]) -> None:
-        publication.writer.take(sources[item[1].sha256], *item)
+        name, entry = item
+        source = sources[entry.sha256]
+        if (size := source.stat().st_size) != entry.bytes:
+            raise CorruptArtifact(
+                f"{name}: {size:,} bytes, the manifest says {entry.bytes:,}; publish it again"
+            )
+        writer.take(source, name, entry)
 
     in_parallel(take, published.manifest.files.items())  # a disk syncs many files at a time
-    result = publication.publish(published.manifest)
-    if result.data.partition("-")[2][:16] != published.manifest.data.partition("-")[2][:16]:
-        raise CorruptArtifact(
-            f"{publication.root}: the manifest names {published.manifest.data}, but its digest "
-            f"gives {result.data}; publish the index again"
-        )
 
 
 def _intact(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphagg.errors import InvalidParameter, Overloaded
 from graphagg.rag import PassageIndex
 from graphagg.serve.encoding import Batcher
+from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Sources
 from graphagg.serve.shared import BoundedThreadPool
@@ -136,6 +139,39 @@ def test_the_queue_of_the_encoder_has_an_end(start, held, encoder: HeldEncoder) 
         assert [each.result(SECONDS).status_code for each in asked] == [200] * 3
 
 
+def test_a_request_that_would_wait_too_long_is_refused_at_once() -> None:
+    """Two threads and answers of 20 s: a third request is not admitted, and needs no body."""
+    gate = asyncio.Event()
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await gate.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def ask(app: BodyLimit, path: str = "/v1/info", length: bytes = b"0") -> Any:
+        answers: asyncio.Queue[Any] = asyncio.Queue()
+        headers = [(b"content-length", length)]
+        scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+        await app(scope, asyncio.Event().wait, answers.put)  # type: ignore[arg-type]
+        return answers.get_nowait()
+
+    async def run() -> None:
+        app = BodyLimit(answer, ServiceLimits(threads=2))
+        for _ in range(100):
+            app._queue.leave(app._queue.enter(), 20.0)
+        held = [asyncio.create_task(ask(app)) for _ in range(2)]
+        held.append(asyncio.create_task(ask(app, "/healthz")))
+        await asyncio.sleep(0)
+        for length in (b"0", b"9"):
+            refused = await ask(app, length=length)
+            assert refused["status"] == 503
+            assert (b"retry-after", b"30") in refused["headers"]
+        gate.set()
+        assert [(await each)["status"] for each in held] == [200] * 3
+        assert (await ask(app))["status"] == 200
+
+    asyncio.run(run())
+
+
 def test_an_answer_that_takes_too_long_is_refused(
     start, held: Sources, encoder: HeldEncoder
 ) -> None:
@@ -147,8 +183,6 @@ def test_an_answer_that_takes_too_long_is_refused(
 
 
 def test_a_thread_pool_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
-    import asyncio
-
     pool = BoundedThreadPool("test", 1, 2)
     assert asyncio.run(pool.run(lambda x: x + 1, 2)) == 3 and pool._open == 0
     with pytest.raises(ZeroDivisionError):

@@ -54,7 +54,10 @@ def test_the_document_says_that_a_token_is_wanted(guarded: Live, live: Live) -> 
 
 
 OWN = ["localhost", "LOCALHOST:1234", "127.0.0.1:99", "[::1]:8321"]
-FOREIGN = ["evil.example", "127.0.0.1.evil.example", "evil.example:8321", "[::2]", "", "0.0.0.0"]
+FOREIGN = [
+    "evil.example", "127.0.0.1.evil.example", "evil.example:8321", "[::2]", "", "0.0.0.0",
+    "[::1]evil", "[::1", "localhost:80@evil.example", "localhost@evil.example", "localhost:80:80",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("host", OWN + FOREIGN)

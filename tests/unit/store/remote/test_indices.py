@@ -14,13 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityIndex
-from graphagg.errors import CorruptArtifact, NoSuchBucket, NotAnArtifact, StoreError, WriteFailed
+from graphagg.errors import (
+    ArtifactBusy,
+    CorruptArtifact,
+    NoSuchBucket,
+    NotAnArtifact,
+    StoreError,
+    WriteFailed,
+)
 from graphagg.serve import reload
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.store import manifest_at, open_artifact
 from graphagg.store import verify_at as verify
 from graphagg.store.addresses import address
-from graphagg.store.manifest import MANIFEST_NAME
+from graphagg.store.manifest import MANIFEST_NAME, manifest_of
 from graphagg.store.remote import pulling, pushing
 from graphagg.store.remote.cache import build_folder
 from graphagg.store.remote.clients import ObjectClient
@@ -28,6 +35,7 @@ from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import current, sha256_of
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
+from graphagg.store.writing import PULLED, write_folder
 from tests.store_remote.versions import (
     FILES,
     KIND,
@@ -152,13 +160,70 @@ def test_sizes_of_a_manifest_are_compared(
 ) -> None:
     monkeypatch.setattr(pulling, "PIECE", 500)
     push(write_version(tmp_path / "a", 1), URL)
-    store = Store(address(URL))
-    pointer = json.loads(store.read(MANIFEST_NAME))
-    pointer["files"]["part3.npy"]["bytes"] = size
-    store.write(MANIFEST_NAME, json.dumps(pointer).encode())
+    alter(lambda pointer: pointer["files"]["part3.npy"].update(bytes=size), renamed=True)
     with pytest.raises(error, match=message):
         pull(URL, tmp_path / "here")
     assert not (tmp_path / "here" / MANIFEST_NAME).exists()
+
+
+def alter(change: Callable[[Any], object], *, renamed: bool, inner: str = "") -> None:
+    """Change the pointer; `renamed` also makes the name of the version fit its digest."""
+    store = Store(address(URL))
+    pointer = json.loads(store.read(MANIFEST_NAME))
+    changed = pointer["parts"][inner] if inner else pointer
+    change(changed)
+    if renamed:
+        changed["data"] = f"v-{manifest_of(changed, URL).digest()}"
+    store.write(MANIFEST_NAME, json.dumps(pointer).encode())
+
+
+@pytest.mark.parametrize("inner", ["", "a", "b"])
+@pytest.mark.parametrize(
+    ("change", "renamed", "error"),
+    [
+        (lambda each: each.update(data="v-1111111111111111"), False, CorruptArtifact),
+        (lambda each: each["models"].update(encoder={"name": "x", "sha256": ""}), False,
+         CorruptArtifact),
+        (lambda each: each.update(kind="other"), True, NotAnArtifact),
+        (lambda each: each["files"]["part3.npy"].update(bytes=10_000), True, CorruptArtifact),
+    ],
+    ids=["data", "models", "kind", "size"],
+)  # fmt: skip
+def test_a_pull_that_is_refused_leaves_the_index_as_it_was(
+    change: Callable[[Any], object], renamed: bool, error: type[Exception], inner: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    local, here = tmp_path / "local", tmp_path / "here"
+    for number in (1, 4):
+        for folder in ("", "a", "b"):
+            write_version(local / folder, number + len(folder))
+        push(local, URL)
+        if number == 1:
+            pull(URL, here)
+    before = _tree(here)
+    with write_folder(here / "b"), pytest.raises(ArtifactBusy):  # as a build of the map does
+        pull(URL, here)
+    assert _tree(here) == before
+    alter(change, renamed=renamed, inner=inner)
+    with pytest.raises(error):
+        pull(URL, here)
+    assert _tree(here) == before
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+    """The content of all files, except the downloads that the next pull takes up."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {str(each): (folder / each).read_bytes() for each in files if PULLED not in each.parts}
+
+
+def test_a_pull_takes_up_what_a_killed_one_left(tmp_path: Path) -> None:
+    local, here = write_version(tmp_path / "local", 1), tmp_path / "here"
+    write_version(local / "map", 2)
+    push(local, URL)
+    (here / PULLED).mkdir(parents=True)
+    (here / "map").mkdir()  # before the index has a manifest
+    pull(URL, here)
+    assert content(here / "map") == content(local / "map")
 
 
 def test_a_store_that_stays_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

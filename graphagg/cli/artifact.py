@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from graphagg.cli.folders import Directory, LocalPath, Place
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
@@ -24,8 +23,7 @@ Url = Annotated[
 Folder = Annotated[LocalPath, Parameter(help="The index directory.")]
 
 
-@command
-def info(directory: Directory, *, as_json: AsJson = False) -> None:
+def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Show the manifest of an index: kind, version, counts, models and parameters.
 
     Example: graphagg info idx
@@ -52,8 +50,7 @@ def info(directory: Directory, *, as_json: AsJson = False) -> None:
     print_rows([{"name": name, "is": str(value)} for name, value in rows], show_header=False)
 
 
-@command
-def verify(directory: Directory, *, as_json: AsJson = False) -> None:
+def verify(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Compare every file of an index with its checksum; nothing is changed.
 
     Example: graphagg verify idx
@@ -63,8 +60,7 @@ def verify(directory: Directory, *, as_json: AsJson = False) -> None:
     show({"directory": directory, "files": files, "intact": True}, text, as_json)
 
 
-@command
-def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
+def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
     """Publish an index on a store; objects that are already there are not sent again.
 
     Example: graphagg push idx s3://bucket/idx
@@ -74,8 +70,7 @@ def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
     show({"url": url, **asdict(report)}, _in_words(url, report), as_json)
 
 
-@command
-def pull(url: Url, directory: Folder, *, as_json: AsJson = False) -> None:
+def pull(url: Url, directory: Folder, /, *, as_json: AsJson = False) -> None:
     """Download an index from a store into a folder; files that are already here stay.
 
     Example: graphagg pull s3://bucket/idx idx

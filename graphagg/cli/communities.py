@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from graphagg.cli.builds.graphs import find_edges
+from graphagg.cli.builds.graphs import READING, find_edges
 from graphagg.cli.builds.run import merge_indices
 from graphagg.cli.folders import Directory, K, OutDir, Shards
-from graphagg.cli.options import command
+from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
 Target = Annotated[Path | None, Parameter("--out")]
-Sweep = Annotated[bool, Parameter(negative="")]
 _SHOWN = 1_000
 """Members in a table at most: 100,000 would take 20 seconds."""
 
@@ -44,7 +42,7 @@ class QueryOptions:
     """A query for the community of some vertices.
 
     Attributes:
-        seed: seed vertex; repeat it for several.
+        seed: a seed vertex; can be given several times.
         k: number of members besides the seeds.
         sweep: choose the number of members by a sweep cut.
         method: how members are found and ranked.
@@ -52,7 +50,7 @@ class QueryOptions:
 
     seed: list[str] | None = None
     k: K = 50
-    sweep: Sweep = False
+    sweep: bool = False
     method: Method = "fused"
 
     def community(self, directory: str) -> Community:
@@ -64,15 +62,18 @@ class QueryOptions:
             return index.query(self.seed or [], k, method=self.method)
 
 
-@command
+Query = Annotated[QueryOptions, FLAT]
+
+
 def query(
-    directory: Directory, *, query: QueryOptions, target: Target = None, as_json: AsJson = False
-) -> None:
+    directory: Directory, /, *, query: Query = QueryOptions(), target: Target = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Find the community of some vertices.
 
     Example: graphagg communities query comm --seed alice --seed bob -k 20
 
-    Options:
+    Args:
         target: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
     """
     community = query.community(directory)
@@ -92,11 +93,11 @@ def query(
         err.print(f"note: {note}", markup=False)
 
 
-@command
 def structure(
     directory: Directory,
+    /,
     *,
-    query: QueryOptions,
+    query: Query = QueryOptions(),
     picture: Target = None,
     resolution: float = 1.0,
     random_state: RandomState = 0,
@@ -106,7 +107,7 @@ def structure(
 
     Example: graphagg communities structure comm --seed alice --out community.svg
 
-    Options:
+    Args:
         picture: write a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
             similarity graph (.graphml, .gexf).
         resolution: larger gives more sub-communities.
@@ -124,44 +125,10 @@ def structure(
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
-@command
-def shell(
-    directory: Directory, *, k: K = 50, sweep: Sweep = False, method: Method = "fused"
-) -> int:
-    r"""Explore communities at a prompt, or with lines on standard input.
-
-    The index is opened once. A line holds seed vertices; quote one with blanks.
-
-    Example: graphagg communities shell comm -k 10
-
-    Example: printf 'alice bob\n' | graphagg communities shell comm
-
-    Options:
-        k: number of members besides the seeds.
-        sweep: choose the number of members by a sweep cut.
-        method: how members are found and ranked.
-    """
-    from graphagg.cli.shell import converse
-    from graphagg.communities import CommunityIndex
-
-    with CommunityIndex.open(directory) as index:
-
-        def answer(line: str) -> None:
-            index.reopen()
-            try:
-                seeds = shlex.split(line)
-            except ValueError as error:
-                raise InvalidParameter(f"{error}; quote an id with blanks on both sides") from None
-            if seeds:
-                print_members(index.query(seeds, None if sweep else k, method=method).members)
-
-        return converse(answer, "seeds> ")
-
-
-@command
 def evaluate(
     directory: Directory,
     communities: Path,
+    /,
     *,
     seeds: int = 5,
     draws: int = 5,
@@ -176,7 +143,7 @@ def evaluate(
 
     Example: graphagg communities eval comm truth.txt --method fused --method jaccard
 
-    Options:
+    Args:
         communities: the true communities.
         seeds: number of seeds drawn per community.
         draws: number of draws of seeds per community.
@@ -220,16 +187,16 @@ def evaluate(
     )
 
 
-@command
 def detect(
     edges: list[str],
+    /,
     *,
-    reading: WeightedReading,
+    reading: Annotated[WeightedReading, READING] = WeightedReading(),
     file: Target = None,
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
-    nested: Annotated[bool, Parameter(negative="")] = False,
+    nested: bool = False,
     start: Path | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
@@ -240,7 +207,7 @@ def detect(
 
     Example: graphagg communities detect more.csv --start communities.csv --out now.csv
 
-    Options:
+    Args:
         edges: edges, as communities build takes them.
         kind: of edges with a direction, or between elements and sets.
         file: to be written, as .csv, .parquet or .json; the graph as .graphml or .gexf.
@@ -283,15 +250,15 @@ def detect(
         err.print("--out FILE writes the partition: .csv, .parquet, .json, .graphml", markup=False)
 
 
-@command
 def add(
-    directory: Directory, edges: Path, *, reading: NeededWeights, as_json: AsJson = False
-) -> None:
+    directory: Directory, edges: Path, /, *,
+    reading: Annotated[NeededWeights, READING] = NeededWeights(), as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Add edges; the result equals a build of the larger graph. Weights add up.
 
     Example: graphagg communities add comm new_edges.csv
 
-    Options:
+    Args:
         edges: edges to add.
     """
     from graphagg.communities import CommunityIndex
@@ -302,11 +269,11 @@ def add(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-@command
 def delete(
     directory: Directory,
+    /,
     *,
-    reading: EdgeReading,
+    reading: Annotated[EdgeReading, READING] = EdgeReading(),
     edges: Path | None = None,
     vertex: list[str] | None = None,
     as_json: AsJson = False,
@@ -315,7 +282,7 @@ def delete(
 
     Example: graphagg communities delete comm --vertex alice --vertex bob
 
-    Options:
+    Args:
         edges: edges to delete; vertices stay.
         vertex: a vertex to delete; repeat it.
     """
@@ -332,8 +299,7 @@ def delete(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-@command
-def merge(shards: Shards, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
     """Merge indices of parts of a graph; the result equals one build of all edges.
 
     Example: graphagg communities merge comm-2024 comm-2025 --out comm

@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from graphagg.cli.folders import LocalPath
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
 from graphagg.cli.output.results import print_hits, print_members
 from graphagg.errors import MissingExtra
@@ -20,7 +19,6 @@ _SEEDS = ("Enjolras", "Gavroche")
 _VERTEX = "Valjean"
 
 
-@command
 def demo(
     *,
     out_dir: Annotated[LocalPath, Parameter("--out")] = Path("build/demo"),
@@ -33,7 +31,7 @@ def demo(
 
     Example: graphagg demo --out build/demo
 
-    Options:
+    Args:
         out_dir: where the indices go.
     """
     meter = Meter()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from graphagg.cli.builds.graphs import READING
 from graphagg.cli.folders import Directory, K
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, err, print_changed, print_json, print_rows
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
@@ -19,15 +19,15 @@ SideName = Annotated[
 ]
 
 
-@command
 def add(
-    directory: Directory, edges: Path, *, reading: WeightedReading, as_json: AsJson = False
-) -> None:
+    directory: Directory, edges: Path, /, *,
+    reading: Annotated[WeightedReading, READING] = WeightedReading(), as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Compute vectors of new vertices from their neighbors'; the others do not change.
 
     Example: graphagg embed add emb new_edges.txt
 
-    Options:
+    Args:
         edges: edges of new vertices.
     """
     from graphagg.embedding import NodeEmbedding
@@ -38,9 +38,9 @@ def add(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-@command
 def neighbors(
     directory: Directory,
+    /,
     *,
     vertex: str,
     k: K = 10,
@@ -53,7 +53,7 @@ def neighbors(
 
     Example: graphagg embed neighbors emb --vertex alice -k 10
 
-    Options:
+    Args:
         vertex: the vertex.
         k: number of neighbors.
         among: compare with the vectors of this end. None: of.
@@ -70,15 +70,14 @@ def neighbors(
     print_rows([{"vertex": str(n.id), score: n.score} for n in nearest])
 
 
-@command
 def export(
-    directory: Directory, *, target: Annotated[Path, Parameter("--out")], side: SideName = "from"
+    directory: Directory, /, *, target: Annotated[Path, Parameter("--out")], side: SideName = "from"
 ) -> None:
     """Write the vectors for other programs.
 
     Example: graphagg embed export emb --out vectors.txt
 
-    Options:
+    Args:
         target: the file: .parquet, .arrow, .npy, .csv, or .txt as word2vec writes it.
     """
     from graphagg.embedding import NodeEmbedding

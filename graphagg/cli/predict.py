@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, Meter, out, print_json, resources
 from graphagg.errors import InvalidParameter
 from graphagg.tables import table_writers
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 _CLASSES = ("accuracy", "f1")
 
 
-@command
 def predict(
     run: Path,
+    /,
     *,
     data: str,
     out_file: Annotated[Path, Parameter("--out")] = Path("predictions.parquet"),
@@ -38,7 +37,7 @@ def predict(
 
     Example: graphagg predict runs/rings --data rings.npz --out predictions.parquet
 
-    Options:
+    Args:
         run: the folder that graphagg train wrote.
         data: an .npz file of graphs; it needs no labels.
         out_file: where the table goes: a .parquet or .csv file.

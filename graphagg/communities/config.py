@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
 from graphagg.checks import integer, number, one_of
@@ -52,12 +52,12 @@ class CommunityConfig:
     """
 
     kind: Kind = "undirected"
-    closed: bool | None = field(default=None, metadata={"flags": "--closed/--open"})
+    closed: bool | None = None
     permutations: int = 128
     bands: int = 64
     rows: int = 2
     hash_seed: int = 1
-    weights: bool = field(default=False, metadata={"flags": "--weights"})
+    weights: bool = False
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)

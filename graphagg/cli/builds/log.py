@@ -79,6 +79,12 @@ def say(message: str, *values: object, stage: str = "-", level: int = logging.IN
     _LOGGER.log(level, message, *values, extra={"stage": stage})
 
 
+def log_failure(job: str, message: str) -> None:
+    """Log the error that ended a job."""
+    start_logging(job, "error")
+    say("%s", message, level=logging.ERROR)
+
+
 class StageLog:
     """A `Progress` that logs each finished stage with its seconds.
 

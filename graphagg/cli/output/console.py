@@ -36,7 +36,7 @@ out = Console(
 )
 err = Console(stderr=True, highlight=False)
 
-AsJson = Annotated[bool, Parameter("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, Parameter("--json", help="Print JSON instead of text.")]
 
 
 def print_json(value: object) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
 from graphagg.cli.builds.run import merge_indices
 from graphagg.cli.folders import Directory, OutDir, Shards
-from graphagg.cli.options import command
+from graphagg.cli.options import ARGUMENT, FLAT, read_text
 from graphagg.cli.output.console import AsJson, Meter, print_changed, progress_report
-from graphagg.cli.settings import read_text
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -35,9 +34,9 @@ class ChangingCorpus:
         columns: names of the columns of a table.
     """
 
-    passages: str = field(metadata={"argument": True})
-    reading: Reading = field(default_factory=ReadConfig)
-    columns: Columns = field(default_factory=RowConfig)
+    passages: Annotated[str, ARGUMENT]
+    reading: Reading = field(default_factory=ReadConfig, kw_only=True)
+    columns: Columns = field(default_factory=RowConfig, kw_only=True)
 
     def change(
         self,
@@ -63,9 +62,11 @@ class ChangingCorpus:
             )  # fmt: skip
 
 
-@command
+Corpus = Annotated[ChangingCorpus, FLAT]
+
+
 def add(
-    directory: Directory, *, corpus: ChangingCorpus, replace: bool = False, as_json: AsJson = False
+    directory: Directory, /, corpus: Corpus, *, replace: bool = False, as_json: AsJson = False
 ) -> None:
     """Add passages, all or none; answers equal the answers of a rebuild.
 
@@ -73,7 +74,7 @@ def add(
 
     Example: graphagg rag add idx more.jsonl.gz --replace
 
-    Options:
+    Args:
         replace: replace passages of the same ids, documents with all their chunks.
     """
     corpus.change(
@@ -83,8 +84,7 @@ def add(
     )
 
 
-@command
-def update(directory: Directory, *, corpus: ChangingCorpus, as_json: AsJson = False) -> None:
+def update(directory: Directory, /, corpus: Corpus, *, as_json: AsJson = False) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must exist.
 
     Example: graphagg rag update idx corrected.jsonl
@@ -96,10 +96,10 @@ def update(directory: Directory, *, corpus: ChangingCorpus, as_json: AsJson = Fa
     )
 
 
-@command
 def delete(
     directory: Directory,
     ids: list[str] | None = None,
+    /,
     *,
     ids_file: Path | None = None,
     ignore_missing: bool = False,
@@ -109,7 +109,7 @@ def delete(
 
     Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing
 
-    Options:
+    Args:
         ids: ids of passages, or of documents with all chunks.
         ids_file: a text file with one id per line.
         ignore_missing: skip ids that are not in the index.
@@ -125,8 +125,7 @@ def delete(
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
-@command
-def compact(directory: Directory, *, as_json: AsJson = False) -> None:
+def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Remove deleted texts from the disk, and merge all segments into one.
 
     Example: graphagg rag compact idx
@@ -140,8 +139,7 @@ def compact(directory: Directory, *, as_json: AsJson = False) -> None:
         print_changed(directory, {"segments_merged": before}, index.manifest, meter, as_json)
 
 
-@command
-def merge(shards: Shards, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
     """Merge indices of parts of a corpus; the result answers as an index of all passages.
 
     Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx

@@ -9,18 +9,19 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from graphagg.cli.builds.passages import Columns
-from graphagg.cli.options import command
+from graphagg.cli.options import panel
 from graphagg.cli.output.console import AsJson, progress_report, show
 from graphagg.cli.request import PassageFile
 from graphagg.rag.config.corpus import DedupConfig
+from graphagg.rag.documents.rows import RowConfig
 
 
-@command
 def dedup(
     documents: PassageFile,
+    /,
     *,
-    config: Annotated[DedupConfig, "What counts as a near duplicate"],
-    columns: Columns,
+    config: Annotated[DedupConfig, panel("What counts as a near duplicate")] = DedupConfig(),
+    columns: Columns = RowConfig(),
     out_file: Annotated[Path, Parameter("--out")],
     dropped: Path | None = None,
     as_json: AsJson = False,
@@ -31,7 +32,7 @@ def dedup(
 
     Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl
 
-    Options:
+    Args:
         out_file: file for the kept texts: .jsonl.
         dropped: JSON lines of dropped texts, each with the text that is kept.
     """

@@ -9,7 +9,6 @@ from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Device, Directory
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
 
 
-@command
 def evaluate(
     directory: Directory,
     questions: Path,
+    /,
     *,
     mode: Mode | None = None,
     compare: str | None = None,
@@ -38,7 +37,7 @@ def evaluate(
 
     Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25
 
-    Options:
+    Args:
         questions: JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.
         mode: retrieval mode. None: multihop.
         compare: modes side by side, e.g. multihop,linearrag,dense,bm25.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from graphagg.cli.options import command
+from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import err
 from graphagg.cli.serving.options import Indices, NetworkOptions, Port, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from graphagg.serve.service import Service
 
 
-@command
 def mcp(
     *,
-    indices: Indices,
+    indices: Annotated[Indices, FLAT] = Indices(),
     http: bool = False,
     host: str = "127.0.0.1",
     port: Port = 8322,
@@ -36,7 +35,7 @@ def mcp(
 
     Example: graphagg mcp --passages idx --communities comm
 
-    Options:
+    Args:
         http: streamable HTTP at /mcp instead of stdio.
         host: address to bind; beyond loopback it needs a token.
         token_file: file with the token of requests, or with hashes of tokens.

@@ -55,7 +55,7 @@ class Indices:
     reranker: str | None = None
     rerank_first: PositiveInt = 50
     device: str | None = None
-    lazy: Annotated[bool, Parameter(negative="")] = False
+    lazy: bool = False
 
     def sources(self) -> Sources:
         """Sources of a service; the reranker is loaded at the first question."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import ID_TYPES, IdType
 
-_PANEL = {"panel": "How edges are read"}
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
@@ -37,12 +36,12 @@ class EdgeReading:
     """
 
     needs_weights: ClassVar[bool] = False  # each edge must have a weight above 0
-    ids: IdType = field(default="auto", metadata=_PANEL)
-    header: bool | None = field(default=None, metadata=_PANEL | {"flags": "--header/--no-header"})
-    source: str | None = field(default=None, metadata=_PANEL)
-    target: str | None = field(default=None, metadata=_PANEL)
-    delimiter: str | None = field(default=None, metadata=_PANEL)
-    skip_bad_rows: bool = field(default=False, metadata=_PANEL | {"flags": "--skip-bad-rows"})
+    ids: IdType = "auto"
+    header: bool | None = None
+    source: str | None = None
+    target: str | None = None
+    delimiter: str | None = None
+    skip_bad_rows: bool = False
 
     def __post_init__(self) -> None:
         one_of("ids", self.ids, ID_TYPES)
@@ -85,8 +84,8 @@ class WeightedReading(EdgeReading):
         'calls'
     """
 
-    weight: str | None = field(default=None, metadata=_PANEL)
-    weighted: bool = field(default=True, metadata=_PANEL | {"flags": "--weighted/--unweighted"})
+    weight: str | None = None
+    weighted: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class NeededWeights(EdgeReading):
     """
 
     needs_weights: ClassVar[bool] = True
-    weight: str | None = field(default=None, metadata=_PANEL)
+    weight: str | None = None
 
 
 def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:

@@ -99,7 +99,6 @@ def test_a_device_that_is_not_there(
     for words in (
         ("rag", "search", demo_index, "Who?"),
         ("rag", "eval", demo_index, tmp_path / "q.jsonl"),
-        ("rag", "shell", demo_index),
         ("serve", "--port", "0", "--passages", demo_index),
         ("mcp", "--passages", demo_index),
     ):

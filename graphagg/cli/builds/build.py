@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
+from graphagg.cli.folders import Place
 from graphagg.cli.options import ConfigFile, panel
 from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
@@ -70,6 +71,7 @@ class RunOptions(JobOptions):
         dry_run: print what would run and which stages are finished, and write nothing.
     """
 
+    out: Place
     work: str | None = None
     engine: Literal["local", "spark"] = "local"
     dry_run: bool = False

@@ -46,15 +46,6 @@ def test_notes_in_langchain(run) -> None:
     assert notes["answer"] == "The Difference Engine."
 
 
-def test_notes_in_llamaindex(run) -> None:
-    (node,) = run("llamaindex_notes")["answer"].source_nodes
-    assert node.node.get_content().endswith("Difference Engine.")
-
-
-def test_notes_in_haystack(run) -> None:
-    assert "Difference Engine" in run("haystack_notes")["answer"]["prompt"]["prompt"]
-
-
 def test_an_mcp_client(run) -> None:
     answer = run("mcp_client")["answer"]
     assert "[1] curie-marie " in answer and "from curie-marie via Warsaw" in answer

@@ -31,7 +31,7 @@ from graphagg.graph.reading.settings import EdgeReading, NeededWeights, Weighted
 if TYPE_CHECKING:
     from graphagg.communities import Community
 
-RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
+RandomState = Annotated[int, Parameter(help="Random seed.")]
 Target = Annotated[Path | None, Parameter("--out")]
 _SHOWN = 1_000
 """Members in a table at most: 100,000 would take 20 seconds."""
@@ -43,8 +43,8 @@ class QueryOptions:
 
     Attributes:
         seed: a seed vertex; can be given several times.
-        k: number of members besides the seeds.
-        sweep: choose the number of members by a sweep cut.
+        k: number of members to return besides the seeds.
+        sweep: choose the number of members by a sweep cut; `k` is not used.
         method: how members are found and ranked.
     """
 
@@ -74,7 +74,7 @@ def query(
     Example: graphagg communities query comm --seed alice --seed bob -k 20
 
     Args:
-        target: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+        target: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
     """
     community = query.community(directory)
     if target is not None:
@@ -108,9 +108,9 @@ def structure(
     Example: graphagg communities structure comm --seed alice --out community.svg
 
     Args:
-        picture: write a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
+        picture: file to write: a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
             similarity graph (.graphml, .gexf).
-        resolution: larger gives more sub-communities.
+        resolution: larger values give more sub-communities.
     """
     community = query.community(directory)
     similarity = community.structure(resolution=resolution, random_state=random_state)
@@ -144,13 +144,13 @@ def evaluate(
     Example: graphagg communities eval comm truth.txt --method fused --method jaccard
 
     Args:
-        communities: the true communities.
+        communities: file with the true communities.
         seeds: number of seeds drawn per community.
         draws: number of draws of seeds per community.
-        min_size: smallest community.
-        max_size: largest community.
-        max_communities: number of communities, drawn at random.
-        method: a method; repeat it to compare. None: fused.
+        min_size: minimum size of a community.
+        max_size: maximum size of a community.
+        max_communities: maximum number of communities; they are drawn at random.
+        method: method to measure; give it several times to compare. None: fused.
     """
     from graphagg.communities import CommunityIndex
     from graphagg.communities.evaluation import draw_seeds, read_communities
@@ -208,13 +208,13 @@ def detect(
     Example: graphagg communities detect more.csv --start communities.csv --out now.csv
 
     Args:
-        edges: edges, as communities build takes them.
-        kind: of edges with a direction, or between elements and sets.
-        file: to be written, as .csv, .parquet or .json; the graph as .graphml or .gexf.
-        objective: modularity, or cpm: denser inside than the resolution.
-        resolution: larger gives more communities; repeat it to compare. None: 1.
-        nested: make a tree: communities of each resolution are split by the next one.
-        start: partition to begin from (.csv, .parquet); communities keep their numbers.
+        edges: files of edges, as for `communities build`.
+        kind: kind of graph; an edge of a two-mode graph is (element, set).
+        file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
+        objective: quality function: modularity, or cpm (communities denser than the resolution).
+        resolution: larger gives more communities; give it several times to compare. None: 1.
+        nested: make a tree: each resolution splits the communities of the one before.
+        start: partition to start from (.csv, .parquet); communities keep their numbers.
     """
     from graphagg.communities import hierarchy, sweep
 
@@ -259,7 +259,7 @@ def add(
     Example: graphagg communities add comm new_edges.csv
 
     Args:
-        edges: edges to add.
+        edges: file with the edges to add.
     """
     from graphagg.communities import CommunityIndex
 
@@ -283,13 +283,13 @@ def delete(
     Example: graphagg communities delete comm --vertex alice --vertex bob
 
     Args:
-        edges: edges to delete; vertices stay.
-        vertex: a vertex to delete; repeat it.
+        edges: file with the edges to delete; vertices stay.
+        vertex: a vertex to delete; can be given several times.
     """
     from graphagg.communities import CommunityIndex
 
     if (edges is None) == (not vertex):
-        raise InvalidParameter("give --edges FILE or --vertex V (which can be repeated), not both")
+        raise InvalidParameter("give either --edges FILE or --vertex V (several times if needed)")
     meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:

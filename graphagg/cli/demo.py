@@ -32,7 +32,7 @@ def demo(
     Example: graphagg demo --out build/demo
 
     Args:
-        out_dir: where the indices go.
+        out_dir: folder for the indices.
     """
     meter = Meter()
     figures, left_out = _run(out_dir, not as_json)

@@ -15,7 +15,8 @@ from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
 
 SideName = Annotated[
-    Side, Parameter(help="Directed and two-mode graphs: use the vectors of this end.")
+    Side,
+    Parameter(help="End of the edges whose vectors are used; for directed and two-mode graphs."),
 ]
 
 
@@ -28,7 +29,7 @@ def add(
     Example: graphagg embed add emb new_edges.txt
 
     Args:
-        edges: edges of new vertices.
+        edges: file with edges of new vertices.
     """
     from graphagg.embedding import NodeEmbedding
 
@@ -54,9 +55,9 @@ def neighbors(
     Example: graphagg embed neighbors emb --vertex alice -k 10
 
     Args:
-        vertex: the vertex.
-        k: number of neighbors.
-        among: compare with the vectors of this end. None: of.
+        vertex: the vertex whose neighbors are shown.
+        k: number of neighbors to show.
+        among: compare with the vectors of this end. None: the same end.
         dot: rank by dot product instead of cosine.
     """
     from graphagg.embedding import NodeEmbedding
@@ -78,7 +79,7 @@ def export(
     Example: graphagg embed export emb --out vectors.txt
 
     Args:
-        target: the file: .parquet, .arrow, .npy, .csv, or .txt as word2vec writes it.
+        target: file to write: .parquet, .arrow, .npy, .csv, or .txt in the format of word2vec.
     """
     from graphagg.embedding import NodeEmbedding
     from graphagg.embedding.export import write_vectors

@@ -21,12 +21,12 @@ Directory = Annotated[
     Parameter(help="The index directory, or its address on a store, such as s3://bucket/idx."),
 ]
 Shards = Annotated[
-    list[Place], Parameter(help="Indices of the parts, built with the same parameters and models.")
+    list[Place], Parameter(help="Indices to merge, built with the same parameters and models.")
 ]
-OutDir = Annotated[Place, Parameter("--out", help="Where the index goes.")]
+OutDir = Annotated[Place, Parameter("--out", help="Folder or address of the new index.")]
 K = Annotated[int, Parameter(("--k", "-k"))]
 Device = Annotated[
-    str | None, Parameter(help="Where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ...")
+    str | None, Parameter(help="Device of the encoder and of FAISS: cpu, cuda, cuda:1, ...")
 ]
 _SOURCE = "source.json"
 

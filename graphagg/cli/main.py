@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 _GROUPS = {
     "rag": "Multi-hop passage retrieval without an LLM.",
     "communities": "Communities around seed vertices, in milliseconds.",
-    "embed": "Vectors of vertices, from pieces of a graph.",
+    "embed": "Node embeddings of large graphs, piece by piece.",
     "job": "Spark jobs, as `spark-submit jobs/NAME.py` runs them.",
 }
 _COMMANDS = {

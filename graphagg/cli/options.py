@@ -110,10 +110,10 @@ def _use_file(
     path: Path, app: App, commands: tuple[str, ...], arguments: ArgumentCollection
 ) -> None:
     document, table = read_toml(path), getattr(app.default_command, "__name__", "")
-    unknown = sorted(name for name in document if name not in TABLES)
+    unknown = ", ".join(sorted(document.keys() - {*TABLES}))
     if unknown:
         raise InvalidParameter(
-            f"{path}: unknown {str(unknown)[1:-1]}, wanted the tables {sorted(TABLES)}"
+            f"{path}: unknown table {unknown}, wanted one of {', '.join(TABLES)}"
         )
     values = Dict(document, root_keys=[table], use_commands_as_keys=False, source=str(path))
     values(app, commands, arguments)
@@ -124,7 +124,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
-        raise UnreadableFile(f"{path}: not readable TOML ({error}); correct it") from None
+        raise UnreadableFile(f"{path}: not valid TOML ({error}); correct it") from None
 
 
 def read_text(path: Path) -> str:

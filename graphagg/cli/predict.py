@@ -42,7 +42,7 @@ def predict(
         data: an .npz file of graphs; it needs no labels.
         out_file: where the table goes: a .parquet or .csv file.
         split: split whose model to load. None: the best by validation.
-        device: auto, cpu, cuda, cuda:1, ...
+        device: device to use: auto, cpu, cuda, cuda:1, ...
         batch_size: graphs per step. None: the training's.
     """
     if out_file.suffix not in (".parquet", ".csv"):

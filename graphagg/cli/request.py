@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
+from graphagg.checks import check_names
 from graphagg.cli.options import FLAT
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, VisibleFields, options, request_of
@@ -22,13 +23,14 @@ def _with_options(*names: str, **defaults: Any) -> Callable[[type[T]], type[T]]:
     """Make a dataclass whose fields are the options of a request; without names, all."""
 
     def decorate(kind: type[T]) -> type[T]:
-        for each in options("words"):
-            if not names or each.name in names:
-                text = each.text
-                if each.type == list[str] | None:
-                    text = f"{text.rstrip('.')}. Can be given several times."
-                kind.__annotations__[each.name] = Annotated[each.type, Parameter(help=text)]
-                setattr(kind, each.name, defaults.get(each.name, each.default))
+        listed = [each for each in options("words") if not names or each.name in names]
+        check_names(defaults, [each.name for each in listed])
+        for each in listed:
+            text = each.text
+            if each.type == list[str] | None:
+                text = f"{text.rstrip('.')}. Can be given several times."
+            kind.__annotations__[each.name] = Annotated[each.type, Parameter(help=text)]
+            setattr(kind, each.name, defaults.get(each.name, each.default))
         return dataclass(frozen=True)(kind)
 
     return decorate

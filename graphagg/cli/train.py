@@ -47,7 +47,7 @@ def train(
         preset: a preset (see --list), auto, or a TOML file.
         data: a .npz file of graphs, as save_npz writes it.
         out_dir: where models, logs and results go.
-        device: auto, cpu, cuda, cuda:1, ...
+        device: device to use: auto, cpu, cuda, cuda:1, ...
         splits: number of the data's splits to train.
         split_ratio: random splits in place of the data's, by these shares: 0.8 0.1 0.1.
         links: predict the edges of one graph; they are split.

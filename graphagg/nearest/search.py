@@ -63,7 +63,7 @@ class SearchType:
     Attributes:
         faiss: factory string of FAISS. None: 4 bits for two components of a vector less the mean
             of its list, such as `IVF500,PQ48x4fsr` for a million vectors.
-        nprobe: number of lists that a query reads. None: twice as many as `TARGET` needs.
+        nprobe: number of lists that a query reads. None: twice as many as a recall of 0.99 needs.
     """
 
     faiss: str | None = None

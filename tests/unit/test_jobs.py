@@ -98,12 +98,12 @@ def test_the_file_by_the_environment(
     [
         ("[embed]\ndims = 3\npiece = 4\n", ['"[embed][dims]" from ', "job.toml"]),
         ("[embed]\nmax_piece_edge = 3\n", ["Did you mean --max-piece-edges?"]),
-        ("[embeds]\ndim = 3\n", ["unknown 'embeds'", "communities", "passages"]),
-        ("dim = 3\n", ["unknown 'dim'"]),
+        ("[embeds]\ndim = 3\n", ["unknown table embeds", "communities", "passages"]),
+        ("dim = 3\n", ["unknown table dim"]),
         ("embed = 3\n", ["[embed]", "must be a mapping"]),
         ("[embed]\ndim = [3]\n", ["[embed][dim]", 'convert "[3]"']),
         ("[embed]\ndim = 3.5\n", ["[embed][dim]", 'convert "3.5"']),
-        ("[embed\n", ["not readable TOML"]),
+        ("[embed\n", ["not valid TOML"]),
         (None, ["No such file"]),
     ],
 )

@@ -29,9 +29,9 @@ class JobOptions:
         master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
         force: build even if nothing changed or a job is unfinished; replace an existing output.
-        if_exists: what to do with an existing output: raise an error, replace it, or skip the job.
-            None: builds replace it; Spark jobs replace only an index of the same input.
-        rejects: folder for the rows and files that Spark skips, as Parquet.
+        if_exists: what to do if the output exists: report an error, replace it, or skip the job.
+            None: a build replaces it; a Spark job replaces only an index of the same input.
+        rejects: folder for the rows and files that Spark leaves out, as Parquet.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
@@ -66,9 +66,10 @@ class RunOptions(JobOptions):
     """How a build runs.
 
     Attributes:
-        work: folder of an unfinished Spark job, shared or an address. None: beside the output.
-        engine: engine of the build: local (this process) or spark.
-        dry_run: print what would run and which stages are finished, and write nothing.
+        work: folder or address for an unfinished Spark job, shared by all machines. None: beside
+            the output.
+        engine: where to build: local (in this process) or spark.
+        dry_run: print what would run and which stages are finished; write nothing.
     """
 
     out: Place

@@ -104,8 +104,7 @@ class CommunitiesBuild(GraphBuild):
 
     Attributes:
         similarity: choose bands and rows for this Jaccard similarity.
-        entries_per_task: entries of compressed rows that a Spark task holds, 100 bytes each.
-            None: 2,000,000.
+        entries_per_task: number of matrix entries per Spark task, 100 bytes each. None: 2,000,000.
     """
 
     name: ClassVar[str] = "communities"

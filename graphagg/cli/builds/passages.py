@@ -40,10 +40,10 @@ class ChunkOptions:
     """How documents are split.
 
     Attributes:
-        chunk_words: words of a passage at most; longer documents are split at headings and
-            sentences.
-        overlap_sentences: sentences that a passage shares with the one before.
-        no_chunks: keep every document whole, however long.
+        chunk_words: maximum number of words in a passage; longer documents are split at headings
+            and sentences.
+        overlap_sentences: number of sentences that a passage shares with the one before.
+        no_chunks: do not split documents.
     """
 
     chunk_words: int = ChunkConfig.max_words
@@ -69,8 +69,8 @@ class ModelNames:
     """Models by name.
 
     Attributes:
-        profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
-            spaCy. None: standard; fast if only its libraries are installed.
+        profile: standard, or fast: vectors from a static table and names by rules, without PyTorch
+            and spaCy. None: standard; fast if only its libraries are installed.
         encoder: name or path of a sentence-transformers model, or multilingual-e5-small. None: the
             encoder of the profile.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
@@ -100,10 +100,10 @@ class PassagesBuild(Build):
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
             s3://bucket/docs; Spark: on any path, also a table of passages, or of files (path,
             content).
-        vector_column: column with a vector of each passage, made by the same encoder; passages
+        vector_column: column with a vector for each passage, made by the same encoder; the passages
             are then neither split nor encoded.
-        processes: number of processes that find entities. None: by the size of the corpus.
-        passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
+        processes: number of processes that find entities. None: chosen by the size of the corpus.
+        passages_per_task: number of passages per Spark task. None: 2,000.
     """
 
     name: ClassVar[str] = "passages"
@@ -235,7 +235,7 @@ def read_corpus(
     first = next(passages, None)
     if first is None:
         where = path if columns.query is None else "the query"
-        raise EmptyCorpus(f"{where}: no passage in it, wanted one at least; check it")
+        raise EmptyCorpus(f"{where}: no passages found; check the source")
     return chain([first], passages)
 
 

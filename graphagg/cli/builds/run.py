@@ -117,7 +117,7 @@ def write_summary(job: str, run: JobOptions, meter: Meter, **facts: Any) -> None
     place = parse_location(run.out)
     try:
         if isinstance(place, Path) and seen_path(run.out) is None:
-            raise InvalidParameter("only Spark sees it")
+            raise InvalidParameter("only Spark can read this path")
         storage_at(place).write_json(SUMMARY, summary)
     except (GraphAggError, OSError) as error:
         say("%s has no summary (%s): %s", run.out, error, summary, level=logging.WARNING)

@@ -41,9 +41,10 @@ def answer(
 
     Args:
         k: number of hits.
-        characters: characters of a passage and the chunks around it.
-        prompt: text file with instructions that precede passages and question. None: built in.
-        stream: print the answer as it comes. None: in a terminal.
+        characters: maximum length of a passage with its neighboring chunks.
+        prompt: text file with instructions to put before the passages and the question. None: a
+            built-in text.
+        stream: print the answer while it is written. None: only in a terminal.
     """
     from graphagg.rag import PassageIndex
     from graphagg.rag.answer.generate import RULES

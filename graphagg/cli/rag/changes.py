@@ -75,7 +75,7 @@ def add(
     Example: graphagg rag add idx more.jsonl.gz --replace
 
     Args:
-        replace: replace passages of the same ids, documents with all their chunks.
+        replace: replace passages with the same ids, documents with all their chunks.
     """
     corpus.change(
         directory,
@@ -110,8 +110,8 @@ def delete(
     Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing
 
     Args:
-        ids: ids of passages, or of documents with all chunks.
-        ids_file: a text file with one id per line.
+        ids: ids of passages, or of documents with all their chunks.
+        ids_file: text file with one id per line.
         ignore_missing: skip ids that are not in the index.
     """
     from graphagg.rag import PassageIndex

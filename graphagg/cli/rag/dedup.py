@@ -26,15 +26,15 @@ def dedup(
     dropped: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Leave out near duplicates: of texts that share most shingles, the longest stays.
+    """Remove near duplicates: of texts that share most shingles, the longest stays.
 
-    Example: graphagg dedup passages.jsonl --threshold .8 --out kept.jsonl
+    Example: graphagg dedup passages.jsonl --threshold 0.8 --out kept.jsonl
 
     Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl
 
     Args:
-        out_file: file for the kept texts: .jsonl.
-        dropped: JSON lines of dropped texts, each with the text that is kept.
+        out_file: file for the kept texts, .jsonl.
+        dropped: file for the dropped texts, JSON lines, each with the text that replaces it.
     """
     from graphagg.rag.corpus.dedup.files import dedup as dedup_files
 

@@ -48,8 +48,9 @@ def graph(
     Example: graphagg rag graph idx --out corpus.graphml --filter 'year>=2000'
 
     Args:
-        target: file: .parquet, .csv; of all edges .graphml, .gexf too.
-        edges: all; entities (of two that share sentences); passages (with entities).
+        target: file to write: .parquet or .csv; with all edges also .graphml or .gexf.
+        edges: edges to write: entities (two that share sentences), passages (with their entities),
+            or all.
     """
     from graphagg.rag import PassageIndex
 
@@ -65,7 +66,7 @@ def graph(
 
 
 def names(directory: Directory, /, *, as_json: AsJson = False) -> None:
-    """Suggest names that may mean the same: initials, and spellings that hardly differ.
+    """Suggest names that may be the same: initials, and spellings that hardly differ.
 
     Check the list, delete the wrong lines, and build with --names FILE.
 
@@ -100,9 +101,9 @@ def map_(
     Example: graphagg rag map idx --theme 3.1
 
     Args:
-        theme: show this theme, by its id. None: all.
+        theme: show the theme with this id.
         level: show the themes of this level, from 0.
-        target: write the map: .json; passages: .csv, .parquet.
+        target: file to write: the map as .json, or its passages as .csv or .parquet.
     """
     from graphagg.rag import PassageIndex
 
@@ -181,9 +182,9 @@ def similar(
 
     Args:
         name: id of a passage, or with --entity a name.
-        entity: entities like an entity.
-        by: text (vectors of the texts) or graph (entities named together). None: text of passages,
-            graph of entities.
+        entity: find similar entities instead of passages.
+        by: similarity by text (vectors of the texts) or graph (entities named together). None: text
+            for passages, graph for entities.
         k: number of hits.
     """
     from graphagg.rag import PassageIndex

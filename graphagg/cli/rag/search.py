@@ -26,8 +26,8 @@ def search(
 
     Args:
         k: number of hits.
-        explain: show the parts of scores and the hop paths.
-        characters: characters of a passage and the chunks around it in JSON. None: all.
+        explain: show the parts of each score and the hop paths.
+        characters: maximum length of a passage with its neighboring chunks in JSON. None: no limit.
     """
     from graphagg.rag import PassageIndex
 
@@ -59,7 +59,7 @@ def explain(
     Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw
 
     Args:
-        passage_id: id of the passage; search shows ids.
+        passage_id: id of the passage, as `rag search` prints it.
         k: number of hits.
     """
     from graphagg.rag import PassageIndex

@@ -35,7 +35,7 @@ def sync(
     yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an index hold exactly the files of a folder: add, update, delete, as one version.
+    """Update an index to hold exactly the files of a folder, in one new version.
 
     Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. The
     command asks before it syncs from another folder, or deletes most documents.
@@ -48,12 +48,13 @@ def sync(
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
             s3://bucket/docs. None: the source of the build.
         dry_run: show the changes without making them.
-        yes: do not ask before a sync from another folder, or that deletes most.
+        yes: do not ask for confirmation before a sync from another folder, or one that deletes most
+            documents.
     """
     source = passages or source_of(directory)
     if source is None:
         raise InvalidParameter(
-            f"{directory} does not say which folder it was made of; name the folder"
+            f"{directory} records no source folder; name the folder to sync from"
         )
     corpus = ChangingCorpus(source, reading=reading, columns=columns)
 
@@ -82,7 +83,7 @@ def _confirm(directory: str, source: str, planned: ChangeReport) -> None:
     before = removed + planned.replaced + planned.unchanged
     doubts = []
     if recorded is not None and recorded != (absolute := absolute_source(source)):
-        doubts.append(f"{directory} was made of {recorded}, and this is {absolute}")
+        doubts.append(f"{directory} was built from {recorded}, not from {absolute}")
     if 2 * removed > before:
         doubts.append(f"{removed:,} of the {before:,} documents of {directory} are not in {source}")
     text = "; ".join(doubts)

@@ -36,11 +36,11 @@ def mcp(
     Example: graphagg mcp --passages idx --communities comm
 
     Args:
-        http: streamable HTTP at /mcp instead of stdio.
-        host: address to bind; beyond loopback it needs a token.
-        token_file: file with the token of requests, or with hashes of tokens.
-        about: the subject of the passages, in a sentence for the model.
-        answer_seconds: longest time for an answer.
+        http: serve streamable HTTP at /mcp instead of stdio.
+        host: address to bind; beyond loopback a token is required.
+        token_file: file with the access token, or with hashes of tokens.
+        about: subject of the passages, in one sentence for the model.
+        answer_seconds: time limit for an answer, in seconds.
     """
     try:
         from graphagg.serve.limits import ServiceLimits
@@ -49,7 +49,7 @@ def mcp(
 
         if not http and (token_file is not None or host != "127.0.0.1"):
             raise InvalidParameter(
-                "--host and --token-file need --http; give it, or leave them out"
+                "--host and --token-file need --http; add --http, or leave them out"
             )
         access = NetworkOptions().access(host, token_file)
     except ImportError as error:

@@ -52,8 +52,8 @@ def serve(
     Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2
 
     Args:
-        host: address to bind; beyond loopback it needs a token.
-        token_file: file with the token of requests, or with hashes of tokens.
+        host: address to bind; beyond loopback a token is required.
+        token_file: file with the access token, or with hashes of tokens.
         workers: number of processes, each with its own models.
     """
     access = network.access(host, token_file)

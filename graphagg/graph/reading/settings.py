@@ -20,15 +20,16 @@ class EdgeReading:
     A column is given by its name in the header or table, or by its number from 1.
 
     Attributes:
-        ids: type of ids in text: recognized (`auto`), `integer` or `string`.
-        header: whether the first line of text is a header; if its names are not known, the first
-            two columns are taken. None: recognized.
-        source: column of the sources; two-mode: of the elements. None: a known name, else the first
-            column.
-        target: column of the targets; two-mode: of the sets. None: a known name, else the second
-            column.
-        delimiter: separator of columns in text: a character, tab or space. None: recognized.
-        skip_bad_rows: leave out rows that cannot be read, count them and name the first.
+        ids: type of ids in text: `integer`, `string`, or detected (`auto`).
+        header: whether the first line of text is a header; if its names are unknown, the first two
+            columns are read. None: detected.
+        source: column of the sources; of the elements in a two-mode graph. None: a known name, else
+            the first column.
+        target: column of the targets; of the sets in a two-mode graph. None: a known name, else the
+            second column.
+        delimiter: column separator in text: a character, tab or space. None: detected.
+        skip_bad_rows: leave out rows that cannot be read; their number and the first of them are
+            reported.
 
     Examples:
         >>> EdgeReading(source="from_user", delimiter="space").given()
@@ -77,7 +78,7 @@ class WeightedReading(EdgeReading):
 
     Attributes:
         weight: column of the weights. None: a known name; without a header the third column.
-        weighted: use the weights where edges carry any.
+        weighted: use the weights if the edges have any.
 
     Examples:
         >>> WeightedReading(weight="calls").weight_column

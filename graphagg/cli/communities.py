@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from graphagg.cli.builds.graphs import READING, find_edges
-from graphagg.cli.builds.run import merge_indices
-from graphagg.cli.folders import Directory, K, OutDir, Shards
+from graphagg.cli.folders import READING, Directory, K, OutDir, Shards, find_edges
 from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
     Meter,
     err,
+    merge_indices,
     out,
     print_changed,
     print_json,

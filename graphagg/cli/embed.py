@@ -8,8 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.builds.graphs import READING
-from graphagg.cli.folders import Directory, K
+from graphagg.cli.folders import READING, Directory, K
 from graphagg.cli.output.console import AsJson, Meter, err, print_changed, print_json, print_rows
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading

@@ -1,15 +1,17 @@
-"""Options that many commands share: the location of an index, and the number of results."""
+"""Options that many commands share: locations, edges, and the number of results."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
+from graphagg.cli.options import panel
 from graphagg.store.addresses import Location, is_address, local_folder, parse_location
 
 LocalPath = Annotated[Path, Parameter(converter=lambda _, tokens: local_folder(tokens[0].value))]
@@ -28,7 +30,19 @@ K = Annotated[int, Parameter(("--k", "-k"))]
 Device = Annotated[
     str | None, Parameter(help="Device of the encoder and of FAISS: cpu, cuda, cuda:1, ...")
 ]
+READING = panel("How edges are read")
+BUNDLED = "bundled:"
+"""Prefix of the name of a graph that is part of networkx."""
 _SOURCE = "source.json"
+
+
+def find_edges(paths: Sequence[str]) -> Any:
+    """Paths, or a bundled graph."""
+    if not paths[0].startswith(BUNDLED):
+        return list(paths)
+    from graphagg.graph import bundled_graph
+
+    return bundled_graph(paths[0].removeprefix(BUNDLED))
 
 
 def remember_source(directory: Location, source: str, query: str | None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
 from graphagg.cli.builds.build import RUN, RUNS, Build, RunOptions
 from graphagg.cli.builds.run import run_build
+from graphagg.cli.folders import BUNDLED, READING, find_edges
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
@@ -18,10 +18,6 @@ from graphagg.graph.reading import settings
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
-
-BUNDLED = "bundled:"
-"""Prefix of the name of a graph that is part of networkx."""
-READING = panel("How edges are read")
 
 
 @dataclass(frozen=True)
@@ -87,15 +83,6 @@ class GraphBuild(Build):
             progress=progress, force=run.force, **vars(self.reading),
         ) as index:  # fmt: skip
             return self.built(index)
-
-
-def find_edges(paths: Sequence[str]) -> Any:
-    """Paths, or a bundled graph."""
-    if not paths[0].startswith(BUNDLED):
-        return list(paths)
-    from graphagg.graph import bundled_graph
-
-    return bundled_graph(paths[0].removeprefix(BUNDLED))
 
 
 @dataclass(frozen=True)

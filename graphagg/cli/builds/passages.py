@@ -13,6 +13,7 @@ from graphagg.cli.builds.run import run_build
 from graphagg.cli.folders import remember_source
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
+from graphagg.cli.request import ROWS, Columns, Reading
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from graphagg.rag.spark.records import PassageInput
 
 _NAMED = 20  # files that are named one by one
-_ROWS = "Rows of CSV, JSON and Parquet"
-Columns = Annotated[RowConfig, panel(_ROWS)]
-Reading = Annotated[ReadConfig, panel("Files of a folder to read")]
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class PassagesBuild(Build):
     search: Annotated[SearchType, panel("Search for vectors")] = field(
         default_factory=SearchType, kw_only=True
     )
-    vector_column: Annotated[str | None, heading(_ROWS)] = field(default=None, kw_only=True)
+    vector_column: Annotated[str | None, heading(ROWS)] = field(default=None, kw_only=True)
     processes: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
     passages_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import platform
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.failures import FAILURES
 from graphagg.cli.output import console
-from graphagg.cli.output.console import Built, Meter, current_version
+from graphagg.cli.output.console import Meter, current_version
 from graphagg.errors import GraphAggError, InvalidParameter
 from graphagg.spark.build import SparkOptions, recall, work_of
 from graphagg.spark.job import finished
@@ -52,15 +51,6 @@ def _run_here(build: Build, run: RunOptions) -> None:
     console.print_built(run.out, built, before, meter, run.json)
     for note in () if run.json else built.notes:
         console.err.print(note, markup=False, soft_wrap=True)
-
-
-def merge_indices(index_class: Any, shards: Sequence[str], out: str, as_json: bool) -> None:
-    """Merge indices with progress on stderr, and print the sizes of the result."""
-    meter, before = Meter(), current_version(out)
-    with console.progress_report() as progress:
-        with index_class.merge(shards, out, progress=progress) as index:
-            built = Built.of(index.manifest)
-    console.print_built(out, built, before, meter, as_json)
 
 
 # --- jobs ----------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from graphagg.errors import ArtifactError, StoreError
-from graphagg.execution.runner import peak_memory
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
@@ -205,6 +204,15 @@ def resources(used: Mapping[str, float]) -> str:
     return text if peak is None else f"{text}, peak {peak} MiB"
 
 
+def merge_indices(index_class: Any, shards: Sequence[str], target: str, as_json: bool) -> None:
+    """Merge indices with progress on stderr, and print the sizes of the result."""
+    meter, before = Meter(), current_version(target)
+    with progress_report() as progress:
+        with index_class.merge(shards, target, progress=progress) as index:
+            built = Built.of(index.manifest)
+    print_built(target, built, before, meter, as_json)
+
+
 class Meter:
     """Wall seconds since it was made; CPU seconds and peak memory of the process."""
 
@@ -216,6 +224,8 @@ class Meter:
 
         Windows reports neither child processes nor the peak.
         """
+        from graphagg.execution.runner import peak_memory
+
         figures = {
             "wall_seconds": round(time.perf_counter() - self._wall, 1),
             "cpu_seconds": round(sum(os.times()[:4]), 1),

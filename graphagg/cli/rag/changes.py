@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
-from graphagg.cli.builds.run import merge_indices
+from graphagg.cli.builds.passages import read_corpus, what_was_read
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import ARGUMENT, FLAT, read_text
-from graphagg.cli.output.console import AsJson, Meter, print_changed, progress_report
+from graphagg.cli.output.console import AsJson, Meter, merge_indices, print_changed, progress_report
+from graphagg.cli.request import Columns, Reading
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig

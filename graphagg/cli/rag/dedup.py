@@ -8,10 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.builds.passages import Columns
 from graphagg.cli.options import panel
 from graphagg.cli.output.console import AsJson, progress_report, show
-from graphagg.cli.request import PassageFile
+from graphagg.cli.request import Columns, PassageFile
 from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.documents.rows import RowConfig
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.folders import Directory, LocalPath, Place
+from graphagg.cli.folders import Directory, IndexLocation, LocalPath
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
 from graphagg.store import manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote import pulling, pushing
 
 Url = Annotated[
-    Place,
+    IndexLocation,
     Parameter(
         help="An address such as s3://bucket/idx, gs://, abfss:// or hdfs://; for reading also "
         "https:// and hf://."

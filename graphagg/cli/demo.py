@@ -79,10 +79,8 @@ def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
                 out.print(question.text, style="bold")
                 print_hits(hits, index, explain=True)
     pairs = list(zip(questions, answers, strict=True))
-    recall = sum(
-        len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
-        for question, hits in pairs
-    ) / len(questions)
+    found = [len(q.gold & {hit.passage.id for hit in hits}) / len(q.gold) for q, hits in pairs]
+    recall = sum(found) / len(found)
     if verbose:
         out.print(f"{100 * recall:.0f} % of the passages needed are among the first 3.\n")
     return {

@@ -17,9 +17,9 @@ from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, VisibleFields, options, request_of
 
 PassageFile = Annotated[Path, Parameter(help="A folder of documents, JSONL (.gz) or Parquet.")]
-Question = Annotated[str, Parameter(help="The question.")]
+QuestionText = Annotated[str, Parameter(help="The question.")]
 ROWS = "Rows of CSV, JSON and Parquet"
-Columns = Annotated[RowConfig, panel(ROWS)]
+RowColumns = Annotated[RowConfig, panel(ROWS)]
 Reading = Annotated[ReadConfig, panel("Files of a folder to read")]
 T = TypeVar("T")
 
@@ -65,5 +65,5 @@ class VisibleOptions:
         return {"filter": made.filter, "include": made.include, "exclude": made.exclude}
 
 
-Words = Annotated[RequestOptions, FLAT]
+RequestWords = Annotated[RequestOptions, FLAT]
 Visible = Annotated[VisibleOptions, FLAT]

@@ -86,9 +86,9 @@ def test_every_field_is_taken_everywhere(
             patch.setenv(f"GRAPHAGG_{name.upper()}", str(value))
         call()
     assert len(built) == 6
-    for index, (build, run) in enumerate(built):
+    for index, (build, how) in enumerate(built):
         assert getattr(build, part) == owner(**values)
-        assert run.engine == ("spark" if index % 2 else "local")
+        assert how.engine == ("spark" if index % 2 else "local")
 
 
 # --- the mechanism -------------------------------------------------------------------------------

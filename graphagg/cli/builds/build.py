@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
-from graphagg.cli.folders import Place
+from graphagg.cli.folders import IndexLocation
 from graphagg.cli.options import ConfigFile, panel
 from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 
-LogLevel = Literal["debug", "info", "warning", "error"]
+JobLogLevel = Literal["debug", "info", "warning", "error"]
 RUNS = "How it runs"
 RUN = panel(RUNS)
 
@@ -42,7 +42,7 @@ class JobOptions:
     force: bool = False
     if_exists: Literal["error", "replace", "skip"] | None = None
     rejects: str | None = None
-    log_level: LogLevel = "info"
+    log_level: JobLogLevel = "info"
     json: bool = False
     config: ConfigFile = None
 
@@ -72,7 +72,7 @@ class RunOptions(JobOptions):
         dry_run: print what would run and which stages are finished; write nothing.
     """
 
-    out: Place
+    out: IndexLocation
     work: str | None = None
     engine: Literal["local", "spark"] = "local"
     dry_run: bool = False

@@ -13,7 +13,7 @@ from graphagg.cli.builds.run import run_build
 from graphagg.cli.folders import remember_source
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
-from graphagg.cli.request import ROWS, Columns, Reading
+from graphagg.cli.request import ROWS, Reading, RowColumns
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress
@@ -115,7 +115,7 @@ class PassagesBuild(Build):
         default_factory=ChunkOptions, kw_only=True
     )
     reading: Reading = field(default_factory=ReadConfig, kw_only=True)
-    columns: Columns = field(default_factory=RowConfig, kw_only=True)
+    columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
     search: Annotated[SearchType, panel("Search for vectors")] = field(
         default_factory=SearchType, kw_only=True
     )

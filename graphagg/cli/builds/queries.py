@@ -12,7 +12,7 @@ from graphagg.cli.builds.log import follow, say, start_logging
 from graphagg.cli.builds.run import write_summary
 from graphagg.cli.folders import K
 from graphagg.cli.output.console import Meter, show
-from graphagg.cli.request import RequestOptions, Words
+from graphagg.cli.request import RequestOptions, RequestWords
 from graphagg.communities.config import Method
 from graphagg.errors import InvalidParameter
 from graphagg.spark import sources
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Run = Annotated[JobOptions, RUN]
-Index = Annotated[
+IndexFolder = Annotated[
     str, Parameter(help="Folder of the index, seen by every executor, or its address.")
 ]
 _FORMATS = "Parquet, CSV with a header, JSON lines, or table:NAME."
@@ -30,7 +30,7 @@ _FORMATS = "Parquet, CSV with a header, JSON lines, or table:NAME."
 
 def query_communities(
     *,
-    index: Index,
+    index: IndexFolder,
     seeds: Annotated[str, Parameter(help=f"Table of seeds: {_FORMATS}")],
     column: str = "seeds",
     k: K = 50,
@@ -58,7 +58,7 @@ def query_communities(
 
 def neighbors(
     *,
-    index: Index,
+    index: IndexFolder,
     vertices: Annotated[str, Parameter(help=f"Table of vertices: {_FORMATS}")],
     column: str = "vertex",
     k: K = 10,
@@ -83,11 +83,11 @@ def neighbors(
 
 def retrieve(
     *,
-    index: Index,
+    index: IndexFolder,
     questions: Annotated[str, Parameter(help=f"Table of questions: {_FORMATS}")],
     column: str = "question",
     k: K = 5,
-    words: Words = RequestOptions(),
+    words: RequestWords = RequestOptions(),
     run: Run,
 ) -> None:
     """Retrieve passages for each question.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from graphagg.store.manifest import Manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
-_APART, _QUIET = 1.0, 15.0  # seconds between lines of a stage of known and of unknown size
+_QUIET = 15.0  # seconds between lines of progress in a pipe
 
 _piped = not sys.stdout.isatty()
 out = Console(
@@ -81,8 +81,8 @@ def progress_report() -> Iterator[Progress]:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                for before in tasks.values():
-                    bars.update(before, visible=False)
+                for finished in tasks.values():
+                    bars.update(finished, visible=False)
                 tasks[stage] = bars.add_task(stage, total=None)
             bars.update(tasks[stage], completed=done, total=total or None, visible=True)
 
@@ -90,17 +90,14 @@ def progress_report() -> Iterator[Progress]:
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Print tenths of a stage, `_APART` at least; of unknown size a line every `_QUIET` seconds."""
-    last, tenths = clock(), dict[str, int]()
+    """Print a line when a stage ends, and before that at most one every `_QUIET` seconds."""
+    last = clock()
 
     def report(stage: str, done: int, total: int) -> None:
         nonlocal last
-        now, tenth = clock(), 10 * done // total if total else 0
-        if total and tenth <= tenths.setdefault(stage, tenth) and done != total:
+        if done != total and clock() - last < _QUIET:
             return
-        if done and done != total and now - last < (_APART if total else _QUIET):
-            return
-        last, tenths[stage] = now, tenth
+        last = clock()
         count = f"{done:,} of {total:,}" if done < total else f"{done:,}"
         print(f"{stage}: {count} done", file=sys.stderr, flush=True)
 

@@ -12,7 +12,7 @@ from cyclopts.types import PositiveInt
 from graphagg.cli.folders import Device, Directory, K
 from graphagg.cli.options import FLAT, panel, read_text
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.request import AnswerOptions, Question
+from graphagg.cli.request import AnswerOptions, QuestionText
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def answer(
     directory: Directory,
-    question: Question,
+    question: QuestionText,
     /,
     *,
     endpoint: Annotated[Endpoint, panel("Language model")],

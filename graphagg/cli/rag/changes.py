@@ -11,7 +11,7 @@ from graphagg.cli.builds.passages import read_corpus, what_was_read
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import ARGUMENT, FLAT, read_text
 from graphagg.cli.output.console import AsJson, Meter, merge_indices, print_changed, progress_report
-from graphagg.cli.request import Columns, Reading
+from graphagg.cli.request import Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -36,7 +36,7 @@ class ChangingCorpus:
 
     passages: Annotated[str, ARGUMENT]
     reading: Reading = field(default_factory=ReadConfig, kw_only=True)
-    columns: Columns = field(default_factory=RowConfig, kw_only=True)
+    columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
 
     def change(
         self,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from graphagg.cli.options import panel
 from graphagg.cli.output.console import AsJson, progress_report, show
-from graphagg.cli.request import Columns, PassageFile
+from graphagg.cli.request import PassageFile, RowColumns
 from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.documents.rows import RowConfig
 
@@ -20,7 +20,7 @@ def dedup(
     /,
     *,
     config: Annotated[DedupConfig, panel("What counts as a near duplicate")] = DedupConfig(),
-    columns: Columns = RowConfig(),
+    columns: RowColumns = RowConfig(),
     out_file: Annotated[Path, Parameter("--out")],
     dropped: Path | None = None,
     as_json: AsJson = False,

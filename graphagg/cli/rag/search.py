@@ -5,15 +5,15 @@ from __future__ import annotations
 from graphagg.cli.folders import Device, Directory, K
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.results import print_explanation, print_hits
-from graphagg.cli.request import Question, RequestOptions, Words
+from graphagg.cli.request import QuestionText, RequestOptions, RequestWords
 
 
 def search(
     directory: Directory,
-    question: Question,
+    question: QuestionText,
     /,
     *,
-    words: Words = RequestOptions(),
+    words: RequestWords = RequestOptions(),
     k: K = 5,
     explain: bool = False,
     characters: int | None = None,
@@ -46,11 +46,11 @@ def search(
 
 def explain(
     directory: Directory,
-    question: Question,
+    question: QuestionText,
     passage_id: str,
     /,
     *,
-    words: Words = RequestOptions(),
+    words: RequestWords = RequestOptions(),
     k: K = 5,
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,7 @@ from rich.prompt import Confirm
 from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
 from graphagg.cli.output.console import AsJson, err
 from graphagg.cli.rag.changes import ChangingCorpus
-from graphagg.cli.request import Columns, Reading
+from graphagg.cli.request import Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig
@@ -30,7 +30,7 @@ def sync(
     /,
     *,
     reading: Reading = ReadConfig(),
-    columns: Columns = RowConfig(),
+    columns: RowColumns = RowConfig(),
     dry_run: bool = False,
     yes: bool = False,
     as_json: AsJson = False,

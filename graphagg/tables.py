@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
 
-TableWriter = Callable[[Path], None]
+Writer = Callable[[Path], None]
 
 
 def parquet_batches(
@@ -45,7 +45,7 @@ def ranks_column(count: int) -> pyarrow.Array:
     return pa.array(range(1, count + 1), pa.int64())
 
 
-def save(target: str | os.PathLike[str], writers: Mapping[str, TableWriter]) -> None:
+def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
     """Write a file atomically, in the format of its suffix; `InvalidParameter` if unknown."""
     path = Path(target)
     writer = writers.get(path.suffix.casefold())
@@ -99,7 +99,7 @@ class Exportable(Tabular):
         save(path, writers)
 
 
-def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, TableWriter]:
+def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:
     """Writers of a table of plain columns: CSV with a header, and Parquet."""
 
     def write_csv(path: Path) -> None:
@@ -116,7 +116,7 @@ def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, TableWriter]:
     return {".csv": write_csv, ".parquet": write_parquet}
 
 
-def json_writer(value: Callable[[], object]) -> dict[str, TableWriter]:
+def json_writer(value: Callable[[], object]) -> dict[str, Writer]:
     """The writer of JSON."""
 
     def write(path: Path) -> None:
@@ -126,7 +126,7 @@ def json_writer(value: Callable[[], object]) -> dict[str, TableWriter]:
     return {".json": write}
 
 
-def graph_writers(graph: Callable[[], networkx.Graph]) -> dict[str, TableWriter]:
+def graph_writers(graph: Callable[[], networkx.Graph]) -> dict[str, Writer]:
     """Writers of a graph for other programs: GraphML and GEXF."""
     return {
         ".graphml": lambda path: networkx_module().write_graphml(graph(), path),

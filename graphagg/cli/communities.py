@@ -12,7 +12,6 @@ from graphagg.cli.folders import READING, Directory, K, OutDir, Shards, find_edg
 from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
-    Meter,
     err,
     merge_indices,
     out,
@@ -262,10 +261,9 @@ def add(
     """
     from graphagg.communities import CommunityIndex
 
-    meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         report = index.add(edges, **vars(reading), progress=progress)
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
 def delete(
@@ -289,13 +287,12 @@ def delete(
 
     if (edges is None) == (not vertex):
         raise InvalidParameter("give either --edges FILE or --vertex V (several times if needed)")
-    meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:
             report = index.delete(edges, **vars(reading), progress=progress)
         else:
             report = index.delete_vertices(vertex or [], progress=progress)
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
 def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:

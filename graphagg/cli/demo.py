@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from graphagg.cli.folders import LocalPath
-from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, out, print_json, progress_report, resources
 from graphagg.cli.output.results import print_hits, print_members
 from graphagg.errors import MissingExtra
 
@@ -34,7 +34,6 @@ def demo(
     Args:
         out_dir: folder for the indices.
     """
-    meter = Meter()
     figures, left_out = _run(out_dir, not as_json)
     if as_json:
         print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
@@ -42,7 +41,7 @@ def demo(
     for name, why in left_out.items():
         out.print(f"Left out: {name}: {why}\n", markup=False)
     ready = [name for name in _DEMOS if name not in left_out]
-    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
+    out.print(f"{resources()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
     for name in ready:
         out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
 

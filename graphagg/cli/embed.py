@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from graphagg.cli.folders import READING, Directory, K
-from graphagg.cli.output.console import AsJson, Meter, err, print_changed, print_json, print_rows
+from graphagg.cli.output.console import AsJson, err, print_changed, print_json, print_rows
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
 
@@ -32,10 +32,9 @@ def add(
     """
     from graphagg.embedding import NodeEmbedding
 
-    meter = Meter()
     with NodeEmbedding.open(directory) as index:
         report = index.add(edges, **vars(reading))
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
 def neighbors(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from graphagg.cli.output.console import AsJson, Meter, out, print_json, resources
+from graphagg.cli.output.console import AsJson, out, print_json, resources, resources_text
 from graphagg.errors import InvalidParameter
 from graphagg.tables import table_writers
 
@@ -49,7 +49,6 @@ def predict(
         raise InvalidParameter(
             f"--out is {str(out_file)!r}; wanted a name that ends in .parquet or .csv"
         )
-    meter = Meter()
     from graphagg.nn.files import write_whole
     from graphagg.nn.training import load, load_graphs
 
@@ -58,15 +57,14 @@ def predict(
     answers = predictor.predict(graphs, batch_size=batch_size)
     table = _table(predictor, graphs, answers, flat=out_file.suffix == ".csv")
     write_whole(out_file, table_writers(lambda: table)[out_file.suffix])
-    used = meter.read()
     if as_json:
         rows = {"graphs": len(graphs), "rows": table.num_rows, "split": predictor.split}
-        print_json({"out": str(out_file), **rows, **used})
+        print_json({"out": str(out_file), **rows, **resources()})
         return
     columns = ", ".join(table.column_names)
     out.print(
         f"{out_file}: {table.num_rows:,} rows of {len(graphs):,} graphs ({columns}), by the model "
-        f"of split {predictor.split}; {resources(used)}",
+        f"of split {predictor.split}; {resources_text()}",
         markup=False,
     )
 

@@ -11,7 +11,7 @@ from graphagg.cli.builds.build import RUN, JobOptions
 from graphagg.cli.builds.log import follow, say, start_logging
 from graphagg.cli.builds.run import write_summary
 from graphagg.cli.folders import K
-from graphagg.cli.output.console import Meter, show
+from graphagg.cli.output.console import show
 from graphagg.cli.request import RequestOptions, RequestWords
 from graphagg.communities.config import Method
 from graphagg.errors import InvalidParameter
@@ -124,7 +124,7 @@ def _answer(
     if _skips(questions, column, run):
         say("skipped: %s exists", run.out)
         return
-    meter, title = Meter(), f"graphagg {job}"
+    title = f"graphagg {job}"
     with index_class.open(location) as index, session(title, run.master, run.remote) as spark:
         follow(spark, run.log_level)
         sources.check_stores(spark, questions, run.out)
@@ -149,7 +149,7 @@ def _answer(
     say("done: %d answers; questions without one: %d", rows, without)
     given = {"index": location, "column": column, **parameters}
     write_summary(
-        job, run, meter, input=questions, answers=rows, without_answer=without,
+        job, run, input=questions, answers=rows, without_answer=without,
         parameters={name: str(value) for name, value in given.items()},
     )  # fmt: skip
     if without and not rows:

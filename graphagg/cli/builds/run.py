@@ -19,7 +19,7 @@ from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.failures import FAILURES
 from graphagg.cli.output import console
-from graphagg.cli.output.console import Meter, current_version
+from graphagg.cli.output.console import current_version, resources
 from graphagg.errors import GraphAggError, InvalidParameter
 from graphagg.spark.build import SparkOptions, recall, work_of
 from graphagg.spark.job import finished
@@ -42,13 +42,13 @@ def run_build(build: Build, run: RunOptions) -> None:
 
 
 def _run_here(build: Build, run: RunOptions) -> None:
-    meter, before = Meter(), current_version(run.out)
+    before = current_version(run.out)
     if before is not None and run.skips(is_own=run.if_exists is None):
         console.err.print(f"skipped: {run.out} exists", markup=False)
         return
     with console.progress_report() as progress:
         built = build.build(run, progress, None)
-    console.print_built(run.out, built, before, meter, run.json)
+    console.print_built(run.out, built, before, run.json)
     for note in () if run.json else built.notes:
         console.err.print(note, markup=False, soft_wrap=True)
 
@@ -62,7 +62,7 @@ def _run_job(build: Build, run: RunOptions) -> None:
     log = None
     try:
         check(build, run)
-        meter, before, stages = Meter(), current_version(run.out), build.stages()
+        before, stages = current_version(run.out), build.stages()
         place, job = parse_location(run.out), build.job()
         if before is not None:
             if run.skips(is_own=recall(place, build.kind, job) is not None):
@@ -79,10 +79,10 @@ def _run_job(build: Build, run: RunOptions) -> None:
             say("nothing to do: the index has this input and these parameters")
         for note in built.notes:
             say("%s", note)
-        console.print_built(run.out, built, before, meter, run.json)
+        console.print_built(run.out, built, before, run.json)
         parameters = {name: value for name, value in job.items() if name != "source"}
         write_summary(
-            build.name, run, meter, input=build.source, unchanged=unchanged, parameters=parameters,
+            build.name, run, input=build.source, unchanged=unchanged, parameters=parameters,
             rows=built.rows(), counts=built.counts, stages=log.done,
         )  # fmt: skip
     except FAILURES as error:
@@ -95,14 +95,14 @@ def _run_job(build: Build, run: RunOptions) -> None:
         raise
 
 
-def write_summary(job: str, run: JobOptions, meter: Meter, **facts: Any) -> None:
+def write_summary(job: str, run: JobOptions, **facts: Any) -> None:
     """Write `_summary.json` into the output of a job; a store that refuses it is a warning."""
     import pyspark
 
     versions = {
         "graphagg": __version__, "python": platform.python_version(), "spark": pyspark.__version__,
     }  # fmt: skip
-    used = meter.read() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
+    used = resources() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
     summary = {"job": job, "out": run.out, **facts, **used, "versions": versions}
     place = parse_location(run.out)
     try:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
 _QUIET = 15.0  # seconds between lines of progress in a pipe
 
+_STARTED = time.perf_counter()
+
 _piped = not sys.stdout.isatty()
 out = Console(
     highlight=False,
@@ -146,20 +148,17 @@ _MAIN = ("passages", "segments", "vertices", "edges")
 _SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
 
 
-def print_built(
-    directory: Location, built: Built, before: str | None, meter: Meter, as_json: bool
-) -> None:
+def print_built(directory: Location, built: Built, before: str | None, as_json: bool) -> None:
     """Print the result of a build; `before` is the previous version."""
     unchanged = before is not None and before == current_version(directory)
-    used = meter.read()
     size = {} if built.bytes is None else {"bytes": built.bytes}
     if as_json:
         head = {"index": str(directory), "unchanged": unchanged}
-        print_json({**head, **built.counts, **size, **built.details, **used})
+        print_json({**head, **built.counts, **size, **built.details, **resources()})
         return
     counts = _in_words({**built.counts, **size})
     state = "unchanged: " if unchanged else "" if before is None else "replaced: "
-    out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
+    out.print(f"{state}{directory}: {counts}; {resources_text()}", markup=False)
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
@@ -177,56 +176,50 @@ def print_changed(
     directory: Location,
     changed: Mapping[str, int],
     manifest: Manifest,
-    meter: Meter,
     as_json: bool,
     details: Mapping[str, Any] = MappingProxyType({}),
     notes: Sequence[str] = (),
 ) -> None:
     """Print the counts of a change, and the sizes of the index afterward."""
-    used = meter.read()
     if as_json:
-        print_json({"index": str(directory), **manifest.counts, **changed, **used, **details})
+        print_json(
+            {"index": str(directory), **manifest.counts, **changed, **resources(), **details}
+        )
         return
     change = _in_words({name: n for name, n in changed.items() if n}) or "nothing changed"
     sizes = _in_words({name: n for name, n in manifest.counts.items() if name in _MAIN})
-    out.print(f"{directory}: {change}; now {sizes}; {resources(used)}", markup=False)
+    out.print(f"{directory}: {change}; now {sizes}; {resources_text()}", markup=False)
     for note in notes:
         err.print(note, markup=False, soft_wrap=True)
 
 
-def resources(used: Mapping[str, float]) -> str:
-    """The figures of a `Meter` as text."""
-    text = "{wall_seconds} s, {cpu_seconds} CPU s".format(**used)
-    peak = used.get("peak_memory_mib")
-    return text if peak is None else f"{text}, peak {peak} MiB"
+def resources_text() -> str:
+    """The figures of `resources` as text."""
+    used = resources()
+    peak = f", peak {used['peak_memory_mib']} MiB" if "peak_memory_mib" in used else ""
+    return f"{used['wall_seconds']} s, {used['cpu_seconds']} CPU s{peak}"
 
 
 def merge_indices(index_class: Any, shards: Sequence[str], target: str, as_json: bool) -> None:
     """Merge indices with progress on stderr, and print the sizes of the result."""
-    meter, before = Meter(), current_version(target)
+    before = current_version(target)
     with progress_report() as progress:
         with index_class.merge(shards, target, progress=progress) as index:
             built = Built.of(index.manifest)
-    print_built(target, built, before, meter, as_json)
+    print_built(target, built, before, as_json)
 
 
-class Meter:
-    """Wall seconds since it was made; CPU seconds and peak memory of the process."""
+def resources() -> dict[str, float]:
+    """`wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib` of the program.
 
-    def __init__(self) -> None:
-        self._wall = time.perf_counter()
+    Windows reports neither child processes nor the peak.
+    """
+    from graphagg.execution.runner import peak_memory
 
-    def read(self) -> dict[str, float]:
-        """`wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib`.
-
-        Windows reports neither child processes nor the peak.
-        """
-        from graphagg.execution.runner import peak_memory
-
-        figures = {
-            "wall_seconds": round(time.perf_counter() - self._wall, 1),
-            "cpu_seconds": round(sum(os.times()[:4]), 1),
-        }
-        if peak := peak_memory():
-            figures["peak_memory_mib"] = round(peak / 2**20, 1)
-        return figures
+    figures = {
+        "wall_seconds": round(time.perf_counter() - _STARTED, 1),
+        "cpu_seconds": round(sum(os.times()[:4]), 1),
+    }
+    if peak := peak_memory():
+        figures["peak_memory_mib"] = round(peak / 2**20, 1)
+    return figures

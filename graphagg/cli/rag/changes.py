@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from graphagg.cli.builds.passages import read_corpus, what_was_read
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import ARGUMENT, FLAT, read_text
-from graphagg.cli.output.console import AsJson, Meter, merge_indices, print_changed, progress_report
+from graphagg.cli.output.console import AsJson, merge_indices, print_changed, progress_report
 from graphagg.cli.request import Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
@@ -48,7 +48,7 @@ class ChangingCorpus:
         """Apply `change` to an index, and print its report."""
         from graphagg.rag import PassageIndex
 
-        meter, files = Meter(), FolderReport()
+        files = FolderReport()
         with PassageIndex.open(directory) as index, progress_report() as report:
             # Read everything first: an invalid line must change nothing.
             synced = index if is_sync else None
@@ -57,7 +57,7 @@ class ChangingCorpus:
             changed = change(index, sources, report)
             read = what_was_read(files)
             print_changed(
-                directory, changed.to_json(), index.manifest, meter, as_json,
+                directory, changed.to_json(), index.manifest, as_json,
                 read.get("details", {}), read.get("notes", ()),
             )  # fmt: skip
 
@@ -116,13 +116,12 @@ def delete(
     """
     from graphagg.rag import PassageIndex
 
-    meter = Meter()
     names = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
     if not names:
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
         report = index.delete(names, ignore_missing=ignore_missing)
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
 def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
@@ -132,11 +131,10 @@ def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """
     from graphagg.rag import PassageIndex
 
-    meter = Meter()
     with PassageIndex.open(directory) as index:
         before = index.manifest.counts["segments"]
         index.compact()
-        print_changed(directory, {"segments_merged": before}, index.manifest, meter, as_json)
+        print_changed(directory, {"segments_merged": before}, index.manifest, as_json)
 
 
 def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:

@@ -16,6 +16,13 @@ from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, VisibleFields, options, request_of
 
+Passages = Annotated[
+    str,
+    Parameter(
+        help="A folder of documents, JSONL (.gz) or Parquet, also at an address such as "
+        "s3://bucket/docs."
+    ),
+]
 PassageFile = Annotated[Path, Parameter(help="A folder of documents, JSONL (.gz) or Parquet.")]
 QuestionText = Annotated[str, Parameter(help="The question.")]
 ROWS = "Rows of CSV, JSON and Parquet"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from graphagg.cli.builds.passages import read_corpus, what_was_read
 from graphagg.cli.folders import Directory, OutDir, Shards
-from graphagg.cli.options import ARGUMENT, FLAT, read_text
+from graphagg.cli.options import read_text
 from graphagg.cli.output.console import AsJson, merge_indices, print_changed, progress_report
-from graphagg.cli.request import Reading, RowColumns
+from graphagg.cli.request import Passages, Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -23,50 +22,40 @@ if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
 
 
-@dataclass(frozen=True)
-class ChangingCorpus:
-    """Passages for a change of an index.
+def change_corpus(
+    directory: str,
+    passages: str,
+    reading: ReadConfig,
+    columns: RowConfig,
+    as_json: bool,
+    change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
+    is_sync: bool = False,
+) -> None:
+    """Read passages, apply `change` to an index, and print its report."""
+    from graphagg.rag import PassageIndex
 
-    Attributes:
-        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs.
-        reading: which files of a folder are read.
-        columns: names of the columns of a table.
-    """
-
-    passages: Annotated[str, ARGUMENT]
-    reading: Reading = field(default_factory=ReadConfig, kw_only=True)
-    columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
-
-    def change(
-        self,
-        directory: str,
-        as_json: bool,
-        change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
-        is_sync: bool = False,
-    ) -> None:
-        """Apply `change` to an index, and print its report."""
-        from graphagg.rag import PassageIndex
-
-        files = FolderReport()
-        with PassageIndex.open(directory) as index, progress_report() as report:
-            # Read everything first: an invalid line must change nothing.
-            synced = index if is_sync else None
-            read_all = read_corpus(self.passages, self.reading, files, self.columns, None, synced)
-            sources = list(read_all)
-            changed = change(index, sources, report)
-            read = what_was_read(files)
-            print_changed(
-                directory, changed.to_json(), index.manifest, as_json,
-                read.get("details", {}), read.get("notes", ()),
-            )  # fmt: skip
-
-
-Corpus = Annotated[ChangingCorpus, FLAT]
+    files = FolderReport()
+    with PassageIndex.open(directory) as index, progress_report() as report:
+        # Read everything first: an invalid line must change nothing.
+        synced = index if is_sync else None
+        sources = list(read_corpus(passages, reading, files, columns, None, synced))
+        changed = change(index, sources, report)
+        read = what_was_read(files)
+        print_changed(
+            directory, changed.to_json(), index.manifest, as_json,
+            read.get("details", {}), read.get("notes", ()),
+        )  # fmt: skip
 
 
 def add(
-    directory: Directory, /, corpus: Corpus, *, replace: bool = False, as_json: AsJson = False
+    directory: Directory,
+    passages: Passages,
+    /,
+    *,
+    replace: bool = False,
+    reading: Reading = ReadConfig(),
+    columns: RowColumns = RowConfig(),
+    as_json: AsJson = False,
 ) -> None:
     """Add passages, all or none; answers equal the answers of a rebuild.
 
@@ -77,23 +66,29 @@ def add(
     Args:
         replace: replace passages with the same ids, documents with all their chunks.
     """
-    corpus.change(
-        directory,
-        as_json,
+    change_corpus(
+        directory, passages, reading, columns, as_json,
         lambda index, sources, progress: index.add(sources, replace=replace, progress=progress),
-    )
+    )  # fmt: skip
 
 
-def update(directory: Directory, /, corpus: Corpus, *, as_json: AsJson = False) -> None:
+def update(
+    directory: Directory,
+    passages: Passages,
+    /,
+    *,
+    reading: Reading = ReadConfig(),
+    columns: RowColumns = RowConfig(),
+    as_json: AsJson = False,
+) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must exist.
 
     Example: graphagg rag update idx corrected.jsonl
     """
-    corpus.change(
-        directory,
-        as_json,
+    change_corpus(
+        directory, passages, reading, columns, as_json,
         lambda index, sources, progress: index.update(sources, progress=progress),
-    )
+    )  # fmt: skip
 
 
 def delete(

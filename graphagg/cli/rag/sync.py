@@ -11,8 +11,8 @@ from rich.prompt import Confirm
 
 from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
 from graphagg.cli.output.console import AsJson, err
-from graphagg.cli.rag.changes import ChangingCorpus
-from graphagg.cli.request import Reading, RowColumns
+from graphagg.cli.rag.changes import change_corpus
+from graphagg.cli.request import Passages, Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def sync(
     directory: Directory,
-    passages: str | None = None,
+    passages: Passages | None = None,
     /,
     *,
     reading: Reading = ReadConfig(),
@@ -37,16 +37,15 @@ def sync(
 ) -> None:
     """Update an index to hold exactly the files of a folder, in one new version.
 
-    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. The
-    command asks before it syncs from another folder, or deletes most documents.
+    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
+    Without PASSAGES the source of the build is used. The command asks before it syncs from another
+    folder, or deletes most documents.
 
     Example: graphagg rag sync idx
 
     Example: graphagg rag sync idx articles/ --dry-run
 
     Args:
-        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs. None: the source of the build.
         dry_run: show the changes without making them.
         yes: do not ask for confirmation before a sync from another folder, or one that deletes most
             documents.
@@ -56,7 +55,6 @@ def sync(
         raise InvalidParameter(
             f"{directory} records no source folder; name the folder to sync from"
         )
-    corpus = ChangingCorpus(source, reading=reading, columns=columns)
 
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)
@@ -68,7 +66,7 @@ def sync(
         remember_source(directory, source, columns.query)
         return done
 
-    corpus.change(directory, as_json, change, is_sync=True)
+    change_corpus(directory, source, reading, columns, as_json, change, is_sync=True)
     if dry_run:
         err.print("a dry run: nothing was changed", markup=False)
 

@@ -37,8 +37,8 @@ ARGUMENT = Parameter(group="Arguments")
 ConfigFile = Annotated[
     Path | None,
     Parameter(
-        help="TOML file with options, in a table with the name of the job or serve. Options on the "
-        f"command line and environment variables such as {PREFIX}FORCE override it."
+        help=f"TOML file with options in the table of the command: {', '.join(TABLES)}. Options on "
+        f"the command line and environment variables such as {PREFIX}FORCE take precedence."
     ),
 ]
 

@@ -119,6 +119,11 @@ def test_an_error_leaves_the_process_with_its_code(failing: Path) -> None:
     assert result.stderr.startswith("error: ") and "Traceback" not in result.stderr
 
 
+def test_a_pipe_gets_plain_text(demo_index: Path) -> None:
+    found = run("info", demo_index, FORCE_COLOR="", TERM="xterm-256color")
+    assert found.returncode == 0 and "\x1b" not in found.stdout + found.stderr
+
+
 # Indexes with stand-ins for the models; the encoder says that it begins, and waits for Ctrl-C.
 INTERRUPTED = """
 import signal, time

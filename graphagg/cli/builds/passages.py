@@ -96,8 +96,8 @@ class PassagesBuild(Build):
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs; Spark: on any path, also a table of passages, or of files (path,
-            content).
+            s3://bucket/docs; with Spark any path that it reads, or a table of passages or of files
+            (path, content).
         vector_column: column with a vector for each passage, made by the same encoder; the passages
             are then neither split nor encoded.
         processes: number of processes that find entities. None: chosen by the size of the corpus.

@@ -17,10 +17,10 @@ from graphagg.cli.output.console import (
     out,
     print_changed,
     print_json,
+    print_members,
     print_rows,
     progress_report,
 )
-from graphagg.cli.output.results import print_members
 from graphagg.communities.config import Method, QualityFunction, check_method
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind

@@ -11,8 +11,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from graphagg.cli.folders import LocalPath
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report, resources
-from graphagg.cli.output.results import print_hits, print_members
+from graphagg.cli.output.console import (
+    AsJson,
+    out,
+    print_json,
+    print_members,
+    progress_report,
+    resources,
+)
+from graphagg.cli.output.results import print_hits
 from graphagg.errors import MissingExtra
 
 _SEEDS = ("Enjolras", "Gavroche")

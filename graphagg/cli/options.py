@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, ArgumentCollection, CoercionError, Group, Parameter, Token
-from cyclopts.config import Dict, Env
 
 from graphagg.errors import InvalidParameter, UnreadableFile
 
@@ -85,6 +84,8 @@ def fill_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollect
     This is a configuration of cyclopts. Parameters of a function are not read from the environment:
     Kubernetes sets `GRAPHAGG_PORT` for a service of that name.
     """
+    from cyclopts.config import Env
+
     config = next((each for each in arguments if each.field_info.name == "config"), None)
     if config is not None:
         fields = arguments.copy()
@@ -109,6 +110,8 @@ def build_on_spark(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -
 def _use_file(
     path: Path, app: App, commands: tuple[str, ...], arguments: ArgumentCollection
 ) -> None:
+    from cyclopts.config import Dict
+
     document, table = read_toml(path), getattr(app.default_command, "__name__", "")
     unknown = ", ".join(sorted(document.keys() - {*TABLES}))
     if unknown:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
 from graphagg.errors import ArtifactError, StoreError
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
+    from graphagg.communities import Member
     from graphagg.store.addresses import Location
     from graphagg.store.manifest import Manifest
 
@@ -68,12 +67,20 @@ def print_rows(rows: Sequence[Mapping[str, str | int | float]], **columns: Any) 
     out.print(table)
 
 
+def print_members(members: Sequence[Member]) -> None:
+    """Print the members of a community, each with its score and reason."""
+    print_rows([{"vertex": str(m.id), "score": m.score, "why": m.explain()} for m in members])
+
+
 @contextmanager
 def progress_report() -> Iterator[Progress]:
     """Report progress on stderr: by bars in a terminal, else by lines."""
     if not err.is_terminal:
         yield plain_report()
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(),

@@ -1,33 +1,19 @@
-"""Options of passages, and of questions to an index, derived from the fields of `Request`."""
+"""Options of questions to a passage index, derived from the fields of `Request`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
 from graphagg.checks import check_names
-from graphagg.cli.options import FLAT, panel
-from graphagg.rag.documents.reading.settings import ReadConfig
-from graphagg.rag.documents.rows import RowConfig
+from graphagg.cli.options import FLAT
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, VisibleFields, options, request_of
 
-Passages = Annotated[
-    str,
-    Parameter(
-        help="A folder of documents, JSONL (.gz) or Parquet, also at an address such as "
-        "s3://bucket/docs."
-    ),
-]
-PassageFile = Annotated[Path, Parameter(help="A folder of documents, JSONL (.gz) or Parquet.")]
 QuestionText = Annotated[str, Parameter(help="The question.")]
-ROWS = "Rows of CSV, JSON and Parquet"
-RowColumns = Annotated[RowConfig, panel(ROWS)]
-Reading = Annotated[ReadConfig, panel("Files of a folder to read")]
 T = TypeVar("T")
 
 

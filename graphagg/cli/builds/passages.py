@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from graphagg.cli.builds.build import RUN, RUNS, Build, RunOptions
 from graphagg.cli.builds.run import run_build
+from graphagg.cli.corpus import ROWS, Reading, RowColumns
 from graphagg.cli.folders import remember_source
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
-from graphagg.cli.request import ROWS, Reading, RowColumns
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.cli.builds.passages import read_corpus, what_was_read
+from graphagg.cli.corpus import Passages, Reading, RowColumns
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import read_text
 from graphagg.cli.output.console import AsJson, merge_indices, print_changed, progress_report
-from graphagg.cli.request import Passages, Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig

@@ -8,15 +8,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from graphagg.cli.corpus import RowColumns
 from graphagg.cli.options import panel
 from graphagg.cli.output.console import AsJson, progress_report, show
-from graphagg.cli.request import PassageFile, RowColumns
 from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.documents.rows import RowConfig
 
 
 def dedup(
-    documents: PassageFile,
+    documents: Path,
     /,
     *,
     config: Annotated[DedupConfig, panel("What counts as a near duplicate")] = DedupConfig(),
@@ -32,6 +32,7 @@ def dedup(
     Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl
 
     Args:
+        documents: a folder of documents, JSONL (.gz) or Parquet.
         out_file: file for the kept texts, .jsonl.
         dropped: file for the dropped texts, JSON lines, each with the text that replaces it.
     """

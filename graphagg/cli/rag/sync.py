@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.prompt import Confirm
 
+from graphagg.cli.corpus import Passages, Reading, RowColumns
 from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
 from graphagg.cli.output.console import AsJson, err
 from graphagg.cli.rag.changes import change_corpus
-from graphagg.cli.request import Passages, Reading, RowColumns
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import ReadConfig

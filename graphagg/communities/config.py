@@ -64,7 +64,7 @@ class CommunityConfig:
         if self.closed is None:
             object.__setattr__(self, "closed", self.kind != "two-mode")
         if self.closed and self.kind == "two-mode":
-            raise InvalidParameter("closed sets of a two-mode graph: a set is no element; use open")
+            raise InvalidParameter("sets of a two-mode graph cannot be closed; pass `closed=False`")
         integer("permutations", self.permutations, 1, 4096)
         integer("bands", self.bands, 1, 4096)
         integer("rows", self.rows, 1, 64)

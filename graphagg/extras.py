@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from pathlib import Path
 
 _NAME = "graphagg"
 _PACKAGES = {
@@ -63,23 +61,8 @@ def install_line(package: str, extra: str | None = None) -> str:
     """The `pip` command that installs a package or module, by the extra that provides it."""
     if extra is None or not brings(extra, package):
         return f"pip install {_PACKAGES.get(package, package)}"
-    root = Path(__file__).resolve().parents[1]
-    if (root / "pyproject.toml").exists():
-        return f'pip install --editable "{root}[{extra}]"'
-    address = _direct_url()
-    return f'pip install "{_NAME}[{extra}]{address and f" @ {address}"}"'
-
-
-def _direct_url() -> str:
-    """Where pip installed graphagg from (PEP 610); empty if from an index."""
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    try:
-        direct = json.loads(distribution(_NAME).read_text("direct_url.json") or "{}")
-    except PackageNotFoundError:
-        return ""
-    url, repository = str(direct.get("url", "")), direct.get("vcs_info")
-    return f"{repository['vcs']}+{url}@{repository['commit_id']}" if repository else url
+    # pip takes the copy that is installed, so this needs no package index for graphagg itself
+    return f'pip install "{_NAME}[{extra}]"'
 
 
 def _normal(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Documentation of fields and parameters in docstrings, and a `repr` that fits a screen."""
+"""Documentation of fields in docstrings, and a `repr` that fits a screen."""
 
 from __future__ import annotations
 
@@ -43,13 +43,8 @@ def text_of(kind: type, name: str) -> str:
 @cache
 def _attributes(kind: type) -> dict[str, str]:
     """The texts of the section "Attributes" of a class's own docstring, by field."""
-    return texts_in(kind.__dict__.get("__doc__"), "Attributes")
-
-
-def texts_in(doc: str | None, section: str) -> dict[str, str]:
-    """The texts of a section of a docstring, such as "Args", by name."""
     texts: dict[str, str] = {}
-    _, _, entries = inspect.cleandoc(doc or "").partition(f"{section}:\n")
+    _, _, entries = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")
     for entry in re.split(r"\n(?=    \S)", entries.split("\n\n")[0]):
         name, _, text = entry.strip().partition(": ")
         texts[name] = " ".join(text.split())

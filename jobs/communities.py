@@ -1,6 +1,6 @@
 """Build a community index: spark-submit jobs/communities.py --edges EDGES --out DIR [...]."""
 
-from graphagg.cli.builds.jobs import main
+from graphagg.cli.main import main
 
 if __name__ == "__main__":
-    main("communities")
+    main("job", "communities")

@@ -1,6 +1,6 @@
 """Embed a graph: spark-submit jobs/embed.py --edges EDGES --out DIR [...]."""
 
-from graphagg.cli.builds.jobs import main
+from graphagg.cli.main import main
 
 if __name__ == "__main__":
-    main("embed")
+    main("job", "embed")

@@ -1,6 +1,6 @@
 """Index a corpus: spark-submit jobs/passages.py --passages PASSAGES --out DIR [...]."""
 
-from graphagg.cli.builds.jobs import main
+from graphagg.cli.main import main
 
 if __name__ == "__main__":
-    main("passages")
+    main("job", "passages")

@@ -3,7 +3,7 @@
 spark-submit jobs/query_communities.py --index DIR --seeds TABLE --out OUT [...]
 """
 
-from graphagg.cli.builds.jobs import main
+from graphagg.cli.main import main
 
 if __name__ == "__main__":
-    main("query_communities")
+    main("job", "query_communities")

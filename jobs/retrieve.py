@@ -3,7 +3,7 @@
 spark-submit jobs/retrieve.py --index DIR --questions TABLE --out OUT [...]
 """
 
-from graphagg.cli.builds.jobs import main
+from graphagg.cli.main import main
 
 if __name__ == "__main__":
-    main("retrieve")
+    main("job", "retrieve")

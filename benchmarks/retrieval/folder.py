@@ -150,12 +150,12 @@ def kinds(folder: Path) -> dict[str, int]:
 
 def read(source: Path) -> None:
     """Print what reading gives and costs."""
-    from graphagg.cli.output.console import Meter
+    from graphagg.cli.output.console import resources
     from graphagg.rag import FolderReport, read_documents
 
-    before, report, began = Meter().read(), FolderReport(), time.process_time()
+    before, report, began = resources(), FolderReport(), time.process_time()
     characters = sum(len(d.text) for d in read_documents(source, report=report))
-    after = Meter().read()
+    after = resources()
     print(f"{report}; {report.documents:,} documents, {characters:,} characters")
     for each in (*report.left_out, *report.refused):
         if each.reason:

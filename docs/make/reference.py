@@ -47,6 +47,7 @@ def _docs(command: App, name: str, level: int) -> str:
     text = re.sub(r"^## Table of Contents\n\n(?: *- .*\n)+\n", "", text, flags=re.MULTILINE)
     text = re.sub(rf"^(#+) ({name}\b.*)$", r"\1 graphagg \2", text, flags=re.MULTILINE)
     text = re.sub(r"^Example: (.+(?:\n\S.*)*)$", r"```bash\n\1\n```", text, flags=re.MULTILINE)
+    text = text.replace(" None: ", " Default: ")
     return text.replace(f"](#{name}-", f"](#graphagg-{name}-").replace("```console", "```text")
 
 

@@ -9,15 +9,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.folders import Directory, LocalPath, Place
-from graphagg.cli.options import command
+from graphagg.cli.folders import Directory, IndexLocation, LocalPath
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
 from graphagg.store import Artifact, manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote import pulling, pushing
 
 Url = Annotated[
-    Place,
+    IndexLocation,
     Parameter(
         help="An address such as s3://bucket/idx, gs://, abfss:// or hdfs://; for reading also "
         "https:// and hf://."
@@ -32,8 +31,7 @@ _READERS = {
 }
 
 
-@command
-def info(directory: Directory, *, as_json: AsJson = False) -> None:
+def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Show the manifest of an index: kind, version, counts, models and parameters.
 
     Example: graphagg info idx
@@ -60,8 +58,7 @@ def info(directory: Directory, *, as_json: AsJson = False) -> None:
     print_rows([{"name": name, "is": str(value)} for name, value in rows], show_header=False)
 
 
-@command
-def verify(directory: Directory, *, as_json: AsJson = False) -> None:
+def verify(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Compare every file of an index with its checksum, and check all values.
 
     Example: graphagg verify idx
@@ -78,8 +75,7 @@ def read(artifact: Artifact) -> None:
         attrgetter(name)(import_module(module))(artifact)
 
 
-@command
-def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
+def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
     """Publish an index on a store; objects that are already there are not sent again.
 
     Example: graphagg push idx s3://bucket/idx
@@ -89,8 +85,7 @@ def push(directory: Folder, url: Url, *, as_json: AsJson = False) -> None:
     show({"url": url, **asdict(report)}, _in_words(url, report), as_json)
 
 
-@command
-def pull(url: Url, directory: Folder, *, as_json: AsJson = False) -> None:
+def pull(url: Url, directory: Folder, /, *, as_json: AsJson = False) -> None:
     """Download an index from a store into a folder; files that are already here stay.
 
     Example: graphagg pull s3://bucket/idx idx

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from graphagg.cli.builds.graphs import find_edges
-from graphagg.cli.builds.run import merge_indices
-from graphagg.cli.folders import Directory, K, OutDir, Shards
-from graphagg.cli.options import command
+from graphagg.cli.folders import READING, Directory, K, OutDir, Shards, find_edges
+from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
-    Meter,
     err,
+    merge_indices,
     out,
     print_changed,
     print_json,
+    print_members,
     print_rows,
     progress_report,
 )
-from graphagg.cli.output.results import print_members
 from graphagg.communities.config import Method, QualityFunction, check_method
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
@@ -32,9 +29,8 @@ from graphagg.graph.reading.settings import EdgeReading, NeededWeights, Weighted
 if TYPE_CHECKING:
     from graphagg.communities import Community
 
-RandomState = Annotated[int, Parameter(help="Seed of every random choice.")]
+RandomState = Annotated[int, Parameter(help="Random seed.")]
 Target = Annotated[Path | None, Parameter("--out")]
-Sweep = Annotated[bool, Parameter(negative="")]
 _SHOWN = 1_000
 """Members in a table at most: 100,000 would take 20 seconds."""
 
@@ -44,15 +40,15 @@ class QueryOptions:
     """A query for the community of some vertices.
 
     Attributes:
-        seed: seed vertex; repeat it for several.
-        k: number of members besides the seeds.
-        sweep: choose the number of members by a sweep cut.
+        seed: a seed vertex; can be given several times.
+        k: number of members to return besides the seeds.
+        sweep: choose the number of members by a sweep cut; `k` is not used.
         method: how members are found and ranked.
     """
 
     seed: list[str] | None = None
     k: K = 50
-    sweep: Sweep = False
+    sweep: bool = False
     method: Method = "fused"
 
     def community(self, directory: str) -> Community:
@@ -64,16 +60,19 @@ class QueryOptions:
             return index.query(self.seed or [], k, method=self.method)
 
 
-@command
+Query = Annotated[QueryOptions, FLAT]
+
+
 def query(
-    directory: Directory, *, query: QueryOptions, target: Target = None, as_json: AsJson = False
-) -> None:
+    directory: Directory, /, *, query: Query = QueryOptions(), target: Target = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Find the community of some vertices.
 
     Example: graphagg communities query comm --seed alice --seed bob -k 20
 
-    Options:
-        target: file to write: .csv, .parquet or .json; the graph as .graphml or .gexf.
+    Args:
+        target: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
     """
     community = query.community(directory)
     if target is not None:
@@ -92,11 +91,11 @@ def query(
         err.print(f"note: {note}", markup=False)
 
 
-@command
 def structure(
     directory: Directory,
+    /,
     *,
-    query: QueryOptions,
+    query: Query = QueryOptions(),
     picture: Target = None,
     resolution: float = 1.0,
     random_state: RandomState = 0,
@@ -106,10 +105,10 @@ def structure(
 
     Example: graphagg communities structure comm --seed alice --out community.svg
 
-    Options:
-        picture: write a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
+    Args:
+        picture: file to write: a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
             similarity graph (.graphml, .gexf).
-        resolution: larger gives more sub-communities.
+        resolution: larger values give more sub-communities.
     """
     community = query.community(directory)
     similarity = community.structure(resolution=resolution, random_state=random_state)
@@ -124,44 +123,10 @@ def structure(
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
-@command
-def shell(
-    directory: Directory, *, k: K = 50, sweep: Sweep = False, method: Method = "fused"
-) -> int:
-    r"""Explore communities at a prompt, or with lines on standard input.
-
-    The index is opened once. A line holds seed vertices; quote one with blanks.
-
-    Example: graphagg communities shell comm -k 10
-
-    Example: printf 'alice bob\n' | graphagg communities shell comm
-
-    Options:
-        k: number of members besides the seeds.
-        sweep: choose the number of members by a sweep cut.
-        method: how members are found and ranked.
-    """
-    from graphagg.cli.shell import converse
-    from graphagg.communities import CommunityIndex
-
-    with CommunityIndex.open(directory) as index:
-
-        def answer(line: str) -> None:
-            index.reopen()
-            try:
-                seeds = shlex.split(line)
-            except ValueError as error:
-                raise InvalidParameter(f"{error}; quote an id with blanks on both sides") from None
-            if seeds:
-                print_members(index.query(seeds, None if sweep else k, method=method).members)
-
-        return converse(answer, "seeds> ")
-
-
-@command
 def evaluate(
     directory: Directory,
     communities: Path,
+    /,
     *,
     seeds: int = 5,
     draws: int = 5,
@@ -176,14 +141,14 @@ def evaluate(
 
     Example: graphagg communities eval comm truth.txt --method fused --method jaccard
 
-    Options:
-        communities: the true communities.
+    Args:
+        communities: file with the true communities.
         seeds: number of seeds drawn per community.
         draws: number of draws of seeds per community.
-        min_size: smallest community.
-        max_size: largest community.
-        max_communities: number of communities, drawn at random.
-        method: a method; repeat it to compare. None: fused.
+        min_size: minimum size of a community.
+        max_size: maximum size of a community.
+        max_communities: maximum number of communities; they are drawn at random.
+        method: method to measure; give it several times to compare. None: fused.
     """
     from graphagg.communities import CommunityIndex
     from graphagg.communities.evaluation import draw_seeds, read_communities
@@ -220,16 +185,16 @@ def evaluate(
     )
 
 
-@command
 def detect(
     edges: list[str],
+    /,
     *,
-    reading: WeightedReading,
+    reading: Annotated[WeightedReading, READING] = WeightedReading(),
     file: Target = None,
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
-    nested: Annotated[bool, Parameter(negative="")] = False,
+    nested: bool = False,
     start: Path | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
@@ -240,14 +205,14 @@ def detect(
 
     Example: graphagg communities detect more.csv --start communities.csv --out now.csv
 
-    Options:
-        edges: edges, as communities build takes them.
-        kind: of edges with a direction, or between elements and sets.
-        file: to be written, as .csv, .parquet or .json; the graph as .graphml or .gexf.
-        objective: modularity, or cpm: denser inside than the resolution.
-        resolution: larger gives more communities; repeat it to compare. None: 1.
-        nested: make a tree: communities of each resolution are split by the next one.
-        start: partition to begin from (.csv, .parquet); communities keep their numbers.
+    Args:
+        edges: files of edges, as for `communities build`.
+        kind: kind of graph; an edge of a two-mode graph is (element, set).
+        file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
+        objective: quality function: modularity, or cpm (communities denser than the resolution).
+        resolution: larger gives more communities; give it several times to compare. None: 1.
+        nested: make a tree: each resolution splits the communities of the one before.
+        start: partition to start from (.csv, .parquet); communities keep their numbers.
     """
     from graphagg.communities import hierarchy, sweep
 
@@ -283,30 +248,29 @@ def detect(
         err.print("--out FILE writes the partition: .csv, .parquet, .json, .graphml", markup=False)
 
 
-@command
 def add(
-    directory: Directory, edges: Path, *, reading: NeededWeights, as_json: AsJson = False
-) -> None:
+    directory: Directory, edges: Path, /, *,
+    reading: Annotated[NeededWeights, READING] = NeededWeights(), as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Add edges; the result equals a build of the larger graph. Weights add up.
 
     Example: graphagg communities add comm new_edges.csv
 
-    Options:
-        edges: edges to add.
+    Args:
+        edges: file with the edges to add.
     """
     from graphagg.communities import CommunityIndex
 
-    meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         report = index.add(edges, **vars(reading), progress=progress)
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
-@command
 def delete(
     directory: Directory,
+    /,
     *,
-    reading: EdgeReading,
+    reading: Annotated[EdgeReading, READING] = EdgeReading(),
     edges: Path | None = None,
     vertex: list[str] | None = None,
     as_json: AsJson = False,
@@ -315,25 +279,23 @@ def delete(
 
     Example: graphagg communities delete comm --vertex alice --vertex bob
 
-    Options:
-        edges: edges to delete; vertices stay.
-        vertex: a vertex to delete; repeat it.
+    Args:
+        edges: file with the edges to delete; vertices stay.
+        vertex: a vertex to delete; can be given several times.
     """
     from graphagg.communities import CommunityIndex
 
     if (edges is None) == (not vertex):
-        raise InvalidParameter("give --edges FILE or --vertex V (which can be repeated), not both")
-    meter = Meter()
+        raise InvalidParameter("give either --edges FILE or --vertex V (several times if needed)")
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:
             report = index.delete(edges, **vars(reading), progress=progress)
         else:
             report = index.delete_vertices(vertex or [], progress=progress)
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
-@command
-def merge(shards: Shards, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
     """Merge indices of parts of a graph; the result equals one build of all edges.
 
     Example: graphagg communities merge comm-2024 comm-2025 --out comm

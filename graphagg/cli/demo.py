@@ -11,16 +11,21 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from graphagg.cli.folders import LocalPath
-from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, out, print_json, progress_report
-from graphagg.cli.output.results import print_hits, print_members
+from graphagg.cli.output.console import (
+    AsJson,
+    out,
+    print_json,
+    print_members,
+    progress_report,
+    resources,
+)
+from graphagg.cli.output.results import print_hits
 from graphagg.errors import MissingExtra
 
 _SEEDS = ("Enjolras", "Gavroche")
 _VERTEX = "Valjean"
 
 
-@command
 def demo(
     *,
     out_dir: Annotated[LocalPath, Parameter("--out")] = Path("build/demo"),
@@ -33,10 +38,9 @@ def demo(
 
     Example: graphagg demo --out build/demo
 
-    Options:
-        out_dir: where the indices go.
+    Args:
+        out_dir: folder for the indices.
     """
-    meter = Meter()
     figures, left_out = _run(out_dir, not as_json)
     if as_json:
         print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
@@ -44,7 +48,7 @@ def demo(
     for name, why in left_out.items():
         out.print(f"Left out: {name}: {why}\n", markup=False)
     ready = [name for name in _DEMOS if name not in left_out]
-    out.print(f"{meter.read()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
+    out.print(f"{resources()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
     for name in ready:
         out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
 
@@ -81,10 +85,8 @@ def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
                 out.print(question.text, style="bold")
                 print_hits(hits, index, explain=True)
     pairs = list(zip(questions, answers, strict=True))
-    recall = sum(
-        len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)
-        for question, hits in pairs
-    ) / len(questions)
+    found = [len(q.gold & {hit.passage.id for hit in hits}) / len(q.gold) for q, hits in pairs]
+    recall = sum(found) / len(found)
     if verbose:
         out.print(f"{100 * recall:.0f} % of the passages needed are among the first 3.\n")
     return {

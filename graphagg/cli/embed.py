@@ -8,39 +8,38 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.folders import Directory, K
-from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, err, print_changed, print_json, print_rows
+from graphagg.cli.folders import READING, Directory, K
+from graphagg.cli.output.console import AsJson, err, print_changed, print_json, print_rows
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
 
 SideName = Annotated[
-    Side, Parameter(help="Directed and two-mode graphs: use the vectors of this end.")
+    Side,
+    Parameter(help="End of the edges whose vectors are used; for directed and two-mode graphs."),
 ]
 
 
-@command
 def add(
-    directory: Directory, edges: Path, *, reading: WeightedReading, as_json: AsJson = False
-) -> None:
+    directory: Directory, edges: Path, /, *,
+    reading: Annotated[WeightedReading, READING] = WeightedReading(), as_json: AsJson = False,
+) -> None:  # fmt: skip
     """Compute vectors of new vertices from their neighbors'; the others do not change.
 
     Example: graphagg embed add emb new_edges.txt
 
-    Options:
-        edges: edges of new vertices.
+    Args:
+        edges: file with edges of new vertices.
     """
     from graphagg.embedding import NodeEmbedding
 
-    meter = Meter()
     with NodeEmbedding.open(directory) as index:
         report = index.add(edges, **vars(reading))
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
-@command
 def neighbors(
     directory: Directory,
+    /,
     *,
     vertex: str,
     k: K = 10,
@@ -53,10 +52,10 @@ def neighbors(
 
     Example: graphagg embed neighbors emb --vertex alice -k 10
 
-    Options:
-        vertex: the vertex.
-        k: number of neighbors.
-        among: compare with the vectors of this end. None: of.
+    Args:
+        vertex: the vertex whose neighbors are shown.
+        k: number of neighbors to show.
+        among: compare with the vectors of this end. None: the same end.
         dot: rank by dot product instead of cosine.
     """
     from graphagg.embedding import NodeEmbedding
@@ -70,16 +69,15 @@ def neighbors(
     print_rows([{"vertex": str(n.id), score: n.score} for n in nearest])
 
 
-@command
 def export(
-    directory: Directory, *, target: Annotated[Path, Parameter("--out")], side: SideName = "from"
+    directory: Directory, /, *, target: Annotated[Path, Parameter("--out")], side: SideName = "from"
 ) -> None:
     """Write the vectors for other programs.
 
     Example: graphagg embed export emb --out vectors.txt
 
-    Options:
-        target: the file: .parquet, .arrow, .npy, .csv, or .txt as word2vec writes it.
+    Args:
+        target: file to write: .parquet, .arrow, .npy, .csv, or .txt in the format of word2vec.
     """
     from graphagg.embedding import NodeEmbedding
     from graphagg.embedding.export import write_vectors

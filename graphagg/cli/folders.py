@@ -1,34 +1,48 @@
-"""Options that many commands share: the location of an index, and the number of results."""
+"""Options that many commands share: locations, edges, and the number of results."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from cyclopts import Parameter
 
+from graphagg.cli.options import panel
 from graphagg.store.addresses import Location, is_address, local_folder, parse_location
 
 LocalPath = Annotated[Path, Parameter(converter=lambda _, tokens: local_folder(tokens[0].value))]
 """A local folder, not the address of a store."""
-Place = Annotated[str, Parameter(validator=lambda _, value: parse_location(value))]
+IndexLocation = Annotated[str, Parameter(validator=lambda _, value: parse_location(value))]
 """A folder, or an address such as `s3://bucket/idx`."""
 Directory = Annotated[
-    Place,
+    IndexLocation,
     Parameter(help="The index directory, or its address on a store, such as s3://bucket/idx."),
 ]
 Shards = Annotated[
-    list[Place], Parameter(help="Indices of the parts, built with the same parameters and models.")
+    list[IndexLocation],
+    Parameter(help="Indices to merge, built with the same parameters and models."),
 ]
-OutDir = Annotated[Place, Parameter("--out", help="Where the index goes.")]
+OutDir = Annotated[IndexLocation, Parameter("--out", help="Folder or address of the new index.")]
 K = Annotated[int, Parameter(("--k", "-k"))]
 Device = Annotated[
-    str | None, Parameter(help="Where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ...")
+    str | None, Parameter(help="Device of the encoder and of FAISS: cpu, cuda, cuda:1, ...")
 ]
+READING = panel("How edges are read")
+BUNDLED = "bundled:"
+"""Prefix of the name of a graph that is part of networkx."""
 _SOURCE = "source.json"
+
+
+def find_edges(paths: Sequence[str]) -> Any:
+    """Paths, or a bundled graph."""
+    if not paths[0].startswith(BUNDLED):
+        return list(paths)
+    from graphagg.graph import bundled_graph
+
+    return bundled_graph(paths[0].removeprefix(BUNDLED))
 
 
 def remember_source(directory: Location, source: str, query: str | None) -> None:
@@ -40,8 +54,7 @@ def remember_source(directory: Location, source: str, query: str | None) -> None
         return
     location = parse_location(directory)
     if isinstance(location, Path):
-        raw = os.fsencode(absolute_source(source))  # its bytes, whatever the locale is
-        text = json.dumps({"source": raw.decode("utf-8", "surrogateescape")})
+        text = json.dumps({"source": absolute_source(source)})
         (location / _SOURCE).write_text(text, encoding="ascii")
 
 
@@ -55,7 +68,6 @@ def source_of(directory: Location) -> str | None:
     location = parse_location(directory)
     try:
         text = (location / _SOURCE).read_text("utf-8") if isinstance(location, Path) else "{}"
-        raw = json.loads(text)["source"].encode("utf-8", "surrogateescape")
-        return os.fsdecode(raw)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return str(json.loads(text)["source"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,13 +6,10 @@ import os
 import sys
 import warnings
 
-from cyclopts import App
-
 from graphagg import __version__
 from graphagg.cli.failures import FAILURES, failure
-from graphagg.cli.options import heading
+from graphagg.cli.options import build_on_spark, fill_options, make_app
 from graphagg.cli.output.console import err
-from graphagg.cli.settings import use_file
 
 # Threads of OpenMP sleep while they wait. By default they spin, which costs ten times the work of a
 # small matrix where other processes run too. Read when PyTorch or FAISS is first imported.
@@ -21,8 +18,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 _GROUPS = {
     "rag": "Multi-hop passage retrieval without an LLM.",
     "communities": "Communities around seed vertices, in milliseconds.",
-    "embed": "Vectors of vertices, from pieces of a graph.",
-    "job": "Jobs of Spark, as spark-submit runs them.",
+    "embed": "Node embeddings of large graphs, piece by piece.",
+    "job": "Spark jobs, as `spark-submit jobs/NAME.py` runs them.",
 }
 _COMMANDS = {
     "demo": ("demo",),
@@ -34,46 +31,30 @@ _COMMANDS = {
     "artifact": ("info", "verify", "push", "pull"),
     "rag.changes": ("rag add", "rag update", "rag delete", "rag compact", "rag merge"),
     "rag.sync": ("rag sync",),
-    "rag.search": ("rag search", "rag shell", "rag explain"),
+    "rag.search": ("rag search", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar", "rag names"),
     "rag.answer": ("rag answer",),
     "rag.evaluation": ("rag eval",),
     "communities": tuple(
         f"communities {each}"
-        for each in ("query", "shell", "structure", "eval", "detect", "add", "delete", "merge")
+        for each in ("query", "structure", "eval", "detect", "add", "delete", "merge")
     ),
     "embed": ("embed add", "embed neighbors", "embed export"),
-    "builds.jobs": (
-        "rag index", "communities build", "embed build", "job communities", "job embed",
-        "job passages", "job query_communities", "job neighbors", "job retrieve",
-    ),
+    "builds.passages": ("rag index", "job passages"),
+    "builds.graphs": ("communities build", "embed build", "job communities", "job embed"),
+    "builds.queries": ("job query_communities", "job neighbors", "job retrieve"),
 }  # fmt: skip
 """The commands of each file; the last word is the name of the function."""
 _FUNCTIONS = {
     "rag map": "map_", "rag eval": "evaluate", "communities eval": "evaluate",
-    "rag index": "build_passages", "communities build": "build_communities",
-    "embed build": "build_embed",
+    "rag index": "passages", "communities build": "communities", "embed build": "embed",
 }  # fmt: skip
 """Functions of another name."""
 
-
-def make_app(name: str, text: str = "", version: str | None = None) -> App:
-    """An application of cyclopts as all commands run in."""
-    return App(
-        name,
-        text,
-        version=version,
-        version_flags=("--version",) if version else (),
-        config=use_file,
-        group_parameters=heading("Options"),
-        help_format="plaintext",
-        exit_on_error=False,
-        print_error=False,
-        suppress_keyboard_interrupt=False,
-    )
-
-
-app = make_app("graphagg", "Graph processing and retrieval at linear cost.", version=__version__)
+app = make_app(
+    "graphagg", "Graph processing and retrieval at linear cost.",
+    version=__version__, version_flags=("--version",),
+)  # fmt: skip
 app.register_install_completion_command()
 
 
@@ -84,26 +65,35 @@ def _show_completion() -> None:
 
 
 for _name, _text in _GROUPS.items():
-    app.command(make_app(_name, _text))
+    app.command(make_app(_name, _text, version_flags=()))
+app["job"].config = (build_on_spark, fill_options)
 for _file, _names in _COMMANDS.items():
     for _name in _names:
         _group, _, _leaf = _name.rpartition(" ")
-        _function = _FUNCTIONS.get(_name, f"job_{_leaf}" if _group == "job" else _leaf)
         _parent = app[_group] if _group else app
-        _parent.command(f"graphagg.cli.{_file}:{_function}", name=_leaf)
+        _parent.command(f"graphagg.cli.{_file}:{_FUNCTIONS.get(_name, _leaf)}", name=_leaf)
 
 
-def main() -> None:
-    """Run the command line; exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+def main(*first: str) -> None:
+    """Run the command line after the words `first`.
+
+    The exit code is 2 for bad input, 1 for a failed run, 130 for Ctrl-C.
+    """
     # PyTorch Geometric calls `torch.jit` when it is imported, and PyTorch warns.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
-    called = app.parse_commands([word for word in sys.argv[1:] if word[:1] != "-"])[1][-1]
+    words = [*first, *sys.argv[1:]]
+    called = app.parse_commands([word for word in words if word[:1] != "-"])[1][-1]
     try:
-        if called.default_command is None and "--version" not in sys.argv:
+        if called.default_command is None and "--version" not in words:
             called.resolved_commands()  # else the help would not describe them
-        app(sys.argv[1:])
+        app(words)
     except FAILURES as error:
-        message, code = failure(error, app, sys.argv[1:])
-        err.print(f"error: {message}", style="bold red", markup=False, soft_wrap=True)
+        message, code = failure(error, app, words)
+        if words[0] == "job":
+            from graphagg.cli.builds.log import log_failure
+
+            log_failure(words[1], f"{type(error).__name__} error: {message}")
+        else:
+            err.print(f"error: {message}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(code)

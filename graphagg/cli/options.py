@@ -1,234 +1,182 @@
-"""Options of commands, derived from functions and dataclasses.
+"""How commands get their options: functions and dataclasses for cyclopts.
 
-    parameter before `*`        a positional argument
-    parameter after `*`         an option; its help is its text in "Options"
-    parameter of a dataclass    an option for each field, also of nested dataclasses:
-      field `max_piece_edges`     option `--max-piece-edges`, environment variable
-                                  `GRAPHAGG_MAX_PIECE_EDGES`, key `max_piece_edges` of a TOML table
-      its type                    the accepted values
-      its default                 the default; without one the option is required
-      its text in "Attributes"    the help: the first sentence; `None: ...` is shown as the default
-      its metadata                `panel` (heading in the help), `argument` (positional), `flags`
-                                  (`--x/--no-x`; `--x`: no form for false)
+A command is a function. A parameter before `/` is a positional argument, one after `*` an option. A
+parameter `Annotated[Config, FLAT]` is an option for each field of the dataclass `Config`:
 
-In `Annotated[Config, function]` the function makes the value: its parameters are options too, and
-with `**fields` also the fields of `Config`. `Annotated[Config, Group(...)]` lists the options.
+    field `max_piece_edges`     option `--max-piece-edges`; with `--config` also the environment
+                                variable `GRAPHAGG_MAX_PIECE_EDGES` and a key of the TOML table
+    its type                    the accepted values
+    its default                 the default; without one the option is required
+    its text in "Attributes"    the help
+
+The help of other parameters is in "Args" of the function, or in the `Parameter` of their type.
 """
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache, partial
-from inspect import Parameter, Signature
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
 
-from cyclopts import Group as Panel
-from cyclopts import Parameter as Setting
+from cyclopts import App, ArgumentCollection, CoercionError, Group, Parameter, Token
 
-from graphagg.fields import text_of, texts_in
+from graphagg.errors import InvalidParameter, UnreadableFile
 
-PREFIX = "GRAPHAGG"
+PREFIX = "GRAPHAGG_"
+TABLES = (
+    "communities", "embed", "passages", "query_communities", "neighbors", "retrieve", "serve",
+)  # fmt: skip
+"""Tables of the file of `--config`, named as the functions of the commands that read it."""
+FLAT = Parameter(name="*")
+"""Marks a dataclass whose fields are options."""
+ARGUMENT = Parameter(group="Arguments")
+"""Lists a field that is a positional argument too with the arguments."""
+ConfigFile = Annotated[
+    Path | None,
+    Parameter(
+        help=f"TOML file with options in the table of the command: {', '.join(TABLES)}. Options on "
+        f"the command line and environment variables such as {PREFIX}FORCE take precedence."
+    ),
+]
 
 
 @cache
-def heading(name: str) -> Panel:
-    """A heading in the help; headings have the order in which they were made."""
-    return Panel.create_ordered(name)
+def _group(title: str) -> Group:
+    """A heading of the help; headings have the order in which they were made."""
+    return Group.create_ordered(title)
 
 
-@dataclass(frozen=True)
-class Group:
-    """The options of one value, by field; `make` makes the value from them."""
-
-    make: Callable[..., Any]
-    fields: Mapping[str, Parameter | Group]
-
-    def options(self) -> Iterator[Parameter]:
-        """All options, in the order of the fields."""
-        for each in self.fields.values():
-            if isinstance(each, Group):
-                yield from each.options()
-            else:
-                yield each
-
-    def value(self, values: Mapping[str, Any]) -> Any:
-        """Make the value from the values of all options of the command."""
-        return self.make(
-            **{
-                name: each.value(values) if isinstance(each, Group) else values[name]
-                for name, each in self.fields.items()
-                if isinstance(each, Group) or name in values
-            }
-        )
+def panel(title: str) -> Parameter:
+    """Mark a dataclass whose fields are options under a heading of the help."""
+    return Parameter(name="*", group=_group(title))
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+def heading(title: str) -> Parameter:
+    """Mark an option under a heading of the help."""
+    return Parameter(group=_group(title))
 
 
-def as_command(**settings: Any) -> Callable[[Function], Function]:
-    """A decorator that is `command` with settings."""
-    return partial(command, **settings)
+def make_app(name: str, text: str = "", **settings: Any) -> App:
+    """An application of cyclopts with the settings of all commands."""
+    return App(
+        name,
+        text,
+        config=fill_options,
+        default_parameter=Parameter(negative_iterable=(), show_default=_default),
+        group_parameters=_group("Options"),
+        help_format="plaintext",
+        help_formatter=_Help(),
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+        **settings,
+    )
 
 
-def command(
-    function: Function,
-    *,
-    table: str | None = None,
-    fixed: Mapping[str, Any] | None = None,
-    hidden: Collection[str] = (),
-    unlisted: Collection[str] = (),
-    positional: bool = True,
-) -> Function:
-    """A function for cyclopts, with one parameter for each option; also a decorator.
+# --- values --------------------------------------------------------------------------------------
 
-    Args:
-        function: the command; parameters that are dataclasses become options.
-        table: table of the TOML file that `--config` reads; None: there is no `--config`.
-        fixed: values of options that the command does not have.
-        hidden: options that the command does not have; they keep their defaults.
-        unlisted: options that are not in the help.
-        positional: whether fields marked `argument` are positional.
+
+def fill_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Read options without a value from the environment, then from the file of `--config`.
+
+    This is a configuration of cyclopts. Parameters of a function are not read from the environment:
+    Kubernetes sets `GRAPHAGG_PORT` for a service of that name.
     """
-    group = Group(function, _of_function(function, positional))
-    parameters = [each for each in group.options() if each.name not in {*(fixed or ()), *hidden}]
-    if table is not None:
-        text = (
-            f"TOML file with options in its table {table}; options on the command line and "
-            f"environment variables such as {PREFIX}_FORCE override it.",
-            None,
+    from cyclopts.config import Env
+
+    config = next((each for each in arguments if each.field_info.name == "config"), None)
+    if config is not None:
+        fields = arguments.copy()
+        fields[:] = [each for each in arguments if each.keys or each is config]
+        Env(PREFIX, command=False)(app, commands, fields)
+        if config.tokens:
+            _use_file(Path(config.tokens[0].value), app, commands, arguments)
+    for argument in arguments:
+        if argument.resolved_hint is int:
+            for token in argument.tokens:
+                # cyclopts would round 3.5
+                if not re.fullmatch(r"\s*[+-]?\d[\d_]*\s*", token.value):
+                    raise CoercionError(argument=argument, token=token, target_type=int)
+
+
+def build_on_spark(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Let the commands of `graphagg job` build with Spark; a configuration of cyclopts."""
+    for argument in arguments:
+        if argument.field_info.name == "engine":
+            argument.tokens[:] = [Token(keyword="--engine", value="spark", source="job")]
+
+
+def _use_file(
+    path: Path, app: App, commands: tuple[str, ...], arguments: ArgumentCollection
+) -> None:
+    from cyclopts.config import Dict
+
+    document, table = read_toml(path), getattr(app.default_command, "__name__", "")
+    unknown = ", ".join(sorted(document.keys() - {*TABLES}))
+    if unknown:
+        raise InvalidParameter(
+            f"{path}: unknown table {unknown}, wanted one of {', '.join(TABLES)}"
         )
-        parameters.append(option("config", str | None, None, text, "How it runs", env=True))
-    parameters = [_with(each, show=False) if each.name in unlisted else each for each in parameters]
-    signature = Signature(sorted(parameters, key=lambda each: each.kind))
-
-    def run(*arguments: Any, **options: Any) -> Any:
-        bound = signature.bind(*arguments, **options)
-        bound.apply_defaults()
-        return group.value({**bound.arguments, **(fixed or {})})
-
-    about = inspect.cleandoc(function.__doc__ or "").partition("\n\nOptions:\n")[0]
-    run.__doc__ = "\n\n".join(" ".join(each.split()) for each in about.split("\n\n"))
-    run.__name__, run.__module__ = function.__name__, function.__module__
-    vars(run).update(__signature__=signature, table=table)
-    return cast(Function, run)
+    values = Dict(document, root_keys=[table], use_commands_as_keys=False, source=str(path))
+    values(app, commands, arguments)
 
 
-def option(
-    name: str,
-    hint: Any,
-    default: Any,
-    text: tuple[str, str | None],
-    panel: str | None = None,
-    *,
-    env: bool = False,
-    positional: bool = False,
-    flags: str | None = None,
-) -> Parameter:
-    """One option; `text` is its help and the meaning of None."""
-    settings: dict[str, Any] = {"negative_iterable": ()}
-    if text[0]:
-        settings["help"] = text[0]
-    if default is False or (text[1] and default is None):
-        settings["show_default"] = default is None and text[1]
-    if panel is not None:
-        settings["group"] = heading(panel)
-    if env:
-        settings |= {"env_var": f"{PREFIX}_{name.upper()}", "show_env_var": False}
-    if _is_integer(hint):
-        settings["converter"] = _integer
-    if flags is not None:
-        settings["negative"] = flags.partition("/")[2]
-    kind = Parameter.POSITIONAL_ONLY if positional else Parameter.KEYWORD_ONLY
-    return _with(Parameter(name, kind, default=default, annotation=hint), **settings)
-
-
-def _is_integer(hint: Any) -> bool:
-    is_wrapped = get_origin(hint) in (Annotated, Union, UnionType)
-    return hint is int or (is_wrapped and any(map(_is_integer, get_args(hint))))
-
-
-def _integer(_: Any, tokens: Sequence[Any]) -> int:
-    """An integer; cyclopts would round 3.5."""
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises `UnreadableFile`."""
     try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"{tokens[0].value!r} is no integer") from None
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UnreadableFile(f"{path}: not valid TOML ({error}); correct it") from None
 
 
-def _with(parameter: Parameter, **settings: Any) -> Parameter:
-    annotation: Any = Annotated[parameter.annotation, Setting(**settings)]
-    return parameter.replace(annotation=annotation)
-
-
-def _group(annotation: Any, positional: bool) -> Group | None:
-    """The options of a dataclass; None for any other type."""
-    kind, *extra = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
-    for each in extra:
-        if isinstance(each, Group):
-            return each
-    panel = next((each for each in extra if isinstance(each, str)), None)
-    make = next((each for each in extra if inspect.isfunction(each)), None)
-    if make is None:
-        if not is_dataclass(kind) or not isinstance(kind, type):
-            return None
-        return Group(kind, _of_fields(kind, positional, panel))
-    options = _of_function(make, positional, panel, env=True)
-    takes_fields = len(options) < len(inspect.signature(make).parameters)
-    return Group(make, (_of_fields(kind, positional, panel) if takes_fields else {}) | options)
-
-
-def _of_function(
-    function: Callable[..., Any], positional: bool, panel: str | None = None, *, env: bool = False
-) -> dict[str, Parameter | Group]:
-    texts = texts_in(function.__doc__, "Options")
-    parameters = inspect.signature(function, eval_str=True).parameters
-    return {
-        name: _group(each.annotation, positional)
-        or option(
-            name, each.annotation, each.default, help_in(texts.get(name, ""), parameters), panel,
-            env=env, positional=each.kind is Parameter.POSITIONAL_OR_KEYWORD,
-            flags="" if each.default is False else None,
-        )
-        for name, each in parameters.items()
-        if each.kind is not Parameter.VAR_KEYWORD
-    }  # fmt: skip
-
-
-def _of_fields(kind: type, positional: bool, panel: str | None) -> dict[str, Parameter | Group]:
-    hints = get_type_hints(kind, include_extras=True)
-    return {
-        each.name: _group(hints[each.name], positional)
-        or option(
-            each.name, hints[each.name],
-            Parameter.empty if each.default is MISSING else each.default,
-            help_of(kind, each.name), each.metadata.get("panel", panel), env=True,
-            positional=positional and "argument" in each.metadata,
-            flags=each.metadata.get("flags"),
-        )
-        for each in fields(kind)
-    }  # fmt: skip
+def read_text(path: Path) -> str:
+    """Read a text file, with or without a byte order mark; raises `UnreadableFile`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = f"byte {error.start} is not UTF-8; save the file as UTF-8"
+    except OSError as error:
+        reason = f"{error.strerror or error}; check the path"
+    raise UnreadableFile(f"{path}: {reason}")
 
 
 # --- help ----------------------------------------------------------------------------------------
 
 
-def help_of(kind: type, name: str) -> tuple[str, str | None]:
-    """The help of a field, and the meaning of None, from the docstring of its class."""
-    return help_in(text_of(kind, name), {each.name for each in fields(kind)})
+class _Help:
+    """A help formatter: parameters in backticks become options, None becomes the default."""
+
+    def __call__(self, console: Any, options: Any, panel: Any) -> None:
+        """Print a panel."""
+        from cyclopts.help import DefaultFormatter, InlineText
+
+        names: dict[str, str] = {
+            name.removeprefix("--").replace("-", "_"): name
+            for entry in panel.entries
+            for name in entry.positive_names
+        }
+        entries = []
+        for entry in panel.entries:
+            text = " ".join(str(entry.description.primary_renderable).split())
+            text = text.replace("None: ", "Default: ")
+            text = re.sub(r"`([^`]*)`", lambda match: names.get(match[1], match[1]), text)
+            description = InlineText.from_format(text[:1].upper() + text[1:], "plaintext")
+            is_off = entry.type is bool and entry.default is None  # its negative changes nothing
+            negatives = () if is_off else entry.negative_names
+            entries.append(entry.copy(description=description, negative_names=negatives))
+        DefaultFormatter()(console, options, panel.copy(entries=entries))
+
+    def render_usage(self, console: Any, options: Any, usage: Any) -> None:
+        """Print the usage as cyclopts does."""
+        from cyclopts.help import DefaultFormatter
+
+        DefaultFormatter().render_usage(console, options, usage)
 
 
-def help_in(text: str, names: Collection[str]) -> tuple[str, str | None]:
-    """The help of an option, and the meaning of None; `names` in backticks become flags."""
-    text = re.sub(r"`(\w+)`", lambda m: flag(m[1]) if m[1] in names else m[1], text)
-    first, *others = re.split(r"(?<=[.?]) (?=[A-Z0-9])", text.replace("`", ""))
-    none = next((s.removeprefix("None: ") for s in others if s.startswith("None: ")), None)
-    return first[:1].upper() + first[1:], none.rstrip(".") if none else None
-
-
-def flag(name: str) -> str:
-    """The option of a field on the command line."""
-    return f"--{name.replace('_', '-')}"
+def _default(value: object) -> str | None:
+    """The default that the help shows; None for one that says nothing."""
+    if value is None or value is False or value == "" or value == ():
+        return None
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

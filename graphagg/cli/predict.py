@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, out, print_json, resources
+from graphagg.cli.output.console import AsJson, out, print_json, resources, resources_text
 from graphagg.errors import InvalidParameter
 from graphagg.tables import table_writers
 
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 _CLASSES = ("accuracy", "f1")
 
 
-@command
 def predict(
     run: Path,
+    /,
     *,
     data: str,
     out_file: Annotated[Path, Parameter("--out")] = Path("predictions.parquet"),
@@ -38,19 +37,18 @@ def predict(
 
     Example: graphagg predict runs/rings --data rings.npz --out predictions.parquet
 
-    Options:
+    Args:
         run: the folder that graphagg train wrote.
         data: an .npz file of graphs; it needs no labels.
         out_file: where the table goes: a .parquet or .csv file.
         split: split whose model to load. None: the best by validation.
-        device: auto, cpu, cuda, cuda:1, ...
+        device: device to use: auto, cpu, cuda, cuda:1, ...
         batch_size: graphs per step. None: the training's.
     """
     if out_file.suffix not in (".parquet", ".csv"):
         raise InvalidParameter(
             f"--out is {str(out_file)!r}; wanted a name that ends in .parquet or .csv"
         )
-    meter = Meter()
     from graphagg.nn.files import write_whole
     from graphagg.nn.training import load, load_graphs
 
@@ -59,15 +57,14 @@ def predict(
     answers = predictor.predict(graphs, batch_size=batch_size)
     table = _table(predictor, graphs, answers, flat=out_file.suffix == ".csv")
     write_whole(out_file, table_writers(lambda: table)[out_file.suffix])
-    used = meter.read()
     if as_json:
         rows = {"graphs": len(graphs), "rows": table.num_rows, "split": predictor.split}
-        print_json({"out": str(out_file), **rows, **used})
+        print_json({"out": str(out_file), **rows, **resources()})
         return
     columns = ", ".join(table.column_names)
     out.print(
         f"{out_file}: {table.num_rows:,} rows of {len(graphs):,} graphs ({columns}), by the model "
-        f"of split {predictor.split}; {resources(used)}",
+        f"of split {predictor.split}; {resources_text()}",
         markup=False,
     )
 

@@ -3,47 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
-from graphagg.cli.options import Group, help_in, option
+from graphagg.checks import check_names
+from graphagg.cli.options import FLAT
+from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, VisibleFields, options, request_of
 
-PassageFile = Annotated[Path, Parameter(help="A folder of documents, JSONL (.gz) or Parquet.")]
-Question = Annotated[str, Parameter(help="The question.")]
-OPTIONS = {each.name: each for each in options("words")}
-"""The options of a request, by name."""
+QuestionText = Annotated[str, Parameter(help="The question.")]
+T = TypeVar("T")
 
 
-def request_group(
-    make: Callable[..., Any] = lambda **values: request_of(values),
-    names: Any = OPTIONS,
-    **defaults: Any,
-) -> Group:
-    """The options of a request by name, with other defaults; `make` makes a value from them."""
-    parameters = {}
-    for each in (OPTIONS[name] for name in names):
-        text, none = help_in(each.text, OPTIONS)
-        if each.type == list[str] | None:
-            text = f"{text.rstrip('.')}; repeat it."
-        default = defaults.get(each.name, each.default)
-        flags = "" if default is False else None
-        parameters[each.name] = option(
-            each.name, each.type, default, (text, none or "none"), flags=flags
-        )
-    return Group(make, parameters)
+def _with_options(*names: str, **defaults: Any) -> Callable[[type[T]], type[T]]:
+    """Make a dataclass whose fields are the options of a request; without names, all."""
+
+    def decorate(kind: type[T]) -> type[T]:
+        listed = [each for each in options("words") if not names or each.name in names]
+        check_names(defaults, [each.name for each in listed])
+        for each in listed:
+            text = each.text
+            if each.type == list[str] | None:
+                text = f"{text.rstrip('.')}. Can be given several times."
+            kind.__annotations__[each.name] = Annotated[each.type, Parameter(help=text)]
+            setattr(kind, each.name, defaults.get(each.name, each.default))
+        return dataclass(frozen=True)(kind)
+
+    return decorate
 
 
-def _visible(**values: Any) -> VisibleFields:
-    request = request_of(values)
-    return {
-        "filter": request.filter, "include": request.include, "exclude": request.exclude,
-    }  # fmt: skip
+@_with_options()
+class RequestOptions:
+    """All options of a request, in words."""
+
+    def request(self) -> Request:
+        """Make the request."""
+        return request_of(vars(self))
 
 
-RequestOptions = Annotated[Request, request_group()]
-"""All options of a request."""
-Visible = Annotated[VisibleFields, request_group(_visible, VisibleFields.__annotations__)]
-"""The options that choose passages."""
+@_with_options(window=NEIGHBORS)
+class AnswerOptions(RequestOptions):
+    """All options of a request, with the chunks around each hit."""
+
+
+@_with_options(*VisibleFields.__annotations__)
+class VisibleOptions:
+    """The options that choose passages."""
+
+    def visible(self) -> VisibleFields:
+        """Make the fields of a request that choose passages."""
+        made = request_of(vars(self))
+        return {"filter": made.filter, "include": made.include, "exclude": made.exclude}
+
+
+RequestWords = Annotated[RequestOptions, FLAT]
+Visible = Annotated[VisibleOptions, FLAT]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from graphagg.cli.folders import LocalPath
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, print_rows, progress_report
 from graphagg.errors import InvalidParameter
 
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 _PERCENT = ("accuracy", "roc-auc", "ap", "f1")
 
 
-@command
 def train(
     preset: str | None = None,
+    /,
     *,
     data: str | None = None,
     out_dir: Annotated[LocalPath | None, Parameter("--out")] = None,
@@ -44,11 +43,11 @@ def train(
 
     Example: graphagg train auto --data rings.npz --out runs/rings --splits 5
 
-    Options:
+    Args:
         preset: a preset (see --list), auto, or a TOML file.
         data: a .npz file of graphs, as save_npz writes it.
         out_dir: where models, logs and results go.
-        device: auto, cpu, cuda, cuda:1, ...
+        device: device to use: auto, cpu, cuda, cuda:1, ...
         splits: number of the data's splits to train.
         split_ratio: random splits in place of the data's, by these shares: 0.8 0.1 0.1.
         links: predict the edges of one graph; they are split.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast, get_args
 
 from graphagg.checks import integer, number, one_of
@@ -28,19 +28,19 @@ class CommunityConfig:
     """Parameters of an index.
 
     Attributes:
-        kind: neighbors that form a vertex's set: all (`undirected`), the in-neighbors or the
-            out-neighbors, or the elements of a set (`two-mode`: an edge is (element, set), as a
-            follower comes before the page).
-        closed: whether the set holds the vertex itself. None: yes, unless two-mode. Closed sets
-            find more of the true communities (0.575 against 0.572 on email-Eu-core, 0.436 against
-            0.423 on LastFM Asia, recall of `minhash` at community size).
+        kind: which neighbors form the set of a vertex: all (`undirected`), `directed-in`,
+            `directed-out`, or the elements of a set (`two-mode`: an edge is (element, set), e.g.
+            follower before page).
+        closed: include the vertex itself in its set. None: yes, unless two-mode. Closed sets find
+            more of the true communities (0.575 against 0.572 on email-Eu-core, 0.436 against 0.423
+            on LastFM Asia, recall of `minhash` at community size).
         permutations: number of slots of a signature (K).
         bands: number of bands of the LSH tables (b).
-        rows: slots per band (r); b * r is at most K. 64 bands of 2 match with probability one half
-            at a similarity of 0.10.
+        rows: number of slots per band (r); b * r is at most K. 64 bands of 2 match with a
+            probability of 0.5 at a similarity of 0.10.
         hash_seed: seed of the hash family; 1 is datasketch's default.
-        weights: keep the weights of edges, all above 0: similarity is weighted Jaccard, the walk
-            follows heavy edges more, and repeats of an edge add up.
+        weights: keep the weights of edges, all above 0. Similarity is then weighted Jaccard, the
+            random walk follows heavy edges more, and repeats of an edge add up.
 
     Examples:
         >>> CommunityConfig(kind="two-mode").closed
@@ -52,19 +52,19 @@ class CommunityConfig:
     """
 
     kind: Kind = "undirected"
-    closed: bool | None = field(default=None, metadata={"flags": "--closed/--open"})
+    closed: bool | None = None
     permutations: int = 128
     bands: int = 64
     rows: int = 2
     hash_seed: int = 1
-    weights: bool = field(default=False, metadata={"flags": "--weights"})
+    weights: bool = False
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
         if self.closed is None:
             object.__setattr__(self, "closed", self.kind != "two-mode")
         if self.closed and self.kind == "two-mode":
-            raise InvalidParameter("closed sets of a two-mode graph: a set is no element; use open")
+            raise InvalidParameter("sets of a two-mode graph cannot be closed; pass `closed=False`")
         integer("permutations", self.permutations, 1, 4096)
         integer("bands", self.bands, 1, 4096)
         integer("rows", self.rows, 1, 64)
@@ -91,7 +91,7 @@ class QueryConfig:
     Attributes:
         exact_work: most entries of the compressed rows that exact comparison reads. The LSH tables
             find candidates for seeds that do not fit.
-        pair_work: most element look-ups of comparisons one by one.
+        pair_work: budget of set elements read by pairwise comparisons.
         alpha: probability of a return to the seeds in each step of the walk.
 
     Examples:

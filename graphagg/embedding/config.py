@@ -28,17 +28,18 @@ class EmbeddingConfig:
     """Parameters of an embedding.
 
     Attributes:
-        dim: maximal length d of a vector; a small graph has fewer directions.
-        pieces: count of the pieces of the graph. None: by `max_piece_edges`.
-        max_piece_edges: maximal entries of the matrix in a piece; an edge has two. None:
+        dim: length d of a vector; less if a small graph has fewer directions.
+        pieces: number of pieces of the graph. None: chosen by `max_piece_edges`.
+        max_piece_edges: maximum number of matrix entries in a piece; an edge has two. None:
             5,000,000, or no limit if `pieces` is given.
-        partitioner: `metis`, which holds the graph in memory; `streaming`, passes over the rows of
-            a graph that need not fit; or `auto`: `metis` up to 100 million entries.
-        propagate: passes of propagation along walks, 0 to 2; 2 suits sparse graphs.
-        kind: the kind of graph; an edge of a two-mode graph is (element, set).
-        leaf_rank: minimal rank of a piece's decomposition.
-        iterations: power iterations of a piece's decomposition.
-        dtype: type of the stored vectors.
+        partitioner: how the graph is cut: `metis`, which holds it in memory; `streaming`, which
+            passes over the rows of a graph that need not fit; or `auto`: `metis` up to 100 million
+            entries.
+        propagate: number of propagation passes along walks, 0 to 2; 2 suits sparse graphs.
+        kind: kind of graph; an edge of a two-mode graph is (element, set).
+        leaf_rank: minimum rank of the factorization of a piece.
+        iterations: number of power iterations in the factorization of a piece.
+        dtype: number type of the stored vectors.
         random_state: seed of every random choice.
 
     Examples:

@@ -65,7 +65,7 @@ class SearchType:
         faiss: `IVFn,SQ8`, `IVFn,PQMx4fs` or `IVFn,PQMx4fsr`: n lists of codes of 8 bits per
             component, or of 4 bits for each of M parts of a vector, or of a vector less the mean
             of its list. None: for a million vectors of 96 components `IVF500,PQ48x4fsr`.
-        nprobe: number of lists that a query reads. None: twice as many as `TARGET` needs.
+        nprobe: number of lists that a query reads. None: twice as many as a recall of 0.99 needs.
 
     Raises:
         InvalidParameter: `faiss` is another type, or `nprobe` is no positive integer.

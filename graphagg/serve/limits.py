@@ -31,19 +31,20 @@ class ServiceLimits:
     """Limits that an operator may change.
 
     Attributes:
-        body_bytes: most bytes of a request's body.
-        receive_seconds: longest time to receive the body of a request.
-        idle_seconds: longest idle time of a connection after an answer.
-        answer_seconds: longest time from the complete request to its answer.
-        connections: most open connections, idle ones included.
-        waiting: most requests that are being answered or wait.
-        threads: threads that compute answers.
-        write_bytes: most bytes of passages and edges sent as JSON.
-        upload_bytes: most bytes of one upload.
-        upload_files: most files of one upload.
-        write_seconds: longest time that a write waits for its turn.
-        writers: writes at a time, each to another collection with its own models.
-        open_collections: open collections; beyond it the longest unused is closed.
+        body_bytes: maximum size of a request body in bytes.
+        receive_seconds: time limit for receiving the body of a request, in seconds.
+        idle_seconds: seconds after which an idle connection is closed.
+        answer_seconds: time limit from the complete request to its answer, in seconds.
+        connections: maximum number of open connections, idle ones included.
+        waiting: maximum number of requests that run or wait.
+        threads: number of threads that compute answers.
+        write_bytes: maximum size of passages and edges sent as JSON, in bytes.
+        upload_bytes: maximum size of one upload in bytes.
+        upload_files: maximum number of files in one upload.
+        write_seconds: time that a write may wait for its turn, in seconds.
+        writers: number of writes at a time, each to another collection with its own models.
+        open_collections: maximum number of open collections; beyond it the least recently used is
+            closed.
     """
 
     body_bytes: int = 1 << 20

@@ -50,8 +50,6 @@ CASES: dict[str, str] = {
     "rag answer": "rag answer {made}/idx Where? --base-url {site}/v1 --model m",
     "rag eval": "rag eval {made}/idx {made}/questions.jsonl --compare multihop,bm25",
     "communities build": "communities build {made}/edges.csv --out out",
-    "communities shell": "communities shell {made}/comm",
-    "rag shell": "rag shell {made}/idx",
     "communities query": "communities query {made}/comm --seed 1",
     "communities structure": "communities structure {made}/comm --seed 1 --out out.png",
     "communities eval": "communities eval {made}/comm {made}/truth.txt --min-size 2",

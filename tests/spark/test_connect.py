@@ -23,9 +23,7 @@ ROOT = Path(__file__).parents[2]
 # A session that is not of Connect cannot live in the same process.
 SCRIPT = """
 import json, sys
-from graphagg.cli.builds.graphs import CommunitiesBuild
-from graphagg.cli.builds.graphs import EmbeddingBuild
-from graphagg.cli.builds.jobs import job_command, run_alone
+from graphagg.cli.main import main
 from graphagg.errors import GraphAggError
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
@@ -37,18 +35,18 @@ settings = {"spark.sql.shuffle.partitions": "2", "spark.sql.warehouse.dir": fold
 spark = create_session("graphagg tests", remote="local[2]", settings=settings)
 assert not is_classic(spark)
 
-def job(build, edges, out, *more):
-    sys.argv = [build.name, "--edges", f"{folder}/{edges}", "--out", f"{folder}/{out}", *more]
+def job(name, edges, out, *more):
+    sys.argv = [name, "--edges", f"{folder}/{edges}", "--out", f"{folder}/{out}", *more]
     try:
-        run_alone(build.name, job_command(build))
+        main("job", name)
     except SystemExit as end:
-        codes[build.name + " " + edges] = end.code or 0
+        codes[name + " " + edges] = end.code or 0
 
 small = ("--dim", "8", "--pieces", "3")
-job(CommunitiesBuild, "edges.txt", "communities")
-job(EmbeddingBuild, "edges.txt", "embedding", *small)
+job("communities", "edges.txt", "communities")
+job("embed", "edges.txt", "embedding", *small)
 for edges in ("negative.txt", "absent.txt"):
-    job(CommunitiesBuild, edges, "refused")
+    job("communities", edges, "refused")
 options = SparkOptions(spark, items_per_task=9)
 PassageIndex.build(f"{folder}/p.jsonl", f"{folder}/passages", engine=options, **fakes())
 try:

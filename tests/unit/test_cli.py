@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from graphagg.cli import demo
 from graphagg.cli.folders import remember_source, source_of
 from graphagg.cli.output.console import plain_report
 from graphagg.rag import PassageIndex
@@ -48,14 +47,14 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
     ("arguments", "message"),
     [
         (("rag", "index", "bad.jsonl", "--out", "o"), "bad.jsonl:2: not JSON"),
-        (("rag", "index", "empty.jsonl", "--out", "o"), "no passage in it"),
+        (("rag", "index", "empty.jsonl", "--out", "o"), "no passages found"),
         (("rag", "index", "absent", "--out", "o"), "no such file"),
         (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), 'value "x" for --dtype'),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
         (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
         (("rag", "add", "idx", "bad.jsonl"), "bad.jsonl:2: not JSON"),
-        (("rag", "update", "idx", "empty.jsonl"), "no passage in it"),
+        (("rag", "update", "idx", "empty.jsonl"), "no passages found"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
         (("rag", "delete", "."), "no id is given"),
         (("rag", "delete", ".", "--ids-file", "absent"), "absent: No such file"),
@@ -99,7 +98,6 @@ def test_a_device_that_is_not_there(
     for words in (
         ("rag", "search", demo_index, "Who?"),
         ("rag", "eval", demo_index, tmp_path / "q.jsonl"),
-        ("rag", "shell", demo_index),
         ("serve", "--port", "0", "--passages", demo_index),
         ("mcp", "--passages", demo_index),
     ):
@@ -119,6 +117,11 @@ def test_an_error_leaves_the_process_with_its_code(failing: Path) -> None:
     result = run("rag", "compact", failing / "absent")
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr.startswith("error: ") and "Traceback" not in result.stderr
+
+
+def test_a_pipe_gets_plain_text(demo_index: Path) -> None:
+    found = run("info", demo_index, FORCE_COLOR="", TERM="xterm-256color")
+    assert found.returncode == 0 and "\x1b" not in found.stdout + found.stderr
 
 
 # Indexes with stand-ins for the models; the encoder says that it begins, and waits for Ctrl-C.
@@ -164,33 +167,15 @@ def test_ctrl_c_while_indexing_leaves_the_old_index(
     assert "intact" in call("verify", index).out
 
 
-def test_the_demo_leaves_out_what_is_not_installed(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("sknetwork", "sknetwork.clustering", "sklearn.utils.extmath", "pymetis"):
-        monkeypatch.setitem(sys.modules, module, None)
-    part = (lambda directory, shown: {"recall@3": 1.0}, demo._DEMOS["passages"][1])
-    monkeypatch.setitem(demo._DEMOS, "passages", part)
-    found = call("demo", "--out", tmp_path / "demo", "--json").json
-    assert found["recall@3"] == 1.0 and "community" not in found
-    assert '[communities]"' in found["left_out"]["communities"]
-    shown = call("demo", "--out", tmp_path / "demo")
-    assert shown.code == 0 and "Left out: communities: this needs the package" in shown.out
-    assert "rag search" in shown.out and "communities query" not in shown.out
-
-
 def test_a_log_shows_that_work_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal there is a line for each tenth; of no known total, one now and then."""
-    seconds = iter([0.0, 1.0, 16.0, 17.0, 18.0, 19.0, 619.0, 620.0, 7_819.0])
-    report = plain_report(lambda: next(seconds))
-    for done in (0, 2_000, 2_100, 4_000):
+    """Without a terminal there is a line at the end of a stage, and one now and then before it."""
+    clock = {"now": 0.0}
+    report = plain_report(lambda: clock["now"])
+    for clock["now"], done in ((1.0, 0), (16.0, 2_000), (17.0, 2_100), (18.0, 4_000)):
         report("passages", done, 4_000)
-    said = capsys.readouterr().err.splitlines()
-    assert said == ["passages: 2,000 of 4,000 done", "passages: 4,000 done"]
-    for done, total in ((0, 0), (40_000, 0), (41_000, 0), (60_000, 60_000)):  # of no known total
-        report("reading", done, total)
-    said = capsys.readouterr().err.splitlines()
-    assert said == ["reading: 0 done", "reading: 40,000 done", "reading: 60,000 done"]
+    report("reading", 40_000, 0)
+    lines = ["passages: 2,000 of 4,000 done", "passages: 4,000 done"]
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_a_folder_of_any_name_is_remembered(tmp_path: Path) -> None:

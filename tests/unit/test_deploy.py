@@ -103,10 +103,10 @@ def test_each_command_is_one_that_graphagg_takes(bare: ModuleType) -> None:
         assert words[0] == "serve"
         chosen = app.parse_args(words)[1]
         chosen.apply_defaults()
-        found = chosen.arguments
+        network = chosen.arguments["network"]
+        found = {**chosen.arguments, **vars(network)}
         assert found["host"] == "127.0.0.1" or found["token_file"], words
-        hosts, proxies = (tuple(found[name] or ()) for name in ("allowed_hosts", "proxies"))
-        Access("127.0.0.1", hosts=hosts, proxies=proxies, root_path=found["root_path"])
+        network.access("127.0.0.1", None)
 
 
 def test_they_agree_on_user_port_and_addresses(bare: ModuleType) -> None:

@@ -61,7 +61,8 @@ def test_every_file_is_looked_at() -> None:
 def test_a_job_takes_its_options(file: str, name: str, options: list[str]) -> None:
     """The command parses them, and they name stores that graphagg knows, by Python and by Spark."""
     assert (ROOT / "jobs" / f"{name}.py").exists()
-    found = app.parse_args(["job", name, *options])[1].arguments
+    bound = app.parse_args(["job", name, *options])[1].arguments
+    found = {**bound, **vars(bound["run"]), **vars(bound.get("build", bound["run"]))}
     out = parse_location(found["out"])
     assert isinstance(out, Address) and out.hadoop
     sources = [v for k, v in found.items() if k in ("edges", "passages", "seeds", "index") and v]

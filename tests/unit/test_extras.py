@@ -1,4 +1,4 @@
-"""What a missing package says: the extra that holds it, and a line that works from where one is."""
+"""What a missing package says: the extra that holds it, and a line that installs it."""
 
 from __future__ import annotations
 
@@ -211,48 +211,10 @@ def test_a_command_names_the_smallest_extra(installed, module, extra):
         assert code == 2 and f"[{extra}]" in message and "\n" not in message
 
 
-def test_a_clone_is_installed_again():
-    assert extras.install_line("torch", "nn") == f'pip install --editable "{ROOT}[nn]"'
-
-
-@pytest.fixture
-def copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """graphagg as a copy in an environment, or in an archive on Spark's executors."""
-    monkeypatch.setattr(extras, "__file__", str(tmp_path / "graphagg" / "extras.py"))
-
-
-@pytest.mark.parametrize(
-    ("direct", "address"),
-    [
-        (None, ""),
-        (
-            {"url": "file:///w/graphagg-0.2.0-py3-none-any.whl", "archive_info": {}},
-            " @ file:///w/graphagg-0.2.0-py3-none-any.whl",
-        ),
-        ({"url": "file:///home/a/graphagg", "dir_info": {}}, " @ file:///home/a/graphagg"),
-        (
-            {"url": "https://h/g.git", "vcs_info": {"vcs": "git", "commit_id": "ab12"}},
-            " @ git+https://h/g.git@ab12",
-        ),
-    ],
-)
-def test_an_installed_copy_names_where_it_came_from(monkeypatch, copied, direct, address):
-    class Noted:
-        requires = None
-
-        def read_text(self, name: str) -> str | None:
-            assert name == "direct_url.json"
-            return None if direct is None else json.dumps(direct)
-
-    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Noted())
-    assert extras.install_line("torch", "nn") == f'pip install "graphagg[nn]{address}"'
-
-
-def test_without_metadata_the_extra_is_trusted(monkeypatch: pytest.MonkeyPatch, copied: None):
+def test_without_metadata_the_extra_is_trusted(monkeypatch: pytest.MonkeyPatch):
     def absent(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("importlib.metadata.distribution", absent)
     monkeypatch.setattr("importlib.metadata.requires", absent)
     assert extras.install_line("torch", "nn") == 'pip install "graphagg[nn]"'
     assert isinstance(errors.MissingExtra.of(ModuleNotFoundError("", name="a"), "nn"), MissingExtra)

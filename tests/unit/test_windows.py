@@ -38,8 +38,8 @@ def on_windows(code: str, *arguments: object) -> str:
 def test_a_layer_needs_no_lock_and_the_command_line_helps_and_measures():
     code = (
         "sys.argv = ['graphagg', '--help']\n"
-        "from graphagg.cli.output.console import Meter, resources\n"
-        "print(resources(Meter().read()))\n"
+        "from graphagg.cli.output.console import resources_text\n"
+        "print(resources_text())\n"
         "import graphagg.rag\nfrom graphagg.rag import PassageIndex\n"
         "import torch\nfrom graphagg.nn import LCMAggregation\n"
         "print(*LCMAggregation(4, 4)(torch.ones(3, 4), torch.tensor([0, 0, 1])).shape)\n"

@@ -1,21 +1,22 @@
-"""`Build`, the interface of a build, and the options of every build."""
+"""`Build`, the interface of a build, and the options of builds and jobs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any, ClassVar, Literal
 
-from graphagg.cli.folders import Place
+from graphagg.cli.folders import IndexLocation
+from graphagg.cli.options import ConfigFile, panel
 from graphagg.cli.output.console import Built
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 
-Engine = Literal["local", "spark"]
-LogLevel = Literal["debug", "info", "warning", "error"]
-IfExists = Literal["error", "replace", "skip"]
+JobLogLevel = Literal["debug", "info", "warning", "error"]
+RUNS = "How it runs"
+RUN = panel(RUNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,25 +24,29 @@ class JobOptions:
     """How a Spark job runs.
 
     Attributes:
+        out: where the output goes: a folder, or an address such as s3://bucket/idx; with Spark a
+            folder on a file system that driver and executors share.
         master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
         force: build even if nothing changed or a job is unfinished; replace an existing output.
-        if_exists: what to do with an existing output: raise an error, replace it, or skip the job.
-            None: a job replaces an index of the same input, all else is an error; a build replaces.
-        rejects: folder for the rows and files that Spark skips, as Parquet. None: none.
+        if_exists: what to do if the output exists: report an error, replace it, or skip the job.
+            None: a build replaces it; a Spark job replaces only an index of the same input.
+        rejects: folder for the rows and files that Spark leaves out, as Parquet.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
     """
 
+    out: str
     master: str | None = None
     remote: str | None = None
     force: bool = False
-    if_exists: IfExists | None = None
+    if_exists: Literal["error", "replace", "skip"] | None = None
     rejects: str | None = None
-    log_level: LogLevel = "info"
+    log_level: JobLogLevel = "info"
     json: bool = False
+    config: ConfigFile = None
 
-    def skips(self, out: str, *, is_own: bool) -> bool:
+    def skips(self, *, is_own: bool) -> bool:
         """Whether to skip the job because its output exists; raises `InvalidParameter`.
 
         `is_own`: it is of the same input and parameters, or may be replaced.
@@ -51,7 +56,8 @@ class JobOptions:
         if self.if_exists == "skip":
             return True
         raise InvalidParameter(
-            f'{out} exists; give another folder, or `if_exists="replace"` or `if_exists="skip"`'
+            f'{self.out} exists; give another folder, or `if_exists="replace"` or '
+            '`if_exists="skip"`'
         )
 
 
@@ -60,52 +66,38 @@ class RunOptions(JobOptions):
     """How a build runs.
 
     Attributes:
-        out: folder of the index, or an address such as s3://bucket/idx; with Spark a folder is on a
-            file system that driver and executors share.
-        work: folder of an unfinished Spark job, shared or an address. None: beside
-            the index.
-        engine: engine of the build: local (this process) or spark.
-        dry_run: print what would run and which stages are finished, and write nothing.
+        work: folder or address for an unfinished Spark job, shared by all machines. None: beside
+            the output.
+        engine: where to build: local (in this process) or spark.
+        dry_run: print what would run and which stages are finished; write nothing.
     """
 
-    out: Place = field(metadata={"panel": None})
+    out: IndexLocation
     work: str | None = None
-    engine: Engine = "local"
+    engine: Literal["local", "spark"] = "local"
     dry_run: bool = False
 
 
-class Job(ABC):
-    """Work of a command; its fields are the options.
+class Build(ABC):
+    """An index to build; its fields are the options of a command.
 
     Attributes:
         name: of the job, and of the table of a TOML file that `--config` reads.
+        kind: kind of the index.
         package: module and class of the index.
-        options: how it runs.
+        task_size: field with the number of items per Spark task; empty: there is none.
     """
 
     name: ClassVar[str]
+    kind: ClassVar[str]
     package: ClassVar[str]
-    options: ClassVar[type[JobOptions]] = RunOptions
+    task_size: ClassVar[str] = ""
 
     @property
     def index_class(self) -> Any:
         """The class of the index, imported now."""
         module, _, name = self.package.partition(".")
         return getattr(import_module(f"graphagg.{module}"), name)
-
-
-class Build(Job):
-    """An index to build; its fields are the options of a command and a job.
-
-    Attributes:
-        kind: kind of the index.
-        local_only: fields that a Spark job does not have.
-        task_size: field with the number of items per Spark task; empty: there is none.
-    """
-
-    kind: ClassVar[str]
-    local_only: ClassVar[tuple[str, ...]] = ()
-    task_size: ClassVar[str] = ""
 
     @property
     def source(self) -> str | list[str]:
@@ -121,9 +113,9 @@ class Build(Job):
     def job(self) -> dict[str, Any]:
         """Input and parameters, which identify the job."""
 
+    @abstractmethod
     def check(self, by_spark: bool) -> None:
         """Raise an error if the first rows of the input are wrong."""
-        return
 
     @abstractmethod
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:

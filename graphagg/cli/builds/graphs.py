@@ -1,13 +1,15 @@
-"""Builds that read a graph: of a community index, and of an embedding."""
+"""`graphagg communities build` and `embed build`: indices of a graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
-from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.builds.build import RUN, RUNS, Build, RunOptions
+from graphagg.cli.builds.run import run_build
+from graphagg.cli.folders import BUNDLED, READING, find_edges
+from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.embedding.config import EmbeddingConfig
@@ -16,9 +18,6 @@ from graphagg.graph.reading import settings
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import seen_path
-
-BUNDLED = "bundled:"
-"""Prefix of the name of a graph that is part of networkx."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,14 @@ class GraphBuild(Build):
 
     spark_module: ClassVar[str]
 
-    edges: list[str] = field(metadata={"argument": True})
+    edges: Annotated[list[str], ARGUMENT]
     parameters: Any = None
     reading: Any = None
+
+    @property
+    def config(self) -> Any:
+        """The configuration of the index."""
+        return self.parameters
 
     def built(self, index: Any) -> Built:
         """The result, with counts of the edges read."""
@@ -51,13 +55,13 @@ class GraphBuild(Build):
 
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""
-        return tuple(import_module(self.spark_module).stages(self.parameters))
+        return tuple(import_module(self.spark_module).stages(self.config))
 
     def job(self) -> dict[str, Any]:
         """Input and parameters, which identify the job."""
         from graphagg.graph.spark.edges import EdgeInput
 
-        return EdgeInput.of(self.edges, self.read_as()).job(self.parameters)
+        return EdgeInput.of(self.edges, self.read_as()).job(self.config)
 
     def check(self, by_spark: bool) -> None:
         """Read the first edges of local files, to check columns and types."""
@@ -65,7 +69,7 @@ class GraphBuild(Build):
             return
         from graphagg.graph.reading.load import check_edges
 
-        kind = self.parameters.kind
+        kind = self.config.kind
         check_edges(list(self.edges), GRAPH_KIND.get(kind, kind), self.read_as())
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
@@ -75,46 +79,19 @@ class GraphBuild(Build):
                 f"{self.edges[0]} is not a file that Spark can read; build it with --engine local"
             )
         with self.index_class.build(
-            find_edges(self.edges), run.out, config=self.parameters, engine=engine or "local",
+            find_edges(self.edges), run.out, config=self.config, engine=engine or "local",
             progress=progress, force=run.force, **vars(self.reading),
         ) as index:  # fmt: skip
             return self.built(index)
 
 
-def find_edges(paths: Sequence[str]) -> Any:
-    """Paths, or a bundled graph."""
-    if not paths[0].startswith(BUNDLED):
-        return list(paths)
-    from graphagg.graph import bundled_graph
-
-    return bundled_graph(paths[0].removeprefix(BUNDLED))
-
-
-# --- communities ---------------------------------------------------------------------------------
-
-
-def community_config(*, similarity: float | None = None, **values: Any) -> CommunityConfig:
-    """Choose bands and rows by `similarity`, if it is given.
-
-    Options:
-        similarity: choose bands and rows for this Jaccard similarity.
-    """
-    if similarity is not None:
-        from graphagg.minhash.bands import choose_bands
-
-        if (values["bands"], values["rows"]) != (CommunityConfig.bands, CommunityConfig.rows):
-            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
-        values["bands"], values["rows"] = choose_bands(values["permutations"], similarity)
-    return CommunityConfig(**values)
-
-
 @dataclass(frozen=True)
 class CommunitiesBuild(GraphBuild):
-    """Index a graph; an old index stays until the new one is complete.
+    """The build of a community index.
 
     Attributes:
-        entries_per_task: entries of compressed rows that a Spark task holds, 100 bytes each.
-            None: 2,000,000.
+        similarity: choose bands and rows for this Jaccard similarity.
+        entries_per_task: number of matrix entries per Spark task, 100 bytes each. None: 2,000,000.
     """
 
     name: ClassVar[str] = "communities"
@@ -123,38 +100,55 @@ class CommunitiesBuild(GraphBuild):
     task_size: ClassVar[str] = "entries_per_task"
     spark_module: ClassVar[str] = "graphagg.communities.indexing.spark"
 
-    parameters: Annotated[CommunityConfig, community_config, "Index"] = field(
-        default_factory=CommunityConfig
+    parameters: Annotated[CommunityConfig, panel("Index")] = field(
+        default_factory=CommunityConfig, kw_only=True
     )
-    reading: settings.NeededWeights = field(default_factory=settings.NeededWeights)
-    entries_per_task: int | None = field(default=None, metadata={"panel": "How it runs"})
+    reading: Annotated[settings.NeededWeights, READING] = field(
+        default_factory=settings.NeededWeights, kw_only=True
+    )
+    similarity: Annotated[float | None, heading("Index")] = field(default=None, kw_only=True)
+    entries_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
+
+    @property
+    def config(self) -> CommunityConfig:
+        """The configuration, with bands and rows chosen by `similarity` if it is given."""
+        config: CommunityConfig = self.parameters
+        if self.similarity is None:
+            return config
+        from graphagg.minhash.bands import choose_bands
+
+        if (config.bands, config.rows) != (CommunityConfig.bands, CommunityConfig.rows):
+            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
+        bands, rows = choose_bands(config.permutations, self.similarity)
+        return replace(config, bands=bands, rows=rows)
 
     def read_as(self) -> settings.EdgeReading:
         """Options for reading edges, with weights if the index needs them."""
-        return settings.indexed_reading(self.parameters.weights, vars(self.reading))
-
-
-# --- embedding -----------------------------------------------------------------------------------
+        return settings.indexed_reading(self.config.weights, vars(self.reading))
 
 
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
-    """Embed a graph; an old index stays until the new one is complete."""
+    """The build of an embedding."""
 
     name: ClassVar[str] = "embed"
     kind: ClassVar[str] = "embedding"
     package: ClassVar[str] = "embedding.NodeEmbedding"
     spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
 
-    parameters: Annotated[EmbeddingConfig, "Embedding"] = field(default_factory=EmbeddingConfig)
-    reading: settings.WeightedReading = field(default_factory=settings.WeightedReading)
+    parameters: Annotated[EmbeddingConfig, panel("Embedding")] = field(
+        default_factory=EmbeddingConfig, kw_only=True
+    )
+    reading: Annotated[settings.WeightedReading, READING] = field(
+        default_factory=settings.WeightedReading, kw_only=True
+    )
 
     def built(self, index: Any) -> Built:
         """The result, with the quality of the partition."""
         report, read = index.partition_report.to_json(), index.read_report
         notes = read.notes() if read else []
         width = index.vectors.shape[1]
-        if width < self.parameters.dim:
+        if width < self.config.dim:
             notes.append(f"dim: {width}, because the graph has no more directions")
         details = {"dim": width, "read": read.to_json() if read else {}, "partition": report}
         last = report["levels"][-1]
@@ -163,3 +157,21 @@ class EmbeddingBuild(GraphBuild):
             f"the edges cut, {report['hubs']} nodes split"
         )
         return Built.of(index.manifest, details=details, notes=notes)
+
+
+def communities(
+    build: Annotated[CommunitiesBuild, FLAT], *, run: Annotated[RunOptions, RUN]
+) -> None:
+    """Index a graph; an old index stays until the new one is complete.
+
+    Example: graphagg communities build edges.txt.gz --out comm --kind undirected
+    """
+    run_build(build, run)
+
+
+def embed(build: Annotated[EmbeddingBuild, FLAT], *, run: Annotated[RunOptions, RUN]) -> None:
+    """Embed a graph; an old index stays until the new one is complete.
+
+    Example: graphagg embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000
+    """
+    run_build(build, run)

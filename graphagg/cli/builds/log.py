@@ -20,9 +20,9 @@ from graphagg.spark.session import SUBMITTED, is_classic
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from graphagg.cli.builds.build import LogLevel
+    from graphagg.cli.builds.build import JobLogLevel
 
-_SPARK: dict[LogLevel, str] = {
+_SPARK: dict[JobLogLevel, str] = {
     "debug": "INFO", "info": "WARN", "warning": "ERROR", "error": "ERROR",
 }  # fmt: skip
 _TRACES = (
@@ -33,7 +33,7 @@ _TRACES = (
 _LOGGER = logging.getLogger("graphagg.jobs")
 
 
-def start_logging(job: str, level: LogLevel) -> None:
+def start_logging(job: str, level: JobLogLevel) -> None:
     """Log to stderr from now on."""
     line = f"%(asctime)s %(levelname)s {job} %(stage)s %(message)s"
     formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ", defaults={"stage": "-"})
@@ -63,7 +63,7 @@ class _JvmHandler(logging.Handler):
             print(self.format(record), file=sys.stderr)
 
 
-def follow(spark: SparkSession, level: LogLevel) -> None:
+def follow(spark: SparkSession, level: JobLogLevel) -> None:
     """Set Spark's log level to the job's; a Connect server keeps its own."""
     if not is_classic(spark):
         return
@@ -77,6 +77,12 @@ def follow(spark: SparkSession, level: LogLevel) -> None:
 def say(message: str, *values: object, stage: str = "-", level: int = logging.INFO) -> None:
     """Log a line."""
     _LOGGER.log(level, message, *values, extra={"stage": stage})
+
+
+def log_failure(job: str, message: str) -> None:
+    """Log the error that ended a job."""
+    start_logging(job, "error")
+    say("%s", message, level=logging.ERROR)
 
 
 class StageLog:
@@ -98,20 +104,16 @@ class StageLog:
             say("%d of %d stages were finished before", len(finished), len(stages))
 
     @property
-    def current(self) -> str:
-        """The stage after the last finished one; stages without work are never reported."""
-        done = [self.stages.index(stage) for stage in self.finished]
-        return self.stages[min(max(done, default=-1) + 1, len(self.stages) - 1)]
-
-    @property
     def place(self) -> str:
-        """The current stage, as `name (n of m)`."""
-        return f"{self.current} ({self.stages.index(self.current) + 1} of {len(self.stages)})"
+        """The stage after the last finished one as `name (n of m)`; empty stages are skipped."""
+        done = [self.stages.index(stage) for stage in self.finished]
+        rank = min(max(done, default=-1) + 1, len(self.stages) - 1)
+        return f"{self.stages[rank]} ({rank + 1} of {len(self.stages)})"
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Log a stage when it is done."""
         if done < total or stage not in self.stages or stage in self.finished:
-            say("%s: %d of %d", stage, done, total, stage=self.current, level=logging.DEBUG)
+            say("%d of %d", done, total, stage=stage, level=logging.DEBUG)
             return
         now = time.monotonic()
         self.finished.append(stage)

@@ -1,4 +1,4 @@
-"""The build of a passage index."""
+"""`graphagg rag index`: a passage index."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from graphagg.cli.builds.build import Build, RunOptions
+from graphagg.cli.builds.build import RUN, RUNS, Build, RunOptions
+from graphagg.cli.builds.run import run_build
+from graphagg.cli.corpus import ROWS, Reading, RowColumns
 from graphagg.cli.folders import remember_source
+from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.nearest.search import SearchType
@@ -27,36 +30,36 @@ if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
     from graphagg.rag.spark.records import PassageInput
 
-_SPLITTING = "How documents are split"
 _NAMED = 20  # files that are named one by one
-_ROWS = "Rows of CSV, JSON and Parquet"
-Columns = Annotated[RowConfig, _ROWS]
-Reading = Annotated[ReadConfig, "Files of a folder to read"]
 
 
-def chunk_config(
-    *, chunk_words: int | None = None, overlap_sentences: int | None = None, no_chunks: bool = False
-) -> ChunkConfig | None:
-    """How documents are split; None: each stays one passage.
+@dataclass(frozen=True)
+class ChunkOptions:
+    """How documents are split.
 
-    Options:
-        chunk_words: words of a passage at most; longer documents are split, at headings and
-            sentences. None: 150.
-        overlap_sentences: sentences that a passage shares with the one before. None: 1.
-        no_chunks: keep every document whole, however long.
+    Attributes:
+        chunk_words: maximum number of words in a passage; longer documents are split at headings
+            and sentences.
+        overlap_sentences: number of sentences that a passage shares with the one before.
+        no_chunks: do not split documents.
     """
-    if no_chunks:
-        if (chunk_words, overlap_sentences) != (None, None):
-            raise InvalidParameter(
-                "--no-chunks keeps documents whole; leave out --chunk-words and "
-                "--overlap-sentences, or leave out --no-chunks"
-            )
-        return None
-    if chunk_words is None:
-        chunk_words = ChunkConfig.max_words
-    least = min(ChunkConfig.min_words, chunk_words // 6)  # in proportion, where chunks are small
-    shared = ChunkConfig.overlap_sentences if overlap_sentences is None else overlap_sentences
-    return ChunkConfig(chunk_words, shared, least)
+
+    chunk_words: int = ChunkConfig.max_words
+    overlap_sentences: int = ChunkConfig.overlap_sentences
+    no_chunks: bool = False
+
+    def config(self) -> ChunkConfig | None:
+        """The configuration; None: each document stays one passage."""
+        if self.no_chunks:
+            if self != ChunkOptions(no_chunks=True):
+                raise InvalidParameter(
+                    "--no-chunks keeps documents whole; leave out --chunk-words and "
+                    "--overlap-sentences, or leave out --no-chunks"
+                )
+            return None
+        # in proportion, where chunks are small
+        least = min(ChunkConfig.min_words, self.chunk_words // 6)
+        return ChunkConfig(self.chunk_words, self.overlap_sentences, least)
 
 
 @dataclass(frozen=True)
@@ -64,18 +67,18 @@ class ModelNames:
     """Models by name.
 
     Attributes:
-        profile: standard; fast: vectors by a static table and names by rules, without PyTorch and
-            spaCy. None: standard; fast if only its libraries are installed.
+        profile: standard, or fast: vectors from a static table and names by rules, without PyTorch
+            and spaCy. None: standard; fast if only its libraries are installed.
         encoder: name or path of a sentence-transformers model, or multilingual-e5-small. None: the
-            profile's.
+            encoder of the profile.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
-            None: by profile and language.
-        language: code of the language of all passages; auto recognizes the language of each
-            passage. None: the extractor's.
-        dtype: arithmetic of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
+            None: chosen by profile and language.
+        language: code of the language of all passages; auto detects the language of each
+            passage. None: the language of the extractor.
+        dtype: number type of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
         names: file of names in the texts, one name per line followed by its aliases,
-            separated by =, or JSON Lines; with Spark on every machine. None: none.
+            separated by =, or JSON Lines; with Spark on every machine.
     """
 
     profile: Profile | None = None
@@ -87,40 +90,38 @@ class ModelNames:
     names: str | None = None
 
 
-Chunking = Annotated[ChunkConfig | None, chunk_config, _SPLITTING]
-
-
 @dataclass(frozen=True)
 class PassagesBuild(Build):
-    """Index a corpus; an old index stays until the new one is complete.
+    """The build of a passage index.
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs; Spark: on any path, also a table of passages, or of files (path,
-            content).
-        vector_column: column of the vectors of passages by this encoder; they are then neither
-            split nor encoded. None: none.
-        processes: number of processes that find entities. None: by the size of the corpus.
-        passages_per_task: passages that a Spark task annotates and encodes. None: 2,000.
+            s3://bucket/docs; with Spark any path that it reads, or a table of passages or of files
+            (path, content).
+        vector_column: column with a vector for each passage, made by the same encoder; the passages
+            are then neither split nor encoded.
+        processes: number of processes that find entities. None: chosen by the size of the corpus.
+        passages_per_task: number of passages per Spark task. None: 2,000.
     """
 
     name: ClassVar[str] = "passages"
     kind: ClassVar[str] = "passages"
     package: ClassVar[str] = "rag.PassageIndex"
     task_size: ClassVar[str] = "passages_per_task"
-    local_only: ClassVar[tuple[str, ...]] = (
-        "processes", "vector_column", "query",
-    )  # fmt: skip
 
-    passages: str = field(metadata={"argument": True})
-    models: Annotated[ModelNames, "Models"] = field(default_factory=ModelNames)
-    chunking: Chunking = field(default_factory=ChunkConfig)
-    reading: Reading = field(default_factory=ReadConfig)
-    columns: Columns = field(default_factory=RowConfig)
-    search: Annotated[SearchType, "Search for vectors"] = field(default_factory=SearchType)
-    vector_column: str | None = field(default=None, metadata={"panel": _ROWS})
-    processes: int | None = field(default=None, metadata={"panel": "How it runs"})
-    passages_per_task: int | None = field(default=None, metadata={"panel": "How it runs"})
+    passages: Annotated[str, ARGUMENT]
+    models: Annotated[ModelNames, panel("Models")] = field(default_factory=ModelNames, kw_only=True)
+    chunks: Annotated[ChunkOptions, panel("How documents are split")] = field(
+        default_factory=ChunkOptions, kw_only=True
+    )
+    reading: Reading = field(default_factory=ReadConfig, kw_only=True)
+    columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
+    search: Annotated[SearchType, panel("Search for vectors")] = field(
+        default_factory=SearchType, kw_only=True
+    )
+    vector_column: Annotated[str | None, heading(ROWS)] = field(default=None, kw_only=True)
+    processes: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
+    passages_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
 
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""
@@ -133,7 +134,7 @@ class PassagesBuild(Build):
         profile = self.models.profile or installed_profile()
         models = PassageConfig(
             **vars(self.models) | vars(self.search) | {"profile": profile},
-            chunking=self.chunking,
+            chunking=self.chunks.config(),
             columns=self.columns,
         )
         return replace(models, **settings)
@@ -144,7 +145,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of, loaded
 
         source, config = self.for_spark(FolderReport()), self.config()
-        return job_of(source, Recipe(loaded(config), self.chunking, config.search))
+        return job_of(source, Recipe(loaded(config), config.chunking, config.search))
 
     def for_spark(self, report: FolderReport) -> PassageInput:
         """The input as Spark reads it."""
@@ -189,6 +190,16 @@ class PassagesBuild(Build):
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 
 
+def passages(build: Annotated[PassagesBuild, FLAT], *, run: Annotated[RunOptions, RUN]) -> None:
+    """Index a corpus; an old index stays until the new one is complete.
+
+    Example: graphagg rag index articles/ --out idx
+
+    Example: graphagg rag index passages.parquet --out idx --engine spark --master local[4]
+    """
+    run_build(build, run)
+
+
 def read_corpus(
     source: str,
     reading: ReadConfig,
@@ -222,7 +233,7 @@ def read_corpus(
     first = next(passages, None)
     if first is None:
         where = path if columns.query is None else "the query"
-        raise EmptyCorpus(f"{where}: no passage in it, wanted one at least; check it")
+        raise EmptyCorpus(f"{where}: no passages found; check the source")
     return chain([first], passages)
 
 

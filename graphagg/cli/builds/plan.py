@@ -73,7 +73,7 @@ def _measure(source: str | list[str], path_of: Callable[[str], Path | None]) -> 
         matches = [path] if path.exists() else map(Path, sorted(glob(str(path), recursive=True)))
         below = [file for match in matches for file in _files(match)]
         if not below:
-            raise UnreadableFile(f"{each}: no such file, or no file in it; check the path")
+            raise UnreadableFile(f"{each}: no such file, or an empty folder; check the path")
         files += below
     return {"path": names, "files": len(files), "bytes": sum(f.stat().st_size for f in files)}
 

@@ -1,4 +1,4 @@
-"""Run a build as a command, or as a Spark job that logs its stages.
+"""Run a build in this process, or as a Spark job that logs its stages.
 
 Exit codes of a job: 0 if it is done or nothing was to do, 2 for invalid input, 1 for a failed run,
 130 for Ctrl-C. A failed job keeps its finished stages in the work folder, unless the input is
@@ -10,19 +10,17 @@ from __future__ import annotations
 import logging
 import platform
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from graphagg import __version__
-from graphagg.cli.builds.build import Build, LogLevel, RunOptions
+from graphagg.cli.builds.build import Build, JobOptions, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, say, start_logging
 from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.failures import FAILURES
 from graphagg.cli.output import console
-from graphagg.cli.output.console import Built, Meter, current_version
+from graphagg.cli.output.console import current_version, resources
 from graphagg.errors import GraphAggError, InvalidParameter
-from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions, recall, work_of
 from graphagg.spark.job import finished
 from graphagg.spark.session import session
@@ -34,76 +32,57 @@ from graphagg.store.writing import SUMMARY
 
 
 def run_build(build: Build, run: RunOptions) -> None:
-    """Run a build, with progress on stderr; or only print its plan."""
+    """Run a build in this process or with Spark; or only print its plan."""
     if run.dry_run:
         print_plan(plan_of(build, run), run.json)
-        return
-    meter, before = Meter(), current_version(run.out)
-    if before is not None and run.skips(run.out, is_own=run.if_exists is None):
+    elif run.engine == "spark":
+        _run_job(build, run)
+    else:
+        _run_here(build, run)
+
+
+def _run_here(build: Build, run: RunOptions) -> None:
+    before = current_version(run.out)
+    if before is not None and run.skips(is_own=run.if_exists is None):
         console.err.print(f"skipped: {run.out} exists", markup=False)
         return
     with console.progress_report() as progress:
-        if run.engine == "spark":
-            check(build, run)
-            built = _by_spark(build, run, progress)
-        else:
-            built = build.build(run, progress, None)
-    console.print_built(run.out, built, before, meter, run.json)
-    if not run.json:
-        for note in built.notes:
-            console.err.print(note, markup=False, soft_wrap=True)
-
-
-def _by_spark(
-    build: Build, run: RunOptions, progress: Progress, level: LogLevel | None = None
-) -> Built:
-    with session(f"graphagg {build.name}", run.master, run.remote) as spark:
-        size = getattr(build, build.task_size, None)
-        engine = SparkOptions(spark, run.work, size, run.rejects)
-        if level is not None:
-            follow(spark, level)
-        return build.build(run, progress, engine)
-
-
-def merge_indices(index_class: Any, shards: Sequence[str], out: str, as_json: bool) -> None:
-    """Merge indices with progress on stderr, and print the sizes of the result."""
-    meter, before = Meter(), current_version(out)
-    with console.progress_report() as progress:
-        with index_class.merge(shards, out, progress=progress) as index:
-            built = Built.of(index.manifest)
-    console.print_built(out, built, before, meter, as_json)
+        built = build.build(run, progress, None)
+    console.print_built(run.out, built, before, run.json)
+    for note in () if run.json else built.notes:
+        console.err.print(note, markup=False, soft_wrap=True)
 
 
 # --- jobs ----------------------------------------------------------------------------------------
 
 
-def run_job(build: Build, run: RunOptions) -> None:
+def _run_job(build: Build, run: RunOptions) -> None:
     """Run a build with Spark and log its stages; an error names the stage in which it occurred."""
     start_logging(build.name, run.log_level)
     log = None
     try:
-        if run.dry_run:
-            print_plan(plan_of(build, run), run.json)
-            return
         check(build, run)
-        meter, before, stages = Meter(), current_version(run.out), build.stages()
+        before, stages = current_version(run.out), build.stages()
         place, job = parse_location(run.out), build.job()
         if before is not None:
-            if run.skips(run.out, is_own=recall(place, build.kind, job) is not None):
+            if run.skips(is_own=recall(place, build.kind, job) is not None):
                 say("skipped: %s exists", run.out)
                 return
         work = work_of(run.out, run.work)
         log = StageLog(stages, () if run.force else finished(work, stages), work)
-        built = _by_spark(build, run, log, run.log_level)
+        with session(f"graphagg {build.name}", run.master, run.remote) as spark:
+            size = getattr(build, build.task_size, None)
+            follow(spark, run.log_level)
+            built = build.build(run, log, SparkOptions(spark, run.work, size, run.rejects))
         unchanged = before is not None and before == current_version(run.out)
         if unchanged:
             say("nothing to do: the index has this input and these parameters")
         for note in built.notes:
             say("%s", note)
-        console.print_built(run.out, built, before, meter, run.json)
+        console.print_built(run.out, built, before, run.json)
         parameters = {name: value for name, value in job.items() if name != "source"}
         write_summary(
-            build.name, run, meter, input=build.source, unchanged=unchanged, parameters=parameters,
+            build.name, run, input=build.source, unchanged=unchanged, parameters=parameters,
             rows=built.rows(), counts=built.counts, stages=log.done,
         )  # fmt: skip
     except FAILURES as error:
@@ -116,19 +95,19 @@ def run_job(build: Build, run: RunOptions) -> None:
         raise
 
 
-def write_summary(job: str, run: Any, meter: Meter, **facts: Any) -> None:
+def write_summary(job: str, run: JobOptions, **facts: Any) -> None:
     """Write `_summary.json` into the output of a job; a store that refuses it is a warning."""
     import pyspark
 
     versions = {
         "graphagg": __version__, "python": platform.python_version(), "spark": pyspark.__version__,
     }  # fmt: skip
-    used = meter.read() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
+    used = resources() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
     summary = {"job": job, "out": run.out, **facts, **used, "versions": versions}
     place = parse_location(run.out)
     try:
         if isinstance(place, Path) and seen_path(run.out) is None:
-            raise InvalidParameter("only Spark sees it")
+            raise InvalidParameter("only Spark can read this path")
         storage_at(place).write_json(SUMMARY, summary)
     except (GraphAggError, OSError) as error:
         say("%s has no summary (%s): %s", run.out, error, summary, level=logging.WARNING)

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
 from graphagg.errors import ArtifactError, StoreError
-from graphagg.execution.runner import peak_memory
 from graphagg.progress import Progress
 
 if TYPE_CHECKING:
+    from graphagg.communities import Member
     from graphagg.store.addresses import Location
     from graphagg.store.manifest import Manifest
 
 _PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
-_APART, _QUIET = 1.0, 15.0  # seconds between lines of a stage of known and of unknown size
+_QUIET = 15.0  # seconds between lines of progress in a pipe
+
+_STARTED = time.perf_counter()
 
 _piped = not sys.stdout.isatty()
 out = Console(
@@ -36,7 +36,7 @@ out = Console(
 )
 err = Console(stderr=True, highlight=False)
 
-AsJson = Annotated[bool, Parameter("--json", help="Print JSON instead of a table.")]
+AsJson = Annotated[bool, Parameter("--json", help="Print JSON instead of text.")]
 
 
 def print_json(value: object) -> None:
@@ -67,12 +67,20 @@ def print_rows(rows: Sequence[Mapping[str, str | int | float]], **columns: Any) 
     out.print(table)
 
 
+def print_members(members: Sequence[Member]) -> None:
+    """Print the members of a community, each with its score and reason."""
+    print_rows([{"vertex": str(m.id), "score": m.score, "why": m.explain()} for m in members])
+
+
 @contextmanager
 def progress_report() -> Iterator[Progress]:
     """Report progress on stderr: by bars in a terminal, else by lines."""
     if not err.is_terminal:
         yield plain_report()
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -82,8 +90,8 @@ def progress_report() -> Iterator[Progress]:
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                for before in tasks.values():
-                    bars.update(before, visible=False)
+                for finished in tasks.values():
+                    bars.update(finished, visible=False)
                 tasks[stage] = bars.add_task(stage, total=None)
             bars.update(tasks[stage], completed=done, total=total or None, visible=True)
 
@@ -91,17 +99,14 @@ def progress_report() -> Iterator[Progress]:
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Print tenths of a stage, `_APART` at least; of unknown size a line every `_QUIET` seconds."""
-    last, tenths = clock(), dict[str, int]()
+    """Print a line when a stage ends, and before that at most one every `_QUIET` seconds."""
+    last = clock()
 
     def report(stage: str, done: int, total: int) -> None:
         nonlocal last
-        now, tenth = clock(), 10 * done // total if total else 0
-        if total and tenth <= tenths.setdefault(stage, tenth) and done != total:
+        if done != total and clock() - last < _QUIET:
             return
-        if done and done != total and now - last < (_APART if total else _QUIET):
-            return
-        last, tenths[stage] = now, tenth
+        last = clock()
         count = f"{done:,} of {total:,}" if done < total else f"{done:,}"
         print(f"{stage}: {count} done", file=sys.stderr, flush=True)
 
@@ -150,20 +155,17 @@ _MAIN = ("passages", "segments", "vertices", "edges")
 _SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
 
 
-def print_built(
-    directory: Location, built: Built, before: str | None, meter: Meter, as_json: bool
-) -> None:
+def print_built(directory: Location, built: Built, before: str | None, as_json: bool) -> None:
     """Print the result of a build; `before` is the previous version."""
     unchanged = before is not None and before == current_version(directory)
-    used = meter.read()
     size = {} if built.bytes is None else {"bytes": built.bytes}
     if as_json:
         head = {"index": str(directory), "unchanged": unchanged}
-        print_json({**head, **built.counts, **size, **built.details, **used})
+        print_json({**head, **built.counts, **size, **built.details, **resources()})
         return
     counts = _in_words({**built.counts, **size})
     state = "unchanged: " if unchanged else "" if before is None else "replaced: "
-    out.print(f"{state}{directory}: {counts}; {resources(used)}", markup=False)
+    out.print(f"{state}{directory}: {counts}; {resources_text()}", markup=False)
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
@@ -181,45 +183,50 @@ def print_changed(
     directory: Location,
     changed: Mapping[str, int],
     manifest: Manifest,
-    meter: Meter,
     as_json: bool,
     details: Mapping[str, Any] = MappingProxyType({}),
     notes: Sequence[str] = (),
 ) -> None:
     """Print the counts of a change, and the sizes of the index afterward."""
-    used = meter.read()
     if as_json:
-        print_json({"index": str(directory), **manifest.counts, **changed, **used, **details})
+        print_json(
+            {"index": str(directory), **manifest.counts, **changed, **resources(), **details}
+        )
         return
     change = _in_words({name: n for name, n in changed.items() if n}) or "nothing changed"
     sizes = _in_words({name: n for name, n in manifest.counts.items() if name in _MAIN})
-    out.print(f"{directory}: {change}; now {sizes}; {resources(used)}", markup=False)
+    out.print(f"{directory}: {change}; now {sizes}; {resources_text()}", markup=False)
     for note in notes:
         err.print(note, markup=False, soft_wrap=True)
 
 
-def resources(used: Mapping[str, float]) -> str:
-    """The figures of a `Meter` as text."""
-    text = "{wall_seconds} s, {cpu_seconds} CPU s".format(**used)
-    peak = used.get("peak_memory_mib")
-    return text if peak is None else f"{text}, peak {peak} MiB"
+def resources_text() -> str:
+    """The figures of `resources` as text."""
+    used = resources()
+    peak = f", peak {used['peak_memory_mib']} MiB" if "peak_memory_mib" in used else ""
+    return f"{used['wall_seconds']} s, {used['cpu_seconds']} CPU s{peak}"
 
 
-class Meter:
-    """Wall seconds since it was made; CPU seconds and peak memory of the process."""
+def merge_indices(index_class: Any, shards: Sequence[str], target: str, as_json: bool) -> None:
+    """Merge indices with progress on stderr, and print the sizes of the result."""
+    before = current_version(target)
+    with progress_report() as progress:
+        with index_class.merge(shards, target, progress=progress) as index:
+            built = Built.of(index.manifest)
+    print_built(target, built, before, as_json)
 
-    def __init__(self) -> None:
-        self._wall = time.perf_counter()
 
-    def read(self) -> dict[str, float]:
-        """`wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib`.
+def resources() -> dict[str, float]:
+    """`wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib` of the program.
 
-        Windows reports neither child processes nor the peak.
-        """
-        figures = {
-            "wall_seconds": round(time.perf_counter() - self._wall, 1),
-            "cpu_seconds": round(sum(os.times()[:4]), 1),
-        }
-        if peak := peak_memory():
-            figures["peak_memory_mib"] = round(peak / 2**20, 1)
-        return figures
+    Windows reports neither child processes nor the peak.
+    """
+    from graphagg.execution.runner import peak_memory
+
+    figures = {
+        "wall_seconds": round(time.perf_counter() - _STARTED, 1),
+        "cpu_seconds": round(sum(os.times()[:4]), 1),
+    }
+    if peak := peak_memory():
+        figures["peak_memory_mib"] = round(peak / 2**20, 1)
+    return figures

@@ -1,9 +1,9 @@
-"""Tables and text for people: hits, explanations, evaluations, members of a community."""
+"""Tables and text for people: hits, explanations, evaluations."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -15,7 +15,6 @@ from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
-    from graphagg.communities import Member
     from graphagg.rag import Explanation, Hit, Hits, PassageIndex
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
     from graphagg.rag.evaluation.recall import Summary
@@ -155,11 +154,6 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     print_rows(components)
     out.print()
     print_rows(path)
-
-
-def print_members(members: Sequence[Member]) -> None:
-    """Print the members of a community, each with its score and reason."""
-    print_rows([{"vertex": str(m.id), "score": m.score, "why": m.explain()} for m in members])
 
 
 def print_evaluations(

@@ -10,25 +10,23 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts.types import PositiveInt
 
 from graphagg.cli.folders import Device, Directory, K
-from graphagg.cli.options import command
+from graphagg.cli.options import FLAT, panel, read_text
 from graphagg.cli.output.console import AsJson, err, out, print_json
-from graphagg.cli.request import Question, request_group
-from graphagg.cli.settings import read_text
+from graphagg.cli.request import AnswerOptions, QuestionText
 from graphagg.rag.models.endpoint import Endpoint
-from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
-from graphagg.rag.question.request import Request
+from graphagg.rag.question.excerpts import CHARACTERS
 
 if TYPE_CHECKING:
     from graphagg.rag.answer.generate import Answer
 
 
-@command
 def answer(
     directory: Directory,
-    question: Question,
+    question: QuestionText,
+    /,
     *,
-    endpoint: Annotated[Endpoint, "Language model"],
-    request: Annotated[Request, request_group(window=NEIGHBORS)],
+    endpoint: Annotated[Endpoint, panel("Language model")],
+    words: Annotated[AnswerOptions, FLAT] = AnswerOptions(),
     k: K = 5,
     characters: PositiveInt = CHARACTERS,
     prompt: Path | None = None,
@@ -41,11 +39,12 @@ def answer(
     Example: graphagg rag answer idx 'Who led the works?' --base-url http://localhost:8000/v1
     --model qwen3
 
-    Options:
+    Args:
         k: number of hits.
-        characters: characters of a passage and the chunks around it.
-        prompt: text file with instructions that precede passages and question. None: built in.
-        stream: print the answer as it comes. None: in a terminal.
+        characters: maximum length of a passage with its neighboring chunks.
+        prompt: text file with instructions to put before the passages and the question. None: a
+            built-in text.
+        stream: print the answer while it is written. None: only in a terminal.
     """
     from graphagg.rag import PassageIndex
     from graphagg.rag.answer.generate import RULES
@@ -58,7 +57,7 @@ def answer(
             question,
             endpoint,
             k=k,
-            request=request,
+            request=words.request(),
             characters=characters,
             prompt=RULES if prompt is None else read_text(prompt),
             on_text=partial(print, end="", flush=True) if streams else None,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphagg.cli.builds.passages import Columns, Reading, read_corpus, what_was_read
-from graphagg.cli.builds.run import merge_indices
+from graphagg.cli.builds.passages import read_corpus, what_was_read
+from graphagg.cli.corpus import Passages, Reading, RowColumns
 from graphagg.cli.folders import Directory, OutDir, Shards
-from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, print_changed, progress_report
-from graphagg.cli.settings import read_text
+from graphagg.cli.options import read_text
+from graphagg.cli.output.console import AsJson, merge_indices, print_changed, progress_report
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -24,48 +22,40 @@ if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
 
 
-@dataclass(frozen=True)
-class ChangingCorpus:
-    """Passages for a change of an index.
+def change_corpus(
+    directory: str,
+    passages: str,
+    reading: ReadConfig,
+    columns: RowConfig,
+    as_json: bool,
+    change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
+    is_sync: bool = False,
+) -> None:
+    """Read passages, apply `change` to an index, and print its report."""
+    from graphagg.rag import PassageIndex
 
-    Attributes:
-        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs.
-        reading: which files of a folder are read.
-        columns: names of the columns of a table.
-    """
-
-    passages: str = field(metadata={"argument": True})
-    reading: Reading = field(default_factory=ReadConfig)
-    columns: Columns = field(default_factory=RowConfig)
-
-    def change(
-        self,
-        directory: str,
-        as_json: bool,
-        change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
-        is_sync: bool = False,
-    ) -> None:
-        """Apply `change` to an index, and print its report."""
-        from graphagg.rag import PassageIndex
-
-        meter, files = Meter(), FolderReport()
-        with PassageIndex.open(directory) as index, progress_report() as report:
-            # Read everything first: an invalid line must change nothing.
-            synced = index if is_sync else None
-            read_all = read_corpus(self.passages, self.reading, files, self.columns, None, synced)
-            sources = list(read_all)
-            changed = change(index, sources, report)
-            read = what_was_read(files)
-            print_changed(
-                directory, changed.to_json(), index.manifest, meter, as_json,
-                read.get("details", {}), read.get("notes", ()),
-            )  # fmt: skip
+    files = FolderReport()
+    with PassageIndex.open(directory) as index, progress_report() as report:
+        # Read everything first: an invalid line must change nothing.
+        synced = index if is_sync else None
+        sources = list(read_corpus(passages, reading, files, columns, None, synced))
+        changed = change(index, sources, report)
+        read = what_was_read(files)
+        print_changed(
+            directory, changed.to_json(), index.manifest, as_json,
+            read.get("details", {}), read.get("notes", ()),
+        )  # fmt: skip
 
 
-@command
 def add(
-    directory: Directory, *, corpus: ChangingCorpus, replace: bool = False, as_json: AsJson = False
+    directory: Directory,
+    passages: Passages,
+    /,
+    *,
+    replace: bool = False,
+    reading: Reading = ReadConfig(),
+    columns: RowColumns = RowConfig(),
+    as_json: AsJson = False,
 ) -> None:
     """Add passages, all or none; answers equal the answers of a rebuild.
 
@@ -73,33 +63,38 @@ def add(
 
     Example: graphagg rag add idx more.jsonl.gz --replace
 
-    Options:
-        replace: replace passages of the same ids, documents with all their chunks.
+    Args:
+        replace: replace passages with the same ids, documents with all their chunks.
     """
-    corpus.change(
-        directory,
-        as_json,
+    change_corpus(
+        directory, passages, reading, columns, as_json,
         lambda index, sources, progress: index.add(sources, replace=replace, progress=progress),
-    )
+    )  # fmt: skip
 
 
-@command
-def update(directory: Directory, *, corpus: ChangingCorpus, as_json: AsJson = False) -> None:
+def update(
+    directory: Directory,
+    passages: Passages,
+    /,
+    *,
+    reading: Reading = ReadConfig(),
+    columns: RowColumns = RowConfig(),
+    as_json: AsJson = False,
+) -> None:
     """Replace passages of the same ids, documents with all their chunks; all must exist.
 
     Example: graphagg rag update idx corrected.jsonl
     """
-    corpus.change(
-        directory,
-        as_json,
+    change_corpus(
+        directory, passages, reading, columns, as_json,
         lambda index, sources, progress: index.update(sources, progress=progress),
-    )
+    )  # fmt: skip
 
 
-@command
 def delete(
     directory: Directory,
     ids: list[str] | None = None,
+    /,
     *,
     ids_file: Path | None = None,
     ignore_missing: bool = False,
@@ -109,39 +104,35 @@ def delete(
 
     Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing
 
-    Options:
-        ids: ids of passages, or of documents with all chunks.
-        ids_file: a text file with one id per line.
+    Args:
+        ids: ids of passages, or of documents with all their chunks.
+        ids_file: text file with one id per line.
         ignore_missing: skip ids that are not in the index.
     """
     from graphagg.rag import PassageIndex
 
-    meter = Meter()
     names = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
     if not names:
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
         report = index.delete(names, ignore_missing=ignore_missing)
-        print_changed(directory, report.to_json(), index.manifest, meter, as_json)
+        print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
-@command
-def compact(directory: Directory, *, as_json: AsJson = False) -> None:
+def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Remove deleted texts from the disk, and merge all segments into one.
 
     Example: graphagg rag compact idx
     """
     from graphagg.rag import PassageIndex
 
-    meter = Meter()
     with PassageIndex.open(directory) as index:
         before = index.manifest.counts["segments"]
         index.compact()
-        print_changed(directory, {"segments_merged": before}, index.manifest, meter, as_json)
+        print_changed(directory, {"segments_merged": before}, index.manifest, as_json)
 
 
-@command
-def merge(shards: Shards, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
     """Merge indices of parts of a corpus; the result answers as an index of all passages.
 
     Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx

@@ -8,32 +8,33 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.builds.passages import Columns
-from graphagg.cli.options import command
+from graphagg.cli.corpus import RowColumns
+from graphagg.cli.options import panel
 from graphagg.cli.output.console import AsJson, progress_report, show
-from graphagg.cli.request import PassageFile
 from graphagg.rag.config.corpus import DedupConfig
+from graphagg.rag.documents.rows import RowConfig
 
 
-@command
 def dedup(
-    documents: PassageFile,
+    documents: Path,
+    /,
     *,
-    config: Annotated[DedupConfig, "What counts as a near duplicate"],
-    columns: Columns,
+    config: Annotated[DedupConfig, panel("What counts as a near duplicate")] = DedupConfig(),
+    columns: RowColumns = RowConfig(),
     out_file: Annotated[Path, Parameter("--out")],
     dropped: Path | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Leave out near duplicates: of texts that share most shingles, the longest stays.
+    """Remove near duplicates: of texts that share most shingles, the longest stays.
 
-    Example: graphagg dedup passages.jsonl --threshold .8 --out kept.jsonl
+    Example: graphagg dedup passages.jsonl --threshold 0.8 --out kept.jsonl
 
     Example: graphagg dedup articles/ --out kept.jsonl --dropped dropped.jsonl
 
-    Options:
-        out_file: file for the kept texts: .jsonl.
-        dropped: JSON lines of dropped texts, each with the text that is kept.
+    Args:
+        documents: a folder of documents, JSONL (.gz) or Parquet.
+        out_file: file for the kept texts, .jsonl.
+        dropped: file for the dropped texts, JSON lines, each with the text that replaces it.
     """
     from graphagg.rag.corpus.dedup.files import dedup as dedup_files
 

@@ -9,7 +9,6 @@ from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Device, Directory
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
 
 
-@command
 def evaluate(
     directory: Directory,
     questions: Path,
+    /,
     *,
     mode: Mode | None = None,
     compare: str | None = None,
@@ -38,13 +37,14 @@ def evaluate(
 
     Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25
 
-    Options:
-        questions: JSONL, JSON, CSV, Parquet; see docs/guides/formats.md.
+    Args:
+        questions: file with questions and answers: JSONL, JSON, CSV or Parquet; see
+            docs/guides/formats.md.
         mode: retrieval mode. None: multihop.
-        compare: modes side by side, e.g. multihop,linearrag,dense,bm25.
-        refuse: share of wrong answers that a least confidence should refuse, e.g. 0.9; it is found
-            and stored with the index, for --min-confidence own.
-        random_state: seed of the bootstrap intervals.
+        compare: modes to compare, separated by commas: multihop,linearrag,dense,bm25.
+        refuse: share of wrong answers that the minimum confidence should refuse, e.g. 0.9; the
+            value found is stored with the index, for --min-confidence own.
+        random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.measure import difference, own_threshold

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import integer
 from graphagg.cli.folders import Directory, K
-from graphagg.cli.options import as_command, command
+from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
     err,
@@ -21,7 +20,7 @@ from graphagg.cli.output.console import (
     progress_report,
     show,
 )
-from graphagg.cli.request import Visible
+from graphagg.cli.request import Visible, VisibleOptions
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
@@ -32,13 +31,13 @@ if TYPE_CHECKING:
 _SHOWN = 30  # themes of a table
 
 
-@command
 def graph(
     directory: Directory,
+    /,
     *,
     target: Annotated[Path, Parameter("--out")],
-    config: GraphConfig,
-    visible: Visible,
+    config: Annotated[GraphConfig, FLAT] = GraphConfig(),
+    visible: Visible = VisibleOptions(),
     edges: EdgeKind = "all",
     as_json: AsJson = False,
 ) -> None:
@@ -48,14 +47,15 @@ def graph(
 
     Example: graphagg rag graph idx --out corpus.graphml --filter 'year>=2000'
 
-    Options:
-        target: file: .parquet, .csv; of all edges .graphml, .gexf too.
-        edges: all; entities (of two that share sentences); passages (with entities).
+    Args:
+        target: file to write: .parquet or .csv; with all edges also .graphml or .gexf.
+        edges: edges to write: entities (two that share sentences), passages (with their entities),
+            or all.
     """
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as index:
-        corpus = index.graph(config=config, **visible)
+        corpus = index.graph(config=config, **visible.visible())
     corpus.save(target, edges)
     sizes = corpus.to_json()
     text = (
@@ -65,9 +65,8 @@ def graph(
     show({"file": str(target), "edges": edges, **sizes}, text, as_json)
 
 
-@command
-def names(directory: Directory, *, as_json: AsJson = False) -> None:
-    """Suggest names that may mean the same: initials, and spellings that hardly differ.
+def names(directory: Directory, /, *, as_json: AsJson = False) -> None:
+    """Suggest names that may be the same: initials, and spellings that hardly differ.
 
     Check the list, delete the wrong lines, and build with --names FILE.
 
@@ -84,13 +83,12 @@ def names(directory: Directory, *, as_json: AsJson = False) -> None:
         err.print("no names of this index may mean the same", markup=False)
 
 
-@as_command(hidden=("resolutions",))  # --resolution takes them one by one
 def map_(
     directory: Directory,
+    /,
     *,
-    config: MapConfig,
-    visible: Visible,
-    resolution: list[float] | None = None,
+    config: Annotated[MapConfig, FLAT] = MapConfig(),
+    visible: Visible = VisibleOptions(),
     theme: str | None = None,
     level: NonNegativeInt | None = None,
     target: Annotated[Path | None, Parameter("--out")] = None,
@@ -102,18 +100,15 @@ def map_(
 
     Example: graphagg rag map idx --theme 3.1
 
-    Options:
-        resolution: resolution of a level, ascending; repeat it. None: 2, 8 and 24.
-        theme: show this theme, by its id. None: all.
+    Args:
+        theme: show the theme with this id.
         level: show the themes of this level, from 0.
-        target: write the map: .json; passages: .csv, .parquet.
+        target: file to write: the map as .json, or its passages as .csv or .parquet.
     """
     from graphagg.rag import PassageIndex
 
-    if resolution:
-        config = replace(config, resolutions=tuple(resolution))
     with PassageIndex.open(directory) as index, progress_report() as report:
-        theme_map = index.map(config=config, progress=report, **visible)
+        theme_map = index.map(config=config, progress=report, **visible.visible())
     if level is not None:
         integer("level", level, 0, len(theme_map.levels) - 1)
     if target is not None:
@@ -168,12 +163,12 @@ def _time(theme: Theme) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-@command
 def similar(
     directory: Directory,
     name: str,
+    /,
     *,
-    visible: Visible,
+    visible: Visible = VisibleOptions(),
     entity: bool = False,
     by: By | None = None,
     k: K = 10,
@@ -185,18 +180,20 @@ def similar(
 
     Example: graphagg rag similar idx 'Marie Curie' --entity --by text
 
-    Options:
+    Args:
         name: id of a passage, or with --entity a name.
-        entity: entities like an entity.
-        by: text (vectors of the texts) or graph (entities named together). None: text of passages,
-            graph of entities.
+        entity: find similar entities instead of passages.
+        by: similarity by text (vectors of the texts) or graph (entities named together). None: text
+            for passages, graph for entities.
         k: number of hits.
     """
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as index:
         find = index.similar_entities if entity else index.similar_passages
-        options: dict[str, Any] = {**visible} if by is None else {**visible, "by": by}
+        options: dict[str, Any] = (
+            {**visible.visible()} if by is None else {**visible.visible(), "by": by}
+        )
         similar_items = find(name, k, **options)
     if as_json:
         print_json(similar_items.to_json())

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.prompt import Confirm
 
+from graphagg.cli.corpus import Passages, Reading, RowColumns
 from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
-from graphagg.cli.options import command
 from graphagg.cli.output.console import AsJson, err
-from graphagg.cli.rag.changes import ChangingCorpus
+from graphagg.cli.rag.changes import change_corpus
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
+from graphagg.rag.documents.reading.settings import ReadConfig
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
 
 if TYPE_CHECKING:
@@ -23,62 +24,49 @@ if TYPE_CHECKING:
     from graphagg.store.changes import ChangeReport
 
 
-@dataclass(frozen=True)
-class SyncedCorpus(ChangingCorpus):
-    """Passages to make an index equal to.
-
-    Attributes:
-        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs. None: the source of the build.
-    """
-
-    passages: str | None = field(default=None, metadata={"argument": True})  # type: ignore[assignment]
-
-    def of(self, directory: str) -> ChangingCorpus:
-        """The corpus with its folder; raises `InvalidParameter` if that is not known."""
-        passages = self.passages or source_of(directory)
-        if passages is None:
-            raise InvalidParameter(
-                f"{directory} does not say which folder it was made of; name the folder"
-            )
-        return ChangingCorpus(passages, self.reading, self.columns)
-
-
-@command
 def sync(
     directory: Directory,
+    passages: Passages | None = None,
+    /,
     *,
-    synced: SyncedCorpus,
+    reading: Reading = ReadConfig(),
+    columns: RowColumns = RowConfig(),
     dry_run: bool = False,
     yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an index hold exactly the files of a folder: add, update, delete, as one version.
+    """Update an index to hold exactly the files of a folder, in one new version.
 
-    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents. The
-    command asks before it syncs from another folder, or deletes most documents.
+    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
+    Without PASSAGES the source of the build is used. The command asks before it syncs from another
+    folder, or deletes most documents.
 
     Example: graphagg rag sync idx
 
     Example: graphagg rag sync idx articles/ --dry-run
 
-    Options:
+    Args:
         dry_run: show the changes without making them.
-        yes: do not ask before a sync from another folder, or that deletes most.
+        yes: do not ask for confirmation before a sync from another folder, or one that deletes most
+            documents.
     """
-    corpus = synced.of(directory)
+    source = passages or source_of(directory)
+    if source is None:
+        raise InvalidParameter(
+            f"{directory} records no source folder; name the folder to sync from"
+        )
 
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)
         if dry_run:
             return planned
         if not yes:
-            _confirm(directory, corpus.passages, planned)
+            _confirm(directory, source, planned)
         done = index.sync(sources, progress=report)
-        remember_source(directory, corpus.passages, corpus.columns.query)
+        remember_source(directory, source, columns.query)
         return done
 
-    corpus.change(directory, as_json, change, is_sync=True)
+    change_corpus(directory, source, reading, columns, as_json, change, is_sync=True)
     if dry_run:
         err.print("a dry run: nothing was changed", markup=False)
 
@@ -93,7 +81,7 @@ def _confirm(directory: str, source: str, planned: ChangeReport) -> None:
     before = removed + planned.replaced + planned.unchanged
     doubts = []
     if recorded is not None and recorded != (absolute := absolute_source(source)):
-        doubts.append(f"{directory} was made of {recorded}, and this is {absolute}")
+        doubts.append(f"{directory} was built from {recorded}, not from {absolute}")
     if 2 * removed > before:
         doubts.append(f"{removed:,} of the {before:,} documents of {directory} are not in {source}")
     text = "; ".join(doubts)

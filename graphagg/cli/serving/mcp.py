@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from graphagg.cli.options import command
+from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import err
 from graphagg.cli.serving.options import Indices, NetworkOptions, Port, prepare_libraries
 from graphagg.errors import GraphAggError, InvalidParameter, MissingExtra
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from graphagg.serve.service import Service
 
 
-@command
 def mcp(
     *,
-    indices: Indices,
+    indices: Annotated[Indices, FLAT] = Indices(),
     http: bool = False,
     host: str = "127.0.0.1",
     port: Port = 8322,
@@ -36,12 +35,12 @@ def mcp(
 
     Example: graphagg mcp --passages idx --communities comm
 
-    Options:
-        http: streamable HTTP at /mcp instead of stdio.
-        host: address to bind; beyond loopback it needs a token.
-        token_file: file with the token of requests, or with hashes of tokens.
-        about: the subject of the passages, in a sentence for the model.
-        answer_seconds: longest time for an answer.
+    Args:
+        http: serve streamable HTTP at /mcp instead of stdio.
+        host: address to bind; beyond loopback a token is required.
+        token_file: file with the access token, or with hashes of tokens.
+        about: subject of the passages, in one sentence for the model.
+        answer_seconds: time limit for an answer, in seconds.
     """
     try:
         from graphagg.serve.limits import ServiceLimits
@@ -50,7 +49,7 @@ def mcp(
 
         if not http and (token_file is not None or host != "127.0.0.1"):
             raise InvalidParameter(
-                "--host and --token-file need --http; give it, or leave them out"
+                "--host and --token-file need --http; add --http, or leave them out"
             )
         access = NetworkOptions().access(host, token_file)
     except ImportError as error:

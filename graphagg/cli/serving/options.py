@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_FILES = 65_536
 
 Port = Annotated[
-    int, Parameter(validator=Number(gte=0, lte=65_535), help="Port to bind; 0: any free port.")
+    int, Parameter(validator=Number(gte=0, lte=65_535), help="Port to bind; 0 for any free port.")
 ]
 
 
@@ -32,19 +32,18 @@ class Indices:
     """The indices to serve.
 
     Attributes:
-        passages: a passage index.
-        communities: a community index.
-        embedding: an embedding.
-        root: folder of writable collections by name, each opened at its first request. None:
-            none.
-        question_log: a file to which each question is appended, with the ids of its passages and
-            without mail addresses and long numbers; `rag eval` reads it. None: none.
-        reranker: a cross-encoder that rescores the first hits of every question: name or path of a
-            sentence-transformers model. None: none.
-        rerank_first: number of hits that it rescores.
+        passages: passage index to serve.
+        communities: community index to serve.
+        embedding: embedding to serve.
+        root: folder of writable collections; each is opened at its first request.
+        question_log: file to which each question is appended with the ids of its passages, without
+            mail addresses and long numbers; `rag eval` reads it.
+        reranker: cross-encoder that rescores the first hits of every question: name or path of a
+            sentence-transformers model.
+        rerank_first: number of hits to rescore.
         device: where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ... None: the encoder
             on a GPU if there is any, FAISS on the CPU.
-        lazy: load models at the first question, not at the start.
+        lazy: load models at the first question instead of at the start.
     """
 
     passages: str | None = None
@@ -55,7 +54,7 @@ class Indices:
     reranker: str | None = None
     rerank_first: PositiveInt = 50
     device: str | None = None
-    lazy: Annotated[bool, Parameter(negative="")] = False
+    lazy: bool = False
 
     def sources(self) -> Sources:
         """Sources of a service; the reranker is loaded at the first question."""
@@ -84,12 +83,12 @@ class NetworkOptions:
     """Host names, proxies and sites of a service.
 
     Attributes:
-        allowed_hosts: a further host name of the service, such as rag.example.org or
-            *.example.org; repeat it. None: none; any beyond loopback.
-        proxies: address or network of a proxy whose X-Forwarded-For and X-Forwarded-Proto are
-            trusted; repeat it. None: none.
-        root_path: path of the service behind a proxy, such as /rag.
-        cors_origins: a site whose pages may send requests; repeat it. None: none.
+        allowed_hosts: allowed host name, such as rag.example.org or *.example.org; can be given
+            several times. None: any host beyond loopback.
+        proxies: address or network of a trusted proxy, whose X-Forwarded-For and X-Forwarded-Proto
+            are used; can be given several times.
+        root_path: URL path of the service behind a proxy, such as /rag.
+        cors_origins: allowed CORS origin; can be given several times.
     """
 
     allowed_hosts: Annotated[list[str] | None, Parameter(("--allowed-host", "--allowed-hosts"))] = (
@@ -119,9 +118,9 @@ class LogOptions:
     """The log on stderr.
 
     Attributes:
-        log_level: lowest level of the log on stderr.
-        log_format: lines for people, or one JSON object per line.
-        access_log: log a line for each request.
+        log_level: minimum level of messages on stderr.
+        log_format: `text` or `json` (one object per line).
+        access_log: write a log line for each request.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -134,10 +133,10 @@ class LanguageModel:
     """The language model that answers in words.
 
     Attributes:
-        llm_url: an OpenAI-compatible API, with which the service answers in words. None: none.
-        llm_model: name of the model there.
-        llm_key_env: the environment variable that holds its key.
-        llm_seconds: longest time for an answer of the model.
+        llm_url: URL of an OpenAI-compatible API for generated answers.
+        llm_model: name of the language model.
+        llm_key_env: environment variable with the API key.
+        llm_seconds: time limit for an answer of the language model, in seconds.
     """
 
     llm_url: str | None = None
@@ -152,7 +151,7 @@ class LanguageModel:
         if self.llm_url is None and self.llm_model is None:
             return None
         if self.llm_url is None or self.llm_model is None:
-            raise InvalidParameter("--llm-url and --llm-model go together; give both, or none")
+            raise InvalidParameter("--llm-url and --llm-model go together; give both or neither")
         return Endpoint(self.llm_url, self.llm_model, self.llm_key_env, self.llm_seconds)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
 from cyclopts.types import PositiveInt
 
-from graphagg.cli.options import as_command
+from graphagg.cli.options import FLAT, ConfigFile
 from graphagg.cli.serving.options import (
     Indices,
     LanguageModel,
@@ -29,35 +30,30 @@ if TYPE_CHECKING:
     from graphagg.serve.http.security import Access
     from graphagg.serve.service import Service, Sources
 
-_UNLISTED = {
-    *(each.name for each in fields(ServiceLimits)),
-    "rerank_first", "root_path", "cors_origins", "access_log", "llm_key_env", "llm_seconds",
-}  # fmt: skip
-"""Options that the help does not list: they are meant for the file of `--config`."""
 _log = logging.getLogger("graphagg.serve")
 
 
-@as_command(table="serve", unlisted=_UNLISTED)
 def serve(
     *,
-    indices: Indices,
-    network: NetworkOptions,
-    log: LogOptions,
-    model: LanguageModel,
-    limits: ServiceLimits,
+    indices: Annotated[Indices, FLAT] = Indices(),
+    network: Annotated[NetworkOptions, FLAT] = NetworkOptions(),
+    log: Annotated[LogOptions, FLAT] = LogOptions(),
+    model: Annotated[LanguageModel, FLAT] = LanguageModel(),
+    limits: Annotated[ServiceLimits, Parameter(name="*", show=False)] = ServiceLimits(),
     # no dataclass fields: Kubernetes sets GRAPHAGG_PORT for a service of that name
     host: str = "127.0.0.1",
     port: Port = 8321,
     token_file: Path | None = None,
     workers: PositiveInt = 1,
+    config: ConfigFile = None,
 ) -> None:
     """Serve indices over HTTP, with a page to explore them; new versions are picked up.
 
     Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2
 
-    Options:
-        host: address to bind; beyond loopback it needs a token.
-        token_file: file with the token of requests, or with hashes of tokens.
+    Args:
+        host: address to bind; beyond loopback a token is required.
+        token_file: file with the access token, or with hashes of tokens.
         workers: number of processes, each with its own models.
     """
     access = network.access(host, token_file)

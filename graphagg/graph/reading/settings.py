@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypedDict
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import ID_TYPES, IdType
 
-_PANEL = {"panel": "How edges are read"}
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 
@@ -21,15 +20,16 @@ class EdgeReading:
     A column is given by its name in the header or table, or by its number from 1.
 
     Attributes:
-        ids: type of ids in text: recognized (`auto`), `integer` or `string`.
-        header: whether the first line of text is a header; if its names are not known, the first
-            two columns are taken. None: recognized.
-        source: column of the sources; two-mode: of the elements. None: a known name, else the first
-            column.
-        target: column of the targets; two-mode: of the sets. None: a known name, else the second
-            column.
-        delimiter: separator of columns in text: a character, tab or space. None: recognized.
-        skip_bad_rows: leave out rows that cannot be read, count them and name the first.
+        ids: type of ids in text: `integer`, `string`, or detected (`auto`).
+        header: whether the first line of text is a header; if its names are unknown, the first two
+            columns are read. None: detected.
+        source: column of the sources; of the elements in a two-mode graph. None: a known name, else
+            the first column.
+        target: column of the targets; of the sets in a two-mode graph. None: a known name, else the
+            second column.
+        delimiter: column separator in text: a character, tab or space. None: detected.
+        skip_bad_rows: leave out rows that cannot be read; their number and the first of them are
+            reported.
 
     Examples:
         >>> EdgeReading(source="from_user", delimiter="space").given()
@@ -37,12 +37,12 @@ class EdgeReading:
     """
 
     needs_weights: ClassVar[bool] = False  # each edge must have a weight above 0
-    ids: IdType = field(default="auto", metadata=_PANEL)
-    header: bool | None = field(default=None, metadata=_PANEL | {"flags": "--header/--no-header"})
-    source: str | None = field(default=None, metadata=_PANEL)
-    target: str | None = field(default=None, metadata=_PANEL)
-    delimiter: str | None = field(default=None, metadata=_PANEL)
-    skip_bad_rows: bool = field(default=False, metadata=_PANEL | {"flags": "--skip-bad-rows"})
+    ids: IdType = "auto"
+    header: bool | None = None
+    source: str | None = None
+    target: str | None = None
+    delimiter: str | None = None
+    skip_bad_rows: bool = False
 
     def __post_init__(self) -> None:
         one_of("ids", self.ids, ID_TYPES)
@@ -78,15 +78,15 @@ class WeightedReading(EdgeReading):
 
     Attributes:
         weight: column of the weights. None: a known name; without a header the third column.
-        weighted: use the weights where edges carry any.
+        weighted: use the weights if the edges have any.
 
     Examples:
         >>> WeightedReading(weight="calls").weight_column
         'calls'
     """
 
-    weight: str | None = field(default=None, metadata=_PANEL)
-    weighted: bool = field(default=True, metadata=_PANEL | {"flags": "--weighted/--unweighted"})
+    weight: str | None = None
+    weighted: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class NeededWeights(EdgeReading):
     """
 
     needs_weights: ClassVar[bool] = True
-    weight: str | None = field(default=None, metadata=_PANEL)
+    weight: str | None = None
 
 
 def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:

@@ -1,47 +1,30 @@
-"""A LlamaIndex retriever, and a store that nodes are added to.
+"""A LlamaIndex retriever.
 
-from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever, LlamaIndexStore
+from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever
 retriever = LlamaIndexRetriever("idx", k=5, filter={"lang": "en"})
 nodes = retriever.retrieve("Where was the wife of Francis I buried?")
-
-store = LlamaIndexStore(directory="idx")
-IngestionPipeline(transformations=[SentenceSplitter(), store]).run(documents=documents)
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import InvalidParameter, needs
-from graphagg.rag.adapters.writable import (
+from graphagg.rag.adapters.conversion import (
     HIDDEN_FROM_LLM,
-    OPTIONS,
-    WritableIndex,
-    checked,
     condition,
     metadata_of,
     opened,
-    passage,
     request_and_rest,
 )
-from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.results import Hit
 
 with needs("llama-index-core", "llamaindex"):
     from llama_index.core.base.base_retriever import BaseRetriever
-    from llama_index.core.bridge.pydantic import PrivateAttr
-    from llama_index.core.schema import (
-        BaseNode,
-        MetadataMode,
-        NodeWithScore,
-        QueryBundle,
-        TextNode,
-        TransformComponent,
-    )
+    from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
     from llama_index.core.vector_stores.types import FilterCondition, MetadataFilters
 
 
@@ -52,7 +35,7 @@ class LlamaIndexRetriever(BaseRetriever):
     `method`; all but the title and the passage's own are kept out of prompts and embeddings.
 
     Args:
-        index: an opened index, or the directory of one; or the store of a `LlamaIndexStore`.
+        index: an opened index, or the directory of one.
         k: number of nodes.
         filters: conditions on metadata as LlamaIndex has them, in place of `filter`; `TEXT_MATCH`
             is refused, and `IS_EMPTY` takes passages without the key.
@@ -62,7 +45,7 @@ class LlamaIndexRetriever(BaseRetriever):
 
     def __init__(
         self,
-        index: PassageIndex | WritableIndex | str | os.PathLike[str],
+        index: PassageIndex | str | os.PathLike[str],
         *,
         k: int = 5,
         filters: MetadataFilters | None = None,
@@ -75,7 +58,7 @@ class LlamaIndexRetriever(BaseRetriever):
         own = "callback_manager", "object_map", "objects", "verbose"
         self._request, rest = request_and_rest(options, own)
         super().__init__(**rest)
-        self._index = index if isinstance(index, WritableIndex) else opened(index)
+        self._index = opened(index)
         self._k = k
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -120,60 +103,3 @@ def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
         )
         nodes.append(NodeWithScore(node=node, score=hit.score))
     return nodes
-
-
-class LlamaIndexStore(TransformComponent):
-    """A passage index that takes nodes: by `add`, or as the last step of an ingestion pipeline.
-
-    A node becomes the passage of its id, a chunk of its source document; a `title` among its
-    metadata is indexed as the title. Every call is one new version of the index: add many at once.
-    The index encodes by a model of its own, so nodes need no embeddings.
-
-    Attributes:
-        directory: of the index, which need not exist yet.
-
-    `encoder`, `extractor` and `chunking` are options of `WritableIndex`; a store that is loaded
-    from its `to_dict` has the default ones.
-    """
-
-    directory: str
-    _store: WritableIndex = PrivateAttr()
-
-    def __init__(self, directory: str | os.PathLike[str], **data: Any) -> None:
-        options = {name: data.pop(name) for name in OPTIONS if name in data}
-        if data.keys() - type(self).model_fields.keys() - {"class_name"}:
-            checked(data, OPTIONS)
-        super().__init__(**{"directory": os.fspath(directory), **data})
-        self._store = WritableIndex(directory, **options)
-
-    def __call__(self, nodes: Sequence[BaseNode], **options: Any) -> Sequence[BaseNode]:
-        """Add nodes and return them."""
-        self.add(nodes)
-        return nodes
-
-    def add(self, nodes: Sequence[BaseNode]) -> list[str]:
-        """Add nodes; a node replaces an earlier one of its id. Returns their ids.
-
-        Raises:
-            GraphAggError: see `PassageIndex.add`; nothing was written.
-        """
-        counts: Counter[str] = Counter()
-        passages = []
-        for node in nodes:
-            document = node.ref_doc_id or ""
-            passages.append(_passage(node, document, counts[document] if document else 0))
-            counts[document] += 1
-        return self._store.write(passages)
-
-    def delete(self, ref_doc_id: str) -> int:
-        """Delete the nodes of a source document; returns their number."""
-        return self._store.delete([ref_doc_id])
-
-    def as_retriever(self, **options: Any) -> LlamaIndexRetriever:
-        """A retriever over the current content of the store, with options of the class."""
-        return LlamaIndexRetriever(self._store, **options)
-
-
-def _passage(node: BaseNode, document: str, position: int) -> Passage:
-    text = node.get_content(MetadataMode.NONE)
-    return passage(node.node_id, text, node.metadata, document, position)

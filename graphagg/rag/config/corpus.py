@@ -16,11 +16,12 @@ class GraphConfig:
     """Ties of entities that share sentences.
 
     Attributes:
-        floor: ties that weigh less, by normalized pointwise mutual information, are left out.
-        neighbors: number of strongest ties that an entity keeps; a tie stays if either end keeps
-            it.
-        names: a sentence that names more entities is a list, and ties none.
-        dates: also take names that are only numbers and months, such as "May 1999".
+        floor: minimum weight of an edge between two entities (normalized pointwise mutual
+            information); lighter edges are left out.
+        neighbors: number of strongest edges kept per entity; an edge stays if either end keeps it.
+        names: maximum number of names in a sentence; a sentence with more is a list and makes no
+            edges.
+        dates: also use names that consist of numbers and months only, such as "May 1999".
 
     Raises:
         InvalidParameter: a value is out of range.
@@ -46,16 +47,15 @@ class MapConfig:
     """Resolutions of themes, and the description of a theme.
 
     Attributes:
-        resolutions: one per level, ascending: larger gives more and smaller themes. Themes of a
-            level lie inside the themes of the level before.
-        nearest_passages: number of nearest passages, by text vectors, that a passage is tied to; 0:
-            themes by names alone.
-        runs: partitions of passages and entities that have to agree; more is more stable and costs
-            more.
-        when: the key of the metadata that dates passages. None: the first of when, date,
-            published, created, year and modified that a passage has.
-        shown: number of entities, words, passages and neighbors that a theme shows.
-        graph: ties of entities.
+        resolutions: resolution of each level, ascending: larger gives more and smaller themes.
+            Themes of a level lie inside the themes of the level before.
+        nearest_passages: number of nearest passages, by text vectors, that a passage is linked to;
+            0: themes depend on names alone.
+        runs: number of clustering runs for the consensus; more is slower and more stable.
+        when: metadata key with the date of a passage. None: the first of when, date, published,
+            created, year and modified that a passage has.
+        shown: number of entities, words, passages and neighbors shown per theme.
+        graph: settings of the entity graph.
 
     Raises:
         InvalidParameter: a value is out of range.
@@ -91,9 +91,10 @@ class DedupConfig:
     """Threshold and signatures of near duplicates.
 
     Attributes:
-        threshold: least Jaccard similarity of the shingles of two texts.
-        length: words of a shingle.
-        permutations: slots of a signature; with more, fewer pairs near the threshold are missed.
+        threshold: minimum Jaccard similarity of the shingles of two texts.
+        length: number of words in a shingle.
+        permutations: number of slots of a signature; with more, fewer pairs near the threshold are
+            missed.
 
     Examples:
         >>> config = DedupConfig(threshold=0.8)

@@ -33,11 +33,11 @@ class RowConfig:
     Attributes:
         id_column: column of the ids; integers become strings.
         text_column: column of the texts.
-        title_column: column of the titles; may be missing.
-        query: SQL query whose rows are read; the source is then the address of a database, such as
-            postgresql+psycopg://host/database. None: the source is a file.
-        updated_column: column of a query with the time, or number, of a row's last change: a sync
-            reads only rows with another value than before. None: it reads all.
+        title_column: column of the titles; the column may be missing.
+        query: SQL query that returns the rows; the source is then the address of a database, such
+            as postgresql+psycopg://host/database.
+        updated_column: column of a query with the time or number of a row's last change: a sync
+            reads only rows whose value differs from the stored one. None: a sync reads all rows.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")

@@ -37,11 +37,11 @@ class Endpoint:
 
     Attributes:
         base_url: address of an OpenAI-compatible API, such as http://localhost:8000/v1.
-        model: name of the model at that API.
-        api_key_env: environment variable with the key; without it no key is sent.
-        timeout: seconds for the whole answer.
-        max_tokens: longest answer in tokens. None: the endpoint's limit.
-        temperature: temperature of sampling. None: the endpoint's.
+        model: name of the model.
+        api_key_env: environment variable with the API key; if it is not set, no key is sent.
+        timeout: time limit for the whole answer, in seconds.
+        max_tokens: maximum length of the answer in tokens. None: the limit of the endpoint.
+        temperature: sampling temperature. None: the default of the endpoint.
 
     Raises:
         InvalidParameter: the address is not http(s), the model is empty or the timeout is not

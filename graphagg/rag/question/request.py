@@ -79,17 +79,17 @@ class Request:
             the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
-        include: only these passages or documents, by their ids, or one id. None: all.
-        exclude: passages or documents to leave out, by their ids, or one id.
-        as_of: ISO 8601 date, or date and time: passages whose metadata `when` is later are hidden.
+        include: only these passages or documents, by id. None: all.
+        exclude: passages or documents to leave out, by id.
+        as_of: ISO 8601 date, or date and time: hide passages whose metadata `when` is later.
             Passages without a date stay visible. None: no limit.
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
             component `recency`. Ages are counted back from `as_of`, or from the newest visible
             passage. None: age changes nothing.
-        reranker: cross-encoder that reads the question with each of the first hits and adds to
-            their scores. In Python any object with `score(question, texts)`, such as a
-            `CrossEncoderReranker`; hits have the component `reranker`. None: none.
-        rerank_first: number of first hits that the reranker reads; at least k are read.
+        reranker: cross-encoder that rescores the first hits: name or path of a
+            sentence-transformers model; in Python any object with `score(question, texts)`. Hits
+            have the component `reranker`.
+        rerank_first: number of first hits to rescore; at least k.
         window: number of chunks to show before and after each hit from its document.
         min_score: leave out hits with a lower score. Scores compare within one question and one
             mode only. None: no limit.

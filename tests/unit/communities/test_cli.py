@@ -113,7 +113,7 @@ def test_similarity_chooses_the_bands(files):
     [
         (["--similarity", 0.5, "--bands", 3], "not both"),
         (["--bands", 100], "at most 64 bands"),
-        (["--kind", "two-mode", "--closed"], "use open"),
+        (["--kind", "two-mode", "--closed"], "cannot be closed"),
     ],
 )
 def test_bad_options(files, arguments, message):

@@ -263,7 +263,7 @@ def test_bad_directories(tmp_path):
         ({"bands": 65}, "65 bands of 2 rows take 130 slots.*at most 64 bands"),
         ({"rows": 3}, "at most 42 bands"),
         ({"kind": "odd"}, "kind is 'odd', wanted one of"),
-        ({"kind": "two-mode", "closed": True}, "use open"),
+        ({"kind": "two-mode", "closed": True}, "cannot be closed"),
         ({"hash_seed": -1}, "hash_seed is -1"),
     ],
 )

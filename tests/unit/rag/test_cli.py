@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import sys
@@ -83,17 +82,9 @@ def test_search_explains_in_every_mode(call: Call, demo_index: Path, mode: str) 
     assert ("-> Warsaw" in shown) == (mode in ("multihop", "linearrag"))
 
 
-def test_a_shell_goes_on_from_the_questions_before(
-    call: Call, demo_index: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    born = "Where was she born?"
-    after = call("rag", "search", demo_index, born, "--history", "Who was Marie Curie?").out
-    alone = call("rag", "search", demo_index, born).out
-    assert after != alone
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"Who was Marie Curie?\n{born}\n\n{born}\n"))
-    said = call("rag", "shell", demo_index)
-    first = call("rag", "search", demo_index, "Who was Marie Curie?").out
-    assert (said.code, said.out) == (0, first + after + alone)
+def test_a_question_may_follow_up_on_earlier_ones(call: Call, demo_index: Path) -> None:
+    asked = ("rag", "search", demo_index, "Where was she born?")
+    assert call(*asked, "--history", "Who was Marie Curie?").out != call(*asked).out
 
 
 def test_explain_a_hit_and_one_that_is_none(call: Call, demo_index: Path) -> None:

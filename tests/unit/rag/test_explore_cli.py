@@ -45,7 +45,7 @@ def test_map_prints_themes_and_keeps_them(call: Call, index_folder: Path, tmp_pa
     assert first.label in one.out and first.typical[0].id in one.out
     listed = call("rag", "map", index_folder, "--theme", first.id, "--json").json
     assert listed["passage_ids"] == made.passages_of(first.id)
-    fine = call("rag", "map", index_folder, "--resolution", 2, "--resolution", 9, "--json").json
+    fine = call("rag", "map", index_folder, "--resolutions", 2, "--resolutions", 9, "--json").json
     assert len(fine["levels"]) == 2
     call("rag", "map", index_folder, "--out", tmp_path / "themes.csv")
     written = (tmp_path / "themes.csv").read_text().splitlines()
@@ -57,7 +57,7 @@ def test_map_prints_themes_and_keeps_them(call: Call, index_folder: Path, tmp_pa
     [
         (("--theme", "99"), "theme '99'"),
         (("--level", 7), "level is 7"),
-        (("--resolution", 3, "--resolution", 2), "ascending"),
+        (("--resolutions", 3, "--resolutions", 2), "ascending"),
         (("--when", "nothing"), "nothing"),
     ],
 )

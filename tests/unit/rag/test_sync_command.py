@@ -44,7 +44,7 @@ def test_without_a_folder_it_syncs_what_the_index_was_made_of(
     write(docs, b="Babbage built an engine.")
     assert call("rag", "sync", index, "--json").json["added"] == 1
     PassageIndex.build([{"id": "a", "text": "Ada met Byron."}], other, profile="fast").close()
-    assert "which folder it was made of; name the folder" in call("rag", "sync", other).error
+    assert "records no source folder" in call("rag", "sync", other).error
 
 
 def test_an_empty_folder_deletes_nothing(tmp_path: Path, call: Callable[..., Answer]) -> None:
@@ -65,7 +65,7 @@ def test_another_folder_and_the_loss_of_most_documents_want_a_yes(
     write(other, d="London lies on the Thames.")
     call("rag", "index", docs, "--out", index)
     said = call("rag", "sync", index, other).error
-    assert f"was made of {docs}, and this is {other}" in said and "3 of the 3 documents" in said
+    assert f"was built from {docs}, not from {other}" in said and "3 of the 3 documents" in said
     for name in ("a.md", "b.md"):
         (docs / name).unlink()
     assert "2 of the 3 documents" in call("rag", "sync", index, docs).error

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.cli.builds import jobs
+from graphagg.cli.main import main
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.spark.build import work_of
@@ -116,7 +116,7 @@ def test_a_job_refuses_them_before_spark_starts(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["passages.py", "--passages", "docs", "--out", "ftp://n/x"])
     with pytest.raises(SystemExit) as end:
-        jobs.main("passages")
+        main("job", "passages")
     assert end.value.code == 2
     assert "ftp://n/x: " in capsys.readouterr().err
     assert os.listdir(tmp_path) == []

@@ -19,15 +19,15 @@ class ReadConfig:
     """Files of a folder to read.
 
     Attributes:
-        include: only files whose path below the folder matches a glob such as '*.md' or
-            'manual/**', as in a .gitignore file; repeat it. None: all.
-        exclude: no file whose path matches such a glob; repeat it. None: no such file.
-        max_file_size: MiB of a file at most; larger ones are left out, logs above 1 MiB.
-        max_seconds: seconds that the conversion of a file may take.
-        max_memory: MiB of memory that the conversion of a file may take.
-        encoding: of text files that neither are UTF-8 nor state an encoding. None: recognized.
-        everything: read lock files, minified and generated code, hex dumps and build folders too.
-        strict: refuse the folder at the first file that cannot be read, instead of leaving it out.
+        include: read only files whose path below the folder matches one of these globs, as in a
+            .gitignore file, such as '*.md' or 'manual/**'. None: all.
+        exclude: leave out files whose path below the folder matches one of these globs.
+        max_file_size: largest file in MiB; larger files are left out, logs above 1 MiB.
+        max_seconds: time limit for the conversion of one file, in seconds.
+        max_memory: memory limit for the conversion of one file, in MiB.
+        encoding: encoding of text files that are not UTF-8 and declare none. None: detected.
+        everything: also read lock files, minified and generated code, hex dumps and build folders.
+        strict: stop at the first file that cannot be read, instead of leaving it out.
 
     Examples:
         >>> ReadConfig(include=["*.md"], exclude=["drafts/**"]).max_file_size

@@ -64,7 +64,7 @@ def test_an_index_follows_a_query(
     change(database, "delete from tickets where id = 1")
     said = call("rag", "sync", index, database, *columns, "--yes", "--json").json
     assert (said["added"], said["replaced"], said["removed"]) == (1, 1, 1)
-    assert "which folder it was made of" in call("rag", "sync", index).error
+    assert "records no source folder" in call("rag", "sync", index).error
 
 
 CHANGES = st.lists(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from graphagg.rag import Document, Hit, PassageIndex
-from graphagg.rag.adapters.writable import metadata_of
+from graphagg.rag.adapters.conversion import metadata_of
 from graphagg.rag.answer.generate import checked, messages
 from graphagg.rag.documents.passages import Passage, language_of_corpus
 from graphagg.rag.documents.reading.converters.line_formats import code

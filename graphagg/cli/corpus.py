@@ -1,0 +1,22 @@
+"""Options of passages to read: their place, columns of rows, and files of a folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from graphagg.cli.options import panel
+from graphagg.rag.documents.reading.settings import ReadConfig
+from graphagg.rag.documents.rows import RowConfig
+
+Passages = Annotated[
+    str,
+    Parameter(
+        help="A folder of documents, JSONL (.gz) or Parquet, also at an address such as "
+        "s3://bucket/docs."
+    ),
+]
+ROWS = "Rows of CSV, JSON and Parquet"
+RowColumns = Annotated[RowConfig, panel(ROWS)]
+Reading = Annotated[ReadConfig, panel("Files of a folder to read")]

@@ -108,7 +108,6 @@ class ReadCounts:
     comments: int = 0  # lines of comment
     header: str | None = None  # the first header
     columns: Columns | None = None  # the columns of the first text or table
-    third_ignored: int = 0  # rows whose column of weights contains text; it was ignored
     weights_ignored: int = 0  # edges with a weight, which counts only where weights are not used
     bad_rows: int = 0  # rows that were left out, because they cannot be read
     first_bad: str | None = None  # the fault of the first bad row

@@ -18,15 +18,18 @@ from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, ch
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import EdgeReading, ReadingOptions
-from graphagg.graph.reading.sources import (
-    GRAPH_FILES,
-    read_graph_file,
-    read_json,
-    read_matrix_market,
-    read_object,
-)
-from graphagg.graph.reading.tables import read_json_lines, read_parquet
+from graphagg.graph.reading.sources import GRAPH_FILES, read_graph_file, read_object
+from graphagg.graph.reading.tables import read_parquet
 from graphagg.graph.reading.text import read_lines
+
+_OTHERS = {
+    ".json": "json.load (a mapping {set: elements}) or networkx.node_link_graph",
+    ".jsonl": "pandas.read_json(lines=True)",
+    ".mtx": "scipy.io.mmread",
+    ".gexf": "networkx.read_gexf",
+    ".net": "networkx.read_pajek",
+}
+"""Suffixes of other formats, and what reads them."""
 
 
 def load_graph(
@@ -40,16 +43,15 @@ def load_graph(
     """Read a graph.
 
     Files are read in blocks: an edge takes at most 16 bytes (8 if ids are below 2^32) until ids are
-    numbered, and less than 50 while rows are made. JSON and GML are held in memory whole.
+    numbered, and less than 50 while rows are made. GML is held in memory whole.
 
     Args:
-        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`, `.gexf`,
-            `.net`, `.mtx`, `.json`; gzip too), a folder, a pattern such as `parts/*.csv`, or a list
-            of paths; a table with `__arrow_c_stream__` (pandas, polars, Arrow); a graph of networkx
-            or igraph; PyG `Data` or `EdgeIndex`; an `[E, 2]` array or two `[E]` arrays; a SciPy
-            sparse matrix; a mapping `{set: elements}`; or pairs.
+        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.graphml`; gzip too), a folder, a
+            pattern such as `parts/*.csv`, or a list of paths; a table with `__arrow_c_stream__`
+            (pandas, polars, Arrow); a graph of networkx; PyG `Data` or `EdgeIndex`; an `[E, 2]`
+            array or two `[E]` arrays; a SciPy sparse matrix; a mapping `{set: elements}`; or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
-            follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
+            follower comes before the page; a mapping and the rows of a matrix are sets.
         vertices: vertices without edges; two-mode: sets.
         allow_empty: accept a graph without edges.
         reading: fields of `graphagg.graph.EdgeReading`: type of ids, header, columns, delimiter,
@@ -122,7 +124,6 @@ def with_counts(
         comments=counts.comments,
         header=counts.header,
         columns=counts.columns.describe(kind == "two-mode") if counts.columns else None,
-        third_ignored=counts.third_ignored,
         weights_ignored=0 if weighted else counts.weights_ignored,
         bad_rows=counts.bad_rows,
         first_bad=counts.first_bad,
@@ -144,28 +145,18 @@ def open_edges(
         source, name = read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"
     else:
         files = [file for path in paths for file in find_files(path)]
-        source, name = _open_files(files, kind, counts, reading), ", ".join(map(str, paths))[:200]
+        source, name = _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
     if kind == "two-mode" and not source.sets_first:
         source = source._replace(batches=(batch.turned() for batch in source.batches))
     batches = checked_batches(source.batches, name, reading, counts)
     return source._replace(batches=batches), name
 
 
-def _open_files(
-    files: Sequence[Path], kind: GraphKind, counts: ReadCounts, reading: EdgeReading
-) -> EdgeSource:
+def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """The edges of several files, as if they were one."""
-    sources = [_unchanged(file, _open_file(file, kind, counts, reading)) for file in files]
-    if len({source.sets_first for source in sources}) > 1:
-        raise InvalidGraph(
-            f"{files[0]} and others: some name sets first and some elements, wanted one form; "
-            "read them one by one"
-        )
-    if len(sources) == 1:
-        return sources[0]
+    sources = [_unchanged(file, _open_file(file, counts, reading)) for file in files]
     vertices = [vertex for source in sources for vertex in source.vertices]
-    batches = chain.from_iterable(source.batches for source in sources)
-    return EdgeSource(batches, vertices, sources[0].sets_first)
+    return EdgeSource(chain.from_iterable(source.batches for source in sources), vertices)
 
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
@@ -190,17 +181,16 @@ def _size_and_time(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
+def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """The edges of a file, by its suffix."""
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
         return EdgeSource(read_parquet(path, counts, reading))
-    if suffix in (".jsonl", ".ndjson"):
-        return EdgeSource(read_json_lines(path, counts, reading))
-    if suffix == ".mtx":
-        return read_matrix_market(path, kind, counts, reading)
-    if suffix == ".json":
-        return read_json(path, counts, reading)
     if suffix in GRAPH_FILES:
-        return read_graph_file(path, suffix, counts, reading)
+        return read_graph_file(path, counts, reading)
+    if suffix in _OTHERS:
+        raise InvalidGraph(
+            f"{path}: wanted text, CSV, Parquet, GML or GraphML; read it in Python by "
+            f"{_OTHERS[suffix]}, and give the result"
+        )
     return EdgeSource(read_lines(path, counts, reading))

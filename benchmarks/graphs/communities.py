@@ -187,7 +187,7 @@ def bench_large(report: Report, vertices: int, edges: int, queries: int) -> None
         cpu, peak = in_process(build_large, source=source, target=target)
         index = CommunityIndex.open(target)
         size = sum(entry.bytes for entry in index.manifest.files.values())
-        degrees = index.opened.neighborhoods.sets.degrees()
+        degrees = index.snapshot.neighborhoods.sets.degrees()
         report.table(
             ["edges", "largest degree", "build, CPU s", "peak GiB", "bytes per vertex"],
             [[f"{index.manifest.counts['edges']:,}", int(degrees.max()), cpu, peak / 2**30,
@@ -262,7 +262,7 @@ def follower_sets() -> dict[str, list[int]]:
 
 def estimate_error(index: Any) -> dict[str, float]:
     """Root mean square of (estimate - J) over the standard error sqrt(J (1 - J) / K)."""
-    neighborhoods, sig = index.opened.neighborhoods, index.opened.signature_tables.sig
+    neighborhoods, sig = index.snapshot.neighborhoods, index.snapshot.signature_tables.sig
     scaled = []
     for a in range(len(index)):
         for b in range(len(index)):

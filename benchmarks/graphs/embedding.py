@@ -240,11 +240,11 @@ def leaf_memory(edges: int, entries: int) -> Leaf:
         np.savez(file, **{name: getattr(leaf, name) for name in leaf.__dataclass_fields__})
         file.flush()
         rank = config.rank(count)
-        peak = in_process(decompose, path=file.name, rank=rank, iterations=config.iterations)
+        peak = in_process(decompose, path=file.name, rank=rank)
     return edges, entries, count, peak / 2**20
 
 
-def decompose(path: str, rank: int, iterations: int) -> int:
+def decompose(path: str, rank: int) -> int:
     """Peak bytes of this process after it decomposed a piece."""
     from graphagg.embedding.prone.matrix import scaled_right_vectors
     from graphagg.graph.csr import Csr
@@ -253,7 +253,7 @@ def decompose(path: str, rank: int, iterations: int) -> int:
         leaf = Csr(
             **{name: stored[name] if stored[name].ndim else stored[name].item() for name in stored}
         )
-    scaled_right_vectors(leaf, rank, iterations, [0, 0])
+    scaled_right_vectors(leaf, rank, [0, 0])
     return resident("VmHWM")
 
 

@@ -298,7 +298,7 @@ def add(
 
     meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
-        report = index.add(edges, **vars(reading), progress=progress)
+        report = index.add(edges, columns=reading, progress=progress)
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
@@ -326,7 +326,7 @@ def delete(
     meter = Meter()
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:
-            report = index.delete(edges, **vars(reading), progress=progress)
+            report = index.delete(edges, columns=reading, progress=progress)
         else:
             report = index.delete_vertices(vertex or [], progress=progress)
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)

@@ -10,7 +10,15 @@ from cyclopts import Parameter
 
 from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import command
-from graphagg.cli.output.console import AsJson, Meter, err, print_changed, print_json, print_rows
+from graphagg.cli.output.console import (
+    AsJson,
+    Meter,
+    err,
+    print_changed,
+    print_json,
+    print_rows,
+    progress_report,
+)
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
 
@@ -33,8 +41,8 @@ def add(
     from graphagg.embedding import NodeEmbedding
 
     meter = Meter()
-    with NodeEmbedding.open(directory) as index:
-        report = index.add(edges, **vars(reading))
+    with NodeEmbedding.open(directory) as index, progress_report() as progress:
+        report = index.add(edges, columns=reading, progress=progress)
         print_changed(directory, report.to_json(), index.manifest, meter, as_json)
 
 
@@ -56,13 +64,13 @@ def neighbors(
     Options:
         vertex: the vertex.
         k: number of neighbors.
-        among: compare with the vectors of this end. None: of.
+        among: compare with the vectors of this end. None: the same end.
         dot: rank by dot product instead of cosine.
     """
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
-        nearest = index.neighbors(vertex, k, of=of, among=among, normalized=not dot)
+        nearest = index.neighbors(vertex, k, side=of, target_side=among, normalized=not dot)
     if as_json:
         print_json({"vertex": vertex, "neighbors": [asdict(n) for n in nearest]})
         return
@@ -85,5 +93,5 @@ def export(
     from graphagg.embedding.export import write_vectors
 
     with NodeEmbedding.open(directory) as index:
-        write_vectors(*index.side(side), target)
+        write_vectors(*index.vectors_of(side), target)
     err.print(f"wrote {target}", markup=False)

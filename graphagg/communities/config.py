@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from graphagg.checks import integer, number, one_of
 from graphagg.errors import InvalidParameter
@@ -82,6 +82,18 @@ class CommunityConfig:
         if not self.weights:
             del parameters["weights"]
         return parameters
+
+
+class CommunityOptions(TypedDict, total=False):
+    """The fields of `CommunityConfig`, as keyword arguments."""
+
+    kind: Kind
+    closed: bool | None
+    permutations: int
+    bands: int
+    rows: int
+    hash_seed: int
+    weights: bool
 
 
 @dataclass(frozen=True)

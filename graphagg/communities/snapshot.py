@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from graphagg.errors import ArtifactError, InvalidSeeds
 from graphagg.graph.adjacency import transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
-from graphagg.graph.ids import VertexId, VertexIds, id_rules
+from graphagg.graph.ids import VertexId, VertexIds, id_list, id_rules
 from graphagg.minhash.bands import BandTables, directory_bits
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.store import Artifact, ArtifactWriter
@@ -126,11 +126,10 @@ class CommunitySnapshot(IndexGraph):
         """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
         return self.vertices.known(vertex)
 
-    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
+    def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
         """Find the dense numbers of seeds, without repeats; raises as `CommunityIndex.query`."""
-        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
-        vertices = np.array(list(dict.fromkeys(map(self.find, seeds))), dtype=np.int64)
+        ids = id_list("seeds", seeds)
+        vertices = np.array(list(dict.fromkeys(map(self.find, ids))), dtype=np.int64)
         if not len(vertices):
             raise InvalidSeeds("no seeds, wanted at least one vertex in `seeds`")
         if not self.neighborhoods.degrees(vertices).any():

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints, Mask, distinct
-from graphagg.errors import InvalidGraph, UnknownVertex, needs
+from graphagg.errors import InvalidGraph, InvalidParameter, UnknownVertex, needs
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
@@ -212,6 +212,15 @@ def id_rules(artifact: Artifact, name: str, count: str) -> list[ArrayRule]:
     if f"{name}.npy" in artifact:
         return [array(name, "<i8", count, least=0, rows="")]
     return strings(name, count)
+
+
+def id_list(name: str, ids: VertexId | Iterable[VertexId]) -> list[VertexId]:
+    """List ids; one id stands for itself. `InvalidParameter` for anything else."""
+    if isinstance(ids, str | int | np.integer):
+        return [ids]
+    if isinstance(ids, bytes) or not isinstance(ids, Iterable):
+        raise InvalidParameter(f"{name} is {ids!r}, wanted a vertex or several")
+    return list(ids)
 
 
 def check_ids(ids: Sequence[object]) -> None:

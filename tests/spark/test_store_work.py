@@ -59,7 +59,7 @@ def test_an_embedding(spark: Any, tmp_path: Path) -> None:
         ) as other,
     ):
         assert one.manifest.inputs == other.manifest.inputs
-        np.testing.assert_array_equal(one.parts, other.parts)
+        np.testing.assert_array_equal(one.piece_of_node, other.piece_of_node)
         np.testing.assert_allclose(one.vectors, other.vectors, atol=1e-5)
 
 

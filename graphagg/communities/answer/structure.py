@@ -1,7 +1,7 @@
 """The structure of an answer: weighted similarity graph, sub-communities, picture.
 
 Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the community, split into
-sub-communities and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
+sub-communities and drawn. Departure: Leiden (`graphagg.graph.leiden`) instead of WALKTRAP.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter, needs
 from graphagg.fields import Brief
+from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexId
+from graphagg.graph.leiden import by_size, leiden
 from graphagg.tables import (
     Writer,
     graph_writers,
@@ -238,7 +240,8 @@ def structure_of(
         for a, b in subgraph_of(snapshot, ids).edges:
             joined[position[a], position[b]] = joined[position[b], position[a]] = True
     first, second = np.nonzero(np.triu(joined | (dense > 0), 1))
-    labels, positions = _layout(dense, joined, resolution, random_state)
+    labels = _parts(dense, resolution, random_state)
+    positions = _layout(dense, joined, random_state)
     return CommunityStructure(
         tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second],
         joined[first, second], labels, positions,
@@ -284,27 +287,27 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     return dense + dense.T
 
 
-def _layout(
-    dense: Array, joined: Array, resolution: float, random_state: int
-) -> tuple[Array, Array]:
-    """Sub-communities by similarity, and positions by similarity and edges."""
-    with needs("scikit-network", _EXTRA):
-        from scipy import sparse
-        from sknetwork.clustering import Louvain
-        from sknetwork.embedding import Spring
-    labels = np.arange(len(dense))
-    if dense.any():
-        method = Louvain(resolution=resolution, random_state=random_state)
-        labels = method.fit_predict(sparse.csr_matrix(dense)).astype(np.int64)
+def _parts(dense: Array, resolution: float, random_state: int) -> Ints:
+    """Sub-communities by similarity, by Leiden, 0 the largest."""
+    rows, columns = np.nonzero(dense)
+    matrix = Csr.from_pairs(rows, columns, dense[rows, columns], dense.shape)
+    degrees, total = dense.sum(axis=1), max(float(dense.sum()), 1e-300)
+    masses = np.stack([degrees, degrees], axis=1)
+    return by_size(leiden(matrix, masses, resolution / (2 * total), random_state=random_state))
+
+
+def _layout(dense: Array, joined: Array, random_state: int) -> Array:
+    """Positions `[V, 2]` by similarity and edges."""
     ties = np.maximum(dense, joined)  # a hub is similar to no vertex; edges place it in the middle
     if not ties.any():  # on a circle
         angle = 2 * np.pi * np.arange(len(dense)) / max(len(dense), 1)
-        return labels, np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    start = np.random.default_rng(random_state).standard_normal((len(dense), 2))
-    positions = Spring(2).fit_transform(sparse.csr_matrix(ties), position_init=start)
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    networkx = networkx_module()
+    placed = networkx.spring_layout(networkx.from_numpy_array(ties), seed=random_state)
+    positions = np.array([placed[i] for i in range(len(dense))])
     positions = positions - np.average(positions, axis=0, weights=ties.sum(axis=1))
     # Distances from the middle by rank, so that a few far vertices do not crowd the others.
     radius = np.maximum(np.hypot(*positions.T), 1e-12)
     ranks = np.argsort(np.argsort(radius, kind="stable"), kind="stable")
     even = np.sqrt((ranks + 0.5) / len(ranks))
-    return labels, positions * (even / radius)[:, None]
+    return np.asarray(positions * (even / radius)[:, None])

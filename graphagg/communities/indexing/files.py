@@ -23,10 +23,10 @@ from graphagg.errors import GraphAggError
 from graphagg.execution.arrays import FileArrays, MemoryArrays
 from graphagg.execution.runner import InProcessRunner
 from graphagg.graph.graph import Graph, ReadReport
-from graphagg.graph.ids import VertexId
+from graphagg.graph.ids import VertexId, id_list
 from graphagg.graph.large.load import Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
-from graphagg.graph.reading.load import check_vertices, read_graph
+from graphagg.graph.reading.load import read_graph
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.progress import Progress
 from graphagg.store import Publication, write_artifact
@@ -53,7 +53,7 @@ class LocalCommunities:
         kind = GRAPH_KIND[config.kind]
         with write_artifact(directory) as publication:
             if _is_large(edges):
-                vertices, inward = list(check_vertices(self.vertices)), config.kind == "directed-in"
+                vertices, inward = id_list("vertices", self.vertices), config.kind == "directed-in"
                 source = Source(edges, kind, reading, vertices, inward)
                 return _build_over_files(publication, source, config, progress, force)
             graph = with_weights(*read_graph(edges, kind, reading, vertices=self.vertices))

@@ -106,7 +106,7 @@ class Factorization:
         blocks, config = self.tasks.arrays.blocks, self.config
         matrix = self.log_matrix(self.tasks.piece(i))
         rank, seed = config.rank(self.tasks.layout.pieces), [config.random_state, i]
-        values = scaled_right_vectors(matrix, rank, config.iterations, seed)
+        values = scaled_right_vectors(matrix, rank, seed)
         blocks.save(LOG, i, values=matrix.entries)
         blocks.save(LEAF, i, values=values)
         return {"rank": values.shape[1]}

@@ -59,7 +59,7 @@ def load_large(work: WorkFolder, folder: Path, source: Source, index_bytes: Any)
 
 def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> ReadReport:
     kind, weighted, counts = source.kind, source.reading.wants_weights, ReadCounts()
-    opened, name = open_edges(source.edges, kind, source.reading, source.vertices, counts)
+    opened, name = open_edges(source.edges, kind, source.reading, counts)
     of_edges = _empty(work.folder / "edges")
     edges = EdgeColumns.read(opened, name, source.vertices, of_edges, work.step("edges read"))
     if not edges.edges:

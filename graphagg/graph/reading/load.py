@@ -10,10 +10,10 @@ from typing import Any, Unpack
 
 from graphagg.arrays import Floats
 from graphagg.checks import one_of, with_values
-from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
+from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
-from graphagg.graph.ids import VertexId
+from graphagg.graph.ids import VertexId, id_list
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, checked_batches
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
@@ -81,8 +81,9 @@ def read_graph(
 ) -> tuple[Graph, Floats | None]:
     """`load_graph`, with the weights `[nnz]` of its adjacency if they are wanted and present."""
     counts = ReadCounts()
-    source, name = open_edges(edges, kind, reading, vertices, counts)
-    columns = EdgeColumns.read(source, name, vertices)
+    listed = id_list("vertices", vertices)
+    source, name = open_edges(edges, kind, reading, counts)
+    columns = EdgeColumns.read(source, name, listed)
     weights = join_weights(columns.weights)
     if not columns.edges and not allow_empty:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
@@ -104,15 +105,8 @@ def read_graph(
 
 def check_edges(edges: Any, kind: GraphKind, reading: EdgeReading) -> None:
     """Read the first edges, to raise the errors of `load_graph` about paths, headers and types."""
-    source, _ = open_edges(edges, kind, reading, (), ReadCounts())
+    source, _ = open_edges(edges, kind, reading, ReadCounts())
     next(source.batches, None)
-
-
-def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
-    """Raise `InvalidParameter` for one id in place of several."""
-    if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
-        raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
-    return vertices
 
 
 def with_counts(
@@ -131,15 +125,10 @@ def with_counts(
 
 
 def open_edges(
-    edges: Any,
-    kind: GraphKind,
-    reading: EdgeReading,
-    vertices: Iterable[VertexId],
-    counts: ReadCounts,
+    edges: Any, kind: GraphKind, reading: EdgeReading, counts: ReadCounts
 ) -> tuple[EdgeSource, str]:
     """Check the parameters and open the edges; two-mode: (set, element). Returns also a name."""
     one_of("kind", kind, GRAPH_KINDS)
-    check_vertices(vertices)
     paths = paths_of(edges)
     if paths is None:
         source, name = read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"

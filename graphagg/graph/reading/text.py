@@ -31,6 +31,7 @@ from graphagg.graph.reading.settings import EdgeReading
 _ATTRIBUTES = re.compile(r"(?<=[\s,])\{.*")
 _QUOTED = re.compile('"[^"]*"')
 _COMMENT = re.compile(rb"(?m)^[ \t]*[#%][^\n]*")
+_COMMENTS_AT_TOP = re.compile(rb"(?:[ \t]*[#%][^\n]*\n)+")
 _BLANKS = re.compile(rb'("[^"\n]*")|[ \t]+')
 _CANONICAL = "^(0|[1-9][0-9]*)$"
 _ZERO = ord("0")
@@ -139,18 +140,20 @@ class TextLayout:
             raise self._unreadable(block, counts, "a quoted cell goes over several lines")
         lines = np.delete(np.arange(1, 1 + count), [number - 1 for number, _ in others])
         others = [(n, line) for n, line in others if line.strip(" \t")] + open_quotes
-        lines = np.append(lines, [number for number, _ in others]).astype(np.int64)
-        rows, cells = [_cells(line, self.separator) for _, line in others], []
-        for column, at in zip(table.itercolumns(), self.columns[:3], strict=True):
-            plain = pc.fill_null(column.combine_chunks().cast(pa.string()), "")
-            if b" " in text and self.separator != " ":
-                plain = pc.utf8_trim(plain, " \t")
-            added = [row[at] if 0 <= at < len(row) else "" for row in rows]
-            cells.append(pa.concat_arrays([plain, pa.array(added, pa.string())]))
-        is_empty = np.flatnonzero(pc.and_(pc.equal(cells[0], ""), pc.equal(cells[1], "")))
+        cells = [pc.fill_null(column.combine_chunks(), "") for column in table.itercolumns()]
+        if b" " in text and self.separator != " ":
+            cells = [pc.utf8_trim(column, " \t") for column in cells]
+        if others:
+            rows = [_cells(line, self.separator) for _, line in others]
+            lines = np.append(lines, [number for number, _ in others])
+            for i, at in enumerate(self.columns[:3]):
+                added = [row[at] if 0 <= at < len(row) else "" for row in rows]
+                cells[i] = pa.concat_arrays([cells[i], pa.array(added, pa.string())])
+        is_empty = np.flatnonzero(pc.equal(pc.binary_length(cells[0]), 0))
         if len(is_empty):  # comments, and lines without anything
-            texts, filled = text.split(b"\n"), np.ones(len(lines), dtype=np.bool_)
-            filled[is_empty] = [bool(texts[i - 1].strip(b" \t")) for i in lines[is_empty].tolist()]
+            numbers, filled = lines[is_empty], np.ones(len(lines), dtype=np.bool_)
+            texts = text.split(b"\n", int(numbers.max()))
+            filled[is_empty] = [bool(texts[i - 1].strip(b" \t")) for i in numbers.tolist()]
             cells, lines = [column.filter(pa.array(filled)) for column in cells], lines[filled]
         return cells, lines
 
@@ -193,6 +196,9 @@ class TextLayout:
             lines = text.split(b"\n", self.header)
             lines[self.header - 1] = b""
             text, self.header = b"\n".join(lines), 0
+        if top := _COMMENTS_AT_TOP.match(text):  # they are often all; a search reads every byte
+            counts.comments += (comments := top[0].count(b"\n"))
+            text = b"\n" * comments + text[top.end() :]
         if b"#" in text or b"%" in text:
             text, comments = _COMMENT.subn(b"", text)
             counts.comments += comments
@@ -335,9 +341,12 @@ def _cells(line: str, separator: str) -> list[str]:
     """The cells of a line without blanks around them."""
     if separator == " ":
         line = " ".join(line.split())
-    quoting = plain_csv.QUOTE_NONE if line.count('"') % 2 else plain_csv.QUOTE_MINIMAL
+    is_open = line.count('"') % 2 == 1
     reader = plain_csv.reader(
-        [line], delimiter=separator, quoting=quoting, skipinitialspace=separator != " "
+        [line],
+        delimiter=separator,
+        quoting=plain_csv.QUOTE_NONE if is_open else plain_csv.QUOTE_MINIMAL,
+        skipinitialspace=separator != " ",
     )
     return [cell.strip(" \t") for row in reader for cell in row]
 

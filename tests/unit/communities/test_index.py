@@ -314,7 +314,7 @@ def test_threads_give_the_answers_of_one(tmp_path):
 def test_signature_values_keep_their_low_bits(tmp_path):
     edges, _ = planted()
     index = CommunityIndex.build(edges, tmp_path / "a", config=small())
-    stored = index.opened.signature_tables.sig
+    stored = index.snapshot.signature_tables.sig
     for vertex in (0, 50, 99):
         values = index.signature_values(vertex)
         assert values.dtype == np.uint32

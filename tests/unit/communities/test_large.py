@@ -274,6 +274,6 @@ def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, nam
     monkeypatch.setattr(rows, "PAIRS_PER_RANGE", 40)  # of one hub a range is all pairs
     monkeypatch.setattr(buffer, "EDGES_PER_FILE", 50)
     with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
-        seed = made.vertices[int(np.argmax(np.diff(made.opened.neighborhoods.sets.indptr)))]
+        seed = made.vertices[int(np.argmax(np.diff(made.snapshot.neighborhoods.sets.indptr)))]
         assert len(made.query([seed], 3)) == 3
     assert files(tmp_path / "files") == files(tmp_path / "memory")

@@ -64,7 +64,7 @@ def test_twitch_estimates_err_as_theory_says(tmp_path):
     index = CommunityIndex.build(
         DATA / "twitch_de" / "features.json.gz", tmp_path / "a", config=config
     )
-    neighborhoods, sig = index.opened.neighborhoods, index.opened.signature_tables.sig
+    neighborhoods, sig = index.snapshot.neighborhoods, index.snapshot.signature_tables.sig
     generator = np.random.default_rng(0)
     errors, scaled = [], []
     for a, b in generator.integers(0, len(index), (20_000, 2)):

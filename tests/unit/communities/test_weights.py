@@ -79,7 +79,10 @@ def test_similarities_are_those_of_brute_force(tmp_path_factory, edges, kind, cl
     seeds = sorted(data.draw(st.sets(st.sampled_from(vertices), min_size=1, max_size=3)))
     wanted = np.array([sum(weighted_jaccard(sets[v], sets[s]) for s in seeds) for v in vertices])
     dense = np.array([index.find(seed) for seed in seeds])
-    neighborhoods, scratch = index.opened.neighborhoods, QueryScratch.of(index.opened.neighborhoods)
+    neighborhoods, scratch = (
+        index.snapshot.neighborhoods,
+        QueryScratch.of(index.snapshot.neighborhoods),
+    )
     pairs = np.zeros(len(vertices))
     pair_similarities(neighborhoods.bundle, dense, np.arange(len(vertices)), 1 << 40, pairs)
     np.testing.assert_allclose(pairs, wanted, rtol=1e-12)
@@ -107,7 +110,7 @@ def test_estimates_err_as_theory_says(tmp_path, size, spread):
     index = CommunityIndex.build(edges, tmp_path / "x", config=config)
     sets = weighted_sets(edges, "two-mode", False)
     estimates = (
-        index.opened.signature_tables.sig[::2] == index.opened.signature_tables.sig[1::2]
+        index.snapshot.signature_tables.sig[::2] == index.snapshot.signature_tables.sig[1::2]
     ).mean(axis=1)
     exact = np.array([weighted_jaccard(sets[2 * i], sets[2 * i + 1]) for i in range(pairs)])
     variance = exact * (1 - exact) / slots

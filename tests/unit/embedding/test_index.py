@@ -181,7 +181,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
     )
     assert index.vectors.shape == index.target_vectors.shape
     assert index.target_vectors[index.find(0)].any()  # no edge points at it: from its other side
-    near = [int(n.id) for n in index.neighbors(1, 60, of="from", among="to")]
+    near = [int(n.id) for n in index.neighbors(1, 60, side="from", target_side="to")]
     targets = [vertex for vertex in near if vertex >= 100][:5]
     assert all(130 <= target < 160 for target in targets)
     pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
@@ -190,7 +190,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
     )
     assert len(index.targets) == len({element for element, _ in pairs})
     assert len(index.vertices) == 60
-    elements = index.neighbors("s1", 5, of="from", among="to")
+    elements = index.neighbors("s1", 5, side="from", target_side="to")
     assert all(str(element.id) >= "e130" for element in elements)
 
 

@@ -82,7 +82,7 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     matrices = [whole.log_matrix(piece) for piece in pieces]
     ranks = []
     for piece, matrix in zip(pieces, matrices, strict=True):
-        values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
+        values = scaled_right_vectors(matrix, 70, [seed, piece.index])
         whole.tasks.arrays.blocks.save("leaf", piece.index, values=values)
         ranks.append(values.shape[1])
     whole.merge(ranks)

@@ -66,10 +66,11 @@ def test_objects_of_another_form_are_refused(edges, message):
         load_graph(edges)
 
 
-@pytest.mark.parametrize("vertices", [5, "ab", None])
+@pytest.mark.parametrize("vertices", [5.5, None, b"ab"])
 def test_vertices_must_be_ids(vertices):
-    with pytest.raises(InvalidParameter, match=r"vertices is .*, wanted vertex ids"):
+    with pytest.raises(InvalidParameter, match=r"vertices is .*, wanted a vertex or several"):
         load_graph([(1, 2)], vertices=vertices)
+    assert list(load_graph([(1, 2)], vertices=5).rows) == [1, 2, 5]
 
 
 def test_weights_of_triples_are_counted():
@@ -231,7 +232,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, suffix, change)
         pq.write_table(table, path)
     else:
         csv.write_csv(table, path)
-    source, _ = open_edges([path, path], "undirected", EdgeReading(), (), ReadCounts())
+    source, _ = open_edges([path, path], "undirected", EdgeReading(), ReadCounts())
     next(iter(source.batches))
     content = path.read_bytes()
     path.unlink()

@@ -24,8 +24,8 @@ from graphagg.communities.config import (
 )
 from graphagg.communities.indexing.changes import GraphChange, apply, merge
 from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.indexing.files import LocalCommunities, with_weights
-from graphagg.communities.indexing.spark import SparkCommunities
+from graphagg.communities.indexing.files import build_here, with_weights
+from graphagg.communities.indexing.spark import build_by_spark
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidSeeds, UnknownVertex
@@ -160,12 +160,12 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """
         config = with_values(config, options)
         reading = indexed_reading(config.weights, columns)
-        spark = SparkOptions.from_engine(engine, edges)
-        build: LocalCommunities | SparkCommunities = LocalCommunities(vertices)
-        if spark is not None:
-            refuse(vertices=tuple(vertices))
-            build = SparkCommunities(spark)
-        report = build.write(edges, directory, config, reading, progress, force)
+        ids, spark = id_list("vertices", vertices), SparkOptions.from_engine(engine, edges)
+        if spark is None:
+            report = build_here(edges, directory, config, reading, ids, progress, force)
+        else:
+            refuse(vertices=tuple(ids))
+            report = build_by_spark(spark, edges, directory, config, reading, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index

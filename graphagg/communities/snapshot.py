@@ -19,9 +19,10 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list, id_rules
 from graphagg.minhash.bands import BandTables, directory_bits
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import Artifact
 from graphagg.store.layout import array, bounds, csr
 from graphagg.store.ranges import at_random, is_large
+from graphagg.store.writing import ArrayWriter
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class IndexGraph:
         set_weights = array("set_weights") if config.weights and exists("set_weights") else None
         return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, set_weights))
 
-    def save(self, writer: ArtifactWriter) -> None:
+    def save(self, writer: ArrayWriter) -> None:
         """Write ids and rows."""
         self.vertices.save(writer, "vertices")
         if self.config.kind == "two-mode":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,36 +52,26 @@ _SHOWN = {
 """Stages that a build in this process reports, by the words that users see."""
 
 
-@dataclass(frozen=True)
-class LocalEmbedding:
-    """A build in this process.
-
-    Attributes:
-        vertices: further vertices.
-    """
-
-    vertices: Iterable[VertexId]
-
-    def write(
-        self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
-        progress: Progress, force: bool,
-    ) -> ReadReport:  # fmt: skip
-        """Embed a graph and publish the index, unless it exists already."""
-        with write_artifact(directory) as publication:
-            graph, weights = read_graph(edges, config.kind, reading, vertices=self.vertices)
-            network = NetworkMatrix.from_graph(graph, weights)
-            progress("edges", graph.edges, graph.edges)
-            inputs = inputs_of(network)
-            if force or not is_current(publication.location, KIND, inputs, config.to_json()):
-                with publication.scratch() as scratch:
-                    small = _ARRAYS * 4 * network.nodes * config.width <= IN_MEMORY
-                    built = embed(network, config, progress, None if small else scratch)
-                    files = FileArrays(publication.writer.folder.absolute())
-                    graph.rows.save(files.writer, "vertices")
-                    if config.kind == "two-mode":
-                        graph.columns.save(files.writer, "elements")
-                    built.publish(publication, files, graph, inputs)
-        return graph.report
+def build_here(
+    edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
+    vertices: Sequence[VertexId], progress: Progress, force: bool,
+) -> ReadReport:  # fmt: skip
+    """Embed a graph in this process and publish the index, unless it exists already."""
+    with write_artifact(directory) as publication:
+        graph, weights = read_graph(edges, config.kind, reading, vertices=vertices)
+        network = NetworkMatrix.from_graph(graph, weights)
+        progress("edges", graph.edges, graph.edges)
+        inputs = inputs_of(network)
+        if force or not is_current(publication.location, KIND, inputs, config.to_json()):
+            with publication.scratch() as scratch:
+                small = _ARRAYS * 4 * network.nodes * config.width <= IN_MEMORY
+                built = embed(network, config, progress, None if small else scratch)
+                files = FileArrays(publication.writer.folder.absolute())
+                graph.rows.save(files.writer, "vertices")
+                if config.kind == "two-mode":
+                    graph.columns.save(files.writer, "elements")
+                built.publish(publication, files, graph, inputs)
+    return graph.report
 
 
 @dataclass(frozen=True)
@@ -200,8 +190,8 @@ def embed_matrix(
     """
 
     def check(need: int, nodes: int) -> None:
-        if (folder := getattr(arrays, "folder", None)) is not None and folder != Path():
-            check_space(folder, need, f"the embedding of {nodes:,} nodes at its peak")
+        if arrays.folder is not None:
+            check_space(arrays.folder, need, f"the embedding of {nodes:,} nodes at its peak")
 
     def cut(_: int) -> None:
         full = matrix()

@@ -25,14 +25,14 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import integer, one_of, with_values
-from graphagg.embedding.build import KIND, LocalEmbedding
+from graphagg.embedding.build import KIND, build_here
 from graphagg.embedding.config import EmbeddingConfig, EmbeddingOptions, Side
 from graphagg.embedding.growth import grow, shrink
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.results import Neighbor, Neighbors
 from graphagg.embedding.snapshot import EmbeddingSnapshot, unit_rows
 from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
-from graphagg.embedding.spark.write import SparkEmbedding
+from graphagg.embedding.spark.write import build_by_spark
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
@@ -170,12 +170,12 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
         config, reading = with_values(config, options), columns.as_kind(WeightedReading)
-        spark = SparkOptions.from_engine(engine, edges)
-        build: LocalEmbedding | SparkEmbedding = LocalEmbedding(vertices)
-        if spark is not None:
-            refuse(vertices=tuple(vertices))
-            build = SparkEmbedding(spark)
-        report = build.write(edges, directory, config, reading, progress, force)
+        ids, spark = id_list("vertices", vertices), SparkOptions.from_engine(engine, edges)
+        if spark is None:
+            report = build_here(edges, directory, config, reading, ids, progress, force)
+        else:
+            refuse(vertices=tuple(ids))
+            report = build_by_spark(spark, edges, directory, config, reading, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index

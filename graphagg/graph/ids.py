@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from graphagg.arrays import Ints, Mask, distinct
 from graphagg.errors import InvalidGraph, InvalidParameter, UnknownVertex, needs
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import Artifact
 from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
+from graphagg.store.writing import ArrayWriter
 
 VertexId = int | str
 """The id of a vertex, as the caller names it."""
@@ -178,7 +179,7 @@ class VertexIds(Sequence[VertexId]):
         )
         return np.frombuffer(digests, dtype="<u4").astype(np.uint32)
 
-    def save(self, writer: ArtifactWriter, name: str) -> None:
+    def save(self, writer: ArrayWriter, name: str) -> None:
         """Write as array `<name>`, or as string table `<name>`."""
         if isinstance(self.table, StringTable):
             writer.array(f"{name}.utf8", self.table.data)

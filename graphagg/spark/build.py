@@ -81,96 +81,66 @@ class SparkOptions:
             )
         return cls() if by_spark else None
 
-
-Engine = Literal["local", "spark"] | SparkOptions
-"""Who builds an index: this process, or Spark with its options."""
-
-
-@dataclass(frozen=True)
-class SparkBuild:
-    """A build by Spark.
-
-    Attributes:
-        spark: the session; its settings are restored afterward.
-        directory: where the index goes: a folder, or an address of a store.
-        work: location of the unfinished job, a folder or an address.
-        force: build again also if nothing changed, or over an unfinished job.
-        rejects: folder for what is left out.
-    """
-
-    spark: SparkSession
-    directory: Path | Address
-    work: Path | Address
-    progress: Progress = silent
-    force: bool = False
-    rejects: Location | None = None
-
-    @classmethod
-    def from_options(
-        cls,
-        source: Any,
-        options: SparkOptions,
-        directory: Location,
-        progress: Progress = silent,
-        force: bool = False,
-    ) -> SparkBuild:
-        """Find the session of a source, and parse the locations."""
-        session = session_of(source) if options.session is None else options.session
-        target = parse_location(directory)
-        work = work_of(target, options.work)
-        return cls(session, target, work, progress, force, options.rejects)
-
-    @contextmanager
-    def claim(
-        self, job: Job, source: SparkInput, kind: str, stages: Sequence[str]
-    ) -> Iterator[SparkJob]:
-        """Context manager: the claimed work folder of the job, which bad input removes.
-
-        An unfinished job over a DataFrame is discarded: its rows cannot be compared.
-        """
-        spark, group = self.spark, f"graphagg {kind}"
-        check_stores(spark, *source.paths, self.work)
-        work = SparkJob(spark, self.work, self.progress, kind, stages)
-        work.claim(job, force=self.force, resume=not source.is_frame)
-        try:
-            with (
-                with_settings(spark, settings_for(*source.paths, self.work)),
-                described(spark, group, f"{kind}: begins"),
-                named_errors(),
-            ):
-                if not isinstance(self.work, Address):
-                    with described(spark, group, f"{kind}: looks for the shared folder"):
-                        check_shared(spark, work.folder)
-                yield work
-        except GraphAggError as error:
-            if error.exit_code != 1:
-                work.remove()
-            raise
-        finally:
-            work.release()
-
     def publish(
         self,
         kind: str,
         job: Job,
         source: SparkInput,
+        directory: Location,
         write: Callable[[SparkJob, Publication], dict[str, Any] | None],
+        *,
         stages: Sequence[str] = (),
+        progress: Progress = silent,
+        force: bool = False,
     ) -> dict[str, Any]:
-        """Run a job to its end, unless it built the current version.
+        """Run a job to its end, unless it built the current version of the index.
 
         `write` runs the stages in the work folder and publishes the version. Returns its report, or
-        the one that an earlier run noted; empty for None.
+        the one that an earlier run noted; empty for None. `force` builds again, also over an
+        unfinished job. The settings of the session are restored afterward.
         """
-        with write_artifact(self.directory) as publication, with_settings(self.spark, SMALL_DRIVER):
-            note = None if self.force else recall(self.directory, kind, job)
+        spark = self.session or session_of(source.given if source.is_frame else str(source))
+        target = parse_location(directory)
+        running = SparkJob(spark, work_of(target, self.work), progress, kind, stages)
+        with write_artifact(target) as publication, with_settings(spark, SMALL_DRIVER):
+            note = None if force else recall(target, kind, job)
             if note is not None:
                 return note["report"] or {}
-            with self.claim(job, source, kind, stages) as work:
-                report = write(work, publication)
-                work.remove()
-        remember(self.directory, kind, job, report)
+            with _claimed(running, job, source, force):
+                report = write(running, publication)
+                running.remove()
+        remember(target, kind, job, report)
         return report or {}
+
+
+@contextmanager
+def _claimed(work: SparkJob, job: Job, source: SparkInput, force: bool) -> Iterator[None]:
+    """Context manager: claim the work folder of a job, which bad input removes.
+
+    An unfinished job over a DataFrame is discarded: its rows cannot be compared.
+    """
+    spark, kind = work.spark, work.kind
+    check_stores(spark, *source.paths, work.location)
+    work.claim(job, force=force, resume=not source.is_frame)
+    try:
+        with (
+            with_settings(spark, settings_for(*source.paths, work.location)),
+            described(spark, f"graphagg {kind}", f"{kind}: begins"),
+            named_errors(),
+        ):
+            if not isinstance(work.location, Address):
+                check_shared(spark, work.folder)
+            yield
+    except GraphAggError as error:
+        if error.exit_code != 1:
+            work.remove()
+        raise
+    finally:
+        work.release()
+
+
+Engine = Literal["local", "spark"] | SparkOptions
+"""Who builds an index: this process, or Spark with its options."""
 
 
 def work_of(directory: Location, work: Location | None = None) -> Path | Address:

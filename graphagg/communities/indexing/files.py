@@ -9,8 +9,8 @@ edges is in files.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from graphagg.errors import GraphAggError
 from graphagg.execution.arrays import FileArrays, MemoryArrays
 from graphagg.execution.runner import InProcessRunner
 from graphagg.graph.graph import Graph, ReadReport
-from graphagg.graph.ids import VertexId, id_list
+from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
 from graphagg.graph.reading.load import read_graph
@@ -36,33 +36,26 @@ LARGE = 1 << 28
 """Bytes of files from which a graph is indexed over files."""
 
 
-@dataclass(frozen=True)
-class LocalCommunities:
-    """A build in this process."""
+def build_here(
+    edges: Any, directory: str | os.PathLike[str], config: CommunityConfig, reading: EdgeReading,
+    vertices: Sequence[VertexId], progress: Progress, force: bool,
+) -> ReadReport:  # fmt: skip
+    """Publish an index, built in memory, or over files if the edges are large.
 
-    vertices: Iterable[VertexId]  # further vertices
-
-    def write(
-        self, edges: Any, directory: str | os.PathLike[str], config: CommunityConfig,
-        reading: EdgeReading, progress: Progress, force: bool,
-    ) -> ReadReport:  # fmt: skip
-        """Publish an index, built in memory, or over files if the edges are large.
-
-        An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
-        """
-        kind = GRAPH_KIND[config.kind]
-        with write_artifact(directory) as publication:
-            if _is_large(edges):
-                vertices, inward = id_list("vertices", self.vertices), config.kind == "directed-in"
-                source = Source(edges, kind, reading, vertices, inward)
-                return _build_over_files(publication, source, config, progress, force)
-            graph = with_weights(*read_graph(edges, kind, reading, vertices=self.vertices))
-            progress("edges", graph.edges, graph.edges)
-            arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
-            stored.save(arrays)
-            index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
-            index.publish(publication, graph, force=force)
-        return graph.report
+    An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
+    """
+    kind = GRAPH_KIND[config.kind]
+    with write_artifact(directory) as publication:
+        if _is_large(edges):
+            source = Source(edges, kind, reading, vertices, config.kind == "directed-in")
+            return _build_over_files(publication, source, config, progress, force)
+        graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
+        progress("edges", graph.edges, graph.edges)
+        arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
+        stored.save(arrays)
+        index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
+        index.publish(publication, graph, force=force)
+    return graph.report
 
 
 def with_weights(graph: Graph, weights: Array | None) -> Graph:

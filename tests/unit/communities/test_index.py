@@ -286,9 +286,8 @@ def test_removing_unknown_vertices_names_the_closest(tmp_path):
     index = CommunityIndex.build([("ann", "bob")], tmp_path / "a", config=small())
     with pytest.raises(UnknownVertex, match=r"'anna' is not in the graph.*'ann'"):
         index.delete_vertices(["anna"])
-    for wrong in ("12", 5, None):
-        with pytest.raises(InvalidParameter, match="wanted a list of vertices"):
-            index.delete_vertices(wrong)
+    with pytest.raises(InvalidParameter, match="wanted a vertex or several"):
+        index.delete_vertices(None)
     with pytest.raises(EmptyGraph):
         CommunityIndex.build([(1, 1)], tmp_path / "b", config=small())
 

@@ -103,13 +103,13 @@ def test_sweep_cut_chooses_the_planted_size(index):
 def test_bad_seeds(index):
     with pytest.raises(InvalidSeeds, match="no seeds"):
         index.query([])
-    with pytest.raises(InvalidSeeds, match="wanted a list"):
-        index.query("12")
+    with pytest.raises(InvalidParameter, match=r"seeds is 1\.5, wanted a vertex or several"):
+        index.query(1.5)
     with pytest.raises(UnknownVertex, match="1000 is not in the graph; the closest ids are 149"):
         index.query([0, 1000])
     with pytest.raises(UnknownVertex, match="'x' is not in the graph"):
         index.query(["x"])
-    assert index.query(["3"], 2).seeds == (3,)
+    assert index.query(["3"], 2) == index.query("3", 2) == index.query(3, 2)
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,7 @@ def test_no_similarity_at_all(tmp_path):
 
 @pytest.mark.parametrize("package", ["matplotlib", "networkx"])
 def test_missing_packages_say_what_to_install(made, tmp_path, monkeypatch, package):
-    edges, _, structure = made
-    index = CommunityIndex.build(edges, tmp_path / "a")
-    answer = index.query([0], 5)
+    structure = made[2]
     calls = {
         "matplotlib": lambda: structure.draw(tmp_path / "p.png"),
         "networkx": structure.to_networkx,

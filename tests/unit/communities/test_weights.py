@@ -18,6 +18,7 @@ from graphagg.communities.similarity.neighborhoods import QueryScratch, jaccard
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 from graphagg.graph.csr import Csr
 from graphagg.graph.reading import load
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.minhash import weighted
 from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
 from graphagg.minhash.weighted import Draws, weighted_minima
@@ -30,6 +31,8 @@ weights = st.one_of(
     st.integers(1, 5).map(float), st.floats(1e-3, 1e4), st.sampled_from([1e-30, 0.1, 1 / 3, 1e30])
 )
 some = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+
+CALLS = WeightedReading(weight="calls")
 
 
 def small(kind="undirected", **options):
@@ -226,10 +229,10 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
     with pytest.raises(InvalidGraph, match="without weights"):
         CommunityIndex.build([(1, 2, 1.0), (2, 3)], tmp_path / "x", config=config)
     with pytest.raises(InvalidParameter, match="weights are not used"):
-        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", weight="calls")
+        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", columns=CALLS)
     plain = CommunityIndex.build([(1, 2)], tmp_path / "plain")
     with pytest.raises(InvalidParameter, match="weights are not used"):
-        plain.add([(1, 3, 2.0)], weight="calls")
+        plain.add([(1, 3, 2.0)], columns=CALLS)
     index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "w", config=config)
     before = files(index)
     with pytest.raises(InvalidGraph, match="without weights"):
@@ -281,10 +284,8 @@ def test_a_table_that_changes_while_it_is_read_leaves_the_index_as_it_was(
 def test_bad_rows_are_left_out_where_asked(tmp_path):
     table = tmp_path / "edges.csv"
     table.write_text("source,target,calls\n1,2,2\n2,3,0\n3,4,-1\n4,1,3\n")
-    config = CommunityConfig(weights=True)
-    index = CommunityIndex.build(
-        table, tmp_path / "x", config=config, weight="calls", skip_bad_rows=True
-    )
+    columns = WeightedReading(weight="calls", skip_bad_rows=True)
+    index = CommunityIndex.build(table, tmp_path / "x", weights=True, columns=columns)
     assert index.read_report.bad_rows == 2
     assert index.manifest.counts["edges"] == 2
 

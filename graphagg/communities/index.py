@@ -38,7 +38,7 @@ from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import refuse
+from graphagg.spark.sources import by_spark, refuse
 from graphagg.store import Artifact, Publication, write_artifact
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
@@ -123,7 +123,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
-        **options: Unpack[CommunityOptions],
+        **fields: Unpack[CommunityOptions],
     ) -> CommunityIndex:
         """Index a graph into `directory` and open it.
 
@@ -144,7 +144,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
                 DataFrame or a table. Both write the same bytes.
             progress: called with stage, done, total.
             force: build even if nothing changed, or over an unfinished Spark job.
-            options: fields of `CommunityConfig`, such as `permutations=64`; they override `config`.
+            fields: fields of `CommunityConfig`, such as `permutations=64`; they override `config`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
@@ -158,14 +158,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.read_report.edges, list(index.vertices)
             (3, [1, 2, 3])
         """
-        config = with_values(config, options)
+        config = with_values(config, fields)
         reading = indexed_reading(config.weights, columns)
-        ids, spark = id_list("vertices", vertices), SparkOptions.from_engine(engine, edges)
-        if spark is None:
-            report = build_here(edges, directory, config, reading, ids, progress, force)
-        else:
+        ids = id_list("vertices", vertices)
+        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
             refuse(vertices=tuple(ids))
-            report = build_by_spark(spark, edges, directory, config, reading, progress, force)
+            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
+            report = build_by_spark(options, edges, directory, config, reading, progress, force)
+        else:
+            report = build_here(edges, directory, config, reading, ids, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -93,7 +94,7 @@ class CommunitySnapshot(IndexGraph):
     """The mapped arrays of one version. An answer keeps them when the index is reopened."""
 
     artifact: Artifact  # the version on disk
-    expander: Expander  # ranks vertices by their closeness to seeds
+    signature_tables: SignatureTables  # signatures and band tables
 
     @classmethod
     def open(cls, artifact: Artifact) -> CommunitySnapshot:
@@ -115,13 +116,14 @@ class CommunitySnapshot(IndexGraph):
             # A query reads a few rows and buckets.
             tables = [signature_tables.sig, signature_tables.tables]
             at_random([neighborhoods.sets, neighborhoods.holders, *tables])
-        expander = Expander(neighborhoods, signature_tables)
-        return cls(config, graph.vertices, graph.elements, neighborhoods, artifact, expander)
+        return cls(
+            config, graph.vertices, graph.elements, neighborhoods, artifact, signature_tables
+        )
 
-    @property
-    def signature_tables(self) -> SignatureTables:
-        """Signatures and band tables."""
-        return self.expander.signature_tables
+    @cached_property
+    def expander(self) -> Expander:
+        """Ranks vertices by their closeness to seeds."""
+        return Expander(self.neighborhoods, self.signature_tables)
 
     def find(self, vertex: VertexId) -> int:
         """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""

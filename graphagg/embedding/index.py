@@ -41,7 +41,7 @@ from graphagg.graph.reading.settings import EdgeReading, WeightedReading
 from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import refuse
+from graphagg.spark.sources import by_spark, refuse
 from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
@@ -143,7 +143,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
-        **options: Unpack[EmbeddingOptions],
+        **fields: Unpack[EmbeddingOptions],
     ) -> NodeEmbedding:
         """Embed a graph, write the index and open it.
 
@@ -161,7 +161,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
                 DataFrame or a table.
             progress: called with stage, done, total.
             force: build even if nothing changed, or over an unfinished Spark job.
-            options: fields of `EmbeddingConfig`, such as `dim=64`; they override `config`.
+            fields: fields of `EmbeddingConfig`, such as `dim=64`; they override `config`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
@@ -169,13 +169,14 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
-        config, reading = with_values(config, options), columns.as_kind(WeightedReading)
-        ids, spark = id_list("vertices", vertices), SparkOptions.from_engine(engine, edges)
-        if spark is None:
-            report = build_here(edges, directory, config, reading, ids, progress, force)
-        else:
+        config, reading = with_values(config, fields), columns.as_kind(WeightedReading)
+        ids = id_list("vertices", vertices)
+        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
             refuse(vertices=tuple(ids))
-            report = build_by_spark(spark, edges, directory, config, reading, progress, force)
+            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
+            report = build_by_spark(options, edges, directory, config, reading, progress, force)
+        else:
+            report = build_here(edges, directory, config, reading, ids, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index

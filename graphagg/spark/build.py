@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg import __version__
-from graphagg.checks import integer, one_of
-from graphagg.errors import ArtifactError, GraphAggError, InvalidParameter
+from graphagg.checks import integer
+from graphagg.errors import ArtifactError, GraphAggError
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import SparkJob, check_shared
 from graphagg.spark.session import SMALL_DRIVER, described, named_errors, with_settings
-from graphagg.spark.sources import SparkInput, check_stores, is_of_spark, session_of, settings_for
+from graphagg.spark.sources import SparkInput, by_spark, check_stores, session_of, settings_for
 from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
 from graphagg.store.addresses import Address, Location, parse_location
@@ -71,15 +71,7 @@ class SparkOptions:
         """
         if isinstance(engine, SparkOptions):
             return engine
-        if engine is not None:
-            one_of("engine", engine, ("local", "spark"))
-        by_spark = engine == "spark" or is_of_spark(source)
-        if by_spark and engine == "local":
-            raise InvalidParameter(
-                'engine is "local", but only Spark reads the input; give `engine="spark"`, or what '
-                "the DataFrame holds as Arrow: frame.toArrow()"
-            )
-        return cls() if by_spark else None
+        return cls() if by_spark(engine, source) else None
 
     def publish(
         self,

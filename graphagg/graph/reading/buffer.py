@@ -126,7 +126,8 @@ class EdgeColumns:
                 write()
         write()
         pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as all ids do
-        columns.alone.add(id_array([*source.vertices, *vertices]), name)
+        if alone := [*source.vertices, *vertices]:
+            columns.alone.add(id_array(alone), name)
         return columns
 
     @property

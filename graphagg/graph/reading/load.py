@@ -8,13 +8,21 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+
 from graphagg.arrays import Floats
 from graphagg.checks import one_of, with_values
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId, id_list
-from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, checked_batches
+from graphagg.graph.reading.batches import (
+    EdgeBatch,
+    EdgeSource,
+    ReadCounts,
+    without_weights,
+    wrong_weights,
+)
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import EdgeReading, ReadingOptions
@@ -137,8 +145,43 @@ def open_edges(
         source, name = _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
     if kind == "two-mode" and not source.sets_first:
         source = source._replace(batches=(batch.turned() for batch in source.batches))
-    batches = checked_batches(source.batches, name, reading, counts)
+    batches = _checked(source.batches, name, reading, counts)
     return source._replace(batches=batches), name
+
+
+def _checked(
+    batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
+) -> Iterator[EdgeBatch]:
+    """Yield edges whose weights, if there are any, are right; needed ones are rounded to 32 bits.
+
+    A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
+    counted. Edges without a weight that is needed raise it, too.
+    """
+    needed, read = reading.needs_weights, 0
+    for batch in batches:
+        if batch.weights is None:
+            if needed and len(batch.sources):
+                raise InvalidGraph(without_weights(name))
+            read += len(batch.sources)
+            yield batch
+            continue
+        wrong = wrong_weights(batch.weights, needed)
+        if wrong.any():
+            row = int(wrong.argmax())
+            message = (
+                f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
+                f"number {'above 0 that 32 bits hold' if needed else 'of 0 or more'}; mend or drop "
+                "such edges"
+            )
+            if not reading.skip_bad_rows:
+                raise InvalidGraph(message)
+            counts.bad_rows += int(np.count_nonzero(wrong))
+            counts.first_bad = counts.first_bad or message
+        read += len(wrong)
+        valid = batch.where(~wrong) if wrong.any() else batch
+        if needed and valid.weights is not None:
+            valid = valid._replace(weights=valid.weights.astype(np.float32).astype(np.float64))
+        yield valid
 
 
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading) -> EdgeSource:

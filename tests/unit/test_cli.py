@@ -167,7 +167,7 @@ def test_ctrl_c_while_indexing_leaves_the_old_index(
 def test_the_demo_leaves_out_what_is_not_installed(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("sknetwork", "sknetwork.clustering", "sklearn.utils.extmath", "pymetis"):
+    for module in ("networkx", "sklearn.utils.extmath", "pymetis"):
         monkeypatch.setitem(sys.modules, module, None)
     part = (lambda directory, shown: {"recall@3": 1.0}, demo._DEMOS["passages"][1])
     monkeypatch.setitem(demo._DEMOS, "passages", part)

@@ -36,15 +36,14 @@ from graphagg.tables import (
 if TYPE_CHECKING:
     import networkx
     import pyarrow
-    from matplotlib.axes import Axes
 
 MOST_VERTICES = 2_000
 """Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
 MOST_EDGES = 400
 """Most pairs of a picture."""
-_MOST_NAMES = 300
-"""Most vertices whose name a picture tries to place: there is no room for more."""
+_MOST_NAMES = 40
+"""Vertices of a picture that have a name."""
 _PICTURES = (".png", ".svg", ".pdf")
 _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
@@ -148,65 +147,42 @@ class CommunityStructure(Brief):
     ) -> None:
         """Write a picture (.png, .svg, .pdf) of all vertices and the pairs of `drawn`.
 
-        Edges of the graph are solid and dark, other similar pairs dotted and light. Names are left
-        out where they would overlap; those of the seeds and of well connected vertices come first.
+        Edges of the graph are solid and dark, other similar pairs dotted and light. Seeds have a
+        black rim. The seeds and the best connected vertices have their names.
         """
         target = Path(path)
         if target.suffix not in _PICTURES:
             raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png, .svg or .pdf")
         with needs("matplotlib", _EXTRA):
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.collections import LineCollection
             from matplotlib.figure import Figure
-        figure = Figure(figsize=(9, 9))
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.0, 0.0, 1.0, 0.96))
-        edges = self.drawn(most_edges)
+        networkx, graph = networkx_module(), self.to_networkx()
+        figure, edges = Figure(figsize=(9, 9)), self.drawn(most_edges)
+        axes, places = figure.add_axes((0.0, 0.0, 1.0, 0.96)), dict(graph.nodes(data="pos"))
         widths = 0.3 + 1.7 * self.weights[edges] / max(float(self.weights.max(initial=0.0)), 1e-12)
         joined = self.in_graph[edges]
         for mask, color, style, label in (
             (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
         ):  # fmt: skip
-            if mask.any():
-                lines = [self.positions[edge] for edge in self.edges[edges][mask]]
-                options: Any = {"colors": color, "linestyles": style, "label": label}
-                axes.add_collection(
-                    LineCollection(lines, linewidths=widths[mask], alpha=0.6, zorder=1, **options)
-                )
+            pairs = [(self.vertices[a], self.vertices[b]) for a, b in self.edges[edges][mask]]
+            networkx.draw_networkx_edges(
+                graph, places, pairs, widths[mask], color, style, alpha=0.6, ax=axes, label=label
+            )
+        degrees = np.bincount(self.edges.ravel(), minlength=len(self.vertices))
+        networkx.draw_networkx_nodes(
+            graph, places, node_size=40 + 160 * degrees / max(int(degrees.max(initial=0)), 1),
+            node_color=self.labels % 10, cmap="tab10", vmin=0, vmax=9, ax=axes,
+            edgecolors=["black" if i < self.seeds else "white" for i in range(len(degrees))],
+        )  # fmt: skip
+        first = np.lexsort((-degrees, np.arange(len(degrees)) >= self.seeds))[:_MOST_NAMES]
+        names = {self.vertices[i]: self.vertices[i] for i in first}
+        networkx.draw_networkx_labels(graph, places, names, font_size=8, ax=axes)
         if len(edges):
             legend = self.describe(most_edges)
             axes.legend(loc="lower right", fontsize=8, frameon=False, title=legend)
         axes.set_title(title)
         axes.set_axis_off()
-        axes.margins(0.08)
-        self._draw_vertices(axes)
         date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(target.suffix)
         figure.savefig(target, dpi=120, metadata=date)
-
-    def _draw_vertices(self, axes: Axes) -> None:
-        """Draw vertices colored by sub-community, as large as their degree, the seeds as stars."""
-        degrees = np.bincount(self.edges.ravel(), minlength=len(self.vertices))
-        sizes = 40 + 160 * degrees / max(int(degrees.max(initial=0)), 1)
-        is_seed = np.arange(len(self.vertices)) < self.seeds
-        styles = (("o", ~is_seed, 1.0, "white"), ("*", is_seed, 2.0, "black"))
-        for marker, mask, scale, edge in styles:
-            x, y = self.positions[mask].T
-            axes.scatter(
-                x, y, s=sizes[mask] * scale, c=self.labels[mask] % 10, cmap="tab10", vmin=0,
-                vmax=9, marker=marker, edgecolors=edge, linewidths=0.8, zorder=2,
-            )  # fmt: skip
-        boxes: list[Any] = []
-        for i in np.lexsort((-degrees, ~is_seed))[:_MOST_NAMES].tolist():
-            name = axes.annotate(
-                str(self.vertices[i]), tuple(self.positions[i]), xytext=(4, 4), zorder=3,
-                textcoords="offset points", fontsize=8,
-                fontweight="bold" if is_seed[i] else "normal",
-            )  # fmt: skip
-            box = name.get_window_extent()
-            if box.count_overlaps(boxes) and not is_seed[i]:
-                name.remove()
-            else:
-                boxes.append(box)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

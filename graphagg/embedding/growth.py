@@ -184,13 +184,10 @@ def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeRepo
     }  # fmt: skip
     by_node = [name for name in ("parts", "log_q") if f"{name}.npy" in artifact]
     arrays |= {name: stored(name)[nodes] for name in by_node}
-    each, removed = (2 if config.kind == "directed" else 1), stored("parts")[~nodes]
-    old, kinds = artifact.manifest.counts, {"isolated": ISOLATED, "added": ADDED}
-    counts = {n: old[n] - int((removed == piece).sum()) // each for n, piece in kinds.items()}
     left = ids.select(stay)
     digest = hashlib.sha256(repr([ids[i] for i in rows.tolist()]).encode()).hexdigest()
     _publish(
-        artifact, published, (left, columns if columns is not ids else left), arrays, counts, digest
+        artifact, published, (left, columns if columns is not ids else left), arrays, {}, digest
     )
     return ChangeReport(removed=len(ids) - len(left))
 
@@ -211,8 +208,11 @@ def _publish(
     for name, array in arrays.items():
         writer.array(name, array)
     writer.adopt(artifact, "partition.json")
-    old = artifact.manifest
-    counts = {**old.counts, "vertices": len(rows), "elements": len(columns), **counts}
+    old, isolated = artifact.manifest, int((arrays["parts"] == ISOLATED).sum())
+    if old.parameters["kind"] == "directed":  # a vertex is two nodes
+        isolated //= 2
+    sizes = {"vertices": len(rows), "elements": len(columns), "isolated": isolated}
+    counts = {**old.counts, **sizes, **counts}
     change = f"change{1 + sum(name.startswith(('added', 'change')) for name in old.inputs)}"
     published.publish(replace(old, inputs={**old.inputs, change: digest}, counts=counts))
 

@@ -172,15 +172,6 @@ def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
     assert not (tmp_path / "a.work").exists()
 
 
-def test_what_is_there_is_not_written_again(tmp_path, over_files):
-    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
-    CommunityIndex.build(source, tmp_path / "a").close()
-    before = (tmp_path / "a" / "manifest.json").stat().st_mtime_ns
-    with CommunityIndex.build(source, tmp_path / "a") as built:
-        assert built.read_report.edges_read == 300
-    assert (tmp_path / "a" / "manifest.json").stat().st_mtime_ns == before
-
-
 def test_bad_edges_leave_no_work(tmp_path, over_files):
     (tmp_path / "loops.txt").write_text("1 1\n2 2\n")
     with pytest.raises(EmptyGraph, match="2 self-loops and no edge"):
@@ -230,50 +221,3 @@ def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
     config = CommunityConfig(kind=kind, permutations=8, bands=1, rows=8)
     CommunityIndex.build(source, tmp_path / "index", config=config, progress=note).close()
     assert max(taken) - taken[0] <= asked[0]
-
-
-def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
-    for kind in KINDS:
-        pairs = some_pairs()
-        config = CommunityConfig(kind=kind)
-        with CommunityIndex.build(pairs, tmp_path / kind, config=config) as built:
-            counts = built.manifest.counts
-            entries = 2 * len(pairs) if kind == "undirected" else len(pairs)
-            most = large.index_bytes(config, counts["vertices"], counts["elements"], entries)
-            size = sum(entry.bytes - 128 for entry in built.manifest.files.values())
-            assert size <= most
-
-
-def odd_graph(name: str, folder: Path) -> tuple[Path, list]:
-    """A file of edges of an unusual shape, and vertices beside them."""
-    rng = np.random.default_rng(4)
-    if name == "one vertex in every edge":
-        pairs = np.stack([np.zeros(400, np.int64), rng.integers(1, 300, 400)], axis=1)
-        return write(folder / "edges.parquet", pairs, "small"), []
-    if name == "isolated vertices":
-        ids = rng.choice(2**40, 2_000, replace=False).tolist()
-        return write(folder / "edges.parquet", some_pairs(20), "small"), ids
-    if name == "64-bit and sparse":
-        ids = rng.integers(0, 2**63 - 1, 50)
-        return write(folder / "edges.parquet", ids[some_pairs()], "small"), [2**63 - 1]
-    names = np.array([f"{'long ' * 200}{i}" for i in range(50)], dtype=object)  # 1 kB each
-    table = pa.table({"src": names[some_pairs()[:, 0]], "dst": names[some_pairs()[:, 1]]})
-    pq.write_table(table, folder / "edges.parquet")
-    return folder / "edges.parquet", [names[0] + "!"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["one vertex in every edge", "isolated vertices", "64-bit and sparse", "strings of 1 kB"],
-)
-def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, name):
-    source, alone = odd_graph(name, tmp_path)
-    config = CommunityConfig(permutations=16, bands=8)
-    CommunityIndex.build(source, tmp_path / "memory", config=config, vertices=alone).close()
-    monkeypatch.setattr(large, "LARGE", 0)
-    monkeypatch.setattr(rows, "PAIRS_PER_RANGE", 40)  # of one hub a range is all pairs
-    monkeypatch.setattr(buffer, "EDGES_PER_FILE", 50)
-    with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
-        seed = made.vertices[int(np.argmax(np.diff(made.snapshot.neighborhoods.sets.indptr)))]
-        assert len(made.query([seed], 3)) == 3
-    assert files(tmp_path / "files") == files(tmp_path / "memory")

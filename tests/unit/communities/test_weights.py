@@ -11,13 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.indexing import files as building
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.similarity.jaccard_sums import similarity_sums
 from graphagg.communities.similarity.neighborhoods import QueryScratch, jaccard
-from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
+from graphagg.errors import InvalidGraph, InvalidParameter
 from graphagg.graph.csr import Csr
-from graphagg.graph.reading import load
 from graphagg.graph.reading.settings import WeightedReading
 from graphagg.minhash import weighted
 from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
@@ -197,31 +195,6 @@ def test_reasons_say_the_weight(tmp_path):
     assert graph["ann"]["cat"]["weight"] == 5.0
 
 
-@pytest.mark.parametrize("weight", [-1.0, 0.0, float("nan"), float("inf"), 1e-50, 1e39, None])
-@pytest.mark.parametrize("form", ["triples", "csv", "over files", "networkx", "arrow"])
-def test_bad_weights_are_refused_by_name(tmp_path, monkeypatch, weight, form):
-    import pyarrow as pa
-
-    edges = [(1, 2, 1.0), (2, 3, weight)]
-    source = edges
-    if form in ("csv", "over files"):
-        source = tmp_path / "edges.csv"
-        source.write_text(
-            "source,target,weight\n1,2,1.0\n2,3," + ("" if weight is None else repr(weight)) + "\n"
-        )
-        monkeypatch.setattr(building, "LARGE", 0 if form == "over files" else 1 << 40)
-    elif form == "networkx":
-        source = nx.Graph()
-        source.add_weighted_edges_from(edges)
-    elif form == "arrow":
-        source = pa.table(
-            dict(zip(("source", "target", "weight"), zip(*edges, strict=True), strict=True))
-        )
-    with pytest.raises(InvalidGraph, match="weight"):
-        CommunityIndex.build(source, tmp_path / "x", config=CommunityConfig(weights=True))
-    assert not (tmp_path / "x" / "manifest.json").exists()
-
-
 def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
     config = CommunityConfig(weights=True)
     with pytest.raises(InvalidGraph, match="without weights"):
@@ -258,27 +231,6 @@ def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path,
         CommunityIndex.merge([tmp_path / "x", tmp_path / "words"], tmp_path / "m")
     assert files(CommunityIndex.open(tmp_path / "x")) == before
     assert not (tmp_path / "m").exists()
-
-
-@pytest.mark.parametrize("large", [False, True])
-def test_a_table_that_changes_while_it_is_read_leaves_the_index_as_it_was(
-    tmp_path, monkeypatch, large
-):
-    table = tmp_path / "edges.csv"
-    table.write_text("source,target,weight\n1,2,1.0\n")
-    index = CommunityIndex.build(table, tmp_path / "x", config=small())
-    before, reads = files(index), load.read_lines
-
-    def read_lines(*given):
-        yield from reads(*given)
-        table.write_text("source,target,weight\n1,2,1.0\n2,3,1.0\n")
-
-    monkeypatch.setattr(building, "LARGE", 0 if large else 1 << 40)
-    monkeypatch.setattr(load, "read_lines", read_lines)
-    table.write_text("source,target,weight\n1,2,1.0\n4,3,1.0\n")
-    with pytest.raises(UnreadableFile, match="changed while it was read"):
-        CommunityIndex.build(table, tmp_path / "x", config=small())
-    assert files(CommunityIndex.open(tmp_path / "x")) == before
 
 
 def test_bad_rows_are_left_out_where_asked(tmp_path):

@@ -9,13 +9,13 @@ from graphagg.checks import integer, number, one_of
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 
-Kind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
+SetKind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
 Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused"]
 QualityFunction = Literal["modularity", "cpm"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[SetKind, ...] = get_args(SetKind)
 METHODS: tuple[Method, ...] = get_args(Method)
 
-GRAPH_KIND: dict[Kind, GraphKind] = {
+GRAPH_KIND: dict[SetKind, GraphKind] = {
     "undirected": "undirected",
     "directed-in": "directed",
     "directed-out": "directed",
@@ -51,7 +51,7 @@ class CommunityConfig:
         True
     """
 
-    kind: Kind = "undirected"
+    kind: SetKind = "undirected"
     closed: bool | None = field(default=None, metadata={"flags": "--closed/--open"})
     permutations: int = 128
     bands: int = 64
@@ -87,7 +87,7 @@ class CommunityConfig:
 class CommunityOptions(TypedDict, total=False):
     """The fields of `CommunityConfig`, as keyword arguments."""
 
-    kind: Kind
+    kind: SetKind
     closed: bool | None
     permutations: int
     bands: int

@@ -21,7 +21,7 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import PIECE, PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.factorization import SMOOTH, Factorization, Vectors, factorized
+from graphagg.embedding.prone.factorization import SMOOTH, Factorization, VectorArrays, factorized
 from graphagg.embedding.prone.merge import NODES_PER_SHARD
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import STEPS
@@ -79,7 +79,7 @@ class Embedded:
     """The embedded nodes of a network, as the arrays `names` of `stages`."""
 
     stages: Factorization
-    names: Vectors
+    names: VectorArrays
     report: PartitionReport
 
     @property

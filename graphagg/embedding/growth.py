@@ -1,11 +1,13 @@
 """Vectors for new vertices from their neighbors', without training again.
 
-After a propagation a vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all
-nodes, see `prone.factorization.Vectors`; without one, of its row of the log matrix. So the row of a
+After a propagation a vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes,
+see `prone.factorization.VectorArrays`; without one, of its row of the log matrix. So the row of a
 new vertex times its neighbors' sources gives its vector, exactly if a new embedding had the same
 sources. Terms that are not linear stay fixed: the neighbors' strengths and q, the rotation, and the
 lengths that rows were divided by. The source of the new vertex, used by its loop and by other new
 vertices, is the mean of its neighbors' (a second round reaches new neighbors).
+
+Deleted vertices lose their vectors and sources; those of the others stay.
 """
 
 from __future__ import annotations

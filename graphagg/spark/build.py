@@ -31,7 +31,7 @@ from graphagg.store.work import work_folder
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Job = dict[str, Any]
+JobIdentity = dict[str, Any]
 """Identity of a job as JSON: `source`, which is its input, and its parameters."""
 
 
@@ -76,7 +76,7 @@ class SparkOptions:
     def publish(
         self,
         kind: str,
-        job: Job,
+        job: JobIdentity,
         source: SparkInput,
         directory: Location,
         write: Callable[[SparkJob, Publication], dict[str, Any] | None],
@@ -106,7 +106,7 @@ class SparkOptions:
 
 
 @contextmanager
-def _claimed(work: SparkJob, job: Job, source: SparkInput, force: bool) -> Iterator[None]:
+def _claimed(work: SparkJob, job: JobIdentity, source: SparkInput, force: bool) -> Iterator[None]:
     """Context manager: claim the work folder of a job, which bad input removes.
 
     An unfinished job over a DataFrame is discarded: its rows cannot be compared.
@@ -149,7 +149,7 @@ def work_of(directory: Location, work: Location | None = None) -> Path | Address
 
 
 def remember(
-    directory: Path | Address, kind: str, job: Job, report: dict[str, Any] | None = None
+    directory: Path | Address, kind: str, job: JobIdentity, report: dict[str, Any] | None = None
 ) -> None:
     """Record which job built the current version, if its input is local files."""
     if not _has_files(job):
@@ -160,7 +160,7 @@ def remember(
     storage_at(directory).write_json(JOB_NOTE, note)
 
 
-def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | None:
+def recall(directory: Path | Address, kind: str, job: JobIdentity) -> dict[str, Any] | None:
     """Read the note of `remember`; None unless this job built the current version."""
     if not _has_files(job):
         return None
@@ -175,11 +175,11 @@ def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | N
     return note if same else None
 
 
-def _has_files(job: Job) -> bool:
+def _has_files(job: JobIdentity) -> bool:
     """Whether the input of a job is local files, whose sizes and times can be compared."""
     return bool(job["source"][1])
 
 
-def _digest(job: Job) -> str:
+def _digest(job: JobIdentity) -> str:
     text = json.dumps([__version__, job], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import JobFailed
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks
-from graphagg.execution.runner import Stats, Task
+from graphagg.execution.runner import Stats, TaskFunction
 from graphagg.progress import Progress
 from graphagg.spark.session import described
 from graphagg.spark.storage import StoreStorage, storage_at
@@ -101,7 +101,7 @@ class SparkJob(WorkFolder):
         folder.mkdir(exist_ok=True)
         return FileArrays(folder, self.blocks)
 
-    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+    def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
         """Run each task as a task of Spark; see `graphagg.execution.runner.TaskRunner`."""
 
         def make() -> list[Stats]:

@@ -24,7 +24,7 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import ISOLATED
-from graphagg.embedding.prone.factorization import Factorization, Vectors
+from graphagg.embedding.prone.factorization import Factorization, VectorArrays
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import normalize_rows, one_thread, sparse_array
@@ -88,7 +88,7 @@ def propagated(
     """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
     stages.tasks.arrays.writer.array("given", rows)
     stages.tasks.save_matrix("given.turn", np.eye(rows.shape[1], dtype=rows.dtype))
-    vectors = Vectors("given", "no sources")
+    vectors = VectorArrays("given", "no sources")
     for turn in range(1, config.propagate + 1):
         vectors = stages.propagate(vectors, turn)
     nodes = stages.tasks.layout.numbers(network.nodes)

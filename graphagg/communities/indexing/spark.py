@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.communities.config import GRAPH_KIND, CommunityConfig, Kind
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig, SetKind
 from graphagg.communities.indexing.engine import KIND, ROWS_PER_TASK, IndexBuild
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.graph.graph import ReadReport
@@ -57,7 +57,7 @@ def build_by_spark(
     return ReadReport(**report_json)
 
 
-def _hash(job: SparkJob, kind: Kind) -> None:
+def _hash(job: SparkJob, kind: SetKind) -> None:
     """Write the hash of each element; a task hashes a range."""
     name, arrays = ELEMENTS if kind == "two-mode" else VERTICES, job.arrays
     count = len(VertexIds.read(name, arrays.map, arrays.exists))

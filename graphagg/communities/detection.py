@@ -23,16 +23,11 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.leiden import by_size, leiden
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
-from graphagg.spark.sources import frame_of, is_of_spark, session_of
 from graphagg.tables import Exportable, ids_column, networkx_module
 
 if TYPE_CHECKING:
     import networkx
     import pyarrow
-
-
-MOST_COLLECTED = 50_000_000
-"""Most rows that `detect` collects from Spark: some 2 GiB."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -235,8 +230,6 @@ def read_edges(
         number("resolution", resolution, above=0)
     one_of("objective", objective, get_args(QualityFunction))
     integer("random_state", random_state, 0, 2**32 - 1)
-    if is_of_spark(edges):
-        edges = _collected(edges)
     return load_weighted(edges, kind, vertices=vertices, **reading)
 
 
@@ -245,20 +238,6 @@ def _sides(graph: Graph) -> dict[str, VertexIds]:
     if graph.kind == "two-mode":
         return {"set": graph.rows, "element": graph.columns}
     return {"vertex": graph.rows}
-
-
-def _collected(edges: Any) -> Any:
-    """Collect a Spark table of at most `MOST_COLLECTED` rows to this process."""
-    frame = frame_of(session_of(edges), edges)
-    assert frame is not None, edges
-    rows = frame.count()
-    if rows > MOST_COLLECTED:
-        raise InvalidParameter(
-            f"{rows:,} rows of Spark, wanted {MOST_COLLECTED:,} at most: a partition is made in "
-            "this process; write them as Parquet and give the path, or index the graph and ask for "
-            "communities around seeds"
-        )
-    return frame.toArrow()
 
 
 def partition(

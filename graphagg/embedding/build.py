@@ -28,7 +28,7 @@ from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import one_thread
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
-from graphagg.execution.runner import InProcessRunner, Stats, TaskRunner
+from graphagg.execution.runner import InProcessRunner, TaskRunner
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
@@ -189,13 +189,11 @@ def embed_matrix(
     The arrays `drop` are removed when the pieces are made.
     """
 
-    def check(need: int, nodes: int) -> None:
-        if arrays.folder is not None:
-            check_space(arrays.folder, need, f"the embedding of {nodes:,} nodes at its peak")
-
     def cut(_: int) -> None:
         full = matrix()
-        check(peak_bytes(full.rows, len(full.indices), config), full.rows)
+        if arrays.folder is not None:
+            need = peak_bytes(full.rows, len(full.indices), config)
+            check_space(arrays.folder, need, f"the embedding of {full.rows:,} nodes at its peak")
         piece_of, report = partition(full, config)
         layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
         text = np.frombuffer(json.dumps(report.to_json()).encode(), np.uint8)
@@ -208,22 +206,14 @@ def embed_matrix(
     def layout() -> PieceLayout:
         return PieceLayout(arrays.map(ORDER), arrays.map(STARTS))
 
-    def gather(i: int) -> Stats:
-        piece = cut_piece(matrix(), layout(), arrays.map(NUMBERS), i)
-        save_piece(arrays, piece)
-        return {"columns": len(piece.columns), "entries": len(piece.matrix.indices)}
-
-    def check_leaves() -> None:
-        columns, entries = (sum(each[name] for each in pieces) for name in ("columns", "entries"))
-        nodes = int(layout().starts[-1])
-        check(leaf_bytes(nodes, entries, columns, len(pieces), config), nodes)
+    def gather(i: int) -> None:
+        save_piece(arrays, cut_piece(matrix(), layout(), arrays.map(NUMBERS), i))
 
     with one_thread():  # the process that runs the stages merges and rotates
         runner.run(1, cut, "partition")
-        pieces = runner.run(layout().pieces, gather, "pieces")
+        runner.run(layout().pieces, gather, "pieces")
         for name in drop:
             arrays.drop(name)
-        runner.note("leaves.checked", check_leaves)
         stages = Factorization(PieceTasks(layout(), arrays, runner), config)
         report = PartitionReport.from_json(json.loads(arrays.map(REPORT).tobytes()))
         return Embedded(stages, factorized(stages), report)
@@ -234,17 +224,9 @@ def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
 
     That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
     propagation, or two wider ones before it. The writing of the index takes less, and so do the
-    leaves of a merge, unless the pieces have more than four columns per node: see `leaf_bytes`.
+    leaves of a merge, unless the pieces have more than four columns per node.
     """
     return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
-
-
-def leaf_bytes(nodes: int, entries: int, columns: int, pieces: int, config: EmbeddingConfig) -> int:
-    """Bytes of disk that the merge takes: the log matrix, a leaf per piece, and the merged vectors.
-
-    `columns` is the number of columns of all pieces together.
-    """
-    return 4 * (entries + columns * config.rank(pieces) + nodes * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def _build_over_files(
             folder = work.folder / "index"
             folder.mkdir(exist_ok=True)
             arrays = FileArrays(folder)
-            report = load_large(work, folder, source, partial(index_bytes, config))
+            report = load_large(work, folder, source)
             stored = IndexGraph.read(config, arrays.map, arrays.exists)
             index = IndexBuild(
                 config, arrays, InProcessRunner(progress, work), cache(stored.hashes)
@@ -124,12 +124,3 @@ def _machine() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def index_bytes(config: CommunityConfig, vertices: int, elements: int, entries: int) -> int:
-    """The size of an index on disk, at most; band tables are there twice while they are made."""
-    turns = 1 if config.kind == "undirected" else 2
-    per_vertex = 2 * config.permutations + 8 * config.bands + 8 + 8 + 24 * config.weights
-    per_entry = 12 if config.weights else 4
-    tables = config.bands * ((1 << 18) + 4)
-    return vertices * per_vertex + elements * 16 + per_entry * entries * turns + tables

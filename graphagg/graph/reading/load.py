@@ -56,8 +56,8 @@ def load_graph(
     Args:
         edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.graphml`; gzip too), a folder, a
             pattern such as `parts/*.csv`, or a list of paths; a table with `__arrow_c_stream__`
-            (pandas, polars, Arrow); a graph of networkx; PyG `Data` or `EdgeIndex`; an `[E, 2]`
-            array or two `[E]` arrays; a SciPy sparse matrix; a mapping `{set: elements}`; or pairs.
+            (pandas, polars, Arrow); a graph of networkx; an `[E, 2]` array or two `[E]` arrays; a
+            SciPy sparse matrix; a mapping `{set: elements}`; or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
             follower comes before the page; a mapping and the rows of a matrix are sets.
         vertices: vertices without edges; two-mode: sets.

@@ -129,10 +129,6 @@ def read_object(
         weighted_edges = edges.edges(data="weight")
         batches = _weighted_batches(weighted_edges, counts, reading, "the networkx graph")
         return EdgeSource(batches, list(edges.nodes))
-    tensor = getattr(edges, "edge_index", None)
-    if tensor is not None or (hasattr(edges, "detach") and hasattr(edges, "cpu")):
-        nodes = getattr(edges, "num_nodes", None) if tensor is not None else None
-        return EdgeSource(_tensor_batches(edges if tensor is None else tensor), range(nodes or 0))
     if isinstance(edges, np.ndarray):
         return EdgeSource(_array_batches(edges, weighted))
     if hasattr(edges, "tocoo"):
@@ -145,7 +141,7 @@ def read_object(
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
-        "graph of networkx, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse "
+        "graph of networkx, an [E, 2] array, a SciPy sparse "
         "matrix, a mapping {set: elements}, or pairs"
     )
 
@@ -216,14 +212,6 @@ def _weighted_batches(
                 ) from None
 
     return read_tuples(converted(), name, weighted=True)
-
-
-def _tensor_batches(tensor: Any) -> Batches:
-    plain = tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
-    array = np.asarray(plain.detach().cpu())
-    if array.ndim != 2 or array.shape[0] != 2:
-        raise InvalidGraph(f"edge_index has shape {array.shape}, wanted [2, E]; transpose it")
-    return _array_batches(array.T)
 
 
 def _array_batches(array: Array, weighted: bool = False) -> Batches:

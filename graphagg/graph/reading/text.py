@@ -32,7 +32,6 @@ _ATTRIBUTES = re.compile(r"(?<=[\s,])\{.*")
 _QUOTED = re.compile('"[^"]*"')
 _COMMENT = re.compile(rb"(?m)^[ \t]*[#%][^\n]*")
 _COMMENTS_AT_TOP = re.compile(rb"(?:[ \t]*[#%][^\n]*\n)+")
-_BLANKS = re.compile(rb'("[^"\n]*")|[ \t]+')
 _CANONICAL = "^(0|[1-9][0-9]*)$"
 _ZERO = ord("0")
 _LARGEST = 2**63 - 1
@@ -42,10 +41,10 @@ def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator
     """Yield the edges of a text file, block by block; the file is opened on the first one.
 
     Comments begin with `#` or `%`. The separator is the first of tab, semicolon, comma and bar that
-    the first line has, else white space. A quoted cell may hold the separator, and a quote as two
-    quotes. `columns` says which line is a header and which columns are read. Without a header the
-    third column holds weights if it is a number in the first line. Lines end in LF, CR LF or CR; a
-    byte order mark is skipped.
+    the first line has, else white space. With the last three a quoted cell may hold the separator,
+    and a quote as two quotes. `columns` says which line is a header and which columns are read.
+    Without a header the third column holds weights if it is a number in the first line. Lines end
+    in LF or CR LF; a byte order mark is skipped.
 
     Unless bad rows are skipped, a bad line raises `InvalidGraph`. Text that is not UTF-8, or a
     broken gzip stream, raises `UnreadableFile`.
@@ -133,13 +132,15 @@ class TextLayout:
 
     def _read(self, block: bytes, counts: ReadCounts) -> tuple[list[pa.Array], Ints]:
         """The cells of sources, targets and weights `[E]`, and the line of each from 1."""
-        text, open_quotes = self._plain(block, counts)
+        text = self._plain(block, counts)
         table, others = self._table(text, block, counts)
         count = table.num_rows + len(others)
         if count != text.count(b"\n"):
-            raise self._unreadable(block, counts, "a quoted cell goes over several lines")
+            raise self._unreadable(
+                block, counts, "a cell goes over several lines"
+            )
         lines = np.delete(np.arange(1, 1 + count), [number - 1 for number, _ in others])
-        others = [(n, line) for n, line in others if line.strip(" \t")] + open_quotes
+        others = [(n, line) for n, line in others if line.strip(" \t")]
         cells = [pc.fill_null(column.combine_chunks(), "") for column in table.itercolumns()]
         if b" " in text and self.separator != " ":
             cells = [pc.utf8_trim(column, " \t") for column in cells]
@@ -174,7 +175,10 @@ class TextLayout:
                 pa.py_buffer(text),
                 csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=columns),
                 csv.ParseOptions(
-                    delimiter=self.separator, ignore_empty_lines=False, invalid_row_handler=collect
+                    delimiter=self.separator,
+                    quote_char='"' if self._quotes else False,
+                    ignore_empty_lines=False,
+                    invalid_row_handler=collect,
                 ),
                 csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()),
@@ -186,12 +190,9 @@ class TextLayout:
             raise self._unreadable(block, counts, str(error)) from None
         return table, others
 
-    def _plain(self, block: bytes, counts: ReadCounts) -> tuple[bytes, list[tuple[int, str]]]:
-        """The text with empty lines for the header, comments and lines of an open quote.
-
-        Between tabs and spaces such a quote is a character of its cell: these lines are returned.
-        """
-        text, open_quotes = block, list[tuple[int, str]]()
+    def _plain(self, block: bytes, counts: ReadCounts) -> bytes:
+        """The text with empty lines for the header, comments and lines of an open quote."""
+        text = block
         if self.header:
             lines = text.split(b"\n", self.header)
             lines[self.header - 1] = b""
@@ -202,34 +203,27 @@ class TextLayout:
         if b"#" in text or b"%" in text:
             text, comments = _COMMENT.subn(b"", text)
             counts.comments += comments
-        if b'"' in text:
-            text, open_quotes = self._without_open_quotes(text, counts)
-            mark = re.escape(self.separator.encode())
-            if self.separator == " ":
-                text = _BLANKS.sub(lambda match: match[1] or b" ", text)
-            elif b' "' in text:
-                text = re.sub(rb'(?m)(^|%b) +"' % mark, rb'\1"', text)
         if self.separator == " ":
             text = text.replace(b"\t", b" ")
-            while b"  " in text and b'"' not in text:
+            while b"  " in text:
                 text = text.replace(b"  ", b" ")
             text = text.replace(b"\n ", b"\n").replace(b" \n", b"\n").removeprefix(b" ")
-        return text, open_quotes
-
-    def _without_open_quotes(
-        self, text: bytes, counts: ReadCounts
-    ) -> tuple[bytes, list[tuple[int, str]]]:
-        """Empty the lines of an odd number of quotes, and return them; or refuse them."""
-        lines, open_quotes = text.split(b"\n"), list[tuple[int, str]]()
-        for i, line in enumerate(lines):
-            if line.count(b'"') % 2:
-                plain, lines[i] = line.decode("utf-8", "replace").rstrip(), b""
-                if self.separator in "\t ":
-                    open_quotes.append((i + 1, plain))
-                else:
-                    fault = f"a quote that is not closed ({plain[:80]!r}); mend it"
+        elif self._quotes and b'"' in text:
+            lines = text.split(b"\n")
+            for i, line in enumerate(lines):
+                if line.count(b'"') % 2:
+                    excerpt = line.decode("utf-8", "replace").rstrip()[:80]
+                    fault = f"a quote that is not closed ({excerpt!r}); mend it"
                     self._refuse(fault, i + 1, counts)
-        return b"\n".join(lines), open_quotes
+                    lines[i] = b""
+            mark = re.escape(self.separator.encode())
+            text = re.sub(rb'(?m)(^|%b) +"' % mark, rb'\1"', b"\n".join(lines))
+        return text
+
+    @property
+    def _quotes(self) -> bool:
+        """Whether quotes enclose cells; between tabs and white space they are characters."""
+        return self.separator not in "\t "
 
     def _unreadable(self, block: bytes, counts: ReadCounts, fault: str) -> GraphAggError:
         """The error about a block that `pyarrow.csv` refuses."""
@@ -240,7 +234,7 @@ class TextLayout:
             return UnreadableFile(
                 f"{self.name}: not UTF-8 in line {line}; convert the file to UTF-8"
             )
-        return InvalidGraph(f"{self.name}: {fault}; mend the quotes")
+        return InvalidGraph(f"{self.name}: {fault}; mend the file")
 
     def _edges(self, cells: list[pa.Array]) -> EdgeBatch | None:
         """Edges of cells; None if one of them is wrong."""
@@ -340,14 +334,10 @@ def find_separator(line: str) -> str:
 def _cells(line: str, separator: str) -> list[str]:
     """The cells of a line without blanks around them."""
     if separator == " ":
-        line = " ".join(line.split())
-    is_open = line.count('"') % 2 == 1
-    reader = plain_csv.reader(
-        [line],
-        delimiter=separator,
-        quoting=plain_csv.QUOTE_NONE if is_open else plain_csv.QUOTE_MINIMAL,
-        skipinitialspace=separator != " ",
-    )
+        return line.split()
+    if separator == "\t" or '"' not in line:
+        return [cell.strip(" \t") for cell in line.split(separator)]
+    reader = plain_csv.reader([line], delimiter=separator, skipinitialspace=True)
     return [cell.strip(" \t") for row in reader for cell in row]
 
 

@@ -17,11 +17,11 @@ from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.communities.indexing import files as large
 from graphagg.communities.indexing.engine import IndexBuild
-from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
-from graphagg.graph.large import load, rows
+from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer
+from graphagg.graph.large import rows
 from graphagg.graph.reading import buffer
 from graphagg.minhash import bands as lsh
-from graphagg.store import ranges, work
+from graphagg.store import work
 from tests.unit.communities.graphs import KINDS, files
 
 
@@ -183,41 +183,3 @@ def test_bad_edges_leave_no_work(tmp_path, over_files):
     with pytest.raises(EmptyGraph, match="no edge in it"):
         CommunityIndex.build(tmp_path / "none.txt", tmp_path / "a")
     assert not (tmp_path / "a.work").exists()
-
-
-def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch, over_files):
-    free = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
-    np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
-    with pytest.raises(
-        WriteFailed, match=r"pairs and their rows \(4,800 \+ .* after them, the index"
-    ):
-        CommunityIndex.build(tmp_path / "edges.txt", tmp_path / "b")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("count", "vertices"), [(100_000, 3_000), (30_000, 60_000)])
-def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
-    tmp_path, monkeypatch, over_files, kind, count, vertices
-):
-    """From when it asked on; of few vertices pairs and rows take most, of many the index."""
-    asked, taken = [], []
-
-    def note(*_):
-        files = [path.stat() for path in tmp_path.rglob("*") if path.is_file()]
-        sizes = {file.st_ino: file.st_size for file in files}  # links count once
-        taken.append(sum(sizes.values()))
-
-    def check(folder, needed, what):
-        asked.append(needed)
-        taken.clear()
-        note()
-
-    monkeypatch.setattr(load, "check_space", check)
-    monkeypatch.setattr(rows, "PAIRS_PER_RANGE", count)
-    ends = np.random.default_rng(3).integers(0, vertices, (2, count))
-    source = tmp_path / "edges.parquet"
-    pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), source)
-    config = CommunityConfig(kind=kind, permutations=8, bands=1, rows=8)
-    CommunityIndex.build(source, tmp_path / "index", config=config, progress=note).close()
-    assert max(taken) - taken[0] <= asked[0]

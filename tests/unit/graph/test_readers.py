@@ -74,37 +74,6 @@ def test_third_column_is_counted(tmp_path):
     assert load_graph(tmp_path / "w.parquet").report.weights_ignored == 2
 
 
-class FakeTensor:
-    """What graphagg asks of a torch tensor."""
-
-    def __init__(self, array):
-        self.array = np.asarray(array)
-
-    def detach(self):
-        return self
-
-    def cpu(self):
-        return self
-
-    def __array__(self, dtype=None, copy=None):
-        return self.array
-
-
-class FakeData:
-    def __init__(self, pairs, nodes):
-        self.edge_index = FakeTensor(np.array(pairs).T)
-        self.num_nodes = nodes
-
-
-def test_pyg_data_and_edge_index():
-    data = FakeData(PAIRS, 9)
-    assert list(load_graph(data).rows) == list(range(9))
-    assert edges_of(load_graph(data)) == EDGES
-    assert edges_of(load_graph(data.edge_index)) == EDGES
-    with pytest.raises(InvalidGraph, match=r"shape \(7, 2\), wanted \[2, E\]"):
-        load_graph(FakeTensor(PAIRS))
-
-
 def test_two_mode_pairs_and_a_mapping_agree():
     graph = load_graph({7: ["x", "y", "x"], 3: ["y"], 12: []}, "two-mode")
     assert list(graph.rows) == [3, 7, 12]

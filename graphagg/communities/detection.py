@@ -272,25 +272,25 @@ def partition(
         masses, gamma, resolution = np.stack([begins, ends], axis=1), factor, 1.0
     both = matrix if graph.kind == "undirected" else (matrix + matrix.T).tocsr()
     rows = _rows(both)
-    first = before = None
+    begin = earlier = None
     if start is not None:  # a vertex that the start does not have begins alone
-        before, numbers = start_labels(start, _sides(graph))
-        alone = 1 + before.max(initial=-1) + np.arange(len(before))
-        first = np.unique(np.where(before < 0, alone, before), return_inverse=True)[1]
+        earlier, numbers = start_labels(start, _sides(graph))
+        alone = 1 + earlier.max(initial=-1) + np.arange(len(earlier))
+        begin = np.unique(np.where(earlier < 0, alone, earlier), return_inverse=True)[1]
     inner = rows
     if within is not None:  # without the edges between groups
         groups = both.copy()
         groups.data[within[expand_rows(rows)] != within[rows.indices]] = 0.0
         groups.eliminate_zeros()
         inner = _rows(groups)
-    labels = by_size(leiden(inner, masses, gamma, random_state=random_state, start=first))
+    labels = by_size(leiden(inner, masses, gamma, random_state=random_state, start=begin))
     inside = float(both.data[labels[expand_rows(rows)] == labels[rows.indices]].sum())
     inside *= 1.0 if graph.kind == "undirected" else 0.5
     begun, ended = (np.bincount(labels, degrees[:, side]) for side in (0, 1))
     quality = (inside - resolution * float(begun @ ended) / total) / total if total else 0.0
-    if before is None:
+    if earlier is None:
         return Partition(graph, weights, labels, quality)
-    labels, changes = keep_numbers(before, numbers, labels)
+    labels, changes = keep_numbers(earlier, numbers, labels)
     return Partition(graph, weights, labels, quality, changes)
 
 

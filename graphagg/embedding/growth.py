@@ -223,10 +223,10 @@ def _report(
     artifact: Artifact, grown: _Grown, network: NetworkMatrix, without_vector: int
 ) -> ChangeReport:
     """Count the added vertices, and the edges that were used."""
-    before, graph = artifact.manifest.counts, network.graph
-    added = len(grown.rows) - before["vertices"]
+    old_counts, graph = artifact.manifest.counts, network.graph
+    added = len(grown.rows) - old_counts["vertices"]
     if graph.kind == "two-mode":
-        added += len(grown.columns) - before["elements"]
+        added += len(grown.columns) - old_counts["elements"]
     ends, others = graph.pairs()
     if graph.kind != "undirected":
         others = others + len(grown.rows)

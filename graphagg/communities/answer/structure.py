@@ -173,8 +173,8 @@ class CommunityStructure(Brief):
             node_color=self.labels % 10, cmap="tab10", vmin=0, vmax=9, ax=axes,
             edgecolors=["black" if i < self.seeds else "white" for i in range(len(degrees))],
         )  # fmt: skip
-        first = np.lexsort((-degrees, np.arange(len(degrees)) >= self.seeds))[:_MOST_NAMES]
-        names = {self.vertices[i]: self.vertices[i] for i in first}
+        named = np.lexsort((-degrees, np.arange(len(degrees)) >= self.seeds))[:_MOST_NAMES]
+        names = {self.vertices[i]: self.vertices[i] for i in named}
         networkx.draw_networkx_labels(graph, places, names, font_size=8, ax=axes)
         if len(edges):
             legend = self.describe(most_edges)

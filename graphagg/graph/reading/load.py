@@ -193,11 +193,11 @@ def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading)
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
     """The edges of a file; at the end `UnreadableFile` if the file changed meanwhile."""
-    before = _size_and_time(path)
+    size_and_time = _size_and_time(path)
 
     def batches() -> Iterator[EdgeBatch]:
         yield from source.batches
-        if _size_and_time(path) != before:
+        if _size_and_time(path) != size_and_time:
             raise UnreadableFile(
                 f"{path}: changed while it was read; run it again when nothing writes to it"
             )

@@ -108,8 +108,8 @@ class TextLayout:
             integer = [column[0] for column in is_integer]
         weighted = reading.wants_weights and columns.weight >= 0
         if weighted and not (reading.weight_column or columns.weight_is_named):
-            first = pa.array(below[0][columns.weight :][:1], pa.string())
-            weighted = len(first) == 1 and _doubles(first) is not None
+            cell = pa.array(below[0][columns.weight :][:1], pa.string())
+            weighted = len(cell) == 1 and _doubles(cell) is not None
         return cls(
             name, separator, max(2, len(rows[0])), columns, integer,
             reading.ids != "string" and not mixed, lines[0][0] if columns.header else 0,

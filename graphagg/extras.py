@@ -11,7 +11,6 @@ _PACKAGES = {
     "grpc": "grpcio",
     "grpc_status": "grpcio-status",
     "sklearn": "scikit-learn",
-    "sknetwork": "scikit-network",
     "Stemmer": "PyStemmer",
     "anydoc": "firecrawl-anydoc",
 }

@@ -1,7 +1,7 @@
 """Build and query figures of the communities, beside datasketch and rensa in the same run.
 
-    python -m benchmarks.graphs.communities                 all three parts
-    python -m benchmarks.graphs.communities --part dblp     one part: dblp, large or twomode
+    python -m benchmarks.graphs.communities                 both parts
+    python -m benchmarks.graphs.communities --part dblp     one part: dblp or large
     python -m benchmarks.graphs.communities --pairs 1       fewer repetitions
 
 CPU is process CPU time (user and system, all threads), so that no engine hides threads; queries are
@@ -31,7 +31,7 @@ DATA = ROOT / "communities"
 DBLP = DATA / "com_dblp" / "com-dblp.ungraph.txt.gz"
 SKETCH = (128, 64, 2)  # permutations, bands, rows
 METHODS = ("minhash", "jaccard", "agglomerative", "pagerank", "fused")
-PARTS = ("dblp", "large", "twomode")
+PARTS = ("dblp", "large")
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """All three parts, for the common report."""
+    """Both parts, for the common report."""
     defaults = {"part": None, "pairs": 3, "vertices": 1_000_000, "edges": 10_000_000}
     fill(report, argparse.Namespace(**defaults, queries=1000))
 
@@ -56,10 +56,8 @@ def fill(report: Report, chosen: argparse.Namespace) -> None:
     for part in chosen.part or PARTS:
         if part == "dblp":
             bench_dblp(report, chosen.pairs, chosen.queries)
-        elif part == "large":
-            bench_large(report, chosen.vertices, chosen.edges, chosen.queries)
         else:
-            bench_two_mode(report)
+            bench_large(report, chosen.vertices, chosen.edges, chosen.queries)
 
 
 # --- com_dblp, beside the peers ------------------------------------------------------------------
@@ -187,7 +185,7 @@ def bench_large(report: Report, vertices: int, edges: int, queries: int) -> None
         cpu, peak = in_process(build_large, source=source, target=target)
         index = CommunityIndex.open(target)
         size = sum(entry.bytes for entry in index.manifest.files.values())
-        degrees = index.opened.neighborhoods.sets.degrees()
+        degrees = index.snapshot.neighborhoods.sets.degrees()
         report.table(
             ["edges", "largest degree", "build, CPU s", "peak GiB", "bytes per vertex"],
             [[f"{index.manifest.counts['edges']:,}", int(degrees.max()), cpu, peak / 2**30,
@@ -231,49 +229,6 @@ def build_large(source: str, target: str) -> tuple[float, int]:
 
     spent = cost(lambda: CommunityIndex.build(source, target).close())
     return spent.cpu, resident("VmHWM")
-
-
-# --- two-mode sets -------------------------------------------------------------------------------
-
-
-def bench_two_mode(report: Report) -> None:
-    """The estimate's error on follower sets up to 100,000."""
-    from graphagg.communities import CommunityConfig, CommunityIndex
-
-    report.heading("Communities: two-mode, sets of up to 100,000 (generated)")
-    with tempfile.TemporaryDirectory() as folder:
-        config = CommunityConfig(kind="two-mode")
-        index = CommunityIndex.build(follower_sets(), folder, config=config)
-        report.table(["figure", "value"], list(estimate_error(index).items()))
-
-
-def follower_sets() -> dict[str, list[int]]:
-    """Hubs of 1,000 to 100,000 followers, and for each another that shares some of them."""
-    generator, fans = np.random.default_rng(0), 400_000
-    sets: dict[str, list[int]] = {}
-    for number, size in enumerate((1_000, 3_000, 10_000, 30_000, 100_000) * 4):
-        hub = generator.choice(fans, size, replace=False)
-        kept = generator.choice(hub, int(size * generator.uniform(0.1, 0.9)), replace=False)
-        extra = generator.choice(fans, size - len(kept), replace=False)
-        sets[f"hub{number}"] = hub.tolist()
-        sets[f"alike{number}"] = np.union1d(kept, extra).tolist()
-    return sets
-
-
-def estimate_error(index: Any) -> dict[str, float]:
-    """Root mean square of (estimate - J) over the standard error sqrt(J (1 - J) / K)."""
-    neighborhoods, sig = index.opened.neighborhoods, index.opened.signature_tables.sig
-    scaled = []
-    for a in range(len(index)):
-        for b in range(len(index)):
-            shared = len(np.intersect1d(neighborhoods.sets.row(a), neighborhoods.sets.row(b)))
-            total = len(neighborhoods.sets.row(a)) + len(neighborhoods.sets.row(b)) - shared
-            exact = shared / total
-            if a < b and 0.02 <= exact < 1:
-                error = float((sig[a] == sig[b]).mean()) - exact
-                scaled.append(error / np.sqrt(exact * (1 - exact) / sig.shape[1]))
-    rms = float(np.sqrt(np.mean(np.square(scaled))))
-    return {"pairs": len(scaled), "error of the estimate, RMS in standard errors": rms}
 
 
 # --- shared --------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -188,16 +188,17 @@ def by_networkx(pairs: Ints, seed: int) -> tuple[Any, float]:
     return labels, time.process_time() - begin
 
 
-def by_sknetwork(pairs: Ints, seed: int) -> tuple[Any, float]:
-    """Partition by scikit-network's Louvain."""
+def by_sknetwork(pairs: Ints, seed: int, method: str) -> tuple[Any, float]:
+    """Partition by scikit-network's Louvain or Leiden."""
     from scipy.sparse import csr_matrix
-    from sknetwork.clustering import Louvain
+    from sknetwork import clustering
 
     n, (a, b) = int(pairs.max()) + 1, pairs.T
     matrix = csr_matrix((np.ones(len(a)), (a, b)), shape=(n, n))
     matrix = (matrix + matrix.T).tocsr()
     begin = time.process_time()
-    labels = Louvain(shuffle_nodes=True, random_state=seed).fit_predict(matrix)
+    algorithm = getattr(clustering, method)(shuffle_nodes=True, random_state=seed)
+    labels = algorithm.fit_predict(matrix)
     return labels, time.process_time() - begin
 
 
@@ -281,7 +282,10 @@ SIDES: dict[str, tuple[str, Callable[[Ints, int], tuple[Any, float]]]] = {
     "igraph Louvain": ("igraph", lambda pairs, seed: by_igraph(pairs, seed, "multilevel")),
     "leidenalg, 2 iterations": ("leidenalg", by_leidenalg),
     "networkx Louvain": ("networkx", by_networkx),
-    "scikit-network Louvain": ("sknetwork", by_sknetwork),
+    **{
+        f"scikit-network {method}": ("sknetwork", partial(by_sknetwork, method=method))
+        for method in ("Louvain", "Leiden")
+    },
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Node embeddings beside gensim's DeepWalk and pycleora, partitioners, and a worker's memory.
+"""Node embeddings beside gensim's DeepWalk and pycleora, and partitioners.
 
     python -m benchmarks.graphs.embedding                  all parts
-    python -m benchmarks.graphs.embedding --part peers     one of peers, partitioners, memory
+    python -m benchmarks.graphs.embedding --part peers     or partitioners
 
 CPU is process CPU time (user and system, all threads), so that no peer hides threads. Ratios are
 medians of pairs, ours and the peer's one after the other, after a warm-up; DeepWalk, which takes
@@ -10,7 +10,6 @@ minutes, is run once. `benchmarks.graphs.large` shows how cost and memory grow w
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,16 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import cost, in_process, in_turn, median_cost, ratio, resident
+from benchmarks.measure import cost, in_turn, median_cost, ratio
 from benchmarks.report import Report, parser_of
-from benchmarks.scaling.inputs import power_law_edges
 from tests.conftest import DATA as ROOT
 
 DATA = ROOT / "graphs"
 GRAPHS = {"blogcatalog": "blogcatalog/blogcatalog.mat", "ca-astroph": "ca-astroph/astro-ph-cc1.jlg"}
 LABELS = DATA / "blogcatalog" / "blogcatalog.cmty"
 PIECES, SHUFFLES = 16, 10
-PARTS = ("peers", "partitioners", "memory")
+PARTS = ("peers", "partitioners")
 
 
 def main() -> None:
@@ -41,21 +39,19 @@ def main() -> None:
 
 
 def run(report: Report) -> None:
-    """All parts but the partitioners, for the common report."""
-    fill(report, ("peers", "memory"))
+    """The peers, for the common report."""
+    fill(report, ("peers",))
 
 
 def fill(report: Report, parts: Any) -> None:
     for part in parts:
-        if part in ("peers", "partitioners") and not DATA.is_dir():
+        if not DATA.is_dir():
             report.line(f"{part} skipped: {DATA} is absent; set GRAPHAGG_DATA")
         elif part == "peers":
             for name in GRAPHS:
                 bench_peers(report, name)
-        elif part == "partitioners":
-            bench_partitioners(report)
         else:
-            bench_memory(report)
+            bench_partitioners(report)
 
 
 # --- peers ---------------------------------------------------------------------------------------
@@ -197,64 +193,6 @@ def bench_partitioners(report: Report) -> None:
                 rows.append([*row, f"{link_auc(vectors, split):.4f}", spent.cpu])
     report.heading("Embeddings: partitioners")
     report.table(["graph", "partitioner", "pieces", *figures, "AUC", "CPU s"], rows)
-
-
-# --- memory --------------------------------------------------------------------------------------
-
-LEAF_EDGES = (10**5, 3 * 10**5, 10**6)
-LEAF_PIECES = (50_000, 100_000, 200_000, 400_000, 800_000)
-Leaf = tuple[int, int, int, float]
-
-
-def bench_memory(report: Report) -> None:
-    """Peak memory of a process that decomposes the heaviest piece, the largest task of a worker.
-
-    Larger graphs in pieces of one size, then larger pieces of the largest graph.
-    """
-    report.heading("Embeddings: peak memory of a worker's largest task against graph and piece")
-    graphs = [leaf_memory(edges, LEAF_PIECES[0]) for edges in LEAF_EDGES]
-    pieces = [graphs[-1]] + [leaf_memory(LEAF_EDGES[-1], size) for size in LEAF_PIECES[1:]]
-    report.table(["edges", "entries per piece", "pieces", "peak MiB"], graphs + pieces[1:])
-
-
-def leaf_memory(edges: int, entries: int) -> Leaf:
-    """Cut a generated graph, and decompose its heaviest piece in a process of its own."""
-    from benchmarks.graphs.vectors.measure import factorization
-    from graphagg.embedding import EmbeddingConfig
-    from graphagg.embedding.partition.cut import partition
-    from graphagg.embedding.partition.pieces import PieceLayout
-    from graphagg.embedding.prone.network import NetworkMatrix
-    from graphagg.graph import load_graph
-
-    config = EmbeddingConfig(max_piece_edges=entries)
-    matrix = NetworkMatrix.from_graph(
-        load_graph(np.concatenate(list(power_law_edges(edges))))
-    ).matrix
-    labels, report = partition(matrix, config)
-    count = report.levels[-1].pieces
-    stages = factorization(matrix, PieceLayout.from_parts(labels, count), config)
-    stages.prepare()
-    logs = (stages.log_matrix(stages.tasks.piece(i)) for i in range(count))
-    leaf = max(logs, key=lambda log: len(log.indices))
-    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
-        np.savez(file, **{name: getattr(leaf, name) for name in leaf.__dataclass_fields__})
-        file.flush()
-        rank = config.rank(count)
-        peak = in_process(decompose, path=file.name, rank=rank, iterations=config.iterations)
-    return edges, entries, count, peak / 2**20
-
-
-def decompose(path: str, rank: int, iterations: int) -> int:
-    """Peak bytes of this process after it decomposed a piece."""
-    from graphagg.embedding.prone.matrix import scaled_right_vectors
-    from graphagg.graph.csr import Csr
-
-    with np.load(path) as stored:
-        leaf = Csr(
-            **{name: stored[name] if stored[name].ndim else stored[name].item() for name in stored}
-        )
-    scaled_right_vectors(leaf, rank, iterations, [0, 0])
-    return resident("VmHWM")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@
     python -m benchmarks.scaling --job embed          some of the cells (--scale, --workers too)
     python -m benchmarks.scaling --table              the tables of the cells that are done
     python -m benchmarks.scaling --quick              a trial: inputs of a twentieth
-    python -m benchmarks.scaling --plot FOLDER        scaling.png of the cells that are done
 
 A cell is a job on so many times its smallest input with one or two workers of one core. Cells
 are kept under build/bench/scaling, so that a run can be stopped and goes on where it was. Needs
@@ -30,7 +29,7 @@ from benchmarks.report import Report, parser_of
 from benchmarks.scaling.cells import EMPTY, JOBS, SCALES, WORKERS, Cell, all_cells, load
 from benchmarks.scaling.inputs import write_edges, write_encoder, write_passages
 from benchmarks.scaling.processes import GroupMeter, Watch, meter
-from benchmarks.scaling.tables import draw, write
+from benchmarks.scaling.tables import write
 from tests.cluster.events import EventLog
 from tests.cluster.standalone import ROOT, SHORT_LIVED, Cluster, standalone
 
@@ -49,11 +48,10 @@ def main() -> None:
     parser.add_argument("--budget-minutes", type=float, default=120.0)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--plot", type=Path, metavar="FOLDER")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args()
     folder, divisor = (chosen.out / "quick", 20) if chosen.quick else (chosen.out, 1)
-    if not (chosen.table or chosen.plot):
+    if not chosen.table:
         cells = [
             cell
             for cell in all_cells(divisor)
@@ -63,9 +61,6 @@ def main() -> None:
         ]
         run_all(folder, cells, chosen.budget_minutes)
     results = load(folder)
-    if chosen.plot:
-        print(draw(results, chosen.plot))
-        return
     report = Report(folder)
     write(report, results)
     print(report.save())

@@ -262,7 +262,7 @@ def add(
     from graphagg.communities import CommunityIndex
 
     with CommunityIndex.open(directory) as index, progress_report() as progress:
-        report = index.add(edges, **vars(reading), progress=progress)
+        report = index.add(edges, columns=reading, progress=progress)
         print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
@@ -289,7 +289,7 @@ def delete(
         raise InvalidParameter("give either --edges FILE or --vertex V (several times if needed)")
     with CommunityIndex.open(directory) as index, progress_report() as progress:
         if edges is not None:
-            report = index.delete(edges, **vars(reading), progress=progress)
+            report = index.delete(edges, columns=reading, progress=progress)
         else:
             report = index.delete_vertices(vertex or [], progress=progress)
         print_changed(directory, report.to_json(), index.manifest, as_json)

@@ -9,7 +9,14 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from graphagg.cli.folders import READING, Directory, K
-from graphagg.cli.output.console import AsJson, err, print_changed, print_json, print_rows
+from graphagg.cli.output.console import (
+    AsJson,
+    err,
+    print_changed,
+    print_json,
+    print_rows,
+    progress_report,
+)
 from graphagg.embedding.config import Side
 from graphagg.graph.reading.settings import WeightedReading
 
@@ -32,8 +39,8 @@ def add(
     """
     from graphagg.embedding import NodeEmbedding
 
-    with NodeEmbedding.open(directory) as index:
-        report = index.add(edges, **vars(reading))
+    with NodeEmbedding.open(directory) as index, progress_report() as progress:
+        report = index.add(edges, columns=reading, progress=progress)
         print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
@@ -61,7 +68,7 @@ def neighbors(
     from graphagg.embedding import NodeEmbedding
 
     with NodeEmbedding.open(directory) as index:
-        nearest = index.neighbors(vertex, k, of=of, among=among, normalized=not dot)
+        nearest = index.neighbors(vertex, k, side=of, target_side=among, normalized=not dot)
     if as_json:
         print_json({"vertex": vertex, "neighbors": [asdict(n) for n in nearest]})
         return
@@ -83,5 +90,5 @@ def export(
     from graphagg.embedding.export import write_vectors
 
     with NodeEmbedding.open(directory) as index:
-        write_vectors(*index.side(side), target)
+        write_vectors(*index.vectors_of(side), target)
     err.print(f"wrote {target}", markup=False)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from graphagg.checks import integer, number, one_of
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 
-Kind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
+SetKind = Literal["undirected", "directed-in", "directed-out", "two-mode"]
 Method = Literal["minhash", "jaccard", "agglomerative", "pagerank", "fused"]
 QualityFunction = Literal["modularity", "cpm"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[SetKind, ...] = get_args(SetKind)
 METHODS: tuple[Method, ...] = get_args(Method)
 
-GRAPH_KIND: dict[Kind, GraphKind] = {
+GRAPH_KIND: dict[SetKind, GraphKind] = {
     "undirected": "undirected",
     "directed-in": "directed",
     "directed-out": "directed",
@@ -51,7 +51,7 @@ class CommunityConfig:
         True
     """
 
-    kind: Kind = "undirected"
+    kind: SetKind = "undirected"
     closed: bool | None = None
     permutations: int = 128
     bands: int = 64
@@ -82,6 +82,18 @@ class CommunityConfig:
         if not self.weights:
             del parameters["weights"]
         return parameters
+
+
+class CommunityOptions(TypedDict, total=False):
+    """The fields of `CommunityConfig`, as keyword arguments."""
+
+    kind: SetKind
+    closed: bool | None
+    permutations: int
+    bands: int
+    rows: int
+    hash_seed: int
+    weights: bool
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,11 @@ from graphagg.graph.ids import VertexId, VertexIds
 from graphagg.graph.leiden import by_size, leiden
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
-from graphagg.spark.sources import frame_of, is_of_spark, session_of
 from graphagg.tables import Exportable, ids_column, networkx_module
 
 if TYPE_CHECKING:
     import networkx
     import pyarrow
-
-
-MOST_COLLECTED = 50_000_000
-"""Most rows that `detect` collects from Spark: some 2 GiB."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -235,8 +230,6 @@ def read_edges(
         number("resolution", resolution, above=0)
     one_of("objective", objective, get_args(QualityFunction))
     integer("random_state", random_state, 0, 2**32 - 1)
-    if is_of_spark(edges):
-        edges = _collected(edges)
     return load_weighted(edges, kind, vertices=vertices, **reading)
 
 
@@ -245,20 +238,6 @@ def _sides(graph: Graph) -> dict[str, VertexIds]:
     if graph.kind == "two-mode":
         return {"set": graph.rows, "element": graph.columns}
     return {"vertex": graph.rows}
-
-
-def _collected(edges: Any) -> Any:
-    """Collect a Spark table of at most `MOST_COLLECTED` rows to this process."""
-    frame = frame_of(session_of(edges), edges)
-    assert frame is not None, edges
-    rows = frame.count()
-    if rows > MOST_COLLECTED:
-        raise InvalidParameter(
-            f"{rows:,} rows of Spark, wanted {MOST_COLLECTED:,} at most: a partition is made in "
-            "this process; write them as Parquet and give the path, or index the graph and ask for "
-            "communities around seeds"
-        )
-    return frame.toArrow()
 
 
 def partition(
@@ -293,25 +272,25 @@ def partition(
         masses, gamma, resolution = np.stack([begins, ends], axis=1), factor, 1.0
     both = matrix if graph.kind == "undirected" else (matrix + matrix.T).tocsr()
     rows = _rows(both)
-    first = before = None
+    begin = earlier = None
     if start is not None:  # a vertex that the start does not have begins alone
-        before, numbers = start_labels(start, _sides(graph))
-        alone = 1 + before.max(initial=-1) + np.arange(len(before))
-        first = np.unique(np.where(before < 0, alone, before), return_inverse=True)[1]
+        earlier, numbers = start_labels(start, _sides(graph))
+        alone = 1 + earlier.max(initial=-1) + np.arange(len(earlier))
+        begin = np.unique(np.where(earlier < 0, alone, earlier), return_inverse=True)[1]
     inner = rows
     if within is not None:  # without the edges between groups
         groups = both.copy()
         groups.data[within[expand_rows(rows)] != within[rows.indices]] = 0.0
         groups.eliminate_zeros()
         inner = _rows(groups)
-    labels = by_size(leiden(inner, masses, gamma, random_state=random_state, start=first))
+    labels = by_size(leiden(inner, masses, gamma, random_state=random_state, start=begin))
     inside = float(both.data[labels[expand_rows(rows)] == labels[rows.indices]].sum())
     inside *= 1.0 if graph.kind == "undirected" else 0.5
     begun, ended = (np.bincount(labels, degrees[:, side]) for side in (0, 1))
     quality = (inside - resolution * float(begun @ ended) / total) / total if total else 0.0
-    if before is None:
+    if earlier is None:
         return Partition(graph, weights, labels, quality)
-    labels, changes = keep_numbers(before, numbers, labels)
+    labels, changes = keep_numbers(earlier, numbers, labels)
     return Partition(graph, weights, labels, quality, changes)
 
 

@@ -5,38 +5,40 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints
-from graphagg.checks import integer
+from graphagg.checks import integer, with_values
 from graphagg.communities.answer.results import Community, answer
 from graphagg.communities.config import (
     GRAPH_KIND,
     CommunityConfig,
+    CommunityOptions,
     Method,
     QueryConfig,
     check_method,
 )
 from graphagg.communities.indexing.changes import GraphChange, apply, merge
 from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.indexing.files import LocalCommunities, with_weights
-from graphagg.communities.indexing.spark import SparkCommunities
+from graphagg.communities.indexing.files import build_here, with_weights
+from graphagg.communities.indexing.spark import build_by_spark
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidSeeds, UnknownVertex
 from graphagg.graph.graph import Graph, ReadReport
-from graphagg.graph.ids import VertexId, VertexIds
+from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.load import read_graph
-from graphagg.graph.reading.settings import IndexedReadingOptions, indexed_reading
+from graphagg.graph.reading.settings import EdgeReading, indexed_reading
 from graphagg.minhash.signatures import minima
 from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import refuse
+from graphagg.spark.sources import by_spark, refuse
 from graphagg.store import Artifact, Publication, write_artifact
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
@@ -48,6 +50,8 @@ StrPath = str | os.PathLike[str]
 
 SWEEP_LIMIT = 1_000
 """Number of members that a sweep cut considers."""
+_CONFIG = CommunityConfig()
+_COLUMNS = EdgeReading()
 _DEFAULT = QueryConfig()
 
 
@@ -88,24 +92,24 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return CommunitySnapshot.open(artifact)
 
     @property
-    def opened(self) -> CommunitySnapshot:
+    def snapshot(self) -> CommunitySnapshot:
         """The mapped arrays of the opened version."""
         return self._version
 
     @property
     def config(self) -> CommunityConfig:
         """The kind of graph, and the parameters."""
-        return self.opened.config
+        return self.snapshot.config
 
     @property
     def vertices(self) -> VertexIds:
         """Ids of the vertices; the number of a vertex is its position."""
-        return self.opened.vertices
+        return self.snapshot.vertices
 
     @property
     def elements(self) -> VertexIds:
         """Ids of the members of sets: elements (two-mode), else the vertices."""
-        return self.opened.elements
+        return self.snapshot.elements
 
     @classmethod
     def build(
@@ -113,12 +117,13 @@ class CommunityIndex(Index[CommunitySnapshot]):
         edges: Any,
         directory: StrPath,
         *,
-        config: CommunityConfig | None = None,
+        config: CommunityConfig = _CONFIG,
+        columns: EdgeReading = _COLUMNS,
         vertices: Iterable[VertexId] = (),
         engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
-        **reading: Unpack[IndexedReadingOptions],
+        **fields: Unpack[CommunityOptions],
     ) -> CommunityIndex:
         """Index a graph into `directory` and open it.
 
@@ -131,14 +136,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
             edges: anything that `graphagg.graph.load_graph` takes; for Spark a DataFrame,
                 `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
             directory: directory of the index, which is created.
-            config: the kind of graph, and parameters; default `CommunityConfig()`.
+            config: the kind of graph, and parameters.
+            columns: how edges are read, such as `EdgeReading(source="from_user")`; with
+                `weights=True` also `WeightedReading(weight="calls")`, the column of the weights.
             vertices: further vertices, even without an edge; not with Spark.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table. Both write the same bytes.
             progress: called with stage, done, total.
             force: build even if nothing changed, or over an unfinished Spark job.
-            reading: the fields of `graphagg.graph.EdgeReading`, such as `source="from_user"`; with
-                `CommunityConfig(weights=True)` also `weight`, the column of the weights.
+            fields: fields of `CommunityConfig`, such as `permutations=64`; they override `config`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
@@ -148,19 +154,19 @@ class CommunityIndex(Index[CommunitySnapshot]):
         Examples:
             >>> from tempfile import TemporaryDirectory
             >>> folder, follows = TemporaryDirectory(), [(1, 2), (3, 2), (3, 1)]
-            >>> config = CommunityConfig(kind="directed-in", permutations=64, bands=32)
-            >>> index = CommunityIndex.build(follows, folder.name, config=config)
+            >>> index = CommunityIndex.build(follows, folder.name, kind="directed-in")
             >>> index.read_report.edges, list(index.vertices)
             (3, [1, 2, 3])
         """
-        config = config or CommunityConfig()
-        options = indexed_reading(config.weights, reading)
-        spark = SparkOptions.from_engine(engine, edges)
-        build: LocalCommunities | SparkCommunities = LocalCommunities(vertices)
-        if spark is not None:
-            refuse(vertices=tuple(vertices))
-            build = SparkCommunities(spark)
-        report = build.write(edges, directory, config, options, progress, force)
+        config = with_values(config, fields)
+        reading = indexed_reading(config.weights, columns)
+        ids = id_list("vertices", vertices)
+        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
+            refuse(vertices=tuple(ids))
+            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
+            report = build_by_spark(options, edges, directory, config, reading, progress, force)
+        else:
+            report = build_here(edges, directory, config, reading, ids, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index
@@ -195,7 +201,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
                     )
                 index.artifact.check_values()
             with write_artifact(directory) as publication:
-                merge(publication, [index.opened for index in indices], progress)
+                merge(publication, [index.snapshot for index in indices], progress)
         return cls.open(directory)
 
     def __len__(self) -> int:
@@ -205,7 +211,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     def query(
         self,
-        seeds: Sequence[VertexId],
+        seeds: VertexId | Iterable[VertexId],
         k: int | None = 50,
         *,
         method: Method = "fused",
@@ -214,7 +220,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """Find the community of some vertices.
 
         Args:
-            seeds: ids of vertices; repeats count once.
+            seeds: ids of vertices, or one id; repeats count once.
             k: number of members besides the seeds. None: a sweep cut chooses the prefix of least
                 conductance among the first `SWEEP_LIMIT` (not for two-mode graphs).
             method: `fused`, `minhash`, `jaccard`, `agglomerative` or `pagerank`.
@@ -232,13 +238,13 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.query([1, 2], k=1, method="jaccard").members[0].explain()
             '3 shared with 1 (adjacent); 3 shared with 2 (adjacent)'
         """
-        opened = self.opened  # another thread may change the index
-        vertices = opened.find_seeds(seeds)
-        if k is None and opened.config.kind == "two-mode":
+        snapshot = self.snapshot  # another thread may change the index
+        vertices = snapshot.find_seeds(seeds)
+        if k is None and snapshot.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
-        limit = SWEEP_LIMIT if k is None else min(integer("k", k, 1), len(opened.vertices))
-        ranking = opened.expander.rank(vertices, limit, check_method(method), config)
-        return answer(opened, vertices, ranking, k, limit, method)
+        limit = SWEEP_LIMIT if k is None else min(integer("k", k, 1), len(snapshot.vertices))
+        ranking = snapshot.expander.rank(vertices, limit, check_method(method), config)
+        return answer(snapshot, vertices, ranking, k, limit, method)
 
     def query_on_spark(
         self,
@@ -266,8 +272,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
         def answers_of(index: Any, questions: list[Any]) -> Any:
             def members(seeds: Any) -> list[tuple[VertexId, float]]:
-                many = seeds if isinstance(seeds, list) else [seeds]
-                community = index.query(many, k, method=method, config=config)
+                community = index.query(seeds, k, method=method, config=config)
                 return [(member.id, member.score) for member in community.members]
 
             return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
@@ -275,31 +280,31 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return answered(frame, column, fields, of_worker(self), answers_of)
 
     def rank(
-        self, seeds: Ints, k: int, *, method: Method = "fused", config: QueryConfig = _DEFAULT
+        self, rows: Ints, k: int, *, method: Method = "fused", config: QueryConfig = _DEFAULT
     ) -> VertexRanking:
         """Score vertices by number, without reasons.
 
         Args:
-            seeds: `[s]` distinct numbers of vertices, from `find_seeds`.
+            rows: `[s]` distinct numbers of the seeds, from `find_seeds`.
             k: number of members.
             method: as for `query`.
             config: as for `query`.
         """
-        return self.opened.expander.rank(seeds, k, check_method(method), config)
+        return self.snapshot.expander.rank(rows, k, check_method(method), config)
 
-    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
+    def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
         """The distinct numbers of seeds; raises the errors of `query`."""
-        return self.opened.find_seeds(seeds)
+        return self.snapshot.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
         """The number of a vertex; `UnknownVertex` lists similar ids."""
-        return self.opened.find(vertex)
+        return self.snapshot.find(vertex)
 
     def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
         """Compute the 32-bit minima of a vertex's set, `[K]`."""
         self.artifact.check_values()
-        row, hashes = np.array([self.find(vertex)]), self.opened.hashes()
-        sets, weights = self.opened.neighborhoods.sets, self.opened.neighborhoods.set_weights
+        row, hashes = np.array([self.find(vertex)]), self.snapshot.hashes()
+        sets, weights = self.snapshot.neighborhoods.sets, self.snapshot.neighborhoods.set_weights
         if weights is None:
             return np.asarray(minima(sets, hashes, row)[0])
         draws = Draws.of(self.config.permutations, self.config.hash_seed)
@@ -308,7 +313,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def graph(self) -> Graph:
         """The graph that the index was built from; its values are checked."""
         self.artifact.check_values()
-        return self.opened.graph()
+        return self.snapshot.graph()
 
     # --- changes -------------------------------------------------------------------------------
 
@@ -316,9 +321,9 @@ class CommunityIndex(Index[CommunitySnapshot]):
         self,
         edges: Any,
         *,
+        columns: EdgeReading = _COLUMNS,
         vertices: Iterable[VertexId] = (),
         progress: Progress = silent,
-        **reading: Unpack[IndexedReadingOptions],
     ) -> ChangeReport:
         """Add edges and their vertices; the index equals a build of the larger graph.
 
@@ -336,13 +341,13 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.added, report.details["vertices_added"], index.manifest.counts["edges"]
             (1, 1, 3)
         """
-        more = self._read_edges(edges, vertices, reading, self.config.weights)
+        more = self._read_edges(edges, vertices, columns, self.config.weights)
         with self._change_same_parameters() as (publication, before):
             change = GraphChange.adding(before, IndexGraph.of(more, before.config))
             return apply(publication, before, change, progress)
 
     def delete(
-        self, edges: Any, *, progress: Progress = silent, **reading: Unpack[IndexedReadingOptions]
+        self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent
     ) -> ChangeReport:
         """Remove edges of any weight; vertices stay. The report counts edges not found.
 
@@ -354,14 +359,14 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.removed, report.details["not_found"], len(index)
             (1, 1, 3)
         """
-        removed = self._read_edges(edges, (), reading, False)
+        removed = self._read_edges(edges, (), columns, False)
         with self._change_same_parameters() as (publication, before):
             return apply(publication, before, GraphChange.removing_edges(before, removed), progress)
 
     def delete_vertices(
-        self, vertices: Sequence[VertexId], *, progress: Progress = silent
+        self, vertices: VertexId | Iterable[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove vertices with their edges; raises `UnknownVertex`.
+        """Remove vertices, or one, with their edges; raises `UnknownVertex`.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -370,24 +375,18 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.delete_vertices([1]).removed, list(index.vertices)
             (1, [2, 3])
         """
-        if isinstance(vertices, str | bytes) or not hasattr(vertices, "__iter__"):
-            raise InvalidParameter(f"vertices are {vertices!r}, wanted a list of vertices")
+        ids = id_list("vertices", vertices)
         with self._change_same_parameters() as (publication, before):
-            rows = [before.find(vertex) for vertex in vertices]
+            rows = [before.find(vertex) for vertex in ids]
             return apply(publication, before, GraphChange.removing_vertices(before, rows), progress)
 
     def _read_edges(
-        self,
-        edges: Any,
-        vertices: Iterable[VertexId],
-        reading: IndexedReadingOptions,
-        weights: bool,
+        self, edges: Any, vertices: Iterable[VertexId], columns: EdgeReading, weights: bool
     ) -> Graph:
         # Use the type of ids in the index; only a two-mode graph can have both types.
-        has_integers = self.vertices.is_integer or self.elements.is_integer
-        if reading.get("ids", "auto") == "auto" and not has_integers:
-            reading = {**reading, "ids": "string"}
-        kind, options = GRAPH_KIND[self.config.kind], indexed_reading(weights, reading)
+        if columns.ids == "auto" and not (self.vertices.is_integer or self.elements.is_integer):
+            columns = replace(columns, ids="string")
+        kind, options = GRAPH_KIND[self.config.kind], indexed_reading(weights, columns)
         graph, entries = read_graph(edges, kind, options, vertices=vertices, allow_empty=True)
         if not len(graph.rows):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,12 +17,13 @@ from graphagg.errors import ArtifactError, InvalidSeeds
 from graphagg.graph.adjacency import transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
-from graphagg.graph.ids import VertexId, VertexIds, id_rules
+from graphagg.graph.ids import VertexId, VertexIds, id_list, id_rules
 from graphagg.minhash.bands import BandTables, directory_bits
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.store import Artifact
 from graphagg.store.layout import array, bounds, csr
 from graphagg.store.ranges import at_random, is_large
+from graphagg.store.writing import ArrayWriter
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class IndexGraph:
         set_weights = array("set_weights") if config.weights and exists("set_weights") else None
         return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, set_weights))
 
-    def save(self, writer: ArtifactWriter) -> None:
+    def save(self, writer: ArrayWriter) -> None:
         """Write ids and rows."""
         self.vertices.save(writer, "vertices")
         if self.config.kind == "two-mode":
@@ -92,7 +94,7 @@ class CommunitySnapshot(IndexGraph):
     """The mapped arrays of one version. An answer keeps them when the index is reopened."""
 
     artifact: Artifact  # the version on disk
-    expander: Expander  # ranks vertices by their closeness to seeds
+    signature_tables: SignatureTables  # signatures and band tables
 
     @classmethod
     def open(cls, artifact: Artifact) -> CommunitySnapshot:
@@ -114,23 +116,23 @@ class CommunitySnapshot(IndexGraph):
             # A query reads a few rows and buckets.
             tables = [signature_tables.sig, signature_tables.tables]
             at_random([neighborhoods.sets, neighborhoods.holders, *tables])
-        expander = Expander(neighborhoods, signature_tables)
-        return cls(config, graph.vertices, graph.elements, neighborhoods, artifact, expander)
+        return cls(
+            config, graph.vertices, graph.elements, neighborhoods, artifact, signature_tables
+        )
 
-    @property
-    def signature_tables(self) -> SignatureTables:
-        """Signatures and band tables."""
-        return self.expander.signature_tables
+    @cached_property
+    def expander(self) -> Expander:
+        """Ranks vertices by their closeness to seeds."""
+        return Expander(self.neighborhoods, self.signature_tables)
 
     def find(self, vertex: VertexId) -> int:
         """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
         return self.vertices.known(vertex)
 
-    def find_seeds(self, seeds: Sequence[VertexId]) -> Ints:
+    def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
         """Find the dense numbers of seeds, without repeats; raises as `CommunityIndex.query`."""
-        if isinstance(seeds, str | bytes) or not hasattr(seeds, "__iter__"):
-            raise InvalidSeeds(f"seeds are {seeds!r}, wanted a list of vertices")
-        vertices = np.array(list(dict.fromkeys(map(self.find, seeds))), dtype=np.int64)
+        ids = id_list("seeds", seeds)
+        vertices = np.array(list(dict.fromkeys(map(self.find, ids))), dtype=np.int64)
         if not len(vertices):
             raise InvalidSeeds("no seeds, wanted at least one vertex in `seeds`")
         if not self.neighborhoods.degrees(vertices).any():

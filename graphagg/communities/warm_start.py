@@ -134,10 +134,10 @@ def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, Parti
     origins: dict[int, int] = {}
     for i in np.lexsort((new, old, -shared)).tolist():
         a, b = int(old[i]), int(new[i])
-        first = a not in heirs, b not in origins
+        is_heir = a not in heirs, b not in origins
         heirs.setdefault(a, b)
         origins.setdefault(b, a)
-        if all(first):
+        if all(is_heir):
             number[b] = a
     sizes = np.bincount(labels)
     stay = np.bincount(labels[had], minlength=len(sizes))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,14 @@ from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import partition
 from graphagg.embedding.partition.pieces import PIECE, PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import PartitionReport
-from graphagg.embedding.prone.factorization import SMOOTH, Factorization, Vectors, factorized
+from graphagg.embedding.prone.factorization import SMOOTH, Factorization, VectorArrays, factorized
 from graphagg.embedding.prone.merge import NODES_PER_SHARD
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
 from graphagg.embedding.sparse import one_thread
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
-from graphagg.execution.runner import InProcessRunner, Stats, TaskRunner
+from graphagg.execution.runner import InProcessRunner, TaskRunner
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
@@ -52,36 +52,26 @@ _SHOWN = {
 """Stages that a build in this process reports, by the words that users see."""
 
 
-@dataclass(frozen=True)
-class LocalEmbedding:
-    """A build in this process.
-
-    Attributes:
-        vertices: further vertices.
-    """
-
-    vertices: Iterable[VertexId]
-
-    def write(
-        self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
-        progress: Progress, force: bool,
-    ) -> ReadReport:  # fmt: skip
-        """Embed a graph and publish the index, unless it exists already."""
-        with write_artifact(directory) as publication:
-            graph, weights = read_graph(edges, config.kind, reading, vertices=self.vertices)
-            network = NetworkMatrix.from_graph(graph, weights)
-            progress("edges", graph.edges, graph.edges)
-            inputs = inputs_of(network)
-            if force or not is_current(publication.location, KIND, inputs, config.to_json()):
-                with publication.scratch() as scratch:
-                    small = _ARRAYS * 4 * network.nodes * config.width <= IN_MEMORY
-                    built = embed(network, config, progress, None if small else scratch)
-                    files = FileArrays(publication.writer.folder.absolute())
-                    graph.rows.save(files.writer, "vertices")
-                    if config.kind == "two-mode":
-                        graph.columns.save(files.writer, "elements")
-                    built.publish(publication, files, graph, inputs)
-        return graph.report
+def build_here(
+    edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
+    vertices: Sequence[VertexId], progress: Progress, force: bool,
+) -> ReadReport:  # fmt: skip
+    """Embed a graph in this process and publish the index, unless it exists already."""
+    with write_artifact(directory) as publication:
+        graph, weights = read_graph(edges, config.kind, reading, vertices=vertices)
+        network = NetworkMatrix.from_graph(graph, weights)
+        progress("edges", graph.edges, graph.edges)
+        inputs = inputs_of(network)
+        if force or not is_current(publication.location, KIND, inputs, config.to_json()):
+            with publication.scratch() as scratch:
+                small = _ARRAYS * 4 * network.nodes * config.width <= IN_MEMORY
+                built = embed(network, config, progress, None if small else scratch)
+                files = FileArrays(publication.writer.folder.absolute())
+                graph.rows.save(files.writer, "vertices")
+                if config.kind == "two-mode":
+                    graph.columns.save(files.writer, "elements")
+                built.publish(publication, files, graph, inputs)
+    return graph.report
 
 
 @dataclass(frozen=True)
@@ -89,7 +79,7 @@ class Embedded:
     """The embedded nodes of a network, as the arrays `names` of `stages`."""
 
     stages: Factorization
-    names: Vectors
+    names: VectorArrays
     report: PartitionReport
 
     @property
@@ -199,13 +189,11 @@ def embed_matrix(
     The arrays `drop` are removed when the pieces are made.
     """
 
-    def check(need: int, nodes: int) -> None:
-        if (folder := getattr(arrays, "folder", None)) is not None and folder != Path():
-            check_space(folder, need, f"the embedding of {nodes:,} nodes at its peak")
-
     def cut(_: int) -> None:
         full = matrix()
-        check(peak_bytes(full.rows, len(full.indices), config), full.rows)
+        if arrays.folder is not None:
+            need = peak_bytes(full.rows, len(full.indices), config)
+            check_space(arrays.folder, need, f"the embedding of {full.rows:,} nodes at its peak")
         piece_of, report = partition(full, config)
         layout = PieceLayout.from_parts(piece_of, report.levels[-1].pieces)
         text = np.frombuffer(json.dumps(report.to_json()).encode(), np.uint8)
@@ -218,22 +206,14 @@ def embed_matrix(
     def layout() -> PieceLayout:
         return PieceLayout(arrays.map(ORDER), arrays.map(STARTS))
 
-    def gather(i: int) -> Stats:
-        piece = cut_piece(matrix(), layout(), arrays.map(NUMBERS), i)
-        save_piece(arrays, piece)
-        return {"columns": len(piece.columns), "entries": len(piece.matrix.indices)}
-
-    def check_leaves() -> None:
-        columns, entries = (sum(each[name] for each in pieces) for name in ("columns", "entries"))
-        nodes = int(layout().starts[-1])
-        check(leaf_bytes(nodes, entries, columns, len(pieces), config), nodes)
+    def gather(i: int) -> None:
+        save_piece(arrays, cut_piece(matrix(), layout(), arrays.map(NUMBERS), i))
 
     with one_thread():  # the process that runs the stages merges and rotates
         runner.run(1, cut, "partition")
-        pieces = runner.run(layout().pieces, gather, "pieces")
+        runner.run(layout().pieces, gather, "pieces")
         for name in drop:
             arrays.drop(name)
-        runner.note("leaves.checked", check_leaves)
         stages = Factorization(PieceTasks(layout(), arrays, runner), config)
         report = PartitionReport.from_json(json.loads(arrays.map(REPORT).tobytes()))
         return Embedded(stages, factorized(stages), report)
@@ -244,17 +224,9 @@ def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
 
     That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
     propagation, or two wider ones before it. The writing of the index takes less, and so do the
-    leaves of a merge, unless the pieces have more than four columns per node: see `leaf_bytes`.
+    leaves of a merge, unless the pieces have more than four columns per node.
     """
     return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
-
-
-def leaf_bytes(nodes: int, entries: int, columns: int, pieces: int, config: EmbeddingConfig) -> int:
-    """Bytes of disk that the merge takes: the log matrix, a leaf per piece, and the merged vectors.
-
-    `columns` is the number of columns of all pieces together.
-    """
-    return 4 * (entries + columns * config.rank(pieces) + nodes * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:

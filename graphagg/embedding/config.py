@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from graphagg.checks import integer, one_of
 from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
@@ -38,7 +38,6 @@ class EmbeddingConfig:
         propagate: number of propagation passes along walks, 0 to 2; 2 suits sparse graphs.
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         leaf_rank: minimum rank of the factorization of a piece.
-        iterations: number of power iterations in the factorization of a piece.
         dtype: number type of the stored vectors.
         random_state: seed of every random choice.
 
@@ -60,7 +59,6 @@ class EmbeddingConfig:
     propagate: int = 1
     kind: GraphKind = "undirected"
     leaf_rank: int = 64
-    iterations: int = 3
     dtype: Dtype = "float32"
     random_state: int = 0
 
@@ -71,7 +69,6 @@ class EmbeddingConfig:
         integer("dim", self.dim, 1, 1024)
         integer("propagate", self.propagate, 0, 2)
         integer("leaf_rank", self.leaf_rank, 1, 512)
-        integer("iterations", self.iterations, 0, 20)
         integer("random_state", self.random_state, 0, 2**32 - 1)
         if self.pieces is not None:
             integer("pieces", self.pieces, 1, _LIMIT)
@@ -95,3 +92,17 @@ class EmbeddingConfig:
     def from_json(cls, parameters: Mapping[str, Any]) -> EmbeddingConfig:
         """The configuration in a manifest, which may have further parameters."""
         return cls(**{n: each for n, each in parameters.items() if n in cls.__dataclass_fields__})
+
+
+class EmbeddingOptions(TypedDict, total=False):
+    """The fields of `EmbeddingConfig`, as keyword arguments."""
+
+    dim: int
+    pieces: int | None
+    max_piece_edges: int | None
+    partitioner: Partitioner
+    propagate: int
+    kind: GraphKind
+    leaf_rank: int
+    dtype: Dtype
+    random_state: int

@@ -1,25 +1,29 @@
 """Vectors for new vertices from their neighbors', without training again.
 
-After a propagation a vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all
-nodes, see `prone.factorization.Vectors`; without one, of its row of the log matrix. So the row of a
+After a propagation a vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes,
+see `prone.factorization.VectorArrays`; without one, of its row of the log matrix. So the row of a
 new vertex times its neighbors' sources gives its vector, exactly if a new embedding had the same
 sources. Terms that are not linear stay fixed: the neighbors' strengths and q, the rotation, and the
 lengths that rows were divided by. The source of the new vertex, used by its loop and by other new
 vertices, is the mean of its neighbors' (a second round reaches new neighbors).
+
+Deleted vertices lose their vectors and sources; those of the others stay.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, offsets
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.embedding.config import FILTER, EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.sparse import entries_where, row_sums, sparse_array
-from graphagg.errors import ArtifactError
+from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, weighted_graph
@@ -144,42 +148,85 @@ def grow(
     vectors[fresh], sources[fresh] = new, _ = new_vectors(rows, sources, log_q, fresh)
     piece_of = grown.spread(stored("parts"), ISOLATED)
     piece_of[fresh[new.any(axis=1)]] = ADDED
-    writer, n = published.writer, len(grown.rows)
-    grown.rows.save(writer, "vertices")
-    if config.kind == "two-mode":
-        grown.columns.save(writer, "elements")
-    for name, array in (("vectors", vectors), ("sources", sources)):
-        writer.array(name, array[:n])
-        if two_sided:
-            writer.array(f"{name}.to", array[n:])
+    n = len(grown.rows)
+    arrays = {"vectors": vectors[:n], "sources": sources[:n], "parts": piece_of}
+    if two_sided:
+        arrays |= {"vectors.to": vectors[n:], "sources.to": sources[n:]}
     if log_q is not None:
-        writer.array("log_q", log_q)
-    writer.array("parts", piece_of)
-    writer.adopt(artifact, "partition.json")
-    old = artifact.manifest
+        arrays["log_q"] = log_q
     with content_of(artifact.directory / MANIFEST_NAME):
         report = _report(artifact, grown, network, int((~new.any(axis=1)).sum()))
+        old = artifact.manifest.counts
         counts = {
-            **old.counts,
-            "vertices": n,
-            "elements": len(grown.columns),
-            "edges": old.counts["edges"] + report.details["edges_used"],
-            "added": old.counts["added"] + report.added,
+            "edges": old["edges"] + report.details["edges_used"],
+            "added": old["added"] + report.added,
         }
-    addition = f"added{1 + sum(name.startswith('added') for name in old.inputs)}"
-    inputs = {**old.inputs, addition: graph.digest()}
-    published.publish(replace(old, inputs=inputs, counts=counts))
+    _publish(artifact, published, (grown.rows, grown.columns), arrays, counts, graph.digest())
     return report
+
+
+def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeReport:
+    """Write an index without the vertices of some numbers; other vectors stay as they are."""
+    config, stored = EmbeddingConfig.from_json(artifact.manifest.parameters), artifact.array
+    ids = columns = VertexIds.open(artifact, "vertices")
+    stay = np.ones(len(ids), dtype=np.bool_)
+    stay[rows] = False
+    if not stay.any():
+        raise InvalidParameter(f"all {len(ids):,} vertices are deleted, wanted one left at least")
+    masks = {"": stay}
+    if config.kind == "directed":
+        masks[".to"] = stay
+    elif config.kind == "two-mode":
+        columns = VertexIds.open(artifact, "elements")
+        masks[".to"] = np.ones(len(columns), dtype=np.bool_)
+    nodes = np.concatenate(list(masks.values()))
+    arrays = {
+        f"{name}{side}": stored(f"{name}{side}")[mask]
+        for name in ("vectors", "sources") for side, mask in masks.items()
+    }  # fmt: skip
+    by_node = [name for name in ("parts", "log_q") if f"{name}.npy" in artifact]
+    arrays |= {name: stored(name)[nodes] for name in by_node}
+    left = ids.select(stay)
+    digest = hashlib.sha256(repr([ids[i] for i in rows.tolist()]).encode()).hexdigest()
+    _publish(
+        artifact, published, (left, columns if columns is not ids else left), arrays, {}, digest
+    )
+    return ChangeReport(removed=len(ids) - len(left))
+
+
+def _publish(
+    artifact: Artifact,
+    published: Publication,
+    ids: tuple[VertexIds, VertexIds],
+    arrays: Mapping[str, Array],
+    counts: Mapping[str, int],
+    digest: str,
+) -> None:
+    """Publish a changed index with the ids of rows and columns; `digest` identifies the change."""
+    writer, (rows, columns) = published.writer, ids
+    rows.save(writer, "vertices")
+    if columns is not rows:
+        columns.save(writer, "elements")
+    for name, array in arrays.items():
+        writer.array(name, array)
+    writer.adopt(artifact, "partition.json")
+    old, isolated = artifact.manifest, int((arrays["parts"] == ISOLATED).sum())
+    if old.parameters["kind"] == "directed":  # a vertex is two nodes
+        isolated //= 2
+    sizes = {"vertices": len(rows), "elements": len(columns), "isolated": isolated}
+    counts = {**old.counts, **sizes, **counts}
+    change = f"change{1 + sum(name.startswith(('added', 'change')) for name in old.inputs)}"
+    published.publish(replace(old, inputs={**old.inputs, change: digest}, counts=counts))
 
 
 def _report(
     artifact: Artifact, grown: _Grown, network: NetworkMatrix, without_vector: int
 ) -> ChangeReport:
     """Count the added vertices, and the edges that were used."""
-    before, graph = artifact.manifest.counts, network.graph
-    added = len(grown.rows) - before["vertices"]
+    old_counts, graph = artifact.manifest.counts, network.graph
+    added = len(grown.rows) - old_counts["vertices"]
     if graph.kind == "two-mode":
-        added += len(grown.columns) - before["elements"]
+        added += len(grown.columns) - old_counts["elements"]
     ends, others = graph.pairs()
     if graph.kind != "undirected":
         others = others + len(grown.rows)

@@ -15,7 +15,9 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -23,24 +25,24 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.checks import integer, one_of, with_values
-from graphagg.embedding.build import KIND, LocalEmbedding
-from graphagg.embedding.config import EmbeddingConfig, Side
-from graphagg.embedding.growth import grow
+from graphagg.embedding.build import KIND, build_here
+from graphagg.embedding.config import EmbeddingConfig, EmbeddingOptions, Side
+from graphagg.embedding.growth import grow, shrink
 from graphagg.embedding.partition.report import PartitionReport
 from graphagg.embedding.results import Neighbor, Neighbors
+from graphagg.embedding.snapshot import EmbeddingSnapshot, unit_rows
 from graphagg.embedding.spark.frames import VECTORS_PER_TASK, neighbors_frame, vectors_frame
-from graphagg.embedding.spark.write import SparkEmbedding
-from graphagg.embedding.version import EmbeddingVersion, unit_rows
+from graphagg.embedding.spark.write import build_by_spark
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
-from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.reading.settings import WeightedReading, WeightedReadingOptions
-from graphagg.graph.weights import load_weighted
+from graphagg.graph.ids import VertexId, VertexIds, id_list
+from graphagg.graph.reading.load import read_graph
+from graphagg.graph.reading.settings import EdgeReading, WeightedReading
 from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import refuse
-from graphagg.store import Artifact
+from graphagg.spark.sources import by_spark, refuse
+from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 from graphagg.store.reading import content_of
@@ -48,8 +50,11 @@ from graphagg.store.reading import content_of
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_CONFIG = EmbeddingConfig()
+_COLUMNS = EdgeReading()
 
-class NodeEmbedding(Index[EmbeddingVersion]):
+
+class NodeEmbedding(Index[EmbeddingSnapshot]):
     """Vectors of a graph's vertices, memory-mapped.
 
     Use `build` or `open`. The index keeps the version that it opened until `reopen` or `add`, even
@@ -57,16 +62,16 @@ class NodeEmbedding(Index[EmbeddingVersion]):
 
     Examples:
         >>> from tempfile import mkdtemp
-        >>> from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+        >>> from graphagg.embedding import NodeEmbedding
         >>> edges = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("d", "e")]
-        >>> embedding = NodeEmbedding.build(edges, mkdtemp(), config=EmbeddingConfig(dim=4))
+        >>> embedding = NodeEmbedding.build(edges, mkdtemp(), dim=4)
         >>> len(embedding), embedding.vectors.shape
         (5, (5, 4))
         >>> NodeEmbedding.open(embedding.directory).vertices[0]
         'a'
         >>> bool((embedding.vector("a") == embedding.vectors[0]).all()), embedding.find("b")
         (True, 1)
-        >>> ids, vectors = embedding.side("from")
+        >>> ids, vectors = embedding.vectors_of("from")
         >>> vectors.shape == embedding.normalized().shape
         True
         >>> embedding.to_spark(spark).show()  # doctest: +SKIP
@@ -78,6 +83,8 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         1
         >>> len(embedding), bool(embedding.vector("f").any())
         (6, True)
+        >>> embedding.delete_vertices("f").removed, len(embedding)
+        (1, 5)
 
     Attributes:
         read_report: counts of the edges read, if this object built the index; else None.
@@ -86,8 +93,13 @@ class NodeEmbedding(Index[EmbeddingVersion]):
     KIND = KIND
     read_report: ReadReport | None = None
 
-    def _read(self, artifact: Artifact, before: EmbeddingVersion | None) -> EmbeddingVersion:
-        return EmbeddingVersion(artifact)
+    def _read(self, artifact: Artifact, before: EmbeddingSnapshot | None) -> EmbeddingSnapshot:
+        return EmbeddingSnapshot(artifact)
+
+    @property
+    def snapshot(self) -> EmbeddingSnapshot:
+        """The mapped arrays of the opened version."""
+        return self._version
 
     @property
     def config(self) -> EmbeddingConfig:
@@ -115,9 +127,9 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         return self._version.target_vectors
 
     @property
-    def parts(self) -> Array:
-        """`[N]` the piece of each node."""
-        return self._version.parts
+    def piece_of_node(self) -> Array:
+        """`[N]` int32 piece of each node; -1 split, -2 without an edge, -3 added later."""
+        return self._version.piece_of_node
 
     @classmethod
     def build(
@@ -125,12 +137,13 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         edges: Any,
         directory: str | Path,
         *,
-        config: EmbeddingConfig | None = None,
+        config: EmbeddingConfig = _CONFIG,
+        columns: EdgeReading = _COLUMNS,
         vertices: Iterable[VertexId] = (),
         engine: Engine | None = None,
         progress: Progress = silent,
         force: bool = False,
-        **reading: Unpack[WeightedReadingOptions],
+        **fields: Unpack[EmbeddingOptions],
     ) -> NodeEmbedding:
         """Embed a graph, write the index and open it.
 
@@ -141,13 +154,14 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             edges: anything that `graphagg.graph.load_weighted` takes; for Spark a DataFrame,
                 `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
             directory: directory of the index, which is created.
-            config: parameters; default `EmbeddingConfig()`.
+            config: parameters.
+            columns: how edges are read, such as `WeightedReading(weight="calls")`.
             vertices: further vertices, even without an edge; not with Spark.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table.
             progress: called with stage, done, total.
             force: build even if nothing changed, or over an unfinished Spark job.
-            reading: the fields of `graphagg.graph.WeightedReading`, for instance `weight="calls"`.
+            fields: fields of `EmbeddingConfig`, such as `dim=64`; they override `config`.
 
         Raises:
             InvalidGraph, EmptyGraph, UnreadableFile: the edges are invalid.
@@ -155,14 +169,14 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
-        config = config or EmbeddingConfig()
-        spark = SparkOptions.from_engine(engine, edges)
-        build: LocalEmbedding | SparkEmbedding = LocalEmbedding(vertices)
-        if spark is not None:
-            refuse(vertices=tuple(vertices))
-            build = SparkEmbedding(spark)
-        options = with_values(WeightedReading(), reading)
-        report = build.write(edges, directory, config, options, progress, force)
+        config, reading = with_values(config, fields), columns.as_kind(WeightedReading)
+        ids = id_list("vertices", vertices)
+        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
+            refuse(vertices=tuple(ids))
+            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
+            report = build_by_spark(options, edges, directory, config, reading, progress, force)
+        else:
+            report = build_here(edges, directory, config, reading, ids, progress, force)
         index = cls.open(directory)
         index.read_report = report
         return index
@@ -181,24 +195,24 @@ class NodeEmbedding(Index[EmbeddingVersion]):
 
     def normalized(self, side: Side = "from") -> Array:
         """Vectors of length 1, float32; zeros for a vertex without an edge."""
-        return unit_rows(self.side(side)[1])
+        return unit_rows(self.vectors_of(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
         """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
-        ids, vectors = self.side(side)
+        ids, vectors = self.vectors_of(side)
         return np.asarray(vectors[ids.known(vertex)])
 
     def find(self, vertex: VertexId, side: Side = "from") -> int:
         """The dense number of a vertex; `UnknownVertex` names the closest ids."""
-        return self.side(side)[0].known(vertex)
+        return self.vectors_of(side)[0].known(vertex)
 
     def neighbors(
         self,
         vertex: VertexId,
         k: int = 10,
         *,
-        of: Side = "from",
-        among: Side | None = None,
+        side: Side = "from",
+        target_side: Side | None = None,
         normalized: bool = True,
     ) -> Neighbors:
         """Find the vertices whose vectors are nearest to the vector of a vertex, by FAISS.
@@ -206,9 +220,9 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         Args:
             vertex: id of the vertex.
             k: number of neighbors.
-            of: directed and two-mode: the side of the vertex's vector.
-            among: the side of the neighbors' vectors; None: the same. From `from` to `to` these are
-                the likeliest targets of edges (or elements of a set).
+            side: directed and two-mode: the side of the vertex's vector.
+            target_side: the side of the neighbors' vectors. None: the same. From `from` to `to`
+                these are the likeliest targets of edges (or elements of a set).
             normalized: by cosine; else by dot product.
 
         Raises:
@@ -217,9 +231,9 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             MissingExtra: FAISS is not installed.
         """
         version = self._version  # another thread may reopen the index
-        among = of if among is None else among
-        ids, vectors = version.side(of)
-        others, _ = version.side(among)
+        target_side = side if target_side is None else target_side
+        ids, vectors = version.vectors_of(side)
+        others, _ = version.vectors_of(target_side)
         integer("k", k, 1)
         row = ids.known(vertex)
         query = np.asarray(vectors[row], dtype=np.float32)
@@ -230,7 +244,7 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         if normalized:
             query = query / np.linalg.norm(query)
         without = row if ids is others else None  # not compared with itself
-        nearest = version.searcher(among, normalized).search(query, k, without)
+        nearest = version.searcher(target_side, normalized).search(query, k, without)
         return Neighbors(Neighbor(others[i], score) for i, score in nearest)
 
     def to_spark(
@@ -254,8 +268,8 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         column: str = "vertex",
         k: int = 10,
         *,
-        of: Side = "from",
-        among: Side | None = None,
+        side: Side = "from",
+        target_side: Side | None = None,
         normalized: bool = True,
     ) -> DataFrame:
         """Find `neighbors` of a column of vertices: a lazy DataFrame with one row per neighbor.
@@ -267,8 +281,8 @@ class NodeEmbedding(Index[EmbeddingVersion]):
                 added. A vertex without a vector has one row, with a reason only.
             column: name of the column of vertices.
             k: neighbors per vertex.
-            of: as for `neighbors`.
-            among: as for `neighbors`.
+            side: as for `neighbors`.
+            target_side: as for `neighbors`.
             normalized: as for `neighbors`.
 
         Raises:
@@ -277,21 +291,24 @@ class NodeEmbedding(Index[EmbeddingVersion]):
         """
         integer("k", k, 1)
         library("embedding")  # raises its errors before Spark runs
-        options = {"of": of, "among": among, "normalized": normalized}
+        options = {"side": side, "target_side": target_side, "normalized": normalized}
         return neighbors_frame(frame, self, column, k, options)
 
-    def side(self, side: Side) -> tuple[VertexIds, Array]:
+    def vectors_of(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of the sources of edges (sets), or of their targets (elements)."""
-        return self._version.side(side)
+        return self._version.vectors_of(side)
 
     # --- changes -------------------------------------------------------------------------------
 
-    def add(self, edges: Any, **reading: Unpack[WeightedReadingOptions]) -> ChangeReport:
+    def add(
+        self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent
+    ) -> ChangeReport:
         """Compute vectors of new vertices from their neighbors'; other vectors do not change.
 
         Args:
             edges: edges of the new vertices, to existing ones and among themselves.
-            reading: as for `build`.
+            columns: as for `build`.
+            progress: called with stage, done, total.
 
         Returns:
             Counts of vertices; `details` has `vertices_without_vector` (new vertices with no edge
@@ -301,13 +318,46 @@ class NodeEmbedding(Index[EmbeddingVersion]):
             GraphAggError: the errors of `build`.
             ArtifactBusy: the index was rebuilt for another kind of graph since it was opened.
         """
-        if reading.get("ids", "auto") == "auto" and not self.vertices.is_integer:
-            reading = {**reading, "ids": "string"}
-        graph, weights = load_weighted(edges, self.config.kind, **reading)
+        if columns.ids == "auto" and not self.vertices.is_integer:
+            columns = replace(columns, ids="string")
+        reading = columns.as_kind(WeightedReading)
+        graph, weights = read_graph(edges, self.config.kind, reading)
+        progress("edges", graph.edges, graph.edges)
+        with self._changing_same_kind() as (publication, newest):
+            report = grow(newest.artifact, publication, graph, weights)
+        progress("vectors", report.added, report.added)
+        return report
+
+    def delete_vertices(
+        self, vertices: VertexId | Iterable[VertexId], *, progress: Progress = silent
+    ) -> ChangeReport:
+        """Remove vertices, or one, with their vectors; other vectors do not change.
+
+        So vertices that were added and are deleted leave the vectors as they were. Edges cannot be
+        deleted: an embedding keeps none, and each changes all vectors of a build.
+
+        Args:
+            vertices: ids of vertices; two-mode: of sets.
+            progress: called with stage, done, total.
+
+        Raises:
+            UnknownVertex: a vertex does not exist; nothing was changed.
+            InvalidParameter: no vertex would be left.
+        """
+        ids = id_list("vertices", vertices)
+        with self._changing_same_kind() as (publication, newest):
+            rows = np.array([newest.vertices.known(vertex) for vertex in ids], dtype=np.int64)
+            report = shrink(newest.artifact, publication, rows)
+        progress("vectors", report.removed, report.removed)
+        return report
+
+    @contextmanager
+    def _changing_same_kind(self) -> Iterator[tuple[Publication, EmbeddingSnapshot]]:
+        """`_changing` that also raises `ArtifactBusy` if the kind of graph changed."""
         with self._changing() as (publication, newest):
             if newest.config.kind != self.config.kind:
                 raise ArtifactBusy(
                     f"{self.directory}: the index was built again, as {newest.config.kind}, since "
                     "it was opened; open it again"
                 )
-            return grow(newest.artifact, publication, graph, weights)
+            yield publication, newest

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,25 +20,75 @@ from graphagg.store.npy import map_array
 from graphagg.store.ranges import GrowingFile, preallocate, take_rows, write_range
 from graphagg.store.strings import StringTable
 from graphagg.store.work import FolderStorage
+from graphagg.store.writing import ArrayWriter
 
 
-class MemoryArrays(ArtifactWriter):
-    """Arrays in memory. As a writer it keeps arrays instead of writing files."""
+class ArrayStore(Protocol):
+    """The arrays of a build."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the arrays; None: they are in memory, or on a store."""
+
+    @property
+    def blocks(self) -> Blocks:
+        """Arrays of blocks."""
+
+    @property
+    def writer(self) -> ArrayWriter:
+        """Takes whole arrays and string tables."""
+
+    def write_whole(self, arrays: Mapping[str, Array]) -> None:
+        """Write whole arrays, by name."""
+
+    def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
+        """Make an array of zeros; `write` fills its ranges."""
+
+    def write(self, name: str, start: int, rows: Array) -> None:
+        """Write rows `start` to `start + len(rows)`."""
+
+    def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
+        """Append to the first `length` values of an array; returns the new length."""
+
+    def map(self, name: str) -> Array:
+        """An array that is complete."""
+
+    def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
+        """Some rows, ascending, and some of their columns."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an array of this name."""
+
+    def drop(self, name: str) -> None:
+        """Remove an array, and the blocks of a stage of this name."""
+
+    def gather(self, writer: ArtifactWriter, names: Iterable[str]) -> None:
+        """Bring the named arrays that exist to the folder of a new version."""
+
+
+class MemoryArrays:
+    """Arrays in memory."""
+
+    folder = None
 
     def __init__(self) -> None:
-        super().__init__(Path())
         self.arrays: dict[str, Array] = {}
         self.blocks = MemoryBlocks()
         self._parts: dict[str, list[Array]] = {}
 
     @property
-    def writer(self) -> ArtifactWriter:
+    def writer(self) -> MemoryArrays:
         """Takes whole arrays."""
         return self
 
     def array(self, name: str, array: Array) -> None:
         """Keep array `name`."""
         self.arrays[name] = array
+
+    def strings(self, name: str, strings: Iterable[str]) -> None:
+        """Keep string table `name`."""
+        table = StringTable.pack(strings)
+        self.arrays |= {f"{name}.utf8": table.data, f"{name}.offsets": table.offsets}
 
     def write_whole(self, arrays: Mapping[str, Array]) -> None:
         """Keep whole arrays, by name."""
@@ -83,28 +133,34 @@ class MemoryArrays(ArtifactWriter):
 
 
 class FileArrays:
-    """Arrays as `.npy` files in a folder, memory-mapped, with the methods of `MemoryArrays`.
+    """Arrays as `.npy` files in a folder, memory-mapped.
 
-    Spark machines share the folder; `graphagg.spark.store_arrays` uses objects of a store instead.
+    Spark machines share the folder; `graphagg.spark.store_arrays` uses objects of a store, and has
+    no folder.
     """
 
-    def __init__(self, folder: Path, blocks: Blocks | None = None) -> None:
+    def __init__(self, folder: Path | None, blocks: Blocks | None = None) -> None:
         self.folder = folder
-        self.blocks = blocks or Blocks(FolderStorage(folder / "blocks"))
+        self.blocks = blocks or Blocks(FolderStorage(self._local_folder / "blocks"))
 
     @property
     def writer(self) -> ArtifactWriter:
         """Writes whole arrays."""
-        return ArtifactWriter(self.folder)
+        return ArtifactWriter(self._local_folder)
+
+    @property
+    def _local_folder(self) -> Path:
+        assert self.folder is not None, "the arrays are on a store"
+        return self.folder
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros; `write` fills its ranges."""
-        preallocate(self.folder / f"{name}.npy", dtype, shape)
+        preallocate(self.path(f"{name}.npy"), dtype, shape)
 
     def write(self, name: str, start: int, rows: Array) -> None:
         """Write rows from `start` on; raise `JobFailed` if a newer run of the job has begun."""
         self.blocks.check_run()
-        write_range(self.folder / f"{name}.npy", start, rows)
+        write_range(self.path(f"{name}.npy"), start, rows)
 
     def append(self, name: str, dtype: Any, length: int, values: Array) -> int:
         """Append to the first `length` values of an array; returns the new length."""
@@ -132,7 +188,7 @@ class FileArrays:
 
     def exists(self, name: str) -> bool:
         """Whether there is an array of this name."""
-        return (self.folder / f"{name}.npy").exists()
+        return self.path(f"{name}.npy").exists()
 
     def drop(self, name: str) -> None:
         """Remove an array, and the blocks of a stage of this name."""
@@ -140,7 +196,7 @@ class FileArrays:
         self.blocks.remove(name)
 
     def _remove(self, name: str) -> None:
-        (self.folder / f"{name}.npy").unlink(missing_ok=True)
+        self.path(f"{name}.npy").unlink(missing_ok=True)
 
     def write_whole(self, arrays: Mapping[str, Array | StringTable]) -> None:
         """Write whole arrays and string tables, by name."""
@@ -155,11 +211,11 @@ class FileArrays:
     @contextmanager
     def written(self) -> Iterator[Path]:
         """Context manager: a local folder, whose files are kept."""
-        yield self.folder
+        yield self._local_folder
 
     def path(self, file_name: str) -> Path:
         """The path of a file on this machine."""
-        return self.folder / file_name
+        return self._local_folder / file_name
 
     def gather(self, writer: ArtifactWriter, names: Iterable[str] | None = None) -> None:
         """Bring arrays to the folder of a new version: the existing ones of `names`, or all."""
@@ -171,11 +227,8 @@ class FileArrays:
             self._publish(file_name, writer)
 
     def _publish(self, file_name: str, writer: ArtifactWriter) -> None:
-        if self.folder != writer.folder.absolute():
+        if self._local_folder != writer.folder.absolute():
             writer.link(self.path(file_name), file_name)
 
     def _all_files(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir() if path.is_file())
-
-
-ArrayStore = MemoryArrays | FileArrays
+        return sorted(path.name for path in self._local_folder.iterdir() if path.is_file())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,7 +77,8 @@ class MemoryBlocks(Blocks):
     """Arrays of blocks in memory; an unfinished build cannot be resumed."""
 
     def __init__(self, storage: FolderStorage | None = None) -> None:
-        super().__init__(storage or FolderStorage(Path()))
+        if storage is not None:
+            super().__init__(storage)
         self._arrays: dict[tuple[str, int, str], Array] = {}
 
     def save(self, stage: str, block: int, **arrays: Array) -> None:

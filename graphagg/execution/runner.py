@@ -17,7 +17,7 @@ from graphagg.store.work import WorkFolder
 
 Stats = dict[str, Any]
 """A few numbers that a task returns, by name; `block` is the number of the task."""
-Task = Callable[[int], Stats | None]
+TaskFunction = Callable[[int], Stats | None]
 """A task by its number. It may run more than once, and then writes the same bytes."""
 
 
@@ -35,7 +35,7 @@ class TaskRunner(Protocol):
     def note(self, name: str, make: Callable[[], Any]) -> Any:
         """A small JSON value: of an earlier run of this build, else from `make`."""
 
-    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+    def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
         """Run `task(i)` for i below `count`, in any order.
 
         With a `stage` name results are noted and progress is reported. Returns what the tasks
@@ -56,7 +56,7 @@ class InProcessRunner:
         """A small JSON value: of an earlier run, else from `make`."""
         return make() if self._work is None else self._work.note(name, make)
 
-    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+    def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
         """Run the tasks in order; see `TaskRunner`."""
         rows: list[Stats] = []
         for i in range(count):

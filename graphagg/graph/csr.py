@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Ints, offsets
-from graphagg.store import ArtifactWriter
+from graphagg.store.writing import ArrayWriter
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Csr:
         indptr = offsets(np.bincount(rows, minlength=shape[0]))
         return cls(indptr, columns[order].astype(np.int32), ordered, shape[1])
 
-    def save(self, writer: ArtifactWriter, name: str) -> None:
+    def save(self, writer: ArrayWriter, name: str) -> None:
         """Write as `<name>.indptr`, `<name>.indices` and, with values, `<name>.data`."""
         writer.array(f"{name}.indptr", self.indptr)
         writer.array(f"{name}.indices", self.indices)

@@ -20,7 +20,6 @@ from graphagg.store.strings import StringTable
 _HASHED = 1 << 22  # numbers
 # Words for the fields of a report whose names are not clear.
 _WORDS = {
-    "third_ignored": "rows whose weight is no number, which was ignored",
     "weights_ignored": "edges whose weight was not used",
     "bad_rows": "rows left out",
     "first_bad": "the first of them",
@@ -39,7 +38,6 @@ class ReadReport:
         comments: lines of comment.
         header: the header line, or None.
         columns: the columns of a text or table that were read, in words.
-        third_ignored: rows whose column of weights contains text; it was ignored.
         weights_ignored: edges that carried a weight which was not used.
         bad_rows: rows that were left out because they cannot be read.
         first_bad: the fault of the first bad row.
@@ -58,7 +56,6 @@ class ReadReport:
     comments: int = 0
     header: str | None = None
     columns: str | None = None
-    third_ignored: int = 0
     weights_ignored: int = 0
     bad_rows: int = 0
     first_bad: str | None = None

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints, Mask, distinct
-from graphagg.errors import InvalidGraph, UnknownVertex, needs
-from graphagg.store import Artifact, ArtifactWriter
+from graphagg.errors import InvalidGraph, InvalidParameter, UnknownVertex, needs
+from graphagg.store import Artifact
 from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
+from graphagg.store.writing import ArrayWriter
 
 VertexId = int | str
 """The id of a vertex, as the caller names it."""
@@ -178,7 +179,7 @@ class VertexIds(Sequence[VertexId]):
         )
         return np.frombuffer(digests, dtype="<u4").astype(np.uint32)
 
-    def save(self, writer: ArtifactWriter, name: str) -> None:
+    def save(self, writer: ArrayWriter, name: str) -> None:
         """Write as array `<name>`, or as string table `<name>`."""
         if isinstance(self.table, StringTable):
             writer.array(f"{name}.utf8", self.table.data)
@@ -212,6 +213,15 @@ def id_rules(artifact: Artifact, name: str, count: str) -> list[ArrayRule]:
     if f"{name}.npy" in artifact:
         return [array(name, "<i8", count, least=0, rows="")]
     return strings(name, count)
+
+
+def id_list(name: str, ids: VertexId | Iterable[VertexId]) -> list[VertexId]:
+    """List ids; one id stands for itself. `InvalidParameter` for anything else."""
+    if isinstance(ids, str | int | np.integer):
+        return [ids]
+    if isinstance(ids, bytes) or not isinstance(ids, Iterable):
+        raise InvalidParameter(f"{name} is {ids!r}, wanted a vertex or several")
+    return list(ids)
 
 
 def check_ids(ids: Sequence[object]) -> None:

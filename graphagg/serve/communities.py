@@ -24,7 +24,7 @@ class OpenedCommunities:
 
     def __init__(self, index: CommunityIndex) -> None:
         self.index = index
-        self.vertices = Vertices(index.opened)
+        self.vertices = Vertices(index.snapshot)
 
     @property
     def manifest(self) -> Manifest:

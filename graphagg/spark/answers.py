@@ -97,12 +97,12 @@ def answered(
             answers = iter(ask(index(), present) if present else [])
             flat = list(_flat(column, questions, answers, len(fields)))
             rows, *columns = map(list, zip(*flat, strict=True)) if flat else [[]] * (1 + len(more))
-            kept = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]
+            repeated = [values.take(pa.array(rows, pa.int64())) for values in batch.columns]
             arrays = [
                 pa.array(values, of_arrow[kind])
                 for values, kind in zip(columns, more.values(), strict=True)
             ]
-            yield pa.RecordBatch.from_arrays([*kept, *arrays], names=names)
+            yield pa.RecordBatch.from_arrays([*repeated, *arrays], names=names)
 
     return frame.mapInArrow(each, schema)
 

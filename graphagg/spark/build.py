@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg import __version__
-from graphagg.checks import integer, one_of
-from graphagg.errors import ArtifactError, GraphAggError, InvalidParameter
+from graphagg.checks import integer
+from graphagg.errors import ArtifactError, GraphAggError
 from graphagg.progress import Progress, silent
 from graphagg.spark.job import SparkJob, check_shared
 from graphagg.spark.session import SMALL_DRIVER, described, named_errors, with_settings
-from graphagg.spark.sources import SparkInput, check_stores, is_of_spark, session_of, settings_for
+from graphagg.spark.sources import SparkInput, by_spark, check_stores, session_of, settings_for
 from graphagg.spark.storage import storage_at
 from graphagg.store import JOB_NOTE, Publication, write_artifact
 from graphagg.store.addresses import Address, Location, parse_location
@@ -31,7 +31,7 @@ from graphagg.store.work import work_folder
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Job = dict[str, Any]
+JobIdentity = dict[str, Any]
 """Identity of a job as JSON: `source`, which is its input, and its parameters."""
 
 
@@ -71,106 +71,68 @@ class SparkOptions:
         """
         if isinstance(engine, SparkOptions):
             return engine
-        if engine is not None:
-            one_of("engine", engine, ("local", "spark"))
-        by_spark = engine == "spark" or is_of_spark(source)
-        if by_spark and engine == "local":
-            raise InvalidParameter(
-                'engine is "local", but only Spark reads the input; give `engine="spark"`, or what '
-                "the DataFrame holds as Arrow: frame.toArrow()"
-            )
-        return cls() if by_spark else None
-
-
-Engine = Literal["local", "spark"] | SparkOptions
-"""Who builds an index: this process, or Spark with its options."""
-
-
-@dataclass(frozen=True)
-class SparkBuild:
-    """A build by Spark.
-
-    Attributes:
-        spark: the session; its settings are restored afterward.
-        directory: where the index goes: a folder, or an address of a store.
-        work: location of the unfinished job, a folder or an address.
-        force: build again also if nothing changed, or over an unfinished job.
-        rejects: folder for what is left out.
-    """
-
-    spark: SparkSession
-    directory: Path | Address
-    work: Path | Address
-    progress: Progress = silent
-    force: bool = False
-    rejects: Location | None = None
-
-    @classmethod
-    def from_options(
-        cls,
-        source: Any,
-        options: SparkOptions,
-        directory: Location,
-        progress: Progress = silent,
-        force: bool = False,
-    ) -> SparkBuild:
-        """Find the session of a source, and parse the locations."""
-        session = session_of(source) if options.session is None else options.session
-        target = parse_location(directory)
-        work = work_of(target, options.work)
-        return cls(session, target, work, progress, force, options.rejects)
-
-    @contextmanager
-    def claim(
-        self, job: Job, source: SparkInput, kind: str, stages: Sequence[str]
-    ) -> Iterator[SparkJob]:
-        """Context manager: the claimed work folder of the job, which bad input removes.
-
-        An unfinished job over a DataFrame is discarded: its rows cannot be compared.
-        """
-        spark, group = self.spark, f"graphagg {kind}"
-        check_stores(spark, *source.paths, self.work)
-        work = SparkJob(spark, self.work, self.progress, kind, stages)
-        work.claim(job, force=self.force, resume=not source.is_frame)
-        try:
-            with (
-                with_settings(spark, settings_for(*source.paths, self.work)),
-                described(spark, group, f"{kind}: begins"),
-                named_errors(),
-            ):
-                if not isinstance(self.work, Address):
-                    with described(spark, group, f"{kind}: looks for the shared folder"):
-                        check_shared(spark, work.folder)
-                yield work
-        except GraphAggError as error:
-            if error.exit_code != 1:
-                work.remove()
-            raise
-        finally:
-            work.release()
+        return cls() if by_spark(engine, source) else None
 
     def publish(
         self,
         kind: str,
-        job: Job,
+        job: JobIdentity,
         source: SparkInput,
+        directory: Location,
         write: Callable[[SparkJob, Publication], dict[str, Any] | None],
+        *,
         stages: Sequence[str] = (),
+        progress: Progress = silent,
+        force: bool = False,
     ) -> dict[str, Any]:
-        """Run a job to its end, unless it built the current version.
+        """Run a job to its end, unless it built the current version of the index.
 
         `write` runs the stages in the work folder and publishes the version. Returns its report, or
-        the one that an earlier run noted; empty for None.
+        the one that an earlier run noted; empty for None. `force` builds again, also over an
+        unfinished job. The settings of the session are restored afterward.
         """
-        with write_artifact(self.directory) as publication, with_settings(self.spark, SMALL_DRIVER):
-            note = None if self.force else recall(self.directory, kind, job)
+        spark = self.session or session_of(source.given if source.is_frame else str(source))
+        target = parse_location(directory)
+        running = SparkJob(spark, work_of(target, self.work), progress, kind, stages)
+        with write_artifact(target) as publication, with_settings(spark, SMALL_DRIVER):
+            note = None if force else recall(target, kind, job)
             if note is not None:
                 return note["report"] or {}
-            with self.claim(job, source, kind, stages) as work:
-                report = write(work, publication)
-                work.remove()
-        remember(self.directory, kind, job, report)
+            with _claimed(running, job, source, force):
+                report = write(running, publication)
+                running.remove()
+        remember(target, kind, job, report)
         return report or {}
+
+
+@contextmanager
+def _claimed(work: SparkJob, job: JobIdentity, source: SparkInput, force: bool) -> Iterator[None]:
+    """Context manager: claim the work folder of a job, which bad input removes.
+
+    An unfinished job over a DataFrame is discarded: its rows cannot be compared.
+    """
+    spark, kind = work.spark, work.kind
+    check_stores(spark, *source.paths, work.location)
+    work.claim(job, force=force, resume=not source.is_frame)
+    try:
+        with (
+            with_settings(spark, settings_for(*source.paths, work.location)),
+            described(spark, f"graphagg {kind}", f"{kind}: begins"),
+            named_errors(),
+        ):
+            if not isinstance(work.location, Address):
+                check_shared(spark, work.folder)
+            yield
+    except GraphAggError as error:
+        if error.exit_code != 1:
+            work.remove()
+        raise
+    finally:
+        work.release()
+
+
+Engine = Literal["local", "spark"] | SparkOptions
+"""Who builds an index: this process, or Spark with its options."""
 
 
 def work_of(directory: Location, work: Location | None = None) -> Path | Address:
@@ -187,7 +149,7 @@ def work_of(directory: Location, work: Location | None = None) -> Path | Address
 
 
 def remember(
-    directory: Path | Address, kind: str, job: Job, report: dict[str, Any] | None = None
+    directory: Path | Address, kind: str, job: JobIdentity, report: dict[str, Any] | None = None
 ) -> None:
     """Record which job built the current version, if its input is local files."""
     if not _has_files(job):
@@ -198,7 +160,7 @@ def remember(
     storage_at(directory).write_json(JOB_NOTE, note)
 
 
-def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | None:
+def recall(directory: Path | Address, kind: str, job: JobIdentity) -> dict[str, Any] | None:
     """Read the note of `remember`; None unless this job built the current version."""
     if not _has_files(job):
         return None
@@ -213,11 +175,11 @@ def recall(directory: Path | Address, kind: str, job: Job) -> dict[str, Any] | N
     return note if same else None
 
 
-def _has_files(job: Job) -> bool:
+def _has_files(job: JobIdentity) -> bool:
     """Whether the input of a job is local files, whose sizes and times can be compared."""
     return bool(job["source"][1])
 
 
-def _digest(job: Job) -> str:
+def _digest(job: JobIdentity) -> str:
     text = json.dumps([__version__, job], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import JobFailed
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks
-from graphagg.execution.runner import Stats, Task
+from graphagg.execution.runner import Stats, TaskFunction
 from graphagg.progress import Progress
 from graphagg.spark.session import described
 from graphagg.spark.storage import StoreStorage, storage_at
@@ -58,7 +58,8 @@ class SparkJob(WorkFolder):
         stages: Sequence[str] = (),
     ) -> None:
         super().__init__(storage_at(location), progress)
-        self.spark, self._kind, self._stages = spark, kind, tuple(stages)
+        self.spark, self.location, self.kind = spark, location, kind
+        self._stages = tuple(stages)
         blocks = Blocks(self.storage / "blocks")
         if isinstance(self.storage, StoreStorage):
             address, run = self.storage.address / "arrays", self.storage.run
@@ -100,7 +101,7 @@ class SparkJob(WorkFolder):
         folder.mkdir(exist_ok=True)
         return FileArrays(folder, self.blocks)
 
-    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+    def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
         """Run each task as a task of Spark; see `graphagg.execution.runner.TaskRunner`."""
 
         def make() -> list[Stats]:
@@ -134,10 +135,10 @@ class SparkJob(WorkFolder):
     @contextmanager
     def _shown(self, name: str) -> Iterator[None]:
         """Context manager: name the jobs of a stage, such as `communities: sets, 3 of 5`."""
-        text = f"{self._kind}: {name}"
+        text = f"{self.kind}: {name}"
         if name in self._stages:
             text += f", {self._stages.index(name) + 1} of {len(self._stages)}"
-        with described(self.spark, f"graphagg {self._kind}", text):
+        with described(self.spark, f"graphagg {self.kind}", text):
             yield
 
 

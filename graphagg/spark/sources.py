@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.spark.session import active_session, cause, is_classic, paths_are_local
 from graphagg.store.addresses import Address, Location, hadoop_settings, parse_location, spark_path
@@ -74,6 +75,18 @@ def is_table(source: Any) -> bool:
 def is_of_spark(source: Any) -> bool:
     """Whether only Spark can read a source."""
     return is_frame(source) or is_table(source)
+
+
+def by_spark(engine: str | None, source: Any) -> bool:
+    """Whether Spark builds: by its name, or because only Spark reads the source."""
+    if engine is not None:
+        one_of("engine", engine, ("local", "spark"))
+    if engine == "local" and is_of_spark(source):
+        raise InvalidParameter(
+            'engine is "local", but only Spark reads the input; give `engine="spark"`, or what '
+            "the DataFrame holds as Arrow: frame.toArrow()"
+        )
+    return engine == "spark" or is_of_spark(source)
 
 
 def session_of(source: Any) -> SparkSession:

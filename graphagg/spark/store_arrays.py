@@ -21,7 +21,7 @@ from graphagg.arrays import Array
 from graphagg.errors import ArtifactBusy
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks
-from graphagg.spark.storage import StoreStorage, scratch_folder, store_of
+from graphagg.spark.storage import scratch_folder, store_of
 from graphagg.store import ArtifactWriter
 from graphagg.store.addresses import Address
 from graphagg.store.locks import locked
@@ -41,9 +41,9 @@ class StoreArrays(FileArrays):
     `run` names the scratch folder of this run, in which a process keeps copies.
     """
 
-    def __init__(self, address: Address, run: str, blocks: Blocks | None = None) -> None:
+    def __init__(self, address: Address, run: str, blocks: Blocks) -> None:
+        super().__init__(None, blocks)
         self.address, self.run = address, run
-        self.blocks = blocks or Blocks(StoreStorage(address / "blocks", run))
 
     def create(self, name: str, dtype: Any, shape: Sequence[int]) -> None:
         """Make an array of zeros."""

@@ -10,14 +10,14 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from graphagg.execution.runner import Stats, Task, peak_memory
+from graphagg.execution.runner import Stats, TaskFunction, peak_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 
-def run_tasks(spark: SparkSession, count: int, task: Task) -> list[Stats]:
+def run_tasks(spark: SparkSession, count: int, task: TaskFunction) -> list[Stats]:
     """Run `task(i)` for i below `count`, each as a Spark task, which may run more than once.
 
     Returns what the tasks returned, integers and bytes by name, with `block`, by i.

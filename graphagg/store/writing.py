@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -38,6 +39,16 @@ SUMMARY = "_summary.json"
 PULLED = ".pull"
 """The folder of the files that an unfinished pull has downloaded."""
 _TEMPORARY = ".tmp-"
+
+
+class ArrayWriter(Protocol):
+    """Takes whole arrays and string tables by name: into files, or into memory."""
+
+    def array(self, name: str, array: Array) -> None:
+        """Write array `name`."""
+
+    def strings(self, name: str, strings: Iterable[str]) -> None:
+        """Write string table `name`."""
 
 
 class ArtifactWriter:

@@ -56,7 +56,7 @@ def assert_same_embedding(edges: Path, out: Any) -> None:
     alone = edges.with_name("embedding")
     NodeEmbedding.build(edges, alone, config=VECTORS).close()
     with NodeEmbedding.open(out, verify=True) as found, NodeEmbedding.open(alone) as wanted:
-        np.testing.assert_array_equal(found.parts, wanted.parts)
+        np.testing.assert_array_equal(found.piece_of_node, wanted.piece_of_node)
         np.testing.assert_allclose(found.vectors, wanted.vectors, atol=1e-5)
         assert list(found.vertices) == list(wanted.vertices)
         assert found.partition_report == wanted.partition_report

@@ -27,7 +27,7 @@ def random_edges(kind, random_state=0):
 
 
 def scratch_of(index):
-    return QueryScratch.of(index.opened.neighborhoods)
+    return QueryScratch.of(index.snapshot.neighborhoods)
 
 
 @pytest.mark.parametrize(("kind", "closed"), CASES)
@@ -42,7 +42,7 @@ def test_signatures_equal_datasketch(tmp_path, kind, closed):
         theirs.update_batch(sorted(elements))
         ours = index.signature_values(vertex)
         assert ours.tolist() == theirs.hashvalues.tolist(), vertex
-        stored = index.opened.signature_tables.sig[index.find(vertex)]
+        stored = index.snapshot.signature_tables.sig[index.find(vertex)]
         assert (stored == theirs.hashvalues.astype(np.uint32) & 0xFFFF).all()
 
 
@@ -93,7 +93,9 @@ def test_jaccard_equals_brute_force(tmp_path, kind, closed):
         name: np.mean([jaccard(sets[seed], part) for seed in seeds]) for name, part in sets.items()
     }
     dense = np.array([index.find(seed) for seed in seeds])
-    vertices, scores = jaccard_to_seeds(index.opened.neighborhoods, dense, 0.25, scratch_of(index))
+    vertices, scores = jaccard_to_seeds(
+        index.snapshot.neighborhoods, dense, 0.25, scratch_of(index)
+    )
     found = {index.vertices[int(v)]: s for v, s in zip(vertices, scores, strict=True)}
     assert found.keys() == {name for name, value in wanted.items() if value > 0}
     for name, score in found.items():
@@ -165,7 +167,7 @@ def test_pagerank_equals_networkx(tmp_path, kind):
     seeds = list(index.vertices)[:3]
     dense = np.array([index.find(seed) for seed in seeds])
     vertices, mass, degrees = pagerank(
-        index.opened.neighborhoods, dense, 0.15, 1e-12, 10**9, scratch_of(index)
+        index.snapshot.neighborhoods, dense, 0.15, 1e-12, 10**9, scratch_of(index)
     )
     exact = nx.pagerank(
         graph,
@@ -233,7 +235,7 @@ def test_bands_are_chosen_as_datasketch_chooses():
 def test_minhash_plans_agree_on_what_they_score(tmp_path, monkeypatch):
     edges, _ = planted(6, 20)
     index = CommunityIndex.build(edges, tmp_path / "a")
-    sig = index.opened.signature_tables.sig
+    sig = index.snapshot.signature_tables.sig
     scan = index.query([0, 3], 200, method="minhash")
     scores = {member.id: member.score for member in scan.members}
     for vertex, score in scores.items():

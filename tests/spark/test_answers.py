@@ -38,7 +38,7 @@ def rows(frame: Any, *names: str) -> list[tuple[Any, ...]]:
 
 def test_vectors(spark: Any, embedding: Any) -> None:
     for side in ("from", "to"):
-        ids, vectors = embedding.side(side)
+        ids, vectors = embedding.vectors_of(side)
         found = embedding.to_spark(spark, side=side, vectors_per_task=17).collect()
         assert [row["vertex"] for row in found] == list(ids)
         assert np.array_equal(np.array([row["vector"] for row in found], np.float32), vectors)
@@ -47,7 +47,7 @@ def test_vectors(spark: Any, embedding: Any) -> None:
 def test_neighbors_of_a_column(spark: Any, embedding: Any) -> None:
     asked = [embedding.vertices[i] for i in (3, 0, 5)]
     frame = spark.createDataFrame([(v, i) for i, v in enumerate(asked)], "set long, place long")
-    options: dict[str, Any] = {"of": "from", "among": "to"}
+    options: dict[str, Any] = {"side": "from", "target_side": "to"}
     found = embedding.neighbors_on_spark(frame, "set", k=4, **options)
     wanted = [
         (vertex, place, rank, near.id, near.score)

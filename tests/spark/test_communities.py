@@ -14,12 +14,14 @@ import pytest
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
+from graphagg.graph import EdgeReading, WeightedReading
 from graphagg.spark import SparkOptions
 from tests.conftest import DATA
 from tests.spark.workers import dying_workers
 
 pytestmark = pytest.mark.spark
 ROOT = Path(__file__).parents[2]
+COLUMNS = EdgeReading()
 
 
 def hub_pairs(seed: int, n: int = 300, m: int = 300) -> list[tuple[int, int]]:
@@ -49,15 +51,15 @@ def assert_equal_bytes(
     tmp_path: Path,
     config: CommunityConfig,
     items_per_task: int | None = None,
-    **reading: Any,
+    columns: EdgeReading = COLUMNS,
 ):
-    local = CommunityIndex.build(edges, tmp_path / "local", config=config, **reading)
+    local = CommunityIndex.build(edges, tmp_path / "local", config=config, columns=columns)
     distributed = CommunityIndex.build(
         edges,
         tmp_path / "spark",
         engine=SparkOptions(spark, items_per_task=items_per_task),
         config=config,
-        **reading,
+        columns=columns,
     )
     manifests = [(tmp_path / d / "manifest.json").read_bytes() for d in ("local", "spark")]
     assert manifests[0] == manifests[1]
@@ -110,7 +112,12 @@ def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.Monk
         (tmp_path / "edges" / f"{part}.csv").write_text(text)
     config = CommunityConfig(kind=kind, permutations=32, bands=16, weights=True)  # type: ignore[arg-type]
     assert_equal_bytes(
-        spark, str(tmp_path / "edges"), tmp_path, config, items_per_task=80, weight="calls"
+        spark,
+        str(tmp_path / "edges"),
+        tmp_path,
+        config,
+        items_per_task=80,
+        columns=WeightedReading(weight="calls"),
     )
 
 
@@ -126,7 +133,11 @@ def test_bad_weights(spark: Any, tmp_path: Path, weight: float | None) -> None:
     with pytest.raises(InvalidGraph, match="weight"):
         CommunityIndex.build(edges, tmp_path / "x", engine=SparkOptions(spark), config=config)
     index = CommunityIndex.build(
-        edges, tmp_path / "y", engine=SparkOptions(spark), config=config, skip_bad_rows=True
+        edges,
+        tmp_path / "y",
+        engine=SparkOptions(spark),
+        config=config,
+        columns=EdgeReading(skip_bad_rows=True),
     )
     assert index.manifest.counts["edges"] == 2
     pairs = write_text(tmp_path / "pairs.txt", [(1, 2)])

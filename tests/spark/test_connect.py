@@ -93,7 +93,7 @@ def test_every_job(tmp_path: Path) -> None:
         NodeEmbedding.build(str(edges), tmp_path / "local-embedding", config=config) as one,
         NodeEmbedding.open(tmp_path / "embedding", verify=True) as other,
     ):
-        np.testing.assert_array_equal(one.parts, other.parts)
+        np.testing.assert_array_equal(one.piece_of_node, other.piece_of_node)
         np.testing.assert_allclose(one.vectors, other.vectors, atol=1e-5)
     in_process(records, tmp_path / "local-passages").close()
     assert files(tmp_path / "passages") == files(tmp_path / "local-passages")

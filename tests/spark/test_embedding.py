@@ -37,7 +37,7 @@ def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig)
         edges, tmp_path / "spark", engine=SparkOptions(spark), config=config
     )
     NodeEmbedding.open(tmp_path / "spark", verify=True).close()
-    for name in ("parts", "vectors", "target_vectors"):
+    for name in ("piece_of_node", "vectors", "target_vectors"):
         np.testing.assert_array_equal(getattr(local, name), getattr(other, name))
     assert list(local.vertices) == list(other.vertices)
     assert local.partition_report == other.partition_report

@@ -27,6 +27,8 @@ from graphagg.store.manifest import read_manifest
 from tests.spark.test_communities import hub_pairs
 from tests.spark.test_passages import Fakes, files, passages
 
+CALLS = WeightedReading(weight="calls")
+
 pytestmark = pytest.mark.spark
 SMALL = CommunityConfig("two-mode", permutations=16, bands=4, rows=2)
 
@@ -47,7 +49,7 @@ def settings(spark: Any) -> dict[str, str]:
 def in_process(edges: Any, **reading: Any) -> list[tuple[Any, ...]]:
     """Sources, targets and weights as the readers of one process give them."""
     counts, given = ReadCounts(), WeightedReading(**reading)
-    source, _ = open_edges(edges, "two-mode", given, (), counts)
+    source, _ = open_edges(edges, "two-mode", given, counts)
     columns: list[list[Any]] = [[], [], []]
     for batch in source.batches:
         for column, values in zip(
@@ -114,11 +116,11 @@ def test_an_embedding_of_a_frame(spark: Any, tmp_path: Path) -> None:
     config = EmbeddingConfig(kind="two-mode", dim=4, pieces=2, propagate=1)
     frame = spark.createDataFrame(table)
     with (
-        NodeEmbedding.build(table, tmp_path / "local", config=config, weight="calls") as one,
-        NodeEmbedding.build(frame, tmp_path / "frame", config=config, weight="calls") as other,
+        NodeEmbedding.build(table, tmp_path / "local", config=config, columns=CALLS) as one,
+        NodeEmbedding.build(frame, tmp_path / "frame", config=config, columns=CALLS) as other,
     ):
         assert one.manifest.inputs == other.manifest.inputs
-        np.testing.assert_array_equal(one.parts, other.parts)
+        np.testing.assert_array_equal(one.piece_of_node, other.piece_of_node)
         np.testing.assert_allclose(one.vectors, other.vectors, atol=1e-5)
 
 

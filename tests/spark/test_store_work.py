@@ -12,6 +12,7 @@ import pytest
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import JobFailed
+from graphagg.execution.blocks import MemoryBlocks
 from graphagg.rag import PassageIndex
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
@@ -59,7 +60,7 @@ def test_an_embedding(spark: Any, tmp_path: Path) -> None:
         ) as other,
     ):
         assert one.manifest.inputs == other.manifest.inputs
-        np.testing.assert_array_equal(one.parts, other.parts)
+        np.testing.assert_array_equal(one.piece_of_node, other.piece_of_node)
         np.testing.assert_allclose(one.vectors, other.vectors, atol=1e-5)
 
 
@@ -81,7 +82,7 @@ def test_passages(spark: Any, tmp_path: Path) -> None:
 def test_ranges_of_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In any order, also twice; what nobody wrote is 0, as in a preallocated file."""
     monkeypatch.setenv("LOCAL_DIRS", str(tmp_path))  # of copies
-    array = StoreArrays(store_in(tmp_path / "store"), "run")
+    array = StoreArrays(store_in(tmp_path / "store"), "run", MemoryBlocks())
     array.create("a", np.float32, (7, 2))
     rows = np.arange(14, dtype=np.float32).reshape(7, 2)
     for start, end in ((5, 7), (0, 2), (0, 2), (2, 2)):

@@ -4,7 +4,6 @@
     python -m benchmarks.graphs.large --job embed --edges 1e6 --edges 1e7
     python -m benchmarks.graphs.large --file edges.npy --kind two-mode --name linux
     python -m benchmarks.graphs.large --table                    the tables of the sizes measured
-    python -m benchmarks.graphs.large --table --plot sizes.png   and a picture of them
 
 Each size of each job is a file under build/bench/large, so that a run can be stopped and goes on;
 a build of communities that was stopped goes on too. Graphs are generated: a power law of degrees,
@@ -24,7 +23,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.graphs.large.asking import METHODS
-from benchmarks.graphs.large.plot import draw
 from benchmarks.measure import ONE_THREAD
 from benchmarks.report import Report, parser_of
 from benchmarks.scaling.inputs import write_edges
@@ -49,7 +47,6 @@ def main() -> None:
     parser.add_argument("--kind", default="undirected")
     parser.add_argument("--name", help="name of the graph of --file")
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--plot", type=Path, help="draw the sizes measured, as .png or .svg")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
@@ -63,8 +60,6 @@ def main() -> None:
     report = Report(chosen.out)
     for job in JOBS:
         write(report, job, results(chosen.out, job))
-    if chosen.plot:
-        draw({job: results(chosen.out, job) for job in JOBS}, chosen.plot)
     print(report.save())
 
 

@@ -43,7 +43,7 @@ def queries(index: Any) -> dict[str, list[float]]:
         For each method p50 and p99 of CPU warm, then of wall time when seeds are first asked for.
     """
     generator, n = np.random.default_rng(1), len(index)
-    degrees = np.diff(index.opened.neighborhoods.sets.indptr)
+    degrees = np.diff(index.snapshot.neighborhoods.sets.indptr)
     filled = np.flatnonzero(degrees)
     # Drawn by position, since a choice without replacement permutes all; equal seeds count once.
     drawn = [np.unique(filled[generator.integers(0, len(filled), SEEDS)]) for _ in range(QUERIES)]

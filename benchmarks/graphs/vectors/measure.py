@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
+from sklearn.utils.extmath import randomized_svd
 
 from benchmarks.graphs.vectors.classification import FRACTIONS, classify
 from benchmarks.graphs.vectors.splits import Split, heuristic_scores, split_edges
@@ -23,11 +24,10 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import PieceLayout, cut_piece, save_piece
 from graphagg.embedding.partition.report import ISOLATED
-from graphagg.embedding.prone.factorization import Factorization, Vectors
-from graphagg.embedding.prone.matrix import truncated_svd
+from graphagg.embedding.prone.factorization import Factorization, VectorArrays
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.tasks import PieceTasks
-from graphagg.embedding.sparse import normalize_rows, one_thread
+from graphagg.embedding.sparse import normalize_rows, one_thread, sparse_array
 from graphagg.execution.arrays import MemoryArrays
 from graphagg.execution.runner import InProcessRunner
 from graphagg.graph.csr import Csr
@@ -47,8 +47,11 @@ def embed_whole(network: NetworkMatrix, config: EmbeddingConfig) -> Array:
     """
     with one_thread():
         stages = _undivided(network, config)
-        matrix = stages.log_matrix(stages.tasks.piece(0))
-        left, singular, _ = truncated_svd(matrix, config.dim, _ITERATIONS, [config.random_state])
+        matrix = sparse_array(stages.log_matrix(stages.tasks.piece(0)))
+        left, singular, _ = randomized_svd(
+            matrix, min(config.dim, *matrix.shape), n_iter=_ITERATIONS,
+            power_iteration_normalizer="QR", random_state=config.random_state,
+        )  # fmt: skip
         return propagated(stages, left * np.sqrt(singular), network, config)
 
 
@@ -85,7 +88,7 @@ def propagated(
     """Spread vectors `[N', d]`, in the order of the layout; returns vectors of all nodes."""
     stages.tasks.arrays.writer.array("given", rows)
     stages.tasks.save_matrix("given.turn", np.eye(rows.shape[1], dtype=rows.dtype))
-    vectors = Vectors("given", "no sources")
+    vectors = VectorArrays("given", "no sources")
     for turn in range(1, config.propagate + 1):
         vectors = stages.propagate(vectors, turn)
     nodes = stages.tasks.layout.numbers(network.nodes)

@@ -25,8 +25,8 @@ class GraphBuild(Build):
     """A build that reads a graph.
 
     Attributes:
-        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML, .mtx
-            or JSON; Spark: Parquet or text on any path.
+        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML; Spark: Parquet
+            or text on any path.
         parameters: configuration of the index.
         reading: how edges are read.
         spark_module: module of the Spark build, with `stages`.
@@ -80,7 +80,7 @@ class GraphBuild(Build):
             )
         with self.index_class.build(
             find_edges(self.edges), run.out, config=self.config, engine=engine or "local",
-            progress=progress, force=run.force, **vars(self.reading),
+            progress=progress, force=run.force, columns=self.reading,
         ) as index:  # fmt: skip
             return self.built(index)
 
@@ -124,7 +124,10 @@ class CommunitiesBuild(GraphBuild):
 
     def read_as(self) -> settings.EdgeReading:
         """Options for reading edges, with weights if the index needs them."""
-        return settings.indexed_reading(self.config.weights, vars(self.reading))
+        return settings.indexed_reading(self.config.weights, self.reading)
+
+
+# --- embedding -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

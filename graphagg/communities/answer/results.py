@@ -160,7 +160,7 @@ class Community(Brief, Exportable):
 
         Args:
             resolution: resolution of the modularity; larger gives more sub-communities.
-            random_state: seed of Louvain and of the layout.
+            random_state: seed of Leiden and of the layout.
         """
         snapshot, ids = self._graph()
         return structure_of(snapshot, ids, len(self.seeds), resolution, random_state)

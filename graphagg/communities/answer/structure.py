@@ -1,7 +1,7 @@
 """The structure of an answer: weighted similarity graph, sub-communities, picture.
 
 Paper: arXiv 1601.03958, the last stage: the weighted Jaccard graph of the community, split into
-sub-communities and drawn. Departure: Louvain (scikit-network) instead of WALKTRAP.
+sub-communities and drawn. Departure: Leiden (`graphagg.graph.leiden`) instead of WALKTRAP.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.errors import InvalidParameter, needs
 from graphagg.fields import Brief
+from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexId
+from graphagg.graph.leiden import by_size, leiden
 from graphagg.store.reading import names_damage
 from graphagg.tables import (
     Writer,
@@ -35,15 +37,14 @@ from graphagg.tables import (
 if TYPE_CHECKING:
     import networkx
     import pyarrow
-    from matplotlib.axes import Axes
 
 MOST_VERTICES = 2_000
 """Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
 MOST_EDGES = 400
 """Most pairs of a picture."""
-_MOST_NAMES = 300
-"""Most vertices whose name a picture tries to place: there is no room for more."""
+_MOST_NAMES = 40
+"""Vertices of a picture that have a name."""
 _PICTURES = (".png", ".svg", ".pdf")
 _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
@@ -147,65 +148,42 @@ class CommunityStructure(Brief):
     ) -> None:
         """Write a picture (.png, .svg, .pdf) of all vertices and the pairs of `drawn`.
 
-        Edges of the graph are solid and dark, other similar pairs dotted and light. Names are left
-        out where they would overlap; those of the seeds and of well connected vertices come first.
+        Edges of the graph are solid and dark, other similar pairs dotted and light. Seeds have a
+        black rim. The seeds and the best connected vertices have their names.
         """
         target = Path(path)
         if target.suffix not in _PICTURES:
             raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png, .svg or .pdf")
         with needs("matplotlib", _EXTRA):
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.collections import LineCollection
             from matplotlib.figure import Figure
-        figure = Figure(figsize=(9, 9))
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.0, 0.0, 1.0, 0.96))
-        edges = self.drawn(most_edges)
+        networkx, graph = networkx_module(), self.to_networkx()
+        figure, edges = Figure(figsize=(9, 9)), self.drawn(most_edges)
+        axes, places = figure.add_axes((0.0, 0.0, 1.0, 0.96)), dict(graph.nodes(data="pos"))
         widths = 0.3 + 1.7 * self.weights[edges] / max(float(self.weights.max(initial=0.0)), 1e-12)
         joined = self.in_graph[edges]
         for mask, color, style, label in (
             (~joined, "0.7", "dotted", "alike"), (joined, "0.35", "solid", "edge of the graph"),
         ):  # fmt: skip
-            if mask.any():
-                lines = [self.positions[edge] for edge in self.edges[edges][mask]]
-                options: Any = {"colors": color, "linestyles": style, "label": label}
-                axes.add_collection(
-                    LineCollection(lines, linewidths=widths[mask], alpha=0.6, zorder=1, **options)
-                )
+            pairs = [(self.vertices[a], self.vertices[b]) for a, b in self.edges[edges][mask]]
+            networkx.draw_networkx_edges(
+                graph, places, pairs, widths[mask], color, style, alpha=0.6, ax=axes, label=label
+            )
+        degrees = np.bincount(self.edges.ravel(), minlength=len(self.vertices))
+        networkx.draw_networkx_nodes(
+            graph, places, node_size=40 + 160 * degrees / max(int(degrees.max(initial=0)), 1),
+            node_color=self.labels % 10, cmap="tab10", vmin=0, vmax=9, ax=axes,
+            edgecolors=["black" if i < self.seeds else "white" for i in range(len(degrees))],
+        )  # fmt: skip
+        named = np.lexsort((-degrees, np.arange(len(degrees)) >= self.seeds))[:_MOST_NAMES]
+        names = {self.vertices[i]: self.vertices[i] for i in named}
+        networkx.draw_networkx_labels(graph, places, names, font_size=8, ax=axes)
         if len(edges):
             legend = self.describe(most_edges)
             axes.legend(loc="lower right", fontsize=8, frameon=False, title=legend)
         axes.set_title(title)
         axes.set_axis_off()
-        axes.margins(0.08)
-        self._draw_vertices(axes)
         date = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(target.suffix)
         figure.savefig(target, dpi=120, metadata=date)
-
-    def _draw_vertices(self, axes: Axes) -> None:
-        """Draw vertices colored by sub-community, as large as their degree, the seeds as stars."""
-        degrees = np.bincount(self.edges.ravel(), minlength=len(self.vertices))
-        sizes = 40 + 160 * degrees / max(int(degrees.max(initial=0)), 1)
-        is_seed = np.arange(len(self.vertices)) < self.seeds
-        styles = (("o", ~is_seed, 1.0, "white"), ("*", is_seed, 2.0, "black"))
-        for marker, mask, scale, edge in styles:
-            x, y = self.positions[mask].T
-            axes.scatter(
-                x, y, s=sizes[mask] * scale, c=self.labels[mask] % 10, cmap="tab10", vmin=0,
-                vmax=9, marker=marker, edgecolors=edge, linewidths=0.8, zorder=2,
-            )  # fmt: skip
-        boxes: list[Any] = []
-        for i in np.lexsort((-degrees, ~is_seed))[:_MOST_NAMES].tolist():
-            name = axes.annotate(
-                str(self.vertices[i]), tuple(self.positions[i]), xytext=(4, 4), zorder=3,
-                textcoords="offset points", fontsize=8,
-                fontweight="bold" if is_seed[i] else "normal",
-            )  # fmt: skip
-            box = name.get_window_extent()
-            if box.count_overlaps(boxes) and not is_seed[i]:
-                name.remove()
-            else:
-                boxes.append(box)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -240,7 +218,8 @@ def structure_of(
         for a, b in subgraph_of(snapshot, ids).edges:
             joined[position[a], position[b]] = joined[position[b], position[a]] = True
     first, second = np.nonzero(np.triu(joined | (dense > 0), 1))
-    labels, positions = _layout(dense, joined, resolution, random_state)
+    labels = _parts(dense, resolution, random_state)
+    positions = _layout(dense, joined, random_state)
     return CommunityStructure(
         tuple(ids), seeds, np.stack([first, second], axis=1), dense[first, second],
         joined[first, second], labels, positions,
@@ -289,27 +268,27 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     return dense + dense.T
 
 
-def _layout(
-    dense: Array, joined: Array, resolution: float, random_state: int
-) -> tuple[Array, Array]:
-    """Sub-communities by similarity, and positions by similarity and edges."""
-    with needs("scikit-network", _EXTRA):
-        from scipy import sparse
-        from sknetwork.clustering import Louvain
-        from sknetwork.embedding import Spring
-    labels = np.arange(len(dense))
-    if dense.any():
-        method = Louvain(resolution=resolution, random_state=random_state)
-        labels = method.fit_predict(sparse.csr_matrix(dense)).astype(np.int64)
+def _parts(dense: Array, resolution: float, random_state: int) -> Ints:
+    """Sub-communities by similarity, by Leiden, 0 the largest."""
+    rows, columns = np.nonzero(dense)
+    matrix = Csr.from_pairs(rows, columns, dense[rows, columns], dense.shape)
+    degrees, total = dense.sum(axis=1), max(float(dense.sum()), 1e-300)
+    masses = np.stack([degrees, degrees], axis=1)
+    return by_size(leiden(matrix, masses, resolution / (2 * total), random_state=random_state))
+
+
+def _layout(dense: Array, joined: Array, random_state: int) -> Array:
+    """Positions `[V, 2]` by similarity and edges."""
     ties = np.maximum(dense, joined)  # a hub is similar to no vertex; edges place it in the middle
     if not ties.any():  # on a circle
         angle = 2 * np.pi * np.arange(len(dense)) / max(len(dense), 1)
-        return labels, np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    start = np.random.default_rng(random_state).standard_normal((len(dense), 2))
-    positions = Spring(2).fit_transform(sparse.csr_matrix(ties), position_init=start)
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    networkx = networkx_module()
+    placed = networkx.spring_layout(networkx.from_numpy_array(ties), seed=random_state)
+    positions = np.array([placed[i] for i in range(len(dense))])
     positions = positions - np.average(positions, axis=0, weights=ties.sum(axis=1))
     # Distances from the middle by rank, so that a few far vertices do not crowd the others.
     radius = np.maximum(np.hypot(*positions.T), 1e-12)
     ranks = np.argsort(np.argsort(radius, kind="stable"), kind="stable")
     even = np.sqrt((ranks + 0.5) / len(ranks))
-    return labels, positions * (even / radius)[:, None]
+    return np.asarray(positions * (even / radius)[:, None])

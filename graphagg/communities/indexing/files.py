@@ -9,9 +9,9 @@ edges is in files.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
-from graphagg.graph.reading.load import check_vertices, read_graph
+from graphagg.graph.reading.load import read_graph
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.progress import Progress
 from graphagg.store import Publication, write_artifact
@@ -36,33 +36,26 @@ LARGE = 1 << 28
 """Bytes of files from which a graph is indexed over files."""
 
 
-@dataclass(frozen=True)
-class LocalCommunities:
-    """A build in this process."""
+def build_here(
+    edges: Any, directory: str | os.PathLike[str], config: CommunityConfig, reading: EdgeReading,
+    vertices: Sequence[VertexId], progress: Progress, force: bool,
+) -> ReadReport:  # fmt: skip
+    """Publish an index, built in memory, or over files if the edges are large.
 
-    vertices: Iterable[VertexId]  # further vertices
-
-    def write(
-        self, edges: Any, directory: str | os.PathLike[str], config: CommunityConfig,
-        reading: EdgeReading, progress: Progress, force: bool,
-    ) -> ReadReport:  # fmt: skip
-        """Publish an index, built in memory, or over files if the edges are large.
-
-        An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
-        """
-        kind = GRAPH_KIND[config.kind]
-        with write_artifact(directory) as publication:
-            if _is_large(edges):
-                vertices, inward = list(check_vertices(self.vertices)), config.kind == "directed-in"
-                source = Source(edges, kind, reading, vertices, inward)
-                return _build_over_files(publication, source, config, progress, force)
-            graph = with_weights(*read_graph(edges, kind, reading, vertices=self.vertices))
-            progress("edges", graph.edges, graph.edges)
-            arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
-            stored.save(arrays)
-            index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
-            index.publish(publication, graph, force=force)
-        return graph.report
+    An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
+    """
+    kind = GRAPH_KIND[config.kind]
+    with write_artifact(directory) as publication:
+        if _is_large(edges):
+            source = Source(edges, kind, reading, vertices, config.kind == "directed-in")
+            return _build_over_files(publication, source, config, progress, force)
+        graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
+        progress("edges", graph.edges, graph.edges)
+        arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
+        stored.save(arrays)
+        index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
+        index.publish(publication, graph, force=force)
+    return graph.report
 
 
 def with_weights(graph: Graph, weights: Array | None) -> Graph:
@@ -93,7 +86,7 @@ def _build_over_files(
             folder = work.folder / "index"
             folder.mkdir(exist_ok=True)
             arrays = FileArrays(folder)
-            report = load_large(work, folder, source, partial(index_bytes, config))
+            report = load_large(work, folder, source)
             stored = IndexGraph.read(config, arrays.map, arrays.exists)
             index = IndexBuild(
                 config, arrays, InProcessRunner(progress, work), cache(stored.hashes)
@@ -131,12 +124,3 @@ def _machine() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def index_bytes(config: CommunityConfig, vertices: int, elements: int, entries: int) -> int:
-    """The size of an index on disk, at most; band tables are there twice while they are made."""
-    turns = 1 if config.kind == "undirected" else 2
-    per_vertex = 2 * config.permutations + 8 * config.bands + 8 + 8 + 24 * config.weights
-    per_entry = 12 if config.weights else 4
-    tables = config.bands * ((1 << 18) + 4)
-    return vertices * per_vertex + elements * 16 + per_entry * entries * turns + tables

@@ -7,12 +7,11 @@ of rows, or sorts one LSH band from the mapped signatures in 28 bytes per vertex
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from graphagg.communities.config import GRAPH_KIND, CommunityConfig, Kind
+from graphagg.communities.config import GRAPH_KIND, CommunityConfig, SetKind
 from graphagg.communities.indexing.engine import KIND, ROWS_PER_TASK, IndexBuild
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.graph.graph import ReadReport
@@ -22,47 +21,43 @@ from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.rows import ELEMENTS, ENTRIES_PER_TASK, VERTICES, GraphRows, graph_stages
 from graphagg.minhash.signatures import Hashes, HashFamily, mix
 from graphagg.progress import Progress
-from graphagg.spark.build import SparkBuild, SparkOptions
+from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
 
 _HASHES = "hashes"
 
 
-@dataclass(frozen=True)
-class SparkCommunities:
-    """A build by Spark, with the method of `LocalCommunities`."""
+def build_by_spark(
+    options: SparkOptions, edges: Any, directory: str | os.PathLike[str], config: CommunityConfig,
+    reading: EdgeReading, progress: Progress, force: bool,
+) -> ReadReport:  # fmt: skip
+    """Index a graph; see `CommunityIndex.build`."""
+    source = EdgeInput.of(edges, reading, options.rejects)
+    per_task = options.items_per_task or ENTRIES_PER_TASK
+    family = HashFamily(config.permutations, config.hash_seed)
 
-    options: SparkOptions
+    def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
+        kind, inward, arrays = GRAPH_KIND[config.kind], config.kind == "directed-in", job.arrays
+        report = GraphRows(job, source, kind, per_task, config.weights, inward).write()
+        _hash(job, config.kind)
+        stored = IndexGraph.read(config, arrays.map, arrays.exists)
 
-    def write(
-        self, edges: Any, directory: str | os.PathLike[str], config: CommunityConfig,
-        reading: EdgeReading, progress: Progress, force: bool,
-    ) -> ReadReport:  # fmt: skip
-        """Index a graph; see `CommunityIndex.build`."""
-        source = EdgeInput.of(edges, reading, self.options.rejects)
-        build = SparkBuild.from_options(edges, self.options, directory, progress, force)
+        def hashes() -> Hashes:
+            return Hashes.of(arrays.map(_HASHES), config.closed, family)
 
-        def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
-            per_task = self.options.items_per_task or ENTRIES_PER_TASK
-            kind, inward = GRAPH_KIND[config.kind], config.kind == "directed-in"
-            report = GraphRows(job, source, kind, per_task, config.weights, inward).write()
-            _hash(job, config.kind)
-            stored = IndexGraph.read(config, job.arrays.map, job.arrays.exists)
-            family, arrays = HashFamily(config.permutations, config.hash_seed), job.arrays
+        index = IndexBuild(config, arrays, job, hashes, bands_per_task=1)
+        index.publish(publication, stored.graph(report), force=force)
+        return report.to_json()
 
-            def hashes() -> Hashes:
-                return Hashes.of(arrays.map(_HASHES), config.closed, family)
-
-            index = IndexBuild(config, arrays, job, hashes, bands_per_task=1)
-            index.publish(publication, stored.graph(report), force=force)
-            return report.to_json()
-
-        report_json = build.publish(KIND, source.job(config), source, write, stages(config))
-        return ReadReport(**report_json)
+    report_json = options.publish(
+        KIND, source.job(config), source, directory, write,
+        stages=stages(config), progress=progress, force=force,
+    )  # fmt: skip
+    return ReadReport(**report_json)
 
 
-def _hash(job: SparkJob, kind: Kind) -> None:
+def _hash(job: SparkJob, kind: SetKind) -> None:
     """Write the hash of each element; a task hashes a range."""
     name, arrays = ELEMENTS if kind == "two-mode" else VERTICES, job.arrays
     count = len(VertexIds.read(name, arrays.map, arrays.exists))

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Ints
 from graphagg.execution.arrays import ArrayStore
 from graphagg.graph.csr import Csr
 
-Numbers = npt.NDArray[np.int64]
 PIECE = "piece"
 """The stage of the arrays of the pieces."""
 
@@ -41,8 +40,8 @@ class Piece:
     index: int
     first: int
     owned: int
-    hubs: Numbers
-    columns: Numbers
+    hubs: Ints
+    columns: Ints
     matrix: Csr
 
     def with_values(self, values: Array) -> Csr:
@@ -60,8 +59,8 @@ class PieceLayout:
             below `starts[0]`.
     """
 
-    order: Numbers
-    starts: Numbers
+    order: Ints
+    starts: Ints
 
     @property
     def pieces(self) -> int:
@@ -73,7 +72,7 @@ class PieceLayout:
         """Count of the nodes that are split."""
         return int(self.starts[0])
 
-    def numbers(self, nodes: int) -> Numbers:
+    def numbers(self, nodes: int) -> Ints:
         """The new number of each of `nodes` old ones; -1 for nodes without an edge."""
         new = np.full(nodes, -1, dtype=np.int64)
         new[self.order] = np.arange(len(self.order))
@@ -88,7 +87,7 @@ class PieceLayout:
         return cls(order, starts)
 
 
-def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Numbers, index: int) -> Piece:
+def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Ints, index: int) -> Piece:
     """One piece of a matrix in old numbers; `numbers` is the result of `PieceLayout.numbers`."""
     first, end = (int(start) for start in layout.starts[index : index + 2])
     nodes = layout.order[first:end]

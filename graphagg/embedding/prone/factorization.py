@@ -46,7 +46,7 @@ _MAPS = "map"
 
 
 @dataclass(frozen=True)
-class Vectors:
+class VectorArrays:
     """Names of the arrays that hold vectors, before the rotation `<rows>.turn`, `[N', m]` each.
 
     A vector is a row of `rows` times the rotation: the sum of its node's matrix row over `sources`,
@@ -89,7 +89,7 @@ class Factorization:
 
     # --- leaves, merge, refinement ---------------------------------------------------------------
 
-    def factorize(self) -> Vectors:
+    def factorize(self) -> VectorArrays:
         """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
         tasks = self.tasks
         leaves = tasks.run(tasks.layout.pieces, self._leaf, "leaves")
@@ -99,14 +99,14 @@ class Factorization:
         )
         tasks.drop(LOG)
         self._rotate(REFINED, self.config.dim)  # fewer if the matrix has fewer directions
-        return Vectors(REFINED, START)
+        return VectorArrays(REFINED, START)
 
     def _leaf(self, i: int) -> Stats:
         """Decompose the log matrix of piece i."""
         blocks, config = self.tasks.arrays.blocks, self.config
         matrix = self.log_matrix(self.tasks.piece(i))
         rank, seed = config.rank(self.tasks.layout.pieces), [config.random_state, i]
-        values = scaled_right_vectors(matrix, rank, config.iterations, seed)
+        values = scaled_right_vectors(matrix, rank, seed)
         blocks.save(LOG, i, values=matrix.entries)
         blocks.save(LEAF, i, values=values)
         return {"rank": values.shape[1]}
@@ -164,7 +164,7 @@ class Factorization:
 
     # --- propagation -----------------------------------------------------------------------------
 
-    def propagate(self, before: Vectors, pass_number: int) -> Vectors:
+    def propagate(self, before: VectorArrays, pass_number: int) -> VectorArrays:
         """Stages `pass<number>...`: one pass of propagation over all nodes."""
         tasks = self.tasks
         turn, name = tasks.matrix(f"{before.rows}.turn"), f"pass{pass_number}"
@@ -187,7 +187,7 @@ class Factorization:
             if 0 < step < STEPS - 1:  # the last product reads the result before it alone
                 tasks.drop(last, *results[: step == STEPS - 2])
         self._rotate(result)
-        return Vectors(result, last)
+        return VectorArrays(result, last)
 
     def _product(
         self, last: str, start: str | None, shift: Array | None
@@ -252,20 +252,20 @@ class Factorization:
         total = self.tasks.sum_of_spans(name, f"{name}.gram", gram)
         self.tasks.save_matrix(f"{name}.turn", rotation(total, width).astype(np.float32))
 
-    def rotated(self, vectors: Vectors, nodes: Ints) -> tuple[Array, Array]:
+    def rotated(self, vectors: VectorArrays, nodes: Ints) -> tuple[Array, Array]:
         """Vectors and sources of some nodes, `[n, d]` each."""
         rows, sources = (
             self.rotated_rows(vectors, name, nodes) for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
 
-    def rotated_rows(self, vectors: Vectors, name: str, nodes: Ints) -> Array:
+    def rotated_rows(self, vectors: VectorArrays, name: str, nodes: Ints) -> Array:
         """Rotated rows of one of the arrays of `vectors`; zeros for nodes without an edge (-1)."""
         filled, turn = nodes >= 0, self.tasks.matrix(f"{vectors.rows}.turn")
         ascending, positions = np.unique(nodes[filled], return_inverse=True)
         return _spread(self.tasks.arrays.select(name, ascending)[positions] @ turn, filled)
 
-    def width(self, vectors: Vectors) -> int:
+    def width(self, vectors: VectorArrays) -> int:
         """Length of the vectors: `dim`, or fewer if the matrix has fewer directions."""
         return int(self.tasks.matrix(f"{vectors.rows}.turn").shape[1])
 
@@ -282,7 +282,7 @@ def _spread(rows: Array, filled: Array) -> Array:
     return result
 
 
-def factorized(stages: Factorization) -> Vectors:
+def factorized(stages: Factorization) -> VectorArrays:
     """Run all stages."""
     stages.prepare()
     vectors = stages.factorize()

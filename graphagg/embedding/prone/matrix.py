@@ -19,7 +19,8 @@ from graphagg.errors import needs
 from graphagg.graph.csr import Csr
 
 POWER = 0.75
-OVERSAMPLES = 10
+OVERSAMPLES, ITERATIONS = 10, 3
+"""Further columns, and power iterations, of a piece's decomposition."""
 
 
 def strengths(piece: Piece) -> Array:
@@ -55,32 +56,22 @@ def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
     return piece.with_values(values.astype(np.float32))
 
 
-def scaled_right_vectors(matrix: Csr, rank: int, iterations: int, seed: list[int]) -> Floats:
-    """V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32."""
-    _, singular, right = truncated_svd(matrix, rank, iterations, seed)
-    return np.ascontiguousarray((singular[:, None] * right).T, dtype=np.float32)
-
-
-def truncated_svd(
-    matrix: Csr, rank: int, iterations: int, seed: list[int]
-) -> tuple[Floats, Floats, Floats]:
-    """U `[rows, r]`, S `[r]`, V^T `[r, columns]` of a randomized SVD, signs fixed.
+def scaled_right_vectors(matrix: Csr, rank: int, seed: list[int]) -> Floats:
+    """V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32, signs fixed.
 
     `seed` holds the seeds of the run and of the piece; r is below `rank` for a small matrix.
     """
     with needs("scikit-learn", "embedding"):
         from sklearn.utils.extmath import randomized_svd
-    shape = (matrix.rows, matrix.columns)
-    columns = min(rank, *shape)
+    columns = min(rank, matrix.rows, matrix.columns)
     if not columns:  # a piece whose nodes are all hubs
-        left, right = (np.zeros(size, dtype=np.float32) for size in ((shape[0], 0), (0, shape[1])))
-        return left, np.zeros(0, dtype=np.float32), right
-    factors: tuple[Floats, Floats, Floats] = randomized_svd(
+        return np.zeros((matrix.columns, 0), dtype=np.float32)
+    _, singular, right = randomized_svd(
         sparse_array(matrix),
         columns,
         n_oversamples=OVERSAMPLES,
-        n_iter=iterations,
-        power_iteration_normalizer="QR" if iterations else "none",
+        n_iter=ITERATIONS,
+        power_iteration_normalizer="QR",
         random_state=np.random.RandomState(seed),
     )
-    return factors
+    return np.ascontiguousarray((singular[:, None] * right).T, dtype=np.float32)

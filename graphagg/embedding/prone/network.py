@@ -2,7 +2,7 @@
 
 An undirected graph is its own matrix. A directed graph of n vertices becomes its double cover: node
 u is u as a source, node n + v is v as a target, and an edge u -> v joins u with n + v. A two-mode
-graph is such a cover already: sets first, elements behind them. So every kernel works on one
+graph is such a cover already: sets first, then elements. So every kernel works on one
 symmetric matrix. A vertex of a directed graph gets two vectors; the dot product of a source's and a
 target's scores the edge.
 

@@ -19,7 +19,7 @@ from graphagg.embedding.partition.pieces import PIECE, Piece, PieceLayout, load_
 from graphagg.embedding.prone.merge import NODES_PER_SHARD
 from graphagg.embedding.sparse import one_thread, sparse_array
 from graphagg.execution.arrays import ArrayStore
-from graphagg.execution.runner import Stats, Task, TaskRunner
+from graphagg.execution.runner import Stats, TaskFunction, TaskRunner
 
 _GATHERED = 1 << 27
 """Numbers of an array of all nodes that a product gathers at once; 512 MiB of them."""
@@ -53,7 +53,7 @@ class PieceTasks:
         """Piece i."""
         return load_piece(self.arrays, self.layout, i)
 
-    def run(self, count: int, task: Task, stage: str = "") -> list[Stats]:
+    def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
         """Run tasks, each with one thread, so that sums have one order."""
 
         def alone(i: int) -> Stats | None:

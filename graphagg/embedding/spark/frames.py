@@ -20,7 +20,7 @@ VECTORS_PER_TASK = 50_000
 
 def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) -> DataFrame:
     """Columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
-    ids, _ = index.side(side)
+    ids, _ = index.vectors_of(side)
     total, integer = len(ids), ids.is_integer
     worker = of_worker(index)
 
@@ -30,7 +30,7 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) ->
         kind = pa.int64() if integer else pa.string()
         for batch in batches:
             for i in batch.column(0).to_pylist():
-                names, rows = worker().side(side)
+                names, rows = worker().vectors_of(side)
                 low, high = i * per_task, min((i + 1) * per_task, total)
                 block = np.ascontiguousarray(rows[low:high], dtype=np.float32)
                 starts = np.arange(0, block.size + 1, block.shape[1], dtype=np.int32)
@@ -47,8 +47,8 @@ def neighbors_frame(
     frame: DataFrame, index: Any, column: str, k: int, options: dict[str, Any]
 ) -> DataFrame:
     """The rows with their neighbors; see `NodeEmbedding.neighbors_on_spark`."""
-    among = options["among"] or options["of"]
-    kind = "long" if index.side(among)[0].is_integer else "string"
+    target_side = options["target_side"] or options["side"]
+    kind = "long" if index.vectors_of(target_side)[0].is_integer else "string"
     fields = {"neighbor": kind, "score": "double"}
 
     def ask(embedding: Any, vertices: list[Any]) -> Any:

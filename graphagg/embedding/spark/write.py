@@ -12,7 +12,6 @@ Each stage ends on disk, so that a killed job resumes after the last one:
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from graphagg.graph.reading.settings import WeightedReading
 from graphagg.graph.spark.edges import EdgeInput
 from graphagg.graph.spark.rows import ELEMENTS, HOLDERS, SETS, VERTICES, GraphRows, graph_stages
 from graphagg.progress import Progress
-from graphagg.spark.build import SparkBuild, SparkOptions
+from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
@@ -46,51 +45,46 @@ _PARTS, _OF_HOLDERS = (
 )
 _READ = (*_PARTS, *_OF_HOLDERS, f"{SETS}.data")
 """Arrays that are not read after the pieces are written."""
+_IDS = [f"{name}{part}" for name in (VERTICES, ELEMENTS) for part in ("", ".utf8", ".offsets")]
 _log = logging.getLogger("graphagg.jobs")
 
 
-@dataclass(frozen=True)
-class SparkEmbedding:
-    """A build by Spark, with the method of `LocalEmbedding`."""
+def build_by_spark(
+    options: SparkOptions, edges: Any, directory: str | Path, config: EmbeddingConfig,
+    reading: WeightedReading, progress: Progress, force: bool,
+) -> ReadReport:  # fmt: skip
+    """Embed a graph and publish the index, unless it is there already."""
+    source = EdgeInput.of(edges, reading, options.rejects)
+    per_task = config.max_piece_edges or MAX_PIECE_EDGES
 
-    options: SparkOptions
+    def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
+        report = GraphRows(job, source, config.kind, per_task).write()
+        arrays, graph = job.arrays, mapped_graph(job.arrays, config.kind, report)
 
-    def write(
-        self, edges: Any, directory: str | Path, config: EmbeddingConfig, reading: WeightedReading,
-        progress: Progress, force: bool,
-    ) -> ReadReport:  # fmt: skip
-        """Embed a graph and publish the index, unless it is there already."""
-        source = EdgeInput.of(edges, reading, self.options.rejects)
-        build = SparkBuild.from_options(edges, self.options, directory, progress, force)
+        def digests() -> dict[str, str]:
+            return inputs_of(write_matrix(job, graph, arrays.exists(f"{SETS}.data"), per_task))
 
-        def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
-            per_task = config.max_piece_edges or MAX_PIECE_EDGES
-            report = GraphRows(job, source, config.kind, per_task).write()
-            arrays, graph = job.arrays, mapped_graph(job.arrays, config.kind, report)
-
-            def digests() -> dict[str, str]:
-                return inputs_of(write_matrix(job, graph, arrays.exists(f"{SETS}.data"), per_task))
-
-            inputs = job.note("digests", digests)
-            job.forget(MATRIX)
-            if not force and is_current(publication.location, KIND, inputs, config.to_json()):
-                return report.to_json()
-            nodes = len(graph.rows) + (len(graph.columns) if config.kind != "undirected" else 0)
-
-            def matrix() -> Csr:
-                return Csr.read(MATRIX, arrays.map, nodes, weighted=True)
-
-            need = peak_bytes(nodes, len(graph.adjacency.indices), config) / 2**30
-            _log.info("disk at the peak: at least %.1f GiB of vectors and pieces", need)
-            built = embed_matrix(matrix, arrays, job, config, drop=_READ)
-            ids = [VERTICES, ELEMENTS]
-            names = [*ids, *(f"{name}.{part}" for name in ids for part in ("utf8", "offsets"))]
-            job.arrays.gather(publication.writer, names)
-            built.publish(publication, arrays, graph, inputs)
+        inputs = job.note("digests", digests)
+        job.forget(MATRIX)
+        if not force and is_current(publication.location, KIND, inputs, config.to_json()):
             return report.to_json()
+        nodes = len(graph.rows) + (len(graph.columns) if config.kind != "undirected" else 0)
 
-        report_json = build.publish(KIND, source.job(config), source, write, stages(config))
-        return ReadReport(**report_json)
+        def matrix() -> Csr:
+            return Csr.read(MATRIX, arrays.map, nodes, weighted=True)
+
+        need = peak_bytes(nodes, len(graph.adjacency.indices), config) / 2**30
+        _log.info("disk at the peak: at least %.1f GiB of vectors and pieces", need)
+        built = embed_matrix(matrix, arrays, job, config, drop=_READ)
+        arrays.gather(publication.writer, _IDS)
+        built.publish(publication, arrays, graph, inputs)
+        return report.to_json()
+
+    report_json = options.publish(
+        KIND, source.job(config), source, directory, write,
+        stages=stages(config), progress=progress, force=force,
+    )  # fmt: skip
+    return ReadReport(**report_json)
 
 
 def stages(config: EmbeddingConfig) -> tuple[str, ...]:

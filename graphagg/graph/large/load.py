@@ -24,7 +24,6 @@ from graphagg.graph.reading.buffer import EdgeColumns
 from graphagg.graph.reading.load import open_edges, with_counts
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.store import ArtifactWriter
-from graphagg.store.ranges import check_space
 from graphagg.store.work import WorkFolder
 
 
@@ -46,20 +45,14 @@ class Source:
         return ("holders", "sets") if self.inward else ("sets", "holders")
 
 
-def load_large(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> ReadReport:
-    """Read a graph into files of a folder: ids, and compressed rows. Stage `graph` of a build.
-
-    `index_bytes` computes the size of the index on disk from vertices, elements and entries; too
-    little space on the disk raises `WriteFailed`.
-    """
-    return ReadReport(
-        **work.stage("graph", lambda: asdict(_load(work, folder, source, index_bytes)))
-    )
+def load_large(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
+    """Read a graph into files of a folder: ids, and compressed rows. Stage `graph` of a build."""
+    return ReadReport(**work.stage("graph", lambda: asdict(_load(work, folder, source))))
 
 
-def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> ReadReport:
+def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     kind, weighted, counts = source.kind, source.reading.wants_weights, ReadCounts()
-    opened, name = open_edges(source.edges, kind, source.reading, source.vertices, counts)
+    opened, name = open_edges(source.edges, kind, source.reading, counts)
     of_edges = _empty(work.folder / "edges")
     edges = EdgeColumns.read(opened, name, source.vertices, of_edges, work.step("edges read"))
     if not edges.edges:
@@ -70,9 +63,6 @@ def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> R
     if kind == "two-mode":
         columns.save(writer, "elements")
     each_way = 2 if kind == "undirected" else 1
-    entries = edges.edges * each_way
-    index = index_bytes(len(rows), len(columns), entries)
-    _check_space(work, len(rows) + len(columns), entries * len(source.names), weighted, index)
     pairs = Pairs(
         sources, targets, len(rows), len(columns), loops=kind == "two-mode",
         symmetric=kind == "undirected", weights=edges.weights if weighted else (),
@@ -94,20 +84,6 @@ def _load(work: WorkFolder, folder: Path, source: Source, index_bytes: Any) -> R
         raise EmptyGraph(f"{name}: {loops:,} self-loops and no edge, wanted at least one edge")
     report = ReadReport(edges.edges, edge_count - duplicates, loops, duplicates)
     return with_counts(report, counts, kind, weighted)
-
-
-def _check_space(work: WorkFolder, ids: int, all_entries: int, weighted: bool, index: int) -> None:
-    """Raise `WriteFailed` if the disk cannot hold pairs, rows, or an index of so many bytes."""
-    pairs = (12 if weighted else 8) * all_entries
-    compressed = (12 if weighted else 4) * all_entries + 8 * (ids + 2)
-    # Edges are removed once their pairs are there, pairs before the rest of the index is made.
-    freed = sum(file.stat().st_size for file in (work.folder / "edges").iterdir())
-    check_space(
-        work.folder,
-        max(pairs, pairs + compressed - freed, index - freed),
-        f"pairs and their rows ({pairs:,} + {compressed:,} bytes for {all_entries:,} entries) "
-        f"or, after them, the index ({index:,} bytes at most), less {freed:,} bytes of edges",
-    )
 
 
 def _empty(folder: Path) -> Path:

@@ -10,10 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from graphagg.arrays import Doubles, Mask
-from graphagg.errors import InvalidGraph
 from graphagg.graph.ids import VertexId
 from graphagg.graph.reading.columns import Columns
-from graphagg.graph.reading.settings import EdgeReading
 
 Ids = Any
 """`[n]` int64, or an Arrow dictionary array of strings."""
@@ -56,41 +54,6 @@ def without_weights(name: str) -> str:
     )
 
 
-def checked_batches(
-    batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
-) -> Iterator[EdgeBatch]:
-    """Yield edges whose weights, if there are any, are right; needed ones are rounded to 32 bits.
-
-    A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
-    counted. Edges without a weight that is needed raise it, too.
-    """
-    needed, read = reading.needs_weights, 0
-    for batch in batches:
-        if batch.weights is None:
-            if needed and len(batch.sources):
-                raise InvalidGraph(without_weights(name))
-            read += len(batch.sources)
-            yield batch
-            continue
-        wrong = wrong_weights(batch.weights, needed)
-        if wrong.any():
-            row = int(wrong.argmax())
-            message = (
-                f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
-                f"number {'above 0 that 32 bits hold' if needed else 'of 0 or more'}; mend or drop "
-                "such edges"
-            )
-            if not reading.skip_bad_rows:
-                raise InvalidGraph(message)
-            counts.bad_rows += int(np.count_nonzero(wrong))
-            counts.first_bad = counts.first_bad or message
-        read += len(wrong)
-        valid = batch.where(~wrong) if wrong.any() else batch
-        if needed and valid.weights is not None:
-            valid = valid._replace(weights=valid.weights.astype(np.float32).astype(np.float64))
-        yield valid
-
-
 class EdgeSource(NamedTuple):
     """Edges to read."""
 
@@ -108,7 +71,6 @@ class ReadCounts:
     comments: int = 0  # lines of comment
     header: str | None = None  # the first header
     columns: Columns | None = None  # the columns of the first text or table
-    third_ignored: int = 0  # rows whose column of weights contains text; it was ignored
     weights_ignored: int = 0  # edges with a weight, which counts only where weights are not used
     bad_rows: int = 0  # rows that were left out, because they cannot be read
     first_bad: str | None = None  # the fault of the first bad row

@@ -18,12 +18,11 @@ import pyarrow.compute as pc
 
 from graphagg.arrays import Array, Doubles
 from graphagg.errors import InvalidGraph
+from graphagg.graph.adjacency import Dense
 from graphagg.graph.ids import VertexIds, sorted_strings
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids
 from graphagg.graph.reading.sources import id_array
-
-Dense = npt.NDArray[np.int32]
 
 EDGES_PER_FILE = 1 << 21
 """Edges of a chunk in files; its two ends take 16 MiB of integers below 2^32."""
@@ -126,7 +125,8 @@ class EdgeColumns:
                 write()
         write()
         pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as all ids do
-        columns.alone.add(id_array([*source.vertices, *vertices]), name)
+        if alone := [*source.vertices, *vertices]:
+            columns.alone.add(id_array(alone), name)
         return columns
 
     @property

@@ -7,20 +7,14 @@ is a header
 1. if the options say so, or name a column;
 2. if it has no number, but a pair of known names that are no ids in the lines below.
 
-It is an unknown header, which is an error, if it has no number and
-
-3. the ids below it are integers, or a later column below it has only numbers; or
-4. none of its ids returns in the first 1,000 lines, while most lines below it share an id with
-   another line, as edges of a graph do.
-
-Any other first line is an edge. The report names the decision, so that no line is lost and no name
-becomes a vertex unnoticed.
+It is an unknown header, which is an error, if it has no number and the ids below it are integers,
+or a later column below it has only numbers. Any other first line is an edge. The report names the
+decision.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -160,20 +154,14 @@ def _distinct(
 def _reads_as_header(
     first: Sequence[str], below: Sequence[Sequence[str]], reading: EdgeReading
 ) -> bool:
-    """Rules 3 and 4 of the module's text, for a first line without a number."""
+    """Whether a first line without a number is a header with unknown names."""
     below = [row for row in below if len(row) >= 2]
     if not below or len(first) < 2:
         return False
     if reading.ids != "string" and all(INTEGER.fullmatch(cell) for cell in below[0][:2]):
         return True
-    width = min(map(len, below))
-    if any(all(is_number(row[i]) for row in below) for i in range(2, min(width, len(first)))):
-        return True
-    lines_with = Counter(cell for row in below for cell in {*row[:2]})
-    if any(lines_with[cell] for cell in first[:2]):
-        return False
-    linked = sum(any(lines_with[cell] > 1 for cell in row[:2]) for row in below)
-    return 2 * linked > len(below)
+    width = min(len(first), *map(len, below))
+    return any(all(is_number(row[i]) for row in below) for i in range(2, width))
 
 
 def _known_pair(names: Sequence[str], positions: Iterable[int | None]) -> tuple[int, int] | None:

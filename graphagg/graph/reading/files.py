@@ -106,15 +106,13 @@ def read_bytes(path: Path) -> bytes:
 def line_blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
     """Whole lines of about `BLOCK` bytes; each ends in LF alone, the last one too."""
     rest = b""
-    for block in _newlines(_chunks(file, name)):
-        end = block.rfind(b"\n") + 1
-        if end == 0:
-            rest += block
-            continue
-        yield rest + block[:end]
-        rest = block[end:]
+    for chunk in _chunks(file, name):
+        end = chunk.rfind(b"\n") + 1
+        block, rest = (rest + chunk[:end], chunk[end:]) if end else (b"", rest + chunk)
+        if block:
+            yield block.replace(b"\r\n", b"\n")
     if rest:
-        yield rest + b"\n"
+        yield rest.removesuffix(b"\r") + b"\n"
 
 
 def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
@@ -126,16 +124,3 @@ def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
             yield block
     except BROKEN_GZIP as error:
         raise UnreadableFile(f"{name}: broken gzip stream ({error}); fetch it again") from None
-
-
-def _newlines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """CR LF and CR become LF: Spark ends lines with them too."""
-    carry = b""
-    for chunk in chunks:
-        block = carry + chunk if carry else chunk
-        carry = b"\r" if block.endswith(b"\r") else b""  # its LF may begin the next chunk
-        if b"\r" in block:
-            block = block.removesuffix(b"\r").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        yield block
-    if carry:
-        yield b"\n"

@@ -8,25 +8,36 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
+
 from graphagg.arrays import Floats
 from graphagg.checks import one_of, with_values
-from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter, UnreadableFile
+from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
-from graphagg.graph.ids import VertexId
-from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, checked_batches
+from graphagg.graph.ids import VertexId, id_list
+from graphagg.graph.reading.batches import (
+    EdgeBatch,
+    EdgeSource,
+    ReadCounts,
+    without_weights,
+    wrong_weights,
+)
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import EdgeReading, ReadingOptions
-from graphagg.graph.reading.sources import (
-    GRAPH_FILES,
-    read_graph_file,
-    read_json,
-    read_matrix_market,
-    read_object,
-)
-from graphagg.graph.reading.tables import read_json_lines, read_parquet
+from graphagg.graph.reading.sources import GRAPH_FILES, read_graph_file, read_object
+from graphagg.graph.reading.tables import read_parquet
 from graphagg.graph.reading.text import read_lines
+
+_OTHERS = {
+    ".json": "json.load (a mapping {set: elements}) or networkx.node_link_graph",
+    ".jsonl": "pandas.read_json(lines=True)",
+    ".mtx": "scipy.io.mmread",
+    ".gexf": "networkx.read_gexf",
+    ".net": "networkx.read_pajek",
+}
+"""Suffixes of other formats, and what reads them."""
 
 
 def load_graph(
@@ -40,16 +51,15 @@ def load_graph(
     """Read a graph.
 
     Files are read in blocks: an edge takes at most 16 bytes (8 if ids are below 2^32) until ids are
-    numbered, and less than 50 while rows are made. JSON and GML are held in memory whole.
+    numbered, and less than 50 while rows are made. GML is held in memory whole.
 
     Args:
-        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.jsonl`, `.gml`, `.graphml`, `.gexf`,
-            `.net`, `.mtx`, `.json`; gzip too), a folder, a pattern such as `parts/*.csv`, or a list
-            of paths; a table with `__arrow_c_stream__` (pandas, polars, Arrow); a graph of networkx
-            or igraph; PyG `Data` or `EdgeIndex`; an `[E, 2]` array or two `[E]` arrays; a SciPy
-            sparse matrix; a mapping `{set: elements}`; or pairs.
+        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.graphml`; gzip too), a folder, a
+            pattern such as `parts/*.csv`, or a list of paths; a table with `__arrow_c_stream__`
+            (pandas, polars, Arrow); a graph of networkx; an `[E, 2]` array or two `[E]` arrays; a
+            SciPy sparse matrix; a mapping `{set: elements}`; or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
-            follower comes before the page; a mapping, JSON and the rows of a matrix are sets.
+            follower comes before the page; a mapping and the rows of a matrix are sets.
         vertices: vertices without edges; two-mode: sets.
         allow_empty: accept a graph without edges.
         reading: fields of `graphagg.graph.EdgeReading`: type of ids, header, columns, delimiter,
@@ -79,8 +89,9 @@ def read_graph(
 ) -> tuple[Graph, Floats | None]:
     """`load_graph`, with the weights `[nnz]` of its adjacency if they are wanted and present."""
     counts = ReadCounts()
-    source, name = open_edges(edges, kind, reading, vertices, counts)
-    columns = EdgeColumns.read(source, name, vertices)
+    listed = id_list("vertices", vertices)
+    source, name = open_edges(edges, kind, reading, counts)
+    columns = EdgeColumns.read(source, name, listed)
     weights = join_weights(columns.weights)
     if not columns.edges and not allow_empty:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
@@ -102,15 +113,8 @@ def read_graph(
 
 def check_edges(edges: Any, kind: GraphKind, reading: EdgeReading) -> None:
     """Read the first edges, to raise the errors of `load_graph` about paths, headers and types."""
-    source, _ = open_edges(edges, kind, reading, (), ReadCounts())
+    source, _ = open_edges(edges, kind, reading, ReadCounts())
     next(source.batches, None)
-
-
-def check_vertices(vertices: Iterable[VertexId]) -> Iterable[VertexId]:
-    """Raise `InvalidParameter` for one id in place of several."""
-    if isinstance(vertices, str | bytes) or not isinstance(vertices, Iterable):
-        raise InvalidParameter(f"vertices is {vertices!r}, wanted vertex ids: put them in a list")
-    return vertices
 
 
 def with_counts(
@@ -122,7 +126,6 @@ def with_counts(
         comments=counts.comments,
         header=counts.header,
         columns=counts.columns.describe(kind == "two-mode") if counts.columns else None,
-        third_ignored=counts.third_ignored,
         weights_ignored=0 if weighted else counts.weights_ignored,
         bad_rows=counts.bad_rows,
         first_bad=counts.first_bad,
@@ -130,51 +133,71 @@ def with_counts(
 
 
 def open_edges(
-    edges: Any,
-    kind: GraphKind,
-    reading: EdgeReading,
-    vertices: Iterable[VertexId],
-    counts: ReadCounts,
+    edges: Any, kind: GraphKind, reading: EdgeReading, counts: ReadCounts
 ) -> tuple[EdgeSource, str]:
     """Check the parameters and open the edges; two-mode: (set, element). Returns also a name."""
     one_of("kind", kind, GRAPH_KINDS)
-    check_vertices(vertices)
     paths = paths_of(edges)
     if paths is None:
         source, name = read_object(edges, kind, counts, reading), f"the {type(edges).__name__}"
     else:
         files = [file for path in paths for file in find_files(path)]
-        source, name = _open_files(files, kind, counts, reading), ", ".join(map(str, paths))[:200]
+        source, name = _open_files(files, counts, reading), ", ".join(map(str, paths))[:200]
     if kind == "two-mode" and not source.sets_first:
         source = source._replace(batches=(batch.turned() for batch in source.batches))
-    batches = checked_batches(source.batches, name, reading, counts)
+    batches = _checked(source.batches, name, reading, counts)
     return source._replace(batches=batches), name
 
 
-def _open_files(
-    files: Sequence[Path], kind: GraphKind, counts: ReadCounts, reading: EdgeReading
-) -> EdgeSource:
+def _checked(
+    batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
+) -> Iterator[EdgeBatch]:
+    """Yield edges whose weights, if there are any, are right; needed ones are rounded to 32 bits.
+
+    A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
+    counted. Edges without a weight that is needed raise it, too.
+    """
+    needed, read = reading.needs_weights, 0
+    for batch in batches:
+        if batch.weights is None:
+            if needed and len(batch.sources):
+                raise InvalidGraph(without_weights(name))
+            read += len(batch.sources)
+            yield batch
+            continue
+        wrong = wrong_weights(batch.weights, needed)
+        if wrong.any():
+            row = int(wrong.argmax())
+            message = (
+                f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
+                f"number {'above 0 that 32 bits hold' if needed else 'of 0 or more'}; mend or drop "
+                "such edges"
+            )
+            if not reading.skip_bad_rows:
+                raise InvalidGraph(message)
+            counts.bad_rows += int(np.count_nonzero(wrong))
+            counts.first_bad = counts.first_bad or message
+        read += len(wrong)
+        valid = batch.where(~wrong) if wrong.any() else batch
+        if needed and valid.weights is not None:
+            valid = valid._replace(weights=valid.weights.astype(np.float32).astype(np.float64))
+        yield valid
+
+
+def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """The edges of several files, as if they were one."""
-    sources = [_unchanged(file, _open_file(file, kind, counts, reading)) for file in files]
-    if len({source.sets_first for source in sources}) > 1:
-        raise InvalidGraph(
-            f"{files[0]} and others: some name sets first and some elements, wanted one form; "
-            "read them one by one"
-        )
-    if len(sources) == 1:
-        return sources[0]
+    sources = [_unchanged(file, _open_file(file, counts, reading)) for file in files]
     vertices = [vertex for source in sources for vertex in source.vertices]
-    batches = chain.from_iterable(source.batches for source in sources)
-    return EdgeSource(batches, vertices, sources[0].sets_first)
+    return EdgeSource(chain.from_iterable(source.batches for source in sources), vertices)
 
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
     """The edges of a file; at the end `UnreadableFile` if the file changed meanwhile."""
-    before = _size_and_time(path)
+    size_and_time = _size_and_time(path)
 
     def batches() -> Iterator[EdgeBatch]:
         yield from source.batches
-        if _size_and_time(path) != before:
+        if _size_and_time(path) != size_and_time:
             raise UnreadableFile(
                 f"{path}: changed while it was read; run it again when nothing writes to it"
             )
@@ -190,17 +213,16 @@ def _size_and_time(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _open_file(path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
+def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
     """The edges of a file, by its suffix."""
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
         return EdgeSource(read_parquet(path, counts, reading))
-    if suffix in (".jsonl", ".ndjson"):
-        return EdgeSource(read_json_lines(path, counts, reading))
-    if suffix == ".mtx":
-        return read_matrix_market(path, kind, counts, reading)
-    if suffix == ".json":
-        return read_json(path, counts, reading)
     if suffix in GRAPH_FILES:
-        return read_graph_file(path, suffix, counts, reading)
+        return read_graph_file(path, counts, reading)
+    if suffix in _OTHERS:
+        raise InvalidGraph(
+            f"{path}: wanted text, CSV, Parquet, GML or GraphML; read it in Python by "
+            f"{_OTHERS[suffix]}, and give the result"
+        )
     return EdgeSource(read_lines(path, counts, reading))

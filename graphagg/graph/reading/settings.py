@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import ID_TYPES, IdType
+
+R = TypeVar("R", bound="EdgeReading")
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
@@ -71,6 +72,10 @@ class EdgeReading:
         default = type(self)()
         return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
 
+    def as_kind(self, kind: type[R]) -> R:
+        """The same options as another kind of reading; a field that it lacks is an error."""
+        return with_values(kind(), self.given())
+
 
 @dataclass(frozen=True)
 class WeightedReading(EdgeReading):
@@ -108,21 +113,19 @@ class NeededWeights(EdgeReading):
     weight: str | None = None
 
 
-def indexed_reading(weights: bool, options: Mapping[str, Any]) -> EdgeReading:
+def indexed_reading(weights: bool, columns: EdgeReading) -> EdgeReading:
     """Options of reading edges for an index with weights or without.
 
     Without weights, a column of weights raises `InvalidParameter`.
     """
     if weights:
-        return with_values(NeededWeights(), options)
-    plain = dict(options)
-    column = plain.pop("weight", None)
-    if column is not None:
+        return columns.as_kind(NeededWeights)
+    if columns.weight_column is not None:
         raise InvalidParameter(
-            f"weight is {column!r}, but weights are not used here, wanted no column of weights; "
-            "leave it out, or build the index with `weights=True` (in Python a field of `config`)"
+            f"weight is {columns.weight_column!r}, but weights are not used here, wanted no column "
+            "of weights; leave it out, or build the index with `weights=True`"
         )
-    return with_values(EdgeReading(), plain)
+    return columns.as_kind(EdgeReading)
 
 
 class ReadingOptions(TypedDict, total=False):
@@ -136,13 +139,8 @@ class ReadingOptions(TypedDict, total=False):
     skip_bad_rows: bool
 
 
-class IndexedReadingOptions(ReadingOptions, total=False):
-    """The fields of `NeededWeights`, as keyword arguments."""
-
-    weight: str | None
-
-
-class WeightedReadingOptions(IndexedReadingOptions, total=False):
+class WeightedReadingOptions(ReadingOptions, total=False):
     """The fields of `WeightedReading`, as keyword arguments."""
 
+    weight: str | None
     weighted: bool

@@ -1,9 +1,7 @@
-"""Edges from all but text and tables: files of graphs, JSON, Matrix Market, Python objects."""
+"""Edges from all but text and tables: GML, GraphML and Python objects."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -16,71 +14,21 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
-from graphagg.errors import InvalidGraph, UnreadableFile, needs
+from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.ids import VertexId, check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
-from graphagg.graph.reading.files import BROKEN_GZIP, read_bytes
+from graphagg.graph.reading.files import read_bytes, suffix_of
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.graph.reading.tables import read_stream
 from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
 EDGES_AT_ONCE = 1 << 18
-GRAPH_FILES = (".gml", ".graphml", ".gexf", ".net")
+GRAPH_FILES = (".gml", ".graphml")
 """Suffixes that networkx reads."""
 _BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError)
 """Errors that its readers raise for a damaged file."""
-
-
-def read_json(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """Pairs (set, element) of `{set: [elements]}`, or a graph of nodes and links as in D3."""
-    raw = _parse_json(read_bytes(path), path)
-    links = next((name for name in ("links", "edges") if _are_objects(raw, "nodes", name)), None)
-    if links:
-        networkx = networkx_module()
-        try:
-            graph = networkx.node_link_graph(raw, multigraph=True, edges=links)
-        except (*_BAD_GRAPHS, networkx.NetworkXException) as error:
-            raise InvalidGraph(
-                f"{path}: nodes and {links} that cannot be read ({error!r}), wanted nodes "
-                '{"id": ...} and links {"source": id, "target": id}'
-            ) from None
-        return _networkx_source(graph, path, counts, reading)
-    if not isinstance(raw, dict) or not all(isinstance(sets, list) for sets in raw.values()):
-        raise InvalidGraph(
-            f"{path}: wanted a JSON object {{set: [elements]}}, or one of nodes and links"
-        )
-    integer = _all_integers(raw)
-    names: list[VertexId] = [int(name) if integer else name for name in raw]
-    sets = zip(names, raw.values(), strict=True)
-    pairs = ((name, element) for name, elements in sets for element in elements)
-    return EdgeSource(read_tuples(pairs, str(path)), names, True)
-
-
-def _are_objects(raw: Any, *names: str) -> bool:
-    """Whether an object has lists of objects by these names."""
-    lists = [raw.get(name) for name in names] if isinstance(raw, dict) else [None]
-    return all(isinstance(each, list) and all(isinstance(o, dict) for o in each) for each in lists)
-
-
-def _parse_json(content: bytes | str, path: Path) -> Any:
-    """Parse JSON; equal keys in an object, of which one would be lost, raise `InvalidGraph`."""
-
-    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        unique: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in unique:
-                raise InvalidGraph(f"{path}: key {name!r} occurs twice in an object; join the two")
-            unique[name] = value
-        return unique
-
-    try:
-        return json.loads(content, object_pairs_hook=distinct)
-    except RecursionError:
-        raise UnreadableFile(f"{path}: JSON nested too deep; check the file") from None
-    except ValueError as error:
-        raise UnreadableFile(f"{path}: not JSON ({error})") from None
 
 
 def _all_integers(names: Iterable[str]) -> bool:
@@ -88,26 +36,18 @@ def _all_integers(names: Iterable[str]) -> bool:
     return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
 
 
-def read_graph_file(
-    path: Path, suffix: str, counts: ReadCounts, reading: EdgeReading
-) -> EdgeSource:
-    """Read GML, GraphML, GEXF or Pajek by networkx; ids are distinct labels or names, else ids."""
+def read_graph_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
+    """Read GML or GraphML by networkx; ids are distinct labels or names, else ids."""
     networkx = networkx_module()
     try:
         text = read_bytes(path).decode("utf-8")
-        if suffix == ".gml":  # repeated edges are counted, where networkx would refuse the file
+        if suffix_of(path.name) == ".gml":  # repeated edges count, which networkx would refuse
             text = re.sub(r"\bgraph\s*\[", "graph [ multigraph 1", text, count=1)
             graph = networkx.parse_gml(text, label=None)
-        elif suffix == ".net":
-            graph = networkx.parse_pajek(text)
-        elif suffix == ".gexf":
-            graph = networkx.read_gexf(io.BytesIO(text.encode()))
         else:
             graph = networkx.parse_graphml(text)
     except (*_BAD_GRAPHS, networkx.NetworkXException) as error:
-        raise UnreadableFile(
-            f"{path}: not {suffix[1:].upper()} ({error}); check the file"
-        ) from None
+        raise UnreadableFile(f"{path}: cannot be read ({error}); check the file") from None
     return _networkx_source(graph, path, counts, reading)
 
 
@@ -131,24 +71,6 @@ def _names_of(graph: Any) -> dict[Any, VertexId]:
     return {node: int(node) if integer else str(node) for node in graph}
 
 
-def read_matrix_market(
-    path: Path, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
-) -> EdgeSource:
-    """The entries of a sparse matrix in a Matrix Market file; ids count from 1, as there."""
-    with needs("scipy", "communities"):
-        from scipy.io import mminfo, mmread
-    try:
-        _, _, _, form, field, _ = mminfo(path)
-        matrix = mmread(path, spmatrix=False) if form == "coordinate" else None
-    except (*BROKEN_GZIP, ValueError, TypeError, OverflowError) as error:
-        raise UnreadableFile(f"{path}: not a Matrix Market file ({error})") from None
-    if matrix is None:
-        raise InvalidGraph(f"{path}: a dense matrix, wanted a sparse one (coordinate)")
-    return _matrix_edges(
-        matrix, kind, counts, reading.wants_weights and field != "pattern", str(path), first=1
-    )
-
-
 def read_tuples(
     edges: Iterable[Any], name: str, counts: ReadCounts | None = None, weighted: bool = False
 ) -> Batches:
@@ -160,9 +82,7 @@ def read_tuples(
             if not _is_pair(edge):
                 raise InvalidGraph(f"{name}: {edge!r}, wanted pairs (source, target) or triples")
             if len(edge) == 3:
-                is_weight = isinstance(edge[2], Real | np.number)
-                counts.weights_ignored += is_weight
-                counts.third_ignored += not is_weight
+                counts.weights_ignored += isinstance(edge[2], Real | np.number)
         weighted = weighted and all(
             isinstance(edge, tuple | list) and len(edge) == 3 and not isinstance(edge[2], str)
             for edge in batch
@@ -209,12 +129,6 @@ def read_object(
         weighted_edges = edges.edges(data="weight")
         batches = _weighted_batches(weighted_edges, counts, reading, "the networkx graph")
         return EdgeSource(batches, list(edges.nodes))
-    if hasattr(edges, "get_edge_dataframe") and hasattr(edges, "vs"):
-        return _igraph_edges(edges, counts, reading)
-    tensor = getattr(edges, "edge_index", None)
-    if tensor is not None or (hasattr(edges, "detach") and hasattr(edges, "cpu")):
-        nodes = getattr(edges, "num_nodes", None) if tensor is not None else None
-        return EdgeSource(_tensor_batches(edges if tensor is None else tensor), range(nodes or 0))
     if isinstance(edges, np.ndarray):
         return EdgeSource(_array_batches(edges, weighted))
     if hasattr(edges, "tocoo"):
@@ -227,49 +141,33 @@ def read_object(
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
-        "graph of networkx or igraph, PyG Data or EdgeIndex, an [E, 2] array, a SciPy sparse "
+        "graph of networkx, an [E, 2] array, a SciPy sparse "
         "matrix, a mapping {set: elements}, or pairs"
     )
 
 
-def _igraph_edges(graph: Any, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """The edges of a graph of igraph; its vertices are called by their `name`, else numbered."""
-    names = graph.vs["name"] if "name" in graph.vs.attributes() else list(range(graph.vcount()))
-    weights = graph.es["weight"] if "weight" in graph.es.attributes() else [None] * graph.ecount()
-    ends = zip(graph.get_edgelist(), weights, strict=True)
-    edges = ((names[a], names[b], weight) for (a, b), weight in ends)
-    return EdgeSource(_weighted_batches(edges, counts, reading, "the igraph graph"), names)
-
-
-def _matrix_edges(
-    matrix: Any,
-    kind: GraphKind,
-    counts: ReadCounts,
-    weighted: bool,
-    name: str = "the sparse matrix",
-    first: int = 0,
-) -> EdgeSource:
+def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:
     """The entries of a SciPy sparse matrix that are not 0; their values are weights.
 
-    Ids are the numbers of rows and columns, from `first`; two-mode: a row is a set, a column an
-    element. Of a symmetric matrix of undirected edges only the upper triangle is read.
+    Ids are the numbers of rows and columns; two-mode: a row is a set, a column an element. Of a
+    symmetric matrix of undirected edges only the upper triangle is read.
     """
     entries = matrix.tocoo()
     if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
         raise InvalidGraph(
-            f"{name} has shape {entries.shape}, wanted a square one: a row and a column "
+            f"the sparse matrix has shape {entries.shape}, wanted a square one: a row and a column "
             "a vertex; a matrix of sets and elements has the kind two-mode"
         )
     is_edge = entries.data != 0
     if kind == "undirected" and (matrix != matrix.T).nnz == 0:
         is_edge &= entries.row <= entries.col
-    rows, columns = (ends[is_edge].astype(np.int64) + first for ends in (entries.row, entries.col))
+    rows, columns = (ends[is_edge].astype(np.int64) for ends in (entries.row, entries.col))
     weights = None
     if entries.data.dtype.kind in "iuf":
         counts.weights_ignored += len(rows)
         weights = entries.data[is_edge].astype(np.float64) if weighted else None
-    vertices = range(first, first + entries.shape[0])
-    return EdgeSource(iter([EdgeBatch(rows, columns, weights)]), vertices, True)
+    batches = iter([EdgeBatch(rows, columns, weights)])
+    return EdgeSource(batches, range(entries.shape[0]), True)
 
 
 def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
@@ -314,14 +212,6 @@ def _weighted_batches(
                 ) from None
 
     return read_tuples(converted(), name, weighted=True)
-
-
-def _tensor_batches(tensor: Any) -> Batches:
-    plain = tensor.as_tensor() if hasattr(tensor, "as_tensor") else tensor
-    array = np.asarray(plain.detach().cpu())
-    if array.ndim != 2 or array.shape[0] != 2:
-        raise InvalidGraph(f"edge_index has shape {array.shape}, wanted [2, E]; transpose it")
-    return _array_batches(array.T)
 
 
 def _array_batches(array: Array, weighted: bool = False) -> Batches:

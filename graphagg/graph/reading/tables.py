@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from graphagg.arrays import Doubles
 from graphagg.errors import InvalidGraph, UnreadableFile
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts
 from graphagg.graph.reading.columns import Columns, named_columns
-from graphagg.graph.reading.files import read_bytes
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.tables import parquet_batches
 
@@ -32,21 +30,6 @@ def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterat
         yield from _edges(batches, columns, str(path), counts, reading)
     except (pa.ArrowInvalid, OSError) as error:
         raise UnreadableFile(f"{path}: not a Parquet file, or damaged ({error})") from None
-
-
-def read_json_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
-    """The edges of a file with a JSON object per line, whose keys are the columns; gzip too."""
-    from pyarrow import json
-
-    try:
-        table = json.read_json(io.BytesIO(read_bytes(path)))
-    except pa.ArrowInvalid as error:
-        raise UnreadableFile(f"{path}: not a JSON object per line ({error})") from None
-    yield from _edges(
-        table.to_batches(EDGES_AT_ONCE),
-        named_columns(table.column_names, reading, str(path)),
-        str(path), counts, reading,
-    )  # fmt: skip
 
 
 def read_stream(

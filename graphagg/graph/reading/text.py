@@ -1,39 +1,38 @@
 """Read edges from text files: SNAP, CSV, TSV.
 
-A block of whole lines is read by `pyarrow.csv`, which requires lines of one form. So comments and
-blanks around cells are removed first. A block that has lines of several forms, or in which
-anything is wrong, is read again line by line in Python: this names the line and its fault, or
-leaves the line out.
+A block of whole lines is read by `pyarrow.csv`. It hands over the lines that have another number of
+cells than the first one, and Python splits these. The row of the table is the number of the line,
+so an error can name it.
 """
 
 from __future__ import annotations
 
+import csv as plain_csv
 import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from graphagg.arrays import Doubles, Ints
-from graphagg.errors import InvalidGraph, UnreadableFile
+from graphagg.arrays import Doubles, Ints, Mask
+from graphagg.errors import GraphAggError, InvalidGraph, UnreadableFile
 from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts, wrong_weights
-from graphagg.graph.reading.cells import cells_of, find_separator
 from graphagg.graph.reading.columns import INTEGER, NUMBER, SAMPLE, Columns, text_columns
 from graphagg.graph.reading.files import line_blocks, open_bytes
 from graphagg.graph.reading.settings import EdgeReading
 
-_ATTRIBUTES = re.compile(rb"(?<=[\s,])\{.*")
-_COMMENT = re.compile(rb"\n[ \t]*[#%][^\n]*")
+_ATTRIBUTES = re.compile(r"(?<=[\s,])\{.*")
+_QUOTED = re.compile('"[^"]*"')
+_COMMENT = re.compile(rb"(?m)^[ \t]*[#%][^\n]*")
 _COMMENTS_AT_TOP = re.compile(rb"(?:[ \t]*[#%][^\n]*\n)+")
-_CANONICAL = "(0|[1-9][0-9]*)"
-_ALIKE = 10
-"""Lines that must have as many columns as the first one for a separator to be sure."""
+_CANONICAL = "^(0|[1-9][0-9]*)$"
 _ZERO = ord("0")
 _LARGEST = 2**63 - 1
 
@@ -41,13 +40,11 @@ _LARGEST = 2**63 - 1
 def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
     """Yield the edges of a text file, block by block; the file is opened on the first one.
 
-    Comments begin with `#` or `%`. The separator is a tab if the first line has one before a `{`;
-    else a semicolon, comma or bar: the first that splits the first lines into the same number of
-    columns, else the first that the first line has; else white space. A comma between digits is a
-    decimal comma if the separator is a semicolon. A quoted cell may hold the separator, and a quote
-    as two quotes. `columns` says which line is a header and which columns are read. Without a
-    header the third column holds weights if it is a number in the first line. Lines end in LF, CR
-    LF or CR; a byte order mark is skipped.
+    Comments begin with `#` or `%`. The separator is the first of tab, semicolon, comma and bar that
+    the first line has, else white space. With the last three a quoted cell may hold the separator,
+    and a quote as two quotes. `columns` says which line is a header and which columns are read.
+    Without a header the third column holds weights if it is a number in the first line. Lines end
+    in LF or CR LF; a byte order mark is skipped.
 
     Unless bad rows are skipped, a bad line raises `InvalidGraph`. Text that is not UTF-8, or a
     broken gzip stream, raises `UnreadableFile`.
@@ -67,11 +64,12 @@ class TextLayout:
 
     name: str  # name of the text in messages
     separator: str  # separator of columns; a space means any white space
+    width: int  # cells of most lines
     columns: Columns  # the columns that are read
     integer: list[bool]  # whether each of the two columns of ids is of integers
     automatic: bool  # whether the types of ids were recognized by the first line
-    skip: int  # lines at the top of the next block to leave out: the header
-    weighted: bool | None  # whether the third column has weights; None until a line is read
+    header: int  # the line of the next block that is the header, from 1; 0: none is
+    weighted: bool  # whether the third column has weights
     lenient: bool  # leave out the rows that cannot be read
     # whether messages have line numbers: a task of Spark cannot count the lines before its own
     numbered: bool = True
@@ -84,127 +82,186 @@ class TextLayout:
         """Inspect the first data lines; None if the block has none."""
         if block.startswith(b"%%MatrixMarket"):
             raise InvalidGraph(
-                f"{name}: a Matrix Market file, wanted lines of edges; call it .mtx and read it "
-                "in process, or convert it"
+                f"{name}: a Matrix Market file, wanted lines of edges; read it by scipy.io.mmread "
+                "and give the matrix"
             )
         lines = list(islice(_data_lines(block), SAMPLE))
         if not lines:
             counts.comments += sum(1 for line in io.BytesIO(block) if line.strip())
             counts.lines += block.count(b"\n")
             return None
-        texts = [_ATTRIBUTES.sub(b"", line).decode("utf-8", "replace") for _, line in lines]
-        separator = reading.delimiter or find_separator(texts[:_ALIKE])
-        rows = [[cell or "" for cell in cells_of(text, separator)] for text in texts]
+        separator = reading.delimiter or find_separator(_ATTRIBUTES.sub("", lines[0][1]))
+        rows = [_cells(line, separator) for _, line in lines]
         columns = text_columns(rows, reading, name)
-        header = columns.header
-        below = rows[1:] if header and len(rows) > 1 else rows
+        below = rows[1:] if columns.header and len(rows) > 1 else rows
         cells = [[row[at] if at < len(row) else "" for row in below] for at in columns[:2]]
         is_integer = [[INTEGER.fullmatch(cell) is not None for cell in column] for column in cells]
         # A few numbers after names, such as the package 2048, are names.
-        few = [not each[0] and 0 < 2 * sum(each) < len(each) for each in is_integer]
+        few = [not column[0] and 0 < 2 * sum(column) < len(column) for column in is_integer]
         mixed = reading.ids == "auto" and any(few)
         columns = columns._replace(mixed=mixed)
         counts.columns = counts.columns or columns
-        if header:
-            counts.header = counts.header or lines[0][1].decode("utf-8", "replace").strip()
+        if columns.header:
+            counts.header = counts.header or lines[0][1].strip()
         integer = [reading.ids == "integer"] * 2
         if reading.ids == "auto":
-            integer = [each[0] for each in is_integer]
-        weighted = None if reading.wants_weights and columns.weight >= 0 else False
-        if weighted is None and (reading.weight_column or columns.weight_is_named):
-            weighted = True
+            integer = [column[0] for column in is_integer]
+        weighted = reading.wants_weights and columns.weight >= 0
+        if weighted and not (reading.weight_column or columns.weight_is_named):
+            cell = pa.array(below[0][columns.weight :][:1], pa.string())
+            weighted = len(cell) == 1 and _doubles(cell) is not None
         return cls(
-            name, separator, columns, integer, reading.ids != "string" and not mixed,
-            lines[0][0] if header else 0, weighted, reading.skip_bad_rows,
-            needed=reading.needs_weights,
+            name, separator, max(2, len(rows[0])), columns, integer,
+            reading.ids != "string" and not mixed, lines[0][0] if columns.header else 0,
+            weighted, reading.skip_bad_rows, needed=reading.needs_weights,
         )  # fmt: skip
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
         """The edges of a block of whole lines."""
-        text, edges = block.split(b"\n", self.skip)[-1], None
-        if top := _COMMENTS_AT_TOP.match(text):  # they are often all; a search reads every byte
-            counts.comments += top[0].count(b"\n")
-            text = text[top.end() :]
-        if b"#" in text or b"%" in text:
-            text, comments = _COMMENT.subn(b"", b"\n" + text)
-            text = text[1:]
-            counts.comments += comments
-        if self.separator == " " and b"\t" not in text:
-            edges = self._read(text, counts)
+        cells, lines = self._read(block, counts)
+        edges = self._edges(cells)
         if edges is None:
-            trimmed = _trimmed(text, self.separator)
-            edges = None if trimmed is None else self._read(trimmed, counts)
-        if edges is None:
-            edges = self._read_by_line(block, counts)
+            valid = pa.array(self._readable(cells, lines, counts))
+            edges = self._edges([column.filter(valid) for column in cells])
+            assert edges is not None
+        if not self.weighted:
+            is_number = pc.match_substring_regex(cells[2], f"^{NUMBER}$")
+            counts.weights_ignored += pc.sum(is_number).as_py() or 0
         counts.lines += block.count(b"\n")
-        self.skip = 0
         return edges
 
-    def _read(self, text: bytes, counts: ReadCounts) -> EdgeBatch | None:
-        """Read all lines at once; None if they have several forms, or an error."""
-        columns = self._columns(text)
-        if columns is None:
-            return None
-        sources, targets = (self._ids(columns[end], end) for end in range(2))
-        if sources is None or targets is None:
-            return None
-        cells, weights, weighted = columns[2], None, self.weighted
-        if weighted is None and len(cells):
-            weighted = self._doubles(cells[:1]) is not None
-        if weighted:
-            weights = self._doubles(cells)
-            if weights is None or (self.lenient and wrong_weights(weights, self.needed).any()):
-                return None
-        else:
-            _count_unused(cells, counts)
-        self.weighted = weighted
-        return EdgeBatch(sources, targets, weights)
+    def _read(self, block: bytes, counts: ReadCounts) -> tuple[list[pa.Array], Ints]:
+        """The cells of sources, targets and weights `[E]`, and the line of each from 1."""
+        text = self._plain(block, counts)
+        table, others = self._table(text, block, counts)
+        count = table.num_rows + len(others)
+        if count != text.count(b"\n"):
+            raise self._unreadable(block, counts, "a cell goes over several lines")
+        lines = np.delete(np.arange(1, 1 + count), [number - 1 for number, _ in others])
+        others = [(n, line) for n, line in others if line.strip(" \t")]
+        cells = [pc.fill_null(column.combine_chunks(), "") for column in table.itercolumns()]
+        if b" " in text and self.separator != " ":
+            cells = [pc.utf8_trim(column, " \t") for column in cells]
+        if others:
+            rows = [_cells(line, self.separator) for _, line in others]
+            lines = np.append(lines, [number for number, _ in others])
+            for i, at in enumerate(self.columns[:3]):
+                added = [row[at] if 0 <= at < len(row) else "" for row in rows]
+                cells[i] = pa.concat_arrays([cells[i], pa.array(added, pa.string())])
+        is_empty = np.flatnonzero(pc.equal(pc.binary_length(cells[0]), 0))
+        if len(is_empty):  # comments, and lines without anything
+            numbers, filled = lines[is_empty], np.ones(len(lines), dtype=np.bool_)
+            texts = text.split(b"\n", int(numbers.max()))
+            filled[is_empty] = [bool(texts[i - 1].strip(b" \t")) for i in numbers.tolist()]
+            cells, lines = [column.filter(pa.array(filled)) for column in cells], lines[filled]
+        return cells, lines
 
-    def _columns(self, text: bytes) -> list[pa.Array] | None:
-        """The cells of sources, targets and weights; None if not all lines have the same form."""
-        if not text.strip():
-            return [pa.array([], pa.string())] * 3
-        if b'"' in text and not _are_quoted_whole(text, self.separator):
-            return None
+    def _table(
+        self, text: bytes, block: bytes, counts: ReadCounts
+    ) -> tuple[pa.Table, list[tuple[int, str]]]:
+        """The columns that are read, and the other lines by their numbers: more or fewer cells."""
+        others: list[tuple[int, str]] = []
+
+        def collect(row: Any) -> str:
+            others.append((row.number, row.text))
+            return "skip"
+
         names = [f"f{at}" for at in self.columns[:3]]
+        columns = [f"f{at}" for at in range(self.width)]
         try:
             table = csv.read_csv(
                 pa.py_buffer(text),
-                csv.ReadOptions(
-                    use_threads=False, block_size=len(text) + 1, autogenerate_column_names=True
+                csv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=columns),
+                csv.ParseOptions(
+                    delimiter=self.separator,
+                    quote_char='"' if self._quotes else False,
+                    ignore_empty_lines=False,
+                    invalid_row_handler=collect,
                 ),
-                csv.ParseOptions(delimiter=self.separator),
                 csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()),
                     include_columns=names,
                     include_missing_columns=True,
                 ),
             )
-        except pa.ArrowInvalid:  # another number of columns, or not UTF-8
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            raise self._unreadable(block, counts, str(error)) from None
+        return table, others
+
+    def _plain(self, block: bytes, counts: ReadCounts) -> bytes:
+        """The text with empty lines for the header, comments and lines of an open quote."""
+        text = block
+        if self.header:
+            lines = text.split(b"\n", self.header)
+            lines[self.header - 1] = b""
+            text, self.header = b"\n".join(lines), 0
+        if top := _COMMENTS_AT_TOP.match(text):  # they are often all; a search reads every byte
+            counts.comments += (comments := top[0].count(b"\n"))
+            text = b"\n" * comments + text[top.end() :]
+        if b"#" in text or b"%" in text:
+            text, comments = _COMMENT.subn(b"", text)
+            counts.comments += comments
+        if self.separator == " ":
+            text = text.replace(b"\t", b" ")
+            while b"  " in text:
+                text = text.replace(b"  ", b" ")
+            text = text.replace(b"\n ", b"\n").replace(b" \n", b"\n").removeprefix(b" ")
+        elif self._quotes and b'"' in text:
+            lines = text.split(b"\n")
+            for i, line in enumerate(lines):
+                if line.count(b'"') % 2:
+                    excerpt = line.decode("utf-8", "replace").rstrip()[:80]
+                    fault = f"a quote that is not closed ({excerpt!r}); mend it"
+                    self._refuse(fault, i + 1, counts)
+                    lines[i] = b""
+            mark = re.escape(self.separator.encode())
+            text = re.sub(rb'(?m)(^|%b) +"' % mark, rb'\1"', b"\n".join(lines))
+        return text
+
+    @property
+    def _quotes(self) -> bool:
+        """Whether quotes enclose cells; between tabs and white space they are characters."""
+        return self.separator not in "\t "
+
+    def _unreadable(self, block: bytes, counts: ReadCounts, fault: str) -> GraphAggError:
+        """The error about a block that `pyarrow.csv` refuses."""
+        try:
+            block.decode()
+        except UnicodeDecodeError as error:
+            line = counts.lines + block.count(b"\n", 0, error.start) + 1
+            return UnreadableFile(
+                f"{self.name}: not UTF-8 in line {line}; convert the file to UTF-8"
+            )
+        return InvalidGraph(f"{self.name}: {fault}; mend the file")
+
+    def _edges(self, cells: list[pa.Array]) -> EdgeBatch | None:
+        """Edges of cells; None if one of them is wrong."""
+        sources, targets = (self._ids(cells[end], end) for end in range(2))
+        if sources is None or targets is None:
             return None
-        if table.num_rows != text.count(b"\n"):
-            if table.num_rows != sum(map(bool, text.split(b"\n"))):
-                return None  # a quoted cell goes over several lines
-        if self.separator == " " and any(pc.any(pc.equal(cells, "")).as_py() for cells in table):
-            return None  # runs of spaces
-        return [pc.fill_null(table[name].combine_chunks(), "") for name in names]
+        if not self.weighted:
+            return EdgeBatch(sources, targets)
+        weights = _doubles(cells[2])
+        if weights is None or (self.lenient and wrong_weights(weights, self.needed).any()):
+            return None
+        return EdgeBatch(sources, targets, weights)
 
     def _ids(self, cells: pa.Array, end: int) -> Ids | None:
         """A column of ids; None if one is missing or of another type."""
+        if not len(cells):
+            return np.zeros(0, np.int64) if self.integer[end] else cells.dictionary_encode()
         _, starts, data = cells.buffers()
-        bounds = np.frombuffer(starts, np.int32)[: len(cells) + 1] if len(cells) else np.zeros(1)
+        bounds = np.frombuffer(starts, np.int32)[: len(cells) + 1]
         lengths = np.diff(bounds)
         if not lengths.all():
             return None
         if not self.integer[end]:
             encoded = cells.dictionary_encode()
-            mixed = (
+            wrong = (
                 self.automatic
-                and pc.any(pc.match_substring_regex(encoded.dictionary, f"^{_CANONICAL}$")).as_py()
+                and pc.any(pc.match_substring_regex(encoded.dictionary, _CANONICAL)).as_py()
             )
-            return None if mixed else encoded
-        if not len(cells):
-            return np.zeros(0, dtype=np.int64)
+            return None if wrong else encoded
         digits = np.frombuffer(data, np.uint8) - _ZERO
         first, last = digits[bounds[:-1]], digits[bounds[1:] - 1]
         if not ((first < 10) & (last < 10) & ((first > 0) | (lengths == 1))).all():
@@ -215,66 +272,24 @@ class TextLayout:
             return None
         return values
 
-    def _doubles(self, cells: pa.Array) -> Doubles | None:
-        """The numbers of cells; None if one of them is no number."""
-        if self.separator == ";":
-            cells = pc.replace_substring(cells, ",", ".")  # decimal commas
-        try:
-            values: Doubles = pc.cast(cells, pa.float64()).to_numpy()
-        except pa.ArrowInvalid:
-            return None
-        return values
+    def _readable(self, cells: list[pa.Array], lines: Ints, counts: ReadCounts) -> Mask:
+        """Mask of the rows without a fault; the others are refused in the order of their lines."""
+        columns, valid = [column.to_pylist() for column in cells], np.ones(len(lines), np.bool_)
+        for i in np.argsort(lines, kind="stable").tolist():
+            fault = self._fault(*(column[i] for column in columns))
+            if fault is not None:
+                self._refuse(fault, int(lines[i]), counts)
+                valid[i] = False
+        return valid
 
-    def _read_by_line(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
-        """Read line by line: name a line that is wrong, or leave it out."""
-        try:
-            lines = block.decode().split("\n")[self.skip : -1]
-        except UnicodeDecodeError as error:
-            line = counts.lines + block.count(b"\n", 0, error.start) + 1
-            raise UnreadableFile(
-                f"{self.name}: not UTF-8 in line {line}; convert the file to UTF-8"
-            ) from None
-        rows: list[list[str]] = []
-        at = self.columns.weight
-        for number, text in enumerate(lines, counts.lines + self.skip + 1):
-            if not text.strip(" \t") or text.lstrip(" \t")[0] in "#%":
-                continue
-            cells = cells_of(text, self.separator)
-            cells += [""] * (max(self.columns[:3]) + 1 - len(cells))
-            fault = self._fault(cells, text)
-            weight = (cells[at] or "").strip(' \t"') if at >= 0 else ""
-            if fault is None and self.weighted is None:
-                self.weighted = self._doubles(pa.array([weight])) is not None
-            if fault is None and self.weighted:
-                fault = self._weight_fault(weight)
-            if fault is None:
-                rows.append([*(str(cells[end]) for end in self.columns[:2]), weight])
-            else:
-                self._refuse(fault, number, counts)
-        first, second, weights = (pa.array([row[i] for row in rows], pa.string()) for i in range(3))
-        sources, targets = self._ids(first, 0), self._ids(second, 1)
-        assert sources is not None and targets is not None
-        if self.weighted:
-            return EdgeBatch(sources, targets, self._doubles(weights))
-        _count_unused(weights, counts)
-        return EdgeBatch(sources, targets)
-
-    def _fault(self, cells: list[str | None], line: str) -> str | None:
-        """What is wrong with the ids of a line; None if nothing is."""
-        ids = [cells[at] for at in self.columns[:2]]
-        excerpt = line.rstrip()[:80]
-        if None in ids:
+    def _fault(self, source: str, target: str, weight: str) -> str | None:
+        """What is wrong with a row; None if nothing is."""
+        if not (source and target):
             return (
-                f"a quote that is not closed before the next separator or the end of the line "
-                f'({excerpt!r}), wanted cells like "a, b"; mend the quotes'
+                f"an id is missing or empty ({source!r}, {target!r}), wanted two vertex ids; "
+                "remove the line, begin it with #, or leave bad lines out (`skip_bad_rows=True`)"
             )
-        if "" in ids:
-            return (
-                f"an id is missing or empty ({excerpt!r}), wanted two vertex ids; remove "
-                "the line, begin it with #, or leave bad lines out (`skip_bad_rows=True`)"
-            )
-        for cell, integer in zip(ids, self.integer, strict=True):
-            assert cell is not None
+        for cell, integer in zip((source, target), self.integer, strict=True):
             canonical = re.fullmatch(_CANONICAL, cell)
             if integer and not (canonical and int(cell) <= _LARGEST):
                 return _about_id(cell)
@@ -283,89 +298,71 @@ class TextLayout:
                     f"id {cell!r} is an integer among strings, wanted one type of id in a file; "
                     'read the ids as strings (`ids="string"`), or mend the line'
                 )
-        return None
-
-    def _weight_fault(self, cell: str) -> str | None:
-        """What is wrong with a weight; None if nothing is."""
-        weight = self._doubles(pa.array([cell]))
-        if weight is None:
+        if not self.weighted:
+            return None
+        number = _doubles(pa.array([weight]))
+        if number is None:
             return (
-                f"weight {cell!r} beside numbers in {self.columns.weight_label}, wanted "
+                f"weight {weight!r} beside numbers in {self.columns.weight_label}, wanted "
                 "a number in each line or in none; mend it, or leave weights out (`weighted=False`)"
             )
-        if self.lenient and wrong_weights(weight, self.needed)[0]:
-            return f"weight {weight[0]}, wanted a number " + (
+        if self.lenient and wrong_weights(number, self.needed)[0]:
+            return f"weight {number[0]}, wanted a number " + (
                 "above 0" if self.needed else "of 0 or more"
             )
         return None
 
     def _refuse(self, fault: str, line: int, counts: ReadCounts) -> None:
         """Raise `InvalidGraph` about a line, or count it and note the first fault."""
-        message = f"{self.name}, line {line}: {fault}" if self.numbered else f"{self.name}: {fault}"
+        place = f"{self.name}, line {counts.lines + line}" if self.numbered else self.name
         if not self.lenient:
-            raise InvalidGraph(message)
+            raise InvalidGraph(f"{place}: {fault}")
         counts.bad_rows += 1
-        counts.first_bad = counts.first_bad or message
+        counts.first_bad = counts.first_bad or f"{place}: {fault}"
         if counts.faults is not None:
-            counts.faults.append(message)
+            counts.faults.append(f"{place}: {fault}")
 
 
-def _count_unused(cells: pa.Array, counts: ReadCounts) -> None:
-    """Count numbers and text in a column of weights that is not used."""
-    numbers = pc.sum(pc.match_substring_regex(cells, f"^{NUMBER}$")).as_py() or 0
-    empty = pc.sum(pc.equal(cells, "")).as_py() or 0
-    counts.weights_ignored += numbers
-    counts.third_ignored += len(cells) - numbers - empty
+def find_separator(line: str) -> str:
+    """The separator of a line: a tab, a mark outside quotes, else a space: white space."""
+    plain = "\t" if "\t" in line.strip() else _QUOTED.sub("", line)
+    return next((mark for mark in "\t;,|" if mark in plain), " ")
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """The cells of a line without blanks around them."""
+    if separator == " ":
+        return line.split()
+    if separator == "\t" or '"' not in line:
+        return [cell.strip(" \t") for cell in line.split(separator)]
+    reader = plain_csv.reader([line], delimiter=separator, skipinitialspace=True)
+    return [cell.strip(" \t") for row in reader for cell in row]
+
+
+def _doubles(cells: pa.Array) -> Doubles | None:
+    """The numbers of cells; None if one of them is no number."""
+    try:
+        values: Doubles = pc.cast(cells, pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return values
 
 
 def _about_id(cell: str) -> str:
     """Message about a bad id among integers."""
+    advice = 'read the ids as strings (`ids="string"`)'
     if INTEGER.fullmatch(cell) and cell[0] == "-":
-        return (
-            f"negative id {cell}, wanted integers of 0 to 2^63 - 1; "
-            'renumber, or read the ids as strings (`ids="string"`)'
-        )
+        return f"negative id {cell}, wanted integers of 0 to 2^63 - 1; renumber, or {advice}"
     if INTEGER.fullmatch(cell):
-        return (
-            f"id {cell[:80]} is out of range, wanted integers of 0 to 2^63 - 1; "
-            'read the ids as strings (`ids="string"`)'
-        )
+        return f"id {cell[:80]} is out of range, wanted integers of 0 to 2^63 - 1; {advice}"
     return (
-        f"id {cell!r} among integers, wanted one type of id in a file; "
-        'read the ids as strings (`ids="string"`), or mend the line'
+        f"id {cell!r} among integers, wanted one type of id in a file; {advice}, or mend the line"
     )
 
 
-def _data_lines(block: bytes) -> Iterator[tuple[int, bytes]]:
-    """The data lines, stripped, each with its line number from 1."""
-    for line_number, line in enumerate(io.BytesIO(block), 1):
-        text = line.strip(b" \n")
-        if text.strip() and text.lstrip()[:1] not in (b"#", b"%"):
-            yield line_number, text
-
-
-def _trimmed(text: bytes, separator: str) -> bytes | None:
-    """Remove blanks around cells; None if they may be blanks in a quoted cell."""
-    trimmed, mark = text, separator.encode()
-    if separator == " ":
-        trimmed = trimmed.replace(b"\t", b" ")
-    elif separator != "\t" and b"\t" in text:
-        trimmed = re.sub(rb"[ \t]*([\n%b])[ \t]*" % re.escape(mark), rb"\1", trimmed.lstrip(b" \t"))
-    if b" " in trimmed:
-        for blank, alone in (
-            (mark + b" ", mark), (b" " + mark, mark), (b"\n ", b"\n"), (b" \n", b"\n"),
-        ):  # fmt: skip
-            while blank in trimmed:
-                trimmed = trimmed.replace(blank, alone)
-        trimmed = trimmed.lstrip(b" ")
-    return None if trimmed != text and b'"' in text else trimmed
-
-
-def _are_quoted_whole(text: bytes, separator: str) -> bool:
-    """Whether each quote begins or ends a cell, so that no cell contains a quote."""
-    content = np.frombuffer(b"\n" + text, dtype=np.uint8)
-    quotes = np.flatnonzero(content == ord('"'))
-    if len(quotes) % 2:
-        return False
-    around = np.concatenate([content[quotes[::2] - 1], content[quotes[1::2] + 1]])
-    return bool(np.isin(around, [ord(separator), ord("\n")]).all())
+def _data_lines(block: bytes) -> Iterator[tuple[int, str]]:
+    """The data lines, without attributes, each with its number from 1."""
+    for number, line in enumerate(io.BytesIO(block), 1):
+        text = line.decode("utf-8", "replace").strip(" \n")
+        if text.strip() and text.lstrip()[:1] not in ("#", "%"):
+            yield number, text

@@ -199,12 +199,8 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
     if sniffed is None:
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
     head = counts.header
-    layout = replace(sniffed, skip=0, numbered=False)
-    if reading.wants_weights:  # the first edge decides whether there are weights
-        edges_of_top = [line for line in top.split("\n") if line.strip() != head]
-        layout.parse("\n".join(edges_of_top).encode(), ReadCounts())
-        _check_weighted(bool(layout.weighted), source)
-    layout.weighted = bool(layout.weighted)
+    layout = replace(sniffed, header=0, numbered=False)
+    _check_weighted(layout.weighted, source)
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -45,7 +45,7 @@ ENTRIES_PER_TASK = 2_000_000
 VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
 _ROWS, _LENGTHS = "rows", "lengths"
-Numbers = Callable[["pa.RecordBatch"], Sequence[Array]]
+EndNumbers = Callable[["pa.RecordBatch"], Sequence[Array]]
 """The dense numbers of both ends of each edge of a batch."""
 
 
@@ -122,7 +122,7 @@ class GraphRows:
 
     def _pairs(
         self, frame: DataFrame, rows: Numbering, columns: Numbering
-    ) -> tuple[DataFrame, Numbers]:
+    ) -> tuple[DataFrame, EndNumbers]:
         """The edges, and the dense numbers of both ends of those of a batch."""
         spark, arrays, ends = self.job.spark, self.job.arrays, (rows, columns)
         if rows.is_integer and columns.is_integer:
@@ -169,7 +169,7 @@ class GraphRows:
         return bool(job.stage(name, make))
 
 
-def _keys_of(kind: GraphKind, numbers: Numbers, step: int, batch: pa.RecordBatch) -> Keyed:
+def _keys_of(kind: GraphKind, numbers: EndNumbers, step: int, batch: pa.RecordBatch) -> Keyed:
     """The entries of the edges of a batch as keys; `step` is -1 for the transposed matrix."""
     rows, columns = numbers(batch)[::step]
     weights = batch.column(2).to_numpy() if batch.num_columns > 2 else None

@@ -19,7 +19,7 @@ from graphagg.rag.models.supplied_vectors import checked_vectors
 from graphagg.rag.models.with_names import with_names
 from graphagg.rag.operations.changes import rows_of
 from graphagg.rag.operations.config import PassageConfig
-from graphagg.spark.build import SparkBuild, SparkOptions
+from graphagg.spark.build import SparkOptions
 from graphagg.spark.sources import refuse
 from graphagg.store import write_artifact
 
@@ -57,12 +57,7 @@ def build_by_spark(
     force: bool,
 ) -> tuple[Encoder | None, EntityExtractor | None]:
     """Build with Spark; returns encoder and extractor if the caller gave objects."""
-    from graphagg.rag.spark.build import (
-        PASSAGES_PER_TASK,
-        GivenModels,
-        ModelLoader,
-        write_with_spark,
-    )
+    from graphagg.rag.spark.build import GivenModels, ModelLoader, write_with_spark
 
     limits = None if config.limits == DEFAULT_LIMITS else config.limits
     refuse(vectors=config.vectors, limits=limits, processes=config.processes)
@@ -74,16 +69,8 @@ def build_by_spark(
     loader: ModelLoader = config if by_name else GivenModels(config.load())
     detects_language = by_name and (config.language, config.extractor) == (None, None)
     in_language = (lambda code: replace(config, language=code)) if detects_language else None
-    spark_build = SparkBuild.from_options(passages, options, directory, progress, force)
-    size = options.items_per_task or PASSAGES_PER_TASK
     write_with_spark(
-        spark_build,
-        passages,
-        config.columns,
-        config.chunking,
-        loader,
-        config.search,
-        size,
-        in_language,
-    )
+        options, passages, directory, config.columns, config.chunking, loader, config.search,
+        in_language, progress, force,
+    )  # fmt: skip
     return encoder, None if extractor is None else with_names(extractor, config.names)

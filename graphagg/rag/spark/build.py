@@ -28,7 +28,7 @@ import numpy as np
 from graphagg.arrays import offsets
 from graphagg.execution.runner import Stats
 from graphagg.nearest.search import SearchType
-from graphagg.progress import silent
+from graphagg.progress import Progress, silent
 from graphagg.rag.documents.passages import SAMPLE, language_of_corpus
 from graphagg.rag.documents.reading.settings import FolderReport
 from graphagg.rag.documents.rows import RowConfig
@@ -42,7 +42,7 @@ from graphagg.rag.snapshot.snapshot import KIND
 from graphagg.rag.spark.documents import PASSAGES, DocumentFolder, add_report
 from graphagg.rag.spark.records import PassageInput, join_passages, load_passages, write_passages
 from graphagg.rag.spark.whole import write_order, write_tables
-from graphagg.spark.build import SparkBuild
+from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import hadoop_path
 from graphagg.store import Publication
@@ -55,18 +55,20 @@ STAGES = ("records", PASSAGES, SEGMENT_STAGE, MENTIONS)
 
 
 def write_with_spark(
-    spark_build: SparkBuild,
+    options: SparkOptions,
     passages: Any,
+    directory: str | os.PathLike[str],
     columns: RowConfig,
     chunking: ChunkConfig | None,
     loader: ModelLoader,
     search: SearchType,
-    passages_per_task: int = PASSAGES_PER_TASK,
-    in_language: Callable[[str | None], ModelLoader] | None = None,
+    in_language: Callable[[str | None], ModelLoader] | None,
+    progress: Progress,
+    force: bool,
 ) -> None:
     """Index a corpus by Spark; see `PassageIndex.build` and `records.write_passages`.
 
-    Tasks split long texts, and annotate and encode `passages_per_task` passages each. The report of
+    Tasks split long texts, and annotate and encode `items_per_task` passages each. The report of
     documents is added to the source. `in_language` returns the models for the language of a sample.
     """
     source = PassageInput.from_source(passages, columns)
@@ -74,12 +76,14 @@ def write_with_spark(
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
         arrays = BuildArrays(job.blocks, job.arrays, job.version())
-        passages, read = write_passages(job, source, chunking, passages_per_task)
+        passages, read = write_passages(
+            job, source, chunking, options.items_per_task or PASSAGES_PER_TASK
+        )
         report = asdict(read)
-        if spark_build.rejects is not None:
+        if options.rejects is not None:
             rows = [(r.path, r.kind, r.reason) for r in (*read.left_out, *read.refused)]
             frame = job.spark.createDataFrame(rows, "path string, kind string, reason string")
-            frame.write.mode("overwrite").parquet(hadoop_path(os.fspath(spark_build.rejects)))
+            frame.write.mode("overwrite").parquet(hadoop_path(os.fspath(options.rejects)))
         starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
         write_order(job, arrays, passages)
         digest = _digest(arrays, passages)
@@ -87,7 +91,7 @@ def write_with_spark(
         if in_language is not None:
             models = in_language(_language(job, arrays, passages, starts))
         recipe = Recipe(loaded(models), chunking, search)
-        if not spark_build.force and recipe.is_built(publication.location, digest):
+        if not force and recipe.is_built(publication.location, digest):
             return report
         blocks = _annotate(job, arrays, passages, models)
         join_passages(job, arrays, passages)
@@ -99,7 +103,10 @@ def write_with_spark(
         publish_build(publication, recipe, digest, counts)
         return report
 
-    report = spark_build.publish(KIND, job_of(source, first), source, write, STAGES)
+    report = options.publish(
+        KIND, job_of(source, first), source, directory, write,
+        stages=STAGES, progress=progress, force=force,
+    )  # fmt: skip
     add_report(source.folder.report, report or asdict(FolderReport()))
     if not isinstance(passages, DocumentFolder) and not source.folder.report.complete:
         warnings.warn(f"{source}: {source.folder.report}", stacklevel=2)

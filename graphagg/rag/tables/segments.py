@@ -30,6 +30,7 @@ from graphagg.store.blocks import BlockStrings
 from graphagg.store.manifest import damaged
 from graphagg.store.reading import ArrayFolder, content_of
 from graphagg.store.strings import StringTable
+from graphagg.store.writing import ArrayWriter
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class PassageTable:
         blocks.write(writer, f"{prefix}.{_TEXTS}", self.texts)
 
     def save_plain(
-        self, writer: ArtifactWriter, prefix: str, texts: Sequence[str] = _TEXT_COLUMNS
+        self, writer: ArrayWriter, prefix: str, texts: Sequence[str] = _TEXT_COLUMNS
     ) -> None:
         """Write every column, texts too, as arrays that can be joined."""
         for name in texts:

@@ -122,14 +122,6 @@ def test_bad_options(files, arguments, message):
     assert not (files / "new").exists()
 
 
-@pytest.mark.parametrize("option", ["--kind", "--ids", "--engine"])
-def test_choices_are_refused_with_what_there_is(files, call, option):
-    build = ("communities", "build", files / "edges.txt", "--out", files / "new")
-    error = call(*build, option, "odd").error
-    assert f'Invalid value "odd" for {option}. Choose from: ' in error
-    assert not (files / "new").exists()
-
-
 def test_bad_requests_propagate(files):
     run("build", files / "edges.txt", "--out", files / "index")
     with pytest.raises(UnknownVertex, match="closest ids are 79"):

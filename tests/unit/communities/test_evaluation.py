@@ -7,7 +7,6 @@ import gzip
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityIndex
 from graphagg.communities.evaluation import (
     bootstrap_interval,
     draw_seeds,
@@ -18,7 +17,6 @@ from graphagg.communities.evaluation import (
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.errors import InvalidCommunities, InvalidParameter, UnreadableFile
 from graphagg.graph import VertexIds
-from tests.unit.communities.graphs import planted
 
 IDS = VertexIds.of(range(10))
 GROUPS = [[0, 1, 2], [3, 4], [5, 6, 7, 8]]
@@ -122,19 +120,3 @@ def test_bootstrap_covers_the_mean():
     error = values.std() / np.sqrt(200)
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.15)
     assert bootstrap_interval(values, 0) == (low, high)
-
-
-def test_planted_communities_score_high(tmp_path):
-    edges, truth = planted(5, 20)
-    index = CommunityIndex.build(edges, tmp_path / "a")
-    communities = number_communities(truth, index.vertices).communities
-    draws = draw_seeds(communities, 4, 3, 0)
-    result = evaluate(index, draws)
-    assert result.recall > 0.9
-    assert result.communities == 5
-    assert result.draws == 3
-    low, high = result.recall_interval
-    assert low <= result.recall <= high
-    keys = {"communities", "recall", "recall_auc", "latency_ms", "method"}
-    assert keys <= result.to_json().keys()
-    assert evaluate(index, draws).recall == result.recall

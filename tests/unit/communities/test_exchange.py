@@ -14,43 +14,11 @@ from hypothesis import strategies as st
 
 from graphagg.communities import Community, CommunityConfig, CommunityIndex, Member
 from graphagg.communities.config import METHODS
-from graphagg.errors import InvalidGraph, InvalidParameter, MissingExtra
+from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.extras import install_line
 from tests.unit.communities.graphs import KINDS, jaccard, real_pairs, sets_of
 
 CLASSES = [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]
-
-
-@pytest.mark.parametrize("make", CLASSES)
-@pytest.mark.parametrize("text", [False, True])
-@pytest.mark.parametrize("kind", ["undirected", "directed-in", "directed-out"])
-@settings(max_examples=8, deadline=None)
-@given(pairs=real_pairs)
-def test_a_networkx_graph_is_the_index_of_its_edges(tmp_path_factory, make, text, kind, pairs):
-    path = tmp_path_factory.mktemp("nx")
-    name = (lambda v: f"vertex {v}") if text else (lambda v: v)
-    graph = make()
-    graph.add_nodes_from([name(90), name(91)])  # isolated
-    graph.add_edges_from((name(a), name(b), {"weight": 2.5}) for a, b in pairs)
-    given_edges = [(u, v) for u, v, *_ in graph.edges]
-    config = CommunityConfig(kind=kind)
-    with (
-        CommunityIndex.build(graph, path / "a", config=config) as one,
-        CommunityIndex.build(
-            given_edges, path / "b", config=config, vertices=[name(90), name(91)]
-        ) as other,
-    ):
-        assert one.manifest.data == other.manifest.data  # the same bytes
-        assert set(one.vertices) == set(graph.nodes)
-        joined = {v for pair in given_edges if pair[0] != pair[1] for v in pair}
-        assert kind != "undirected" or one.manifest.counts["isolated"] == len(graph) - len(joined)
-        assert one.read_report is not None and one.read_report.weights_ignored == len(given_edges)
-
-
-def test_nodes_of_mixed_types_are_refused_by_name(tmp_path):
-    graph = nx.Graph([(1, "one")])
-    with pytest.raises(InvalidGraph, match="mix types: 1 and 'one'"):
-        CommunityIndex.build(graph, tmp_path / "a")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -31,22 +31,22 @@ def test_sums_by_marks_are_those_of_the_sets(tmp_path_factory, edges, kind, leav
     count = data.draw(st.integers(1, len(names)))
     members = np.sort(np.random.default_rng(count).permutation(len(names))[:count])
     vertices = np.arange(len(names))[::-1].copy()
-    scratch = made.opened.expander._scratch
-    sums, costly = similarity_sums(made.opened.neighborhoods, members, vertices, 10**6, scratch)
+    scratch = made.snapshot.expander._scratch
+    sums, costly = similarity_sums(made.snapshot.neighborhoods, members, vertices, 10**6, scratch)
     wanted = [
         sum(jaccard(sets[names[v]], sets[names[m]]) for m in members.tolist()) for v in vertices
     ]
     assert sums == pytest.approx(wanted, abs=1e-12)
     assert not len(costly) and not scratch.scores.any()
     fits = data.draw(st.integers(0, 200))
-    some, costly = similarity_sums(made.opened.neighborhoods, members, vertices, fits, scratch)
+    some, costly = similarity_sums(made.snapshot.neighborhoods, members, vertices, fits, scratch)
     sizes = np.array([len(sets[names[m]]) for m in members.tolist()])
     compared = np.setdiff1d(members, costly)
     assert sizes[np.isin(members, compared)].sum() <= fits
     if len(costly):  # the smallest fit, and the next one would not
         largest = sizes[np.isin(members, compared)].max(initial=0)
         assert sizes[np.isin(members, costly)].min() >= largest
-    alone, _ = similarity_sums(made.opened.neighborhoods, compared, vertices, 10**6, scratch)
+    alone, _ = similarity_sums(made.snapshot.neighborhoods, compared, vertices, 10**6, scratch)
     assert np.array_equal(some, alone)
 
 
@@ -108,7 +108,7 @@ def test_who_is_left_out_could_be_no_member(tmp_path_factory, kind, count, rando
         edges, tmp_path_factory.mktemp("fused") / "a", config=CommunityConfig(kind=kind)
     )
     seeds = generator.choice(len(made), min(count, len(made)), replace=False)
-    assume(made.opened.neighborhoods.degrees(seeds).any())
+    assume(made.snapshot.neighborhoods.degrees(seeds).any())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fused, "EXPANSION_SIZE", sizes[0])
         patch.setattr(fused, "FIRST_STAGE", sizes[1])

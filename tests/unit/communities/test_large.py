@@ -17,11 +17,11 @@ from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.communities.indexing import files as large
 from graphagg.communities.indexing.engine import IndexBuild
-from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer, WriteFailed
-from graphagg.graph.large import load, rows
+from graphagg.errors import EmptyGraph, InvalidGraph, ParametersDiffer
+from graphagg.graph.large import rows
 from graphagg.graph.reading import buffer
 from graphagg.minhash import bands as lsh
-from graphagg.store import ranges, work
+from graphagg.store import work
 from tests.unit.communities.graphs import KINDS, files
 
 
@@ -172,15 +172,6 @@ def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
     assert not (tmp_path / "a.work").exists()
 
 
-def test_what_is_there_is_not_written_again(tmp_path, over_files):
-    source = write(tmp_path / "edges.parquet", some_pairs(), "small")
-    CommunityIndex.build(source, tmp_path / "a").close()
-    before = (tmp_path / "a" / "manifest.json").stat().st_mtime_ns
-    with CommunityIndex.build(source, tmp_path / "a") as built:
-        assert built.read_report.edges_read == 300
-    assert (tmp_path / "a" / "manifest.json").stat().st_mtime_ns == before
-
-
 def test_bad_edges_leave_no_work(tmp_path, over_files):
     (tmp_path / "loops.txt").write_text("1 1\n2 2\n")
     with pytest.raises(EmptyGraph, match="2 self-loops and no edge"):
@@ -192,88 +183,3 @@ def test_bad_edges_leave_no_work(tmp_path, over_files):
     with pytest.raises(EmptyGraph, match="no edge in it"):
         CommunityIndex.build(tmp_path / "none.txt", tmp_path / "a")
     assert not (tmp_path / "a.work").exists()
-
-
-def test_a_disk_that_is_too_small_is_named_before_the_work(tmp_path, monkeypatch, over_files):
-    free = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(ranges.shutil, "disk_usage", lambda folder: free)
-    np.savetxt(tmp_path / "edges.txt", some_pairs(), fmt="%d")
-    with pytest.raises(
-        WriteFailed, match=r"pairs and their rows \(4,800 \+ .* after them, the index"
-    ):
-        CommunityIndex.build(tmp_path / "edges.txt", tmp_path / "b")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("count", "vertices"), [(100_000, 3_000), (30_000, 60_000)])
-def test_a_build_takes_no_more_of_a_disk_than_it_asked_for(
-    tmp_path, monkeypatch, over_files, kind, count, vertices
-):
-    """From when it asked on; of few vertices pairs and rows take most, of many the index."""
-    asked, taken = [], []
-
-    def note(*_):
-        files = [path.stat() for path in tmp_path.rglob("*") if path.is_file()]
-        sizes = {file.st_ino: file.st_size for file in files}  # links count once
-        taken.append(sum(sizes.values()))
-
-    def check(folder, needed, what):
-        asked.append(needed)
-        taken.clear()
-        note()
-
-    monkeypatch.setattr(load, "check_space", check)
-    monkeypatch.setattr(rows, "PAIRS_PER_RANGE", count)
-    ends = np.random.default_rng(3).integers(0, vertices, (2, count))
-    source = tmp_path / "edges.parquet"
-    pq.write_table(pa.table({"src": ends[0], "dst": ends[1]}), source)
-    config = CommunityConfig(kind=kind, permutations=8, bands=1, rows=8)
-    CommunityIndex.build(source, tmp_path / "index", config=config, progress=note).close()
-    assert max(taken) - taken[0] <= asked[0]
-
-
-def test_the_index_takes_no_more_than_was_asked_for(tmp_path):
-    for kind in KINDS:
-        pairs = some_pairs()
-        config = CommunityConfig(kind=kind)
-        with CommunityIndex.build(pairs, tmp_path / kind, config=config) as built:
-            counts = built.manifest.counts
-            entries = 2 * len(pairs) if kind == "undirected" else len(pairs)
-            most = large.index_bytes(config, counts["vertices"], counts["elements"], entries)
-            size = sum(entry.bytes - 128 for entry in built.manifest.files.values())
-            assert size <= most
-
-
-def odd_graph(name: str, folder: Path) -> tuple[Path, list]:
-    """A file of edges of an unusual shape, and vertices beside them."""
-    rng = np.random.default_rng(4)
-    if name == "one vertex in every edge":
-        pairs = np.stack([np.zeros(400, np.int64), rng.integers(1, 300, 400)], axis=1)
-        return write(folder / "edges.parquet", pairs, "small"), []
-    if name == "isolated vertices":
-        ids = rng.choice(2**40, 2_000, replace=False).tolist()
-        return write(folder / "edges.parquet", some_pairs(20), "small"), ids
-    if name == "64-bit and sparse":
-        ids = rng.integers(0, 2**63 - 1, 50)
-        return write(folder / "edges.parquet", ids[some_pairs()], "small"), [2**63 - 1]
-    names = np.array([f"{'long ' * 200}{i}" for i in range(50)], dtype=object)  # 1 kB each
-    table = pa.table({"src": names[some_pairs()[:, 0]], "dst": names[some_pairs()[:, 1]]})
-    pq.write_table(table, folder / "edges.parquet")
-    return folder / "edges.parquet", [names[0] + "!"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["one vertex in every edge", "isolated vertices", "64-bit and sparse", "strings of 1 kB"],
-)
-def test_graphs_of_unusual_shapes_are_those_in_memory(tmp_path, monkeypatch, name):
-    source, alone = odd_graph(name, tmp_path)
-    config = CommunityConfig(permutations=16, bands=8)
-    CommunityIndex.build(source, tmp_path / "memory", config=config, vertices=alone).close()
-    monkeypatch.setattr(large, "LARGE", 0)
-    monkeypatch.setattr(rows, "PAIRS_PER_RANGE", 40)  # of one hub a range is all pairs
-    monkeypatch.setattr(buffer, "EDGES_PER_FILE", 50)
-    with CommunityIndex.build(source, tmp_path / "files", config=config, vertices=alone) as made:
-        seed = made.vertices[int(np.argmax(np.diff(made.opened.neighborhoods.sets.indptr)))]
-        assert len(made.query([seed], 3)) == 3
-    assert files(tmp_path / "files") == files(tmp_path / "memory")

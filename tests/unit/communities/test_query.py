@@ -103,13 +103,13 @@ def test_sweep_cut_chooses_the_planted_size(index):
 def test_bad_seeds(index):
     with pytest.raises(InvalidSeeds, match="no seeds"):
         index.query([])
-    with pytest.raises(InvalidSeeds, match="wanted a list"):
-        index.query("12")
+    with pytest.raises(InvalidParameter, match=r"seeds is 1\.5, wanted a vertex or several"):
+        index.query(1.5)
     with pytest.raises(UnknownVertex, match="1000 is not in the graph; the closest ids are 149"):
         index.query([0, 1000])
     with pytest.raises(UnknownVertex, match="'x' is not in the graph"):
         index.query(["x"])
-    assert index.query(["3"], 2).seeds == (3,)
+    assert index.query(["3"], 2) == index.query("3", 2) == index.query(3, 2)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_seed_of_a_large_degree(tmp_path, degree):
     star = np.stack([np.zeros_like(leaves), leaves], axis=1)
     ring = np.stack([leaves[:1000], np.roll(leaves[:1000], 1)], axis=1)
     index = CommunityIndex.build(np.concatenate([star, ring]), tmp_path / "a")
-    assert index.opened.neighborhoods.sets.degrees().max() == degree
+    assert index.snapshot.neighborhoods.sets.degrees().max() == degree
     for method in METHODS:
         for seeds in ([0], [0, 5], [5]):
             start = time.thread_time()
@@ -180,7 +180,7 @@ def test_budget_turns_seeds_to_the_tables(index, monkeypatch):
     tight = QueryConfig(exact_work=0)
     assert index.query([0, 1], 5, method="jaccard").plan == "exact"
     assert index.query([0, 1], 5, method="jaccard", config=tight).plan == "lsh"
-    work = index.opened.neighborhoods.work(np.array([0, 1]), 10**9)
+    work = index.snapshot.neighborhoods.work(np.array([0, 1]), 10**9)
     between = QueryConfig(exact_work=int(work.min()))
     mixed = index.query([0, 1], 5, method="jaccard", config=between)
     assert mixed.plan == "exact+lsh"
@@ -200,7 +200,7 @@ def test_interrupted_queries_leave_no_trace(index, monkeypatch):
     expected = {method: index.query([0, 1], 15, method=method) for method in METHODS}
 
     def interrupt(*arguments):
-        index.opened.expander._scratch.scores[:] = 7.0
+        index.snapshot.expander._scratch.scores[:] = 7.0
         raise KeyboardInterrupt
 
     monkeypatch.setattr(expansion, "fused_ranking", interrupt)
@@ -217,7 +217,7 @@ def test_queries_leave_the_scratch_clean(index):
         index.query([40, 90], 15, method=method)
     for method in METHODS:
         assert index.query([0, 1], 15, method=method) == first[method]
-    scratch = index.opened.expander._scratch
+    scratch = index.snapshot.expander._scratch
     for name in ("counts", "scores", "members"):
         assert not getattr(scratch, name).any(), name
     assert not scratch.push.slots.any()

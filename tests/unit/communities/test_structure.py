@@ -86,16 +86,12 @@ def test_edges_of_seeds_are_drawn_first_then_other_edges(made):
     assert len(few) == 3 and structure.describe(3) == f"3 of {len(structure.edges)} pairs"
 
 
-def test_a_hub_is_inside_and_names_do_not_overlap(tmp_path):
-    from xml.etree import ElementTree
-
+def test_a_hub_is_inside(tmp_path):
     spokes = [(0, i) for i in range(1, 120)] + [(i, i + 1) for i in range(1, 119)]
     with CommunityIndex.build(spokes, tmp_path / "wheel") as index:
         structure = index.query([0], 119).structure()
     assert np.hypot(*structure.positions[0]) < 0.5
     assert np.median(np.hypot(*structure.positions.T)) > 0.5, "the disc is filled"
-    structure.draw(tmp_path / "wheel.svg")
-    ElementTree.parse(tmp_path / "wheel.svg")
 
 
 @pytest.mark.parametrize(
@@ -119,13 +115,10 @@ def test_no_similarity_at_all(tmp_path):
     structure.draw(tmp_path / "empty.png")
 
 
-@pytest.mark.parametrize("package", ["sknetwork", "matplotlib", "networkx"])
+@pytest.mark.parametrize("package", ["matplotlib", "networkx"])
 def test_missing_packages_say_what_to_install(made, tmp_path, monkeypatch, package):
-    edges, _, structure = made
-    index = CommunityIndex.build(edges, tmp_path / "a")
-    answer = index.query([0], 5)
+    structure = made[2]
     calls = {
-        "sknetwork": answer.structure,
         "matplotlib": lambda: structure.draw(tmp_path / "p.png"),
         "networkx": structure.to_networkx,
     }

@@ -65,7 +65,7 @@ def test_neighbors_of_other_kinds_of_graph(tmp_path: Path, kind: str) -> None:
     edges = [("a", "b"), ("b", "c"), ("c", "a"), ("b", "a"), ("d", "a")]
     config = CommunityConfig(kind=kind)  # type: ignore[arg-type]
     with CommunityIndex.build(edges, tmp_path / "idx", config=config) as index:
-        asked, listing = Vertices(index.opened).neighbors("a", 10)
+        asked, listing = Vertices(index.snapshot).neighbors("a", 10)
     found = [each.id for each in listing.vertices]
     if kind == "two-mode":  # pairs of an element and a set: the elements of set a
         assert found == ["b", "c", "d"] and asked == ("a", 3)

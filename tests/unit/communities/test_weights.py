@@ -11,13 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.communities.indexing import files as building
 from graphagg.communities.similarity.jaccard import pair_similarities
 from graphagg.communities.similarity.jaccard_sums import similarity_sums
 from graphagg.communities.similarity.neighborhoods import QueryScratch, jaccard
-from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
+from graphagg.errors import InvalidGraph, InvalidParameter
 from graphagg.graph.csr import Csr
-from graphagg.graph.reading import load
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.minhash import weighted
 from graphagg.minhash.signatures import EMPTY, Hashes, HashFamily, mix
 from graphagg.minhash.weighted import Draws, weighted_minima
@@ -30,6 +29,8 @@ weights = st.one_of(
     st.integers(1, 5).map(float), st.floats(1e-3, 1e4), st.sampled_from([1e-30, 0.1, 1 / 3, 1e30])
 )
 some = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+
+CALLS = WeightedReading(weight="calls")
 
 
 def small(kind="undirected", **options):
@@ -79,7 +80,10 @@ def test_similarities_are_those_of_brute_force(tmp_path_factory, edges, kind, cl
     seeds = sorted(data.draw(st.sets(st.sampled_from(vertices), min_size=1, max_size=3)))
     wanted = np.array([sum(weighted_jaccard(sets[v], sets[s]) for s in seeds) for v in vertices])
     dense = np.array([index.find(seed) for seed in seeds])
-    neighborhoods, scratch = index.opened.neighborhoods, QueryScratch.of(index.opened.neighborhoods)
+    neighborhoods, scratch = (
+        index.snapshot.neighborhoods,
+        QueryScratch.of(index.snapshot.neighborhoods),
+    )
     pairs = np.zeros(len(vertices))
     pair_similarities(neighborhoods.bundle, dense, np.arange(len(vertices)), 1 << 40, pairs)
     np.testing.assert_allclose(pairs, wanted, rtol=1e-12)
@@ -107,7 +111,7 @@ def test_estimates_err_as_theory_says(tmp_path, size, spread):
     index = CommunityIndex.build(edges, tmp_path / "x", config=config)
     sets = weighted_sets(edges, "two-mode", False)
     estimates = (
-        index.opened.signature_tables.sig[::2] == index.opened.signature_tables.sig[1::2]
+        index.snapshot.signature_tables.sig[::2] == index.snapshot.signature_tables.sig[1::2]
     ).mean(axis=1)
     exact = np.array([weighted_jaccard(sets[2 * i], sets[2 * i + 1]) for i in range(pairs)])
     variance = exact * (1 - exact) / slots
@@ -191,31 +195,6 @@ def test_reasons_say_the_weight(tmp_path):
     assert graph["ann"]["cat"]["weight"] == 5.0
 
 
-@pytest.mark.parametrize("weight", [-1.0, 0.0, float("nan"), float("inf"), 1e-50, 1e39, None])
-@pytest.mark.parametrize("form", ["triples", "csv", "over files", "networkx", "arrow"])
-def test_bad_weights_are_refused_by_name(tmp_path, monkeypatch, weight, form):
-    import pyarrow as pa
-
-    edges = [(1, 2, 1.0), (2, 3, weight)]
-    source = edges
-    if form in ("csv", "over files"):
-        source = tmp_path / "edges.csv"
-        source.write_text(
-            "source,target,weight\n1,2,1.0\n2,3," + ("" if weight is None else repr(weight)) + "\n"
-        )
-        monkeypatch.setattr(building, "LARGE", 0 if form == "over files" else 1 << 40)
-    elif form == "networkx":
-        source = nx.Graph()
-        source.add_weighted_edges_from(edges)
-    elif form == "arrow":
-        source = pa.table(
-            dict(zip(("source", "target", "weight"), zip(*edges, strict=True), strict=True))
-        )
-    with pytest.raises(InvalidGraph, match="weight"):
-        CommunityIndex.build(source, tmp_path / "x", config=CommunityConfig(weights=True))
-    assert not (tmp_path / "x" / "manifest.json").exists()
-
-
 def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
     config = CommunityConfig(weights=True)
     with pytest.raises(InvalidGraph, match="without weights"):
@@ -223,10 +202,10 @@ def test_weights_that_are_missing_or_not_kept_are_refused_by_name(tmp_path):
     with pytest.raises(InvalidGraph, match="without weights"):
         CommunityIndex.build([(1, 2, 1.0), (2, 3)], tmp_path / "x", config=config)
     with pytest.raises(InvalidParameter, match="weights are not used"):
-        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", weight="calls")
+        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", columns=CALLS)
     plain = CommunityIndex.build([(1, 2)], tmp_path / "plain")
     with pytest.raises(InvalidParameter, match="weights are not used"):
-        plain.add([(1, 3, 2.0)], weight="calls")
+        plain.add([(1, 3, 2.0)], columns=CALLS)
     index = CommunityIndex.build([(1, 2, 1.0)], tmp_path / "w", config=config)
     before = files(index)
     with pytest.raises(InvalidGraph, match="without weights"):
@@ -254,34 +233,11 @@ def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path,
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_a_table_that_changes_while_it_is_read_leaves_the_index_as_it_was(
-    tmp_path, monkeypatch, large
-):
-    table = tmp_path / "edges.csv"
-    table.write_text("source,target,weight\n1,2,1.0\n")
-    index = CommunityIndex.build(table, tmp_path / "x", config=small())
-    before, reads = files(index), load.read_lines
-
-    def read_lines(*given):
-        yield from reads(*given)
-        table.write_text("source,target,weight\n1,2,1.0\n2,3,1.0\n")
-
-    monkeypatch.setattr(building, "LARGE", 0 if large else 1 << 40)
-    monkeypatch.setattr(load, "read_lines", read_lines)
-    table.write_text("source,target,weight\n1,2,1.0\n4,3,1.0\n")
-    with pytest.raises(UnreadableFile, match="changed while it was read"):
-        CommunityIndex.build(table, tmp_path / "x", config=small())
-    assert files(CommunityIndex.open(tmp_path / "x")) == before
-
-
 def test_bad_rows_are_left_out_where_asked(tmp_path):
     table = tmp_path / "edges.csv"
     table.write_text("source,target,calls\n1,2,2\n2,3,0\n3,4,-1\n4,1,3\n")
-    config = CommunityConfig(weights=True)
-    index = CommunityIndex.build(
-        table, tmp_path / "x", config=config, weight="calls", skip_bad_rows=True
-    )
+    columns = WeightedReading(weight="calls", skip_bad_rows=True)
+    index = CommunityIndex.build(table, tmp_path / "x", weights=True, columns=columns)
     assert index.read_report.bad_rows == 2
     assert index.manifest.counts["edges"] == 2
 

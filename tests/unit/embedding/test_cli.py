@@ -58,10 +58,3 @@ def test_bad_requests_propagate(files):
         with pytest.raises(GraphAggError):
             run(*arguments)
     assert not (files / "b").exists()
-
-
-@pytest.mark.parametrize("option", ["--engine", "--kind", "--dtype", "--partitioner"])
-def test_choices_are_refused_with_what_there_is(files, call, option):
-    error = call("embed", "build", files / "edges.txt", "--out", files / "b", option, "odd").error
-    assert f'Invalid value "odd" for {option}. Choose from: ' in error
-    assert not (files / "b").exists()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,7 +13,6 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import (
     ArtifactError,
-    CorruptArtifact,
     EmptyGraph,
     GraphAggError,
     InvalidGraph,
@@ -128,16 +125,6 @@ def test_doubled_weights_change_nothing():
     assert np.abs(plain - found[0]).max() > 0.01
 
 
-def test_weights_of_ones_are_no_weights():
-    pairs = list(dict.fromkeys(tuple(sorted(p)) for p in communities(60, 4)))
-    config = EmbeddingConfig(dim=8, pieces=2)
-    plain = embed(NetworkMatrix.from_graph(load_graph(pairs)), config).vectors
-    ones = embed(
-        NetworkMatrix.from_graph(*load_weighted([(u, v, 1.0) for u, v in pairs])), config
-    ).vectors
-    np.testing.assert_array_equal(plain, ones)
-
-
 def test_isolated_vertices_have_zeros_and_are_counted(tmp_path):
     index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL, vertices=[1000, 1001])
     assert index.manifest.counts["isolated"] == 2
@@ -145,19 +132,6 @@ def test_isolated_vertices_have_zeros_and_are_counted(tmp_path):
     assert index.vectors[:-2].any(axis=1).all()
     with pytest.raises(InvalidParameter, match="1000 has no edge"):
         index.neighbors(1000)
-
-
-def test_many_small_components():
-    triangles = [(3 * i + a, 3 * i + b) for i in range(60) for a, b in ((0, 1), (1, 2), (0, 2))]
-    found = embed(
-        NetworkMatrix.from_graph(load_graph(triangles)), EmbeddingConfig(dim=16, pieces=4)
-    ).vectors
-    assert np.isfinite(found).all()
-    unit = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-    alike = unit[0::3] @ unit.T
-    same = np.repeat(np.eye(60, dtype=bool), 3, axis=1)
-    assert np.median(alike[same]) > 0.9
-    assert np.median(np.abs(alike[~same])) < 0.5
 
 
 def test_neighbors_are_brute_forces(tmp_path):
@@ -181,7 +155,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
     )
     assert index.vectors.shape == index.target_vectors.shape
     assert index.target_vectors[index.find(0)].any()  # no edge points at it: from its other side
-    near = [int(n.id) for n in index.neighbors(1, 60, of="from", among="to")]
+    near = [int(n.id) for n in index.neighbors(1, 60, side="from", target_side="to")]
     targets = [vertex for vertex in near if vertex >= 100][:5]
     assert all(130 <= target < 160 for target in targets)
     pairs = [(f"e{v}", f"s{u}") for u, v in arcs]
@@ -190,7 +164,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
     )
     assert len(index.targets) == len({element for element, _ in pairs})
     assert len(index.vertices) == 60
-    elements = index.neighbors("s1", 5, of="from", among="to")
+    elements = index.neighbors("s1", 5, side="from", target_side="to")
     assert all(str(element.id) >= "e130" for element in elements)
 
 
@@ -273,6 +247,34 @@ def test_adding_to_both_sides(tmp_path):
     assert index.vector("new element", "to").any()
 
 
+@pytest.mark.parametrize("propagate", [0, 1])
+@pytest.mark.parametrize("kind", ["undirected", "directed", "two-mode"])
+def test_deleting_what_was_added_leaves_the_arrays_as_they_were(tmp_path, kind, propagate):
+    arcs = [(f"e{a}", f"s{b}") for a, b in communities(60, 4)]
+    index = NodeEmbedding.build(
+        arcs, tmp_path / "a", dim=8, pieces=2, kind=kind, propagate=propagate
+    )
+    counts, before = index.manifest.counts, arrays(index)
+    stages = []
+    index.add([("e3", "x"), ("e4", "x"), ("e4", "y")], progress=lambda *step: stages.append(step))
+    assert stages == [("edges", 3, 3), ("vectors", 2, 2)] and arrays(index) != before
+    assert index.delete_vertices(["y", "x"]).removed == 2
+    assert arrays(index) == before
+    assert {**index.manifest.counts, "edges": counts["edges"], "added": 0} == counts
+    first = index.vertices[0]
+    index.delete_vertices(first)
+    assert len(index) == counts["vertices"] - 1 and first not in index.vertices
+    with pytest.raises(UnknownVertex):
+        index.delete_vertices(first)
+    with pytest.raises(InvalidParameter, match="wanted one left at least"):
+        index.delete_vertices(list(index.vertices))
+
+
+def arrays(index):
+    folder = index.directory / index.manifest.data
+    return {path.name: path.read_bytes() for path in folder.glob("*.npy")}
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -330,6 +332,8 @@ def test_bad_requests(tmp_path):
         index.neighbors(9999)
     with pytest.raises(InvalidParameter, match="k is 0"):
         index.neighbors(1, 0)
+    with pytest.raises(InvalidParameter, match="unknown parameter `dims`, did you mean `dim`"):
+        NodeEmbedding.build(communities(), tmp_path / "b", dims=2)
     with pytest.raises(InvalidParameter, match="side is 'odd'"):
         index.normalized("odd")
     with pytest.raises(NotAnArtifact):
@@ -338,14 +342,6 @@ def test_bad_requests(tmp_path):
     (tmp_path / "full" / "other.txt").write_text("x")
     with pytest.raises(ArtifactError, match=r"holds 'other\.txt'"):
         NodeEmbedding.build(communities(), tmp_path / "full", config=SMALL)
-
-
-def test_a_truncated_file_is_named(tmp_path):
-    NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL).close()
-    path: Path = next((tmp_path / "a").glob("v-*/vectors.npy"))
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(CorruptArtifact, match=r"vectors\.npy"):
-        NodeEmbedding.open(tmp_path / "a")
 
 
 @settings(max_examples=15, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from benchmarks.graphs.vectors.measure import factorization
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.pieces import Piece, PieceLayout, cut_piece
-from graphagg.embedding.prone.factorization import Factorization, Vectors
+from graphagg.embedding.prone.factorization import Factorization, VectorArrays
 from graphagg.embedding.prone.matrix import scaled_right_vectors
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import COMMON, STEPS, rotation
@@ -82,7 +82,7 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     matrices = [whole.log_matrix(piece) for piece in pieces]
     ranks = []
     for piece, matrix in zip(pieces, matrices, strict=True):
-        values = scaled_right_vectors(matrix, 70, 3, [seed, piece.index])
+        values = scaled_right_vectors(matrix, 70, [seed, piece.index])
         whole.tasks.arrays.blocks.save("leaf", piece.index, values=values)
         ranks.append(values.shape[1])
     whole.merge(ranks)
@@ -137,7 +137,7 @@ def test_propagation_is_its_formula(pieces, hubs):
     wanted = wanted @ rotation(gram(wanted))
     whole.tasks.arrays.writer.array("given", start[order])
     whole.tasks.save_matrix("given.turn", np.eye(6, dtype=np.float32))
-    propagated = whole.propagate(Vectors("given", "none"), 1)
+    propagated = whole.propagate(VectorArrays("given", "none"), 1)
     vectors, sources = whole.rotated(propagated, whole.tasks.layout.numbers(80))
     np.testing.assert_allclose(vectors, wanted, atol=2e-4)
     # A vector is its row of D1^(-1/2) A1 over the sources.

@@ -96,18 +96,3 @@ def test_a_small_disk_is_named_before_the_work(tmp_path, monkeypatch):
             progress=lambda stage, *_: ran.append(stage),
         )  # fmt: skip
     assert ran == ["edges"] and not (tmp_path / "out").exists()
-
-
-def test_a_disk_too_small_for_the_leaves_is_named_before_them(tmp_path, monkeypatch):
-    """How many columns the pieces have is known when they are cut."""
-    network = NetworkMatrix.from_graph(*load_weighted(communities(), "undirected"))
-    checked = []
-    monkeypatch.setattr(build, "check_space", lambda _, need, what: checked.append((need, what)))
-    stages = embed(network, SMALL, folder=tmp_path).stages
-    assert len(checked) == 2 and checked[0][1] == checked[1][1]
-    pieces = [stages.tasks.piece(i) for i in range(3)]
-    columns, entries = (sum(map(len, part)) for part in (
-        [piece.columns for piece in pieces], [piece.matrix.indices for piece in pieces]
-    ))  # fmt: skip
-    rank, width = SMALL.rank(3), SMALL.width
-    assert checked[1][0] == 4 * (entries + rank * columns + width * stages.tasks.nodes)

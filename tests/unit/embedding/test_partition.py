@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,9 +15,7 @@ from graphagg.embedding.partition.streaming import (
     Labels,
     Rows,
     _breadth_first,
-    _coarser,
     _restream,
-    stream,
 )
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import InvalidParameter, PieceTooLarge
@@ -121,21 +117,6 @@ def rows_of(matrix: Csr) -> Rows:
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 10**6), bound=st.integers(1, 200))
-def test_clusters_keep_their_bound_and_every_node(seed, bound):
-    matrix = NetworkMatrix.from_graph(graph(120, 6, seed % 11)).matrix
-    weights = matrix.degrees()
-    groups = Groups(np.random.default_rng(seed).permutation(120), np.arange(121))
-    for factor in (1, 4):
-        before = max(weights[groups.nodes[a:b]].sum() for a, b in pairwise(groups.starts))
-        groups = _coarser(rows_of(matrix), weights, groups, factor * bound)
-        assert sorted(groups.nodes) == list(range(120))
-        loads = [weights[groups.nodes[a:b]].sum() for a, b in pairwise(groups.starts)]
-        assert min(loads) > 0
-        assert max(loads) <= max(factor * bound, before)
-
-
-@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6), left_out=st.integers(0, 20))
 def test_a_pass_puts_each_node_where_its_formula_says(seed, count, left_out):
     """The first pass over single nodes, written out with dictionaries."""
@@ -156,19 +137,6 @@ def test_a_pass_puts_each_node_where_its_formula_says(seed, count, left_out):
         loads[best] += int(weights[v])
     assert {v: p for v, p in enumerate(labels.of_node.tolist()) if p >= 0} == part
     assert labels.loads.tolist() == loads
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), count=st.integers(1, 6))
-def test_only_active_nodes_get_a_part_and_values_do_not_count(seed, count):
-    matrix = NetworkMatrix.from_graph(graph(200, 5, seed)).matrix
-    weights, rng = matrix.degrees(), np.random.default_rng(seed)
-    active = (rng.random(200) < 0.8) & (weights > 0)
-    parts = stream(matrix, weights, active, count)
-    assert (parts[~active] == -1).all()
-    assert set(parts[active].tolist()) <= set(range(count))
-    again = Csr(matrix.indptr, matrix.indices, None, matrix.columns)
-    np.testing.assert_array_equal(parts, stream(again, weights, active, count))
 
 
 def test_planted_groups_are_found():

@@ -6,22 +6,16 @@ facebook-pages, ppi and BlogCatalog; the other graphs were only measured.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from benchmarks.graphs.vectors.classification import read_benchmark_graph, read_labels
 from benchmarks.graphs.vectors.measure import Scores, auc, classify_nodes, predict_links
-from benchmarks.graphs.vectors.splits import split_edges
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.build import embed
-from graphagg.embedding.prone import network
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.sparse import normalize_rows
 from graphagg.graph import load_graph
-from graphagg.graph.adjacency import expand_rows
-from graphagg.graph.graph import weighted_graph
 from tests.conftest import DATA
 
 GRAPHS = DATA / "graphs"
@@ -99,54 +93,6 @@ def test_nodes_are_classified_as_by_the_whole(name):
             floors = {1: (0.360, 0.406), 2: (0.361, 0.412)}[passes]
             assert all(a >= b for a, b in zip(ours, floors, strict=True))
         assert all(a >= b - 0.006 for a, b in zip(ours, control, strict=True))
-
-
-def test_the_coupling_of_directed_graphs():
-    """What it adds on soc-Epinions1, beside no coupling and beside edges without direction."""
-    whole = read_benchmark_graph(GRAPHS / FILES["soc-Epinions1"], "directed")
-    scores = Scores()
-    for seed in range(1, 4):  # split 0 is the one it was chosen on
-        split = split_edges(whole, None, 0.3, seed)
-        n = len(whole.rows)
-        config = EmbeddingConfig(pieces=16, kind="directed", random_state=seed)
-        coupled = NetworkMatrix.from_graph(split.train)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(network, "COUPLING", 0.0)
-            bare = NetworkMatrix.from_graph(split.train)
-        ends = split.train.pairs()
-        plain, _ = weighted_graph("undirected", whole.rows, whole.rows, ends, None)
-        rows = {
-            "coupled": embed(coupled, config).vectors,
-            "bare": embed(bare, config).vectors,
-            "undirected": np.tile(
-                embed(NetworkMatrix.from_graph(plain), replace(config, kind="undirected")).vectors,
-                (2, 1),
-            ),
-        }
-        for name, vectors in rows.items():
-            for measure, found in (("dot", vectors), ("cosine", normalize_rows(vectors))):
-                for kind in ("uniform", "matched"):
-                    pairs = [split.positive, getattr(split, kind)]
-                    parts = [np.einsum("ij,ij->i", found[p[0]], found[n + p[1]]) for p in pairs]
-                    scores.add(name, f"{kind} {measure}", auc(*parts))
-    show("soc-Epinions1, directed", scores)
-    assert scores.mean("coupled", "uniform dot") > scores.mean("bare", "uniform dot") + 0.01
-    assert scores.mean("coupled", "matched dot") > scores.mean("bare", "matched dot") + 0.01
-
-
-def test_weights_carry_information():
-    """ca-astroph weighted by common neighbors; there is no weighted graph among the data."""
-    whole = read_benchmark_graph(GRAPHS / FILES["ca-astroph"])
-    from benchmarks.graphs.vectors.splits import heuristic_scores
-
-    pairs = np.stack((expand_rows(whole.adjacency), whole.adjacency.indices)).astype(np.int64)
-    common = heuristic_scores(whole, pairs)["common_neighbors"]
-    weights = (1 + common).astype(np.float32)
-    found = predict_links(whole, weights, EmbeddingConfig(pieces=16), repeats=3)
-    show("ca-astroph, weighted", found.uniform)
-    for measure in ("auc", "auc_cosine"):
-        ours, control = (found.uniform.mean(m, measure) for m in ("graphagg", "control"))
-        assert ours >= control - 0.002
 
 
 @pytest.mark.parametrize("name", ["facebook-pages", "ca-astroph"])

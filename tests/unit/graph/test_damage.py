@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from datetime import date
 from itertools import pairwise
 
@@ -27,7 +26,6 @@ from tests.unit.graph.test_readers import edges_of
 COLUMNS = np.array([1, 2, 3]), np.array([4, 5, 6])
 CONTENT = {
     ".txt": "".join(f"{i} {i + 1}\n" for i in range(3000)),
-    ".json": json.dumps({str(i): list(range(i, i + 5)) for i in range(500)}),
     ".gml": "graph [" + "".join(f"node [ id {i} ]\n" for i in range(3000)) + "]",
 }
 
@@ -68,15 +66,16 @@ def test_objects_of_another_form_are_refused(edges, message):
         load_graph(edges)
 
 
-@pytest.mark.parametrize("vertices", [5, "ab", None])
+@pytest.mark.parametrize("vertices", [5.5, None, b"ab"])
 def test_vertices_must_be_ids(vertices):
-    with pytest.raises(InvalidParameter, match=r"vertices is .*, wanted vertex ids"):
+    with pytest.raises(InvalidParameter, match=r"vertices is .*, wanted a vertex or several"):
         load_graph([(1, 2)], vertices=vertices)
+    assert list(load_graph([(1, 2)], vertices=5).rows) == [1, 2, 5]
 
 
 def test_weights_of_triples_are_counted():
     report = load_graph([(1, 2, 0.5), (2, 3), (3, 4, {"weight": 1}), (4, 5, 2)]).report
-    assert (report.weights_ignored, report.third_ignored, report.edges) == (2, 1, 4)
+    assert (report.weights_ignored, report.edges) == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -84,8 +83,6 @@ def test_weights_of_triples_are_counted():
     [
         (".gml", nx.write_gml),
         (".graphml", nx.write_graphml),
-        (".gexf", nx.write_gexf),
-        (".net", nx.write_pajek),
     ],
 )
 def test_what_networkx_writes_comes_back_and_other_bytes_are_named(tmp_path, suffix, write):
@@ -100,44 +97,21 @@ def test_what_networkx_writes_comes_back_and_other_bytes_are_named(tmp_path, suf
     for i, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
         assert weights[i] == graph.edges[loaded.rows[a], loaded.rows[b]]["weight"]
     path.write_bytes('graph [ node [ id 1 label "é" ] ]'.encode("latin-1"))
-    with pytest.raises(UnreadableFile, match=f"not {suffix[1:].upper()} .*utf-8"):
+    with pytest.raises(UnreadableFile, match=r"cannot be read .*utf-8"):
         load_graph(path)
     path.write_text("nothing < of the kind")
     with pytest.raises((UnreadableFile, InvalidGraph), match=r"check the file|no node"):
         load_graph(path)
 
 
-def test_json_lines_and_igraph_are_read_with_weights(tmp_path):
-    path = tmp_path / "e.jsonl"
-    path.write_text(
-        '{"calls": 2.5, "caller": "ann", "callee": "bob"}\n{"caller":"bob","callee":"cy"}\n'
-    )
-    options = {"source": "caller", "target": "callee", "skip_bad_rows": True}
-    assert edges_of(load_graph(path, **options)) == {("ann", "bob"), ("bob", "cy")}
-    loaded, weights = load_weighted(path, weight="calls", **options)
-    assert (edges_of(loaded), weights.tolist()) == ({("ann", "bob")}, [2.5, 2.5])
-    path.write_text("{")
-    with pytest.raises(UnreadableFile, match="not a JSON object per line"):
-        load_graph(path)
-
-    class Attributes(dict):
-        def attributes(self):
-            return list(self)
-
-    class Igraph:
-        """What graphagg asks of a graph of igraph."""
-
-        vs, es = Attributes(name=["ann", "bob", "cy"]), Attributes(weight=[0.5, None])
-        get_edge_dataframe = None
-
-        def vcount(self):
-            return 3
-
-        def get_edgelist(self):
-            return [(0, 1), (1, 2)]
-
-    loaded, weights = load_weighted(Igraph(), "directed")
-    assert (edges_of(loaded), weights.tolist()) == ({("ann", "bob"), ("bob", "cy")}, [0.5, 1.0])
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".mtx", ".net", ".gexf"])
+def test_other_formats_name_what_reads_them(tmp_path, suffix):
+    (tmp_path / f"g{suffix}").write_text("%%MatrixMarket matrix\n")
+    with pytest.raises(InvalidGraph, match=r"read it in Python by (json|pandas|scipy|networkx)\."):
+        load_graph(tmp_path / f"g{suffix}")
+    (tmp_path / "g.txt").write_text("%%MatrixMarket matrix\n2 2 1\n1 2\n")
+    with pytest.raises(InvalidGraph, match=r"read it by scipy\.io\.mmread"):
+        load_graph(tmp_path / "g.txt")
 
 
 @pytest.mark.parametrize("suffix", CONTENT)
@@ -157,29 +131,6 @@ def test_damaged_gzip_is_named(tmp_path, suffix, damage):
             read(path)
     with pytest.raises(UnreadableFile, match="cannot be read"):
         read_communities(path, VertexIds.of([1]))
-
-
-@pytest.mark.parametrize(
-    ("content", "error", "message"),
-    [
-        ('{"a":' + "[" * 100_000, UnreadableFile, "nested too deep"),
-        ('{"a": [1], "a": [2]}', InvalidGraph, "key 'a' occurs twice"),
-        ('{"\\ud800": ["x"]}', InvalidGraph, "no Unicode text"),
-    ],
-)
-def test_json_that_is_no_mapping_of_sets(tmp_path, content, error, message):
-    path = tmp_path / "sets.json"
-    path.write_text(content)
-    with pytest.raises(error, match=message):
-        load_graph(path, "two-mode")
-
-
-def test_json_and_gml_ids_reach_to_the_largest(tmp_path):
-    largest = 2**63 - 1
-    (tmp_path / "s.json").write_text(json.dumps({str(largest): ["x"]}))
-    assert list(load_graph(tmp_path / "s.json", "two-mode").rows) == [largest]
-    (tmp_path / "s.json").write_text(json.dumps({str(largest + 1): ["x"]}))
-    assert list(load_graph(tmp_path / "s.json", "two-mode").rows) == [str(largest + 1)]
 
 
 @pytest.mark.parametrize("read", [load_graph, load_weighted])
@@ -273,17 +224,15 @@ def test_files_whose_ids_are_of_several_types_are_refused(tmp_path, forms, kind)
 
 
 @pytest.mark.parametrize("change", ["longer", "gone", "another"])
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_file_that_changes_while_it_is_read_is_named(tmp_path, suffix, change):
     path = tmp_path / f"e{suffix}"
     table = pa.table({"source": [1, 2], "target": [2, 3]})
     if suffix == ".parquet":
         pq.write_table(table, path)
-    elif suffix == ".csv":
-        csv.write_csv(table, path)
     else:
-        path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
-    source, _ = open_edges([path, path], "undirected", EdgeReading(), (), ReadCounts())
+        csv.write_csv(table, path)
+    source, _ = open_edges([path, path], "undirected", EdgeReading(), ReadCounts())
     next(iter(source.batches))
     content = path.read_bytes()
     path.unlink()

@@ -18,7 +18,7 @@ from tests.unit.commands import GRAPHAGG
 from tests.unit.serve.live import SECONDS, until
 from tests.unit.test_packaging import modules_after
 
-HEAVY = {"torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "sknetwork"}
+HEAVY = {"torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers"}
 
 
 @contextmanager

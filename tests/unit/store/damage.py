@@ -154,9 +154,10 @@ def read_embedding(folder: Path) -> Iterator[Callable[[], object]]:
         seed: Any = "v3" if folder.name == "embedding-directed" else 3
         yield lambda: (len(index), repr(index), list(index.vertices), list(index.targets))
         for side in ("from", "to"):
-            yield lambda s=side: index.neighbors(seed, 5, of=s).to_arrow()
+            yield lambda s=side: index.neighbors(seed, 5, side=s).to_arrow()
             yield lambda s=side: (index.vector(seed, s), index.normalized(s))
-        yield lambda: (index.partition_report, index.parts, index.vectors, index.target_vectors)
+        yield lambda: (index.partition_report, index.piece_of_node)
+        yield lambda: (index.vectors, index.target_vectors)
 
 
 def change_embedding(folder: Path) -> Iterator[Callable[[], object]]:

@@ -145,7 +145,7 @@ def test_where_tokenizers_is_missing(tmp_path: Path) -> None:
 
 
 def test_with_the_extra_fast_alone_the_profile_is_fast_and_said(tmp_path: Path) -> None:
-    others = "faiss scipy sentence_transformers sklearn sknetwork spacy threadpoolctl torch".split()
+    others = "faiss scipy sentence_transformers sklearn spacy threadpoolctl torch".split()
     code = (
         f"import sys\nsys.modules |= dict.fromkeys({others!r})\n"
         "from graphagg.cli.main import main\ntry:\n    main()\n"

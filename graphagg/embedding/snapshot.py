@@ -16,7 +16,7 @@ from graphagg.store import Artifact
 from graphagg.store.layout import ArrayRule, array
 
 
-class EmbeddingVersion:
+class EmbeddingSnapshot:
     """One version of an embedding, memory-mapped, with its searchers; see `NodeEmbedding`."""
 
     def __init__(self, artifact: Artifact) -> None:
@@ -34,10 +34,10 @@ class EmbeddingVersion:
         self.target_vectors = self.vectors
         if self.config.kind != "undirected":
             self.target_vectors = artifact.array("vectors.to")
-        self.parts = artifact.array("parts")
+        self.piece_of_node = artifact.array("parts")
         self._searchers: dict[tuple[Side, bool], FlatSearch] = {}
 
-    def side(self, side: Side) -> tuple[VertexIds, Array]:
+    def vectors_of(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of a side."""
         one_of("side", side, ("from", "to"))
         return (
@@ -47,7 +47,7 @@ class EmbeddingVersion:
     def searcher(self, side: Side, normalized: bool) -> FlatSearch:
         """The searcher of a side's vectors; made once."""
         if (side, normalized) not in self._searchers:
-            rows = self.side(side)[1]
+            rows = self.vectors_of(side)[1]
             self._searchers[side, normalized] = FlatSearch(
                 unit_rows(rows) if normalized else rows, "embedding"
             )

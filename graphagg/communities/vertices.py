@@ -13,7 +13,7 @@ from graphagg.communities.similarity.neighborhoods import DIRECTED, TWO_MODE
 from graphagg.communities.snapshot import CommunitySnapshot
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.store.reading import names_damage
+from graphagg.store.reading import Artifact, names_damage
 from graphagg.store.strings import StringTable
 
 _LARGEST = 2**63 - 1
@@ -80,8 +80,12 @@ class Vertices:
 
     def __init__(self, snapshot: CommunitySnapshot) -> None:
         self._snapshot = snapshot
-        self.artifact = snapshot.artifact
         self.starting_with = lru_cache(_CACHED)(self._starting_with)
+
+    @property
+    def artifact(self) -> Artifact:
+        """The opened version."""
+        return self._snapshot.artifact
 
     @names_damage
     def _starting_with(self, prefix: str, limit: int) -> Listing:

@@ -114,14 +114,14 @@ class _Limited:
         declared = headers.get("content-length", "0")
         self._declared = int(declared) if declared.isascii() and declared.isdigit() else 0
         self._read, self._has_ended = 0, not self._declared and "transfer-encoding" not in headers
-        self._is_answered = self.is_refused = False
+        self._is_receiving = self._is_answered = self.is_refused = False
         self.is_timed, self._queue = self._seconds is not None, queue
         self._open_before, self._begun = 0, 0.0
         self.clock = asyncio.timeout(None)
 
     def wait(self) -> None:
-        """Set the time for the rest of the body, or for the answer."""
-        seconds = self._seconds if self._has_ended else self._limits.receive_seconds
+        """Set the time for the rest of a body that the application reads, or for the answer."""
+        seconds = self._limits.receive_seconds if self._is_receiving else self._seconds
         now = asyncio.get_running_loop().time()
         self.clock.reschedule(None if seconds is None else now + seconds)
         if self._has_ended and self.is_timed:
@@ -135,6 +135,9 @@ class _Limited:
     async def receive(self) -> Message:
         """The next message; the end of the connection for a body that is too large."""
         message: Message = {}
+        if not self._has_ended and not self._is_receiving:
+            self._is_receiving = True
+            self.wait()
         if self._declared <= self._most:
             message = await self._receive()
             self._read += len(message.get("body", b""))
@@ -144,7 +147,8 @@ class _Limited:
             await self._refuse(413, "BodyTooLarge", text, {"connection": "close"})
             return {"type": "http.disconnect"}
         if not self._has_ended:
-            self._has_ended = not message.get("more_body", False)
+            self._is_receiving = message.get("more_body", False)
+            self._has_ended = not self._is_receiving
             if self._has_ended or self._is_upload:
                 self.wait()
         return message
@@ -157,7 +161,7 @@ class _Limited:
 
     async def refuse_late(self) -> None:
         """Refuse a request whose time is over."""
-        if self._has_ended:
+        if not self._is_receiving:
             text = f"no answer within {self._seconds or 0:g} s; ask for less, or again"
             await self._refuse(503, "TimeLimit", text, {"retry-after": "1"})
         else:

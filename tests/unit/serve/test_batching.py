@@ -172,6 +172,24 @@ def test_a_request_that_would_wait_too_long_is_refused_at_once() -> None:
     asyncio.run(run())
 
 
+def test_a_body_that_nobody_reads_has_no_time_limit() -> None:
+    """As that of `POST /v1/collections/NAME/sync`, which takes none but may get one."""
+    sent: list[Any] = []
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    path = "/v1/collections/a/sync"
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-length", b"2")]}
+    app = BodyLimit(answer, ServiceLimits(receive_seconds=0.001))
+    asyncio.run(app(scope, asyncio.Event().wait, send))  # type: ignore[arg-type]
+    assert [each["status"] for each in sent] == [200]
+
+
 def test_an_answer_that_takes_too_long_is_refused(
     start, held: Sources, encoder: HeldEncoder
 ) -> None:

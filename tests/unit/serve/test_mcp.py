@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -210,6 +212,35 @@ def test_over_stdio(indices: Sources) -> None:
     with CommunityIndex.open(indices.communities) as index:
         members = index.query([3], 4).members
     assert [line.split(" ")[0] for line in found.split("\n")] == [str(m.id) for m in members]
+
+
+def test_over_stdio_hostile_lines_are_survived(indices: Sources) -> None:
+    """Only messages are printed, and the end of the input ends the process."""
+    call = {"name": "community_of", "arguments": {"seeds": [3]}}
+    messages = [
+        b"no json", bytes(range(11, 256)), b"[" * 100_000, b"null", b"x" * 3_000_000,
+        b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}',
+        b'{"jsonrpc":"2.0","id":1,"method":"no/such"}',
+        json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call}).encode(),
+    ]  # fmt: skip
+    about = {"protocolVersion": "2025-03-26", "capabilities": {}}
+    about["clientInfo"] = {"name": "test", "version": "1"}
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about}
+    command = [*GRAPHAGG, "mcp", "--communities", str(indices.communities)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps(hello).encode() + b"\n")
+        process.stdin.write(b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+        process.stdin.write(b"\n".join(messages) + b"\n")
+        process.stdin.flush()
+        answers: dict[int, Any] = {}
+        while 2 not in answers or 1 not in answers:
+            answer = json.loads(process.stdout.readline())
+            answers[answer.get("id")] = answer
+        rest, _ = process.communicate(timeout=SECONDS)
+    assert answers[1]["error"]["code"] == -32601
+    assert "shared with 3" in answers[2]["result"]["content"][0]["text"]
+    assert process.returncode == 0 and all(json.loads(line) for line in rest.splitlines())
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from graphagg.communities.answer.results import Member as Member
     from graphagg.communities.answer.results import SharedElements as SharedElements
     from graphagg.communities.config import CommunityConfig as CommunityConfig
-    from graphagg.communities.config import QueryConfig as QueryConfig
     from graphagg.communities.detection import Partition as Partition
     from graphagg.communities.detection import detect as detect
     from graphagg.communities.detection import sweep as sweep

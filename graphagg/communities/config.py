@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypedDict, cast, get_args
 
-from graphagg.checks import integer, number, one_of
+from graphagg.checks import integer, one_of
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 
@@ -94,31 +94,6 @@ class CommunityOptions(TypedDict, total=False):
     rows: int
     hash_seed: int
     weights: bool
-
-
-@dataclass(frozen=True)
-class QueryConfig:
-    """Bounds on the work of a query, and the walk's probability of return.
-
-    Attributes:
-        exact_work: most entries of the compressed rows that exact comparison reads. The LSH tables
-            find candidates for seeds that do not fit.
-        pair_work: budget of set elements read by pairwise comparisons.
-        alpha: probability of a return to the seeds in each step of the walk.
-
-    Examples:
-        >>> QueryConfig(alpha=0.15).exact_work
-        1000000
-    """
-
-    exact_work: int = 1_000_000
-    pair_work: int = 200_000
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        integer("exact_work", self.exact_work, 0, 2**62)
-        integer("pair_work", self.pair_work, 0, 2**62)
-        number("alpha", self.alpha, above=0, below=1)
 
 
 def check_method(method: str) -> Method:

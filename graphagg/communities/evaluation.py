@@ -22,7 +22,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints
 from graphagg.checks import integer
-from graphagg.communities.config import Method, QueryConfig
+from graphagg.communities.config import Method
 from graphagg.communities.index import CommunityIndex
 from graphagg.errors import InvalidCommunities, UnreadableFile
 from graphagg.graph.ids import VertexId, VertexIds
@@ -32,7 +32,6 @@ from graphagg.progress import Progress, silent
 
 _INTEGER = re.compile("0|[1-9][0-9]{0,18}")
 _RESAMPLES = 2000
-_DEFAULT = QueryConfig()
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,6 @@ def evaluate(
     questions: Sequence[Draw],
     *,
     method: Method = "fused",
-    config: QueryConfig = _DEFAULT,
     random_state: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
@@ -218,7 +216,6 @@ def evaluate(
         index: the index.
         questions: from `draw_seeds`; take the same for all methods that you compare.
         method: how to rank.
-        config: budgets.
         random_state: seed of the bootstrap.
         progress: called after each question.
 
@@ -233,11 +230,11 @@ def evaluate(
     """
     recalls, areas, wall, cpu = [], [], [], []
     # Not timed: the first call loads compiled code and maps pages.
-    index.rank(questions[0].seeds, len(questions[0].rest), method=method, config=config)
+    index.rank(questions[0].seeds, len(questions[0].rest), method=method)
     for done, question in enumerate(questions):
         k = len(question.rest)
         start_wall, start_cpu = time.perf_counter(), time.thread_time()
-        ranking = index.rank(question.seeds, k, method=method, config=config)
+        ranking = index.rank(question.seeds, k, method=method)
         members = ranking.vertices[ranking.best(k, question.seeds)]
         cpu.append(time.thread_time() - start_cpu)
         wall.append(time.perf_counter() - start_wall)

@@ -19,7 +19,6 @@ from graphagg.communities.config import (
     CommunityConfig,
     CommunityOptions,
     Method,
-    QueryConfig,
     check_method,
 )
 from graphagg.communities.indexing.changes import GraphChange, apply, merge
@@ -52,7 +51,6 @@ SWEEP_LIMIT = 1_000
 """Number of members that a sweep cut considers."""
 _CONFIG = CommunityConfig()
 _COLUMNS = EdgeReading()
-_DEFAULT = QueryConfig()
 
 
 class CommunityIndex(Index[CommunitySnapshot]):
@@ -215,7 +213,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
         k: int | None = 50,
         *,
         method: Method = "fused",
-        config: QueryConfig = _DEFAULT,
     ) -> Community:
         """Find the community of some vertices.
 
@@ -224,7 +221,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
             k: number of members besides the seeds. None: a sweep cut chooses the prefix of least
                 conductance among the first `SWEEP_LIMIT` (not for two-mode graphs).
             method: `fused`, `minhash`, `jaccard`, `agglomerative` or `pagerank`.
-            config: budgets.
 
         Raises:
             InvalidSeeds: there are no seeds, or none has a neighbor.
@@ -243,7 +239,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         if k is None and snapshot.config.kind == "two-mode":
             raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
         limit = SWEEP_LIMIT if k is None else min(integer("k", k, 1), len(snapshot.vertices))
-        ranking = snapshot.expander.rank(vertices, limit, check_method(method), config)
+        ranking = snapshot.expander.rank(vertices, limit, check_method(method))
         return answer(snapshot, vertices, ranking, k, limit, method)
 
     def query_on_spark(
@@ -253,7 +249,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
         k: int | None = 50,
         *,
         method: Method = "fused",
-        config: QueryConfig = _DEFAULT,
     ) -> DataFrame:
         """Run `query` for a column of seeds: one row per member, as a lazy DataFrame.
 
@@ -265,32 +260,28 @@ class CommunityIndex(Index[CommunitySnapshot]):
             column: name of the column of seeds: one vertex per row, or an array of vertices.
             k: as for `query`.
             method: as for `query`.
-            config: as for `query`.
         """
         check_method(method)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
 
         def answers_of(index: Any, questions: list[Any]) -> Any:
             def members(seeds: Any) -> list[tuple[VertexId, float]]:
-                community = index.query(seeds, k, method=method, config=config)
+                community = index.query(seeds, k, method=method)
                 return [(member.id, member.score) for member in community.members]
 
             return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
 
         return answered(frame, column, fields, of_worker(self), answers_of)
 
-    def rank(
-        self, rows: Ints, k: int, *, method: Method = "fused", config: QueryConfig = _DEFAULT
-    ) -> VertexRanking:
+    def rank(self, rows: Ints, k: int, *, method: Method = "fused") -> VertexRanking:
         """Score vertices by number, without reasons.
 
         Args:
             rows: `[s]` distinct numbers of the seeds, from `find_seeds`.
             k: number of members.
             method: as for `query`.
-            config: as for `query`.
         """
-        return self.snapshot.expander.rank(rows, k, check_method(method), config)
+        return self.snapshot.expander.rank(rows, k, check_method(method))
 
     def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
         """The distinct numbers of seeds; raises the errors of `query`."""

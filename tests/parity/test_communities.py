@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.query import planner
 from graphagg.communities.query.expansion import pagerank
 from graphagg.communities.similarity.jaccard import jaccard_to_seeds
@@ -82,7 +82,7 @@ def test_empty_sets_are_alike_to_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("kind", "closed"), CASES)
-def test_jaccard_equals_brute_force(tmp_path, kind, closed):
+def test_jaccard_equals_brute_force(tmp_path, monkeypatch, kind, closed):
     edges = random_edges(kind, 1)
     index = CommunityIndex.build(
         edges, tmp_path / "a", config=CommunityConfig(kind=kind, closed=closed)
@@ -100,8 +100,9 @@ def test_jaccard_equals_brute_force(tmp_path, kind, closed):
     assert found.keys() == {name for name, value in wanted.items() if value > 0}
     for name, score in found.items():
         assert score == pytest.approx(wanted[name], abs=1e-12)
-    for config in (QueryConfig(), QueryConfig(exact_work=0)):
-        members = index.query(seeds, 100, method="jaccard", config=config).members
+    for work in (planner.EXACT_WORK, 0):
+        monkeypatch.setattr(planner, "EXACT_WORK", work)
+        members = index.query(seeds, 100, method="jaccard").members
         best = [member.score for member in members]
         assert best == sorted(best, reverse=True)
         for member in members:
@@ -251,15 +252,16 @@ def test_minhash_plans_agree_on_what_they_score(tmp_path, monkeypatch):
             assert member.score == scores[member.id]
 
 
-def test_budgets_bound_recall_from_below(tmp_path):
+def test_budgets_bound_recall_from_below(tmp_path, monkeypatch):
     """A larger budget never finds less of the exact ranking."""
     edges, _ = planted(6, 20)
     index = CommunityIndex.build(edges, tmp_path / "a")
     exact = {m.id for m in index.query([0, 3], 15, method="jaccard").members}
     shares = []
     for work in (0, 2_000, 10**6):
-        config = QueryConfig(exact_work=work, pair_work=work)
-        found = index.query([0, 3], 15, method="jaccard", config=config)
+        monkeypatch.setattr(planner, "EXACT_WORK", work)
+        monkeypatch.setattr(planner, "PAIR_WORK", work)
+        found = index.query([0, 3], 15, method="jaccard")
         shares.append(len(exact & {m.id for m in found.members}))
     assert shares == sorted(shares)
     assert shares[-1] == 15

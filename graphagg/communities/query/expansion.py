@@ -14,7 +14,7 @@ import threading
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.config import Method, QueryConfig
+from graphagg.communities.config import Method
 from graphagg.communities.query.fused import fused_ranking
 from graphagg.communities.query.planner import (
     QueryContext,
@@ -27,6 +27,8 @@ from graphagg.communities.similarity.jaccard import grow
 from graphagg.communities.similarity.neighborhoods import Neighborhoods, QueryScratch
 from graphagg.graph.pagerank import PushLimits, degrees_of, push
 
+ALPHA = 0.05
+"""Probability of a return to the seeds in each step of the walk."""
 RESIDUAL = 1e-5
 """Residual per edge of a vertex that the push leaves."""
 PUSH_WORK = 2_000_000
@@ -52,31 +54,29 @@ class Expander:
             scratch = self._local.scratch = QueryScratch.of(self.neighborhoods)
         return scratch
 
-    def rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> VertexRanking:
+    def rank(self, seeds: Array, k: int, method: Method) -> VertexRanking:
         """Score the vertices that a method reaches from distinct seeds, `[s]` int64.
 
         `agglomerative` and `fused` stop after about `k` members.
         """
         try:
-            return self._rank(seeds, k, method, config)
+            return self._rank(seeds, k, method)
         except BaseException:
             self._local.scratch = None  # an interrupted query leaves its work arrays dirty
             raise
 
-    def _rank(self, seeds: Array, k: int, method: Method, config: QueryConfig) -> VertexRanking:
-        query = QueryContext(
-            self.neighborhoods, self.signature_tables, seeds, config, self._scratch
-        )
+    def _rank(self, seeds: Array, k: int, method: Method) -> VertexRanking:
+        query = QueryContext(self.neighborhoods, self.signature_tables, seeds, self._scratch)
         if method == "minhash":
             return minhash_ranking(query)
         if method == "pagerank":
-            return self._pagerank(seeds, config)
+            return self._pagerank(seeds)
         if method == "fused":
-            return fused_ranking(query, k, self._pagerank(seeds, config))
+            return fused_ranking(query, k, self._pagerank(seeds))
         close = jaccard_ranking(query)
         return close if method == "jaccard" else self._agglomerative(seeds, k, close)
 
-    def _pagerank(self, seeds: Array, config: QueryConfig) -> VertexRanking:
+    def _pagerank(self, seeds: Array) -> VertexRanking:
         """Score by PageRank mass over degree, or over the weight of the vertex's edges.
 
         If all seeds are hubs, the walk continues to smaller residuals, and `prior` edges without
@@ -88,7 +88,7 @@ class Expander:
         least = max(int(degrees.min()), 1)
         residual = RESIDUAL * min(1.0, HUB_REACH / least)
         vertices, mass, strength = pagerank(
-            neighborhoods, seeds, config.alpha, residual, PUSH_WORK, self._scratch
+            neighborhoods, seeds, ALPHA, residual, PUSH_WORK, self._scratch
         )
         prior = max(0.0, (least - HUB) / HUB_REACH) * strengths.sum() / max(degrees.sum(), 1)
         scores = mass / (np.where(strength > 0, strength, 1) + prior)

@@ -27,6 +27,7 @@ from collections.abc import Callable
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Ints, kth_largest, top_k
+from graphagg.communities.query import planner
 from graphagg.communities.query.planner import QueryContext
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.similarity.jaccard import pair_similarities
@@ -89,7 +90,7 @@ class _Closeness:
 
     def __init__(self, query: QueryContext, members: Array, vertices: Array, count: int) -> None:
         self._query, self._members, self._vertices = query, members, vertices
-        self._look_ups = query.config.pair_work
+        self._look_ups = planner.PAIR_WORK
         self.notes: tuple[str, ...] = ()
         compared = self._compare(np.concatenate([members, vertices[:count]]))
         to_members, self._sums = compared[: len(members)], compared[len(members) :]
@@ -107,7 +108,7 @@ class _Closeness:
         """Sum similarities; members with too large sets are compared while look-ups are left."""
         query = self._query
         sums, costly = similarity_sums(
-            query.neighborhoods, self._members, vertices, query.config.exact_work, query.scratch
+            query.neighborhoods, self._members, vertices, planner.EXACT_WORK, query.scratch
         )
         if len(costly):
             sizes, extra = query.neighborhoods.sizes(vertices), np.zeros(len(vertices))

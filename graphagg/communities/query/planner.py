@@ -13,13 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.config import QueryConfig
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.similarity.jaccard import jaccard_to_seeds, pair_similarities
 from graphagg.communities.similarity.neighborhoods import Neighborhoods, QueryScratch
 from graphagg.minhash.bands import BandTables
 from graphagg.minhash.signatures import agreements
 
+EXACT_WORK = 1_000_000
+"""Entries of the compressed rows that exact comparison reads. The LSH tables find candidates for
+seeds that do not fit."""
+PAIR_WORK = 200_000
+"""Elements that comparisons one by one look up."""
 SCAN_BELOW = 100_000
 """With fewer vertices `minhash` compares all signatures."""
 MINHASH_WORK = 25_000
@@ -58,7 +62,6 @@ class QueryContext:
     neighborhoods: Neighborhoods  # the sets, their inverse, and the raw graph
     signature_tables: SignatureTables  # signatures and band tables
     seeds: Array  # `[s]` int64 distinct vertices
-    config: QueryConfig  # budgets
     scratch: QueryScratch  # the thread's work arrays
 
 
@@ -92,11 +95,11 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
 
     Seeds that fit the work budget are compared with all. For the others the vertices scored so far
     and the candidates of the LSH tables are compared one by one, best estimate first, within
-    `pair_work` look-ups.
+    `PAIR_WORK` look-ups.
     """
-    neighborhoods, stored, config = query.neighborhoods, query.signature_tables, query.config
+    neighborhoods, stored = query.neighborhoods, query.signature_tables
     weight = 1.0 / len(query.seeds)
-    cheap, costly = split_by_work(neighborhoods, query.seeds, config.exact_work)
+    cheap, costly = split_by_work(neighborhoods, query.seeds, EXACT_WORK)
     vertices, scores = jaccard_to_seeds(neighborhoods, cheap, weight, query.scratch)
     if not len(costly):
         return VertexRanking(vertices, scores, "exact", {"jaccard": scores})
@@ -110,7 +113,7 @@ def jaccard_ranking(query: QueryContext) -> VertexRanking:
     likely = summed + stored.agreements(costly, merged) / (stored.permutations * len(costly))
     ordered = np.lexsort((merged, -likely))[:CANDIDATES]
     extra = np.zeros(len(ordered))
-    done = pair_similarities(neighborhoods.bundle, costly, merged[ordered], config.pair_work, extra)
+    done = pair_similarities(neighborhoods.bundle, costly, merged[ordered], PAIR_WORK, extra)
     if done < len(ordered):
         notes = (*notes, f"{len(ordered) - done:,} candidates passed the comparison budget")
     summed[ordered] += weight * extra

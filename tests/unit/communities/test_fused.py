@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
-from graphagg.communities.query import fused
+from graphagg.communities import CommunityConfig, CommunityIndex
+from graphagg.communities.query import fused, planner
 from graphagg.communities.similarity.jaccard_sums import similarity_sums
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
@@ -119,16 +119,20 @@ def test_who_is_left_out_could_be_no_member(tmp_path_factory, kind, count, rando
     assert len(set(found.vertices.tolist())) == len(found.vertices)
 
 
-def test_sets_beyond_the_budget_are_compared_one_by_one(tmp_path):
+def test_sets_beyond_the_budget_are_compared_one_by_one(tmp_path, monkeypatch):
     made = CommunityIndex.build(GRAPH, tmp_path / "a")
     seeds = np.array([0, 30, 70])
     whole = made.rank(seeds, 40)
     assert not whole.notes
-    one_by_one = made.rank(seeds, 40, config=QueryConfig(exact_work=0, pair_work=10**7))
+    monkeypatch.setattr(planner, "EXACT_WORK", 0)
+    monkeypatch.setattr(planner, "PAIR_WORK", 10**7)
+    one_by_one = made.rank(seeds, 40)
     assert not one_by_one.notes
     assert np.array_equal(one_by_one.vertices, whole.vertices)
     assert one_by_one.scores == pytest.approx(whole.scores)
-    cut = made.rank(seeds, 40, config=QueryConfig(exact_work=0, pair_work=500))
+    monkeypatch.setattr(planner, "PAIR_WORK", 500)
+    cut = made.rank(seeds, 40)
     assert any("comparison budget" in note for note in cut.notes)
-    walk = made.rank(seeds, 40, config=QueryConfig(exact_work=0, pair_work=0))
+    monkeypatch.setattr(planner, "PAIR_WORK", 0)
+    walk = made.rank(seeds, 40)
     assert not walk.components["jaccard"].any()  # nothing is compared: the walk alone decides

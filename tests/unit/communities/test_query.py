@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import CommunityConfig, CommunityIndex, QueryConfig
+from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.answer import results
 from graphagg.communities.config import METHODS
 from graphagg.communities.query import expansion, planner
@@ -127,12 +127,6 @@ def test_bad_arguments(index, arguments, message):
         index.query([0], **arguments)
 
 
-@pytest.mark.parametrize("options", [{"alpha": 0.0}, {"exact_work": -1}, {"pair_work": 0.5}])
-def test_bad_query_config(options):
-    with pytest.raises(InvalidParameter, match=next(iter(options))):
-        QueryConfig(**options)
-
-
 @pytest.mark.parametrize("closed", [True, False])
 def test_isolated_seeds(tmp_path, closed):
     graph = nx.path_graph(6)
@@ -177,16 +171,15 @@ def test_seed_of_a_large_degree(tmp_path, degree):
 
 
 def test_budget_turns_seeds_to_the_tables(index, monkeypatch):
-    tight = QueryConfig(exact_work=0)
-    assert index.query([0, 1], 5, method="jaccard").plan == "exact"
-    assert index.query([0, 1], 5, method="jaccard", config=tight).plan == "lsh"
     work = index.snapshot.neighborhoods.work(np.array([0, 1]), 10**9)
-    between = QueryConfig(exact_work=int(work.min()))
-    mixed = index.query([0, 1], 5, method="jaccard", config=between)
-    assert mixed.plan == "exact+lsh"
+    assert index.query([0, 1], 5, method="jaccard").plan == "exact"
+    for budget, plan in ((int(work.min()), "exact+lsh"), (0, "lsh")):
+        monkeypatch.setattr(planner, "EXACT_WORK", budget)
+        assert index.query([0, 1], 5, method="jaccard").plan == plan
     monkeypatch.setattr(planner, "BUCKET_CAP", 1)
-    cut = index.query([0], 5, method="jaccard", config=tight)
+    cut = index.query([0], 5, method="jaccard")
     assert any("buckets were cut to 1 " in note for note in cut.notes)
+    monkeypatch.undo()
     monkeypatch.setattr(expansion, "GROWTH_WORK", 10)
     short = index.query([0], 20, method="agglomerative")
     assert len(short) == 20

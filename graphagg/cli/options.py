@@ -96,7 +96,9 @@ def fill_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollect
     for argument in arguments:
         if argument.resolved_hint is int:
             for token in argument.tokens:
-                if not re.fullmatch(r"\s*[+-]?\d[\d_]*\s*", token.value):  # cyclopts would round 3.5
+                if not re.fullmatch(
+                    r"\s*[+-]?\d[\d_]*\s*", token.value
+                ):  # cyclopts would round 3.5
                     raise CoercionError(argument=argument, token=token, target_type=int)
 
 

@@ -10,7 +10,7 @@ from graphagg.cli.options import panel
 from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.rows import RowConfig
 
-Passages = Annotated[
+PassageSource = Annotated[
     str,
     Parameter(
         help="A folder of documents, JSONL (.gz) or Parquet, also at an address such as "

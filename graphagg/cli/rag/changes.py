@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphagg.cli.builds.passages import read_corpus, what_was_read
-from graphagg.cli.corpus import Passages, Reading, RowColumns
+from graphagg.cli.corpus import PassageSource, Reading, RowColumns
 from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import read_text
 from graphagg.cli.output.console import AsJson, merge_indices, print_changed, progress_report
@@ -49,7 +49,7 @@ def change_corpus(
 
 def add(
     directory: Directory,
-    passages: Passages,
+    passages: PassageSource,
     /,
     *,
     replace: bool = False,
@@ -74,7 +74,7 @@ def add(
 
 def update(
     directory: Directory,
-    passages: Passages,
+    passages: PassageSource,
     /,
     *,
     reading: Reading = ReadConfig(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.prompt import Confirm
 
-from graphagg.cli.corpus import Passages, Reading, RowColumns
+from graphagg.cli.corpus import PassageSource, Reading, RowColumns
 from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
 from graphagg.cli.output.console import AsJson, err
 from graphagg.cli.rag.changes import change_corpus
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def sync(
     directory: Directory,
-    passages: Passages | None = None,
+    passages: PassageSource | None = None,
     /,
     *,
     reading: Reading = ReadConfig(),

@@ -23,7 +23,7 @@ from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 # Largest plan whose rows and gates forward saves for backward.
 KEPT_BY_FORWARD = 1 << 12
 
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+GateWeights = tuple[Tensor, Tensor, Tensor, Tensor]
 """Weight and bias of the gate, weight and bias of the candidate."""
 
 
@@ -93,7 +93,7 @@ def _give_back(plan: LCMPlan, rooms: list[_Room]) -> None:
 
 
 def _fold_block(
-    x: Tensor, order: Tensor | None, block: FoldBlock, room: _Room, weights: Weights
+    x: Tensor, order: Tensor | None, block: FoldBlock, room: _Room, weights: GateWeights
 ) -> None:
     rows, elements = slice(*block.rows), room.values[: block.elements]
     if order is None:
@@ -111,7 +111,7 @@ def _fold_block(
         gate_kernel.mix(total.numpy(), apart.numpy(), z.numpy(), s.numpy(), out)
 
 
-def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: Weights) -> None:
+def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: GateWeights) -> None:
     """Replace `values`, `z` and `s` by their gradients; `grad_out` is of all segments."""
     room.values.index_copy_(0, block.roots, grad_out[block.filled])
     values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
@@ -172,7 +172,7 @@ class GateFold(torch.autograd.Function):
         return None, None, None, *_once(all_grads, grad_out, x, *weights)
 
 
-def _doubled(weights: Sequence[Tensor]) -> Weights:
+def _doubled(weights: Sequence[Tensor]) -> GateWeights:
     """Weights for `s`: those of the candidate n are doubled, as tanh(n) = 2 sigmoid(2 n) - 1."""
     of_gate, gate_bias, of_n, n_bias = (each.detach() for each in weights)
     return of_gate, gate_bias, 2 * of_n, 2 * n_bias

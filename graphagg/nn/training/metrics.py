@@ -1,14 +1,13 @@
 """Losses and metrics as benchmarks define them.
 
 ZINC by the mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
-that have both classes, unknown labels left out. LRGB: macro F1, average precision, and the mean
-reciprocal rank of `graphagg.nn.training.ranking`.
+that have both classes, unknown labels left out. LRGB: macro F1 and average precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -17,13 +16,10 @@ from torch.nn import functional
 
 from graphagg.arrays import Doubles
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.config.training import Loss
+from graphagg.nn.config.training import Loss, Metric
 
 Measure = Callable[[Tensor, Tensor], Any]
 """A user's loss or metric: predictions `[n, C]` and labels to a scalar."""
-
-RowMetric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
-"""Metrics of predictions and labels, row by row: all but `mrr`."""
 
 
 def compute_loss(
@@ -68,7 +64,7 @@ def known(objective: Loss, labels: Tensor) -> Tensor:
     return labels >= 0  # NaN is not
 
 
-def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
+def score(metric: Metric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
     """Compute a metric over the known labels of a part of the data.
 
     `predicted` and `labels` are as in `compute_loss`; `subset` names the part in errors.
@@ -96,7 +92,7 @@ def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "t
     return float(f1_score(classes, chosen, average="macro", zero_division=0))
 
 
-def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, subset: str) -> float:
+def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) -> float:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score

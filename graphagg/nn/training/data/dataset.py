@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
+from graphagg.nn.config.model import TaskLevel
 from graphagg.nn.config.training import Metric, MetricOrAuto
 from graphagg.nn.training.data.checks import (
     check_features,
@@ -24,8 +25,7 @@ from graphagg.nn.training.data.checks import (
 )
 from graphagg.nn.training.data.graphs import Graphs
 
-Level = Literal["graph", "node", "edge"]
-PARTS = ("train", "val", "test")
+SUBSETS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,13 @@ class Split:
 def masked_splits(graph: Data) -> tuple[Split, ...]:
     """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
-    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. Raises
-    `InvalidDataset` for a missing or invalid mask.
+    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. Without
+    any mask there are none. Raises `InvalidDataset` for a missing or invalid mask.
     """
-    names = [f"{subset}_mask" for subset in PARTS]
+    names = [f"{subset}_mask" for subset in SUBSETS]
     missing = [name for name in names if graph.get(name) is None]
+    if len(missing) == len(names):
+        return ()
     if missing:
         raise InvalidDataset(
             f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
@@ -123,7 +125,7 @@ class Shape:
         16
     """
 
-    level: Level
+    level: TaskLevel
     features: int
     categories: tuple[int, ...]
     edge_features: int
@@ -141,7 +143,7 @@ class GraphData:
         graphs: `Data` with `x` (`[N, F]` float32, or int64 categories), `edge_index` `[2, E]`
             int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex if `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
-        splits: at least one.
+        splits: empty if the data have none; `train` then draws one at random.
 
     Examples:
         >>> import torch
@@ -155,7 +157,7 @@ class GraphData:
     """
 
     name: str
-    level: Level
+    level: TaskLevel
     graphs: Sequence[Data]
     splits: tuple[Split, ...]
 
@@ -182,12 +184,11 @@ class GraphData:
         """Resolve `auto` to a metric that fits the labels."""
         if metric != "auto":
             return metric
-        if self.level == "edge":
-            return "mrr"
         labels = self.graphs[0][self.labels]
         # NaN is no number and -1 no class: both are unknown labels.
         binary = (labels == 0) | (labels == 1) | (labels == -1) | (labels != labels)
-        if labels.dim() > 1 and labels.size(1) > 1 and bool(binary.all()):
+        pairs_or_columns = self.level == "edge" or (labels.dim() > 1 and labels.size(1) > 1)
+        if pairs_or_columns and bool(binary.all()):
             return "ap"
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
@@ -210,7 +211,7 @@ class GraphData:
             values = column.values.detach().cpu().flatten()
             state.update(values.view(torch.uint8).numpy().tobytes())
         for split in self.splits:
-            for subset in PARTS:
+            for subset in SUBSETS:
                 state.update(getattr(split, subset).numpy().tobytes() + b"|")
         return state.hexdigest()
 
@@ -226,7 +227,7 @@ def output_width(labels: Tensor, metric: Metric) -> int:
         if whole:
             _wrong_metric(metric, f"integer labels, {_count(labels)} classes", "accuracy")
         return columns
-    if metric in ("roc-auc", "ap", "mrr"):
+    if metric in ("roc-auc", "ap"):
         values = labels[labels == labels]  # NaN: unknown
         values = values[values != -1] if whole else values
         if values.numel() and not bool(((values == 0) | (values == 1)).all()):
@@ -268,9 +269,10 @@ def check_data(data: GraphData) -> GraphData:
             a part without known labels.
         InvalidFeatures: NaN or infinity in features or labels, negative categories.
     """
-    if data.level not in get_args(Level):
+    if data.level not in get_args(TaskLevel):
         raise InvalidDataset(
-            f"{data.name}: the level is {data.level!r}; wanted one of {', '.join(get_args(Level))}"
+            f"{data.name}: the level is {data.level!r}; wanted one of "
+            f"{', '.join(get_args(TaskLevel))}"
         )
     check_tensors(data.name, data.graphs)
     graphs = widen(data.graphs)
@@ -288,7 +290,7 @@ def check_data(data: GraphData) -> GraphData:
     return data
 
 
-def check_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
+def check_inputs(name: str, level: TaskLevel, graphs: Sequence[Data]) -> list[Data]:
     """Graphs with only the attributes that a model reads, checked as `check_data` does."""
     check_tensors(name, graphs)
     required = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
@@ -306,7 +308,7 @@ def check_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
     return plain
 
 
-def _check_inputs(name: str, level: Level, flat: Graphs) -> None:
+def _check_inputs(name: str, level: TaskLevel, flat: Graphs) -> None:
     check_rows(name, flat, "x", flat.vertex_ptr.diff(), "vertex")
     check_features(name, "x", flat.columns["x"])
     check_ids(name, flat, "edge_index")
@@ -341,7 +343,7 @@ def _check_splits(data: GraphData, flat: Graphs) -> None:
                 f"{data.name}: the splits hold a {type(split).__name__}; wanted Split objects"
             )
         seen = torch.zeros_like(label_counts)
-        for subset in PARTS:
+        for subset in SUBSETS:
             where, ids = f"{data.name}: {subset} of split {split.name}", getattr(split, subset)
             _check_ids(where, ids, len(label_counts))
             _check_known(where, ids, label_counts, data.single or data.level == "graph")

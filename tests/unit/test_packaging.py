@@ -29,7 +29,7 @@ def test_importing_is_light() -> None:
     assert not modules_after("import graphagg") & {*HEAVY, "numpy", "numba"}
     assert not modules_after("from graphagg.rag import PassageIndex") & set(HEAVY)
     assert not modules_after("from graphagg.embedding import EmbeddingConfig") & set(HEAVY)
-    assert not modules_after("from graphagg.nn import GPSConfig, preset") & set(HEAVY)
+    assert not modules_after("from graphagg.nn import GPSConfig, get_preset") & set(HEAVY)
     assert not modules_after("import graphagg.cli.main") & {*HEAVY, "numba"}
 
 

@@ -21,13 +21,13 @@ from graphagg.nn import (
     GPSLayer,
     TrainingConfig,
 )
-from graphagg.nn.aggr import aggregation
-from graphagg.nn.conv import local
+from graphagg.nn.aggr import make_aggregation
+from graphagg.nn.conv import make_local_part
 from graphagg.nn.encodings import RWSE
 from graphagg.nn.files import read_json, write_json, write_whole
 from graphagg.nn.model.encoding import build_encoder
-from graphagg.nn.presets import preset
 from graphagg.nn.resolver import find
+from graphagg.nn.presets import get_preset
 from graphagg.nn.settings import part_width
 
 
@@ -82,11 +82,11 @@ def test_a_name_of_a_megabyte_is_cut_and_not_matched_for_minutes() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda name: aggregation(name, 8),
+        lambda name: make_aggregation(name, 8),
         lambda name: GPSLayer(8, None, AttentionConfig(name)),
-        lambda name: local(name, 8),
+        lambda name: make_local_part(name, 8),
         lambda name: build_encoder(EncodingConfig(name, 8)),
-        preset,
+        get_preset,
     ],
     ids=["aggr", "attention", "conv", "encodings", "presets"],
 )

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.aggr import LCMAggregation, LCMPlan, aggregation
+from graphagg.nn.aggr import LCMAggregation, LCMPlan, make_aggregation
 from graphagg.nn.aggr.operators import SymmetricGRU
 
 X = torch.ones(3, 4)
@@ -78,7 +78,7 @@ def test_widths_that_differ_without_a_projection() -> None:
 
 def test_names_and_options() -> None:
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
-        aggregation(nn.Linear(4, 4), 4)
+        make_aggregation(nn.Linear(4, 4), 4)
     with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gate, gru"):
         LCMAggregation(4, 4, operator="lstm")
 
@@ -90,9 +90,9 @@ def test_an_order_that_there_is_not() -> None:
 
 def test_names_resolve_and_modules_pass_through() -> None:
     module = LCMAggregation(4, 4)
-    assert aggregation(module, 4) is module
-    assert isinstance(aggregation("lcm", 4), LCMAggregation)
-    out = aggregation("sum", 4)(X, torch.tensor([0, 0, 1]))
+    assert make_aggregation(module, 4) is module
+    assert isinstance(make_aggregation("lcm", 4), LCMAggregation)
+    out = make_aggregation("sum", 4)(X, torch.tensor([0, 0, 1]))
     assert out.tolist() == [[2.0] * 4, [1.0] * 4]
 
 

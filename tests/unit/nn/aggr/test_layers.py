@@ -25,7 +25,7 @@ from torch_geometric.nn import (
 )
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.aggr import LCMAggregation, aggregation
+from graphagg.nn.aggr import LCMAggregation, make_aggregation
 from tests.unit.nn.aggr.ragged import PairMLP, assert_same, operator_of
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 
@@ -44,11 +44,11 @@ def ring(vertices: int, chords: int) -> Tensor:
 
 def gine(name: str) -> nn.Module:
     mlp = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
-    return GINEConv(mlp, edge_dim=2, aggr=aggregation(name, 8))
+    return GINEConv(mlp, edge_dim=2, aggr=make_aggregation(name, 8))
 
 
 def sage(name: str) -> nn.Module:
-    return SAGEConv((8, 8), 8, aggr=aggregation(name, 8))
+    return SAGEConv((8, 8), 8, aggr=make_aggregation(name, 8))
 
 
 @pytest.mark.parametrize("name", ["lcm", "pna"])

@@ -16,10 +16,10 @@ from graphagg.nn import (
     GPSConfig,
     HeadConfig,
     LocalConfig,
-    preset,
+    get_preset,
 )
 from graphagg.nn.model.heads import pool
-from graphagg.nn.presets import presets
+from graphagg.nn.presets import preset_names
 from graphagg.nn.segments import Segments
 from tests.unit.nn.gps.graphs import graph_for
 
@@ -82,9 +82,9 @@ def test_a_graph_alone_equals_the_same_graph_in_a_batch(
         torch.testing.assert_close(found, sum(summands), **EXACT)
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", preset_names())
 def test_every_preset_runs_forward_and_backward(name: str) -> None:
-    config = preset(name).model
+    config = get_preset(name).model
     model = GPS(config)
     batch = Batch.from_data_list([graph_for(config, size, size) for size in (6, 4)])
     out = model(batch)
@@ -99,7 +99,7 @@ def test_every_preset_runs_forward_and_backward(name: str) -> None:
 
 
 def test_the_size_of_zinc_is_the_published_one() -> None:
-    assert GPS(preset("zinc").model).parameter_count == 423_717
+    assert GPS(get_preset("zinc").model).parameter_count == 423_717
 
 
 @pytest.mark.parametrize(

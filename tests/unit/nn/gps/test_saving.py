@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Batch
 
 from graphagg.errors import CheckpointMismatch, InvalidParameter, UnreadableFile, WriteFailed
-from graphagg.nn import GPS, FeatureConfig, GPSConfig, preset
+from graphagg.nn import GPS, FeatureConfig, GPSConfig, get_preset
 from tests.unit.nn.gps.graphs import graph_for
 
 CONFIG = GPSConfig(FeatureConfig(vocabulary=(3,)), FeatureConfig(width=2), channels=16, layers=2)
@@ -24,7 +24,7 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["zinc", "gnn-plus-pascalvoc-sp", "cora"])
 def test_a_saved_model_answers_the_same(name: str, tmp_path: Path) -> None:
-    config = preset(name).model
+    config = get_preset(name).model
     model = GPS(config)
     batch = Batch.from_data_list([graph_for(config, size, size) for size in (6, 4)])
     model(batch)  # moves the running statistics

@@ -22,8 +22,8 @@ from graphagg.nn.config.model import (
     LocalConfig,
 )
 from graphagg.nn.config.training import LOSSES, Metric
-from graphagg.nn.presets import override, preset
-from graphagg.nn.presets.simple import simple
+from graphagg.nn.presets import get_preset, override
+from graphagg.nn.presets.plain import plain_preset
 from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig, train
 from graphagg.nn.training.fit.learner import learning_rate_factor
 from graphagg.nn.training.metrics import compute_loss
@@ -111,18 +111,18 @@ def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric)
 )
 def test_a_setting_by_its_path_that_cannot_be_is_named(change: str, message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
-        override(preset("cora"), [change])
+        override(get_preset("cora"), [change])
 
 
 def test_settings_by_their_path_take_what_toml_takes() -> None:
-    changed = override(preset("cora"), ["training.lr=1", "training.fanouts=[]"])
+    changed = override(get_preset("cora"), ["training.lr=1", "training.fanouts=[]"])
     assert (changed.training.lr, changed.training.fanouts) == (1.0, ())
     changes = ["model.attention.name=none", "training.fanouts=[10, 5]", "model.encodings=[]"]
-    changed = override(preset("zinc"), changes)
+    changed = override(get_preset("zinc"), changes)
     assert (changed.model.attention.name, changed.model.encodings) == ("none", ())
     assert changed.training.fanouts == (10, 5)
     both = ["training.metric=mae", "training.loss=mse"]
-    assert override(preset("cora"), both).training.objective("mae") == "mse"
+    assert override(get_preset("cora"), both).training.objective("mae") == "mse"
 
 
 def test_unknown_keys_are_refused_and_plain_values_come_back() -> None:
@@ -151,7 +151,7 @@ GRAPHS = Shape("graph", 0, (21,), 0, (3,), 1)
 
 
 def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -> None:
-    zinc = preset("zinc").model
+    zinc = get_preset("zinc").model
     assert fit_config(zinc, GRAPHS) == zinc
     more = fit_config(zinc, replace(GRAPHS, categories=(40,), outputs=7))
     assert more.nodes == FeatureConfig(vocabulary=(40,)) and more.head.shape == (7,)
@@ -161,17 +161,19 @@ def test_a_config_takes_the_widths_of_the_data_but_keeps_a_larger_vocabulary() -
     assert not bare.edges.used
     constant = replace(zinc, nodes=FeatureConfig(constant=True), edges=FeatureConfig(constant=True))
     assert fit_config(constant, Shape("graph", 0, (1,), 0, (), 1)) == constant
-    with pytest.raises(InvalidDataset, match="answers for each graph, but the data have labels of"):
+    with pytest.raises(
+        InvalidDataset, match="predicts per graph, but the data have labels per node"
+    ):
         fit_config(zinc, replace(GRAPHS, level="node"))
     with pytest.raises(InvalidDataset, match=r"'dot' gives one number per pair, but there are 2 c"):
-        fit_config(simple("sage", "edge").model, replace(GRAPHS, level="edge", outputs=2))
+        fit_config(plain_preset("sage", "edge").model, replace(GRAPHS, level="edge", outputs=2))
 
 
-@pytest.mark.parametrize("model", [preset("zinc").model, simple("sage", "edge").model])
+@pytest.mark.parametrize("model", [get_preset("zinc").model, plain_preset("sage", "edge").model])
 def test_the_kind_of_answer_is_refused_before_the_metric(model: GPSConfig, tmp_path: Path) -> None:
     rows = torch.arange(30)
     data = Data(x=torch.ones(30, 1), edge_index=torch.stack([rows, rows.roll(1)]), y=rows % 3)
-    with pytest.raises(InvalidDataset, match="have labels of each node; set model"):
+    with pytest.raises(InvalidDataset, match="have labels per node; set model"):
         train(model, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -22,7 +22,8 @@ from graphagg.nn.config.model import (
 from graphagg.nn.training import GraphData, Split, TrainingConfig, train
 from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.fit.learner import Learner, evaluate
+from graphagg.nn.training.fit.learner import Learner, collect_answers
+from graphagg.nn.training.metrics import score
 from tests.unit.nn.training.toys import Tiny, line, losses, many, ring, single
 
 SHORT = TrainingConfig(epochs=3, batch_size=4, lr=1e-2)
@@ -75,11 +76,12 @@ def test_a_class_that_is_ruled_out_is_no_divergence() -> None:
     """Minus infinity is a sensible logit of a class, but no number to regress or rank curves by."""
     cpu = torch.device("cpu")
     ruled = Learner(Constant([0.0, -math.inf]), SHORT, "accuracy", "graph")
-    assert evaluate(ruled, batches(), cpu) == 0.5
+    assert score("accuracy", *collect_answers(ruled, batches(), cpu)) == 0.5
     for metric in ("mae", "roc-auc", "ap"):
         learner = Learner(Constant([-math.inf]), SHORT, metric, "graph")
+        learner.stage = "the test part"
         with pytest.raises(TrainingDiverged, match="NaN or infinity in the test part"):
-            evaluate(learner, batches(), cpu, "the test part")
+            collect_answers(learner, batches(), cpu)
 
 
 def test_the_loss_of_a_step_is_checked_at_once(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
         ("torch_geometric", "from graphagg.nn.aggr import LCMAggregation", "nn"),
         (
             "safetensors",
-            "from graphagg.nn.model.saving import write_model; write_model('m', None, {})",
+            "from graphagg.nn.files import safetensors; safetensors()",
             "nn",
         ),
     ],

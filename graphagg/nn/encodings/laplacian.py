@@ -87,7 +87,7 @@ class LapPE(Encoding):
 
     def _lowest_pairs(self, matrix: csr_array) -> list[tuple[float, Ints, Doubles]]:
         """The first k eigenvalues of a graph, each with the vertices and entries of its vector."""
-        pairs = []
+        pairs: list[tuple[float, Ints, Doubles]] = []
         for vertices in components(matrix):
             values, vectors = lowest(matrix[vertices][:, vertices], self.k, self.dense_below)
             pairs += zip(values.tolist(), repeat(vertices), fix_signs(vectors).T, strict=False)

@@ -26,8 +26,8 @@ from graphagg.nn.conv import make_local_part
 from graphagg.nn.encodings import RWSE
 from graphagg.nn.files import read_json, write_json, write_whole
 from graphagg.nn.model.encoding import build_encoder
-from graphagg.nn.resolver import find
 from graphagg.nn.presets import get_preset
+from graphagg.nn.resolver import find
 from graphagg.nn.settings import part_width
 
 

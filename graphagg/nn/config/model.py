@@ -74,7 +74,7 @@ class FeatureConfig:
 
     @property
     def used(self) -> bool:
-        """Whether there are any features."""
+        """Whether any features are configured."""
         return self.constant or self.columns > 0
 
 
@@ -221,7 +221,7 @@ class HeadConfig:
         check_sizes(self, shape=(1, LARGE))
         if self.kind == "dot" and (self.task != "edge" or self.width != 1):
             raise InvalidParameter(
-                f"kind 'dot' gives one number per pair, but task is {self.task!r} and shape "
+                f"kind 'dot' returns one number per pair, but task is {self.task!r} and shape "
                 f"{self.shape}; wanted task 'edge' and shape (1,)"
             )
 

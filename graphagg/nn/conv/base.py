@@ -151,7 +151,7 @@ class BatchNorm(torch.nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """`[rows, channels]` to the same."""
+        """Normalize features `[rows, channels]`."""
         if self.training and input.size(0) < 2:
             return torch.nn.functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps

@@ -87,7 +87,7 @@ class GatedGCN(LocalPart):
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Gates, messages, and what follows them."""
+        """Compute gates and messages; update vertices and edges."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]

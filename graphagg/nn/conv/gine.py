@@ -65,7 +65,7 @@ class GINE(LocalPart):
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Messages, their aggregate, and the MLP."""
+        """Aggregate the messages and apply the MLP."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         messages = x.index_select(0, edge_index[0])

@@ -120,16 +120,15 @@ class GPS(torch.nn.Module):
         write_model(folder, self.config, self.state_dict())
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], config: GPSConfig | None = None) -> GPS:
+    def load(cls, folder: str | os.PathLike[str]) -> GPS:
         """A saved model, in evaluation mode and in the precision of its weights.
 
         Args:
             folder: a folder that `save` wrote.
-            config: raise if the saved config is another one.
 
         Raises:
             UnreadableFile: a file is missing, truncated or of another kind.
-            CheckpointMismatch: the saved config is another one, or does not fit the weights.
+            CheckpointMismatch: the saved config does not fit the weights.
 
         Examples:
             >>> import tempfile
@@ -140,9 +139,9 @@ class GPS(torch.nn.Module):
             ...     GPS.load(folder).config == model.config
             True
         """
-        chosen = config or read_config(folder)
-        weights, path = read_weights(folder, chosen)  # before memory is reserved for the model
-        model = cls(chosen)
+        config = read_config(folder)
+        weights, path = read_weights(folder, config)  # before memory is reserved for the model
+        model = cls(config)
         check_shapes(path, weights, model.state_dict())
         precision = next((w.dtype for w in weights.values() if w.is_floating_point()), None)
         model.to(precision).load_state_dict(weights)

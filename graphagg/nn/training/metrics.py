@@ -33,19 +33,19 @@ def compute_loss(
     """
     of_classes = objective == "cross-entropy"
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
-    there = known(objective, labels)
-    if not bool(there.any()):
+    labeled = known(objective, labels)
+    if not bool(labeled.any()):
         return predicted[:0].sum()  # a 0 with a gradient, also if predicted holds NaN
-    predicted, labels = predicted[there], labels[there]
+    predicted, labels = predicted[labeled], labels[labeled]
     if replacement is not None:
         loss = replacement(predicted, labels)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             shown = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise InvalidParameter(f"loss gives {shown}; wanted a tensor of one number")
+            raise InvalidParameter(f"loss returns {shown}; wanted a tensor of one number")
         if torch.is_grad_enabled() and not loss.requires_grad:
             raise InvalidParameter(
-                "loss gives a number without a gradient; wanted one that is computed from the "
-                "answers by PyTorch alone, without detach, item or argmax"
+                "loss returns a number without a gradient; wanted one that is computed from the "
+                "predictions by PyTorch alone, without detach, item or argmax"
             )
         return loss.view(())
     if of_classes:
@@ -77,14 +77,14 @@ def score(metric: Metric, predicted: Tensor, labels: Tensor, subset: str = "the 
     if metric in ("roc-auc", "ap"):
         return _over_columns(metric, logits, truth.reshape(logits.shape), subset)
     truth = truth.reshape(logits.shape if metric == "mae" else -1)
-    there = ~np.isnan(truth) if metric == "mae" else truth >= 0
-    if not there.any():
+    labeled = ~np.isnan(truth) if metric == "mae" else truth >= 0
+    if not labeled.any():
         not_defined(
             metric, subset, f"none of {truth.size:,} labels is known", "at least one that is"
         )
     if metric == "mae":
-        return float(np.abs(logits[there] - truth[there]).mean())
-    chosen, classes = logits[there].argmax(axis=1), truth[there]
+        return float(np.abs(logits[labeled] - truth[labeled]).mean())
+    chosen, classes = logits[labeled].argmax(axis=1), truth[labeled]
     if metric == "accuracy":
         return float((chosen == classes).mean())
     from sklearn.metrics import f1_score
@@ -98,10 +98,10 @@ def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score
     scores = []
     for column in range(truth.shape[1]):
-        there = truth[:, column] >= 0  # NaN is not
-        labels = truth[there, column]
+        labeled = truth[:, column] >= 0  # NaN is not
+        labels = truth[labeled, column]
         if (labels == 1).any() and (labels == 0).any():
-            scores.append(measure(labels, logits[there, column]))
+            scores.append(measure(labels, logits[labeled, column]))
     if not scores:
         counts = (
             f"its {truth.shape[1]:,} columns of labels hold {int((truth == 1).sum()):,} ones and "

@@ -108,7 +108,7 @@ def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
     head = config.head
     if head.kind == "dot" and shape.outputs != 1:
         raise InvalidDataset(
-            f"the model's head 'dot' gives one number per pair, but there are {shape.outputs} "
+            f"the model's head 'dot' returns one number per pair, but there are {shape.outputs} "
             "classes; set training.metric to roc-auc or ap, or model.head.kind to mlp"
         )
     if head.width != shape.outputs:

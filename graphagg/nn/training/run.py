@@ -142,7 +142,7 @@ def train(
 def _settings(
     plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric, options: FitOptions
 ) -> dict[str, Any]:
-    """Plain values that identify a run: only a run with the same ones can be resumed."""
+    """Settings that identify a run; it can be resumed only with the same ones."""
     settings: dict[str, Any] = {
         "model": plan.settings(shape),
         "training": {**plan.training.to_dict(), "metric": metric},

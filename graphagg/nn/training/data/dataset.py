@@ -84,7 +84,19 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
             f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
             "booleans, or none: graphagg.nn.random_splits draws parts"
         )
-    masks = [_mask(name, graph[name], int(graph.num_nodes or 0)) for name in names]
+    vertices, masks = int(graph.num_nodes or 0), []
+    for name in names:
+        mask = graph[name]
+        if not (isinstance(mask, Tensor) and mask.dim() in (1, 2) and len(mask) == vertices
+                and mask.dtype is torch.bool):  # fmt: skip
+            found = (
+                f"{list(mask.shape)} of {mask.dtype}" if isinstance(mask, Tensor) else type(mask)
+            )
+            raise InvalidDataset(
+                f"{name} is {found}; wanted booleans [{vertices}] or [{vertices}, S], one row per "
+                "vertex"
+            )
+        masks.append(mask.unsqueeze(1) if mask.dim() == 1 else mask)
     counts = [mask.size(1) for mask in masks]
     if len({*counts} - {1}) > 1 or 0 in counts:
         raise InvalidDataset(
@@ -94,17 +106,6 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
     count = max(counts)
     wide = [mask.expand(-1, count) for mask in masks]
     return tuple(Split.from_masks(str(s), *(mask[:, s] for mask in wide)) for s in range(count))
-
-
-def _mask(name: str, mask: object, vertices: int) -> Tensor:
-    """`[N, S]` booleans."""
-    requirement = f"wanted booleans [{vertices}] or [{vertices}, S], one row per vertex"
-    if not isinstance(mask, Tensor):
-        raise InvalidDataset(f"{name} is of type {type(mask).__name__}; {requirement}")
-    good = mask.dim() in (1, 2) and len(mask) == vertices
-    if not good or mask.dtype is not torch.bool:
-        raise InvalidDataset(f"{name} is {list(mask.shape)} of {mask.dtype}; {requirement}")
-    return mask.unsqueeze(1) if mask.dim() == 1 else mask
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,12 @@ class GraphData:
 
     @property
     def single(self) -> bool:
-        """Whether there is one graph whose vertices are split."""
+        """Whether the data are one graph whose vertices are split."""
         return self.level == "node" and len(self.graphs) == 1
 
     @property
     def size(self) -> int:
-        """Vertices and edges of all graphs."""
+        """Number of vertices and edges in all graphs."""
         return sum(int(graph.num_nodes or 0) + graph.num_edges for graph in self.graphs)
 
     @property

@@ -127,7 +127,7 @@ def _listed(source: Sequence[Data]) -> list[Data]:
 
 
 def _split_of(graphs: Sequence[Data]) -> tuple[Split, ...]:
-    """The split that the attribute `split` of the graphs describes, if any has it."""
+    """The split given by the attribute `split` of the graphs; none if no graph has it."""
     if all(graph.get("split") is None for graph in graphs):
         return ()
     of = torch.tensor([_part(index, graph) for index, graph in enumerate(graphs)])

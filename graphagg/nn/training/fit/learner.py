@@ -38,7 +38,7 @@ class Learner(torch.nn.Module):
         self.losses: list[float] = []
         self._objective, self._own = training.objective(metric), loss
 
-    def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
+    def labeled_predictions(self, batch: Data) -> tuple[Tensor, Tensor]:
         """The predictions for the batch's part, `[n, C]`, and their labels.
 
         Raises `InvalidFeatures` for another number of rows, and `TrainingDiverged` as `predict`.
@@ -47,7 +47,7 @@ class Learner(torch.nn.Module):
         labels = batch.edge_label if self.level == "edge" else batch.y
         if predicted.size(0) != labels.size(0):
             raise InvalidFeatures(
-                f"the model gives {predicted.size(0):,} rows for {labels.size(0):,} labels; "
+                f"the model returns {predicted.size(0):,} rows for {labels.size(0):,} labels; "
                 f"wanted one per {self.level}"
             )
         rows = batch.get("rows")
@@ -66,7 +66,7 @@ class Learner(torch.nn.Module):
             raise self._diverged("the model's vectors hold NaN or infinity") from error
         return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted
 
-    def check_answers(self, predicted: Tensor) -> None:
+    def check_predictions(self, predicted: Tensor) -> None:
         """Raise `TrainingDiverged` for NaN, and for `mae`, `roc-auc` and `ap` for infinity.
 
         For the other metrics only the order counts: infinity can rule out a class.
@@ -75,7 +75,7 @@ class Learner(torch.nn.Module):
         bad = ~predicted.isfinite() if finite else predicted.isnan()
         if bool(bad.any()):
             raise self._diverged(
-                "the model's answers hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
+                "the predictions hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
             )
 
     def _diverged(self, problem: str, more: str = "") -> TrainingDiverged:
@@ -89,7 +89,7 @@ class Learner(torch.nn.Module):
 
     def forward(self, batch: Data) -> Tensor:
         """The loss of a batch, appended to `losses`; `TrainingDiverged` if it is not finite."""
-        predicted, labels = self.answers(batch)
+        predicted, labels = self.labeled_predictions(batch)
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
         loss = compute_loss(self._objective, predicted, labels, self._own)
@@ -124,7 +124,7 @@ def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
 
 
 @torch.no_grad()
-def collect_answers(
+def collect_predictions(
     learner: Learner, batches: Iterable[Data], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Predictions and labels of a part, on the CPU; the model is on the device."""
@@ -132,8 +132,8 @@ def collect_answers(
     rows = []
     for batch in batches:
         with autocast(learner.training_config, device):
-            predicted, labels = learner.answers(move_batch(batch, device))
-        learner.check_answers(predicted)
+            predicted, labels = learner.labeled_predictions(move_batch(batch, device))
+        learner.check_predictions(predicted)
         rows.append((predicted.cpu(), labels.cpu()))
     answers, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
     return answers, labels

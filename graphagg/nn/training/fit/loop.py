@@ -27,7 +27,7 @@ from graphagg.nn.training.data.dataset import SUBSETS
 from graphagg.nn.training.fit.learner import (
     Learner,
     autocast,
-    collect_answers,
+    collect_predictions,
     learning_rate_factor,
     move_batch,
 )
@@ -88,7 +88,7 @@ def _measured(
     measures: dict[str, dict[str, float]] = {name: {} for name in run.metrics}
     for subset in SUBSETS:
         learner.stage = f"the {subset} part"
-        rows = collect_answers(learner.to(run.device), feed.evaluation(subset), run.device)
+        rows = collect_predictions(learner.to(run.device), feed.evaluation(subset), run.device)
         scores[subset] = score(learner.metric, *rows, learner.stage)
         for name, measure in run.metrics.items():
             value = measure(*rows)
@@ -96,7 +96,9 @@ def _measured(
                 measures[name][subset] = float(value)
             except (TypeError, ValueError, RuntimeError):
                 shown = f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}"
-                raise InvalidParameter(f"metric {name!r} gives {shown}; wanted a number") from None
+                raise InvalidParameter(
+                    f"metric {name!r} returns {shown}; wanted a number"
+                ) from None
     return scores, measures
 
 
@@ -202,7 +204,7 @@ class Loop:
             group["lr"] = lr
         learner.stage, learner.losses = f"epoch {self.done + 1}", []
         loss = self._batch_losses()
-        rows = collect_answers(learner, self._feed.evaluation("val"), self._device)
+        rows = collect_predictions(learner, self._feed.evaluation("val"), self._device)
         val = score(learner.metric, *rows, "the validation part")
         lower = learner.metric == "mae"
         better = not self.best_epoch or (val < self._best if lower else val > self._best)

@@ -81,14 +81,6 @@ def test_an_order_by_values_hides_that_of_the_rows(batch: Ragged, seed: int) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_type_and_width_of_the_result(name: str, dtype: torch.dtype) -> None:
-    module = make_aggregation(name, 4).to(dtype)
-    out = module(torch.ones(3, 4, dtype=dtype), torch.tensor([4, 0, 4]), dim_size=6)
-    assert out.dtype == dtype and out.shape == (6, 4)
-
-
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("count", [0, 3])
 def test_no_rows(name: str, count: int) -> None:
     module, x = make_aggregation(name, 4), torch.ones(0, 4, requires_grad=True)

@@ -173,20 +173,6 @@ def test_features_that_do_not_fit_are_said_to(graph: Data, said: str) -> None:
         GPS(config_of("gatedgcn", "exact"))(graph)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"edge_index": torch.full((2, 12), 6)},
-        {"batch": torch.tensor([0, 1, 0, 1, 0, 1])},
-        {"batch": torch.zeros(4, dtype=torch.int64)},
-        {"ptr": torch.tensor([0, 4])},
-    ],
-)
-def test_indices_that_do_not_fit_are_said_to(changes: dict[str, Tensor]) -> None:
-    with pytest.raises(InvalidBatch):
-        GPS(config_of("gatedgcn", "exact"))(spoiled(**changes))
-
-
 def test_pairs_of_an_edge_task_must_be_there() -> None:
     config = config_of("gine", "none", head=HeadConfig(task="edge", kind="dot"))
     model, graph = GPS(config), graph_for(config, 5, 0)

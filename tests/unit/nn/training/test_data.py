@@ -13,10 +13,10 @@ from torch_geometric.data import Batch, Data
 
 from benchmarks.training import public
 from graphagg.errors import InvalidDataset, InvalidFeatures
-from graphagg.nn.training import Split, load_data
+from graphagg.nn.training import load_data
 from graphagg.nn.training.data.dataset import check_data, output_width
 from graphagg.nn.training.data.graphs import Graphs, ragged_ranges
-from tests.unit.nn.training.toys import many, single, write_npz
+from tests.unit.nn.training.toys import many, single
 
 
 def test_graphs_in_memory() -> None:
@@ -124,12 +124,6 @@ def test_real_files(file: str, graphs: int, splits: int, sizes: tuple[int, ...])
     assert all((v, u) in both for u, v in both)
 
 
-def test_split_arrays_that_fit(tmp_path: Path) -> None:
-    arrays = {"train": np.array([[0, 1, -1], [2, 3, 4]]), "val": [[5], [6]], "test": [[7], [8]]}
-    data = check_data(load_data(write_npz(tmp_path / "rings.npz", many(), **arrays)))
-    assert [split.train.tolist() for split in data.splits] == [[0, 1], [2, 3, 4]]
-
-
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_masks_of_one_graph(shape: tuple[int, ...]) -> None:
     graph = single().graphs[0]
@@ -163,7 +157,7 @@ def test_one_test_mask_beside_many_others_is_that_of_all_splits() -> None:
         (torch.ones(3, 40).bool(), r"val_mask is \[3, 40\] of torch.bool; wanted booleans \[40\]"),
         (torch.ones(40, 1, 1).bool(), r"val_mask is \[40, 1, 1\] of torch.bool; wanted"),
         (torch.tensor(True), r"val_mask is \[\] of torch.bool; wanted"),
-        (np.ones(40, dtype=bool), r"val_mask is of type ndarray; wanted booleans"),
+        (np.ones(40, dtype=bool), r"val_mask is .*ndarray.*; wanted booleans"),
         (torch.ones(40, 3).bool(), "train_mask, val_mask and test_mask hold 2, 3 and 2 splits"),
         (torch.ones(40, 0).bool(), "train_mask, val_mask and test_mask hold 2, 0 and 2 splits"),
     ],
@@ -174,13 +168,6 @@ def test_masks_that_do_not_fit_the_graph(mask: Any, message: str) -> None:
     graph.val_mask = mask
     with pytest.raises(InvalidDataset, match=message):
         load_data(graph)
-
-
-@pytest.mark.parametrize("bad", [torch.arange(4), torch.ones(3).bool(), torch.ones(4, 1).bool()])
-def test_a_split_from_masks_takes_masks_of_one_length(bad: torch.Tensor) -> None:
-    good = torch.tensor([True, False, True, False])
-    with pytest.raises(InvalidDataset, match=r"split a: the masks are .* wanted three booleans"):
-        Split.from_masks("a", good, good, bad)
 
 
 def random_graph(size: int, edges: int, generator: torch.Generator) -> Data:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from graphagg.nn import files
 from graphagg.nn.training import TrainingConfig, TrainingResult, train
 from graphagg.nn.training.fit import loop
 from graphagg.nn.training.folder import LAST
-from tests.unit.nn.training.toys import Scripted, Tiny, many, read_epochs, scores, tiny
+from tests.unit.nn.training.toys import Scripted, many, read_epochs, scores, tiny
 
 LONG = TrainingConfig(epochs=8, batch_size=4, lr=3e-2, warmup_epochs=1, patience=0)
 
@@ -67,14 +66,6 @@ def test_the_last_checkpoint_is_of_the_last_epoch(tmp_path: Path, epoch: int) ->
     stopped(tmp_path, epoch)
     assert len(read_epochs(tmp_path / "split-0" / "metrics.csv")) == epoch
     assert len(checkpoint(tmp_path / "split-0" / LAST)[1]["rows."]) == epoch
-
-
-def test_a_folder_may_move_before_it_is_resumed(tmp_path: Path) -> None:
-    whole = run(tmp_path / "whole")
-    for epoch in (2, 7):
-        stopped(tmp_path / "here", epoch)
-        shutil.move(tmp_path / "here", tmp_path / f"there-{epoch}")
-        assert scores(run(tmp_path / f"there-{epoch}", resume=True)) == scores(whole)
 
 
 class Full:
@@ -188,51 +179,6 @@ def test_ctrl_c_before_the_training_changes_nothing(
     with pytest.raises(TrainingInterrupted, match=r"before the training began; nothing in .* has"):
         run(tmp_path, force=True)
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
-
-
-def test_epochs_are_counted_once_however_often_it_is_resumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = run(tmp_path / "whole")
-    stopped(tmp_path / "run", 5)
-
-    def killed(*_: object) -> float:
-        raise KeyboardInterrupt
-
-    for _ in range(2):
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "_measured", killed)
-            with pytest.raises(TrainingInterrupted):
-                run(tmp_path / "run", resume=True)
-    assert scores(run(tmp_path / "run", resume=True)) == scores(whole)
-
-
-def test_a_stop_at_the_first_epoch_is_a_stop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A perfect first epoch ends the training; so it does when it is resumed."""
-    perfect = replace(LONG, patience=3, lr=0.3, epochs=6, warmup_epochs=0)
-
-    class Knows(Tiny):
-        def forward(self, data: Any) -> torch.Tensor:
-            out: torch.Tensor = super().forward(data) * 0
-            return out + 50.0 * (torch.nn.functional.one_hot(data.y.long(), 2) - 0.5)
-
-    def train_model(resume: bool = False) -> TrainingResult:
-        return train(Knows, many(), tmp_path, training=perfect, resume=resume)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "_measured", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(TrainingInterrupted):
-            train_model()
-    assert train_model(resume=True).splits[0].epochs == 1
-
-
-def test_fewer_splits_leave_the_results_of_more(tmp_path: Path) -> None:
-    both = run(tmp_path, splits=2)
-    plain = json.loads((tmp_path / "results.json").read_text())
-    assert scores(run(tmp_path, resume=True, splits=1)) == scores(both)
-    assert json.loads((tmp_path / "results.json").read_text()) == plain
 
 
 def test_a_broken_result_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -102,20 +102,6 @@ def test_nothing_known_is_a_loss_and_a_gradient_of_zero(objective: Loss, answer:
     assert predicted.grad is not None and torch.equal(predicted.grad, torch.zeros(2, 3))
 
 
-@settings(deadline=None, max_examples=30)
-@given(seeds, st.sampled_from(["mae", "accuracy", "f1"]))
-def test_unknown_labels_do_not_count_in_a_score(seed: int, metric: Any) -> None:
-    logits, classes = drawn(seed)
-    unknown = torch.rand(len(logits), generator=torch.Generator().manual_seed(seed)) < 0.5
-    unknown[0] = False
-    wanted = logits.flip(1) if metric == "mae" else classes
-    hidden = wanted.clone()
-    hidden[unknown] = math.nan if metric == "mae" else -1
-    assert score(metric, logits, hidden) == pytest.approx(
-        score(metric, logits[~unknown], wanted[~unknown])
-    )
-
-
 @pytest.mark.parametrize(
     ("metric", "wanted", "message"),
     [

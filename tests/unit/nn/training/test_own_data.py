@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Data, HeteroData
-from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, SAGEConv
 
 from graphagg.errors import InvalidDataset, InvalidParameter
@@ -166,13 +165,6 @@ def test_data_without_splits_are_split_at_random(tmp_path: Path, one: bool) -> N
     )
     a, b = (json.loads((tmp_path / n / "run.json").read_text())["data"]["digest"] for n in "ab")
     assert a == b
-
-
-def test_a_loader_is_refused_and_its_graphs_are_named() -> None:
-    loader = DataLoader(many().graphs, batch_size=4)
-    with pytest.raises(InvalidDataset, match="a DataLoader, which gives batches; wanted the graph"):
-        random_splits(loader)
-    assert len(random_splits(loader.dataset).graphs) == len(many().graphs)
 
 
 def test_a_list_of_which_some_graphs_have_a_part_is_not_split(tmp_path: Path) -> None:

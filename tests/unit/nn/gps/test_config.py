@@ -66,7 +66,7 @@ def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
             r"not a field \(did you mean 'layers'.* nodes, edges",
         ),
         ("[model]\nlayer = 2", InvalidParameter, "wanted a table.*did you mean 'layers'"),
-        ("[model.layer]\nnorms = 3", InvalidParameter, "the fields are norm, activation"),
+        ("[model.layer]\nnorms = 3", InvalidParameter, "the fields are norm, dropout"),
         (
             "[model]\nencodings = [{name = 'rwse', dim = 8, k = 3}]",
             InvalidParameter,

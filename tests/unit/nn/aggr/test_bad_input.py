@@ -64,11 +64,6 @@ def test_features_of_another_shape_or_type(x: torch.Tensor, message: str) -> Non
         LCMAggregation(4, 4)(x, torch.tensor([0, 0, 1]))
 
 
-def test_widths_that_differ_without_a_projection() -> None:
-    with pytest.raises(InvalidParameter, match="set project=True"):
-        LCMAggregation(4, 5, project=False)
-
-
 def test_names_and_options() -> None:
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         make_aggregation(nn.Linear(4, 4), 4)

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.attention import ATTENTIONS, PerformerAttention
+from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.nn.attention import ATTENTIONS
 from graphagg.nn.segments import Segments
-from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged, run
+from tests.unit.nn.attention.batches import CHANNELS, Ragged, batches, built, ragged, run
 
 NAMES = sorted(ATTENTIONS)
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
@@ -128,20 +128,6 @@ def test_nan_is_refused_with_its_row(name: str, value: float) -> None:
 def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
     with pytest.raises(InvalidFeatures, match=message):
         built("exact")(x)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"dropout": -0.1}, "dropout is"),
-        ({"dropout": 1.0}, "dropout is"),
-        ({"dropout": float("nan")}, "dropout is"),
-        ({"features": 0}, "features is 0"),
-    ],
-)
-def test_options_that_do_not_fit(options: dict, message: str) -> None:
-    with pytest.raises(InvalidParameter, match=message):
-        PerformerAttention(CHANNELS, HEADS, **options)
 
 
 @pytest.mark.parametrize(

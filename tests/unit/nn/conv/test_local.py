@@ -156,13 +156,6 @@ def test_edges_reach_the_convolutions_that_take_them() -> None:
     assert make_local_part(ResGatedGraphConv(D, D, edge_dim=D), D, D).edge_channels == D
 
 
-def test_a_local_part_is_returned_and_only_gated_gcn_has_its_residual() -> None:
-    part = GatedGCN(D)
-    assert make_local_part(part, D) is part
-    owning = {name for name in NAMES if make_local_part(name, D, D).own_residual}
-    assert owning == {"gatedgcn"}
-
-
 class Doubling(SumAggregation):
     def forward(self, x: torch.Tensor, *args, **options) -> torch.Tensor:
         return super().forward(torch.cat([x, x], 1), *args, **options)

@@ -12,7 +12,6 @@ from graphagg.nn import (
     FeatureConfig,
     GPSConfig,
     HeadConfig,
-    TrainingConfig,
     get_preset,
     read_preset,
 )
@@ -47,14 +46,6 @@ def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
     attention = replace(base.model.attention, name="none")
     assert found.model == replace(base.model, layers=3, attention=attention)
     assert found.training == replace(base.training, epochs=70)
-
-
-def test_defaults_fill_a_short_file(tmp_path: Path) -> None:
-    path = tmp_path / "model.toml"
-    path.write_text("[model]\nnodes = {width = 3}\n")
-    found = read_preset(path)
-    assert found.model == GPSConfig(FeatureConfig(width=3))
-    assert found.training == TrainingConfig()
 
 
 @pytest.mark.parametrize(

@@ -100,17 +100,6 @@ def test_a_setting_by_its_path_that_cannot_be_is_named(change: str, message: str
         override(get_preset("cora"), [change])
 
 
-def test_settings_by_their_path_take_what_toml_takes() -> None:
-    changed = override(get_preset("cora"), ["training.lr=1", "training.fanouts=[]"])
-    assert (changed.training.lr, changed.training.fanouts) == (1.0, ())
-    changes = ["model.attention.name=none", "training.fanouts=[10, 5]", "model.encodings=[]"]
-    changed = override(get_preset("zinc"), changes)
-    assert (changed.model.attention.name, changed.model.encodings) == ("none", ())
-    assert changed.training.fanouts == (10, 5)
-    both = ["training.metric=mae", "training.loss=mse"]
-    assert override(get_preset("cora"), both).training.objective("mae") == "mse"
-
-
 def test_unknown_keys_are_refused_and_plain_values_come_back() -> None:
     config = TrainingConfig("mae", epochs=7, fanouts=(10, 5), lr=3e-4)
     assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -167,12 +167,6 @@ def test_data_without_splits_are_split_at_random(tmp_path: Path, one: bool) -> N
     assert a == b
 
 
-def test_a_list_of_which_some_graphs_have_a_part_is_not_split(tmp_path: Path) -> None:
-    graphs = [Data(**graph.to_dict(), split=0) for graph in many().graphs[:4]]
-    with pytest.raises(InvalidDataset, match="graph 4 has split None"):
-        train(tiny, [*graphs, *many().graphs[4:]], tmp_path)
-
-
 @pytest.mark.parametrize("listed", [True, False])
 def test_graphs_of_several_kinds_are_refused_with_an_example_that_works(listed: bool) -> None:
     graph = HeteroData()

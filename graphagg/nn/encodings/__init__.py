@@ -1,4 +1,4 @@
-"""Encodings: where a vertex lies in its graph and what surrounds it, as vectors."""
+"""Positional and structural encodings of vertices."""
 
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import NoConvergence

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,23 +10,10 @@ from scipy.sparse import coo_array, csr_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from torch_geometric.data import Data
 
-from graphagg.arrays import Array, Doubles, Ints, offsets
+from graphagg.arrays import Doubles, Ints
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.segments import Segments
-
-
-class CompressedRows(NamedTuple):
-    """A sparse matrix for the kernels: `[N + 1]` offsets, `[nnz]` columns and weights."""
-
-    indptr: Ints
-    indices: Array
-    weights: Doubles
-
-    @classmethod
-    def from_matrix(cls, matrix: csr_array, weights: Doubles) -> CompressedRows:
-        """The pattern of `matrix` with the given weights `[nnz]`."""
-        return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), weights)
 
 
 class Adjacency(NamedTuple):
@@ -79,48 +64,12 @@ def symmetric_adjacency(data: Data) -> Adjacency:
     return Adjacency(ptr, matrix)
 
 
-def entry_rows(matrix: csr_array) -> Ints:
-    """The row of each entry, `[nnz]`."""
-    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-
-
-@dataclass(frozen=True)
-class Component:
-    """A connected component of a symmetric adjacency."""
-
-    graph: int  # the graph it belongs to
-    vertices: Ints  # `[n]` int64, ids in the batch, ascending
-    matrix: csr_array  # `[n, n]`
-    degrees: Doubles  # `[n]` the row sums
-
-    @property
-    def size(self) -> int:
-        """The number n of vertices."""
-        return len(self.vertices)
-
-    @property
-    def laplacian_bound(self) -> float:
-        """Bound on the eigenvalues of D - W (Anderson and Morley): max d_u + d_v over edges."""
-        ends = self.degrees[entry_rows(self.matrix)] + self.degrees[self.matrix.indices]
-        return float(ends.max())
-
-
-def components(adjacency: Adjacency) -> Iterator[Component]:
-    """The connected components of a symmetric adjacency, by their smallest vertex; O(N + nnz)."""
-    ptr, matrix = adjacency
+def components(matrix: csr_array) -> list[Ints]:
+    """The vertices of each connected component of a symmetric matrix, ascending."""
     count, labels = connected_components(matrix, directed=False)
-    order = np.argsort(labels, kind="stable")
-    bounds = offsets(np.bincount(labels, minlength=count))
-    graphs = np.searchsorted(ptr, order[bounds[:-1]], side="right") - 1
-    degrees = matrix.sum(axis=1)[order]
-    matrix = matrix[order][:, order]  # the components are blocks on the diagonal now
-    matrix.sort_indices()
-    for c in range(count):
-        first, last = bounds[c], bounds[c + 1]
-        a, b = matrix.indptr[first], matrix.indptr[last]
-        block = (matrix.data[a:b], matrix.indices[a:b] - first, matrix.indptr[first : last + 1] - a)
-        inside = csr_array(block, (last - first, last - first))
-        yield Component(int(graphs[c]), order[first:last], inside, degrees[first:last])
+    if count < 2:
+        return [np.arange(len(labels))][:count]
+    return np.split(np.argsort(labels, kind="stable"), np.bincount(labels).cumsum()[:-1])
 
 
 def _edges(data: Data, ptr: Ints) -> Ints:

@@ -26,7 +26,6 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh, splu
 
 from graphagg.arrays import Doubles
 from graphagg.errors import GraphAggError
-from graphagg.nn.encodings.adjacency import Component
 
 _Operator = Callable[[Doubles], Doubles]
 
@@ -37,6 +36,7 @@ _COARSE = 1e-3  # enough to distinguish two eigenvalues
 # eigenvalues this close are separated; clipped to these parts of the bound on the spectrum.
 _APART, _FINEST, _COARSEST = 1e-6, 2e-14, 1e-10
 _PASSES = 20
+_TINY = 64  # below this, all eigenvectors cost less than a choice of them
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
 _SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelopes that are always, or never, factored (1 GiB)
 
@@ -47,26 +47,33 @@ class NoConvergence(GraphAggError):
     exit_code = 1
 
 
-def lowest(component: Component, count: int, dense_below: int) -> tuple[Doubles, Doubles]:
+def lowest(matrix: csr_array, count: int, dense_below: int) -> tuple[Doubles, Doubles]:
     """Find the `count` smallest eigenvalues of D - W, and their unit vectors.
 
-    Graphs of fewer than `dense_below` vertices are solved densely, in O(n^3).
+    `matrix` is W of one component. If it has fewer than `dense_below` vertices, it is solved
+    densely, in O(n^3).
 
     Returns `[m]` ascending values, the first 0, and vectors `[n, m]`, m = min(count, n). The
     vectors of a repeated eigenvalue are an arbitrary basis of its eigenspace. Raises
     `NoConvergence` if the residuals do not fall far enough.
     """
-    size, count = component.size, min(count, component.size)
+    degrees, size = matrix.sum(axis=1), matrix.shape[0]
+    count = min(count, size)
     # Lanczos needs more vectors than the wanted ones.
     if size < max(dense_below, 4 * (count + _ROOM)):
-        values, vectors = _dense(component, count)
+        dense = np.diag(degrees) - matrix.toarray()
+        if size < _TINY:
+            values, vectors = np.linalg.eigh(dense)
+        else:
+            values, vectors = eigh(dense, subset_by_index=[0, count - 1])
         values[0] = 0.0
-        return values, vectors
+        return values[:count], vectors[:, :count]
     trivial = np.full(size, size**-0.5)
     if count == 1:
         return np.zeros(1), trivial[:, None]
-    laplacian = csr_array(diags_array(component.degrees) - component.matrix)
-    values, vectors = _sparse(laplacian, component.laplacian_bound, trivial, count - 1)
+    laplacian = csr_array(diags_array(degrees) - matrix)
+    # No eigenvalue is above twice the largest degree.
+    values, vectors = _sparse(laplacian, 2 * float(degrees.max()), trivial, count - 1)
     return np.append(0.0, values), np.column_stack([trivial, vectors])
 
 
@@ -79,15 +86,6 @@ def fix_signs(vectors: Doubles) -> Doubles:
     signs = np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
     fixed: Doubles = vectors * signs
     return fixed
-
-
-def _dense(component: Component, count: int) -> tuple[Doubles, Doubles]:
-    matrix = np.diag(component.degrees) - component.matrix.toarray()
-    if component.size < 64:
-        values, vectors = np.linalg.eigh(matrix)
-        return values[:count], vectors[:, :count]
-    solved: tuple[Doubles, Doubles] = eigh(matrix, subset_by_index=[0, count - 1])
-    return solved
 
 
 def _sparse(matrix: Any, bound: float, trivial: Doubles, count: int) -> tuple[Doubles, Doubles]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import pairwise, repeat
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.arrays import Doubles
-from graphagg.nn.encodings.adjacency import Component, components, symmetric_adjacency
+from graphagg.arrays import Doubles, Ints
+from graphagg.nn.encodings.adjacency import components, symmetric_adjacency
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.encodings.eigenpairs import fix_signs, lowest
 from graphagg.nn.segments import Segments
@@ -73,32 +76,22 @@ class LapPE(Encoding):
         Raises:
             NoConvergence: the vectors of a large graph were not found.
         """
-        adjacency = symmetric_adjacency(data)
-        vectors = np.zeros((adjacency.matrix.shape[0], self.k))
+        ptr, matrix = symmetric_adjacency(data)
+        vectors = np.zeros((matrix.shape[0], self.k))
         values, mask = np.zeros_like(vectors), np.zeros(vectors.shape, dtype=bool)
-        by_graph: list[list[Component]] = [[] for _ in range(len(adjacency.ptr) - 1)]
-        for component in components(adjacency):
-            by_graph[component.graph].append(component)
-        for graph, inside in enumerate(by_graph):
-            eigenpairs = self._graph(inside)
-            rows = slice(adjacency.ptr[graph], adjacency.ptr[graph + 1])
-            values[rows, : len(eigenpairs)] = [value for value, _, _ in eigenpairs]
-            mask[rows, : len(eigenpairs)] = True
-            for column, (_, component, vector) in enumerate(eigenpairs):
-                vectors[component.vertices, column] = vector
+        for first, last in pairwise(ptr.tolist()):
+            for column, pair in enumerate(self._lowest_pairs(matrix[first:last, first:last])):
+                values[first:last, column], mask[first:last, column] = pair[0], True
+                vectors[first + pair[1], column] = pair[2]
         return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
 
-    def _graph(self, inside: list[Component]) -> list[tuple[float, Component, Doubles]]:
-        """The first k eigenpairs of all components; ties in the components' order."""
-        eigenpairs = []
-        for component in inside:
-            component_values, vectors = lowest(component, self.k, self.dense_below)
-            vectors = fix_signs(vectors)
-            eigenpairs += [
-                (float(value), component, vectors[:, i]) for i, value in enumerate(component_values)
-            ]
-        eigenpairs.sort(key=lambda pair: pair[0])
-        return eigenpairs[: self.k]
+    def _lowest_pairs(self, matrix: csr_array) -> list[tuple[float, Ints, Doubles]]:
+        """The first k eigenvalues of a graph, each with the vertices and entries of its vector."""
+        pairs: list[tuple[float, Ints, Doubles]] = []
+        for vertices in components(matrix):
+            values, vectors = lowest(matrix[vertices][:, vertices], self.k, self.dense_below)
+            pairs += zip(values.tolist(), repeat(vertices), fix_signs(vectors).T, strict=False)
+        return sorted(pairs, key=itemgetter(0))[: self.k]  # ties in the order of the components
 
 
 def flip_signs(data: Data) -> Data:

@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.sparse import csr_array, diags_array, issparse
 from torch_geometric.data import Data
 
-from graphagg.nn.encodings.adjacency import CompressedRows, entry_rows, walk_adjacency
-from graphagg.nn.encodings.balls import returns
+from graphagg.arrays import Doubles
+from graphagg.nn.encodings.adjacency import walk_adjacency
 from graphagg.nn.encodings.base import Encoding
 from graphagg.nn.settings import check_integers
+
+_ROWS, _ENTRIES = 256, 2**24  # of a block of walks
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,13 @@ class RWSE(Encoding):
     Paper: Dwivedi et al., Graph Neural Networks with Learnable Structural and Positional
     Representations, arXiv 2110.07875, Section 3; diag(P^m) with P = D^-1 A.
 
-    Exact, without dense matrices or sampling: each walk is stored at the vertices it reaches. Walks
-    follow the direction of the edges. Weights are `edge_weight`; repeated edges add up; walks end
-    at a vertex without out-edges, which gives 0.
+    Walks follow the direction of the edges. Weights are `edge_weight`; repeated edges add up; walks
+    end at a vertex without out-edges, which gives 0. PyG's `AddRandomWalkPE` has the same values
+    for graphs without weights and repeated edges, by a dense N x N matrix; this takes blocks of
+    rows.
 
-    O(sum over the vertices of the entries in the ball, times steps) time, O(N steps) memory.
+    O(N nnz steps) time for N vertices and nnz edges, less if walks reach few vertices; 128 MiB of
+    memory.
 
     Attributes:
         steps: K, the longest walk.
@@ -53,7 +58,23 @@ class RWSE(Encoding):
     def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
         """`rwse` of `data`."""
         matrix = walk_adjacency(data).matrix
-        sums, rows = matrix.sum(axis=1), entry_rows(matrix)
+        sums = matrix.sum(axis=1)
         inverse = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
-        transition = CompressedRows.from_matrix(matrix, inverse[rows] * matrix.data)
-        return {"rwse": returns(transition, self.steps)}
+        return {"rwse": return_probabilities(csr_array(diags_array(inverse) @ matrix), self.steps)}
+
+
+def return_probabilities(transition: csr_array, steps: int) -> Doubles:
+    """diag(P^m) for m = 1..steps of the transition matrix P: `[N, steps]`."""
+    size = transition.shape[0]
+    probabilities = np.empty((size, steps))
+    factor: Any = transition.toarray() if size <= _ROWS else transition
+    block = min(_ROWS, _ENTRIES // max(size, 1) + 1)
+    for first in range(0, size, block):
+        sources = np.arange(first, min(first + block, size))
+        walks = factor[sources]  # row i: where the walks from source i are
+        for step in range(steps):
+            walks = walks @ factor if step else walks
+            if issparse(walks) and walks.nnz > len(sources) * size // 8:
+                walks = walks.toarray()  # faster than a full sparse matrix
+            probabilities[sources, step] = walks[sources - first, sources]
+    return probabilities

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
 
-from graphagg.errors import InvalidFeatures, InvalidParameter
+from graphagg.errors import InvalidFeatures
 from graphagg.nn import EncodingConfig
-from graphagg.nn.encodings import RWSE, DeepSetEncoder, LapPE, LinearEncoder, VertexEncoder
+from graphagg.nn.encodings import RWSE, LapPE, LinearEncoder, VertexEncoder
 from graphagg.nn.model.encoding import ENCODINGS, build_encoder
 from tests.unit.nn.conv.test_formulas import randomized
 from tests.unit.nn.encodings.graphs import graphs, random_graph
@@ -72,43 +72,6 @@ def test_signs_are_drawn_in_training_only() -> None:
     assert any(not torch.allclose(drawn[0], other) for other in drawn[1:])
     module.eval()
     assert torch.equal(module(data), module(data))
-
-
-def test_sets_do_not_see_the_order_of_the_pairs() -> None:
-    module = randomized(make("lappe-deepset"))
-    data = encoded(random_graph(12, 20, 3))
-    order = torch.tensor([2, 0, 3, 1])
-    shuffled = data.clone()
-    for attribute in ("lap_vectors", "lap_values", "lap_mask"):
-        shuffled[attribute] = data[attribute][:, order]
-    assert torch.allclose(module(shuffled), module(data), rtol=0, atol=1e-9)
-
-
-@pytest.mark.parametrize("name", ENCODINGS)
-@pytest.mark.parametrize("vertices", [0, 1, 2])
-def test_the_smallest_batches_train(name: str, vertices: int) -> None:
-    module = make(name).double().train()
-    data = encoded(random_graph(vertices, 2, 0))
-    out = module(data)
-    out.sum().backward()
-    assert out.shape == (vertices, 8)
-    assert torch.isfinite(out).all()
-    for parameter in module.parameters():
-        assert parameter.grad is None or torch.isfinite(parameter.grad).all()
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: make("rswe"), r"did you mean 'rwse'.*wanted one of lappe-deepset"),
-        (lambda: LinearEncoder(0), "dim is 0, wanted an integer of at least 1"),
-        (lambda: LinearEncoder(8, 0), "width is 0"),
-        (lambda: DeepSetEncoder(8, 0), "k is 0"),
-    ],
-)
-def test_what_cannot_be_built(build, message: str) -> None:
-    with pytest.raises(InvalidParameter, match=message):
-        build()
 
 
 def test_encodings_that_are_missing_or_of_another_width() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
-from torch_geometric.transforms import Compose
 
 from graphagg.nn.encodings import RWSE, Encoding, LapPE
 from tests.unit.nn.encodings.graphs import (
@@ -18,7 +15,6 @@ from tests.unit.nn.encodings.graphs import (
     graphs,
     laplacian,
     permuted,
-    random_graph,
     undirected,
 )
 
@@ -87,26 +83,6 @@ def test_eigenspaces_move_with_the_vertices() -> None:
             np.testing.assert_allclose(moved @ moved.T, mine @ mine.T, rtol=0, atol=1e-8)
 
     check()
-
-
-@every
-def test_a_transform_leaves_its_input_and_can_be_applied_twice(transform: Encoding) -> None:
-    data = random_graph(9, 14, 0)
-    before = copy.deepcopy(data.to_dict())
-    once = transform(data)
-    assert set(data.keys()) == set(before)
-    twice = transform(once)
-    for name in transform.names:
-        assert torch.equal(once[name], twice[name])
-
-
-def test_transforms_compose_and_write_the_dtype_asked_for() -> None:
-    data = random_graph(9, 14, 0)
-    out = Compose([RWSE(4), LapPE(3, dtype=F64)])(data)
-    assert (out.rwse.dtype, out.lap_vectors.dtype) == (torch.float32, F64)
-    assert out.lap_mask.dtype == torch.bool
-    wanted = RWSE(4, dtype=F64)(data).rwse
-    assert torch.equal(out.rwse, wanted.float())
 
 
 EXACT = {"rtol": 0, "atol": 1e-9}

@@ -10,7 +10,7 @@ from scipy.linalg import eigh
 from torch_geometric.data import Batch, Data
 
 from graphagg.nn.encodings import LapPE, NoConvergence, eigenpairs, flip_signs
-from tests.unit.nn.encodings.graphs import laplacian, of, random_graph, undirected
+from tests.unit.nn.encodings.graphs import laplacian, of, undirected
 
 F64 = torch.float64
 
@@ -89,45 +89,11 @@ def test_no_copy_of_an_eigenvalue_is_left_out(name: str) -> None:
         np.testing.assert_allclose(found, wanted[:k], rtol=0, atol=1e-9, err_msg=f"k={k}")
 
 
-def test_long_thin_graphs_are_factorized_and_large_expanders_are_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    factorized = []
-    original = eigenpairs.splu
-    monkeypatch.setattr(eigenpairs, "_SMALL", 0)
-    monkeypatch.setattr(
-        eigenpairs,
-        "splu",
-        lambda m, **options: factorized.append(m.shape[0]) or original(m, **options),
-    )
-    for name, size in [("grid", [361]), ("expander", [])]:
-        factorized.clear()
-        LapPE(4)(of(LARGE[name]()))
-        assert factorized == size
-
-
-@pytest.mark.parametrize("name", ["star", "torus"])
-def test_repeated_eigenvalues_give_the_same_bits_again(name: str) -> None:
-    """Where the first start meets an invariant space, others follow from the size alone."""
-    data = of({**LARGE, **SYMMETRIC}[name]())
-    first, second = (LapPE(8, dense_below=100, dtype=F64)(data).lap_vectors for _ in range(2))
-    assert torch.equal(first, second)
-
-
 def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eigenpairs, "_COARSEST", 0.0)  # no residual is small enough
     monkeypatch.setattr(eigenpairs, "_PASSES", 2)
     with pytest.raises(NoConvergence, match="3 eigenvectors of a graph of 320 vertices"):
         LapPE(4)(of(nx.barabasi_albert_graph(320, 2, seed=3)))
-
-
-def test_a_large_graph_is_the_same_in_a_batch() -> None:
-    grid, expander = (of(LARGE[name]()) for name in ("grid", "expander"))
-    transform = LapPE(5, dtype=F64)
-    batch = transform(Batch.from_data_list([expander, grid, random_graph(5, 4, 0), expander]))
-    alone = torch.cat([transform(g).lap_vectors for g in (expander, grid)])
-    assert torch.allclose(batch.lap_vectors[: len(alone)], alone, rtol=0, atol=1e-9)
-    assert torch.equal(batch.lap_vectors[-360:], batch.lap_vectors[:360])
 
 
 def test_components_and_lonely_vertices() -> None:

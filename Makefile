@@ -104,12 +104,11 @@ bench: $(VENV)/.dev
 # The table of trained models: at most six CPU hours, cell by cell; what is done is kept.
 bench-train: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.training
-	$(BIN)/python -m benchmarks.training --zinc
 
-# What a GPU changes (FAISS, encoder, GPS, LCM, training, memory): at most ten minutes on one GPU, with
-# a report in build/bench/gpu. Without a GPU it says so in one line.
+# A check of one GPU (FAISS, encoder, layers, training), with a report in build/bench/gpu. Without a GPU
+# it says so in one line.
 gpu: $(VENV)/.dev
-	@$(BIN)/python -m benchmarks.gpu --minutes 9 || [ $$? = 2 ]
+	@$(BIN)/python -m benchmarks.gpu || [ $$? = 2 ]
 
 # The types of the TypeScript client, from the service's OpenAPI document, and whether its example
 # compiles; needs npm.

@@ -13,22 +13,24 @@ size, and `classes` the share of vertices that get another class.
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch_geometric.data import Data
 
 from benchmarks.report import parser_of
-from benchmarks.training.small_sets import CPU, dataset, task_of
+from benchmarks.training.sets import dataset
 from graphagg.nn import GPS, LCMAggregation
 from graphagg.nn.aggr import MonoidLosses
-from graphagg.nn.presets.simple import simple
-from graphagg.nn.training import Shape
-from graphagg.nn.training.controls import train_model
-from graphagg.nn.training.fit.learner import Learner, evaluate
+from graphagg.nn.presets.plain import for_epochs, plain_preset
+from graphagg.nn.training import Shape, train
 from graphagg.nn.training.plan import fit_config
 
 
@@ -70,21 +72,29 @@ LAWS: dict[str, dict[str, Any] | None] = {
     for more, options in (("", {}), (", GRU", {"operator": "gru"}))
     for weight in (0.0, 0.3, 3.0)
 }
+EPOCHS = 100
 SETS = ("blocks, 60% inside, signal 0.3", "texas", "infection", "houses")
 
 
-def preset_of(options: dict[str, Any] | None) -> Any:
-    """The recipe of `sage`, whose model has the aggregator."""
-    preset = simple("sage", "node")
+def build_model(options: dict[str, Any] | None, shape: Shape) -> GPS:
+    """The model of `sage` with the aggregator."""
+    config = plain_preset("sage", "node").model
+    local = replace(config.local, aggregation="" if options is None else "lcm")
+    model = GPS(fit_config(replace(config, local=local), shape))
+    with_options(model, options or {})
+    return model
 
-    def build(shape: Shape) -> torch.nn.Module:
-        local = replace(preset.model.local, aggregation="" if options is None else "lcm")
-        model = GPS(fit_config(replace(preset.model, local=local), shape))
-        with_options(model, options or {})
-        return model
 
-    plain: Any = preset  # the control of a run takes a function in place of a config
-    return preset if options is None else replace(plain, model=build)
+def trained(name: str, split: int, options: dict[str, Any] | None) -> tuple[GPS, float]:
+    """The model of the epoch that validation chooses, and its test accuracy."""
+    data, build = dataset(name), partial(build_model, options)
+    training = for_epochs(plain_preset("sage", "node").training, EPOCHS).for_split(split)
+    with tempfile.TemporaryDirectory() as folder:
+        data = replace(data, splits=(data.splits[split],))
+        result = train(build, data, folder, training=training, device="cpu")
+        model = build(data.shape("accuracy"))
+        model.load_state_dict(load_file(Path(folder) / "split-0" / "model.safetensors"))
+    return model, result.test.mean
 
 
 def with_options(model: torch.nn.Module, options: dict[str, Any]) -> None:
@@ -113,11 +123,10 @@ def run(name: str, variant: str, splits: int) -> str:
     tests, changes, laws = [], [], []
     graph = dataset(name).graphs[0]
     for split in range(splits):
-        task, began = task_of(name, split, simple("sage", "node")), time.process_time()
-        model = train_model(preset_of(options), task)
+        began = time.process_time()
+        model, test = trained(name, split, options)
         cpu += time.process_time() - began
-        learner = Learner(model, task.training, "accuracy", "node")
-        tests.append(evaluate(learner, task.feed.evaluation("test"), CPU))
+        tests.append(test)
         changes.append(moved(model, graph))
         laws += [law_of(each) for each in model.modules() if isinstance(each, LCMAggregation)]
     change, classes = np.mean(changes, axis=0)

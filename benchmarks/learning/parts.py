@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from graphagg.nn import AttentionConfig, GPSLayer, LayerOptions, Segments
-from graphagg.nn.presets.simple import EXACT_UP_TO
+from graphagg.nn.presets.plain import EXACT_UP_TO
 
 WIDTH, SIZES, ROUNDS = 64, (300, 1000, 2000, 10_000), 7
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from benchmarks.measure import cost
 from benchmarks.report import Report
 from benchmarks.training import kept
-from graphagg.nn.aggr import LCMAggregation, aggregation
+from graphagg.nn.aggr import LCMAggregation, make_aggregation
 
 BITS = 8
 SIZES = (4, 8, 16, 32, 64, 100, 200)
@@ -123,7 +123,7 @@ class Recurrent(nn.Module):
 def aggregator(name: str, width: int) -> nn.Module:
     if name == "lcm":
         return LCMAggregation(width, width, project=False, operator="gru")
-    return Recurrent(width) if name == "gru" else aggregation(name, width)
+    return Recurrent(width) if name == "gru" else make_aggregation(name, width)
 
 
 class SetModel(nn.Module):

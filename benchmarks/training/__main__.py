@@ -4,7 +4,6 @@
     python -m benchmarks.training --budget-minutes 60  stop after so many CPU minutes
     python -m benchmarks.training --set Cora --split 0 some of the cells
     python -m benchmarks.training --table              the table of the cells that are done
-    python -m benchmarks.training --zinc               ZINC-12k with and without RWSE, and a plot
     python -m benchmarks.training --known          go on from docs/training-cells.json
     python -m benchmarks.training --table --save   write the cells that are done there
     python -m benchmarks.training --quick              three small cells, a few epochs each
@@ -20,7 +19,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.report import parser_of
-from benchmarks.training import kept, zinc
+from benchmarks.training import kept
 from benchmarks.training.cells import SETS, all_cells, file_of, quick_cells, run_cell
 from benchmarks.training.models import MODELS
 from benchmarks.training.table import by_split, markdown
@@ -34,15 +33,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--model", action="append", choices=MODELS)
     parser.add_argument("--split", action="append", type=int)
-    parser.add_argument("--zinc", action="store_true")
-    parser.add_argument("--encoding", action="append", choices=zinc.ENCODINGS)
     parser.add_argument("--quick", action="store_true")
     kept.add_options(parser, FOLDER)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    if chosen.zinc:
-        zinc.run(chosen.out, chosen.encoding or list(zinc.ENCODINGS))
-        return
     if chosen.quick:
         for cell in quick_cells():
             print(run_cell(cell, chosen.out / "quick", epochs=5))

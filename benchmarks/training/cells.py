@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-import torch
-
 from benchmarks.training import kept, models, public
 from benchmarks.training.table import SPLITS
-from graphagg.nn.training import GraphData, Shape, Split, TrainingConfig
-from graphagg.nn.training.batches import Feed, prepare
-from graphagg.nn.training.controls import Task, measure
+from benchmarks.training.trees import accuracies
+from graphagg.nn.training import GraphData, Shape
 from graphagg.nn.training.plan import fit_config, transform_for
 
 SETS = {  # the cheap ones first
@@ -88,20 +85,10 @@ def run_cell(cell: Cell, folder: Path, epochs: int | None = None) -> dict:
     about = {"set": cell.data, "model": cell.model, "split": cell.split}
     split = data.splits[cell.split]
     if cell.model == models.TREES:
-        return trees(path, about, data, split, training)
+        figures = about | {"split": str(cell.split)} | accuracies(data, split)
+        kept.write(path, figures)
+        return figures
     return kept.train_once(path, about, build(cell.model, data), data, split, training)
-
-
-def trees(path: Path, about: dict, data: GraphData, split: Split, training: TrainingConfig) -> dict:
-    """The control of a run of that name, on graphs; it trains no network."""
-    moved, graphs = prepare(data, training, torch.device("cpu"))
-    feed = Feed(moved, graphs, split, training)
-    task = Task(feed, data.shape("accuracy"), "accuracy", training, torch.device("cpu"))
-    control = next(each for each in measure(task, {}) if each.name == models.TREES)
-    figures = about | {"split": str(about["split"])}
-    figures |= {name: getattr(control, name) for name in ("val", "test", "cpu_seconds")}
-    kept.write(path, figures)
-    return figures
 
 
 def kind_of(data: GraphData) -> models.Kind:

@@ -13,7 +13,6 @@ median of the epochs of all runs. CPU is that of the process, beside the wall ti
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 import time
@@ -31,14 +30,13 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GINEConv, GPSConv, global_add_pool
 
 from benchmarks.report import parser_of
-from graphagg.nn.presets import Preset, preset
-from graphagg.nn.training import GraphData, Split, load_data, train
+from benchmarks.training import public
+from graphagg.nn.presets import Preset, get_preset
+from graphagg.nn.training import GraphData, Split, train
 from graphagg.nn.training.data.dataset import check_data
 from graphagg.nn.training.plan import transform_for
 
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("GRAPHAGG_DATA", ROOT.parent / "shared" / "data"))
-FILE = DATA / "graph_learning" / "zinc12k" / "zinc12k.npz"
+FILE = public.ROOT / "zinc12k" / "zinc12k.npz"
 SMALL = 192  # molecules of a run that only shows that it runs
 Times = list[tuple[float, float]]
 """CPU and wall seconds of each epoch."""
@@ -65,7 +63,7 @@ def compared(
     small: bool = False,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """A row a pair of runs, and one with the medians of all epochs."""
-    recipe, data, source = preset(name), *molecules(SMALL if small else first)
+    recipe, data, source = get_preset(name), *molecules(SMALL if small else first)
     transform = transform_for(recipe.model)
     encoded = data if transform is None else data.transformed(transform)
     every: dict[str, Times] = {"ours": [], "PyG": []}
@@ -96,7 +94,7 @@ def _row(what: str, spent: dict[str, Times], source: str) -> dict[str, Any]:
 def molecules(first: int) -> tuple[GraphData, str]:
     """ZINC-12k, or without its file random molecules of its sizes; and which."""
     if FILE.exists():
-        data, source = check_data(load_data(str(FILE))), "ZINC-12k"
+        data, source = public.load("zinc12k/zinc12k.npz"), "ZINC-12k"
     else:
         data, source = check_data(made(12_000)), "random graphs of ZINC's sizes"
     if first:

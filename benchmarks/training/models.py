@@ -131,5 +131,5 @@ OURS: dict[str, Callable[[bool], GPSConfig]] = {
     "GatedGCN": gps(_NONE, _GATED),
     "LCM": gps(_NONE, LocalConfig("sage", "lcm-gru")),
 }
-TREES = "trees on counts"  # of graphs, as the control of a run
+TREES = "trees on counts"  # of graphs
 MODELS = (*BASELINES, *OURS, TREES)

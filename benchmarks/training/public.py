@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array
+from torch_geometric.data import Data
 
 from graphagg.nn.training import GraphData, load_data
 from graphagg.nn.training.data.dataset import check_data
@@ -32,7 +34,18 @@ def load(name: str) -> GraphData:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / Path(path).name
         np.savez(copy, **arrays)
-        return check_data(load_data(copy))
+        data = check_data(load_data(copy))
+    once = all(graph.is_directed() or not graph.num_edges for graph in data.graphs)
+    return data.transformed(mirrored) if once else data
+
+
+def mirrored(graph: Data) -> Data:
+    """Undirected edges that the file lists once, in both directions."""
+    other = (graph.edge_index[0] != graph.edge_index[1]).nonzero().flatten()
+    graph.edge_index = torch.cat([graph.edge_index, graph.edge_index[:, other].flip(0)], dim=1)
+    if graph.edge_attr is not None:
+        graph.edge_attr = torch.cat([graph.edge_attr, graph.edge_attr[other]])
+    return graph
 
 
 def converted(arrays: Arrays, kind: str = "") -> Arrays:

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from torch_geometric.nn import SAGEConv
 
 from benchmarks.report import parser_of
-from benchmarks.training.small_sets import blocks
+from benchmarks.training.sets import blocks
 from graphagg.nn import Preset
-from graphagg.nn import aggregation as by_name
+from graphagg.nn import make_aggregation as by_name
 from graphagg.nn.aggr.plan import LCMPlan
-from graphagg.nn.presets.simple import simple
+from graphagg.nn.presets.plain import plain_preset
 from graphagg.nn.training import GraphData, Shape, train
 from graphagg.nn.training.data.dataset import check_data
 from graphagg.nn.training.plan import make_plan
@@ -40,7 +40,7 @@ AGGREGATORS = ("mean", "lcm", "lcm-values", "lcm-gru")
 
 
 def recipe(aggregation: str, epochs: int) -> Preset:
-    plain = simple("sage", "node")
+    plain = plain_preset("sage", "node")
     local = replace(plain.model.local, aggregation=aggregation)
     training = replace(plain.training, epochs=epochs, patience=0, warmup_epochs=0)
     return Preset(replace(plain.model, local=local), training)
@@ -97,7 +97,7 @@ def by_train(data: GraphData, settings: Preset) -> list[float]:
             marks.append(time.thread_time())
 
     with tempfile.TemporaryDirectory() as folder:
-        train(settings, data, Path(folder) / "run", device="cpu", progress=progress, controls=False)
+        train(settings, data, Path(folder) / "run", device="cpu", progress=progress)
     return [b - a for a, b in pairwise(marks)]
 
 

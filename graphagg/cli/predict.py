@@ -40,11 +40,11 @@ def predict(
 
     Options:
         run: the folder that graphagg train wrote.
-        data: an .npz file of graphs; it needs no labels.
-        out_file: where the table goes: a .parquet or .csv file.
-        split: split whose model to load. None: the best by validation.
+        data: an .npz file of graphs, without or with labels.
+        out_file: the .parquet or .csv file to write.
+        split: split whose model to load; the best by validation by default.
         device: auto, cpu, cuda, cuda:1, ...
-        batch_size: graphs per step. None: the training's.
+        batch_size: graphs per step; the training's by default.
     """
     if out_file.suffix not in (".parquet", ".csv"):
         raise InvalidParameter(
@@ -52,12 +52,12 @@ def predict(
         )
     meter = Meter()
     from graphagg.nn.files import write_whole
-    from graphagg.nn.training import load, load_graphs
+    from graphagg.nn.training import load_data, load_model
 
-    predictor = load(run, split, device=device)
-    graphs = load_graphs(data)
-    answers = predictor.predict(graphs, batch_size=batch_size)
-    table = _table(predictor, graphs, answers, flat=out_file.suffix == ".csv")
+    predictor = load_model(run, split, device=device)
+    graphs = list(load_data(data).graphs)
+    predictions = predictor.predict(graphs, batch_size=batch_size)
+    table = _table(predictor, graphs, predictions, flat=out_file.suffix == ".csv")
     write_whole(out_file, table_writers(lambda: table)[out_file.suffix])
     used = meter.read()
     if as_json:
@@ -73,12 +73,12 @@ def predict(
 
 
 def _table(
-    predictor: Predictor, graphs: list[Data], answers: Array, *, flat: bool
+    predictor: Predictor, graphs: list[Data], predictions: Array, *, flat: bool
 ) -> pyarrow.Table:
-    """One row per answer: graph, vertex or pair, class if any, outputs (if `flat`, in columns)."""
+    """One row per prediction: graph, vertex or pair, class if any, outputs (`flat`: in columns)."""
     import pyarrow as pa
 
-    rows = answers.reshape(len(answers), -1)
+    rows = predictions.reshape(len(predictions), -1)
     columns: dict[str, Any] = _about(predictor.model.config.head.task, graphs)
     if predictor.metric in _CLASSES:
         columns["class"] = rows.argmax(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -30,13 +30,11 @@ def train(
     device: str = "auto",
     splits: int = 1,
     split_ratio: tuple[float, float, float] | None = None,
-    links: bool = False,
     epochs: int | None = None,
     changes: Annotated[list[str] | None, Parameter("--set")] = None,
     random_state: int | None = None,
     resume: bool = False,
     force: bool = False,
-    controls: bool = True,
     show: Annotated[bool, Parameter("--list")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,20 +43,18 @@ def train(
     Example: graphagg train auto --data rings.npz --out runs/rings --splits 5
 
     Options:
-        preset: a preset (see --list), auto, or a TOML file.
-        data: a .npz file of graphs, as save_npz writes it.
-        out_dir: where models, logs and results go.
+        preset: a preset (see --list), a TOML file, or auto: the best of four plain models.
+        data: an .npz file of graphs.
+        out_dir: folder for models, logs and results.
         device: auto, cpu, cuda, cuda:1, ...
-        splits: number of the data's splits to train.
-        split_ratio: random splits in place of the data's, by these shares: 0.8 0.1 0.1.
-        links: predict the edges of one graph; they are split.
-        epochs: largest number of epochs. None: the preset's.
-        changes: a setting, e.g. model.layers=4; repeat it.
-        random_state: seed of every random choice. None: the preset's, or 0.
+        splits: how many of the data's splits to train on.
+        split_ratio: random splits with these shares, in place of the data's: 0.8 0.1 0.1.
+        epochs: maximum number of epochs; the preset's by default.
+        changes: a setting, e.g. model.layers=4; can be given several times.
+        random_state: seed of every random choice; the preset's, or 0, by default.
         resume: continue the run in --out.
         force: replace the run in --out.
-        controls: also measure simple models on each split.
-        show: print the presets and leave.
+        show: print the presets and exit.
     """
     if show:
         _print_presets(as_json)
@@ -69,40 +65,31 @@ def train(
         raise InvalidParameter(f"missing {missing}; e.g. graphagg train auto --data FILE --out DIR")
     if resume and force:
         raise InvalidParameter("give --resume or --force, not both")
-    from graphagg.nn.presets import preset as by_name
-    from graphagg.nn.presets import read_preset
+    from graphagg.nn.presets import get_preset, read_preset
+    from graphagg.nn.training import random_splits, train_auto
     from graphagg.nn.training import train as run
-    from graphagg.nn.training.auto import Auto
 
     change = partial(_with_options, changes=changes or [], epochs=epochs, random_state=random_state)
-    choice: Auto | Preset = Auto(change)
-    if preset != "auto":
-        choice = change(read_preset(preset) if preset.endswith(".toml") else by_name(preset))
-    source = _data(data, links, split_ratio, splits, choice.training.random_state)
+    source: str | GraphData = data
+    if split_ratio is not None:
+        source = random_splits(data, split_ratio, count=splits, random_state=random_state or 0)
+    options: dict[str, Any] = {"splits": splits, "device": device, "resume": resume, "force": force}
     with progress_report() as report:
-        result = run(
-            choice, source, out_dir, name=Path(preset).stem, splits=splits, device=device,
-            resume=resume, force=force, controls=controls, progress=report,
-        )  # fmt: skip
+        options["progress"] = report
+        if preset == "auto":
+            results = train_auto(source, out_dir, change=change, **options)
+        else:
+            chosen = read_preset(preset) if preset.endswith(".toml") else get_preset(preset)
+            results = [run(change(chosen), source, out_dir, name=Path(preset).stem, **options)]
     if as_json:
-        print_json(result.to_json())
+        validation = {result.model: result.val.mean for result in results}
+        auto = {"auto": validation} if preset == "auto" else {}
+        print_json(results[0].to_json() | auto)
         return
-    for note in result.notes:
-        out.print(f"note: {note}", markup=False)
-    _print_result(result, out_dir)
-
-
-def _data(
-    source: str, links: bool, ratio: tuple[float, float, float] | None, splits: int, state: int
-) -> str | GraphData:
-    if ratio is None and not links:
-        return source
-    from graphagg.nn.training import link_splits, random_splits
-
-    if ratio is None or links:
-        shares = ratio or (0.8, 0.1, 0.1)
-        return link_splits(source, shares, count=splits, random_state=state)
-    return random_splits(source, ratio, count=splits, random_state=state)
+    if preset == "auto":
+        _print_auto(results)
+        out_dir /= results[0].model
+    _print_result(results[0], out_dir)
 
 
 def _with_options(
@@ -121,14 +108,14 @@ def _with_options(
 
 
 def _print_presets(as_json: bool) -> None:
-    from graphagg.nn.presets import preset, presets
+    from graphagg.nn.presets import get_preset, preset_names
 
     if as_json:
-        print_json({name: preset(name).to_dict() for name in presets()})
+        print_json({name: get_preset(name).to_dict() for name in preset_names()})
         return
     rows: list[dict[str, str | int | float]] = []
-    for name in presets():
-        settings = preset(name)
+    for name in preset_names():
+        settings = get_preset(name)
         model = settings.model
         encodings = ", ".join(encoding.name for encoding in model.encodings) or "none"
         rows.append(
@@ -149,15 +136,13 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
     print_rows(
         [
             {
-                "split": each.split, "train": factor * each.train, "val": factor * each.val,
-                "test": factor * each.test, "best epoch": each.epoch, "epochs": each.epochs,
-                "seconds": each.seconds,
+                "split": split.split, "train": factor * split.train, "val": factor * split.val,
+                "test": factor * split.test, "best epoch": split.epoch, "epochs": split.epochs,
+                "seconds": split.seconds,
             }
-            for each in result.splits
+            for split in result.splits
         ]
     )  # fmt: skip
-    if result.controls:
-        print_rows(_controls(result, factor))
     test = result.test
     out.print(
         f"{result.model} on {result.data}: test {result.metric} {factor * test.mean:.{digits}f} "
@@ -165,23 +150,18 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
         f"the splits; {result.parameters:,} parameters; {out_dir}",
         markup=False,
     )
-    if result.verdict:
-        out.print(result.verdict, markup=False)
 
 
-def _controls(result: TrainingResult, factor: float) -> list[dict[str, str | int | float]]:
-    """A row per control: its mean over the splits, or why it failed."""
-    rows: list[dict[str, str | int | float]] = []
-    for control in result.controls[0]:
-        score = result.control_scores.get(control.name)
-        rows.append(
+def _print_auto(results: list[TrainingResult]) -> None:
+    """A row per model of `auto`, the best by validation first."""
+    factor = 100.0 if results[0].metric in _PERCENT else 1.0
+    print_rows(
+        [
             {
-                "control": control.name,
-                "test": factor * score.mean if score else f"failed: {control.note}",
-                "deviation": factor * score.std if score else "",
-                "CPU seconds": sum(
-                    c.cpu_seconds for run in result.controls for c in run if c.name == control.name
-                ),
+                "model": result.model, "val": factor * result.val.mean,
+                "test": factor * result.test.mean, "deviation": factor * result.test.std,
+                "parameters": result.parameters, "seconds": result.seconds,
             }
-        )
-    return rows
+            for result in results
+        ]
+    )  # fmt: skip

@@ -1,7 +1,5 @@
 """Graph learning: aggregators, attention, local parts, encodings, GPS models and their training.
 
-`graphagg.nn.presets.presets` stays in the module whose name it shares.
-
 The names load their modules when they are first used. Without PyTorch or PyTorch Geometric the
 import says what to install.
 """
@@ -14,7 +12,10 @@ from graphagg.lazy import lazy_names
 
 # isort: off
 if TYPE_CHECKING:
-    from graphagg.nn.aggr import LCMAggregation as LCMAggregation, aggregation as aggregation
+    from graphagg.nn.aggr import (
+        LCMAggregation as LCMAggregation,
+        make_aggregation as make_aggregation,
+    )
     from graphagg.nn.attention import GraphAttention as GraphAttention
     from graphagg.nn.config.model import (
         AttentionConfig as AttentionConfig,
@@ -25,19 +26,23 @@ if TYPE_CHECKING:
         LayerOptions as LayerOptions,
         LocalConfig as LocalConfig,
     )
-    from graphagg.nn.conv import LocalPart as LocalPart, local as local
+    from graphagg.nn.conv import LocalPart as LocalPart, make_local_part as make_local_part
     from graphagg.nn.gps import GPSLayer as GPSLayer
     from graphagg.nn.model.encoding import encoding_transforms as encoding_transforms
     from graphagg.nn.model.network import GPS as GPS
-    from graphagg.nn.presets import Preset as Preset, preset as preset, read_preset as read_preset
+    from graphagg.nn.presets import (
+        Preset as Preset,
+        get_preset as get_preset,
+        read_preset as read_preset,
+    )
     from graphagg.nn.segments import Segments as Segments
     from graphagg.nn.training import (
         TrainingConfig as TrainingConfig,
-        link_splits as link_splits,
-        load as load,
+        load_model as load_model,
         random_splits as random_splits,
         save_npz as save_npz,
         train as train,
+        train_auto as train_auto,
     )
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__, extra="nn")

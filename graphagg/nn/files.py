@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import UnreadableFile, WriteFailed, needs
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -45,8 +48,8 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UnreadableFile(f"{path} does not exist; {remedy}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise UnreadableFile(f"{path} is no JSON ({error}); {remedy}") from None
+    except (OSError, ValueError, RecursionError) as error:  # also too many digits, or no UTF-8
+        raise UnreadableFile(f"{path} is not JSON ({error}); {remedy}") from None
     if not isinstance(values, dict):
         raise UnreadableFile(f"{path} holds a {type(values).__name__}, wanted an object; {remedy}")
     return values
@@ -65,3 +68,29 @@ def safetensors() -> Any:
     with needs("safetensors", "nn"):
         import safetensors.torch
     return safetensors
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file; see `write_whole`."""
+    save = safetensors().torch.save  # a missing library is reported before anything is written
+    plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    data = save(plain, metadata=metadata)
+    write_whole(path, lambda partial: partial.write_bytes(data))
+
+
+def read_tensors(path: Path, remedy: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read a safetensors file: its metadata and tensors; `UnreadableFile` ends with `remedy`.
+
+    The library checks that the shapes fit the bytes of the file before it reserves memory.
+    """
+    library = safetensors()
+    try:
+        with library.safe_open(path, framework="pt") as file:
+            names = file.keys()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except FileNotFoundError:
+        raise UnreadableFile(f"{path} does not exist; {remedy}") from None
+    except (OSError, library.SafetensorError) as error:
+        raise UnreadableFile(
+            f"{path} is truncated or not a safetensors file ({error}); {remedy}"
+        ) from None

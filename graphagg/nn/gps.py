@@ -4,15 +4,15 @@ With h the vectors of the vertices, e of the edges, N a norm and D dropout:
 
     local   a, e <- MPNN(h, e);   a = N(h + D(a))
     global  b = N(h + D(Attention(h)))
-    out     s = a + b;            h <- N(s + D(W2 D(act(W1 s))))
+    out     s = a + b;            h <- N(s + D(W2 D(relu(W1 s))))
 
 A local part with its own residual (GatedGCN) has residual, dropout, norm and activation inside and
 is normalized once more, as in the authors' configurations. Without one of the parts, s is the
 other; without both it is h.
 
-In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(act(N(a))) instead, and one
-with its own residual is not normalized again. In the order `plain` it is D(act(N(a))), or
-D(act(h)) without a local part.
+In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(relu(N(a))) instead, and one
+with its own residual is not normalized again. In the order `plain` it is D(relu(N(a))), or
+D(relu(h)) without a local part.
 
 One addition to the paper: attention takes a ragged batch.
 """
@@ -26,9 +26,8 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
 from graphagg.nn.attention import ATTENTIONS, GraphAttention
 from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalConfig
-from graphagg.nn.conv import LocalPart
-from graphagg.nn.conv import local as find_local
-from graphagg.nn.conv.base import after_linear, find_activation, find_norm
+from graphagg.nn.conv import LocalPart, make_local_part
+from graphagg.nn.conv.base import find_norm
 from graphagg.nn.dropout import Dropout
 from graphagg.nn.resolver import find
 from graphagg.nn.segments import Segments
@@ -95,9 +94,6 @@ class GPSLayer(torch.nn.Module):
             self.local_norm = find_norm(layer.norm if again else OFF, channels)
         if self.attention is not None:
             self.attention_norm = find_norm(layer.norm, channels)
-        self.local_activation = (
-            torch.nn.Identity() if self.residual_first else find_activation(layer.activation)
-        )
         self.dropout = Dropout(layer.dropout)
         self.feedforward = _feedforward(channels, layer)
         self.norm = find_norm(layer.norm if layer.feedforward else OFF, channels)
@@ -136,7 +132,7 @@ class GPSLayer(torch.nn.Module):
             h, edge_attr = self.local(x, edge_index, edge_attr)
             branches.append(self._after_local(x, h))
         elif self.plain:
-            branches.append(self.dropout(self.local_activation(x)))
+            branches.append(self.dropout(x.relu()))
         if self.attention is not None:
             h = self.attention(x, batch, ptr, segments=segments)
             branches.append(self.attention_norm(x + self.dropout(h)))
@@ -151,7 +147,7 @@ class GPSLayer(torch.nn.Module):
         elif self.residual_first:
             h = self.local_norm(x + self.dropout(h))
         else:
-            h = self.dropout(self.local_activation(self.local_norm(h)))
+            h = self.dropout(self.local_norm(h).relu())
             h = h if self.plain else x + h
         return h
 
@@ -167,11 +163,11 @@ def _local(
     if given is None or given == LocalConfig(OFF):
         return None
     if isinstance(given, torch.nn.Module):
-        return find_local(given, channels, edge_channels)
+        return make_local_part(given, channels, edge_channels)
     inside = {}
     if given.name == "gatedgcn":
-        inside = {"dropout": layer.dropout, "norm": layer.norm, "act": layer.activation}
-    return find_local(given.name, channels, edge_channels, given.aggregation or None, **inside)
+        inside = {"dropout": layer.dropout, "norm": layer.norm}
+    return make_local_part(given.name, channels, edge_channels, given.aggregation or None, **inside)
 
 
 def _attention(
@@ -191,7 +187,7 @@ def _feedforward(channels: int, layer: LayerOptions) -> torch.nn.Sequential | No
     hidden = channels * layer.feedforward
     return torch.nn.Sequential(
         torch.nn.Linear(channels, hidden),
-        after_linear(layer.activation),
+        torch.nn.ReLU(inplace=True),
         Dropout(layer.dropout),
         torch.nn.Linear(hidden, channels),
         Dropout(layer.dropout),

@@ -61,7 +61,7 @@ class Segments:
 
     @cached_property
     def plans(self) -> dict[str, Any]:
-        """A cache of what the layers of a model share."""
+        """Cache of values that the layers of a model share."""
         return {}
 
     @classmethod

@@ -65,6 +65,8 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
     `where` names the values in the message. Raises `InvalidParameter` for an unknown field, or a
     value of the wrong type or out of range.
     """
+    if not isinstance(values, dict):
+        raise InvalidParameter(f"{where} is {shown(values)}, wanted a table of settings")
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:

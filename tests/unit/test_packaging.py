@@ -29,7 +29,7 @@ def test_importing_is_light() -> None:
     assert not modules_after("import graphagg") & {*HEAVY, "numpy", "numba"}
     assert not modules_after("from graphagg.rag import PassageIndex") & set(HEAVY)
     assert not modules_after("from graphagg.embedding import EmbeddingConfig") & set(HEAVY)
-    assert not modules_after("from graphagg.nn import GPSConfig, preset") & set(HEAVY)
+    assert not modules_after("from graphagg.nn import GPSConfig, get_preset") & set(HEAVY)
     assert not modules_after("import graphagg.cli.main") & {*HEAVY, "numba"}
 
 
@@ -74,7 +74,7 @@ def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
         ("torch_geometric", "from graphagg.nn.aggr import LCMAggregation", "nn"),
         (
             "safetensors",
-            "from graphagg.nn.model.saving import write_model; write_model('m', None, {})",
+            "from graphagg.nn.files import safetensors; safetensors()",
             "nn",
         ),
     ],

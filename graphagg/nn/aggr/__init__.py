@@ -4,7 +4,7 @@ from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import SymmetricGate, SymmetricGRU
 from graphagg.nn.aggr.plan import LCMPlan
-from graphagg.nn.aggr.resolver import aggregation
+from graphagg.nn.aggr.resolver import make_aggregation
 
 __all__ = [
     "LCMAggregation",
@@ -12,6 +12,6 @@ __all__ = [
     "MonoidLosses",
     "SymmetricGRU",
     "SymmetricGate",
-    "aggregation",
+    "make_aggregation",
     "monoid_losses",
 ]

@@ -23,18 +23,14 @@ from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 # Largest plan whose rows and gates forward saves for backward.
 KEPT_BY_FORWARD = 1 << 12
 
-Weights = tuple[Tensor, Tensor, Tensor, Tensor]
+GateWeights = tuple[Tensor, Tensor, Tensor, Tensor]
 """Weight and bias of the gate, weight and bias of the candidate."""
 
 
 @dataclass(slots=True)
 class _Room:
-    """What the fold of one block with P nodes writes, all in one piece of memory.
+    """Work space of the fold of one block with P nodes."""
 
-    Blocks of a small plan keep that piece for the next call, which then needs no fresh pages.
-    """
-
-    memory: Tensor
     values: Tensor  # `[elements + P, d]`
     total: Tensor  # `[P, d]`, like the next three
     apart: Tensor
@@ -43,57 +39,36 @@ class _Room:
     grad_total: Tensor  # `[nodes of the largest pass, d]`, like the next
     grad_apart: Tensor
 
-    @classmethod
-    def of(cls, block: FoldBlock, width: int, memory: Tensor) -> _Room:
-        """Cut the memory into the parts."""
-        sizes = _rows(block)
-        rows = memory[: width * sum(sizes)].view(-1, width)
-        return cls(memory, *torch.split_with_sizes(rows, sizes))
-
     @property
     def nodes(self) -> list[Tensor]:
-        """What `gate_kernel.mix` reads."""
+        """The arguments of `gate_kernel.mix`."""
         return [self.total, self.apart, self.z, self.s]
 
 
-def _rows(block: FoldBlock) -> list[int]:
+def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
+    """A room per block; the blocks of a large plan take turns in one piece of memory."""
+    small, sizes = _is_small(plan), [_sizes(block) for block in plan.blocks]
+    shared = x.new_empty((0 if small else max(map(sum, sizes)), x.size(1)))
+    rooms = []
+    for parts in sizes:
+        memory = x.new_empty((sum(parts), x.size(1))) if small else shared[: sum(parts)]
+        rooms.append(_Room(*torch.split_with_sizes(memory, parts)))
+    return rooms
+
+
+def _sizes(block: FoldBlock) -> list[int]:
     """Rows of each part of a room."""
     nodes = len(block.left)
     largest = max((high - low for low, high in block.passes), default=0)
     return [block.elements + nodes, *[nodes] * 4, *[largest] * 2]
 
 
-def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
-    """A room per block; the blocks of a large plan take turns in one piece of memory."""
-    width, shared, rooms = x.size(1), None, []
-    if not _is_small(plan):
-        shared = x.new_empty(width * max(sum(_rows(block)) for block in plan.blocks))
-    for block in plan.blocks:
-        memory, size = shared, width * sum(_rows(block))
-        while memory is None:
-            try:
-                memory = block.spare.pop()
-            except IndexError:
-                with torch.inference_mode(False):  # training may use it next
-                    memory = x.new_empty(size)
-            if memory.dtype != x.dtype or len(memory) < size:
-                memory = None
-        rooms.append(_Room.of(block, width, memory))
-    return rooms
-
-
 def _is_small(plan: LCMPlan) -> bool:
     return plan.combines <= KEPT_BY_FORWARD
 
 
-def _give_back(plan: LCMPlan, rooms: list[_Room]) -> None:
-    if _is_small(plan):
-        for block, room in zip(plan.blocks, rooms, strict=True):
-            block.spare.append(room.memory)
-
-
 def _fold_block(
-    x: Tensor, order: Tensor | None, block: FoldBlock, room: _Room, weights: Weights
+    x: Tensor, order: Tensor | None, block: FoldBlock, room: _Room, weights: GateWeights
 ) -> None:
     rows, elements = slice(*block.rows), room.values[: block.elements]
     if order is None:
@@ -111,8 +86,8 @@ def _fold_block(
         gate_kernel.mix(total.numpy(), apart.numpy(), z.numpy(), s.numpy(), out)
 
 
-def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: Weights) -> None:
-    """Replace `values`, `z` and `s` by their gradients; `grad_out` is of all segments."""
+def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: GateWeights) -> None:
+    """Overwrite `values`, `z` and `s` with gradients; `grad_out` has a row per segment."""
     room.values.index_copy_(0, block.roots, grad_out[block.filled])
     values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
     for low, high in reversed(block.passes):
@@ -143,8 +118,6 @@ class GateFold(torch.autograd.Function):
             _fold_block(x, order, block, room, doubled)
             out.index_copy_(0, block.filled, room.values[block.roots])
         ctx.plan, ctx.order, ctx.rooms = plan, order, rooms if keep and _is_small(plan) else None
-        if ctx.rooms is None:
-            _give_back(plan, rooms)
         return out
 
     @staticmethod
@@ -165,14 +138,13 @@ class GateFold(torch.autograd.Function):
                 grads[3] += room.s.sum(0)
                 rows = torch.arange(*block.rows) if order is None else order[slice(*block.rows)]
                 grad_x.index_copy_(0, rows, room.values[: block.elements])
-            _give_back(plan, rooms)
             # The identity is the result of the empty segments.
             grad_identity = grad_out[plan.ptr.diff() == 0].sum(0)
             all_grads = grad_x, grad_identity, *_doubled(grads)
         return None, None, None, *_once(all_grads, grad_out, x, *weights)
 
 
-def _doubled(weights: Sequence[Tensor]) -> Weights:
+def _doubled(weights: Sequence[Tensor]) -> GateWeights:
     """Weights for `s`: those of the candidate n are doubled, as tanh(n) = 2 sigmoid(2 n) - 1."""
     of_gate, gate_bias, of_n, n_bias = (each.detach() for each in weights)
     return of_gate, gate_bias, 2 * of_n, 2 * n_bias

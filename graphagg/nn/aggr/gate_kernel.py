@@ -37,7 +37,7 @@ def mix(total: Any, apart: Any, z: Any, s: Any, out: Any) -> None:
 
 @kernel(nogil=True)
 def unmix(total: Any, apart: Any, z: Any, s: Any, grad: Any) -> None:
-    """Replace `z` and `s` by the gradients of what the sigmoids were taken of.
+    """Overwrite `z` and `s` with the gradients of the inputs of the sigmoids.
 
     `grad` `[P, d]`, the gradient of psi, becomes half of that of max(a, b).
     """
@@ -53,7 +53,7 @@ def unmix(total: Any, apart: Any, z: Any, s: Any, grad: Any) -> None:
 
 @kernel(nogil=True)
 def part(grad: Any, grad_total: Any, grad_apart: Any, left: Any, right: Any, values: Any) -> None:
-    """Replace the values of both children of each node by their gradients.
+    """Overwrite the values of both children of each node with their gradients.
 
     `grad` is what `unmix` left there. A row is the child of one node at most.
     """

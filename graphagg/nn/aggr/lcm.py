@@ -36,7 +36,7 @@ from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
 from graphagg.nn.segments import check_index, offsets
 
-Order = Literal["given", "random", "values"]
+RowOrder = Literal["given", "random", "values"]
 _NEITHER = "neither index nor ptr is given; wanted one of them"
 
 
@@ -95,10 +95,10 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         project: bool = True,
         *,
         operator: str | nn.Module = "gate",
-        order: Order = "given",
+        order: RowOrder = "given",
     ) -> None:
         super().__init__()
-        one_of("order", order, get_args(Order))
+        one_of("order", order, get_args(RowOrder))
         if in_channels != out_channels and not project:
             raise InvalidParameter(
                 f"in_channels is {in_channels} and out_channels {out_channels}; without a "

@@ -97,7 +97,7 @@ _OPERATORS: dict[str, type[nn.Module]] = {"gate": SymmetricGate, "gru": Symmetri
 
 
 def is_gate(operator: nn.Module, x: Tensor) -> bool:
-    """Whether `GateFold` computes what the module does to rows `x`."""
+    """Whether `GateFold` can fold rows `x` with this operator."""
     own = isinstance(operator, SymmetricGate) and type(operator).forward is SymmetricGate.forward
     return own and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 

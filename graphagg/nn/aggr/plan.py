@@ -14,7 +14,7 @@ wait are not moved: a node refers to its two children by number, so all levels t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -42,7 +42,6 @@ class FoldBlock:
     right: Tensor  # `[nodes]` int64, the second child of each node
     roots: Tensor  # `[S]` int64, the result of each non-empty segment
     passes: tuple[tuple[int, int], ...]  # nodes, the first and the last + 1
-    spare: list[Tensor] = field(default_factory=list, repr=False)  # memory for the next fold
 
     @property
     def elements(self) -> int:

@@ -36,7 +36,7 @@ _NAMES: dict[str, Callable[[int, int], Aggregation]] = {
 }
 
 
-def aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
+def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
     """An aggregator that keeps the width.
 
     Args:
@@ -49,10 +49,10 @@ def aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
         InvalidParameter: an unknown name, or a module that is no aggregation.
 
     Examples:
-        >>> from graphagg.nn import aggregation
-        >>> aggregation("lcm", 8)
+        >>> from graphagg.nn import make_aggregation
+        >>> make_aggregation("lcm", 8)
         LCMAggregation(8, 8, project=True, operator=SymmetricGate)
-        >>> aggregation("max", 8)
+        >>> make_aggregation("max", 8)
         MaxAggregation()
     """
     if isinstance(name_or_module, Aggregation):

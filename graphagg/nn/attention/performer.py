@@ -16,8 +16,8 @@ Departures:
   over the batch would let a graph change another one's digits.
 - 1e-6 is then added to each feature, so that no normalizer is 0. It biases weights that are a
   millionth of the largest ones.
-- The vectors are drawn once, from `seed`, on the CPU in float64, so that a run can be repeated and
-  resumed on any device. The paper draws new ones from time to time.
+- The vectors are drawn once, from `random_state`, on the CPU in float64, so that a run can be
+  repeated and resumed on any device. The paper draws new ones from time to time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PerformerAttention(ProjectedAttention):
         channels: C.
         heads: H; must divide C.
         features: m, random features per head; by default d ln d (at least d), as the paper advises.
-        seed: of the random vectors.
+        random_state: seed of the random vectors.
         dropout: probability with which an entry of the output is dropped in training.
 
     Attributes:
@@ -69,7 +69,7 @@ class PerformerAttention(ProjectedAttention):
         heads: int = 4,
         *,
         features: int | None = None,
-        seed: int = 0,
+        random_state: int = 0,
         dropout: float = 0.0,
     ) -> None:
         super().__init__(channels, heads, dropout=dropout)
@@ -77,7 +77,7 @@ class PerformerAttention(ProjectedAttention):
         if features is None:
             features = max(d, int(d * math.log(d)))
         features = integer("features", features, 1)
-        drawn = orthogonal_vectors(features, d, seed)
+        drawn = orthogonal_vectors(features, d, random_state)
         self.register_buffer("projection", drawn.to(torch.get_default_dtype()))
 
     def attend(self, x: Tensor, graphs: Segments) -> Tensor:
@@ -104,13 +104,13 @@ class PerformerAttention(ProjectedAttention):
         return torch.exp(left) + FLOOR, torch.exp(right) + FLOOR
 
 
-def orthogonal_vectors(rows: int, d: int, seed: int) -> Tensor:
+def orthogonal_vectors(rows: int, d: int, random_state: int) -> Tensor:
     """Random vectors `[rows, d]`, float64, orthogonal within each block of d rows.
 
     Each is distributed as a standard Gaussian vector: a uniform direction, and the length of an
     independent Gaussian vector.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(random_state)
     blocks: list[Tensor] = []
     for start in range(0, rows, d):
         gaussian = torch.randn(d, d, generator=generator, dtype=torch.float64)

@@ -24,13 +24,13 @@ from graphagg.nn.settings import (
 )
 
 Norm = Literal["batch", "layer", "none"]
-Activation = Literal["relu", "gelu", "elu", "silu", "tanh"]
-Order = Literal["gps", "gnn+", "plain"]
-Task = Literal["graph", "node", "edge"]
+LayerOrder = Literal["gps", "gnn+", "plain"]
+TaskLevel = Literal["graph", "node", "edge"]
 HeadKind = Literal["san", "mlp", "dot"]
-Pooling = Literal["add", "mean", "max"]
+GraphPooling = Literal["add", "mean", "max"]
 
 OFF = "none"
+_MOST_WEIGHTS = 2**28  # 1 GiB of float32
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class FeatureConfig:
 
     @property
     def used(self) -> bool:
-        """Whether there are any features."""
+        """Whether any features are configured."""
         return self.constant or self.columns > 0
 
 
@@ -111,8 +111,8 @@ class LocalConfig:
     Attributes:
         name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`. `none`: no local
             part.
-        aggregation: aggregator of the messages, such as `lcm`; see `graphagg.nn.aggr.aggregation`.
-            Empty: the convolution's own.
+        aggregation: aggregator of the messages, such as `lcm`; see
+            `graphagg.nn.aggr.make_aggregation`. Empty: the convolution's own.
 
     Examples:
         >>> from graphagg.nn import LocalConfig
@@ -155,11 +155,10 @@ class AttentionConfig:
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """Norm, activation, dropout and order around the two parts of a layer.
+    """Norm, dropout and order around the two parts of a layer.
 
     Attributes:
         norm: normalization after each residual.
-        activation: of the feed-forward network and of the `gnn+` order.
         dropout: after each part, and twice in the feed-forward network.
         feedforward: hidden width of the feed-forward network by the layer's width; 0: no network.
         order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
@@ -175,13 +174,12 @@ class LayerOptions:
     __pydantic_config__ = STRICT
 
     norm: Norm = "batch"
-    activation: Activation = "relu"
     dropout: float = 0.0
     feedforward: int = 2
-    order: Order = "gps"
+    order: LayerOrder = "gps"
 
     def __post_init__(self) -> None:
-        check_choices(self, norm=Norm, activation=Activation, order=Order)
+        check_choices(self, norm=Norm, order=LayerOrder)
         check_numbers(self, dropout=PROBABILITY)
         check_integers(self, feedforward=(0, 64))
 
@@ -208,28 +206,28 @@ class HeadConfig:
 
     __pydantic_config__ = STRICT
 
-    task: Task = "graph"
+    task: TaskLevel = "graph"
     kind: HeadKind = "san"
-    pooling: Pooling = "mean"
+    pooling: GraphPooling = "mean"
     layers: int = 2
     norm: Norm = "none"
     shape: tuple[int, ...] = (1,)
 
     def __post_init__(self) -> None:
-        check_choices(self, task=Task, kind=HeadKind, pooling=Pooling, norm=Norm)
+        check_choices(self, task=TaskLevel, kind=HeadKind, pooling=GraphPooling, norm=Norm)
         if not self.shape:
             raise InvalidParameter("shape is (); wanted at least one size, such as (1,)")
         check_integers(self, layers=(1, 100))
         check_sizes(self, shape=(1, LARGE))
         if self.kind == "dot" and (self.task != "edge" or self.width != 1):
             raise InvalidParameter(
-                f"kind 'dot' gives one number per pair, but task is {self.task!r} and shape "
+                f"kind 'dot' returns one number per pair, but task is {self.task!r} and shape "
                 f"{self.shape}; wanted task 'edge' and shape (1,)"
             )
 
     @property
     def width(self) -> int:
-        """Numbers in one prediction."""
+        """Length of one prediction."""
         return prod(self.shape)
 
 
@@ -245,7 +243,7 @@ class GPSConfig:
         layers: number L of layers.
         local: the local part of every layer.
         attention: the global part of every layer.
-        layer: norm, activation, dropout and order.
+        layer: norm, dropout and order.
         head: from vertices to predictions.
 
     Examples:
@@ -288,11 +286,29 @@ class GPSConfig:
                 f"nodes has no features, so the encodings must fill {self.channels} channels, but "
                 f"they have {encoded}; give nodes `vocabulary` or `width`, or set `constant`"
             )
+        if self.fewest_weights > _MOST_WEIGHTS:
+            raise InvalidParameter(
+                f"the model has at least {self.fewest_weights:,} weights, wanted at most "
+                f"{_MOST_WEIGHTS:,}; lower `channels`, `layers` or the widths, or number "
+                "categories and classes without gaps"
+            )
 
     @property
     def feature_channels(self) -> int:
         """Channels of the vertex features."""
         return self.channels - sum(e.dim for e in self.encodings)
+
+    @property
+    def fewest_weights(self) -> int:
+        """A lower bound on the number of the model's weights."""
+        square = (self.local.name != OFF) + 4 * (self.attention.name != OFF)
+        square += 2 * self.layer.feedforward
+        return (
+            self.layers * square * self.channels**2
+            + (sum(self.nodes.vocabulary) + self.nodes.width) * self.feature_channels
+            + (sum(self.edges.vocabulary) + self.edges.width) * self.channels
+            + (self.head.width if self.head.kind != "dot" else 0)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and TOML."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.settings import (
@@ -15,8 +15,8 @@ from graphagg.nn.settings import (
     parse,
 )
 
-Metric = Literal["mae", "accuracy", "roc-auc", "ap", "mrr", "f1"]
-MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "mrr", "f1"]
+Metric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
+MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "f1"]
 Loss = Literal["auto", "l1", "mse", "cross-entropy", "binary"]
 Schedule = Literal["cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
@@ -28,7 +28,6 @@ _LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
     "accuracy": ("cross-entropy",),
     "roc-auc": ("binary", "mse", "l1"),
     "ap": ("binary", "mse", "l1"),
-    "mrr": ("binary", "mse", "l1"),
     "f1": ("cross-entropy",),
 }
 _MANY = 10**7
@@ -39,11 +38,10 @@ class TrainingConfig:
     """Settings of a training: AdamW, its learning rate schedule, and early stopping.
 
     Attributes:
-        metric: chooses the best epoch on the validation part: `auto` (by the labels `mae`,
-            `accuracy`, `ap` or `mrr`), `mae` (mean absolute error, lower is better), `accuracy`,
-            `roc-auc` and `ap` (mean over the columns of labels, without unknown ones), `mrr` (mean
-            reciprocal rank of each true edge among all pairs of its source), `f1` (mean over the
-            classes).
+        metric: chooses the best epoch on the validation part: `mae` (mean absolute error, lower is
+            better), `accuracy`, `roc-auc` and `ap` (mean over the columns of labels, without
+            unknown ones), `f1` (mean over the classes), or `auto`: by the labels `mae`, `accuracy`
+            or `ap`.
         loss: `auto` takes the metric's: L1, cross entropy or binary cross entropy. Others must fit
             the labels: `l1` and `mse` numbers or 0 and 1, `cross-entropy` classes, `binary` 0 and
             1.
@@ -81,24 +79,6 @@ class TrainingConfig:
     fanouts: tuple[int, ...] = ()
     precision: Precision = "float32"
     random_state: int = 0
-
-    def __new__(cls, *values: Any, **named: Any) -> Self:
-        """Remember which settings are given a value; see `given`."""
-        made, names = super().__new__(cls), [field.name for field in fields(cls)]
-        given = {*names[: len(values)], *named}
-        if len(given) == len(names):
-            given = {name for name in names if named.get(name) != getattr(cls, name)}
-        made.__dict__["given"] = frozenset(given)
-        return made
-
-    @property
-    def given(self) -> frozenset[str]:
-        """Names of the settings that were given a value.
-
-        Where all were, as by `dataclasses.replace`, those that are not the defaults.
-        """
-        names: frozenset[str] = self.__dict__["given"]
-        return names
 
     def __post_init__(self) -> None:
         check_choices(self, metric=MetricOrAuto, loss=Loss, schedule=Schedule, precision=Precision)
@@ -148,5 +128,4 @@ class TrainingConfig:
         Raises:
             InvalidParameter: an unknown key, or an invalid value.
         """
-        parsed = parse(cls, values, "training")
-        return cls(**{name: getattr(parsed, name) for name in values})
+        return parse(cls, values, "training")

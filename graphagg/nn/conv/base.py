@@ -9,13 +9,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch_geometric.nn.resolver import activation_resolver
 
 from graphagg.errors import InvalidBatch, InvalidFeatures
 from graphagg.nn.checks import check_finite, checks_values
-from graphagg.nn.resolver import find, unknown
-
-ACTIVATIONS = ("relu", "gelu", "silu", "elu")
+from graphagg.nn.resolver import find
 
 
 class LocalPart(torch.nn.Module):
@@ -30,8 +27,8 @@ class LocalPart(torch.nn.Module):
 
     Examples:
         >>> import torch
-        >>> from graphagg.nn import local
-        >>> part = local("gine", 8)
+        >>> from graphagg.nn import make_local_part
+        >>> part = make_local_part("gine", 8)
         >>> x, _ = part(torch.randn(3, 8), torch.tensor([[0, 1], [1, 2]]))
         >>> tuple(x.shape)
         (3, 8)
@@ -141,24 +138,6 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
         )
 
 
-def find_activation(name: str) -> torch.nn.Module:
-    """The activation of this name, as PyG resolves it ("relu", "gelu", "silu", ...)."""
-    try:
-        module: torch.nn.Module = activation_resolver(name if isinstance(name, str) else "")
-    except ValueError:
-        raise unknown("activation", name, ACTIVATIONS, "another that PyG resolves") from None
-    return module
-
-
-def after_linear(name: str) -> torch.nn.Module:
-    """The activation of this name, to follow a linear map.
-
-    ReLU works in place there: the linear map does not need its result for its gradients.
-    """
-    activation = find_activation(name)
-    return torch.nn.ReLU(inplace=True) if type(activation) is torch.nn.ReLU else activation
-
-
 def find_norm(name: str, channels: int) -> torch.nn.Module:
     """The norm of this name over features `[rows, channels]`; see `NORMS`."""
     return find("norm", name, NORMS)(channels)
@@ -172,7 +151,7 @@ class BatchNorm(torch.nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """`[rows, channels]` to the same."""
+        """Normalize features `[rows, channels]`."""
         if self.training and input.size(0) < 2:
             return torch.nn.functional.batch_norm(
                 input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps

@@ -5,8 +5,8 @@ For an edge from j to i:
     e'_ij = D x_i + E x_j + C e_ij
     s_ij  = sigmoid(e'_ij)
     x'_i  = A x_i + sum_j s_ij * B x_j / (sum_j s_ij + 1e-6)
-    x_i  <- x_i  + dropout(act(norm(x'_i)))
-    e_ij <- e_ij + dropout(act(norm(e'_ij)))
+    x_i  <- x_i  + dropout(relu(norm(x'_i)))
+    e_ij <- e_ij + dropout(relu(norm(e'_ij)))
 
 Two additions to the paper: edges without features (no C, and nothing returned for the edges), and
 any aggregator instead of the sum over j. The gates are normalized before the messages are
@@ -21,7 +21,7 @@ from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.checks import number
 from graphagg.errors import InvalidParameter
-from graphagg.nn.conv.base import LocalPart, find_activation, find_norm
+from graphagg.nn.conv.base import LocalPart, find_norm
 from graphagg.nn.conv.messages import find_aggregation, gather
 from graphagg.nn.dropout import Dropout
 from graphagg.nn.settings import PROBABILITY
@@ -45,10 +45,9 @@ class GatedGCN(LocalPart):
         aggregation: aggregator of the gated messages, by default their sum.
         dropout: probability of the dropout after the activation.
         norm: "batch", "layer" or "none".
-        act: name of the activation.
 
     Raises:
-        InvalidParameter: a width, norm, activation or probability that is not allowed.
+        InvalidParameter: a width, norm or probability that is not allowed.
 
     Examples:
         >>> import torch
@@ -69,7 +68,6 @@ class GatedGCN(LocalPart):
         aggregation: Aggregation | str | None = None,
         dropout: float = 0.0,
         norm: str = "batch",
-        act: str = "relu",
     ) -> None:
         super().__init__()
         if edge_channels not in (None, channels):
@@ -84,13 +82,12 @@ class GatedGCN(LocalPart):
         self.aggregation = find_aggregation(aggregation, channels)
         self.norm_x = find_norm(norm, channels)
         self.norm_e = None if edge_channels is None else find_norm(norm, channels)
-        self.act = find_activation(act)
         self.dropout = Dropout(number("dropout", dropout, **PROBABILITY))
 
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Gates, messages, and what follows them."""
+        """Compute gates and messages; update vertices and edges."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]
@@ -115,5 +112,5 @@ class GatedGCN(LocalPart):
         return self._update(x, itself + gathered, self.norm_x), edge_attr
 
     def _update(self, old: Tensor, new: Tensor, norm: torch.nn.Module) -> Tensor:
-        added: Tensor = self.dropout(self.act(norm(new)))
+        added: Tensor = self.dropout(norm(new).relu())
         return old + added

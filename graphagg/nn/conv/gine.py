@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
-from graphagg.nn.conv.base import LocalPart, after_linear
+from graphagg.nn.conv.base import LocalPart
 from graphagg.nn.conv.messages import find_aggregation, gather
 
 
@@ -28,10 +28,9 @@ class GINE(LocalPart):
         channels: d, the width of the vertices' features.
         edge_channels: width of the edges' features; None for edges without.
         aggregation: aggregator of the messages, by default their sum.
-        act: name of the activation in the MLP.
 
     Raises:
-        InvalidParameter: an activation or an aggregator that does not exist.
+        InvalidParameter: an aggregator that does not exist.
 
     Examples:
         >>> import torch
@@ -49,13 +48,12 @@ class GINE(LocalPart):
         edge_channels: int | None = None,
         *,
         aggregation: Aggregation | str | None = None,
-        act: str = "relu",
     ) -> None:
         super().__init__()
         self.channels, self.edge_channels = channels, edge_channels
         self.nn = torch.nn.Sequential(
             torch.nn.Linear(channels, channels),
-            after_linear(act),
+            torch.nn.ReLU(inplace=True),
             torch.nn.Linear(channels, channels),
         )
         self.register_buffer("eps", torch.zeros(1))
@@ -67,7 +65,7 @@ class GINE(LocalPart):
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Messages, their aggregate, and the MLP."""
+        """Aggregate the messages and apply the MLP."""
         if self.edges is not None and edge_attr is not None:
             self.check_type("edge_attr", edge_attr)
         messages = x.index_select(0, edge_index[0])

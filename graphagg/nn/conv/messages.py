@@ -8,15 +8,15 @@ from torch import Tensor
 from torch_geometric.nn.aggr import Aggregation
 
 from graphagg.errors import InvalidParameter
-from graphagg.nn.aggr import aggregation
+from graphagg.nn.aggr import make_aggregation
 
 
 def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
     """The aggregator for messages of width `channels`; None stays None, a convolution's own.
 
-    Names are those of `graphagg.nn.aggr.aggregation`.
+    Names are those of `graphagg.nn.aggr.make_aggregation`.
     """
-    return None if name_or_module is None else aggregation(name_or_module, channels)
+    return None if name_or_module is None else make_aggregation(name_or_module, channels)
 
 
 def gather(

@@ -34,7 +34,7 @@ _PYG: dict[str, Callable[..., torch.nn.Module]] = {
 NAMES = (*_OWN, *_PYG)
 
 
-def local(
+def make_local_part(
     name_or_module: str | torch.nn.Module,
     channels: int,
     edge_channels: int | None = None,
@@ -50,17 +50,17 @@ def local(
         edge_channels: width of the edges' features, None for edges without.
         aggregation: an `Aggregation` or the name of one, for the messages; by default the part's
             own. A given convolution must be built with it (`aggr=...`).
-        options: passed to the part, such as `dropout` (gatedgcn) or `act` (gine).
+        options: passed to the part, such as `dropout` and `norm` of `gatedgcn`.
 
     Raises:
         InvalidParameter: an unknown name, an option that the part does not take, an aggregation
             that cannot be set, or a convolution with further inputs.
 
     Examples:
-        >>> from graphagg.nn import local
-        >>> type(local("gatedgcn", 8, edge_channels=8)).__name__
+        >>> from graphagg.nn import make_local_part
+        >>> type(make_local_part("gatedgcn", 8, edge_channels=8)).__name__
         'GatedGCN'
-        >>> local("sage", 8).conv
+        >>> make_local_part("sage", 8).conv
         SAGEConv(8, 8, aggr=mean)
     """
     name = name_or_module

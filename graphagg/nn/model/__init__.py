@@ -1,4 +1,4 @@
-"""GPS models: their settings, what they read, and what they answer.
+"""GPS models: feature encoders, layers, prediction heads, files.
 
 Import from `graphagg.nn`; the modules here load when one of its names is first used.
 """

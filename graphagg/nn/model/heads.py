@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.config.model import Activation, HeadConfig, Pooling
-from graphagg.nn.conv.base import check_edge_index, find_activation, find_norm
+from graphagg.nn.config.model import GraphPooling, HeadConfig
+from graphagg.nn.conv.base import check_edge_index, find_norm
 from graphagg.nn.segments import Segments
 
 _AT_ONCE = 2**14
@@ -20,18 +20,18 @@ _AT_ONCE = 2**14
 class Head(torch.nn.Module):
     """Predictions `[A, *shape]`: one per graph, vertex, or pair of `edge_label_index`.
 
-    `channels` is the width d of the vertices' vectors, `activation` that of the hidden layers.
+    `channels` is the width d of the vertices' vectors.
     """
 
-    def __init__(self, config: HeadConfig, channels: int, activation: Activation) -> None:
+    def __init__(self, config: HeadConfig, channels: int) -> None:
         super().__init__()
         self.config = config
         dot = config.kind == "dot"
         width = 2 * channels if config.task == "edge" and not dot else channels
         if config.kind == "san":
-            self.mlp = _halving(width, config, activation)
+            self.mlp = _halving(width, config)
         else:
-            self.mlp = _keeping(width, channels if dot else config.width, config, activation)
+            self.mlp = _keeping(width, channels if dot else config.width, config)
 
     def forward(self, x: Tensor, graphs: Segments, pairs: Tensor | None = None) -> Tensor:
         """Predict from `x` `[N, d]`: `[G, *shape]`, `[N, *shape]` or `[P, *shape]`.
@@ -52,7 +52,7 @@ class Head(torch.nn.Module):
     def _edges(self, x: Tensor, pairs: Tensor | None) -> Tensor:
         if pairs is None:
             raise InvalidFeatures(
-                "edge_label_index is missing; the head of an edge task answers for its pairs [2, P]"
+                "edge_label_index is missing; an edge task needs [2, P], the pairs to predict"
             )
         check_edge_index(pairs, x.size(0))
         if self.config.kind == "dot":
@@ -69,30 +69,28 @@ class Head(torch.nn.Module):
         return out
 
 
-def _keeping(
-    width: int, out: int, config: HeadConfig, activation: Activation
-) -> torch.nn.Sequential:
+def _keeping(width: int, out: int, config: HeadConfig) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     for _ in range(config.layers - 1):
         # Batch norm would subtract the bias again.
         layers += [
             torch.nn.Linear(width, width, bias=config.norm != "batch"),
             find_norm(config.norm, width),
-            find_activation(activation),
+            torch.nn.ReLU(),
         ]
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, out))
 
 
-def _halving(width: int, config: HeadConfig, activation: Activation) -> torch.nn.Sequential:
+def _halving(width: int, config: HeadConfig) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     for _ in range(config.layers):
         half = max(width // 2, 1)
-        layers += [torch.nn.Linear(width, half), find_activation(activation)]
+        layers += [torch.nn.Linear(width, half), torch.nn.ReLU()]
         width = half
     return torch.nn.Sequential(*layers, torch.nn.Linear(width, config.width))
 
 
-def pool(x: Tensor, graphs: Segments, how: Pooling) -> Tensor:
+def pool(x: Tensor, graphs: Segments, how: GraphPooling) -> Tensor:
     """Sum, mean or maximum `[G, d]` over each graph; 0 for a graph without vertices."""
     if how == "add":
         return graphs.sum(x)

@@ -17,7 +17,7 @@ from graphagg.nn.gps import GPSLayer
 from graphagg.nn.model.encoding import build_encoder, encoding_transforms
 from graphagg.nn.model.features import FeatureEncoder
 from graphagg.nn.model.heads import Head
-from graphagg.nn.model.saving import read_config, read_weights, write_model
+from graphagg.nn.model.saving import check_shapes, read_config, read_weights, write_model
 from graphagg.nn.segments import Segments
 
 
@@ -63,7 +63,7 @@ class GPS(torch.nn.Module):
             )
             for _ in range(config.layers)
         )  # fmt: skip
-        self.head = Head(config.head, config.channels, config.layer.activation)
+        self.head = Head(config.head, config.channels)
 
     def forward(self, data: Data) -> Tensor:
         """Predict for a graph or a batch of graphs.
@@ -120,16 +120,15 @@ class GPS(torch.nn.Module):
         write_model(folder, self.config, self.state_dict())
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], config: GPSConfig | None = None) -> GPS:
+    def load(cls, folder: str | os.PathLike[str]) -> GPS:
         """A saved model, in evaluation mode and in the precision of its weights.
 
         Args:
             folder: a folder that `save` wrote.
-            config: raise if the saved config is another one.
 
         Raises:
             UnreadableFile: a file is missing, truncated or of another kind.
-            CheckpointMismatch: the saved config is another one, or does not fit the weights.
+            CheckpointMismatch: the saved config does not fit the weights.
 
         Examples:
             >>> import tempfile
@@ -140,8 +139,10 @@ class GPS(torch.nn.Module):
             ...     GPS.load(folder).config == model.config
             True
         """
-        model = cls(config or read_config(folder))
-        weights = read_weights(folder, model.config, model.state_dict())
+        config = read_config(folder)
+        weights, path = read_weights(folder, config)  # before memory is reserved for the model
+        model = cls(config)
+        check_shapes(path, weights, model.state_dict())
         precision = next((w.dtype for w in weights.values() if w.is_floating_point()), None)
         model.to(precision).load_state_dict(weights)
         return model.eval()

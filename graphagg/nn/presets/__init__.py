@@ -1,6 +1,6 @@
 """Models and training settings by name, and from TOML files."""
 
 from graphagg.nn.presets.preset import Preset
-from graphagg.nn.presets.resolver import override, preset, presets, read_preset
+from graphagg.nn.presets.resolver import get_preset, override, preset_names, read_preset
 
-__all__ = ["Preset", "override", "preset", "presets", "read_preset"]
+__all__ = ["Preset", "get_preset", "override", "preset_names", "read_preset"]

@@ -20,8 +20,8 @@ class Preset:
         training: the settings of its training.
 
     Examples:
-        >>> from graphagg.nn import Preset, preset
-        >>> zinc = preset("zinc")
+        >>> from graphagg.nn import Preset, get_preset
+        >>> zinc = get_preset("zinc")
         >>> zinc.model.layers, zinc.training.metric
         (10, 'mae')
         >>> Preset.from_dict(zinc.to_dict()) == zinc

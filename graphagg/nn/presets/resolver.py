@@ -11,33 +11,29 @@ from typing import Any
 
 from graphagg.errors import InvalidParameter, UnknownPreset, UnreadableFile
 from graphagg.nn.presets.preset import TABLES, Preset
-from graphagg.nn.presets.simple import AUTO
 from graphagg.nn.presets.tables import PRESETS
-from graphagg.nn.resolver import unknown
+from graphagg.nn.resolver import find
 
 _FILE = "a TOML file with the tables [model] and [training]"
 
 
-def presets() -> tuple[str, ...]:
+def preset_names() -> tuple[str, ...]:
     """The names of all presets, sorted."""
     return tuple(PRESETS)
 
 
-def preset(name: str) -> Preset:
+def get_preset(name: str) -> Preset:
     """A preset.
 
     Raises:
         UnknownPreset: unknown name; the message lists the nearest name and all others.
 
     Examples:
-        >>> from graphagg.nn import preset
-        >>> preset("zinc-small").training.epochs
+        >>> from graphagg.nn import get_preset
+        >>> get_preset("zinc-small").training.epochs
         40
     """
-    if name in PRESETS:
-        return PRESETS[name]
-    names = [*PRESETS, *([] if name == AUTO else [AUTO])]
-    raise unknown("preset", name, names, _FILE, UnknownPreset)
+    return find("preset", name, PRESETS, _FILE, UnknownPreset)
 
 
 def read_preset(path: str | os.PathLike[str]) -> Preset:
@@ -75,7 +71,7 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     if base is not None:
         if not isinstance(base, str):
             raise InvalidParameter(f"{file}: preset is {base!r}; wanted a name")
-        tables = _merged(preset(base).to_dict(), tables)
+        tables = _merged(get_preset(base).to_dict(), tables)
     return Preset.from_dict(tables)
 
 

@@ -20,8 +20,8 @@ from graphagg.nn.config.model import (
     GPSConfig,
     HeadConfig,
     LayerOptions,
+    LayerOrder,
     LocalConfig,
-    Order,
 )
 from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.presets.preset import Preset
@@ -29,7 +29,7 @@ from graphagg.nn.presets.preset import Preset
 _DROPPED = AttentionConfig(dropout=0.5)
 
 
-def _molecules(layers: int, attention: AttentionConfig, order: Order = "gps") -> GPSConfig:
+def _molecules(layers: int, attention: AttentionConfig, order: LayerOrder = "gps") -> GPSConfig:
     return GPSConfig(
         FeatureConfig(vocabulary=(28,)), FeatureConfig(vocabulary=(4,)),
         (EncodingConfig("rwse", 28, size=20),), 64, layers, LocalConfig("gine"), attention,

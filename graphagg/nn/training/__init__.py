@@ -15,14 +15,13 @@ if TYPE_CHECKING:
         Shape as Shape,
         Split as Split,
     )
-    from graphagg.nn.training.data.links import link_splits as link_splits
     from graphagg.nn.training.data.random_splits import random_splits as random_splits
     from graphagg.nn.training.data.sources import (
         load_data as load_data,
-        load_graphs as load_graphs,
         save_npz as save_npz,
     )
-    from graphagg.nn.training.predictor import Predictor as Predictor, load as load
+    from graphagg.nn.training.predictor import Predictor as Predictor, load_model as load_model
+    from graphagg.nn.training.auto import train_auto as train_auto
     from graphagg.nn.training.results import (
         Score as Score,
         SplitResult as SplitResult,

@@ -1,7 +1,7 @@
 """Batches of an epoch: of graphs, of one whole graph, or of samples from it.
 
-The order of the batches, the sampled neighbors and the negative pairs depend on the random state
-and the epoch's number alone, so that a resumed run has the batches of an uninterrupted one.
+The order of the batches and the sampled neighbors depend on the random state and the epoch's number
+alone, so that a resumed run has the batches of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -47,10 +47,6 @@ class Feed:
             graph = data.graphs[0]
             edge_index, vertices = graph["edge_index"], int(graph.num_nodes or 0)
             self._sampler = NeighborSampler(edge_index, vertices, training.fanouts)
-        # If all pairs are true edges, negative ones are drawn in each epoch.
-        self._links = data.level == "edge" and all(
-            bool((data.graphs[at].edge_label == 1).all()) for at in split.train.tolist()
-        )
 
     @property
     def single(self) -> bool:
@@ -73,7 +69,7 @@ class Feed:
         ids, generator = self._split.train, epoch_generator(self._state, epoch)
         ids = ids[torch.randperm(len(ids), generator=generator)]
         if self._graphs is not None:
-            yield from self._graph_batches(ids, generator if self._links else None)
+            yield from graph_batches(self._graphs, ids, self._size)
         elif self._sampler is not None:
             for seeds in torch.split(ids, self._size):
                 sample = self._sampler.sample(seeds, generator)
@@ -82,32 +78,10 @@ class Feed:
                 yield batch
 
     def evaluation(self, subset: str) -> Iterator[Data]:
-        """Batches in order and exact: a single graph is not sampled."""
+        """Batches in order; a single graph is one batch, not sampled."""
         if self._graphs is None:
             return iter([self.part(subset)])
-        links = self._links and subset == "train"
-        generator = epoch_generator(self._state, 0) if links else None
-        return self._graph_batches(getattr(self._split, subset), generator)
-
-    def _graph_batches(self, ids: Tensor, negatives: torch.Generator | None) -> Iterator[Data]:
-        assert self._graphs is not None
-        for batch in graph_batches(self._graphs, ids, self._size):
-            yield batch if negatives is None else with_negatives(batch, negatives)
-
-
-def with_negatives(batch: Data, generator: torch.Generator) -> Data:
-    """Add a pair labeled 0 per pair of a batch: its source, and any vertex of the same graph.
-
-    Some are edges: few, if the graph is sparse.
-    """
-    pairs, labels = batch.edge_label_index, batch.edge_label
-    graph = batch.batch[pairs[0]]
-    sizes = batch.ptr.diff()[graph]
-    drawn = (torch.rand(len(sizes), generator=generator) * sizes).long()
-    other = torch.stack([pairs[0], batch.ptr[graph] + drawn.clamp(max=sizes - 1)])
-    batch.edge_label_index = torch.cat([pairs, other], dim=1)
-    batch.edge_label = torch.cat([labels, torch.zeros_like(labels)])
-    return batch
+        return graph_batches(self._graphs, getattr(self._split, subset), self._size)
 
 
 def prepare(

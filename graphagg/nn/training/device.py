@@ -38,6 +38,6 @@ def find_device(name: str) -> torch.device:
     full_name = "cuda:0" if name == "cuda" else name
     if full_name not in devices:
         raise DeviceUnavailable(
-            f"device {name!r} is not there; available: {', '.join(devices)}, or 'auto'"
+            f"device {name!r} is not available; found: {', '.join(devices)}, or 'auto'"
         )
     return torch.device(full_name)

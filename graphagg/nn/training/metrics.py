@@ -1,14 +1,13 @@
 """Losses and metrics as benchmarks define them.
 
 ZINC by the mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
-that have both classes, unknown labels left out. LRGB: macro F1, average precision, and the mean
-reciprocal rank of `graphagg.nn.training.ranking`.
+that have both classes, unknown labels left out. LRGB: macro F1 and average precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -17,13 +16,10 @@ from torch.nn import functional
 
 from graphagg.arrays import Doubles
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.config.training import Loss
+from graphagg.nn.config.training import Loss, Metric
 
 Measure = Callable[[Tensor, Tensor], Any]
 """A user's loss or metric: predictions `[n, C]` and labels to a scalar."""
-
-RowMetric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
-"""Metrics of predictions and labels, row by row: all but `mrr`."""
 
 
 def compute_loss(
@@ -37,19 +33,19 @@ def compute_loss(
     """
     of_classes = objective == "cross-entropy"
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
-    there = known(objective, labels)
-    if not bool(there.any()):
+    labeled = known(objective, labels)
+    if not bool(labeled.any()):
         return predicted[:0].sum()  # a 0 with a gradient, also if predicted holds NaN
-    predicted, labels = predicted[there], labels[there]
+    predicted, labels = predicted[labeled], labels[labeled]
     if replacement is not None:
         loss = replacement(predicted, labels)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             shown = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise InvalidParameter(f"loss gives {shown}; wanted a tensor of one number")
+            raise InvalidParameter(f"loss returns {shown}; wanted a tensor of one number")
         if torch.is_grad_enabled() and not loss.requires_grad:
             raise InvalidParameter(
-                "loss gives a number without a gradient; wanted one that is computed from the "
-                "answers by PyTorch alone, without detach, item or argmax"
+                "loss returns a number without a gradient; wanted one that is computed from the "
+                "predictions by PyTorch alone, without detach, item or argmax"
             )
         return loss.view(())
     if of_classes:
@@ -68,7 +64,7 @@ def known(objective: Loss, labels: Tensor) -> Tensor:
     return labels >= 0  # NaN is not
 
 
-def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
+def score(metric: Metric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
     """Compute a metric over the known labels of a part of the data.
 
     `predicted` and `labels` are as in `compute_loss`; `subset` names the part in errors.
@@ -81,14 +77,14 @@ def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "t
     if metric in ("roc-auc", "ap"):
         return _over_columns(metric, logits, truth.reshape(logits.shape), subset)
     truth = truth.reshape(logits.shape if metric == "mae" else -1)
-    there = ~np.isnan(truth) if metric == "mae" else truth >= 0
-    if not there.any():
+    labeled = ~np.isnan(truth) if metric == "mae" else truth >= 0
+    if not labeled.any():
         not_defined(
             metric, subset, f"none of {truth.size:,} labels is known", "at least one that is"
         )
     if metric == "mae":
-        return float(np.abs(logits[there] - truth[there]).mean())
-    chosen, classes = logits[there].argmax(axis=1), truth[there]
+        return float(np.abs(logits[labeled] - truth[labeled]).mean())
+    chosen, classes = logits[labeled].argmax(axis=1), truth[labeled]
     if metric == "accuracy":
         return float((chosen == classes).mean())
     from sklearn.metrics import f1_score
@@ -96,16 +92,16 @@ def score(metric: RowMetric, predicted: Tensor, labels: Tensor, subset: str = "t
     return float(f1_score(classes, chosen, average="macro", zero_division=0))
 
 
-def _over_columns(metric: RowMetric, logits: Doubles, truth: Doubles, subset: str) -> float:
+def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) -> float:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score
     scores = []
     for column in range(truth.shape[1]):
-        there = truth[:, column] >= 0  # NaN is not
-        labels = truth[there, column]
+        labeled = truth[:, column] >= 0  # NaN is not
+        labels = truth[labeled, column]
         if (labels == 1).any() and (labels == 0).any():
-            scores.append(measure(labels, logits[there, column]))
+            scores.append(measure(labels, logits[labeled, column]))
     if not scores:
         counts = (
             f"its {truth.shape[1]:,} columns of labels hold {int((truth == 1).sum()):,} ones and "

@@ -12,12 +12,12 @@ from torch_geometric.data import Data
 from torch_geometric.transforms import Compose
 
 from graphagg.errors import InvalidDataset, InvalidParameter
-from graphagg.nn.config.model import FeatureConfig, GPSConfig
+from graphagg.nn.config.model import FeatureConfig, GPSConfig, TaskLevel
 from graphagg.nn.config.training import TrainingConfig
-from graphagg.nn.presets import Preset, preset
-from graphagg.nn.training.data.dataset import Level, Shape
+from graphagg.nn.presets import Preset, get_preset
+from graphagg.nn.training.data.dataset import Shape
 
-Build: TypeAlias = Callable[[Shape], torch.nn.Module]
+ModelMaker: TypeAlias = Callable[[Shape], torch.nn.Module]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TrainingPlan:
 
     name: str
     training: TrainingConfig
-    build: Build
+    build: ModelMaker
     model: GPSConfig | None = None
 
     def settings(self, shape: Shape) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def transform_for(config: GPSConfig | None) -> Callable[[Data], Data] | None:
 
 
 def make_plan(
-    model: str | Preset | GPSConfig | Build,
+    model: str | Preset | GPSConfig | ModelMaker,
     training: TrainingConfig | None = None,
     name: str | None = None,
 ) -> TrainingPlan:
@@ -60,7 +60,7 @@ def make_plan(
     for another type.
     """
     if isinstance(model, str):
-        return make_plan(preset(model), training, name or model)
+        return make_plan(get_preset(model), training, name or model)
     if isinstance(model, Preset):
         return make_plan(model.model, training or model.training, name)
     training = training or TrainingConfig()
@@ -81,12 +81,12 @@ def _build(config: GPSConfig, shape: Shape) -> torch.nn.Module:
     return GPS(fit_config(config, shape))
 
 
-def check_task(config: GPSConfig, level: Level) -> None:
+def check_task(config: GPSConfig, level: TaskLevel) -> None:
     """Raise `InvalidDataset` if the model's task is not that of the data's labels."""
     if config.head.task != level:
         raise InvalidDataset(
-            f"the model answers for each {config.head.task}, but the data have labels of each "
-            f"{level}; set model.head.task, or take another preset, such as auto"
+            f"the model predicts per {config.head.task}, but the data have labels per {level}; set "
+            "model.head.task, or take another preset, or train_auto"
         )
 
 
@@ -108,8 +108,8 @@ def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
     head = config.head
     if head.kind == "dot" and shape.outputs != 1:
         raise InvalidDataset(
-            f"the model's head 'dot' gives one number per pair, but there are {shape.outputs} "
-            "classes; set training.metric to mrr, roc-auc or ap, or model.head.kind to mlp"
+            f"the model's head 'dot' returns one number per pair, but there are {shape.outputs} "
+            "classes; set training.metric to roc-auc or ap, or model.head.kind to mlp"
         )
     if head.width != shape.outputs:
         head = replace(head, shape=(shape.outputs,))

@@ -1,4 +1,4 @@
-"""A trained run as a function from graphs to predictions, encodings included."""
+"""Predictions of a trained run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from graphagg.nn.config.training import Metric, TrainingConfig
 from graphagg.nn.files import read_json
 from graphagg.nn.model.network import GPS
 from graphagg.nn.model.saving import CONFIG
+from graphagg.nn.training.auto import winner_folder
 from graphagg.nn.training.batches import graph_batches
 from graphagg.nn.training.data.dataset import check_inputs
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.data.sources import Source, data_name, load_graphs
+from graphagg.nn.training.data.sources import GraphSource, data_name, load_data
 from graphagg.nn.training.device import find_device
 from graphagg.nn.training.fit.learner import autocast
 from graphagg.nn.training.folder import RESULT, RUN
 from graphagg.nn.training.plan import transform_for
+from graphagg.nn.training.results import SplitResult
 
 _REMEDY = "wanted the folder that `graphagg train` or `train` wrote"
 
 
 class Predictor:
-    """A trained model with the transforms that write its encodings; use `load`.
+    """A trained model with the transforms that write its encodings; use `load_model`.
 
     Attributes:
         model: the model of the split's best epoch, in evaluation mode.
@@ -54,11 +56,11 @@ class Predictor:
         self._training, self._device = training, device
 
     @torch.no_grad()
-    def predict(self, data: Source, *, batch_size: int | None = None) -> Array:
+    def predict(self, data: GraphSource, *, batch_size: int | None = None) -> Array:
         """Predict as the evaluation of the run did.
 
         Args:
-            data: graphs for `graphagg.nn.training.load_graphs` (a list of `Data`, one `Data`, a
+            data: graphs for `graphagg.nn.training.load_data` (a list of `Data`, one `Data`, a
                 file), with the attributes of the run's data except labels. An edge task predicts
                 for the pairs of `edge_label_index`.
             batch_size: graphs per step, by default the training's; does not change the result.
@@ -74,26 +76,27 @@ class Predictor:
         """
         size = integer("batch_size", batch_size or self._training.batch_size, 1)
         level = self.model.config.head.task
-        graphs = check_inputs(data_name(data), level, load_graphs(data))
+        graphs = check_inputs(data_name(data), level, load_data(data).graphs)
         transform = transform_for(self.model.config)
         if transform is not None:
             graphs = [transform(graph) for graph in graphs]
-        device, answers = self._device, []
+        device, predictions = self._device, []
         for batch in graph_batches(Graphs.from_list(graphs), torch.arange(len(graphs)), size):
             with autocast(self._training, device):
                 predicted = self.model(batch.to(str(device)))
-            answers.append(predicted.float() if predicted.dtype is torch.bfloat16 else predicted)
-        rows: Array = torch.cat(answers).cpu().numpy()
+            low = predicted.dtype is torch.bfloat16  # numpy has no such type
+            predictions.append(predicted.float() if low else predicted)
+        rows: Array = torch.cat(predictions).cpu().numpy()
         return rows
 
 
-def load(
+def load_model(
     run: str | os.PathLike[str], split: int | None = None, *, device: str = "auto"
 ) -> Predictor:
     """The model of a training run, ready to predict.
 
     Args:
-        run: the folder of the run.
+        run: the folder of the run; of `train_auto`, the best model is loaded.
         split: the number of a split; by default the one with the best validation score, the first
             of equal ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
@@ -107,7 +110,7 @@ def load(
     Examples:
         >>> import tempfile, torch
         >>> from torch_geometric.data import Data
-        >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, load, train
+        >>> from graphagg.nn import FeatureConfig, GPSConfig, TrainingConfig, load_model, train
         >>> edge = torch.tensor([[0, 1], [1, 0]])
         >>> graphs = [
         ...     Data(x=torch.ones(2, 1), edge_index=edge, y=torch.tensor([1.0]), split=s)
@@ -116,13 +119,13 @@ def load(
         >>> model = GPSConfig(FeatureConfig(width=1), channels=4, layers=1)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = train(model, graphs, folder, training=TrainingConfig(epochs=1))
-        ...     load(folder).predict(graphs).shape
+        ...     load_model(folder).predict(graphs).shape
         (3, 1)
     """
-    path, where = Path(run), find_device(device)
+    path, where = winner_folder(Path(run), _REMEDY), find_device(device)
     settings = read_json(path / RUN, _REMEDY)
-    training = dict(settings.get("training", {}))
-    metric: Metric = training.get("metric", "accuracy")
+    training = _training(path, settings)
+    metric = "accuracy" if training.metric == "auto" else training.metric
     scores = _validation(path)
     chosen = _best(scores, metric) if split is None else split
     if chosen not in scores:
@@ -131,21 +134,28 @@ def load(
     folder = path / f"split-{chosen}"
     if "head" not in read_json(folder / CONFIG, _REMEDY):
         raise InvalidParameter(
-            f"{folder}: the model is {settings.get('model', {}).get('name')!r}, a module of your "
-            "own, which graphagg cannot build; make it, and read its weights with "
-            "safetensors.torch.load_model(module, 'model.safetensors')"
+            f"{folder}: the model is a module of your own, which graphagg cannot build; make it, "
+            "and read its weights with safetensors.torch.load_model(module, 'model.safetensors')"
         )
-    return Predictor(GPS.load(folder), TrainingConfig.from_dict(training), metric, chosen, where)
+    return Predictor(GPS.load(folder), training, metric, chosen, where)
+
+
+def _training(path: Path, settings: dict[str, Any]) -> TrainingConfig:
+    try:
+        return TrainingConfig.from_dict(settings.get("training", {}))
+    except InvalidParameter as error:
+        raise UnreadableFile(f"{path / RUN} is not of a run ({error}); {_REMEDY}") from None
 
 
 def _validation(path: Path) -> dict[int, float]:
     """The validation score of each finished split, by its number."""
     scores: dict[int, float] = {}
     for folder in path.iterdir():
-        match = re.fullmatch(r"split-(\d+)", folder.name)
-        if match and (folder / RESULT).exists():
-            result: dict[str, Any] = read_json(folder / RESULT, _REMEDY)
-            scores[int(match[1])] = float(result["val"])
+        match = re.fullmatch(r"split-([0-9]{1,9})", folder.name)
+        if match and (file := folder / RESULT).exists():
+            values = read_json(file, _REMEDY)
+            values.pop("run", None)
+            scores[int(match[1])] = SplitResult.from_json(values, file, _REMEDY).val
     if not scores:
         raise UnreadableFile(
             f"{path}: no split is trained to its end; continue the run (`resume=True` of train)"

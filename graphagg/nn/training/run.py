@@ -7,8 +7,6 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +17,27 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.config.model import GPSConfig
 from graphagg.nn.config.training import Metric, TrainingConfig
-from graphagg.nn.files import read_json, safetensors, write_json, write_whole
+from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
-from graphagg.nn.presets.simple import AUTO
-from graphagg.nn.training.auto import Auto, RaceResult, choose, resumed_choice
 from graphagg.nn.training.batches import Feed, prepare
-from graphagg.nn.training.controls import Task, measure
-from graphagg.nn.training.data.dataset import PARTS, GraphData, Shape, check_data
+from graphagg.nn.training.data.dataset import SUBSETS, GraphData, Shape, check_data
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
-from graphagg.nn.training.data.sources import Source
+from graphagg.nn.training.data.sources import GraphSource
 from graphagg.nn.training.device import few_threads, find_device
-from graphagg.nn.training.fit.learner import Learner, check_level
+from graphagg.nn.training.fit.learner import Learner
 from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
-from graphagg.nn.training.folder import CARD, RUN, RunFolder, check_free, locked
+from graphagg.nn.training.folder import CARD, RunFolder, locked
 from graphagg.nn.training.metrics import Measure
-from graphagg.nn.training.notes import notes_on
-from graphagg.nn.training.plan import Build, TrainingPlan, check_task, make_plan, transform_for
-from graphagg.nn.training.results import Control, SplitResult, TrainingResult
+from graphagg.nn.training.plan import ModelMaker, TrainingPlan, check_task, make_plan, transform_for
+from graphagg.nn.training.results import SplitResult, TrainingResult
 from graphagg.progress import Progress, silent
 
 
 def train(
-    model: str | Preset | GPSConfig | Build | Auto,
-    data: Source,
+    model: str | Preset | GPSConfig | ModelMaker,
+    data: GraphSource,
     out: str | os.PathLike[str],
     *,
     training: TrainingConfig | None = None,
@@ -52,7 +46,6 @@ def train(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
-    controls: bool = True,
     loggers: Sequence[Logger] = (),
     loss: Measure | None = None,
     metrics: Mapping[str, Measure] | None = None,
@@ -66,26 +59,22 @@ def train(
     interruption.
 
     Args:
-        model: a preset or its name, `auto` (see `graphagg.nn.training.auto`) or an `Auto`, a
-            `GPSConfig`, or a callable that takes the data's `Shape` and returns a module whose
-            `forward` takes a `Data` or batch.
+        model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
+            returns a module whose `forward` takes a `Data` or batch. `train_auto` compares models.
         data: an `.npz` file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
             PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without
-            splits, random ones 8 : 1 : 1 are drawn, and a note says so.
+            splits, random ones 8 : 1 : 1 are drawn, which the result names `random 0`, ...
         out: folder of the run; see `graphagg.nn.training.folder`.
-        training: settings; by default the preset's. Of `auto`, the values given to
-            `TrainingConfig(...)` (see its `given`) replace the plain models' own.
+        training: settings; by default the preset's.
         name: name of the model in the results; by default the preset's name.
         splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         resume: continue the run in `out`.
         force: replace the run in `out`.
-        controls: also train and evaluate simple models; see `graphagg.nn.training.controls`.
         loggers: called after each epoch with a dict of `loss`, `lr` and `val`, and the epoch's
             number from 1, such as the method `log_metrics` of Lightning's loggers.
         loss: replaces the metric's loss: called with the predictions and known labels of a batch
-            (`[n, C]` and `[n]` for classes, else one number each), returns a scalar. Controls do
-            not use it.
+            (`[n, C]` and `[n]` for classes, else one number each), returns a scalar.
         metrics: further metrics by name, called once at the end with all predictions and labels of
             a part, on the CPU. `training.metric` still chooses the epoch.
         progress: called after each epoch.
@@ -118,96 +107,42 @@ def train(
         ('mae', 1)
     """
     options = FitOptions(find_device(device), progress, tuple(loggers), loss, metrics or {})
-    plan = _plan(model, training, name)
-    loaded, drawn = with_splits(data, splits, plan.training.random_state)
-    dataset = check_data(loaded)
-    if integer("splits", splits, 1) > len(dataset.splits):
-        raise InvalidParameter(
-            f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
-            "with random_splits (`ratio`)"
-        )
-    if isinstance(plan, TrainingPlan) and plan.model is not None:
-        check_task(plan.model, dataset.level)  # first, for an error about the task, not the metric
-    metric = _metric(dataset, plan.training, metrics)
-    race: RaceResult | None = None
-    if isinstance(plan, Auto):
-        race = _race(plan, dataset, metric, splits, options, Path(out), resume=resume, force=force)
-        plan = make_plan(race.preset, name=name or AUTO)
-    shape = dataset.shape(metric)
-    plan.build(shape)  # before anything is written
-    notes = [*drawn, *(race.reasons if race else ()), *notes_on(dataset, shape, metric, plan.model)]
-    settings = _settings(plan, dataset, shape, metric, options)
-    if race:
-        settings["auto"] = race.to_json()
-    cuda = [options.device] if options.device.type == "cuda" else []
-    small = few_threads(dataset, plan.training)
-    with locked(Path(out)), small, torch.random.fork_rng(cuda):
-        folder = RunFolder(Path(out), settings, resume=resume, force=force)
-        run = _Run(plan, dataset, shape, metric, folder, options, tuple(notes))
-        try:
-            return run.train_splits(splits, controls, race.raced if race else ())
-        except KeyboardInterrupt:
-            raise TrainingInterrupted(_interrupted(folder)) from None
-
-
-def _plan(
-    model: str | Preset | GPSConfig | Build | Auto, training: TrainingConfig | None,
-    name: str | None,
-) -> TrainingPlan | Auto:  # fmt: skip
     if not isinstance(training, TrainingConfig | None):
         raise InvalidParameter(
             f"training is a {type(training).__name__}; wanted a TrainingConfig, such as "
             "TrainingConfig(epochs=50)"
         )
-    if model == AUTO:
-        return Auto(partial(_with_changes, training=training or TrainingConfig()))
-    return model if isinstance(model, Auto) else make_plan(model, training, name)
-
-
-def _with_changes(preset: Preset, training: TrainingConfig) -> Preset:
-    """A plain model with the values that were given to `TrainingConfig`."""
-    given = {name: getattr(training, name) for name in training.given}
-    warmup = min(preset.training.warmup_epochs, given.get("epochs", preset.training.epochs))
-    return replace(preset, training=replace(preset.training, **{"warmup_epochs": warmup, **given}))
-
-
-def _metric(
-    data: GraphData, training: TrainingConfig, metrics: Mapping[str, Measure] | None
-) -> Metric:
-    """The metric of a run, after a check that the settings fit the data."""
-    if training.fanouts and not data.single:
+    plan = make_plan(model, training, name)
+    integer("splits", splits, 1)
+    dataset = check_data(with_splits(data, splits, plan.training.random_state))
+    if splits > len(dataset.splits):
+        raise InvalidParameter(
+            f"splits is {splits}, but the data have {len(dataset.splits)}; draw more at random "
+            "with random_splits (`ratio`)"
+        )
+    if plan.model is not None:
+        check_task(plan.model, dataset.level)  # first, for an error about the task, not the metric
+    if plan.training.fanouts and not dataset.single:
         raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
-    metric = data.resolve_metric(training.metric)
-    check_level(metric, data.level)
-    if metric == "mrr" and metrics:
-        raise InvalidParameter("metrics need answers to rows, but mrr ranks; set training.metric")
-    training.objective(metric)  # refuses a loss that does not fit
-    return metric
-
-
-def _race(
-    auto: Auto, data: GraphData, metric: Metric, splits: int, options: FitOptions, out: Path, *,
-    resume: bool, force: bool,
-) -> RaceResult:  # fmt: skip
-    """The saved choice of a resumed run; otherwise race the models."""
-    if resume and (out / RUN).exists():
-        saved = read_json(out / RUN, "replace the run (`force=True`)").get("auto")
-        if saved is not None:
-            return resumed_choice(saved, auto, data)
-    elif not force:
-        check_free(out)
-    try:
-        with few_threads(data, auto.training):
-            return choose(auto, data, metric, splits, options.device, options.progress)
-    except KeyboardInterrupt:
-        text = f"interrupted before the training began; nothing in {out} has changed"
-        raise TrainingInterrupted(text) from None
+    metric = dataset.resolve_metric(plan.training.metric)
+    plan.training.objective(metric)  # refuses a loss that does not fit
+    shape = dataset.shape(metric)
+    plan.build(shape)  # before anything is written
+    settings = _settings(plan, dataset, shape, metric, options)
+    cuda = [options.device] if options.device.type == "cuda" else []
+    small = few_threads(dataset, plan.training)
+    with locked(Path(out)), small, torch.random.fork_rng(cuda):
+        folder = RunFolder(Path(out), settings, resume=resume, force=force)
+        try:
+            return _Run(plan, dataset, shape, metric, folder, options).train_splits(splits)
+        except KeyboardInterrupt:
+            raise TrainingInterrupted(_interrupted(folder)) from None
 
 
 def _settings(
     plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric, options: FitOptions
 ) -> dict[str, Any]:
-    """Plain values that identify a run: only a run with the same ones can be resumed."""
+    """Settings that identify a run; it can be resumed only with the same ones."""
     settings: dict[str, Any] = {
         "model": plan.settings(shape),
         "training": {**plan.training.to_dict(), "metric": metric},
@@ -234,43 +169,28 @@ class _Run:
 
     def __init__(
         self, plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric,
-        folder: RunFolder, options: FitOptions, notes: tuple[str, ...],
+        folder: RunFolder, options: FitOptions,
     ) -> None:  # fmt: skip
         self._plan, self._data, self._shape, self._metric = plan, data, shape, metric
-        self._folder, self._options, self._notes = folder, options, notes
+        self._folder, self._options = folder, options
         self._encoded: tuple[GraphData, Graphs | None] | None = None
-        self._encoding_seconds = folder.encoding_seconds()
+        self._encoding_seconds = 0.0
 
-    def train_splits(
-        self, splits: int, controls: bool, raced: Sequence[tuple[Control, ...]]
-    ) -> TrainingResult:
-        """Train the unfinished of the first `splits`; return the results of all finished ones.
-
-        `raced` are controls measured before, for each split or for none.
-        """
+    def train_splits(self, splits: int) -> TrainingResult:
+        """Train the unfinished of the first `splits`; return the results of all finished ones."""
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
-        if self._folder.begun:
-            self._folder.begin()
         for index in range(splits):
             if index not in results:
                 results[index] = self._split(index)
-                self._folder.save_results(self._result(results).to_json())
-            if controls and self._folder.controls(index) is None:
-                of_split = raced[index] if raced else self._measure_controls(index)
-                self._folder.save_controls(index, of_split)
         result = self._result(results)
         self._folder.save_results(result.to_json())
-        for index, split in results.items():
-            card = result.card(split, self._folder.controls(index) or (), self._origin(index))
-            path = self._folder.split(index) / CARD
-            write_whole(path, lambda partial, card=card: partial.write_text(card))  # type: ignore[misc]
         return result
 
     def _origin(self, index: int) -> dict[str, Any]:
         """How the model of a split was made, for its card."""
         data, split = self._data, self._data.splits[index]
-        sizes = ", ".join(f"{len(getattr(split, key)):,} {key}" for key in PARTS)
+        sizes = ", ".join(f"{len(getattr(split, key)):,} {key}" for key in SUBSETS)
         digest = self._folder.settings["data"]["digest"]
         return {
             "data": f"{data.name}, {len(data.graphs):,} graphs, digest {digest}",
@@ -282,11 +202,9 @@ class _Run:
 
     def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
         splits = tuple(results[index] for index in sorted(results))
-        controls = [self._folder.controls(index) for index in sorted(results)]
         return TrainingResult(
             self._shape.level, self._plan.name, self._data.name, splits[0].parameters,
             self._metric, splits, self._encoding_seconds,
-            tuple(split for split in controls if split is not None), self._notes,
         )  # fmt: skip
 
     def _feed(self, index: int) -> Feed:
@@ -301,11 +219,6 @@ class _Run:
         data, graphs = self._encoded
         return Feed(data, graphs, data.splits[index], self._plan.training.for_split(index))
 
-    def _measure_controls(self, index: int) -> tuple[Control, ...]:
-        self._options.progress(f"controls of split {index}", 0, 0)
-        feed, training = self._feed(index), self._plan.training.for_split(index)
-        return measure(Task(feed, self._shape, self._metric, training, self._options.device))
-
     def _split(self, index: int) -> SplitResult:
         feed, training = self._feed(index), self._plan.training.for_split(index)
         self._folder.begin()
@@ -315,6 +228,9 @@ class _Run:
         name = self._data.splits[index].name
         result = fit_split(learner, feed, self._folder, index, name, self._options)
         save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))
+        card = self._result({index: result}).card(result, self._origin(index))
+        path = self._folder.split(index) / CARD
+        write_whole(path, lambda partial: partial.write_text(card, encoding="utf-8"))
         self._folder.save_result(index, result)
         return result
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
 from graphagg.errors import InvalidDataset
+from graphagg.nn.config.model import TaskLevel
 from graphagg.nn.config.training import Metric, MetricOrAuto
 from graphagg.nn.training.data.checks import (
     check_features,
@@ -24,8 +25,7 @@ from graphagg.nn.training.data.checks import (
 )
 from graphagg.nn.training.data.graphs import Graphs
 
-Level = Literal["graph", "node", "edge"]
-PARTS = ("train", "val", "test")
+SUBSETS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,31 @@ class Split:
 def masked_splits(graph: Data) -> tuple[Split, ...]:
     """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
-    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. Raises
-    `InvalidDataset` for a missing or invalid mask.
+    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. Without
+    any mask there are none. Raises `InvalidDataset` for a missing or invalid mask.
     """
-    names = [f"{subset}_mask" for subset in PARTS]
+    names = [f"{subset}_mask" for subset in SUBSETS]
     missing = [name for name in names if graph.get(name) is None]
+    if len(missing) == len(names):
+        return ()
     if missing:
         raise InvalidDataset(
             f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
             "booleans, or none: graphagg.nn.random_splits draws parts"
         )
-    masks = [_mask(name, graph[name], int(graph.num_nodes or 0)) for name in names]
+    vertices, masks = int(graph.num_nodes or 0), []
+    for name in names:
+        mask = graph[name]
+        if not (isinstance(mask, Tensor) and mask.dim() in (1, 2) and len(mask) == vertices
+                and mask.dtype is torch.bool):  # fmt: skip
+            found = (
+                f"{list(mask.shape)} of {mask.dtype}" if isinstance(mask, Tensor) else type(mask)
+            )
+            raise InvalidDataset(
+                f"{name} is {found}; wanted booleans [{vertices}] or [{vertices}, S], one row per "
+                "vertex"
+            )
+        masks.append(mask.unsqueeze(1) if mask.dim() == 1 else mask)
     counts = [mask.size(1) for mask in masks]
     if len({*counts} - {1}) > 1 or 0 in counts:
         raise InvalidDataset(
@@ -92,17 +106,6 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
     count = max(counts)
     wide = [mask.expand(-1, count) for mask in masks]
     return tuple(Split.from_masks(str(s), *(mask[:, s] for mask in wide)) for s in range(count))
-
-
-def _mask(name: str, mask: object, vertices: int) -> Tensor:
-    """`[N, S]` booleans."""
-    requirement = f"wanted booleans [{vertices}] or [{vertices}, S], one row per vertex"
-    if not isinstance(mask, Tensor):
-        raise InvalidDataset(f"{name} is of type {type(mask).__name__}; {requirement}")
-    good = mask.dim() in (1, 2) and len(mask) == vertices
-    if not good or mask.dtype is not torch.bool:
-        raise InvalidDataset(f"{name} is {list(mask.shape)} of {mask.dtype}; {requirement}")
-    return mask.unsqueeze(1) if mask.dim() == 1 else mask
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Shape:
         16
     """
 
-    level: Level
+    level: TaskLevel
     features: int
     categories: tuple[int, ...]
     edge_features: int
@@ -141,7 +144,7 @@ class GraphData:
         graphs: `Data` with `x` (`[N, F]` float32, or int64 categories), `edge_index` `[2, E]`
             int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex if `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
-        splits: at least one.
+        splits: empty if the data have none; `train` then draws one at random.
 
     Examples:
         >>> import torch
@@ -155,18 +158,18 @@ class GraphData:
     """
 
     name: str
-    level: Level
+    level: TaskLevel
     graphs: Sequence[Data]
     splits: tuple[Split, ...]
 
     @property
     def single(self) -> bool:
-        """Whether there is one graph whose vertices are split."""
+        """Whether the data are one graph whose vertices are split."""
         return self.level == "node" and len(self.graphs) == 1
 
     @property
     def size(self) -> int:
-        """Vertices and edges of all graphs."""
+        """Number of vertices and edges in all graphs."""
         return sum(int(graph.num_nodes or 0) + graph.num_edges for graph in self.graphs)
 
     @property
@@ -182,12 +185,11 @@ class GraphData:
         """Resolve `auto` to a metric that fits the labels."""
         if metric != "auto":
             return metric
-        if self.level == "edge":
-            return "mrr"
         labels = self.graphs[0][self.labels]
         # NaN is no number and -1 no class: both are unknown labels.
         binary = (labels == 0) | (labels == 1) | (labels == -1) | (labels != labels)
-        if labels.dim() > 1 and labels.size(1) > 1 and bool(binary.all()):
+        pairs_or_columns = self.level == "edge" or (labels.dim() > 1 and labels.size(1) > 1)
+        if pairs_or_columns and bool(binary.all()):
             return "ap"
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
@@ -210,7 +212,7 @@ class GraphData:
             values = column.values.detach().cpu().flatten()
             state.update(values.view(torch.uint8).numpy().tobytes())
         for split in self.splits:
-            for subset in PARTS:
+            for subset in SUBSETS:
                 state.update(getattr(split, subset).numpy().tobytes() + b"|")
         return state.hexdigest()
 
@@ -226,7 +228,7 @@ def output_width(labels: Tensor, metric: Metric) -> int:
         if whole:
             _wrong_metric(metric, f"integer labels, {_count(labels)} classes", "accuracy")
         return columns
-    if metric in ("roc-auc", "ap", "mrr"):
+    if metric in ("roc-auc", "ap"):
         values = labels[labels == labels]  # NaN: unknown
         values = values[values != -1] if whole else values
         if values.numel() and not bool(((values == 0) | (values == 1)).all()):
@@ -268,9 +270,10 @@ def check_data(data: GraphData) -> GraphData:
             a part without known labels.
         InvalidFeatures: NaN or infinity in features or labels, negative categories.
     """
-    if data.level not in get_args(Level):
+    if data.level not in get_args(TaskLevel):
         raise InvalidDataset(
-            f"{data.name}: the level is {data.level!r}; wanted one of {', '.join(get_args(Level))}"
+            f"{data.name}: the level is {data.level!r}; wanted one of "
+            f"{', '.join(get_args(TaskLevel))}"
         )
     check_tensors(data.name, data.graphs)
     graphs = widen(data.graphs)
@@ -288,7 +291,7 @@ def check_data(data: GraphData) -> GraphData:
     return data
 
 
-def check_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
+def check_inputs(name: str, level: TaskLevel, graphs: Sequence[Data]) -> list[Data]:
     """Graphs with only the attributes that a model reads, checked as `check_data` does."""
     check_tensors(name, graphs)
     required = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
@@ -306,7 +309,7 @@ def check_inputs(name: str, level: Level, graphs: Sequence[Data]) -> list[Data]:
     return plain
 
 
-def _check_inputs(name: str, level: Level, flat: Graphs) -> None:
+def _check_inputs(name: str, level: TaskLevel, flat: Graphs) -> None:
     check_rows(name, flat, "x", flat.vertex_ptr.diff(), "vertex")
     check_features(name, "x", flat.columns["x"])
     check_ids(name, flat, "edge_index")
@@ -341,7 +344,7 @@ def _check_splits(data: GraphData, flat: Graphs) -> None:
                 f"{data.name}: the splits hold a {type(split).__name__}; wanted Split objects"
             )
         seen = torch.zeros_like(label_counts)
-        for subset in PARTS:
+        for subset in SUBSETS:
             where, ids = f"{data.name}: {subset} of split {split.name}", getattr(split, subset)
             _check_ids(where, ids, len(label_counts))
             _check_known(where, ids, label_counts, data.single or data.level == "graph")

@@ -54,7 +54,7 @@ class Graphs:
             if _tensor_names(graph) != names:
                 odd = sorted(set(_tensor_names(graph)) ^ set(names))
                 raise InvalidDataset(
-                    f"graph {index} and graph 0 differ in what they have: {', '.join(odd)}; "
+                    f"graph {index} and graph 0 have different attributes: {', '.join(odd)}; "
                     "give all graphs the same attributes"
                 )
         sizes = torch.tensor([int(graph.num_nodes or 0) for graph in graphs], dtype=torch.int64)

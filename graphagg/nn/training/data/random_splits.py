@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,24 +10,17 @@ from torch import Tensor
 from graphagg.checks import integer
 from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.training.data.checks import unknown_rows
-from graphagg.nn.training.data.dataset import PARTS, GraphData, Split
-from graphagg.nn.training.data.sources import (
-    Source,
-    data_name,
-    label_level,
-    load_data,
-    load_graphs,
-    mentions_parts,
-)
+from graphagg.nn.training.data.dataset import SUBSETS, GraphData, Split
+from graphagg.nn.training.data.sources import GraphSource, load_data
 
 Ratio = tuple[float, float, float]
 EIGHT_ONE_ONE: Ratio = (0.8, 0.1, 0.1)
 
 
 def random_splits(
-    source: Source, ratio: Ratio = EIGHT_ONE_ONE, *, count: int = 1, random_state: int = 0
+    source: GraphSource, ratio: Ratio = EIGHT_ONE_ONE, *, count: int = 1, random_state: int = 0
 ) -> GraphData:
-    """Data with random splits, which replace existing ones.
+    """Data with random splits, which replace existing ones and are named `random 0`, ...
 
     Graphs are split, or the vertices of a single graph; those without a label are left out. Each
     part has at least one; the rest of rounding goes to training.
@@ -55,20 +48,19 @@ def random_splits(
     """
     integer("count", count, 1)
     check_ratio(ratio)
-    graphs = load_graphs(source)
-    data = GraphData(data_name(source), label_level(graphs), graphs, ())
+    data = load_data(source)
     ids = _labeled(data)
-    if len(ids) < len(PARTS):
+    if len(ids) < len(SUBSETS):
         raise InvalidDataset(
             f"{data.name}: {len(ids)} with a label; wanted at least three, one per part"
         )
     splits = tuple(_draw_split(ids, ratio, s, random_state + s) for s in range(count))
-    return GraphData(data.name, data.level, graphs, splits)
+    return replace(data, splits=splits)
 
 
 def check_ratio(ratio: Ratio) -> None:
     """Raise `InvalidParameter` unless there are three positive shares that sum to 1."""
-    if len(ratio) != len(PARTS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
+    if len(ratio) != len(SUBSETS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
         shown = ", ".join(f"{share:g}" for share in ratio)
         raise InvalidParameter(
             f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
@@ -76,19 +68,10 @@ def check_ratio(ratio: Ratio) -> None:
         )
 
 
-def with_splits(source: Source, count: int, random_state: int) -> tuple[GraphData, list[str]]:
-    """The data, split at random 8 : 1 : 1 if they have no splits, and a note that says so."""
-    in_memory = not isinstance(source, str | os.PathLike | GraphData)
-    if not in_memory or mentions_parts(source):
-        data = load_data(source)
-        if data.splits or isinstance(source, GraphData):
-            return data, []
-        source = data
-    data = random_splits(source, count=max(count, 1), random_state=random_state)
-    return data, [
-        "the data have no splits: random ones were drawn, 8 : 1 : 1, by the random state "
-        f"{random_state}; `ratio` of random_splits draws others"
-    ]
+def with_splits(source: GraphSource, count: int, random_state: int) -> GraphData:
+    """The data; if they have no splits, with random ones 8 : 1 : 1, named `random 0`, ..."""
+    data = load_data(source)
+    return data if data.splits else random_splits(data, count=count, random_state=random_state)
 
 
 def _labeled(data: GraphData) -> Tensor:
@@ -110,4 +93,4 @@ def _draw_split(ids: Tensor, ratio: Ratio, index: int, state: int) -> Split:
     val = min(val, len(ids) - 2)
     test = min(test, len(ids) - 1 - val)
     subsets = torch.split(order, [len(ids) - val - test, val, test])
-    return Split(str(index), *(subset.sort().values for subset in subsets))
+    return Split(f"random {index}", *(subset.sort().values for subset in subsets))

@@ -13,26 +13,28 @@ from torch import Tensor
 from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, UnreadableFile
+from graphagg.nn.config.model import TaskLevel
 from graphagg.nn.training.data.checks import OF_KINDS, check_tensors
-from graphagg.nn.training.data.dataset import PARTS, GraphData, Level, Split, masked_splits
+from graphagg.nn.training.data.dataset import SUBSETS, GraphData, Split, masked_splits
 from graphagg.nn.training.data.npz import read_npz, write_npz
 
-Source: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
+GraphSource: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
 
 
-def load_data(source: Source) -> GraphData:
-    """Load training data from a file or from graphs in memory.
+def load_data(source: GraphSource) -> GraphData:
+    """Load graphs, with labels and splits if there are any, from a file or from memory.
 
     Args:
         source: one of
-            - an `.npz` file (see `graphagg.nn.training.data.npz`); it may have no splits;
-            - one `Data` with `train_mask`, `val_mask` and `test_mask`;
-            - a list or a PyG `Dataset` of `Data`, each with `split`: 0 train, 1 validation, 2 test;
+            - an `.npz` file (see `graphagg.nn.training.data.npz`);
+            - one `Data`, perhaps with `train_mask`, `val_mask` and `test_mask`;
+            - a list or a PyG `Dataset` of `Data`, perhaps each with `split`: 0 train, 1 validation,
+              2 test;
             - a `GraphData`, which is returned.
 
     Raises:
         UnreadableFile: no such file, or one that cannot be read.
-        InvalidDataset: it lacks what training needs.
+        InvalidDataset: there is no graph, or an attribute of another type or shape.
 
     Examples:
         >>> import torch
@@ -45,41 +47,20 @@ def load_data(source: Source) -> GraphData:
     """
     if isinstance(source, GraphData):
         return source
-    if isinstance(source, Data):
-        check_tensors("the data", [source])
-        return GraphData("graph", "node", [_plain(source)], masked_splits(source))
     if isinstance(source, str | os.PathLike):
         return read_npz(_existing(source))
-    return _from_list(_listed(source))
-
-
-def load_graphs(source: Source) -> list[Data]:
-    """Load graphs, which need neither splits nor labels.
-
-    Args:
-        source: as for `load_data`.
-
-    Raises:
-        UnreadableFile: no such file, or one that cannot be read.
-        InvalidDataset: there is no graph, or a file lacks features or edges.
-
-    Examples:
-        >>> import torch
-        >>> from torch_geometric.data import Data
-        >>> from graphagg.nn.training import load_graphs
-        >>> len(load_graphs(Data(x=torch.ones(3, 1), edge_index=torch.tensor([[0], [1]]))))
-        1
-    """
-    if isinstance(source, GraphData):
-        return list(source.graphs)
-    if isinstance(source, str | os.PathLike):
-        return list(read_npz(_existing(source), labeled=False).graphs)
     graphs = [source] if isinstance(source, Data) else _listed(source)
+    if not graphs:
+        raise InvalidDataset("the list holds no graph; wanted at least one for each part")
     check_tensors("the data", graphs)
-    return [_plain(graph) for graph in graphs]
+    plain = [_plain(graph) for graph in graphs]
+    level = label_level(plain)
+    if len(graphs) == 1:
+        return GraphData("graph", level, plain, masked_splits(graphs[0]))
+    return GraphData("graphs", level, plain, _split_of(graphs))
 
 
-def save_npz(path: str | os.PathLike[str], data: Source) -> None:
+def save_npz(path: str | os.PathLike[str], data: GraphSource) -> None:
     """Write graphs, with their labels and splits if any, as one `.npz` file.
 
     `load_data` and `graphagg train --data` read the same features, edges in their order, labels and
@@ -90,45 +71,27 @@ def save_npz(path: str | os.PathLike[str], data: Source) -> None:
         data: a `GraphData`, one `Data`, or a list of `Data` with the same attributes.
 
     Raises:
-        InvalidDataset: another suffix, no graph, or graphs that differ in what they have.
+        InvalidDataset: another suffix, no graph, or graphs with different attributes.
         WriteFailed: the file cannot be written.
 
     Examples:
         >>> import tempfile, torch
         >>> from torch_geometric.data import Data
         >>> from graphagg.nn import save_npz
-        >>> from graphagg.nn.training import load_graphs
+        >>> from graphagg.nn.training import load_data
         >>> graph = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     save_npz(f"{folder}/graphs.npz", [graph, graph])
-        ...     len(load_graphs(f"{folder}/graphs.npz"))
+        ...     len(load_data(f"{folder}/graphs.npz").graphs)
         2
     """
     target = Path(path)
     if target.suffix != ".npz":
         raise InvalidDataset(f"{target}: wanted a file name that ends in .npz")
-    if mentions_parts(data):
-        data = load_data(data)
-    elif not isinstance(data, GraphData):
-        data = GraphData(target.name, "graph", load_graphs(data), ())
-    check_tensors(target.name, data.graphs)
-    write_npz(target, data)
+    write_npz(target, load_data(data))
 
 
-def mentions_parts(source: Source) -> bool:
-    """Whether any of some graphs has a mask or a `split`; True also without graphs."""
-    if isinstance(source, str | os.PathLike | GraphData):
-        return False
-    graphs = [source] if isinstance(source, Data) else _listed(source)
-    names = ("split", *(f"{subset}_mask" for subset in PARTS))
-    return not graphs or any(
-        not isinstance(graph, Data) or graph.get(name) is not None
-        for graph in graphs
-        for name in names
-    )
-
-
-def data_name(source: Source) -> str:
+def data_name(source: GraphSource) -> str:
     """The name of the data in results."""
     if isinstance(source, GraphData):
         return source.name
@@ -163,16 +126,12 @@ def _listed(source: Sequence[Data]) -> list[Data]:
     return list(source)
 
 
-def _from_list(graphs: list[Data]) -> GraphData:
-    if not graphs:
-        raise InvalidDataset("the list holds no graph; wanted at least one for each part")
-    check_tensors("the data", graphs)
-    if len(graphs) == 1:
-        return load_data(graphs[0])
+def _split_of(graphs: Sequence[Data]) -> tuple[Split, ...]:
+    """The split given by the attribute `split` of the graphs; none if no graph has it."""
+    if all(graph.get("split") is None for graph in graphs):
+        return ()
     of = torch.tensor([_part(index, graph) for index, graph in enumerate(graphs)])
-    split = Split.from_masks("0", of == 0, of == 1, of == 2)
-    plain = [_plain(graph) for graph in graphs]
-    return GraphData("graphs", label_level(plain), plain, (split,))
+    return (Split.from_masks("0", of == 0, of == 1, of == 2),)
 
 
 def _part(index: int, graph: Data) -> int:
@@ -191,11 +150,11 @@ def _part(index: int, graph: Data) -> int:
 
 def _plain(graph: Data) -> Data:
     """A copy without masks and `split`, which are not features."""
-    odd = {f"{subset}_mask" for subset in PARTS} | {"split"}
+    odd = {f"{subset}_mask" for subset in SUBSETS} | {"split"}
     return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
 
 
-def label_level(graphs: Sequence[Data]) -> Level:
+def label_level(graphs: Sequence[Data]) -> TaskLevel:
     """Whether labels are those of graphs, vertices or pairs."""
     if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
         return "edge"

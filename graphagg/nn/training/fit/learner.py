@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidDataset, InvalidFeatures, NotFinite, TrainingDiverged
+from graphagg.errors import InvalidFeatures, NotFinite, TrainingDiverged
+from graphagg.nn.config.model import TaskLevel
 from graphagg.nn.config.training import Metric, TrainingConfig
-from graphagg.nn.training.data.dataset import Level
-from graphagg.nn.training.metrics import Measure, compute_loss, known, score
-from graphagg.nn.training.ranking import mean_over_graphs, reciprocal_ranks
+from graphagg.nn.training.metrics import Measure, compute_loss, known
 
 
 class Learner(torch.nn.Module):
@@ -29,11 +26,10 @@ class Learner(torch.nn.Module):
 
     Raises:
         InvalidParameter: a loss that does not fit the metric.
-        InvalidDataset: a metric that does not fit the level.
     """
 
     def __init__(
-        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: Level,
+        self, model: torch.nn.Module, training: TrainingConfig, metric: Metric, level: TaskLevel,
         loss: Measure | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -41,9 +37,8 @@ class Learner(torch.nn.Module):
         self.stage = "evaluation"
         self.losses: list[float] = []
         self._objective, self._own = training.objective(metric), loss
-        check_level(metric, level)
 
-    def answers(self, batch: Data) -> tuple[Tensor, Tensor]:
+    def labeled_predictions(self, batch: Data) -> tuple[Tensor, Tensor]:
         """The predictions for the batch's part, `[n, C]`, and their labels.
 
         Raises `InvalidFeatures` for another number of rows, and `TrainingDiverged` as `predict`.
@@ -52,28 +47,11 @@ class Learner(torch.nn.Module):
         labels = batch.edge_label if self.level == "edge" else batch.y
         if predicted.size(0) != labels.size(0):
             raise InvalidFeatures(
-                f"the model gives {predicted.size(0):,} rows for {labels.size(0):,} labels; "
+                f"the model returns {predicted.size(0):,} rows for {labels.size(0):,} labels; "
                 f"wanted one per {self.level}"
             )
         rows = batch.get("rows")
         return (predicted, labels) if rows is None else (predicted[rows], labels[rows])
-
-    def scores(self, batch: Data, pairs: Tensor) -> Tensor:
-        """Scores `[P]` of the pairs `[2, P]`, which replace those of the batch.
-
-        Raises `InvalidFeatures` for another number of scores, and `TrainingDiverged` as `predict`
-        or for NaN.
-        """
-        asked = copy.copy(batch)
-        asked.edge_label_index = pairs
-        predicted = self.predict(asked)
-        if predicted.numel() != pairs.size(1):
-            raise InvalidFeatures(
-                f"the model gives {predicted.numel():,} scores for {pairs.size(1):,} pairs; "
-                "wanted one each"
-            )
-        self.check_answers(predicted)
-        return predicted.view(-1)
 
     def predict(self, batch: Data) -> Tensor:
         """All predictions of the model, `[rows, C]`.
@@ -88,7 +66,7 @@ class Learner(torch.nn.Module):
             raise self._diverged("the model's vectors hold NaN or infinity") from error
         return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted
 
-    def check_answers(self, predicted: Tensor) -> None:
+    def check_predictions(self, predicted: Tensor) -> None:
         """Raise `TrainingDiverged` for NaN, and for `mae`, `roc-auc` and `ap` for infinity.
 
         For the other metrics only the order counts: infinity can rule out a class.
@@ -97,7 +75,7 @@ class Learner(torch.nn.Module):
         bad = ~predicted.isfinite() if finite else predicted.isnan()
         if bool(bad.any()):
             raise self._diverged(
-                "the model's answers hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
+                "the predictions hold NaN or infinity", f" ({int(bad.sum())} of {bad.numel()})"
             )
 
     def _diverged(self, problem: str, more: str = "") -> TrainingDiverged:
@@ -111,7 +89,7 @@ class Learner(torch.nn.Module):
 
     def forward(self, batch: Data) -> Tensor:
         """The loss of a batch, appended to `losses`; `TrainingDiverged` if it is not finite."""
-        predicted, labels = self.answers(batch)
+        predicted, labels = self.labeled_predictions(batch)
         if predicted.dtype is torch.bfloat16:
             predicted = predicted.float()
         loss = compute_loss(self._objective, predicted, labels, self._own)
@@ -123,51 +101,11 @@ class Learner(torch.nn.Module):
         return loss
 
 
-class Answers:
-    """Predictions of a model and their labels, over the batches of one part."""
-
-    def __init__(self, learner: Learner) -> None:
-        self._learner = learner
-        self._rows: list[tuple[Tensor, Tensor]] = []
-        self._ranks: list[Tensor] = []
-
-    def add(self, batch: Data) -> None:
-        """Run the model on one batch and store its predictions."""
-        learner = self._learner
-        if learner.metric == "mrr":
-            self._ranks.append(reciprocal_ranks(batch, partial(learner.scores, batch)))
-            return
-        predicted, labels = learner.answers(batch)
-        learner.check_answers(predicted)
-        self._rows.append((predicted.detach().cpu(), labels.cpu()))
-
-    def rows(self) -> tuple[Tensor, Tensor]:
-        """All predictions and labels, on the CPU; not for `mrr`, which ranks pairs."""
-        predicted, labels = (torch.cat(rows) for rows in zip(*self._rows, strict=True))
-        return predicted, labels
-
-    def score(self, subset: str) -> float:
-        """The metric over all of them; `InvalidDataset` if it is not defined."""
-        metric = self._learner.metric
-        if metric == "mrr":
-            return mean_over_graphs(self._ranks, subset)
-        return score(metric, *self.rows(), subset)
-
-
 def _is_finite(batch: Data) -> bool:
     """Whether all numbers except labels are finite."""
     values = [value for name, value in batch.to_dict().items() if name not in ("y", "edge_label")]
     dense = [v for v in values if isinstance(v, Tensor) and v.layout is torch.strided]
     return all(bool(torch.isfinite(v).all()) for v in dense)
-
-
-def check_level(metric: Metric, level: Level) -> None:
-    """Raise `InvalidDataset` for `mrr` unless the labels are of pairs."""
-    if metric == "mrr" and level != "edge":
-        raise InvalidDataset(
-            f"metric 'mrr' ranks pairs of vertices, but the data have labels of each {level}; set "
-            "the training's metric, e.g. 'accuracy' or 'mae'"
-        )
 
 
 def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
@@ -185,26 +123,20 @@ def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
     return (1.0 + math.cos(math.pi * min(done, 1.0))) / 2.0
 
 
-def evaluate(
-    learner: Learner,
-    batches: Iterable[Data],
-    device: torch.device,
-    subset: str = "a part of the data",
-) -> float:
-    """Compute the metric over a part of the data in evaluation mode; errors name the `subset`."""
-    learner.stage = subset
-    return collect_answers(learner.to(device), batches, device).score(subset)
-
-
 @torch.no_grad()
-def collect_answers(learner: Learner, batches: Iterable[Data], device: torch.device) -> Answers:
-    """Run the model, which is on the device, over a part."""
-    answers = Answers(learner)
+def collect_predictions(
+    learner: Learner, batches: Iterable[Data], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Predictions and labels of a part, on the CPU; the model is on the device."""
     learner.eval()
+    rows = []
     for batch in batches:
         with autocast(learner.training_config, device):
-            answers.add(move_batch(batch, device))
-    return answers
+            predicted, labels = learner.labeled_predictions(move_batch(batch, device))
+        learner.check_predictions(predicted)
+        rows.append((predicted.cpu(), labels.cpu()))
+    answers, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
+    return answers, labels
 
 
 def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:

@@ -6,34 +6,40 @@ import csv
 import io
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
-from graphagg.errors import DeviceOutOfMemory, InvalidDataset, InvalidParameter
-from graphagg.nn.files import write_whole
+from graphagg.errors import (
+    DeviceOutOfMemory,
+    InvalidDataset,
+    InvalidParameter,
+    UnreadableFile,
+)
+from graphagg.nn.files import write_tensors, write_whole
 from graphagg.nn.training.batches import Feed, epoch_generator
-from graphagg.nn.training.data.dataset import PARTS
+from graphagg.nn.training.data.dataset import SUBSETS
 from graphagg.nn.training.fit.learner import (
     Learner,
     autocast,
-    collect_answers,
+    collect_predictions,
     learning_rate_factor,
     move_batch,
 )
-from graphagg.nn.training.folder import BEST, LAST, RunFolder, read_checkpoint
-from graphagg.nn.training.metrics import Measure
+from graphagg.nn.training.folder import AGAIN, LAST, LOG, RunFolder
+from graphagg.nn.training.metrics import Measure, score
 from graphagg.nn.training.results import SplitResult
 from graphagg.progress import Progress
 
 Logger = Callable[[dict[str, float], int], object]
 """Called with `loss`, `lr` and `val` of an epoch, and its number from 1."""
 
-Row = tuple[int, float, float, float]  # of `metrics.csv`: epoch, loss, lr, val
+EpochRow = tuple[int, float, float, float]  # of `metrics.csv`: epoch, loss, lr, val
 
 _PERFECT = 1.0 - 1e-6  # of a float32
 SAVE_EVERY_S = 5.0
@@ -58,16 +64,14 @@ def fit_split(
     Raises `TrainingDiverged` and `DeviceOutOfMemory`.
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    where = folder.split(index)
     with explain_out_of_memory(learner.training_config.batch_size):
-        epochs = _fit(learner, feed, folder, index, run)
-        best = read_checkpoint(where / BEST)
-        learner.load_state_dict(best["state_dict"])
+        loop = _fit(learner, feed, folder, index, run)
+        learner.load_state_dict(loop.best_state)
         scores, measures = _measured(learner, feed, run)
     return SplitResult(
         split=name,
-        epoch=int(best["epoch"]) + 1,
-        epochs=epochs,
+        epoch=loop.best_epoch,
+        epochs=loop.done,
         parameters=sum(p.numel() for p in learner.model.parameters() if p.requires_grad),
         seconds=round(time.perf_counter() - wall, 2),
         cpu_seconds=round(time.process_time() - cpu, 2),
@@ -82,17 +86,19 @@ def _measured(
     """Scores of the three parts, and the user's metrics of them."""
     scores: dict[str, float] = {}
     measures: dict[str, dict[str, float]] = {name: {} for name in run.metrics}
-    for subset in PARTS:
+    for subset in SUBSETS:
         learner.stage = f"the {subset} part"
-        answers = collect_answers(learner.to(run.device), feed.evaluation(subset), run.device)
-        scores[subset] = answers.score(learner.stage)
+        rows = collect_predictions(learner.to(run.device), feed.evaluation(subset), run.device)
+        scores[subset] = score(learner.metric, *rows, learner.stage)
         for name, measure in run.metrics.items():
-            value = measure(*answers.rows())
+            value = measure(*rows)
             try:
                 measures[name][subset] = float(value)
             except (TypeError, ValueError, RuntimeError):
                 shown = f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}"
-                raise InvalidParameter(f"metric {name!r} gives {shown}; wanted a number") from None
+                raise InvalidParameter(
+                    f"metric {name!r} returns {shown}; wanted a number"
+                ) from None
     return scores, measures
 
 
@@ -109,65 +115,81 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
         ) from None
 
 
-def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOptions) -> int:
-    """Train from the last checkpoint to the end; return the number of epochs."""
+def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOptions) -> Loop:
+    """Train from the last checkpoint to the end.
+
+    The checkpoint is written every five seconds, because syncing a file takes longer than an epoch
+    of a small graph. After a kill, the epochs since then run again, with the same numbers.
+    """
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
-    loop = Loop(learner, feed, run.device, folder.last(index))
-    log, kept = where / "metrics.csv", _Checkpoints(where)
-    text = io.StringIO()  # with the rows of the checkpoint
-    csv.writer(text).writerows([("epoch", "loss", "lr", "val"), *loop.rows])
-    write_whole(log, lambda partial: partial.write_text(text.getvalue(), newline=""))
+    loop = Loop(learner, feed, run.device)
+    if (saved := folder.last(index)) is not None:
+        loop.restore(*saved, where / LAST)
     run.progress(stage, loop.done, epochs)
-    with closing(kept):
+    written, saved_epochs = time.monotonic(), loop.done
+    try:
         while not loop.over:
-            values, better = loop.epoch()
-            kept.keep(loop, folder.fingerprint, better)
-            with log.open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow(loop.rows[-1])
+            values = loop.epoch()
+            if time.monotonic() - written >= SAVE_EVERY_S:
+                _save(where, loop, folder.digest)
+                written, saved_epochs = time.monotonic(), loop.done
             for logger in run.loggers:
                 logger(values, loop.done)
             run.progress(stage, epochs if loop.over else loop.done, epochs)
-    return loop.done
+    finally:
+        if loop.done > saved_epochs or not (where / LOG).exists():
+            _save(where, loop, folder.digest)
+    return loop
+
+
+def _save(where: Path, loop: Loop, run: str) -> None:
+    """Write the checkpoint and the log of a split."""
+    text = io.StringIO()
+    csv.writer(text).writerows([("epoch", "loss", "lr", "val"), *loop.rows])
+    loop.save(where / LAST, run)
+    write_whole(where / LOG, lambda partial: partial.write_text(text.getvalue(), newline=""))
 
 
 class Loop:
-    """The epochs of a split; `rows` has number, loss, rate and validation metric of each."""
+    """The epochs of a split.
 
-    def __init__(
-        self, learner: Learner, feed: Feed, device: torch.device, saved: dict[str, Any] | None
-    ) -> None:
+    Attributes:
+        rows: number, loss, rate and validation metric of each epoch.
+        best_epoch: the epoch with the best validation metric, from 1; 0 before the first.
+        best_state: the learner's state after it.
+    """
+
+    def __init__(self, learner: Learner, feed: Feed, device: torch.device) -> None:
         self._learner, self._feed, self._device = learner, feed, device
         self._training = learner.training_config
-        self.rows: list[Row] = []
-        self._best, self._waited = math.nan, 0
-        if saved is not None:
-            learner.load_state_dict(saved["state_dict"])
-        learner.to(device)
+        self.rows: list[EpochRow] = []
+        self.best_epoch, self.best_state = 0, dict[str, Tensor]()
         self._optimizer = torch.optim.AdamW(
-            learner.parameters(), lr=self._training.lr, weight_decay=self._training.weight_decay,
+            learner.to(device).parameters(), lr=self._training.lr,
+            weight_decay=self._training.weight_decay,
             # Fused: one pass over all weights saves a tenth of a small batch's time.
             fused=device.type in ("cpu", "cuda"),
         )  # fmt: skip
-        if saved is not None:
-            self._optimizer.load_state_dict(saved["optimizer"])
-            self.rows = [(int(row[0]), *row[1:]) for row in saved["rows"].tolist()]
-            self._best, self._waited = saved["best"], saved["waited"]
 
     @property
     def done(self) -> int:
-        """Epochs done."""
+        """Number of finished epochs."""
         return len(self.rows)
 
     @property
     def over(self) -> bool:
         """Whether the training ends: no epochs or patience left, or a perfect score."""
         patience = self._training.patience
-        perfect = self._learner.metric != "mae" and self._best > _PERFECT
-        stops = patience and (perfect or self._waited >= patience)
+        perfect = self._learner.metric != "mae" and self.best_epoch and self._best > _PERFECT
+        stops = patience and (perfect or self.done - self.best_epoch >= patience)
         return self.done >= self._training.epochs or bool(stops)
 
-    def epoch(self) -> tuple[dict[str, float], bool]:
-        """Run an epoch; return its loss, rate and validation metric, and whether it is the best.
+    @property
+    def _best(self) -> float:
+        return self.rows[self.best_epoch - 1][3]
+
+    def epoch(self) -> dict[str, float]:
+        """Run an epoch; return its loss, rate and validation metric.
 
         Raises `InvalidDataset` if the training part has no known label.
         """
@@ -182,13 +204,15 @@ class Loop:
             group["lr"] = lr
         learner.stage, learner.losses = f"epoch {self.done + 1}", []
         loss = self._batch_losses()
-        validation = collect_answers(learner, self._feed.evaluation("val"), self._device)
-        val = validation.score("the validation part")
+        rows = collect_predictions(learner, self._feed.evaluation("val"), self._device)
+        val = score(learner.metric, *rows, "the validation part")
+        lower = learner.metric == "mae"
+        better = not self.best_epoch or (val < self._best if lower else val > self._best)
         self.rows.append((self.done + 1, loss, lr, val))
-        low = learner.metric == "mae"
-        better = math.isnan(self._best) or (val < self._best if low else val > self._best)
-        self._best, self._waited = (val, 0) if better else (self._best, self._waited + 1)
-        return {"loss": loss, "lr": lr, "val": val}, better
+        if better:
+            self.best_epoch = self.done
+            self.best_state = {n: v.detach().clone() for n, v in learner.state_dict().items()}
+        return {"loss": loss, "lr": lr, "val": val}
 
     def _batch_losses(self) -> float:
         """Train on all batches; return the mean loss of those with a known label."""
@@ -208,55 +232,39 @@ class Loop:
             )
         return math.fsum(losses) / len(losses)
 
-    def state(self, *, fingerprint: str) -> dict[str, Any]:
-        """The checkpoint; `fingerprint` is JSON of the run's settings."""
-        return {
-            "epoch": self.done - 1,
-            "state_dict": _copied(self._learner.state_dict()),
-            "optimizer": _copied(self._optimizer.state_dict()),
-            "rows": torch.tensor(self.rows, dtype=torch.float64),
-            "best": self._best,
-            "waited": self._waited,
-            "graphagg": fingerprint,
-        }
+    def save(self, path: Path, run: str) -> None:
+        """Write the checkpoint; `run` is the digest of the run's settings."""
+        tensors = {f"model.{name}": value for name, value in self._learner.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best_state.items()}
+        for index, state in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        tensors["rows."] = torch.tensor(self.rows, dtype=torch.float64)
+        write_tensors(path, tensors, {"run": run, "best_epoch": str(self.best_epoch)})
 
-
-def _copied(state: Any) -> Any:
-    """Copy a state; `copy.deepcopy` takes as long as a small epoch."""
-    if isinstance(state, torch.Tensor):
-        return state.detach().clone()
-    if isinstance(state, dict):
-        return {name: _copied(value) for name, value in state.items()}
-    return state
-
-
-class _Checkpoints:
-    """Writes the files `LAST` and `BEST` every five seconds, and when the training ends.
-
-    Syncing two files after each epoch would take several times an epoch of a small graph. If the
-    process is killed, the epochs since the last write are run again, with the same numbers.
-    """
-
-    def __init__(self, where: Path) -> None:
-        self._where, self._written = where, time.monotonic()
-        self._pending: dict[str, dict[str, Any]] = {}
-
-    def keep(self, loop: Loop, fingerprint: str, better: bool) -> None:
-        """Save this epoch as `last`; also as `best` if it improves the metric."""
-        state = loop.state(fingerprint=fingerprint)
-        self._pending |= {LAST: state, **({BEST: state} if better else {})}
-        if time.monotonic() - self._written >= SAVE_EVERY_S:
-            self.close()
-
-    def close(self) -> None:
-        """Write the pending files, the best first: the last one refers to its score."""
-        pending, self._pending = self._pending, {}
-        for name in sorted(pending):
-            _save(self._where / name, pending[name])
-        self._written = time.monotonic()
-
-
-def _save(path: Path, state: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    write_whole(path, lambda partial: partial.write_bytes(buffer.getbuffer()))
+    def restore(self, metadata: dict[str, str], tensors: dict[str, Tensor], path: Path) -> None:
+        """Continue from a checkpoint; `UnreadableFile` names `path` if it does not fit."""
+        groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        moments: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        try:
+            for key, value in tensors.items():
+                group, name = key.split(".", 1)
+                groups[group][name] = value
+            for key, value in groups["optimizer"].items():
+                index, name = key.split(".", 1)
+                moments[int(index)][name] = value
+            self._learner.load_state_dict(groups["best"])  # checks names and shapes
+            self._learner.load_state_dict(groups["model"])
+            settings = self._optimizer.state_dict()["param_groups"]
+            self._optimizer.load_state_dict({"state": moments, "param_groups": settings})
+            for weight, state in self._optimizer.state.items():
+                shapes = [state[name].shape for name in ("exp_avg", "exp_avg_sq", "step")]
+                if shapes != [weight.shape, weight.shape, torch.Size()]:
+                    raise ValueError("the optimizer's tensors have other shapes")
+            rows = groups["rows"][""].tolist()
+            self.rows = [(int(n), loss, lr, val) for n, loss, lr, val in rows]
+            self.best_epoch, self.best_state = int(metadata["best_epoch"]), groups["best"]
+            if not 1 <= self.best_epoch <= self.done:
+                raise ValueError(f"the best epoch is {self.best_epoch} of {self.done}")
+        except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            raise UnreadableFile(f"{path} does not fit the run ({reason}); {AGAIN}") from None

@@ -24,8 +24,7 @@ from torch_geometric.nn import (
     TransformerConv,
 )
 
-from graphagg.errors import InvalidFeatures
-from graphagg.nn.aggr import LCMAggregation, aggregation
+from graphagg.nn.aggr import LCMAggregation, make_aggregation
 from tests.unit.nn.aggr.ragged import PairMLP, assert_same, operator_of
 from tests.unit.nn.descent import assert_a_step_lowers_the_loss
 
@@ -44,11 +43,11 @@ def ring(vertices: int, chords: int) -> Tensor:
 
 def gine(name: str) -> nn.Module:
     mlp = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
-    return GINEConv(mlp, edge_dim=2, aggr=aggregation(name, 8))
+    return GINEConv(mlp, edge_dim=2, aggr=make_aggregation(name, 8))
 
 
 def sage(name: str) -> nn.Module:
-    return SAGEConv((8, 8), 8, aggr=aggregation(name, 8))
+    return SAGEConv((8, 8), 8, aggr=make_aggregation(name, 8))
 
 
 @pytest.mark.parametrize("name", ["lcm", "pna"])
@@ -136,8 +135,3 @@ def test_layers_without_heads(layer):
     x, edges = graph()
     out = layer(WIDTH, WIDTH, aggr=LCMAggregation(WIDTH, WIDTH)).eval()(x, edges)
     assert out.shape == (9, WIDTH) and bool(out.isfinite().all())
-
-
-def test_rows_along_another_dimension_are_refused():
-    with pytest.raises(InvalidFeatures, match=r"or \[rows, heads, channels\] along 0"):
-        LCMAggregation(WIDTH, WIDTH)(torch.ones(4, 2, WIDTH), torch.zeros(4).long(), dim=-2)

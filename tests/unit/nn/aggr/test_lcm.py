@@ -7,7 +7,6 @@ import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from graphagg.errors import InvalidBatch
 from graphagg.nn.aggr import LCMAggregation, LCMPlan, SymmetricGRU, fold, monoid_losses
 from graphagg.nn.segments import Segments
 from tests.unit.nn.aggr.ragged import Ragged, assert_same, operator_of, outcome, ragged, randomized
@@ -54,59 +53,6 @@ def test_equals_the_fold_written_out(operator: str, project: bool, batch: Ragged
     assert_same(outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes))), wanted)
 
 
-@pytest.mark.parametrize("operator", ["gru", "gate", "own"])
-@given(batch=ragged(20))
-@settings(max_examples=5, deadline=None)
-def test_the_tree_by_masks_that_onnx_gets_is_the_same(operator: str, batch: Ragged) -> None:
-    module, x = randomized(LCMAggregation(4, 4, operator=operator_of(operator, 4))), batch.rows()
-    wanted = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
-    found = module._traced(x, batch.index, None, len(batch.sizes))
-    assert_same(outcome(module, x, found), wanted)
-
-
-def test_a_small_fold_has_a_second_backward_pass() -> None:
-    module, batch = randomized(LCMAggregation(4, 4)), Ragged((9, 0, 4), 3)
-    x = batch.rows()
-    out = module(x, batch.index).sum()
-    first, second = (
-        torch.autograd.grad(out, [x, *module.operator.parameters()], retain_graph=True)
-        for _ in range(2)
-    )
-    assert_same(first, second)
-
-
-def test_gradients_are_those_of_the_parameters_of_the_call() -> None:
-    """Also where they are not the module's own, as under `functional_call`."""
-    batch = Ragged((3, 0, 5, 1), 1)
-    own, other = (randomized(LCMAggregation(4, 4), seed) for seed in (0, 1))
-    x, named = batch.rows(), dict(other.named_parameters())
-    torch.func.functional_call(own, named, (x, batch.index, None, 4)).square().sum().backward()
-    found = {name: value.grad.clone() for name, value in named.items()}
-    other.zero_grad()
-    other(x, batch.index, dim_size=4).square().sum().backward()
-    for name, value in named.items():
-        torch.testing.assert_close(found[name], value.grad)
-    assert all(value.grad is None for value in own.parameters())
-
-
-def test_parameters_changed_before_the_backward_pass_are_noticed() -> None:
-    module = LCMAggregation(4, 4)
-    loss = module(torch.ones(3, 4), torch.tensor([0, 0, 0])).sum()
-    with torch.no_grad():
-        next(module.operator.parameters()).add_(1.0)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        loss.backward()
-
-
-def test_a_symmetric_gru_with_a_forward_of_its_own_is_asked() -> None:
-    class Doubled(SymmetricGRU):
-        def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
-            return 2.0 * super().forward(a, b)
-
-    module, x = LCMAggregation(4, 4, project=False, operator=Doubled(4)), torch.rand(2, 4)
-    torch.testing.assert_close(module(x, torch.tensor([0, 0])), module.operator(x[:1], x[1:]))
-
-
 def test_combines_are_rows_less_segments_in_log2_levels() -> None:
     recorder = Recorder(SymmetricGRU(4))
     module = LCMAggregation(4, 4, operator=recorder)
@@ -142,16 +88,6 @@ def test_only_the_input_and_the_weights_are_kept_for_backward() -> None:
     assert sum(t.numel() for t in kept) == x.numel() + weights
 
 
-def test_float32_is_float64_rounded() -> None:
-    module = randomized(LCMAggregation(4, 4))
-    batch = Ragged((100, 3, 0, 17), 4)
-    x = batch.rows()
-    wanted = outcome(module, x, module(x, batch.index))
-    single, module = x.detach().float().requires_grad_(), module.float()
-    found = outcome(module, single, module(single, batch.index))
-    assert_same([t.double() for t in found], wanted, within=1e-4)
-
-
 @pytest.mark.gpu
 def test_the_device_gives_the_result_of_the_cpu() -> None:
     if not torch.cuda.is_available():
@@ -170,17 +106,6 @@ def test_the_device_gives_the_result_of_the_cpu() -> None:
         assert_same([t.detach().cpu() for t in (out, *grads)], wanted)
 
 
-def test_state_goes_to_disk_and_back() -> None:
-    module, other = randomized(LCMAggregation(4, 4)), LCMAggregation(4, 4).double()
-    other.load_state_dict(module.state_dict())
-    batch = Ragged((3, 0, 6), 1)
-    x = batch.rows()
-    assert_same(*(outcome(m, x, m(x, batch.index)) for m in (module, other)))
-    other.reset_parameters()
-    assert not torch.equal(other.operator.gate.weight, module.operator.gate.weight)
-    assert not other.identity.any()
-
-
 def test_the_identity_is_what_an_empty_segment_gives_and_learns() -> None:
     module = LCMAggregation(2, 2)
     nn.init.constant_(module.identity, 0.5)
@@ -188,19 +113,6 @@ def test_the_identity_is_what_an_empty_segment_gives_and_learns() -> None:
     assert out[[0, 2]].tolist() == [[0.5, 0.5]] * 2
     out.sum().backward()
     assert module.identity.grad is not None and module.identity.grad.tolist() == [2.0, 2.0]
-
-
-def test_a_plan_of_other_rows_is_refused() -> None:
-    plan = LCMPlan.from_ptr(torch.tensor([0, 2]))
-    with pytest.raises(InvalidBatch, match="plan is of 2 rows, but x has 3"):
-        LCMAggregation(2, 2)(torch.ones(3, 2), plan=plan)
-
-
-def test_under_autocast_the_fold_keeps_the_type_of_its_weights() -> None:
-    module = LCMAggregation(4, 4)
-    with torch.autocast("cpu", torch.bfloat16):
-        out = module(torch.randn(5, 4), torch.tensor([0, 0, 0, 1, 1]))
-    assert out.dtype == torch.float32
 
 
 class Law(nn.Module):
@@ -234,18 +146,8 @@ def test_each_law_is_seen_to_hold_or_not() -> None:
     assert torch.equal(found.total, total) and total > 1
 
 
-def test_the_operator_of_the_package_commutes() -> None:
-    found = monoid_losses(SymmetricGRU(3).double(), ROWS, ZERO)
-    assert float(found.commutativity) < 1e-25 < float(found.associativity)
-
-
 def test_the_losses_teach_the_laws() -> None:
     torch.manual_seed(0)
     module = LCMAggregation(3, 3, operator="gru").double()  # smooth
     assert_a_step_lowers_the_loss(module, lambda: module.monoid_losses(ROWS).total)
     assert module.identity.grad is not None and module.identity.grad.abs().sum() > 0
-
-
-def test_no_rows_to_draw_from() -> None:
-    found = LCMAggregation(3, 3).monoid_losses(torch.ones(0, 3))
-    assert bool(torch.isfinite(found.total))

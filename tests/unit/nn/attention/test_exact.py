@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graphagg.nn.attention import ExactAttention, buckets
-from graphagg.nn.attention.buckets import SMALL, STEP, Buckets, softmax_attention
+from graphagg.nn.attention.buckets import SMALL, STEP, Buckets
 from graphagg.nn.segments import Segments
 from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged
 
@@ -103,13 +103,3 @@ def test_dropped_weights_are_the_ones_that_the_gradient_leaves_out(
     draws = torch.stack([module(graphs.x, ptr=graphs.ptr).detach() for _ in range(100)])
     error = draws.std(0) / len(draws) ** 0.5
     assert bool(((draws.mean(0) - whole).abs() < 6 * error + 1e-9).all())
-
-
-@pytest.mark.parametrize("row", [2, 3])
-def test_nan_reaches_its_own_graph_and_no_other(row: int) -> None:
-    module, graphs = built("exact"), ragged([4, 5], 0)
-    segments = Segments.from_ptr(graphs.ptr, 9)
-    made = Buckets.from_graphs(segments)
-    values = made.sort(torch.where(torch.arange(9)[:, None] == row, math.nan, graphs.x))
-    out = made.restore(made.apply(softmax_attention, *module.project(values)).flatten(1))
-    assert out.isnan().any(1).tolist() == [True] * 4 + [False] * 5

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidBatch, InvalidFeatures, InvalidParameter
-from graphagg.nn.attention import ATTENTIONS, PerformerAttention
+from graphagg.errors import InvalidBatch, InvalidFeatures
+from graphagg.nn.attention import ATTENTIONS
 from graphagg.nn.segments import Segments
-from tests.unit.nn.attention.batches import CHANNELS, HEADS, Ragged, batches, built, ragged, run
+from tests.unit.nn.attention.batches import CHANNELS, Ragged, batches, built, ragged, run
 
 NAMES = sorted(ATTENTIONS)
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-9}
@@ -108,17 +108,6 @@ def test_dropout_acts_in_training_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_state_round_trips(name: str) -> None:
-    graphs, module = ragged([4, 7], 4), built(name, 3)
-    other = built(name, 4)
-    other.load_state_dict(module.state_dict())
-    kw = {"ptr": graphs.ptr}
-    assert torch.equal(other(graphs.x, **kw), module(graphs.x, **kw))
-    module.reset_parameters()
-    assert not torch.allclose(other(graphs.x, **kw), module(graphs.x, **kw))
-
-
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_is_refused_with_its_row(name: str, value: float) -> None:
     graphs = ragged([3, 4], 5)
@@ -139,27 +128,6 @@ def test_nan_is_refused_with_its_row(name: str, value: float) -> None:
 def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
     with pytest.raises(InvalidFeatures, match=message):
         built("exact")(x)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"dropout": -0.1}, "dropout is"),
-        ({"dropout": 1.0}, "dropout is"),
-        ({"dropout": float("nan")}, "dropout is"),
-        ({"features": 0}, "features is 0"),
-    ],
-)
-def test_options_that_do_not_fit(options: dict, message: str) -> None:
-    with pytest.raises(InvalidParameter, match=message):
-        PerformerAttention(CHANNELS, HEADS, **options)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("heads", [3, 0, -2, 16])
-def test_heads_divide_the_width(name: str, heads: int) -> None:
-    with pytest.raises(InvalidParameter, match=f"heads is {heads}, wanted"):
-        ATTENTIONS[name](CHANNELS, heads)
 
 
 @pytest.mark.parametrize(

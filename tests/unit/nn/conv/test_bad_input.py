@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
-from torch_geometric.nn.conv import GATConv, GINEConv, LGConv, MessagePassing, TransformerConv
+from torch_geometric.nn.conv import GATConv, LGConv, TransformerConv
 
 from graphagg.errors import InvalidFeatures
-from graphagg.nn.conv import NAMES, LocalPart, local
+from graphagg.nn.conv import NAMES, LocalPart, make_local_part
 from tests.unit.nn.conv.graphs import random_graph
 
 D = 4
 GRAPH = random_graph(5, 12, D, 3)
 X, EDGES, ATTR = GRAPH.x.float(), GRAPH.edge_index, GRAPH.edge_attr.float()
-PARTS = {
-    **{name: lambda name=name: local(name, D, D) for name in NAMES},
-    "gatedgcn, no edges": lambda: local("gatedgcn", D),
-    "gine, wide edges": lambda: local("gine", D, 3),
-    "TransformerConv": lambda: local(TransformerConv(D, D, edge_dim=D), D, D),
-    "given": lambda: local(GATConv(D, D, edge_dim=D), D, D),
-    "no weights": lambda: local(LGConv(), D),
+LOCAL_PARTS = {
+    **{name: lambda name=name: make_local_part(name, D, D) for name in NAMES},
+    "gatedgcn, no edges": lambda: make_local_part("gatedgcn", D),
+    "gine, wide edges": lambda: make_local_part("gine", D, 3),
+    "TransformerConv": lambda: make_local_part(TransformerConv(D, D, edge_dim=D), D, D),
+    "given": lambda: make_local_part(GATConv(D, D, edge_dim=D), D, D),
+    "no weights": lambda: make_local_part(LGConv(), D),
 }
 
 
@@ -37,9 +37,9 @@ def spoilt(values: Tensor, row: int, value: float) -> Tensor:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", LOCAL_PARTS)
 def test_what_is_not_finite_is_refused_where_it_is_read(name: str, value: float) -> None:
-    part = PARTS[name]()
+    part = LOCAL_PARTS[name]()
     run(part)
     with pytest.raises(InvalidFeatures, match="row 2 of x holds NaN"):
         run(part, x=spoilt(X, 2, value))
@@ -51,10 +51,10 @@ def test_what_is_not_finite_is_refused_where_it_is_read(name: str, value: float)
             run(part, attr=bad)
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", LOCAL_PARTS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64, torch.bool])
 def test_x_of_another_type_than_the_weights(name: str, dtype: torch.dtype) -> None:
-    part = PARTS[name]()
+    part = LOCAL_PARTS[name]()
     if name == "no weights" and dtype.is_floating_point:
         assert run(part, x=X.to(dtype)).dtype == dtype
         return
@@ -63,59 +63,11 @@ def test_x_of_another_type_than_the_weights(name: str, dtype: torch.dtype) -> No
         run(part, x=X.to(dtype))
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_edges_of_another_type(name: str) -> None:
-    part = PARTS[name]()
-    if part.edge_channels is not None:
-        with pytest.raises(InvalidFeatures, match=r"edge_attr is of type torch\.float64; wanted"):
-            run(part, attr=ATTR.double())
-    if name in ("gatedgcn", "gine, wide edges"):
-        with pytest.raises(InvalidFeatures, match=r"edge_attr is of type torch\.int64; wanted"):
-            run(part, attr=ATTR.long())
-
-
-class OfCategories(MessagePassing):
-    """A convolution that looks its edges' categories up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.look_up = torch.nn.Embedding(3, D)
-
-    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> Tensor:
-        return self.propagate(edge_index, x=x, edge=self.look_up(edge_attr[:, 0]))
-
-    def message(self, x_j: Tensor, edge: Tensor) -> Tensor:
-        return x_j + edge
-
-
-def test_categories_of_edges_reach_a_convolution_that_looks_them_up() -> None:
-    assert run(local(OfCategories(), D, 1), attr=torch.randint(3, (12, 1))).shape == X.shape
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", LOCAL_PARTS)
 def test_autocast_brings_the_types_together(name: str, dtype: torch.dtype) -> None:
-    part = PARTS[name]().eval()
+    part = LOCAL_PARTS[name]().eval()
     wanted = run(part)
     with torch.autocast("cpu", torch.bfloat16):
         found = run(part, X.to(dtype), ATTR.to(dtype))
     torch.testing.assert_close(found.float(), wanted, rtol=0.1, atol=0.1)
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("name", PARTS)
-def test_a_part_in_another_precision_throughout(name: str, dtype: torch.dtype) -> None:
-    part = PARTS[name]().to(dtype)
-    assert run(part, X.to(dtype), ATTR.to(dtype)).dtype == dtype
-
-
-@pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize("shape", [(), (5,), (5, D, 1), (5, D + 1)])
-def test_x_of_another_shape(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidFeatures, match=r"x is \(.*\); wanted \[N, 4\]"):
-        run(PARTS[name](), x=torch.zeros(shape))
-
-
-def test_whole_numbers_on_edges_that_are_only_added() -> None:
-    for part in (local("gine", D, D), local(GINEConv(torch.nn.Linear(D, D)), D, D)):
-        assert torch.equal(run(part, attr=ATTR.round().long()), run(part, attr=ATTR.round()))

@@ -53,31 +53,6 @@ def test_renaming_vertices_renames_the_result(local: str, attention: str, seed: 
     torch.testing.assert_close(moved_edges, edges, **EXACT)
 
 
-def test_edges_evolve_under_gatedgcn_only() -> None:
-    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
-    for local, evolve in (("gatedgcn", True), ("gine", False)):
-        _, edges = layer_of(local, "exact")(x, edge_index, edge_attr, batch=batch)
-        assert (edges is not edge_attr) is evolve
-    changed = edge_attr.clone()
-    changed[3] += 1.0
-    layer = layer_of("gatedgcn", "exact")
-    before = layer(x, edge_index, edge_attr, batch=batch)
-    after = layer(x, edge_index, changed, batch=batch)
-    assert [i for i in range(18) if not torch.equal(before[1][i], after[1][i])] == [3]
-    assert not torch.equal(before[0], after[0])
-
-
-def test_either_part_alone_is_the_whole_layer_without_the_other() -> None:
-    x, edge_index, edge_attr, batch = ragged_batch([5, 4], CHANNELS, dtype=torch.float64)
-    bare = LayerOptions(norm="none", feedforward=0)
-    both = layer_of("gine", "exact", layer=bare)
-    local, attention = (layer_of("gine", "none", layer=bare), layer_of("none", "exact", layer=bare))
-    local.local.load_state_dict(both.local.state_dict())
-    attention.attention.load_state_dict(both.attention.state_dict())
-    parts = [part(x, edge_index, edge_attr, batch=batch)[0] for part in (both, local, attention)]
-    torch.testing.assert_close(parts[0], parts[1] + parts[2], **EXACT)
-
-
 def test_the_order_of_gnn_plus() -> None:
     x, edge_index, edge_attr, _ = ragged_batch([6], CHANNELS, dtype=torch.float64)
     options = LayerOptions(norm="layer", feedforward=0, order="gnn+")

@@ -63,10 +63,9 @@ def test_train_prints_what_it_writes(
     [
         ((), "missing PRESET, --data, --out"),
         (("zink", "--data", "d", "--out", "o"), "no preset is named 'zink' (did you mean 'zinc'?)"),
-        (("atuo", "--data", "d", "--out", "o"), "did you mean 'auto'?"),
         (("RECIPE", "--data", "absent.npz", "--out", "o"), "absent.npz: no such file"),
         (("absent.toml", "--data", "DATA", "--out", "o"), "as TOML: No such file"),
-        (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "available: "),
+        (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "found: "),
         (
             ("RECIPE", "--data", "DATA", "--out", "o", "--splits", 9),
             "more at random with random_splits (--split-ratio",
@@ -98,11 +97,22 @@ def test_bad_input_is_named_with_exit_code_2(
 
 
 def test_list_names_every_preset(call: Callable[..., Answer]) -> None:
-    from graphagg.nn.presets import presets
+    from graphagg.nn.presets import preset_names
 
     table = call("train", "--list").out
-    assert all(any(row.startswith(name) for row in table.splitlines()) for name in presets())
-    assert set(call("train", "--list", "--json").json) == set(presets())
+    assert all(any(row.startswith(name) for row in table.splitlines()) for name in preset_names())
+    assert set(call("train", "--list", "--json").json) == set(preset_names())
+
+
+def test_auto_prints_a_row_per_model(tmp_path: Path, call: Callable[..., Answer]) -> None:
+    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
+    common = ("train", "auto", "--data", data, "--out", out, "--device", "cpu", "--epochs", 1)
+    found = call(*common, "--json").json
+    assert found == json.loads((out / "results.json").read_text())
+    assert set(found["auto"]) == {"gps", "sage", "gcn", "mlp"}
+    shown = call(*common, "--resume")
+    assert all(f"\n{name} " in shown.out for name in found["auto"])
+    assert f"{found['model']} on rings: test accuracy" in shown.out
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
@@ -115,7 +125,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
         # A test run in the background of a shell hands down that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    last = out / "split-0" / "last.ckpt"
+    last = out / "split-0" / "last.safetensors"
     while not last.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -131,11 +141,10 @@ def test_random_splits(tmp_path: Path, recipe: Path, call: Callable[..., Answer]
     found = call(*common, "--out", tmp_path / "none", "--json").json
     model = override(read_preset(recipe), ["training.epochs=1"])
     by_hand = train(model, many().graphs, tmp_path / "list", device="cpu")
-    assert found["notes"] == list(by_hand.notes) and "random ones were drawn" in found["notes"][0]
     assert found["test"]["mean"] == by_hand.test.mean
     ratio = ("--split-ratio", 0.5, 0.25, 0.25, "--splits", 2)
     found = call(*common, "--out", tmp_path / "run", *ratio, "--json").json
-    assert [split["split"] for split in found["splits"]] == ["0", "1"]
+    assert [split["split"] for split in found["splits"]] == ["random 0", "random 1"]
     assert (
         "wanted three positive shares"
         in call(*common, "--out", tmp_path / "odd", "--split-ratio", 0.5, 0.5, 0.5).error

@@ -56,15 +56,6 @@ def test_columns_with_unknown_labels_are_averaged_as_ogb_does(seed: int) -> None
     assert loss == pytest.approx(by_hand)
 
 
-def test_absolute_errors_by_hand() -> None:
-    predicted, wanted = torch.tensor([[1.0], [3.0]]), torch.tensor([2.0, 1.0])
-    assert score("mae", predicted, wanted) == 1.5
-    assert compute_loss("l1", predicted, wanted) == 1.5
-    assert compute_loss("mse", predicted, wanted) == 2.5
-    known = torch.tensor([[2.0, math.nan], [5.0, 1.5]])
-    assert score("mae", torch.ones(2, 2), known) == pytest.approx((1 + 4 + 0.5) / 3)
-
-
 @settings(deadline=None, max_examples=30)
 @given(seeds, st.sampled_from(LOSSES[1:]))
 def test_unknown_labels_count_neither_in_the_loss_nor_in_its_gradient(
@@ -100,20 +91,6 @@ def test_nothing_known_is_a_loss_and_a_gradient_of_zero(objective: Loss, answer:
     assert loss.item() == 0
     loss.backward()
     assert predicted.grad is not None and torch.equal(predicted.grad, torch.zeros(2, 3))
-
-
-@settings(deadline=None, max_examples=30)
-@given(seeds, st.sampled_from(["mae", "accuracy", "f1"]))
-def test_unknown_labels_do_not_count_in_a_score(seed: int, metric: Any) -> None:
-    logits, classes = drawn(seed)
-    unknown = torch.rand(len(logits), generator=torch.Generator().manual_seed(seed)) < 0.5
-    unknown[0] = False
-    wanted = logits.flip(1) if metric == "mae" else classes
-    hidden = wanted.clone()
-    hidden[unknown] = math.nan if metric == "mae" else -1
-    assert score(metric, logits, hidden) == pytest.approx(
-        score(metric, logits[~unknown], wanted[~unknown])
-    )
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 from torch_geometric.data import Data, HeteroData
-from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, SAGEConv
 
 from graphagg.errors import InvalidDataset, InvalidParameter
@@ -19,37 +17,12 @@ from graphagg.nn.aggr import LCMAggregation
 from graphagg.nn.training import (
     TrainingConfig,
     load_data,
-    load_graphs,
     random_splits,
     save_npz,
     train,
 )
-from graphagg.nn.training.data.dataset import PARTS, check_data
-from graphagg.nn.training.notes import notes_on
+from graphagg.nn.training.data.dataset import SUBSETS, check_data
 from tests.unit.nn.training.toys import many, single, tiny
-
-
-def noted(labels: Tensor) -> str:
-    """The notes on many graphs with some labels."""
-    graphs = [Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]]), y=y) for y in labels]
-    data = check_data(random_splits(graphs, (0.6, 0.2, 0.2)))
-    metric = data.resolve_metric("auto")
-    return " ".join(notes_on(data, data.shape(metric), metric, None))
-
-
-def test_odd_labels_are_noted() -> None:
-    labels = torch.arange(12).view(12, 1) % 3
-    assert noted(labels) == "" == noted(labels + 0.5)
-    assert "3 whole numbers as torch.float32, and are regressed; " in noted(labels.float())
-    stray = torch.where(torch.arange(12)[:, None] == 4, 9, labels)
-    assert "1 of them occur once (9)" in noted(stray) and "6 of them occur never" in noted(stray)
-    columns = torch.nn.functional.one_hot(labels)  # one row `[1, 3]` per graph
-    assert noted(columns) == (
-        "each row of the 3 columns of labels holds a single 1; where they are classes, number "
-        "them: y.argmax(1)"
-    )
-    several = columns.index_fill(0, torch.tensor([5]), 1)
-    assert noted(several) == ""
 
 
 @st.composite
@@ -102,7 +75,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, drawn, count):
     assert_same(list(found.graphs), graphs)
     assert len(found.splits) == count
     for one, other in zip(found.splits, data.splits, strict=True):
-        assert all(torch.equal(getattr(one, part), getattr(other, part)) for part in PARTS)
+        assert all(torch.equal(getattr(one, part), getattr(other, part)) for part in SUBSETS)
     assert check_data(found).digest() == check_data(data).digest()
 
 
@@ -116,13 +89,13 @@ def test_labels_and_splits_may_be_missing(tmp_path_factory, drawn):
     ]
     path = tmp_path_factory.mktemp("npz") / "set.npz"
     save_npz(path, bare)
-    assert_same(load_graphs(path), bare)
+    assert_same(list(load_data(path).graphs), bare)
 
 
 def test_one_graph_with_masks_and_a_list_with_parts(tmp_path: Path):
     rows = torch.arange(6)
     one = Data(x=torch.randn(6, 2), edge_index=torch.tensor([[0], [1]]), y=rows % 2)
-    masks = {f"{part}_mask": rows // 2 == i for i, part in enumerate(PARTS)}
+    masks = {f"{part}_mask": rows // 2 == i for i, part in enumerate(SUBSETS)}
     save_npz(tmp_path / "one.npz", Data(**one.to_dict(), **masks))
     found = load_data(tmp_path / "one.npz")
     assert found.single and found.splits[0].val.tolist() == [2, 3]
@@ -160,7 +133,7 @@ def test_random_splits_are_a_partition(count, ratio, state, single):
         ]
     data = random_splits(source, ratio, count=2, random_state=state)
     for split in check_data(data).splits:
-        parts = [getattr(split, part) for part in PARTS]
+        parts = [getattr(split, part) for part in SUBSETS]
         assert sorted(torch.cat(parts).tolist()) == list(range(count))
         for part, share in zip(parts, ratio, strict=True):
             assert len(part) >= 1 and abs(len(part) - share * count) <= 2
@@ -179,36 +152,19 @@ def test_ratios_and_data_that_cannot_be_split():
 
 
 @pytest.mark.parametrize("one", [True, False])
-def test_graphs_that_say_nothing_of_parts_are_split_at_random(tmp_path: Path, one: bool) -> None:
+def test_data_without_splits_are_split_at_random(tmp_path: Path, one: bool) -> None:
     data = single() if one else many()
     source = data.graphs[0] if one else list(data.graphs)
     short = TrainingConfig(epochs=1, random_state=3)
-    train(tiny, source, tmp_path / "a", training=short, splits=2, controls=False)
+    train(tiny, source, tmp_path / "a", training=short, splits=2)
     drawn = random_splits(source, count=2, random_state=3)
-    train(tiny, drawn, tmp_path / "b", training=short, splits=2, controls=False)
+    train(tiny, drawn, tmp_path / "b", training=short, splits=2)
+    assert (
+        json.loads((tmp_path / "a" / "results.json").read_text())["splits"][0]["split"]
+        == "random 0"
+    )
     a, b = (json.loads((tmp_path / n / "run.json").read_text())["data"]["digest"] for n in "ab")
     assert a == b
-
-
-def test_a_loader_is_refused_and_its_graphs_are_named() -> None:
-    loader = DataLoader(many().graphs, batch_size=4)
-    with pytest.raises(InvalidDataset, match="a DataLoader, which gives batches; wanted the graph"):
-        random_splits(loader)
-    assert len(random_splits(loader.dataset).graphs) == len(many().graphs)
-
-
-def test_a_list_of_which_some_graphs_have_a_part_is_not_split(tmp_path: Path) -> None:
-    graphs = [Data(**graph.to_dict(), split=0) for graph in many().graphs[:4]]
-    with pytest.raises(InvalidDataset, match="graph 4 has split None"):
-        train(tiny, [*graphs, *many().graphs[4:]], tmp_path)
-
-
-def test_a_dataset_of_pyg_is_taken_as_it_is(tmp_path: Path) -> None:
-    from torch_geometric.datasets import FakeDataset
-
-    sets = FakeDataset(12, 6, 3, task="graph")
-    result = train(tiny, sets, tmp_path, training=TrainingConfig(epochs=1), controls=False)
-    assert result.task == "graph"
 
 
 @pytest.mark.parametrize("listed", [True, False])

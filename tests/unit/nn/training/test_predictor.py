@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,24 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from pyarrow import csv
+from safetensors.torch import load_file, save_file
 from torch_geometric.data import Data
 
-from graphagg.errors import InvalidDataset, InvalidFeatures, InvalidParameter, UnreadableFile
+from graphagg.errors import (
+    CheckpointMismatch,
+    GraphAggError,
+    InvalidDataset,
+    InvalidFeatures,
+    InvalidParameter,
+    UnreadableFile,
+)
 from graphagg.nn import (
     EncodingConfig,
     FeatureConfig,
     GPSConfig,
     HeadConfig,
     encoding_transforms,
-    load,
+    load_model,
     save_npz,
     train,
 )
@@ -66,7 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("split", [0, 1])
 def test_predictions_are_those_that_the_run_measured(runs, level, split):
     data = data_of(level)
-    predictor = load(runs[level], split, device="cpu")
+    predictor = load_model(runs[level], split, device="cpu")
     recorded = json.loads((runs[level] / f"split-{split}" / "result.json").read_text())
     for part in ("train", "val", "test"):
         ids = getattr(data.splits[split], part)
@@ -82,7 +91,7 @@ def test_predictions_are_those_that_the_run_measured(runs, level, split):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_batch_and_the_labels_change_nothing(runs, level):
-    data, predictor = data_of(level), load(runs[level], device="cpu")
+    data, predictor = data_of(level), load_model(runs[level], device="cpu")
     before = [sorted(one.keys()) for one in data.graphs]
     whole = predictor.predict(data)
     assert [sorted(one.keys()) for one in data.graphs] == before
@@ -97,7 +106,7 @@ def test_the_batch_and_the_labels_change_nothing(runs, level):
 
 
 def test_the_model_alone_wants_its_transforms(runs):
-    predictor, (one, *_) = load(runs["graph"], 0, device="cpu"), data_of("graph").graphs
+    predictor, (one, *_) = load_model(runs["graph"], 0, device="cpu"), data_of("graph").graphs
     with pytest.raises(InvalidFeatures, match=r"encoding_transforms\(model\.config\)"):
         predictor.model(one)
     encoded = one.clone()
@@ -126,18 +135,55 @@ def test_graphs_that_do_not_fit(runs, change, error, match):
     values = {**data_of("graph").graphs[2].to_dict(), "x": torch.ones(5, 4), **change}
     wrong = Data(**{key: value for key, value in values.items() if value is not None})
     with pytest.raises(error, match=match):
-        load(runs["graph"], device="cpu").predict([wrong])
+        load_model(runs["graph"], device="cpu").predict([wrong])
 
 
 def test_what_is_no_run(runs, tmp_path: Path):
     with pytest.raises(UnreadableFile, match=r"run\.json does not exist"):
-        load(tmp_path)
+        load_model(tmp_path)
     with pytest.raises(InvalidParameter, match="no split 7; trained are 0, 1"):
-        load(runs["graph"], 7)
+        load_model(runs["graph"], 7)
     training = TrainingConfig("accuracy", epochs=1, warmup_epochs=0)
     train(tiny, data_of("graph"), tmp_path / "own", training=training)
-    with pytest.raises(InvalidParameter, match="'tiny', a module of your own"):
-        load(tmp_path / "own")
+    with pytest.raises(InvalidParameter, match="a module of your own"):
+        load_model(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("run.json", {"training": [1]}),
+        ("run.json", {"training": {"lr": "fast"}}),
+        ("run.json", {"auto": ["gps"]}),
+        ("split-0/result.json", {"val": "best"}),
+        ("split-0/result.json", {"val": [{}]}),
+        ("split-0/config.json", {"channels": 2**62}),
+        ("split-0/config.json", {"layers": 1000, "channels": 4096}),
+        ("split-0/config.json", {"nodes": {"vocabulary": [2**24]}}),
+        ("split-0/config.json", {"head": {"shape": [2**40]}}),
+    ],
+)
+def test_a_run_from_elsewhere_is_a_named_error(runs, tmp_path: Path, file, change):
+    """No field of its JSON files reserves memory or ends in another exception."""
+    shutil.copytree(runs["graph"], tmp_path / "run")
+    path = tmp_path / "run" / file
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(GraphAggError):
+        load_model(tmp_path / "run", 0)
+    path.write_text("[" * 10**5)
+    with pytest.raises(UnreadableFile, match="not JSON"):
+        load_model(tmp_path / "run", 0)
+
+
+def test_weights_that_claim_a_large_model_are_refused_before_it_is_made(runs, tmp_path: Path):
+    shutil.copytree(runs["graph"], tmp_path / "run")
+    folder = tmp_path / "run" / "split-0"
+    plain = json.loads((folder / "config.json").read_text()) | {"layers": 10, "channels": 1024}
+    (folder / "config.json").write_text(json.dumps(plain))
+    metadata = {"config": json.dumps(plain)}
+    save_file(load_file(folder / "model.safetensors"), folder / "model.safetensors", metadata)
+    with pytest.raises(CheckpointMismatch, match=r"holds [\d,]+ numbers, but .* at least"):
+        load_model(tmp_path / "run", 0)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -150,7 +196,7 @@ def test_the_command_writes_a_row_an_answer(
         "predict", runs[level], "--data", tmp_path / "graphs.npz", "--out", out, "--json",
         "--split", 1,
     )  # fmt: skip
-    answers = load(runs[level], 1, device="cpu").predict(data)
+    answers = load_model(runs[level], 1, device="cpu").predict(data)
     table = pq.read_table(out)
     assert shown.json["rows"] == table.num_rows == len(answers)
     outputs = np.array(table["outputs"].to_pylist())
@@ -175,7 +221,7 @@ def test_the_command_writes_csv_with_a_column_per_number(
     assert shown.code == 0, shown.error
     refused = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.json")
     assert refused.code == 2 and "ends in .parquet or .csv" in refused.error
-    answers = load(runs["graph"], device="cpu").predict(data)
+    answers = load_model(runs["graph"], device="cpu").predict(data)
     table = csv.read_csv(out)
     columns = [f"output_{i}" for i in range(answers.shape[1])]
     assert table.column_names == ["graph", "class", *columns]

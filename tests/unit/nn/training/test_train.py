@@ -27,12 +27,9 @@ from graphagg.errors import (
     RunExists,
     TrainingInterrupted,
     UnknownPreset,
-    UnreadableFile,
 )
-from graphagg.nn import load
 from graphagg.nn.config.model import FeatureConfig, GPSConfig, LocalConfig
 from graphagg.nn.training import Split, TrainingConfig, TrainingResult, train
-from graphagg.nn.training.folder import read_checkpoint
 from tests.unit.nn.training.toys import (
     Tiny,
     certain,
@@ -74,18 +71,17 @@ def test_a_toy_task_is_learned_and_everything_is_in_the_folder(tmp_path: Path) -
     assert result.test.mean == 1.0
     assert told[:2] == [("split 0", 0, 15), ("split 0", 1, 15)]
     assert ("split 0", 15, 15) in told
-    assert told[-2:] == [("split 1", 15, 15), ("controls of split 1", 0, 0)]
+    assert told[-1] == ("split 1", 15, 15)
     plain = json.loads((tmp_path / "run" / "results.json").read_text())
     assert plain == result.to_json()
     assert (plain["task"], plain["model"], plain["metric"]) == ("graph", "line", "accuracy")
     tests = [split["test"] for split in plain["splits"]]
     assert plain["test"] == {"mean": np.mean(tests), "std": np.std(tests)}
     folder = tmp_path / "run" / "split-0"
-    assert {"last.ckpt", "best.ckpt", "metrics.csv", "result.json"} <= set(os.listdir(folder))
-    best = read_checkpoint(folder / "best.ckpt")  # loads with weights_only
-    assert best["epoch"] + 1 == result.splits[0].epoch
-    saved = weights(tmp_path / "run")
-    assert all(torch.equal(saved[k], best["state_dict"][f"model.{k}"]) for k in saved)
+    names = {"last.safetensors", "model.safetensors", "metrics.csv", "result.json"}
+    assert names <= set(os.listdir(folder))
+    last, saved = load_file(folder / "last.safetensors"), weights(tmp_path / "run")
+    assert all(torch.equal(saved[key], last[f"best.model.{key}"]) for key in saved)
     assert result.parameters == sum(v.numel() for v in saved.values())
 
 
@@ -154,26 +150,6 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path, options: dict[str, bool]
     train(tiny, many(), tmp_path / "run", training=SHORT, force=True)
 
 
-def test_checkpoints_that_are_broken_foreign_or_hold_code_are_refused(tmp_path: Path) -> None:
-    for name, lr in (("a", 1e-2), ("b", 1e-3)):
-        train(tiny, many(), tmp_path / name, training=replace(SHORT, lr=lr))
-    last = tmp_path / "a" / "split-0" / "last.ckpt"
-    (tmp_path / "a" / "split-0" / "result.json").unlink()
-
-    def resume() -> None:
-        train(tiny, many(), tmp_path / "a", training=SHORT, resume=True)
-
-    last.write_bytes((tmp_path / "b" / "split-0" / "last.ckpt").read_bytes())
-    with pytest.raises(CheckpointMismatch, match=r"last\.ckpt is of another configuration"):
-        resume()
-    last.write_bytes(last.read_bytes()[:1000])
-    with pytest.raises(UnreadableFile, match=r"last\.ckpt is no checkpoint"):
-        resume()
-    torch.save({"graphagg": os.system}, last)
-    with pytest.raises(UnreadableFile, match=r"last\.ckpt is no checkpoint"):
-        resume()
-
-
 def test_early_stopping_keeps_the_first_best_epoch(tmp_path: Path) -> None:
     """A model that cannot learn: the first epoch stays the best."""
 
@@ -212,7 +188,7 @@ def test_regression_and_pairs(tmp_path: Path) -> None:
     rows = read_epochs(tmp_path / "a" / "split-0" / "metrics.csv")
     assert falls([float(row["val"]) for row in rows]) and result.splits[0].epoch == 15
     found = train(tiny, pairs(24), tmp_path / "b", training=replace(training, metric="auto"))
-    assert found.metric == "mrr" and 1 / 6 < found.test.mean <= 1.0  # of rings of at most 6
+    assert found.metric == "ap" and 0.5 <= found.test.mean <= 1.0
 
 
 def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Path) -> None:
@@ -220,12 +196,11 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
     with pytest.raises(UnknownPreset, match="no preset is named 'zink'"):
         train("zink", many(), out)
     for metric, loss, message in [
-        ("mrr", "auto", "metric 'mrr' ranks pairs"),
         ("roc-auc", "cross-entropy", "loss is 'cross-entropy', which does not fit"),
     ]:
         with pytest.raises(GraphAggError, match=message):
             train(tiny, many(), out, training=replace(SHORT, loss=loss, metric=metric))
-    with pytest.raises(DeviceUnavailable, match=r"'cuda:99' is not there; available: .*cpu"):
+    with pytest.raises(DeviceUnavailable, match=r"'cuda:99' is not available; found: .*cpu"):
         train(tiny, many(), out, device="cuda:99")
     with pytest.raises(InvalidParameter, match=r"splits is 3, but the data have 2; draw"):
         train(tiny, many(), out, splits=3)
@@ -267,18 +242,6 @@ def wrong(predicted: Tensor, labels: Tensor) -> Tensor:
     return (predicted.argmax(1) != labels).double().mean()
 
 
-def test_the_metric_s_own_loss_given_as_a_function_trains_the_same_model(tmp_path: Path) -> None:
-    plain = train(tiny, many(), tmp_path / "plain", training=BRIEF, controls=False)
-    own = train(
-        tiny, many(), tmp_path / "own", training=BRIEF, controls=False,
-        loss=functional.cross_entropy, metrics={"wrong": wrong},
-    )  # fmt: skip
-    (left,), (right,) = plain.splits, own.splits
-    assert (left.train, left.val, left.test) == (right.train, right.val, right.test)
-    for part in ("train", "val", "test"):
-        assert right.measures["wrong"][part] == pytest.approx(1 - getattr(right, part))
-
-
 class Short(Tiny):
     """A model for which no batch is small enough."""
 
@@ -294,7 +257,7 @@ def test_too_little_memory_names_the_batch_size_and_the_knobs(tmp_path: Path) ->
 def test_another_loss_is_minimized_and_loggers_get_each_epoch(tmp_path: Path) -> None:
     logged: list[tuple[dict[str, float], int]] = []
     train(
-        tiny, many(), tmp_path, training=BRIEF, controls=False,
+        tiny, many(), tmp_path, training=BRIEF,
         loss=lambda predicted, labels: 0.0 * predicted.sum() + 7.0,
         loggers=[lambda values, epoch: logged.append((values, epoch))],
     )  # fmt: skip
@@ -304,23 +267,16 @@ def test_another_loss_is_minimized_and_loggers_get_each_epoch(tmp_path: Path) ->
     ] == read_epochs(tmp_path / "split-0" / "metrics.csv")
 
 
-def test_a_loss_without_a_number_or_a_gradient_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match=r"loss gives \(8, 2\); wanted a tensor of one"):
-        train(tiny, many(), tmp_path, training=BRIEF, loss=lambda predicted, labels: predicted)
-    with pytest.raises(InvalidParameter, match="loss gives a number without a gradient"):
-        train(tiny, many(), tmp_path / "wrong", training=BRIEF, loss=wrong)
-
-
 @pytest.mark.parametrize("value", ["x", None, torch.zeros(2)])
 def test_a_metric_that_is_no_number_is_refused(tmp_path: Path, value: Any) -> None:
-    with pytest.raises(InvalidParameter, match=r"metric 'odd' gives \w+ \(.*\); wanted a"):
+    with pytest.raises(InvalidParameter, match=r"metric 'odd' returns \w+ \(.*\); wanted a"):
         train(tiny, many(), tmp_path, training=BRIEF, metrics={"odd": lambda p, y: value})
 
 
 def test_a_run_is_not_resumed_with_another_loss(tmp_path: Path) -> None:
-    train(tiny, many(), tmp_path, training=BRIEF, controls=False, metrics={"wrong": wrong})
+    train(tiny, many(), tmp_path, training=BRIEF, metrics={"wrong": wrong})
     again = train(
-        tiny, many(), tmp_path, training=BRIEF, controls=False, metrics={"wrong": wrong},
+        tiny, many(), tmp_path, training=BRIEF, metrics={"wrong": wrong},
         resume=True,
     )  # fmt: skip
     assert again.splits[0].measures["wrong"].keys() == {"train", "val", "test"}
@@ -336,16 +292,4 @@ def test_the_card_says_what_the_model_was_trained_on(tmp_path: Path) -> None:
     named = ("tiny on rings", "1: 12 train, 6 val, 6 test", "random state: 1", "digest")
     assert all(part in card for part in named)
     assert f"| accuracy | {split.train:.4f} | {split.val:.4f} | {split.test:.4f} |" in card
-    assert all(f"control {control.name}" in card for control in result.controls[1])
     assert "| wrong |" in card and Path(sys.argv[0]).name in card
-
-
-def test_a_saved_model_predicts_without_the_loss_that_trained_it(tmp_path: Path) -> None:
-    config = GPSConfig(FeatureConfig(width=4), channels=8, layers=1)
-    options = {"loss": lambda p, y: functional.cross_entropy(p, y), "metrics": {"wrong": wrong}}
-    result = train(config, many(), tmp_path, training=BRIEF, controls=False, **options)
-    data = many()
-    answers = load(tmp_path, device="cpu").predict(data)[data.splits[0].test.numpy()]
-    labels = torch.cat([data.graphs[at].y for at in data.splits[0].test.tolist()])
-    share = float((answers.argmax(1) == labels.numpy()).mean())
-    assert share == pytest.approx(result.test.mean)

@@ -161,6 +161,6 @@ def write_npz(path: Path, data: GraphData, **changed: np.ndarray | None) -> Path
     """Graphs and their first split as a neutral file; `changed` replaces arrays, None omits one."""
     save_npz(path, replace(data, splits=data.splits[:1]))
     with np.load(path) as saved:
-        arrays: dict[str, np.ndarray | None] = {**saved, "directed": None, **changed}
+        arrays: dict[str, np.ndarray | None] = {**saved, **changed}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
     return path

@@ -2,9 +2,9 @@
 
 `mlp` reads features alone, for vertices by one hidden layer; `gcn` and `sage` are layers of PyG's
 convolutions, for vertices without a residual: with few labels, it fits the features alone. `gps`
-adds attention and a positional encoding. They are the controls of a run, and `auto` chooses from
-them. Widths, depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience
-of 30 for vertices and of 20 for graphs stopped some models before they had learned anything.
+adds attention and a positional encoding. `graphagg.nn.train_auto` compares them. Widths, depths and
+rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30 for vertices and
+of 20 for graphs stopped some models before they had learned anything.
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ from graphagg.nn.config.model import (
     HeadConfig,
     LayerOptions,
     LocalConfig,
-    Task,
+    TaskLevel,
 )
 from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.presets.preset import Preset
 
-Simple = Literal["mlp", "gcn", "sage", "gps"]
-SIMPLE: tuple[Simple, ...] = get_args(Simple)
-AUTO = "auto"
-"""Takes the best of them on the data: see `graphagg.nn.training.auto`."""
+PlainModel = Literal["mlp", "gcn", "sage", "gps"]
+PLAIN_MODELS: tuple[PlainModel, ...] = get_args(PlainModel)
 EXACT_UP_TO = 1000
 """Largest graph (vertices) for which `gps` attends exactly; above, by Performer."""
 
@@ -37,7 +35,7 @@ _ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, p
 _MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
 
 
-def simple(name: Simple, task: Task, vertices: int = 0) -> Preset:
+def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0) -> Preset:
     """The plain model of a name: three layers for graphs, two for vertices or pairs.
 
     `vertices` is the number of vertices of the largest graph.
@@ -79,7 +77,7 @@ def for_epochs(training: TrainingConfig, epochs: int) -> TrainingConfig:
     return replace(training, epochs=epochs, lr=rate, warmup_epochs=warmup)
 
 
-_HEADS: dict[Task, HeadConfig] = {
+_HEADS: dict[TaskLevel, HeadConfig] = {
     "graph": HeadConfig(kind="mlp", layers=2, norm="batch"),
     "node": HeadConfig("node", "mlp", layers=1),
     "edge": HeadConfig("edge", "dot", layers=1),

@@ -1,1 +1,1 @@
-"""What a GPU gives, in one call: `python -m benchmarks.gpu --minutes 9 --out DIR`."""
+"""A check of one GPU: `python -m benchmarks.gpu`."""

@@ -1,125 +1,170 @@
-"""Everything that a GPU changes, in one call of at most so many minutes, most telling first.
+"""What a GPU must show: the CPU's results, and its speed beside the CPU's.
 
-    make gpu                                                        on any GPU of this machine
-    python -m benchmarks.gpu --minutes 9 --out DIR
-    python -m benchmarks.gpu --minutes 9 --out DIR --device cpu     small shapes, to see it run
-    python -m benchmarks.gpu --minutes 3 --out DIR --item layer     some of the items
+    make gpu                                     on the GPU of this machine
+    python -m benchmarks.gpu --device cpu        small shapes, to see it run
+    python -m benchmarks.gpu --item training     one of the items
 
-It installs nothing. It needs this repository, PyTorch and PyTorch Geometric; an item that needs
-more says what is missing and is left out. Every item is a process of its own, so that one that
-fails, runs out of memory or of time leaves the others alone. `results.json` and `report.md` in DIR
-are written again after each, and say so where an item was cut short.
+Items: the layers of `graphagg.nn` give what the CPU gives, an epoch of training, encoding of
+passages, and search by FAISS. An item that fails is a row with its error; the others go on.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import signal
-import subprocess
+import copy
+import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu.items import ITEMS
-from benchmarks.gpu.timing import describe
-from benchmarks.report import Report, parser_of
+import numpy as np
+import torch
+from torch import Tensor
 
-LEAST_S = 5  # an item is not begun with less left
-NEEDED = ("torch", "torch_geometric", "numpy", "pydantic")
+from benchmarks.report import Report, parser_of
+from graphagg.nn.aggr import LCMAggregation
+from graphagg.nn.attention import ATTENTIONS
+from graphagg.nn.gps import GPSLayer
+from graphagg.nn.presets import get_preset
+
+Row = dict[str, Any]
+SIZES, WIDTH = [3, 0, 1, 200, 130, 7, 23], 64
+# Of values around 1: sums of some hundred products in another order, or in 8 bits of mantissa.
+LIMITS = {torch.float32: 2e-3, torch.bfloat16: 0.15}
+
+
+def layers() -> dict[str, Callable[[], torch.nn.Module]]:
+    """The modules that are compared, by name."""
+    made: dict[str, Callable[[], torch.nn.Module]] = {
+        f"attention {name}": lambda kind=kind: kind(WIDTH, 4)  # type: ignore[misc]
+        for name, kind in ATTENTIONS.items()
+    }
+    made["LCM"] = lambda: LCMAggregation(WIDTH, WIDTH)
+    for name in ("gatedgcn", "gine"):
+        made[f"GPS layer, {name}"] = lambda name=name: GPSLayer(WIDTH, name, "exact")  # type: ignore[misc]
+    return made
+
+
+def equality(device: str) -> Iterator[Row]:
+    """The largest difference to the CPU's float32, of output and gradient of the input."""
+    for name, make in layers().items():
+        torch.manual_seed(0)
+        module = make().eval()
+        known = outcome(module, "cpu", torch.float32)
+        for kind, limit in LIMITS.items():
+            found = outcome(module, device, kind)
+            gap = max(float((a - b).abs().max()) for a, b in zip(known, found, strict=True))
+            shown = {"what": name, "type": str(kind), "largest difference": f"{gap:.1e}"}
+            yield shown | {"limit": limit, "equal": gap <= limit}
+
+
+def outcome(module: torch.nn.Module, device: str, kind: torch.dtype) -> list[Tensor]:
+    x, ptr, edges = batch()
+    moved, rows = copy.deepcopy(module).to(device, kind), x.to(device, kind).requires_grad_()
+    more = (edges.to(device),) if isinstance(module, GPSLayer) else ()
+    out = moved(rows, *more, ptr=ptr.to(device))
+    out = out[0] if isinstance(out, tuple) else out
+    out.float().mean(1).sum().backward()
+    assert rows.grad is not None
+    return [t.detach().float().cpu() for t in (out, rows.grad)]
+
+
+def batch() -> tuple[Tensor, Tensor, Tensor]:
+    """Rows, offsets and edges of graphs of uneven sizes, one of them empty."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = torch.tensor(SIZES)
+    ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    x = torch.randn(int(ptr[-1]), WIDTH, generator=generator)
+    owner, source = torch.repeat_interleave(torch.arange(len(SIZES)), sizes), torch.arange(len(x))
+    drawn = torch.rand(3 * len(x), generator=generator)
+    source = source.repeat(3)
+    target = ptr[owner[source]] + (drawn * sizes[owner[source]]).long()
+    return x, ptr, torch.stack([source, target])
+
+
+def training(device: str) -> Iterator[Row]:
+    """Seconds of an epoch of the full ZINC preset on random molecules, training and validation."""
+    from benchmarks.training.epoch import SMALL, molecules, ours
+
+    data, source = molecules(SMALL if device == "cpu" else 0)
+    recipe = get_preset("zinc")
+    recipe = replace(recipe, training=replace(recipe.training, batch_size=128))
+    times = [wall for _, wall in ours(recipe, data, 2, device)]
+    yield {"device": device, "molecules": source, "seconds": [round(t, 2) for t in times]}
+
+
+def encoding(device: str) -> Iterator[Row]:
+    """Passages per second by the default encoder; on the CPU a part of them, for comparison."""
+    from graphagg.rag import SentenceTransformerEncoder
+
+    rng, words = np.random.default_rng(0), [f"word{i}" for i in range(5000)]
+    count = 64 if device == "cpu" else 20_000
+    texts = [" ".join(rng.choice(words, 100)) for _ in range(count)]
+    known = None
+    for where, kind, part in (("cpu", "float32", texts[:64]), (device, "bfloat16", texts)):
+        encoder = SentenceTransformerEncoder(dtype=kind, device=where)  # type: ignore[arg-type]
+        encoder.encode(part[:8])
+        began = time.perf_counter()
+        vectors = encoder.encode(part)
+        spent = time.perf_counter() - began
+        known = vectors if known is None else known
+        gap = float(np.abs(vectors[: len(known)] - known).max())
+        shown = {"device": where, "type": kind, "per second": round(len(part) / spent)}
+        yield shown | {"largest difference to the CPU": f"{gap:.1e}"}
+
+
+def nearest(device: str) -> Iterator[Row]:
+    """Milliseconds per query of FAISS, and the share of hits that are those of the CPU."""
+    from graphagg.nearest.search import VectorSearch
+    from graphagg.nearest.vectors import Queries, encode, write_vectors
+
+    rng, count = np.random.default_rng(0), 5_000 if device == "cpu" else 1_000_000
+    vectors = rng.normal(size=(count, 96)).astype(np.float32)
+    codes = encode(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    queries = [Queries(vectors[i : i + 1]) for i in range(0, count, count // 100)]
+    known: list[set[int]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "v.faiss"
+        write_vectors(path, codes)
+        for where in dict.fromkeys(("cpu", device)):
+            search = VectorSearch(path, codes, device=where)
+            began = time.perf_counter()
+            found = [set(search.nearest(query, 10).tolist()) for query in queries]
+            spent = 1000 * (time.perf_counter() - began) / len(queries)
+            known = known or found
+            same = np.mean([len(a & b) / 10 for a, b in zip(known, found, strict=True)])
+            yield {"device": where, "ms": round(spent, 3), "hits of the CPU": round(same, 3)}
+
+
+ITEMS = {f.__name__: f for f in (equality, training, encoding, nearest)}
 
 
 def main() -> int:
     parser = parser_of(__doc__)
-    parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--out", type=Path, default=Path("build/bench/gpu"))
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--item", action="append", choices=ITEMS)
-    parser.add_argument("--child", choices=ITEMS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    missing = missing_of(NEEDED)
-    if missing:
-        print(f"missing: {', '.join(missing)}; install them, this benchmark installs nothing")
+    if chosen.device != "cpu" and not torch.cuda.is_available():
+        print("no GPU: PyTorch sees no CUDA device (a dry run: --device cpu)")
         return 2
-    if chosen.child:
-        for row in ITEMS[chosen.child].run(chosen.device):
-            print(json.dumps(row), flush=True)
-        return 0
-    ends = time.monotonic() + 60 * chosen.minutes
-    found: dict[str, Any] = {"machine": describe(chosen.device), "items": {}}
-    if "error" in found["machine"]:
-        print(found["machine"]["error"])
-        return 2
+    card = platform.machine() if chosen.device == "cpu" else torch.cuda.get_device_name()
+    report = Report(chosen.out)
+    report.line(f"{card}, torch {torch.__version__}")
+    failed = False
     for name in chosen.item or ITEMS:
-        found["items"][name] = run_item(name, chosen.device, ends - time.monotonic())
-        write(chosen.out, found)
-    print(f"written: {chosen.out / 'report.md'}")
-    return 0
-
-
-def run_item(name: str, device: str, seconds: float) -> dict[str, Any]:
-    """The rows of one item, from a process that is ended when the time is over."""
-    missing = missing_of(ITEMS[name].needs)
-    if missing:
-        return {"rows": [], "note": f"left out: {', '.join(missing)} not installed"}
-    if seconds < LEAST_S:
-        return {"rows": [], "note": "left out: no time was left"}
-    command = [sys.executable, "-m", "benchmarks.gpu", "--child", name, "--device", device]
-    began, note = time.monotonic(), ""
-    out, error, code = ended(command, seconds)
-    if code is None:
-        note = f"cut short after {seconds:.0f} s"
-    elif code:
-        note = "failed: " + (error.strip().splitlines() or ["no message"])[-1][:300]
-    rows = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    return {"rows": rows, "note": note, "seconds": round(time.monotonic() - began, 1)}
-
-
-def ended(command: list[str], seconds: float) -> tuple[str, str, int | None]:
-    """Output, errors and exit code of a process; None as code where it was ended."""
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
-        process = subprocess.Popen(command, stdout=out, stderr=error, start_new_session=True)
+        report.heading(name)
         try:
-            code: int | None = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            code = None
-        out.seek(0)
-        error.seek(0)
-        return out.read(), error.read(), code
-
-
-def write(folder: Path, found: dict[str, Any]) -> None:
-    """`results.json`, and the tables as Markdown."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / "results.json.partial"
-    partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / "results.json")
-    report = Report(folder, quiet=True)
-    report.line(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
-    for name, item in found["items"].items():
-        report.heading(f"{ITEMS[name].title} ({item.get('seconds', 0)} s)")
-        if item["rows"]:
-            # Rows need not have the same columns: where a peer fails there is a reason instead.
-            header = list(dict.fromkeys(key for row in item["rows"] for key in row))
-            report.table(header, [[row.get(key, "") for key in header] for row in item["rows"]])
-        if item["note"]:
-            report.line(item["note"])
-    report.save()
-    latest = list(found["items"])[-1]
-    item = found["items"][latest]
-    print(f"{latest}: {len(item['rows'])} rows {item['note']}", flush=True)
-
-
-def missing_of(names: tuple[str, ...]) -> list[str]:
-    """Those packages that are not installed."""
-    from importlib.util import find_spec
-
-    return [name for name in names if find_spec(name) is None]
+            rows = list(ITEMS[name](chosen.device))
+        except Exception as error:  # a path that fails is what this looks for
+            rows = [{"failed": f"{type(error).__name__}: {error}"[:300]}]
+        report.table(list(rows[0]), [list(row.values()) for row in rows])
+        failed |= any("failed" in row or row.get("equal") is False for row in rows)
+        report.save()
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -136,9 +136,7 @@ class TextLayout:
         table, others = self._table(text, block, counts)
         count = table.num_rows + len(others)
         if count != text.count(b"\n"):
-            raise self._unreadable(
-                block, counts, "a cell goes over several lines"
-            )
+            raise self._unreadable(block, counts, "a cell goes over several lines")
         lines = np.delete(np.arange(1, 1 + count), [number - 1 for number, _ in others])
         others = [(n, line) for n, line in others if line.strip(" \t")]
         cells = [pc.fill_null(column.combine_chunks(), "") for column in table.itercolumns()]

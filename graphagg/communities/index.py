@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints
-from graphagg.checks import integer, with_values
+from graphagg.checks import integer
 from graphagg.communities.answer.results import Community, answer
 from graphagg.communities.config import (
     GRAPH_KIND,
@@ -31,7 +31,7 @@ from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidS
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.load import read_graph
-from graphagg.graph.reading.settings import EdgeReading, indexed_reading
+from graphagg.graph.reading.settings import EdgeReading, config_with, indexed_reading
 from graphagg.minhash.signatures import minima
 from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
@@ -156,7 +156,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.read_report.edges, list(index.vertices)
             (3, [1, 2, 3])
         """
-        config = with_values(config, fields)
+        config = config_with(config, fields)
         reading = indexed_reading(config.weights, columns)
         ids = id_list("vertices", vertices)
         if isinstance(engine, SparkOptions) or by_spark(engine, edges):

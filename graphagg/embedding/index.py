@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.checks import integer, one_of, with_values
+from graphagg.checks import integer, one_of
 from graphagg.embedding.build import KIND, build_here
 from graphagg.embedding.config import EmbeddingConfig, EmbeddingOptions, Side
 from graphagg.embedding.growth import grow, shrink
@@ -37,7 +37,7 @@ from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.load import read_graph
-from graphagg.graph.reading.settings import EdgeReading, WeightedReading
+from graphagg.graph.reading.settings import EdgeReading, WeightedReading, config_with
 from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
@@ -169,7 +169,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
-        config, reading = with_values(config, fields), columns.as_kind(WeightedReading)
+        config, reading = config_with(config, fields), columns.as_kind(WeightedReading)
         ids = id_list("vertices", vertices)
         if isinstance(engine, SparkOptions) or by_spark(engine, edges):
             refuse(vertices=tuple(ids))

@@ -86,6 +86,9 @@ class MemoryBlocks(Blocks):
         for name, array in arrays.items():
             self._arrays[stage, block, name] = np.ascontiguousarray(array)
 
+    def check_run(self) -> None:
+        """Do nothing: one process has one run."""
+
     def load(self, stage: str, block: int, name: str) -> Array:
         """An array of a block."""
         return self._arrays[stage, block, name]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import ID_TYPES, IdType
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
 R = TypeVar("R", bound="EdgeReading")
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
@@ -126,6 +131,16 @@ def indexed_reading(weights: bool, columns: EdgeReading) -> EdgeReading:
             "of weights; leave it out, or build the index with `weights=True`"
         )
     return columns.as_kind(EdgeReading)
+
+
+def config_with(config: D, fields: Mapping[str, Any]) -> D:
+    """The configuration of an index with other fields; those of a reading belong in `columns`."""
+    for name in fields.keys() & WeightedReading.__dataclass_fields__:
+        raise InvalidParameter(
+            f"`{name}` is no parameter of the index, wanted it in `columns`, which says how edges "
+            f"are read: `columns=WeightedReading({name}=...)`"
+        )
+    return with_values(config, fields)
 
 
 class ReadingOptions(TypedDict, total=False):

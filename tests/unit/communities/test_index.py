@@ -233,6 +233,7 @@ def test_a_change_of_an_index_that_was_built_again_otherwise_is_refused(tmp_path
         ({"kind": "two-mode", "closed": True}, "cannot be closed"),
         ({"hash_seed": -1}, "hash_seed is -1"),
         ({"permutation": 64}, "did you mean `permutations`"),
+        ({"weight": "calls"}, r"wanted it in `columns`.*columns=WeightedReading\(weight="),
     ],
 )
 def test_bad_parameters_say_which(options, message):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
@@ -23,11 +24,20 @@ Rows = Sequence[Sequence[str]]
 
 _SAMPLE = 200  # rows of a part whose shape is read
 _LONGEST = 200  # characters of a column name
+_MOST_PADDING, _FEW_CELLS = 4, 1_000  # a wide row and many short ones take quadratic time
 _LONGEST_VALUE = 40
 _FEWEST_WORDS = 3  # of a note below a table
 _KINDS = {kind: pattern_of("languages", "cells", kind) for kind in section("languages", "cells")}
 _MISSING = re.compile(r"[-\u2013\u2014.?]+|n/?a|nan|null|none|tbd", re.I)
 _UNIT = pattern_of("languages", "units", "unit")
+
+
+def padded(rows: Rows) -> Rows:
+    """Rows of the same length; unchanged if most cells would be padding."""
+    width = max(map(len, rows), default=0)
+    if width * len(rows) > _MOST_PADDING * (sum(map(len, rows)) + _FEW_CELLS):
+        return rows
+    return [[*row, *[""] * (width - len(row))] for row in rows]
 
 
 class TablePart(NamedTuple):
@@ -51,6 +61,9 @@ def parts_of(rows: Rows, headed: bool | None = None) -> Iterator[TablePart]:
     With `headed`, the first row is the header unless only one of its cells is filled; False: a
     header is recognized only by columns of numbers, dates or codes below it.
     """
+    if len({*map(len, rows)}) > 1:  # too many cells to pad
+        yield TablePart(0, len(rows), 0, max(map(len, rows)), None)
+        return
     last: TablePart | None = None
     title: int | None = None
     for start, end in _runs(map(any, rows)):
@@ -89,6 +102,7 @@ def _side_by_side(rows: Rows) -> list[tuple[int, int]]:
     return runs if are_wide and are_several else [(runs[0][0], runs[-1][1])]
 
 
+@lru_cache(maxsize=2**14)  # many small tables below each other read the same cells again
 def _kind(cell: str) -> str:
     """The kind of a cell's content: a key of `_KINDS`, "text", or "" for an empty cell."""
     if not cell or (len(cell) < 5 and _MISSING.fullmatch(cell)):
@@ -170,7 +184,8 @@ class _CellBlock:
     def _header(self, start: int, end: int) -> int | None:
         """The row that names the columns."""
         rows = self._rows
-        if self._headed and not start and (_filled(rows[0]) > 1 or len(rows[0]) == 1):
+        is_short = all(len(cell) <= _LONGEST for cell in rows[0])  # each row repeats it
+        if self._headed and not start and is_short and (_filled(rows[0]) > 1 or len(rows[0]) == 1):
             return 0
         widest = max(_filled(row) for row in rows[start:end])
         data = next((i for i in range(start, end) if self._fits(rows[i])), end)

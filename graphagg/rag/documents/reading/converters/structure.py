@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from graphagg.errors import needs
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content
-from graphagg.rag.documents.reading.converters.layout import TablePart, parts_of
+from graphagg.rag.documents.reading.converters.layout import TablePart, padded, parts_of
 from graphagg.rag.documents.reading.document import Link
 from graphagg.rag.documents.reading.rules import section
 
@@ -227,8 +227,7 @@ class _HtmlTarget:
         rows, self._rows = self._rows, []
         if not rows:
             return
-        width = max(len(row.texts) for row in rows)
-        grid = [[*row.texts, *[""] * (width - len(row.texts))] for row in rows]
+        grid = padded([row.texts for row in rows])
         headed = None if self._is_sheet else rows[0].is_header and bool(rows[0].texts)
         parts = list(parts_of(grid, headed))
         titles = {part.title for part in parts if self._is_sheet}

@@ -19,7 +19,7 @@ from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.chats import chat_of_json
-from graphagg.rag.documents.reading.converters.layout import Rows, TablePart, parts_of
+from graphagg.rag.documents.reading.converters.layout import Rows, TablePart, padded, parts_of
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.converters.tickets import ticket_of
 
@@ -28,7 +28,7 @@ _BLANK = re.compile(r"\n[,;|\t ]*+\n")
 _OBJECTS = re.compile(r"\s*\{[^\n]*\}\s*\n\s*\{")  # two, one per line
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # columns with the title of a row
-_LONGEST_TITLE = 200
+_LONGEST_TITLE = _LONGEST_NAME = 200  # a name is repeated in each row
 _DEEPEST = 8  # levels of nested values that become columns
 
 
@@ -83,13 +83,13 @@ def _layout(text: str, delimiter: str) -> tuple[Rows, list[TablePart] | None]:
     """The cells of a text, and its parts; no parts if its first line names the only columns."""
     if not _BLANK.search(text.strip("\n")):
         head = _cells(text[: 2**16], delimiter)
-        parts = list(parts_of(_filled_up(head)))
+        parts = list(parts_of(_grid(head)))
         lengths = {len(row) for row in head[:-1]}
         is_even = len(lengths) == 1 or (lengths and len(head[0]) < max(lengths))
         if is_even and len(parts) == 1 and parts[0][:3] == (1, len(head), 0):
             return [], None
     try:
-        grid = _filled_up(_cells(text, delimiter))
+        grid = _grid(_cells(text, delimiter))
     except csv.Error:  # a cell of more than 131,072 characters
         return [], None
     parts = list(parts_of(grid))
@@ -99,10 +99,8 @@ def _layout(text: str, delimiter: str) -> tuple[Rows, list[TablePart] | None]:
     return grid, [parts[0]._replace(names=("",) * parts[0].right)] if is_headless else None
 
 
-def _filled_up(cells: Rows) -> Rows:
-    """Rows of the same length, without white space around the cells."""
-    width = max(map(len, cells), default=0)
-    return [[*map(str.strip, row), *[""] * (width - len(row))] for row in cells]
+def _grid(cells: Rows) -> Rows:
+    return padded([[*map(str.strip, row)] for row in cells])
 
 
 def csv_records(
@@ -133,7 +131,7 @@ def csv_records(
 def _distinct(names: Iterable[str]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for position, name in enumerate(names, start=1):
-        yield _unused(name.strip() or f"column {position}", counts)
+        yield _unused(name.strip()[:_LONGEST_NAME] or f"column {position}", counts)
 
 
 def _unused(name: str, counts: Counter[str]) -> str:
@@ -255,6 +253,7 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
 def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
     """The columns of a row; nested ones have names such as `requester.name`."""
     for key, value in record.items():
+        prefix = prefix if len(prefix) <= _LONGEST_NAME else ""
         if isinstance(value, Mapping) and depth < _DEEPEST:
             yield from _flat(value, f"{prefix}{key}.", depth + 1)
         else:

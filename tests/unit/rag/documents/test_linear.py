@@ -13,7 +13,6 @@ from contextlib import suppress
 from functools import partial
 from importlib import resources
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,9 +31,8 @@ from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
-from graphagg.rag.documents.reading.folder import converted, read_documents
+from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.reading.rules import pattern_of, rules_of
-from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
@@ -163,16 +161,6 @@ def test_names_by_a_pipeline_take_time_as_the_text_grows() -> None:
 def test_a_million_characters_of_each_shape(reader: str) -> None:
     steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 250_000)]
     assert not steep
-
-
-def test_a_slow_converter_is_stopped(tmp_path: Path) -> None:
-    """docutils is not linear in all texts: its time is bounded, and the file named."""
-    (tmp_path / "a.rst").write_text("`" * 400_000)
-    (tmp_path / "b.rst").write_text("Works\n=====\n\nText.\n")
-    report = FolderReport()
-    documents = list(read_documents(tmp_path, ReadConfig(max_seconds=2), report))
-    assert "b.rst" in [document.id for document in documents]
-    assert report.kinds in ({}, {"too slow": 1}, {"empty": 1})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Conversion of files in a child process, with limits of time and memory.
 
 A converter that hangs, takes too much memory or crashes loses only that file. A request is a line
-of JSON and the bytes of the file; an answer is a line of JSON.
+of JSON and the bytes of the file. An answer is a line of JSON with some of its documents; an empty
+line requests more of them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from threading import Timer
+from time import monotonic
 from typing import Any
 
 from graphagg.errors import MissingExtra
@@ -22,6 +25,7 @@ from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
 _MIB = 2**20
 _BASE = 512 * _MIB  # address space of Python and its libraries
+_BATCH = 100  # documents of an answer
 
 
 class BoundedConverter:
@@ -30,6 +34,7 @@ class BoundedConverter:
     def __init__(self, seconds: int, memory: int) -> None:
         self._seconds, self._memory = seconds, memory
         self._child: subprocess.Popen[bytes] | None = None
+        self._is_busy = False  # with a file
 
     def convert(
         self, name: str, content: bytes, limits: ConversionLimits
@@ -39,35 +44,50 @@ class BoundedConverter:
         A file that ends a process which converted others before gets one of its own: what is left
         out does not depend on which files shared a process.
         """
-        is_fresh = self._child is None
+        if self._is_busy:  # nobody wanted the rest of the file before
+            self.close()
+        is_fresh, count, seconds = self._child is None, 0, float(self._seconds)
+        request = json.dumps([name, len(content), *limits]).encode() + b"\n" + content
+        try:
+            while request:
+                start = monotonic()  # the time between two answers is not the converter's
+                answer = self._answer(request, seconds)
+                seconds, request = seconds - monotonic() + start, b"\n" * answer["more"]
+                count += len(answer["contents"])
+                for each in answer["contents"]:
+                    yield _read(each) if isinstance(each, dict) else Unread(*each)
+        except EOFError as error:
+            if is_fresh:
+                raise Unread("broken", str(error)) from None
+            yield from islice(self.convert(name, content, limits), count, None)
+            return
+        if answer["missing"]:
+            raise MissingExtra(*answer["missing"])
+        if answer["fault"]:
+            raise Unread(*answer["fault"])
+
+    def _answer(self, request: bytes, seconds: float) -> dict[str, Any]:
+        """Send a request; raises `Unread` if the answer is late, `EOFError` if the process ends."""
         child = self._child = self._child or self._start()
         assert child.stdin is not None and child.stdout is not None, "both are pipes"
-        timer = Timer(self._seconds, child.kill)
+        timer = Timer(max(0, seconds), child.kill)
         timer.start()
         try:
-            child.stdin.write(json.dumps([name, len(content), *limits]).encode() + b"\n")
-            child.stdin.write(content)
+            child.stdin.write(request)
             child.stdin.flush()
-            answer = json.loads(child.stdout.readline())
+            answer: dict[str, Any] = json.loads(child.stdout.readline())
+            self._is_busy = answer["more"]
+            return answer
         except (OSError, ValueError):
             is_late = not timer.is_alive()
             self.close()
             if is_late:
                 reason = f"its conversion took over {self._seconds} s; raise max_seconds"
                 raise Unread("too slow", reason) from None
-            if not is_fresh:
-                yield from self.convert(name, content, limits)
-                return
             reason = f"its conversion ended at {self._memory:,} MiB or crashed; raise max_memory"
-            raise Unread("broken", reason) from None
+            raise EOFError(reason) from None
         finally:
             timer.cancel()
-        for each in answer["contents"]:
-            yield _read(each) if isinstance(each, dict) else Unread(*each)
-        if answer["missing"]:
-            raise MissingExtra(*answer["missing"])
-        if answer["fault"]:
-            raise Unread(*answer["fault"])
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", __name__, str(self._memory)]
@@ -80,7 +100,7 @@ class BoundedConverter:
 
     def close(self) -> None:
         """End the child process."""
-        child, self._child = self._child, None
+        child, self._child, self._is_busy = self._child, None, False
         if child is not None:
             child.kill()
             with suppress(OSError):  # of what it did not read
@@ -116,13 +136,18 @@ def faults_of(name: str, error: Exception) -> Unread:
     return Unread("broken", f"it cannot be read ({type(error).__name__}: {message})")
 
 
-def _answer(name: str, content: bytes, limits: ConversionLimits) -> dict[str, Any]:
-    """Convert a file; returns its content, and the error that ended the conversion."""
+def _answers(name: str, content: bytes, limits: ConversionLimits) -> Iterator[dict[str, Any]]:
+    """Convert a file; the last answer has the error that ended the conversion."""
     converter = converter_of(name)
     assert converter is not None, "the parent asks for files that have one"
-    answer: dict[str, Any] = {"contents": [], "missing": None, "fault": None}
+    contents: list[Any] = []
+    answer: dict[str, Any] = {"contents": contents, "missing": None, "fault": None, "more": True}
     try:
-        answer["contents"] += map(_message, converter(content, limits))
+        for each in converter(content, limits):
+            contents.append(_message(each))
+            if len(contents) == _BATCH:
+                yield answer
+                contents.clear()
     except MissingExtra as error:
         answer["missing"] = error.package, error.extra
     except MemoryError:
@@ -130,7 +155,7 @@ def _answer(name: str, content: bytes, limits: ConversionLimits) -> dict[str, An
     except Exception as error:
         fault = error if isinstance(error, Unread) else faults_of(name, error)
         answer["fault"] = fault.args
-    return answer
+    yield answer | {"more": False}
 
 
 def _serve(memory: int) -> None:
@@ -144,9 +169,11 @@ def _serve(memory: int) -> None:
     sys.stdout = sys.stderr  # what a converter prints is no answer
     for request in source:
         name, size, *limits = json.loads(request)
-        answer = _answer(name, source.read(size), ConversionLimits(*limits))
-        sink.write(json.dumps(answer).encode() + b"\n")
-        sink.flush()
+        for answer in _answers(name, source.read(size), ConversionLimits(*limits)):
+            sink.write(json.dumps(answer).encode() + b"\n")
+            sink.flush()
+            if answer["more"]:
+                source.readline()
 
 
 if __name__ == "__main__":

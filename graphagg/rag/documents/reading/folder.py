@@ -33,6 +33,7 @@ from graphagg.rag.documents.reading.sources import local_source
 from graphagg.rag.documents.reading.threads import Mail, MailThreads
 
 _MIB = 2**20
+_SMALL = 2**14  # bytes of a file that takes little time and memory, whatever its text
 _PROCESSES = min(4, os.cpu_count() or 1)  # that convert files at a time
 _Result = Document | Mail | Chat | LeftOut | tuple[str, Unread]
 _Begun = Future[tuple[list[_Result], Exception | None]]
@@ -255,8 +256,8 @@ def converted(
     """Convert a file to documents; the result depends on its name and bytes alone.
 
     Also yields the encoding if it was guessed, and `(path, reason)` for rows and metadata values
-    that cannot be read. `bounded` converts kinds of files that may hang or take memory; None: this
-    process does. Raises `Unread`, or `MissingExtra` if a library is missing.
+    that cannot be read. `bounded` converts large files and kinds that may hang or take memory;
+    None: this process does. Raises `Unread`, or `MissingExtra` if a library is missing.
     """
     most = config.max_file_size * _MIB
     read_as, inside = kinds.opened(name, file.content, most)
@@ -265,7 +266,7 @@ def converted(
         raise Unread(f"of unknown kind ({suffix_of(name)})")
     facts = file_metadata(name, len(file.content), file.modified)
     limits = kinds.ConversionLimits(most, config.encoding)
-    if bounded is not None and kinds.is_bounded(read_as):
+    if bounded is not None and (kinds.is_bounded(read_as) or len(inside) > _SMALL):
         contents: Iterable[Content | Unread] = bounded.convert(read_as, inside, limits)
     else:
         contents = _guarded(name, lambda: converter(inside, limits))

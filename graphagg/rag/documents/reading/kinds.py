@@ -90,12 +90,12 @@ _BOUNDED: dict[str, Converter] = {
     ".eml .mht .mhtml": _of_mail(mail.eml),
     ".mbox": _of_mail(mail.mbox),
     ".msg": _of_mail(mail.msg),
+    ".ics .vcf": _of_rows(line_formats.entries),
 }
 _TABLES: dict[str, Converter] = {
     ".csv .tsv": _of_rows(tables.csv_rows),
     ".geojson .json": _of_rows(tables.json_document),
     ".jsonl .ndjson": _of_rows(tables.json_lines),
-    ".ics .vcf": _of_rows(line_formats.entries),
 }
 
 

@@ -116,14 +116,6 @@ def test_unicode_orders_by_code_points_and_never_normalizes() -> None:
     assert masks({"ключ": {"gte": "ю"}}, rows) == [False] * 4 + [True]
 
 
-def test_complements_match_passages_that_lack_the_key() -> None:
-    rows: list[Row] = [{"tags": ["a", "b"]}, {"tags": ["b"]}, {"tags": []}, {"tags": None}, {}]
-    assert masks({"tags": "a"}, rows) == [True, False, False, False, False]
-    assert masks({"tags": {"ne": "a"}}, rows) == [False, True, True, True, True]
-    assert masks({"tags": {"nin": ["a", "b"]}}, rows) == [False, False, True, True, True]
-    assert masks({"tags": {"exists": True}}, rows) == [True, True, True, False, False]
-
-
 def test_no_rows_and_no_keys(tmp_path: Path) -> None:
     assert masks({}, [], [{}, {}]) == [True, True]
     assert masks({"not": {}}, [{}, {"a": 1}]) == [False, False]
@@ -148,34 +140,6 @@ def test_what_no_filter_compares(value: Any) -> None:
     table = MetadataTable.build([{"k": value}, {}])
     assert table.schema == {"k": "mixed"}
     assert table.rows_with("k").tolist() == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        ([2001, 2002, "unknown"], "number"),
-        (["a", 1], "string"),
-        ([["a"], [], [1], [1]], "list of numbers"),
-        ([[], [], "a"], "empty list"),
-        ([{}, {}, {}, True], "boolean"),
-        (["2024-01-01", 1], "date"),
-        ([1, 2, "2024-01-01", "x", "y"], "string"),
-    ],
-)
-def test_a_key_is_of_the_type_that_most_of_its_values_have(values: list[Any], kind: str) -> None:
-    rows: list[Row] = [{"k": value} for value in values]
-    table = MetadataTable.build(rows)
-    assert table.schema == {"k": kind}
-    assert merge_schemas(MetadataTable.build([row]).counts for row in rows) == {"k": kind}
-    assert table.rows_with("k").all()
-
-
-def test_one_value_of_another_type_hides_no_other() -> None:
-    rows: list[Row] = [{"year": 2001}, {"year": "unknown"}, {"year": 1999}, {}]
-    for segments in ([rows], [[row] for row in rows]):
-        assert masks({"year": {"gte": 2000}}, *segments) == [True, False, False, False]
-        assert masks({"year": {"ne": 2001}}, *segments) == [False, True, True, True]
-        assert masks({"year": {"exists": True}}, *segments) == [True, True, True, False]
 
 
 # --- mistakes ----------------------------------------------------------------------------------
@@ -203,47 +167,32 @@ CYCLE["not"] = CYCLE
         ({"yaer": 1}, r"unknown key 'yaer'; did you mean 'year'\? The keys are 'flag' "),
         ({"zzzzzz": 1}, r"unknown key 'zzzzzz'\. The keys are 'flag' \(boolean\), 'lang' "),
         ({"gte": 1}, "unknown key 'gte'"),
-        ({5: 1}, "key 5: a int, wanted a string"),
         ({"odd": 1}, "key 'odd' is of type mixed: its values are objects"),
-        ({"odd": {"exists": True}}, "key 'odd' is of type mixed"),
         ("lang=en", "filter 'lang=en': a str, wanted a mapping"),
         (None, "filter None: a NoneType, wanted a mapping"),
         ({"not": [1]}, r"filter \[1\]: a list, wanted a mapping"),
         ({"or": []}, r"'or' needs a list of at least one filter, found \[\]"),
-        ({"or": {"lang": "a"}}, r"'or' needs a list of at least one filter, found \{'lang': 'a'\}"),
         ({"and": "x"}, "'and' needs a list of filters, found 'x'"),
-        ({"and": ["x"]}, "filter 'x': a str, wanted a mapping"),
         ({"year": {}}, "key 'year': no operator; use eq, ne, in, nin, exists, gt, gte, lt, lte"),
         ({"year": {"between": 1}}, "operator 'between' is none of eq, ne, in, nin, exists, gt, "),
-        ({"year": {7: 1}}, "operator 7 is none of"),
         ({"flag": {"gt": True}}, "'flag' is of type boolean: operator 'gt' is none of .* exists$"),
-        ({"tags": {"lt": "a"}}, "'tags' is of type list of strings: operator 'lt' is none of"),
         ({"year": "2000"}, "'year' is of type number: 'eq' wants a finite number, found '2000'"),
-        ({"year": True}, "wants a finite number, found True"),
         ({"year": float("nan")}, "wants a finite number, found nan"),
         ({"year": {"lt": float("inf")}}, "'lt' wants a finite number, found inf"),
-        ({"year": 10**400}, "wants a finite number, found 10000"),
         ({"year": 10**5000}, "wants a finite number, found an integer of thousands of digits"),
         ({"year": CliText("1_0")}, "wants a finite number, found '1_0'"),
-        ({"year": CliText("nan")}, "wants a finite number, found 'nan'"),
         ({"year": CliText("1e999")}, "wants a finite number, found '1e999'"),
-        ({"year": CliText("9" * 5000)}, "wants a finite number, found '9999"),
         ({"lang": 5}, "'lang' is of type string: 'eq' wants a string of Unicode text, found 5"),
-        ({"lang": {"gt": 5}}, "'gt' wants a string of Unicode text, found 5"),
         ({"lang": "\ud800"}, r"wants a string of Unicode text, found '\\ud800'"),
         ({"lang": None}, r"found None; for passages that lack the key use \{\"exists\": false\}"),
         ({"lang": {"eq": ["a"]}}, r"found \['a'\]; for one of several values use 'in'"),
-        ({"lang": ["a", 5]}, "'in' wants a string of Unicode text, found 5"),
         ({"lang": {"in": "ab"}}, "'in' wants a list, found 'ab'"),
-        ({"lang": {"nin": 3}}, "'nin' wants a list, found 3"),
         ({"lang": {"exists": 1}}, "'exists' wants true or false, found 1"),
         ({"flag": 1}, "'flag' is of type boolean: 'eq' wants true or false, found 1"),
         ({"flag": CliText("yes")}, "wants true or false, found 'yes'"),
         ({"when": "May 2024"}, "'eq' wants an ISO 8601 date like .*, found 'May 2024'"),
         ({"when": {"gt": "2024-02-30"}}, "'gt' wants an ISO 8601 date like .*, found '2024-02-30'"),
-        ({"when": 2024}, "wants an ISO 8601 date like .*, found 2024"),
         ({"tags": 5}, "'tags' is of type list of strings: 'eq' wants a string of Unicode text"),
-        ({"marks": "a"}, "'marks' is of type list of numbers: 'eq' wants a finite number"),
         ({"none": True}, "'none' is of type empty list: 'eq' wants a string or a finite number"),
         (DEEP, "nested deeper than 32 levels"),
         (CYCLE, "nested deeper than 32 levels"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 import time
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from contextlib import suppress
 from functools import partial
 from importlib import resources
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +31,8 @@ from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
-from graphagg.rag.documents.reading.folder import converted, read_documents
+from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.reading.rules import pattern_of, rules_of
-from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
@@ -89,6 +88,20 @@ READERS: dict[str, Callable[[str], Any]] = {
     "json lines": lambda text: list(tables.json_lines(text)),
     "eml": lambda text: list(converted("a.eml", ReadFile(f"To: a\n\n{text}".encode(), 0))),
 }
+NAMES = [f"a{i}" for i in range(10_000)]
+FILES: dict[str, Callable[[int], str]] = {
+    "attributes.xml": lambda n: "<a " + " ".join(f"{name}='1'" for name in NAMES[: n // 12]) + ">x</a>",
+    "parts.eml": lambda n: "To: a\nContent-Type: multipart/mixed; boundary=b\n\n" + "--b\n\nx\n" * (n // 8),
+    "words.eml": lambda n: f"To: a\nSubject: {'=?utf-8?q?a?= ' * (n // 14)}\n\nText.",
+    "wide.csv": lambda n: ",".join("a" * (n // 4)) + "\nb" * (n // 4),
+    "tables.csv": lambda n: "T t\nName,Value\nx,1\n" * (n // 18),
+    "wide.html": lambda n: f"<table><tr>{'<td>a' * (n // 10)}{'<tr><td>b' * (n // 18)}",
+    "name.html": lambda n: f"<table><tr><th>{'a' * (n // 2)}<th>b{'<tr><td>1<td>2' * (n // 32)}",
+    "name.csv": lambda n: "a" * (n // 2) + ",b\n" + "1,2\n" * (n // 8),
+    "key.json": lambda n: json.dumps([{"k" * (n // 2): dict.fromkeys(NAMES[: n // 16], 1)}]),
+    "key.md": lambda n: f"+++\na{'.a' * (n // 2)} = 1\n+++\nText.",
+}  # fmt: skip
+"""Files whose parts multiply, by their name and size."""
 FAULTS = (GraphAggError, Unread, ValueError, RecursionError)
 """What a reader may say of a text that is none of its kind."""
 
@@ -124,6 +137,14 @@ def test_time_grows_with_the_text(reader: str) -> None:
     assert not steep
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_time_grows_with_the_file(name: str) -> None:
+    def read(text: str) -> None:
+        list(converted(name, ReadFile(FILES[name](len(text)).encode(), 0)))
+
+    assert not is_steep(read, "x", 12_500)
+
+
 def test_names_by_a_pipeline_take_time_as_the_text_grows() -> None:
     extractor, number = SpacyExtractor(), count()
 
@@ -140,16 +161,6 @@ def test_names_by_a_pipeline_take_time_as_the_text_grows() -> None:
 def test_a_million_characters_of_each_shape(reader: str) -> None:
     steep = [name for name, unit in SHAPES.items() if is_steep(READERS[reader], unit, 250_000)]
     assert not steep
-
-
-def test_a_slow_converter_is_stopped(tmp_path: Path) -> None:
-    """docutils is not linear in all texts: its time is bounded, and the file named."""
-    (tmp_path / "a.rst").write_text("`" * 400_000)
-    (tmp_path / "b.rst").write_text("Works\n=====\n\nText.\n")
-    report = FolderReport()
-    documents = list(read_documents(tmp_path, ReadConfig(max_seconds=2), report))
-    assert "b.rst" in [document.id for document in documents]
-    assert report.kinds in ({}, {"too slow": 1}, {"empty": 1})
 
 
 @pytest.mark.parametrize(

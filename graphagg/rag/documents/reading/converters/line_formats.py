@@ -60,12 +60,13 @@ def xml(text: str) -> Iterator[Content]:
                 yield replace(convert("wiki", text), title=title, row=title or str(number))
         return
     composer, elements = Composer(), list(root.iter("{*}*"))
+    attributes = etree.XPath("@*")  # `attrib` takes quadratic time
     has_text = any(words and words.strip() for e in elements for words in (e.text, e.tail))
     for element in elements:
-        values = element.attrib.values()
+        values = attributes(element)
         lines = [*filter(_SENTENCE.search, values), element.text or "", element.tail or ""]
         if not has_text:
-            lines = ["; ".join(f"{k}: {without_tags(v)}" for k, v in element.attrib.items())]
+            lines = ["; ".join(f"{v.attrname}: {without_tags(v)}" for v in values)]
         for line in lines:
             composer.block(" ".join(without_tags(line).split()), "\n")
     yield composer.content()

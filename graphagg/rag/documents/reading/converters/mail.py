@@ -41,11 +41,19 @@ _THREAD = ("message-id", "references", "in-reply-to")
 _HEADERS = ("subject", *_SHOWN, *_THREAD)
 _MOST_ATTACHMENTS = 100
 _DEEPEST = 4  # mails inside of mails
+_LONGEST_HEADER = 20_000  # characters: Python's reader takes quadratic time
+
+
+class _Policy(policy.EmailPolicy):
+    """Reads the beginning of a long header."""
+
+    def header_fetch_parse(self, name: str, value: str) -> Any:
+        return super().header_fetch_parse(name, value[:_LONGEST_HEADER])
 
 
 def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content | Unread]:
     """Convert a mail; each readable attachment is a document of its own; raise `Unread`."""
-    message = message_from_bytes(content, policy=policy.default)
+    message = message_from_bytes(content, policy=_Policy())
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
         raise Unread("broken", "no mail: it has neither sender, recipient, subject nor date")
     headers = {name: _header(message, name) for name in _HEADERS}
@@ -55,7 +63,8 @@ def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content 
     mail = _mail("\n\n".join(map(_text_of, bodies)), kinds[:1] == ["text/html"], headers)
     yield from [mail] if mail.text else []
     names = set[str]()
-    for position, attachment in enumerate(leaf for leaf in leaves if leaf not in bodies):
+    read = {*map(id, bodies)}
+    for position, attachment in enumerate(leaf for leaf in leaves if id(leaf) not in read):
         if position == _MOST_ATTACHMENTS:
             yield Unread("attachments", f"more than {_MOST_ATTACHMENTS} attachments", "more")
             return

@@ -21,7 +21,7 @@ from graphagg.rag.documents.reading.rules import applied, rules_of
 _FRONT = re.compile(
     r"\A(?:\s*+\n)?(---|\+\+\+)[^\S\n]*+\n(.*?)(?:\n\1|\n\.\.\.)[^\S\n]*+(?:\n|\Z)", re.S
 )
-_LONGEST_FRONT = 2**16
+_LONGEST_FRONT, _LONGEST_TOML = 2**16, 2**13  # Python reads long keys in quadratic time
 _KEY = re.compile(r"^[\w-]+\s*[:=]", re.M)
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1{2,}+[^\S\n]*\Z")
 _FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)\s*+(.{0,200})")
@@ -116,7 +116,7 @@ def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
     if match is None:
         return {}, text, ()
     try:
-        values = _yaml(match[2]) if match[1] == "---" else tomllib.loads(match[2])
+        values = _yaml(match[2]) if match[1] == "---" else _toml(match[2])
     except ValueError as error:
         rule = match[1] == "---" and not _KEY.search(match[2])  # a line across the page
         reason = " ".join(str(error).split())
@@ -126,6 +126,12 @@ def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
     if not isinstance(values, Mapping):
         return {}, text, ()
     return {str(key): value for key, value in values.items()}, text[match.end() :], ()
+
+
+def _toml(text: str) -> object:
+    if len(text) > _LONGEST_TOML:
+        raise ValueError(f"{len(text):,} characters of TOML, more than {_LONGEST_TOML:,}")
+    return tomllib.loads(text)
 
 
 def _yaml(text: str) -> object:

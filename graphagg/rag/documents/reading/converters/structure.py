@@ -9,12 +9,13 @@ of a page. Python's own `html.parser` takes 8 seconds for 80 kB of `<!--`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 
 from graphagg.errors import needs
 from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content
-from graphagg.rag.documents.reading.converters.layout import TablePart, parts_of
+from graphagg.rag.documents.reading.converters.layout import filled, parts_of
 from graphagg.rag.documents.reading.document import Link
 from graphagg.rag.documents.reading.rules import section
 
@@ -57,7 +58,7 @@ def html(text: str) -> Content:
 def read_html(text: str, composer: Composer, *, is_sheet: bool = False) -> str:
     """Add the text of a page; return its title, "" if it has none.
 
-    In the tables of a sheet any row may be the header, and a title above it is a heading.
+    In a sheet the first row of several cells is the header, and a title above it is a heading.
     """
     with needs("lxml", "fast"):
         from lxml import etree
@@ -227,25 +228,19 @@ class _HtmlTarget:
         rows, self._rows = self._rows, []
         if not rows:
             return
-        width = max(len(row.texts) for row in rows)
-        grid = [[*row.texts, *[""] * (width - len(row.texts))] for row in rows]
         headed = None if self._is_sheet else rows[0].is_header and bool(rows[0].texts)
-        parts = list(parts_of(grid, headed))
-        titles = {part.title for part in parts if self._is_sheet}
+        parts = list(parts_of([row.texts for row in rows], headed))
         for part in parts:
-            for number in range(part.start, part.end):
-                row = rows[number]
+            for number, row in enumerate(rows[part.start : part.end]):
                 if row.page is not None:
                     self._composer.begin_page(row.page)
                 self._anchors += row.anchors
-                self._write_row(row, part, number in titles)
+                is_title = self._is_sheet and not (number or part.names or part is parts[-1])
+                self._write_row(row, part.names, is_title)
 
-    def _write_row(self, row: _Row, part: TablePart, is_title: bool) -> None:
-        names = part.names or [""] * len(row.texts)
-        place = slice(part.left, part.right)
-        is_item = part.names is not None or sum(map(bool, row.texts[place])) > 1
-        gap = "- " if is_item else ""
-        for name, text, links in zip(names, row.texts[place], row.links[place], strict=False):
+    def _write_row(self, row: _Row, names: Sequence[str], is_title: bool) -> None:
+        gap = "- " if names or filled(row.texts) > 1 else ""
+        for name, text, links in zip(chain(names, repeat("")), row.texts, row.links, strict=False):
             if text:
                 self._write(gap + (f"{name}: " if name else ""))
                 self._links += [(self._size + at, target) for at, target in links]

@@ -15,54 +15,64 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO, StringIO
+from itertools import chain
 from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.chats import chat_of_json
-from graphagg.rag.documents.reading.converters.layout import Rows, TablePart, parts_of
+from graphagg.rag.documents.reading.converters.layout import LONGEST_NAME, are_names, filled
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.converters.tickets import ticket_of
 
 _DELIMITERS = ",;\t|"
-_BLANK = re.compile(r"\n[,;|\t ]*+\n")
 _OBJECTS = re.compile(r"\s*\{[^\n]*\}\s*\n\s*\{")  # two, one per line
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # columns with the title of a row
 _LONGEST_TITLE = 200
+_MOST_ABOVE = 20  # rows above the column names
+_MOST_COLUMNS = 1_000  # of metadata; a wider row is text alone
 _DEEPEST = 8  # levels of nested values that become columns
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
-    """Convert the rows of the tables in a CSV file; see `csv_records` and `layout`.
+    """Convert the rows of a CSV file; see `csv_records`.
 
-    The line above a table is the title of its rows. All lines above and below are the last row.
+    The first line above the column names is the title of the rows. The lines above, and those with
+    another number of cells than most, are the last row.
     """
     delimiter = _delimiter(text)
-    grid, parts = _layout(text, delimiter)
-    if parts is None:
-        return _rows((record, "") for record in csv_records(text))
-    records: list[tuple[Mapping[str, Any], str]] = []
-    titles, notes = list[str](), list[str]()
-    for part in parts:
-        rows = [row[part.left : part.right] for row in grid[part.start : part.end]]
-        if part.names is None:
-            notes += (delimiter.join(filter(None, row)) for row in rows)
-            continue
-        sink = StringIO()
-        csv.writer(sink).writerows(rows)
-        records += ((record, "") for record in csv_records(sink.getvalue(), names=part.names))
-        title = "" if part.title is None else "".join(grid[part.title])
-        titles += [title] * (len(records) - len(titles))
-    records += [({"text": "\n".join(notes)}, "")] if notes else []
-    return _titled(_rows(records), [*titles, ""])
+    start, head = _head(text, delimiter)
+    *above, table = text.split("\n", start)
+    notes = list(filter(None, (line.strip(f"{delimiter} ") for line in above)))
+    title = notes[0] if notes else ""
+    names = None if are_names(head) else [""] * len(head)  # a table of numbers alone
 
+    def records() -> Iterator[Mapping[str, Any]]:
+        yield from csv_records(table, names=names, skipped=notes)
+        if notes:
+            yield {"text": "\n".join(notes)}
 
-def _titled(rows: Iterable[Content | Unread], titles: Iterable[str]) -> Iterator[Content | Unread]:
-    """Give rows without a title those of their tables."""
-    for row, title in zip(rows, titles, strict=False):
+    for row in _rows((record, "") for record in records()):
         if isinstance(row, Content) and not row.title and len(title) <= _LONGEST_TITLE:
             row = replace(row, title=title)
         yield row
+
+
+def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
+    """The number of lines above the column names, and these; else of the first row of the table.
+
+    A row of the table has as many cells as most rows.
+    """
+    reader, number = csv.reader(StringIO(text[: 2**16], newline=""), delimiter=delimiter), 0
+    rows: list[tuple[int, list[str]]] = []
+    for row in reader:
+        rows.append((number, [*map(str.strip, row)]))
+        number = reader.line_num
+    lengths = Counter(len(row) for _, row in rows)
+    width = max(lengths, key=lambda length: length * lengths[length], default=0)
+    whole = [(at, row) for at, row in rows if len(row) == width and filled(row) >= min(width, 2)]
+    named = ((at, row) for at, row in whole[:_MOST_ABOVE] if are_names(row))
+    return next(chain(named, whole), (0, []))
 
 
 def _delimiter(text: str) -> str:
@@ -79,47 +89,33 @@ def _cells(text: str, delimiter: str) -> list[list[str]]:
     return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
 
 
-def _layout(text: str, delimiter: str) -> tuple[Rows, list[TablePart] | None]:
-    """The cells of a text, and its parts; no parts if its first line names the only columns."""
-    if not _BLANK.search(text.strip("\n")):
-        head = _cells(text[: 2**16], delimiter)
-        parts = list(parts_of(_filled_up(head)))
-        lengths = {len(row) for row in head[:-1]}
-        is_even = len(lengths) == 1 or (lengths and len(head[0]) < max(lengths))
-        if is_even and len(parts) == 1 and parts[0][:3] == (1, len(head), 0):
-            return [], None
-    try:
-        grid = _filled_up(_cells(text, delimiter))
-    except csv.Error:  # a cell of more than 131,072 characters
-        return [], None
-    parts = list(parts_of(grid))
-    if any(any(part.names or ()) for part in parts):
-        return grid, parts
-    is_headless = len(parts) == 1 and any(cell[:1].isdecimal() for cell in grid[0])
-    return grid, [parts[0]._replace(names=("",) * parts[0].right)] if is_headless else None
-
-
-def _filled_up(cells: Rows) -> Rows:
-    """Rows of the same length, without white space around the cells."""
-    width = max(map(len, cells), default=0)
-    return [[*map(str.strip, row), *[""] * (width - len(row))] for row in cells]
-
-
 def csv_records(
-    text: str, strings: Iterable[str] = (), names: Sequence[str] | None = None
+    text: str,
+    strings: Iterable[str] = (),
+    names: Sequence[str] | None = None,
+    skipped: list[str] | None = None,
 ) -> Iterator[Mapping[str, Any]]:
     """Read a CSV table whose first line names the columns; each column has one type.
 
     Recognizes comma, semicolon, tab and bar as delimiters. Columns with the same name, as the
     comments of a ticket, get numbers: `Comment`, `Comment (2)`. Columns in `strings` stay as they
-    are written. With `names`, the table has commas and no line of names.
+    are written. With `names`, the table has no line of names. Lines with another number of cells
+    are appended to `skipped`; None: `Unread` is raised.
     """
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    delimiter = _delimiter(text) if names is None else ","
-    read = arrow.ReadOptions(column_names=[*map(str, range(len(names)))] if names else None)
-    parse = arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    def skip(row: Any) -> str:
+        if skipped is not None:
+            skipped.append(row.text)
+        return "error" if skipped is None else "skip"
+
+    read = arrow.ReadOptions(
+        column_names=[*map(str, range(len(names)))] if names else None, use_threads=False
+    )
+    parse = arrow.ParseOptions(
+        delimiter=_delimiter(text), newlines_in_values=True, invalid_row_handler=skip
+    )
     types = {name: pa.string() for name in strings}
     convert = arrow.ConvertOptions(strings_can_be_null=True, column_types=types)
     try:
@@ -133,7 +129,7 @@ def csv_records(
 def _distinct(names: Iterable[str]) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for position, name in enumerate(names, start=1):
-        yield _unused(name.strip() or f"column {position}", counts)
+        yield _unused(name.strip()[:LONGEST_NAME] or f"column {position}", counts)
 
 
 def _unused(name: str, counts: Counter[str]) -> str:
@@ -241,6 +237,8 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
     columns = dict(record) if is_whole else dict(_flat(record))
     metadata = {name: value for name, value in columns.items() if name.lower() not in _FIELDS}
     metadata |= nested if isinstance(nested, Mapping) else {}
+    if len(metadata) > _MOST_COLUMNS:  # each chunk of the text has them
+        metadata = {}
     with suppress(AttributeError, TypeError):  # a ticket of another shape is any row
         if ticket := ticket_of(record):
             return replace(ticket, metadata=dict(ticket.metadata) | metadata, row=row)
@@ -255,6 +253,7 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
 def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
     """The columns of a row; nested ones have names such as `requester.name`."""
     for key, value in record.items():
+        prefix = prefix if len(prefix) <= LONGEST_NAME else ""
         if isinstance(value, Mapping) and depth < _DEEPEST:
             yield from _flat(value, f"{prefix}{key}.", depth + 1)
         else:

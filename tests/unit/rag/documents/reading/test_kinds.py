@@ -227,6 +227,36 @@ def test_a_conversion_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> Non
     bounded.close()
 
 
+def test_a_large_file_of_any_kind_has_the_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object) -> None:
+        raise Unread("too slow")
+
+    monkeypatch.setattr(BoundedConverter, "convert", late)
+    suffixes = [*kinds.CONVERTERS, ".py", ".log", ""]
+    for suffix in suffixes:
+        write(tmp_path / f"large{suffix}", "Words of a text.\n" * 1_200)
+    write(tmp_path / "small.md", "Text.")
+    documents, report = read(tmp_path)
+    assert list(documents) == ["small.md"] and report.kinds == {"too slow": len(suffixes)}
+
+
+def test_the_rows_of_a_table_come_in_batches() -> None:
+    text = "".join(f'{{"id": {i}, "text": "Row {i}."}}\n' for i in range(250)).encode()
+    bounded, limits = BoundedConverter(600, 1024), ConversionLimits(2**26)
+    expected = list(kinds.CONVERTERS[".jsonl"](text, limits))
+    rows = bounded.convert("a.jsonl", text, limits)
+    assert list(zip(range(150), rows, strict=False))  # the rest is not wanted
+    assert list(bounded.convert("a.jsonl", text, limits)) == expected
+    rows = bounded.convert("a.jsonl", text, limits)
+    some = [next(rows) for _ in range(150)]
+    assert bounded._child is not None
+    bounded._child.kill()
+    assert [*some, *rows] == expected
+    bounded.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is limited on POSIX alone")
 def test_a_conversion_is_bounded_in_memory(tmp_path: Path) -> None:
     rows = [["a", "b", "c"]] * 100_000

@@ -79,7 +79,7 @@ def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
             answers = index.retrieve_batch([question.text for question in questions], 3)
             for question, hits in zip(questions, answers, strict=True) if verbose else ():
                 out.print(question.text, style="bold")
-                print_hits(hits, index, explain=True)
+                print_hits(hits, explain=True)
     pairs = list(zip(questions, answers, strict=True))
     recall = sum(
         len(question.gold & {hit.passage.id for hit in hits}) / len(question.gold)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from graphagg.rag.config.corpus import MapConfig as MapConfig
     from graphagg.rag.config.limits import BuildLimits as BuildLimits
     from graphagg.rag.config.modes import LinearRAGConfig as LinearRAGConfig
-    from graphagg.rag.config.multihop import PARTS as PARTS
+    from graphagg.rag.config.multihop import ABLATIONS as ABLATIONS
     from graphagg.rag.config.multihop import MultihopConfig as MultihopConfig
     from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
     from graphagg.rag.corpus.dedup.files import dedup as dedup
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
     from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
+    from graphagg.rag.question.request import Recency as Recency
     from graphagg.rag.question.request import Request as Request
-    from graphagg.rag.question.rescoring import Recency as Recency
     from graphagg.rag.question.results import Explanation as Explanation
     from graphagg.rag.question.results import Hit as Hit
     from graphagg.rag.question.results import Hits as Hits

@@ -28,7 +28,7 @@ def answer(
     question: Question,
     *,
     endpoint: Annotated[Endpoint, "Language model"],
-    request: Annotated[Request, request_group(window=NEIGHBORS)],
+    request: Annotated[Request, request_group(neighbors=NEIGHBORS)],
     k: K = 5,
     characters: PositiveInt = CHARACTERS,
     prompt: Path | None = None,

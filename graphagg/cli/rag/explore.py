@@ -69,7 +69,7 @@ def graph(
 def names(directory: Directory, *, as_json: AsJson = False) -> None:
     """Suggest names that may mean the same: initials, and spellings that hardly differ.
 
-    Check the list, delete the wrong lines, and build with --names FILE.
+    Check the list, delete the wrong lines, and build with --known-names FILE.
 
     Example: graphagg rag names idx
     """

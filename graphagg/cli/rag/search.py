@@ -41,7 +41,7 @@ def search(
             rows = [hit.to_json(characters) for hit in hits]
             print_json({**head, "confidence": hits.confidence, "hits": rows})
             return
-        print_hits(hits, index, explain)
+        print_hits(hits, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
@@ -80,7 +80,7 @@ def shell(
                 earlier.clear()
                 return
             hits = index.retrieve(line, k, replace(request, history=tuple(earlier)))
-            print_hits(hits, index, explain)
+            print_hits(hits, explain)
             earlier.append(line)
 
         return converse(answer, "question> ")
@@ -112,4 +112,4 @@ def explain(
             head = {"passage_id": passage_id, "mode": request.mode}
             print_json({**head, **explanation.to_json()})
         else:
-            print_explanation(explanation, index)
+            print_explanation(explanation)

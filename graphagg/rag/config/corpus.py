@@ -19,7 +19,7 @@ class GraphConfig:
         floor: ties that weigh less, by normalized pointwise mutual information, are left out.
         neighbors: number of strongest ties that an entity keeps; a tie stays if either end keeps
             it.
-        names: a sentence that names more entities is a list, and ties none.
+        max_names: a sentence that names more entities is a list, and ties none.
         dates: also take names that are only numbers and months, such as "May 1999".
 
     Raises:
@@ -32,13 +32,13 @@ class GraphConfig:
 
     floor: float = 0.1
     neighbors: int = 20
-    names: int = 30
+    max_names: int = 30
     dates: bool = False
 
     def __post_init__(self) -> None:
         number("floor", self.floor, least=0, most=1)
         integer("neighbors", self.neighbors, 1)
-        integer("names", self.names, 2)
+        integer("max_names", self.max_names, 2)
 
 
 @dataclass(frozen=True)

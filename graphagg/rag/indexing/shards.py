@@ -62,7 +62,7 @@ def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
     for shard in shards[1:]:
         manifest = shard.artifact.manifest
         for name, value in first.manifest.parameters.items():
-            if (other := manifest.parameters.get(name)) != value:
+            if (other := manifest.parameters.get(name)) != value and name != "columns":
                 raise InvalidParameter(
                     f"{shard.artifact.directory}: built with {name} {other!r}, the first shard ("
                     f"{first.directory}) with {value!r}; build it with the parameters of the others"

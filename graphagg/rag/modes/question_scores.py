@@ -53,7 +53,7 @@ class QuestionScores:
         return vector
 
     @cached_property
-    def is_read(self) -> bool:
+    def has_vector(self) -> bool:
         """Whether the encoder reads the question; else its vector is 0."""
         return bool(self.vector.any())
 

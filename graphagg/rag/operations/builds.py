@@ -40,7 +40,7 @@ def build_here(
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))
         models = config.load()
-        recipe = Recipe(models, chunking, config.search)
+        recipe = Recipe(models, chunking, config.search, config.columns)
         is_built = vectors is None and recipe.is_built(directory, corpus.digest())
         if force or not is_built:
             checked = None if vectors is None else checked_vectors(vectors, corpus, models.encoder)
@@ -68,7 +68,9 @@ def build_by_spark(
     refuse(vectors=config.vectors, limits=limits, processes=config.processes)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
-    by_name = encoder is None and extractor is None and isinstance(config.names, str | Path | None)
+    by_name = (
+        encoder is None and extractor is None and isinstance(config.known_names, str | Path | None)
+    )
     config = replace(config, processes=1)
     # Executors load models by name; other models are sent to them.
     loader: ModelLoader = config if by_name else GivenModels(config.load())
@@ -86,4 +88,4 @@ def build_by_spark(
         size,
         in_language,
     )
-    return encoder, None if extractor is None else with_names(extractor, config.names)
+    return encoder, None if extractor is None else with_names(extractor, config.known_names)

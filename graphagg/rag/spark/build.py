@@ -70,7 +70,7 @@ def write_with_spark(
     documents is added to the source. `in_language` returns the models for the language of a sample.
     """
     source = PassageInput.from_source(passages, columns)
-    first = Recipe(loaded(loader), chunking, search)
+    first = Recipe(loaded(loader), chunking, search, columns)
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
         arrays = BuildArrays(job.blocks, job.arrays, job.version())
@@ -86,7 +86,7 @@ def write_with_spark(
         models = loader
         if in_language is not None:
             models = in_language(_language(job, arrays, passages, starts))
-        recipe = Recipe(loaded(models), chunking, search)
+        recipe = Recipe(loaded(models), chunking, search, columns)
         if not spark_build.force and recipe.is_built(publication.location, digest):
             return report
         blocks = _annotate(job, arrays, passages, models)

@@ -73,7 +73,7 @@ FILTERS = st.sampled_from([
 ])  # fmt: skip
 THEMES = st.sampled_from(["0", "1", "1.1", "nope"])
 OPTIONS = {
-    "filter": FILTERS, "mode": st.sampled_from(MODES), "window": st.integers(0, 2),
+    "filter": FILTERS, "mode": st.sampled_from(MODES), "neighbors": st.integers(0, 2),
     "include": st.none() | st.lists(IDS, max_size=3), "exclude": st.lists(IDS, max_size=2),
     "as_of": st.sampled_from([None, "1900-01-01"]), "recency": st.sampled_from([0, 0.5]),
     "history": st.none() | st.lists(QUESTIONS, max_size=2),

@@ -3,7 +3,7 @@
 A tokenizer cuts a text in a script that its model never learned into single letters, parts of
 letters, or unknown pieces. The model then still gives a vector, which means nothing. Encoders give
 such a text the vector 0 instead, without computing it: it is similar to no other text, and
-questions with this vector are answered by words (`MultihopConfig.unread`).
+questions with this vector are answered by words (`MultihopConfig.word_only`).
 
 A letter is read if its piece has another letter or mark too; an ideograph or a syllable of
 Hangul, if it is a known piece. A text is read if three fifths of its letters are, less the share of

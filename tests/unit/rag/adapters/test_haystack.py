@@ -135,7 +135,7 @@ def test_a_pipeline_splits_writes_and_reads(tmp_path: Path) -> None:
     assert "number5" in found.content and found.meta["title"] == "Notes"
     assert found.meta["document"] == "d" and found.meta["position"] == 2
     with PassageIndex.open(tmp_path / "i", **MODELS) as index:
-        assert len(index.retrieve("number2", 1, mode="bm25", window=1)[0].neighbors) == 2
+        assert len(index.retrieve("number2", 1, mode="bm25", neighbors=1)[0].neighbors) == 2
 
     again = Pipeline.loads(reading.dumps(), allowed_modules=[MODULE])
     assert again.run(asked) == reading.run(asked)

@@ -29,7 +29,7 @@ configs = st.builds(
     GraphConfig,
     floor=st.sampled_from([0.0, 0.3]),
     neighbors=st.integers(1, 4),
-    names=st.integers(2, 6),
+    max_names=st.integers(2, 6),
     dates=st.booleans(),
 )
 
@@ -74,7 +74,7 @@ class Expected:
                     named[mention.sentence].add(mention.key)
             named[0] |= reader.pages & self.seen.keys
             sentences += [set(filter(self.counts, keys)) for keys in named]
-        return [keys for keys in sentences if len(keys) <= self.config.names]
+        return [keys for keys in sentences if len(keys) <= self.config.max_names]
 
     def shares(self) -> Shares:
         """The edges of entities."""
@@ -206,7 +206,9 @@ def test_without_names_there_are_no_edges(tmp_path: Path) -> None:
         assert graph.to_networkx().number_of_nodes() == 2 and graph.to_arrow().num_rows == 0
 
 
-@pytest.mark.parametrize("wrong", [{"floor": -0.1}, {"floor": 2}, {"neighbors": 0}, {"names": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"floor": -0.1}, {"floor": 2}, {"neighbors": 0}, {"max_names": 1}]
+)
 def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidParameter, match=next(iter(wrong))):
         GraphConfig(**wrong)  # type: ignore[arg-type]

@@ -78,7 +78,7 @@ def test_components_and_path_add_up_to_the_score(index: PassageIndex, way: str) 
 
 
 def passages_of(hit: Hit) -> list[str]:
-    return [hop.text for hop in hit.path if hop.kind == "passage"]
+    return [hop.passage_id for hop in hit.path if hop.kind == "passage"]
 
 
 def stands(name: str, text: str) -> bool:
@@ -102,14 +102,14 @@ def test_a_path_of_best_leads_over_what_passages_say(index: PassageIndex) -> Non
             if hops[0].kind == "question_entity":
                 name = hops.pop(0).text
                 # A name inside a run without spaces is shown with its run.
-                assert stands(name, index[hops[0].text].full_text) or not name.isascii()
-            parent = index[hops.pop(0).text]
+                assert stands(name, index[hops[0].passage_id].full_text) or not name.isascii()
+            parent = index[hops.pop(0).passage_id]
             while hops:
                 if hops[0].kind == "sentence":
                     said = " ".join(hops.pop(0).text.split())
                     assert said in " ".join(parent.full_text.split())
                 entity, child = hops.pop(0), hops.pop(0)
-                child_passage = index[child.text]
+                child_passage = index[child.passage_id]
                 if entity.kind == "similarity":
                     assert child.kind == "passage" and -1.01 <= entity.score <= 1.01
                     parent = child_passage

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import PARTS, Hit, MultihopConfig, Passage, PassageIndex
+from graphagg.rag import ABLATIONS, Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.models.with_names import with_names
 from tests.fakes import FakeExtractor, assert_same_hits
@@ -89,7 +89,7 @@ def middling(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     return build(corpus, tmp_path_factory.mktemp("middling") / "i", **MODELS)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", ABLATIONS)
 def test_a_part_that_is_switched_off_is_gone_from_the_formula(
     middling: PassageIndex, part: str
 ) -> None:
@@ -196,7 +196,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
 
 def test_a_window_gives_the_chunks_beside_a_hit(report: PassageIndex) -> None:
     for window in (1, 2):
-        for hit in report.retrieve("What is word3?", 8, window=window):
+        for hit in report.retrieve("What is word3?", 8, neighbors=window):
             places = [p.position for p in hit.neighbors]
             here = hit.passage.position
             around = range(max(0, here - window), min(6, here + window) + 1)
@@ -204,7 +204,7 @@ def test_a_window_gives_the_chunks_beside_a_hit(report: PassageIndex) -> None:
             assert places == wanted
     plain = report.retrieve("What is word3?", 8)
     assert all(hit.neighbors == () for hit in plain)
-    odd = report.retrieve("What is word3?", 8, window=2, filter={"even": True})
+    odd = report.retrieve("What is word3?", 8, neighbors=2, filter={"even": True})
     assert {tuple(p.position for p in hit.neighbors) for hit in odd} == {(2,), (0, 4), (2, 6), (4,)}
 
 

@@ -81,7 +81,7 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
     metadata = {f"k{i}" * 100: "v" * 100_000 for i in range(50)}
     passage = Passage("id", text, "T" * 100_000, metadata, "d", 1)
     around = tuple(Passage(f"n{i}", text, "", {}, "d", i) for i in (0, 2))
-    path = (Hop("sentence", text, 1.0), Hop("passage", "id", 1.0))
+    path = (Hop("sentence", text, 1.0), Hop("passage", "title", 1.0, passage_id="id"))
     copies = tuple(f"copy{i}" for i in range(10_000))
     hit = Hit(passage, 1.0, {}, path, "multihop", around, Span(500_000, 500_004), copies)
     shown = hit.to_json(2_000)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from graphagg.rag.config.modes import LinearRAGConfig as LinearRAGConfig
     from graphagg.rag.config.multihop import ABLATIONS as ABLATIONS
     from graphagg.rag.config.multihop import MultihopConfig as MultihopConfig
-    from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
-    from graphagg.rag.corpus.dedup.files import dedup as dedup
+    from graphagg.rag.corpus.dedup import DedupReport as DedupReport
+    from graphagg.rag.corpus.dedup import dedup as dedup
     from graphagg.rag.corpus.graph import CorpusGraph as CorpusGraph
     from graphagg.rag.corpus.similar import SimilarItems as SimilarItems
-    from graphagg.rag.corpus.themes.results import Theme as Theme
-    from graphagg.rag.corpus.themes.results import ThemeMap as ThemeMap
+    from graphagg.rag.corpus.themes import Theme as Theme
+    from graphagg.rag.corpus.themes import ThemeMap as ThemeMap
     from graphagg.rag.documents.passages import Passage as Passage
     from graphagg.rag.documents.passages import read_passages as read_passages
     from graphagg.rag.documents.reading.document import Document as Document

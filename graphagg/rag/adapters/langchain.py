@@ -29,7 +29,7 @@ from graphagg.rag.adapters.writable import (
     passage,
     request_and_rest,
 )
-from graphagg.rag.corpus.themes.network import SCALE, whole_vectors
+from graphagg.rag.corpus.network import SCALE, whole_vectors
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields

@@ -6,8 +6,9 @@ is complete by itself needs no turn before it. So a passage has the score
     (s + h t) / (1 + h)
 
 of its score s for the question alone and its score t for the turn before and the question together.
-A passage that one ranking of `DEPTH` hits does not hold has the score of its last hit. The weight h
-of the history, from 0 to 1, is a product of two parts, each cut to 0..1: whether the turn before
+Only the first `DEPTH` hits of both together are compared: a passage has the last one's t if it is
+none of them, and else at least the s of hit `DEPTH` of the question alone. The weight h of the
+history, from 0 to 1, is a product of two parts, each cut to 0..1: whether the turn before
 has the same subject, and whether the question needs one,
 
     (.2 + held + shared) (1.6 - .4 rarity)
@@ -34,7 +35,7 @@ from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 DEPTH = 10
-"""Number of hits of each ranking that are compared, at least."""
+"""Number of hits with the turn before that are compared."""
 FIRST = 5
 """Number of first hits that are compared with the turn before."""
 
@@ -78,11 +79,12 @@ class FollowUpRanking(Ranking):
 
     def take(self, n: int) -> list[Hit]:
         """The first `n` hits of both rankings; ties go to the lower id."""
-        alone, others = (
-            ranking.take(max(n, DEPTH)) for ranking in (self._alone, self._with_history)
-        )
+        alone, others = self._alone.take(max(n, DEPTH)), self._with_history.take(DEPTH)
         own, other = ({hit.passage.id: hit for hit in hits} for hits in (alone, others))
-        last = alone[-1].score, others[-1].score
+        last = alone[:DEPTH][-1].score, others[-1].score
+        for name in own.keys() & other.keys():
+            if own[name].score < last[0]:  # so that no hit depends on `n`
+                del own[name]
         hits = [self._blended(own.get(name), other.get(name), *last) for name in own | other]
         return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id.encode()))[:n]
 

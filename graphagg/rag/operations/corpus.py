@@ -25,7 +25,7 @@ from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:  # what no question needs loads when it is called
-    from graphagg.rag.corpus.themes.results import ThemeMap
+    from graphagg.rag.corpus.themes import ThemeMap
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
 
@@ -231,29 +231,24 @@ class IndexedCorpus(Index[PassageSnapshot]):
         progress: Progress = silent,
         **visible: Unpack[VisibleFields],
     ) -> ThemeMap:
-        """Find the themes of the corpus at several resolutions; no model is loaded.
+        """Find the themes of the corpus; no model is loaded.
 
-        The map of all passages is stored in the folder `map` of the index, and computed again if
-        passages, models or settings changed. The map of a selection is made in memory; it equals
-        the map of an index of the visible passages alone.
+        A map is computed once and cached with the opened version. It equals the map of an index of
+        the visible passages alone.
 
         Args:
-            config: resolutions, and the contents of a theme.
+            config: number of themes, and the contents of a theme.
             progress: called with stage, done, total.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
             InvalidFilter: the filter has an unknown key or a value of another type.
             InvalidParameter: ids are not a list, or no passage has a date in `config.when`.
-            ArtifactBusy, ArtifactError, WriteFailed: the map cannot be written.
-            MissingExtra: SciPy is not installed.
         """
-        from graphagg.rag.corpus.themes.storage import current_map, kept_map
+        from graphagg.rag.corpus.themes import cached_map
 
-        selection = _selection(visible)
-        if selection.is_all:
-            return current_map(self.snapshot, config, progress)
-        return kept_map(self.snapshot, self.snapshot.view_of(selection), config, progress)
+        snapshot = self.snapshot
+        return cached_map(snapshot, snapshot.view_of(_selection(visible)), config, progress)
 
     def similar_passages(
         self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]

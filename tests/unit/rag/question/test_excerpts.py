@@ -232,7 +232,7 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
     long = Passage("d", "Ada saw York. Babbage saw it too. The Engine ran. It was in London.")
     short = Passage("s", "Nobody is here.")
     with build([long, short], tmp_path / "i", chunking=chunking) as index:
-        assert [p.id for p in index] == ["d#0", "d#1", "s"] and index.chunking == chunking
+        assert [p.id for p in index] == ["d#0", "d#1", "s"] and index.config.chunking == chunking
         assert index.update([Passage("d", "Ada saw York.")]).replaced == 1
         assert sorted(p.id for p in index) == ["d", "s"]
         assert index.add([long], replace=True).replaced == 1
@@ -262,4 +262,4 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
                     key=lambda p: p.position,
                 )  # fmt: skip
     with build([long], tmp_path / "k", chunking=None) as whole:
-        assert list(whole) == [long] and whole.chunking is None
+        assert list(whole) == [long] and whole.config.chunking is None

@@ -14,7 +14,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
 from graphagg.rag.modes.protocol import Retriever
-from graphagg.rag.operations import retrieval
+from graphagg.rag.operations import answering
 from graphagg.rag.operations.config import PassageConfig, PassageOptions
 from graphagg.rag.operations.corpus import IndexedCorpus
 from graphagg.rag.question.request import Request, RequestFields, ids_of
@@ -122,15 +122,17 @@ class PassageIndex(IndexedCorpus):
             >>> len(PassageIndex.build(rows, tempfile.mkdtemp(), config=config))
             1
         """
-        from graphagg.rag.operations.builds import build_by_spark, build_here
-
         config = with_values(config, options)
         spark = SparkOptions.from_engine(engine, passages)
-        if spark is not None:
-            encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
-            return cls.open(directory, encoder=encoder, extractor=extractor)
-        models = build_here(passages, directory, config, progress, force)
-        return cls.open(directory, encoder=models.encoder, extractor=models.extractor)
+        if spark is None:
+            from graphagg.rag.operations.builds import build_here
+
+            models = build_here(passages, directory, config, progress, force)
+            return cls.open(directory, encoder=models.encoder, extractor=models.extractor)
+        from graphagg.rag.spark.build import build_by_spark
+
+        encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
+        return cls.open(directory, encoder=encoder, extractor=extractor)
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -158,7 +160,7 @@ class PassageIndex(IndexedCorpus):
             InvalidFilter: the filter has an unknown key or a value of another type.
             ModelMismatch: the installed model is not the one of the build.
         """
-        return retrieval.answers(self.snapshot, [question], k, request.with_fields(**fields))[0]
+        return answering.answers(self._version, [question], k, request.with_fields(**fields))[0]
 
     def retrieve_batch(
         self,
@@ -171,7 +173,7 @@ class PassageIndex(IndexedCorpus):
 
         Scores equal those of `retrieve` to 1e-5.
         """
-        return retrieval.answers(self.snapshot, questions, k, request.with_fields(**fields))
+        return answering.answers(self._version, questions, k, request.with_fields(**fields))
 
     async def aretrieve(
         self,
@@ -210,7 +212,7 @@ class PassageIndex(IndexedCorpus):
 
         request = request.with_fields(**fields)
         Analyzer("en").stem("a")  # raises its errors before Spark runs, as the next line does
-        retrieval.retriever_for(self.snapshot, request)
+        answering.retriever_for(self._version, request)
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
 
@@ -231,11 +233,11 @@ class PassageIndex(IndexedCorpus):
             GraphAggError: the errors of `retrieve`.
         """
         request = request.with_fields(**fields)
-        return retrieval.explanation(self.snapshot, question, passage_id, k, request)
+        return answering.explanation(self._version, question, passage_id, k, request)
 
     def retriever(self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]) -> Retriever:
         """Make the retriever of a request, to run its stages one by one."""
-        return retrieval.retriever_for(self.snapshot, request.with_fields(**fields))
+        return answering.retriever_for(self._version, request.with_fields(**fields))
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -266,9 +268,9 @@ class PassageIndex(IndexedCorpus):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ModelMismatch: the newest version was built with other models.
         """
-        from graphagg.rag.operations import changes
+        from graphagg.rag.operations import builds, changes
 
-        rows, supplied = changes.rows_of(passages, columns, vectors, self.snapshot.columns)
+        rows, supplied = builds.rows_of(passages, columns, vectors, self.snapshot.columns)
         sources = list(rows)
         with self._changing() as (publication, newest):
             return changes.add_passages(publication, newest, sources, supplied, replace, progress)
@@ -288,9 +290,9 @@ class PassageIndex(IndexedCorpus):
             UnknownPassage: an id is not in the index; nothing was changed.
             GraphAggError: the errors of `add`.
         """
-        from graphagg.rag.operations import changes
+        from graphagg.rag.operations import builds, changes
 
-        sources = list(changes.rows_of(passages, columns, usual=self.snapshot.columns)[0])
+        sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
         with self._changing() as (publication, newest):
             return changes.add_passages(
                 publication, newest, sources, None, True, progress, must_exist=True
@@ -319,9 +321,9 @@ class PassageIndex(IndexedCorpus):
             EmptyCorpus: there is no passage; nothing was deleted.
             GraphAggError: the errors of `add`.
         """
-        from graphagg.rag.operations import changes
+        from graphagg.rag.operations import builds, changes
 
-        sources = list(changes.rows_of(passages, columns, usual=self.snapshot.columns)[0])
+        sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
         if dry_run:
             self.reopen()
             return changes.difference(self.snapshot, sources).report

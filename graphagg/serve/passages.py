@@ -18,8 +18,7 @@ from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
-from graphagg.rag.operations.answering import answer
-from graphagg.rag.operations.retrieval import retriever_for
+from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import RERANKED, Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot

@@ -16,7 +16,7 @@ from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
 from graphagg.rag.question.reading import QuestionReading
-from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.search import DenseIndex
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 from tests.unit.rag.brute import products, rounded

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.output.console import out, print_rows
-from graphagg.rag.documents.code import CODE
+from graphagg.rag.documents.tokens import CODE
 from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 

@@ -17,8 +17,7 @@ import numpy as np
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.documents.user_names import ListedName
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.gazetteer import DATE, LINKABLE, Gazetteer
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import DATE, LINKABLE, Gazetteer, Speller
 
 _DEFINED = re.compile(r"((?:[^\W\d_][\w'&-]*\s+){2,9})\(([A-Z][A-Z&-]{1,8})s?\)")
 _SMALL = frozenset("a an and at by de del der des du et for in la le of on the to und".split())

@@ -42,7 +42,7 @@ from graphagg.rag.corpus.network import (
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import Speller
 from graphagg.rag.tables.view import View
 
 By = Literal["text", "graph"]

@@ -35,7 +35,7 @@ from graphagg.rag.corpus.network import (
 from graphagg.rag.corpus.theme_words import ThemeWords, first_of_each
 from graphagg.rag.documents.value_types import parse_instant
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import Speller
 from graphagg.rag.tables.view import View
 from graphagg.tables import Exportable
 

@@ -30,7 +30,7 @@ from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.question.reading import read_terms
 from graphagg.rag.question.results import Hit
-from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
@@ -40,12 +40,11 @@ FIRST = 5
 """Number of first hits that are compared with the turn before."""
 
 
-def ranked(retriever: Retriever, readings: Sequence[EncodedQuestion], k: int) -> Ranking:
-    """Rank passages for a question, or for a follow-up by both of its readings."""
-    alone = retriever.rank(readings[0], k)
-    if len(readings) == 1:
-        return alone
-    question, with_history = readings
+def rank_follow_up(
+    retriever: Retriever, question: EncodedQuestion, with_history: EncodedQuestion, k: int
+) -> Ranking:
+    """Rank passages for a question by itself and for the turn before and the question together."""
+    alone = retriever.rank(question, k)
     first = [retriever.snapshot.known_row(hit.passage.id) for hit in alone.take(FIRST)]
     turn = with_history.text.removesuffix(question.text)
     before = read_terms(turn, retriever.view, retriever.snapshot.analyzers).terms

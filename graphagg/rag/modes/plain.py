@@ -15,8 +15,7 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, plain_hits
-from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import top_rows
+from graphagg.rag.snapshot.search import Lexical, top_rows
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View

@@ -1,4 +1,9 @@
-"""From an encoded question to its hits: follow-ups, distinct texts, rescoring, confidence."""
+"""Answers to questions: the retriever of a mode, and from its ranking to hits.
+
+`answers` reads and encodes questions, and `answer` makes hits of one: a follow-up is ranked by both
+readings; then come distinct texts, recency and reranker, the confidence, and the matching sentence.
+To add a mode, write a `Retriever` and add a line here and in `Mode`.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +13,90 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.arrays import Mask
-from graphagg.rag.documents.code import CODE
+from graphagg.errors import InvalidParameter
+from graphagg.rag.config.modes import Mode
+from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.metadata import WHEN
+from graphagg.rag.documents.tokens import CODE
 from graphagg.rag.models.reranker import scores_of
 from graphagg.rag.modes.confidence import JUDGED, confidence_of, features_of
-from graphagg.rag.modes.follow_up import ranked
+from graphagg.rag.modes.follow_up import rank_follow_up
+from graphagg.rag.modes.multihop.mode import Multihop
+from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
-from graphagg.rag.question.request import Request
-from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
+from graphagg.rag.question.request import Request, check_request, questions_of
+from graphagg.rag.question.results import Explanation, Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
+
+_LOADED: dict[Mode, type[Retriever]] = {
+    "multihop": Multihop, "rrf": RRF, "dense": Dense, "bm25": BM25,
+}  # fmt: skip
+
+
+def retriever_of(mode: Mode) -> type[Retriever]:
+    """The class of a mode; `linearrag` is imported only when it is used."""
+    if mode == "linearrag":
+        from graphagg.rag.modes.linearrag.mode import LinearRAG
+
+        return LinearRAG
+    return _LOADED[mode]
+
+
+def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
+    """The retriever of the request's mode over the visible passages.
+
+    Raises:
+        InvalidParameter: `config` belongs to another mode, or ids are not a list.
+        InvalidFilter: the filter has an unknown key or a value of another type.
+    """
+    config, retriever = request.config, retriever_of(request.mode)
+    view, config_type = snapshot.view_of(request.selection), retriever.config_type
+    if config_type is MultihopConfig and config is None:
+        config = snapshot.multihop_config(view)
+    elif config_type is not None and config is None:
+        config = config_type()
+    if config_type is not None and not isinstance(config, config_type):
+        raise InvalidParameter(
+            f"config is a {type(config).__name__}, {request.mode!r} needs a {config_type.__name__}"
+        )
+    return retriever(snapshot, view, config)
+
+
+def answers(
+    snapshot: PassageSnapshot, questions: Iterable[str], k: int, request: Request
+) -> list[Hits]:
+    """Answer questions with one call of the model."""
+    texts = questions_of(questions)
+    check_request(texts, k)
+    retriever = retriever_for(snapshot, request)
+    if not texts:
+        return []
+    return [answer(retriever, each, k, request) for each in _encode(retriever, texts, request)]
+
+
+def explanation(
+    snapshot: PassageSnapshot, question: str, passage_id: str, k: int, request: Request
+) -> Explanation:
+    """Explain the rank of a passage."""
+    from graphagg.rag.operations.explaining import explain
+
+    check_request([question], k)
+    retriever = retriever_for(snapshot, request)
+    row = snapshot.known_row(passage_id)
+    (readings,) = _encode(retriever, [question], request)
+    return replace(explain(retriever, readings, row, k, request), question=question)
+
+
+def _encode(
+    retriever: Retriever, questions: Sequence[str], request: Request
+) -> list[list[EncodedQuestion]]:
+    """Read and encode the readings of questions, one thread at a time."""
+    models, readings = retriever.snapshot.models, [request.readings(each) for each in questions]
+    with models.lock:
+        read = retriever.read([text for texts in readings for text in texts], models)
+        encoded = iter(retriever.encode(read, models))
+    return [[next(encoded) for _ in texts] for texts in readings]
 
 
 def answer(
@@ -98,7 +177,9 @@ def distinct_hits(
     retriever: Retriever, readings: Sequence[EncodedQuestion], k: int
 ) -> DistinctHits:
     """Rank passages for a question, for a follow-up by both readings."""
-    return DistinctHits(retriever, ranked(retriever, readings, k))
+    if len(readings) == 1:
+        return DistinctHits(retriever, retriever.rank(readings[0], k))
+    return DistinctHits(retriever, rank_follow_up(retriever, *readings, k))
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:

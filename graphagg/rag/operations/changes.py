@@ -6,21 +6,19 @@ document; a passage without it is a document of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.progress import Progress
-from graphagg.rag.documents.passages import Passage, iterable, passage_digest
-from graphagg.rag.documents.rows import PLAIN, RowConfig
+from graphagg.rag.documents.passages import Passage, passage_digest
 from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
-from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
+from graphagg.rag.models.supplied_vectors import checked_vectors
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.changes import ChangeReport
 from graphagg.store.writing import Publication
@@ -91,29 +89,6 @@ def delete_passages(
 def _report(new: Sequence[Passage], rows: Sequence[int], **ids: tuple[str, ...]) -> ChangeReport:
     details = {"passages_added": len(new), "passages_removed": len(rows)}
     return ChangeReport.from_ids(0, details, **ids)
-
-
-def rows_of(
-    passages: Iterable[Source],
-    columns: RowConfig | None,
-    vectors: SuppliedVectors | None = None,
-    usual: RowConfig = PLAIN,
-) -> tuple[Iterator[Source], npt.ArrayLike | None]:
-    """Read passages and documents one by one, with renamed fields, and their vectors if any.
-
-    Without `columns`, fields are renamed by the `usual` ones in rows that have those.
-    """
-    rows, supplied = iterable(passages), None
-    if vectors is not None:
-        rows, supplied = rows_and_vectors(rows, vectors)
-
-    def renamed(row: Any, where: str) -> Any:
-        if not isinstance(row, Mapping):
-            return row
-        is_usual = usual.id_column in row and usual.text_column in row
-        return (columns or (usual if is_usual else PLAIN)).record(row, where)
-
-    return (renamed(row, f"passage {index}") for index, row in enumerate(rows)), supplied
 
 
 def _rows_to_replace(

@@ -13,10 +13,9 @@ from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
+from graphagg.rag.models.by_name import Models, encoder_of, extractor_named, with_names
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.models.weights import DTYPES, Dtype
-from graphagg.rag.models.with_names import with_names
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder

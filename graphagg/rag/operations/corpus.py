@@ -16,8 +16,13 @@ from graphagg.rag.corpus.similar import By, SimilarItems, similar_entities, simi
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.value_types import ValueType
-from graphagg.rag.models.by_name import IndexModels, encoder_of, extractor_named
-from graphagg.rag.models.with_names import names_of, with_names
+from graphagg.rag.models.by_name import (
+    IndexModels,
+    encoder_of,
+    extractor_named,
+    names_of,
+    with_names,
+)
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.rag.question.request import Request, Selection, VisibleFields
 from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot

@@ -23,15 +23,14 @@ from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
-from graphagg.rag.models.by_name import IndexModels
+from graphagg.rag.models.by_name import IndexModels, names_of
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.models.static.encoder import PACKAGED
 from graphagg.rag.models.weights import DEFAULT_ENCODER
-from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.layout import check_layout
+from graphagg.rag.snapshot.search import DenseIndex
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name

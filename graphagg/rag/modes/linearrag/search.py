@@ -21,9 +21,9 @@ from graphagg.rag.modes.linearrag.trigraph import TriGraph
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.snapshot.ranking import lookup, top_rows
+from graphagg.rag.snapshot.search import lookup, top_rows
+from graphagg.rag.tables.gazetteer import Speller
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 
 

@@ -22,8 +22,7 @@ from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.tables.gazetteer import REFERENCE
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import REFERENCE, Speller
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE
 

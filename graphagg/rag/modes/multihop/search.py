@@ -33,7 +33,7 @@ from graphagg.rag.modes.multihop.links import (
     similar_edges,
 )
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.ranking import lookup
+from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it

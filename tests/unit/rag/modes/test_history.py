@@ -18,7 +18,7 @@ from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.modes.follow_up import DEPTH
 from graphagg.rag.question.request import Request
-from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.search import Lexical
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build, corpora
 from tests.unit.rag.modes.test_explanations import adds_up, index, random_questions
 

@@ -20,7 +20,7 @@ from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import encoding
 from graphagg.rag.modes.multihop.mode import RankingHits
 from graphagg.rag.snapshot import dense, lexical
-from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
+from graphagg.rag.snapshot.search import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from graphagg.rag import ABLATIONS, Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.user_names import ListedNames
-from graphagg.rag.models.with_names import with_names
+from graphagg.rag.models.by_name import with_names
 from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, Tied, WordEncoder, distinct_texts
 from tests.unit.rag.corpora import LONGER, QUESTIONS, SENTENCES, TITLES, build, corpora

@@ -15,7 +15,7 @@ from graphagg.graph.adjacency import transpose
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import Speller
 from tests.fakes import FakeExtractor, InMemory
 
 WORDS = ["Ada", "Babbage", "New", "York", "the", "Engine", "runs.", "in", "York.", "Ada's", "a"]

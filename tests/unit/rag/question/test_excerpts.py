@@ -15,8 +15,7 @@ from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.answer.generate import messages
 from graphagg.rag.config.modes import MODES
-from graphagg.rag.documents.code import code_blocks
-from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.documents.tokens import code_blocks, tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.question.excerpts import Span, excerpt, fitting
 from tests.fakes import FakeEncoder

@@ -16,8 +16,7 @@ from graphagg.rag import Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.snapshot import lexical
-from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import spread
+from graphagg.rag.snapshot.search import Lexical, spread
 from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, corpora

@@ -264,7 +264,7 @@ def _jaccard(bounds: Array, hashes: Array, first: int, second: int) -> float:
             a += 1
         else:
             b += 1
-    return shared / (sizes - shared)
+    return float(shared / (sizes - shared))
 
 
 _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a

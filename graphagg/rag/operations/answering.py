@@ -179,7 +179,8 @@ def distinct_hits(
     """Rank passages for a question, for a follow-up by both readings."""
     if len(readings) == 1:
         return DistinctHits(retriever, retriever.rank(readings[0], k))
-    return DistinctHits(retriever, rank_follow_up(retriever, *readings, k))
+    question, with_history = readings
+    return DistinctHits(retriever, rank_follow_up(retriever, question, with_history, k))
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:

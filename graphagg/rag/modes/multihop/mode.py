@@ -69,7 +69,7 @@ class RankingHits(Ranking):
         self.choice = ranking.choice
         self.scores: QuestionScores = ranking.question
         self._speller = Speller(search.corpus, search.view.gazetteer)
-        self._most, self._first = max(k, self._config.pool), self.choice.first(max(k, SPREAD))
+        self._most, self._first = max(k, self._config.pool), self.choice.take(max(k, SPREAD))
         self.spread = self._spread(self._first[:SPREAD]) if self._first else None
 
     def _spread(self, chosen: Sequence[tuple[int, Gain]]) -> float:
@@ -84,7 +84,7 @@ class RankingHits(Ranking):
         """The first `n` hits; more than the pool holds come from a ranking of more candidates."""
         if n > self._most:
             return RankingHits(self.search, self.search.rank(self.scores, n), n).take(n)
-        return self._hits(self._first[:n] if n <= len(self._first) else self.choice.first(n))
+        return self._hits(self._first[:n] if n <= len(self._first) else self.choice.take(n))
 
     def missed(self, row: int, taken: int) -> tuple[Hit, str]:
         """The hit that a row would be after the first `taken`, and why it is none."""
@@ -110,7 +110,7 @@ class RankingHits(Ranking):
     def _next_hit(self, row: int, taken: int) -> Hit:
         """Make a hit of a candidate as if it were chosen after the first `taken`."""
         position = self._position(row)
-        gain = self.choice.gain_after(self.choice.first(taken), position)
+        gain = self.choice.gain_after(self.choice.take(taken), position)
         return self._hits([(position, gain)])[0]
 
     def reason(self, row: int) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import CorruptArtifact, InvalidParameter, ModelMismatch
+from graphagg.errors import CorruptArtifact, ModelMismatch
 from graphagg.nearest import search
 from graphagg.nearest.vectors import decode
 from graphagg.rag import Passage, PassageIndex
@@ -93,11 +93,6 @@ def test_vectors_are_stored_in_8_bits(tmp_path: Path) -> None:
         assert rows.dtype == np.uint8
         vectors = FakeEncoder().encode([p.full_text for p in corpus])
         np.testing.assert_allclose(decode(rows), vectors, atol=1 / 50)
-
-
-def test_an_unknown_profile(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameter, match="profile is 'quick', wanted one of standard, fast"):
-        PassageIndex.build(some(3, 0), tmp_path / "idx", profile="quick")  # type: ignore[arg-type]
 
 
 def test_a_table_that_does_not_fit(tmp_path: Path) -> None:

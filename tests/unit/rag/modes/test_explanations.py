@@ -13,10 +13,7 @@ from graphagg.rag import Explanation, Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.tokens import entity_key, tokenize, transcribed
 from graphagg.rag.question.results import PARTS_IN_WORDS
 from tests.fakes import assert_same_hits
-from tests.unit.rag.brute import Brute
 from tests.unit.rag.corpora import (
-    ENCODER,
-    EXTRACTOR,
     QUESTIONS,
     SENTENCES,
     TITLES,
@@ -189,31 +186,6 @@ def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) ->
             else:
                 assert told.reason.startswith("no candidate: not among the 3 closest")
                 assert way == "multihop, narrow"
-
-
-def test_what_is_no_candidate_scores_by_itself_and_by_what_no_hit_holds(
-    index: PassageIndex,
-) -> None:
-    config = MultihopConfig(pool=1, beam=0)  # only the nearest passage and those the question names
-    checked = 0
-    for question in [*QUESTIONS, *random_questions(10)]:
-        hits = {hit.passage.id for hit in index.retrieve(question, 1, config=config)}
-        brute = Brute(list(index), ENCODER, EXTRACTOR, config)
-        brute._read(question)
-        direct = brute._direct()
-        taken = [i for i, r in enumerate(brute.readers) if r.passage.id in hits]
-        held = {term for i in taken for term in brute.held[i]}
-        sides = {key for i in taken for key in brute.page_of[i]}
-        for i, reader in enumerate(brute.readers):
-            told = index.explain(question, reader.passage.id, 1, config=config)
-            if told.reason.startswith("no candidate"):
-                pages = sum(map(brute.idf, brute.page_of[i] - sides))
-                new = brute._share(brute.held[i] - held), pages
-                expected = direct[i] + config.coverage * new[0] + config.named_page * new[1]
-                expected += config.document * brute.document[i]
-                assert told.hit.score == pytest.approx(expected, abs=1e-6), question
-                checked += 1
-    assert checked > 200
 
 
 def test_what_cannot_be_explained(index: PassageIndex) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 from dataclasses import replace
@@ -16,7 +15,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag import ABLATIONS, Hit, MultihopConfig, Passage, PassageIndex
+from graphagg.rag import ABLATIONS, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.models.by_name import with_names
 from tests.fakes import FakeExtractor, assert_same_hits
@@ -135,21 +134,6 @@ def test_the_order_of_passages_changes_nothing(large: PassageIndex, tmp_path: Pa
 def test_fewer_hits_are_the_first_of_more(large: PassageIndex, k: int) -> None:
     for question in QUESTIONS:
         assert large.retrieve(question, k) == large.retrieve(question, 40)[:k]
-
-
-def test_more_hits_than_passages(large: PassageIndex, middling: PassageIndex) -> None:
-    for index in (large, middling):
-        for question in QUESTIONS:
-            hits = index.retrieve(question, 1000)
-            found = [name for hit in hits for name in (hit.passage.id, *hit.copies)]
-            assert sorted(found) == sorted(p.id for p in index)
-
-
-def test_asynchronous_answers_are_the_same(large: PassageIndex) -> None:
-    async def ask() -> list[list[Hit]]:
-        return await asyncio.gather(*(large.aretrieve(question, 6) for question in QUESTIONS * 3))
-
-    assert asyncio.run(ask()) == [large.retrieve(question, 6) for question in QUESTIONS * 3]
 
 
 def test_threads_see_whole_versions_while_another_adds(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ class IndexedCorpus(Index[PassageSnapshot]):
         snapshot, parameters = self.snapshot, self.manifest.parameters
         return PassageConfig(
             profile=snapshot.profile,
-            language=parameters["language"],
+            language=parameters["language"] or None,
             chunking=snapshot.chunking,
             columns=snapshot.columns,
             **parameters["search"],

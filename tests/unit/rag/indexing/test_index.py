@@ -51,7 +51,7 @@ def test_multi_hop_path_is_told(small_index: PassageIndex) -> None:
     config = LinearRAGConfig(threshold=0.1)
     question = "What is near Ada's house on the Thames?"
     hits = small_index.retrieve(question, 5, mode="linearrag", config=config)
-    paths = {hit.passage.id: [hop.text for hop in hit.path] for hit in hits}
+    paths = {h.passage.id: [hop.passage_id or hop.text for hop in h.path] for h in hits}
     assert paths["p5"][0] in ("Ada", "Thames") and paths["p5"][-1] == "p5"
     bridged = [hit for hit in hits if any(hop.kind == "sentence" for hop in hit.path)]
     assert bridged and all(hit.method == "linearrag" for hit in hits)

@@ -232,8 +232,10 @@ class PassageIndex(IndexedCorpus):
             UnknownPassage: the passage does not exist.
             GraphAggError: the errors of `retrieve`.
         """
+        from graphagg.rag.operations.explaining import explanation
+
         request = request.with_fields(**fields)
-        return answering.explanation(self._version, question, passage_id, k, request)
+        return explanation(self._version, question, passage_id, k, request)
 
     def retriever(self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]) -> Retriever:
         """Make the retriever of a request, to run its stages one by one."""

@@ -20,7 +20,7 @@ from graphagg.rag.documents.languages import CODES, language_of_text
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.documents.user_names import ListedNames
-from graphagg.rag.indexing.vectors import encoded
+from graphagg.rag.indexing.encoding import encoded
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import Models, WithNames, names_of
 from graphagg.rag.models.extractor import Annotation, EntityExtractor

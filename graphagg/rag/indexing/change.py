@@ -30,7 +30,7 @@ from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import StayingRows, new_block, segment_of, write_tables
 from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages, insert_sorted
 from graphagg.rag.indexing.state import BuildArrays
-from graphagg.rag.indexing.vectors import index_windows
+from graphagg.rag.indexing.vector_files import index_windows
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name

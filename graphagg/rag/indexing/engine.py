@@ -34,7 +34,7 @@ from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.nearest.search import SearchType
 from graphagg.rag.indexing.block import COLUMNS, WINDOWS, Arrays, mentions_of_block
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
-from graphagg.rag.indexing.vectors import write_new
+from graphagg.rag.indexing.vector_files import write_new
 from graphagg.rag.tables.gazetteer import DEFINES, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table

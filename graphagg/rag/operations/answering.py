@@ -26,7 +26,7 @@ from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
 from graphagg.rag.question.request import Request, check_request, questions_of
-from graphagg.rag.question.results import Explanation, Hit, Hits, add_distinguishing_paths
+from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 _LOADED: dict[Mode, type[Retriever]] = {
@@ -72,23 +72,10 @@ def answers(
     retriever = retriever_for(snapshot, request)
     if not texts:
         return []
-    return [answer(retriever, each, k, request) for each in _encode(retriever, texts, request)]
+    return [answer(retriever, each, k, request) for each in encode(retriever, texts, request)]
 
 
-def explanation(
-    snapshot: PassageSnapshot, question: str, passage_id: str, k: int, request: Request
-) -> Explanation:
-    """Explain the rank of a passage."""
-    from graphagg.rag.operations.explaining import explain
-
-    check_request([question], k)
-    retriever = retriever_for(snapshot, request)
-    row = snapshot.known_row(passage_id)
-    (readings,) = _encode(retriever, [question], request)
-    return replace(explain(retriever, readings, row, k, request), question=question)
-
-
-def _encode(
+def encode(
     retriever: Retriever, questions: Sequence[str], request: Request
 ) -> list[list[EncodedQuestion]]:
     """Read and encode the readings of questions, one thread at a time."""

@@ -6,14 +6,34 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
-from graphagg.rag.operations.answering import DistinctHits, answer, distinct_hits, matched, rescored
-from graphagg.rag.question.request import Request
+from graphagg.rag.operations.answering import (
+    DistinctHits,
+    answer,
+    distinct_hits,
+    encode,
+    matched,
+    rescored,
+    retriever_for,
+)
+from graphagg.rag.question.request import Request, check_request
 from graphagg.rag.question.results import Explanation, Hit
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
 _PLAIN = Request()
 
 
-def explain(
+def explanation(
+    snapshot: PassageSnapshot, question: str, passage_id: str, k: int, request: Request
+) -> Explanation:
+    """Explain the rank of a passage."""
+    check_request([question], k)
+    retriever = retriever_for(snapshot, request)
+    row = snapshot.known_row(passage_id)
+    (readings,) = encode(retriever, [question], request)
+    return replace(_explain(retriever, readings, row, k, request), question=question)
+
+
+def _explain(
     retriever: Retriever,
     readings: Sequence[EncodedQuestion],
     row: int,

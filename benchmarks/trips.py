@@ -1,13 +1,12 @@
-"""Files of graphagg that run for one act: `python -m benchmarks.trips [--files ACT]`.
+"""Files of graphagg that run for one act: `python -m benchmarks.trips [ACT]`.
 
-Counts the distinct files in which a function is called, in all threads, without module bodies. The
-passages are those of `graphagg demo` (profile `fast`), the graph is Les Misérables. Each act runs
-once before it is traced. With another checkout on PYTHONPATH: its figures.
+Counts the distinct files in which a function is called, in all threads, without module bodies;
+with an ACT lists its files. The passages are those of `graphagg demo` (profile `fast`), the graph
+is Les Misérables. Each act runs once before it is traced.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import threading
 from collections.abc import Callable
@@ -27,8 +26,7 @@ from graphagg.rag import PassageIndex, read_passages
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import serving
 
-QUESTION = "Which river flows through the city where Marie Curie was born?"
-SEARCH = "/v1/passages/search"
+SEARCH, QUESTION = "/v1/passages/search", "Which river flows through Marie Curie's birthplace?"
 ROOT = str(Path(graphagg.__file__).parent) + "/"
 CALLED = set[CodeType]()
 
@@ -40,9 +38,7 @@ def note(frame: FrameType, event: str, _: Any) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", help="print the files of this act", default="")
-    chosen, rows = parser.parse_args().files, []
+    rows, chosen = [], sys.argv[-1]
     threading.setprofile(note)  # for the threads of the service too, which start later
     sys.setprofile(note)
     with ExitStack() as stack:

@@ -147,4 +147,4 @@ class Retriever(ABC):
 def resolve_aliases(snapshot: PassageSnapshot, questions: Sequence[str]) -> Sequence[str]:
     """Questions with the names of a user's list in place of their aliases."""
     listed = snapshot.listed
-    return [listed.spelled(text) for text in questions] if listed else questions
+    return [listed.resolve_aliases(text) for text in questions] if listed else questions

@@ -27,7 +27,7 @@ from graphagg.arrays import Mask
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-_LEAST = 0.6
+MIN_READ = 0.6
 _MEASURED = 1_000  # characters of a text that are measured
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _UNKNOWN = ("[UNK]", "<unk>")
@@ -60,7 +60,7 @@ def is_read(text: str, pieces: Iterable[str]) -> bool:
         known += count
         if count > 1 or _IDEOGRAPH.search(piece):
             read += count
-    return read - (letters - known) >= _LEAST * letters
+    return read - (letters - known) >= MIN_READ * letters
 
 
 def _letters(text: str) -> int:

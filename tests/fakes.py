@@ -30,7 +30,7 @@ from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.question.results import Hit
-from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.search import DenseIndex
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import PassageTable, Segment, StoredCorpus

@@ -30,9 +30,11 @@ from benchmarks.retrieval.corpora import UNTITLED, family, names_here, open_inde
 from graphagg.arrays import Array
 from graphagg.rag import MultihopConfig, PassageIndex
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.config.multihop import PARTS
+from graphagg.rag.config.multihop import ABLATIONS
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, WEIGHTS
 from graphagg.rag.evaluation.measure import GoldQuestion, evaluate
+from graphagg.rag.operations.answering import answer
+from graphagg.rag.question.request import Request
 
 PLAIN: tuple[Mode, ...] = ("bm25", "dense", "rrf", "linearrag")
 GRID: Mapping[str, tuple[float, ...]] = {
@@ -77,7 +79,8 @@ class EncodedQuestions:
 
     def recall(self, config: MultihopConfig) -> Array:
         """Mean recall@2 and recall@5 in percent."""
-        answers = self._index.retriever(config=config).answer(self._encoded, 5)
+        retriever, request = self._index.retriever(config=config), Request()
+        answers = [answer(retriever, [question], 5, request) for question in self._encoded]
         shares = []
         for gold, hits in zip(self._gold, answers, strict=True):
             ids = [{hit.passage.id, *hit.copies} for hit in hits]
@@ -214,7 +217,7 @@ def report_second_halves(names: list[str], options: argparse.Namespace) -> dict[
     """Print recall of the defaults beside the plain modes, and what each part is worth."""
     weights = WEIGHTS[options.profile]
     columns: dict[str, dict[str, Array]] = {mode: {} for mode in (*PLAIN, "multihop")}
-    parts: dict[str, dict[str, Array]] = {part: {} for part in PARTS}
+    parts: dict[str, dict[str, Array]] = {part: {} for part in ABLATIONS}
     for name in names:
         asked = questions(name, "test", 10_000)
         with open_index(name, options.folder, options.profile) as index:

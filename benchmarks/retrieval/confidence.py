@@ -41,7 +41,8 @@ from graphagg.arrays import Array
 from graphagg.rag import Hit, PassageIndex
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES
 from graphagg.rag.evaluation.questions import GoldQuestion
-from graphagg.rag.modes.confidence import COEFFICIENTS, JUDGED, RISE, features_of
+from graphagg.rag.modes.confidence import COEFFICIENTS, JUDGED, RISE
+from graphagg.rag.operations.answering import distinct_hits
 
 THERE, NEAR, OFF = range(3)
 KINDS = ("near-topic", "off-topic")
@@ -81,15 +82,10 @@ def rows_of(
 ) -> list[tuple[list[float], list[float], bool, int, int]]:
     """The features and the outcome of one question, for each k."""
     retriever = index.retriever(exclude=exclude)
-    (encoded,) = retriever.encode(retriever.read([question.text], index.models), index.models)
-    answer, rows = retriever._distinct(encoded, max(KS)), []
-    hits, scores = answer.hits, answer.ranking.scores
-    foreign = index.snapshot.is_foreign(retriever.view)
-    assert scores is not None
-    judged = hits[:JUDGED]
-    at = [index.snapshot.known_row(hit.passage.id) for hit in judged]
-    for k in KS if hits else ():
-        features = features_of(scores, judged, at, answer.ranking.spread, foreign)
+    encoded = retriever.encode(retriever.read([question.text], index.models), index.models)
+    ranking = distinct_hits(retriever, encoded, max(KS))
+    hits, features, rows = ranking.take(max(KS)), ranking.features(), []
+    for k in KS if features else ():
         right = kind == THERE and is_right(question, hits[:k], k)
         best = np.array([hit.score for hit in hits])
         gap = float(best[0] - best[1]) if len(best) > 1 else 0.0

@@ -27,7 +27,7 @@ from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES
 from tests.conftest import DATA
 
 SET, KS, USER = "conversations", (2, 5), "user: "
-ALIKE = "graphagg.rag.modes.protocol.weight_of_history"
+ALIKE = "graphagg.rag.modes.follow_up.weight_of_history"
 
 
 def follow_ups() -> list[dict[str, Any]]:

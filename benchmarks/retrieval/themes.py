@@ -24,9 +24,8 @@ from benchmarks.report import print_table
 from graphagg.arrays import Ints
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.corpus import MapConfig
-from graphagg.rag.corpus.themes.build import theme_map
-from graphagg.rag.corpus.themes.clustering import assign
-from graphagg.rag.corpus.themes.network import whole_vectors
+from graphagg.rag.corpus.network import whole_vectors
+from graphagg.rag.corpus.themes import theme_map
 from graphagg.rag.evaluation.questions import read_questions
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
@@ -36,26 +35,22 @@ SEEDS = range(3)
 
 
 def stability(snapshot: PassageSnapshot, view: View) -> None:
-    """Print the AMI by level and share, mean over draws."""
-    config = MapConfig()
-    after = assign(snapshot, view, config)
-    scores: dict[float, list[list[float]]] = {share: [] for share in SHARES}
+    """Print the AMI by share, mean over draws."""
+    after, rows = theme_map(snapshot, view, MapConfig()), []
     for share in SHARES:
+        scores = []
         for seed in SEEDS:
             visible = np.array(view.visible)
             count, generator = round(share * view.passages), np.random.default_rng(seed)
             visible[generator.choice(view.rows, count, replace=False)] = False
-            before = assign(snapshot, snapshot.view(visible), config)
-            both = np.searchsorted(after.net.rows, before.net.rows)
-            levels = zip(after.passage, before.passage, strict=True)
-            scores[share].append([adjusted_mutual_info_score(a[both], b) for a, b in levels])
-    rows = []
-    for level, labels in enumerate(after.passage):
-        sizes = np.bincount(labels)
-        means = [np.mean([draw[level] for draw in scores[share]]) for share in SHARES]
-        shown = [f"{mean:.3f}" for mean in means]
-        rows.append([level, len(sizes), np.count_nonzero(sizes >= 5), *shown])
-    print_table(["level", "themes", "with 5 passages and more", "AMI +1 %", "AMI +10 %"], rows)
+            part = snapshot.view(visible)
+            before = theme_map(snapshot, part, MapConfig()).theme_of
+            both = np.searchsorted(view.rows, part.rows)
+            scores.append(adjusted_mutual_info_score(after.theme_of[both], before))
+        rows.append([f"{share:.0%}", f"{np.mean(scores):.3f}"])
+    sizes = [theme.passages for theme in after]
+    print(f"{len(sizes)} themes, {sum(size >= 5 for size in sizes)} with 5 passages and more\n")
+    print_table(["passages that came", "AMI"], rows)
 
 
 def gold_pairs(snapshot: PassageSnapshot, view: View, questions: Path) -> Ints:
@@ -79,11 +74,11 @@ def beside_clusters(snapshot: PassageSnapshot, view: View, questions: Path) -> N
     """Print how many pairs of gold passages themes and clusters of vectors hold together."""
     pairs = gold_pairs(snapshot, view, questions)
     vectors, rows = whole_vectors(snapshot.corpus, view.rows), []
-    for labels in assign(snapshot, view, MapConfig()).passage:
-        count = len(np.unique(labels))
-        clusters = KMeans(count, n_init=1, random_state=0).fit_predict(vectors)
-        rows.append([f"themes, {count}", *together(labels, pairs)])
-        rows.append([f"k-means, {count}", *together(clusters, pairs)])
+    labels = theme_map(snapshot, view, MapConfig()).theme_of
+    count = len(np.unique(labels))
+    clusters = KMeans(count, n_init=1, random_state=0).fit_predict(vectors)
+    rows.append([f"themes, {count}", *together(labels, pairs)])
+    rows.append([f"k-means, {count}", *together(clusters, pairs)])
     print_table(["clusters", "gold pairs, %", "all pairs, %"], rows)
 
 

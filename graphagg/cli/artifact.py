@@ -24,8 +24,7 @@ Url = Annotated[
 ]
 Folder = Annotated[LocalPath, Parameter(help="The index directory.")]
 _READERS = {
-    "passages": ("graphagg.rag.operations.version", "read_snapshot"),
-    "map": ("graphagg.rag.corpus.themes.storage", "read_artifact"),
+    "passages": ("graphagg.rag.snapshot.snapshot", "PassageSnapshot"),
     "communities": ("graphagg.communities.snapshot", "CommunitySnapshot.open"),
     "embedding": ("graphagg.embedding.version", "EmbeddingVersion"),
 }

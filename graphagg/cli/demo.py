@@ -83,7 +83,7 @@ def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
             answers = index.retrieve_batch([question.text for question in questions], 3)
             for question, hits in zip(questions, answers, strict=True) if verbose else ():
                 out.print(question.text, style="bold")
-                print_hits(hits, index, explain=True)
+                print_hits(hits, explain=True)
     pairs = list(zip(questions, answers, strict=True))
     found = [len(q.gold & {hit.passage.id for hit in hits}) / len(q.gold) for q, hits in pairs]
     recall = sum(found) / len(found)

@@ -43,7 +43,7 @@ class RequestOptions:
         return request_of(vars(self))
 
 
-@_with_options(window=NEIGHBORS)
+@_with_options(neighbors=NEIGHBORS)
 class AnswerOptions(RequestOptions):
     """All options of a request, with the chunks around each hit."""
 

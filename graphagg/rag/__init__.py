@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from graphagg.rag.config.corpus import MapConfig as MapConfig
     from graphagg.rag.config.limits import BuildLimits as BuildLimits
     from graphagg.rag.config.modes import LinearRAGConfig as LinearRAGConfig
-    from graphagg.rag.config.multihop import PARTS as PARTS
+    from graphagg.rag.config.multihop import ABLATIONS as ABLATIONS
     from graphagg.rag.config.multihop import MultihopConfig as MultihopConfig
-    from graphagg.rag.corpus.dedup.files import DedupReport as DedupReport
-    from graphagg.rag.corpus.dedup.files import dedup as dedup
+    from graphagg.rag.corpus.dedup import DedupReport as DedupReport
+    from graphagg.rag.corpus.dedup import dedup as dedup
     from graphagg.rag.corpus.graph import CorpusGraph as CorpusGraph
     from graphagg.rag.corpus.similar import SimilarItems as SimilarItems
-    from graphagg.rag.corpus.themes.results import Theme as Theme
-    from graphagg.rag.corpus.themes.results import ThemeMap as ThemeMap
+    from graphagg.rag.corpus.themes import Theme as Theme
+    from graphagg.rag.corpus.themes import ThemeMap as ThemeMap
     from graphagg.rag.documents.passages import Passage as Passage
     from graphagg.rag.documents.passages import read_passages as read_passages
     from graphagg.rag.documents.reading.document import Document as Document
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from graphagg.rag.models.reranker import CrossEncoderReranker as CrossEncoderReranker
     from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
+    from graphagg.rag.question.request import Recency as Recency
     from graphagg.rag.question.request import Request as Request
-    from graphagg.rag.question.rescoring import Recency as Recency
     from graphagg.rag.question.results import Explanation as Explanation
     from graphagg.rag.question.results import Hit as Hit
     from graphagg.rag.question.results import Hits as Hits

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from graphagg.checks import integer, with_values
 from graphagg.progress import Progress, silent
-from graphagg.rag.config.modes import DEFAULT_MODE, Mode
-from graphagg.rag.documents.passages import iterable
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
-from graphagg.rag.operations import retrieval
+from graphagg.rag.modes.protocol import Retriever
+from graphagg.rag.operations import answering
 from graphagg.rag.operations.config import PassageConfig, PassageOptions
 from graphagg.rag.operations.corpus import IndexedCorpus
-from graphagg.rag.operations.retrieval import AnyRetriever
 from graphagg.rag.question.request import Request, RequestFields, ids_of
 from graphagg.rag.question.results import Explanation, Hits
 from graphagg.spark.build import Engine, SparkOptions
@@ -30,7 +28,6 @@ if TYPE_CHECKING:  # a question imports neither builds, changes nor Spark
     from graphagg.rag.models.supplied_vectors import SuppliedVectors
 
 
-_COLUMNS = RowConfig()
 _CONFIG = PassageConfig()
 _DEFAULT = Request()
 
@@ -125,15 +122,17 @@ class PassageIndex(IndexedCorpus):
             >>> len(PassageIndex.build(rows, tempfile.mkdtemp(), config=config))
             1
         """
-        from graphagg.rag.operations.builds import build_by_spark, build_here
-
         config = with_values(config, options)
         spark = SparkOptions.from_engine(engine, passages)
-        if spark is not None:
-            encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
-            return cls.open(directory, encoder=encoder, extractor=extractor)
-        models = build_here(passages, directory, config, progress, force)
-        return cls.open(directory, encoder=models.encoder, extractor=models.extractor)
+        if spark is None:
+            from graphagg.rag.operations.builds import build_here
+
+            models = build_here(passages, directory, config, progress, force)
+            return cls.open(directory, encoder=models.encoder, extractor=models.extractor)
+        from graphagg.rag.spark.build import build_by_spark
+
+        encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
+        return cls.open(directory, encoder=encoder, extractor=extractor)
 
     # --- questions -------------------------------------------------------------------------------
 
@@ -161,7 +160,7 @@ class PassageIndex(IndexedCorpus):
             InvalidFilter: the filter has an unknown key or a value of another type.
             ModelMismatch: the installed model is not the one of the build.
         """
-        return retrieval.answers(self._version, [question], k, request.with_fields(**fields))[0]
+        return answering.answers(self._version, [question], k, request.with_fields(**fields))[0]
 
     def retrieve_batch(
         self,
@@ -174,7 +173,7 @@ class PassageIndex(IndexedCorpus):
 
         Scores equal those of `retrieve` to 1e-5.
         """
-        return retrieval.answers(self._version, questions, k, request.with_fields(**fields))
+        return answering.answers(self._version, questions, k, request.with_fields(**fields))
 
     async def aretrieve(
         self,
@@ -213,7 +212,7 @@ class PassageIndex(IndexedCorpus):
 
         request = request.with_fields(**fields)
         Analyzer("en").stem("a")  # raises its errors before Spark runs, as the next line does
-        retrieval.retriever_for(self._version, request)
+        answering.retriever_for(self._version, request)
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
 
@@ -227,20 +226,20 @@ class PassageIndex(IndexedCorpus):
     ) -> Explanation:
         """Explain why a passage is, or is not, among the `k` best for a question.
 
-        Arguments are those of `retrieve`; `window` and `min_score` have no effect.
+        Arguments are those of `retrieve`; `neighbors` and `min_score` have no effect.
 
         Raises:
             UnknownPassage: the passage does not exist.
             GraphAggError: the errors of `retrieve`.
         """
-        request = request.with_fields(**fields)
-        return retrieval.explanation(self._version, question, passage_id, k, request)
+        from graphagg.rag.operations.explaining import explanation
 
-    def retriever(
-        self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]
-    ) -> AnyRetriever:
+        request = request.with_fields(**fields)
+        return explanation(self._version, question, passage_id, k, request)
+
+    def retriever(self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]) -> Retriever:
         """Make the retriever of a request, to run its stages one by one."""
-        return retrieval.retriever_for(self._version, request.with_fields(**fields))
+        return answering.retriever_for(self._version, request.with_fields(**fields))
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -248,7 +247,7 @@ class PassageIndex(IndexedCorpus):
         self,
         passages: Iterable[Source],
         *,
-        columns: RowConfig = _COLUMNS,
+        columns: RowConfig | None = None,
         vectors: SuppliedVectors | None = None,
         replace: bool = False,
         progress: Progress = silent,
@@ -259,7 +258,8 @@ class PassageIndex(IndexedCorpus):
 
         Args:
             passages: as for `build`.
-            columns: as for `build`.
+            columns: names of the fields of mappings and tables. None: those of the build, in rows
+                that have them.
             vectors: as for `build`; passages with vectors stay whole.
             replace: replace passages with the same ids, and documents with all their chunks;
                 otherwise an id that exists is an error.
@@ -270,30 +270,43 @@ class PassageIndex(IndexedCorpus):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ModelMismatch: the newest version was built with other models.
         """
-        from graphagg.rag.operations import changes
+        from graphagg.rag.operations import builds, changes
 
-        rows, supplied = changes.rows_of(passages, columns, vectors)
+        rows, supplied = builds.rows_of(passages, columns, vectors, self.snapshot.columns)
         sources = list(rows)
         with self._changing() as (publication, newest):
             return changes.add_passages(publication, newest, sources, supplied, replace, progress)
 
-    def update(self, passages: Iterable[Source], *, progress: Progress = silent) -> ChangeReport:
+    def update(
+        self,
+        passages: Iterable[Source],
+        *,
+        columns: RowConfig | None = None,
+        progress: Progress = silent,
+    ) -> ChangeReport:
         """Replace passages with the same ids, and documents with all their chunks.
+
+        Arguments are those of `add`.
 
         Raises:
             UnknownPassage: an id is not in the index; nothing was changed.
             GraphAggError: the errors of `add`.
         """
-        from graphagg.rag.operations import changes
+        from graphagg.rag.operations import builds, changes
 
-        sources = list(iterable(passages))
+        sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
         with self._changing() as (publication, newest):
             return changes.add_passages(
                 publication, newest, sources, None, True, progress, must_exist=True
             )
 
     def sync(
-        self, passages: Iterable[Source], *, dry_run: bool = False, progress: Progress = silent
+        self,
+        passages: Iterable[Source],
+        *,
+        columns: RowConfig | None = None,
+        dry_run: bool = False,
+        progress: Progress = silent,
     ) -> ChangeReport:
         """Make the index hold exactly these passages, as one new version at most.
 
@@ -302,6 +315,7 @@ class PassageIndex(IndexedCorpus):
 
         Args:
             passages: all passages, as for `build`; for a folder, the result of `read_documents`.
+            columns: as for `add`.
             dry_run: report the differences without changes.
             progress: called with stage, done, total.
 
@@ -309,9 +323,9 @@ class PassageIndex(IndexedCorpus):
             EmptyCorpus: there is no passage; nothing was deleted.
             GraphAggError: the errors of `add`.
         """
-        from graphagg.rag.operations import changes
+        from graphagg.rag.operations import builds, changes
 
-        sources = list(iterable(passages))
+        sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
         if dry_run:
             self.reopen()
             return changes.difference(self.snapshot, sources).report
@@ -338,19 +352,6 @@ class PassageIndex(IndexedCorpus):
         with self._changing() as (publication, newest):
             return changes.delete_passages(publication, newest, names, ignore_missing)
 
-    def keep_min_confidence(self, value: float, mode: Mode = DEFAULT_MODE) -> None:
-        """Store a least confidence with the index, as a new version; see `own_threshold`.
-
-        `min_confidence="own"` uses it, and changes of the index keep it.
-
-        Raises:
-            InvalidParameter: the value is not between 0 and 1, or there is no such mode.
-        """
-        from graphagg.rag.operations import changes
-
-        with self._changing() as (publication, newest):
-            changes.keep_own(publication, newest, value, mode)
-
     def compact(self) -> None:
         """Join all segments into one without deleted passages.
 
@@ -360,4 +361,4 @@ class PassageIndex(IndexedCorpus):
         from graphagg.rag.indexing.change import compact
 
         with self._changing() as (publication, newest):
-            compact(publication, newest.snapshot)
+            compact(publication, newest)

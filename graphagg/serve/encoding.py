@@ -21,9 +21,7 @@ from graphagg.errors import Overloaded
 
 if TYPE_CHECKING:  # a service of graphs loads no library of passages
     from graphagg.rag.config.modes import Mode
-    from graphagg.rag.modes.protocol import EncodedQuestion
-    from graphagg.rag.operations.retrieval import AnyRetriever
-    from graphagg.rag.operations.version import PassageVersion
+    from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 
 _MOST = 64  # questions of a batch
 _CACHED = 256  # questions; with the default encoder about 5 MiB
@@ -32,9 +30,7 @@ _LAST_SECONDS = 5.0  # that `close` waits for the thread
 
 @dataclass(frozen=True)
 class _EncodingJob:
-    version: PassageVersion
-    retriever: AnyRetriever
-    mode: Mode
+    retriever: Retriever
     scope: str
     question: str
     future: Future[EncodedQuestion] = field(default_factory=Future)
@@ -42,7 +38,7 @@ class _EncodingJob:
     @property
     def group(self) -> tuple[int, Mode, str]:
         """Jobs of one group can be encoded by one call."""
-        return id(self.version.snapshot), self.mode, self.scope
+        return id(self.retriever.snapshot), self.retriever.mode, self.scope
 
 
 class Batcher:
@@ -61,14 +57,7 @@ class Batcher:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def submit(
-        self,
-        version: PassageVersion,
-        retriever: AnyRetriever,
-        mode: Mode,
-        scope: object,
-        question: str,
-    ) -> Future[EncodedQuestion]:
+    def submit(self, retriever: Retriever, scope: object, question: str) -> Future[EncodedQuestion]:
         """Queue a checked question; raises `Overloaded`.
 
         `scope` is the filters that chose the retriever's passages, as JSON values. A future that
@@ -79,7 +68,7 @@ class Batcher:
                 f"{self._capacity} requests wait to be encoded already; try again in a second"
             )
         text = json.dumps(scope, sort_keys=True)
-        job = _EncodingJob(version, retriever, mode, text, question)
+        job = _EncodingJob(retriever, text, question)
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
@@ -129,14 +118,14 @@ class Batcher:
 
     def _encode_group(self, job: _EncodingJob, questions: Sequence[str]) -> list[EncodedQuestion]:
         """The encoded questions of a group; questions outside the cache are encoded."""
-        about = job.version.artifact.manifest.data, job.mode, job.scope
+        snapshot = job.retriever.snapshot
+        about = snapshot.artifact.manifest.data, job.retriever.mode, job.scope
         keys = [(*about, question) for question in questions]
         encoded = {key: self._cache[key] for key in keys if key in self._cache}
         missing = [key for key in dict.fromkeys(keys) if key not in encoded]
         if missing:
-            models = job.version.models
-            read = job.retriever.read([key[-1] for key in missing], models)
-            encoded |= zip(missing, job.retriever.encode(read, models), strict=True)
+            read = job.retriever.read([key[-1] for key in missing], snapshot.models)
+            encoded |= zip(missing, job.retriever.encode(read, snapshot.models), strict=True)
             self._observe(len(missing))
         for key in dict.fromkeys(keys):
             self._cache[key] = encoded[key]

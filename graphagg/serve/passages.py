@@ -17,18 +17,10 @@ from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.models.static.encoder import StaticTable
-from graphagg.rag.modes.protocol import EncodedQuestion
-from graphagg.rag.operations.retrieval import (
-    AnyRetriever,
-    followed,
-    retriever_for,
-    with_neighbors,
-)
-from graphagg.rag.operations.version import PassageVersion
+from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
+from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.request import Request, Selection, check_request
-from graphagg.rag.question.rescoring import RERANKED
-from graphagg.rag.question.results import Hit
+from graphagg.rag.question.request import RERANKED, Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_HITS, MOST_TEXT
@@ -120,7 +112,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         check_installed({role: recorded[role] for role, model in loaded.items() if model is None})
 
     @asynccontextmanager
-    async def visible(self) -> AsyncIterator[PassageVersion]:
+    async def visible(self) -> AsyncIterator[PassageSnapshot]:
         """The served version as if it held only visible passages; open until the block ends."""
         filter = CURRENT.get().filter
         with self._lease() as index:
@@ -128,7 +120,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             try:
                 if filter is not None:
                     snapshot = await self._pool.run(_restricted, snapshot, filter)
-                yield PassageVersion(snapshot, index.models)
+                yield snapshot
             except GraphAggError:
                 raise
             except Exception as error:
@@ -137,13 +129,13 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     async def ask(self, call: Callable[[PassageSnapshot], R]) -> R:
         """Call a function on the visible passages in a thread."""
-        async with self.visible() as version:
-            return await self._pool.run(call, version.snapshot)
+        async with self.visible() as snapshot:
+            return await self._pool.run(call, snapshot)
 
     async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
-        async with self.visible() as version:
-            snapshot, manifest = version.snapshot, version.artifact.manifest
+        async with self.visible() as snapshot:
+            manifest = snapshot.artifact.manifest
             counts = {"passages": len(snapshot)} if snapshot.is_restricted else manifest.counts
             return {
                 "version": manifest.data,
@@ -162,49 +154,38 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     async def found(self, search: SearchRequest) -> Answer:
         """The hits of a question with their confidence; mode and version."""
-        request = search.request(**self._rescoring)
+        request = search.request(**self._rescoring, neighbors=NEIGHBORS)
         check_request([search.question], search.ranked)
-        async with self.visible() as version:
-            retriever = await self._retriever(version, request)
-            texts = request.readings(search.question)
-            encode = partial(self._encode, version, retriever, request)
-            encoded = followed(await asyncio.gather(*map(encode, texts)))
-            answer = await self._pool.run(
-                self._hits, version.snapshot, retriever, encoded, request, search, begun=True
+        async with self.visible() as snapshot:
+            retriever = await self._retriever(snapshot, request)
+            encode = partial(self._encode, retriever, request)
+            readings = await asyncio.gather(*map(encode, request.readings(search.question)))
+            hits = await self._pool.run(
+                answer, retriever, readings, search.ranked, request, begun=True
             )
-        return answer | {"mode": request.mode, "version": version.artifact.manifest.data}
+            characters = min(search.characters, MOST_TEXT // search.k)
+        return {
+            "hits": [hit.to_json(characters) for hit in hits[search.offset :]],
+            "confidence": hits.confidence,
+            "mode": request.mode,
+            "version": snapshot.artifact.manifest.data,
+        }
 
-    async def _retriever(self, version: PassageVersion, request: Request) -> AnyRetriever:
+    async def _retriever(self, snapshot: PassageSnapshot, request: Request) -> Retriever:
         """The retriever of a request."""
         if not request.selection.is_all:
-            return await self._pool.run(retriever_for, version, request)
+            return await self._pool.run(retriever_for, snapshot, request)
         self._pool.check()  # the view of all passages exists: a thread would take longer
-        return retriever_for(version, request)
+        return retriever_for(snapshot, request)
 
     async def _encode(
-        self, version: PassageVersion, retriever: AnyRetriever, request: Request, question: str
+        self, retriever: Retriever, request: Request, question: str
     ) -> EncodedQuestion:
         scope = CURRENT.get().filter, vars(request.selection)
-        future = self._shared.batcher.submit(version, retriever, request.mode, scope, question)
+        future = self._shared.batcher.submit(retriever, scope, question)
         encoded = await asyncio.wrap_future(future)
-        self._shared.keep(*version.models.loaded())
+        self._shared.keep(*retriever.snapshot.models.loaded())
         return encoded
-
-    @staticmethod
-    def _hits(
-        snapshot: PassageSnapshot,
-        retriever: AnyRetriever,
-        question: Any,
-        request: Request,
-        search: SearchRequest,
-    ) -> Answer:
-        hits = retriever.answer([question], search.ranked, request)[0]
-        visible = snapshot.mask(request.selection)
-        hits_json = [
-            _hit_json(snapshot, with_neighbors(snapshot, hit, NEIGHBORS, visible), search)
-            for hit in hits[search.offset :]
-        ]
-        return {"hits": hits_json, "confidence": hits.confidence}
 
     async def facets(self, request: FacetsRequest) -> Answer:
         """The metadata keys of visible passages, or of the first of a question, with counts."""
@@ -230,12 +211,3 @@ def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> Passage
         raise Forbidden("the filter of this token does not fit this index; correct it") from None
     _ = part.schema  # computed here rather than in the event loop
     return part
-
-
-def _hit_json(snapshot: PassageSnapshot, hit: Hit, search: SearchRequest) -> Answer:
-    characters = min(search.characters, MOST_TEXT // search.k)
-    answer = hit.to_json(characters)
-    for step in answer["path"]:
-        if step["kind"] == "passage":
-            step["title"] = snapshot.corpus.title(snapshot.known_row(step["text"]))
-    return answer

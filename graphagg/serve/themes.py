@@ -1,7 +1,6 @@
 """Themes of a corpus, and similar passages and entities, for HTTP and MCP.
 
-The map of the served version is read from the index's folder if it is there. Else it is computed
-once, in the background, and cached in memory.
+The map of the served version is computed once, in the background, and cached in memory.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
 from graphagg.rag.corpus.similar import similar_entities, similar_passages
-from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.rag.corpus.themes.storage import KIND, folder_of, kept_map, read_map
+from graphagg.rag.corpus.themes import ThemeMap, cached_map
 from graphagg.rag.question.excerpts import NOWHERE, excerpt, shortened
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -35,7 +32,6 @@ from graphagg.serve.models.themes import (
 )
 from graphagg.serve.passages import Passages
 from graphagg.serve.rights import CURRENT
-from graphagg.store.artifact import current_manifest
 
 Answer = dict[str, Any]
 
@@ -79,31 +75,19 @@ class Themes:
         return None
 
     async def themes(self, request: ThemesRequest) -> Answer:
-        """Themes of a level, or the themes inside one."""
+        """The themes of the map."""
         work = await self._compute(request.filter, request.wait)
         if work is not None:
             return {"done": work.done, "total": work.total}
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             theme_map = _map_of(snapshot, request.filter)
-            if request.inside is not None:
-                level_themes = [theme_map[child] for child in theme_map[request.inside].children]
-                level = theme_map[request.inside].level + 1
-            else:
-                level = theme_map.level if request.level is None else request.level
-                if theme_map.levels:
-                    integer("level", level, 0, len(theme_map.levels) - 1)
-                level_themes = list(theme_map.levels[level]) if theme_map.levels else []
-            level_themes.sort(key=lambda theme: -theme.passages)
+            themes = theme_map.themes
             return {
-                "themes": [theme.to_json() for theme in level_themes[:MOST_THEMES]],
-                "more": max(len(level_themes) - MOST_THEMES, 0),
-                "level": level,
-                "levels": [len(themes) for themes in theme_map.levels],
+                "themes": [theme.to_json() for theme in themes[:MOST_THEMES]],
+                "more": max(len(themes) - MOST_THEMES, 0),
                 "passages": len(theme_map.passages),
-                "entities": len(theme_map.entities),
                 "when": theme_map.when,
-                "notes": theme_map.notes,
             }
 
         return await self._passages.ask(answer)
@@ -134,14 +118,14 @@ class Themes:
             located = [
                 {
                     **_passage_json(snapshot, hit["id"]),
-                    "themes": [theme.id for theme in theme_map.themes_of(hit["id"])],
+                    "theme": theme_map.theme_of_passage(hit["id"]).id,
                 }
                 for hit in hits
                 if snapshot.row_of(hit["id"]) is not None
             ]
             return {
                 "passages": located,
-                "themes": dict(Counter(theme for each in located for theme in each["themes"])),
+                "themes": dict(Counter(each["theme"] for each in located)),
             }
 
         return await self._passages.ask(answer)
@@ -166,14 +150,8 @@ def _map_of(
     snapshot: PassageSnapshot, filter: Mapping[str, Any] | None, progress: Progress = silent
 ) -> ThemeMap:
     """The map of the visible passages that match a filter."""
-    if filter is None and not snapshot.is_restricted:
-        manifest = current_manifest(folder_of(snapshot.artifact.directory), KIND)
-        version = "" if manifest is None else manifest.data
-        stored = snapshot.cached("stored map", version, lambda: read_map(snapshot, None))
-        if stored is not None:
-            return stored
     view = snapshot.view_of(Selection(filter))
-    return kept_map(snapshot, view, MapConfig(), progress)
+    return cached_map(snapshot, view, MapConfig(), progress)
 
 
 def _passage_json(snapshot: PassageSnapshot, identifier: str) -> Answer:

@@ -16,7 +16,7 @@ from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
 from graphagg.rag.question.reading import QuestionReading
-from graphagg.rag.snapshot.dense import DenseIndex
+from graphagg.rag.snapshot.search import DenseIndex
 from tests.fakes import FakeEncoder, FakeExtractor, InMemory
 from tests.parity.literal import Dense, scores
 from tests.unit.rag.brute import products, rounded
@@ -166,7 +166,7 @@ def test_paths_lead_from_the_question_to_the_passage(seed: int) -> None:
     config = LinearRAGConfig(threshold=0.1, top_k_sentence=3)
     for question, g in zip(case.questions, case.literal, strict=True):
         for hit in case.hits(question, 5, config):
-            assert hit.path[-1].kind == "passage" and hit.path[-1].text == hit.passage.id
+            assert hit.path[-1].kind == "passage" and hit.path[-1].passage_id == hit.passage.id
             if len(hit.path) == 1:
                 assert hit.components["entity"] == 0
                 continue

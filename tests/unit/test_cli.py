@@ -110,7 +110,7 @@ def test_a_question_that_cannot_be_asked(call: Call, demo_index: Path) -> None:
     assert "100,000 characters" in call(*asked, "why? " * 20_000).error
     assert "the question is empty" in call(*asked, "").error
     assert "k is 0" in call(*asked, "why?", "-k", 0).error
-    assert "window is -1" in call(*asked, "why?", "--window", -1).error
+    assert "neighbors is -1" in call(*asked, "why?", "--neighbors", -1).error
 
 
 def test_an_error_leaves_the_process_with_its_code(failing: Path) -> None:

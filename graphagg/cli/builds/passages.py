@@ -77,7 +77,7 @@ class ModelNames:
             passage. None: the language of the extractor.
         dtype: number type of the encoder; auto is int8 or bfloat16 where the CPU is fast in it.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
-        names: file of names in the texts, one name per line followed by its aliases,
+        known_names: file of names in the texts, one name per line followed by its aliases,
             separated by =, or JSON Lines; with Spark on every machine.
     """
 
@@ -87,7 +87,7 @@ class ModelNames:
     language: str | None = None
     dtype: Dtype = "auto"
     device: str | None = None
-    names: str | None = None
+    known_names: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of, loaded
 
         source, config = self.for_spark(FolderReport()), self.config()
-        return job_of(source, Recipe(loaded(config), config.chunking, config.search))
+        recipe = Recipe(loaded(config), config.chunking, config.search, config.columns)
+        return job_of(source, recipe)
 
     def for_spark(self, report: FolderReport) -> PassageInput:
         """The input as Spark reads it."""
@@ -171,8 +172,6 @@ class PassagesBuild(Build):
             corpus = read_corpus(
                 self.passages, self.reading, report, self.columns, self.vector_column
             )
-            if self.vector_column is None:
-                config = replace(config, columns=RowConfig())  # `read_corpus` has read them
         with self.index_class.build(
             corpus, run.out, config=config, engine=engine or "local", progress=progress,
             force=run.force,

@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.output.console import out, print_rows
-from graphagg.rag.documents.code import CODE
+from graphagg.rag.documents.tokens import CODE
 from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
-    from graphagg.rag import Explanation, Hit, Hits, PassageIndex
+    from graphagg.rag import Explanation, Hit, Hits
     from graphagg.rag.evaluation.measure import RetrievalEvaluation
     from graphagg.rag.evaluation.recall import Summary
 
@@ -28,14 +28,14 @@ _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cy
 # --- hits ----------------------------------------------------------------------------------------
 
 
-def print_hits(hits: Hits, index: PassageIndex, explain: bool) -> None:
+def print_hits(hits: Hits, explain: bool) -> None:
     """Print hits as a table, with their texts or, if `explain`, with scores and hop paths."""
     if not hits:
         out.print(unanswered(hits.confidence) if hits.confidence else _NOTHING)
         return
     table = Table("", "score", "passage", "why" if explain else "text", expand=out.is_terminal)
     for rank, hit in enumerate(hits, start=1):
-        table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, index, explain))
+        table.add_row(str(rank), f"{hit.score:.4f}", _name(hit), _detail(hit, explain))
     out.print(table)
     if hits.confidence is not None:
         out.print(f"[dim]confidence {hits.confidence:.2f}[/dim]")
@@ -49,9 +49,9 @@ def _name(hit: Hit) -> str:
     return f"{title_line}[dim]{escape(f'{hit.passage.id}{page}{qualifier}')}[/dim]"
 
 
-def _detail(hit: Hit, index: PassageIndex, explain: bool) -> str:
+def _detail(hit: Hit, explain: bool) -> str:
     if explain:
-        return explain_hit(hit, index)
+        return explain_hit(hit)
     if not hit.neighbors:
         return _matched(hit)
     text = " ".join(hit.passage.text.split())
@@ -83,7 +83,7 @@ def _copies(hit: Hit) -> str:
     return f"\n[dim]the same text: {escape(', '.join(hit.copies[:3]))}{more}[/dim]"
 
 
-def explain_hit(hit: Hit, index: PassageIndex) -> str:
+def explain_hit(hit: Hit) -> str:
     """A hit's hop path and the larger parts of its score, in rich markup."""
     digits, least = (2, _LEAST_SHOWN) if hit.method == "multihop" else (4, 0.0)
     components = "  ".join(
@@ -91,10 +91,10 @@ def explain_hit(hit: Hit, index: PassageIndex) -> str:
         for name, value in hit.components.items()
         if abs(value) >= least
     )
-    return f"{_path(hit, index)}\n[dim]{components}[/dim]{_copies(hit)}"
+    return f"{_path(hit)}\n[dim]{components}[/dim]{_copies(hit)}"
 
 
-def _path(hit: Hit, index: PassageIndex) -> str:
+def _path(hit: Hit) -> str:
     """The hops except the last, which is the hit."""
     hops, sentence = hit.path[:-1], _one_line(hit.sentence).strip()
     if len(sentence) > _SENTENCE:
@@ -105,15 +105,13 @@ def _path(hit: Hit, index: PassageIndex) -> str:
     if len(hops) == 1:
         tie = "is its title" if hops[0].score else "is mentioned in it"
         return f"[yellow]{escape(hops[0].text)}[/yellow] {tie}{closest}"
-    return " -> ".join(_steps(hit, index))
+    return " -> ".join(_steps(hit))
 
 
-def _steps(hit: Hit, index: PassageIndex) -> Iterator[str]:
+def _steps(hit: Hit) -> Iterator[str]:
     before = ""
     for hop, text in zip(hit.path[:-1], _texts(hit), strict=False):
-        if hop.kind == "passage":
-            text = index[text].title or text
-        elif hop.kind == "sentence":
+        if hop.kind == "sentence":
             text = f'"{text}"'
         elif hop.kind == "reference":
             text = f"links to {text}"
@@ -132,7 +130,7 @@ def _texts(hit: Hit) -> Iterator[str]:
         kind = hop.kind
 
 
-def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
+def print_explanation(explanation: Explanation) -> None:
     """Print the reason for a rank, the text, the parts of the score, and the path."""
     if explanation.hit is None:
         out.print(explanation.reason, markup=False)
@@ -145,8 +143,8 @@ def print_explanation(explanation: Explanation, index: PassageIndex) -> None:
     ]
     path = []
     for hop, text in zip(hit.path, _texts(hit), strict=True):
-        if hop.kind == "passage" and index[hop.text].title:
-            text = f"{index[hop.text].title} {text}"
+        if hop.passage_id != hop.text:
+            text = f"{text} {hop.passage_id}".strip()
         scores = {"its own score": f"{hop.score:.4f}", "adds": f"{hop.contribution:.4f}"}
         path.append({"hop": hop.kind.replace("_", " "), "": text, **scores})
     out.print(explanation.reason, markup=False)

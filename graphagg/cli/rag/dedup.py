@@ -36,7 +36,7 @@ def dedup(
         out_file: file for the kept texts, .jsonl.
         dropped: file for the dropped texts, JSON lines, each with the text that replaces it.
     """
-    from graphagg.rag.corpus.dedup.files import dedup as dedup_files
+    from graphagg.rag.corpus.dedup import dedup as dedup_files
 
     with progress_report() as progress:
         report = dedup_files(
@@ -44,6 +44,6 @@ def dedup(
         )
     text = (
         f"{report.texts:,} texts, {report.kept:,} kept in {out_file}: {report.equal:,} equal and "
-        f"{report.near:,} near duplicates left out, in {report.groups:,} groups"
+        f"{report.near:,} near duplicates left out"
     )
     show(asdict(report), text, as_json)

@@ -42,12 +42,11 @@ def evaluate(
             docs/guides/formats.md.
         mode: retrieval mode. None: multihop.
         compare: modes to compare, separated by commas: multihop,linearrag,dense,bm25.
-        refuse: share of wrong answers that the minimum confidence should refuse, e.g. 0.9; the
-            value found is stored with the index, for --min-confidence own.
+        refuse: share of wrong answers to refuse, e.g. 0.9; prints the `--min-confidence` for it.
         random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.measure import difference, own_threshold
+    from graphagg.rag.evaluation.measure import confidence_threshold, difference
     from graphagg.rag.evaluation.measure import evaluate as measure
     from graphagg.rag.evaluation.questions import read_questions
 
@@ -61,12 +60,12 @@ def evaluate(
             for name in modes
         }
         thresholds = {
-            name: own_threshold(index, gold, refuse, mode=name, progress=renamed(report, name))
+            name: confidence_threshold(
+                index, gold, refuse, mode=name, progress=renamed(report, name)
+            )
             for name in modes
             if refuse is not None and name != "bm25"
         }
-        for mode_name, own in thresholds.items():
-            index.keep_min_confidence(own.value, mode_name)
     first, *others = reports
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
     if as_json:
@@ -80,10 +79,10 @@ def evaluate(
         print_json(results if compare else next(iter(results.values())))
         return
     print_evaluations(reports, differences)
-    for name, own in thresholds.items():
+    for name, found in thresholds.items():
         out.print(
-            f"{name}: less confidence than {own.value:.3f} refuses {own.refused} of {own.wrong} "
-            f"wrong answers and {own.lost} of {own.right} right ones; saved as --min-confidence own"
+            f"{name}: --min-confidence {found.value:.3f} refuses {found.refused} of {found.wrong} "
+            f"wrong answers and {found.lost} of {found.right} right ones"
         )
 
 

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt
 
-from graphagg.checks import integer
 from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
@@ -26,7 +24,7 @@ from graphagg.rag.corpus.graph import EdgeKind
 from graphagg.rag.corpus.similar import By
 
 if TYPE_CHECKING:
-    from graphagg.rag.corpus.themes.results import Theme, ThemeMap
+    from graphagg.rag.corpus.themes import Theme, ThemeMap
 
 _SHOWN = 30  # themes of a table
 
@@ -68,7 +66,7 @@ def graph(
 def names(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """Suggest names that may be the same: initials, and spellings that hardly differ.
 
-    Check the list, delete the wrong lines, and build with --names FILE.
+    Check the list, delete the wrong lines, and build with --known-names FILE.
 
     Example: graphagg rag names idx
     """
@@ -90,7 +88,6 @@ def map_(
     config: Annotated[MapConfig, FLAT] = MapConfig(),
     visible: Visible = VisibleOptions(),
     theme: str | None = None,
-    level: NonNegativeInt | None = None,
     target: Annotated[Path | None, Parameter("--out")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -98,58 +95,48 @@ def map_(
 
     Example: graphagg rag map idx
 
-    Example: graphagg rag map idx --theme 3.1
+    Example: graphagg rag map idx --theme 3
 
     Args:
         theme: show the theme with this id.
-        level: show the themes of this level, from 0.
         target: file to write: the map as .json, or its passages as .csv or .parquet.
     """
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as index, progress_report() as report:
         theme_map = index.map(config=config, progress=report, **visible.visible())
-    if level is not None:
-        integer("level", level, 0, len(theme_map.levels) - 1)
     if target is not None:
         theme_map.save(target)
     if theme is not None:
         _show_theme(theme_map, theme_map[theme], as_json)
     elif as_json:
-        print_json(theme_map.to_json(level))
+        print_json(theme_map.to_json())
     else:
-        _show_level(theme_map, theme_map.level if level is None else level)
+        _show_themes(theme_map)
 
 
-def _show_level(themes: ThemeMap, level: int) -> None:
-    of_level = themes.levels[level] if themes.levels else ()
-    largest = sorted(of_level, key=lambda theme: -theme.passages)
+def _show_themes(themes: ThemeMap) -> None:
     rows: list[dict[str, Any]] = [
         {"theme": theme.id, "passages": theme.passages, "label": theme.label,
          "names": ", ".join(entity.name for entity in theme.entities[:4]), "time": _time(theme)}
-        for theme in largest[:_SHOWN]
+        for theme in themes.themes[:_SHOWN]
     ]  # fmt: skip
-    for note in themes.notes:
-        err.print(f"note: {note}", markup=False)
     print_rows(rows)
-    counts = ", ".join(f"{len(each):,}" for each in themes.levels)
-    more = f"; of this level {_SHOWN} are shown" if len(largest) > _SHOWN else ""
-    out.print(f"{len(themes.passages):,} passages; themes by level: {counts}{more}", markup=False)
+    more = f"; {_SHOWN} are shown" if len(themes) > _SHOWN else ""
+    count = f"{len(themes.passages):,} passages, {len(themes):,} themes"
+    out.print(f"{count}{more}", markup=False)
 
 
 def _show_theme(themes: ThemeMap, theme: Theme, as_json: bool) -> None:
     if as_json:
-        passages = themes.passages_of(theme.id)
-        print_json({**theme.to_json(), "passage_ids": passages})
+        print_json({**theme.to_json(), "passage_ids": themes.passages_of(theme.id)})
         return
     time = f"; {_time(theme)}" if theme.span else ""
     sections = {
-        f"{theme.id}  {theme.label}": f"{theme.passages:,} passages, {theme.members:,} names{time}",
+        f"{theme.id}  {theme.label}": f"{theme.passages:,} passages{time}",
         "words": ", ".join(theme.words),
         "names": ", ".join(entity.name for entity in theme.entities),
         "most typical": "\n".join(f"  {p.id}  {p.title}" for p in theme.typical),
-        "near": "\n".join(f"  {other.id}  {themes[other.id].label}" for other in theme.neighbors),
-        "inside": "\n".join(f"  {child}  {themes[child].label}" for child in theme.children),
     }
     for name, text in sections.items():
         if text:

@@ -39,7 +39,7 @@ def search(
             rows = [hit.to_json(characters) for hit in hits]
             print_json({**head, "confidence": hits.confidence, "hits": rows})
             return
-        print_hits(hits, index, explain)
+        print_hits(hits, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
             err.print("the question names no entity: ranked by similarity alone")
 
@@ -71,4 +71,4 @@ def explain(
             head = {"passage_id": passage_id, "mode": request.mode}
             print_json({**head, **explanation.to_json()})
         else:
-            print_explanation(explanation, index)
+            print_explanation(explanation)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from graphagg.checks import integer, number
 from graphagg.errors import InvalidParameter
 
-MOST_LEVELS = 6
 _SURE = 0.98
 
 
@@ -19,8 +18,8 @@ class GraphConfig:
         floor: minimum weight of an edge between two entities (normalized pointwise mutual
             information); lighter edges are left out.
         neighbors: number of strongest edges kept per entity; an edge stays if either end keeps it.
-        names: maximum number of names in a sentence; a sentence with more is a list and makes no
-            edges.
+        max_names: maximum number of names in a sentence; a sentence with more is a list and makes
+            no edges.
         dates: also use names that consist of numbers and months only, such as "May 1999".
 
     Raises:
@@ -33,56 +32,45 @@ class GraphConfig:
 
     floor: float = 0.1
     neighbors: int = 20
-    names: int = 30
+    max_names: int = 30
     dates: bool = False
 
     def __post_init__(self) -> None:
         number("floor", self.floor, least=0, most=1)
         integer("neighbors", self.neighbors, 1)
-        integer("names", self.names, 2)
+        integer("max_names", self.max_names, 2)
 
 
 @dataclass(frozen=True)
 class MapConfig:
-    """Resolutions of themes, and the description of a theme.
+    """The number of themes, and the description of a theme.
 
     Attributes:
-        resolutions: resolution of each level, ascending: larger gives more and smaller themes.
-            Themes of a level lie inside the themes of the level before.
+        resolution: larger gives more and smaller themes.
         nearest_passages: number of nearest passages, by text vectors, that a passage is linked to;
             0: themes depend on names alone.
-        runs: number of clustering runs for the consensus; more is slower and more stable.
         when: metadata key with the date of a passage. None: the first of when, date, published,
             created, year and modified that a passage has.
-        shown: number of entities, words, passages and neighbors shown per theme.
+        shown: number of entities, words and passages shown per theme.
         graph: settings of the entity graph.
 
     Raises:
         InvalidParameter: a value is out of range.
 
     Examples:
-        >>> MapConfig(resolutions=(1.0, 4.0)).nearest_passages
+        >>> MapConfig(resolution=8.0).nearest_passages
         10
     """
 
-    resolutions: tuple[float, ...] = (2.0, 8.0, 24.0)
+    resolution: float = 2.0
     nearest_passages: int = 10
-    runs: int = 20
     when: str | None = None
     shown: int = 8
     graph: GraphConfig = field(default_factory=GraphConfig)
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.resolutions) <= MOST_LEVELS:
-            raise InvalidParameter(
-                f"resolutions are {self.resolutions!r}, wanted 1 to {MOST_LEVELS} numbers"
-            )
-        for resolution in self.resolutions:
-            number("resolution", resolution, above=0)
-        if list(self.resolutions) != sorted(set(self.resolutions)):
-            raise InvalidParameter(f"resolutions are {self.resolutions!r}, wanted ascending ones")
+        number("resolution", self.resolution, above=0)
         integer("nearest_passages", self.nearest_passages, 0)
-        integer("runs", self.runs, 1)
         integer("shown", self.shown, 1)
 
 

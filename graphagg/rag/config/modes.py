@@ -15,8 +15,6 @@ from graphagg.rag.config.multihop import MultihopConfig
 Mode = Literal["multihop", "linearrag", "rrf", "dense", "bm25"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 DEFAULT_MODE: Mode = "multihop"
-OWN = "min_confidence"
-"""Array of an index: the user's own least confidence in each of `MODES`; NaN: none."""
 PASSAGE_NODE_WEIGHT = 0.05
 """W_p of eq. 7: weight of the passage prior against the entities' weights."""
 

@@ -75,7 +75,7 @@ know, the weights of all cosines are a share of the above (`knowing`), which the
 passages tell (`graphagg.rag.models.encoding.center.known_share`); in profile `fast` those of
 similarity and sentence are half (`weighing`). A question that the encoder reads letter by letter
 has the vector 0 (`graphagg.rag.models.encoding.legible`); then nothing counts but words, titles and
-entities, and links lead nowhere (`unread`). So it is where that share is below .16.
+entities, and links lead nowhere (`word_only`). So it is where that share is below .16.
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
@@ -188,7 +188,7 @@ class MultihopConfig:
         return replace(self.weighing(share), link=link, open_terms=share * self.open_terms)
 
     @property
-    def unread(self) -> MultihopConfig:
+    def word_only(self) -> MultihopConfig:
         """The settings for a question that the encoder does not read: words and names alone."""
         config = self
         for part in ("similarity", "sentence", "links", "coverage"):
@@ -196,9 +196,9 @@ class MultihopConfig:
         return config
 
     def without(self, name: str) -> MultihopConfig:
-        """Switch one of `PARTS` off; raises `InvalidParameter` with the names."""
+        """Switch one of `ABLATIONS` off; raises `InvalidParameter` with the names."""
         config = self
-        for path, value in PARTS[one_of("part", name, PARTS)].items():
+        for path, value in ABLATIONS[one_of("part", name, ABLATIONS)].items():
             group, _, inner = path.rpartition(".")
             if group:
                 value = replace(getattr(config, group), **{inner: value})
@@ -218,7 +218,7 @@ Words and titles weigh more, similarity less; docs/decisions/static-table.md has
 """
 
 _NO_LINK = (-10.0, 0.0)
-PARTS: dict[str, dict[str, Any]] = {
+ABLATIONS: dict[str, dict[str, Any]] = {
     "similarity": {"passage.similarity": 0.0},
     "sentence": {"passage.sentence": 0.0, "link.sentence": 0.0},
     "lexical": {"passage.lexical": 0.0},

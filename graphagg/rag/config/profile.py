@@ -19,13 +19,13 @@ from graphagg.rag.config.multihop import FAST, MultihopConfig
 Profile = Literal["standard", "fast"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 DEFAULT_PROFILE: Profile = "standard"
-_OF_STANDARD, _OF_FAST = ("spacy", "sentence_transformers"), ("Stemmer", "tokenizers")
+STANDARD_MODULES, FAST_MODULES = ("spacy", "sentence_transformers"), ("Stemmer", "tokenizers")
 
 
 def installed_profile() -> Profile:
     """The profile whose libraries are installed: `fast` if only its own are, else `standard`."""
-    lacks_one = any(find_spec(module) is None for module in _OF_STANDARD)
-    return "fast" if lacks_one and all(map(find_spec, _OF_FAST)) else "standard"
+    lacks_one = any(find_spec(module) is None for module in STANDARD_MODULES)
+    return "fast" if lacks_one and all(map(find_spec, FAST_MODULES)) else "standard"
 
 
 def need_standard(module: str) -> None:

@@ -17,14 +17,13 @@ import numpy as np
 from graphagg.rag.documents.tokens import tokenize
 from graphagg.rag.documents.user_names import ListedName
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.gazetteer import DATE, LINKABLE, Gazetteer
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import DATE, LINKABLE, Gazetteer, Speller
 
 _DEFINED = re.compile(r"((?:[^\W\d_][\w'&-]*\s+){2,9})\(([A-Z][A-Z&-]{1,8})s?\)")
 _SMALL = frozenset("a an and at by de del der des du et for in la le of on the to und".split())
 # Letters of a name with variants; how many times as many passages as a wrong spelling's hold the
 # right one, at least; names with the same first letters that are compared.
-_SHORTEST, _TIMES, _MOST = 6, 5, 2_000
+MIN_LETTERS, MIN_RATIO, MAX_COMPARED = 6, 5, 2_000
 
 
 def suggested_names(snapshot: PassageSnapshot) -> list[ListedName]:
@@ -34,7 +33,7 @@ def suggested_names(snapshot: PassageSnapshot) -> list[ListedName]:
     names = {key: e for e, key in enumerate(g.keys) if g.kind[e] & (LINKABLE | DATE) == LINKABLE}
     for pair_of_ids in (*_of_initials(g, names), *_variants(g, names)):
         name, alias = (speller.spelling(e, int(g.row[g.pairs(e)][0])) for e in pair_of_ids)
-        pairs += [(name, alias)] if alias.isupper() or len(alias) >= _SHORTEST else []
+        pairs += [(name, alias)] if alias.isupper() or len(alias) >= MIN_LETTERS else []
     aliases, used = defaultdict[str, list[str]](list), dict[tuple[str, ...], str]()
     for name, alias in pairs:
         key, other = tuple(tokenize(name)), tuple(tokenize(alias))
@@ -73,13 +72,13 @@ def _variants(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, int
     from rapidfuzz import distance, process
 
     joined = ((key.replace(" ", ""), entity) for key, entity in names.items())
-    plain = sorted(each for each in joined if len(each[0]) >= _SHORTEST and each[0].isalpha())
+    plain = sorted(each for each in joined if len(each[0]) >= MIN_LETTERS and each[0].isalpha())
     for _, block in groupby(plain, key=lambda each: each[0][:3]):
-        keys, entities = zip(*list(block)[:_MOST], strict=True)
+        keys, entities = zip(*list(block)[:MAX_COMPARED], strict=True)
         edits = process.cdist(keys, keys, scorer=distance.Levenshtein.distance, score_cutoff=1)
         for i, j in np.argwhere(np.triu(edits <= 1, 1)).tolist():
             pair = sorted((entities[i], entities[j]), key=lambda e: -np.diff(g.pair_bounds)[e])
             rows = [g.row[g.pairs(entity)] for entity in pair]
-            is_typo = len(rows[0]) >= _TIMES * len(rows[1]) and keys[i][-3:] == keys[j][-3:]
+            is_typo = len(rows[0]) >= MIN_RATIO * len(rows[1]) and keys[i][-3:] == keys[j][-3:]
             if edits[i, j] == 0 or (is_typo and not np.intersect1d(rows[0], rows[1]).size):
                 yield pair[0], pair[1]

@@ -230,8 +230,8 @@ def entity_ties(view: View, entities: Ints, sentences: Ints, config: GraphConfig
     of_sentence, entity = _named(view, entities, sentences)
     total = int(sentences[view.visible].sum())
     sizes = np.bincount(of_sentence, minlength=int(of_sentence.max(initial=-1)) + 1)
-    total -= int(np.count_nonzero(sizes > config.names))
-    short = sizes[of_sentence] <= config.names
+    total -= int(np.count_nonzero(sizes > config.max_names))
+    short = sizes[of_sentence] <= config.max_names
     of_sentence, entity = of_sentence[short], entity[short]
     pairs = _pairs_of(of_sentence, entity, len(entities))
     codes, shared = np.unique(pairs, return_counts=True)

@@ -2,8 +2,8 @@
 
 By `text`, the vector of a passage is the mean of its windows, and the vector of an entity the
 weighted mean of the passages that name it. By `graph`, both have vectors of a random projection of
-`themes.network` without its text edges: vertices with the same neighbors are similar, whatever
-their words. No model is loaded.
+the network (`graphagg.rag.corpus.network`) without its text edges: vertices with the same neighbors
+are similar, whatever their words. No model is loaded.
 
 The projection: Chen, Sultan, Tian, Chen and Skiena, *Fast and Accurate Network Embeddings via Very
 Sparse Random Projection* (FastRP), CIKM 2019, arXiv 1908.11512. With the transition matrix A = D^-1
@@ -32,12 +32,17 @@ from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import WeightedEdges
-from graphagg.rag.corpus.themes.clustering import name_hashes, random_bits, symmetric
-from graphagg.rag.corpus.themes.network import ThemeNetwork, network
+from graphagg.rag.corpus.network import (
+    CorpusNetwork,
+    name_hashes,
+    network,
+    random_bits,
+    symmetric,
+)
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import Speller
 from graphagg.rag.tables.view import View
 
 By = Literal["text", "graph"]
@@ -91,7 +96,7 @@ class _Space:
     """The network of a view, and unit vectors of its vertices."""
 
     view: View
-    net: ThemeNetwork
+    net: CorpusNetwork
     vectors: Doubles
 
 
@@ -156,7 +161,7 @@ def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _
     return snapshot.cached("likeness", f"{id(view)} {by}", make)
 
 
-def _by_text(net: ThemeNetwork) -> Doubles:
+def _by_text(net: CorpusNetwork) -> Doubles:
     csr_array = scipy_sparse().csr_array
     entity, passage, weight = net.contains
     shape = len(net.entities), len(net.rows)
@@ -164,10 +169,9 @@ def _by_text(net: ThemeNetwork) -> Doubles:
     return _unit(np.concatenate([net.vectors, of_entities]))
 
 
-def _by_graph(snapshot: PassageSnapshot, view: View, net: ThemeNetwork) -> Doubles:
+def _by_graph(snapshot: PassageSnapshot, view: View, net: CorpusNetwork) -> Doubles:
     keys = view.gazetteer.keys.take(net.entities)
-    ids = (snapshot.corpus.id(row) for row in net.rows.tolist())
-    names = name_hashes([*(f"p{i}" for i in ids), *(f"e{key}" for key in keys)])
+    names = name_hashes([snapshot.corpus.id(row) for row in net.rows.tolist()], keys)
     first = len(net.rows)
     mentions = WeightedEdges(net.contains.target, net.contains.source + first, net.contains.weight)
     ties = WeightedEdges(net.ties.source + first, net.ties.target + first, net.ties.weight)

@@ -291,4 +291,7 @@ def _unknown(key: str, schema: Mapping[str, ValueType]) -> str:
     more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
     close = get_close_matches(key[:200], names, n=1)
     advice = f"; did you mean {shown(close[0])}?" if close else "."
+    name = key.rstrip("=!<> ")
+    if name in schema and (sign := SIGNS.get(key.removeprefix(name).strip())):
+        advice = f"; write {{{shown(name)}: {{{shown(sign)}: VALUE}}}}."
     return f"unknown key {shown(key)}{advice} The keys are {listed or 'none'}{more}"

@@ -15,11 +15,11 @@ from typing import Any
 from graphagg.checks import integer, shown
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
 from graphagg.fields import Brief
-from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
 from graphagg.rag.documents.reading.document import plain_value
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.documents.sql import changed_rows
+from graphagg.rag.documents.tokens import prose, word_spans
 from graphagg.store.manifest import canonical_json
 
 SAMPLE = 200  # documents from which the language of a corpus is recognized
@@ -59,6 +59,17 @@ class Passage(Brief):
     def full_text(self) -> str:
         """The text that is embedded: the title, a new line, the text."""
         return f"{self.title}\n{self.text}" if self.title else self.text
+
+    def in_full_text(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Spans in the text as spans in the full text."""
+        shift = len(self.full_text) - len(self.text)
+        return [(start + shift, end + shift) for start, end in spans] if shift else spans
+
+    def word_spans(self, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """Spans of the tokens of title and text, without reading what comes after token `end`."""
+        titled = word_spans(self.title)
+        first, last = (None if n is None else max(n - len(titled), 0) for n in (begin, end))
+        return titled[begin:end] + self.in_full_text(word_spans(self.text, first or 0, last))
 
     @property
     def parts(self) -> tuple[str, ...]:

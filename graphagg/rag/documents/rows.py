@@ -50,6 +50,11 @@ class RowConfig:
     query: str | None = None
     updated_column: str | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """The columns of id, text and title."""
+        return [self.id_column, self.text_column, self.title_column]
+
     def check(self, names: Collection[str], where: str) -> None:
         """Raise `InvalidPassage` unless ids and texts are among the columns."""
         missing = {self.id_column, self.text_column} - set(names)
@@ -67,9 +72,9 @@ class RowConfig:
         Raises:
             InvalidPassage: the column of ids or texts is missing.
         """
-        if self != _PLAIN or (source is not None and source.suffix.lower() in TABLES):
+        if self != PLAIN or (source is not None and source.suffix.lower() in TABLES):
             self.check(row, where)
-        if self == _PLAIN:
+        if self == PLAIN:
             return row
         fields = {"id": self.id_column, "text": self.text_column, "title": self.title_column}
         used = {*fields.values(), *_KEPT, "metadata"}
@@ -81,13 +86,13 @@ class RowConfig:
         return record | {"metadata": metadata}
 
 
-_PLAIN = RowConfig()
+PLAIN = RowConfig()
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 """Suffixes of files whose rows all have the same columns."""
 
 
-def read_rows(source: str | os.PathLike[str], columns: RowConfig = _PLAIN) -> Iterator[Row]:
+def read_rows(source: str | os.PathLike[str], columns: RowConfig = PLAIN) -> Iterator[Row]:
     """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
 
     With `columns.query` read the rows of this query to the database `source`.

@@ -3,6 +3,9 @@
 A token is a run of letters, their marks and digits, case-folded, without accents. Vowel signs, tone
 marks and voiced kana belong to their words. A run in a script without spaces, or in Korean, gives
 its overlapping pairs of characters, so that a name is found inside a run.
+
+Lines of code in a text begin with a tab, and contain no sentences and no names but codes
+(`graphagg.rag.documents.codes`); extractors read the prose.
 """
 
 from __future__ import annotations
@@ -15,6 +18,27 @@ from functools import cache, lru_cache
 from itertools import islice, pairwise
 
 from graphagg.rag.documents.codes import Code, code_key, codes
+
+CODE = "\t"
+"""Lines of code begin with it."""
+_BLOCK = re.compile(r"^\t.*+(?:\n\t.*+)*+", re.MULTILINE)
+
+
+def code_blocks(text: str) -> list[tuple[int, int]]:
+    """Find the runs of lines of code, `(start, end)`."""
+    return [match.span() for match in _BLOCK.finditer(text)] if CODE in text else []
+
+
+def prose(text: str) -> Iterator[tuple[int, int]]:
+    """Find the text between the blocks of code, `(start, end)`."""
+    start = 0
+    for begin, end in code_blocks(text):
+        if text[start:begin].strip():
+            yield start, begin
+        start = end
+    if text[start:].strip():
+        yield start, len(text)
+
 
 # Scripts that write words without spaces, as the inside of a character class: Thai, Lao, Burmese,
 # Khmer, kana (also of half width), bopomofo, Han.

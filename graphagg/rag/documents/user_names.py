@@ -86,7 +86,7 @@ class ListedNames:
         """Plain JSON values, as stored in a manifest."""
         return [{**asdict(entry), "aliases": list(entry.aliases)} for entry in self.names]
 
-    def spelled(self, text: str) -> str:
+    def resolve_aliases(self, text: str) -> str:
         """A text with the name in place of each alias."""
         pieces, end = list[str](), 0
         for place in sorted(self.find(text, scan(text)), key=lambda each: (each.start, -each.end)):

@@ -21,6 +21,8 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.config.modes import DEFAULT_MODE, Config, Mode
 from graphagg.rag.evaluation.questions import GoldQuestion, check_gold
 from graphagg.rag.evaluation.recall import RECALL_AT, Outcomes, Summary, metrics_of, outcome_of
+from graphagg.rag.operations.answering import answer
+from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hit
 
 if TYPE_CHECKING:
@@ -135,7 +137,8 @@ def _timed_answers(
     index: PassageIndex, mode: Mode, config: Config | None
 ) -> Callable[[str], tuple[list[Hit], list[tuple[float, float]]]]:
     """A function from a question to its hits, and wall and CPU milliseconds of each stage."""
-    retriever = index.retriever(mode=mode, config=config)
+    request = Request(mode=mode, config=config)
+    retriever = index.retriever(request)
 
     def ask(text: str) -> tuple[list[Hit], list[tuple[float, float]]]:
         times: list[tuple[float, float]] = []
@@ -148,7 +151,7 @@ def _timed_answers(
 
         read = measure_time(lambda: retriever.read([text], index.models))
         encoded = measure_time(lambda: retriever.encode(read, index.models), time.process_time)
-        return measure_time(lambda: retriever.answer(encoded, max(RECALL_AT))[0]), times
+        return measure_time(lambda: answer(retriever, encoded, max(RECALL_AT), request)), times
 
     return ask
 
@@ -180,7 +183,7 @@ def difference(
 # --- the least confidence ------------------------------------------------------------------------
 
 
-class OwnThreshold(NamedTuple):
+class ConfidenceThreshold(NamedTuple):
     """A threshold of confidence, below which a share of wrong answers is.
 
     Attributes:
@@ -189,7 +192,7 @@ class OwnThreshold(NamedTuple):
         right: number of right answers, and `lost`, of those that it refuses.
 
     Examples:
-        >>> OwnThreshold(0.2, wrong=100, refused=90, right=80, lost=4).refused
+        >>> ConfidenceThreshold(0.2, wrong=100, refused=90, right=80, lost=4).refused
         90
     """
 
@@ -200,11 +203,11 @@ class OwnThreshold(NamedTuple):
     lost: int
 
 
-def own_threshold(
+def confidence_threshold(
     index: PassageIndex, questions: Sequence[GoldQuestion], refuse: float = 0.9, *,
     mode: Mode = DEFAULT_MODE, progress: Progress = silent,
-) -> OwnThreshold:  # fmt: skip
-    """Find the confidence that a share `refuse` of wrong answers of five hits does not reach.
+) -> ConfidenceThreshold:  # fmt: skip
+    """Find the `min_confidence` that a share `refuse` of wrong answers of five hits does not reach.
 
     A question with gold ids is asked a second time with its gold passages hidden; that answer is
     wrong.
@@ -220,9 +223,8 @@ def own_threshold(
         >>> passages = [{"id": name, "text": text} for name, text in texts.items()]
         >>> rows = [{"question": "Where was Ada born?", "gold_passage_ids": "Ada"}]
         >>> with PassageIndex.build(passages, tempfile.mkdtemp(), profile="fast") as index:
-        ...     found = own_threshold(index, read_questions(rows))
-        ...     index.keep_min_confidence(found.value)
-        ...     len(index.retrieve("Where was Ada born?", min_confidence="own"))
+        ...     found = confidence_threshold(index, read_questions(rows))
+        ...     len(index.retrieve("Where was Ada born?", min_confidence=found.value))
         2
     """
     number("refuse", refuse, least=0, most=1)
@@ -245,4 +247,4 @@ def own_threshold(
     last = math.ceil(refuse * len(wrong)) - 1
     value = float(np.nextafter(sorted(wrong)[last], 1.0)) if last >= 0 else 0.0
     refused, lost = (sum(each < value for each in answers) for answers in (wrong, right))
-    return OwnThreshold(value, len(wrong), refused, len(right), lost)
+    return ConfidenceThreshold(value, len(wrong), refused, len(right), lost)

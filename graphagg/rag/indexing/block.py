@@ -22,9 +22,8 @@ from graphagg.rag.documents.tokens import is_capital
 from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.indexing.encoding import encoded
 from graphagg.rag.models.by_language import ByLanguage
-from graphagg.rag.models.by_name import Models
+from graphagg.rag.models.by_name import Models, WithNames, names_of
 from graphagg.rag.models.extractor import Annotation, EntityExtractor
-from graphagg.rag.models.with_names import WithNames, names_of
 from graphagg.rag.tables.gazetteer import kind_of, or_of
 from graphagg.rag.tables.lexicon import HEADING, NAME
 from graphagg.rag.tables.matching import CODE, OPENS, KeysOfRows, KeyTable, TokenRows, find_mentions

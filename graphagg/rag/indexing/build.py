@@ -27,6 +27,7 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import corpus_digest
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.passage_files import PassageFiles, write_id_order, write_text_order
@@ -44,10 +45,10 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
-_LEAST, _BLOCKS = 16, 64  # minimal passages of a block; minimal blocks of a large corpus
+MIN_PASSAGES, MIN_BLOCKS = 16, 64  # of a block; of a large corpus
 _UNEVEN = 1.2  # most text of a block, relative to that of as many average passages
 _STAGE = "indexing"
-_OF_BLOCKS = 0.95  # share of blocks in the work; the rest are the stages over all of them
+BLOCK_SHARE = 0.95  # share of blocks in the work; the rest are the stages over all of them
 
 
 def build(
@@ -65,7 +66,7 @@ def build(
     """
     writer = publication.writer
     # A kill loses a block: below 2 % of a larger corpus.
-    most = min(limits.passages, max(_LEAST, len(passages) // _BLOCKS))
+    most = min(limits.passages, max(MIN_PASSAGES, len(passages) // MIN_BLOCKS))
     average = passages.table.texts.offsets[-1] / max(len(passages), 1)
     cut = passages.blocks(most, min(limits.characters, math.ceil(_UNEVEN * most * average)))
     starts = [rows.start for rows in cut] + [len(passages)]
@@ -141,7 +142,7 @@ def _annotate(
             block_vectors = None if vectors is None else vectors[rows.start : rows.stop]
             block = block_of(passages[rows.start : rows.stop], recipe.models, block_vectors, silent)
             stats = stage.save(i, block)
-            share = _OF_BLOCKS * ends[rows.stop] / ends[-1]  # a block costs what its texts are long
+            share = BLOCK_SHARE * ends[rows.stop] / ends[-1]  # by the length of texts
             progress(_STAGE, int(share * len(passages)), len(passages))
         done.append({"block": i} | stats)
     return done
@@ -151,12 +152,15 @@ def _annotate(
 class Recipe:
     """Models and parameters of a build; `chunking` None: the passages were not split.
 
+    `columns` are the names of fields that `add`, `update` and `sync` will read too.
+
     Raises `InvalidParameter` if the type of the FAISS index is wrong.
     """
 
     models: Models
     chunking: ChunkConfig | None
     search: SearchType
+    columns: RowConfig
 
     def __post_init__(self) -> None:
         if self.search.faiss is not None:  # now, before the texts are encoded
@@ -170,6 +174,7 @@ class Recipe:
             "profile": self.models.profile,
             "language": self.models.language,
             "chunking": None if self.chunking is None else asdict(self.chunking),
+            "columns": self.columns.names,
         }
 
     def is_built(self, directory: str | os.PathLike[str], digest: str) -> bool:

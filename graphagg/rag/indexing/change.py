@@ -23,14 +23,12 @@ from graphagg.execution.runner import InProcessRunner
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
-from graphagg.rag.config.modes import OWN
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import Arrays
 from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import StayingRows, new_block, segment_of, write_tables
-from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages
-from graphagg.rag.indexing.merging import insert_sorted
+from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages, insert_sorted
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.indexing.vector_files import index_windows
 from graphagg.rag.models.by_name import Models
@@ -122,8 +120,6 @@ class _Change:
         raws = map(corpus.raw_id, new)
         places = [bisect_left(by_id, raw, key=corpus.raw_id) for raw in raws]
         by_id = np.insert(by_id, places, new).astype(np.int32)
-        if (own := f"{OWN}.npy") in self.before.artifact:
-            writer.adopt(self.before.artifact, own)
         return publish_segments(publication, self.before.artifact, corpus, by_id, counts)
 
     # --- gazetteer and lexicon ---------------------------------------------------------------

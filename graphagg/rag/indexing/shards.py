@@ -21,8 +21,7 @@ from graphagg.progress import Progress
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import StayingRows, write_tables
-from graphagg.rag.indexing.engine import KEYS, TableStages
-from graphagg.rag.indexing.merging import merge_strings
+from graphagg.rag.indexing.engine import KEYS, TableStages, merge_strings
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, segment_prefix, table_name
@@ -62,7 +61,7 @@ def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
     for shard in shards[1:]:
         manifest = shard.artifact.manifest
         for name, value in first.manifest.parameters.items():
-            if (other := manifest.parameters.get(name)) != value:
+            if (other := manifest.parameters.get(name)) != value and name != "columns":
                 raise InvalidParameter(
                     f"{shard.artifact.directory}: built with {name} {other!r}, the first shard ("
                     f"{first.directory}) with {value!r}; build it with the parameters of the others"

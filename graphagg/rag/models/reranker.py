@@ -90,10 +90,10 @@ class CrossEncoderReranker:
         return model
 
 
-def check_reranker(reranker: object) -> Reranker | None:
-    """Check that an object can rerank, or is None."""
-    if reranker is None or isinstance(reranker, Reranker):
-        return reranker
+def check_reranker(reranker: object) -> None:
+    """Raise `InvalidParameter` unless an object can rerank."""
+    if isinstance(reranker, Reranker):
+        return
     hint = f"CrossEncoderReranker({reranker!r})" if isinstance(reranker, str) else "one"
     raise InvalidParameter(
         f"reranker is a {type(reranker).__name__}, wanted an object with score(question, texts); "

@@ -4,93 +4,121 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
+from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.modes.fusion import RRF_DEPTH, RRF_K
-from graphagg.rag.modes.protocol import (
-    EncodedReading,
-    QuestionModels,
-    RankedHits,
-    ReadingRetriever,
-    Retriever,
-    VectorRetriever,
-    readings,
-)
+from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, Retriever
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, plain_hits
-from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import top_rows
+from graphagg.rag.snapshot.search import Lexical, top_rows
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.view import View
+
+RRF_K, RRF_DEPTH = 60, 50
+"""The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
 
 
-class Dense(ReadingRetriever[object]):
+class SimilarityRanking(Ranking):
+    """Passages by similarity only."""
+
+    def __init__(self, snapshot: PassageSnapshot, scores: QuestionScores) -> None:
+        self._corpus = snapshot.corpus
+        self.scores: QuestionScores = scores
+
+    def take(self, n: int) -> list[Hit]:
+        """The first `n` hits."""
+        return plain_hits(self._corpus, *self.scores.nearest(n), "dense")
+
+
+class Dense(Retriever):
     """Similarity only."""
 
-    mode = "dense"
+    mode: ClassVar[Mode] = "dense"
 
-    def _rank(self, question: EncodedReading, k: int) -> RankedHits:
-        return self._rank_by_vector(self._scores(question))
+    def rank(self, question: EncodedQuestion, k: int) -> Ranking:
+        """Rank by similarity."""
+        return SimilarityRanking(self.snapshot, self._scores(question))
 
-    _closest = VectorRetriever._closest
+    def closest(
+        self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
+    ) -> list[int]:
+        """The sentence of each row that is closest by similarity."""
+        return [int(cosines.argmax()) for cosines in self._cosines(question, rows)]
 
 
-class BM25(Retriever[object, QuestionReading, QuestionReading]):
+class WordRanking(Ranking):
+    """Passages by words only."""
+
+    def __init__(self, snapshot: PassageSnapshot, view: View, lexical: Lexical) -> None:
+        self._snapshot, self._view, self._lexical = snapshot, view, lexical
+
+    def take(self, n: int) -> list[Hit]:
+        """The first `n` hits."""
+        best = self._lexical.best(n)
+        rows, scores = top_rows(*best, n, self._snapshot.ranks, self._view)
+        return plain_hits(self._snapshot.corpus, rows, scores, "bm25")
+
+
+class BM25(Retriever):
     """Words only; needs no model."""
 
     mode = "bm25"
 
-    def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
-        """Find the terms."""
-        return readings(self.snapshot, self.view, questions)
-
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
-    ) -> list[QuestionReading]:
-        """Return the questions unchanged: words need no vectors."""
-        return list(questions)
+    ) -> list[EncodedQuestion]:
+        """Return the questions with empty vectors: words need none."""
+        return [EncodedQuestion(question, np.zeros(0, np.float32)) for question in questions]
 
-    def _rank(self, question: QuestionReading, k: int) -> RankedHits:
-        snapshot, lexical = self.snapshot, Lexical(self.view, question.terms)
+    def rank(self, question: EncodedQuestion, k: int) -> Ranking:
+        """Rank by words."""
+        return WordRanking(self.snapshot, self.view, Lexical(self.view, question.terms))
 
-        def first(n: int) -> list[Hit]:
-            rows, scores = top_rows(*lexical.best(n), n, snapshot.ranks, self.view)
-            return plain_hits(snapshot.corpus, rows, scores, "bm25")
-
-        return RankedHits(first)
-
-    def _closest(
-        self, question: QuestionReading, rows: Rows, passages: Sequence[Passage]
+    def closest(
+        self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
     ) -> list[int]:
+        """The sentence of each row that holds most of the question's terms."""
         shares = term_shares(self.snapshot, rows, passages, question.terms)
-        return [int(each.argmax()) for each in shares]
+        return [int(of_row.argmax()) for of_row in shares]
 
 
-class RRF(ReadingRetriever[object]):
-    """Reciprocal rank fusion of `dense` and `bm25` (Cormack, Clarke and Buettcher 2009), k = 60."""
+class FusedRanking(Ranking):
+    """Passages by their reciprocal ranks among the first by similarity and by words."""
 
-    mode = "rrf"
+    def __init__(self, snapshot: PassageSnapshot, view: View, scores: QuestionScores) -> None:
+        self._snapshot, self._view = snapshot, view
+        self.scores: QuestionScores = scores
 
-    def _rank(self, question: EncodedReading, k: int) -> RankedHits:
-        scores = self._scores(question)
-        return RankedHits(lambda n: self._fused(scores, n, max(n, RRF_DEPTH)), scores)
-
-    def _fused(self, question: QuestionScores, k: int, depth: int) -> list[Hit]:
-        """Fuse `depth` passages of both lists into `k` hits, best first."""
-        snapshot, lexical = self.snapshot, question.lexical
-        by_vector, _ = question.nearest(depth)
-        by_words, scores = top_rows(*lexical.best(depth), depth, snapshot.ranks, self.view)
-        if not question.is_read:  # then all are equally similar
+    def take(self, n: int) -> list[Hit]:
+        """Fuse at least `RRF_DEPTH` passages of both lists into `n` hits."""
+        snapshot, depth = self._snapshot, max(n, RRF_DEPTH)
+        by_vector, _ = self.scores.nearest(depth)
+        best = self.scores.lexical.best(depth)
+        by_words, scores = top_rows(*best, depth, snapshot.ranks, self._view)
+        if not self.scores.has_vector:  # then all are equally similar
             by_vector, scores = by_vector[:0], np.ones_like(scores)
         shares: dict[int, dict[str, float]] = {}
         for name, rows in (("dense", by_vector), ("bm25", by_words[scores > 0])):
             for rank, row in enumerate(rows.tolist(), start=1):
                 shares.setdefault(row, {})[name] = 1.0 / (RRF_K + rank)
         fused = {row: sum(each.values()) for row, each in shares.items()}
-        best = sorted(fused, key=lambda row: (-fused[row], int(snapshot.ranks[row])))[:k]
-        totals = np.array([fused[row] for row in best])
-        hits = plain_hits(snapshot.corpus, np.array(best, np.int64), totals, "rrf")
-        return [replace(hit, components=shares[row]) for row, hit in zip(best, hits, strict=True)]
+        first = sorted(fused, key=lambda row: (-fused[row], int(snapshot.ranks[row])))[:n]
+        totals = np.array([fused[row] for row in first])
+        hits = plain_hits(snapshot.corpus, np.array(first, np.int64), totals, "rrf")
+        return [replace(hit, components=shares[row]) for row, hit in zip(first, hits, strict=True)]
+
+
+class RRF(Retriever):
+    """Reciprocal rank fusion of `dense` and `bm25` (Cormack, Clarke and Buettcher 2009), k = 60."""
+
+    mode = "rrf"
+
+    def rank(self, question: EncodedQuestion, k: int) -> Ranking:
+        """Rank by the reciprocal ranks of both lists."""
+        return FusedRanking(self.snapshot, self.view, self._scores(question))

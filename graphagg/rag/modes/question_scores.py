@@ -10,8 +10,7 @@ import numpy as np
 from graphagg.arrays import Array, top_k
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.question.reading import QuestionReading
-from graphagg.rag.snapshot.dense import DenseIndex
-from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.search import DenseIndex, Lexical
 from graphagg.rag.tables.lexicon import HEADING, NAME
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import View
@@ -53,7 +52,7 @@ class QuestionScores:
         return vector
 
     @cached_property
-    def is_read(self) -> bool:
+    def has_vector(self) -> bool:
         """Whether the encoder reads the question; else its vector is 0."""
         return bool(self.vector.any())
 

@@ -11,9 +11,8 @@ import numpy as np
 from graphagg.arrays import Doubles, Floats, members
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.documents.code import code_blocks, prose
 from graphagg.rag.documents.passages import TRAIL, Passage
-from graphagg.rag.documents.tokens import inner_words, tokenize
+from graphagg.rag.documents.tokens import code_blocks, inner_words, prose, tokenize
 from graphagg.rag.question.excerpts import Span, marks_of
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot

@@ -1,26 +1,23 @@
-"""Build a passage index from a corpus, in this process or with Spark."""
+"""Reads the passages of a build or a change, and builds an index in this process."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from graphagg.progress import Progress
-from graphagg.rag.config.limits import DEFAULT_LIMITS
-from graphagg.rag.documents.passages import language_of_corpus
+from graphagg.rag.documents.passages import iterable, language_of_corpus
+from graphagg.rag.documents.rows import PLAIN, RowConfig
 from graphagg.rag.indexing.build import Recipe, build
 from graphagg.rag.indexing.passage_files import PassageFiles, reading
 from graphagg.rag.models.by_name import Models
-from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.models.supplied_vectors import checked_vectors
-from graphagg.rag.models.with_names import with_names
-from graphagg.rag.operations.changes import rows_of
+from graphagg.rag.models.chunking import Source
+from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
 from graphagg.rag.operations.config import PassageConfig
-from graphagg.spark.build import SparkOptions
-from graphagg.spark.sources import refuse
 from graphagg.store import write_artifact
 
 
@@ -40,7 +37,7 @@ def build_here(
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))
         models = config.load()
-        recipe = Recipe(models, chunking, config.search)
+        recipe = Recipe(models, chunking, config.search, config.columns)
         is_built = vectors is None and recipe.is_built(directory, corpus.digest())
         if force or not is_built:
             checked = None if vectors is None else checked_vectors(vectors, corpus, models.encoder)
@@ -48,29 +45,24 @@ def build_here(
     return models
 
 
-def build_by_spark(
-    passages: Any,
-    directory: str | os.PathLike[str],
-    config: PassageConfig,
-    options: SparkOptions,
-    progress: Progress,
-    force: bool,
-) -> tuple[Encoder | None, EntityExtractor | None]:
-    """Build with Spark; returns encoder and extractor if the caller gave objects."""
-    from graphagg.rag.spark.build import GivenModels, ModelLoader, write_with_spark
+def rows_of(
+    passages: Iterable[Source],
+    columns: RowConfig | None,
+    vectors: SuppliedVectors | None = None,
+    usual: RowConfig = PLAIN,
+) -> tuple[Iterator[Source], npt.ArrayLike | None]:
+    """Read passages and documents one by one, with renamed fields, and their vectors if any.
 
-    limits = None if config.limits == DEFAULT_LIMITS else config.limits
-    refuse(vectors=config.vectors, limits=limits, processes=config.processes)
-    encoder = None if isinstance(config.encoder, str) else config.encoder
-    extractor = None if isinstance(config.extractor, str) else config.extractor
-    by_name = encoder is None and extractor is None and isinstance(config.names, str | Path | None)
-    config = replace(config, processes=1)
-    # Executors load models by name; other models are sent to them.
-    loader: ModelLoader = config if by_name else GivenModels(config.load())
-    detects_language = by_name and (config.language, config.extractor) == (None, None)
-    in_language = (lambda code: replace(config, language=code)) if detects_language else None
-    write_with_spark(
-        options, passages, directory, config.columns, config.chunking, loader, config.search,
-        in_language, progress, force,
-    )  # fmt: skip
-    return encoder, None if extractor is None else with_names(extractor, config.names)
+    Without `columns`, fields are renamed by the `usual` ones in rows that have those.
+    """
+    rows, supplied = iterable(passages), None
+    if vectors is not None:
+        rows, supplied = rows_and_vectors(rows, vectors)
+
+    def renamed(row: Any, where: str) -> Any:
+        if not isinstance(row, Mapping):
+            return row
+        is_usual = usual.id_column in row and usual.text_column in row
+        return (columns or (usual if is_usual else PLAIN)).record(row, where)
+
+    return (renamed(row, f"passage {index}") for index, row in enumerate(rows)), supplied

@@ -6,23 +6,19 @@ document; a passage without it is a document of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.checks import number, one_of
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.progress import Progress
-from graphagg.rag.config.modes import MODES, OWN, Mode
-from graphagg.rag.documents.passages import Passage, iterable, passage_digest
-from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.documents.passages import Passage, passage_digest
 from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
-from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
-from graphagg.rag.operations.version import PassageVersion
+from graphagg.rag.models.supplied_vectors import checked_vectors
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.changes import ChangeReport
 from graphagg.store.writing import Publication
@@ -30,18 +26,17 @@ from graphagg.store.writing import Publication
 
 def add_passages(
     publication: Publication,
-    newest: PassageVersion,
+    before: PassageSnapshot,
     rows: Sequence[Source],
     vectors: npt.ArrayLike | None,
     replace: bool,
     progress: Progress,
     must_exist: bool = False,
 ) -> ChangeReport:
-    """Add passages, all or none, to the `newest` version; with `vectors` they stay whole.
+    """Add passages, all or none, to the newest version; with `vectors` they stay whole.
 
     With `must_exist`, all of them replace passages of the index.
     """
-    before = newest.snapshot
     split = list(split_documents(rows, before.chunking if vectors is None else None))
     new = list(chain.from_iterable(split))
     rows_by_id = _rows_to_replace(before, split)
@@ -56,28 +51,30 @@ def add_passages(
     _check_free(before, new, removed)
     checked = None
     if vectors is not None:
-        checked = checked_vectors(vectors, new, newest.models.encoder())
-    change_passages(publication, before, removed, new, newest.models.both, progress, checked)
+        checked = checked_vectors(vectors, new, before.models.encoder())
+    change_passages(publication, before, removed, new, before.models.both, progress, checked)
     added = tuple(name for name in rows_by_id if name not in present)
     return _report(new, removed, added=added, replaced=tuple(present))
 
 
 def sync_passages(
-    publication: Publication, newest: PassageVersion, passages: Iterable[Source], progress: Progress
+    publication: Publication,
+    before: PassageSnapshot,
+    passages: Iterable[Source],
+    progress: Progress,
 ) -> ChangeReport:
     """Add, update and delete so that an index has exactly these passages."""
-    change = difference(newest.snapshot, passages)
+    change = difference(before, passages)
     if not change.report.is_empty:
-        models = newest.models.both
-        change_passages(publication, newest.snapshot, change.gone, change.new, models, progress)
+        models = before.models.both
+        change_passages(publication, before, change.gone, change.new, models, progress)
     return change.report
 
 
 def delete_passages(
-    publication: Publication, newest: PassageVersion, ids: Sequence[str], ignore_missing: bool
+    publication: Publication, before: PassageSnapshot, ids: Sequence[str], ignore_missing: bool
 ) -> ChangeReport:
     """Delete passages and documents by their ids."""
-    before = newest.snapshot
     rows_by_id = {name: before.rows_named(name) for name in ids}
     rows = _all_rows(rows_by_id, ignore_missing, "nothing was deleted")
     if len(rows) == len(before):
@@ -85,38 +82,13 @@ def delete_passages(
             "no passage would be left and nothing was deleted; remove the folder of the index"
         )
     if rows:
-        change_passages(publication, before, rows, (), newest.models.both)
+        change_passages(publication, before, rows, (), before.models.both)
     return _report((), rows, removed=tuple(name for name, own in rows_by_id.items() if own))
-
-
-def keep_own(publication: Publication, newest: PassageVersion, value: float, mode: Mode) -> None:
-    """Publish the same passages with a least confidence of the user's own."""
-    artifact, writer = newest.artifact, publication.writer
-    own = np.array(newest.snapshot.min_confidence)
-    own[MODES.index(one_of("mode", mode, MODES))] = number("value", value, least=0, most=1)
-    for name in artifact.manifest.files.keys() - {f"{OWN}.npy"}:
-        writer.adopt(artifact, name)
-    writer.array(OWN, own)
-    publication.publish(replace(artifact.manifest, files={}, data=""))
 
 
 def _report(new: Sequence[Passage], rows: Sequence[int], **ids: tuple[str, ...]) -> ChangeReport:
     details = {"passages_added": len(new), "passages_removed": len(rows)}
     return ChangeReport.from_ids(0, details, **ids)
-
-
-def rows_of(
-    passages: Iterable[Source], columns: RowConfig, vectors: SuppliedVectors | None
-) -> tuple[Iterator[Source], npt.ArrayLike | None]:
-    """Read passages and documents one by one, with renamed fields, and their vectors if any."""
-    rows, supplied = iterable(passages), None
-    if vectors is not None:
-        rows, supplied = rows_and_vectors(rows, vectors)
-    renamed = (
-        columns.record(row, f"passage {index}") if isinstance(row, Mapping) else row
-        for index, row in enumerate(rows)
-    )
-    return renamed, supplied
 
 
 def _rows_to_replace(

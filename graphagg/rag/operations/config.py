@@ -13,10 +13,9 @@ from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.by_name import Models, encoder_of, extractor_named
+from graphagg.rag.models.by_name import Models, encoder_of, extractor_named, with_names
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 from graphagg.rag.models.weights import DTYPES, Dtype
-from graphagg.rag.models.with_names import with_names
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -41,7 +40,7 @@ class PassageConfig:
         dtype: arithmetic of an encoder by name; `auto`: int8 or bfloat16 on a fast CPU.
         device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
-        names: names in the texts: a list of mappings with `name` and `aliases`, or a file
+        known_names: names in the texts: a list of mappings with `name` and `aliases`, or a file
             (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
         chunking: how long texts are split; the index stores it for `add` and `update`. None: keep
             all texts whole.
@@ -66,7 +65,7 @@ class PassageConfig:
     dtype: Dtype = "auto"
     device: str | None = None
     processes: int | None = None
-    names: str | Path | Sequence[Any] | None = None
+    known_names: str | Path | Sequence[Any] | None = None
     chunking: ChunkConfig | None = DEFAULT_CHUNKING
     columns: RowConfig = field(default_factory=RowConfig)
     vectors: SuppliedVectors | None = None
@@ -92,7 +91,7 @@ class PassageConfig:
             encoder = encoder_of(self.profile, encoder, self.dtype, self.device)
         if extractor is None or isinstance(extractor, str):
             extractor = extractor_named(self.profile, extractor, self.language, self.processes)
-        return Models(encoder, with_names(extractor, self.names), self.language, self.profile)
+        return Models(encoder, with_names(extractor, self.known_names), self.language, self.profile)
 
 
 class PassageOptions(TypedDict, total=False):
@@ -105,7 +104,7 @@ class PassageOptions(TypedDict, total=False):
     dtype: Dtype
     device: str | None
     processes: int | None
-    names: str | Path | Sequence[Any] | None
+    known_names: str | Path | Sequence[Any] | None
     chunking: ChunkConfig | None
     columns: RowConfig
     vectors: SuppliedVectors | None

@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from graphagg.nearest.search import gpu_number
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
-from graphagg.rag.config.profile import Profile
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
 from graphagg.rag.corpus.similar import By, SimilarItems, similar_entities, similar_passages
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.value_types import ValueType
-from graphagg.rag.models.by_name import encoder_of, extractor_named
-from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.with_names import names_of, with_names
-from graphagg.rag.operations.version import IndexModels, PassageVersion, read_snapshot
+from graphagg.rag.models.by_name import (
+    IndexModels,
+    encoder_of,
+    extractor_named,
+    names_of,
+    with_names,
+)
+from graphagg.rag.operations.config import PassageConfig
 from graphagg.rag.question.request import Request, Selection, VisibleFields
 from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:  # what no question needs loads when it is called
-    from graphagg.rag.corpus.themes.results import ThemeMap
+    from graphagg.rag.corpus.themes import ThemeMap
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
 
@@ -41,7 +44,7 @@ def _selection(visible: VisibleFields) -> Selection:
     return _ALL.with_fields(**visible).selection
 
 
-class IndexedCorpus(Index[PassageVersion]):
+class IndexedCorpus(Index[PassageSnapshot]):
     """The passages of an index and views of the whole corpus; base of `PassageIndex`."""
 
     KIND = KIND
@@ -57,11 +60,10 @@ class IndexedCorpus(Index[PassageVersion]):
         self._given, self._device = (encoder, extractor), device
         super().__init__(artifact)
 
-    def _read(self, artifact: Artifact, before: PassageVersion | None) -> PassageVersion:
-        snapshot = read_snapshot(artifact, self._device)
+    def _read(self, artifact: Artifact, before: PassageSnapshot | None) -> PassageSnapshot:
         models_and_device = *self._given, self._device
         models = before.models.of(artifact) if before else IndexModels(artifact, *models_and_device)
-        return PassageVersion(snapshot, models)
+        return PassageSnapshot(artifact, models, self._device)
 
     @classmethod
     def merge(
@@ -105,7 +107,7 @@ class IndexedCorpus(Index[PassageVersion]):
 
         with ExitStack() as stack, write_artifact(directory) as publication:
             artifacts = [stack.enter_context(open_artifact(s, kind=cls.KIND)) for s in shards]
-            snapshots = [read_snapshot(artifact) for artifact in artifacts]
+            snapshots = [PassageSnapshot(artifact) for artifact in artifacts]
             for artifact in artifacts:
                 artifact.check_values()
             merge_shards(publication, snapshots, progress)
@@ -179,19 +181,21 @@ class IndexedCorpus(Index[PassageVersion]):
         return self.snapshot.schema
 
     @property
-    def chunking(self) -> ChunkConfig | None:
-        """How long texts are split; None: they stay whole."""
-        return self.snapshot.chunking
-
-    @property
-    def profile(self) -> Profile:
-        """The profile of the build: `standard` or `fast`."""
-        return self.snapshot.profile
+    def config(self) -> PassageConfig:
+        """The settings of the build; names of its models are in `manifest.models`."""
+        snapshot, parameters = self.snapshot, self.manifest.parameters
+        return PassageConfig(
+            profile=snapshot.profile,
+            language=parameters["language"] or None,
+            chunking=snapshot.chunking,
+            columns=snapshot.columns,
+            **parameters["search"],
+        )
 
     @property
     def snapshot(self) -> PassageSnapshot:
         """The tables of the opened version."""
-        return self._version.snapshot
+        return self._version
 
     @property
     def models(self) -> IndexModels:
@@ -233,29 +237,24 @@ class IndexedCorpus(Index[PassageVersion]):
         progress: Progress = silent,
         **visible: Unpack[VisibleFields],
     ) -> ThemeMap:
-        """Find the themes of the corpus at several resolutions; no model is loaded.
+        """Find the themes of the corpus; no model is loaded.
 
-        The map of all passages is stored in the folder `map` of the index, and computed again if
-        passages, models or settings changed. The map of a selection is made in memory; it equals
-        the map of an index of the visible passages alone.
+        A map is computed once and cached with the opened version. It equals the map of an index of
+        the visible passages alone.
 
         Args:
-            config: resolutions, and the contents of a theme.
+            config: number of themes, and the contents of a theme.
             progress: called with stage, done, total.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
             InvalidFilter: the filter has an unknown key or a value of another type.
             InvalidParameter: ids are not a list, or no passage has a date in `config.when`.
-            ArtifactBusy, ArtifactError, WriteFailed: the map cannot be written.
-            MissingExtra: SciPy is not installed.
         """
-        from graphagg.rag.corpus.themes.storage import current_map, kept_map
+        from graphagg.rag.corpus.themes import cached_map
 
-        selection = _selection(visible)
-        if selection.is_all:
-            return current_map(self.snapshot, config, progress)
-        return kept_map(self.snapshot, self.snapshot.view_of(selection), config, progress)
+        snapshot = self.snapshot
+        return cached_map(snapshot, snapshot.view_of(_selection(visible)), config, progress)
 
     def similar_passages(
         self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]

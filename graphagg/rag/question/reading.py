@@ -27,8 +27,8 @@ class QuestionReading:
         capitals: whether each term is written like a name: with a capital or a digit, or as two or
             three words that are one in the title or path of a document.
         entities: ids of the visible entities that it names, in order; leftmost-longest.
-        names: these entities as the question writes them.
-        behind: the question behind the turn before it in a conversation; None: it stands alone.
+        names: these entities as the question writes them; in mode `linearrag` the names that the
+            extractor finds.
     """
 
     text: str
@@ -37,7 +37,6 @@ class QuestionReading:
     capitals: tuple[bool, ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
-    behind: QuestionReading | None = None
 
 
 def read_question(

@@ -26,11 +26,45 @@ from graphagg.fields import text_of
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Config, Mode
 from graphagg.rag.documents.filters import parse_cli
 from graphagg.rag.documents.value_types import parse_instant
-from graphagg.rag.models.reranker import CrossEncoderReranker, Reranker
-from graphagg.rag.question.rescoring import RERANKED, Recency, Rescoring
+from graphagg.rag.models.reranker import CrossEncoderReranker, Reranker, check_reranker
 
 When = str | date
 """A moment: ISO 8601 text, a date, or a date and time."""
+RERANKED = 50
+"""Default number of hits that a reranker sees."""
+_DAY = 86_400_000_000  # microseconds
+
+
+@dataclass(frozen=True)
+class Recency:
+    """A preference for newer passages: `weight * 2^(-age / half_life)` is added to their scores.
+
+    Attributes:
+        weight: gain of the newest passages; scores of mode multihop run from 0 to about 4. 0: age
+            changes nothing.
+        half_life: days after which a passage gains half as much.
+
+    Examples:
+        >>> from graphagg.rag.documents.value_types import parse_instant
+        >>> recency = Recency(weight=1.0, half_life=10.0)
+        >>> recency.gain("2024-05-01", parse_instant("2024-05-11"))
+        0.5
+    """
+
+    weight: float
+    half_life: float = 30.0
+
+    def __post_init__(self) -> None:
+        number("recency", self.weight, least=0.0)
+        number("half_life", self.half_life, above=0.0)
+
+    def gain(self, when: object, now: int) -> float:
+        """Gain of a passage by its `when`, 0 without one; `now` is in microseconds since 1970."""
+        instant = parse_instant(when) if isinstance(when, str) else None
+        if instant is None:
+            return 0.0
+        age = max(now - instant, 0) / _DAY
+        return float(self.weight * 2.0 ** (-age / self.half_life))
 
 
 class VisibleFields(TypedDict, total=False):
@@ -50,9 +84,9 @@ class RequestFields(VisibleFields, total=False):
     recency: Recency | None
     reranker: Reranker | None
     rerank_first: int
-    window: int
+    neighbors: int
     min_score: float | None
-    min_confidence: float | Literal["own"] | None
+    min_confidence: float | None
     history: str | Iterable[str]
 
 
@@ -65,12 +99,12 @@ class Request:
 
     Examples:
         >>> request = Request(mode="bm25", filter={"year": {"gte": 2000}}, exclude=["p7"])
-        >>> request.with_fields(window=1).window
+        >>> request.with_fields(neighbors=1).neighbors
         1
-        >>> Request(window=-1)
+        >>> Request(neighbors=-1)
         Traceback (most recent call last):
         ...
-        graphagg.errors.InvalidParameter: window is -1, wanted an integer of at least 0
+        graphagg.errors.InvalidParameter: neighbors is -1, wanted an integer of at least 0
 
     Attributes:
         mode: retrieval mode: multihop (follows links between passages), linearrag (LinearRAG as
@@ -90,14 +124,14 @@ class Request:
             sentence-transformers model; in Python any object with `score(question, texts)`. Hits
             have the component `reranker`.
         rerank_first: number of first hits to rescore; at least k.
-        window: number of chunks to show before and after each hit from its document.
+        neighbors: number of chunks to show before and after each hit from its document.
         min_score: leave out hits with a lower score. Scores compare within one question and one
             mode only. None: no limit.
         min_confidence: give no hit where the estimated chance that the right passages are among
             the first k is lower: nothing here seems to answer the question. Not in mode bm25.
-            own: the one that the index stores, measured on your questions. None: no limit.
+            None: no limit.
         history: earlier questions of the conversation, newest last, or one: "How do I disable it?"
-            is understood behind "How do I encrypt my disk?". The newest one is read.
+            is understood with "How do I encrypt my disk?" before it. The newest one is read.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -109,9 +143,9 @@ class Request:
     recency: Recency | None = None
     reranker: Reranker | None = None
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
-    window: int = 0
+    neighbors: int = 0
     min_score: float | None = None
-    min_confidence: float | Literal["own"] | None = None
+    min_confidence: float | None = None
     history: str | Iterable[str] = ()
 
     def __post_init__(self) -> None:
@@ -121,11 +155,17 @@ class Request:
                 object.__setattr__(self, name, ids_of(name, getattr(self, name)))
         object.__setattr__(self, "history", tuple(map(check_question, _listed(self.history))))
         instant_of(self.as_of)
-        Rescoring(self.recency, self.reranker, self.rerank_first)
-        integer("window", self.window, 0)
+        if self.recency is not None and not isinstance(self.recency, Recency):
+            raise InvalidParameter(
+                f"recency is a {type(self.recency).__name__}, wanted a Recency(weight, half_life)"
+            )
+        if self.reranker is not None:
+            check_reranker(self.reranker)
+        integer("rerank_first", self.rerank_first, 1)
+        integer("neighbors", self.neighbors, 0)
         if self.min_score is not None:
             number("min_score", self.min_score)
-        if self.min_confidence not in (None, "own"):
+        if self.min_confidence is not None:
             number("min_confidence", self.min_confidence, least=0, most=1)
         if self.min_confidence is not None and self.mode == "bm25":
             raise InvalidParameter(
@@ -155,13 +195,14 @@ class Request:
         )
 
     def readings(self, question: str) -> list[str]:
-        """The texts that a question is read as: alone, and behind the turn before it."""
+        """The texts that a question is read as: alone, and after the turn before it."""
         return [question, *(f"{turn}\n{question}" for turn in tuple(self.history)[-1:])]
 
     @property
-    def rescoring(self) -> Rescoring:
-        """Recency and reranker, which change the scores of hits."""
-        return Rescoring(self.recency, self.reranker, self.rerank_first, instant_of(self.as_of))
+    def additions(self) -> str:
+        """What changes scores beside the mode, for explanations; "": nothing."""
+        names = ("recency", "reranker")
+        return " and ".join(name for name in names if getattr(self, name) is not None)
 
 
 def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
@@ -277,7 +318,7 @@ _FORMS: dict[str, dict[Form, Any]] = {
     "as_of": {"words": str | None, "json": str | None},
     "reranker": {"words": str | None},
     "rerank_first": {"words": int},
-    "window": {"words": int},
+    "neighbors": {"words": int},
 }
 """Types of the fields that are written otherwise than in Python, by form; none is no option."""
 _RECENCY = {"recency": ("weight", 0.0), "half_life": ("half_life", Recency.half_life)}

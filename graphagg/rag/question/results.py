@@ -44,12 +44,13 @@ class Hop(Brief):
         kind: `question_entity`, `sentence`, `entity`, `reference` (a link between documents),
             `similarity` or `passage`.
         text: the mention in the question, the sentence, the entity's name, what the link leads to,
-            or the passage's id.
+            or the passage's title, its id if it has none.
         score: of a sentence its cosine with the question; of a `similarity` the cosine of the two
             passages. In `multihop`, of a passage its direct score F, of an entity or link its idf.
             In `linearrag`, of an entity its activation, of the `question_entity` its similarity to
             the entity that follows, and of the passage the last entity's share of its prior.
         contribution: its part of the hit's score; the contributions of a path add up to the score.
+        passage_id: of a `passage`; "" for other kinds.
 
     Examples:
         >>> Hop("entity", "Ada Lovelace", 6.2, 0.4).contribution
@@ -60,6 +61,16 @@ class Hop(Brief):
     text: str
     score: float
     contribution: float = 0.0
+    passage_id: str = ""
+
+    @classmethod
+    def to_passage(
+        cls, corpus: StoredCorpus, row: int, score: float, contribution: float = 0.0
+    ) -> Hop:
+        """The hop to the passage in a row."""
+        identifier = corpus.id(row)
+        title = corpus.title(row) or identifier
+        return cls("passage", title, score, contribution, identifier)
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,7 +92,7 @@ class Hit(Brief):
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
-        neighbors: with `window`, the chunks around it in its document, in order.
+        neighbors: with `Request.neighbors`, the chunks around it in its document, in order.
         match: span of the sentence in the passage's text that is closest to the question: by
             vectors and words, in `dense` by vectors, in `bm25` by words.
         copies: ids of the other visible passages with exactly this text, which are not hits too.
@@ -107,6 +118,11 @@ class Hit(Brief):
     match: Span = NOWHERE
     copies: tuple[str, ...] = ()
     apart: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def text(self) -> str:
+        """The text of the passage."""
+        return self.passage.text
 
     @property
     def place(self) -> Place:
@@ -239,18 +255,18 @@ class Hits(list[Hit], Tabular):
         Columns: `rank` (from 1), `id`, `title`, `text`, `score`, `method`, `document` and
         `position` (empty and 0 for a passage that is no chunk), `metadata` as JSON,
         `component_<name>` for each part of a score, and `path`, a list of hops with `kind`,
-        `text`, `score` and `contribution`.
+        `text`, `score`, `contribution` and `passage_id`.
         """
         import json
 
         import pyarrow as pa
 
         text, real = pa.string(), pa.float64()
-        hop = pa.struct({"kind": text, "text": text, "score": real, "contribution": real})
+        hop = {"kind": text, "text": text, "score": real, "contribution": real, "passage_id": text}
         parts = {f"component_{name}": 0.0 for hit in self for name in hit.components}
         types = {"id": text, "title": text, "text": text, "score": real, "method": text}
         types |= {"document": text, "position": pa.int64(), "metadata": text}
-        types |= {**dict.fromkeys(parts, real), "path": pa.list_(hop)}
+        types |= {**dict.fromkeys(parts, real), "path": pa.list_(pa.struct(hop))}
         rows = [
             {
                 **vars(hit),
@@ -270,7 +286,7 @@ class Hits(list[Hit], Tabular):
 _COMPARED = 50  # hits
 
 
-def told_apart(hits: Sequence[Hit]) -> list[Hit]:
+def add_distinguishing_paths(hits: Sequence[Hit]) -> list[Hit]:
     """Hits with the words of their files' paths that similar paths of other hits lack.
 
     Two paths are similar if they share half of their words; those of the first hits are compared.
@@ -304,8 +320,8 @@ PARTS_IN_WORDS = {
     "bm25": "holds words of the question",
     "entity": "names active entities",
     "walk": "reached by walks from what the question names",
-    "rank": "its rank for the question alone",
-    "history": "fits the question behind the turn before it",
+    "question": "fits the question alone",
+    "history": "fits the question with the turn before it",
     "recency": "new",
     "reranker": "by the reranker",
 }
@@ -322,7 +338,8 @@ def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method)
     hits = []
     for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
         passage = corpus[row]
-        path = (Hop("passage", passage.id, score, score),)
+        title = passage.title or passage.id
+        path = (Hop("passage", title, score, score, passage.id),)
         hits.append(Hit(passage, score, {method: score}, path, method))
     return hits
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from graphagg.arrays import offsets
 from graphagg.errors import CorruptArtifact
-from graphagg.rag.config.modes import MODES, OWN
 from graphagg.rag.documents.languages import CODES
 from graphagg.rag.tables.segments import MEASURED, segment_prefix
 from graphagg.rag.tables.view import IS_TITLE
@@ -117,7 +116,6 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield array("view.mentions", "|u1", "m")
     yield array("view.tie", "|u1", "k")
     yield array("view.titled", "<i8", "titled", least=0, below="k")
-    yield array(OWN, "<f8", len(MODES), optional=True)
     yield array("view.counts", "<i8", 2, least=0)
     yield array("encoder.codes", "|i1", "V", "d", optional=True)
     yield array("encoder.shifts", "|u1", "V", least=0, below=8, optional=True)

@@ -15,22 +15,22 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import InvalidParameter, UnknownPassage
-from graphagg.rag.config.modes import MODES, OWN
+from graphagg.errors import InvalidParameter, UnknownPassage, UnsupportedFormat
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
+from graphagg.rag.models.by_name import IndexModels, names_of
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.models.static.encoder import PACKAGED
 from graphagg.rag.models.weights import DEFAULT_ENCODER
-from graphagg.rag.models.with_names import names_of
 from graphagg.rag.question.request import Selection
-from graphagg.rag.snapshot.dense import DenseIndex
 from graphagg.rag.snapshot.layout import check_layout
+from graphagg.rag.snapshot.search import DenseIndex
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
@@ -44,7 +44,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 25  # raised when the same corpus and models give another index
+REVISION = 26  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
@@ -56,8 +56,9 @@ class PassageSnapshot:
     """The parts of one version; safe to read from several threads.
 
     Attributes:
-        min_confidence: the user's own least confidence in each of `MODES`; NaN: none.
+        models: for questions and new passages, loaded at first use.
         profile: of the index.
+        columns: names of the fields of the passages, as the build read them.
         listed: the names that the user listed; None: none.
         by_id: the visible rows in the order of their ids.
         is_restricted: whether it shows only a part of the version; see `restricted`.
@@ -65,8 +66,17 @@ class PassageSnapshot:
 
     is_restricted = False
 
-    def __init__(self, artifact: Artifact, device: str | None = None) -> None:
+    def __init__(
+        self, artifact: Artifact, models: IndexModels | None = None, device: str | None = None
+    ) -> None:
+        revision = artifact.manifest.parameters.get("revision")
+        if revision != REVISION:
+            raise UnsupportedFormat(
+                f"{artifact.directory}: revision {revision}, wanted {REVISION}; build the index "
+                "again"
+            )
         self.artifact = artifact
+        self.models = models or IndexModels(artifact, None, None, device)
         check_layout(artifact)
         count = artifact.manifest.counts["segments"]
         self.corpus = StoredCorpus([Segment.open(artifact, i, device) for i in range(count)])
@@ -94,12 +104,11 @@ class PassageSnapshot:
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
-        has_own = f"{OWN}.npy" in artifact
-        self.min_confidence = artifact.array(OWN) if has_own else np.full(len(MODES), np.nan)
         self.profile: Profile = artifact.manifest.parameters["profile"]
         self._weights = WEIGHTS[self.profile]
         chunking = artifact.manifest.parameters["chunking"]
         self.chunking = None if chunking is None else ChunkConfig(**chunking)
+        self.columns = RowConfig(*artifact.manifest.parameters["columns"])
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
@@ -140,7 +149,7 @@ class PassageSnapshot:
             return self._weights.weighing(_FOREIGN)
         # The cached share holds its view, so that no other view can get the same id.
         _, share = self.cached("known", str(id(view)), lambda: (view, self._known_share(view)))
-        return self._weights.knowing(share) if share >= _LEAST_KNOWN else self._weights.unread
+        return self._weights.knowing(share) if share >= _LEAST_KNOWN else self._weights.word_only
 
     def _known_share(self, view: View) -> float:
         """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""

@@ -20,31 +20,33 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from graphagg.arrays import offsets
 from graphagg.execution.runner import Stats
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
+from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import SAMPLE, language_of_corpus
 from graphagg.rag.documents.reading.settings import FolderReport
-from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
 from graphagg.rag.indexing.engine import MENTIONS, TableStages
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
-from graphagg.rag.models.by_name import Models
-from graphagg.rag.models.chunking import ChunkConfig
+from graphagg.rag.models.by_name import Models, with_names
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
+from graphagg.rag.operations.config import PassageConfig
 from graphagg.rag.snapshot.snapshot import KIND
 from graphagg.rag.spark.documents import PASSAGES, DocumentFolder, add_report
 from graphagg.rag.spark.records import PassageInput, join_passages, load_passages, write_passages
 from graphagg.rag.spark.whole import write_order, write_tables
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import hadoop_path
+from graphagg.spark.sources import hadoop_path, refuse
 from graphagg.store import Publication
 
 PASSAGES_PER_TASK = 2_000
@@ -54,14 +56,37 @@ STAGES = ("records", PASSAGES, SEGMENT_STAGE, MENTIONS)
 """The stages that are reported, in their order."""
 
 
+def build_by_spark(
+    passages: Any,
+    directory: str | os.PathLike[str],
+    config: PassageConfig,
+    options: SparkOptions,
+    progress: Progress,
+    force: bool,
+) -> tuple[Encoder | None, EntityExtractor | None]:
+    """Build with Spark; returns encoder and extractor if the caller gave objects."""
+    limits = None if config.limits == DEFAULT_LIMITS else config.limits
+    refuse(vectors=config.vectors, limits=limits, processes=config.processes)
+    encoder = None if isinstance(config.encoder, str) else config.encoder
+    extractor = None if isinstance(config.extractor, str) else config.extractor
+    by_name = (
+        encoder is None and extractor is None and isinstance(config.known_names, str | Path | None)
+    )
+    config = replace(config, processes=1)
+    # Executors load models by name; other models are sent to them.
+    loader: ModelLoader = config if by_name else GivenModels(config.load())
+    detects_language = by_name and (config.language, config.extractor) == (None, None)
+    in_language = (lambda code: replace(config, language=code)) if detects_language else None
+    write_with_spark(options, passages, directory, config, loader, in_language, progress, force)
+    return encoder, None if extractor is None else with_names(extractor, config.known_names)
+
+
 def write_with_spark(
     options: SparkOptions,
     passages: Any,
     directory: str | os.PathLike[str],
-    columns: RowConfig,
-    chunking: ChunkConfig | None,
+    config: PassageConfig,
     loader: ModelLoader,
-    search: SearchType,
     in_language: Callable[[str | None], ModelLoader] | None,
     progress: Progress,
     force: bool,
@@ -71,8 +96,9 @@ def write_with_spark(
     Tasks split long texts, and annotate and encode `items_per_task` passages each. The report of
     documents is added to the source. `in_language` returns the models for the language of a sample.
     """
+    columns, chunking, search = config.columns, config.chunking, config.search
     source = PassageInput.from_source(passages, columns)
-    first = Recipe(loaded(loader), chunking, search)
+    first = Recipe(loaded(loader), chunking, search, columns)
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
         arrays = BuildArrays(job.blocks, job.arrays, job.version())
@@ -90,7 +116,7 @@ def write_with_spark(
         models = loader
         if in_language is not None:
             models = in_language(_language(job, arrays, passages, starts))
-        recipe = Recipe(loaded(models), chunking, search)
+        recipe = Recipe(loaded(models), chunking, search, columns)
         if not force and recipe.is_built(publication.location, digest):
             return report
         blocks = _annotate(job, arrays, passages, models)

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import Code, code_key, codes
 from graphagg.rag.documents.links import link_keys, target_keys
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import (
+    code_blocks,
     entity_key,
     inner_words,
     name_words,
@@ -20,7 +20,6 @@ from graphagg.rag.documents.tokens import (
     tokenize,
     transcribed,
     without_article,
-    word_spans,
 )
 from graphagg.rag.documents.user_names import ListedNames
 
@@ -61,7 +60,7 @@ class RowTokens:
     def of(cls, passage: Passage, listed: ListedNames | None = None) -> RowTokens:
         """Tokenize a passage, and find the names of a user's list in it."""
         title, text = scan(passage.title), scan(passage.text)
-        moved = _moved(passage, text.spans)
+        moved = passage.in_full_text(text.spans)
         of_title, of_text = [*codes(passage.title)], [*codes(passage.text)]
         inner = inner_words(passage.title, of_title) + inner_words(passage.text, of_text)
         if listed:
@@ -90,13 +89,6 @@ def document_words(passage: Passage) -> Sequence[str]:
     return name_words(f"{_SUFFIX.sub('', path)} {title}") if isinstance(path, str) else ()
 
 
-def spans_of(passage: Passage, begin: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-    """`RowTokens.spans[begin:end]` of a passage, without reading what comes after `end`."""
-    titled = word_spans(passage.title)
-    first, last = (None if n is None else max(n - len(titled), 0) for n in (begin, end))
-    return titled[begin:end] + _moved(passage, word_spans(passage.text, first or 0, last))
-
-
 def openers(text: str, starts: Sequence[int]) -> set[int]:
     """Tokens after a line break, a colon or semicolon, a table cell, or a wide space.
 
@@ -110,12 +102,6 @@ def tokens_of_code(text: str, starts: Sequence[int]) -> Iterator[int]:
     """Tokens in lines of code; `starts` are the first characters of the tokens, ascending."""
     for block in code_blocks(text):
         yield from range(*(bisect_left(starts, edge) for edge in block))
-
-
-def _moved(passage: Passage, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans in the text of a passage as spans in its full text."""
-    shift = len(passage.full_text) - len(passage.text)
-    return [(start + shift, end + shift) for start, end in spans] if shift else spans
 
 
 def title_keys(title: str) -> dict[str, int]:

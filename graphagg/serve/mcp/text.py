@@ -93,7 +93,7 @@ def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
 def _origin(hit: Answer) -> list[str]:
     """The passage and the name that led to a hit by a hop."""
     before = hit["path"][:-1]
-    passages = [step["text"] for step in before if step["kind"] == "passage"]
+    passages = [step["passage_id"] for step in before if step["kind"] == "passage"]
     if not passages:
         return []
     bridges = [step["text"] for step in before if step["kind"] in ("entity", "reference")]

@@ -80,13 +80,13 @@ class AnswerRequest(SearchRequest):
 
 
 class PathStep(AnswerModel):
-    """One step of a hop path; a step with a passage id has its title too."""
+    """One step of a hop path; a passage has its id, and its title as text."""
 
     kind: HopKind
     text: str
     score: float
     contribution: float
-    title: str | None = None
+    passage_id: str = ""
 
 
 class TextRange(AnswerModel):

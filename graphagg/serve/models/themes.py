@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from graphagg.rag.corpus.similar import By, SimilarItem
-from graphagg.rag.corpus.themes.results import Theme
-from graphagg.serve.models.values import AnswerModel, Hits, Name, Number, Question, RequestModel
+from graphagg.rag.corpus.themes import Theme
+from graphagg.serve.models.values import AnswerModel, Hits, Name, Question, RequestModel
 
 MOST_THEMES = 1_000
 """Themes of one answer, the largest first."""
@@ -25,10 +25,6 @@ class ThemesRequest(RequestModel):
     """A query of themes."""
 
     filter: Filter = None
-    inside: Name | None = Field(
-        default=None, description="Id of a theme: themes inside it. null: themes of level."
-    )
-    level: Number | None = Field(default=None, description="null: the one to show first.")
     wait: bool = Field(default=True, description="Wait for the map; else return its progress.")
 
 
@@ -65,16 +61,12 @@ class MapUnderWay(AnswerModel):
 
 
 class ThemesAnswer(AnswerModel):
-    """Themes, the largest first, and the sizes of the map."""
+    """The themes of the map, the largest first."""
 
     themes: list[Theme]
     more: int = Field(description="Smaller themes that were left out.")
-    level: int
-    levels: list[int] = Field(description="Number of themes of each level.")
     passages: int
-    entities: int
     when: str | None
-    notes: list[str]
 
 
 class ListedPassage(AnswerModel):
@@ -94,9 +86,9 @@ class ThemeAnswer(AnswerModel):
 
 
 class LocatedPassage(ListedPassage):
-    """A passage of an answer, with its themes, the coarsest first."""
+    """A passage of an answer, with the id of its theme."""
 
-    themes: list[str]
+    theme: str
 
 
 class ThemeDistribution(AnswerModel):

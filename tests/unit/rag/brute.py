@@ -29,7 +29,7 @@ from graphagg.rag.documents.tokens import (
     scan,
     transcribed,
 )
-from graphagg.rag.models.with_names import names_of
+from graphagg.rag.models.by_name import names_of
 from tests.fakes import FakeEncoder, FakeExtractor
 
 _LATER = -1e9  # no link, but a candidate: a later page of a title whose mentions lead nowhere

@@ -14,7 +14,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from graphagg.errors import (
@@ -35,7 +34,7 @@ from graphagg.nearest import search
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.indexing import change as change_module
-from graphagg.store import ArtifactWriter, write_artifact, writing
+from graphagg.store import ArtifactWriter, writing
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 QUESTION = "What did Ada write on the Engine?"
@@ -155,24 +154,6 @@ def test_nothing_given_and_nothing_left(index: PassageIndex) -> None:
 # --- writers and disks ---------------------------------------------------------------------------
 
 
-def test_a_second_writer_is_refused_by_name(index: PassageIndex) -> None:
-    directory = index.directory
-    changes: list[Callable[[], object]] = [
-        lambda: index.add([NEW]),
-        lambda: index.update(CORPUS[:1]),
-        lambda: index.delete(["p1"]),
-        index.compact,
-    ]
-    before = index.manifest.data
-    with write_artifact(directory):
-        for change in changes:
-            with pytest.raises(ArtifactBusy, match="another process is writing this index"):
-                change()
-    assert opened(directory).manifest.data == before
-    index.add([NEW])
-    assert "p6" in index
-
-
 def test_of_two_writers_at_once_none_loses(index: PassageIndex) -> None:
     directory = index.directory
     busy = []
@@ -239,17 +220,6 @@ def test_a_disk_that_fills_while_publishing(
     for change in changes.values():
         change()
     assert "p6" in index and "p2" not in index
-
-
-def test_a_write_that_is_cut_short_has_no_error_number(
-    index: PassageIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut(file: Any, array: Any, **_: object) -> None:
-        file.write(b"\x93NUMPY")
-        raise OSError("80 requested and 16 written")
-
-    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", cut)
-    refused(index, WriteFailed, "80 requested and 16 written", lambda: index.add([NEW]))
 
 
 def test_a_faiss_index_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

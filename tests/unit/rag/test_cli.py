@@ -122,10 +122,10 @@ def test_filters_windows_and_documents(call: Call, chunked: Path) -> None:
     assert set(ids("--exclude", "mill", "--exclude", "harbour#1")) == {"harbour#0"}
 
     question = ("rag", "search", chunked, "the old harbour of oak", "--mode", "bm25")
-    (hit,) = call(*question, "-k", 1, "--window", 1, "--json").json["hits"]
+    (hit,) = call(*question, "-k", 1, "--neighbors", 1, "--json").json["hits"]
     assert (hit["document"], hit["position"]) == ("harbour", 0)
     assert [n["id"] for n in hit["neighbors"]] == ["harbour#1"]
-    assert "froze in the winter" in call(*question, "-k", 1, "--window", 1).out
+    assert "froze in the winter" in call(*question, "-k", 1, "--neighbors", 1).out
     assert "no passage is visible" in call(*question, "--filter", "year>3000").out
     assert (
         "unknown key 'yaer'; did you mean 'year'?" in call(*question, "--filter", "yaer=1963").error

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import decode, encode
-from graphagg.rag import Hit, MultihopConfig, Passage, PassageConfig, PassageIndex, SpacyExtractor
+from graphagg.rag import Hit, MultihopConfig, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.languages import AUTO, CODES, LANGUAGES, language_of_text, likeliest
 from graphagg.rag.documents.passages import language_of_corpus
@@ -268,15 +267,6 @@ def test_every_language_has_rules_and_words(code: str) -> None:
     stemmed = [analyzer.stem(word) for word in ("bridges", "brucken", "puentes", "мосты")]
     assert all(stemmed)
     assert code in CODES
-
-
-def test_a_language_that_does_not_exist(tmp_path: Path) -> None:
-    message = r"language is 'xq', wanted one of auto, ar, ca, .*zh; the extractor rule:CODE"
-    with pytest.raises(InvalidParameter, match=message):
-        PassageIndex.build([Passage("p", "Text.")], tmp_path / "i", language="xq")
-    assert not (tmp_path / "i").exists()
-    with pytest.raises(InvalidParameter, match=message):
-        PassageConfig(language="xq")
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_questions_may_come_from_anything_that_gives_them(small_index: PassageIn
     "options",
     [
         {"k": 2.5}, {"k": "3"}, {"k": None}, {"k": True}, {"k": 0}, {"k": math.inf},
-        {"window": "1"}, {"window": None}, {"window": 0.5}, {"window": -1},
+        {"neighbors": "1"}, {"neighbors": None}, {"neighbors": 0.5}, {"neighbors": -1},
         {"include": 5}, {"include": [5]}, {"exclude": None}, {"exclude": 5},
     ],
 )  # fmt: skip

@@ -185,7 +185,7 @@ def test_a_malformed_body_is_told_what_is_wrong(strict: Live, content: bytes) ->
     [
         {"question": ""}, {"question": "a" * 2_001}, {"question": None},
         {"question": "x\ud800"}, {"k": 101}, {"k": -1}, {"mode": "magic"}, {"filter": []},
-        {"window": "yes"}, {"limit": 3},
+        {"neighbors": "yes"}, {"limit": 3},
     ],
 )  # fmt: skip
 def test_limits_of_a_question(strict: Live, change: dict[str, object]) -> None:

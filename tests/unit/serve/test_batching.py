@@ -79,7 +79,7 @@ def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
     for question, encoder in (("Ada?", failing), ("Ada?", good), ("Babbage?", failing)):
         index = PassageIndex.open(indices.passages, encoder=encoder)
         retriever = index.retriever(mode="dense")
-        results.append(batcher.submit(index._version, retriever, "dense", None, question))
+        results.append(batcher.submit(retriever, None, question))
     assert isinstance(results[0].exception(SECONDS), InvalidParameter)
     assert results[1].result(SECONDS).text == "Ada?"
     assert isinstance(results[2].exception(SECONDS), InvalidParameter)
@@ -91,11 +91,9 @@ def test_a_cancelled_question_is_not_encoded(indices: Sources, encoder: HeldEnco
     index = PassageIndex.open(indices.passages, encoder=encoder)
     batcher = Batcher()
     retriever = index.retriever(mode="dense")
-    jobs = [batcher.submit(index._version, retriever, "dense", None, "Ada?")]
+    jobs = [batcher.submit(retriever, None, "Ada?")]
     assert encoder.entered.wait(SECONDS)
-    jobs += [
-        batcher.submit(index._version, retriever, "dense", None, name) for name in ("x", "y", "y z")
-    ]
+    jobs += [batcher.submit(retriever, None, name) for name in ("x", "y", "y z")]
     assert jobs[2].cancel()
     encoder.gate.set()
     for job in (jobs[0], jobs[1], jobs[3]):
@@ -226,7 +224,7 @@ def test_a_question_that_comes_again_is_not_encoded_again(
     retriever = index.retriever(mode="dense")
 
     def asked(*questions: str) -> list[str]:
-        jobs = [batcher.submit(index._version, retriever, "dense", None, q) for q in questions]
+        jobs = [batcher.submit(retriever, None, q) for q in questions]
         return [job.result(SECONDS).text for job in jobs]
 
     asked("Ada?")

@@ -71,9 +71,9 @@ FILTERS = st.sampled_from([
     {"when": {"exists": False}}, {"tags": ["a"]}, {"tags": 1}, {"kind": "city"}, {"kind": True},
     {"size": {"gte": 2}}, {"or": [{"kind": "river"}, {"tags": "b"}]},
 ])  # fmt: skip
-THEMES = st.sampled_from(["0", "1", "1.1", "nope"])
+THEMES = st.sampled_from(["0", "1", "2", "nope"])
 OPTIONS = {
-    "filter": FILTERS, "mode": st.sampled_from(MODES), "window": st.integers(0, 2),
+    "filter": FILTERS, "mode": st.sampled_from(MODES), "neighbors": st.integers(0, 2),
     "include": st.none() | st.lists(IDS, max_size=3), "exclude": st.lists(IDS, max_size=2),
     "as_of": st.sampled_from([None, "1900-01-01"]), "recency": st.sampled_from([0, 0.5]),
     "history": st.none() | st.lists(QUESTIONS, max_size=2),
@@ -83,7 +83,7 @@ BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "/passages/search": {**SEARCH, "offset": st.integers(0, 2)},
     "/passages/answer": SEARCH,
     "/passages/facets": {**OPTIONS, "question": st.none() | QUESTIONS},
-    "/passages/themes": {"filter": FILTERS, "level": st.sampled_from([None, 0, 9])},
+    "/passages/themes": {"filter": FILTERS},
     "/passages/theme": {"filter": FILTERS, "theme": THEMES},
     "/passages/theme-distribution": {"question": QUESTIONS, "filter": FILTERS},
     "/passages/similar": {"filter": FILTERS, "passage": IDS},

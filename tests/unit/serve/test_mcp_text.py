@@ -13,7 +13,7 @@ words = st.text("ab .", min_size=1, max_size=400)
 
 
 def hit(name: str, body: str, title: str = "", **more: Any) -> dict[str, Any]:
-    path = [{"kind": "passage", "text": name}]
+    path = [{"kind": "passage", "text": title, "passage_id": name}]
     match = {"start": len(body) // 3, "end": len(body) // 2}
     known = {"score": 1.23456789, "path": path, "metadata": {}, "match": match}
     return {"id": name, "title": title, "text": body, **known, **more}
@@ -56,9 +56,9 @@ def test_nothing_is_said_twice_and_nothing_empty_is_said() -> None:
 def test_a_hit_says_where_it_comes_from_its_copies_and_the_keys_asked_for() -> None:
     path = [
         {"kind": "question_entity", "text": "Ada"},
-        {"kind": "passage", "text": "p1"},
+        {"kind": "passage", "text": "Ada", "passage_id": "p1"},
         {"kind": "entity", "text": "London"},
-        {"kind": "passage", "text": "p3"},
+        {"kind": "passage", "text": "", "passage_id": "p3"},
     ]
     made = hit("p3", "It lies there.", path=path, metadata={"year": 3, "x": 1}, copies=list("abcd"))
     assert text.search([made], 1_000, ["year", "none"]) == (

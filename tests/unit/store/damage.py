@@ -93,7 +93,7 @@ def build(root: Path) -> None:
 def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]:
     with PassageIndex.open(folder, **models) as index:
         ids = ["p1", "p42", "absent"]
-        yield lambda: (len(index), repr(index), index.schema, index.chunking, index.profile)
+        yield lambda: (len(index), repr(index), index.schema, index.config)
         for question in QUESTIONS[:3]:
             for mode in ("multihop", "linearrag", "rrf", "dense", "bm25"):
                 yield lambda q=question, m=mode: index.retrieve(q, 50, mode=m).to_arrow()

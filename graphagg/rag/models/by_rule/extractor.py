@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.analyzer import Analyzer
-from graphagg.rag.documents.code import prose
+from graphagg.rag.documents.tokens import prose
 from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec

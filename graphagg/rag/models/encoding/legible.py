@@ -3,7 +3,7 @@
 A tokenizer cuts a text in a script that its model never learned into single letters, parts of
 letters, or unknown pieces. The model then still gives a vector, which means nothing. Encoders give
 such a text the vector 0 instead, without computing it: it is similar to no other text, and
-questions with this vector are answered by words (`MultihopConfig.unread`).
+questions with this vector are answered by words (`MultihopConfig.word_only`).
 
 A letter is read if its piece has another letter or mark too; an ideograph or a syllable of
 Hangul, if it is a known piece. A text is read if three fifths of its letters are, less the share of
@@ -27,7 +27,7 @@ from graphagg.arrays import Mask
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-_LEAST = 0.6
+MIN_READ = 0.6
 _MEASURED = 1_000  # characters of a text that are measured
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _UNKNOWN = ("[UNK]", "<unk>")
@@ -60,7 +60,7 @@ def is_read(text: str, pieces: Iterable[str]) -> bool:
         known += count
         if count > 1 or _IDEOGRAPH.search(piece):
             read += count
-    return read - (letters - known) >= _LEAST * letters
+    return read - (letters - known) >= MIN_READ * letters
 
 
 def _letters(text: str) -> int:

@@ -3,50 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from graphagg.rag.config.modes import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
-from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion
-from graphagg.rag.modes.protocol import QuestionModels, RankedHits, VectorRetriever, spelled
+from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion, WalkRanking
+from graphagg.rag.modes.plain import Dense, SimilarityRanking
+from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, resolve_aliases
 from graphagg.rag.question.reading import QuestionReading, read_terms
 
 
-@dataclass(frozen=True)
-class NamedQuestion:
-    """A question that was read, and the names that the extractor finds in it, in order."""
-
-    reading: QuestionReading
-    names: tuple[str, ...]
-
-
-class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion]):
+class LinearRAG(Dense):
     """LinearRAG: entity activation, then personalized PageRank."""
 
     mode = "linearrag"
     config_type = LinearRAGConfig
 
-    def read(self, questions: Sequence[str], models: QuestionModels) -> list[NamedQuestion]:
+    def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find terms, and names by the extractor."""
         view, analyzers = self.view, self.snapshot.analyzers
-        named, questions = [], spelled(self.snapshot, questions)
+        read, questions = [], resolve_aliases(self.snapshot, questions)
         for text, note in zip(questions, models.extractor().annotate(questions), strict=True):
             names = (text[start:end] for start, end in note.mentions)
             reading = read_terms(text, view, analyzers)
-            named.append(NamedQuestion(reading, tuple(filter(entity_key, names))))
-        return named
+            read.append(replace(reading, names=tuple(filter(entity_key, names))))
+        return read
 
     def encode(
-        self, questions: Sequence[NamedQuestion], models: QuestionModels
-    ) -> list[SeededQuestion]:
+        self, questions: Sequence[QuestionReading], models: QuestionModels
+    ) -> list[EncodedQuestion]:
         """Encode the questions, and find the entities that they name."""
         search = self._search
         names = dict.fromkeys(name for question in questions for name in question.names)
         entities = {name: search.entity_named(name) for name in names}
         unknown = [name for name, entity in entities.items() if entity is None]
-        texts = [question.reading.text for question in questions]
+        texts = [question.text for question in questions]
         vectors, name_vectors = models.encoder().encode_query(texts, unknown)
         seeds = {name: (e, 1.0) for name, e in entities.items() if e is not None}
         if unknown and len(search.graph.entities):
@@ -57,19 +50,17 @@ class LinearRAG(VectorRetriever[LinearRAGConfig, NamedQuestion, SeededQuestion])
             seeds.update(zip(unknown, nearest, strict=True))
         return [
             SeededQuestion(
-                q.reading, vector, seeds=tuple(Seed(n, *seeds[n]) for n in q.names if n in seeds)
+                q, vector, seeds=tuple(Seed(n, *seeds[n]) for n in q.names if n in seeds)
             )
             for q, vector in zip(questions, vectors, strict=True)
         ]
 
-    def _rank(self, question: SeededQuestion, k: int) -> RankedHits:
+    def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by PageRank; a question that names no entity by similarity only."""
         scores = self._scores(question)
-        if not question.seeds:
-            return self._rank_by_vector(scores)
-        search = self._search
-        ranked = search.rank(question, scores.similarities, self.config)
-        return RankedHits(lambda n: search.hits(ranked, n), scores)
+        if not isinstance(question, SeededQuestion) or not question.seeds:
+            return SimilarityRanking(self.snapshot, scores)
+        return WalkRanking(self._search, question, scores, self.config)
 
     @property
     def _search(self) -> LinearRAGSearch:

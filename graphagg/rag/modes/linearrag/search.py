@@ -18,16 +18,17 @@ from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, activate
 from graphagg.rag.modes.linearrag.pagerank import personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
-from graphagg.rag.modes.protocol import EncodedReading
+from graphagg.rag.modes.protocol import EncodedQuestion, Ranking
+from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.snapshot.ranking import lookup, top_rows
+from graphagg.rag.snapshot.search import lookup, top_rows
+from graphagg.rag.tables.gazetteer import Speller
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.spelling import Speller
 from graphagg.rag.tables.view import View
 
 
 @dataclass(frozen=True)
-class SeededQuestion(EncodedReading):
+class SeededQuestion(EncodedQuestion):
     """A question, its vector, and the entities that it names, in order."""
 
     seeds: tuple[Seed, ...] = ()
@@ -116,7 +117,7 @@ class LinearRAGSearch:
         walk = score - dense - entity
         components = {"dense": dense, "entity": entity, "walk": walk}
         if not path:
-            path = (Hop("passage", self.corpus.id(row), 0.0, score),)
+            path = (Hop.to_passage(self.corpus, row, 0.0, score),)
         else:  # the walk comes through entities, the last of the path among them
             path = (
                 *path[:-2],
@@ -155,7 +156,7 @@ class LinearRAGSearch:
         speller: Speller,
     ) -> tuple[Hop, ...]:
         """Question entity -> entity (-> sentence -> entity)* -> passage, built backwards."""
-        hops = [Hop("passage", self.corpus.id(row), share)]
+        hops = [Hop.to_passage(self.corpus, row, share)]
         seed_of = {seed.entity: seed for seed in seeds}
         while entity not in seed_of:
             bridge = activation.steps[entity]
@@ -170,3 +171,21 @@ class LinearRAGSearch:
         hops.append(Hop("entity", speller.spelling(entity, owner), seed.score))
         hops.append(Hop("question_entity", seed.mention, seed.score))
         return tuple(reversed(hops))
+
+
+class WalkRanking(Ranking):
+    """Passages by PageRank."""
+
+    def __init__(
+        self,
+        search: LinearRAGSearch,
+        question: SeededQuestion,
+        scores: QuestionScores,
+        config: LinearRAGConfig,
+    ) -> None:
+        self._search, self.scores = search, scores
+        self._walk = search.rank(question, scores.similarities, config)
+
+    def take(self, n: int) -> list[Hit]:
+        """The first `n` hits."""
+        return self._search.hits(self._walk, n)

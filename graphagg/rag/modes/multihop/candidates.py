@@ -13,8 +13,7 @@ import numpy as np
 from graphagg.arrays import Array, distinct, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.dense import DenseIndex
-from graphagg.rag.snapshot.ranking import best_rows, lookup
+from graphagg.rag.snapshot.search import DenseIndex, best_rows, lookup
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View

@@ -17,7 +17,7 @@ from graphagg.arrays import Array, members, ranges
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.ranking import is_among, lookup
+from graphagg.rag.snapshot.search import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Vectors

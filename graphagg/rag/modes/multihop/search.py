@@ -7,7 +7,7 @@ all statistics, so hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from graphagg.rag.modes.multihop.links import (
     similar_edges,
 )
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.ranking import lookup
+from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
@@ -84,14 +84,6 @@ class MultihopSearch(CandidateScorer):
             frontier = _best(named, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
         return MultihopRanking(question, candidates, score, rounds, eligible, self.config)
-
-    def with_rows(self, ranking: MultihopRanking, rows: Rows) -> MultihopRanking:
-        """The ranking with more rows among its candidates, which are scored by F, not chosen."""
-        before, question = ranking.candidates, ranking.question
-        candidates, score, position = self._grown(before, ranking.score, rows, question)
-        eligible = np.zeros(len(score), np.bool_)
-        eligible[position] = ranking.eligible
-        return replace(ranking, candidates=candidates, score=score, eligible=eligible)
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
@@ -276,15 +268,7 @@ class Choice:
     pages: Array
     document: Array
 
-    def blended(self, other: Choice, share: float) -> Choice:
-        """The weighted mean with a choice among the same candidates, whose weight is `share`."""
-        own, pairs = 1.0 - share, ((self.terms, other.terms), (self.pages, other.pages))
-        terms, pages = (np.concatenate([own * a, share * b], axis=1) for a, b in pairs)
-        score = own * self.score + share * other.score
-        document = own * self.document + share * other.document
-        return Choice(score, self.eligible | other.eligible, terms, pages, document)
-
-    def first(self, k: int) -> list[tuple[int, Gain]]:
+    def take(self, k: int) -> list[tuple[int, Gain]]:
         """Choose up to `k` candidates, one after another: positions and gains, in this order.
 
         A smaller `k` gives the first of them.

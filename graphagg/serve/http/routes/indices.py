@@ -49,7 +49,7 @@ def passages(at: At, prefix: str) -> APIRouter:
         "/themes", response_model=explored.ThemesAnswer | explored.MapUnderWay, **exploring
     )
     async def themes(request: ThemesRequest, service: Service = Depends(at)) -> JSONResponse:
-        """The themes of a level of the map, or those inside a theme, the largest first."""
+        """The themes of the map, the largest first."""
         return JSONResponse(await service.themes.themes(request))
 
     @routes.post("/theme", response_model=explored.ThemeAnswer, **exploring)

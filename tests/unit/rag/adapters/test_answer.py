@@ -299,7 +299,7 @@ def test_the_command_streams(call, index: PassageIndex, model: Upstream, tmp_pat
     assert shown.code == 0 and shown.out.startswith("In London [1].\n\n[1] ")
     assert call(*asked).out == shown.out
     (tmp_path / "told.txt").write_text("Be brief.", encoding="utf-8")
-    options = ("--prompt", tmp_path / "told.txt", "--exclude", "p2", "--window", "0")
+    options = ("--prompt", tmp_path / "told.txt", "--exclude", "p2", "--neighbors", "0")
     found = call(*asked, *options, "--temperature", "0.5", "--json").json
     assert model.asked[-1]["messages"][0]["content"] == "Be brief."
     assert model.asked[-1]["temperature"] == 0.5

@@ -1,8 +1,9 @@
-"""Near duplicates: pairs against brute force, what is kept, and the files that are written."""
+"""Near duplicates: what is kept against brute force, and the files that are written."""
 
 from __future__ import annotations
 
 import json
+import sys
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -12,20 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus, InvalidParameter
-from graphagg.graph.csr import Csr
-from graphagg.minhash.bands import write_keys
-from graphagg.minhash.signatures import Hashes, HashFamily, mix, signatures
 from graphagg.rag import DedupConfig, dedup, read_passages
-from graphagg.rag.corpus.dedup import files
-from graphagg.rag.corpus.dedup.pairs import (
-    _bucket_pairs,
-    band_keys,
-    choose,
-    near_duplicates,
-    shingles,
-)
+from graphagg.rag.corpus.dedup import near_duplicates, text_sets
 from tests.unit.commands import invoke
 
+CONFIG, module = DedupConfig(0.6), sys.modules["graphagg.rag.corpus.dedup"]
 WORDS = st.sampled_from(["a", "b", "ü", "cd", "Cd", "e1", "日本"])
 TEXTS = st.lists(st.lists(WORDS, max_size=9).map(" ".join), min_size=1, max_size=12)
 
@@ -40,14 +32,6 @@ def plain_shingles(text: str, config: DedupConfig) -> set:
     return {tuple(units[i : i + config.length]) for i in range(count)}
 
 
-def keep_of(texts, config: DedupConfig):
-    """Positions of the texts that stay, and the counts."""
-    sets = shingles(texts, config)
-    pairs = near_duplicates(sets, config)
-    choice = choose(pairs, np.diff(sets.bounds))
-    return np.flatnonzero(choice.kept).tolist(), files._report(choice, pairs)
-
-
 def jaccard(a: set, b: set) -> float:
     return len(a & b) / len(a | b) if a | b else 0.0
 
@@ -55,7 +39,7 @@ def jaccard(a: set, b: set) -> float:
 @given(texts=TEXTS, length=st.integers(1, 4))
 def test_shingles_are_those_of_the_definition(texts, length):
     config = DedupConfig(length=length)
-    sets = shingles(texts, config)
+    sets = text_sets(texts, config)
     wanted = [plain_shingles(text, config) for text in texts]
     assert np.diff(sets.bounds).tolist() == list(map(len, wanted))
     hashes = [set(sets.of(i).tolist()) for i in range(len(texts))]
@@ -80,82 +64,32 @@ def edited_texts(seed: int, count: int) -> list[str]:
     return [" ".join(f"w{word}" for word in words) for words in texts]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), threshold=st.sampled_from([0.5, 0.8, 0.95, 1.0]))
-def test_pairs_are_exact_by_equal_bands_and_what_goes_is_like_something_that_stays(seed, threshold):
+def test_what_goes_is_like_a_text_that_stays_and_no_two_that_stay_share_a_band(seed, threshold):
     config = DedupConfig(threshold)
-    texts = edited_texts(seed, 40)
-    sets = shingles(texts, config)
-    plain = [plain_shingles(text, config) for text in texts]
-    found = near_duplicates(sets, config)
-    pairs = dict(
-        zip(
-            zip(found.first.tolist(), found.second.tolist(), strict=True),
-            found.similarity,
-            strict=True,
-        )
-    )
-    for (a, b), similarity in pairs.items():  # precision 1
-        assert similarity == pytest.approx(jaccard(plain[a], plain[b])) and similarity >= threshold
-    distinct = [i for i in range(len(texts)) if found.equal[i] == i]
-    for i, text in enumerate(plain):
-        assert found.equal[i] == min(j for j in range(len(texts)) if plain[j] == text)
-    keys = band_keys(sets, np.array(distinct), config, range(config.bands))
-    candidates = {
-        (distinct[i], distinct[j])
-        for i, j in combinations(range(len(distinct)), 2)
-        if (keys[:, i] == keys[:, j]).any()
-    }
-    wanted = {pair for pair in candidates if jaccard(plain[pair[0]], plain[pair[1]]) >= threshold}
-    assert set(pairs) == wanted
-    with pytest.MonkeyPatch.context() as patch:  # a band after another: the keys of all take memory
-        patch.setattr("graphagg.rag.corpus.dedup.pairs._KEYS_AT_ONCE", 1)
-        for one, other in zip(found, near_duplicates(sets, config), strict=True):
-            np.testing.assert_array_equal(one, other)
-    choice = choose(found, np.diff(sets.bounds))  # what goes is like something that stays
-    for i in range(len(texts)):
-        kept = int(choice.of[i])
-        assert choice.kept[kept] and choice.group[kept] == choice.group[i]
-        assert choice.similarity[i] == pytest.approx(jaccard(plain[i], plain[kept]))
-        assert len(plain[kept]) >= len(plain[i]) or found.equal[i] != i
-    assert not any(choice.kept[a] and choice.kept[b] for a, b in pairs)
-    assert all(choice.group[choice.group] == choice.group)
+    texts = [*edited_texts(seed, 40), "", "..."]
+    sets, plain = text_sets(texts, config), [plain_shingles(text, config) for text in texts]
+    kept, similarity = near_duplicates(sets, config)
+    for i, j in enumerate(kept.tolist()):
+        assert kept[j] == j and similarity[i] == pytest.approx(jaccard(plain[i], plain[j]) or 1.0)
+        assert similarity[i] >= threshold and (-len(plain[j]), j) <= (-len(plain[i]), i)
+        assert plain[i] or i == j  # a text without a word is like no other
+    bands = sets.signatures[:, : config.bands * config.rows].reshape(len(texts), config.bands, -1)
+    stay = [i for i in range(len(texts)) if kept[i] == i and plain[i]]
+    for i, j in combinations(stay, 2):
+        if (bands[i] == bands[j]).all(axis=1).any():
+            assert jaccard(plain[i], plain[j]) < threshold
+    for i, j in combinations(range(len(texts)), 2):
+        assert plain[i] != plain[j] or not plain[i] or kept[i] == kept[j]
 
 
-def test_keys_are_those_of_the_signatures():
-    config = DedupConfig(0.7, permutations=64)
-    sets = shingles(edited_texts(1, 30), config)
-    tokens = (sets.hashes >> np.uint64(32)).astype(np.uint32)
-    rows = Csr(sets.bounds, np.arange(len(tokens), dtype=np.int32), None, len(tokens))
-    sig = signatures(rows, Hashes.of(mix(tokens), False, HashFamily(64, 1)))
-    keys = np.empty((config.bands, 30), dtype=np.uint32)
-    write_keys(sig, 0, 0, config.bands, config.rows, keys)
-    np.testing.assert_array_equal(band_keys(sets, np.arange(30), config, range(config.bands)), keys)
-
-
-@given(keys=st.lists(st.integers(0, 3), max_size=30).map(sorted), most=st.integers(1, 30))
-def test_a_long_bucket_is_cut(keys, most):
-    texts = np.arange(len(keys)) * 2
-    entries = (np.array(keys, dtype=np.uint64) << np.uint64(32)) | texts.astype(np.uint64)
-    pairs, cut = _bucket_pairs(entries, most)
-    found = sorted((int(p) >> 32, int(p) & 0xFFFFFFFF) for p in pairs)
-    assert len(set(found)) == len(found)
-    buckets = [[2 * i for i, key in enumerate(keys) if key == each] for each in range(4)]
-    every = {pair for bucket in buckets for pair in combinations(bucket, 2)}
-    assert set(found) <= every
-    assert cut == sum(len(bucket) > most + 1 for bucket in buckets)
-    if not cut:
-        assert set(found) == every
-    for bucket in buckets:  # cut or not, a bucket stays connected through its first text
-        assert {(bucket[0], other) for other in bucket[1:]} <= set(found)
-
-
-def test_texts_without_a_word_are_like_nothing():
-    kept, report = keep_of(
-        ["...", "!!!", "one two three four", "one, two three four!"], DedupConfig()
-    )
-    assert kept == [0, 1, 2]
-    assert (report.equal, report.near, report.groups) == (1, 0, 1)
+def test_equal_texts_go_however_long_their_buckets_are(monkeypatch):
+    texts = ["one two three four five", *(f"one two three four five {i}" for i in range(9))] * 3
+    config = DedupConfig(1.0)
+    monkeypatch.setattr(module, "BUCKET", 1)
+    kept, _ = near_duplicates(text_sets(texts, config), config)
+    assert sorted(set(kept.tolist())) == list(range(10))
 
 
 def records() -> list[dict]:
@@ -173,18 +107,17 @@ def write(folder: Path) -> Path:
 
 
 def test_files_hold_what_stays_and_why_the_rest_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_TEXTS_AT_ONCE", 7)
+    monkeypatch.setattr(module, "_TEXTS_AT_ONCE", 7)
     source, out = write(tmp_path), tmp_path / "kept.jsonl"
-    report = dedup(source, out, DedupConfig(0.6), dropped=tmp_path / "dropped")
+    report = dedup(source, out, CONFIG, dropped=tmp_path / "dropped")
     kept, whole = list(read_passages(out)), {p.id: p for p in read_passages(source)}
-    places, same = keep_of([p.text for p in whole.values()], DedupConfig(0.6))
-    assert report == same and report.kept == len(kept) < report.texts == 60
-    assert kept == [list(whole.values())[i] for i in places]
+    places, _ = near_duplicates(text_sets([p.text for p in whole.values()], CONFIG), CONFIG)
+    assert report.kept == len(kept) == report.texts - report.equal - report.near < 60
+    assert kept == [p for i, p in enumerate(whole.values()) if places[i] == i]
     dropped = [json.loads(line) for line in (tmp_path / "dropped").read_text().splitlines()]
     assert {d["id"] for d in dropped} == set(whole) - {p.id for p in kept}
     assert {d["kept"] for d in dropped} <= {p.id for p in kept}
     assert all(d["similarity"] >= 0.6 for d in dropped)
-    assert report.pairs > 0
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".dedup")]
 
 

@@ -1,4 +1,4 @@
-"""The map: its parts by brute force, the same under filters and changes, and how it is kept."""
+"""The map: its parts by brute force, and the same under filters and changes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,23 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter, UnknownPassage, UnknownTheme
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.config.corpus import MapConfig
-from graphagg.rag.corpus.themes.labels import Words
-from graphagg.rag.corpus.themes.network import SCALE, nearest, whole_vectors
-from graphagg.rag.corpus.themes.results import ThemeMap
-from graphagg.rag.corpus.themes.storage import folder_of
+from graphagg.rag.corpus.network import SCALE, nearest, whole_vectors
+from graphagg.rag.corpus.theme_words import ThemeWords
+from graphagg.rag.corpus.themes import ThemeMap
 from graphagg.rag.documents.tokens import tokenize
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 from tests.unit.rag.corpus.test_corpus_graph import assert_equal
 
 IDS = "abcdefgh"
 few = settings(max_examples=6, deadline=None)
-SMALL = MapConfig(resolutions=(0.5, 2.0), nearest_passages=2, runs=3)
+SMALL = MapConfig(nearest_passages=2)
 
 
 def assert_same(found: ThemeMap, expected: ThemeMap) -> None:
     """To the bit."""
     assert found.to_json() == expected.to_json()
     assert list(found.passages) == list(expected.passages)
-    assert list(found.entities) == list(expected.entities)
-    np.testing.assert_array_equal(found.passage_theme, expected.passage_theme)
-    np.testing.assert_array_equal(found.entity_theme, expected.entity_theme)
-
-
-def files(index: PassageIndex) -> dict[str, bytes]:
-    folder = folder_of(index.directory)
-    return {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    np.testing.assert_array_equal(found.theme_of, expected.theme_of)
 
 
 @few
@@ -51,49 +43,36 @@ def test_themes_hold_everything_once_with_the_words_and_spans_of_loops(
     with tempfile.TemporaryDirectory() as folder, build(corpus, Path(folder) / "i") as index:
         made = index.map(config=SMALL)
         assert list(made.passages) == [p.id for p in corpus]
-        assert set(made.entities) == set(index.graph().entities)
-        for level, themes in enumerate(made.levels):
-            ids = [theme.id for theme in themes]
-            assert sorted(p for i in ids for p in made.passages_of(i)) == sorted(made.passages)
-            assert sorted(e for i in ids for e in made.entities_of(i)) == sorted(made.entities)
-            for theme in themes:
-                assert theme.level == level and theme.id.count(".") == level
-                assert theme.passages == len(made.passages_of(theme.id))
-                assert theme.members == len(made.entities_of(theme.id))
-                assert {p.id for p in theme.typical} <= set(made.passages_of(theme.id))
-                inside = [p for child in theme.children for p in made.passages_of(child)]
-                if theme.children:
-                    assert sorted(inside) == sorted(made.passages_of(theme.id))
-                    sizes = [made[child].passages for child in theme.children]
-                    assert sizes == sorted(sizes, reverse=True)
-        for passage in corpus:
-            path = made.themes_of(passage.id)
-            assert [theme.level for theme in path] == [0, 1]
-            assert path[1].id in path[0].children
+        members = {theme.id: made.passages_of(theme.id) for theme in made}
+        assert sorted(p for ids in members.values() for p in ids) == sorted(made.passages)
+        assert list(members) == [str(i + 1) for i in range(len(made))]
+        sizes = [theme.passages for theme in made]
+        assert sizes == [len(ids) for ids in members.values()] == sorted(sizes, reverse=True)
         analyzer = index.snapshot.analyzers.for_language("")  # words and spans by loops
         of_passage = {p.id: p for p in corpus}
-        for level in made.levels:
-            counts, holders = [], []
-            for theme in level:
-                inside = [of_passage[i] for i in made.passages_of(theme.id)]
-                stems = [stems_of(p, index) for p in inside]
-                counts.append(sum(stems, Counter()))
-                holders.append(Counter(stem for each in stems for stem in each))
-                dated = sorted(p.metadata["when"] for p in inside if "when" in p.metadata)
-                span = None if theme.span is None else (theme.span.first, theme.span.last)
-                if made.when == "when":
-                    assert span == ((dated[0], dated[-1]) if dated else None)
-            everywhere = sum(counts, Counter())
-            average = everywhere.total() / max(sum(map(bool, counts)), 1)
-            for theme, of_theme, held in zip(level, counts, holders, strict=True):
-                expected = {
-                    stem: n / of_theme.total() * math.log(1 + average / everywhere[stem])
-                    for stem, n in of_theme.items()
-                    if held[stem] >= min(2, theme.passages)
-                }
-                best = sorted(expected.values(), reverse=True)[: SMALL.shown]
-                shown = [expected[analyzer.stem(word)] for word in theme.words]
-                assert shown == pytest.approx(best)
+        counts, holders = [], []
+        for theme in made:
+            assert {p.id for p in theme.typical} <= set(members[theme.id])
+            assert all(made.theme_of_passage(p) == theme for p in members[theme.id])
+            inside = [of_passage[i] for i in members[theme.id]]
+            stems = [stems_of(p, index) for p in inside]
+            counts.append(sum(stems, Counter()))
+            holders.append(Counter(stem for each in stems for stem in each))
+            dated = sorted(p.metadata["when"] for p in inside if "when" in p.metadata)
+            span = None if theme.span is None else (theme.span.first, theme.span.last)
+            if made.when == "when":
+                assert span == ((dated[0], dated[-1]) if dated else None)
+        everywhere = sum(counts, Counter())
+        average = everywhere.total() / max(sum(map(bool, counts)), 1)
+        for theme, of_theme, held in zip(made, counts, holders, strict=True):
+            expected = {
+                stem: n / of_theme.total() * math.log(1 + average / everywhere[stem])
+                for stem, n in of_theme.items()
+                if held[stem] >= min(2, theme.passages)
+            }
+            best = sorted(expected.values(), reverse=True)[: SMALL.shown]
+            shown = [expected[analyzer.stem(word)] for word in theme.words]
+            assert shown == pytest.approx(best)
 
 
 def stems_of(passage: Passage, index: PassageIndex) -> Counter[str]:
@@ -130,9 +109,7 @@ def test_a_filter_sees_map_and_graph_of_an_index_of_what_it_leaves(
                     assert_equal(graph, smaller.graph())
             else:
                 assert set(graph.to_json().values()) == {0}
-                assert len(seen) == 0 and seen.notes and seen.to_json()["themes"] == []
-            if names:
-                assert not folder_of(index.directory).exists()
+                assert len(seen) == 0 and seen.to_json()["themes"] == []
 
 
 @few
@@ -143,7 +120,7 @@ def test_after_changes_it_is_the_map_of_a_rebuild(
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         with build(corpus, root / "i") as index:
-            before, bytes_before = index.map(config=SMALL), files(index)
+            before = index.map(config=SMALL)
             index.add(more)
             with build(list(index), root / "more") as rebuilt:
                 assert_same(index.map(config=SMALL), rebuilt.map(config=SMALL))
@@ -151,7 +128,6 @@ def test_after_changes_it_is_the_map_of_a_rebuild(
             index.delete([p.id for p in index if p.id not in left and not in_use(p.id, corpus)])
             if [p.id for p in index] == [p.id for p in corpus]:
                 assert_same(index.map(config=SMALL), before)
-                assert files(index) == bytes_before
 
 
 def in_use(name: str, corpus: list[Passage]) -> bool:
@@ -162,55 +138,23 @@ def corpus_of(count: int = 13) -> list[Passage]:
     return [Passage(f"p{i}", SENTENCES[i % len(SENTENCES)] + f" {i}") for i in range(count)]
 
 
-def test_it_is_made_once_and_kept_through_what_changes_no_theme(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from graphagg.rag.corpus.themes import storage as made
-
-    calls = []
-    real = made.theme_map
-
-    def counted(*arguments: object) -> ThemeMap:
-        calls.append(1)
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(made, "theme_map", counted)
-    with build(corpus_of(), tmp_path / "i") as index:
-        first = index.map(config=SMALL)
-        index.reopen()
-        assert_same(index.map(config=SMALL), first)
-        index.compact()
-        assert_same(index.map(config=SMALL), first)
-        assert len(calls) == 1
-        index.map(config=MapConfig(resolutions=(1.0,), nearest_passages=2, runs=1))
-        assert len(calls) == 2  # other settings
-        index.delete(["p0"])
-        assert "p0" not in index.map(config=SMALL).passages
-        assert len(calls) == 3
-
-
 def test_one_passage_and_no_entity(tmp_path: Path) -> None:
     with build([Passage("a", "nobody is named here.", "")], tmp_path / "i") as index:
-        made = index.map()
-        (theme,) = made.levels[0]
-        assert theme.passages == 1 and theme.members == 0 and theme.typical[0].id == "a"
-        assert any("no entity is named by any passage" in note for note in made.notes)
+        (theme,) = index.map()
+        assert theme.passages == 1 and not theme.entities and theme.typical[0].id == "a"
     with build([Passage("a", "12 34.", "")], tmp_path / "j") as index:
         assert index.map()["1"].label == "a"  # no word either
 
 
-def test_notes_errors_and_files_of_a_map(tmp_path: Path) -> None:
-    with build(corpus_of(), tmp_path / "i") as index, build(corpus_of(), tmp_path / "j") as other:
-        made = index.map(config=MapConfig(resolutions=(1e-6, 3.0), nearest_passages=3, runs=1))
-        assert len(made.levels[0]) == 1 and len(made.levels[1]) > 1
-        assert made.level == 1 and any("one theme holds" in note for note in made.notes)
-        made = index.map()
-        other.map()
-        assert files(index) == files(other)
+def test_errors_and_files_of_a_map(tmp_path: Path) -> None:
+    with build(corpus_of(), tmp_path / "i") as index:
+        made = index.map(config=MapConfig(resolution=1e-6))
+        assert len(made) == 1 < len(index.map(config=MapConfig(resolution=9.0)))
+        assert index.map() is index.map()
         with pytest.raises(UnknownTheme, match="theme '99'"):
             made["99"]
         with pytest.raises(UnknownPassage):
-            made.themes_of("nobody")
+            made.theme_of_passage("nobody")
         with pytest.raises(InvalidParameter, match="when is 'born'"):
             index.map(config=MapConfig(when="born"))
         with pytest.raises(InvalidParameter, match="suffix"):
@@ -220,13 +164,9 @@ def test_notes_errors_and_files_of_a_map(tmp_path: Path) -> None:
         assert json.loads((tmp_path / "map.json").read_text()) == made.to_json()
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"resolutions": ()}, {"resolutions": (2.0, 1.0)}, {"resolutions": (0.0,)},
-     {"nearest_passages": -1}, {"runs": 0}, {"shown": 0}],
-)  # fmt: skip
+@pytest.mark.parametrize("wrong", [{"resolution": 0.0}, {"nearest_passages": -1}, {"shown": 0}])
 def test_bad_settings_are_named(wrong: dict[str, object]) -> None:
-    with pytest.raises(InvalidParameter, match=next(iter(wrong)).rstrip("s")):
+    with pytest.raises(InvalidParameter, match=next(iter(wrong))):
         MapConfig(**wrong)  # type: ignore[arg-type]
 
 
@@ -268,6 +208,6 @@ def test_a_word_of_several_languages_stands_once(tmp_path: Path) -> None:
     corpus = [Passage(f"p{i}", texts[i % 2]) for i in range(6)]
     with build(corpus, tmp_path / "i", language="auto") as index:
         snapshot = index.snapshot
-        words = Words(snapshot, snapshot.view(None))
+        words = ThemeWords(snapshot, snapshot.view(None))
         (shown,) = words.distinctive(np.zeros(len(corpus), np.int64), 1, 7)
         assert sorted(shown) == ["alt", "im22", "old", "pump", "pumpe", "sold", "verkauft"]

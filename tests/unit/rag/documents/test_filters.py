@@ -164,6 +164,7 @@ CYCLE["not"] = CYCLE
 @pytest.mark.parametrize(
     ("filter", "message"),
     [
+        ({"year>=": 1}, r"unknown key 'year>='; write {'year': {'gte': VALUE}}\. The keys are "),
         ({"yaer": 1}, r"unknown key 'yaer'; did you mean 'year'\? The keys are 'flag' "),
         ({"zzzzzz": 1}, r"unknown key 'zzzzzz'\. The keys are 'flag' \(boolean\), 'lang' "),
         ({"gte": 1}, "unknown key 'gte'"),

@@ -19,7 +19,6 @@ import pytest
 
 from graphagg.errors import GraphAggError
 from graphagg.rag.documents.analyzer import Analyzer
-from graphagg.rag.documents.code import code_blocks
 from graphagg.rag.documents.codes import codes
 from graphagg.rag.documents.filters import compile_filter, parse_cli
 from graphagg.rag.documents.languages import language_of_text
@@ -33,7 +32,14 @@ from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
 from graphagg.rag.documents.reading.folder import converted
 from graphagg.rag.documents.reading.rules import pattern_of, rules_of
-from graphagg.rag.documents.tokens import entity_key, inner_words, scan, tokenize, word_spans
+from graphagg.rag.documents.tokens import (
+    code_blocks,
+    entity_key,
+    inner_words,
+    scan,
+    tokenize,
+    word_spans,
+)
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, split
 from graphagg.rag.models.extractor import SpacyExtractor, _chunks

@@ -50,7 +50,7 @@ def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path)
 def test_a_question_by_an_alias_has_the_answer_of_the_name(mode: Any, tmp_path: Path) -> None:
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor("en")}
     rows = [*ROWS, {"id": "e", "text": "HP7 waits for a valve."}]
-    with PassageIndex.build(rows, tmp_path / "i", names=FILE.splitlines(), **models) as index:
+    with PassageIndex.build(rows, tmp_path / "i", known_names=FILE.splitlines(), **models) as index:
         for name, *aliases in (("Site Reliability Engineering", "SRE", "site reliability"),
                                ("Hydrogen Plant 7", "HP7")):  # fmt: skip
             for question in ("Who leads {}?", "{}", "Which pump has {}'s valve, {}?"):
@@ -131,7 +131,7 @@ def test_the_index_keeps_the_names(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(FILE)
     models = {"encoder": FakeEncoder(), "extractor": FakeExtractor("en")}
     build = PassageIndex.build
-    with build(ROWS, tmp_path / "i", names=tmp_path / "names.txt", **models) as index:
+    with build(ROWS, tmp_path / "i", known_names=tmp_path / "names.txt", **models) as index:
         (hit,) = index.retrieve("Who leads the site reliability engineering?", 1)
         assert hit.passage.id == "b" and hit.path[0].text.startswith("site reliability")
         first = {hit.passage.id for hit in index.retrieve("which pump has sre?", 4)[:3]}
@@ -145,14 +145,14 @@ def test_the_index_keeps_the_names(tmp_path: Path) -> None:
         first = index.retrieve(question, 2)
         assert {hit.passage.id for hit in first} == {"c", "e"}
         rows = [*ROWS, {"id": "e", "text": "WO-2231 waits for the site reliability."}]
-        with build(rows, tmp_path / "anew", names=tmp_path / "names.txt", **models) as anew:
+        with build(rows, tmp_path / "anew", known_names=tmp_path / "names.txt", **models) as anew:
             assert anew.retrieve(question, 5) == index.retrieve(question, 5)
             assert anew.retrieve(question, 4, exclude=["e"]) == build(
-                ROWS, tmp_path / "less", names=tmp_path / "names.txt", **models
+                ROWS, tmp_path / "less", known_names=tmp_path / "names.txt", **models
             ).retrieve(question, 4)
     with pytest.raises(ModelMismatch):
         PassageIndex.open(tmp_path / "i", **models)
     with pytest.raises(InvalidParameter):
-        build(ROWS, tmp_path / "i", names=[{"name": "##"}], **models)
+        build(ROWS, tmp_path / "i", known_names=[{"name": "##"}], **models)
     named = [ListedName("Site Reliability Engineering", ("SRE", "site reliability"))]
     assert ListedNames(named).digest != ListedNames.from_source(tmp_path / "names.txt").digest  # type: ignore[union-attr]

@@ -18,7 +18,6 @@ from graphagg.rag.evaluation.recall import (
     CONTAIN,
     METRICS,
     Summary,
-    bootstrap_intervals,
     outcome_of,
 )
 from tests.fakes import FakeEncoder, FakeExtractor
@@ -61,16 +60,6 @@ def runs(towns: PassageIndex) -> dict[str, RetrievalEvaluation]:
 
 
 # --- intervals -----------------------------------------------------------------------------------
-
-
-def test_intervals_cover_the_true_mean() -> None:
-    rng = np.random.default_rng(5)
-    samples = (rng.random((120, 400)) < 0.3).astype(float)  # 400 samples of 120 questions
-    low, high = bootstrap_intervals(samples)
-    covered = ((low <= 0.3) & (0.3 <= high)).mean()
-    assert 0.91 <= covered <= 0.98
-    width = 2 * 1.96 * (0.3 * 0.7 / 120) ** 0.5
-    assert (high - low).mean() == pytest.approx(width, rel=0.05)
 
 
 def test_intervals_follow_from_the_seed_and_constants_have_no_width() -> None:

@@ -20,7 +20,7 @@ from graphagg.errors import (
 from graphagg.nearest import search
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import build as build_module
-from graphagg.rag.operations import version
+from graphagg.rag.snapshot import snapshot as opening
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import (
     ENCODER,
@@ -126,7 +126,7 @@ def test_a_shard_that_does_not_fit_is_refused_by_name(
     build(second, tmp_path / "other", encoder=FakeEncoder("other")).close()
     with monkeypatch.context() as patch:
         patch.setattr(build_module, "REVISION", 1)
-        patch.setattr(version, "REVISION", 1)
+        patch.setattr(opening, "REVISION", 1)
         build(second, tmp_path / "older").close()
     with PassageIndex.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "idx", **MODELS) as joined:
         before, data = answers(joined), joined.manifest.data

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.arrays import narrow, offsets
-from graphagg.rag.indexing.merging import (
+from graphagg.rag.indexing.engine import (
     entries_between,
     in_key_order,
     insert_sorted,

@@ -9,7 +9,7 @@ import pytest
 
 from graphagg.errors import ModelMismatch
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.operations import version as opening
+from graphagg.rag.models import by_name as opening
 from graphagg.store.manifest import read_manifest
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 

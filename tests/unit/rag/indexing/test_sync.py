@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import EmptyCorpus
 from graphagg.rag import ChunkConfig, Passage, PassageIndex, read_documents
+from graphagg.rag.documents.rows import RowConfig
 from tests.fakes import CountingEncoder
 from tests.unit.rag.corpora import (
     ENCODER,
@@ -164,3 +165,16 @@ def test_a_sync_goes_on_from_the_newest_version(tmp_path: Path) -> None:
             other.add([Passage("q", SENTENCES[1])])
         report = index.sync([Passage("q", SENTENCES[1])])
         assert (report.ids["removed"], report.unchanged) == (("p",), 1)
+
+
+def test_changes_of_a_table_remember_its_columns(tmp_path: Path) -> None:
+    columns = RowConfig(id_column="key", text_column="body")
+    rows = [{"key": "a", "body": "Ada met Byron."}, {"key": "b", "body": "Byron wrote."}]
+    newer = [{**rows[0], "body": "Ada met Babbage."}]
+    with build(rows, tmp_path / "i", columns=columns) as index:
+        assert index.config.columns == columns
+        assert index.update(newer).replaced == index.update(newer, columns=columns).replaced == 1
+        assert index.sync(rows).replaced == 1 and index.sync(rows, columns=columns).is_empty
+        assert index.add([{"key": "c", "body": "Rents."}]).added == 1
+        assert index.add([{"id": "d", "text": "Plain."}]).added == 1  # a row without the columns
+        assert [p.id for p in index] == ["b", "a", "c", "d"] and index["a"].text == rows[0]["body"]

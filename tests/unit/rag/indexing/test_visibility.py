@@ -156,27 +156,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     return build(large_corpus(), tmp_path_factory.mktemp("large") / "i")
 
 
-def test_answers_of_a_few_among_many(large: PassageIndex, tmp_path: Path) -> None:
-    for shelf in (0, 7):
-        visible = [p for p in large_corpus() if p.metadata["shelf"] == shelf]
-        with build(visible, tmp_path / str(shelf)) as only:
-            assert_same_answers(answers(large, filter={"shelf": shelf}), answers(only))
-
-
 def test_many_filters_in_turn_are_not_mixed_up(large: PassageIndex) -> None:
     for _ in range(2):
         for shelf in range(12):  # more than are kept
             for hit in large.retrieve(QUESTIONS[0], 20, filter={"shelf": shelf}):
                 assert hit.passage.metadata["shelf"] == shelf
-
-
-def test_a_filter_that_hides_nothing_changes_nothing(large: PassageIndex) -> None:
-    expected = answers(large)
-    for asked in (
-        Asked({"shelf": {"gte": 0}}, None),
-        Asked({}, None),
-        Asked(None, [p.id for p in large]),
-        Asked(None, None, ["absent"]),
-    ):
-        found = answers(large, **asked.options)
-        assert_same_answers(found, expected)

@@ -14,15 +14,14 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import Passage, PassageIndex, Recency
-from graphagg.rag.config.modes import MODES, OWN, Mode
-from graphagg.rag.evaluation.measure import own_threshold
+from graphagg.rag.config.modes import MODES, Mode
+from graphagg.rag.evaluation.measure import confidence_threshold
 from graphagg.rag.evaluation.questions import GoldQuestion
-from graphagg.rag.modes.multihop.mode import Multihop
+from graphagg.rag.modes.multihop.mode import RankingHits
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 from tests.unit.rag.modes.test_rescoring import ByLength
 
 IDS = "abcdefgh"
-OWN_FILE = f"{OWN}.npy"
 JUDGED: tuple[Mode, ...] = tuple(mode for mode in MODES if mode != "bm25")
 QUESTIONS = [*SENTENCES[:3], "who met Ada in York?", "zebra xylophone?"]
 
@@ -68,7 +67,7 @@ def test_it_is_of_the_answer_not_of_its_batch_or_its_limits(tmp_path: Path) -> N
         assert reached == hits and reached.confidence == hits.confidence
         refused = index.retrieve(QUESTIONS[0], 3, min_confidence=1)
         assert refused == [] and refused.confidence == hits.confidence
-        assert index.retrieve(QUESTIONS[0], 3, window=1).confidence == hits.confidence
+        assert index.retrieve(QUESTIONS[0], 3, neighbors=1).confidence == hits.confidence
         assert index.retrieve(QUESTIONS[0], 3, min_score=1e9).confidence == hits.confidence
         assert index.retrieve(QUESTIONS[0], 3, mode="bm25").confidence is None
         assert index.retrieve(QUESTIONS[0], 3, include=["absent"]).confidence == 0.0
@@ -119,41 +118,21 @@ def test_a_question_without_a_vector_is_judged_by_its_words(tmp_path: Path) -> N
         assert right is not None and wrong is not None and right > 0.2 > 0.1 > wrong
 
 
-def test_a_threshold_of_the_users_own_stays_through_changes_and_errors(tmp_path: Path) -> None:
+def test_a_threshold_refuses_the_share_of_wrong_answers(tmp_path: Path) -> None:
     corpus = [Passage(f"p{i}", text) for i, text in enumerate(SENTENCES)]
     asked = [GoldQuestion(str(i), p.text, frozenset({p.id})) for i, p in enumerate(corpus)]
     with build(corpus, tmp_path / "i") as index:
-        with pytest.raises(InvalidParameter, match="stores none for mode 'dense'"):
-            index.retrieve(QUESTIONS[0], mode="dense", min_confidence="own")
         for refuse in (0.0, 0.5, 1.0):
-            found = own_threshold(index, asked, refuse)
+            found = confidence_threshold(index, asked, refuse)
             wrong = [
                 index.retrieve(q.text, exclude=q.gold).confidence for q in asked
             ]  # each question finds its own text
             assert found.wrong == len(wrong) and found.right == len(asked)
-            refused = sum(confidence < found.value for confidence in wrong)  # type: ignore[operator]
-            assert refused == found.refused >= refuse * len(wrong)
+            refused = [not index.retrieve(q.text, exclude=q.gold, min_confidence=found.value)
+                       for q in asked]  # fmt: skip
+            assert sum(refused) == found.refused >= refuse * len(wrong)
         with pytest.raises(InvalidParameter, match="no wrong answer of mode 'bm25'"):
-            own_threshold(index, asked, mode="bm25")
-        before = index.manifest
-        for value, mode in ((1.5, "dense"), (0.5, "sparse")):
-            with pytest.raises(InvalidParameter):
-                index.keep_min_confidence(value, mode)  # type: ignore[arg-type]
-        assert index.manifest == before
-        index.keep_min_confidence(found.value)
-        index.keep_min_confidence(0.0, "dense")
-        digests = {name: entry for name, entry in index.manifest.files.items() if name != OWN_FILE}
-        assert digests == before.files
-        index.add([Passage("new", "A new text about rents.")])
-        index.delete("new")
-        index.compact()
-        assert index.manifest.files[OWN_FILE].shape == (len(MODES),)
-        for question in (*QUESTIONS, corpus[0].text):
-            plain = index.retrieve(question)
-            assert plain.confidence is not None
-            hits = index.retrieve(question, min_confidence="own")
-            assert hits == (plain if plain.confidence >= found.value else [])
-            assert index.retrieve(question, mode="dense", min_confidence="own")
+            confidence_threshold(index, asked, mode="bm25")
 
 
 @pytest.mark.parametrize(
@@ -163,8 +142,11 @@ def test_a_threshold_of_the_users_own_stays_through_changes_and_errors(tmp_path:
 def test_chunks_of_a_document_count_once_in_the_spread(documents, counted):
     names = np.array(list(documents))
     corpus = SimpleNamespace(same_document=lambda rows, others: names[rows] == names[others])
-    mode = SimpleNamespace(snapshot=SimpleNamespace(corpus=corpus))
     choice = SimpleNamespace(score=np.array([5.0, 4, 3, 2, 1]))
-    maker = SimpleNamespace(choice=choice, rows=lambda first: np.arange(len(first)))
-    spread = Multihop._spread(mode, maker, [(at, (0.0, 0.0)) for at in range(5)])
+    hits = SimpleNamespace(
+        search=SimpleNamespace(corpus=corpus),
+        choice=choice,
+        _rows=lambda chosen: np.arange(len(chosen)),
+    )
+    spread = RankingHits._spread(hits, [(at, (0.0, 0.0)) for at in range(5)])
     assert spread == pytest.approx(np.std(counted))

@@ -16,8 +16,9 @@ from graphagg.rag import Hit, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.modes.follow_up import DEPTH
 from graphagg.rag.question.request import Request
-from graphagg.rag.snapshot.lexical import Lexical
+from graphagg.rag.snapshot.search import Lexical
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, build, corpora
 from tests.unit.rag.modes.test_explanations import adds_up, index, random_questions
 
@@ -48,13 +49,15 @@ def test_multihop_weighs_the_scores_of_both_readings(index: PassageIndex) -> Non
             together = f"{turn}\n{question}"
             h = brute_weight(index, question, turn, index.retrieve(question, 5, config=CONFIG))
             s, t = (all_hits(index, text, config=CONFIG) for text in (question, together))
+            first = dict(list(t.items())[:DEPTH])
+            last_s, last_t = list(s.values())[DEPTH - 1].score, list(first.values())[-1].score
             hits = all_hits(index, question, config=CONFIG, history=["Other?", turn])
-            for name, hit in hits.items():
-                wanted = (s[name].score + h * t[name].score) / (1 + h)
-                assert hit.score == pytest.approx(wanted, abs=1e-9)
-                assert hit.components.get("history", 0.0) == pytest.approx(
-                    h * t[name].score / (1 + h), abs=1e-9
-                )
+            for name, hit in hits.items() if h else ():
+                own = max(s[name].score, last_s) if name in first else s[name].score
+                other = h * (t[name].score if name in first else last_t) / (1 + h)
+                assert hit.score == pytest.approx(own / (1 + h) + other, abs=1e-9)
+                assert hit.components["history"] == pytest.approx(other, abs=1e-9)
+            assert h or hits == s
             weights.add(round(h, 3))
     assert len(weights) > 5 and {0.0, 1.0} <= weights
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from graphagg.nearest import search
 from graphagg.rag import Passage, PassageIndex
 from graphagg.rag.indexing import encoding
-from graphagg.rag.modes.multihop.mode import Multihop
-from graphagg.rag.snapshot import dense, lexical
-from graphagg.rag.snapshot.ranking import best_rows, spread, top_k
+from graphagg.rag.modes.multihop.mode import RankingHits
+from graphagg.rag.snapshot import search as in_snapshot
+from graphagg.rag.snapshot.search import best_rows, spread, top_k
 from graphagg.rag.tables.view import View
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES, build
 
@@ -38,9 +38,9 @@ def large_corpus() -> Iterator[None]:
     """Context manager: every corpus is a large one, and every passage is a candidate."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "SMALL", 0)
-        patch.setattr(dense, "_OVERSAMPLE", 1 << 12)
-        patch.setattr(lexical, "_MANY", 0)
-        patch.setattr(lexical, "_LONG", 0)
+        patch.setattr(in_snapshot, "_OVERSAMPLE", 1 << 12)
+        patch.setattr(in_snapshot, "_MANY", 0)
+        patch.setattr(in_snapshot, "_LONG", 0)
         yield
 
 
@@ -84,7 +84,6 @@ def test_the_best_by_words_and_titles_join_the_pool(
     hidden = [f"p{n}" for n in range(seed % 4, count, 3)] if filtered else []
     with changed_index(seed, count) as index, large_corpus():
         retriever = index.retriever(mode="multihop", exclude=hidden)
-        assert isinstance(retriever, Multihop)
         models, weights = index.models, retriever.config.passage
         visible = retriever.view.row_set.rows
         for asked in retriever.encode(retriever.read(QUESTIONS, models), models):
@@ -95,7 +94,9 @@ def test_the_best_by_words_and_titles_join_the_pool(
             prior += retriever.config.document * question.documents_at(visible)
             best = visible[top_k(prior, size, index.snapshot.ranks[visible])]
             best = best[prior[np.searchsorted(visible, best)] > 0]
-            found = retriever._search_for(asked)._by_words(question, titled, size)
+            ranking = retriever.rank(asked, 1)
+            assert isinstance(ranking, RankingHits)
+            found = ranking.search._by_words(question, titled, size)
             assert set(best.tolist()) <= set(found.tolist())
             if len(best) == size:
                 assert len(found) == size

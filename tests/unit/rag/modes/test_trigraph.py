@@ -10,26 +10,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.graph import Csr
-from graphagg.graph.adjacency import transpose
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
-from graphagg.rag.tables.spelling import Speller
+from graphagg.rag.tables.gazetteer import Speller
 from tests.fakes import FakeExtractor, InMemory
 
 WORDS = ["Ada", "Babbage", "New", "York", "the", "Engine", "runs.", "in", "York.", "Ada's", "a"]
 TEXTS = st.lists(
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=14).map(" ".join), min_size=1, max_size=6
 )
-
-
-def dense(matrix: Csr) -> np.ndarray:
-    result = np.zeros((matrix.rows, matrix.columns))
-    for i in range(matrix.rows):
-        result[i, matrix.row(i)] = 1 if matrix.data is None else matrix.values(i)
-        assert (np.diff(matrix.row(i)) > 0).all()
-    return result
 
 
 def matrix(row_of: Callable[[int], Any], shape: tuple[int, int]) -> np.ndarray:
@@ -104,15 +94,6 @@ def test_sentences_of_equal_text_are_one_a_passage() -> None:
     assert graph.sentences_of(ada).tolist() == [2, 0, 1]  # by ids, however rows are ordered
 
 
-def test_keys_unite_spellings() -> None:
-    spellings = ["The Beatles", "the Beatles", "THE BEATLES", "Beatles", "Beatles'", "Beatles's"]
-    assert {entity_key(s) for s in spellings} == {"beatles"}
-    assert entity_key("José  Álvarez") == entity_key("Jose Alvarez") == "jose alvarez"
-    assert entity_key("The") == "the"
-    assert entity_key("«—»") == ""
-    assert entity_key("U.S.") == "u s"
-
-
 def test_an_entity_is_spelled_as_its_passage_writes_it_first() -> None:
     index = read(["see the engine. The Engine, the ENGINE.", "See ENGINE. So Engine.", "nothing."])
     entity = index.gazetteer.find("engine")
@@ -128,15 +109,3 @@ def test_an_entity_inside_a_run_without_spaces_is_spelled_without_the_run() -> N
     index = InMemory.of([Passage("p", text)], extractor=FakeExtractor("", names))
     speller = Speller(index.corpus, index.gazetteer)
     assert {speller.spelling(e, 0) for e in range(len(index.gazetteer.keys))} == {*names}
-
-
-@given(st.integers(0, 10_000))
-def test_csr_gather_and_transpose(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    matrix = rng.integers(0, 3, (rng.integers(1, 8), rng.integers(1, 8)))
-    csr = Csr.from_pairs(*np.nonzero(matrix), matrix[np.nonzero(matrix)], matrix.shape)
-    assert (dense(csr) == matrix).all() and (dense(transpose(csr)) == matrix.T).all()
-    rows = rng.integers(0, len(matrix), 5)
-    owners, columns = csr.gather(rows)
-    expected = [(i, c) for i, r in enumerate(rows) for c in np.flatnonzero(matrix[r])]
-    assert list(zip(owners.tolist(), columns.tolist(), strict=True)) == expected

@@ -15,8 +15,7 @@ from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.answer.generate import messages
 from graphagg.rag.config.modes import MODES
-from graphagg.rag.documents.code import code_blocks
-from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.documents.tokens import code_blocks, tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.question.excerpts import Span, excerpt, fitting
 from tests.fakes import FakeEncoder
@@ -81,7 +80,7 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
     metadata = {f"k{i}" * 100: "v" * 100_000 for i in range(50)}
     passage = Passage("id", text, "T" * 100_000, metadata, "d", 1)
     around = tuple(Passage(f"n{i}", text, "", {}, "d", i) for i in (0, 2))
-    path = (Hop("sentence", text, 1.0), Hop("passage", "id", 1.0))
+    path = (Hop("sentence", text, 1.0), Hop("passage", "title", 1.0, passage_id="id"))
     copies = tuple(f"copy{i}" for i in range(10_000))
     hit = Hit(passage, 1.0, {}, path, "multihop", around, Span(500_000, 500_004), copies)
     shown = hit.to_json(2_000)
@@ -232,7 +231,7 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
     long = Passage("d", "Ada saw York. Babbage saw it too. The Engine ran. It was in London.")
     short = Passage("s", "Nobody is here.")
     with build([long, short], tmp_path / "i", chunking=chunking) as index:
-        assert [p.id for p in index] == ["d#0", "d#1", "s"] and index.chunking == chunking
+        assert [p.id for p in index] == ["d#0", "d#1", "s"] and index.config.chunking == chunking
         assert index.update([Passage("d", "Ada saw York.")]).replaced == 1
         assert sorted(p.id for p in index) == ["d", "s"]
         assert index.add([long], replace=True).replaced == 1
@@ -262,4 +261,4 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
                     key=lambda p: p.position,
                 )  # fmt: skip
     with build([long], tmp_path / "k", chunking=None) as whole:
-        assert list(whole) == [long] and whole.chunking is None
+        assert list(whole) == [long] and whole.config.chunking is None

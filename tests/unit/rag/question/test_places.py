@@ -14,7 +14,7 @@ from graphagg.rag.documents.passages import Passage, language_of_corpus
 from graphagg.rag.documents.reading.converters.line_formats import code
 from graphagg.rag.documents.reading.document import Mark
 from graphagg.rag.question.excerpts import place_of
-from graphagg.rag.question.results import Hits, told_apart
+from graphagg.rag.question.results import Hits, add_distinguishing_paths
 from graphagg.serve.mcp.text import _heads
 
 SECTIONS = {
@@ -98,12 +98,14 @@ def test_users_may_use_the_same_keys() -> None:
     assert hit.to_json()["metadata"] == own
 
 
-def test_similar_files_are_told_apart() -> None:
+def test_similar_files_are_add_distinguishing_paths() -> None:
     files = [{"path": f"{name}.pdf"} for name in ("3M_2018_10K", "3M_2019_10K", "Nike_2018_8K")]
     passages = [Passage(f"p{n}", "Text.", "", file) for n, file in enumerate([*files, {}])]
     hits = [Hit(passage, 1.0, {}, (), "bm25") for passage in passages]
-    told = [hit.to_json().get("apart") for hit in told_apart(hits)]
-    assert told == [["2018"], ["2019"], None, None] and told_apart(hits[:1]) == hits[:1]
+    told = [hit.to_json().get("apart") for hit in add_distinguishing_paths(hits)]
+    assert (
+        told == [["2018"], ["2019"], None, None] and add_distinguishing_paths(hits[:1]) == hits[:1]
+    )
 
 
 def test_the_language_of_a_folder_is_told_by_its_prose() -> None:

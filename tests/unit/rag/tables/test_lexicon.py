@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 from graphagg.rag import Passage
 from graphagg.rag.documents.analyzer import Analyzer
 from graphagg.rag.documents.tokens import tokenize
-from graphagg.rag.snapshot import lexical
-from graphagg.rag.snapshot.lexical import Lexical
-from graphagg.rag.snapshot.ranking import spread
+from graphagg.rag.snapshot import search
+from graphagg.rag.snapshot.search import Lexical, spread
 from graphagg.rag.tables.view import View
 from tests.fakes import FakeExtractor, InMemory
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, corpora
@@ -63,9 +62,9 @@ def test_the_best_of_many_rows_are_those_of_all(
     view, k = InMemory.of(passages).view(visible), data.draw(st.integers(1, 12))
     scores = Lexical(view, [(word,) for word in words]).at(np.arange(len(passages)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lexical, "_MANY", 0)
-        patch.setattr(lexical, "_LONG", data.draw(st.integers(0, 2)))
-        patch.setattr(lexical, "_MARKED", data.draw(st.sampled_from([0, 4, 1000])))
+        patch.setattr(search, "_MANY", 0)
+        patch.setattr(search, "_LONG", data.draw(st.integers(0, 2)))
+        patch.setattr(search, "_MARKED", data.draw(st.sampled_from([0, 4, 1000])))
         large = Lexical(view, [(word,) for word in words])
         rows, best = large.best(k)
         shown = np.flatnonzero(visible)

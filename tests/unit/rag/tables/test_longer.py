@@ -43,4 +43,4 @@ def test_a_longer_form_of_a_name_is_led_to(title: str, tmp_path: Path) -> None:
     with build(corpus, tmp_path / "i") as index:
         hit = next(h for h in index.retrieve("Who made Student?", 3) if h.passage.id == "page")
     assert [hop.text for hop in hit.path if hop.kind == "entity"] == ["Karan Johar"]
-    assert hit.path[-1].text == "page"
+    assert hit.path[-1].passage_id == "page"

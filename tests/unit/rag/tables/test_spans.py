@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from graphagg.rag import Passage
 from graphagg.rag.documents.tokens import scan, word_spans
-from graphagg.rag.tables.mentions import RowTokens, spans_of
+from graphagg.rag.tables.mentions import RowTokens
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -30,4 +30,4 @@ def test_spans_of_a_passage_are_those_of_its_tokens(
     title: str, text: str, begin: int, end: int | None
 ) -> None:
     passage = Passage("p", text, title)
-    assert spans_of(passage, begin, end) == RowTokens.of(passage).spans[begin:end]
+    assert passage.word_spans(begin, end) == RowTokens.of(passage).spans[begin:end]

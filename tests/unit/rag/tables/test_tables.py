@@ -20,7 +20,7 @@ QUESTION = "Where did Ada live?"
 
 @pytest.mark.parametrize("mode", MODES)
 def test_tables_hold_the_hits(small_index: PassageIndex, mode) -> None:  # type: ignore[no-untyped-def]
-    hits = small_index.retrieve(QUESTION, mode=mode, window=1)
+    hits = small_index.retrieve(QUESTION, mode=mode, neighbors=1)
     assert isinstance(hits, Hits) and hits == list(hits) and len(hits) > 1
     rows = hits.to_arrow().to_pylist()
     for rank, (row, hit) in enumerate(zip(rows, hits, strict=True), 1):

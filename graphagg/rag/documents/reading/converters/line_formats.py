@@ -10,11 +10,11 @@ from itertools import count
 from typing import Any
 
 from graphagg.errors import needs
-from graphagg.rag.documents.code import CODE
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.rules import section
+from graphagg.rag.documents.tokens import CODE
 
 _CUE = re.compile(r"[\d:.,]{4,20}\s{1,9}-->\s{1,9}[\d:.,]{4,20}")
 _SENTENCE = re.compile(r"(?:\S*[^\W\d_]\S* ){3}")  # four words

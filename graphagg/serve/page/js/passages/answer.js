@@ -1,4 +1,4 @@
-/** Asks a question; titles and sentences are made ready to be shown. */
+/** Asks a question; paths are made ready to be shown. */
 
 import * as api from "../api.js";
 
@@ -7,7 +7,8 @@ import * as api from "../api.js";
  */
 export async function ask(request, signal) {
   const answer = await api.search(request, signal);
-  const titles = titlesOf(answer.hits);
+  const steps = answer.hits.flatMap((hit) => hit.path.filter(({ kind }) => kind === "passage"));
+  const titles = [...answer.hits.map(({ title }) => title), ...steps.map(({ text }) => text)];
   const hits = answer.hits.map((hit) => ({
     ...hit,
     path: hit.path.map((step) => ({ ...step, label: label(step, titles) })),
@@ -15,18 +16,8 @@ export async function ask(request, signal) {
   return { ...answer, hits };
 }
 
-function titlesOf(hits) {
-  const steps = hits.flatMap((hit) => hit.path.filter(({ kind, title }) => kind === "passage" && title));
-  return new Map([
-    ...steps.map(({ text, title }) => [text, title]),
-    ...hits.map(({ id, title }) => [id, title]),
-  ]);
-}
-
-/** What a step shows: a passage its title; a sentence its text, without a title in front of it. */
+/** What a step shows: its text; of a sentence without a title in front of it. */
 function label({ kind, text }, titles) {
-  if (kind === "passage") return titles.get(text) || text;
-  if (kind !== "sentence") return text;
-  const title = [...titles.values()].find((name) => name && text.startsWith(`${name}\n`));
+  const title = kind === "sentence" && titles.find((name) => name && text.startsWith(`${name}\n`));
   return title ? text.slice(title.length + 1) : text;
 }

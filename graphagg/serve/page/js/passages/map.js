@@ -33,12 +33,12 @@ function merged(hits) {
   hits.forEach((hit, path) => {
     let before = null;
     [START, ...hit.path].forEach((step, depth) => {
-      const key = `${step.kind}\n${step.text}`;
+      const key = `${step.kind}\n${step.passage_id || step.text}`;
       const node = nodes.get(key) ?? {
         kind: step.kind,
         text: step.label,
         key,
-        id: step.kind === "passage" ? step.text : null,
+        id: step.passage_id || null,
         depth: 0,
         paths: new Set(),
         before: new Set(),

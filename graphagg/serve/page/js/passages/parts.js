@@ -16,6 +16,7 @@ const WORDS = {
   open_terms: "Close to words of the question that the previous passage lacks",
   coverage: "Contains words that no better passage has",
   named_page: "First page of an entity that the question names",
+  question: "Fits the question alone",
   history: "Fits the previous question and this one together",
   document: "The question names its document",
   dense: "Close in meaning to the question",

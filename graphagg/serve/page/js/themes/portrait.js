@@ -6,32 +6,21 @@ import { spanText } from "./areas.js";
 
 /**
  * @param {Object} theme
- * @param {{theme: (id: string) => string, name: (key: string) => string}} link addresses.
+ * @param {(key: string) => string} link the address of a name.
  * @returns {HTMLElement[]}
  */
 export function portrait(theme, link) {
   const time = theme.span ? ` ${spanText(theme.span)} (${plural(theme.span.dated, "dated passage")}).` : "";
-  const about = `Theme ${theme.id}: ${plural(theme.passages, "passage")}, ${plural(theme.members, "name")}.${time}`;
+  const about = `Theme ${theme.id}: ${plural(theme.passages, "passage")}.${time}`;
   return [
     h("p", { class: "quiet" }, about),
     part("Words", h("p", { class: "theme-words" }, theme.words.join(", "))),
     part(
       "Names",
-      h("ul", { class: "theme-names" }, theme.entities.map(({ key, name }) => h("li", {}, h("a", { href: link.name(key) }, name)))),
+      h("ul", { class: "theme-names" }, theme.entities.map(({ key, name }) => h("li", {}, h("a", { href: link(key) }, name)))),
       theme.entities.length,
     ),
     part("Most typical", named(theme.typical), theme.typical.length),
-    part(
-      "Near",
-      h(
-        "ul",
-        { class: "theme-near" },
-        theme.neighbors.map(({ id, label, weight }) =>
-          h("li", {}, h("a", { href: link.theme(id) }, label), h("span", { class: "quiet" }, ` ${Math.round(100 * weight)} % of its ties`)),
-        ),
-      ),
-      theme.neighbors.length,
-    ),
   ].filter(Boolean);
 }
 

@@ -1,14 +1,14 @@
-/** The themes as a picture: areas by passages, tints by parent, ties where one is pointed at. */
+/** The themes as a picture: areas by passages. */
 
 import { put, svg } from "../dom.js";
 import { plural } from "../words.js";
 
-/** Strengths of the accent color; siblings have one. */
+/** Strengths of the accent color. */
 const TINTS = 4;
 
 /**
  * @param {HTMLElement} place
- * @param {Object[]} cells each with `id`, `label`, `size`, `parent`, and perhaps `neighbors`.
+ * @param {Object[]} cells each with `id`, `label` and `size`.
  * @param {?Object<string, number>} lit number of passages of a question, by id.
  * @param {(id: string) => void} go is called with the id of the cell that is chosen.
  */
@@ -16,18 +16,11 @@ export function drawTreemap(place, cells, lit, go) {
   const width = place.clientWidth || 1000; // 0 where another tab is open by now
   const height = width < 600 ? width * 1.3 : width * 0.46;
   const boxes = squarified([...cells].filter(({ size }) => size > 0).sort((a, b) => b.size - a.size), 0, 0, width, height);
-  const parents = [...new Set(cells.map(({ parent }) => parent))];
-  const ties = svg("g");
-  const centers = new Map(boxes.map(({ cell, x, y, w, h }) => [cell.id, [x + w / 2, y + h / 2]]));
-  const drawn = boxes.map((box) => draw(box, parents.indexOf(box.cell.parent), lit, {
-    go,
-    on: () => put(ties, (box.cell.neighbors ?? []).flatMap(({ id, weight }) => tie(centers.get(box.cell.id), centers.get(id), weight))),
-    off: () => put(ties),
-  }));
-  put(place, svg("svg", { viewBox: `0 0 ${width} ${height}` }, drawn, ties));
+  const drawn = boxes.map((box, i) => draw(box, i % TINTS, lit, go));
+  put(place, svg("svg", { viewBox: `0 0 ${width} ${height}` }, drawn));
 }
 
-function draw({ cell, x, y, w, h }, parent, lit, { go, on, off }) {
+function draw({ cell, x, y, w, h }, tint, lit, go) {
   const hits = lit?.[cell.id] ?? 0;
   const size = hits && w > 170 ? `${cell.size} · ${hits} of the question` : String(cell.size);
   const lines = fitted(cell.label, Math.floor((w - 16) / 8), Math.floor((h - 8) / 17));
@@ -36,9 +29,9 @@ function draw({ cell, x, y, w, h }, parent, lit, { go, on, off }) {
   const text = `${cell.label}: ${plural(cell.size, "passage")}${hits ? `, ${hits} of the question` : ""}`;
   return svg(
     "g",
-    { class: look, onclick: () => go(cell.id), onpointerenter: on, onpointerleave: off },
+    { class: look, onclick: () => go(cell.id) },
     svg("title", {}, text),
-    svg("rect", { class: `tint-${Math.max(parent, 0) % TINTS}`, x, y, width: Math.max(w, 0), height: Math.max(h, 0) }),
+    svg("rect", { class: `tint-${tint}`, x, y, width: Math.max(w, 0), height: Math.max(h, 0) }),
     lines.map((line, row) => svg("text", { class: line === null ? "size" : null, x: x + 8, y: y + 20 + 17 * row }, line ?? size)),
   );
 }
@@ -56,14 +49,6 @@ function fitted(label, room, most) {
   if (!lines.length && room > 4 && most) return [`${label.slice(0, room - 1)}…`];
   if (lines.length) lines[lines.length - 1] = lines.at(-1).replace(/,$/, "");
   return lines;
-}
-
-function tie(from, to, weight) {
-  if (!from || !to) return [];
-  const [x1, y1] = from;
-  const [x2, y2] = to;
-  const [mx, my] = [(x1 + x2) / 2 - (y2 - y1) * 0.15, (y1 + y2) / 2 + (x2 - x1) * 0.15];
-  return [svg("path", { class: "tie", d: `M${x1} ${y1}Q${mx} ${my} ${x2} ${y2}`, "stroke-width": 1 + 9 * weight })];
 }
 
 /** Rows of boxes that are as square as can be, the largest first (Bruls, Huizing, van Wijk 2000). */

@@ -73,7 +73,7 @@ export class ThemesView {
     const { theme, name, question, filters } = this.#state;
     try {
       const filter = toFilter(filters, this.#types);
-      const map = await busy(api.themes({ filter, ...(theme && { inside: theme }) }, asked.signal, (building) => this.#wait(building)));
+      const map = await busy(api.themes({ filter }, asked.signal, (building) => this.#wait(building)));
       const [one, lit, alike] = await busy(
         Promise.all([
           theme ? api.theme({ theme, filter }, asked.signal) : null,
@@ -119,9 +119,9 @@ export class ThemesView {
 
   #show(map, one, lit, alike, before) {
     byId("map-lead").textContent =
-      `${plural(map.passages, "passage")} in ${map.levels.map(count).join(", ")} themes, from coarse to fine.`;
+      `${plural(map.passages, "passage")} in ${plural(map.themes.length + map.more, "theme")}.`;
     const place = byId("map-notice");
-    put(place, map.notes.map((text) => h("p", { class: "quiet" }, `${text[0].toUpperCase()}${text.slice(1)}.`)));
+    put(place);
     show(byId("map-result"), true);
     this.#time.learn(map.when, one ? [one.theme] : map.themes, one ? one.theme.passages : map.passages);
     this.#filters.show(this.#time.show(this.#state.filters));
@@ -132,31 +132,28 @@ export class ThemesView {
       link: (id) => this.#link({ theme: id, name: "" }),
     });
     this.#picture(map, one, lit);
-    const inside = one ? "Themes inside it" : "Themes";
-    byId("areas-title").textContent = map.more ? `${inside}: the largest ${count(map.themes.length)}` : inside;
-    show(byId("areas"), map.themes.length > (one ? 1 : 0));
-    show(byId("areas-title"), map.themes.length > (one ? 1 : 0));
+    byId("areas-title").textContent = map.more ? `Themes: the largest ${count(map.themes.length)}` : "Themes";
+    show(byId("areas"), !one && map.themes.length > 0);
+    show(byId("areas-title"), !one && map.themes.length > 0);
     if (!map.themes.length && !one) this.#nothing(place);
     this.#passages(one, lit);
     this.#name(alike);
     this.#say(map, one, lit, before);
   }
 
-  /** Themes as areas; of a theme without themes inside, its passages. */
+  /** Themes as areas; of one theme, its passages. */
   #picture(map, one, lit) {
-    const isLeaf = Boolean(one) && map.themes.length <= 1;
-    const inside = new Set((lit?.passages ?? []).map(({ id }) => id));
-    const cells = isLeaf
-      ? one.listed.map(({ id, title }) => ({ id, label: title || id, size: 1, parent: one.theme.id }))
-      : map.themes.map(({ id, label, passages, neighbors }) => ({ id, label, size: passages, parent: id.split(".").slice(0, -1).join(".") || id, neighbors }));
-    const marks = lit ? (isLeaf ? Object.fromEntries([...inside].map((id) => [id, 1])) : lit.themes) : null;
-    drawTreemap(byId("treemap"), cells, marks, (id) => {
-      if (isLeaf) byId("theme-passages").scrollIntoView({ block: "start" });
+    const cells = one
+      ? one.listed.map(({ id, title }) => ({ id, label: title || id, size: 1 }))
+      : map.themes.map(({ id, label, passages }) => ({ id, label, size: passages }));
+    const found = one ? Object.fromEntries((lit?.passages ?? []).map(({ id }) => [id, 1])) : lit?.themes;
+    drawTreemap(byId("treemap"), cells, lit ? found : null, (id) => {
+      if (one) byId("theme-passages").scrollIntoView({ block: "start" });
       else location.hash = this.#link({ theme: id, name: "" }).slice(1);
     });
-    byId("treemap-about").textContent = isLeaf
+    byId("treemap-about").textContent = one
       ? "Each area is a passage."
-      : "The area of a theme says how many passages it has; pointing at one shows its ties. The list below says the same.";
+      : "The area of a theme says how many passages it has. The list below says the same.";
     show(byId("treemap").parentElement, cells.length > 0);
   }
 
@@ -173,14 +170,11 @@ export class ThemesView {
     show(byId("theme-panel"), Boolean(one));
     if (!one) return;
     byId("theme-title").textContent = one.theme.label;
-    put(byId("theme-body"), portrait(one.theme, {
-      theme: (id) => this.#link({ theme: id, name: "" }),
-      name: (key) => this.#link({ name: key }),
-    }));
+    put(byId("theme-body"), portrait(one.theme, (key) => this.#link({ name: key })));
   }
 
   #passages(one, lit) {
-    const inside = lit && one ? lit.passages.filter((each) => each.themes.includes(one.theme.id)) : [];
+    const inside = lit && one ? lit.passages.filter(({ theme }) => theme === one.theme.id) : [];
     const ids = new Set(inside.map(({ id }) => id));
     const rows = one ? [...inside, ...one.listed.filter(({ id }) => !ids.has(id))] : (lit?.passages ?? []);
     show(byId("theme-passages"), rows.length > 0);
@@ -204,7 +198,7 @@ export class ThemesView {
 
   #say(map, one, lit, before) {
     const found = lit ? ` ${plural(lit.passages.length, "passage")} of the question lit.` : "";
-    announce(`${one ? one.theme.label : "The whole map"}: ${plural(map.themes.length, "theme")}.${found}`);
+    announce(`${one ? one.theme.label : `The whole map: ${plural(map.themes.length, "theme")}`}.${found}`);
     if (!before) return;
     if (this.#state.name && this.#state.name !== before.name) this.#go("name-panel", "name-title");
     else if (this.#state.theme && this.#state.theme !== before.theme) this.#go("map-crumbs", "theme-title");
@@ -220,16 +214,12 @@ export class ThemesView {
     return format("themes", { ...this.#state, ...changes });
   }
 
-  /** The way from the whole map to a theme, by the parts of its id. */
+  /** The way from the whole map to a theme. */
   #crumbs(one) {
-    const parts = one ? one.theme.id.split(".") : [];
-    const steps = parts.map((part, i) => parts.slice(0, i + 1).join("."));
-    const links = ["", ...steps].map((id, i) =>
-      i === steps.length
-        ? h("span", { "aria-current": "page" }, id || "The whole map")
-        : h("a", { href: this.#link({ theme: id, name: "" }) }, id || "The whole map"),
-    );
-    put(byId("map-crumbs"), links);
-    show(byId("map-crumbs"), parts.length > 0);
+    put(byId("map-crumbs"), one ? [
+      h("a", { href: this.#link({ theme: "", name: "" }) }, "The whole map"),
+      h("span", { "aria-current": "page" }, one.theme.id),
+    ] : []);
+    show(byId("map-crumbs"), Boolean(one));
   }
 }

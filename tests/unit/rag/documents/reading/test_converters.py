@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.rag.documents.code import prose
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.line_formats import code, entries, xml
 from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
@@ -26,6 +25,7 @@ from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.tables import csv_rows, json_document, json_lines
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import mark_at
+from graphagg.rag.documents.tokens import prose
 from tests.unit.rag.documents.reading import files
 
 MOST = 2**20

@@ -1,6 +1,6 @@
-"""The network whose communities are themes: passages and entities as vertices.
+"""Passages and entities of a corpus as one network: for themes, and for similar passages.
 
-Three kinds of edges connect them:
+Three kinds of edges connect its vertices:
 
     - a passage and an entity that it and another passage name (`passage_ties`);
     - two such entities that share sentences (`entity_ties`);
@@ -18,11 +18,16 @@ d products, .8 CPU s for 6,119 passages (`python -m benchmarks.retrieval.themes`
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats, Ints, members
+from graphagg.graph.adjacency import rows_from_pairs
+from graphagg.graph.csr import Csr
+from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import (
     WeightedEdges,
@@ -39,10 +44,11 @@ SCALE = 2048
 TEXT_WEIGHT = 3.0
 """Total weight of a passage's edges to its nearest neighbors."""
 _BLOCK = 512
+_GOLDEN = np.array(0x9E3779B97F4A7C15, np.uint64)  # arrays wrap around without a warning
 
 
 @dataclass(frozen=True)
-class ThemeNetwork:
+class CorpusNetwork:
     """Passages 0 to P - 1 and the entities of several passages, from P on, with their edges.
 
     Attributes:
@@ -70,8 +76,12 @@ class ThemeNetwork:
 
 
 def network(
-    corpus: StoredCorpus, view: View, graph: GraphConfig, neighbors: int = 0
-) -> ThemeNetwork:
+    corpus: StoredCorpus,
+    view: View,
+    graph: GraphConfig,
+    neighbors: int = 0,
+    progress: Progress = silent,
+) -> CorpusNetwork:
     """Build the network of the visible passages, each tied to its `neighbors` nearest ones."""
     rows = view.rows
     entities = np.flatnonzero(entities_in_graph(view, graph))
@@ -82,7 +92,7 @@ def network(
     shared = np.flatnonzero(np.asarray(view.df)[entities] > 1)
     vertex = positions_of(shared, len(entities))
     vertex[shared] += len(rows)
-    neighbor_edges = _spread(nearest(vectors, neighbors))
+    neighbor_edges = _spread(nearest(vectors, neighbors, progress))
     kinds = (
         _spread(_among(WeightedEdges(contains.target, vertex[contains.source], contains.weight))),
         neighbor_edges._replace(weight=TEXT_WEIGHT * neighbor_edges.weight),
@@ -90,7 +100,7 @@ def network(
     )
     source, target, weight = (np.concatenate(columns) for columns in zip(*kinds, strict=True))
     edges = WeightedEdges(source, target, weight)
-    return ThemeNetwork(rows, entities, shared, vectors, contains, ties, edges)
+    return CorpusNetwork(rows, entities, shared, vectors, contains, ties, edges)
 
 
 def _among(edges: WeightedEdges) -> WeightedEdges:
@@ -117,7 +127,7 @@ def whole_vectors(corpus: StoredCorpus, rows: Ints) -> Floats:
     return vectors
 
 
-def nearest(vectors: Floats, neighbors: int) -> WeightedEdges:
+def nearest(vectors: Floats, neighbors: int, progress: Progress = silent) -> WeightedEdges:
     """The `neighbors` nearest other vectors of each, by cosine, where it is above 0.
 
     `vectors` `[P, d]` are whole numbers; ties go to the first.
@@ -125,6 +135,7 @@ def nearest(vectors: Floats, neighbors: int) -> WeightedEdges:
     count = min(neighbors, len(vectors) - 1)
     blocks = [_best_of(np.zeros((0, 1)), 0, 1)]
     for begin in range(0, len(vectors) if count > 0 else 0, _BLOCK):
+        progress("themes", begin, len(vectors))
         products = vectors[begin : begin + _BLOCK] @ vectors.T
         itself = np.arange(len(products))
         products[itself, begin + itself] = -np.inf
@@ -144,3 +155,25 @@ def _best_of(products: Array, begin: int, count: int) -> WeightedEdges:
     first = np.arange(len(sources)) - starts[sources] < count
     weights: Doubles = values[first].astype(np.float64) / SCALE**2
     return WeightedEdges(sources[first] + begin, targets[first], weights)
+
+
+def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
+    """Each edge in both directions, with the weights; repeats are added up."""
+    pairs = edges.source.astype(np.int32), edges.target.astype(np.int32)
+    adjacency, _ = rows_from_pairs(*pairs, (size, size), symmetric=True, weights=edges.weight)
+    return adjacency, adjacency.entries.astype(np.float64)
+
+
+def name_hashes(ids: Sequence[str], keys: Sequence[str]) -> Ints:
+    """A number for each passage and each entity that does not depend on the others."""
+    names = (*(f"p{name}" for name in ids), *(f"e{key}" for key in keys))
+    return np.array([zlib.crc32(name.encode()) for name in names], np.int64)
+
+
+def random_bits(names: Ints, run: Array | int = 0) -> Array:
+    """Output number `run` of the generator splitmix64 that each name seeds, uint64."""
+    z = names.astype(np.uint64) + (np.asarray(run, np.uint64) + np.uint64(1)) * _GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    bits: Array = z ^ (z >> np.uint64(31))
+    return bits

@@ -1,6 +1,12 @@
-"""BM25 and coverage of a question's terms, over the visible passages.
+"""Search in an opened version: by similarity and by words.
 
-Only passages that contain one of the terms have a score. In a small index all postings of the terms
+Up to 20,000 visible passages all are compared with a question. More have candidates from FAISS
+(`graphagg.nearest.search`), whose scores are exact. A passage longer than the encoder's window has
+several vectors; the best one counts. A change does not rebuild a FAISS index: deleted passages are
+hidden from it, and new ones are a segment of their own. So an answer after changes may have other
+hits than a rebuild; `compact` gives those of a rebuild.
+
+By words only passages that contain a term have a score. In a small index all postings of the terms
 are added up. In a large one a word that is in many passages is looked up only in those that can
 still be among the best: its idf is small, and a passage without a rarer word stays behind (the
 MaxScore rule of Turtle and Flood 1995). Both ways add in the same order, so scores are equal. The
@@ -14,14 +20,128 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
-from graphagg.arrays import Array, Mask, kth_largest
+from graphagg.arrays import Array, Floats, Mask, distinct, kth_largest, top_k
+from graphagg.nearest import search
+from graphagg.nearest.vectors import Queries
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.snapshot.ranking import lookup
 from graphagg.rag.tables.lexicon import NAME, Postings
-from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.segments import Segment, StoredCorpus
+from graphagg.rag.tables.vectors import Rows, RowSet
 from graphagg.rag.tables.view import View
 from graphagg.store.ranges import will_need
+
+
+def best_rows(scored: Rows, scores: Array, k: int, ranks: Array) -> tuple[Rows, Array] | None:
+    """The `k` rows of greatest score above 0, and their scores, best first.
+
+    Arguments as for `top_rows`. None where fewer than `k` score above 0.
+    """
+    may = scores > 0.0
+    if np.count_nonzero(may) < k:
+        return None
+    rows, values = scored[may], scores[may]
+    candidates = values >= kth_largest(values, k)
+    rows, values = rows[candidates], values[candidates]  # so that few ranks are read
+    best = top_k(values, k, ranks[rows])
+    return rows[best], values[best]
+
+
+def top_rows(scored: Rows, scores: Array, k: int, ranks: Array, view: View) -> tuple[Rows, Array]:
+    """The `k` visible rows of greatest score; rows without a score count 0.
+
+    `scored` are the rows that have `scores`; `ranks` `[R]` break ties.
+    """
+    best = best_rows(scored, scores, k, ranks)
+    if best is not None:
+        return best
+    rows = view.rows
+    values = spread(scored, scores, len(view.visible))[rows]
+    positions = top_k(values, k, ranks[rows])
+    return rows[positions], values[positions]
+
+
+def is_among(rows: Array, few: Array) -> Mask:
+    """Mask of the rows that are among a few; compares all pairs, without sorting."""
+    mask: Mask = (rows[:, None] == few).any(axis=1)
+    return mask
+
+
+def spread(rows: Rows, values: Array, size: int) -> Array:
+    """`[size]` array with the values in their rows, 0 elsewhere."""
+    dense = np.zeros(size)
+    dense[rows] = values
+    return dense
+
+
+def lookup(table: Array, rows: Array, ranks: Array | None = None) -> tuple[Mask, Array]:
+    """Mask of the rows in a table that ascends (by `ranks`, if given), and their positions."""
+    if not len(table):
+        return np.zeros(len(rows), bool), np.zeros(len(rows), np.int64)
+    keys, values = (table, rows) if ranks is None else (ranks[table], ranks[rows])
+    values = values.astype(keys.dtype, copy=False)  # else the whole table is converted
+    positions = np.minimum(keys.searchsorted(values), len(keys) - 1)
+    return keys[positions] == values, positions
+
+
+_OVERSAMPLE = 4  # windows per hit
+
+
+class DenseIndex:
+    """Search by similarity over the visible rows of a corpus.
+
+    `ranks` `[R]` is the rank of each passage's id; it breaks ties.
+    """
+
+    def __init__(self, corpus: StoredCorpus, ranks: npt.NDArray[np.int32]) -> None:
+        self.corpus, self.ranks = corpus, ranks
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a question reads few of many passages."""
+        return any(len(s.windows.values) > search.FLAT for s in self.corpus.segments)
+
+    def is_exact(self, rows: RowSet) -> bool:
+        """Whether a search over these rows compares all of them."""
+        return all(s.search is None for s in self.corpus.segments) or rows.count <= search.SMALL
+
+    def search(self, query: Queries, k: int, visible: RowSet) -> tuple[Rows, Floats]:
+        """The `k` rows most similar to a query `[1, d]`: rows and similarities, best first."""
+        if self.is_exact(visible):
+            candidates, scores = visible.rows, self.similarities(query, visible)
+        else:
+            pairs = zip(self.corpus.segments, self.corpus.starts.tolist(), strict=False)
+            each = [self._of_segment(*pair, query, k, visible) for pair in pairs]
+            candidates = np.concatenate(each)  # FAISS's, and all visible rows of small segments
+            scores = self.corpus.similarity_at(candidates, query)[:, 0]
+        best = top_k(scores, k, self.ranks[candidates])
+        return candidates[best], scores[best]
+
+    def similarities(self, query: Queries, rows: RowSet) -> Floats:
+        """Similarity of a query `[1, d]` to each of some rows; all are compared."""
+        if rows.is_all:
+            return self.corpus.similarity(query)[:, 0]
+        return self.corpus.similarity_at(rows.rows, query)[:, 0]
+
+    def _of_segment(
+        self, segment: Segment, start: int, query: Queries, k: int, visible: RowSet
+    ) -> Rows:
+        """Candidates of one segment, at least `k` if it has as many; `start` is its first row."""
+        bounds = segment.windows.bounds
+        if segment.search is None:
+            return start + np.flatnonzero(visible.mask[start : start + len(bounds) - 1])
+        among = None if visible.is_all else visible.of_values(start, bounds)
+        n = max(_OVERSAMPLE * k, segment.search.measured.candidates)
+        while True:
+            windows = segment.search.nearest(query, n, among)
+            rows = windows
+            if bounds[-1] > len(bounds) - 1:  # otherwise a row has one window
+                rows = distinct(np.searchsorted(bounds, windows, side="right") - 1)
+            if len(rows) >= k or len(windows) < n:
+                return start + rows
+            n *= _OVERSAMPLE
+
 
 _MANY = 1 << 17  # passages and postings of a question, up to which all are added up
 _LONG = 32  # more than so many postings per row cost more than looking the rows up

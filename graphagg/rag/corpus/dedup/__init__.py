@@ -1,1 +1,0 @@
-"""Near duplicates among texts: pairs, groups, and which texts to keep."""

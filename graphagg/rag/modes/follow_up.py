@@ -1,0 +1,105 @@
+"""Follow-up questions: two rankings of a question in a conversation become one.
+
+"And how do I disable it?" is understood with "How do I encrypt my disk?" before it; a question that
+is complete by itself needs no turn before it. So a passage has the score
+
+    (s + h t) / (1 + h)
+
+of its score s for the question alone and its score t for the turn before and the question together.
+Only the first `DEPTH` hits of both together are compared: a passage has the last one's t if it is
+none of them, and else at least the s of hit `DEPTH` of the question alone. The weight h of the
+history, from 0 to 1, is a product of two parts, each cut to 0..1: whether the turn before
+has the same subject, and whether the question needs one,
+
+    (.2 + held + shared) (1.6 - .4 rarity)
+
+- held: the share, by idf, of the turn's words that the first five hits of the question hold.
+- shared: 1 if a content word of the question is in the turn before too.
+- rarity: the sum of idf / ln N over the question's words that a passage holds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from graphagg.rag.documents.analyzer import Term
+from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
+from graphagg.rag.question.reading import read_terms
+from graphagg.rag.question.results import Hit
+from graphagg.rag.snapshot.search import Lexical
+from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.view import View
+
+DEPTH = 10
+"""Number of hits with the turn before that are compared."""
+FIRST = 5
+"""Number of first hits that are compared with the turn before."""
+
+
+def rank_follow_up(
+    retriever: Retriever, question: EncodedQuestion, with_history: EncodedQuestion, k: int
+) -> Ranking:
+    """Rank passages for a question by itself and for the turn before and the question together."""
+    alone = retriever.rank(question, k)
+    first = [retriever.snapshot.known_row(hit.passage.id) for hit in alone.take(FIRST)]
+    turn = with_history.text.removesuffix(question.text)
+    before = read_terms(turn, retriever.view, retriever.snapshot.analyzers).terms
+    rows = np.array(first, np.int64)
+    weight = weight_of_history(retriever.view, question.terms, before, rows)
+    return FollowUpRanking(alone, retriever.rank(with_history, k), weight) if weight else alone
+
+
+def weight_of_history(
+    view: View, question: Sequence[Term], turn: Sequence[Term], first: Rows
+) -> float:
+    """The weight h by the words of both; `first` are the rows of the question's first hits."""
+    idf = Lexical(view, question).idf
+    known = idf[idf < math.log(view.passages + 1)]  # a word in no passage has more
+    rarity = float(known.sum()) / math.log(max(view.passages, 2))
+    before, shared = Lexical(view, turn), any(term in turn for term in question)
+    held = float(before.covers(first).max(axis=0, initial=0.0) @ before.weights)
+    return min(0.2 + held + shared, 1.0) * min(max(1.6 - 0.4 * rarity, 0.0), 1.0)
+
+
+class FollowUpRanking(Ranking):
+    """Passages by the scores of both readings of a follow-up question."""
+
+    def __init__(self, alone: Ranking, with_history: Ranking, weight: float) -> None:
+        self._alone, self._with_history, self._weight = alone, with_history, weight
+        self.scores, self.spread = alone.scores, alone.spread
+
+    def reason(self, row: int) -> str | None:
+        """How the question alone reaches a passage."""
+        return self._alone.reason(row)
+
+    def take(self, n: int) -> list[Hit]:
+        """The first `n` hits of both rankings; ties go to the lower id."""
+        alone, others = self._alone.take(max(n, DEPTH)), self._with_history.take(DEPTH)
+        own, other = ({hit.passage.id: hit for hit in hits} for hits in (alone, others))
+        last = alone[:DEPTH][-1].score, others[-1].score
+        for name in own.keys() & other.keys():
+            if own[name].score < last[0]:  # so that no hit depends on `n`
+                del own[name]
+        hits = [self._blended(own.get(name), other.get(name), *last) for name in own | other]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage.id.encode()))[:n]
+
+    def _blended(
+        self, own: Hit | None, other: Hit | None, last_own: float, last_other: float
+    ) -> Hit:
+        """The hit of a passage; its path is that of the reading that gives more of its score."""
+        share, weight = 1.0 / (1.0 + self._weight), self._weight / (1.0 + self._weight)
+        score = share * (own.score if own else last_own)
+        history = weight * (other.score if other else last_other)
+        parts = {n: share * x for n, x in own.components.items()} if own else {"question": score}
+        hit, factor, rest = own, share, history
+        if own is None or (other is not None and history > score):
+            hit, factor, rest = other, weight, score
+        assert hit is not None, "one of the rankings holds it"
+        *path, last = (replace(hop, contribution=factor * hop.contribution) for hop in hit.path)
+        path.append(replace(last, contribution=last.contribution + rest))
+        components = {**parts, "history": history}
+        return replace(hit, score=score + history, components=components, path=tuple(path))

@@ -1,0 +1,105 @@
+"""Explains the rank of a passage in the answer to a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
+from graphagg.rag.operations.answering import (
+    DistinctHits,
+    answer,
+    distinct_hits,
+    encode,
+    matched,
+    rescored,
+    retriever_for,
+)
+from graphagg.rag.question.request import Request, check_request
+from graphagg.rag.question.results import Explanation, Hit
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.store.reading import names_damage
+
+_PLAIN = Request()
+
+
+@names_damage
+def explanation(
+    snapshot: PassageSnapshot, question: str, passage_id: str, k: int, request: Request
+) -> Explanation:
+    """Explain the rank of a passage."""
+    check_request([question], k)
+    retriever = retriever_for(snapshot, request)
+    row = snapshot.known_row(passage_id)
+    (readings,) = encode(retriever, [question], request)
+    return replace(_explain(retriever, readings, row, k, request), question=question)
+
+
+def _explain(
+    retriever: Retriever,
+    readings: Sequence[EncodedQuestion],
+    row: int,
+    k: int,
+    request: Request,
+) -> Explanation:
+    """Explain why the passage in a row is, or is not, among the `k` best."""
+    question, identifier = readings[0].text, retriever.snapshot.corpus.id(row)
+    if not retriever.view.visible[row]:
+        threshold = _threshold(answer(retriever, readings, k, _PLAIN))
+        reason = f"passage {identifier!r} is left out by the filter"
+        return Explanation(question, None, k, reason, None, threshold)
+    ranking = distinct_hits(retriever, readings, k)
+    explanation = _explained(ranking, question, row, k)
+    if request.additions:
+        explanation = _rescored(ranking, explanation, identifier, request)
+    assert explanation.hit is not None, "a visible passage has a score"
+    return replace(explanation, hit=matched(retriever, readings[0], [explanation.hit])[0])
+
+
+def _explained(ranking: DistinctHits, question: str, row: int, k: int) -> Explanation:
+    """Explain a visible passage by its mode alone."""
+    retriever, hits = ranking.retriever, ranking.take(k)
+    identifier, threshold = retriever.snapshot.corpus.id(row), _threshold(hits)
+    rank, hit = _rank_in(hits, identifier)
+    if hit is not None and hit.passage.id != identifier:
+        reason = f"rank {rank}: it has the very text of passage {hit.passage.id!r}"
+    elif hit is not None:
+        reason = f"rank {rank}: {ranking.ranking.reason(row) or f'ranked by {retriever.mode}'}"
+    elif missed := ranking.ranking.missed(row, ranking.read):
+        hit, reason = missed
+        if threshold is not None:
+            reason += f"; it scores {hit.score:.4f}, the last hit {threshold:.4f}"
+    else:
+        rank, hit = _rank_in(ranking.take(len(retriever.snapshot)), identifier)
+        reason = f"rank {rank}: {k} passages score higher"
+    return Explanation(question, rank, k, reason, hit, threshold)
+
+
+def _rescored(
+    ranking: DistinctHits, plain: Explanation, identifier: str, request: Request
+) -> Explanation:
+    """Explain a passage after recency and the reranker."""
+    k, additions = plain.k, request.additions
+    hits = rescored(ranking, plain.question, max(k, request.rerank_first), request)
+    threshold, (rank, hit) = _threshold(hits[:k]), _rank_in(hits, identifier)
+    if hit is None:
+        reason = f"not among the {len(hits)} first with {additions}: {plain.reason}"
+        return replace(plain, rank=None, reason=reason, threshold=threshold)
+    if rank is not None and rank > k:
+        reason = f"{k} passages score higher with {additions}"
+        return replace(plain, rank=None, reason=reason, hit=hit, threshold=threshold)
+    reason = f"rank {rank}: ranked by {ranking.retriever.mode} with {additions}"
+    return replace(plain, rank=rank, reason=reason, hit=hit, threshold=threshold)
+
+
+def _threshold(hits: Sequence[Hit]) -> float | None:
+    """The score of the last hit."""
+    return hits[-1].score if hits else None
+
+
+def _rank_in(hits: Sequence[Hit], identifier: str) -> tuple[int | None, Hit | None]:
+    """Rank (from 1) and hit of a passage or its text; None if it is not among the hits."""
+    for rank, hit in enumerate(hits, start=1):
+        if identifier in (hit.passage.id, *hit.copies):
+            return rank, hit
+    return None, None

@@ -93,11 +93,11 @@ def test_a_header_gives_nothing_to_a_token_that_does_not_name_it(live: Live):
     [
         ('role = "write"\ngroups = ["a"]', "two tokens"),
         ('role = "write"\ngroups_header = "x"', "two tokens"),
-        ('role = "read"\ngroups = "a"', "wanted a list"),
-        ('role = "read"\ngroups = [1]', "wanted a list"),
-        ('role = "read"\ngroups_header = 5', "name of a header"),
+        ('role = "read"\ngroups = "a"', "token.0.groups"),
+        ('role = "read"\ngroups = [1]', "token.0.groups"),
+        ('role = "read"\ngroups_header = 5', "groups_header"),
         ('role = "read"\ngroups = []\ngroups_header = "x"', "in place of groups"),
-        ('role = "read"\ngroup = ["a"]', "unknown"),
+        ('role = "read"\ngroup = ["a"]', "token.0.group"),
     ],
 )
 def test_wrong_groups_are_refused(tmp_path: Path, lines: str, message: str):

@@ -15,7 +15,7 @@ from typing import Any
 from tests.conftest import DATA
 
 PATIENCE = 300  # seconds for an answer, on a busy machine
-DEMO = Path(__file__).parents[1] / "graphagg" / "rag" / "demo" / "passages.jsonl"
+DEMO = Path(__file__).parents[2] / "graphagg" / "rag" / "demo" / "passages.jsonl"
 
 
 class Client:

@@ -77,11 +77,6 @@ def test_answers_are_those_of_an_index_of_what_a_group_may_see(live: Live, tmp_p
     compare(live, tmp_path, 40)
 
 
-@pytest.mark.slow
-def test_two_thousand_questions_are_answered_so(live: Live, tmp_path: Path):
-    compare(live, tmp_path, 2_000)
-
-
 def test_a_header_gives_nothing_to_a_token_that_does_not_name_it(live: Live):
     headers = {"authorization": f"Bearer {token('none')}", "x-groups": "sales,hr"}
     answer = live.post("/v1/passages/search", {"question": "river", "k": 50}, headers=headers)

@@ -24,7 +24,7 @@ BENCHES = {
         "graphs": ("communities", "embedding"),
         "learning": ("aggregation", "attention", "layer", "sets_tasks"),
         "retrieval": ("dedup", "index_cost", "profiles"),
-        "serving": ("answers", "service"),
+        "serving": ("answers",),
     }.items()
     for name in names
 }

@@ -266,10 +266,6 @@ class CollectionExists(GraphAggError):
     """A collection of this name exists already."""
 
 
-class VersionChanged(GraphAggError):
-    """A write names a version of an index that is not the current one."""
-
-
 class NoSuchIndex(GraphAggError):
     """A request to a kind of index that the service does not have."""
 

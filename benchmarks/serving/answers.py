@@ -3,7 +3,6 @@
     python -m benchmarks.serving.answers --passages DIR
     python -m benchmarks.serving.answers --passages DIR --serve "--workers 2" --clients 1,32
     python -m benchmarks.serving.answers --passages DIR --against ../before --against-passages DIR
-    python -m benchmarks.serving.answers --passages DIR --serve "--workers 2" --publish 300
 
 Each way is served on loopback and asked in turn, for a bounded time, and again in the next round,
 so that other work of the machine falls on all of them. A client sends its next question when it
@@ -20,7 +19,6 @@ import asyncio
 import itertools
 import json
 import random
-import shutil
 import signal
 import tempfile
 import time
@@ -32,11 +30,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks.measure import in_process, resident
+from benchmarks.measure import resident
 from benchmarks.report import Report, parser_of
-from benchmarks.serving.service import DEMO, Client, publish, questions, serving
+from benchmarks.serving.service import DEMO, Client, questions, serving
 
-_POINTS = 20  # of the curve of memory
 _WARM = 16  # questions before the clock runs
 
 
@@ -160,45 +157,6 @@ def measured(
     ]  # fmt: skip
 
 
-def steady(passages: Path, way: Way, clients: int, seconds: float) -> dict[str, Any]:
-    """One way under load for a while, with a publish in the middle: failures, and memory."""
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder) / "passages"
-        shutil.copytree(passages, copied)
-        with serving(["--passages", str(copied), *way.options], way.root) as (process, port):
-            figures = asyncio.run(_steady(port, process.pid, copied, clients, seconds))
-            process.send_signal(signal.SIGTERM)
-    return {"way": way.name, **figures}
-
-
-async def _steady(
-    port: int, process: int, passages: Path, clients: int, seconds: float
-) -> dict[str, Any]:
-    texts, totals, memory, versions = shuffled(), Totals(), list[int](), set[str]()
-    await ready(port, texts)
-    begin, publishing = time.perf_counter(), None
-    while (spent := time.perf_counter() - begin) < seconds:
-        if publishing is None and spent > seconds / 2:
-            publishing = asyncio.create_task(
-                asyncio.to_thread(in_process, publish, passages=str(passages))
-            )
-        await ask(port, texts, clients, 4 * clients, totals, process)
-        memory.append(sum(private_of(process)))
-        client = Client(port)
-        versions.add(json.loads((await client.ask("/v1/info"))[1])["passages"]["version"])
-        client.close()
-    if publishing is not None:
-        await publishing
-    return {
-        "clients": clients, "seconds": round(spent), "answers": totals.answers,
-        "failures": totals.failures, "versions_served": len(versions),
-        "private_mib_of_all": {
-            "first": memory[0], "last": memory[-1], "most": max(memory),
-            "curve": memory[:: -(-len(memory) // _POINTS)],
-        },
-    }  # fmt: skip
-
-
 def run(report: Report) -> None:
     """For the common report, on the demo's passages."""
     from graphagg.rag import PassageIndex, read_passages
@@ -221,7 +179,6 @@ def main() -> None:
     parser.add_argument("--clients", default="1,8,32")
     parser.add_argument("--answers", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--publish", type=float, help="seconds of load, a publish in the middle")
     chosen = parser.parse_args()
     ways = []
     for options in chosen.serve or ["--no-access-log", "--no-access-log --workers 2"]:
@@ -231,12 +188,8 @@ def main() -> None:
             root = chosen.against.resolve()
             ways.append(Way(name_there, split, root, chosen.against_passages))
         ways.append(Way(name, tuple(options.split())))
-    if chosen.publish:
-        rows = (steady(chosen.passages, way, 32, chosen.publish) for way in ways)
-    else:
-        clients = tuple(map(int, chosen.clients.split(",")))
-        rows = iter(measured(chosen.passages, ways, clients, chosen.answers, chosen.rounds))
-    for row in rows:
+    clients = tuple(map(int, chosen.clients.split(",")))
+    for row in measured(chosen.passages, ways, clients, chosen.answers, chosen.rounds):
         print(json.dumps(row), flush=True)
 
 

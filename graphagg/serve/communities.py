@@ -11,12 +11,10 @@ from graphagg.communities.config import METHODS
 from graphagg.communities.vertices import Listing, Vertices
 from graphagg.graph.ids import VertexId
 from graphagg.serve.models.graphs import CommunityRequest
-from graphagg.serve.models.values import shown_id
+from graphagg.serve.models.values import JsonAnswer, shown_id
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.shared import SharedResources
 from graphagg.store.manifest import Manifest
-
-Answer = dict[str, Any]
 
 
 class OpenedCommunities:
@@ -43,7 +41,7 @@ class Communities(ReloadingIndex[OpenedCommunities]):
         self._pool = shared.pool
         super().__init__(directory, lambda folder: OpenedCommunities(CommunityIndex.open(folder)))
 
-    async def info(self) -> Answer:
+    async def info(self) -> JsonAnswer:
         """Counts, kind of graph and methods."""
         with self._lease() as opened:
             return {
@@ -53,31 +51,31 @@ class Communities(ReloadingIndex[OpenedCommunities]):
                 "methods": list(METHODS),
             }
 
-    async def query(self, request: CommunityRequest) -> Answer:
+    async def query(self, request: CommunityRequest) -> JsonAnswer:
         """The community of some seeds."""
         return await self._answer(_community_json, request)
 
-    async def structure(self, request: CommunityRequest) -> Answer:
+    async def structure(self, request: CommunityRequest) -> JsonAnswer:
         """The similarity graph of a community, its sub-communities and positions."""
         return await self._answer(_structure, request)
 
     async def _answer(
-        self, show: Callable[[Community], Answer], request: CommunityRequest
-    ) -> Answer:
-        def answer(index: CommunityIndex) -> Answer:
+        self, show: Callable[[Community], JsonAnswer], request: CommunityRequest
+    ) -> JsonAnswer:
+        def answer(index: CommunityIndex) -> JsonAnswer:
             seeds = list(map(str, request.seeds))  # the index converts them to its type of id
             return show(index.query(seeds, request.k, method=request.method))
 
         with self._lease() as opened:
             return await self._pool.run(answer, opened.index)
 
-    async def starting_with(self, prefix: str, limit: int) -> Answer:
+    async def starting_with(self, prefix: str, limit: int) -> JsonAnswer:
         """Type-ahead."""
         with self._lease() as opened:
             listing = await self._pool.run(opened.vertices.starting_with, prefix, limit)
             return {"vertices": _vertices_json(listing), "more": listing.more}
 
-    async def neighbors(self, vertex: VertexId, limit: int) -> Answer:
+    async def neighbors(self, vertex: VertexId, limit: int) -> JsonAnswer:
         """The neighbors of a vertex."""
         with self._lease() as opened:
             center, listing = await self._pool.run(opened.vertices.neighbors, vertex, limit)
@@ -89,11 +87,11 @@ class Communities(ReloadingIndex[OpenedCommunities]):
             }
 
 
-def _vertices_json(listing: Listing) -> list[Answer]:
+def _vertices_json(listing: Listing) -> list[JsonAnswer]:
     return [{"id": shown_id(each.id), "degree": each.degree} for each in listing.vertices]
 
 
-def _community_json(community: Community) -> Answer:
+def _community_json(community: Community) -> JsonAnswer:
     answer = community.to_json()
     answer["seeds"] = list(map(shown_id, community.seeds))
     for member in answer["members"]:
@@ -104,7 +102,7 @@ def _community_json(community: Community) -> Answer:
     return answer
 
 
-def _structure(community: Community) -> Answer:
+def _structure(community: Community) -> JsonAnswer:
     scores = {member.id: member.score for member in community.members}
     structure = community.structure()
     ids = list(map(shown_id, structure.vertices))
@@ -130,6 +128,6 @@ def _structure(community: Community) -> Answer:
     }
 
 
-def _rows(**columns: Sequence[Any]) -> list[Answer]:
+def _rows(**columns: Sequence[Any]) -> list[JsonAnswer]:
     """The rows of a table as JSON objects."""
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import Any
 
 from graphagg.embedding import NodeEmbedding
 from graphagg.graph.ids import VertexId
-from graphagg.serve.models.values import shown_id
+from graphagg.serve.models.values import JsonAnswer, shown_id
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.shared import BoundedThreadPool
-
-Answer = dict[str, Any]
 
 
 class Embedding(ReloadingIndex[NodeEmbedding]):
@@ -21,7 +18,7 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
         self._pool = pool
         super().__init__(directory, NodeEmbedding.open)
 
-    async def info(self) -> Answer:
+    async def info(self) -> JsonAnswer:
         """Counts, kind of graph and dimension."""
         with self._lease() as index:
             return {
@@ -31,13 +28,13 @@ class Embedding(ReloadingIndex[NodeEmbedding]):
                 "dimension": int(index.vectors.shape[1]),
             }
 
-    async def nearest(self, vertex: VertexId, k: int) -> Answer:
+    async def nearest(self, vertex: VertexId, k: int) -> JsonAnswer:
         """The vertices nearest to one, by cosine."""
         with self._lease() as index:
             return await self._pool.run(_neighbors, index, str(vertex), k)
 
 
-def _neighbors(index: NodeEmbedding, vertex: str, k: int) -> Answer:
+def _neighbors(index: NodeEmbedding, vertex: str, k: int) -> JsonAnswer:
     neighbors = index.neighbors(vertex, k)
     return {
         "vertex": shown_id(index.vertices[index.find(vertex)]),

@@ -38,7 +38,7 @@ class ServiceLimits:
         connections: maximum number of open connections, idle ones included.
         waiting: maximum number of requests that run or wait.
         threads: number of threads that compute answers.
-        write_bytes: maximum size of passages and edges sent as JSON, in bytes.
+        write_bytes: maximum size of passages sent as JSON, in bytes.
         upload_bytes: maximum size of one upload in bytes.
         upload_files: maximum number of files in one upload.
         write_seconds: time that a write may wait for its turn, in seconds.

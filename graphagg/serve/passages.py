@@ -43,8 +43,8 @@ _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born
 class Passages(ReloadingIndex[PassageIndex]):
     """A passage index that answers many questions at once.
 
-    A question takes three steps: its scope is computed in a thread, it is encoded together with
-    the other waiting ones, and it is answered in a thread.
+    A question takes three steps: its scope is computed in a thread, it is encoded in the thread of
+    the models, and it is answered in a thread.
 
     Answers, descriptions and errors read passages only through `visible` and `ask`, which show only
     the passages that the token of the request may see. With `eager` the encoder is loaded when a
@@ -146,10 +146,10 @@ class Passages(ReloadingIndex[PassageIndex]):
             }
 
     async def search(self, search: SearchRequest) -> Answer:
-        """The hits of a question with their confidence; counts and logs the answer."""
+        """The hits of a question with their confidence; counts the answer."""
         answer = await self.found(search)
         if not search.offset:
-            self._shared.note(search.question, answer)
+            self._shared.note(answer)
         return answer
 
     async def found(self, search: SearchRequest) -> Answer:
@@ -182,8 +182,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         self, retriever: Retriever, request: Request, question: str
     ) -> EncodedQuestion:
         scope = CURRENT.get().filter, vars(request.selection)
-        future = self._shared.batcher.submit(retriever, scope, question)
-        encoded = await asyncio.wrap_future(future)
+        encoded = await self._shared.question_encoder.encode(retriever, scope, question)
         self._shared.keep(*retriever.snapshot.models.loaded())
         return encoded
 

@@ -19,22 +19,28 @@ A file that is a single line without a table is itself a token, with the role wr
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
 
 from graphagg.errors import Forbidden, InvalidToken
 from graphagg.serve.reload import stamp_of
 
 Role = Literal["read", "write"]
 _SHORTEST_TOKEN = 16
-_SHA256 = re.compile("[0-9a-f]{64}")
 _log = logging.getLogger("graphagg.serve")
 
 
@@ -130,9 +136,45 @@ def read_tokens(path: Path) -> dict[str, Identity]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidToken(f"{path}: not readable TOML ({error}); correct it") from None
-    if document.keys() != {"token"}:
-        raise InvalidToken(f"{path}: keys {sorted(document)}, wanted tables [[token]] alone")
-    return dict(_identity(path, table) for table in document["token"])
+    try:
+        return {each.sha256: each.identity() for each in _Document.model_validate(document).token}
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise InvalidToken(f"{path}: {'; '.join(faults)}; correct it") from None
+
+
+class _Token(BaseModel):
+    """A table of a file of tokens."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    role: Role
+    filter: Annotated[dict[str, JsonValue], Field(min_length=1)] | None = None
+    groups: list[str] | None = None
+    groups_header: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        limits = self.filter, self.groups, self.groups_header
+        if self.role == "write" and limits != (None, None, None):
+            raise ValueError("a token that writes has no filter or groups; make two tokens")
+        if None not in (self.groups, self.groups_header):
+            raise ValueError("groups_header stands in place of groups; give one of the two")
+        return self
+
+    def identity(self) -> Identity:
+        """The rights of the token."""
+        identity = Identity(self.role, self.filter, self.groups_header)
+        return identity if self.groups is None else identity.seen_by(self.groups)
+
+
+class _Document(BaseModel):
+    """A file of tokens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    token: list[_Token]
 
 
 def _plain_token(path: Path, token: str) -> str:
@@ -143,42 +185,3 @@ def _plain_token(path: Path, token: str) -> str:
             "and no blanks; for instance: openssl rand -hex 32"
         )
     return token
-
-
-def _identity(path: Path, table: Mapping[str, Any]) -> tuple[str, Identity]:
-    unknown = table.keys() - {"sha256", "role", "filter", "groups", "groups_header"}
-    digest, role, filter = table.get("sha256"), table.get("role"), table.get("filter")
-    if unknown:
-        raise InvalidToken(
-            f"{path}: unknown {sorted(unknown)}, wanted sha256, role, filter, "
-            "groups and groups_header"
-        )
-    if not isinstance(digest, str) or not _SHA256.fullmatch(digest):
-        raise InvalidToken(f'{path}: sha256 is no hash; make one: printf %s "$TOKEN" | sha256sum')
-    if role not in ("read", "write"):
-        raise InvalidToken(f"{path}: role is {role!r}, wanted read or write")
-    if filter is not None:
-        if not isinstance(filter, dict) or not filter:
-            raise InvalidToken(
-                f'{path}: filter is no table, wanted one such as {{tenant = "acme"}}'
-            )
-        try:
-            json.dumps(filter)
-        except TypeError:
-            raise InvalidToken(f"{path}: a date in a filter; write it in quotes") from None
-    groups, header = table.get("groups"), table.get("groups_header")
-    if role == "write" and (filter, groups, header) != (None, None, None):
-        raise InvalidToken(f"{path}: a token that writes has no filter or groups; make two tokens")
-    return digest, _of_groups(path, Identity(role, filter, header), groups)
-
-
-def _of_groups(path: Path, identity: Identity, groups: Any) -> Identity:
-    """The rights of a token with a list of groups, or with the header that names them."""
-    header = identity.groups_header
-    if header is not None and (not isinstance(header, str) or not header or groups is not None):
-        raise InvalidToken(f"{path}: groups_header is the name of a header, in place of groups")
-    if groups is None:
-        return identity
-    if not isinstance(groups, list) or not all(isinstance(each, str) for each in groups):
-        raise InvalidToken(f'{path}: groups is {groups!r}, wanted a list such as ["sales"]')
-    return identity.seen_by(groups)

@@ -38,8 +38,7 @@ NAMES = {"passages": "passage index", "communities": "community index", "embeddi
 class Sources:
     """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
-    `root` is a folder of collections, which can be written to; `question_log` a file to which
-    questions are appended, redacted. `encoder` and `extractor` are the
+    `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
     models that the passage index was built with; None loads them by name. `reranker` rescores the
     first `rerank_first` hits of every question. `device` is that of `PassageIndex.open`.
     """
@@ -48,7 +47,6 @@ class Sources:
     communities: PathLike[str] | None = None
     embedding: PathLike[str] | None = None
     root: Path | None = None
-    question_log: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
     reranker: Reranker | None = field(default=None, compare=False)
@@ -84,9 +82,7 @@ class Service:
         self.limits, self.sources = limits or ServiceLimits(), sources
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
-        self.shared = shared or SharedResources(
-            self.limits, self.metrics, sources.device, sources.question_log
-        )
+        self.shared = shared or SharedResources(self.limits, self.metrics, sources.device)
         self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.errors import Overloaded
-from graphagg.serve.encoding import Batcher
 from graphagg.serve.limits import UNSURE, ServiceLimits
 from graphagg.serve.observe.metrics import Metrics
-from graphagg.serve.observe.questions import QuestionLog
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a service of graphs loads no library of passages
+    from graphagg.rag.config.modes import Mode
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
+    from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 
 R = TypeVar("R")
+_CACHED = 256  # questions; with the default encoder about 5 MiB
 
 
 class BoundedThreadPool:
@@ -64,34 +66,64 @@ class BoundedThreadPool:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+class QuestionEncoder:
+    """The one thread that encodes questions; it caches the last ones.
+
+    The cache serves the next page of hits, the themes of an answer and the answer in words, which
+    repeat a question. At most `capacity` questions run or wait.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._pool = BoundedThreadPool("encoder", 1, capacity)
+        self._cache: OrderedDict[tuple[str, Mode, str, str], EncodedQuestion] = OrderedDict()
+
+    async def encode(self, retriever: Retriever, scope: object, question: str) -> EncodedQuestion:
+        """Encode a checked question; raises `Overloaded`.
+
+        `scope` is the filters that chose the retriever's passages, as JSON values.
+        """
+        snapshot, models = retriever.snapshot, retriever.snapshot.models
+        version, mode = snapshot.artifact.manifest.data, retriever.mode
+        about = version, mode, json.dumps(scope, sort_keys=True), question
+
+        def encode() -> EncodedQuestion:
+            if about not in self._cache:
+                reading = retriever.read([question], models)
+                (self._cache[about],) = retriever.encode(reading, models)
+            self._cache.move_to_end(about)
+            if len(self._cache) > _CACHED:
+                self._cache.popitem(last=False)
+            return self._cache[about]
+
+        return await self._pool.run(encode)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.close()
+
+
 class SharedResources:
     """The threads of a process, and its loaded models by their sha256.
 
     `loading` is held while a model is loaded that several indices may use.
     """
 
-    def __init__(
-        self, limits: ServiceLimits, metrics: Metrics, device: str | None = None,
-        question_log: Path | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, limits: ServiceLimits, metrics: Metrics, device: str | None = None) -> None:
         self.limits, self.metrics, self.device = limits, metrics, device
-        self._questions = None if question_log is None else QuestionLog(question_log)
         self.pool = BoundedThreadPool("answers", limits.threads, limits.waiting)
         self.encoders: dict[str, Encoder] = {}
         self.extractors: dict[str, EntityExtractor] = {}
-        self.batcher = Batcher(limits.waiting, metrics.batch.observe)
+        self.question_encoder = QuestionEncoder(limits.waiting)
         self.loading = threading.RLock()
 
-    def note(self, question: str, answer: Mapping[str, Any]) -> None:
-        """Count an answer by its outcome, and log its question if there is a log."""
+    def note(self, answer: Mapping[str, Any]) -> None:
+        """Count an answer by its outcome."""
         confidence, outcome = answer["confidence"], "answered"
         if not answer["hits"]:
             outcome = "refused"
         elif confidence is not None and confidence < UNSURE:
             outcome = "unsure"
         self.metrics.answers.labels(outcome).inc()
-        if self._questions is not None:
-            self._questions.write(question, outcome, answer)
 
     def keep(self, encoder: Encoder | None, extractor: EntityExtractor | None) -> None:
         """Let other versions and indices use loaded models."""
@@ -103,4 +135,4 @@ class SharedResources:
     def close(self) -> None:
         """End the threads."""
         self.pool.close()
-        self.batcher.close()
+        self.question_encoder.close()

@@ -8,7 +8,6 @@ processes over one folder.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import time
@@ -26,13 +25,13 @@ from graphagg.errors import (
     EmptyCorpus,
     InvalidParameter,
     UnknownPassage,
-    VersionChanged,
 )
 from graphagg.progress import Progress
 from graphagg.rag.question.request import Selection
 from graphagg.serve.collections import STAGED, Collections, is_bare
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.rights import CURRENT, check_unfiltered
+from graphagg.serve.models.values import JsonAnswer
+from graphagg.serve.rights import check_unfiltered
 from graphagg.store import manifest_at, write_artifact
 from graphagg.store.locks import locked
 from graphagg.store.writing import sync
@@ -44,10 +43,9 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
 
-Answer = dict[str, Any]
-Call = Callable[..., Answer]
+Change = Callable[..., JsonAnswer]
 """Changes a collection; its last argument reports progress."""
-FILES, PROBLEMS = "files", "problems.json"
+FILES = "files"
 _OF_A_FILE = ("path", "folder", "suffix", "modified", "size")  # metadata that a read file has
 
 
@@ -65,43 +63,33 @@ class Writer:
         self._models: list[dict[str, Any]] = []  # each is used by one write at a time
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._slots = asyncio.Semaphore(limits.writers)
-        self._running: set[asyncio.Task[Answer]] = set()
+        self._running: set[asyncio.Task[JsonAnswer]] = set()
 
     def write(
         self,
         name: str,
-        call: Call,
-        expected: str | None,
+        change: Change,
         progress: Progress,
         cleanup: Callable[[], None] = lambda: None,
-    ) -> asyncio.Future[Answer]:
+    ) -> asyncio.Future[JsonAnswer]:
         """Start a write, which runs when it is its turn and continues if the client disconnects.
 
-        `call` runs in a thread; `cleanup` is called at the end, also of a refused write. The
-        outcome is to be awaited: `ArtifactBusy` if other writes take too long, `VersionChanged` if
-        the passages have another version than `expected` (None: any).
+        `change` runs in a thread; `cleanup` is called at the end, also of a refused write. The
+        outcome is to be awaited: `ArtifactBusy` if other writes take too long.
         """
-        task = asyncio.create_task(self._write(name, call, expected, progress))
+        task = asyncio.create_task(self._write(name, change, progress))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(lambda _: cleanup())
         return asyncio.shield(task)
 
-    async def _write(
-        self, name: str, call: Call, expected: str | None, progress: Progress
-    ) -> Answer:
+    async def _write(self, name: str, change: Change, progress: Progress) -> JsonAnswer:
         busy = ArtifactBusy("other writes are under way; try again in a while")
         end = time.monotonic() + self._seconds
 
-        def run() -> Answer:
+        def run() -> JsonAnswer:
             with locked(self.collections.folder(name) / ".writer", busy):
-                version = self.version(name)
-                if expected not in (None, version):
-                    raise VersionChanged(
-                        f"the version is {version}, but If-Match names another; read the "
-                        "collection again before you write"
-                    )
-                return {**call(progress), "version": self.version(name)}
+                return {**change(progress), "version": self.summary(name)["version"]}
 
         async with AsyncExitStack() as turns:
             try:
@@ -125,11 +113,7 @@ class Writer:
         """Wait for writes under way."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def version(self, name: str) -> str | None:
-        """The version of a collection's passages; None if it has none."""
-        return self.summary(name)["version"]  # type: ignore[no-any-return]
-
-    def summary(self, name: str) -> Answer:
+    def summary(self, name: str) -> JsonAnswer:
         """The version and number of passages of a collection, or None; raises `ArtifactError`."""
         self.collections.settings(name)
         folder = self.collections.index(name, "passages")
@@ -142,7 +126,7 @@ class Writer:
 
     def add(
         self, name: str, sources: Sequence[Source], replace: bool, progress: Progress
-    ) -> Answer:
+    ) -> JsonAnswer:
         """Add passages and documents, all or none."""
         folder = self.collections.index(name, "passages")
         if not is_bare(folder):
@@ -158,7 +142,7 @@ class Writer:
 
     def delete(
         self, name: str, ids: Sequence[str], ignore_missing: bool, progress: Progress
-    ) -> Answer:
+    ) -> JsonAnswer:
         """Delete passages and documents."""
         folder = self.collections.index(name, "passages")
         with self._open_index(folder) as index:
@@ -172,7 +156,7 @@ class Writer:
                 return {"passages_removed": len(index), "passages": 0}
             return {**report.to_json(), "passages": len(index)}
 
-    def delete_file(self, name: str, path: str, progress: Progress) -> Answer:
+    def delete_file(self, name: str, path: str, progress: Progress) -> JsonAnswer:
         """Delete a file of the collection, and the passages that were read from it."""
         ids, folder = [], self.collections.index(name, "passages")
         if is_bare(folder):
@@ -225,7 +209,7 @@ class Writer:
         folder.mkdir()
         return folder
 
-    def upload(self, name: str, staged: Path, progress: Progress) -> Answer:
+    def upload(self, name: str, staged: Path, progress: Progress) -> JsonAnswer:
         """Add the files of a folder; files that can be read move to the collection."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
@@ -240,7 +224,7 @@ class Writer:
                 documents.append(document)
                 progress("files", report.read + len(report.left_out), len(files))
         except EmptyCorpus:
-            return {**self._save_problems(name, report), "added": 0, "replaced": 0}
+            return {**_read_files(report), "added": 0, "replaced": 0}
         answer = self.add(name, documents, True, progress)
         left_out = {each.path for each in report.left_out}
         for file in files:
@@ -251,7 +235,7 @@ class Writer:
                 sync(file)
                 os.replace(file, target)
                 sync(target.parent)
-        return {**answer, **self._save_problems(name, report)}
+        return {**answer, **_read_files(report)}
 
     def _check_place(self, name: str, path: Path) -> None:
         """Raise `InvalidParameter` if a file and a folder would have one name."""
@@ -262,24 +246,7 @@ class Writer:
                 "delete it or give another name"
             )
 
-    def problems(self, name: str) -> list[Answer]:
-        """The uploaded files that could not be read, by path."""
-        file = self.collections.folder(name) / PROBLEMS
-        if CURRENT.get().filter is not None or not file.is_file():
-            return []
-        return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-    def _save_problems(self, name: str, report: FolderReport) -> Answer:
-        """Describe what was read and left out; store the latter with older files of other names."""
-        left_out, files = [asdict(each) for each in report.left_out], self.files(name)
-        paths = {each["path"] for each in left_out}
-        older_problems = (e for e in self.problems(name) if not (files / e["path"]).is_file())
-        older = [each for each in older_problems if each["path"] not in paths]
-        file = self.collections.folder(name) / PROBLEMS
-        file.write_text(json.dumps(older + left_out), encoding="utf-8")
-        return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
-
-    def sync(self, name: str, progress: Progress) -> Answer:
+    def sync(self, name: str, progress: Progress) -> JsonAnswer:
         """Make the documents equal to the collection's files; passages sent as such stay."""
         from graphagg.rag import read_documents
         from graphagg.rag.documents.reading.settings import FolderReport
@@ -290,32 +257,16 @@ class Writer:
         folder = self.collections.index(name, "passages")
         if not is_bare(folder):
             answer = self.add(name, list(documents), False, progress)
-            return {**answer, **self._save_problems(name, report)}
+            return {**answer, **_read_files(report)}
         with self._open_index(folder) as index:
             change = index.sync(chain(documents, _added_directly(index)), progress=progress)
-            files_report = self._save_problems(name, report)
-            return {**change.to_json(), "passages": len(index), **files_report}
+            return {**change.to_json(), "passages": len(index), **_read_files(report)}
 
-    def edges(
-        self, name: str, add: Sequence[Any], remove: Sequence[Any], progress: Progress
-    ) -> Answer:
-        """Add and remove edges; the first edges decide whether the index has weights."""
-        from graphagg.communities import CommunityConfig, CommunityIndex
 
-        folder = self.collections.index(name, "communities")
-        config = CommunityConfig(weights=any(len(edge) > 2 for edge in add))
-        if not is_bare(folder):
-            CommunityIndex.build(add, folder, config=config, progress=progress).close()
-            return {"added": len(add), "removed": 0}
-        with CommunityIndex.open(folder) as index:
-            if config.weights and not index.config.weights:
-                raise InvalidParameter(
-                    "the edges have weights, but the index has none, wanted pairs; leave the "
-                    "weights out, or make a collection whose first edges have weights"
-                )
-            added = index.add(add, progress=progress).added if add else 0
-            removed = index.delete(remove, progress=progress).removed if remove else 0
-            return {"added": added, "removed": removed}
+def _read_files(report: FolderReport) -> JsonAnswer:
+    """Number of files that were read, and those left out."""
+    left_out = [asdict(each) for each in report.left_out]
+    return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
 
 
 def _added_directly(index: PassageIndex) -> Iterator[Any]:

@@ -120,7 +120,6 @@ def test_a_folder_of_thirty_files(visit: Callable[[str], Page], url: str, tmp_pa
     assert page.wait_text("#listing-title", "documents").split()[0] == read.split()[0]
     page.wait("#views [data-view=passages]")
     page.wait("#views [data-view=themes]")
-    page.wait_text("#problems-title", "not read")
     assert page.faults() == []
     page.click(".ask-link")
     page.ask("What is the hotel limit in Aarhus?")
@@ -187,8 +186,6 @@ def test_documents_are_listed_found_sorted_and_deleted(filled: Page) -> None:
     names = page.texts("#document-list .name")
     assert [name.split()[0] for name in names] == ["ada.md", "code.md", "engine.txt", "london.md"]
     assert all("bytes" in facts and "passage" in facts for facts in page.texts(".facts"))
-    page.click("#problems summary")
-    assert page.texts("#problem-list code") == ["broken.pdf"]
     page.choose("#listing-sort", "size")
     page.until(lambda: page.texts("#document-list .name")[0].startswith("engine.txt"))
     page.type("#listing-search", "ada")

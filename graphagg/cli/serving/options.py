@@ -36,8 +36,6 @@ class Indices:
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.
-        question_log: file to which each question is appended with the ids of its passages, without
-            mail addresses and long numbers; `rag eval` reads it.
         reranker: cross-encoder that rescores the first hits of every question: name or path of a
             sentence-transformers model.
         rerank_first: number of hits to rescore.
@@ -50,7 +48,6 @@ class Indices:
     communities: str | None = None
     embedding: str | None = None
     root: LocalPath | None = None
-    question_log: Path | None = None
     reranker: str | None = None
     rerank_first: PositiveInt = 50
     device: str | None = None
@@ -71,7 +68,6 @@ class Indices:
             communities,
             embedding,
             self.root,
-            self.question_log,
             reranker=reranker,
             rerank_first=self.rerank_first,
             device=self.device,

@@ -107,10 +107,12 @@ def _add_routes(
         _add_indices(app, collections.service_of_collection(writer), collections.PREFIX, endpoint)
 
 
-def _add_indices(app: FastAPI, at: indices.At, prefix: str, endpoint: Endpoint | None) -> None:
+def _add_indices(
+    app: FastAPI, get_service: indices.ServiceGetter, prefix: str, endpoint: Endpoint | None
+) -> None:
     for router in (indices.passages, indices.communities, indices.embedding):
-        app.include_router(router(at, prefix))
-    app.include_router(answers.router(at, prefix, endpoint))
+        app.include_router(router(get_service, prefix))
+    app.include_router(answers.router(get_service, prefix, endpoint))
 
 
 def _writer_of(service: Service) -> Writer | None:
@@ -152,7 +154,7 @@ def _middleware(service: Service, access: Access) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=access.origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["authorization", "content-type", "if-match"],
+            allow_headers=["authorization", "content-type"],
         )
         layers.insert(1, cors)  # before the guard, so that a page can read its refusals
     if access.root_path:

@@ -39,7 +39,6 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     403: (errors.Forbidden,),
     409: (errors.ArtifactBusy, errors.CollectionExists),
     507: (errors.WriteFailed,),
-    412: (errors.VersionChanged,),
     503: (errors.Overloaded,),
     500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidScores),  # for the operator
     504: (errors.EndpointTimeout,),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import numpy as np
 
@@ -12,14 +11,12 @@ from graphagg.rag import Passage
 from graphagg.rag.documents.passages import TRAIL
 from graphagg.rag.question.excerpts import ELLIPSIS, short_metadata
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.serve.facets import facets
-from graphagg.serve.mcp.text import number, quoted
+from graphagg.serve.mcp.text import quoted
 
 MOST_AROUND = 10
 """Chunks on each side."""
 _RESERVED = 120  # characters for the line on how to read on, without ids
-_TITLES, _VALUES = 4, 4
-_LONGEST_VALUE = 24
+_TITLES = 4
 _NO_FILTERS = ("marks", "anchors", "anchor", "links", "heading", "size")
 
 
@@ -27,20 +24,14 @@ _NO_FILTERS = ("marks", "anchors", "anchor", "links", "heading", "size")
 
 
 def described(snapshot: PassageSnapshot, about: str = "", longest: int = 800) -> str:
-    """Describe a corpus: number of passages, some titles, and the keys that most passages have."""
+    """Describe a corpus: number of passages, some titles, and the keys of filters."""
     text = f"The corpus: {len(snapshot):,} passages." + (f" {about.strip()}" if about else "")
     if titles := _titles(snapshot):
         text += f"\nTitles, for instance: {', '.join(map(quoted, titles))}."
-    counts = facets(snapshot, snapshot.alive).items()
-    usual = sorted(counts, key=lambda each: (-each[1]["passages"], each[0]))
-    lead, keys = "\nKeys that filter takes: ", list[str]()
-    for key, facet in usual:
-        words = f"{key} ({_kind(facet)})"
-        room = longest - len(text) - len(lead) - len("; and 100 more.")
-        if key not in _NO_FILTERS and len("; ".join([*keys, words])) <= room:
-            keys.append(words)
-    more = f"; and {len(usual) - len(keys)} more" if len(usual) > len(keys) else ""
-    return text[:longest] + (f"{lead}{'; '.join(keys)}{more}." if keys else "")
+    keys = [f"{key} ({kind})" for key, kind in snapshot.schema.items() if key not in _NO_FILTERS]
+    if keys:
+        text += f"\nKeys that filter takes: {'; '.join(keys)}."
+    return text if len(text) <= longest else text[: longest - len(ELLIPSIS)] + ELLIPSIS
 
 
 def _titles(snapshot: PassageSnapshot) -> list[str]:
@@ -50,25 +41,6 @@ def _titles(snapshot: PassageSnapshot) -> list[str]:
     titles = (snapshot.corpus.title(row).partition(TRAIL)[0] for row in sample)
     distinct = list(dict.fromkeys(filter(None, titles)))
     return distinct[:: max(len(distinct) // _TITLES, 1)][:_TITLES]
-
-
-def _kind(facet: dict[str, Any]) -> str:
-    """A key's type, with its range, or its values if they are few."""
-    kind, values = facet["type"], [each["value"] for each in facet["values"] or ()]
-    if not values or kind not in ("number", "date", "string", "list of strings"):
-        return str(kind)
-    if kind in ("number", "date"):
-        least, most = _plain(min(values)), _plain(max(values))
-        return f"{kind}, {least} to {most}" if least != most else f"{kind}, {least}"
-    if len(values) > 3 * _VALUES or max(map(len, values)) > _LONGEST_VALUE:
-        return str(kind)  # free text is no use as a filter
-    return f"{kind}: {', '.join(map(quoted, values[:_VALUES]))}{', ...' * (len(values) > _VALUES)}"
-
-
-def _plain(value: float | str) -> str:
-    if isinstance(value, str):
-        return value[: len("2000-01-01")]
-    return str(int(value)) if value == int(value) else number(value)
 
 
 # --- one passage ---------------------------------------------------------------------------------

@@ -7,15 +7,12 @@ left out, and an answer is never longer than its budget.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from graphagg.rag.question.excerpts import ELLIPSIS, Span, excerpt, shortened
 from graphagg.rag.question.results import unanswered
 from graphagg.serve.limits import UNSURE
-
-Answer = Mapping[str, Any]
-"""An answer of the service, under the keys of its models."""
+from graphagg.serve.models.values import JsonAnswer
 
 _GAP, _REST = "\n\n", "({} more found; give more characters)"
 _LEAST = 80  # characters of a passage; a hit with less room is not shown
@@ -34,7 +31,7 @@ def quoted(title: str) -> str:
 
 
 def search(
-    hits: Sequence[Answer],
+    hits: Sequence[JsonAnswer],
     characters: int,
     show: Sequence[str] = (),
     confidence: float | None = None,
@@ -65,7 +62,7 @@ def search(
     return _GAP.join([*filter(None, [first]), *blocks, *([_REST.format(left)] if left else [])])
 
 
-def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
+def _heads(hits: Sequence[JsonAnswer], show: Sequence[str]) -> list[str]:
     """A line for each hit: number, id, title, score and the passage that led to it.
 
     A title is left out if an earlier hit has it, or if the id or the text repeats it.
@@ -90,7 +87,7 @@ def _heads(hits: Sequence[Answer], show: Sequence[str]) -> list[str]:
     return heads
 
 
-def _origin(hit: Answer) -> list[str]:
+def _origin(hit: JsonAnswer) -> list[str]:
     """The passage and the name that led to a hit by a hop."""
     before = hit["path"][:-1]
     passages = [step["passage_id"] for step in before if step["kind"] == "passage"]
@@ -101,12 +98,12 @@ def _origin(hit: Answer) -> list[str]:
     return [f"from {passages[-1]}{via}"]
 
 
-def _marks(hit: Answer) -> int:
+def _marks(hit: JsonAnswer) -> int:
     """Characters of the ellipses, if the service cut the passage."""
     return 2 * len(ELLIPSIS) if hit.get("cut") else 0
 
 
-def _piece(hit: Answer, characters: int) -> str:
+def _piece(hit: JsonAnswer, characters: int) -> str:
     """A piece of a passage of at most `characters`, ellipses included."""
     text, match = hit["text"], Span(hit["match"]["start"], hit["match"]["end"])
     if len(text) + _marks(hit) > characters:
@@ -118,14 +115,14 @@ def _piece(hit: Answer, characters: int) -> str:
     return f"{ELLIPSIS if before else ''}{piece.text}{ELLIPSIS if after else ''}"
 
 
-def community(answer: Answer) -> str:
+def community(answer: JsonAnswer) -> str:
     """The members of a community, one per line, with the neighbors they share with the seeds."""
     lines = [f"note: {note}" for note in answer["notes"]]
     lines += [_member(member) for member in answer["members"]]
     return "\n".join(lines) or "no member found"
 
 
-def _member(member: Answer) -> str:
+def _member(member: JsonAnswer) -> str:
     reasons = []
     for shared in member["reason"]:
         count = shared["shared_neighbors"]
@@ -138,7 +135,7 @@ def _member(member: Answer) -> str:
     return f"{member['id']} {number(member['score'])}" + (f": {'; '.join(reasons)}" * bool(reasons))
 
 
-def nearest(answer: Answer) -> str:
+def nearest(answer: JsonAnswer) -> str:
     """The nearest vertices, a line each."""
     lines = [f"{each['id']} {number(each['score'])}" for each in answer["neighbors"]]
     return "\n".join(lines) or "no other vertex"

@@ -9,15 +9,11 @@ from pydantic import Field
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.documents.reading.settings import LeftOut
 from graphagg.serve.limits import LONGEST_NAME
-from graphagg.serve.models.values import AnswerModel, Name, Number, RequestModel, Vertex
+from graphagg.serve.models.values import AnswerModel, Name, Number, RequestModel
 
 CollectionName = Annotated[str, Field(min_length=1, max_length=63, pattern="^[a-z0-9][a-z0-9_-]*$")]
 """The name of a collection."""
 _MOST = 100_000
-Edge = Annotated[list[Vertex], Field(min_length=2, max_length=2)]
-"""Two vertices."""
-WeightedEdge = Annotated[list[Vertex | float], Field(min_length=2, max_length=3)]
-"""Two vertices, and the weight of their edge if the index has weights."""
 
 
 class CollectionRequest(RequestModel):
@@ -73,19 +69,12 @@ class DeleteRequest(RequestModel):
     ignore_missing: bool = False
 
 
-class EdgesRequest(RequestModel):
-    """Edges to add to the graph, with weights if it has them, and edges to remove from it."""
-
-    add: Annotated[list[WeightedEdge], Field(max_length=_MOST)] = Field(default_factory=list)
-    remove: Annotated[list[Edge], Field(max_length=_MOST)] = Field(default_factory=list)
-
-
 class WriteAnswer(AnswerModel):
     """The outcome of a write, which is on the disk by then."""
 
-    version: str | None = Field(description="Of the passages; for the header If-Match.")
+    version: str | None = Field(description="Of the passages.")
     passages: int | None = Field(default=None, description="Number of passages after the write.")
-    added: int | None = Field(default=None, description="Number of documents, or of edges.")
+    added: int | None = Field(default=None, description="Number of documents.")
     replaced: int | None = None
     removed: int | None = None
     unchanged: int | None = None
@@ -134,7 +123,6 @@ class DocumentList(AnswerModel):
 
     documents: list[DocumentItem]
     total: int = Field(description="Documents that match.")
-    problems: list[LeftOut] = Field(description="Uploaded files that could not be read.")
 
 
 class Removed(AnswerModel):

@@ -22,6 +22,9 @@ from pydantic import (
 
 from graphagg.serve import limits
 
+JsonAnswer = dict[str, Any]
+"""The JSON object of an answer, under the keys of its model."""
+
 
 def unicode_text(text: str) -> str:
     """The text itself; raises `ValueError` for a lone surrogate, which UTF-8 cannot encode."""

@@ -17,7 +17,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-_QUESTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 class Metrics:
@@ -27,12 +26,14 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         counter = partial(Counter, registry=self.registry)
-        histogram = partial(Histogram, registry=self.registry, buckets=_SECONDS)
         latest = partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
         self.requests = counter(
             "graphagg_requests", "Requests answered.", ["route", "method", "status"]
         )
-        self.seconds = histogram("graphagg_request_seconds", "Wall time of requests.", ["route"])
+        self.seconds = Histogram(
+            "graphagg_request_seconds", "Wall time of requests.", ["route"],
+            registry=self.registry, buckets=_SECONDS,
+        )  # fmt: skip
         self.in_flight = Gauge(
             "graphagg_requests_in_flight", "Requests being answered.", registry=self.registry,
             multiprocess_mode="livesum",
@@ -42,10 +43,6 @@ class Metrics:
             "Questions by outcome: answered, unsure (low confidence) or refused (no passage).",
             ["outcome"],
         )
-        self.batch = histogram(
-            "graphagg_encoder_batch_questions", "Questions encoded by one call of the model.",
-            buckets=_QUESTIONS,
-        )  # fmt: skip
         self.reloads = counter(
             "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"]
         )

@@ -172,7 +172,6 @@ def test_metrics_count_by_route(start, indices: Sources) -> None:
     route = 'method="POST",route="/v1/communities/query"'
     assert f'graphagg_requests_total{{{route},status="200"}} 2.0' in text
     assert f'graphagg_requests_total{{{route},status="404"}} 1.0' in text
-    assert "graphagg_encoder_batch_questions_sum 3.0" in text
     assert "process_resident_memory_bytes" in text
     version = running.json("/v1/info")["communities"]["version"]
     assert f'graphagg_index_info{{kind="communities",version="{version}"}} 1.0' in text

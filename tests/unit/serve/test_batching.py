@@ -1,4 +1,4 @@
-"""Questions that wait are encoded together, and each gets its own answer."""
+"""Questions at once each get their own answer; queues and times are bounded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 
-from graphagg.errors import InvalidParameter, Overloaded
-from graphagg.rag import PassageIndex
-from graphagg.serve.encoding import Batcher
+from graphagg.errors import Overloaded
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Sources
 from graphagg.serve.shared import BoundedThreadPool
 from tests.fakes import FakeExtractor
-from tests.unit.serve.live import SECONDS, HeldEncoder, error_of, until
+from tests.unit.serve.live import SECONDS, HeldEncoder, error_of
 
 QUESTIONS = [f"Who is {name} in London?" for name in ("Ada", "Babbage", "Thames", "Engine")] * 3
 
@@ -31,22 +29,6 @@ def encoder() -> HeldEncoder:
 @pytest.fixture
 def held(indices: Sources, encoder: HeldEncoder) -> Sources:
     return Sources(passages=indices.passages, encoder=encoder, extractor=FakeExtractor())
-
-
-def test_what_waits_is_encoded_by_one_call(
-    start, held: Sources, encoder: HeldEncoder, live
-) -> None:
-    running = start(held)
-    with ThreadPoolExecutor(len(QUESTIONS)) as pool:
-        bodies = [{"question": q, "k": 1 + i % 4} for i, q in enumerate(QUESTIONS)]
-        first = pool.submit(running.post, "/v1/passages/search", bodies[0])
-        assert encoder.entered.wait(SECONDS)
-        others = [pool.submit(running.post, "/v1/passages/search", b) for b in bodies[1:]]
-        until(lambda: running.service.shared.batcher._jobs.qsize() == len(bodies) - 1)
-        encoder.gate.set()
-        answers = [each.result(SECONDS).json()["hits"] for each in (first, *others)]
-    assert len(encoder.calls) == 2
-    assert answers == [live.json("/v1/passages/search", body)["hits"] for body in bodies]
 
 
 def test_different_filters_are_answered_apart(
@@ -65,41 +47,6 @@ def test_different_filters_are_answered_apart(
     for body, answer in zip(bodies, answers, strict=True):
         expected = live.json("/v1/passages/search", body)["hits"]
         assert [hit["id"] for hit in answer["hits"]] == [hit["id"] for hit in expected]
-
-
-def test_a_failure_reaches_those_of_its_batch_alone(indices: Sources) -> None:
-    class Failing(HeldEncoder):
-        def encode_query(self, questions, names):
-            raise InvalidParameter("no")
-
-    assert indices.passages
-    batcher = Batcher()
-    failing, good = Failing(), indices.encoder
-    results = []
-    for question, encoder in (("Ada?", failing), ("Ada?", good), ("Babbage?", failing)):
-        index = PassageIndex.open(indices.passages, encoder=encoder)
-        retriever = index.retriever(mode="dense")
-        results.append(batcher.submit(retriever, None, question))
-    assert isinstance(results[0].exception(SECONDS), InvalidParameter)
-    assert results[1].result(SECONDS).text == "Ada?"
-    assert isinstance(results[2].exception(SECONDS), InvalidParameter)
-    batcher.close()
-
-
-def test_a_cancelled_question_is_not_encoded(indices: Sources, encoder: HeldEncoder) -> None:
-    assert indices.passages
-    index = PassageIndex.open(indices.passages, encoder=encoder)
-    batcher = Batcher()
-    retriever = index.retriever(mode="dense")
-    jobs = [batcher.submit(retriever, None, "Ada?")]
-    assert encoder.entered.wait(SECONDS)
-    jobs += [batcher.submit(retriever, None, name) for name in ("x", "y", "y z")]
-    assert jobs[2].cancel()
-    encoder.gate.set()
-    for job in (jobs[0], jobs[1], jobs[3]):
-        job.result(SECONDS)
-    assert encoder.calls == [1, 2]
-    batcher.close()
 
 
 def test_a_full_service_refuses_and_recovers(start, held, encoder: HeldEncoder) -> None:
@@ -121,20 +68,6 @@ def test_a_full_service_refuses_and_recovers(start, held, encoder: HeldEncoder) 
     gate.set()
     future.result(SECONDS)
     assert running.json("/v1/passages/search", {"question": "Ada?", "mode": "bm25"})["hits"]
-
-
-def test_the_queue_of_the_encoder_has_an_end(start, held, encoder: HeldEncoder) -> None:
-    running = start(held, ServiceLimits(waiting=2))
-    body = {"question": "Who is Ada?"}
-    with ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(running.post, "/v1/passages/search", body)]
-        assert encoder.entered.wait(SECONDS)
-        for waiting in (1, 2):
-            asked.append(pool.submit(running.post, "/v1/passages/search", body))
-            until(lambda n=waiting: running.service.shared.batcher._jobs.qsize() == n)
-        assert running.error(503, "/v1/passages/search", body) == "Overloaded"
-        encoder.gate.set()
-        assert [each.result(SECONDS).status_code for each in asked] == [200] * 3
 
 
 def test_a_request_that_would_wait_too_long_is_refused_at_once() -> None:
@@ -215,23 +148,10 @@ def test_a_thread_pool_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_question_that_comes_again_is_not_encoded_again(
-    indices: Sources, encoder: HeldEncoder
+    start, held: Sources, encoder: HeldEncoder
 ) -> None:
     encoder.gate.set()
-    assert indices.passages
-    batcher = Batcher(capacity=512)
-    index = PassageIndex.open(indices.passages, encoder=encoder)
-    retriever = index.retriever(mode="dense")
-
-    def asked(*questions: str) -> list[str]:
-        jobs = [batcher.submit(retriever, None, q) for q in questions]
-        return [job.result(SECONDS).text for job in jobs]
-
-    asked("Ada?")
-    assert asked("Ada?", "Babbage?", "Ada?") == ["Ada?", "Babbage?", "Ada?"]
+    running = start(held)
+    for question in ("Ada?", "Ada?", "Babbage?", "Ada?"):
+        assert running.json("/v1/passages/search", {"question": question})["hits"]
     assert sum(encoder.calls) == 2
-    many = [f"Who is {number}?" for number in range(300)]
-    assert asked(*many) == many and sum(encoder.calls) == 302
-    asked("Ada?")
-    assert sum(encoder.calls) == 303  # the longest unused went first
-    batcher.close()

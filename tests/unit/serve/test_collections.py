@@ -201,16 +201,6 @@ def test_after_any_writes_answers_are_those_of_a_rebuild(
             }
 
 
-def test_a_write_for_another_version_changes_nothing(live: Live) -> None:
-    first = write(live, "passages", {"passages": ROWS[:3]})["version"]
-    second = write(live, "passages", {"passages": ROWS[3:]}, **{"if-match": f'"{first}"'})
-    gone = {"ids": ["p1"]}
-    answer = live.post(f"{A}/passages/delete", gone, headers={"if-match": first})
-    assert error_of(answer, 412) == "VersionChanged" and second["version"] in answer.text
-    assert len(hits(live)) == len(ROWS)
-    assert write(live, "passages/delete", gone, **{"if-match": second["version"]})["removed"] == 1
-
-
 def hold(
     patch: pytest.MonkeyPatch, name: str
 ) -> tuple[threading.Event, threading.Event, list[Any]]:
@@ -301,29 +291,6 @@ def test_a_full_disk_leaves_the_version_before(live: Live, monkeypatch: pytest.M
     assert write(live, "passages", {"passages": ROWS[2:]})["passages"] == len(ROWS)
 
 
-def test_edges_come_and_go(live: Live) -> None:
-    write(live, "communities/edges", {"add": [["a", "b"], ["b", "c"], ["c", "d"]]})
-    changed = write(live, "communities/edges", {"add": [["d", "e"]], "remove": [["a", "b"]]})
-    assert (changed["added"], changed["removed"]) == (1, 1)
-    assert live.json(f"{A}/communities/neighbors?vertex=d")["degree"] == 2
-    assert live.error(404, f"{A}/communities/query", {"seeds": ["x"]}) == "UnknownVertex"
-    weighted = {"add": [["b", "c", 2.5]]}  # the first edges had none
-    assert live.error(400, f"{A}/communities/edges", weighted) == "InvalidParameter"
-
-
-def test_edges_with_weights(live: Live) -> None:
-    add = [["a", "b", 2], ["b", "c", 0.5], ["c", "a", 4]]
-    write(live, "communities/edges", {"add": add})
-    write(live, "communities/edges", {"add": [["a", "b", 1.5]]})
-    asked = {"seeds": ["a"], "k": 2, "method": "jaccard"}
-    answer = live.post(f"{A}/communities/query", asked).json()
-    edges = {m["id"]: m["reason"][0]["edge_weight"] for m in answer["members"]}
-    assert edges == {"b": 3.5, "c": 4.0}
-    for bad in (["a", "d"], ["a", "d", 0], ["a", "d", -1]):
-        refused = live.post(f"{A}/communities/edges", {"add": [bad]})
-        assert error_of(refused, 400) == "InvalidGraph"
-
-
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -352,10 +319,10 @@ def test_files_are_read_kept_and_synced(live: Live, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 def test_a_refused_upload_is_removed(live: Live, tmp_path: Path, accept: str) -> None:
-    headers = {"accept": accept, "if-match": '"v-0"'}
-    files = [("file", ("a.md", b"# Ada"))]
-    answer = live.client.post(f"{A}/files", files=files, headers=headers)
-    assert "VersionChanged" in answer.text
+    assert upload(live, ("plan", b"not of a kind that is read"), ("a.md", b"Ada.")).is_success
+    files = [("file", ("plan/b.md", b"# Ada"))]
+    answer = live.client.post(f"{A}/files", files=files, headers={"accept": accept})
+    assert "one name" in answer.text
     assert not list((tmp_path / "root" / "a").glob(".staged-*"))
 
 

@@ -103,7 +103,6 @@ WRITES = {
     ("DELETE", "/v1/collections/{name}"): None,
     ("POST", "/v1/collections/{name}/passages"): {"passages": [{"id": "a", "text": "A."}]},
     ("POST", "/v1/collections/{name}/passages/delete"): {"ids": ["p1"]},
-    ("POST", "/v1/collections/{name}/communities/edges"): {"add": [["a", "b"]]},
     ("POST", "/v1/collections/{name}/sync"): None,
     ("POST", "/v1/collections/{name}/files"): None,
     ("GET", "/v1/collections/{name}/files/{path:path}"): None,

@@ -20,7 +20,7 @@ from graphagg.rag.answer.generate import cited, messages
 from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.results import context_of
 from graphagg.serve.http.failures import body_of, data_of, documented
-from graphagg.serve.http.routes.indices import At
+from graphagg.serve.http.routes.indices import ServiceGetter
 from graphagg.serve.models.passages import AnswerRequest, WordsAnswer
 from graphagg.serve.service import Service
 
@@ -29,13 +29,13 @@ _MOST = 32  # answers at a time; each occupies a thread
 Hit = Mapping[str, Any]
 
 
-def router(at: At, prefix: str, endpoint: Endpoint | None) -> APIRouter:
+def router(get_service: ServiceGetter, prefix: str, endpoint: Endpoint | None) -> APIRouter:
     """The route; without a language model it answers `NoLanguageModel`."""
     routes = APIRouter(tags=["passages"], responses=documented(404, 502, 504))
     slots = asyncio.Semaphore(_MOST)
 
     @routes.post(f"{prefix}/passages/answer", response_model=WordsAnswer)
-    async def answer(request: AnswerRequest, service: Service = Depends(at)) -> Response:
+    async def answer(request: AnswerRequest, service: Service = Depends(get_service)) -> Response:
         """Answer a question from its passages, by the language model of the service."""
         if endpoint is None:
             raise NoLanguageModel(

@@ -11,7 +11,7 @@ import logging
 import mimetypes
 import shutil
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -31,7 +31,7 @@ from graphagg.serve.models.about import Info
 from graphagg.serve.models.collections import CollectionName
 from graphagg.serve.rights import CURRENT, check_writer
 from graphagg.serve.service import Service
-from graphagg.serve.writing import Call, Writer
+from graphagg.serve.writing import Change, Writer
 
 _log = logging.getLogger("graphagg.serve")
 PREFIX = "/v1/collections/{name}"
@@ -55,7 +55,7 @@ def service_of_collection(writer: Writer) -> Callable[..., Any]:
 
 def router(service: Service, writer: Writer) -> APIRouter:
     """The routes that manage collections and write to them."""
-    routes = APIRouter(tags=["collections"], responses=documented(404, 409, 412, 507))
+    routes = APIRouter(tags=["collections"], responses=documented(404, 409, 507))
     _add_collections(routes, service, writer)
     _add_writes(routes, writer)
     _add_files(routes, writer)
@@ -110,7 +110,7 @@ def _item(writer: Writer, name: str) -> models.CollectionItem:
 
 
 def _add_writes(routes: APIRouter, writer: Writer) -> None:
-    """Add the routes that change passages and edges."""
+    """Add the routes that change passages."""
     starts = Depends(_starter(writer))
 
     @routes.post(f"{PREFIX}/passages", response_model=models.WriteAnswer)
@@ -124,14 +124,6 @@ def _add_writes(routes: APIRouter, writer: Writer) -> None:
     async def delete(request: models.DeleteRequest, start: Start = starts) -> Response:
         """Delete passages, all or none."""
         return await start(writer.delete, request.ids, request.ignore_missing)
-
-    @routes.post(f"{PREFIX}/communities/edges", response_model=models.WriteAnswer)
-    async def edges(request: models.EdgesRequest, start: Start = starts) -> Response:
-        """Add edges to the graph of the collection, and remove some."""
-        if not request.add and not request.remove:
-            raise errors.InvalidParameter("no edge to add or remove; give add or remove")
-        add, remove = ([tuple(pair) for pair in each] for each in (request.add, request.remove))
-        return await start(writer.edges, add, remove)
 
 
 def _add_files(routes: APIRouter, writer: Writer) -> None:
@@ -192,46 +184,40 @@ def _add_listing(routes: APIRouter, writer: Writer) -> None:
         offset: Annotated[int, Query(ge=0)] = 0, limit: Limit = 50,
     ) -> JSONResponse:  # fmt: skip
         """List the documents whose name or title holds some words."""
-        problems = await run_in_threadpool(writer.problems, name)
         try:
             async with writer.collections.lease(name) as service:
                 page = partial(list_documents, search=search, sort=sort, offset=offset, limit=limit)
-                answer = await service.passages.ask(page)
+                return JSONResponse(await service.passages.ask(page))
         except errors.CollectionEmpty:
-            answer = {"documents": [], "total": 0}
-        return JSONResponse({**answer, "problems": problems})
+            return JSONResponse({"documents": [], "total": 0})
 
 
 def _starter(writer: Writer) -> Callable[..., Start]:
-    """A dependency: starts a write to the collection in the address with the request's headers."""
+    """A dependency: starts a write to the collection in the address."""
 
     def starter(name: CollectionName, http: Request) -> Start:
-        return partial(_write, writer, name, http.headers)
+        return partial(_write, writer, name, http.headers.get("accept", ""))
 
     return starter
 
 
 async def _write(
-    writer: Writer, name: str, headers: Mapping[str, str], change: Call, *arguments: Any,
+    writer: Writer, name: str, accept: str, change: Change, *arguments: Any,
     cleanup: Callable[[], None] = lambda: None,
 ) -> Response:  # fmt: skip
     """Start a write; answer when it is done, or stream its progress."""
     check_writer()
-    expected = headers.get("if-match", "*").strip().strip('"')
-    version = None if expected == "*" else expected
     loop, events = asyncio.get_running_loop(), asyncio.Queue[dict[str, Any] | None]()
 
     def progress(stage: str, done: int, total: int) -> None:
         event = {"progress": {"stage": stage, "done": done, "total": total}}
         loop.call_soon_threadsafe(events.put_nowait, event)
 
-    call = partial(change, name, *arguments)
-    write = writer.write(name, call, version, progress, cleanup)
-    if "text/event-stream" in headers.get("accept", ""):
+    write = writer.write(name, partial(change, name, *arguments), progress, cleanup)
+    if "text/event-stream" in accept:
         write.add_done_callback(lambda _: events.put_nowait(None))
         return StreamingResponse(_events(write, events), media_type="text/event-stream")
-    answer = await write
-    return JSONResponse(answer, headers={"etag": f'"{answer["version"]}"'})
+    return JSONResponse(await write)
 
 
 async def _events(

@@ -1,6 +1,6 @@
 """`/v1/passages`, `/v1/communities` and `/v1/embedding`: questions to the indices.
 
-The same routes exist below `/v1/collections/NAME`; `at` returns the service of a request.
+The same routes exist below `/v1/collections/NAME`; `get_service` returns the service of a request.
 """
 
 from __future__ import annotations
@@ -28,94 +28,95 @@ from graphagg.serve.models.themes import (
 from graphagg.serve.models.values import unicode_text
 from graphagg.serve.service import Service
 
-At = Callable[..., Any]
+ServiceGetter = Callable[..., Any]
 """A dependency of FastAPI that returns a service."""
 Text = Annotated[str, Query(max_length=LONGEST_NAME), AfterValidator(unicode_text)]
 Limit = Annotated[int, Query(ge=1, le=MOST_LISTED)]
 
 
-def passages(at: At, prefix: str) -> APIRouter:
+def passages(get_service: ServiceGetter, prefix: str) -> APIRouter:
     """The routes of a passage index; metrics are labeled by its path with the prefix."""
     routes = APIRouter(prefix=f"{prefix}/passages")
+    served = Depends(get_service)
     asking: dict[str, Any] = {"tags": ["passages"], "responses": documented(404)}
     exploring: dict[str, Any] = {"tags": ["themes"], "responses": documented(404)}
 
     @routes.post("/search", response_model=SearchAnswer, **asking)
-    async def search(request: SearchRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def search(request: SearchRequest, service: Service = served) -> JSONResponse:
         """Retrieve the passages that answer a question, with scores and hop paths."""
         return JSONResponse(await service.passages.search(request))
 
     @routes.post(
         "/themes", response_model=explored.ThemesAnswer | explored.MapUnderWay, **exploring
     )
-    async def themes(request: ThemesRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def themes(request: ThemesRequest, service: Service = served) -> JSONResponse:
         """The themes of the map, the largest first."""
         return JSONResponse(await service.themes.themes(request))
 
     @routes.post("/theme", response_model=explored.ThemeAnswer, **exploring)
-    async def theme(request: ThemeRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def theme(request: ThemeRequest, service: Service = served) -> JSONResponse:
         """One theme with its passages."""
         return JSONResponse(await service.themes.theme(request))
 
     @routes.post("/theme-distribution", response_model=explored.ThemeDistribution, **exploring)
     async def theme_distribution(
-        request: ThemeDistributionRequest, service: Service = Depends(at)
+        request: ThemeDistributionRequest, service: Service = served
     ) -> JSONResponse:
         """Show the themes of the passages of a question."""
         return JSONResponse(await service.themes.distribution(request))
 
     @routes.post("/similar", response_model=explored.SimilarAnswer, **exploring)
-    async def similar(request: SimilarRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def similar(request: SimilarRequest, service: Service = served) -> JSONResponse:
         """The passages most like a passage, or the entities most like an entity."""
         return JSONResponse(await service.themes.similar(request))
 
     @routes.post("/facets", response_model=FacetsAnswer, **asking)
-    async def facets(request: FacetsRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def facets(request: FacetsRequest, service: Service = served) -> JSONResponse:
         """Keys of metadata with values and counts: of all passages, or a question's first 100."""
         return JSONResponse(await service.passages.facets(request))
 
     return routes
 
 
-def communities(at: At, prefix: str) -> APIRouter:
+def communities(get_service: ServiceGetter, prefix: str) -> APIRouter:
     """The routes of a service that has a community index."""
     routes = APIRouter(
         prefix=f"{prefix}/communities", tags=["communities"], responses=documented(404)
     )
+    served = Depends(get_service)
 
     @routes.post("/query", response_model=graphs.CommunityAnswer)
-    async def query(request: CommunityRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def query(request: CommunityRequest, service: Service = served) -> JSONResponse:
         """Find the community of some vertices, with a reason for each member."""
         return JSONResponse(await service.communities.query(request))
 
     @routes.post("/structure", response_model=graphs.StructureAnswer)
-    async def structure(request: CommunityRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def structure(request: CommunityRequest, service: Service = served) -> JSONResponse:
         """The similarity graph of a community and its sub-communities, ready to draw."""
         return JSONResponse(await service.communities.structure(request))
 
     @routes.get("/vertices", response_model=graphs.VertexList)
     async def vertices(
-        prefix: Text = "", limit: Limit = 20, service: Service = Depends(at)
+        prefix: Text = "", limit: Limit = 20, service: Service = served
     ) -> JSONResponse:
         """Type-ahead: the vertices whose ids begin with a prefix, most edges first."""
         return JSONResponse(await service.communities.starting_with(prefix, limit))
 
     @routes.get("/neighbors", response_model=graphs.NeighborList)
-    async def neighbors(
-        vertex: Text, limit: Limit = 50, service: Service = Depends(at)
-    ) -> JSONResponse:
+    async def neighbors(vertex: Text, limit: Limit = 50, service: Service = served) -> JSONResponse:
         """The neighbors of a vertex, most edges first."""
         return JSONResponse(await service.communities.neighbors(vertex, limit))
 
     return routes
 
 
-def embedding(at: At, prefix: str) -> APIRouter:
+def embedding(get_service: ServiceGetter, prefix: str) -> APIRouter:
     """The routes of a service that has an embedding."""
     routes = APIRouter(prefix=f"{prefix}/embedding", tags=["embedding"], responses=documented(404))
+    served = Depends(get_service)
 
     @routes.post("/neighbors", response_model=graphs.NearestAnswer)
-    async def neighbors(request: NearestRequest, service: Service = Depends(at)) -> JSONResponse:
+    async def neighbors(request: NearestRequest, service: Service = served) -> JSONResponse:
         """The vertices whose vectors are nearest to the vector of a vertex, by cosine."""
         return JSONResponse(await service.embedding.nearest(request.vertex, request.k))
 

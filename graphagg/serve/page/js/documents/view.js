@@ -162,7 +162,6 @@ export class DocumentsView {
       const wanted = { search: byId("listing-search").value.trim(), sort: byId("listing-sort").value, offset: first, limit: ROWS };
       const found = await api.documents(wanted, asked.signal);
       this.#rows(found, wanted.search);
-      this.#problems(found.problems);
     } catch (error) {
       if (!api.isAbort(error)) errorNotice(byId("documents-notice"), error, () => this.#list());
     }
@@ -192,12 +191,6 @@ export class DocumentsView {
       h("span", { class: "facts" }, facts.filter(Boolean).join(" · ")),
       h("button", { type: "button", class: "danger", "aria-label": `Delete ${name}`, onclick: () => this.#delete(name, path === null ? () => api.remove([id]) : () => api.removeFile(path)) }, "Delete"),
     );
-  }
-
-  #problems(problems) {
-    show(byId("problems"), problems.length > 0);
-    byId("problems-title").textContent = `${plural(problems.length, "file")} not read`;
-    put(byId("problem-list"), problems.map(problem));
   }
 
   async #delete(name, remove) {

@@ -273,16 +273,19 @@ class Choice:
 
         A smaller `k` gives the first of them.
         """
-        held_terms, held_pages = np.zeros(self.terms.shape[1]), np.zeros(self.pages.shape[1])
-        remaining = np.where(self.eligible, self.score, -np.inf)
+        held = np.zeros(self.terms.shape[1]), np.zeros(self.pages.shape[1])
+        parts = *self._gains(*held), self.document
+        totals = np.where(self.eligible, sum(parts, self.score), -np.inf)
         chosen: list[tuple[int, Gain]] = []
         for _ in range(min(k, int(self.eligible.sum()))):
-            parts = *self._gains(held_terms, held_pages), self.document
-            best = int(sum(parts, remaining).argmax())  # of equals the lower id
+            best = int(totals.argmax())  # of equals the lower id
             chosen.append((best, Gain(*(float(part[best]) for part in parts))))
-            remaining[best] = -np.inf
-            held_terms = np.maximum(held_terms, self.terms[best])
-            held_pages = np.maximum(held_pages, self.pages[best])
+            totals[best] = -np.inf
+            own = self.terms[best], self.pages[best]
+            if any((new > old).any() for new, old in zip(own, held, strict=True)):
+                held = np.maximum(held[0], own[0]), np.maximum(held[1], own[1])
+                parts = *self._gains(*held), self.document
+                totals = np.where(np.isneginf(totals), -np.inf, sum(parts, self.score))
         return chosen
 
     def gain_after(self, chosen: Sequence[tuple[int, Gain]], position: int) -> Gain:

@@ -137,7 +137,7 @@ def read_tokens(path: Path) -> dict[str, Identity]:
     except tomllib.TOMLDecodeError as error:
         raise InvalidToken(f"{path}: not readable TOML ({error}); correct it") from None
     try:
-        return {each.sha256: each.identity() for each in _TokenFile.model_validate(document).token}
+        return {each.sha256: each.identity() for each in _TokenTable.model_validate(document).token}
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise InvalidToken(f"{path}: {'; '.join(faults)}; correct it") from None
@@ -169,7 +169,7 @@ class _Token(BaseModel):
         return identity if self.groups is None else identity.seen_by(self.groups)
 
 
-class _TokenFile(BaseModel):
+class _TokenTable(BaseModel):
     """A file of tokens."""
 
     model_config = ConfigDict(extra="forbid")

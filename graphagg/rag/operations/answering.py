@@ -131,7 +131,7 @@ class DistinctHits:
             self._hits, copied = self._without_copies(hits)
             self.read, self._is_all = count, len(hits) < count
             more = n + len(copied)  # than before: a hit that was left out is a copy
-            self._is_all |= more <= count
+            self._is_all |= len(self._hits) < n and more <= count  # copies of damaged values
             count = more
         return self._hits[:n]
 

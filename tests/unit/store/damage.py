@@ -71,8 +71,6 @@ def build(root: Path) -> None:
         with PassageIndex.build(passages(40), root / "passages", **ways) as index:
             index.add(passages(5, 40))
             index.delete(["p3"])
-            index.map()
-    shutil.copytree(root / "passages" / "map", root / "map")
     PassageIndex.build(passages(3), root / "static", extractor=EXTRACTOR, profile="fast").close()
     named = [(f"v{a}", f"v{b}") for a, b in EDGES]
     weighted = [(a, b, 1.0 + a % 3) for a, b in EDGES]
@@ -167,7 +165,7 @@ def change_embedding(folder: Path) -> Iterator[Callable[[], object]]:
 
 
 def reader_of(name: str, changes: bool) -> Callable[[Path], Iterator[Callable[[], object]]]:
-    if name in ("passages", "map", "static"):
+    if name in ("passages", "static"):
         models = {} if name == "static" else {"encoder": ENCODER}
         read = change_passages if changes else read_passages
         return lambda folder: read(folder, extractor=EXTRACTOR, **models)
@@ -215,7 +213,7 @@ class Case:
         else:
             self.files = ["manifest.json" if rng.random() < 0.06 else rng.choice(sorted(files))]
             self.ways, self.share = ["values"] * 3 + ["order", "cut", "dtype", "shape"], 1.0
-        self.changes = self.name != "map" and rng.random() < (0.05 if what == "values" else 0.15)
+        self.changes = rng.random() < (0.05 if what == "values" else 0.15)
         self.text = f"{what} {seed} {number}: {self.name} {self.files} changes={self.changes}"
 
     def write(self, folder: Path) -> None:
@@ -320,9 +318,9 @@ def replace_file(path: Path, content: bytes) -> None:
 def damaged(root: Path, case: Case, work: Path) -> Iterator[Path]:
     """A copy of an index with the damage of a case."""
     shutil.rmtree(work, ignore_errors=True)
-    folder = work / ("passages" if case.name == "map" else case.name)
+    folder = work / case.name
     shutil.copytree(root / folder.name, folder)
-    case.write(folder / "map" if case.name == "map" else folder)
+    case.write(folder)
     yield folder
 
 

@@ -100,7 +100,7 @@ def test_a_table_that_does_not_fit(tmp_path: Path) -> None:
         path = index.directory / index.manifest.data / "encoder.shifts.npy"
         path.write_bytes(path.read_bytes()[:-1] + b"\x09")  # no shift goes so far
     with PassageIndex.open(tmp_path / "idx") as index:
-        with pytest.raises(CorruptArtifact, match=r"encoder\.shifts\.npy: holds 9, wanted numbers"):
+        with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
             index.retrieve("Who read the New York Times?")
 
 

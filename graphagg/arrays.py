@@ -62,7 +62,7 @@ def members(bounds: Ints, rows: Array) -> tuple[Ints, Ints]:
     starts, count = bounds[rows], bounds[-1]
     lengths = bounds[rows + 1] - starts
     if lengths.max(initial=0) > count or lengths.sum() > count:
-        rows = np.unique(rows)
+        rows = distinct(rows)
         if (own := bounds[rows + 1] - bounds[rows]).max() > count or own.sum() > count:
             raise IndexError(f"bounds of rows that overlap or pass their end, {count}")
     return ranges(starts, lengths), lengths

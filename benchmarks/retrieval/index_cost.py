@@ -9,14 +9,13 @@ run of the same encoder over the texts of the passages alone. One thread, models
 
 from __future__ import annotations
 
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from benchmarks.measure import cost
 from benchmarks.report import Report, parser_of, print_table
@@ -32,7 +31,7 @@ from graphagg.rag import (
 )
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.encoder import pools_sentences
-from graphagg.rag.models.weights import DEFAULT_ENCODER
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from tests.conftest import DATA
 
 WIKI = DATA / "2wikimultihopqa" / "passages.jsonl.gz"
@@ -114,7 +113,7 @@ class Timed:
 
 def shares(name: str, passages: list[Passage], model: str = DEFAULT_ENCODER) -> Row:
     """The CPU seconds of a build by what they go to, and of the encoder alone."""
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # which the encoder reads
     encoder, extractor = encoder_of("standard", model), SpacyExtractor(processes=1)
     method = "encode_passages" if pools_sentences(encoder) else "encode"
     kernels.Kernel.small_rows = 0  # before the clock begins

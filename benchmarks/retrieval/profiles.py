@@ -29,7 +29,7 @@ from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, eva
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.models.by_name import encoder_of
 from graphagg.rag.models.encoder import Encoder
-from graphagg.rag.models.weights import DEFAULT_ENCODER
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
 
 MODES: tuple[Mode, ...] = ("multihop", "dense", "bm25", "rrf")
 AIMS = {2: -1.0, 5: -0.5}

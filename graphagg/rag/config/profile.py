@@ -19,7 +19,7 @@ from graphagg.rag.config.multihop import FAST, MultihopConfig
 Profile = Literal["standard", "fast"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 DEFAULT_PROFILE: Profile = "standard"
-STANDARD_MODULES, FAST_MODULES = ("spacy", "sentence_transformers"), ("Stemmer", "tokenizers")
+STANDARD_MODULES, FAST_MODULES = ("spacy", "onnxruntime"), ("Stemmer", "tokenizers")
 
 
 def installed_profile() -> Profile:

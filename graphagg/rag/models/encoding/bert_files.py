@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.errors import InvalidParameter
+from graphagg.rag.models.encoding.layers import Weights
 
 if TYPE_CHECKING:
-    import torch
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
@@ -66,7 +66,7 @@ class BertShape:
 class BertFiles:
     """A model read from its files, with the attribute names of `SentenceTransformer`."""
 
-    weights: Mapping[str, torch.Tensor]  # by their names in BERT
+    weights: Weights
     shape: BertShape
     tokenizer: Tokenizer  # neither truncates nor pads
     max_seq_length: int  # in tokens
@@ -75,7 +75,7 @@ class BertFiles:
 
     def get_embedding_dimension(self) -> int:
         """Length d of a vector."""
-        return int(self.weights[_WORDS].shape[1])
+        return len(self.weights["embeddings.LayerNorm.bias"])
 
     @classmethod
     def read(cls, folder: Path) -> BertFiles | None:
@@ -84,12 +84,14 @@ class BertFiles:
         if settings is None:
             return None
         from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        from safetensors.numpy import load_file
         from tokenizers import Tokenizer
 
         shape, window, prompts = settings
         try:
-            weights = {name: each.float() for name, each in load_file(folder / _WEIGHTS).items()}
+            weights: Weights = load_file(folder / _WEIGHTS)
+        except KeyError:  # bfloat16, which numpy lacks
+            return None
         except SafetensorError as error:
             raise InvalidParameter(
                 f"encoder {str(folder)!r}: {_WEIGHTS} is damaged ({error}); copy it again"

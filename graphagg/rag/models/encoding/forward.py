@@ -5,17 +5,14 @@ would change the last digits of a vector, and a changed index would differ from 
 the shape of every product follows from the length of the text alone:
 
 - on a CPU each text runs on its own, without padding; in 8 bits, whose sums are exact in any shape,
-  beside texts of the same length. Several batches run in parallel, one thread each, which takes .7
-  of the CPU seconds of all threads on one text;
-- on other devices texts run in batches of a fixed number of rows, padded to a few fixed lengths;
-  copies fill the last batch of a length.
-
-`graphagg.rag.models.encoding.bert` does the same with less waste for the models that it supports.
+  beside other texts (`graphagg.rag.models.encoding.bert`). Several batches run in parallel, one
+  thread each, which takes 0.7 of the CPU seconds of all threads on one text;
+- on a GPU texts run in batches of a fixed number of rows, padded to a few fixed lengths; copies
+  fill the last batch of a length.
 """
 
 from __future__ import annotations
 
-import copy
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -27,21 +24,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from graphagg.rag.models.encoding.int8 import Int8Linear
 from graphagg.rag.models.encoding.pooling import Vectors
-from graphagg.rag.models.encoding.products import product_of
 from graphagg.rag.models.encoding.windows import Window
-from graphagg.rag.models.weights import Kind
 
 if TYPE_CHECKING:
-    import torch
     from sentence_transformers import SentenceTransformer
-
-    from graphagg.rag.models.encoding.products import Product
+    from threadpoolctl import ThreadpoolController
 
 _STEP = 32  # padded lengths are its multiples
 _TOKENS = 65_536  # of a padded batch
-_EXACT_TOKENS = 512  # of a batch in 8 bits
 
 
 class EncodedWindow(NamedTuple):
@@ -65,12 +56,12 @@ class Runner(Protocol):
 
 
 class ModuleRunner:
-    """Runs any model of sentence-transformers; with `int8`, everything but products is float32."""
+    """Runs any model of sentence-transformers, by PyTorch and its threads."""
 
-    def __init__(self, model: SentenceTransformer, dtype: Kind, prompt: str) -> None:
-        self._model, self._prompt = with_products(model, dtype).eval(), prompt
+    def __init__(self, model: SentenceTransformer, prompt: str) -> None:
+        self._model, self._prompt = model.eval(), prompt
         self._is_padded = model.device.type != "cpu"
-        self._tokens = _TOKENS if self._is_padded else _EXACT_TOKENS if dtype == "int8" else 1
+        self._tokens = _TOKENS if self._is_padded else 1
         self._longest = model.max_seq_length
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
@@ -163,54 +154,29 @@ def forward(
 
 @cache
 def _threads(count: int) -> ThreadPoolExecutor:
-    """Threads in which PyTorch is single-threaded; cached, as new ones would take more memory."""
-    import torch
-
-    return ThreadPoolExecutor(count, "inference", initializer=torch.set_num_threads, initargs=(1,))
+    """Threads for batches; cached, as new ones would take more memory."""
+    return ThreadPoolExecutor(count, "inference")
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has none of the threads
     os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
+@cache
+def _libraries() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch use one thread per operation, until the end of the block."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    """Context manager: numpy's BLAS uses one thread per product."""
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
-def with_products(model: SentenceTransformer, dtype: Kind) -> SentenceTransformer:
-    """Copy a model with linear layers of a dtype; on a CPU by oneDNN, which lays out weights once.
-
-    In float32 equal to 1e-6, and the weights are shared.
-    """
-    import torch
-
-    shared = {} if dtype == "bfloat16" else {id(each): each for each in model.parameters()}
-    copied = copy.deepcopy(model, shared)
-    if dtype == "bfloat16":
-        copied.bfloat16()
-    if model.device.type == "cpu":
-        for module in copied.modules():
-            if type(module) is torch.nn.Linear:
-                module.forward = _forward_of(module, dtype)  # type: ignore[method-assign, assignment]
-    return copied
-
-
-def _forward_of(linear: torch.nn.Linear, dtype: Kind) -> Product:
-    """The product of a layer over the last axis."""
-    weight = linear.weight.detach()
-    bias = weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach()
-    product: Product
-    if dtype == "int8":
-        product = Int8Linear(weight, bias)
-    else:
-        product = product_of(weight, bias, gelu=False, packed=True)
-    return lambda x: product(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], len(weight))
+def thread_count() -> int:
+    """Number of batches that run side by side: `OMP_NUM_THREADS`, else the processors."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() and int(asked) else os.cpu_count() or 1

@@ -1,7 +1,8 @@
 """Linear layers by products of 8-bit integers, whose sums no order of terms changes.
 
-A row of activations is kept as `x_j = s q_j + m` with q of 8 bits, s and m of the row alone: s is
-the range of the row over 255 steps. A column of weights is `w_j = t v_j`, v of 8 bits. Then
+A row of activations is stored as `x_j = s q_j + m` with q from 0 to 255, where s and m belong to
+the row alone: m is its least value, s its range over 255 steps. A column of weights is
+`w_j = t v_j`, v of 8 bits. Then
 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
@@ -9,38 +10,42 @@ where `q . v` is exact, so a text's vector does not depend on the shape of the p
 between two products is float32, and so is attention. GELU runs row by row between integer sums and
 the next integers, so a row stays in the fastest cache.
 
-On a processor with instructions for it such a product takes half the time of bfloat16's. A range
-per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2.
+A range per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339,
+section 2. The products are `MatMulInteger` of ONNX Runtime.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from graphagg.arrays import Array, Floats
+from graphagg.errors import needs
 from graphagg.kernels import kernel
-from graphagg.rag.models.encoding.products import exact_product
 
-if TYPE_CHECKING:
-    import torch
-
-    from graphagg.rag.models.encoding.products import Product
-
-    Pair = tuple[torch.Tensor, torch.Tensor]
+Int8 = npt.NDArray[np.int8]
+GELU = (
+    6.769842377785727e-06, 3.730919756722668e-05, 7.421235824870742e-05, 0.003224529844480561,
+    0.021178297435539586, 0.049856083134932276, 1.0000010167954045,
+)  # fmt: skip
+"""Coefficients of p in `gelu`, which make its largest error least."""
+_EXACT_TERMS = 512  # the sum of 512 products of 8-bit integers is below 2^24: exact in float32
 
 
 class QuantizedRows(NamedTuple):
-    """Quantized rows: `x_ij` is about `scale_i values_ij + middle_i`."""
+    """Quantized rows: `x_ij` is about `scale_i values_ij + least_i`."""
 
-    values: Any  # `[r, d]` int8
+    values: Any  # `[r, d]` uint8
     scale: Any  # `[r]` float32
-    middle: Any  # `[r]` float32
+    least: Any  # `[r]` float32
 
     @classmethod
     def empty(cls, r: int, d: int) -> QuantizedRows:
-        """Room for r rows."""
-        return cls(np.empty((r, d), np.int8), np.empty(r, np.float32), np.empty(r, np.float32))
+        """Allocate r rows."""
+        return cls(np.empty((r, d), np.uint8), np.empty(r, np.float32), np.empty(r, np.float32))
 
 
 class OutputTerms(NamedTuple):
@@ -53,7 +58,7 @@ class OutputTerms(NamedTuple):
 
 @kernel(checked=False)
 def _flipped(bits: Any) -> Any:
-    """Give bits of a float32 the order of integers, or such an integer its float32's bits."""
+    """Map the bits of a float32 to an integer of the same order, or back."""
     return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
@@ -71,20 +76,19 @@ def _quantize_row(x: Any, i: int, rows: QuantizedRows) -> None:
     )
     scale = (most - least) / np.float32(255)
     rows.scale[i] = scale
-    rows.middle[i] = least + np.float32(128) * scale
+    rows.least[i] = least
     steps_per_unit = np.float32(1) / scale if scale > 0 else np.float32(0)
     values = rows.values[i]
     for j in range(len(x)):
-        step = np.int32((x[j] - least) * steps_per_unit + np.float32(0.5))
-        values[j] = np.int8(step - np.int32(128))
+        values[j] = np.uint8(np.int32((x[j] - least) * steps_per_unit + np.float32(0.5)))
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
 def _output_row(products: Any, i: int, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
     """Turn integer sums of row i into the output of the layer, `[o]`; see the formula above."""
-    scale, middle, sums = rows.scale[i], rows.middle[i], products[i]
+    scale, least, sums = rows.scale[i], rows.least[i], products[i]
     for j in range(len(out)):
-        shift = middle * columns.sums[j] + columns.bias[j]
+        shift = least * columns.sums[j] + columns.bias[j]
         out[j] = np.float32(sums[j]) * (scale * columns.scale[j]) + shift
 
 
@@ -93,17 +97,16 @@ def gelu(x: Any) -> None:
     """Replace `x`, `[d]` float32, by `x Phi(x)`, to 1e-6 for |x| up to 9.
 
     `Phi(-a)` is about `1 / (2 p(a)^16)`, as in Abramowitz and Stegun, Handbook of Mathematical
-    Functions, 7.1.28; these coefficients make the largest error of GELU least. Such a loop runs in
-    SIMD lanes, and one with `erf` does not.
+    Functions, 7.1.28. Such a loop runs in SIMD lanes, and one with `erf` does not.
     """
     for j in range(len(x)):
         a = min(abs(x[j]), np.float32(9))  # Phi(-9) is below 1e-18
-        p = np.float32(6.769842377785727e-06) * a + np.float32(3.730919756722668e-05)
-        p = p * a + np.float32(7.421235824870742e-05)
-        p = p * a + np.float32(0.003224529844480561)
-        p = p * a + np.float32(0.021178297435539586)
-        p = p * a + np.float32(0.049856083134932276)
-        p = p * a + np.float32(1.0000010167954045)
+        p = np.float32(GELU[0]) * a + np.float32(GELU[1])
+        p = p * a + np.float32(GELU[2])
+        p = p * a + np.float32(GELU[3])
+        p = p * a + np.float32(GELU[4])
+        p = p * a + np.float32(GELU[5])
+        p = p * a + np.float32(GELU[6])
         p *= p
         p *= p
         p *= p
@@ -138,52 +141,115 @@ def activate(
         _quantize_row(row, i, activated)
 
 
+class Int8Weights(NamedTuple):
+    """Weights `[i, o]` in 8 bits: about `scale * values`."""
+
+    values: Int8
+    scale: Floats  # `[1, o]` of outputs, or `[i, 1]` of the rows of a table
+
+    @classmethod
+    def of(cls, weight: Floats) -> Int8Weights:
+        """Round weights `[i, o]`; the largest one of an output becomes 127."""
+        most = np.abs(weight).max(axis=0, keepdims=True)
+        scale = np.maximum(most / np.float32(127), np.float32(1e-38))
+        return cls(np.rint(weight / scale).astype(np.int8), scale)
+
+    def restored(self) -> Floats:
+        """The weights in float32."""
+        return self.values * self.scale
+
+
 class Int8Linear:
-    """A linear layer in 8 bits, from float32 `[o, i]`; an output's largest weight becomes 127."""
+    """A linear layer in 8 bits."""
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
-        import torch
+    def __init__(self, weights: Int8Weights, bias: Floats) -> None:
+        self._values = np.ascontiguousarray(weights.values)
+        scale: Floats = weights.scale.ravel()
+        sums = weights.values.sum(axis=0, dtype=np.int32) * scale
+        self.columns = OutputTerms(scale, sums.astype(np.float32), bias)
 
-        tiny = torch.finfo(torch.float32).tiny
-        scale = (weight.abs().amax(dim=1) / 127).clamp(min=tiny)
-        weights = (weight / scale[:, None]).round().to(torch.int8)
-        sums = weights.sum(dim=1) * scale
-        self.columns = OutputTerms(scale.numpy(), sums.numpy(), bias.numpy())
-        self._multiply = exact_product(weights)
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: Floats) -> Floats:
         """Map `[r, i]` to `[r, o]`, float32."""
         return self.apply(quantized(x))
 
-    def apply(self, rows: QuantizedRows) -> torch.Tensor:
+    def apply(self, rows: QuantizedRows) -> Floats:
         """Map quantized rows to `[r, o]` float32."""
-        import torch
-
-        out = torch.empty(len(rows.values), len(self.columns.bias))
-        dequantize(self.sums(rows), rows, self.columns, out.numpy())
+        out = np.empty((len(rows.values), len(self.columns.bias)), np.float32)
+        dequantize(self.sums(rows), rows, self.columns, out)
         return out
 
-    def sums(self, rows: QuantizedRows) -> Any:
+    def sums(self, rows: QuantizedRows) -> Array:
         """The integer sums `[r, o]` int32 of quantized rows."""
-        import torch
+        multiply = integer_product if multiplies_exactly() else product_by_floats
+        return multiply(rows.values, self._values)
 
-        return self._multiply(torch.from_numpy(rows.values)).numpy()
 
-
-def quantized(x: torch.Tensor) -> QuantizedRows:
+def quantized(x: Floats) -> QuantizedRows:
     """Quantize rows, `[r, d]` float32."""
     rows = QuantizedRows.empty(*x.shape)
-    quantize(x.numpy(), rows)
+    quantize(x, rows)
     return rows
 
 
-def int8_feed(widen: Pair, narrow: Pair) -> Product:
-    """Make two layers, from weights and biases, with GELU between; their floats stay in cache."""
-    first, second = Int8Linear(*widen), Int8Linear(*narrow)
+def int8_feed(x: Floats, widen: Int8Linear, narrow: Int8Linear) -> Floats:
+    """Run two layers with GELU between; the floats between them stay in cache."""
+    rows, activated = quantized(x), QuantizedRows.empty(len(x), len(widen.columns.bias))
+    activate(widen.sums(rows), rows, widen.columns, activated)
+    return narrow.apply(activated)
 
-    def product(x: torch.Tensor) -> torch.Tensor:
-        rows, activated = quantized(x), QuantizedRows.empty(len(x), len(first.columns.bias))
-        activate(first.sums(rows), rows, first.columns, activated)
-        return second.apply(activated)
 
+def integer_product(x: Array, weights: Int8) -> Array:
+    """The product `[r, o]` int32 of uint8 rows `[r, i]` with int8 weights `[i, o]`."""
+    product: Array = _session().run(None, {"x": x, "w": weights})[0]
     return product
+
+
+def product_by_floats(x: Array, weights: Int8) -> Array:
+    """The same product, exact on every processor, and slower."""
+    total = np.zeros((len(x), weights.shape[1]), np.int32)
+    for start in range(0, len(weights), _EXACT_TERMS):
+        terms = slice(start, start + _EXACT_TERMS)
+        total += (x[:, terms].astype(np.float32) @ weights[terms].astype(np.float32)).astype("i4")
+    return total
+
+
+@cache
+def multiplies_exactly() -> bool:
+    """Whether ONNX Runtime multiplies integers exactly here, as with AVX512-VNNI or AMX.
+
+    Other processors sum pairs of products in 16 bits, which saturate.
+    """
+    x, weights = np.full((32, 384), 255, np.uint8), np.full((384, 32), 127, np.int8)
+    weights[:, ::2] = -128
+    return np.array_equal(integer_product(x, weights), product_by_floats(x, weights))
+
+
+@cache
+def _session() -> Any:
+    """A session of ONNX Runtime that runs one `MatMulInteger`, on the calling thread."""
+    with needs("onnxruntime", "rag"):
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(_graph(), options, providers=["CPUExecutionProvider"])
+
+
+def _graph() -> bytes:
+    """An ONNX model of one node, `y = MatMulInteger(x, w)`, in the wire format of protobuf."""
+
+    def field(number: int, *parts: bytes | str) -> bytes:
+        content = b"".join(p.encode() if isinstance(p, str) else p for p in parts)
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def number(key: int, value: int) -> bytes:
+        return bytes([key << 3, value])
+
+    def value(name: str, kind: int) -> bytes:  # ValueInfoProto: name, type, elem_type, rank
+        shape = field(2, field(1), field(1))
+        return field(1, name) + field(2, field(1, number(1, kind), shape))
+
+    uint8, int8, int32 = 2, 3, 6  # TensorProto.DataType
+    node = field(1, "x") + field(1, "w") + field(2, "y") + field(4, "MatMulInteger")
+    inputs = field(11, value("x", uint8)) + field(11, value("w", int8))
+    graph = field(1, node) + field(2, "product") + inputs + field(12, value("y", int32))
+    return number(1, 8) + field(7, graph) + field(8, field(1), number(2, 10))

@@ -23,7 +23,8 @@ from spacy.tokens import Span
 from thinc.api import Model, NumpyOps
 
 from graphagg.rag.models.encoding.forward import one_thread
-from graphagg.rag.models.encoding.int8 import Int8Linear
+from graphagg.rag.models.encoding.int8 import Int8Linear, Int8Weights
+from graphagg.rag.models.encoding.layers import normalize
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -123,23 +124,18 @@ class _Maxout:
     """The largest of a few outputs of a linear layer, in 8 bits, with layer normalization."""
 
     def __init__(self, weight: Any, bias: Any, gain: Any, shift: Any) -> None:
-        import torch
-
         self._weights = weight, bias, gain, shift
-        self._gain, self._shift = torch.tensor(gain), torch.tensor(shift)
-        self._pieces = bias.shape[1]
-        columns = torch.tensor(weight).transpose(0, 1).flatten(0, 1)
-        self._product = Int8Linear(columns, torch.tensor(bias).T.flatten())
+        self._norm, self._shape = (gain, shift), bias.T.shape
+        columns = weight.transpose(2, 1, 0).reshape(weight.shape[2], -1)
+        self._product = Int8Linear(Int8Weights.of(columns), bias.T.ravel())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Maxout, self._weights
 
     def __call__(self, _: Any, x: Any, is_train: bool) -> tuple[Any, None]:
-        import torch
-
-        outputs = self._gain.shape
-        largest = self._product(torch.from_numpy(x)).view(len(x), self._pieces, *outputs).amax(1)
-        return torch.layer_norm(largest, outputs, self._gain, self._shift, 1e-8).numpy(), None
+        largest = self._product(x).reshape(len(x), *self._shape).max(axis=1)
+        normalize(largest, np.zeros_like(largest), *self._norm, 1e-8)
+        return largest, None
 
 
 def accelerated(nlp: Language) -> Language:

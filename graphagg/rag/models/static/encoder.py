@@ -180,13 +180,13 @@ class StaticEncoder:
             vectors[batch] = _unit(_sums(self.table.rows, ids, lengths))
             done = batch.stop
             progress("encode", done, len(texts))
-        vectors[~legible(self._tokenizer, texts)] = 0.0
+        vectors[~legible(self.tokenizer, texts)] = 0.0
         return vectors
 
     @cached_property
     def pools_sentences(self) -> bool:
         """Whether white space ends a token and belongs to none, as by the rules of BERT."""
-        rules = self._tokenizer.normalizer, self._tokenizer.pre_tokenizer
+        rules = self.tokenizer.normalizer, self.tokenizer.pre_tokenizer
         return [type(rule).__name__ for rule in rules] == ["BertNormalizer", "BertPreTokenizer"]
 
     def encode_passages(
@@ -210,7 +210,7 @@ class StaticEncoder:
             vectors[batch] = _unit(sums)
             done = batch.stop
             progress("encode", int(rows[-1]) + 1, len(texts))
-        is_illegible = ~legible(self._tokenizer, texts)
+        is_illegible = ~legible(self.tokenizer, texts)
         whole[is_illegible], vectors[is_illegible[passage]] = 0, 0.0
         ends = zip(_unit(whole), bounds[1:], sentences, strict=True)
         return [PassageVectors(row[None], vectors[end - len(s) : end]) for row, end, s in ends]
@@ -227,7 +227,7 @@ class StaticEncoder:
         """Yield the token ids of a batch, text after text, and the number of tokens per text."""
         for start in range(0, len(texts), _BATCH):
             batch = list(texts[start : start + _BATCH])
-            encoded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+            encoded = self.tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             lengths = np.array([len(each.ids) for each in encoded], np.int64)
             ids = np.fromiter((i for each in encoded for i in each.ids), np.int64)
             if ids.max(initial=0) >= len(self.table.codes):
@@ -238,7 +238,8 @@ class StaticEncoder:
             yield ids, lengths
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer of the table; it neither truncates nor pads."""
         with needs("tokenizers", "search"):
             from tokenizers import Tokenizer
         try:

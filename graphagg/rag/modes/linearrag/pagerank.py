@@ -29,7 +29,7 @@ def personalized_pagerank(
     Also returns the part of a passage's reset that stays in its own score; the rest of the score
     comes from steps.
     """
-    of_entities = np.zeros(graph.by_entity.shape[0])
+    of_entities = np.zeros(len(graph.per_entity))
     values = np.fromiter(entities.values(), np.float64, len(entities))
     of_entities[np.fromiter(entities, np.int64, len(entities))] = np.maximum(values, 0.0)
     alpha, total = 1.0 - damping, float(weights.sum() + of_entities.sum()) or 1.0
@@ -37,7 +37,7 @@ def personalized_pagerank(
     to_passages, to_entities = damping * graph.per_entity, damping * graph.per_passage
     scores = reset
     for _ in range(math.ceil(math.log(TOLERANCE) / math.log(damping) / 2)):
-        reached = of_entities + graph.by_entity @ (scores * to_entities)
-        scores = reset + graph.by_passage @ (reached * to_passages)
+        reached = of_entities + graph.to_entities(scores * to_entities)
+        scores = reset + graph.to_passages(reached * to_passages)
     everything = float(scores.sum() + reached.sum()) or 1.0
     return scores / everything, alpha / (total * everything)

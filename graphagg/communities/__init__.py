@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from graphagg.communities.evaluation import draw_seeds as draw_seeds
     from graphagg.communities.evaluation import evaluate as evaluate
     from graphagg.communities.evaluation import read_communities as read_communities
-    from graphagg.communities.hierarchy import Hierarchy as Hierarchy
-    from graphagg.communities.hierarchy import hierarchy as hierarchy
     from graphagg.communities.index import CommunityIndex as CommunityIndex
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")

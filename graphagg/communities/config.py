@@ -39,16 +39,12 @@ class CommunityConfig:
         rows: number of slots per band (r); b * r is at most K. 64 bands of 2 match with a
             probability of 0.5 at a similarity of 0.10.
         hash_seed: seed of the hash family; 1 is datasketch's default.
-        weights: keep the weights of edges, all above 0. Similarity is then weighted Jaccard, the
-            random walk follows heavy edges more, and repeats of an edge add up.
 
     Examples:
         >>> CommunityConfig(kind="two-mode").closed
         False
         >>> CommunityConfig(permutations=64, bands=32, rows=2).permutations
         64
-        >>> CommunityConfig(weights=True).to_json()["weights"]
-        True
     """
 
     kind: SetKind = "undirected"
@@ -57,7 +53,6 @@ class CommunityConfig:
     bands: int = 64
     rows: int = 2
     hash_seed: int = 1
-    weights: bool = False
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, KINDS)
@@ -77,11 +72,8 @@ class CommunityConfig:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`; an index without weights does not name them."""
-        parameters = asdict(self)
-        if not self.weights:
-            del parameters["weights"]
-        return parameters
+        """The manifest's `parameters`."""
+        return asdict(self)
 
 
 class CommunityOptions(TypedDict, total=False):
@@ -93,7 +85,6 @@ class CommunityOptions(TypedDict, total=False):
     bands: int
     rows: int
     hash_seed: int
-    weights: bool
 
 
 def check_method(method: str) -> Method:

@@ -247,12 +247,9 @@ def partition(
     objective: QualityFunction = "modularity",
     resolution: float = 1.0,
     start: Any = None,
-    within: Ints | None = None,
     random_state: int = 0,
 ) -> Partition:
     """Partition a loaded graph with a weight for each entry of its adjacency; see `detect`.
-
-    `within` `[n]` labels groups of vertices; each community is inside one of them.
 
     Examples:
         >>> from graphagg.graph import load_graph
@@ -277,13 +274,7 @@ def partition(
         earlier, numbers = start_labels(start, _sides(graph))
         alone = 1 + earlier.max(initial=-1) + np.arange(len(earlier))
         begin = np.unique(np.where(earlier < 0, alone, earlier), return_inverse=True)[1]
-    inner = rows
-    if within is not None:  # without the edges between groups
-        groups = both.copy()
-        groups.data[within[expand_rows(rows)] != within[rows.indices]] = 0.0
-        groups.eliminate_zeros()
-        inner = _rows(groups)
-    labels = by_size(leiden(inner, masses, gamma, random_state=random_state, start=begin))
+    labels = by_size(leiden(rows, masses, gamma, random_state=random_state, start=begin))
     inside = float(both.data[labels[expand_rows(rows)] == labels[rows.indices]].sum())
     inside *= 1.0 if graph.kind == "undirected" else 0.5
     begun, ended = (np.bincount(labels, degrees[:, side]) for side in (0, 1))

@@ -23,7 +23,7 @@ from graphagg.communities.config import (
 )
 from graphagg.communities.indexing.changes import GraphChange, apply, merge
 from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.indexing.files import build_here, with_weights
+from graphagg.communities.indexing.files import build_here
 from graphagg.communities.indexing.spark import build_by_spark
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
@@ -31,9 +31,8 @@ from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidS
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.load import read_graph
-from graphagg.graph.reading.settings import EdgeReading, config_with, indexed_reading
+from graphagg.graph.reading.settings import EdgeReading, config_with
 from graphagg.minhash.signatures import minima
-from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import Engine, SparkOptions
@@ -135,8 +134,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
                 `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
             directory: directory of the index, which is created.
             config: the kind of graph, and parameters.
-            columns: how edges are read, such as `EdgeReading(source="from_user")`; with
-                `weights=True` also `WeightedReading(weight="calls")`, the column of the weights.
+            columns: how edges are read, such as `EdgeReading(source="from_user")`.
             vertices: further vertices, even without an edge; not with Spark.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table. Both write the same bytes.
@@ -157,7 +155,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             (3, [1, 2, 3])
         """
         config = config_with(config, fields)
-        reading = indexed_reading(config.weights, columns)
+        reading = columns.unweighted()
         ids = id_list("vertices", vertices)
         if isinstance(engine, SparkOptions) or by_spark(engine, edges):
             refuse(vertices=tuple(ids))
@@ -295,11 +293,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """Compute the 32-bit minima of a vertex's set, `[K]`."""
         self.artifact.check_values()
         row, hashes = np.array([self.find(vertex)]), self.snapshot.hashes()
-        sets, weights = self.snapshot.neighborhoods.sets, self.snapshot.neighborhoods.set_weights
-        if weights is None:
-            return np.asarray(minima(sets, hashes, row)[0])
-        draws = Draws.of(self.config.permutations, self.config.hash_seed)
-        return np.asarray(weighted_minima(sets, weights, hashes, draws, row)[0])
+        return np.asarray(minima(self.snapshot.neighborhoods.sets, hashes, row)[0])
 
     def graph(self) -> Graph:
         """The graph that the index was built from; its values are checked."""
@@ -318,8 +312,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
     ) -> ChangeReport:
         """Add edges and their vertices; the index equals a build of the larger graph.
 
-        In an index with weights, edges need weights, which are added to those of existing edges.
-
         Raises:
             GraphAggError: the errors of `build`.
             ArtifactBusy: the index was rebuilt with other parameters since it was opened.
@@ -332,7 +324,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.added, report.details["vertices_added"], index.manifest.counts["edges"]
             (1, 1, 3)
         """
-        more = self._read_edges(edges, vertices, columns, self.config.weights)
+        more = self._read_edges(edges, vertices, columns)
         with self._change_same_parameters() as (publication, before):
             change = GraphChange.adding(before, IndexGraph.of(more, before.config))
             return apply(publication, before, change, progress)
@@ -340,7 +332,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def delete(
         self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove edges of any weight; vertices stay. The report counts edges not found.
+        """Remove edges; vertices stay. The report counts edges not found.
 
         Examples:
             >>> from tempfile import TemporaryDirectory
@@ -350,7 +342,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.removed, report.details["not_found"], len(index)
             (1, 1, 3)
         """
-        removed = self._read_edges(edges, (), columns, False)
+        removed = self._read_edges(edges, (), columns)
         with self._change_same_parameters() as (publication, before):
             return apply(publication, before, GraphChange.removing_edges(before, removed), progress)
 
@@ -371,17 +363,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
             rows = [before.find(vertex) for vertex in ids]
             return apply(publication, before, GraphChange.removing_vertices(before, rows), progress)
 
-    def _read_edges(
-        self, edges: Any, vertices: Iterable[VertexId], columns: EdgeReading, weights: bool
-    ) -> Graph:
+    def _read_edges(self, edges: Any, vertices: Iterable[VertexId], columns: EdgeReading) -> Graph:
         # Use the type of ids in the index; only a two-mode graph can have both types.
         if columns.ids == "auto" and not (self.vertices.is_integer or self.elements.is_integer):
             columns = replace(columns, ids="string")
-        kind, options = GRAPH_KIND[self.config.kind], indexed_reading(weights, columns)
-        graph, entries = read_graph(edges, kind, options, vertices=vertices, allow_empty=True)
+        kind, options = GRAPH_KIND[self.config.kind], columns.unweighted()
+        graph, _ = read_graph(edges, kind, options, vertices=vertices, allow_empty=True)
         if not len(graph.rows):
             raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
-        return with_weights(graph, entries)
+        return graph
 
     @contextmanager
     def _change_same_parameters(self) -> Iterator[tuple[Publication, CommunitySnapshot]]:

@@ -54,11 +54,10 @@ class IndexGraph:
         elements = vertices = VertexIds.read("vertices", array, exists)
         if config.kind == "two-mode":
             elements = VertexIds.read("elements", array, exists)
-        holders = sets = Csr.read("sets", array, len(elements), weighted=config.weights)
+        holders = sets = Csr.read("sets", array, len(elements))
         if config.kind != "undirected":
-            holders = Csr.read("holders", array, len(vertices), weighted=config.weights)
-        set_weights = array("set_weights") if config.weights and exists("set_weights") else None
-        return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config, set_weights))
+            holders = Csr.read("holders", array, len(vertices))
+        return cls(config, vertices, elements, Neighborhoods.of(sets, holders, config))
 
     def save(self, writer: ArrayWriter) -> None:
         """Write ids and rows."""
@@ -149,11 +148,9 @@ def _declare(artifact: Artifact, config: CommunityConfig) -> None:
     if config.kind == "two-mode":
         elements = "m"
         rules += id_rules(artifact, "elements", elements)
-    rules += csr("sets", "n", elements, values=config.weights)
+    rules += csr("sets", "n", elements)
     if config.kind != "undirected":
-        rules += csr("holders", elements, "n", values=config.weights)
-    if config.weights:
-        rules.append(array("set_weights", "<f8", "n", 3, least=0))
+        rules += csr("holders", elements, "n")
     rules.append(array("signatures", "<u2", "n", config.permutations))
     vertices = artifact.declare(rules)["n"]
     directory = (config.bands, (1 << directory_bits(vertices)) + 1)

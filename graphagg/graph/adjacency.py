@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Doubles
-from graphagg.errors import InvalidGraph, needs
+from graphagg.errors import needs
 from graphagg.graph.csr import Csr
-from graphagg.kernels import kernel
 
 Dense = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
@@ -31,12 +30,10 @@ def pairs_of(keys: Keys) -> tuple[Array, Dense]:
     return (keys >> _ROW).astype(np.int64), keys.astype(np.uint32).astype(np.int32)
 
 
-def merge_repeats(
-    keys: Keys, weights: Array | None, *, exact: bool = False
-) -> tuple[Keys, Doubles | None]:
+def merge_repeats(keys: Keys, weights: Array | None) -> tuple[Keys, Doubles | None]:
     """Sort keys and drop repeats; their weights are added up in float64, the smallest first.
 
-    So sums do not depend on the order of the pairs. A sum that is not `exact` is NaN.
+    So sums do not depend on the order of the pairs.
     """
     if weights is None:
         keys = np.sort(keys, kind="stable")  # joined runs, each ascending, are merged
@@ -47,11 +44,7 @@ def merge_repeats(
     first[1:] = keys[1:] != keys[:-1]
     if weights is None:
         return keys[first], None
-    positions, sums = np.cumsum(first) - 1, np.zeros(np.count_nonzero(first))
-    if exact:
-        _add_up(positions, weights, sums)
-    else:
-        np.add.at(sums, positions, weights)
+    sums: Doubles = np.bincount(np.cumsum(first) - 1, weights)  # type: ignore[assignment]
     return keys[first], sums
 
 
@@ -63,13 +56,12 @@ def rows_from_pairs(
     symmetric: bool,
     loops: bool = False,
     weights: Doubles | None = None,
-    exact: bool = False,
 ) -> tuple[Csr, int]:
     """Build compressed rows of the distinct pairs `(rows[i], columns[i])`.
 
     The columns of each row ascend. Weights `[E]` of repeated pairs are summed as `merge_repeats`
-    does; a sum becomes float32 unless `exact`. `symmetric` takes each pair both ways; `loops` keeps
-    pairs of equal numbers. Also returns the number of repeated pairs.
+    does; a sum becomes float32. `symmetric` takes each pair both ways; `loops` keeps pairs of equal
+    numbers. Also returns the number of repeated pairs.
     """
     if not loops:
         is_edge = rows != columns
@@ -79,9 +71,9 @@ def rows_from_pairs(
         rows, columns = np.minimum(rows, columns), np.maximum(rows, columns)
     pairs, sums = len(rows), None
     if weights is not None:
-        keys, sums = merge_repeats(pair_keys(rows, columns), weights, exact=exact)
+        keys, sums = merge_repeats(pair_keys(rows, columns), weights)
         rows, columns = pairs_of(keys)
-        sums = np.asarray(sums, dtype=np.float64 if exact else np.float32)
+        sums = np.asarray(sums, dtype=np.float32)
     ones = np.ones(len(rows), dtype=np.int8)
     matrix = scipy_sparse().coo_array((ones, (rows, columns)), shape=shape).tocsr()
     repeats = pairs - matrix.nnz
@@ -107,29 +99,9 @@ def _csr(matrix: Any, data: Array | None, columns: int) -> Csr:
     return Csr(matrix.indptr.astype(np.int64), indices, data, columns)
 
 
-def check_sums(weights: Array, name: str) -> None:
-    """Raise `InvalidGraph` where a sum of weights is not exact."""
-    if np.isnan(weights).any():
-        raise InvalidGraph(
-            f"{name}: the weights of a repeated edge differ by more than a factor of 2^29, wanted "
-            "weights whose sum 64 bits hold; leave out the smallest, or add them up before"
-        )
-
-
 def expand_rows(matrix: Csr) -> Dense:
     """The row of each entry, `[nnz]` int32."""
     return np.repeat(np.arange(matrix.rows, dtype=np.int32), matrix.degrees())
-
-
-@kernel(small=True)
-def _add_up(positions: Array, weights: Array, sums: Array) -> None:
-    """Add each weight to the sum at its position; NaN where float64 does not hold a sum."""
-    for i in range(len(positions)):
-        a, b = sums[positions[i]], np.float64(weights[i])
-        total = a + b
-        rest = total - a  # Knuth's sum of two: what rounding has left out
-        left_out = (a - (total - rest)) + (b - rest)
-        sums[positions[i]] = total if left_out == 0.0 else np.nan
 
 
 def scipy_sparse() -> Any:

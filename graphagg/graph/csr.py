@@ -30,8 +30,6 @@ class Csr:
         ([1, 2], [2, 0, 1])
         >>> matrix.places(np.array([2, 0])).tolist(), matrix.gather(np.array([2, 0]))[1].tolist()
         ([2, 0, 1], [0, 1, 2])
-        >>> Csr.from_pairs(rows, columns, np.array([0.5, 1.0, 2.0]), (3, 3)).values(0).tolist()
-        [0.5, 2.0]
     """
 
     indptr: Ints
@@ -47,11 +45,6 @@ class Csr:
     def row(self, i: int) -> npt.NDArray[np.int32]:
         """Columns of row `i`."""
         return self.indices[self.indptr[i] : self.indptr[i + 1]]
-
-    def values(self, i: int) -> Array:
-        """Values of row `i`, in the order of `row(i)`."""
-        assert self.data is not None, "a pattern holds no values"
-        return self.data[self.indptr[i] : self.indptr[i + 1]]
 
     def gather(self, rows: npt.NDArray[np.integer[Any]]) -> tuple[Ints, npt.NDArray[np.int32]]:
         """Gather entries of several rows: `(position in rows, column)` of each, in row order."""

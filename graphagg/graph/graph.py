@@ -82,8 +82,7 @@ class Graph:
         rows: ids of the vertices; of the sets where two-mode.
         columns: the same object; the ids of the elements where two-mode.
         adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
-            the elements of each set; with float64 values in an index of communities that keeps
-            weights.
+            the elements of each set.
         report: counts of what was read and dropped.
 
     Examples:
@@ -123,8 +122,7 @@ class Graph:
             arrays += [table.offsets, table.data] if isinstance(table, StringTable) else [table]
         state = hashlib.sha256(self.kind.encode())
         matrix = self.adjacency
-        entries = [matrix.indices] if matrix.data is None else [matrix.indices, matrix.data]
-        for array in [*arrays, matrix.indptr, *entries]:
+        for array in [*arrays, matrix.indptr, matrix.indices]:
             for low in range(0, len(array), _HASHED):  # of a mapped file one block is in memory
                 block = array[low : low + _HASHED]
                 state.update(np.ascontiguousarray(block).data)
@@ -138,13 +136,10 @@ def weighted_graph(
     columns: VertexIds,
     pairs: tuple[Dense, Dense],
     weights: Doubles | None,
-    *,
-    exact: bool = False,
 ) -> tuple[Graph, Floats | None]:
     """Build a graph from dense int32 pairs `([E], [E])`; drop and count self-loops and repeats.
 
     Also returns the summed weight of each entry of the adjacency, `[nnz]`; None without weights.
-    `exact` keeps the sums in float64; see `rows_from_pairs`.
     """
     source, target = pairs
     loops = 0 if kind == "two-mode" else int(np.count_nonzero(source == target))
@@ -155,7 +150,6 @@ def weighted_graph(
         symmetric=kind == "undirected",
         loops=kind == "two-mode",
         weights=weights,
-        exact=exact,
     )
     edges = len(source) - loops - repeats
     report = ReadReport(len(source), edges, loops, repeats)

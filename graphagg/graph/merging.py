@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints, Mask
-from graphagg.graph.adjacency import Keys, check_sums, merge_repeats, pair_keys, pairs_of
+from graphagg.arrays import Array, Ints, Mask
+from graphagg.graph.adjacency import Keys, merge_repeats, pair_keys, pairs_of
 from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexIds
 from graphagg.store.ranges import forget
@@ -49,30 +49,23 @@ class Renumbering(NamedTuple):
 
 def merge_rows(
     first: Csr, second: Csr, rows: Renumbering, columns: Renumbering, *, subtract: bool = False
-) -> Iterator[tuple[Ints, Array, Doubles | None]]:
+) -> Iterator[tuple[Ints, Array]]:
     """Merge two matrices row by row; with `subtract`, remove the entries of `second` from `first`.
 
-    Yields for each range of rows their lengths, their columns one after another (int32) and the
-    summed float64 weights; None without weights. A sum that is not exact raises `InvalidGraph`.
+    Yields for each range of rows their lengths, and their columns one after another (int32).
     """
     count = len(rows.ids)
     of_first, of_second = _inverse(rows.first, count), _inverse(rows.second, count)
     for low in range(0, count, _ROWS_AT_ONCE):
         some = slice(low, min(low + _ROWS_AT_ONCE, count))
-        keys, weights = _entries(first, of_first[some], columns.first)
-        others, other_weights = _entries(second, of_second[some], columns.second)
+        keys = _entries(first, of_first[some], columns.first)
+        others = _entries(second, of_second[some], columns.second)
         if subtract:
-            stay = np.isin(keys, others, assume_unique=True, invert=True)
-            keys, weights = keys[stay], None if weights is None else weights[stay]
+            keys = keys[np.isin(keys, others, assume_unique=True, invert=True)]
         else:
-            keys = np.concatenate([keys, others])
-            if weights is not None and other_weights is not None:
-                weights = np.concatenate([weights, other_weights])
-            keys, weights = merge_repeats(keys, weights, exact=True)
-        if weights is not None:
-            check_sums(weights, "edges to add")
+            keys, _ = merge_repeats(np.concatenate([keys, others]), None)
         in_range, merged = pairs_of(keys)
-        yield np.bincount(in_range, minlength=some.stop - low), merged, weights
+        yield np.bincount(in_range, minlength=some.stop - low), merged
         forget(first.indices, second.indices)
 
 
@@ -84,16 +77,14 @@ def _inverse(renumbered: Array, count: int) -> Array:
     return old
 
 
-def _entries(matrix: Csr, sources: Array, renumbered: Array) -> tuple[Keys, Array | None]:
-    """The entries of a range of rows, ascending, with their new columns; and their weights.
+def _entries(matrix: Csr, sources: Array, renumbered: Array) -> Keys:
+    """The entries of a range of rows, ascending, with their new columns.
 
     Row i of the range is row `sources[i]` of the matrix; -1: it has none.
     """
     present = np.flatnonzero(sources >= 0)
     old = sources[present]
-    places = matrix.places(old)
     owners = np.repeat(present, matrix.indptr[old + 1] - matrix.indptr[old])
-    columns = renumbered[matrix.indices[places]]
+    columns = renumbered[matrix.indices[matrix.places(old)]]
     stay = columns >= 0
-    weights = None if matrix.data is None else matrix.data[places[stay]]
-    return pair_keys(owners[stay], columns[stay]), weights
+    return pair_keys(owners[stay], columns[stay])

@@ -11,7 +11,7 @@ are read for a reset of sum 1.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,16 +29,13 @@ class Links(NamedTuple):
 
     offsets: Array  # `[nodes + 1]` int64
     neighbors: Array  # `[links]` int32
-    weights: Array | None  # `[links]` float64, above 0; None where all links weigh the same
 
 
 class PushGraph(NamedTuple):
     """A graph as the kernels read it; make it with `push_graph`.
 
     A node links to `forward.neighbors + shift` by row `node` of `forward`, and to
-    `backward.neighbors` by row `node - shift` of `backward`, where there are such rows. A field
-    that is None is compiled away: tested in the loops, it would cost a plain graph half as much
-    again.
+    `backward.neighbors` by row `node - shift` of `backward`, where there are such rows.
     """
 
     forward: Links  # links of the n rows of a matrix
@@ -91,22 +88,16 @@ class PushScratch(NamedTuple):
         )
 
 
-def push_graph(rows: Csr, columns: Csr, kind: int, *, weighted: bool = False) -> PushGraph:
+def push_graph(rows: Csr, columns: Csr, kind: int) -> PushGraph:
     """Bundle a matrix and its transpose for `push`.
 
     UNDIRECTED: `rows` lists all neighbors, `columns` is not read. DIRECTED: links are walked both
     ways. TWO_MODE: the n rows are nodes 0 to n - 1, the m columns are nodes n to n + m - 1.
     """
-    forward = _links_of(rows, weighted)
-    backward = _links_of(columns, weighted)
+    forward, backward = (Links(read_only(m.indptr), read_only(m.indices)) for m in (rows, columns))
     if kind == UNDIRECTED:
         backward = backward._replace(offsets=backward.offsets[:1])
     return PushGraph(forward, backward, rows.rows if kind == TWO_MODE else 0)
-
-
-def _links_of(matrix: Csr, weighted: bool) -> Links:
-    weights = read_only(matrix.entries) if weighted else None
-    return Links(read_only(matrix.indptr), read_only(matrix.indices), weights)
 
 
 def push(
@@ -167,8 +158,8 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     """Push until all residuals are below their limits; returns the number of nodes reached."""
     # Arrays are taken out of their bundles before the loops: inside, each access would count
     # references.
-    forward, neighbors_forward, weights_forward = graph.forward
-    backward, neighbors_backward, weights_backward = graph.backward
+    forward, neighbors_forward = graph.forward
+    backward, neighbors_backward = graph.backward
     shift, alpha, per_edge = graph.shift, limits.alpha, limits.per_edge
     slots, nodes, mass, residual, limit, queue = scratch
     size, tail = _start(graph, limits, starts, values, scratch)
@@ -185,19 +176,14 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         edges += degree
         amount = residual[slot]
         residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
-        low, high = _range(forward, node, 0)
-        weight = _sum(weights_forward, low, high)
-        low, high = _range(backward, node, shift)
-        weight += _sum(weights_backward, low, high)
         mass[slot] += alpha * amount
-        if weight == 0.0:  # no neighbor to push to: all of it stays
+        if degree == 0:  # no neighbor to push to: all of it stays
             mass[slot] += (1.0 - alpha) * amount
             continue
-        share = (1.0 - alpha) * amount / weight
+        share = (1.0 - alpha) * amount / degree
         for side in range(2):
             low, high = _range(forward if side == 0 else backward, node, 0 if side == 0 else shift)
             neighbors = neighbors_forward if side == 0 else neighbors_backward
-            weights = weights_forward if side == 0 else weights_backward
             added = shift if side == 0 else 0  # columns are numbered after the rows
             for begin in range(low, high, len(block_slots)):
                 end = min(begin + len(block_slots), high)
@@ -212,7 +198,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                         nodes[slot], mass[slot], residual[slot] = other, 0.0, 0.0
                         limit[slot] = per_edge
                         size += 1
-                    residual[slot] += share * _weight_at(weights, j)
+                    residual[slot] += share
                     if residual[slot] < limit[slot]:  # always so while it stands in the queue
                         continue
                     # At first the limit is for one edge: reading a degree may read a disk.
@@ -222,25 +208,6 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                         queue[tail] = slot
                         tail = 0 if tail + 1 == len(queue) else tail + 1
     return size
-
-
-@kernel
-def _weight_at(weights: Array | None, j: int) -> float:
-    """The weight of link j."""
-    if weights is None:
-        return 1.0
-    return np.float64(weights[j])
-
-
-@kernel
-def _sum(weights: Array | None, low: int, high: int) -> Any:
-    """The weight of the links from `low` to `high`."""
-    if weights is None:
-        return float(high - low)
-    weight = 0.0
-    for j in range(low, high):
-        weight += weights[j]
-    return weight
 
 
 @kernel

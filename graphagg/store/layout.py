@@ -23,8 +23,6 @@ from graphagg.store.manifest import Manifest, damaged
 from graphagg.store.ranges import forget, will_need
 
 ANY_END = "*"
-POSITIVE = 5e-324
-"""The least number above 0."""
 NARROW = "|u1 <u2 <i4"
 """The dtypes of `graphagg.arrays.narrow`."""
 _BLOCK = 1 << 18  # bytes that are checked at once, within a cache of the processor
@@ -84,12 +82,11 @@ def strings(name: str, count: Size) -> list[ArrayRule]:
     return [array(f"{name}.utf8", "|u1", size), bounds(f"{name}.offsets", count, size)]
 
 
-def csr(name: str, rows: Size, columns: Size, *, values: bool) -> list[ArrayRule]:
-    """A sparse matrix in compressed rows, with positive values or without values."""
+def csr(name: str, rows: Size, columns: Size) -> list[ArrayRule]:
+    """The pattern of a sparse matrix in compressed rows."""
     size, indptr = f"{name} entries", f"{name}.indptr"
     indices = array(f"{name}.indices", "<i4", size, least=0, below=columns, rows=indptr)
-    rules = [bounds(indptr, rows, size), indices]
-    return [*rules, array(f"{name}.data", "<f8", size, least=POSITIVE)] if values else rules
+    return [bounds(indptr, rows, size), indices]
 
 
 def _plus(size: Size, more: int) -> Size:

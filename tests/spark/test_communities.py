@@ -14,7 +14,7 @@ import pytest
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing import engine
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
-from graphagg.graph import EdgeReading, WeightedReading
+from graphagg.graph import EdgeReading
 from graphagg.spark import SparkOptions
 from tests.conftest import DATA
 from tests.spark.workers import dying_workers
@@ -91,58 +91,6 @@ def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
     config = CommunityConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
     assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=80)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "directed-in",
-        pytest.param("undirected", marks=pytest.mark.slow),
-        pytest.param("two-mode", marks=pytest.mark.slow),
-    ],
-)
-def test_weights(spark: Any, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Repeats, which add up, come from several files; a hub's row runs over several blocks."""
-    monkeypatch.setattr(engine, "ROWS_PER_TASK", 130)
-    pairs, weights = hub_pairs(4), np.random.default_rng(4).uniform(0.1, 9.0, 400).tolist()
-    rows = [f"{a},{b},{weight!r}\n" for (a, b), weight in zip(pairs, weights, strict=True)]
-    (tmp_path / "edges").mkdir()
-    for part in range(3):
-        text = "source,target,calls\n" + "".join(rows[part::3])
-        (tmp_path / "edges" / f"{part}.csv").write_text(text)
-    config = CommunityConfig(kind=kind, permutations=32, bands=16, weights=True)  # type: ignore[arg-type]
-    assert_equal_bytes(
-        spark,
-        str(tmp_path / "edges"),
-        tmp_path,
-        config,
-        items_per_task=80,
-        columns=WeightedReading(weight="calls"),
-    )
-
-
-@pytest.mark.parametrize(
-    "weight",
-    [0.0, *(pytest.param(each, marks=pytest.mark.slow) for each in (-1.0, np.nan, np.inf, None))],
-)
-def test_bad_weights(spark: Any, tmp_path: Path, weight: float | None) -> None:
-    config = CommunityConfig(weights=True)
-    table = {"src": [1, 2, 3], "dst": [2, 3, 4], "weight": [1.0, weight, 2.0]}
-    pq.write_table(pa.table(table), tmp_path / "edges.parquet")
-    edges = str(tmp_path / "edges.parquet")
-    with pytest.raises(InvalidGraph, match="weight"):
-        CommunityIndex.build(edges, tmp_path / "x", engine=SparkOptions(spark), config=config)
-    index = CommunityIndex.build(
-        edges,
-        tmp_path / "y",
-        engine=SparkOptions(spark),
-        config=config,
-        columns=EdgeReading(skip_bad_rows=True),
-    )
-    assert index.manifest.counts["edges"] == 2
-    pairs = write_text(tmp_path / "pairs.txt", [(1, 2)])
-    with pytest.raises(InvalidGraph, match="without weights"):
-        CommunityIndex.build(pairs, tmp_path / "z", engine=SparkOptions(spark), config=config)
 
 
 def test_email(spark: Any, tmp_path: Path) -> None:

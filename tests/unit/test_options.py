@@ -23,7 +23,7 @@ from graphagg.cli.main import app, main
 from graphagg.cli.options import FLAT, make_app, panel
 from graphagg.communities.config import CommunityConfig
 from graphagg.embedding.config import EmbeddingConfig
-from graphagg.graph.reading.settings import NeededWeights, WeightedReading
+from graphagg.graph.reading.settings import EdgeReading, WeightedReading
 from tests.unit.commands import Answer, invoke, leaves, run
 
 LEAVES = dict(leaves())
@@ -49,7 +49,7 @@ def other(owner: type, name: str, default: Any) -> Any:
     ("words", "table", "part", "owner"),
     [
         (("communities", "build"), "communities", "parameters", CommunityConfig),
-        (("communities", "build"), "communities", "reading", NeededWeights),
+        (("communities", "build"), "communities", "reading", EdgeReading),
         (("embed", "build"), "embed", "parameters", EmbeddingConfig),
         (("embed", "build"), "embed", "reading", WeightedReading),
         (("rag", "index"), "passages", "models", ModelNames),

@@ -49,10 +49,6 @@ class GraphBuild(Build):
         details = {"read": read.to_json() if read else {}}
         return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
 
-    def read_as(self) -> Any:
-        """Options for reading edges."""
-        return self.reading
-
     def stages(self) -> tuple[str, ...]:
         """Names of the stages on Spark, in order."""
         return tuple(import_module(self.spark_module).stages(self.config))
@@ -61,7 +57,7 @@ class GraphBuild(Build):
         """Input and parameters, which identify the job."""
         from graphagg.graph.spark.edges import EdgeInput
 
-        return EdgeInput.of(self.edges, self.read_as()).job(self.config)
+        return EdgeInput.of(self.edges, self.reading).job(self.config)
 
     def check(self, by_spark: bool) -> None:
         """Read the first edges of local files, to check columns and types."""
@@ -70,7 +66,7 @@ class GraphBuild(Build):
         from graphagg.graph.reading.load import check_edges
 
         kind = self.config.kind
-        check_edges(list(self.edges), GRAPH_KIND.get(kind, kind), self.read_as())
+        check_edges(list(self.edges), GRAPH_KIND.get(kind, kind), self.reading)
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
@@ -103,8 +99,8 @@ class CommunitiesBuild(GraphBuild):
     parameters: Annotated[CommunityConfig, panel("Index")] = field(
         default_factory=CommunityConfig, kw_only=True
     )
-    reading: Annotated[settings.NeededWeights, READING] = field(
-        default_factory=settings.NeededWeights, kw_only=True
+    reading: Annotated[settings.EdgeReading, READING] = field(
+        default_factory=settings.EdgeReading, kw_only=True
     )
     similarity: Annotated[float | None, heading("Index")] = field(default=None, kw_only=True)
     entries_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
@@ -121,10 +117,6 @@ class CommunitiesBuild(GraphBuild):
             raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
         bands, rows = choose_bands(config.permutations, self.similarity)
         return replace(config, bands=bands, rows=rows)
-
-    def read_as(self) -> settings.EdgeReading:
-        """Options for reading edges, with weights if the index needs them."""
-        return settings.indexed_reading(self.config.weights, self.reading)
 
 
 # --- embedding -----------------------------------------------------------------------------------

@@ -40,8 +40,6 @@ class SharedElements(Brief):
         count: number of elements in both sets; None if counting would exceed the budget.
         examples: ids of up to three of these elements.
         adjacent: whether the member's set contains the seed (never in a two-mode graph).
-        weight: with weights, the sum over shared elements of the smaller weight.
-        edge_weight: with weights, the weight of the edge between both.
 
     Examples:
         >>> SharedElements("ann", 2, ("bob", "cat"), adjacent=True).to_json()["shared_neighbors"]
@@ -54,27 +52,19 @@ class SharedElements(Brief):
     count: int | None
     examples: tuple[VertexId, ...]
     adjacent: bool
-    weight: float | None = None
-    edge_weight: float | None = None
 
     def explain(self) -> str:
         """Describe the shared elements in words."""
         count = "many" if self.count is None else f"{self.count:,}"
-        weight = "" if self.weight is None else f" of weight {self.weight:.6g}"
-        edge = "" if self.edge_weight is None else f" by {self.edge_weight:.6g}"
-        return f"{count} shared{weight} with {self.seed}" + (
-            f" (adjacent{edge})" if self.adjacent else ""
-        )
+        return f"{count} shared with {self.seed}" + (" (adjacent)" if self.adjacent else "")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; weights only where there are weights."""
-        weights = {"shared_weight": self.weight, "edge_weight": self.edge_weight}
+        """Plain JSON values."""
         return {
             "seed": self.seed,
             "shared_neighbors": self.count,
             "examples": list(self.examples),
             "adjacent": self.adjacent,
-            **{name: weight for name, weight in weights.items() if weight is not None},
         }
 
 
@@ -269,15 +259,14 @@ def _members(
 ) -> tuple[Member, ...]:
     vertices = ranking.vertices[best]
     examples = np.full((len(vertices), len(seeds), _EXAMPLES), -1, dtype=np.int64)
-    in_set, weights = np.zeros((2, len(vertices), len(seeds)))
+    in_set = np.zeros((len(vertices), len(seeds)), dtype=np.bool_)
     counts = shared_with_seeds(
-        snapshot.neighborhoods.bundle, seeds, vertices, REASON_WORK, examples, in_set, weights
+        snapshot.neighborhoods.bundle, seeds, vertices, REASON_WORK, examples, in_set
     ).tolist()
     example_rows = examples.tolist()
     seed_ids = [snapshot.vertices[int(s)] for s in seeds]
     # The sets of a two-mode graph hold elements, which are never seeds.
-    adjacent = ((in_set > 0) & (snapshot.neighborhoods.walk != TWO_MODE)).tolist()
-    weighted = snapshot.config.weights
+    adjacent = (in_set & (snapshot.neighborhoods.walk != TWO_MODE)).tolist()
     members = []
     for i, (vertex, position) in enumerate(zip(vertices.tolist(), best.tolist(), strict=True)):
         reason = tuple(
@@ -286,8 +275,6 @@ def _members(
                 count=None if counts[i][j] < 0 else counts[i][j],
                 examples=tuple(snapshot.elements[e] for e in example_rows[i][j] if e >= 0),
                 adjacent=adjacent[i][j],
-                weight=float(weights[i, j]) if weighted and counts[i][j] >= 0 else None,
-                edge_weight=float(in_set[i, j]) if weighted and adjacent[i][j] else None,
             )
             for j, seed in enumerate(seed_ids)
             if counts[i][j] != 0 or adjacent[i][j]

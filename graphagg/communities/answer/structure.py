@@ -237,7 +237,7 @@ def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> network
         for a, b in np.argwhere(np.triu(jaccard, 1)).tolist():
             graph.add_edge(ids[a], ids[b], weight=float(jaccard[a, b]))
         return graph
-    adjacency, weighted = snapshot.adjacency, snapshot.config.weights
+    adjacency = snapshot.adjacency
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
     order = np.argsort(vertices)
     for vertex, dense in zip(ids, vertices.tolist(), strict=True):
@@ -245,10 +245,8 @@ def subgraph_of(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> network
         if len(row):
             # Binary search; a number above all of the row is compared with its last entry.
             at = np.minimum(np.searchsorted(row, vertices[order]), len(row) - 1)
-            joined = row[at] == vertices[order]
-            for other, entry in zip(order[joined].tolist(), at[joined].tolist(), strict=True):
-                weight = {"weight": float(adjacency.values(dense)[entry])} if weighted else {}
-                graph.add_edge(vertex, ids[other], **weight)
+            for other in order[row[at] == vertices[order]].tolist():
+                graph.add_edge(vertex, ids[other])
     return graph
 
 

@@ -95,13 +95,7 @@ class GraphChange:
         """Write the merged rows range by range. Returns: the length of each row."""
         first, second = (getattr(each, name) for each in (before.neighborhoods, self.other))
         size, lengths = arrays.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
-        if before.config.weights:
-            arrays.append(f"{name}.data", np.float64, 0, np.zeros(0))
-        for some, merged, values in merge_rows(
-            first, second, rows, columns, subtract=self.subtract
-        ):
-            if values is not None:
-                arrays.append(f"{name}.data", np.float64, size, values)
+        for some, merged in merge_rows(first, second, rows, columns, subtract=self.subtract):
             size = arrays.append(f"{name}.indices", np.int32, size, merged)
             lengths.append(some)
         joined = np.concatenate([np.zeros(0, np.int64), *lengths])

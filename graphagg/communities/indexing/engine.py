@@ -6,8 +6,6 @@ The files of an index of kind `communities`, for n vertices and (two-mode) m ele
     elements | elements.utf8, .offsets     two-mode only
     sets.indptr, sets.indices              the set of each vertex, ascending, without itself
     holders.indptr, holders.indices        directed and two-mode: the transpose of `sets`
-    sets.data, holders.data                with weights: float64, of each entry
-    set_weights                                 with weights: [n, 3] float64, see `Neighborhoods`
     signatures                             [n, K] uint16, low bits of the minima
     lsh.starts, lsh.directory, lsh.ids     band tables, see `minhash.bands`
 
@@ -32,10 +30,8 @@ from graphagg.execution.runner import Stats, TaskRunner
 from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
-from graphagg.kernels import kernel
 from graphagg.minhash.bands import BANDS_AT_ONCE, BucketCounts, build_tables, directory_bits
 from graphagg.minhash.signatures import Hashes, signatures
-from graphagg.minhash.weighted import Draws, weighted_minima
 from graphagg.store import Publication
 from graphagg.store.artifact import is_current
 from graphagg.store.manifest import Manifest
@@ -44,9 +40,8 @@ from graphagg.store.ranges import forget
 KIND = "communities"
 ARRAYS = (
     "vertices", "vertices.utf8", "vertices.offsets", "elements", "elements.utf8",
-    "elements.offsets", "sets.indptr", "sets.indices", "sets.data", "holders.indptr",
-    "holders.indices", "holders.data", "set_weights", "signatures", "lsh.starts", "lsh.directory",
-    "lsh.ids",
+    "elements.offsets", "sets.indptr", "sets.indices", "holders.indptr", "holders.indices",
+    "signatures", "lsh.starts", "lsh.directory", "lsh.ids",
 )  # fmt: skip
 BANDS, IDS, STARTS = "bands", "lsh.ids", "lsh.starts"
 ROWS_PER_TASK = 1 << 15
@@ -75,10 +70,7 @@ class KnownSignatures:
         rows = rows[lengths[rows] == old_lengths[before[rows]]]
         # Ids ascend in both graphs, so that equal rows list their columns in the same order.
         owners, columns = sets.gather(low + rows)
-        at = old.places(before[rows])
-        other = self.elements[old.indices[at]] != columns
-        if sets.data is not None:
-            other |= sets.data[sets.places(low + rows)] != old.entries[at]
+        other = self.elements[old.indices[old.places(before[rows])]] != columns
         rows = np.delete(rows, owners[other])
         sig[rows] = self.snapshot.signature_tables.of(before[rows])
         missing[rows] = False
@@ -112,8 +104,6 @@ class IndexBuild:
         inputs, parameters = {"graph": digest}, self.config.to_json()
         if not force and is_current(publication.location, KIND, inputs, parameters):
             return 0
-        if self.config.weights:
-            self.weigh()
         signed = self.sign(others)
         buckets = self.sort_bands()
         self.arrays.gather(publication.writer, ARRAYS)
@@ -129,25 +119,6 @@ class IndexBuild:
         publication.publish(Manifest(KIND, parameters, inputs, counts=counts))
         return signed
 
-    def weigh(self) -> None:
-        """Stage `weights`: the weight of each vertex in its own set, of its set, of its edges."""
-        starts = range(0, self._count, ROWS_PER_TASK)
-        self._create("set_weights", np.float64, (self._count, 3))
-        directed = self.config.kind.startswith("directed")
-
-        def weigh(i: int) -> None:
-            low = starts[i]
-            set_weights = np.zeros((min(starts.step, self._count - low), 3))
-            sets = self._rows("sets")
-            _weigh(sets.indptr, sets.entries, low, bool(self.config.closed), set_weights)
-            if directed:
-                backward, holders = np.zeros_like(set_weights), self._rows("holders")
-                _weigh(holders.indptr, holders.entries, low, False, backward)
-                set_weights[:, 2] += backward[:, 1]
-            self.arrays.write("set_weights", low, set_weights)
-
-        self.runner.run(len(starts), weigh, "weights")
-
     def sign(self, others: Sequence[KnownSignatures] = ()) -> int:
         """Stage `signatures`. Returns: the number of sets that no other index has."""
         count, permutations = self._count, self.config.permutations
@@ -155,28 +126,19 @@ class IndexBuild:
         self._create("signatures", np.uint16, (count, permutations))
 
         def sign(i: int) -> Stats:
-            sets, low = self._rows("sets"), starts[i]
+            sets, low = Csr.read("sets", self.arrays.map, 0), starts[i]
             high = min(low + starts.step, count)
             sig = np.empty((high - low, permutations), dtype=np.uint16)
             missing = np.ones(high - low, dtype=np.bool_)
             for other in others:
                 other.copy(sets, low, sig, missing)
             rows = np.flatnonzero(missing)
-            sig[rows] = self._signatures(sets, low + rows)
+            sig[rows] = signatures(sets, self.hashes(), low + rows)
             self.arrays.write("signatures", low, sig)
             forget(sets.indices[sets.indptr[low] : sets.indptr[high]])
             return {"signed": len(rows)}
 
         return sum(stats["signed"] for stats in self.runner.run(len(starts), sign, "signatures"))
-
-    def _signatures(self, sets: Csr, rows: Array) -> Array:
-        """Sign some sets, with their weights if they have any."""
-        config, hashes = self.config, self.hashes()
-        if not config.weights:
-            return signatures(sets, hashes, rows)
-        draws = Draws.of(config.permutations, config.hash_seed)
-        set_weights = self.arrays.map("set_weights")
-        return weighted_minima(sets, set_weights, hashes, draws, rows, np.uint16)
 
     def sort_bands(self) -> BucketCounts:
         """Stage `bands`: the LSH tables. Returns: the counts of their buckets."""
@@ -210,22 +172,6 @@ class IndexBuild:
     def _count(self) -> int:
         return len(self.arrays.map("sets.indptr")) - 1
 
-    def _rows(self, name: str) -> Csr:
-        return Csr.read(name, self.arrays.map, 0, weighted=self.config.weights)
-
     def _create(self, name: str, dtype: type, shape: tuple[int, ...]) -> None:
         """Make an array, unless an earlier run of this build made it and wrote into it."""
         self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))
-
-
-@kernel
-def _weigh(offsets: Array, weights: Array, low: int, closed: bool, set_weights: Array) -> None:
-    """Write the weights of the rows from `low` on; see `Neighborhoods.set_weights`."""
-    for i in range(len(set_weights)):
-        largest = total = 0.0
-        for j in range(offsets[low + i], offsets[low + i + 1]):
-            largest = max(largest, weights[j])
-            total += weights[j]
-        if closed:
-            set_weights[i, 0] = largest if largest > 0.0 else 1.0
-        set_weights[i, 1] = set_weights[i, 2] = total

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from graphagg.arrays import Array
 from graphagg.communities.config import GRAPH_KIND, CommunityConfig
 from graphagg.communities.indexing.engine import IndexBuild
 from graphagg.communities.snapshot import IndexGraph
 from graphagg.errors import GraphAggError
 from graphagg.execution.arrays import FileArrays, MemoryArrays
 from graphagg.execution.runner import InProcessRunner
-from graphagg.graph.graph import Graph, ReadReport
+from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId
 from graphagg.graph.large.load import Source, load_large
 from graphagg.graph.reading.files import find_files, paths_of
@@ -49,18 +47,13 @@ def build_here(
         if _is_large(edges):
             source = Source(edges, kind, reading, vertices, config.kind == "directed-in")
             return _build_over_files(publication, source, config, progress, force)
-        graph = with_weights(*read_graph(edges, kind, reading, vertices=vertices))
+        graph = read_graph(edges, kind, reading, vertices=vertices)[0]
         progress("edges", graph.edges, graph.edges)
         arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
         stored.save(arrays)
         index = IndexBuild(config, arrays, InProcessRunner(progress), cache(stored.hashes))
         index.publish(publication, graph, force=force)
     return graph.report
-
-
-def with_weights(graph: Graph, weights: Array | None) -> Graph:
-    """A graph whose adjacency holds weights, if there are any."""
-    return replace(graph, adjacency=replace(graph.adjacency, data=weights))
 
 
 def _is_large(edges: Any) -> bool:

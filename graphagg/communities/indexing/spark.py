@@ -39,7 +39,7 @@ def build_by_spark(
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
         kind, inward, arrays = GRAPH_KIND[config.kind], config.kind == "directed-in", job.arrays
-        report = GraphRows(job, source, kind, per_task, config.weights, inward).write()
+        report = GraphRows(job, source, kind, per_task, inward).write()
         _hash(job, config.kind)
         stored = IndexGraph.read(config, arrays.map, arrays.exists)
 
@@ -77,5 +77,4 @@ def _hash(job: SparkJob, kind: SetKind) -> None:
 
 def stages(config: CommunityConfig) -> tuple[str, ...]:
     """The stages of a job, in their order."""
-    weights = ("weights",) if config.weights else ()
-    return (*graph_stages(GRAPH_KIND[config.kind]), *weights, "signatures", "bands")
+    return (*graph_stages(GRAPH_KIND[config.kind]), "signatures", "bands")

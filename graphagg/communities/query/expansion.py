@@ -77,21 +77,20 @@ class Expander:
         return close if method == "jaccard" else self._agglomerative(seeds, k, close)
 
     def _pagerank(self, seeds: Array) -> VertexRanking:
-        """Score by PageRank mass over degree, or over the weight of the vertex's edges.
+        """Score by PageRank mass over degree.
 
         If all seeds are hubs, the walk continues to smaller residuals, and `prior` edges without
         mass are added to each vertex. Otherwise the leaves of a hub, which have a single edge,
         would come before the vertices with many ties to its surroundings.
         """
         neighborhoods = self.neighborhoods
-        degrees, strengths = degrees_of(neighborhoods.raw, seeds), neighborhoods.strengths(seeds)
-        least = max(int(degrees.min()), 1)
+        least = max(int(degrees_of(neighborhoods.raw, seeds).min()), 1)
         residual = RESIDUAL * min(1.0, HUB_REACH / least)
-        vertices, mass, strength = pagerank(
+        vertices, mass, degrees = pagerank(
             neighborhoods, seeds, ALPHA, residual, PUSH_WORK, self._scratch
         )
-        prior = max(0.0, (least - HUB) / HUB_REACH) * strengths.sum() / max(degrees.sum(), 1)
-        scores = mass / (np.where(strength > 0, strength, 1) + prior)
+        prior = max(0.0, (least - HUB) / HUB_REACH)
+        scores = mass / (np.maximum(degrees, 1) + prior)
         return VertexRanking(vertices, scores, "push", {"pagerank": scores})
 
     def _agglomerative(self, seeds: Array, k: int, start: VertexRanking) -> VertexRanking:
@@ -134,7 +133,7 @@ def pagerank(
     """Approximate personalized PageRank; `eps` is the residual that may stay per edge.
 
     At most `most` edges are read; seeds of low degree are pushed first. Returns the vertices
-    reached, `[c]` int64, their mass, and their degrees or, with weights, the weight of their edges.
+    reached, `[c]` int64, their mass and their degrees.
     """
     by_degree = seeds[np.argsort(degrees_of(neighborhoods.raw, seeds), kind="stable")]
     reset = np.full(len(seeds), 1.0 / len(seeds))
@@ -142,4 +141,4 @@ def pagerank(
     nodes, mass = push(neighborhoods.raw, limits, by_degree, reset, scratch.push)
     is_vertex = nodes < neighborhoods.sets.rows  # of a two-mode graph elements are nodes too
     vertices = nodes[is_vertex]
-    return vertices, mass[is_vertex], neighborhoods.strengths(vertices)
+    return vertices, mass[is_vertex], degrees_of(neighborhoods.raw, vertices)

@@ -16,9 +16,6 @@ from graphagg.communities.similarity.neighborhoods import (
     TWO_MODE,
     Neighborhoods,
     SetArrays,
-    strength_of,
-    value_of,
-    zero_of,
 )
 from graphagg.kernels import kernel
 
@@ -48,7 +45,7 @@ def sweep_cut(
 ) -> tuple[int, float] | None:
     """Find the prefix of `ordered` that has, with the seeds, the least conductance.
 
-    Conductance of S: weight of the edges that leave S over the smaller volume of S and its rest.
+    Conductance of S: the edges that leave S over the smaller volume of S and its rest.
     Prefixes are tried while at most `most` edges are read. Returns the length of the prefix (1 or
     more) and its conductance; None if `ordered` is empty.
     """
@@ -57,25 +54,22 @@ def sweep_cut(
         return None
     # The adjacency lists each edge of an undirected graph twice, of a directed graph once.
     entries = int(neighborhoods.sets.indptr[-1])
-    total: float = 2 * entries if neighborhoods.walk else entries
-    if neighborhoods.set_weights is not None:
-        total = float(neighborhoods.set_weights[:, 2].sum())
+    total = 2 * entries if neighborhoods.walk else entries
     inside = np.zeros(neighborhoods.sets.rows, dtype=np.uint8)
     return _sweep(neighborhoods.bundle, seeds, ordered, most, total, inside)
 
 
 @kernel
 def _sweep(
-    sets: SetArrays, seeds: Array, ordered: Array, budget: int, total: float, inside: Array
+    sets: SetArrays, seeds: Array, ordered: Array, budget: int, total: int, inside: Array
 ) -> tuple[int, float]:
     """Find the best prefix of `ordered`; `total` is the sum of all degrees, `inside` all zero.
 
     A vertex adds its degree to the volume and to the cut of S. Each edge between it and S then
     leaves the cut at both ends.
     """
-    offsets, elements, holder_offsets, holders, _, walk, values, holder_values, set_weights = sets
-    read = 0
-    volume = cut = zero_of(set_weights)
+    offsets, elements, holder_offsets, holders, _, walk = sets
+    read = volume = cut = 0
     best_size, best = 1, np.inf
     for i in range(-len(seeds), len(ordered)):  # the seeds first: they are always in S
         v = seeds[i + len(seeds)] if i < 0 else ordered[i]
@@ -85,16 +79,15 @@ def _sweep(
         read += degree
         if read > budget and i > 0:  # one member at least is tried
             break
-        internal = zero_of(set_weights)
+        internal = 0
         for j in range(offsets[v], offsets[v + 1]):
-            internal += inside[elements[j]] * value_of(values, j)
+            internal += inside[elements[j]]
         if walk == DIRECTED:
             for j in range(holder_offsets[v], holder_offsets[v + 1]):
-                internal += inside[holders[j]] * value_of(holder_values, j)
+                internal += inside[holders[j]]
         inside[v] = 1
-        strength = strength_of(set_weights, v, degree)
-        volume += strength
-        cut += strength - 2 * internal
+        volume += degree
+        cut += degree - 2 * internal
         smaller = min(volume, total - volume)
         if i >= 0 and smaller > 0 and cut / smaller < best:
             best_size, best = i + 1, cut / smaller

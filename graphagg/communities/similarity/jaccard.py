@@ -2,8 +2,7 @@
 
 The holders of the elements of a seed's set are counted: the count of a vertex is the size of its
 intersection with the set. `Neighborhoods.work` computes the work, the sum of the holders' degrees,
-beforehand. With weights a shared element counts with the smaller of its two weights, and a set with
-the sum of its weights: weighted Jaccard.
+beforehand.
 """
 
 from __future__ import annotations
@@ -18,13 +17,8 @@ from graphagg.communities.similarity.neighborhoods import (
     QueryScratch,
     SetArrays,
     comparison_work,
-    entry_weight,
     jaccard,
-    own_of,
     set_size,
-    sum_of,
-    value_of,
-    zero_of,
 )
 from graphagg.kernels import kernel, lower_bound
 
@@ -61,11 +55,11 @@ def add_similarity(
     Vertices whose score was zero are appended to the first `size` of `scratch.active`; returns the
     new `size`.
     """
-    offsets, closed, set_weights = sets.offsets, sets.closed, sets.set_weights
+    offsets, closed = sets.offsets, sets.closed
     counts, touched = scratch.counts, scratch.touched
     scores, active = scratch.scores, scratch.active
     reached = count_shared(sets, seed, scratch)
-    seed_size = sum_of(set_weights, seed, set_size(offsets, closed, seed))
+    seed_size = set_size(offsets, closed, seed)
     for i in range(reached):
         v = touched[i]
         shared = counts[v]
@@ -74,36 +68,34 @@ def add_similarity(
         if scores[v] == 0.0 and size < len(active):
             active[size] = v
             size += 1
-        size_of_v = sum_of(set_weights, v, set_size(offsets, closed, v))
-        scores[v] += weight * jaccard(shared, seed_size, size_of_v)
+        scores[v] += weight * jaccard(shared, seed_size, set_size(offsets, closed, v))
     return size
 
 
 @kernel
 def count_shared(sets: SetArrays, seed: int, scratch: QueryScratch) -> int:
-    """Count the elements shared with `seed`, or their weight, in `scratch.counts`.
+    """Count the elements shared with `seed` in `scratch.counts`.
 
     Returns the number of vertices that share any; they are the first of `scratch.touched`.
     """
-    offsets, elements, holder_offsets, holders, closed, _, values, holder_values, set_weights = sets
+    offsets, elements, holder_offsets, holders, closed, _ = sets
     counts, touched = scratch.counts, scratch.touched
     reached = 0
     first = offsets[seed]
     # In a closed set the first element is the vertex itself, which comes before its row.
     for j in range(first - closed, offsets[seed + 1]):
         element = elements[j] if j >= first else seed
-        shared = entry_weight(offsets, values, set_weights, seed, j)
         if closed:  # each element is a vertex here, and its set contains it
             if counts[element] == 0 and reached < len(touched):
                 touched[reached] = element
                 reached += 1
-            counts[element] += min(shared, own_of(set_weights, element))
+            counts[element] += 1
         for h in range(holder_offsets[element], holder_offsets[element + 1]):
             v = holders[h]
             if counts[v] == 0 and reached < len(touched):
                 touched[reached] = v
                 reached += 1
-            counts[v] += min(shared, value_of(holder_values, h))
+            counts[v] += 1
     return reached
 
 
@@ -117,30 +109,24 @@ def find_element(offsets: Array, elements: Array, vertex: int, element: int) -> 
 
 @kernel
 def intersection(sets: SetArrays, a: int, b: int, examples: Array) -> Any:
-    """Size and weight of the intersection of two sets; first shared elements go to `examples`.
+    """Size of the intersection of two sets; the first shared elements go to `examples`.
 
     Each element of the smaller set is searched in the larger: O(small * log large).
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, set_weights = sets.values, sets.set_weights
     if offsets[a + 1] - offsets[a] > offsets[b + 1] - offsets[b]:
         a, b = b, a
     first, shared = offsets[a], 0
-    weight = zero_of(set_weights)
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(first - closed, offsets[a + 1]):
         element = elements[j] if j >= first else a
-        at = find_element(offsets, elements, b, element)
-        if closed and element == b:
-            at = offsets[b] - 1
-        elif at < 0:
+        own = closed and element == b
+        if not own and find_element(offsets, elements, b, element) < 0:
             continue
         if shared < len(examples):
             examples[shared] = element
         shared += 1
-        other = entry_weight(offsets, values, set_weights, b, at)
-        weight += min(entry_weight(offsets, values, set_weights, a, j), other)
-    return shared, weight
+    return shared
 
 
 @kernel(small=True)
@@ -151,7 +137,7 @@ def pair_similarities(
 
     Returns the number of vertices that were compared before the look-ups passed `budget`.
     """
-    offsets, closed, set_weights = sets.offsets, sets.closed, sets.set_weights
+    offsets, closed = sets.offsets, sets.closed
     no_examples = np.empty(0, dtype=np.int64)
     used = 0
     for i in range(len(vertices)):
@@ -162,28 +148,24 @@ def pair_similarities(
         if used > budget:
             return i
         total = 0.0
-        weight = sum_of(set_weights, v, size)
         for seed in seeds:
-            _, shared = intersection(sets, seed, v, no_examples)
+            shared = intersection(sets, seed, v, no_examples)
             if shared > 0:
-                other = sum_of(set_weights, seed, set_size(offsets, closed, seed))
-                total += jaccard(shared, weight, other)
+                total += jaccard(shared, size, set_size(offsets, closed, seed))
         out[i] = total
     return len(vertices)
 
 
 @kernel(small=True)
 def shared_with_seeds(
-    sets: SetArrays, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array,
-    weights: Array,
-) -> Array:  # fmt: skip
+    sets: SetArrays, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
+) -> Array:
     """Count shared elements, `[members, seeds]` int64; -1 where counting would pass `budget`.
 
-    `examples[i, j]` takes the first of them, `weights[i, j]` their weight, `adjacent[i, j]` the
-    weight of the seed in the member's set, 0 if it is not there.
+    `examples[i, j]` takes the first of them, `adjacent[i, j]` whether the seed is in the member's
+    set.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, set_weights = sets.values, sets.set_weights
     counts = np.full((len(members), len(seeds)), -1, dtype=np.int64)
     used = 0
     for i in range(len(members)):
@@ -191,12 +173,11 @@ def shared_with_seeds(
         for j in range(len(seeds)):
             s = seeds[j]
             # Adjacency costs one look-up and is always reported; only counting has a budget.
-            at = find_element(offsets, elements, v, s)
-            adjacent[i, j] = entry_weight(offsets, values, set_weights, v, at) if at >= 0 else 0.0
+            adjacent[i, j] = find_element(offsets, elements, v, s) >= 0
             cost = min(set_size(offsets, closed, v), set_size(offsets, closed, s))
             if used + cost <= budget:  # a later, smaller comparison may still fit
                 used += cost
-                counts[i, j], weights[i, j] = intersection(sets, s, v, examples[i, j])
+                counts[i, j] = intersection(sets, s, v, examples[i, j])
     return counts
 
 

@@ -17,10 +17,8 @@ from graphagg.communities.similarity.neighborhoods import (
     Neighborhoods,
     QueryScratch,
     SetArrays,
-    entry_weight,
     jaccard,
     set_size,
-    sum_of,
 )
 from graphagg.kernels import kernel
 
@@ -57,22 +55,19 @@ def _add_similarities(
     """Add the similarities to some members; `marks` is all zero before and after."""
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     bits = np.zeros(_SEEN, dtype=np.uint64)  # stays in the nearest cache, and most stop there
-    links, weights = _list_members(sets, members, marks, bits)
+    links = _list_members(sets, members, marks, bits)
     shared, no_examples = np.zeros(len(members)), np.empty(0, dtype=np.int64)
     for i in range(len(vertices)):
         v = vertices[i]
         size = set_size(offsets, closed, v)
-        if size > _LOOK_UPS * len(weights):  # a hub: the members' elements are searched in its set
+        if size > _LOOK_UPS * len(links):  # a hub: the members' elements are searched in its set
             for b in range(len(members)):
-                _, shared[b] = intersection(sets, members[b], v, no_examples)
+                shared[b] = intersection(sets, members[b], v, no_examples)
         else:
-            _add_shared(sets, v, marks, bits, links, weights, shared)
-        weight = sum_of(sets.set_weights, v, size)
+            _count_shared(sets, v, marks, bits, links, shared)
         for b in range(len(members)):
             if shared[b] > 0:
-                other = set_size(offsets, closed, members[b])
-                other = sum_of(sets.set_weights, members[b], other)
-                out[i] += jaccard(shared[b], weight, other)
+                out[i] += jaccard(shared[b], size, set_size(offsets, closed, members[b]))
                 shared[b] = 0.0
     for member in members:
         for j in range(offsets[member] - closed, offsets[member + 1]):
@@ -80,10 +75,10 @@ def _add_similarities(
 
 
 @kernel
-def _add_shared(
-    sets: SetArrays, v: int, marks: Array, bits: Array, links: Array, weights: Array, shared: Array
+def _count_shared(
+    sets: SetArrays, v: int, marks: Array, bits: Array, links: Array, shared: Array
 ) -> None:
-    """Add the weight that a vertex's set shares with each member to `shared`."""
+    """Add the number of elements that a vertex's set shares with each member to `shared`."""
     low = sets.offsets[v]
     # In a closed set the vertex itself comes first, as in `count_shared`.
     for j in range(low - sets.closed, sets.offsets[v + 1]):
@@ -91,13 +86,9 @@ def _add_shared(
         if not _may_be_shared(bits, element):
             continue
         at = marks[element]
-        weight = entry_weight(sets.offsets, sets.values, sets.set_weights, v, j)
         while at > 0:
             link = links[at - np.uint64(1)]
-            if sets.set_weights is None:
-                shared[link & _MEMBER] += 1.0
-            else:
-                shared[link & _MEMBER] += min(weights[at - np.uint64(1)], weight)
+            shared[link & _MEMBER] += 1.0
             at = link >> np.uint64(32)
 
 
@@ -108,21 +99,17 @@ def _may_be_shared(bits: Array, element: int) -> Any:
 
 
 @kernel
-def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    sets: SetArrays, members: Array, marks: Array, bits: Array
-):
+def _list_members(sets: SetArrays, members: Array, marks: Array, bits: Array) -> Array:
     """List the members of each element; `marks` is 1 + the first entry of an element's list.
 
-    Returns for each entry the next one, as in `marks`, and the member below it in 32 bits; and the
-    weight of the element there. `bits` gets the bit of each element modulo its length.
+    Returns for each entry the next one, as in `marks`, and the member below it in 32 bits. `bits`
+    gets the bit of each element modulo its length.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
-    values, set_weights = sets.values, sets.set_weights
     size = 0
     for member in members:
         size += set_size(offsets, closed, member)
-    links, weights = np.empty(size, dtype=np.uint64), np.empty(size)
-    entry = 0
+    links, entry = np.empty(size, dtype=np.uint64), 0
     for b in range(len(members)):
         first = offsets[members[b]]
         for j in range(first - closed, offsets[members[b] + 1]):
@@ -130,6 +117,5 @@ def _list_members(  # type: ignore[no-untyped-def]  # noqa: ANN202
             links[entry] = marks[element] << np.uint64(32) | np.uint64(b)
             marks[element] = np.uint64(entry + 1)
             bits[(element >> 6) % _SEEN] |= np.uint64(1) << np.uint64(element & 63)
-            weights[entry] = entry_weight(offsets, values, set_weights, members[b], j)
             entry += 1
-    return links, weights
+    return links

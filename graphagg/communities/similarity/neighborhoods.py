@@ -30,21 +30,13 @@ class SetArrays(NamedTuple):
     holders: Array  # `[entries]` int32, the vertices whose set has the element
     closed: bool  # each set also has its own vertex, which `elements` does not list
     walk: int  # UNDIRECTED, DIRECTED or TWO_MODE, see `Neighborhoods`
-    # `[entries]` float64 weight of each element; None: all weigh 1. Kernels are compiled for
-    # arrays or for None.
-    values: Array | None
-    # `[entries]` weight of the element in the set of each of its holders, or None
-    holder_values: Array | None
-    set_weights: Array | None  # `[n, 3]`, see `Neighborhoods`, or None
 
 
 @dataclass(frozen=True)
 class Neighborhoods:
     """The sets that similarity compares, and their inverse."""
 
-    # `[n, m]` pattern, the set of each vertex, without the vertex itself; its values, where
-    # it has some, are weights
-    sets: Csr
+    sets: Csr  # `[n, m]` pattern, the set of each vertex, without the vertex itself
     # `[m, n]` pattern, the vertices whose set has an element; `sets` itself where the graph
     # is undirected
     holders: Csr
@@ -52,18 +44,12 @@ class Neighborhoods:
     # the way a walk finds a node's neighbors: UNDIRECTED, DIRECTED (both ways) or TWO_MODE
     # (nodes 0 to n - 1 are sets, n to n + m - 1 elements)
     walk: int
-    # `[n, 3]` weight of each vertex in its own set, equal to that of its heaviest element (1
-    # if there is none, 0 where sets are open); weight of its set without itself; weight of
-    # its edges, of a directed graph both ways. None without weights.
-    set_weights: Array | None = None
 
     @classmethod
-    def of(
-        cls, sets: Csr, holders: Csr, config: CommunityConfig, set_weights: Array | None = None
-    ) -> Neighborhoods:
+    def of(cls, sets: Csr, holders: Csr, config: CommunityConfig) -> Neighborhoods:
         """The neighborhoods of a graph of the kind that an index is built for."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
-        return cls(sets, holders, bool(config.closed), walk, set_weights)
+        return cls(sets, holders, bool(config.closed), walk)
 
     @property
     def nodes(self) -> int:
@@ -74,11 +60,9 @@ class Neighborhoods:
     def bundle(self) -> SetArrays:
         """Bundle the arrays for kernels."""
         sets, holders = self.sets, self.holders
-        values = (sets.data, holders.data) if self.set_weights is not None else (None, None)
         return SetArrays(
-            sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk,
-            *values, self.set_weights,
-        )  # fmt: skip
+            sets.indptr, sets.indices, holders.indptr, holders.indices, self.closed, self.walk
+        )
 
     def degrees(self, vertices: Array) -> Ints:
         """Elements of each vertex's set besides the vertex itself."""
@@ -88,19 +72,11 @@ class Neighborhoods:
     @cached_property
     def raw(self) -> pagerank.PushGraph:
         """The raw graph, as PageRank walks it."""
-        weighted = self.set_weights is not None
-        return pagerank.push_graph(self.sets, self.holders, self.walk, weighted=weighted)
+        return pagerank.push_graph(self.sets, self.holders, self.walk)
 
     def sizes(self, vertices: Array) -> Ints:
         """Size of each vertex's set."""
         return self.degrees(vertices) + self.closed
-
-    def strengths(self, vertices: Array) -> Array:
-        """Weight of each vertex's edges; without weights their number."""
-        if self.set_weights is None:
-            return pagerank.degrees_of(self.raw, vertices)
-        strengths: Array = self.set_weights[vertices, 2]
-        return strengths
 
     def work(self, vertices: Array, limit: int) -> Ints:
         """Count the entries that exact comparison with each vertex reads, up to `limit`."""
@@ -115,9 +91,7 @@ class QueryScratch(NamedTuple):
     and `push` 36 bytes per node; pages never touched are never allocated.
     """
 
-    # int32, shared elements of each vertex with the one that is compared; float64, their
-    # weight, where there are weights
-    counts: Array
+    counts: Array  # int32, shared elements of each vertex with the one that is compared
     touched: Array  # int32, the vertices whose count is not zero, in order of contact
     scores: Array  # float64, sum of similarities of each vertex
     active: Array  # int32, the vertices that have a score, in order of contact
@@ -128,9 +102,8 @@ class QueryScratch(NamedTuple):
     def of(cls, neighborhoods: Neighborhoods) -> QueryScratch:
         """The arrays for a graph."""
         vertices = max(neighborhoods.sets.rows, neighborhoods.sets.columns, 1)
-        number = np.int32 if neighborhoods.set_weights is None else np.float64
         return cls(
-            counts=np.zeros(vertices, number),
+            counts=np.zeros(vertices, np.int32),
             touched=np.empty(vertices, dtype=np.int32),
             scores=np.zeros(vertices),
             active=np.empty(vertices, dtype=np.int32),
@@ -145,64 +118,11 @@ def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
     return offsets[vertex + 1] - offsets[vertex] + closed
 
 
-# Weights that are None are compiled away where they are an argument.
-
-
-@kernel
-def zero_of(set_weights: Array | None) -> Any:
-    """Zero of the type that weights are added up in; integers without weights."""
-    if set_weights is None:
-        return 0
-    return 0.0
-
-
-@kernel
-def value_of(values: Array | None, entry: int) -> Any:
-    """Weight of an entry."""
-    if values is None:
-        return 1
-    return values[entry]
-
-
-@kernel
-def own_of(set_weights: Array | None, vertex: int) -> Any:
-    """Weight of a vertex in its own set."""
-    if set_weights is None:
-        return 1
-    return set_weights[vertex, 0]
-
-
-@kernel
-def entry_weight(
-    offsets: Array, values: Array | None, set_weights: Array | None, vertex: int, entry: int
-) -> Any:
-    """Weight of an entry of a vertex's set; of the vertex itself for the entry before its row."""
-    if entry < offsets[vertex]:
-        return own_of(set_weights, vertex)
-    return value_of(values, entry)
-
-
-@kernel
-def sum_of(set_weights: Array | None, vertex: int, size: int) -> Any:
-    """Weight of a vertex's set, which has `size` elements."""
-    if set_weights is None:
-        return size
-    return set_weights[vertex, 0] + set_weights[vertex, 1]
-
-
 @kernel
 def jaccard(shared: float, first: float, second: float) -> float:
-    """Jaccard similarity of two sets by the weight they share, above 0, and the weight of each."""
+    """Jaccard similarity of two sets by the number of shared elements, above 0, and their sizes."""
     # A set of a damaged index can hold an element twice, and so share more than the union has.
     return shared / max(first + second - shared, shared)
-
-
-@kernel
-def strength_of(set_weights: Array | None, vertex: int, degree: int) -> Any:
-    """Weight of the edges of a vertex, which has `degree` edges."""
-    if set_weights is None:
-        return degree
-    return set_weights[vertex, 2]
 
 
 @kernel

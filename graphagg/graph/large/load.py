@@ -51,7 +51,7 @@ def load_large(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
 
 
 def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
-    kind, weighted, counts = source.kind, source.reading.wants_weights, ReadCounts()
+    kind, counts = source.kind, ReadCounts()
     opened, name = open_edges(source.edges, kind, source.reading, counts)
     of_edges = _empty(work.folder / "edges")
     edges = EdgeColumns.read(opened, name, source.vertices, of_edges, work.step("edges read"))
@@ -65,7 +65,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     each_way = 2 if kind == "undirected" else 1
     pairs = Pairs(
         sources, targets, len(rows), len(columns), loops=kind == "two-mode",
-        symmetric=kind == "undirected", weights=edges.weights if weighted else (),
+        symmetric=kind == "undirected",
     )  # fmt: skip
     dealt = []
     for array in source.names:
@@ -74,16 +74,15 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     shutil.rmtree(of_edges)
     repeats = []
     for array, each in zip(source.names, dealt, strict=True):
-        paths = [folder / f"{array}.{part}.npy" for part in ("indptr", "indices", "data")]
-        data = paths[2] if weighted else None
-        repeats.append(write_rows(each, paths[0], paths[1], data, work.step(array)))
+        paths = [folder / f"{array}.{part}.npy" for part in ("indptr", "indices")]
+        repeats.append(write_rows(each, paths[0], paths[1], work.step(array)))
         shutil.rmtree(each.folder)
     edge_count, duplicates = sum(dealt[0].sizes) // each_way, repeats[0] // each_way
     loops = edges.edges - edge_count
     if not edge_count:
         raise EmptyGraph(f"{name}: {loops:,} self-loops and no edge, wanted at least one edge")
     report = ReadReport(edges.edges, edge_count - duplicates, loops, duplicates)
-    return with_counts(report, counts, kind, weighted)
+    return with_counts(report, counts, kind, weighted=False)
 
 
 def _empty(folder: Path) -> Path:

@@ -7,17 +7,15 @@ chunk of the pairs and the pairs of one range; the row of a hub is a range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, offsets
-from graphagg.graph.adjacency import Keys, check_sums, merge_repeats, pair_keys, pairs_of
+from graphagg.arrays import Ints, offsets
+from graphagg.graph.adjacency import Keys, merge_repeats, pair_keys, pairs_of
 from graphagg.graph.reading.buffer import Numbers
 from graphagg.store.ranges import GrowingFile
 
@@ -36,7 +34,6 @@ class Pairs:
     columns: int  # number of columns, which the second is below
     loops: bool  # keep pairs of a number with itself
     symmetric: bool  # take each pair both ways
-    weights: Sequence[Path]  # files of the weights of each chunk, float32; empty: there are none
 
     def turned(self) -> Pairs:
         """The same pairs the other way round."""
@@ -44,16 +41,14 @@ class Pairs:
             self, sources=self.targets, targets=self.sources, rows=self.columns, columns=self.rows
         )
 
-    def chunks(self) -> Iterator[tuple[Keys, Array | None]]:
-        """The keys of each chunk of pairs, and their weights."""
-        weights = map(np.load, self.weights) if self.weights else repeat(None)
-        for sources, targets, carried in zip(self.sources, self.targets, weights, strict=False):
+    def chunks(self) -> Iterator[Keys]:
+        """The keys of each chunk of pairs."""
+        for sources, targets in zip(self.sources, self.targets, strict=True):
             keys = pair_keys(sources, targets)
             mask = np.ones(len(keys), np.bool_) if self.loops else sources != targets
             if self.symmetric:
                 keys, mask = np.append(keys, pair_keys(targets, sources)), np.tile(mask, 2)
-                carried = None if carried is None else np.tile(carried, 2)
-            yield keys[mask], None if carried is None else carried[mask]
+            yield keys[mask]
 
 
 @dataclass(frozen=True)
@@ -64,15 +59,15 @@ class Dealt:
     bounds: list[int]  # first row of each range, and the number of rows
     sizes: list[int]  # pairs of each range
 
-    def path(self, i: int, values: str = "pairs") -> Path:
-        """The file of a range, with its `pairs` or its `weights`."""
-        return self.folder / f"{i:06d}.{values}.bin"
+    def path(self, i: int) -> Path:
+        """The file of a range."""
+        return self.folder / f"{i:06d}.pairs.bin"
 
 
 def deal(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Dealt:
     """Distribute pairs over files in an empty folder, one per range of rows."""
     counts, total = np.zeros(pairs.rows, dtype=np.int64), 2 * len(pairs.sources)
-    for i, (keys, _) in enumerate(pairs.chunks(), start=1):
+    for i, keys in enumerate(pairs.chunks(), start=1):
         np.add.at(counts, pairs_of(keys)[0], 1)
         step(i, total)
     bounds = _ranges(counts)
@@ -80,22 +75,13 @@ def deal(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Dealt:
     dealt = Dealt(folder, bounds, sizes)
     range_of = np.repeat(np.arange(len(sizes), dtype=np.uint16), np.diff(bounds))
     with ExitStack() as stack:
-
-        def opened(values: str) -> list[BinaryIO]:
-            paths = [dealt.path(i, values) for i in range(len(sizes))]
-            return [stack.enter_context(path.open("wb", 0)) for path in paths]
-
-        files = opened("pairs")
-        weight_files = opened("weights") if pairs.weights else files
-        for i, (keys, weights) in enumerate(pairs.chunks(), start=1):
+        files = [stack.enter_context(dealt.path(i).open("wb", 0)) for i in range(len(sizes))]
+        for i, keys in enumerate(pairs.chunks(), start=1):
             ranges = range_of[pairs_of(keys)[0]]
             order = np.argsort(ranges, kind="stable")  # of 16 bits: by counting
             ends = np.cumsum(np.bincount(ranges, minlength=len(sizes)))[:-1]
             for file, some in zip(files, np.split(order, ends), strict=True):
                 file.write(keys[some].data)
-            if weights is not None:
-                for file, some in zip(weight_files, np.split(order, ends), strict=True):
-                    file.write(weights[some].data)
             step(len(pairs.sources) + i, total)
     return dealt
 
@@ -112,30 +98,18 @@ def _ranges(counts: Ints) -> list[int]:
     return bounds
 
 
-def write_rows(
-    dealt: Dealt, indptr: Path, indices: Path, data: Path | None, step: Callable[[int, int], None]
-) -> int:
-    """Sort each range and append it to the files of compressed rows. Returns the number of repeats.
-
-    Weights of repeated pairs are summed into the file `data`.
-    """
+def write_rows(dealt: Dealt, indptr: Path, indices: Path, step: Callable[[int, int], None]) -> int:
+    """Sort each range and append it to the compressed rows; returns the number of repeats."""
     lengths, repeats = np.zeros(dealt.bounds[-1], dtype=np.int64), 0
     file = GrowingFile(indices, np.int32)
-    data_file = None if data is None else GrowingFile(data, np.float64)
     for i, size in enumerate(dealt.sizes):
         first, end = dealt.bounds[i], dealt.bounds[i + 1]
-        weights = None if data is None else np.fromfile(dealt.path(i, "weights"), np.float32)
-        keys, sums = merge_repeats(np.fromfile(dealt.path(i), np.uint64), weights, exact=True)
+        keys, _ = merge_repeats(np.fromfile(dealt.path(i), np.uint64), None)
         rows, columns = pairs_of(keys)
         lengths[first:end] = np.bincount(rows - first, minlength=end - first)
         file.append(columns)
-        if data_file is not None and sums is not None:
-            check_sums(sums, "the edges")
-            data_file.append(sums)
         repeats += size - len(keys)
         step(i + 1, len(dealt.sizes))
     file.close()
-    if data_file is not None:
-        data_file.close()
     np.save(indptr, offsets(lengths))
     return repeats

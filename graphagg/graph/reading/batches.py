@@ -37,21 +37,9 @@ class EdgeBatch(NamedTuple):
         return EdgeBatch(sources, targets, None if self.weights is None else self.weights[mask])
 
 
-def wrong_weights(weights: Doubles, needed: bool) -> Mask:
-    """Mask of the weights that are not finite or negative; where `needed` also zeros in 32 bits."""
-    if needed:
-        with np.errstate(all="ignore"):
-            narrow = weights.astype(np.float32)
-        return ~(np.isfinite(narrow) & (narrow > 0))
+def wrong_weights(weights: Doubles) -> Mask:
+    """Mask of the weights that are not finite or negative."""
     return ~(np.isfinite(weights) & (weights >= 0))
-
-
-def without_weights(name: str) -> str:
-    """Message about edges that need weights and have none."""
-    return (
-        f"{name}: edges without weights, wanted a number above 0 with each edge; name their column "
-        "(`weight`), or build the index without weights"
-    )
 
 
 class EdgeSource(NamedTuple):

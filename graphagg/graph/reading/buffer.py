@@ -95,7 +95,7 @@ class EdgeColumns:
     sources: IdColumn = field(default_factory=IdColumn)
     targets: IdColumn = field(default_factory=IdColumn)
     alone: IdColumn = field(default_factory=IdColumn)  # vertices that may have no edge
-    weights: list[Any] = field(default_factory=list)  # by chunk: an array, its file or None
+    weights: list[Doubles | None] = field(default_factory=list)  # of each batch in memory
 
     @classmethod
     def read(
@@ -144,13 +144,6 @@ class EdgeColumns:
         """Move the chunks in memory, from edge `first` on, to files."""
         self.sources.write(folder / f"sources.{first}.arrow")
         self.targets.write(folder / f"targets.{first}.arrow")
-        chunks = [each for each in self.weights if not isinstance(each, Path)]
-        del self.weights[len(self.weights) - len(chunks) :]
-        path = None
-        if (weights := join_weights(chunks)) is not None:
-            path = folder / f"weights.{first}.npy"
-            np.save(path, weights.astype(np.float32))
-        self.weights.append(path)
 
     def number(self, kind: GraphKind, name: str) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:
         """Number both ends of edges, and vertices without edges; see `_number_together`.

@@ -13,14 +13,12 @@ import numpy as np
 from graphagg.arrays import Floats
 from graphagg.checks import one_of, with_values
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
-from graphagg.graph.adjacency import check_sums
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId, id_list
 from graphagg.graph.reading.batches import (
     EdgeBatch,
     EdgeSource,
     ReadCounts,
-    without_weights,
     wrong_weights,
 )
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
@@ -98,10 +96,7 @@ def read_graph(
     row_ids, column_ids, sources, targets = columns.number(kind, name)
     pairs = sources.joined(), targets.joined()
     del columns, sources, targets  # of a graph of 100 million edges 800 MB and more
-    exact = reading.needs_weights
-    graph, entries = weighted_graph(kind, row_ids, column_ids, pairs, weights, exact=exact)
-    if exact and entries is not None:
-        check_sums(entries, name)
+    graph, entries = weighted_graph(kind, row_ids, column_ids, pairs, weights)
     report = with_counts(graph.report, counts, kind, weights is not None)
     graph = replace(graph, report=report)
     if not graph.edges and not allow_empty:
@@ -152,36 +147,30 @@ def open_edges(
 def _checked(
     batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
 ) -> Iterator[EdgeBatch]:
-    """Yield edges whose weights, if there are any, are right; needed ones are rounded to 32 bits.
+    """Yield edges whose weights, if there are any, are right.
 
     A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
-    counted. Edges without a weight that is needed raise it, too.
+    counted.
     """
-    needed, read = reading.needs_weights, 0
+    read = 0
     for batch in batches:
         if batch.weights is None:
-            if needed and len(batch.sources):
-                raise InvalidGraph(without_weights(name))
             read += len(batch.sources)
             yield batch
             continue
-        wrong = wrong_weights(batch.weights, needed)
+        wrong = wrong_weights(batch.weights)
         if wrong.any():
             row = int(wrong.argmax())
             message = (
                 f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
-                f"number {'above 0 that 32 bits hold' if needed else 'of 0 or more'}; mend or drop "
-                "such edges"
+                "number of 0 or more; mend or drop such edges"
             )
             if not reading.skip_bad_rows:
                 raise InvalidGraph(message)
             counts.bad_rows += int(np.count_nonzero(wrong))
             counts.first_bad = counts.first_bad or message
         read += len(wrong)
-        valid = batch.where(~wrong) if wrong.any() else batch
-        if needed and valid.weights is not None:
-            valid = valid._replace(weights=valid.weights.astype(np.float32).astype(np.float64))
-        yield valid
+        yield batch.where(~wrong) if wrong.any() else batch
 
 
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading) -> EdgeSource:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from graphagg.checks import one_of, with_values
 from graphagg.errors import InvalidParameter
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 D = TypeVar("D", bound="DataclassInstance")
-R = TypeVar("R", bound="EdgeReading")
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
@@ -42,7 +41,6 @@ class EdgeReading:
         {'source': 'from_user', 'delimiter': ' '}
     """
 
-    needs_weights: ClassVar[bool] = False  # each edge must have a weight above 0
     ids: IdType = "auto"
     header: bool | None = None
     source: str | None = None
@@ -70,16 +68,22 @@ class EdgeReading:
     @property
     def wants_weights(self) -> bool:
         """Whether weights are read if there are any."""
-        return self.needs_weights or bool(getattr(self, "weighted", False))
+        return bool(getattr(self, "weighted", False))
 
     def given(self) -> dict[str, Any]:
         """The fields that differ from their defaults, which identify a reading."""
         default = type(self)()
         return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
 
-    def as_kind(self, kind: type[R]) -> R:
-        """The same options as another kind of reading; a field that it lacks is an error."""
-        return with_values(kind(), self.given())
+    def unweighted(self) -> EdgeReading:
+        """The same options without weights; a column of weights raises `InvalidParameter`."""
+        if self.weight_column is not None:
+            raise InvalidParameter(
+                f"`weight` is {self.weight_column!r}, but an index of communities uses no weights, "
+                "wanted no column of them; leave it out, or partition the graph by `detect`"
+            )
+        fields = {name: value for name, value in self.given().items() if name != "weighted"}
+        return with_values(EdgeReading(), fields)
 
 
 @dataclass(frozen=True)
@@ -97,40 +101,6 @@ class WeightedReading(EdgeReading):
 
     weight: str | None = None
     weighted: bool = True
-
-
-@dataclass(frozen=True)
-class NeededWeights(EdgeReading):
-    """Options of reading edges each of which must have a weight above 0.
-
-    Weights are rounded to 32 bits, so that their 64-bit sums are exact in any order.
-
-    Attributes:
-        weight: column of the weights, where weights are kept. None: a known name; without a header
-            the third column.
-
-    Examples:
-        >>> NeededWeights(weight="calls").needs_weights
-        True
-    """
-
-    needs_weights: ClassVar[bool] = True
-    weight: str | None = None
-
-
-def indexed_reading(weights: bool, columns: EdgeReading) -> EdgeReading:
-    """Options of reading edges for an index with weights or without.
-
-    Without weights, a column of weights raises `InvalidParameter`.
-    """
-    if weights:
-        return columns.as_kind(NeededWeights)
-    if columns.weight_column is not None:
-        raise InvalidParameter(
-            f"weight is {columns.weight_column!r}, but weights are not used here, wanted no column "
-            "of weights; leave it out, or build the index with `weights=True`"
-        )
-    return columns.as_kind(EdgeReading)
 
 
 def config_with(config: D, fields: Mapping[str, Any]) -> D:

@@ -193,18 +193,17 @@ def _stacked(source: Array, target: Array) -> Array:
 def _weighted_batches(
     edges: Iterable[tuple[Any, Any, Any]], counts: ReadCounts, reading: EdgeReading, name: str
 ) -> Batches:
-    """Batches of `(source, target, weight)`, where a weight may be None: 1, unless it is needed."""
+    """Batches of `(source, target, weight)`; a weight that is None is 1."""
     triples = list(edges)
     present = sum(weight is not None for *_, weight in triples)
     counts.weights_ignored += present
     if not (reading.wants_weights and present):
         return read_tuples(((source, target) for source, target, _ in triples), name)
-    missing = np.nan if reading.needs_weights else 1.0
 
     def converted() -> Iterator[tuple[Any, Any, float]]:
         for source, target, weight in triples:
             try:
-                yield source, target, missing if weight is None else float(weight)
+                yield source, target, 1.0 if weight is None else float(weight)
             except (TypeError, ValueError):
                 raise InvalidGraph(
                     f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, wanted a "

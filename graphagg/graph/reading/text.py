@@ -73,7 +73,6 @@ class TextLayout:
     lenient: bool  # leave out the rows that cannot be read
     # whether messages have line numbers: a task of Spark cannot count the lines before its own
     numbered: bool = True
-    needed: bool = False  # whether each row must have a weight above 0
 
     @classmethod
     def sniff(
@@ -113,7 +112,7 @@ class TextLayout:
         return cls(
             name, separator, max(2, len(rows[0])), columns, integer,
             reading.ids != "string" and not mixed, lines[0][0] if columns.header else 0,
-            weighted, reading.skip_bad_rows, needed=reading.needs_weights,
+            weighted, reading.skip_bad_rows,
         )  # fmt: skip
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
@@ -242,7 +241,7 @@ class TextLayout:
         if not self.weighted:
             return EdgeBatch(sources, targets)
         weights = _doubles(cells[2])
-        if weights is None or (self.lenient and wrong_weights(weights, self.needed).any()):
+        if weights is None or (self.lenient and wrong_weights(weights).any()):
             return None
         return EdgeBatch(sources, targets, weights)
 
@@ -306,10 +305,8 @@ class TextLayout:
                 f"weight {weight!r} beside numbers in {self.columns.weight_label}, wanted "
                 "a number in each line or in none; mend it, or leave weights out (`weighted=False`)"
             )
-        if self.lenient and wrong_weights(number, self.needed)[0]:
-            return f"weight {number[0]}, wanted a number " + (
-                "above 0" if self.needed else "of 0 or more"
-            )
+        if self.lenient and wrong_weights(number)[0]:
+            return f"weight {number[0]}, wanted a number of 0 or more"
         return None
 
     def _refuse(self, fault: str, line: int, counts: ReadCounts) -> None:

@@ -17,7 +17,6 @@ from graphagg.graph.reading.batches import (
     EdgeBatch,
     Ids,
     ReadCounts,
-    without_weights,
     wrong_weights,
 )
 from graphagg.graph.reading.columns import SAMPLE, named_columns
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 _BAD = "bad"  # the fault of a row that is left out
 _IDS = ("tinyint", "smallint", "int", "bigint", "string")
 _NUMBERS = (*_IDS, "float", "double", "decimal", "boolean")
-_POSITIVE = "(cast(weight AS float) > 0 AND cast(weight AS float) < float('inf'))"
-"""SQL for `wrong_weights` of needed weights."""
 _RECURSIVE = {"recursiveFileLookup": "true"}  # folder names such as `dt=2024` give no columns
 
 
@@ -139,7 +136,6 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     types = dict(frame.dtypes)
     columns = counts.columns = named_columns(frame.columns, reading, name)
     weighted = reading.wants_weights and columns.weight >= 0
-    _check_weighted(weighted, source)
     used = [frame.columns[position] for position in (columns[:3] if weighted else columns[:2])]
     sources.check_columns(frame, used, InvalidGraph)
     casts = []
@@ -160,19 +156,14 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
     if reading.skip_bad_rows:
-        fault = f"{name}: a row with a null"
-        if reading.needs_weights:
-            missing += f" OR isnan(weight) OR NOT {_POSITIVE}"
-            fault += " or a weight that is not above 0"
-        typed = typed.withColumn(
-            _BAD, functions.when(functions.expr(missing), functions.lit(fault))
-        )
+        fault = functions.lit(f"{name}: a row with a null")
+        typed = typed.withColumn(_BAD, functions.when(functions.expr(missing), fault))
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             if not reading.skip_bad_rows:
                 _check_ids(batch, name, used)
-            yield _check_weights(batch, name, reading) if weighted else batch
+            yield _check_weights(batch, name) if weighted else batch
 
     # Check in the one pass that reads the rows: a DataFrame may be slow, or differ when read again.
     return typed.mapInArrow(check, typed.schema)
@@ -200,7 +191,6 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
         raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
     head = counts.header
     layout = replace(sniffed, header=0, numbered=False)
-    _check_weighted(layout.weighted, source)
 
     def parse(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -211,7 +201,7 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
             batch_counts = ReadCounts(faults=[])
             parsed = layout.parse(text.as_buffer().to_pybytes() + b"\n", batch_counts)
             edges = _record_batch(parsed, layout.lenient)
-            yield edges if parsed.weights is None else _check_weights(edges, name, reading)
+            yield edges if parsed.weights is None else _check_weights(edges, name)
             if batch_counts.faults:
                 bad = [{_BAD: fault} for fault in batch_counts.faults]
                 yield pa.RecordBatch.from_pylist(bad, edges.schema)
@@ -233,16 +223,10 @@ def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _check_weighted(weighted: bool, source: EdgeInput) -> None:
-    """Raise `InvalidGraph` if weights are needed and no column has them."""
-    if source.reading.needs_weights and not weighted:
-        raise InvalidGraph(without_weights(str(source)))
-
-
-def _check_weights(edges: pa.RecordBatch, name: str, reading: EdgeReading) -> pa.RecordBatch:
+def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
     """Return the edges; `InvalidGraph` if a weight is negative, infinite or no number."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
-    wrong = wrong_weights(weights, reading.needs_weights)
+    wrong = wrong_weights(weights)
     if _BAD in edges.schema.names:  # rows that are left out anyhow
         wrong &= edges.column(_BAD).is_null().to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(wrong)
@@ -250,8 +234,7 @@ def _check_weights(edges: pa.RecordBatch, name: str, reading: EdgeReading) -> pa
         source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))
         raise InvalidGraph(
             f"{name}: edge {source!r} - {target!r} has the weight {weights[bad[0]]}, wanted a "
-            f"number {'above 0 that 32 bits hold' if reading.needs_weights else 'of 0 or more'}; "
-            "mend or drop such edges"
+            "number of 0 or more; mend or drop such edges"
         )
     return edges
 

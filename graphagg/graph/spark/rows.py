@@ -29,7 +29,7 @@ from graphagg.arrays import Array, Ints, offsets
 from graphagg.errors import EmptyGraph, InvalidGraph
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
-from graphagg.graph.adjacency import check_sums, merge_repeats, pair_keys, pairs_of
+from graphagg.graph.adjacency import merge_repeats, pair_keys, pairs_of
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.spark.edges import EdgeInput
@@ -63,8 +63,6 @@ class GraphRows:
     source: EdgeInput  # the edges
     kind: GraphKind  # of the graph
     per_task: int = ENTRIES_PER_TASK  # entries of compressed rows that one task holds
-    # keep weights in float64, and refuse sums that float64 cannot hold; else float32
-    exact: bool = False
     inward: bool = False  # directed: `sets` are the in-neighbors
 
     def write(self) -> ReadReport:
@@ -144,7 +142,7 @@ class GraphRows:
         """Write `total` compressed rows. Returns: whether they have an entry."""
         job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
         sample = pairs.sample(min(1.0, SAMPLES / self.per_task), 0)
-        save = partial(_save_block, of_tasks, self.exact)
+        save = partial(_save_block, of_tasks)
 
         def make() -> bool:
             stats = job.note(
@@ -188,18 +186,12 @@ def _weight(frame: DataFrame) -> tuple[str, ...]:
     return ("weight",) if "weight" in frame.columns else ()
 
 
-def _save_block(
-    of_tasks: TaskArrays, exact: bool, block: int, keys: Ints, weights: Array | None
-) -> Stats:
+def _save_block(of_tasks: TaskArrays, block: int, keys: Ints, weights: Array | None) -> Stats:
     """Write one range of pairs, without repeats; their weights are added up."""
-    if weights is not None and exact:
-        weights = weights.astype(np.float32)
-    merged, sums = merge_repeats(keys.view(np.uint64), weights, exact=exact)
+    merged, sums = merge_repeats(keys.view(np.uint64), weights)
     rows, columns = pairs_of(merged)
     distinct_rows, lengths = np.unique(rows, return_counts=True)
     arrays = {_ROWS: distinct_rows, _LENGTHS: lengths, f"{of_tasks.stage}.indices": columns}
     if sums is not None:
-        if exact:
-            check_sums(sums, "the edges")
-        arrays[f"{of_tasks.stage}.data"] = sums if exact else sums.astype(np.float32)
+        arrays[f"{of_tasks.stage}.data"] = sums.astype(np.float32)
     return of_tasks.save(block, arrays)

@@ -128,8 +128,6 @@ def _member(member: JsonAnswer) -> str:
         count = shared["shared_neighbors"]
         names = ", ".join(map(str, shared["examples"][:3]))
         reason = "many" if count is None else str(count)
-        if "shared_weight" in shared:
-            reason += f" of weight {number(shared['shared_weight'])}"
         reason += f" shared with {shared['seed']}" + (f" ({names})" if names else "")
         reasons.append(reason + (", adjacent" if shared["adjacent"] else ""))
     return f"{member['id']} {number(member['score'])}" + (f": {'; '.join(reasons)}" * bool(reasons))

@@ -34,8 +34,6 @@ class SharedNeighbors(AnswerModel):
     shared_neighbors: int | None
     examples: list[ShownVertex]
     adjacent: bool
-    shared_weight: float | None = Field(default=None, description="In an index with weights.")
-    edge_weight: float | None = Field(default=None, description="Likewise, where adjacent.")
 
 
 class CommunityMember(AnswerModel):

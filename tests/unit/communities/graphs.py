@@ -17,12 +17,6 @@ real_pairs = pairs.filter(lambda found: any(a != b for a, b in found))
 """Edge lists that leave an edge when self-loops are dropped."""
 
 
-triples = st.lists(
-    st.tuples(st.integers(0, 25), st.integers(0, 25), st.floats(1e-3, 1e4)), min_size=1, max_size=80
-).filter(lambda found: any(a != b for a, b, _ in found))
-"""Such lists with weights."""
-
-
 def planted(blocks=5, size=20, inside=0.5, across=0.02, random_state=0):
     """A graph with planted communities: edges, and the communities."""
     generator = np.random.default_rng(random_state)

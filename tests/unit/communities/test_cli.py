@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from graphagg.errors import GraphAggError, InvalidGraph, InvalidParameter, UnknownVertex
+from graphagg.errors import GraphAggError, InvalidParameter, UnknownVertex
 from tests.unit.commands import invoke
 from tests.unit.communities.graphs import planted
 
@@ -57,25 +57,6 @@ def test_build_query_change_merge(files):
     merged = run_json("merge", index, again, "--out", files / "merged")
     assert merged["edges"] == built["edges"]
     assert manifest == (files / "merged" / "manifest.json").read_text()
-
-
-def test_weights_are_kept_where_asked(tmp_path):
-    table, index = tmp_path / "calls.csv", tmp_path / "index"
-    table.write_text("caller,called,calls\nann,bob,9\nann,cat,1\nbob,cat,2\n")
-    names = ("--source", "caller", "--target", "called", "--weight", "calls")
-    run("build", table, "--out", index, "--weights", *names)
-    reason = run_json("query", index, "--seed", "ann", "-k", 1)["members"][0]["reason"][0]
-    # ann: ann 9, bob 9, cat 1; bob: ann 9, bob 9, cat 2
-    assert (reason["shared_weight"], reason["edge_weight"]) == (19.0, 9.0)
-    run("add", index, table, *names)
-    reason = run_json("query", index, "--seed", "ann", "-k", 1)["members"][0]["reason"][0]
-    assert reason["shared_weight"] == 38.0
-    with pytest.raises(InvalidParameter, match="weights are not used"):
-        run("build", table, "--out", tmp_path / "plain", *names)
-    table.write_text("ann bob\n")
-    with pytest.raises(InvalidGraph, match="without weights"):
-        run("build", table, "--out", index, "--weights")
-    assert run_json("query", index, "--seed", "ann")["members"]  # the old index is still there
 
 
 def test_eval(files):

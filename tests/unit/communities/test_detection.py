@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import detect, hierarchy, sweep
+from graphagg.communities import detect, sweep
 from graphagg.communities.warm_start import PartitionChanges
 from graphagg.errors import InvalidParameter, UnreadableFile
 
@@ -34,29 +34,6 @@ def test_a_sweep_is_a_partition_at_each_resolution():
         assert partition.modularity == alone.modularity
     assert len(found[0.5]) < len(found[3.0])
     assert repr(found[1.0]).startswith(f"Partition({len(found[1.0])} communities of 77 vertices")
-
-
-@settings(deadline=None)
-@given(EDGES, st.sampled_from(["undirected", "directed"]), st.sampled_from(["modularity", "cpm"]))
-def test_each_level_of_a_hierarchy_splits_the_one_before(edges, kind, objective):
-    tree = hierarchy(edges, [0.1, 0.5, 2.0], kind=kind, objective=objective)
-    coarse, *finer = tree.levels.values()
-    alone = detect(edges, kind=kind, objective=objective, resolution=0.1)
-    assert coarse.labels.tolist() == alone.labels.tolist()
-    for level in finer:
-        pairs = {*zip(level.labels.tolist(), coarse.labels.tolist(), strict=True)}
-        assert len(pairs) == len(level)  # each lies in one
-        graph = level.to_networkx().to_undirected()
-        assert all(nx.is_connected(graph.subgraph(group)) for group in level.communities())
-        coarse = level
-
-    def vertices(nodes):
-        for node in nodes:
-            inner = node.get("vertices") or [*vertices(node["parts"])]
-            assert len(inner) == node["size"]
-            yield from inner
-
-    assert sorted(vertices(tree.to_json())) == sorted(coarse.vertices)
 
 
 @settings(deadline=None)
@@ -223,23 +200,7 @@ def test_every_format_holds_the_partition(tmp_path, ids):
         found.save(tmp_path / "x.doc")
 
 
-@pytest.mark.parametrize("suffix", ["csv", "json", "graphml"])
-def test_a_hierarchy_is_written(tmp_path, suffix):
-    path = tmp_path / f"tree.{suffix}"
-    hierarchy([("a", "b"), ("c", "d")], [0.5, 2.0]).save(path)
-    if suffix == "csv":
-        rows = [*csv.DictReader(path.open())]
-        assert rows[0] == {"vertex": "a", "level_1": "0", "level_2": "0"} and len(rows) == 4
-    elif suffix == "json":
-        first = json.loads(path.read_text())[0]
-        assert first["size"] == 2 and first["parts"][0]["vertices"] == ["a", "b"]
-    else:
-        assert nx.read_graphml(path).nodes["d"] == {"level_1": 1, "level_2": 1}
-
-
 def test_bad_parameters():
-    with pytest.raises(InvalidParameter, match="wanted ascending numbers"):
-        hierarchy([(1, 2)], [2.0, 1.0])
     for options in ({"resolution": 0}, {"random_state": -1}):
         with pytest.raises(InvalidParameter):
             detect([(1, 2)], **options)

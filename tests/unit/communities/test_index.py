@@ -16,13 +16,15 @@ from graphagg.errors import (
     ArtifactBusy,
     ArtifactError,
     EmptyGraph,
+    InvalidGraph,
     InvalidParameter,
     UnknownVertex,
     WriteFailed,
 )
 from graphagg.graph import merging
+from graphagg.graph.reading.settings import WeightedReading
 from graphagg.store import write_artifact, writing
-from tests.unit.communities.graphs import KINDS, files, planted, real_pairs, triples
+from tests.unit.communities.graphs import KINDS, files, planted, real_pairs
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -54,35 +56,28 @@ def test_order_and_repeats_of_edges_change_nothing(tmp_path_factory, edges, kind
     assert files(first) == files(second)
 
 
-def of_width(weights, *lists):
-    """Triples, or pairs for an index without weights."""
-    return [[edge if weights else edge[:2] for edge in edges] for edges in lists]
-
-
 @some
-@given(edges=triples, more=triples, kind=kinds, weights=st.booleans(), random=st.randoms())
-def test_add_equals_rebuild(tmp_path_factory, changed, edges, more, kind, weights, random):
+@given(edges=real_pairs, more=real_pairs, kind=kinds, random=st.randoms())
+def test_add_equals_rebuild(tmp_path_factory, changed, edges, more, kind, random):
     root = tmp_path_factory.mktemp("add")
-    edges, more = of_width(weights, edges, more)
-    grown = CommunityIndex.build(edges, root / "a", config=small(kind, weights=weights))
+    grown = CommunityIndex.build(edges, root / "a", config=small(kind))
     report = grown.add(more)
     every = random.sample(edges + more, len(edges + more))
-    whole = CommunityIndex.build(every, root / "b", config=small(kind, weights=weights))
+    whole = CommunityIndex.build(every, root / "b", config=small(kind))
     assert files(grown) == files(whole)
     assert report.details["signatures_recomputed"] <= len(grown)
 
 
 @some
-@given(edges=triples, gone=real_pairs, kind=kinds, weights=st.booleans())
-def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kind, weights):
-    root, config = tmp_path_factory.mktemp("remove"), small(kind, weights=weights)
-    (edges,) = of_width(weights, edges)
+@given(edges=real_pairs, gone=real_pairs, kind=kinds)
+def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kind):
+    root, config = tmp_path_factory.mktemp("remove"), small(kind)
     index = CommunityIndex.build(edges, root / "a", config=config)
     vertices = list(index.vertices)
     undirected = kind == "undirected"
 
     def key(edge):
-        return tuple(sorted(edge[:2])) if undirected else edge[:2]
+        return tuple(sorted(edge)) if undirected else edge
 
     dropped = {key(edge) for edge in gone}
     left = [edge for edge in edges if key(edge) not in dropped]
@@ -98,10 +93,9 @@ def test_remove_edges_equals_rebuild(tmp_path_factory, changed, edges, gone, kin
 
 
 @some
-@given(edges=triples, kind=kinds, weights=st.booleans(), data=st.data())
-def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, weights, data):
-    root, config = tmp_path_factory.mktemp("vertices"), small(kind, weights=weights)
-    (edges,) = of_width(weights, edges)
+@given(edges=real_pairs, kind=kinds, data=st.data())
+def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, data):
+    root, config = tmp_path_factory.mktemp("vertices"), small(kind)
     index = CommunityIndex.build(edges, root / "a", config=config)
     vertices = list(index.vertices)
     gone = set(data.draw(st.lists(st.sampled_from(vertices), max_size=4)))
@@ -116,16 +110,37 @@ def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, 
 
 
 @some
-@given(parts=st.lists(triples, min_size=1, max_size=3), kind=kinds, weights=st.booleans())
-def test_merge_equals_one_build(tmp_path_factory, changed, parts, kind, weights):
-    root, config = tmp_path_factory.mktemp("merge"), small(kind, weights=weights)
-    parts = of_width(weights, *parts)
+@given(parts=st.lists(real_pairs, min_size=1, max_size=3), kind=kinds)
+def test_merge_equals_one_build(tmp_path_factory, changed, parts, kind):
+    root, config = tmp_path_factory.mktemp("merge"), small(kind)
     for number, part in enumerate(parts):
         CommunityIndex.build(part, root / f"s{number}", config=config).close()
     merged = CommunityIndex.merge([root / f"s{n}" for n in range(len(parts))], root / "all")
     edges = [edge for part in parts for edge in part]
     whole = CommunityIndex.build(edges, root / "b", config=config)
     assert files(merged) == files(whole)
+
+
+@pytest.mark.parametrize("kind", ["undirected", "two-mode"])
+def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path, kind):
+    of_words = CommunityIndex.build([("a", "b")], tmp_path / "words", config=small(kind))
+    index = CommunityIndex.build([(1, 2)], tmp_path / "x", config=small(kind))
+    before = files(index)
+    with pytest.raises(InvalidGraph, match="vertex ids are integers here"):
+        index.add([("a", "b")])
+    with pytest.raises(InvalidGraph, match="strings"):
+        of_words.add([(1, 2)])
+    with pytest.raises(InvalidGraph, match="ids are integers here"):
+        CommunityIndex.merge([tmp_path / "x", tmp_path / "words"], tmp_path / "m")
+    assert files(CommunityIndex.open(tmp_path / "x")) == before
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_column_of_weights_is_refused_by_name(tmp_path):
+    with pytest.raises(InvalidParameter, match="uses no weights"):
+        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", columns=WeightedReading(weight="calls"))
+    with pytest.raises(InvalidParameter, match="weights"):
+        CommunityIndex.build([(1, 2, 1.0)], tmp_path / "x", weights=True)
 
 
 def test_an_index_of_another_version_is_refused_by_name(tmp_path):

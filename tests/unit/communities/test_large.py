@@ -51,21 +51,19 @@ def write(path: Path, pairs: np.ndarray, names: str, **more: np.ndarray) -> Path
     names=st.sampled_from(["small", "sparse", "text"]),
     sizes=st.tuples(st.integers(1, 60), st.integers(1, 80), st.integers(1, 9)),
     alone=st.booleans(),
-    weights=st.booleans(),
 )
-@example(0, 200, 9, "undirected", "small", (9, 3, 2), True, True)
+@example(0, 200, 9, "undirected", "small", (9, 3, 2), True)
 def test_the_bytes_are_those_of_the_index_in_memory(
-    tmp_path_factory, seed, count, vertices, kind, names, sizes, alone, weights
+    tmp_path_factory, seed, count, vertices, kind, names, sizes, alone
 ):
     folder = tmp_path_factory.mktemp("large")
     rng = np.random.default_rng(seed)
     pairs = (rng.random((count, 2)) ** 2 * vertices).astype(np.int64)
     if (pairs[:, 0] == pairs[:, 1]).all() and kind != "two-mode":
         pairs[0] = (0, 1)
-    column = {"weight": rng.uniform(1e-3, 1e4, count)} if weights else {}
-    source = write(folder / "edges.parquet", pairs, names, **column)
+    source = write(folder / "edges.parquet", pairs, names)
     more = {"small": [1, 500], "sparse": [500], "text": ["zz"]}[names] if alone else []
-    config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2, weights=weights)
+    config = CommunityConfig(kind=kind, permutations=16, bands=8, rows=2)
     reports = []
     with pytest.MonkeyPatch.context() as patch:
         with CommunityIndex.build(source, folder / "memory", config=config, vertices=more) as made:

@@ -29,23 +29,20 @@ def csr(matrix: np.ndarray) -> Csr:
     return Csr.from_pairs(rows, columns, matrix[rows, columns].astype(float), matrix.shape)
 
 
-def random_graph(seed: int, kind: int, weighted: bool):
+def random_graph(seed: int, kind: int):
     """A graph for `push`, and its adjacency `[nodes, nodes]`."""
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(1, 9))
     columns = int(rng.integers(1, 9)) if kind == TWO_MODE else rows
-    matrix = (rng.random((rows, columns)) < rng.uniform(0.1, 0.9)) * rng.uniform(0.1, 2, (1, 1))
-    if weighted:
-        matrix = matrix * rng.uniform(0.1, 3, matrix.shape)
+    matrix = (rng.random((rows, columns)) < rng.uniform(0.1, 0.9)).astype(float)
     if kind == UNDIRECTED:
         matrix = np.maximum(matrix, matrix.T)
-    graph = push_graph(csr(matrix), csr(matrix.T), kind, weighted=weighted)
-    weights = matrix if weighted else (matrix > 0).astype(float)
+    graph = push_graph(csr(matrix), csr(matrix.T), kind)
     if kind != TWO_MODE:
-        return graph, weights if kind == UNDIRECTED else weights + weights.T
+        return graph, matrix if kind == UNDIRECTED else matrix + matrix.T
     adjacency = np.zeros((rows + columns, rows + columns))
-    adjacency[:rows, rows:] = weights
-    adjacency[rows:, :rows] = weights.T
+    adjacency[:rows, rows:] = matrix
+    adjacency[rows:, :rows] = matrix.T
     return graph, adjacency
 
 
@@ -59,9 +56,9 @@ def solved(adjacency: np.ndarray, reset: np.ndarray, alpha: float) -> np.ndarray
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10_000), KINDS, st.booleans())
-def test_equals_the_linear_system(seed: int, kind: int, weighted: bool) -> None:
-    graph, adjacency = random_graph(seed, kind, weighted)
+@given(st.integers(0, 10_000), KINDS)
+def test_equals_the_linear_system(seed: int, kind: int) -> None:
+    graph, adjacency = random_graph(seed, kind)
     rng = np.random.default_rng(seed + 1)
     starts = rng.permutation(len(adjacency))[: rng.integers(1, 4)].astype(np.int64)
     reset = np.zeros(len(adjacency))
@@ -80,10 +77,10 @@ def test_equals_the_linear_system(seed: int, kind: int, weighted: bool) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10_000), KINDS, st.booleans())
-def test_what_stays_is_within_the_limits(seed: int, kind: int, weighted: bool) -> None:
+@given(st.integers(0, 10_000), KINDS)
+def test_what_stays_is_within_the_limits(seed: int, kind: int) -> None:
     """No score is off by more than the residual that may stay at all nodes together."""
-    graph, adjacency = random_graph(seed, kind, weighted)
+    graph, adjacency = random_graph(seed, kind)
     start = np.array([seed % len(adjacency)])
     degrees = degrees_of(graph, np.arange(len(adjacency)))
     nodes, scores = push(graph, PushLimits(0.3, 0.01), start, np.ones(1))
@@ -96,7 +93,7 @@ def test_what_stays_is_within_the_limits(seed: int, kind: int, weighted: bool) -
 
 @given(st.integers(0, 1_000), KINDS)
 def test_edges_are_bounded(seed: int, kind: int) -> None:
-    graph, adjacency = random_graph(seed, kind, False)
+    graph, adjacency = random_graph(seed, kind)
     start = np.array([seed % len(adjacency)])
     degree = int(degrees_of(graph, start)[0])
     nodes, scores = push(graph, PushLimits(0.3, 0.0, degree - 1, True), start, np.ones(1))

@@ -73,13 +73,10 @@ def build(root: Path) -> None:
             index.delete(["p3"])
     PassageIndex.build(passages(3), root / "static", extractor=EXTRACTOR, profile="fast").close()
     named = [(f"v{a}", f"v{b}") for a, b in EDGES]
-    weighted = [(a, b, 1.0 + a % 3) for a, b in EDGES]
     small = {"permutations": 32, "bands": 16}
     for kind, edges in (("undirected", EDGES), ("directed-in", named), ("two-mode", EDGES)):
         config = CommunityConfig(kind, **small)  # type: ignore[arg-type]
         CommunityIndex.build(edges, root / f"communities-{kind}", config=config).close()
-    config = CommunityConfig(weights=True, **small)  # type: ignore[arg-type]
-    CommunityIndex.build(weighted, root / "communities-weights", config=config).close()
     for kind, edges in (("undirected", EDGES), ("directed", named), ("two-mode", EDGES)):
         settings = EmbeddingConfig(kind=kind, dim=8)  # type: ignore[arg-type]
         NodeEmbedding.build(edges, root / f"embedding-{kind}", config=settings).close()
@@ -140,8 +137,7 @@ def read_communities(folder: Path) -> Iterator[Callable[[], object]]:
 def change_communities(folder: Path) -> Iterator[Callable[[], object]]:
     with CommunityIndex.open(folder) as index:
         seeds = ["v3", "v12"] if folder.name == "communities-directed-in" else [3, 12]
-        weights = (2.0,) if index.config.weights else ()
-        yield lambda: index.add([(*seeds, *weights)])
+        yield lambda: index.add([tuple(seeds)])
         yield lambda: index.delete([tuple(seeds)])
         yield lambda: CommunityIndex.merge([folder], folder / "merged")
         yield lambda: index.delete_vertices(seeds[:1])
@@ -179,7 +175,6 @@ WRONG = (
     ("passages", "lexicon.rows", -1 << 30),
     ("passages", "s0.sentences.bounds", 1 << 60),
     ("communities-undirected", "sets.indices", 1 << 30),
-    ("communities-weights", "sets.indptr", 1 << 60),
     ("communities-two-mode", "holders.indices", -9),
     ("communities-directed-in", "holders.indptr", -1 << 60),
     ("embedding-undirected", "vertices", -1),

@@ -12,11 +12,6 @@ export function plural(number, word, words = `${word}s`) {
   return `${count(number)} ${number === 1 ? word : words}`;
 }
 
-/** A weight of any scale: 1234.5 -> "1,234.5". */
-export function amount(number) {
-  return number.toLocaleString("en", { maximumSignificantDigits: 6 });
-}
-
 /** A score of any scale in three digits. */
 export function score(value) {
   if (value === 0) return "0";

@@ -1,12 +1,12 @@
 /** The ranked members: place, sub-community, score as a bar, and why each is here. */
 
 import { h, put } from "../dom.js";
-import { amount, list, plural, score } from "../words.js";
+import { list, plural, score } from "../words.js";
 import { swatch } from "./legend.js";
 
 const SEEDS_NAMED = 3;
 
-/** "3 neighbors shared with ada, linked to it; 1 neighbor of weight 2 shared with bob". */
+/** "3 neighbors shared with ada, linked to it; 1 neighbor shared with bob". */
 export function reasonInWords(reasons) {
   if (!reasons?.length) return "reached through others";
   const parts = reasons.slice(0, SEEDS_NAMED).map((shared) => {
@@ -17,15 +17,14 @@ export function reasonInWords(reasons) {
   return [...parts, ...(rest > 0 ? [`and with ${plural(rest, "other seed")}`] : [])].join("; ");
 }
 
-/** How many neighbors are shared with a seed, and of which weight where the index has weights. */
-export function sharedInWords({ seed, shared_neighbors: shared, shared_weight: weight }) {
-  const neighbors = shared === null ? "many neighbors" : plural(shared, "neighbor");
-  return `${neighbors}${typeof weight === "number" ? ` of weight ${amount(weight)}` : ""} shared with ${seed}`;
+/** How many neighbors are shared with a seed. */
+export function sharedInWords({ seed, shared_neighbors: shared }) {
+  return `${shared === null ? "many neighbors" : plural(shared, "neighbor")} shared with ${seed}`;
 }
 
-/** "linked to it", with the weight of the edge; nothing where there is none. */
-export function linkInWords({ adjacent, edge_weight: weight }, seed = "it") {
-  return adjacent ? `linked to ${seed}${typeof weight === "number" ? ` by weight ${amount(weight)}` : ""}` : "";
+/** "linked to it"; nothing where there is no edge. */
+export function linkInWords({ adjacent }, seed = "it") {
+  return adjacent ? `linked to ${seed}` : "";
 }
 
 /** Shared neighbors by name, for the card. */

@@ -223,7 +223,7 @@ def read_corpus(
         path = local
     passages: Iterator[Source]
     if vector_column is None:
-        passages = read_passages(path, columns, known)
+        passages = read_passages(path, columns)
     else:
         passages = (row for row, _ in read_rows(path, columns))
     first = next(passages, None)

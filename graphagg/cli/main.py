@@ -29,10 +29,10 @@ _COMMANDS = {
     "serving.mcp": ("mcp",),
     "serving.serve": ("serve",),
     "artifact": ("info", "verify", "push", "pull"),
-    "rag.changes": ("rag add", "rag update", "rag delete", "rag compact", "rag merge"),
+    "rag.changes": ("rag add", "rag update", "rag delete", "rag compact"),
     "rag.sync": ("rag sync",),
     "rag.search": ("rag search", "rag explain"),
-    "rag.explore": ("rag graph", "rag map", "rag similar", "rag names"),
+    "rag.explore": ("rag graph", "rag map", "rag similar"),
     "rag.answer": ("rag answer",),
     "rag.evaluation": ("rag eval",),
     "communities": tuple(

@@ -6,15 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from graphagg.communities import CommunityIndex
-from graphagg.rag import PassageIndex, read_documents
 from tests.cluster.inputs import SKETCH, skewed_pairs
 from tests.cluster.jars import TABLES, pyspark_of_tables
-from tests.spark.test_passages import Fakes
 
 pytestmark = [
     pytest.mark.cluster,
@@ -68,15 +65,6 @@ counts = [spark.table(name).count() for name in ("members", "ice.db.members")]
 assert counts[0] == counts[1] > 0, counts
 by_path = "table:delta.`" + folder + "/warehouse/edges`"
 CommunityIndex.build(by_path, folder + "/path", config=SKETCH).close()
-
-files = [(p.name, p.read_bytes(), p.stat().st_mtime) for p in Path(folder, "docs").iterdir()]
-documents = spark.createDataFrame(files, "path string, content binary, modified double")
-documents.write.format("delta").saveAsTable("documents")
-documents.writeTo("ice.db.documents").create()
-models = Fakes().load()
-given = {"encoder": models.encoder, "extractor": models.extractor}
-for name, table in (("delta", "table:documents"), ("iceberg", "table:ice.db.documents")):
-    PassageIndex.build(table, folder + "/read-" + name, **given).close()
 spark.stop()
 """
 
@@ -84,10 +72,6 @@ spark.stop()
 def test_an_index_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
     pairs = skewed_pairs(4)
     (tmp_path / "pairs.json").write_text(str([list(pair) for pair in pairs]))
-    (tmp_path / "docs").mkdir()
-    for i in range(5):
-        text = f"# Ada {i}\n\nAda met Charles in London.\n\nShe sees [page](d{i - 1}.md).\n"
-        (tmp_path / "docs" / f"d{i}.md").write_text(text)
     path, home = f"{pyspark_of_tables()}{os.pathsep}{ROOT}", str(pyspark_of_tables() / "pyspark")
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), ",".join(TABLES)],
@@ -96,10 +80,5 @@ def test_an_index_of_a_table_is_that_of_its_rows(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     CommunityIndex.build(pairs, tmp_path / "alone", config=SKETCH).close()
-    models = Fakes().load()
-    documents = read_documents(tmp_path / "docs")
-    given: dict[str, Any] = {"encoder": models.encoder, "extractor": models.extractor}
-    PassageIndex.build(documents, tmp_path / "read-alone", **given).close()
-    for names in ("alone delta iceberg path", "read-alone read-delta read-iceberg"):
-        same = {(tmp_path / name / "manifest.json").read_bytes() for name in names.split()}
-        assert len(same) == 1, names
+    names = ("alone", "delta", "iceberg", "path")
+    assert len({(tmp_path / name / "manifest.json").read_bytes() for name in names}) == 1

@@ -1,28 +1,21 @@
-"""Documents that tasks convert: passages, bytes and report are those of one process."""
+"""Documents of a build on Spark: passages, bytes and report are those of one process."""
 
 from __future__ import annotations
 
-import copy
 import os
-import shutil
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graphagg.errors import DuplicateId, EmptyCorpus, JobFailed, MissingExtra, UnreadableFile
+from graphagg.errors import EmptyCorpus, UnreadableFile
 from graphagg.rag import FolderReport, PassageIndex, ReadConfig, read_documents
-from graphagg.rag.documents.reading import kinds
-from graphagg.rag.documents.reading.files import find_files, read_local
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.spark import documents
 from graphagg.rag.spark.documents import DocumentFolder
 from graphagg.rag.spark.records import PassageInput
 from graphagg.spark import SparkOptions
 from graphagg.store.manifest import read_manifest
-from tests.spark.stores import store_in
 from tests.spark.test_passages import fakes
 from tests.spark.test_passages import files as bytes_of
 from tests.unit.rag.documents.reading.files import thirty, write, xlsx
@@ -69,14 +62,6 @@ def local(folder: Path) -> tuple[Path, FolderReport]:
     return out, report
 
 
-def without(local: tuple[Path, FolderReport], *kinds: str) -> tuple[Path, FolderReport]:
-    """The index of one process, and its report where the link and files of some kinds are not."""
-    report = copy.copy(local[1])
-    left_out = [each for each in report.left_out if each.kind not in kinds]
-    report.left_out = [each for each in left_out if each.path != "again.md"]
-    return local[0], report
-
-
 def assert_same(out: Path, local: tuple[Path, FolderReport], report: FolderReport) -> None:
     assert asdict(report) == asdict(local[1])
     one, other = (read_manifest(path) for path in (local[0], out))
@@ -89,14 +74,9 @@ def build(spark: Any, source: Any, out: Path, *, force: bool = False) -> None:
 
 
 def test_a_folder(
-    spark: Any,
-    tmp_path: Path,
-    folder: Path,
-    local: tuple[Path, FolderReport],
-    monkeypatch: pytest.MonkeyPatch,
+    spark: Any, tmp_path: Path, folder: Path, local: tuple[Path, FolderReport]
 ) -> None:
-    """Tasks of three files; the report is told again where nothing is to do."""
-    monkeypatch.setattr(documents, "_COUNT", 3)
+    """The report is the same again where nothing is to do."""
     for _ in range(2):
         source = DocumentFolder(str(folder), LIMITS)
         build(spark, source, tmp_path / "out")
@@ -105,89 +85,6 @@ def test_a_folder(
         strict = ReadConfig(include=["harm/a.bin", "*.md"], strict=True)
         build(spark, DocumentFolder(str(folder), strict), tmp_path / "strict")
     assert not (tmp_path / "strict").exists() and not (tmp_path / "strict.work").exists()
-
-
-def test_a_store(
-    spark: Any,
-    tmp_path: Path,
-    folder: Path,
-    local: tuple[Path, FolderReport],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Tasks fetch files; the driver has their names and sizes alone."""
-    monkeypatch.setenv("GRAPHAGG_CACHE", str(tmp_path / "cache"))
-    files = tmp_path / "store" / "in"
-    shutil.copytree(folder, files, symlinks=True)
-    (files / "again.md").unlink()
-    place = store_in(tmp_path / "store") / "in"
-    source = DocumentFolder(place, LIMITS)  # type: ignore[arg-type]
-    build(spark, source, tmp_path / "out")
-    assert_same(tmp_path / "out", without(local), source.report)
-    kept = [
-        path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.name[:1] != "."
-    ]
-    assert sum(path.stat().st_blocks for path in kept) * 512 < 100_000
-
-
-@pytest.mark.parametrize("kind", ["binary", pytest.param("string", marks=pytest.mark.slow)])
-def test_a_table(
-    spark: Any,
-    tmp_path: Path,
-    folder: Path,
-    local: tuple[Path, FolderReport],
-    monkeypatch: pytest.MonkeyPatch,
-    kind: str,
-) -> None:
-    """Columns `path`, `content` and `modified`: the rows are files, in the order of their paths."""
-    monkeypatch.setattr(documents, "_COUNT", 5)
-    takes = ReadConfig(max_memory=16, max_seconds=600, exclude=["again.md"])
-    if kind == "string":
-        takes = ReadConfig(include=["*.md", "*.eml"], exclude=["again.md"])
-    found = find_files(folder, takes, lambda *_: None)
-    rows = [(f.name, f.path.read_bytes(), f.path.stat().st_mtime) for f in reversed(found)]
-    if kind == "string":
-        rows = [(name, content.decode(), time) for name, content, time in rows]  # type: ignore[misc]
-    table = spark.createDataFrame(rows, f"path string, content {kind}, modified double")
-    table.write.parquet(str(tmp_path / "files.parquet"))
-    if kind == "string":  # some of the files
-        report, out = FolderReport(), tmp_path / "here"
-        PassageIndex.build(read_documents(folder, takes, report), out, **fakes()).close()
-        local = (out, report)
-    source = DocumentFolder(str(tmp_path / "files.parquet"), takes)
-    build(spark, source, tmp_path / "out")
-    assert_same(tmp_path / "out", without(local, "hidden", "excluded"), source.report)
-    with pytest.raises(DuplicateId, match="stands in two rows"):
-        build(spark, table.unionAll(table.limit(1)), tmp_path / "twice")
-
-
-def test_libraries(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Missing here: an error before anything runs; missing where tasks run: the job ends."""
-    write(tmp_path / "in" / "a.rst", "Text.")
-    write(tmp_path / "in" / "b.md", "Text.")
-
-    def lacks(*_: Any) -> Any:
-        raise MissingExtra("docutils", "documents")
-
-    with monkeypatch.context() as patch:
-        patch.setitem(kinds.CONVERTERS, ".rst", lacks)
-        with pytest.raises(MissingExtra, match="docutils"):
-            PassageInput.from_source(str(tmp_path / "in"), RowConfig()).check()
-    write(tmp_path / "hide" / "docutils" / "__init__.py", "raise ModuleNotFoundError")
-    monkeypatch.setattr(documents, "check_libraries", lambda _: None)
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "hide"), *sys.path])
-    with pytest.raises(JobFailed, match=r"an executor lacks.*docutils"):
-        stage = documents.DocumentStage(_Here(tmp_path), DocumentFolder("in"), None, 10)  # type: ignore[arg-type]
-        stage._convert(0, find_files(tmp_path / "in", ReadConfig(), lambda *_: None), read_local)
-
-
-class _Here:
-    """The blocks of a job, without Spark."""
-
-    def __init__(self, folder: Path) -> None:
-        from graphagg.execution.blocks import Blocks
-        from graphagg.store.work import FolderStorage
-
-        self.blocks = Blocks(FolderStorage(folder / "blocks"))
 
 
 @pytest.mark.parametrize(
@@ -199,10 +96,12 @@ class _Here:
         (["p.jsonl.gz", "q.JSON"], "lines"),
     ],
 )  # fmt: skip
-def test_parts_of_a_table_are_no_documents(tmp_path: Path, names: list[str], kind: str) -> None:
+def test_parts_of_a_table_are_no_documents(
+    spark: Any, tmp_path: Path, names: list[str], kind: str
+) -> None:
     for name in names:
         write(tmp_path / name, "x")
-    assert PassageInput.from_source(str(tmp_path), RowConfig()).kind(None) == kind
+    assert PassageInput.from_source(str(tmp_path), RowConfig()).kind(spark) == kind
 
 
 def test_nothing_can_be_read(spark: Any, tmp_path: Path) -> None:

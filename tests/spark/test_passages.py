@@ -205,40 +205,6 @@ def test_a_faiss_index(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "s0.search.faiss" in files(tmp_path / "spark")
 
 
-@pytest.mark.slow
-def test_four_shards_with_lists(
-    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Built by Spark and joined: what one process writes, and the answers of one index."""
-    monkeypatch.setattr(search, "SMALL", 20)
-    monkeypatch.setattr(search, "FLAT", 20)
-    monkeypatch.setattr(building, "ENTRIES_PER_TASK", 300)
-    options: Any = {"faiss": "IVF4,SQ8", "nprobe": 4}
-    records = passages(120, seed=2)
-    for i in range(4):
-        part = records[30 * i : 30 * i + 30]
-        (tmp_path / f"{i}.jsonl").write_text(lines(part), encoding="utf-8")
-        for engine in ("local", SparkOptions(spark)):
-            name = "local" if engine == "local" else "spark"
-            source: Any = part if engine == "local" else str(tmp_path / f"{i}.jsonl")
-            folder = tmp_path / f"{name}{i}"
-            PassageIndex.build(source, folder, engine=engine, **fakes(), **options)
-        assert files(tmp_path / f"spark{i}") == files(tmp_path / f"local{i}")
-        assert "s0.search.faiss" in files(tmp_path / f"spark{i}")
-    models: Any = {name: each for name, each in fakes().items() if name != "language"}
-    shards = [tmp_path / f"spark{i}" for i in range(4)]
-    with (
-        PassageIndex.merge(shards, tmp_path / "joined", **models) as joined,
-        PassageIndex.build(records, tmp_path / "one", **fakes(), **options) as one,
-    ):
-        for mode in ("dense", "rrf", "multihop"):
-            for question in ("Who wrote notes in London?", "Which river is the Thames?"):
-                both = [index.retrieve(question, 10, mode=mode) for index in (joined, one)]
-                for found, wanted in zip(*both, strict=True):
-                    assert found.passage == wanted.passage
-                    assert found.score == pytest.approx(wanted.score, abs=1e-5)
-
-
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [

@@ -96,8 +96,7 @@ class PassagesBuild(Build):
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs; with Spark any path that it reads, or a table of passages or of files
-            (path, content).
+            s3://bucket/docs; with Spark any path that it reads, or a table of passages.
         vector_column: column with a vector for each passage, made by the same encoder; the passages
             are then neither split nor encoded.
         processes: number of processes that find entities. None: chosen by the size of the corpus.
@@ -157,9 +156,7 @@ class PassagesBuild(Build):
         return PassageInput.from_source(folder, self.columns)
 
     def check(self, by_spark: bool) -> None:
-        """List the documents that Spark would convert; raise `MissingExtra` for a library."""
-        if by_spark:
-            self.for_spark(FolderReport()).check()
+        """Nothing is read before the build."""
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
@@ -226,7 +223,7 @@ def read_corpus(
         path = local
     passages: Iterator[Source]
     if vector_column is None:
-        passages = read_passages(path, columns, known)
+        passages = read_passages(path, columns)
     else:
         passages = (row for row, _ in read_rows(path, columns))
     first = next(passages, None)

@@ -11,7 +11,6 @@ from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
-    err,
     out,
     print_json,
     print_rows,
@@ -61,24 +60,6 @@ def graph(
         f"{sizes['contains']:,} edges between them, {sizes['shares']:,} between entities"
     )
     show({"file": str(target), "edges": edges, **sizes}, text, as_json)
-
-
-def names(directory: Directory, /, *, as_json: AsJson = False) -> None:
-    """Suggest names that may be the same: initials, and spellings that hardly differ.
-
-    Check the list, delete the wrong lines, and build with --known-names FILE.
-
-    Example: graphagg rag names idx
-    """
-    from graphagg.rag import PassageIndex
-    from graphagg.rag.corpus.aliases import suggested_names
-
-    with PassageIndex.open(directory) as index:
-        suggestions = suggested_names(index.snapshot)
-    lines = [" = ".join((each.name, *each.aliases)) for each in suggestions]
-    show({"names": [vars(each) for each in suggestions]}, "\n".join(lines), as_json)
-    if not suggestions:
-        err.print("no names of this index may mean the same", markup=False)
 
 
 def map_(

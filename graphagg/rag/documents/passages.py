@@ -18,7 +18,6 @@ from graphagg.fields import Brief
 from graphagg.rag.documents.languages import AUTO, OTHER, language_of_text
 from graphagg.rag.documents.reading.document import plain_value
 from graphagg.rag.documents.rows import RowConfig, read_rows
-from graphagg.rag.documents.sql import changed_rows
 from graphagg.rag.documents.tokens import prose, word_spans
 from graphagg.store.manifest import canonical_json
 
@@ -88,9 +87,7 @@ def trail(title: str, headings: Iterable[str]) -> str:
 
 
 def read_passages(
-    path: str | os.PathLike[str],
-    columns: RowConfig | None = None,
-    known: Iterable[Passage] | None = None,
+    path: str | os.PathLike[str], columns: RowConfig | None = None
 ) -> Iterator[Passage]:
     r"""Read passages from a file or folder, one at a time.
 
@@ -101,8 +98,6 @@ def read_passages(
     Args:
         path: a file or folder; with `columns.query` the address of a database.
         columns: other names of the fields `id`, `text` and `title`; or a SQL query.
-        known: an index of the rows of this query. Rows whose `columns.updated_column` is as in the
-            index are not read: their passages are taken from it.
 
     Raises:
         UnreadableFile: the path is missing, not UTF-8 or not JSON.
@@ -124,24 +119,8 @@ def read_passages(
         from graphagg.rag.documents.reading.folder import read_documents
 
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
-    if columns.query and columns.updated_column and known is not None:
-        return _query_passages(os.fspath(path), columns, known)
     rows = read_rows(path, columns)
     return (as_passage(columns.record(row, where, source), where) for row, where in rows)
-
-
-def _query_passages(url: str, columns: RowConfig, indexed: Iterable[Passage]) -> Iterator[Passage]:
-    """The passages of a query; unchanged rows have the passages of the index."""
-    query, updated = columns.query or "", columns.updated_column or ""
-    documents: dict[str, list[Passage]] = {}
-    for passage in indexed:
-        documents.setdefault(passage.document or passage.id, []).append(passage)
-    stamps = {name: chunks[0].metadata.get(updated) for name, chunks in documents.items()}
-    for row, where in changed_rows(url, query, columns.id_column, updated, stamps):
-        if isinstance(row, str):
-            yield from documents[row]
-        else:
-            yield as_passage(columns.record(row, where), where)
 
 
 def holds_documents(source: Path) -> bool:

@@ -36,8 +36,6 @@ class RowConfig:
         title_column: column of the titles; the column may be missing.
         query: SQL query that returns the rows; the source is then the address of a database, such
             as postgresql+psycopg://host/database.
-        updated_column: column of a query with the time or number of a row's last change: a sync
-            reads only rows whose value differs from the stored one. None: a sync reads all rows.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")
@@ -48,7 +46,6 @@ class RowConfig:
     text_column: str = "text"
     title_column: str = "title"
     query: str | None = None
-    updated_column: str | None = None
 
     @property
     def names(self) -> list[str]:

@@ -74,13 +74,7 @@ class PassageInput(SparkInput):
             fields.append(vars(self.folder.reading))
         return [*self.seen(), *fields]
 
-    def check(self) -> None:
-        """Raise the errors of `list_files`, where this machine sees the files; needs no session."""
-        if not any(map(sources.is_table, self.paths)) and all(map(sources.seen_path, self.paths)):
-            if self.kind(None) == "documents":
-                documents.list_files(self.folder, FolderReport())
-
-    def kind(self, spark: SparkSession | None) -> str:
+    def kind(self, spark: SparkSession) -> str:
         """`table` of Parquet or JSON `lines`, by the names of the files, or `documents`.
 
         A folder of Parquet alone, or of JSON alone without options of documents, holds the parts
@@ -195,10 +189,8 @@ def write_passages(
     table = (
         sources.read_table(job.spark, source.origin, *source.paths[1:]) if kind == "table" else None
     )
-    columns = set() if table is None else set(table.columns)
-    is_of_files = {*documents.CONTENT} <= columns and source.columns.text_column not in columns
-    if kind == "documents" or is_of_files:
-        return documents.DocumentStage(job, source.folder, chunking, per_task).write(table)
+    if kind == "documents":
+        return documents.write_documents(job, source.folder, chunking, per_task)
     records = job.phase("records", lambda: read_records(job.spark, source, table, chunking))
     count = records.count()
     if not count:

@@ -125,8 +125,11 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def read_file(path: Path, most: int) -> ReadFile:
-    """Read a regular file of at most `most` MiB; raise `Unread` if it cannot be read or changes."""
+def read_file(path: Path, most: int, first: int | None = None) -> ReadFile:
+    """Read a regular file of at most `most` MiB, or its `first` bytes.
+
+    Raises `Unread` if it cannot be read or changes.
+    """
     # A name may have become a link or a pipe since the folder was listed.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     flags |= getattr(os, "O_BINARY", 0)
@@ -135,7 +138,11 @@ def read_file(path: Path, most: int) -> ReadFile:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise Unread("unreadable", "no regular file any more")
-            check_size(before.st_size, most)
+            if first is not None:
+                return ReadFile(file.read(first), before.st_mtime)
+            if before.st_size > most * _MIB:
+                size = f"{before.st_size / _MIB:,.0f} MiB"
+                raise Unread("too large", f"{size}, more than max_file_size ({most} MiB)")
             content = file.read(most * _MIB + 1)
             after = os.fstat(file.fileno())
     except OSError as error:
@@ -143,23 +150,3 @@ def read_file(path: Path, most: int) -> ReadFile:
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, len(content)):
         raise Unread("changed", "it changed while it was read; read it again later")
     return ReadFile(content, after.st_mtime)
-
-
-def read_local(file: FoundFile, most: int, first: int | None = None) -> ReadFile:
-    """Read a file of this disk, of at most `most` MiB, or its `first` bytes; raises `Unread`.
-
-    Files elsewhere are read by functions with the same arguments.
-    """
-    if first is None:
-        return read_file(file.path, most)
-    try:
-        with file.path.open("rb") as opened:
-            return ReadFile(opened.read(first), 0.0)
-    except OSError as error:
-        raise Unread("unreadable", error.strerror or str(error)) from None
-
-
-def check_size(size: int, most: int) -> None:
-    """Raise `Unread` for a file of more than `most` MiB."""
-    if size > most * _MIB:
-        raise Unread("too large", f"{size / _MIB:,.0f} MiB, more than max_file_size ({most} MiB)")

@@ -25,7 +25,7 @@ from graphagg.rag.documents.reading.document import (
     plain_metadata,
     suffix_of,
 )
-from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_local
+from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
 from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
@@ -120,22 +120,15 @@ class FolderReader:
     """
 
     def __init__(
-        self,
-        config: ReadConfig,
-        report: FolderReport,
-        source: str | os.PathLike[str],
-        read: Callable[..., ReadFile] = read_local,
-        processes: int = _PROCESSES,
+        self, config: ReadConfig, report: FolderReport, source: str | os.PathLike[str]
     ) -> None:
-        self._config = config
-        self.report = report
-        self._source, self._read = source, read
+        self._config, self._source, self.report = config, source, report
         self.threads, self.conversations = MailThreads(), Conversations()
         self._converters = [
-            BoundedConverter(config.max_seconds, config.max_memory) for _ in range(processes + 1)
+            BoundedConverter(config.max_seconds, config.max_memory) for _ in range(_PROCESSES + 1)
         ]
         self._own, *self._idle = self._converters  # a process starts when it is first used
-        self._processes, self._pool = processes, ThreadPoolExecutor(processes)
+        self._pool = ThreadPoolExecutor(_PROCESSES)
 
     def close(self) -> None:
         """End the processes of converters."""
@@ -149,7 +142,7 @@ class FolderReader:
         for file in files:
             is_bounded = kinds.is_bounded(file.name.removesuffix(".gz"))
             waiting.append((file, self._pool.submit(self._convert, file) if is_bounded else None))
-            if len(waiting) > 2 * self._processes:
+            if len(waiting) > 2 * _PROCESSES:
                 yield waiting.popleft()
         yield from waiting
 
@@ -191,7 +184,7 @@ class FolderReader:
             for each in self._results(file, begun):
                 if isinstance(each, Document | Mail | Chat):
                     count += 1
-                    yield from self.added(each)
+                    yield from self._added(each)
                 elif isinstance(each, LeftOut):
                     self.report.guessed.append(each)
                 else:
@@ -214,7 +207,7 @@ class FolderReader:
         else:
             self.leave(file.name, Unread("empty", "no row in it can be read" if faults else ""))
 
-    def added(self, read: Document | Mail | Chat) -> Iterator[Document]:
+    def _added(self, read: Document | Mail | Chat) -> Iterator[Document]:
         """Yield the documents of a file, except those that wait for other files."""
         if isinstance(read, Chat):
             self.conversations.add(read)
@@ -227,12 +220,12 @@ class FolderReader:
     def _content(self, file: FoundFile) -> ReadFile:
         """Read the bytes of a file if it has a converter."""
         if kinds.converter_of(file.name.removesuffix(".gz")) is None:
-            sample = self._read(file, self._config.max_file_size, SAMPLE).content
+            sample = read_file(file.path, self._config.max_file_size, SAMPLE).content
             if is_binary(sample):
                 raise Unread("binary")
             fault = screened(file.name, sample)
             raise fault or Unread(f"of unknown kind ({suffix_of(file.name)})")
-        content = self._read(file, self._config.max_file_size)
+        content = read_file(file.path, self._config.max_file_size)
         if not content.content:
             raise Unread("empty")
         fault = screened(file.name, content.content)

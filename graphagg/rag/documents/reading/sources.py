@@ -75,13 +75,8 @@ def _checked(
             yield document
 
 
-def mirrored(
-    source: Location, config: ReadConfig, leave: Leave, *, names_only: bool = False
-) -> Path:
-    """Copy the changes at an address to its mirror; returns the local folder or file.
-
-    With `names_only` the files of another mirror have names, times and sizes, and no content.
-    """
+def mirrored(source: Location, config: ReadConfig, leave: Leave) -> Path:
+    """Copy the changes at an address to its mirror; returns the local folder or file."""
     store = Store.of(source)
     is_site = store.address.scheme.name.startswith("http")  # a site lists no files
     listed, name = {} if is_site else store.listed(), ""
@@ -90,12 +85,12 @@ def mirrored(
         if info is None:
             raise UnreadableFile(f"{store.address}: no such file or folder; check the address")
         listed, name = {"": info}, PurePosixPath(str(store.address)).name
-    root = source_folder(store.address) / ("names" if names_only else "")
+    root = source_folder(store.address)
     try:
         root.mkdir(0o700, parents=True, exist_ok=True)
         busy = f"{store.address}: another process reads it; wait for it, or stop it"
         with locked(root / ".lock", ArtifactBusy(busy)):
-            return _Mirror(store, root, config, leave, name, names_only).update(listed)
+            return _Mirror(store, root, config, leave, name).update(listed)
     except OSError as error:
         raise WriteFailed(
             f"{root}: the local cache does not take {store.address} ({error.strerror or error}); "
@@ -107,10 +102,9 @@ class _Mirror:
     """The local copy of a folder, or of a file `name`, of a store."""
 
     def __init__(
-        self, store: Store, root: Path, config: ReadConfig, leave: Leave, name: str, bare: bool
+        self, store: Store, root: Path, config: ReadConfig, leave: Leave, name: str
     ) -> None:
         self._store, self._config, self._leave, self._name = store, config, leave, name
-        self._bare = bare
         self._files, self._tags = root / "files", root / "tags.json"
         self._takes = path_filter(config)
 
@@ -148,7 +142,7 @@ class _Mirror:
         """How many bytes of a file the reader looks at."""
         is_hidden = any(part.startswith(".") for part in PurePosixPath(name).parts)
         is_large = size > self._config.max_file_size << 20
-        if self._bare or is_hidden or is_large or not self._takes(name):
+        if is_hidden or is_large or not self._takes(name):
             return 0
         is_read = kinds.converter_of(name.removesuffix(".gz")) is not None
         return size if is_read else min(size, SAMPLE)

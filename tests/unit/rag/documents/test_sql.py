@@ -8,11 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
-from graphagg.rag import PassageIndex, RowConfig, chunk_documents, read_passages
+from graphagg.rag import RowConfig, read_passages
 from tests.unit.commands import Answer
 
 ROWS = [
@@ -53,11 +51,10 @@ def test_rows_of_a_query_are_those_of_a_table(database: str, tmp_path: Path) -> 
     assert of_query == of_table and len(of_query) == 2
 
 
-@pytest.mark.parametrize("more", [(), ("--updated-column", "updated")])
 def test_an_index_follows_a_query(
-    database: str, tmp_path: Path, call: Callable[..., Answer], more: tuple[str, ...]
+    database: str, tmp_path: Path, call: Callable[..., Answer]
 ) -> None:
-    index, columns = tmp_path / "idx", ("--text-column", "body", "--query", QUERY, *more)
+    index, columns = tmp_path / "idx", ("--text-column", "body", "--query", QUERY)
     assert call("rag", "index", database, *columns, "--out", index).code == 0
     change(database, "update tickets set body = 'The valve leaks.', updated = 'x' where id = 2")
     change(database, "insert into tickets values (3, 'Seal', 'The seal holds.', '2026-02-01', 1)")
@@ -65,43 +62,6 @@ def test_an_index_follows_a_query(
     said = call("rag", "sync", index, database, *columns, "--yes", "--json").json
     assert (said["added"], said["replaced"], said["removed"]) == (1, 1, 1)
     assert "records no source folder" in call("rag", "sync", index).error
-
-
-CHANGES = st.lists(
-    st.tuples(st.integers(1, 6), st.sampled_from(["set", "touch", "delete", "null"])), max_size=5
-)
-
-
-@settings(deadline=None, max_examples=8)
-@given(st.lists(CHANGES, min_size=1, max_size=3))
-def test_changes_by_a_column_equal_a_rebuild(
-    tmp_path_factory: pytest.TempPathFactory, rounds: list[list[tuple[int, str]]]
-) -> None:
-    folder = tmp_path_factory.mktemp("sql")
-    url = f"sqlite:///{folder}/rows.db"
-    query = "select id, body, updated from rows where body like '%:pump%' or '%' = ':x';"
-    columns = RowConfig(text_column="body", query=query, updated_column="updated")
-    statements = {
-        "set": "insert or replace into rows values ({0}, 'The :pump {1} hums. ' || {2}, {1})",
-        "touch": "update rows set updated = {1} where id = {0}",
-        "delete": "delete from rows where id = {0} and id > 1",
-        "null": "update rows set body = 'A :pump {1}.', updated = null where id = {0}",
-    }
-    change(url, "create table rows (id integer primary key, body text, updated int)")
-    for i in range(1, 5):
-        change(url, statements["set"].format(i, -i, f"'{'Long words of it. ' * 60 * (i == 3)}'"))
-    index = PassageIndex.build(read_passages(url, columns), folder / "idx", profile="fast")
-    for number, changes in enumerate(rounds):
-        for step, (i, kind) in enumerate(changes):
-            change(url, statements[kind].format(i, 10 * number + step, "'x'"))
-        index.sync(read_passages(url, columns, index))
-        wanted = {p.id: p for p in chunk_documents(read_passages(url, columns))}
-        assert {p.id: p for p in index} == wanted
-    change(url, "update rows set body = ':pump of nobody', updated = 99 where id = 1")
-    change(url, "update rows set body = ':pump of nobody' where id = 2 and updated is not null")
-    texts = {p.id: p.text for p in read_passages(url, columns, index)}
-    assert texts["1"] == ":pump of nobody"  # the others are not read
-    assert all(texts[p.id] == p.text for p in index if p.id == "2" and p.metadata["updated"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ import pytest
 from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
-from graphagg.rag.corpus.aliases import suggested_names
 from graphagg.rag.documents.tokens import scan
 from graphagg.rag.documents.user_names import ListedName, ListedNames
 from tests.fakes import FakeEncoder, FakeExtractor
-from tests.unit.commands import invoke
 
 FILE = """Site Reliability Engineering = SRE = site reliability
 Hydrogen Plant 7 = HP7
@@ -62,35 +59,6 @@ def test_a_question_by_an_alias_has_the_answer_of_the_name(mode: Any, tmp_path: 
                     assert index.explain(asked, "a", mode=mode).question == asked
         words = index.retrieve("hydrogen", 4, mode="bm25")
         assert words[0].passage.id == "e" and words[0].score > 0
-
-
-def test_suggested_names_can_be_listed(tmp_path: Path) -> None:
-    rows = [
-        {
-            "id": "a",
-            "text": "The Site Reliability Engineering (SRE) of Oslo repairs Block Storage.",
-        },
-        {"id": "b", "text": "Site Reliability Engineering (SRE) asks what a TLA is (TLA)."},
-        {"id": "c", "text": "Here the World Food Programme meets WFP near BlockStorage."},
-        *({"id": f"d{i}", "text": f"Station {i} asks the Voltaranian about it."} for i in range(5)),
-        {"id": "e", "text": "We wrote to the Voltoranian yesterday."},
-        {"id": "f", "text": "Software Robotics Experts (SRE) are others. Deleted Long Name (DLN)."},
-    ]
-    with PassageIndex.build(rows, tmp_path / "i", profile="fast", language="en") as index:
-        found = suggested_names(index.snapshot)
-        listed = {name.name: name.aliases for name in found}
-        assert listed["Site Reliability Engineering"] == ("SRE",)
-        assert listed["World Food Programme"] == ("WFP",)
-        assert listed["Voltaranian"] == ("Voltoranian",)
-        assert {"Block Storage", "BlockStorage"} == {*listed, *chain(*listed.values())} & {
-            "Block Storage", "BlockStorage",
-        }  # fmt: skip
-        assert "Software Robotics Experts" not in listed  # a spelling means one name
-        assert ListedNames(found).names == tuple(found)
-        lines = [" = ".join((name.name, *name.aliases)) for name in found]
-        assert invoke("rag", "names", str(tmp_path / "i")).out.splitlines() == lines
-        index.delete("f")
-        assert "Deleted Long Name" not in {name.name for name in suggested_names(index.snapshot)}
 
 
 @pytest.mark.parametrize(

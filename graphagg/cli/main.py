@@ -29,7 +29,7 @@ _COMMANDS = {
     "serving.mcp": ("mcp",),
     "serving.serve": ("serve",),
     "artifact": ("info", "verify", "push", "pull"),
-    "rag.changes": ("rag add", "rag update", "rag delete", "rag compact"),
+    "rag.changes": ("rag add", "rag update", "rag delete", "rag compact", "rag merge"),
     "rag.sync": ("rag sync",),
     "rag.search": ("rag search", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar"),

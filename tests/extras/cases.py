@@ -39,6 +39,7 @@ CASES: dict[str, str] = {
     "rag update": "rag update {made}/idx {made}/changed.jsonl",
     "rag delete": "rag delete {made}/idx warsaw",
     "rag compact": "rag compact {made}/idx",
+    "rag merge": "rag merge {made}/idx {made}/other --out out",
     "rag sync": "rag sync {made}/synced {made}/texts",
     "rag search": f'rag search {{made}}/idx "{QUESTION}"',
     "rag explain": f'rag explain {{made}}/idx "{QUESTION}" vistula',

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from graphagg.cli.builds.passages import read_corpus, what_was_read
 from graphagg.cli.corpus import PassageSource, Reading, RowColumns
-from graphagg.cli.folders import Directory
+from graphagg.cli.folders import Directory, OutDir, Shards
 from graphagg.cli.options import read_text
-from graphagg.cli.output.console import AsJson, print_changed, progress_report
+from graphagg.cli.output.console import AsJson, merge_indices, print_changed, progress_report
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
@@ -130,6 +130,16 @@ def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
         before = index.manifest.counts["segments"]
         index.compact()
         print_changed(directory, {"segments_merged": before}, index.manifest, as_json)
+
+
+def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
+    """Merge indices of parts of a corpus; the result answers as an index of all passages.
+
+    Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx
+    """
+    from graphagg.rag import PassageIndex
+
+    merge_indices(PassageIndex, shards, out_dir, as_json)
 
 
 def _read_ids(path: Path) -> list[str]:

@@ -116,6 +116,7 @@ def change_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object
         yield lambda: index.update(passages(2, 7))
         yield lambda: index.delete(["p1"])
         yield lambda: index.sync(passages(4))
+        yield lambda: PassageIndex.merge([folder], folder / "merged")
         yield index.compact
 
 

@@ -1,4 +1,4 @@
-"""BERT over texts that lie end to end, without padding; each is encoded as if alone.
+"""The packaged BERTs over texts that lie end to end, without padding; each is encoded as if alone.
 
 Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
 tokens of several texts run as one matrix, and attention runs inside each text. The shape of every
@@ -11,43 +11,107 @@ Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints
-from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import EncodedWindow
-from graphagg.rag.models.encoding.int8 import Int8Weights
-from graphagg.rag.models.encoding.layers import BertLayers, norm_of
+from graphagg.rag.models.encoding.int8 import Int8Linear, Int8Weights, int8_feed
+from graphagg.rag.models.encoding.layers import (
+    Linear,
+    attention_within,
+    float_feed,
+    normalize,
+    normalize_by_numpy,
+    softmax,
+    softmax_by_numpy,
+)
 from graphagg.rag.models.encoding.windows import Window
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Weights: TypeAlias = Mapping[str, Any]
+"""By their names in BERT: matrices `[o, i]` float, or `[i, o]` `Int8Weights`; vectors float."""
+_HEADS, _EPSILON = 12, 1e-12  # of both packaged models; epsilon is added to variances
 _ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cache
+_JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
+"""Modules that run as one product: queries, keys and values."""
+MATRICES = (*_JOINT, "attention.output.dense", "intermediate.dense", "output.dense")
+"""The modules of a layer with matrices."""
+
+
+@dataclass(frozen=True)
+class BertModel:
+    """A packaged BERT with mean pooling, with the attribute names of `SentenceTransformer`."""
+
+    weights: Weights
+    layers: int
+    tokenizer: Tokenizer  # neither truncates nor pads
+    max_seq_length: int  # in tokens
+    prompts: Mapping[str, str | None] = field(default_factory=dict)
+    default_prompt_name = None
+
+    def get_embedding_dimension(self) -> int:
+        """Length d of a vector."""
+        return len(self.weights["embeddings.LayerNorm.bias"])
 
 
 class _Batch(NamedTuple):
     """Texts that lie end to end, in r rows; texts of one length follow each other."""
 
-    columns: Ints  # `[3, r]`: tokens, positions, segments
+    ids: Ints  # `[r]`
+    positions: Ints  # `[r]`
     lengths: list[int]  # tokens per text
 
 
-class BertRunner:
-    """Runs a BERT on a CPU, in 8 bits or float32."""
+class _Layer(NamedTuple):
+    """The steps of a layer: attention's products, the first norm, the feed-forward, the second."""
 
-    def __init__(self, model: BertFiles, *, in_int8: bool) -> None:
-        weights, shape = model.weights, model.shape
-        self._shape, self._in_int8 = shape, in_int8
+    attend: Callable[[Floats], Floats]  # queries, keys and values, `[r, 3 d]`
+    project: Callable[[Floats], Floats]
+    first_norm: tuple[Floats, Floats]
+    feed: Callable[[Floats], Floats]
+    second_norm: tuple[Floats, Floats]
+
+
+class BertRunner:
+    """Runs a BERT on a CPU, in 8 bits or float32; in 8 bits, all but products is float32."""
+
+    def __init__(self, model: BertModel, *, in_int8: bool) -> None:
+        self._weights, self._in_int8 = model.weights, in_int8
         self._rows = max(_ROWS, model.max_seq_length)
-        self._words, self._places, self._segments = (
-            weights[f"embeddings.{name}_embeddings.weight"]
-            for name in ("word", "position", "token_type")
-        )
-        self._norm = norm_of(weights, "embeddings.LayerNorm")
-        self._layers = BertLayers(
-            weights, shape.layers, shape.heads, shape.epsilon, in_int8=in_int8
-        )
+        self._softmax = softmax if in_int8 else softmax_by_numpy
+        self._normalize = normalize if in_int8 else normalize_by_numpy
+        self._layers = [self._layer(f"encoder.layer.{index}") for index in range(model.layers)]
+
+    def _layer(self, name: str) -> _Layer:
+        modules = (_JOINT, *((module,) for module in MATRICES[len(_JOINT) :]))
+        attend, project, widen, narrow = (self._linear(name, each) for each in modules)
+        feed: Any = int8_feed if self._in_int8 else float_feed
+        first, second = (self._norm(f"{name}.{part}") for part in ("attention.output", "output"))
+        return _Layer(attend, project, first, partial(feed, widen=widen, narrow=narrow), second)
+
+    def _linear(self, layer: str, modules: Sequence[str]) -> Linear | Int8Linear:
+        """Modules of one input as one layer."""
+        each = [self._weights[f"{layer}.{module}.weight"] for module in modules]
+        bias = np.concatenate([self._weights[f"{layer}.{module}.bias"] for module in modules])
+        if not self._in_int8:
+            floats = [w.restored() if isinstance(w, Int8Weights) else w.T for w in each]
+            return Linear(np.concatenate(floats, axis=1), bias)
+        rounded = [w if isinstance(w, Int8Weights) else Int8Weights.of(w.T) for w in each]
+        joint = (np.concatenate(parts, axis=1) for parts in zip(*rounded, strict=True))
+        return Int8Linear(Int8Weights(*joint), bias)
+
+    def _norm(self, module: str) -> tuple[Floats, Floats]:
+        """Gain and shift of a layer norm."""
+        return self._weights[f"{module}.LayerNorm.weight"], self._weights[
+            f"{module}.LayerNorm.bias"
+        ]
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Fill each batch with the longest texts that still fit; in float32, one text per batch."""
@@ -63,32 +127,35 @@ class BertRunner:
             batches.append(batch)
         return batches
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> _Batch:
+    def prepare(self, windows: Sequence[Window], texts: Sequence[str], prompt: str) -> _Batch:
         """Lay the tokens of windows end to end."""
         lengths = [len(window.ids) for window in windows]
-        columns = np.zeros((3, sum(lengths)), np.int64)
-        columns[0] = np.concatenate([window.ids for window in windows])
-        columns[1] = np.concatenate([np.arange(n) for n in lengths]) + self._shape.first_position
-        if len(self._segments) > 1:  # RoBERTa has one segment, whatever its tokenizer says
-            columns[2] = np.concatenate([window.segments or [] for window in windows])
-        return _Batch(columns, lengths)
+        ids = np.concatenate([np.array(window.ids, np.int64) for window in windows])
+        return _Batch(ids, np.concatenate([np.arange(n) for n in lengths]), lengths)
 
     def run(self, prepared: _Batch) -> list[EncodedWindow]:
-        """Encode a batch: the vectors of each window and its tokens."""
-        ids, positions, segments = prepared.columns
-        x, places = _rows_of(self._words, ids), _rows_of(self._places, positions)
-        places += _rows_of(self._segments, segments)
-        self._layers.normalize(x, places, *self._norm, self._shape.epsilon)
-        rows = self._layers.run(x, prepared.lengths)
+        """Encode a batch: the mean of the token vectors of each window, and these."""
+        x, places, (segment,) = (
+            _rows_of(self._weights[f"embeddings.{table}_embeddings.weight"], rows)
+            for table, rows in (
+                ("word", prepared.ids), ("position", prepared.positions), ("token_type", [0])
+            )
+        )  # fmt: skip
+        places += segment
+        self._normalize(x, places, *self._norm("embeddings"), _EPSILON)
+        for layer in self._layers:
+            joint = layer.attend(x)
+            mixed = layer.project(attention_within(joint, prepared.lengths, _HEADS, self._softmax))
+            self._normalize(mixed, x, *layer.first_norm, _EPSILON)
+            x = layer.feed(mixed)
+            self._normalize(x, mixed, *layer.second_norm, _EPSILON)
         ends = np.cumsum(prepared.lengths)
-        tokens = [rows[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
-        if self._shape.pooling == "cls":
-            return [EncodedWindow(each[0], each) for each in tokens]
+        tokens = [x[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
         means = (np.divide(each.sum(axis=0), np.float32(len(each))) for each in tokens)
         return [EncodedWindow(mean, each) for mean, each in zip(means, tokens, strict=True)]
 
 
-def _rows_of(table: Array | Int8Weights, rows: Ints) -> Floats:
+def _rows_of(table: Array | Int8Weights, rows: Ints | list[int]) -> Floats:
     """Some rows of a table in float32."""
     if isinstance(table, Int8Weights):
         return Int8Weights(table.values[rows], table.scale[rows]).restored()

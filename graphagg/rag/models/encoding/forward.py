@@ -48,8 +48,8 @@ class Runner(Protocol):
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Group windows into batches by their numbers of tokens; a batch lists window indices."""
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
-        """Make the input of a batch; called by one thread at a time."""
+    def prepare(self, windows: Sequence[Window], texts: Sequence[str], prompt: str) -> Any:
+        """Make the input of a batch; called by one thread at a time. Windows have the prompt."""
 
     def run(self, prepared: Any) -> list[EncodedWindow]:
         """Encode a batch, window by window; called by several threads at once."""
@@ -58,8 +58,8 @@ class Runner(Protocol):
 class ModuleRunner:
     """Runs any model of sentence-transformers, by PyTorch and its threads."""
 
-    def __init__(self, model: SentenceTransformer, prompt: str) -> None:
-        self._model, self._prompt = model.eval(), prompt
+    def __init__(self, model: SentenceTransformer) -> None:
+        self._model = model.eval()
         self._is_padded = model.device.type != "cpu"
         self._tokens = _TOKENS if self._is_padded else 1
         self._longest = model.max_seq_length
@@ -87,15 +87,17 @@ class ModuleRunner:
         padded = -(-length // _STEP) * _STEP
         return padded if self._longest is None else max(length, min(padded, self._longest))
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
+    def prepare(self, windows: Sequence[Window], texts: Sequence[str], prompt: str) -> Any:
         """Make the features of a batch, with copies of its last text in the remaining rows."""
-        prompt = self._prompt or None
-        if not self._is_padded:
-            return len(texts), self._model.preprocess(list(texts), prompt=prompt)
-        length = self._padded(max(len(window.ids) for window in windows))
-        filled = [*texts, *[texts[-1]] * (self._rows(length) - len(texts))]
-        padded = {"text": {"padding": "max_length", "max_length": length}}
-        return len(texts), self._model.preprocess(filled, prompt=prompt, processing_kwargs=padded)
+        filled, options = list(texts), dict[str, Any]()
+        if self._is_padded:
+            length = self._padded(max(len(window.ids) for window in windows))
+            filled += [texts[-1]] * (self._rows(length) - len(texts))
+            options = {"text": {"padding": "max_length", "max_length": length}}
+        features = self._model.preprocess(
+            filled, prompt=prompt or None, processing_kwargs=options or None
+        )
+        return len(texts), features
 
     def run(self, prepared: Any) -> list[EncodedWindow]:
         """Encode a batch; with token vectors if the model gives them."""
@@ -117,7 +119,7 @@ class ModuleRunner:
 
 
 def forward(
-    runner: Runner, windows: Sequence[Window], texts: Sequence[str], threads: int
+    runner: Runner, windows: Sequence[Window], texts: Sequence[str], prompt: str, threads: int
 ) -> Iterator[tuple[int, EncodedWindow]]:
     """Run windows through a model, `threads` batches at a time; texts are without prompt.
 
@@ -126,7 +128,7 @@ def forward(
     batches = runner.batches([len(window.ids) for window in windows])
 
     def prepare(batch: list[int]) -> Any:
-        return runner.prepare([windows[i] for i in batch], [texts[i] for i in batch])
+        return runner.prepare([windows[i] for i in batch], [texts[i] for i in batch], prompt)
 
     workers = min(threads, len(batches))
     if workers <= 1:  # a thread would cost a tenth of a question's time

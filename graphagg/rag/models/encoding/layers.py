@@ -1,4 +1,4 @@
-"""The layers of a BERT over texts that lie end to end, in float32 or 8 bits, without PyTorch.
+"""The steps of a BERT over texts that lie end to end, in float32 or 8 bits, without PyTorch.
 
 In float32, numpy runs every step, so that the first question of a process waits for no compiled
 code. In 8 bits, compiled loops run between the integer products.
@@ -6,23 +6,17 @@ code. In 8 bits, compiled loops run between the integer products.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from graphagg.arrays import Array, Floats
+from graphagg.arrays import Floats
 from graphagg.kernels import kernel
-from graphagg.rag.models.encoding.int8 import GELU, Int8Linear, Int8Weights, int8_feed
+from graphagg.rag.models.encoding.int8 import GELU
 
-Weights: TypeAlias = Mapping[str, "Array | Int8Weights"]
-"""By their names in BERT: matrices `[o, i]` float, or `[i, o]` in 8 bits; vectors float."""
-Norm: TypeAlias = tuple[Floats, Floats]
 _Softmax: TypeAlias = Callable[[Floats, np.float32], None]
-_JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
-"""Modules that run as one product: queries, keys and values."""
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
@@ -120,80 +114,8 @@ class Linear:
         return product
 
 
-class _Layer(NamedTuple):
-    """The steps of a layer: attention's products, the first norm, the feed-forward, the second."""
-
-    attend: Callable[[Floats], Floats]  # queries, keys and values, `[r, 3 d]`
-    project: Callable[[Floats], Floats]
-    first_norm: Norm
-    feed: Callable[[Floats], Floats]
-    second_norm: Norm
-
-
-class BertLayers:
-    """The layers of a BERT; in 8 bits, everything but products is float32."""
-
-    def __init__(
-        self, weights: Weights, layers: int, heads: int, epsilon: float, *, in_int8: bool
-    ) -> None:
-        self._heads, self._epsilon = heads, epsilon
-        self._softmax = softmax if in_int8 else softmax_by_numpy
-        self.normalize = normalize if in_int8 else normalize_by_numpy
-        self._layers = []
-        for layer in (f"encoder.layer.{index}" for index in range(layers)):
-            make: Any = _int8_linear if in_int8 else _linear
-            attend, project, widen, narrow = (
-                make(weights, [f"{layer}.{module}" for module in modules])
-                for modules in (
-                    _JOINT, ["attention.output.dense"], ["intermediate.dense"], ["output.dense"]
-                )
-            )  # fmt: skip
-            first, second = (
-                norm_of(weights, f"{layer}.{name}.LayerNorm")
-                for name in ("attention.output", "output")
-            )
-            feed: Any = int8_feed if in_int8 else _feed
-            feed = partial(feed, widen=widen, narrow=narrow)
-            self._layers.append(_Layer(attend, project, first, feed, second))
-
-    def run(self, x: Floats, lengths: Sequence[int]) -> Floats:
-        """Run texts of these lengths, end to end in `x` `[r, d]`; further rows are padding."""
-        for layer in self._layers:
-            joint = layer.attend(x)
-            mixed = layer.project(attention_within(joint, lengths, self._heads, self._softmax))
-            self.normalize(mixed, x, *layer.first_norm, self._epsilon)
-            x = layer.feed(mixed)
-            self.normalize(x, mixed, *layer.second_norm, self._epsilon)
-        return x
-
-
-def norm_of(weights: Weights, module: str) -> Norm:
-    """Gain and shift of a layer norm."""
-    gain, shift = (np.asarray(weights[f"{module}.{name}"]) for name in ("weight", "bias"))
-    return gain, shift
-
-
-def _bias(weights: Weights, modules: Sequence[str]) -> Floats:
-    bias: Floats = np.concatenate([weights[f"{module}.bias"] for module in modules])
-    return bias
-
-
-def _linear(weights: Weights, modules: Sequence[str]) -> Linear:
-    """Modules of one input as one layer in float32."""
-    matrices = [weights[f"{module}.weight"] for module in modules]
-    floats = [w.restored() if isinstance(w, Int8Weights) else w.T for w in matrices]
-    return Linear(np.concatenate(floats, axis=1), _bias(weights, modules))
-
-
-def _int8_linear(weights: Weights, modules: Sequence[str]) -> Int8Linear:
-    """Modules of one input as one layer in 8 bits."""
-    matrices = [weights[f"{module}.weight"] for module in modules]
-    rounded = [w if isinstance(w, Int8Weights) else Int8Weights.of(w.T) for w in matrices]
-    joint = Int8Weights(*(np.concatenate(parts, axis=1) for parts in zip(*rounded, strict=True)))
-    return Int8Linear(joint, _bias(weights, modules))
-
-
-def _feed(x: Floats, widen: Linear, narrow: Linear) -> Floats:
+def float_feed(x: Floats, widen: Linear, narrow: Linear) -> Floats:
+    """Run two layers with GELU between."""
     return narrow(gelu_by_numpy(widen(x)))
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from graphagg.rag import SentenceTransformerEncoder, read_passages
 from graphagg.rag.models import encoder as encoder_module
-from graphagg.rag.models.weights import Dtype, load
+from graphagg.rag.models.weights import Dtype
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parents[4]
@@ -58,13 +59,12 @@ def shallow() -> Path:
     return folder
 
 
-def loaded(dtype: Dtype) -> SentenceTransformerEncoder:
-    encoder = SentenceTransformerEncoder(str(shallow()), dtype=dtype, device="cpu")
-    encoder.center = None  # as of the default model
+@cache
+def model(dtype: Dtype) -> SentenceTransformerEncoder:
+    encoder = SentenceTransformerEncoder(dtype=dtype)
+    whole, sha256 = encoder._loaded
+    encoder._loaded = replace(whole, layers=2), sha256
     return encoder
-
-
-model = cache(loaded)
 
 
 @cache
@@ -151,22 +151,20 @@ def test_in_another_process() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_model_of_another_kind_too(dtype: Dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_another_kind_too(dtype: Dtype) -> None:
     """By sentence-transformers: the same bits in any company, and nearly those of our own."""
-    monkeypatch.setattr(encoder_module, "load_encoder", load)
-    plain = loaded(dtype)
+    plain = SentenceTransformerEncoder(str(shallow()), dtype=dtype, device="cpu")
+    plain.center = None  # as of the default model
     some = texts()[::3]
     together = plain.encode(some)
     for text, vector in zip(some, together, strict=True):
         assert plain.encode([text])[0].tobytes() == vector.tobytes()
-    own = model("float32").encode(some)
-    if dtype == "float32":
-        np.testing.assert_allclose(together, own, atol=1e-5)
-    assert ((together * own).sum(axis=1) > 0.999).all()
+    own = model("float32")
+    assert ((together * own.encode(some)).sum(axis=1) > 0.99).all()
     spans = [halves(text) for text in some]
-    found, wanted = (each.encode_passages(some, spans) for each in (plain, model("float32")))
+    found, wanted = (each.encode_passages(some, spans) for each in (plain, own))
     for one, other in zip(found, wanted, strict=True):
-        assert ((one.sentences * other.sentences).sum(axis=1) > 0.999).all()
+        assert ((one.sentences * other.sentences).sum(axis=1) > 0.99).all()
 
 
 def test_a_sentence_is_the_mean_of_its_tokens() -> None:

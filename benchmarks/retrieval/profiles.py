@@ -121,7 +121,7 @@ def _build(
 ) -> None:
     """Build a set's index, and print its stages and bytes."""
     passages, stages, what = list(passages_of(name)), Stages(), f"{name}, {directory.parent.name}"
-    chunking = ChunkConfig(max_words=words, overlap_sentences=0) if words else None
+    chunking = ChunkConfig(max_words=words) if words else None
     stages.begin()
     PassageIndex.build(
         passages, directory, chunking=chunking, profile=profile, encoder=encoder, force=True,

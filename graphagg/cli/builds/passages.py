@@ -40,12 +40,10 @@ class ChunkOptions:
     Attributes:
         chunk_words: maximum number of words in a passage; longer documents are split at headings
             and sentences.
-        overlap_sentences: number of sentences that a passage shares with the one before.
         no_chunks: do not split documents.
     """
 
     chunk_words: int = ChunkConfig.max_words
-    overlap_sentences: int = ChunkConfig.overlap_sentences
     no_chunks: bool = False
 
     def config(self) -> ChunkConfig | None:
@@ -53,13 +51,12 @@ class ChunkOptions:
         if self.no_chunks:
             if self != ChunkOptions(no_chunks=True):
                 raise InvalidParameter(
-                    "--no-chunks keeps documents whole; leave out --chunk-words and "
-                    "--overlap-sentences, or leave out --no-chunks"
+                    "--no-chunks keeps documents whole; leave out --chunk-words or --no-chunks"
                 )
             return None
         # in proportion, where chunks are small
         least = min(ChunkConfig.min_words, self.chunk_words // 6)
-        return ChunkConfig(self.chunk_words, self.overlap_sentences, least)
+        return ChunkConfig(self.chunk_words, least)
 
 
 @dataclass(frozen=True)

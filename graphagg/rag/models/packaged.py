@@ -53,7 +53,7 @@ def read_default_encoder() -> tuple[BertModel, str]:
     for module, name in zip(modules, matrices, strict=True):
         scale = tensors[f"{name.removesuffix('_q')}_scale"].reshape(1, -1)
         weights[f"{module}.weight"] = Int8Weights(tensors[name], scale)
-    tokenizer = StaticEncoder.packaged().tokenizer
+    tokenizer = StaticEncoder().tokenizer
     return BertModel(weights, _LAYERS, tokenizer, _WINDOW), sha256
 
 

@@ -15,7 +15,6 @@ from graphagg.errors import Forbidden, GraphAggError, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.installed import check_installed
-from graphagg.rag.models.reranker import CrossEncoderReranker
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS
@@ -86,8 +85,6 @@ class Passages(ReloadingIndex[PassageIndex]):
         """Check by their files that all models are here; raises `MissingExtra`, `MissingModel`."""
         with self._lease() as index:
             self._check_models(index)
-        if isinstance(self._reranker, CrossEncoderReranker):
-            check_installed({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
         """Load the models except the extractor of `linearrag`, and answer a question.

@@ -61,14 +61,6 @@ class BertModel:
         return len(self.weights["embeddings.LayerNorm.bias"])
 
 
-class _Batch(NamedTuple):
-    """Texts that lie end to end, in r rows; texts of one length follow each other."""
-
-    ids: Ints  # `[r]`
-    positions: Ints  # `[r]`
-    lengths: list[int]  # tokens per text
-
-
 class _Layer(NamedTuple):
     """The steps of a layer: attention's products, the first norm, the feed-forward, the second."""
 
@@ -127,30 +119,27 @@ class BertRunner:
             batches.append(batch)
         return batches
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str], prompt: str) -> _Batch:
-        """Lay the tokens of windows end to end."""
+    def run(
+        self, windows: Sequence[Window], texts: Sequence[str], prompt: str
+    ) -> list[EncodedWindow]:
+        """Encode a batch: the mean of the token vectors of each window, and these."""
         lengths = [len(window.ids) for window in windows]
         ids = np.concatenate([np.array(window.ids, np.int64) for window in windows])
-        return _Batch(ids, np.concatenate([np.arange(n) for n in lengths]), lengths)
-
-    def run(self, prepared: _Batch) -> list[EncodedWindow]:
-        """Encode a batch: the mean of the token vectors of each window, and these."""
+        positions = np.concatenate([np.arange(n) for n in lengths])
         x, places, (segment,) = (
             _rows_of(self._weights[f"embeddings.{table}_embeddings.weight"], rows)
-            for table, rows in (
-                ("word", prepared.ids), ("position", prepared.positions), ("token_type", [0])
-            )
-        )  # fmt: skip
+            for table, rows in (("word", ids), ("position", positions), ("token_type", [0]))
+        )
         places += segment
         self._normalize(x, places, *self._norm("embeddings"), _EPSILON)
         for layer in self._layers:
             joint = layer.attend(x)
-            mixed = layer.project(attention_within(joint, prepared.lengths, _HEADS, self._softmax))
+            mixed = layer.project(attention_within(joint, lengths, _HEADS, self._softmax))
             self._normalize(mixed, x, *layer.first_norm, _EPSILON)
             x = layer.feed(mixed)
             self._normalize(x, mixed, *layer.second_norm, _EPSILON)
-        ends = np.cumsum(prepared.lengths)
-        tokens = [x[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
+        ends = np.cumsum(lengths)
+        tokens = [x[end - n : end] for end, n in zip(ends, lengths, strict=True)]
         means = (np.divide(each.sum(axis=0), np.float32(len(each))) for each in tokens)
         return [EncodedWindow(mean, each) for mean, each in zip(means, tokens, strict=True)]
 

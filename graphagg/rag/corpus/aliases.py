@@ -2,7 +2,7 @@
 
 Three signs: a text writes "site reliability engineering (SRE)"; a name in capitals is the initials
 of another name of its passage; or two names of six letters and more differ in spaces alone, or in
-one letter before the last three, and one of them is rare and in no passage of the other.
+one letter between the first and the last three, and one is rare and in no passage of the other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import combinations
 
 import numpy as np
 
@@ -22,8 +22,8 @@ from graphagg.rag.tables.gazetteer import DATE, LINKABLE, Gazetteer, Speller
 _DEFINED = re.compile(r"((?:[^\W\d_][\w'&-]*\s+){2,9})\(([A-Z][A-Z&-]{1,8})s?\)")
 _SMALL = frozenset("a an and at by de del der des du et for in la le of on the to und".split())
 # Letters of a name with variants; how many times as many passages as a wrong spelling's hold the
-# right one, at least; names with the same first letters that are compared.
-MIN_LETTERS, MIN_RATIO, MAX_COMPARED = 6, 5, 2_000
+# right one, at least.
+MIN_LETTERS, MIN_RATIO = 6, 5
 
 
 def suggested_names(snapshot: PassageSnapshot) -> list[ListedName]:
@@ -69,16 +69,24 @@ def _of_initials(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, 
 
 def _variants(g: Gazetteer, names: Mapping[str, int]) -> Iterator[tuple[int, int]]:
     """Pairs of names with similar spelling, the one of more passages first."""
-    from rapidfuzz import distance, process
-
     joined = ((key.replace(" ", ""), entity) for key, entity in names.items())
     plain = sorted(each for each in joined if len(each[0]) >= MIN_LETTERS and each[0].isalpha())
-    for _, block in groupby(plain, key=lambda each: each[0][:3]):
-        keys, entities = zip(*list(block)[:MAX_COMPARED], strict=True)
-        edits = process.cdist(keys, keys, scorer=distance.Levenshtein.distance, score_cutoff=1)
-        for i, j in np.argwhere(np.triu(edits <= 1, 1)).tolist():
-            pair = sorted((entities[i], entities[j]), key=lambda e: -np.diff(g.pair_bounds)[e])
-            rows = [g.row[g.pairs(entity)] for entity in pair]
-            is_typo = len(rows[0]) >= MIN_RATIO * len(rows[1]) and keys[i][-3:] == keys[j][-3:]
-            if edits[i, j] == 0 or (is_typo and not np.intersect1d(rows[0], rows[1]).size):
-                yield pair[0], pair[1]
+    by_part = defaultdict[str, list[int]](list)  # names by their letters, also without one of them
+    for i, (key, _) in enumerate(plain):
+        for part in {key, *(key[:j] + key[j + 1 :] for j in range(3, len(key) - 3))}:
+            by_part[part].append(i)
+    for i, j in sorted({pair for some in by_part.values() for pair in combinations(some, 2)}):
+        (key, first), (other, second) = plain[i], plain[j]
+        pair = sorted((first, second), key=lambda e: -np.diff(g.pair_bounds)[e])
+        rows = [g.row[g.pairs(entity)] for entity in pair]
+        is_typo = len(rows[0]) >= MIN_RATIO * len(rows[1]) and _one_edit(key, other)
+        if key == other or (is_typo and not np.intersect1d(rows[0], rows[1]).size):
+            yield pair[0], pair[1]
+
+
+def _one_edit(key: str, other: str) -> bool:
+    """Whether two keys differ in one letter, or one of them has one letter more."""
+    short, long = sorted((key, other), key=len)
+    both = enumerate(zip(short, long, strict=False))
+    same = next((i for i, (a, b) in both if a != b), len(short))
+    return short[same + (len(short) == len(long)) :] == long[same + 1 :]

@@ -72,7 +72,7 @@ class ModelNames:
             None: chosen by profile and language.
         language: code of the language of all passages; auto detects the language of each
             passage. None: the language of the extractor.
-        dtype: number type of the encoder; auto is int8 where the CPU is fast in it.
+        dtype: number type of the encoder; auto is int8 for a packaged one, else float32.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
         known_names: file of names in the texts, one name per line followed by its aliases,
             separated by =, or JSON Lines; with Spark on every machine.

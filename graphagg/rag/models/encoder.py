@@ -15,7 +15,6 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.bert import BertModel, BertRunner
 from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, centered_sha256
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, thread_count
-from graphagg.rag.models.encoding.int8 import multiplies_exactly
 from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import (
     NO_SPANS,
@@ -125,10 +124,8 @@ class SentenceTransformerEncoder:
     A vector depends on its text alone, to the bit: not on the texts beside it, their order, or the
     number of threads.
 
-    The packaged models run on the CPU without PyTorch, in `int8` or `float32`. Any other model runs
-    by sentence-transformers (extra `rag-torch`), in `float32` or `bfloat16`. `auto` is int8 for a
-    packaged model on CPUs with instructions for exact int8 products, such as AVX512-VNNI; else
-    float32.
+    The packaged models run on the CPU without PyTorch, in `int8`. Any other model runs by
+    sentence-transformers (extra `rag-torch`), in `float32`, which is `auto`, or `bfloat16`.
 
     Args:
         model: a packaged model, or any sentence-transformers name or path.
@@ -137,7 +134,7 @@ class SentenceTransformerEncoder:
             always run on the CPU.
 
     Examples:
-        >>> encoder = SentenceTransformerEncoder(dtype="float32")
+        >>> encoder = SentenceTransformerEncoder()
         >>> encoder.encode(["The Vistula flows through Warsaw."]).shape
         (1, 384)
         >>> encoder.split(["Short."]), encoder.encode_query(["Which river?"], ["Warsaw"])[1].shape
@@ -174,31 +171,26 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _corpus_runner(self) -> Runner:
-        model, dtype = self._model, self._dtype
+        model = self._model
         if isinstance(model, BertModel):
-            return BertRunner(model, in_int8=dtype == "int8")
-        return ModuleRunner(model.bfloat16() if dtype == "bfloat16" else model)
+            return BertRunner(model)
+        return ModuleRunner(model.bfloat16() if self._dtype == "bfloat16" else model)
 
     @cached_property
     def _query_runner(self) -> Runner:
-        """In float32 for a packaged model: 8 bits pay off for long texts only."""
-        model, is_rounded = self._model, self._dtype == "int8"
-        if isinstance(model, BertModel) and is_rounded:
-            return BertRunner(model, in_int8=False)
-        return self._corpus_runner
+        runner = self._corpus_runner
+        return runner.by_numpy() if isinstance(runner, BertRunner) else runner
 
     @cached_property
     def _dtype(self) -> Dtype:
         is_packaged, dtype = isinstance(self._model, BertModel), self._requested_dtype
-        if dtype == "auto":
-            return "int8" if is_packaged and multiplies_exactly() else "float32"
-        if dtype == ("bfloat16" if is_packaged else "int8"):
-            other = "int8" if is_packaged else "bfloat16"
+        usable: tuple[Dtype, ...] = ("int8",) if is_packaged else ("float32", "bfloat16")
+        if dtype not in ("auto", *usable):
             raise InvalidParameter(
                 f"encoder {self._name!r}: dtype is {dtype!r}, which it does not run in; wanted "
-                f"{other!r}, 'float32' or 'auto'"
+                f"'auto' or {' or '.join(map(repr, usable))}"
             )
-        return dtype
+        return usable[0] if dtype == "auto" else dtype
 
     @cached_property
     def _query_prompt(self) -> str:

@@ -1,8 +1,8 @@
 """The packaged BERTs over texts that lie end to end, without padding; each is encoded as if alone.
 
 Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
-tokens of several texts run as one matrix, and attention runs inside each text. The shape of every
-product is fixed, or its sums are exact. So a text's vector has the same bits beside any other texts
+tokens of several texts run as one matrix, and attention runs inside each text. The sums of products
+are exact. So a text's vector has the same bits beside any other texts
 (`tests/unit/rag/models/test_alone.py`).
 
 Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
@@ -11,25 +11,17 @@ Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints
 from graphagg.rag.models.encoding.forward import EncodedWindow
-from graphagg.rag.models.encoding.int8 import Int8Linear, Int8Weights, int8_feed
-from graphagg.rag.models.encoding.layers import (
-    Linear,
-    attention_within,
-    float_feed,
-    normalize,
-    normalize_by_numpy,
-    softmax,
-    softmax_by_numpy,
-)
+from graphagg.rag.models.encoding.int8 import Int8Linear, Int8Weights
+from graphagg.rag.models.encoding.layers import BY_NUMPY, COMPILED, attention_within
 from graphagg.rag.models.encoding.windows import Window
 
 if TYPE_CHECKING:
@@ -62,39 +54,40 @@ class BertModel:
 
 
 class _Layer(NamedTuple):
-    """The steps of a layer: attention's products, the first norm, the feed-forward, the second."""
+    """The weights of a layer."""
 
-    attend: Callable[[Floats], Floats]  # queries, keys and values, `[r, 3 d]`
-    project: Callable[[Floats], Floats]
+    attend: Int8Linear  # to queries, keys and values, `[r, 3 d]`
+    project: Int8Linear
     first_norm: tuple[Floats, Floats]
-    feed: Callable[[Floats], Floats]
+    widen: Int8Linear
+    narrow: Int8Linear
     second_norm: tuple[Floats, Floats]
 
 
 class BertRunner:
-    """Runs a BERT on a CPU, in 8 bits or float32; in 8 bits, all but products is float32."""
+    """Runs a BERT on a CPU: products in 8 bits, all else in float32."""
 
-    def __init__(self, model: BertModel, *, in_int8: bool) -> None:
-        self._weights, self._in_int8 = model.weights, in_int8
+    def __init__(self, model: BertModel) -> None:
+        self._weights, self._steps = model.weights, COMPILED
         self._rows = max(_ROWS, model.max_seq_length)
-        self._softmax = softmax if in_int8 else softmax_by_numpy
-        self._normalize = normalize if in_int8 else normalize_by_numpy
         self._layers = [self._layer(f"encoder.layer.{index}") for index in range(model.layers)]
+
+    def by_numpy(self) -> BertRunner:
+        """The same weights, run by numpy."""
+        runner = copy(self)
+        runner._steps = BY_NUMPY
+        return runner
 
     def _layer(self, name: str) -> _Layer:
         modules = (_JOINT, *((module,) for module in MATRICES[len(_JOINT) :]))
         attend, project, widen, narrow = (self._linear(name, each) for each in modules)
-        feed: Any = int8_feed if self._in_int8 else float_feed
         first, second = (self._norm(f"{name}.{part}") for part in ("attention.output", "output"))
-        return _Layer(attend, project, first, partial(feed, widen=widen, narrow=narrow), second)
+        return _Layer(attend, project, first, widen, narrow, second)
 
-    def _linear(self, layer: str, modules: Sequence[str]) -> Linear | Int8Linear:
+    def _linear(self, layer: str, modules: Sequence[str]) -> Int8Linear:
         """Modules of one input as one layer."""
         each = [self._weights[f"{layer}.{module}.weight"] for module in modules]
         bias = np.concatenate([self._weights[f"{layer}.{module}.bias"] for module in modules])
-        if not self._in_int8:
-            floats = [w.restored() if isinstance(w, Int8Weights) else w.T for w in each]
-            return Linear(np.concatenate(floats, axis=1), bias)
         rounded = [w if isinstance(w, Int8Weights) else Int8Weights.of(w.T) for w in each]
         joint = (np.concatenate(parts, axis=1) for parts in zip(*rounded, strict=True))
         return Int8Linear(Int8Weights(*joint), bias)
@@ -106,9 +99,9 @@ class BertRunner:
         ]
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Fill each batch with the longest texts that still fit; in float32, one text per batch."""
+        """Fill each batch with the longest texts that still fit; by numpy, one text per batch."""
         order = np.argsort(np.asarray(lengths, np.int64), kind="stable").tolist()
-        if not self._in_int8:
+        if self._steps is BY_NUMPY:
             return [[i] for i in reversed(order)]
         ascending, batches = [lengths[i] for i in order], []
         while order:
@@ -131,13 +124,14 @@ class BertRunner:
             for table, rows in (("word", ids), ("position", positions), ("token_type", [0]))
         )
         places += segment
-        self._normalize(x, places, *self._norm("embeddings"), _EPSILON)
+        steps = self._steps
+        steps.normalize(x, places, *self._norm("embeddings"), _EPSILON)
         for layer in self._layers:
-            joint = layer.attend(x)
-            mixed = layer.project(attention_within(joint, lengths, _HEADS, self._softmax))
-            self._normalize(mixed, x, *layer.first_norm, _EPSILON)
-            x = layer.feed(mixed)
-            self._normalize(x, mixed, *layer.second_norm, _EPSILON)
+            attended = attention_within(steps.linear(layer.attend, x), lengths, _HEADS, steps)
+            mixed = steps.linear(layer.project, attended)
+            steps.normalize(mixed, x, *layer.first_norm, _EPSILON)
+            x = steps.feed(mixed, layer.widen, layer.narrow)
+            steps.normalize(x, mixed, *layer.second_norm, _EPSILON)
         ends = np.cumsum(lengths)
         tokens = [x[end - n : end] for end, n in zip(ends, lengths, strict=True)]
         means = (np.divide(each.sum(axis=0), np.float32(len(each))) for each in tokens)

@@ -1,22 +1,20 @@
-"""The steps of a BERT over texts that lie end to end, in float32 or 8 bits, without PyTorch.
+"""The steps of a BERT between its products: once as compiled loops, once by numpy.
 
-In float32, numpy runs every step, so that the first question of a process waits for no compiled
-code. In 8 bits, compiled loops run between the integer products.
+Compiled loops run over passages. Numpy runs over questions, so that the first question of a process
+waits for no compiled code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Floats
 from graphagg.kernels import kernel
-from graphagg.rag.models.encoding.int8 import GELU
-
-_Softmax: TypeAlias = Callable[[Floats, np.float32], None]
+from graphagg.rag.models.encoding.int8 import GELU, Int8Linear, QuantizedRows, int8_feed
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
@@ -101,27 +99,39 @@ def gelu_by_numpy(x: Floats) -> Floats:
     return activated
 
 
-class Linear:
-    """A linear layer in float32, from weights `[i, o]`."""
-
-    def __init__(self, weight: Floats, bias: Floats) -> None:
-        self._weight, self._bias = np.ascontiguousarray(weight), bias
-
-    def __call__(self, x: Floats) -> Floats:
-        """Map `[r, i]` to `[r, o]`."""
-        product: Floats = x @ self._weight
-        product += self._bias
-        return product
-
-
-def float_feed(x: Floats, widen: Linear, narrow: Linear) -> Floats:
-    """Run two layers with GELU between."""
-    return narrow(gelu_by_numpy(widen(x)))
+def linear_by_numpy(linear: Int8Linear, x: Floats) -> Floats:
+    """The same as `linear(x)`."""
+    least, scale = x.min(axis=1), np.ptp(x, axis=1) / np.float32(255)
+    steps_per_unit = np.float32(1) / np.maximum(scale, np.float32(1e-30))
+    values = x - least[:, None]
+    values *= steps_per_unit[:, None]
+    values += np.float32(0.5)
+    sums = linear.sums(QuantizedRows(values.astype(np.uint8), scale, least))
+    out: Floats = sums.astype(np.float32)
+    out *= scale[:, None] * linear.columns.scale
+    out += least[:, None] * linear.columns.sums + linear.columns.bias
+    return out
 
 
-def attention_within(
-    joint: Floats, lengths: Sequence[int], heads: int, softmax: _Softmax = softmax
-) -> Floats:
+def feed_by_numpy(x: Floats, widen: Int8Linear, narrow: Int8Linear) -> Floats:
+    """The same as `int8_feed`."""
+    return linear_by_numpy(narrow, gelu_by_numpy(linear_by_numpy(widen, x)))
+
+
+class Steps(NamedTuple):
+    """What runs a BERT."""
+
+    linear: Callable[[Int8Linear, Floats], Floats]
+    feed: Callable[[Floats, Int8Linear, Int8Linear], Floats]
+    normalize: Callable[[Floats, Floats, Floats, Floats, float], None]
+    softmax: Callable[[Floats, np.float32], None]
+
+
+COMPILED = Steps(Int8Linear.__call__, int8_feed, normalize, softmax)
+BY_NUMPY = Steps(linear_by_numpy, feed_by_numpy, normalize_by_numpy, softmax_by_numpy)
+
+
+def attention_within(joint: Floats, lengths: Sequence[int], heads: int, steps: Steps) -> Floats:
     """Attend inside each text, `[r, d]`; `joint` `[r, 3 d]` holds queries, keys and values."""
     d = joint.shape[1] // 3
     attended, start = np.zeros((len(joint), d), np.float32), 0
@@ -132,7 +142,7 @@ def attention_within(
         split = joint[rows].reshape(count, length, 3, heads, d // heads)
         queries, keys, values = split.transpose(2, 0, 3, 1, 4)
         scores = np.matmul(queries, keys.swapaxes(2, 3))
-        softmax(scores.reshape(-1, length), scale)
+        steps.softmax(scores.reshape(-1, length), scale)
         mixed = np.matmul(scores, values)
         attended[rows] = mixed.transpose(0, 2, 1, 3).reshape(count * length, d)
         start = rows.stop

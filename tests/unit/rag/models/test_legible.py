@@ -47,7 +47,7 @@ QUESTION = "من بنى القلعة فوق النهر؟"
 
 
 def packaged() -> list[Encoder]:
-    return [StaticEncoder(), SentenceTransformerEncoder(dtype="float32")]
+    return [StaticEncoder(), SentenceTransformerEncoder()]
 
 
 @pytest.mark.parametrize("encoder", packaged(), ids=["static", "default"])
@@ -73,7 +73,7 @@ def test_nothing_is_computed_of_unread_texts(monkeypatch: pytest.MonkeyPatch) ->
         return forward(runner, windows, texts, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(encoders, "forward", watched)
-    SentenceTransformerEncoder(dtype="float32").encode(TEXTS)
+    SentenceTransformerEncoder().encode(TEXTS)
     assert sorted(seen) == sorted(READ.values())
 
 

@@ -24,7 +24,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def encoder() -> SentenceTransformerEncoder:
-    return SentenceTransformerEncoder(dtype="float32")
+    return SentenceTransformerEncoder()
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,8 @@ def gelu_by_numpy(x: Floats) -> Floats:
 
 def linear_by_numpy(linear: Int8Linear, x: Floats) -> Floats:
     """The same as `linear(x)`."""
-    least, scale = x.min(axis=1), np.ptp(x, axis=1) / np.float32(255)
+    least = x.min(axis=1)
+    scale = (x.max(axis=1) - least) / np.float32(255)
     steps_per_unit = np.float32(1) / np.maximum(scale, np.float32(1e-30))
     values = x - least[:, None]
     values *= steps_per_unit[:, None]

@@ -38,7 +38,7 @@ def kinds(folder: Path) -> None:
     report = FolderReport()
     rows = []
     for document in read_documents(files.company(folder), report=report):
-        chunks = list(chunk_documents([document], ChunkConfig(4, 0, 0)))
+        chunks = list(chunk_documents([document], ChunkConfig(4, 0)))
         cited = next((chunk for chunk in chunks if "IM-22" in chunk.text), chunks[0])
         links = ", ".join(link.target for link in document.links)
         page = cited.metadata.get("page", "")

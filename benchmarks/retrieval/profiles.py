@@ -37,7 +37,6 @@ AIMS = {2: -1.0, 5: -0.5}
 FEW = 150  # questions of which a loss counts only beyond chance
 PARTS = {
     "texts": r"passages\.texts",
-    "static table": r"^encoder\.",
     "vectors": r"windows|\.faiss|\.search\.",
     "names and mentions": r"^gazetteer|^entities|names\.|found",
     "words": r"^lexicon",
@@ -101,7 +100,6 @@ def run(report: Report) -> None:
             )
     head = ("profile", "passages", "CPU s", "bytes per passage", "multihop, recall@2 / @5")
     report.table(head, rows)
-    report.line("The static table of `fast` is 3.4 MB, whatever the passages.")
 
 
 class Alone(SentenceTransformerEncoder):
@@ -121,7 +119,7 @@ def _build(
 ) -> None:
     """Build a set's index, and print its stages and bytes."""
     passages, stages, what = list(passages_of(name)), Stages(), f"{name}, {directory.parent.name}"
-    chunking = ChunkConfig(max_words=words, overlap_sentences=0) if words else None
+    chunking = ChunkConfig(max_words=words) if words else None
     stages.begin()
     PassageIndex.build(
         passages, directory, chunking=chunking, profile=profile, encoder=encoder, force=True,

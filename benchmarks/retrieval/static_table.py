@@ -13,6 +13,7 @@ table: `python -m benchmarks.retrieval.static_table all-MiniLM-L6-v2 TABLE.npz -
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.models.weights import load
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 DIMENSION = 256
 _SMOOTHING = 1e-5  # a of the weights; chosen on the first halves of two sets
 _BATCH = 1024  # tokens per batch
+_STEPS = 7  # doublings between the finest and the coarsest row; 127 << 7 fits 15 bits
 
 
 def table_of(
     model: SentenceTransformer, origin: dict[str, str], dimension: int = DIMENSION
-) -> StaticTable:
-    """Make the table of a loaded model.
+) -> dict[str, Any]:
+    """Make the table of a loaded model, `codes`, `shifts`, `tokenizer` and `settings`.
 
     Args:
         model: with a fast tokenizer.
@@ -53,7 +54,22 @@ def table_of(
     frequencies = 1.0 / np.arange(2, len(usable) + 2)  # Zipf's law
     weights = _SMOOTHING / (_SMOOTHING + frequencies / frequencies.sum())
     rows[usable] = principal(vectors, rows.shape[1]) * weights[:, None]
-    return StaticTable.from_rows(rows, backend.to_str().encode(), origin)
+    codes, shifts = rounded(rows)
+    texts = (backend.to_str().encode(), json.dumps(origin, sort_keys=True).encode())
+    tokenizer, settings = (np.frombuffer(text, np.uint8) for text in texts)
+    return {"codes": codes, "shifts": shifts, "tokenizer": tokenizer, "settings": settings}
+
+
+def rounded(
+    rows: npt.NDArray[np.floating[Any]],
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.uint8]]:
+    """Round real rows `[V, d]` to integers; keeps their directions and relative lengths."""
+    largest = np.abs(rows).max(axis=1)
+    unit = max(float(largest.max()), 1e-30) / (127 << _STEPS)
+    needed = np.log2(np.maximum(largest / (127 * unit), 2.0**-_STEPS))
+    shifts = np.clip(np.ceil(needed), 0, _STEPS).astype(np.uint8)
+    codes = np.rint(rows / (unit * 2.0 ** shifts[:, None]))
+    return np.clip(codes, -127, 127).astype(np.int8), shifts
 
 
 def principal(vectors: npt.NDArray[np.float64], dimension: int) -> npt.NDArray[np.float64]:
@@ -107,7 +123,7 @@ def main() -> None:
     options = parser.parse_args()
     model, sha256 = load(options.model, None)
     origin = {"distilled_from": options.model, "distilled_sha256": sha256}
-    np.savez_compressed(options.table, **table_of(model, origin, options.dimension).arrays())
+    np.savez_compressed(options.table, **table_of(model, origin, options.dimension))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def demo(
 ) -> None:
     """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
 
-    The three parts need the extras `fast`, `communities`, and `embedding`. A part without its extra
-    is skipped, and the command that installs it is printed.
+    The three parts need the extras `rag,models` (or `fast`), `communities` and `embedding`. A part
+    without its extra is skipped, and the command that installs it is printed.
 
     Example: graphagg demo --out build/demo
 
@@ -70,6 +70,7 @@ def _run(out_dir: Path, verbose: bool) -> tuple[dict[str, Any], dict[str, Missin
 
 def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
     from graphagg.rag import PassageIndex, read_passages, read_questions
+    from graphagg.rag.config.profile import installed_profile
 
     data = files("graphagg.rag") / "demo"
     with as_file(data / "passages.jsonl") as file, as_file(data / "questions.jsonl") as gold:
@@ -77,7 +78,7 @@ def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
         with (
             progress_report() as report,
             PassageIndex.build(
-                read_passages(file), directory, profile="fast", progress=report
+                read_passages(file), directory, profile=installed_profile(), progress=report
             ) as index,
         ):
             answers = index.retrieve_batch([question.text for question in questions], 3)

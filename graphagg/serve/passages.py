@@ -15,8 +15,6 @@ from graphagg.errors import Forbidden, GraphAggError, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.installed import check_installed
-from graphagg.rag.models.reranker import CrossEncoderReranker
-from graphagg.rag.models.static.encoder import StaticTable
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS
@@ -87,8 +85,6 @@ class Passages(ReloadingIndex[PassageIndex]):
         """Check by their files that all models are here; raises `MissingExtra`, `MissingModel`."""
         with self._lease() as index:
             self._check_models(index)
-        if isinstance(self._reranker, CrossEncoderReranker):
-            check_installed({"reranker": {"name": self._reranker.name}})
 
     def prepare(self) -> None:
         """Load the models except the extractor of `linearrag`, and answer a question.
@@ -106,8 +102,6 @@ class Passages(ReloadingIndex[PassageIndex]):
     @staticmethod
     def _check_models(index: PassageIndex) -> None:
         loaded = dict(zip(("encoder", "extractor"), index.models.loaded(), strict=True))
-        if StaticTable.open(index.snapshot.artifact) is not None:
-            loaded.pop("encoder")  # the index holds it
         recorded = index.manifest.models
         check_installed({role: recorded[role] for role, model in loaded.items() if model is None})
 

@@ -77,7 +77,7 @@ def test_executors_come_and_go(cluster: Cluster, tmp_path: Path) -> None:
 def test_passages_with_the_default_models(cluster: Cluster, tmp_path: Path) -> None:
     """Everything but vectors has the same bytes; vectors differ by rounding, rankings do not."""
     source, out, alone = DEMO / "passages.jsonl", tmp_path / "out", tmp_path / "alone"
-    encoder = SentenceTransformerEncoder(dtype="float32")
+    encoder = SentenceTransformerEncoder()
     PassageIndex.build(read_passages(source), alone, encoder=encoder).close()
     options = ("--passages-per-task", 15, "--dtype", "float32")
     done = cluster.run(job("passages", "--passages", source, "--out", out, *options))

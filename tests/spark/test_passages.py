@@ -128,7 +128,7 @@ def test_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    "chunking", [ChunkConfig(9, 1, 3), pytest.param(None, marks=pytest.mark.slow)]
+    "chunking", [ChunkConfig(9, 3), pytest.param(None, marks=pytest.mark.slow)]
 )
 def test_documents_are_split_in_the_tasks_as_in_one_process(
     spark: Any, tmp_path: Path, chunking: ChunkConfig | None
@@ -165,7 +165,7 @@ def test_a_document_that_is_split_has_its_id_alone(spark: Any, tmp_path: Path) -
             str(tmp_path / "p.jsonl"),
             tmp_path / "i",
             engine=SparkOptions(spark),
-            chunking=ChunkConfig(4, 0, 0),
+            chunking=ChunkConfig(4, 0),
             **fakes(),
         )
 

@@ -51,7 +51,7 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "index", "absent", "--out", "o"), "no such file"),
         (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), 'value "x" for --dtype'),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
-        (("rag", "index", "good.jsonl", "--out", "o", "--overlap-sentences", "-1"), "is -1"),
+        (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
         (("rag", "add", "idx", "bad.jsonl"), "bad.jsonl:2: not JSON"),
         (("rag", "update", "idx", "empty.jsonl"), "no passages found"),

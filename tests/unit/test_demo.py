@@ -59,11 +59,15 @@ def test_a_demo_that_python_runs_has_the_bits_of_one_that_is_compiled(
     assert said["small"] == said["compiled"]
 
 
-def test_a_demo_compiles_nothing_and_shows_passages_and_a_picture(tmp_path: Path) -> None:
-    code = "import sys\nfrom graphagg.cli.demo import _run\nfrom pathlib import Path\n"
-    code += "_run(Path(sys.argv[1]), True)\nassert 'numba' not in sys.modules"
-    command = [sys.executable, "-c", code, tmp_path]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def test_the_graphs_compile_nothing_and_passages_have_profile_standard(
+    tmp_path: Path, call: Callable[..., Answer]
+) -> None:
+    code = "import sys\nfrom graphagg.cli import demo\nfrom pathlib import Path\n"
+    code += "del demo._DEMOS['passages']\ndemo._run(Path(sys.argv[1]), True)\n"
+    code += "assert 'numba' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True)
+    shown = call("demo", "--out", tmp_path).out
+    assert call("info", tmp_path / "passages", "--json").json["parameters"]["profile"] == "standard"
     for words in ("of the passages needed are among", "-> Warsaw", "inherited="):
         assert words in shown
     assert (tmp_path / "community.png").read_bytes().startswith(b"\x89PNG")

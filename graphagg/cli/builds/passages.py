@@ -40,12 +40,10 @@ class ChunkOptions:
     Attributes:
         chunk_words: maximum number of words in a passage; longer documents are split at headings
             and sentences.
-        overlap_sentences: number of sentences that a passage shares with the one before.
         no_chunks: do not split documents.
     """
 
     chunk_words: int = ChunkConfig.max_words
-    overlap_sentences: int = ChunkConfig.overlap_sentences
     no_chunks: bool = False
 
     def config(self) -> ChunkConfig | None:
@@ -53,13 +51,12 @@ class ChunkOptions:
         if self.no_chunks:
             if self != ChunkOptions(no_chunks=True):
                 raise InvalidParameter(
-                    "--no-chunks keeps documents whole; leave out --chunk-words and "
-                    "--overlap-sentences, or leave out --no-chunks"
+                    "--no-chunks keeps documents whole; leave out --chunk-words or --no-chunks"
                 )
             return None
         # in proportion, where chunks are small
         least = min(ChunkConfig.min_words, self.chunk_words // 6)
-        return ChunkConfig(self.chunk_words, self.overlap_sentences, least)
+        return ChunkConfig(self.chunk_words, least)
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class ModelNames:
             None: chosen by profile and language.
         language: code of the language of all passages; auto detects the language of each
             passage. None: the language of the extractor.
-        dtype: number type of the encoder; auto is int8 where the CPU is fast in it.
+        dtype: number type of the encoder; auto is int8 for a packaged one, else float32.
         device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
         known_names: file of names in the texts, one name per line followed by its aliases,
             separated by =, or JSON Lines; with Spark on every machine.

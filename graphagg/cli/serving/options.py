@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from cyclopts.types import PositiveInt
 from cyclopts.validators import Number
 
 from graphagg.cli.folders import LocalPath
@@ -36,9 +35,6 @@ class Indices:
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.
-        reranker: cross-encoder that rescores the first hits of every question: name or path of a
-            sentence-transformers model.
-        rerank_first: number of hits to rescore.
         device: where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ... None: the encoder
             on a GPU if there is any, FAISS on the CPU.
         lazy: load models at the first question instead of at the start.
@@ -48,30 +44,18 @@ class Indices:
     communities: str | None = None
     embedding: str | None = None
     root: LocalPath | None = None
-    reranker: str | None = None
-    rerank_first: PositiveInt = 50
     device: str | None = None
     lazy: bool = False
 
     def sources(self) -> Sources:
-        """Sources of a service; the reranker is loaded at the first question."""
-        from graphagg.rag.models.reranker import CrossEncoderReranker
+        """Sources of a service."""
         from graphagg.serve.service import Sources
 
-        reranker = None if self.reranker is None else CrossEncoderReranker(self.reranker)
         passages, communities, embedding = (
             None if place is None else parse_location(place)
             for place in (self.passages, self.communities, self.embedding)
         )
-        return Sources(
-            passages,
-            communities,
-            embedding,
-            self.root,
-            reranker=reranker,
-            rerank_first=self.rerank_first,
-            device=self.device,
-        )
+        return Sources(passages, communities, embedding, self.root, device=self.device)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Floats, Ints, members
-from graphagg.graph.adjacency import rows_from_pairs
+from graphagg.graph.adjacency import merge_repeats, pair_keys, pairs_of
 from graphagg.graph.csr import Csr
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig
@@ -158,10 +158,16 @@ def _best_of(products: Array, begin: int, count: int) -> WeightedEdges:
 
 
 def symmetric(size: int, edges: WeightedEdges) -> tuple[Csr, Doubles]:
-    """Each edge in both directions, with the weights; repeats are added up."""
-    pairs = edges.source.astype(np.int32), edges.target.astype(np.int32)
-    adjacency, _ = rows_from_pairs(*pairs, (size, size), symmetric=True, weights=edges.weight)
-    return adjacency, adjacency.entries.astype(np.float64)
+    """Each edge in both directions, with the weights; repeats are added up, loops left out."""
+    is_edge = edges.source != edges.target
+    source, target, weight = (each[is_edge] for each in edges)
+    pairs = pair_keys(np.minimum(source, target), np.maximum(source, target))
+    keys, sums = merge_repeats(pairs, weight)
+    low, high = pairs_of(keys)
+    weights = np.tile(np.float32(sums), 2).astype(np.float64)
+    both = np.concatenate([low, high]), np.concatenate([high, low])
+    adjacency = Csr.from_pairs(*both, weights, (size, size))
+    return adjacency, adjacency.entries
 
 
 def name_hashes(ids: Sequence[str], keys: Sequence[str]) -> Ints:

@@ -28,8 +28,9 @@ from graphagg.arrays import Array, Doubles, Ints, top_k
 from graphagg.checks import integer, one_of
 from graphagg.errors import UnknownEntity, UnknownPassage
 from graphagg.fields import Brief
-from graphagg.graph.adjacency import scipy_sparse
+from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 from graphagg.rag.config.corpus import GraphConfig
 from graphagg.rag.corpus.graph import WeightedEdges
 from graphagg.rag.corpus.network import (
@@ -162,10 +163,8 @@ def _space(snapshot: PassageSnapshot, selection: Selection, k: int, by: By) -> _
 
 
 def _by_text(net: CorpusNetwork) -> Doubles:
-    csr_array = scipy_sparse().csr_array
-    entity, passage, weight = net.contains
-    shape = len(net.entities), len(net.rows)
-    of_entities = csr_array((weight, (entity, passage)), shape) @ net.vectors.astype(np.float64)
+    of_entities = np.zeros((len(net.entities), net.vectors.shape[1]))
+    _add_up(*net.contains, net.vectors.astype(np.float64), of_entities)
     return _unit(np.concatenate([net.vectors, of_entities]))
 
 
@@ -195,16 +194,22 @@ def _best(scores: Doubles, ranks: Array, position: int, k: int) -> Sequence[int]
 
 def projected(adjacency: Csr, weights: Doubles, names: Ints) -> Doubles:
     """`[n, DIMENSION]`, rows of length 1; 0 for a vertex without edges. `names` are hashes."""
-    csr_array = scipy_sparse().csr_array
-    shape = (len(names), len(names))
-    walk = csr_array((weights, adjacency.indices, adjacency.indptr), shape)
+    walk = expand_rows(adjacency), adjacency.indices, weights
     bits = random_bits(names[:, None], np.arange(DIMENSION))
     vectors = np.where(bits >> np.uint64(63), 1.0, -1.0)
     total = np.zeros_like(vectors)
     for alpha in STEPS:
-        vectors = _unit(walk @ vectors)
+        _add_up(*walk, vectors, sums := np.zeros_like(vectors))
+        vectors = _unit(sums)
         total += alpha * vectors
     return _unit(total)
+
+
+@kernel(small=True)
+def _add_up(rows: Array, columns: Array, weights: Array, vectors: Array, sums: Array) -> None:
+    """Add `weights[i]` times vector `columns[i]` to sum `rows[i]`, in their order."""
+    for i in range(len(rows)):
+        sums[rows[i]] += weights[i] * vectors[columns[i]]
 
 
 def _unit(vectors: Doubles) -> Doubles:

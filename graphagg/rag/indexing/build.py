@@ -34,7 +34,6 @@ from graphagg.rag.indexing.passage_files import PassageFiles, write_id_order, wr
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
-from graphagg.rag.models.static.encoder import TABLE_PREFIX
 from graphagg.rag.snapshot.snapshot import KIND, REVISION
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
 from graphagg.rag.tables.vectors import Vectors
@@ -193,9 +192,6 @@ def publish_build(
     publication: Publication, recipe: Recipe, digest: str, counts: dict[str, int]
 ) -> Manifest:
     """Publish a version of one segment whose files are written."""
-    table = getattr(recipe.models.encoder, "table", None)
-    if table is not None:  # of a static encoder: a question needs nothing else
-        table.write(publication.writer)
     manifest = Manifest(
         kind=KIND,
         parameters=recipe.parameters(),
@@ -222,9 +218,6 @@ def publish_segments(
     alive = write_id_order(writer, by_id, len(corpus))
     digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
     write_text_order(writer, digests, alive)
-    for name in manifest.files:
-        if name.startswith(f"{TABLE_PREFIX}."):  # of a static encoder
-            writer.adopt(before, name)
     every = np.concatenate([segment.passages.digests for segment in corpus.segments])
     digest = corpus_digest([every[alive].tobytes()])
     sentences = int(np.diff(corpus.sentence_bounds)[alive].sum())

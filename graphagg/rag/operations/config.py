@@ -37,7 +37,7 @@ class PassageConfig:
         extractor: an extractor, the name of a spaCy pipeline, or `rule:CODE`. None: by profile and
             language; for `standard` `SpacyExtractor()` for English, rules for other languages, and
             both for several.
-        dtype: arithmetic of an encoder by name; `auto`: int8 where the CPU is fast in it.
+        dtype: arithmetic of an encoder by name; `auto`: int8 of a packaged one, else float32.
         device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
         known_names: names in the texts: a list of mappings with `name` and `aliases`, or a file

@@ -3,14 +3,15 @@
 An option is declared once, as a field of `Request`: its type, its default and its documentation.
 Python takes it by name. For command line, shell, HTTP and MCP, `options` gives each field as an
 option in plain values, so a new field needs no other line here but one in `RequestFields`, which
-repeats names and types for type checkers alone. Five fields hold objects; `_FORMS` and `_RECENCY`
+repeats names and types for type checkers alone. Four fields hold objects; `_FORMS` and `_RECENCY`
 say how they are written:
 
     filter      words: conditions such as year>=2000, all of which must hold; JSON: an object
     as_of       a date, or a date and time, as text
     recency     two numbers, `recency` and `half_life`
-    reranker    words: the name or path of a cross-encoder; JSON: none, a service has its own
     config      none: the command line has presets of its own
+
+`reranker` is for Python alone.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from graphagg.fields import text_of
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Config, Mode
 from graphagg.rag.documents.filters import parse_cli
 from graphagg.rag.documents.value_types import parse_instant
-from graphagg.rag.models.reranker import CrossEncoderReranker, Reranker, check_reranker
+from graphagg.rag.models.reranker import Reranker, check_reranker
 
 When = str | date
 """A moment: ISO 8601 text, a date, or a date and time."""
@@ -120,9 +121,8 @@ class Request:
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
             component `recency`. Ages are counted back from `as_of`, or from the newest visible
             passage. None: age changes nothing.
-        reranker: cross-encoder that rescores the first hits: name or path of a
-            sentence-transformers model; in Python any object with `score(question, texts)`. Hits
-            have the component `reranker`.
+        reranker: rescores the first hits: any object with `score(question, texts)`. Hits have the
+            component `reranker`.
         rerank_first: number of first hits to rescore; at least k.
         neighbors: number of chunks to show before and after each hit from its document.
         min_score: leave out hits with a lower score. Scores compare within one question and one
@@ -316,8 +316,8 @@ _FORMS: dict[str, dict[Form, Any]] = {
     "exclude": {"words": _TEXT_LIST, "json": _TEXT_LIST},
     "history": {"words": _TEXT_LIST, "json": _TEXT_LIST},
     "as_of": {"words": str | None, "json": str | None},
-    "reranker": {"words": str | None},
-    "rerank_first": {"words": int},
+    "reranker": {},
+    "rerank_first": {},
     "neighbors": {"words": int},
 }
 """Types of the fields that are written otherwise than in Python, by form; none is no option."""
@@ -383,13 +383,11 @@ def request_of(values: Mapping[str, Any]) -> Request:
     if isinstance(conditions, list | tuple):
         parsed = [parse_cli(text) for text in conditions]
         conditions = {"and": parsed} if parsed else None
-    reranker = made.pop("reranker", None)
     return Request(
         filter=conditions,
         include=made.pop("include", None) or None,
         exclude=made.pop("exclude", None) or (),
         history=made.pop("history", None) or (),
         recency=recency if weight else None,
-        reranker=CrossEncoderReranker(reranker) if isinstance(reranker, str) else reranker,
         **made,
     )

@@ -117,7 +117,3 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield array("view.tie", "|u1", "k")
     yield array("view.titled", "<i8", "titled", least=0, below="k")
     yield array("view.counts", "<i8", 2, least=0)
-    yield array("encoder.codes", "|i1", "V", "d", optional=True)
-    yield array("encoder.shifts", "|u1", "V", least=0, below=8, optional=True)
-    for column in ("tokenizer", "settings"):
-        yield array(f"encoder.{column}", "|u1", column, optional=True)

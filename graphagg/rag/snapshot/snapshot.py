@@ -27,7 +27,7 @@ from graphagg.rag.models.by_name import IndexModels, names_of
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
-from graphagg.rag.models.static.encoder import PACKAGED
+from graphagg.rag.models.static.encoder import STATIC_ENCODER
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.snapshot.search import DenseIndex
@@ -159,7 +159,10 @@ class PassageSnapshot:
 
     def is_foreign(self, view: View) -> bool:
         """Whether most visible passages are in languages that a default encoder does not know."""
-        if self.artifact.manifest.models["encoder"]["name"] not in (DEFAULT_ENCODER, PACKAGED):
+        if self.artifact.manifest.models["encoder"]["name"] not in (
+            DEFAULT_ENCODER,
+            STATIC_ENCODER,
+        ):
             return False  # the languages of other encoders are unknown
         counts = view.languages or {self.analyzers.language: view.passages}
         foreign = sum(count for code, count in counts.items() if code != "en")

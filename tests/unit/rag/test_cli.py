@@ -41,7 +41,7 @@ def chunked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two documents of two chunks each."""
     folder = tmp_path_factory.mktemp("chunked")
     (folder / "d.jsonl").write_text("\n".join(map(json.dumps, DOCUMENTS)))
-    options = ("--chunk-words", 14, "--overlap-sentences", 0)
+    options = ("--chunk-words", 14)
     arguments = ("rag", "index", folder / "d.jsonl", "--out", folder / "idx", *options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["graphagg", *map(str, arguments)])

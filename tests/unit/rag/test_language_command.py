@@ -1,4 +1,4 @@
-"""`graphagg rag`: languages, moments, recency and rerankers by their options."""
+"""`graphagg rag`: languages, moments and recency by their options."""
 
 from __future__ import annotations
 
@@ -38,8 +38,6 @@ def test_a_mixed_index_and_moments(call: Call, tmp_path: Path) -> None:
     assert why["rank"] is None
     assert "as_of is 'soon', wanted an ISO 8601 date" in call(*search, "--as-of", "soon").error
     assert "half_life is 0.0" in call(*search, "--recency", 1, "--half-life", 0).error
-    missing = call(*search, "--reranker", tmp_path / "none").error
-    assert "no cross-encoder of this name or path" in missing
 
 
 def test_a_language_that_does_not_exist(call: Call, tmp_path: Path) -> None:

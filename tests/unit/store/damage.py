@@ -71,7 +71,6 @@ def build(root: Path) -> None:
         with PassageIndex.build(passages(40), root / "passages", **ways) as index:
             index.add(passages(5, 40))
             index.delete(["p3"])
-    PassageIndex.build(passages(3), root / "static", extractor=EXTRACTOR, profile="fast").close()
     named = [(f"v{a}", f"v{b}") for a, b in EDGES]
     small = {"permutations": 32, "bands": 16}
     for kind, edges in (("undirected", EDGES), ("directed-in", named), ("two-mode", EDGES)):
@@ -161,10 +160,9 @@ def change_embedding(folder: Path) -> Iterator[Callable[[], object]]:
 
 
 def reader_of(name: str, changes: bool) -> Callable[[Path], Iterator[Callable[[], object]]]:
-    if name in ("passages", "static"):
-        models = {} if name == "static" else {"encoder": ENCODER}
+    if name == "passages":
         read = change_passages if changes else read_passages
-        return lambda folder: read(folder, extractor=EXTRACTOR, **models)
+        return lambda folder: read(folder, extractor=EXTRACTOR, encoder=ENCODER)
     if name.startswith("communities"):
         return change_communities if changes else read_communities
     return change_embedding if changes else read_embedding
@@ -200,7 +198,7 @@ class Case:
         self.name = rng.choice(sorted(folder.name for folder in root.iterdir()))
         self.source = root / self.name
         self.manifest = json.loads((self.source / "manifest.json").read_bytes())
-        files = [n for n in self.manifest["files"] if self.name != "static" or "encoder" in n]
+        files = list(self.manifest["files"])
         if what == "values":
             arrays = sorted(name for name in files if name.endswith(".npy"))
             self.files = rng.sample(arrays, min(rng.choice([1, 1, 2, 3]), len(arrays)))

@@ -1,8 +1,8 @@
-"""BERT over texts that lie end to end, without padding; each is encoded as if alone.
+"""The packaged BERTs over texts that lie end to end, without padding; each is encoded as if alone.
 
 Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
-tokens of several texts run as one matrix, and attention runs inside each text. The shape of every
-product is fixed, or its sums are exact. So a text's vector has the same bits beside any other texts
+tokens of several texts run as one matrix, and attention runs inside each text. The sums of products
+are exact. So a text's vector has the same bits beside any other texts
 (`tests/unit/rag/models/test_alone.py`).
 
 Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
@@ -11,48 +11,97 @@ Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints
-from graphagg.rag.models.encoding.bert_files import BertFiles
 from graphagg.rag.models.encoding.forward import EncodedWindow
-from graphagg.rag.models.encoding.int8 import Int8Weights
-from graphagg.rag.models.encoding.layers import BertLayers, norm_of
+from graphagg.rag.models.encoding.int8 import Int8Linear, Int8Weights
+from graphagg.rag.models.encoding.layers import BY_NUMPY, COMPILED, attention_within
 from graphagg.rag.models.encoding.windows import Window
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Weights: TypeAlias = Mapping[str, Any]
+"""By their names in BERT: matrices `[o, i]` float, or `[i, o]` `Int8Weights`; vectors float."""
+_HEADS, _EPSILON = 12, 1e-12  # of both packaged models; epsilon is added to variances
 _ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cache
+_JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
+"""Modules that run as one product: queries, keys and values."""
+MATRICES = (*_JOINT, "attention.output.dense", "intermediate.dense", "output.dense")
+"""The modules of a layer with matrices."""
 
 
-class _Batch(NamedTuple):
-    """Texts that lie end to end, in r rows; texts of one length follow each other."""
+@dataclass(frozen=True)
+class BertModel:
+    """A packaged BERT with mean pooling, with the attribute names of `SentenceTransformer`."""
 
-    columns: Ints  # `[3, r]`: tokens, positions, segments
-    lengths: list[int]  # tokens per text
+    weights: Weights
+    layers: int
+    tokenizer: Tokenizer  # neither truncates nor pads
+    max_seq_length: int  # in tokens
+    prompts: Mapping[str, str | None] = field(default_factory=dict)
+    default_prompt_name = None
+
+    def get_embedding_dimension(self) -> int:
+        """Length d of a vector."""
+        return len(self.weights["embeddings.LayerNorm.bias"])
+
+
+class _Layer(NamedTuple):
+    """The weights of a layer."""
+
+    attend: Int8Linear  # to queries, keys and values, `[r, 3 d]`
+    project: Int8Linear
+    first_norm: tuple[Floats, Floats]
+    widen: Int8Linear
+    narrow: Int8Linear
+    second_norm: tuple[Floats, Floats]
 
 
 class BertRunner:
-    """Runs a BERT on a CPU, in 8 bits or float32."""
+    """Runs a BERT on a CPU: products in 8 bits, all else in float32."""
 
-    def __init__(self, model: BertFiles, *, in_int8: bool) -> None:
-        weights, shape = model.weights, model.shape
-        self._shape, self._in_int8 = shape, in_int8
+    def __init__(self, model: BertModel) -> None:
+        self._weights, self._steps = model.weights, COMPILED
         self._rows = max(_ROWS, model.max_seq_length)
-        self._words, self._places, self._segments = (
-            weights[f"embeddings.{name}_embeddings.weight"]
-            for name in ("word", "position", "token_type")
-        )
-        self._norm = norm_of(weights, "embeddings.LayerNorm")
-        self._layers = BertLayers(
-            weights, shape.layers, shape.heads, shape.epsilon, in_int8=in_int8
-        )
+        self._layers = [self._layer(f"encoder.layer.{index}") for index in range(model.layers)]
+
+    def by_numpy(self) -> BertRunner:
+        """The same weights, run by numpy."""
+        runner = copy(self)
+        runner._steps = BY_NUMPY
+        return runner
+
+    def _layer(self, name: str) -> _Layer:
+        modules = (_JOINT, *((module,) for module in MATRICES[len(_JOINT) :]))
+        attend, project, widen, narrow = (self._linear(name, each) for each in modules)
+        first, second = (self._norm(f"{name}.{part}") for part in ("attention.output", "output"))
+        return _Layer(attend, project, first, widen, narrow, second)
+
+    def _linear(self, layer: str, modules: Sequence[str]) -> Int8Linear:
+        """Modules of one input as one layer."""
+        each = [self._weights[f"{layer}.{module}.weight"] for module in modules]
+        bias = np.concatenate([self._weights[f"{layer}.{module}.bias"] for module in modules])
+        rounded = [w if isinstance(w, Int8Weights) else Int8Weights.of(w.T) for w in each]
+        joint = (np.concatenate(parts, axis=1) for parts in zip(*rounded, strict=True))
+        return Int8Linear(Int8Weights(*joint), bias)
+
+    def _norm(self, module: str) -> tuple[Floats, Floats]:
+        """Gain and shift of a layer norm."""
+        return self._weights[f"{module}.LayerNorm.weight"], self._weights[
+            f"{module}.LayerNorm.bias"
+        ]
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Fill each batch with the longest texts that still fit; in float32, one text per batch."""
+        """Fill each batch with the longest texts that still fit; by numpy, one text per batch."""
         order = np.argsort(np.asarray(lengths, np.int64), kind="stable").tolist()
-        if not self._in_int8:
+        if self._steps is BY_NUMPY:
             return [[i] for i in reversed(order)]
         ascending, batches = [lengths[i] for i in order], []
         while order:
@@ -63,32 +112,33 @@ class BertRunner:
             batches.append(batch)
         return batches
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> _Batch:
-        """Lay the tokens of windows end to end."""
+    def run(
+        self, windows: Sequence[Window], texts: Sequence[str], prompt: str
+    ) -> list[EncodedWindow]:
+        """Encode a batch: the mean of the token vectors of each window, and these."""
         lengths = [len(window.ids) for window in windows]
-        columns = np.zeros((3, sum(lengths)), np.int64)
-        columns[0] = np.concatenate([window.ids for window in windows])
-        columns[1] = np.concatenate([np.arange(n) for n in lengths]) + self._shape.first_position
-        if len(self._segments) > 1:  # RoBERTa has one segment, whatever its tokenizer says
-            columns[2] = np.concatenate([window.segments or [] for window in windows])
-        return _Batch(columns, lengths)
-
-    def run(self, prepared: _Batch) -> list[EncodedWindow]:
-        """Encode a batch: the vectors of each window and its tokens."""
-        ids, positions, segments = prepared.columns
-        x, places = _rows_of(self._words, ids), _rows_of(self._places, positions)
-        places += _rows_of(self._segments, segments)
-        self._layers.normalize(x, places, *self._norm, self._shape.epsilon)
-        rows = self._layers.run(x, prepared.lengths)
-        ends = np.cumsum(prepared.lengths)
-        tokens = [rows[end - n : end] for end, n in zip(ends, prepared.lengths, strict=True)]
-        if self._shape.pooling == "cls":
-            return [EncodedWindow(each[0], each) for each in tokens]
+        ids = np.concatenate([np.array(window.ids, np.int64) for window in windows])
+        positions = np.concatenate([np.arange(n) for n in lengths])
+        x, places, (segment,) = (
+            _rows_of(self._weights[f"embeddings.{table}_embeddings.weight"], rows)
+            for table, rows in (("word", ids), ("position", positions), ("token_type", [0]))
+        )
+        places += segment
+        steps = self._steps
+        steps.normalize(x, places, *self._norm("embeddings"), _EPSILON)
+        for layer in self._layers:
+            attended = attention_within(steps.linear(layer.attend, x), lengths, _HEADS, steps)
+            mixed = steps.linear(layer.project, attended)
+            steps.normalize(mixed, x, *layer.first_norm, _EPSILON)
+            x = steps.feed(mixed, layer.widen, layer.narrow)
+            steps.normalize(x, mixed, *layer.second_norm, _EPSILON)
+        ends = np.cumsum(lengths)
+        tokens = [x[end - n : end] for end, n in zip(ends, lengths, strict=True)]
         means = (np.divide(each.sum(axis=0), np.float32(len(each))) for each in tokens)
         return [EncodedWindow(mean, each) for mean, each in zip(means, tokens, strict=True)]
 
 
-def _rows_of(table: Array | Int8Weights, rows: Ints) -> Floats:
+def _rows_of(table: Array | Int8Weights, rows: Ints | list[int]) -> Floats:
     """Some rows of a table in float32."""
     if isinstance(table, Int8Weights):
         return Int8Weights(table.values[rows], table.scale[rows]).restored()

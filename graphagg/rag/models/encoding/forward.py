@@ -14,12 +14,10 @@ the shape of every product follows from the length of the text alone:
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
 
 _STEP = 32  # padded lengths are its multiples
 _TOKENS = 65_536  # of a padded batch
+_WAITING = 8  # batches per thread whose results may wait
 
 
 class EncodedWindow(NamedTuple):
@@ -48,18 +47,17 @@ class Runner(Protocol):
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Group windows into batches by their numbers of tokens; a batch lists window indices."""
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
-        """Make the input of a batch; called by one thread at a time."""
-
-    def run(self, prepared: Any) -> list[EncodedWindow]:
-        """Encode a batch, window by window; called by several threads at once."""
+    def run(
+        self, windows: Sequence[Window], texts: Sequence[str], prompt: str
+    ) -> list[EncodedWindow]:
+        """Encode a batch, window by window; windows have the prompt, and texts do not."""
 
 
 class ModuleRunner:
     """Runs any model of sentence-transformers, by PyTorch and its threads."""
 
-    def __init__(self, model: SentenceTransformer, prompt: str) -> None:
-        self._model, self._prompt = model.eval(), prompt
+    def __init__(self, model: SentenceTransformer) -> None:
+        self._model = model.eval()
         self._is_padded = model.device.type != "cpu"
         self._tokens = _TOKENS if self._is_padded else 1
         self._longest = model.max_seq_length
@@ -87,29 +85,28 @@ class ModuleRunner:
         padded = -(-length // _STEP) * _STEP
         return padded if self._longest is None else max(length, min(padded, self._longest))
 
-    def prepare(self, windows: Sequence[Window], texts: Sequence[str]) -> Any:
-        """Make the features of a batch, with copies of its last text in the remaining rows."""
-        prompt = self._prompt or None
-        if not self._is_padded:
-            return len(texts), self._model.preprocess(list(texts), prompt=prompt)
-        length = self._padded(max(len(window.ids) for window in windows))
-        filled = [*texts, *[texts[-1]] * (self._rows(length) - len(texts))]
-        padded = {"text": {"padding": "max_length", "max_length": length}}
-        return len(texts), self._model.preprocess(filled, prompt=prompt, processing_kwargs=padded)
-
-    def run(self, prepared: Any) -> list[EncodedWindow]:
-        """Encode a batch; with token vectors if the model gives them."""
+    def run(
+        self, windows: Sequence[Window], texts: Sequence[str], prompt: str
+    ) -> list[EncodedWindow]:
+        """Encode a batch, filled up with copies; with token vectors if the model gives them."""
         import torch
         from sentence_transformers.util import batch_to_device
 
-        count, features = prepared
+        filled, options = list(texts), dict[str, Any]()
+        if self._is_padded:
+            length = self._padded(max(len(window.ids) for window in windows))
+            filled += [texts[-1]] * (self._rows(length) - len(texts))
+            options = {"text": {"padding": "max_length", "max_length": length}}
+        features = self._model.preprocess(
+            filled, prompt=prompt or None, processing_kwargs=options or None
+        )
         with torch.inference_mode():
             output = self._model(batch_to_device(features, self._model.device))
-            vectors = output["sentence_embedding"][:count].float().cpu().numpy()
+            vectors = output["sentence_embedding"][: len(texts)].float().cpu().numpy()
             if "token_embeddings" not in output:
                 return [EncodedWindow(vector, None) for vector in vectors]
-            masks = output["attention_mask"][:count].bool().cpu()
-            tokens = output["token_embeddings"][:count].float().cpu()
+            masks = output["attention_mask"][: len(texts)].bool().cpu()
+            tokens = output["token_embeddings"][: len(texts)].float().cpu()
             return [
                 EncodedWindow(vector, rows[mask].numpy())
                 for vector, rows, mask in zip(vectors, tokens, masks, strict=True)
@@ -117,39 +114,25 @@ class ModuleRunner:
 
 
 def forward(
-    runner: Runner, windows: Sequence[Window], texts: Sequence[str], threads: int
+    runner: Runner, windows: Sequence[Window], texts: Sequence[str], prompt: str, threads: int
 ) -> Iterator[tuple[int, EncodedWindow]]:
     """Run windows through a model, `threads` batches at a time; texts are without prompt.
 
-    Yields the index of each window and its result, in the order in which they are ready.
+    Yields the index of each window and its result, batch after batch.
     """
     batches = runner.batches([len(window.ids) for window in windows])
 
-    def prepare(batch: list[int]) -> Any:
-        return runner.prepare([windows[i] for i in batch], [texts[i] for i in batch])
+    def run(batch: list[int]) -> list[EncodedWindow]:
+        return runner.run([windows[i] for i in batch], [texts[i] for i in batch], prompt)
 
-    workers = min(threads, len(batches))
-    if workers <= 1:  # a thread would cost a tenth of a question's time
-        with one_thread():
-            for batch in batches:
-                yield from zip(batch, runner.run(prepare(batch)), strict=True)
-        return
-    pool, waiting = _threads(workers), iter(batches)
-
-    def submit(batch: list[int]) -> tuple[list[int], Future[list[EncodedWindow]]]:
-        return batch, pool.submit(runner.run, prepare(batch))
-
+    is_parallel = min(threads, len(batches)) > 1  # a thread would cost a tenth of a question's time
+    size = _WAITING * threads
     with one_thread():
-        # The tokenizer is not thread-safe: batches are prepared in this thread.
-        pending = deque(map(submit, islice(waiting, 2 * workers)))
-        try:
-            while pending:
-                first, future = pending.popleft()
-                pending.extend(map(submit, islice(waiting, 1)))
-                yield from zip(first, future.result(), strict=True)
-        finally:
-            for _, future in pending:
-                future.cancel()
+        for start in range(0, len(batches), size):
+            some = batches[start : start + size]
+            results = _threads(threads).map(run, some) if is_parallel else map(run, some)
+            for batch, encoded in zip(some, results, strict=True):
+                yield from zip(batch, encoded, strict=True)
 
 
 @cache

@@ -1,28 +1,20 @@
-"""The layers of a BERT over texts that lie end to end, in float32 or 8 bits, without PyTorch.
+"""The steps of a BERT between its products: once as compiled loops, once by numpy.
 
-In float32, numpy runs every step, so that the first question of a process waits for no compiled
-code. In 8 bits, compiled loops run between the integer products.
+Compiled loops run over passages. Numpy runs over questions, so that the first question of a process
+waits for no compiled code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Floats
+from graphagg.arrays import Floats
 from graphagg.kernels import kernel
-from graphagg.rag.models.encoding.int8 import GELU, Int8Linear, Int8Weights, int8_feed
-
-Weights: TypeAlias = Mapping[str, "Array | Int8Weights"]
-"""By their names in BERT: matrices `[o, i]` float, or `[i, o]` in 8 bits; vectors float."""
-Norm: TypeAlias = tuple[Floats, Floats]
-_Softmax: TypeAlias = Callable[[Floats, np.float32], None]
-_JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
-"""Modules that run as one product: queries, keys and values."""
+from graphagg.rag.models.encoding.int8 import GELU, Int8Linear, QuantizedRows, int8_feed
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
@@ -107,99 +99,40 @@ def gelu_by_numpy(x: Floats) -> Floats:
     return activated
 
 
-class Linear:
-    """A linear layer in float32, from weights `[i, o]`."""
-
-    def __init__(self, weight: Floats, bias: Floats) -> None:
-        self._weight, self._bias = np.ascontiguousarray(weight), bias
-
-    def __call__(self, x: Floats) -> Floats:
-        """Map `[r, i]` to `[r, o]`."""
-        product: Floats = x @ self._weight
-        product += self._bias
-        return product
-
-
-class _Layer(NamedTuple):
-    """The steps of a layer: attention's products, the first norm, the feed-forward, the second."""
-
-    attend: Callable[[Floats], Floats]  # queries, keys and values, `[r, 3 d]`
-    project: Callable[[Floats], Floats]
-    first_norm: Norm
-    feed: Callable[[Floats], Floats]
-    second_norm: Norm
+def linear_by_numpy(linear: Int8Linear, x: Floats) -> Floats:
+    """The same as `linear(x)`."""
+    least = x.min(axis=1)
+    scale = (x.max(axis=1) - least) / np.float32(255)
+    steps_per_unit = np.float32(1) / np.maximum(scale, np.float32(1e-30))
+    values = x - least[:, None]
+    values *= steps_per_unit[:, None]
+    values += np.float32(0.5)
+    sums = linear.sums(QuantizedRows(values.astype(np.uint8), scale, least))
+    out: Floats = sums.astype(np.float32)
+    out *= scale[:, None] * linear.columns.scale
+    out += least[:, None] * linear.columns.sums + linear.columns.bias
+    return out
 
 
-class BertLayers:
-    """The layers of a BERT; in 8 bits, everything but products is float32."""
-
-    def __init__(
-        self, weights: Weights, layers: int, heads: int, epsilon: float, *, in_int8: bool
-    ) -> None:
-        self._heads, self._epsilon = heads, epsilon
-        self._softmax = softmax if in_int8 else softmax_by_numpy
-        self.normalize = normalize if in_int8 else normalize_by_numpy
-        self._layers = []
-        for layer in (f"encoder.layer.{index}" for index in range(layers)):
-            make: Any = _int8_linear if in_int8 else _linear
-            attend, project, widen, narrow = (
-                make(weights, [f"{layer}.{module}" for module in modules])
-                for modules in (
-                    _JOINT, ["attention.output.dense"], ["intermediate.dense"], ["output.dense"]
-                )
-            )  # fmt: skip
-            first, second = (
-                norm_of(weights, f"{layer}.{name}.LayerNorm")
-                for name in ("attention.output", "output")
-            )
-            feed: Any = int8_feed if in_int8 else _feed
-            feed = partial(feed, widen=widen, narrow=narrow)
-            self._layers.append(_Layer(attend, project, first, feed, second))
-
-    def run(self, x: Floats, lengths: Sequence[int]) -> Floats:
-        """Run texts of these lengths, end to end in `x` `[r, d]`; further rows are padding."""
-        for layer in self._layers:
-            joint = layer.attend(x)
-            mixed = layer.project(attention_within(joint, lengths, self._heads, self._softmax))
-            self.normalize(mixed, x, *layer.first_norm, self._epsilon)
-            x = layer.feed(mixed)
-            self.normalize(x, mixed, *layer.second_norm, self._epsilon)
-        return x
+def feed_by_numpy(x: Floats, widen: Int8Linear, narrow: Int8Linear) -> Floats:
+    """The same as `int8_feed`."""
+    return linear_by_numpy(narrow, gelu_by_numpy(linear_by_numpy(widen, x)))
 
 
-def norm_of(weights: Weights, module: str) -> Norm:
-    """Gain and shift of a layer norm."""
-    gain, shift = (np.asarray(weights[f"{module}.{name}"]) for name in ("weight", "bias"))
-    return gain, shift
+class Steps(NamedTuple):
+    """What runs a BERT."""
+
+    linear: Callable[[Int8Linear, Floats], Floats]
+    feed: Callable[[Floats, Int8Linear, Int8Linear], Floats]
+    normalize: Callable[[Floats, Floats, Floats, Floats, float], None]
+    softmax: Callable[[Floats, np.float32], None]
 
 
-def _bias(weights: Weights, modules: Sequence[str]) -> Floats:
-    bias: Floats = np.concatenate([weights[f"{module}.bias"] for module in modules])
-    return bias
+COMPILED = Steps(Int8Linear.__call__, int8_feed, normalize, softmax)
+BY_NUMPY = Steps(linear_by_numpy, feed_by_numpy, normalize_by_numpy, softmax_by_numpy)
 
 
-def _linear(weights: Weights, modules: Sequence[str]) -> Linear:
-    """Modules of one input as one layer in float32."""
-    matrices = [weights[f"{module}.weight"] for module in modules]
-    floats = [w.restored() if isinstance(w, Int8Weights) else w.T for w in matrices]
-    return Linear(np.concatenate(floats, axis=1), _bias(weights, modules))
-
-
-def _int8_linear(weights: Weights, modules: Sequence[str]) -> Int8Linear:
-    """Modules of one input as one layer in 8 bits."""
-    matrices = [weights[f"{module}.weight"] for module in modules]
-    rounded = [w if isinstance(w, Int8Weights) else Int8Weights.of(w.T) for w in matrices]
-    joint = Int8Weights(*(np.concatenate(parts, axis=1) for parts in zip(*rounded, strict=True)))
-    return Int8Linear(joint, _bias(weights, modules))
-
-
-def _feed(x: Floats, widen: Linear, narrow: Linear) -> Floats:
-    return narrow(gelu_by_numpy(widen(x)))
-
-
-def attention_within(
-    joint: Floats, lengths: Sequence[int], heads: int, softmax: _Softmax = softmax
-) -> Floats:
+def attention_within(joint: Floats, lengths: Sequence[int], heads: int, steps: Steps) -> Floats:
     """Attend inside each text, `[r, d]`; `joint` `[r, 3 d]` holds queries, keys and values."""
     d = joint.shape[1] // 3
     attended, start = np.zeros((len(joint), d), np.float32), 0
@@ -210,7 +143,7 @@ def attention_within(
         split = joint[rows].reshape(count, length, 3, heads, d // heads)
         queries, keys, values = split.transpose(2, 0, 3, 1, 4)
         scores = np.matmul(queries, keys.swapaxes(2, 3))
-        softmax(scores.reshape(-1, length), scale)
+        steps.softmax(scores.reshape(-1, length), scale)
         mixed = np.matmul(scores, values)
         attended[rows] = mixed.transpose(0, 2, 1, 3).reshape(count * length, d)
         start = rows.stop

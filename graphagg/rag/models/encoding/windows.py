@@ -31,7 +31,6 @@ class Window(NamedTuple):
     end: int
     ids: Sequence[int]  # `[n]`
     spans: npt.NDArray[np.int64]  # `[n, 2]` of tokens in the text; -1: special or of the prompt
-    segments: Sequence[int] | None  # `[n]` token types, if the model has them
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _window(text: int, span: Span, prompt: int, encoding: Any) -> Window:
     spans = np.array(encoding.offsets, np.int64).reshape(-1, 2) - prompt + span[0]
     outside = np.array(encoding.special_tokens_mask, bool) | (spans[:, 0] < span[0])
     spans[outside] = -1
-    return Window(text, *span, encoding.ids, spans, encoding.type_ids)
+    return Window(text, *span, encoding.ids, spans)
 
 
 def _line(text: str, offsets: Sequence[Span], after: int, last: int) -> int:

@@ -239,7 +239,7 @@ NAMES = st.sampled_from(["a", "b", "a#0", "a#1", "b#1", "a#0#0"])
 def test_names_that_are_used_twice_are_refused_as_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, documents: list[tuple[str, str]]
 ) -> None:
-    chunking = ChunkConfig(1, 0, 0)
+    chunking = ChunkConfig(1, 0)
     passages = [Passage(name, text) for name, text in documents]
     place = tmp_path_factory.mktemp("i") / "idx"
     try:

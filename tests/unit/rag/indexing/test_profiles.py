@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import CorruptArtifact, ModelMismatch
+from graphagg.errors import ModelMismatch
 from graphagg.nearest import search
 from graphagg.nearest.vectors import decode
 from graphagg.rag import Passage, PassageIndex
@@ -58,17 +58,15 @@ def test_a_change_of_a_fast_index_equals_a_rebuild_to_the_bit(
         assert index.manifest == rebuilt.manifest
 
 
-def test_the_manifest_names_the_profile_and_holds_the_table(tmp_path: Path) -> None:
+def test_the_manifest_names_the_profile_and_its_models(tmp_path: Path) -> None:
     with fast(some(6, 0), tmp_path / "idx") as index:
         assert index.config.profile == "fast" == index.manifest.parameters["profile"]
         view = index.snapshot.view(None)
         assert index.snapshot.multihop_config(view) == WEIGHTS["fast"]
-        packaged = StaticEncoder.packaged()
+        packaged = StaticEncoder()
         assert index.manifest.models["encoder"] == packaged.spec.to_json()
         assert index.manifest.models["extractor"]["name"] == "rule:en"
         assert index.load_encoder().spec == packaged.spec
-        codes = np.load(index.directory / index.manifest.data / "encoder.codes.npy")
-        np.testing.assert_array_equal(codes, packaged.table.codes)
         built = index.manifest
     with fast(some(6, 0), tmp_path / "idx") as index:
         assert index.manifest == built
@@ -81,7 +79,6 @@ def test_the_manifest_names_the_profile_and_holds_the_table(tmp_path: Path) -> N
     ).close()
     with PassageIndex.open(tmp_path / "idx", encoder=FakeEncoder()) as index:
         assert index.config.profile == "standard"
-        assert "encoder.codes.npy" not in index.manifest.files
         with pytest.raises(ModelMismatch):
             PassageIndex.open(tmp_path / "idx", encoder=packaged)
 
@@ -93,15 +90,6 @@ def test_vectors_are_stored_in_8_bits(tmp_path: Path) -> None:
         assert rows.dtype == np.uint8
         vectors = FakeEncoder().encode([p.full_text for p in corpus])
         np.testing.assert_allclose(decode(rows), vectors, atol=1 / 50)
-
-
-def test_a_table_that_does_not_fit(tmp_path: Path) -> None:
-    with fast(some(3, 0), tmp_path / "idx") as index:
-        path = index.directory / index.manifest.data / "encoder.shifts.npy"
-        path.write_bytes(path.read_bytes()[:-1] + b"\x09")  # no shift goes so far
-    with PassageIndex.open(tmp_path / "idx") as index:
-        with pytest.raises(CorruptArtifact, match="no table of a static encoder"):
-            index.retrieve("Who read the New York Times?")
 
 
 @pytest.mark.parametrize("limit", [search.SMALL, 4])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise, takewhile
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter, InvalidPassage
@@ -25,62 +25,21 @@ ANY_TEXT = st.one_of(
 @st.composite
 def configs(draw: st.DrawFn) -> ChunkConfig:
     longest = draw(st.integers(1, 40))
-    return ChunkConfig(longest, draw(st.integers(0, 4)), draw(st.integers(0, longest)))
+    return ChunkConfig(longest, draw(st.integers(0, longest)))
 
 
 def texts_of(text: str, config: ChunkConfig) -> list[str]:
     return [p.text for p in chunk_documents([Passage("d", text)], config)]
 
 
-def can_cover(text: str, chunks: list[str], shared: int) -> bool:
-    """Whether the chunks lie in the text in their order and leave out nothing but white space.
-
-    A chunk may occur in several places (in "00 0" the chunk "0" does), so all of them are tried.
-    """
-    spans = {(-1, 0)}
-    for chunk in chunks:
-        following: set[tuple[int, int]] = set()
-        for last_start, last_end in spans:
-            latest = len(text) - len(text[last_end:].lstrip())  # a later start would leave text out
-            for start in range(last_start + 1 if shared else latest, latest + 1):
-                end = start + len(chunk)
-                if end > last_end and text.startswith(chunk, start):
-                    following.add((start, end))
-        spans = following
-    return any(not text[end:].strip() for _, end in spans)
-
-
-@pytest.mark.parametrize(
-    ("chunks", "shared", "covered"),
-    [
-        (["00", "0"], 0, True),
-        (["00", "0"], 1, True),
-        (["00"], 1, False),
-        (["0", "0"], 1, False),
-        (["00 0"], 0, True),
-        (["00 0", "0"], 1, False),
-        (["0", "0", "0"], 0, True),
-        (["00", "0 0"], 1, True),
-        (["00", "0 0"], 0, False),
-    ],
-)
-def test_a_cover_is_told_from_a_loss(chunks: list[str], shared: int, covered: bool) -> None:
-    assert can_cover("00 0", chunks, shared) is covered
-
-
 @settings(max_examples=150, deadline=None)
 @given(ANY_TEXT, configs())
-@example("\ue000。0", ChunkConfig(2, 1, 0))
-@example("00。0", ChunkConfig(1, 1, 0))
-@example("0日日日", ChunkConfig(1, 1, 0))
 def test_every_character_is_kept_in_order(text: str, config: ChunkConfig) -> None:
     chunks = texts_of(text, config)
     assert all(chunks) and chunks == texts_of(text, config)
     if chunks != [text]:  # else it fitted in one chunk, and so stayed as it is
         assert chunks == [chunk.strip() for chunk in chunks]
-        assert can_cover(text, chunks, config.overlap_sentences)
-    plain = texts_of(text, ChunkConfig(config.max_words, 0, config.min_words))
-    assert "".join("".join(plain).split()) == "".join(text.split())
+    assert "".join("".join(chunks).split()) == "".join(text.split())
 
 
 @settings(max_examples=150, deadline=None)
@@ -93,9 +52,7 @@ def test_no_chunk_is_over_the_limit(text: str, config: ChunkConfig) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(SENTENCES, min_size=1, max_size=30), configs())
-def test_neighbors_share_the_sentences_that_were_asked_for(
-    sentences: list[str], config: ChunkConfig
-) -> None:
+def test_a_chunk_takes_all_sentences_that_fit(sentences: list[str], config: ChunkConfig) -> None:
     numbered = [f"S{i} {s}" for i, s in enumerate(sentences)]
     sizes = [len(s.split()) for s in numbered]
     if max(sizes) > config.max_words:
@@ -105,24 +62,18 @@ def test_neighbors_share_the_sentences_that_were_asked_for(
         [i for i in range(len(numbered)) if f"{numbered[i]} " in f"{chunk} "] for chunk in chunks
     ]
     for left, right in pairwise(spans):
-        new = left[-1] + 1
-        shared = new - right[0]
-        assert shared <= config.overlap_sentences
-        if shared < config.overlap_sentences:
-            is_whole = right[0] == left[0] + 1
-            is_full = sum(sizes[right[0] - 1 : new + 1]) > config.max_words
-            assert is_whole or is_full
-        assert sum(sizes[left[0] : new + 1]) > config.max_words
+        assert right[0] == left[-1] + 1
+        assert sum(sizes[left[0] : right[0] + 1]) > config.max_words
     if len(spans) > 1:
         assert sum(sizes[spans[-2][-1] + 1 :]) >= config.min_words
 
 
 def test_ids_titles_and_metadata() -> None:
     document = {"id": "d", "title": "T", "text": "One two. Three four. Five six.", "year": 3}
-    chunks = list(chunk_documents([document], ChunkConfig(4, 1, 2)))
+    chunks = list(chunk_documents([document], ChunkConfig(4, 2)))
     assert chunks == [
         Passage("d#0", "One two. Three four.", "T", {"year": 3}, "d", 0),
-        Passage("d#1", "Three four. Five six.", "T", {"year": 3}, "d", 1),
+        Passage("d#1", "Five six.", "T", {"year": 3}, "d", 1),
     ]
     whole = list(chunk_documents([document]))
     assert whole == [Passage("d", document["text"], "T", {"year": 3})]
@@ -132,19 +83,19 @@ def test_ids_titles_and_metadata() -> None:
 
 def test_paragraphs_and_headings_are_kept_together() -> None:
     text = "One two three. Four five.\n\nSix seven eight. Nine ten. Eleven twelve."
-    assert texts_of(text, ChunkConfig(8, 0, 0)) == [
+    assert texts_of(text, ChunkConfig(8, 0)) == [
         "One two three. Four five.",
         "Six seven eight. Nine ten. Eleven twelve.",
     ]
     text = "One two three. Four five six.\n# Seven\nEight nine ten. Eleven twelve.\n"
-    assert texts_of(text, ChunkConfig(9, 0, 0)) == [
+    assert texts_of(text, ChunkConfig(9, 0)) == [
         "One two three. Four five six.",
         "# Seven\nEight nine ten. Eleven twelve.",
     ]
     text = "One.\n# Two\n\nThree four five six seven."  # the heading is not left behind
-    assert texts_of(text, ChunkConfig(7, 0, 0)) == ["One.", text[5:]]
+    assert texts_of(text, ChunkConfig(7, 0)) == ["One.", text[5:]]
     headings = "# One\n# Two\n# Three"
-    assert texts_of(headings, ChunkConfig(4, 0, 0)) == ["# One\n# Two", "# Three"]
+    assert texts_of(headings, ChunkConfig(4, 0)) == ["# One\n# Two", "# Three"]
 
 
 @pytest.mark.parametrize(
@@ -161,23 +112,23 @@ def test_paragraphs_and_headings_are_kept_together() -> None:
 )
 def test_one_sentence_is_not_split(sentence: str) -> None:
     size = len(sentence.split())
-    assert texts_of(f"{sentence} {sentence}", ChunkConfig(size, 0, 0)) == [sentence, sentence]
+    assert texts_of(f"{sentence} {sentence}", ChunkConfig(size, 0)) == [sentence, sentence]
 
 
 def test_scripts_without_spaces() -> None:
     sentences = ["東京は日本の首都です。", "「大阪は大きい。」", "京都は古い。"]
-    assert texts_of("".join(sentences), ChunkConfig(6, 0, 0)) == sentences
+    assert texts_of("".join(sentences), ChunkConfig(6, 0)) == sentences
     thai = "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย" * 30
-    chunks = texts_of(thai, ChunkConfig(30, 0, 0))
+    chunks = texts_of(thai, ChunkConfig(30, 0))
     assert "".join(chunks) == thai and len(chunks) > 10
     assert all(len(chunk) < 100 for chunk in chunks)
 
 
 def test_long_sentences_are_cut_at_words_and_long_words_never() -> None:
     text = " ".join(f"word{i}" for i in range(25))
-    assert [len(chunk.split()) for chunk in texts_of(text, ChunkConfig(10, 1, 5))] == [8, 8, 9]
+    assert [len(chunk.split()) for chunk in texts_of(text, ChunkConfig(10, 5))] == [8, 8, 9]
     word = "x" * 100_000
-    assert texts_of(f"{word} {word}", ChunkConfig(1, 0, 0)) == [word, word]
+    assert texts_of(f"{word} {word}", ChunkConfig(1, 0)) == [word, word]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +144,7 @@ def test_long_sentences_are_cut_at_words_and_long_words_never() -> None:
 def test_a_megabyte(unit: str, count: int) -> None:
     """With a step of quadratic cost, each of these takes hours."""
     text = "x" + unit * count + "x"
-    chunks = texts_of(text, ChunkConfig(overlap_sentences=0))
+    chunks = texts_of(text, ChunkConfig())
     assert sum(len("".join(chunk.split())) for chunk in chunks) == len("".join(text.split()))
 
 
@@ -215,7 +166,7 @@ def test_faults_are_named() -> None:
     with pytest.raises(DuplicateId, match="passage 1: id 'a' was used before"):
         list(chunk_documents([Passage("a", "x"), Passage("a", "y")]))
     clash = "chunk 'a#0' of document 'a' has the id of document 'a#0'"
-    two = ChunkConfig(1, 0, 0)
+    two = ChunkConfig(1, 0)
     for names in (["a", "a#0"], ["a#0", "a"]):
         with pytest.raises(DuplicateId, match=clash):
             list(chunk_documents((Passage(name, "x y") for name in names), two))
@@ -245,7 +196,7 @@ def test_rows_of_a_table_carry_its_head_and_are_not_cut() -> None:
     assert [TABLE[row:].split("\n")[0] for row in first.rows] == TABLE.splitlines()[4:9]
     assert TABLE[first.start : first.end] == "".join(TABLE.splitlines(keepends=True)[:9])
     for words in (8, 12, 20):
-        chunks = list(chunk_documents([Document("d", TABLE)], ChunkConfig(words, 0, 0)))
+        chunks = list(chunk_documents([Document("d", TABLE)], ChunkConfig(words, 0)))
         starts = [TABLE.index(chunk.text) for chunk in chunks]
         titles = [chunk.title for chunk in chunks]
         for start, title in zip(starts, titles, strict=True):
@@ -254,7 +205,7 @@ def test_rows_of_a_table_carry_its_head_and_are_not_cut() -> None:
         assert {row for row in first.rows if row in starts}
         lines = {line for chunk in chunks for line in chunk.text.split("\n")}
         assert {TABLE[row:].split("\n")[0] for row in first.rows + second.rows} <= lines
-    plain = list(chunk_documents([Passage("d", TABLE)], ChunkConfig(8, 0, 0)))
+    plain = list(chunk_documents([Passage("d", TABLE)], ChunkConfig(8, 0)))
     assert not any(chunk.title for chunk in plain)  # no file, no table
 
 
@@ -299,8 +250,6 @@ def test_each_character_of_a_chunk_has_its_heading_and_page(
     document = Document("d", text, "T", {"kind": "pdf"}, tuple(marks))
     chunks = list(chunk_documents([document], config))
     assert {chunk.metadata["kind"] for chunk in chunks} == {"pdf"}
-    if config.overlap_sentences:
-        return
     place = 0
     for chunk in chunks:
         place = text.index(chunk.text, place)
@@ -339,7 +288,7 @@ def test_a_chunk_says_its_page_and_heading() -> None:
         Mark(text.index("Six"), ("Guide", "Usage"), 2),
         Mark(text.index("End"), ("Guide", "End"), 2),
     )
-    chunks = list(chunk_documents([Document("d", text, marks=marks)], ChunkConfig(5, 1, 0)))
+    chunks = list(chunk_documents([Document("d", text, marks=marks)], ChunkConfig(5, 0)))
     assert [(p.text, p.metadata) for p in chunks] == [
         ("Intro one two.", {"page": 1}),
         ("Usage\nThree four five.", {"heading": ["Guide", "Usage"], "page": 1}),
@@ -356,7 +305,6 @@ def test_a_chunk_says_its_page_and_heading() -> None:
     ("values", "message"),
     [
         ({"max_words": 0}, "max_words is 0, wanted an integer of at least 1"),
-        ({"overlap_sentences": -1}, "overlap_sentences is -1"),
         ({"min_words": True}, "min_words is True"),
         ({"max_words": 1.5}, r"max_words is 1\.5"),
         ({"max_words": 10, "min_words": 11}, r"min_words is 11, wanted at most max_words \(10\)"),

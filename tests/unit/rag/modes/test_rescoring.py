@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter, InvalidScores
-from graphagg.rag import CrossEncoderReranker, Hit, Passage, PassageIndex, Recency
+from graphagg.rag import Hit, Passage, PassageIndex, Recency
 from graphagg.rag.config.modes import MODES, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
 
@@ -234,40 +234,3 @@ def test_options_that_are_wrong(index: PassageIndex, options: dict[str, Any], me
     for weight, half_life in ((-1.0, 30.0), (math.nan, 30.0), (1.0, 0.0), (1.0, math.inf)):
         with pytest.raises(InvalidParameter, match=r"(recency|half_life) is .*, wanted a finite"):
             Recency(weight, half_life)
-
-
-@pytest.fixture(scope="module")
-def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cross-encoder of one small layer with random weights, made here."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("cross-encoder")
-    words = sorted({w.strip(".?").lower() for s in (*SENTENCES, QUESTION) for w in s.split()})
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", *words]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=64, num_labels=1,
-    )  # fmt: skip
-    BertForSequenceClassification(config).save_pretrained(folder)
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
-    return folder
-
-
-def test_a_cross_encoder_by_its_path(index: PassageIndex, cross_encoder: Path) -> None:
-    from sentence_transformers import CrossEncoder
-
-    hits = index.retrieve(QUESTION, 3, reranker=CrossEncoderReranker(str(cross_encoder)))
-    model = CrossEncoder(str(cross_encoder), device="cpu")
-    for hit in hits:
-        (score,) = model.predict([(QUESTION, hit.passage.full_text)])
-        assert hit.components["reranker"] == pytest.approx(float(score), abs=1e-5)
-    check_sums(hits)
-
-
-def test_a_cross_encoder_that_is_not_there(index: PassageIndex, tmp_path: Path) -> None:
-    reranker = CrossEncoderReranker(str(tmp_path / "none"))  # nothing is loaded yet
-    with pytest.raises(InvalidParameter, match="no cross-encoder of this name or path"):
-        index.retrieve(QUESTION, reranker=reranker)

@@ -227,7 +227,7 @@ def test_a_copy_is_explained_by_the_hit_that_stands_for_it(tmp_path: Path) -> No
 
 
 def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
-    chunking = ChunkConfig(8, 0, 2)
+    chunking = ChunkConfig(8, 2)
     long = Passage("d", "Ada saw York. Babbage saw it too. The Engine ran. It was in London.")
     short = Passage("s", "Nobody is here.")
     with build([long, short], tmp_path / "i", chunking=chunking) as index:

@@ -62,7 +62,7 @@ def test_every_kind_is_read(tmp_path: Path) -> None:
 def test_pages_and_headings_of_each_kind_are_cited(tmp_path: Path) -> None:
     documents, _ = read(files.company(tmp_path))
     placed = {}
-    for chunk in chunk_documents(documents.values(), ChunkConfig(4, 0, 0)):
+    for chunk in chunk_documents(documents.values(), ChunkConfig(4, 0)):
         if "IM-22" in chunk.text:
             placed[chunk.document or chunk.id] = (chunk.title, chunk.metadata.get("page"))
     assert placed["l.pptx"] == ("Pumps > Impeller", 2)

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any
 
 from graphagg.errors import MissingExtra
-from graphagg.rag.documents.reading.content import Content, Message, Quotation, Unread
+from graphagg.rag.documents.reading.content import Content, Message, Quotation, Unread, fault_of
 from graphagg.rag.documents.reading.document import Link, Mark, plain_metadata
 from graphagg.rag.documents.reading.kinds import ConversionLimits, converter_of
 
@@ -47,7 +47,7 @@ class BoundedConverter:
         if self._is_busy:  # nobody wanted the rest of the file before
             self.close()
         is_fresh, count, seconds = self._child is None, 0, float(self._seconds)
-        request = json.dumps([name, len(content), *limits]).encode() + b"\n" + content
+        request = json.dumps([name, len(content), *limits[:2]]).encode() + b"\n" + content
         try:
             while request:
                 start = monotonic()  # the time between two answers is not the converter's
@@ -130,12 +130,6 @@ def _message(content: Content | Unread) -> dict[str, Any] | tuple[str, ...]:
     }  # fmt: skip
 
 
-def faults_of(name: str, error: Exception) -> Unread:
-    """The fault of a file whose converter raised an error; converters raise anything."""
-    message = " ".join(str(error).split())[:200]
-    return Unread("broken", f"it cannot be read ({type(error).__name__}: {message})")
-
-
 def _answers(name: str, content: bytes, limits: ConversionLimits) -> Iterator[dict[str, Any]]:
     """Convert a file; the last answer has the error that ended the conversion."""
     converter = converter_of(name)
@@ -153,7 +147,7 @@ def _answers(name: str, content: bytes, limits: ConversionLimits) -> Iterator[di
     except MemoryError:
         raise
     except Exception as error:
-        fault = error if isinstance(error, Unread) else faults_of(name, error)
+        fault = error if isinstance(error, Unread) else fault_of(error)
         answer["fault"] = fault.args
     yield answer | {"more": False}
 

@@ -27,6 +27,12 @@ class Unread(Exception):
         return self.reason or self.kind
 
 
+def fault_of(error: Exception) -> Unread:
+    """The fault of a file whose converter raised an error; converters raise anything."""
+    message = " ".join(str(error).split())[:200]
+    return Unread("broken", f"it cannot be read ({type(error).__name__}: {message})")
+
+
 class Quotation(NamedTuple):
     """A quotation `text[start:end]` of a mail; the text before `body` names its author and date."""
 
@@ -55,6 +61,7 @@ class Content:
     marks: tuple[Mark, ...] = ()
     links: tuple[Link, ...] = ()  # as written, such as `a.md#b`; ascending
     anchors: Mapping[str, int] = field(default_factory=dict)  # offsets by the names that links use
+    file: str = ""  # path inside of an archive or a mail; "" for the file itself
     row: str = ""  # id of a row of a table; "" for a whole file
     refused: tuple[Unread, ...] = ()  # parts that cannot be read, such as front matter
     guess: str = ""  # the encoding, if it was guessed

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.screening import is_built
 from graphagg.rag.documents.reading.settings import ReadConfig
@@ -46,8 +46,8 @@ def path_filter(config: ReadConfig) -> Callable[[str], bool]:
 def _matcher(name: str, globs: list[str] | None, default: bool) -> Callable[[str], bool]:
     if not globs:
         return lambda path: default
-    from pathspec import GitIgnoreSpec
-
+    with needs("pathspec", "fast"):
+        from pathspec import GitIgnoreSpec
     try:
         return GitIgnoreSpec.from_lines(globs).match_file
     except ValueError as error:

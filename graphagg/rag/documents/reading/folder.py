@@ -14,8 +14,8 @@ from urllib.parse import unquote
 
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
 from graphagg.rag.documents.reading import kinds
-from graphagg.rag.documents.reading.bounded import BoundedConverter, faults_of
-from graphagg.rag.documents.reading.content import Content, Unread
+from graphagg.rag.documents.reading.bounded import BoundedConverter
+from graphagg.rag.documents.reading.content import Content, Unread, fault_of
 from graphagg.rag.documents.reading.conversations import Chat, Conversations
 from graphagg.rag.documents.reading.converters.text import SAMPLE, is_binary
 from graphagg.rag.documents.reading.document import (
@@ -40,7 +40,6 @@ _Begun = Future[tuple[list[_Result], Exception | None]]
 _DEFAULT = ReadConfig()
 _GENERIC_TITLES = frozenset(section("markups", "generic")["titles"].split())
 _GENERIC_NAMES = _GENERIC_TITLES.union(("", *section("markups", "generic")["folders"].split()))
-_MAIL = (".eml", ".mbox", ".msg")  # their attachments are files too
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Lone surrogates, as in some JSON files, are not Unicode text."""
 
@@ -69,7 +68,8 @@ def read_documents(
 
     Raises:
         UnreadableFile: there is no such path; or, if `strict`, a file cannot be read.
-        MissingExtra: if `strict`, a file needs a library that is not installed.
+        MissingExtra: a file needs a library that is not installed, and no other can be read; or any
+            file if `strict`.
         EmptyCorpus: no file could be read.
         InvalidParameter: a glob is invalid.
 
@@ -104,6 +104,8 @@ def read_documents(
         filled.notices += reader.conversations.notices
     finally:
         reader.close()
+    if not filled.read and reader.missing:
+        raise reader.missing
     if not filled.read:
         reason = f"{filled}" if filled.left_out else "the folder is empty"
         raise EmptyCorpus(
@@ -129,6 +131,7 @@ class FolderReader:
         ]
         self._own, *self._idle = self._converters  # a process starts when it is first used
         self._pool = ThreadPoolExecutor(_PROCESSES)
+        self.missing: MissingExtra | None = None  # the first library that a file needed
 
     def close(self) -> None:
         """End the processes of converters."""
@@ -196,6 +199,7 @@ class FolderReader:
         except MissingExtra as error:
             if self._config.strict:
                 raise
+            self.missing = self.missing or error
             if str(error) not in self.report.notes:
                 self.report.notes.append(str(error))
             self.leave(file.name, Unread(f"for lack of a library ({suffix_of(file.name)})"))
@@ -257,20 +261,20 @@ def converted(
     converter = kinds.converter_of(read_as)
     if converter is None:
         raise Unread(f"of unknown kind ({suffix_of(name)})")
-    facts = file_metadata(name, len(file.content), file.modified)
     limits = kinds.ConversionLimits(most, config.encoding)
     if bounded is not None and (kinds.is_bounded(read_as) or len(inside) > _SMALL):
         contents: Iterable[Content | Unread] = bounded.convert(read_as, inside, limits)
     else:
-        contents = _guarded(name, lambda: converter(inside, limits))
+        contents = _guarded(lambda: converter(inside, limits))
     guess = ""
     for content in contents:
         if isinstance(content, Unread):
             yield f"{name}/{content.row}", content
             continue
-        if not content.row and not content.text.strip():
+        if not (content.file or content.row or content.text.strip()):
             raise Unread("empty", "no text in it")
-        where = f"{name}/{content.row}" if content.row else name
+        path = f"{name}/{content.file}" if content.file else name
+        where = f"{path}/{content.row}" if content.row else path
         if content.guess and not guess:
             guess = content.guess
             yield LeftOut(name, "guessed encoding", guess)
@@ -279,31 +283,29 @@ def converted(
             yield where, Unread("metadata values", f"metadata {key!r} is {reason}")
         for fault in content.refused:
             yield where, fault
-        document = _document(where, name, content, metadata | facts)
+        facts = file_metadata(path, len(file.content), file.modified)
+        document = _document(where, path, content, metadata | facts)
         if content.messages is not None:
             yield Chat(document, content.messages)
         else:
             yield document if content.quotations is None else Mail(document, content.quotations)
 
 
-def _guarded(
-    name: str, convert: Callable[[], Iterable[Content | Unread]]
-) -> Iterator[Content | Unread]:
+def _guarded(convert: Callable[[], Iterable[Content | Unread]]) -> Iterator[Content | Unread]:
     """Run a converter; its errors, except those that graphagg raises, become `Unread`."""
     try:
         yield from convert()
     except (GraphAggError, Unread):
         raise
     except Exception as error:
-        raise faults_of(name, error) from None
+        raise fault_of(error) from None
 
 
 def _document(
     identifier: str, file: str, content: Content, metadata: dict[str, object]
 ) -> Document:
-    is_file = not content.row or (suffix_of(file) in _MAIL and suffix_of(identifier))
     title = content.title.strip()
-    title = _title_of(identifier, title) if is_file else title
+    title = title if content.row else _title_of(identifier, title)
     name, text, title = (_SURROGATE.sub("\ufffd", s) for s in (identifier, content.text, title))
     links = tuple(filter(None, (_link(file, link) for link in content.links)))
     return Document(name, text, title, metadata, content.marks, links, content.anchors)

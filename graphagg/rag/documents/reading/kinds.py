@@ -16,6 +16,7 @@ from typing import NamedTuple
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters import chats, line_formats, mail, markup, tables
 from graphagg.rag.documents.reading.converters.markups import convert
+from graphagg.rag.documents.reading.converters.members import Members, zipped
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -30,6 +31,7 @@ class ConversionLimits(NamedTuple):
 
     most: int
     encoding: str | None = None
+    members: Members | None = None  # of which the file is one
 
 
 Converter = Callable[[bytes, ConversionLimits], Iterable[Content | Unread]]
@@ -56,16 +58,18 @@ def _of_bytes(convert: Callable[[bytes, int], Content]) -> Converter:
     return lambda content, limits: [convert(content, limits.most)]
 
 
-def _of_mail(convert: mail.Reader) -> Converter:
+def _of_members(convert: Callable[[bytes, Members], Iterable[Content | Unread]]) -> Converter:
+    """The converter of a file that contains files."""
+
     def converted(content: bytes, limits: ConversionLimits) -> Iterable[Content | Unread]:
-        def attached(name: str, inside: bytes) -> Iterator[Content | Unread]:
+        def member(name: str, inside: bytes, members: Members) -> Iterable[Content | Unread]:
             name, inside = opened(name, inside, limits.most)
             converter = converter_of(name)
             if converter is None:
-                raise Unread(f"attachments of unknown kind ({suffix_of(name)})")
-            yield from converter(inside, limits)
+                raise Unread(f"of unknown kind ({suffix_of(name) or 'no suffix'})")
+            return converter(inside, limits._replace(members=members))
 
-        return convert(content, attached)
+        return convert(content, limits.members or Members(limits.most, member))
 
     return converted
 
@@ -87,9 +91,10 @@ _BOUNDED: dict[str, Converter] = {
     ".rst .rest": _of_text(restructured),
     ".pdf": _of_bytes(pdf),
     section("markups", "suffixes")["office"]: _of_bytes(office),
-    ".eml .mht .mhtml": _of_mail(mail.eml),
-    ".mbox": _of_mail(mail.mbox),
-    ".msg": _of_mail(mail.msg),
+    ".eml .mht .mhtml": _of_members(mail.eml),
+    ".mbox": _of_members(mail.mbox),
+    ".msg": _of_members(mail.msg),
+    ".zip": _of_members(zipped),
     ".ics .vcf": _of_rows(line_formats.entries),
 }
 _TABLES: dict[str, Converter] = {
@@ -139,6 +144,7 @@ def opened(name: str, content: bytes, most: int) -> tuple[str, bytes]:
     begins = _BEGINS[""] | _BEGINS.get(suffix, {})
     actual = next((each for each, head in begins.items() if head.match(content)), suffix)
     is_named = CONVERTERS.get(suffix) is CONVERTERS.get(actual) or suffix in installed_converters()
+    is_named = is_named or suffix == ".zip"
     return name if is_named or converter_of(name) is None else name + actual, content
 
 

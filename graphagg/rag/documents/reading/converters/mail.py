@@ -6,12 +6,13 @@ Subject, sender, recipients and date become metadata, the mails that a mail answ
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC
 from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from functools import partial
 from io import BytesIO
 from itertools import chain
 from mimetypes import guess_extension
@@ -19,14 +20,11 @@ from typing import Any
 
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
+from graphagg.rag.documents.reading.converters.members import Load, Members
 from graphagg.rag.documents.reading.converters.quotations import read_body
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.converters.text import decode_as
 from graphagg.rag.documents.reading.document import Link
-
-Attached = Callable[[str, bytes], Iterable[Content | Unread]]
-"""Converts an attachment, by its name and content."""
-Reader = Callable[[bytes, Attached], Iterator[Content | Unread]]
 
 _FROM = re.compile(
     rb"(?m)(?:(?:\A|\n\r?\n)From [^\n]{1,500}|^From [^\n]{1,400}\d\d:\d\d[^\n]{0,99})\n"
@@ -35,12 +33,11 @@ _FROM = re.compile(
 """The line before each mail of an mbox: after a blank line, or with a time; headers follow."""
 _ESCAPED = re.compile(rb"^>(?=>{0,99}From )", re.M)
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
+_SLASH = re.compile(r"[/\\\0-\x1f]")  # in the name of an attachment
 _MOST_LINKS = 50
 _SHOWN = ("from", "to", "cc", "date")
 _THREAD = ("message-id", "references", "in-reply-to")
 _HEADERS = ("subject", *_SHOWN, *_THREAD)
-_MOST_ATTACHMENTS = 100
-_DEEPEST = 4  # mails inside of mails
 _LONGEST_HEADER = 20_000  # characters: Python's reader takes quadratic time
 
 
@@ -51,7 +48,7 @@ class _Policy(policy.EmailPolicy):
         return super().header_fetch_parse(name, value[:_LONGEST_HEADER])
 
 
-def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content | Unread]:
+def eml(content: bytes, members: Members) -> Iterator[Content | Unread]:
     """Convert a mail; each readable attachment is a document of its own; raise `Unread`."""
     message = message_from_bytes(content, policy=_Policy())
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
@@ -62,17 +59,26 @@ def eml(content: bytes, attached: Attached, depth: int = 1) -> Iterator[Content 
     bodies = [leaf for leaf in leaves if _is_body(leaf) and leaf.get_content_type() == kinds[0]]
     mail = _mail("\n\n".join(map(_text_of, bodies)), kinds[:1] == ["text/html"], headers)
     yield from [mail] if mail.text else []
-    names = set[str]()
     read = {*map(id, bodies)}
-    for position, attachment in enumerate(leaf for leaf in leaves if id(leaf) not in read):
-        if position == _MOST_ATTACHMENTS:
-            yield Unread("attachments", f"more than {_MOST_ATTACHMENTS} attachments", "more")
-            return
-        suffix = guess_extension(attachment.get_content_type()) or ""
-        name = attachment.get_filename() or f"attachment-{position + 1}{suffix}"
-        name = f"{position + 1}-{name}" if name in names else name
+    yield from members.read(_attachments(leaf for leaf in leaves if id(leaf) not in read))
+
+
+def _attachments(attachments: Iterable[Message]) -> Iterator[tuple[str, Load]]:
+    """Names and contents; of equal names the later ones get a number."""
+    names = set[str]()
+    for position, attachment in enumerate(attachments, 1):
+        kind = attachment.get_content_type()
+        suffix = ".eml" if kind == "message/rfc822" else guess_extension(kind) or ""
+        name = attachment.get_filename() or f"attachment-{position}{suffix}"
+        name = _SLASH.sub("_", name) + suffix * (suffix == ".eml" and not name.endswith(suffix))
+        name = f"{position}-{name}" if name in names else name
         names.add(name)
-        yield from _attachment(attachment, name, attached, depth)
+        if content := _content_of(attachment):
+            yield name, partial(_first, content)
+
+
+def _first(content: bytes, most: int) -> bytes:
+    return content[:most]
 
 
 def _leaves(message: Any) -> Iterator[Message]:
@@ -97,35 +103,14 @@ def _is_body(part: Message) -> bool:
     return (is_text and not is_named) or part.get_content_maintype() == "multipart"
 
 
-def _attachment(
-    attachment: Message, name: str, attached: Attached, depth: int
-) -> Iterator[Content | Unread]:
+def _content_of(attachment: Message) -> bytes:
     if attachment.get_content_type() == "message/rfc822":
-        if depth == _DEEPEST:
-            yield Unread("attachments", f"mails nested more than {_DEEPEST} deep", name)
-            return
         inside = attachment.get_payload(0) if attachment.is_multipart() else None
-        content = inside.as_bytes() if isinstance(inside, Message) else b""
-        yield from _renamed(name, eml(content, attached, depth + 1))
-        return
-    payload = attachment.get_payload(decode=True)
+        return inside.as_bytes() if isinstance(inside, Message) else b""
     if attachment.get_content_charset():
-        payload = _text_of(attachment).encode()
-    if isinstance(payload, bytes) and payload:
-        yield from _renamed(name, attached(name, payload))
-
-
-def _renamed(name: str, contents: Iterable[Content | Unread]) -> Iterator[Content | Unread]:
-    """Give the documents of an attachment its name; errors become its `Unread`."""
-    try:
-        for each in contents:
-            row = f"{name}/{each.row}" if each.row else name
-            if isinstance(each, Unread):
-                yield Unread(each.kind, each.reason, row)
-            elif each.text.strip():
-                yield replace(each, row=row, title=each.title or name)
-    except Unread as fault:
-        yield Unread(fault.kind, fault.reason, name)
+        return _text_of(attachment).encode()
+    payload = attachment.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _header(message: Message, name: str) -> str:
@@ -161,18 +146,27 @@ def _mail(text: str, is_html: bool, headers: Mapping[str, str]) -> Content:
     return replace(composer.content(subject, metadata), quotations=quotations)
 
 
-def mbox(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
+def mbox(content: bytes, members: Members) -> Iterator[Content | Unread]:
     """Convert the mails of an mbox file, one document each."""
     begins = [match.span() for match in _FROM.finditer(content)]
     if not begins:
         raise Unread("broken", "no mbox: no line begins with From")
     ends = [*(start for start, _ in begins[1:]), len(content)]
     for position, ((_, start), end) in enumerate(zip(begins, ends, strict=True), 1):
-        mail = _ESCAPED.sub(b"", content[start:end])
-        yield from _renamed(str(position), eml(mail, attached))
+        mail, row = _ESCAPED.sub(b"", content[start:end]), str(position)
+        try:
+            for each in eml(mail, members):
+                if isinstance(each, Unread):
+                    yield Unread(each.kind, each.reason, f"{row}/{each.row}")
+                elif each.file:
+                    yield replace(each, file=f"{row}/{each.file}")
+                else:
+                    yield replace(each, row=row)
+        except Unread as fault:
+            yield Unread(fault.kind, fault.reason, row)
 
 
-def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
+def msg(content: bytes, members: Members) -> Iterator[Content | Unread]:
     """Convert a mail of Outlook; raise `MissingExtra` without python-oxmsg."""
     with needs("python-oxmsg", "documents"):
         from oxmsg import Message as OutlookMessage
@@ -185,6 +179,6 @@ def msg(content: bytes, attached: Attached) -> Iterator[Content | Unread]:
     if message.sent_date:
         headers["date"] = message.sent_date.strftime("%a, %d %b %Y %H:%M:%S +0000")
     yield _mail(message.body or message.html_body or "", not message.body, headers)
-    for position, attachment in enumerate(message.attachments[:_MOST_ATTACHMENTS]):
-        name = attachment.file_name or f"attachment-{position + 1}"
-        yield from _renamed(name, attached(name, attachment.file_bytes or b""))
+    files = ((e.file_name, e.file_bytes or b"") for e in message.attachments)
+    named = ((name or f"attachment-{i}", text) for i, (name, text) in enumerate(files, 1))
+    yield from members.read((_SLASH.sub("_", name), partial(_first, text)) for name, text in named)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
+from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
 from graphagg.rag.documents.reading.converters.structure import read_html
 from graphagg.rag.documents.reading.rules import applied, rules_of
@@ -40,8 +41,8 @@ def markdown(
     text: str, title: str = "", metadata: Mapping[str, Any] | None = None, *, is_sheet: bool = False
 ) -> Content:
     """Convert a Markdown text, with or without front matter, and further properties of its file."""
-    import pyromark
-
+    with needs("pyromark", "fast"):
+        import pyromark
     stated, text, refused = front_matter(text)
     metadata = dict(metadata or {}) | stated
     title = str(metadata.pop("title", None) or title)
@@ -140,7 +141,8 @@ def _yaml(text: str) -> object:
     YAML 1.1, which PyYAML reads, takes `no` and `on` for booleans and 12:30 for a number. Aliases
     are refused: a few lines of them expand to gigabytes.
     """
-    import yaml
+    with needs("PyYAML", "fast"):
+        import yaml
 
     class Loader(yaml.BaseLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:

@@ -16,6 +16,7 @@ import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
+from graphagg.errors import needs
 from graphagg.rag.documents.languages import code_of_text
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.rules import section
@@ -137,8 +138,8 @@ def _recognized(content: bytes) -> str:
     letters = len(sample) - len(sample.translate(None, _LETTER_BYTES))
     if beyond < _MUCH * (beyond + letters) and len(_FOREIGN_WORD.findall(sample)) < 3:
         return "cp1252"
-    import chardet
-
+    with needs("chardet", "fast"):
+        import chardet
     detected = chardet.detect(sample)["encoding"]
     if detected is None or _decoded(sample, detected) is None:
         return "cp1252"

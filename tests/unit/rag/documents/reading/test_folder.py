@@ -186,12 +186,12 @@ def test_a_file_that_changes_while_it_is_read_is_left_out(
     secret = write(tmp_path / "secret.txt", "Secret.")
     reading = reading_files.read_file
 
-    def changed(path: Path, most: int) -> reading_files.ReadFile:
+    def changed(path: Path, most: int, *more: int) -> reading_files.ReadFile:
         if path.name == "a.md" and change != "grow":
             path.unlink()
             if change == "link":
                 path.symlink_to(secret)
-        return reading(path, most)
+        return reading(path, most, *more)
 
     status = os.fstat
 
@@ -202,7 +202,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_out(
                 file.write("more")
         return result
 
-    monkeypatch.setattr("graphagg.rag.documents.reading.files.read_file", changed)
+    monkeypatch.setattr("graphagg.rag.documents.reading.folder.read_file", changed)
     monkeypatch.setattr(reading_files.os, "fstat", grows)
     documents, report = read(folder)
     assert "a.md" not in documents

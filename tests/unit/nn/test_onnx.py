@@ -83,14 +83,14 @@ def model(name: PlainModel, task: TaskLevel) -> Part:
 
 QUICK: dict[str, Callable[[], Part]] = {
     "aggregator lcm": partial(conv, "lcm"),
-    "attention exact, two graphs": partial(layer, None, "exact", 2),
-    "encoding lappe-deepset": partial(encoding, "lappe-deepset"),
     "model gps of graphs": partial(model, "gps", "graph"),
 }
 SLOW = {
     **{f"aggregator {name}": partial(conv, name) for name in AGGREGATORS[1:]},
     **{f"local part {name}": partial(layer, name, None) for name in NAMES},
     "attention exact, one graph": partial(layer, None, "exact"),
+    "attention exact, two graphs": partial(layer, None, "exact", 2),
+    "encoding lappe-deepset": partial(encoding, "lappe-deepset"),
     "encoding rwse": partial(encoding, "rwse"),
     **{f"model {name} of nodes": partial(model, name, "node") for name in PLAIN_MODELS},
 }

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphagg.nn import read_preset, save_npz, train
+from graphagg.nn.files import write_tensors
 from graphagg.nn.presets import override
-from tests.unit.commands import GRAPHAGG, Answer
+from graphagg.nn.training.fit import loop
+from tests.unit.commands import Answer
 from tests.unit.nn.training.toys import many, write_npz
 
 SMALL = """
@@ -115,24 +116,20 @@ def test_auto_prints_a_row_per_model(tmp_path: Path, call: Callable[..., Answer]
     assert f"{found['model']} on rings: test accuracy" in shown.out
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, recipe: Path) -> None:
+def test_ctrl_c_says_how_to_go_on(
+    tmp_path: Path, recipe: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes when the checkpoint of the first epoch is on the disk."""
     data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
-    arguments = ["train", recipe, "--data", data, "--out", out, "--set", "training.epochs=100000"]
-    process = subprocess.Popen(
-        [*GRAPHAGG, *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        text=True,
-        # A test run in the background of a shell hands down that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    last = out / "split-0" / "last.safetensors"
-    while not last.exists() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=900)
-    assert process.returncode == 130, told
-    assert "--resume" in told and "Traceback" not in told
-    assert last.exists()
+
+    def interrupted(path: Path, *arguments: Any) -> None:
+        write_tensors(path, *arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(loop, "write_tensors", interrupted)
+    told = call("train", recipe, "--data", data, "--out", out, "--device", "cpu")
+    assert told.code == 130 and "--resume" in told.err and "Traceback" not in told.err
+    assert (out / "split-0" / "last.safetensors").exists()
 
 
 def test_random_splits(tmp_path: Path, recipe: Path, call: Callable[..., Answer]) -> None:

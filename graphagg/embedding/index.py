@@ -37,7 +37,7 @@ from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.load import read_graph
-from graphagg.graph.reading.settings import EdgeReading, WeightedReading, config_with
+from graphagg.graph.reading.settings import EdgeReading, config_with
 from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
@@ -169,7 +169,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
         """
-        config, reading = config_with(config, fields), columns.as_kind(WeightedReading)
+        config, reading = config_with(config, fields), columns.with_weights()
         ids = id_list("vertices", vertices)
         if isinstance(engine, SparkOptions) or by_spark(engine, edges):
             refuse(vertices=tuple(ids))
@@ -320,7 +320,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         """
         if columns.ids == "auto" and not self.vertices.is_integer:
             columns = replace(columns, ids="string")
-        reading = columns.as_kind(WeightedReading)
+        reading = columns.with_weights()
         graph, weights = read_graph(edges, self.config.kind, reading)
         progress("edges", graph.edges, graph.edges)
         with self._changing_same_kind() as (publication, newest):

@@ -75,6 +75,10 @@ class EdgeReading:
         default = type(self)()
         return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
 
+    def with_weights(self) -> WeightedReading:
+        """The same options, with weights read if there are any."""
+        return with_values(WeightedReading(), self.given())
+
     def unweighted(self) -> EdgeReading:
         """The same options without weights; a column of weights raises `InvalidParameter`."""
         if self.weight_column is not None:

@@ -118,7 +118,7 @@ def test_a_task_of_the_merge_maps_the_leaves_and_reads_none_whole(tmp_path):
     job.release()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     kind=st.sampled_from(GRAPH_KINDS),

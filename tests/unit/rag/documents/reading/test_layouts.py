@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,29 +24,27 @@ SALES: list[Row] = [["Region", "Sales", "Share"], ["North", "1200", "40%"]]
 BELOW: list[list[Row]] = [[], [[], ["Prices of January"]], [[], *SALES], [[], ["Sales"], *SALES]]
 
 
-@pytest.mark.parametrize(("above", "names", "below"), [*product(ABOVE, NAMES, BELOW)])
-def test_each_row_of_a_sheet_has_the_names_of_its_columns(
-    above: list[Row], names: Row, below: list[Row], tmp_path: Path
-) -> None:
-    grid = [[*row, *[""] * (3 - len(row))] for row in (*above, names, *DATA, *below)]
-    table = odf_table("Prices", grid)
-    write(
-        tmp_path / "a.ods", odf("spreadsheet", f"<office:spreadsheet>{table}</office:spreadsheet>")
-    )
-    document = read(tmp_path)[0]["a.ods"]
-    tables = [(names, row) for row in DATA] + [(SALES[0], SALES[1])] * (SALES[1] in below)
-    wanted = [
-        "- "
-        + "; ".join(f"{name}: {cell}" if name else cell for name, cell in zip(*each, strict=True))
-        for each in tables
-    ]
-    assert [line for line in document.text.split("\n") if line.startswith("- ")] == wanted
-    assert all(row[0] in document.text for row in (*above, *below) if len(row) == 1)
-    if above and above[0] and ["Sales"] in below:
-        headings = [
-            mark_at(document.marks, document.text.index(line)).heading[-1] for line in wanted
-        ]
-        assert headings == [above[0][0]] * 3 + ["Sales"]
+def test_each_row_of_a_sheet_has_the_names_of_its_columns(tmp_path: Path) -> None:
+    cases = {f"{i}.ods": case for i, case in enumerate(product(ABOVE, NAMES, BELOW))}
+    for file, (above, names, below) in cases.items():
+        grid = [[*row, *[""] * (3 - len(row))] for row in (*above, names, *DATA, *below)]
+        sheet = f"<office:spreadsheet>{odf_table('Prices', grid)}</office:spreadsheet>"
+        write(tmp_path / file, odf("spreadsheet", sheet))
+    documents = read(tmp_path)[0]
+    assert documents.keys() == cases.keys()
+    for file, (above, names, below) in cases.items():
+        text, marks = documents[file].text, documents[file].marks
+        wanted = []
+        for header, row in [(names, row) for row in DATA] + [tuple(SALES)] * (SALES[1] in below):
+            cells = zip(header, row, strict=True)
+            wanted.append(
+                "- " + "; ".join(f"{name}: {cell}" if name else cell for name, cell in cells)
+            )
+        assert [line for line in text.split("\n") if line.startswith("- ")] == wanted
+        assert all(row[0] in text for row in (*above, *below) if len(row) == 1)
+        if above and above[0] and ["Sales"] in below:
+            headings = [mark_at(marks, text.index(line)).heading[-1] for line in wanted]
+            assert headings == [above[0][0]] * 3 + ["Sales"]
 
 
 TEXTS = st.sampled_from(["", "", "Name", "Price", "12", "3.5", "2026-01-03", "TX-90", "NOK", "a:"])

@@ -25,7 +25,7 @@ FILES = {
     "b/page.html": b"<html><body><p>Oslo is wet.</p></body></html>",
     ".hidden/x.md": b"nothing to see\n",
     "b/.y.md": b"nothing to see\n",
-    "b/packed.md.gz": gzip.compress(b"# Seals\n\nThe seal of P-9 holds.\n" * 20_000),
+    "b/packed.md.gz": gzip.compress(b"# Seals\n\nThe seal of P-9 holds.\n" * 2_000),
     "movie.bin": b"\0\1\2" * 1000,
     "empty.md": b"",
     "large.txt": b"words " * 200_000,

@@ -51,7 +51,8 @@ class ChunkOptions:
         if self.no_chunks:
             if self != ChunkOptions(no_chunks=True):
                 raise InvalidParameter(
-                    "--no-chunks keeps documents whole; leave out --chunk-words or --no-chunks"
+                    "--no-chunks keeps documents whole; leave out --chunk-words, or leave out "
+                    "--no-chunks"
                 )
             return None
         # in proportion, where chunks are small

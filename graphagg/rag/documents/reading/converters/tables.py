@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO, StringIO
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
@@ -44,9 +45,9 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
     delimiter = _delimiter(text)
     start, head = _head(text, delimiter)
     *above, table = text.split("\n", start)
-    lines = [" ".join(filter(None, map(str.strip, line.split(delimiter)))) for line in above]
-    title, *rest = [*filter(None, lines), ""]
-    notes = list(filter(SENTENCE.search, [title, *rest]))
+    cells = [[*filter(None, map(str.strip, line.split(delimiter)))] for line in above]
+    title, *rest = [*(" ".join(row) for row in cells if row), ""]
+    notes = [row[0] for row in cells if len(row) == 1 and SENTENCE.search(row[0])]
     if labels := [line for line in rest if line and line not in notes]:
         yield Unread("lines above a table", "; ".join(labels), "above")
     names = None if are_names(head) else [""] * len(head)  # a table of numbers alone
@@ -65,7 +66,7 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
 def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
     """The number of lines above the column names, and these; else of the first row of the table.
 
-    A row of the table has as many cells as most rows.
+    A row of the table has as many cells as most rows, and names fill as many as most of these.
     """
     reader, number = csv.reader(StringIO(text[: 2**16], newline=""), delimiter=delimiter), 0
     rows: list[tuple[int, list[str]]] = []
@@ -75,7 +76,9 @@ def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
     lengths = Counter(len(row) for _, row in rows)
     width = max(lengths, key=lambda length: length * lengths[length], default=0)
     whole = [(at, row) for at, row in rows if len(row) == width and filled(row) >= min(width, 2)]
-    named = ((at, row) for at, row in whole[:_MOST_ABOVE] if are_names(row))
+    usual = max(Counter(filled(row) for _, row in whole).items(), key=itemgetter(1), default=(0, 0))
+    heads = ((at, row) for at, row in whole[:_MOST_ABOVE] if filled(row) >= usual[0])
+    named = ((at, row) for at, row in heads if are_names(row))
     return next(chain(named, whole), (0, []))
 
 

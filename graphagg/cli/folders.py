@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -45,17 +46,39 @@ def find_edges(paths: Sequence[str]) -> Any:
     return bundled_graph(paths[0].removeprefix(BUNDLED))
 
 
-def remember_source(directory: Location, source: str, query: str | None) -> None:
+def remember_source(
+    directory: Location, source: str, query: str | None, stamp: str = "", documents: int = 0
+) -> None:
     """Save the source of a local index (folder, file or address) beside its manifest.
 
-    The address of a database, or one with a password, is not recorded.
+    The address of a database, or one with a password, is not recorded. `stamp` is of the files that
+    were read (`source_stamp`), which gave so many documents.
     """
     if query is not None or (is_address(source) and urlsplit(source).password):
         return
     location = parse_location(directory)
     if isinstance(location, Path):
-        text = json.dumps({"source": absolute_source(source)})
-        (location / _SOURCE).write_text(text, encoding="ascii")
+        record: dict[str, Any] = {"source": absolute_source(source)}
+        if stamp and documents:
+            record |= {"files": [stamp, _version(location)], "documents": documents}
+        (location / _SOURCE).write_text(json.dumps(record), encoding="ascii")
+
+
+def unchanged_documents(directory: Location, source: str, stamp: str) -> int:
+    """The number of documents of an index, if neither it nor its source changed; else 0."""
+    location, record = parse_location(directory), _record(directory)
+    if (
+        not stamp
+        or not isinstance(location, Path)
+        or record.get("source") != absolute_source(source)
+    ):
+        return 0
+    is_same = record.get("files") == [stamp, _version(location)]
+    return int(record.get("documents", 0)) if is_same else 0
+
+
+def _version(location: Path) -> str:
+    return blake2b((location / "manifest.json").read_bytes(), digest_size=16).hexdigest()
 
 
 def absolute_source(source: str) -> str:
@@ -65,9 +88,14 @@ def absolute_source(source: str) -> str:
 
 def source_of(directory: Location) -> str | None:
     """The folder, file or address from which an index was made; None if it is not known."""
+    source = _record(directory).get("source")
+    return None if source is None else str(source)
+
+
+def _record(directory: Location) -> dict[str, Any]:
     location = parse_location(directory)
     try:
         text = (location / _SOURCE).read_text("utf-8") if isinstance(location, Path) else "{}"
-        return str(json.loads(text)["source"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return dict(json.loads(text))
+    except (OSError, ValueError, TypeError):
+        return {}

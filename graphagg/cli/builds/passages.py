@@ -18,6 +18,7 @@ from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress
 from graphagg.rag.config.profile import Profile, installed_profile
+from graphagg.rag.documents.reading.files import source_stamp
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
@@ -161,6 +162,9 @@ class PassagesBuild(Build):
         report, notes = FolderReport(), list[str]()
         config = self.config(vectors=self.vector_column, processes=self.processes)
         corpus: Any
+        stamp = (
+            "" if self.columns.query else source_stamp(self.passages, self.reading, self.columns)
+        )
         if engine is not None:
             corpus = self.for_spark(report).folder
         else:
@@ -172,7 +176,7 @@ class PassagesBuild(Build):
             force=run.force,
         ) as index:  # fmt: skip
             if engine is None:
-                remember_source(run.out, self.passages, self.columns.query)
+                remember_source(run.out, self.passages, self.columns.query, stamp, report.documents)
             if config.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]

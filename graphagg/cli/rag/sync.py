@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.prompt import Confirm
 
 from graphagg.cli.corpus import PassageSource, Reading, RowColumns
-from graphagg.cli.folders import Directory, absolute_source, remember_source, source_of
-from graphagg.cli.output.console import AsJson, err
+from graphagg.cli.folders import (
+    Directory,
+    absolute_source,
+    remember_source,
+    source_of,
+    unchanged_documents,
+)
+from graphagg.cli.output.console import AsJson, err, print_changed
 from graphagg.cli.rag.changes import change_corpus
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
+from graphagg.rag.documents.reading.files import source_stamp
 from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
+from graphagg.store.changes import ChangeReport
+from graphagg.store.manifest import read_manifest
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
-    from graphagg.store.changes import ChangeReport
 
 
 def sync(
@@ -38,6 +47,7 @@ def sync(
     """Update an index to hold exactly the files of a folder, in one new version.
 
     Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
+    Where no file has another size or time than at the last sync or build, none is read.
     Without PASSAGES the source of the build is used. The command asks before it syncs from another
     folder, or deletes most documents.
 
@@ -56,6 +66,12 @@ def sync(
             f"{directory} records no source folder; name the folder to sync from"
         )
 
+    stamp = "" if columns.query else source_stamp(source, reading, columns)
+    if documents := unchanged_documents(directory, source, stamp):
+        report = ChangeReport(unchanged=documents)
+        print_changed(directory, report.to_json(), read_manifest(Path(directory)), as_json)
+        return
+
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)
         if dry_run:
@@ -63,7 +79,8 @@ def sync(
         if not yes:
             _confirm(directory, source, planned)
         done = index.sync(sources, progress=report)
-        remember_source(directory, source, columns.query)
+        count = done.added + done.replaced + done.unchanged
+        remember_source(directory, source, columns.query, stamp, count)
         return done
 
     change_corpus(directory, source, reading, columns, as_json, change, is_sync=True)

@@ -10,6 +10,7 @@ from typing import Any
 from graphagg.checks import check_names
 from graphagg.errors import InvalidFilter
 from graphagg.rag.documents.filters import SIGNS
+from graphagg.rag.documents.metadata import READER_KEYS
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hit
@@ -42,7 +43,7 @@ RESERVED = (
 _FOR_MODELS = ("title", "source", "trail")
 HIDDEN_FROM_LLM = (
     *(key for key in RESERVED if key not in _FOR_MODELS),
-    "passage_path", "folder", "suffix", "modified", "size", "heading",
+    "passage_path", "folder", "suffix", "modified", "size", "heading", *sorted(READER_KEYS),
 )  # fmt: skip
 """Keys that are of no use to a language model or an embedding."""
 

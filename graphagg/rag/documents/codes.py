@@ -11,12 +11,15 @@ dots, since 2.3.1 is not 23.1, and what would be a plain word its marks: `--forc
     option       --dry-run                             yes
     identifier   max_retries, os.path, parseHeader     yes
     path         /etc/hosts, docs/guide.md             yes
-    number       0x80070005, #1234                     yes
+    number       0x80070005, #1234, ticket 1234        yes
+    mail         ada@example.org                       yes
+    login        kmoe, after "login: "                 yes
     decimal      2.9, 3.11                             no
 
 A part in small letters ("top-10", "im-22") is a mention of a name that is written with capitals
-elsewhere, and no name by itself; so is a decimal, which may be the version v2.9. A number with a
-unit (5GB, 10km) begins with a digit and is no code.
+elsewhere, and no name by itself; so is a decimal, which may be the version v2.9, and a word after
+"by", "for" or "user" in a line of a log, which may be a login. A number with a unit (5GB, 10km)
+begins with a digit and is no code.
 """
 
 from __future__ import annotations
@@ -42,7 +45,27 @@ _CODE = re.compile(
     r"|[a-z]++[A-Z]\w*)"
     r")(?!\w)"
 )
-_MAY_HOLD = re.compile(r"[\d_/\\]|--|[a-z][A-Z]|\w\.\w")  # most words contain none
+LOG_TIME = (
+    r"[<\[(]?\d{4}[-/]\d\d[-/]\d\d[T ]|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d|\[?\d\d:\d\d:\d\d[\],. ]"
+)
+"""The time at the beginning of a line of a log."""
+_LOG_LINE = re.compile(rf"^(?:{LOG_TIME}).*$", re.M)
+_MAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,20}")
+_WORD = r"[a-z][a-z0-9._-]{0,30}[a-z0-9]"
+_LOGIN = re.compile(
+    r"(?:^|[-;|] )(?i:login|log-in|user[ _-]?(?:name|id)?|uid|account|benutzer(?:name)?|kennung"
+    rf"|anmeldename|identifiant|usuario|utente): (?P<login>{_WORD})(?=\s*(?:[;|]|$))",
+    re.M,
+)
+_ACTOR = re.compile(
+    rf"(?i:\b(?:by|for|user|login|account|uid|owner))[ =:]{{1,2}}(?P<actor>{_WORD})\b"
+)
+_TICKET = re.compile(
+    r"(?i)\b(?:ticket|incident|case|issue)(?:[ _-]?(?:no|nr|number|id))?\.?[ :=]{1,2}"
+    r"(?P<ticket>\d{3,10})\b"
+)
+_MAY_NUMBER = re.compile(r"[ :=]\d{3}")
+_MAY_HOLD = re.compile(r"[\d_/\\@]|--|[a-z][A-Z]|\w\.\w|[a-z]: [a-z]")  # most words contain none
 _DATE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{2,4}")
 _ENDING = re.compile(r"[.:+-]+$|[/\\]+$")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -70,6 +93,30 @@ def codes(text: str) -> Iterator[Code]:
     """
     if not _MAY_HOLD.search(text):
         return
+    end = 0
+    every = (*_named(text), *_shaped(text))
+    for code in sorted(every, key=lambda code: (code.start, -code.end, not code.defines)):
+        if code.start >= end:
+            yield code
+            end = code.end
+
+
+def _named(text: str) -> Iterator[Code]:
+    """Codes that the words before them name, and addresses."""
+    if "@" in text:
+        for match in _MAIL.finditer(text):
+            yield Code(*match.span(), match[0].casefold(), True)
+    if ": " in text:
+        for match in _LOGIN.finditer(text):
+            yield Code(*match.span("login"), match["login"], True)
+    for match in _TICKET.finditer(text) if _MAY_NUMBER.search(text) else ():
+        yield Code(*match.span("ticket"), "#" + match["ticket"], True)
+    for line in _LOG_LINE.finditer(text):
+        for match in _ACTOR.finditer(text, *line.span()):
+            yield Code(*match.span("actor"), match["actor"], False)
+
+
+def _shaped(text: str) -> Iterator[Code]:
     for match in _CODE.finditer(text):
         kind, code = str(match.lastgroup), match[0]
         code = _ENDING.sub("", code)

@@ -122,6 +122,8 @@ class KeyValues:
         }
 
 
+READER_KEYS = frozenset(("anchor", "anchors", "links", "marks"))
+"""Keys of the reader of files, for links and places of hits: no filters, and in no prompt."""
 WHEN = "when"
 """The key of the date when a passage was written, or when the events in it happened."""
 
@@ -234,7 +236,8 @@ class MetadataTable:
             count = row + 1
             for key, value in passage_metadata.items():
                 kind = type_of(value)
-                if kind is not None:
+                is_own = key in READER_KEYS and "path" in passage_metadata
+                if kind is not None and not (is_own and (kind == "mixed" or key == "anchor")):
                     keys[key, kind].add(row, kind, value)
         columns = [values.encoded(*column, count) for column, values in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))

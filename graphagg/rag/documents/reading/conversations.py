@@ -40,15 +40,23 @@ class Conversations:
     def __init__(self) -> None:
         self._chats: dict[str, list[_Sent]] = {}
         self.names: dict[str, str] = {}
+        self._listed: list[Document] = []
+        self._exports = set[PurePosixPath]()  # folders of exports
         self.notices = 0
-        """Messages without text."""
+        """Messages without text, and entries of the lists of an export."""
 
-    def note(self, document: Document) -> None:
-        """Note the name of a user or channel, if a document is a row of the lists of an export."""
+    def is_listed(self, document: Document) -> bool:
+        """Whether a document is a user or channel of the lists of an export; notes the name.
+
+        It is no document of its own beside the chats of the export.
+        """
         path, _, identifier = document.id.rpartition("/")
-        if PurePosixPath(path).name in _LISTS:
-            names = (document.metadata.get(key) for key in _NAMES)
-            self.names[identifier] = next((str(each) for each in names if each), identifier)
+        if PurePosixPath(path).name not in _LISTS:
+            return False
+        names = (document.metadata.get(key) for key in _NAMES)
+        self.names[identifier] = next((str(each) for each in names if each), identifier)
+        self._listed.append(document)
+        return True
 
     def add(self, chat: Chat) -> None:
         """Note the messages of a file."""
@@ -56,12 +64,18 @@ class Conversations:
         is_day = _DAY.fullmatch(path.name) and path.parent.name
         if is_day:
             document = replace(document, title=path.parent.name)
+            self._exports.add(path.parent.parent)
         messages = self._chats.setdefault(str(path.parent) if is_day else document.id, [])
         messages += ((each, document) for each in chat.messages if each.text)
         self.notices += sum(not each.text for each in chat.messages)
 
     def documents(self) -> Iterator[Document]:
-        """Yield the conversations of all chats."""
+        """Yield the conversations of all chats, and entries of lists that belong to none."""
+        for document in self._listed:
+            if PurePosixPath(document.id).parent.parent in self._exports:
+                self.notices += 1
+            else:
+                yield document
         for messages in self._chats.values():
             distinct = {each[0].id or number: each for number, each in enumerate(messages)}
             ascending = sorted(distinct.values(), key=lambda each: each[0].sent)

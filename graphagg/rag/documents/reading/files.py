@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from graphagg import __version__
 from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.screening import is_built
 from graphagg.rag.documents.reading.settings import ReadConfig
+from graphagg.store.addresses import is_address, local_folder
 
 _MIB = 2**20
 Leave = Callable[[str, Unread], None]
@@ -81,6 +85,31 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
         except Unread as error:
             leave(name, error)
     return sorted(files)
+
+
+_LIBRARIES = ("anydoc", "chardet", "docutils", "lxml", "oxmsg", "pypdfium2", "pyromark", "vobject")
+
+
+def source_stamp(source: str, config: ReadConfig, *more: object) -> str:
+    """A digest of what decides the documents of a local folder or file.
+
+    That is names, sizes and times of all files to read, the options, `more`, the version of
+    graphagg, and which libraries are installed. "" for an address, or a path that is not there.
+    """
+    if is_address(source):
+        return ""
+    path, libraries = local_folder(source), [bool(find_spec(name)) for name in _LIBRARIES]
+    digest = blake2b(repr((__version__, libraries, config, *more)).encode(), digest_size=16)
+    try:
+        files = [FoundFile("", path)]
+        if path.is_dir():
+            files = find_files(path, config, lambda name, fault: None)
+        for name, file in files:
+            facts = file.stat()
+            digest.update(repr((name, facts[6], facts.st_mtime_ns, facts.st_ctime_ns)).encode())
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[str], str]]:

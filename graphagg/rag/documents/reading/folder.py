@@ -216,9 +216,9 @@ class FolderReader:
         if isinstance(read, Chat):
             self.conversations.add(read)
             return
+        if isinstance(read, Document) and self.conversations.is_listed(read):
+            return
         self.report.documents += 1
-        if isinstance(read, Document):
-            self.conversations.note(read)
         yield from self.threads.add(read)
 
     def _content(self, file: FoundFile) -> ReadFile:
@@ -239,7 +239,8 @@ class FolderReader:
 
 
 _MEANT = frozenset(
-    "hidden,excluded,link to a file that is read,link to a folder,build folder,large log".split(",")
+    "hidden,excluded,link to a file that is read,link to a folder,build folder,large log,"
+    "lines above a table,values beside rows".split(",")
 )
 """Kinds of files that are left out on purpose: `strict` allows them."""
 

@@ -77,7 +77,8 @@ class FolderReport(Brief):
         refused: rows and metadata values that were left out of files that were read.
         guessed: files whose encoding was guessed, or with bytes that were replaced.
         quotations: number of quotations of mails left out, as the quoted mails were read too.
-        notices: number of messages of chats left out, as they have no text or report who joined.
+        notices: number of messages of chats left out, as they have no text or report who joined,
+            and of the users and channels that their export lists.
         notes: advice, such as how to install a missing library; each note once.
 
     Examples:
@@ -115,7 +116,7 @@ class FolderReport(Brief):
         if self.quotations:
             text += f"; left out of mails: {self.quotations:,} quotations of mails that were read"
         if self.notices:
-            text += f"; left out of chats: {self.notices:,} notices and messages without text"
+            text += f"; left out of chats: {self.notices:,} notices, names and empty messages"
         if self.guessed:
             names = ", ".join(f"{each.path} ({each.reason})" for each in self.guessed[:_NAMED])
             more = f" and {len(self.guessed) - _NAMED:,} more" if self.guessed[_NAMED:] else ""

@@ -3,8 +3,8 @@
 Names are runs of capitalized words (`graphagg.rag.models.by_rule.names`), and the subject at the
 beginning of a text: up to eight words before "(" or a form of "to be", with a capital or a digit. A
 sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
-empty line, and before a list item ("- "); not after an initial or a known abbreviation. Lines of
-code contain no sentences.
+empty line, before a list item ("- ") and before a line of a log, which begins with a time; not
+after an initial or a known abbreviation. Lines of code contain no sentences.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.analyzer import Analyzer
+from graphagg.rag.documents.codes import LOG_TIME
 from graphagg.rag.documents.tokens import prose
 from graphagg.rag.models.by_rule.names import capitals, names_in, revision_of
 from graphagg.rag.models.extractor import Annotation
@@ -22,7 +23,7 @@ from graphagg.rag.models.spec import ModelSpec
 
 PREFIX = "rule:"
 """Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
-_REVISION = 5  # raised when the rules find other sentences or names in the same text
+_REVISION = 6  # raised when the rules find other sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"
@@ -31,7 +32,7 @@ _STOPS = "[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362\u104b\u17d4]"
 # A run of stops is matched from its first character only; else the time is its length squared.
 _END = re.compile(
     rf"(?<!{_STOPS})(?P<stop>{_STOPS}++)[{_CLOSERS}]*+\s++"
-    rf"|[\u3002\uff01\uff1f\uff61]++[{_CLOSERS}]*+\s*+|\n[^\S\n]*+\n\s*+|\n(?=- )"
+    rf"|[\u3002\uff01\uff1f\uff61]++[{_CLOSERS}]*+\s*+|\n[^\S\n]*+\n\s*+|\n(?=- |{LOG_TIME})"
 )
 _LAST_WORD = re.compile(r"[^\W_]*\Z")
 _LONGEST_ABBREVIATION = 8

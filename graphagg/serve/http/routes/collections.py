@@ -158,6 +158,7 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
         """Delete a file of the collection with its passages."""
         return await start(writer.delete_file, "/".join(_path_below(path)))
 
+    @routes.head(f"{PREFIX}/files/{{path:path}}", include_in_schema=False)
     @routes.get(f"{PREFIX}/files/{{path:path}}", response_class=Response)
     async def file(name: CollectionName, path: str) -> Response:
         """A file of the collection."""

@@ -30,7 +30,8 @@ def chat_of_json(value: Any) -> Content | None:
     for name in ("slack", "teams", "discord"):
         form = section("chats", name)
         with suppress(*_OTHER_SHAPE):
-            rows = value[form["list"]] if "list" in form and isinstance(value, dict) else value
+            lists = (value[key] for key in form.get("list", "").split() if key in value)
+            rows = next(lists, value)
             every = [each for row in rows for each in (row, *(row.get("replies") or ()))]
             if every and all(all(_holds(form["needs"], each)) for each in every):
                 return _chat(map(partial(_message, name), every), _first("channel.name", value))

@@ -13,11 +13,11 @@ from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markups import convert
 from graphagg.rag.documents.reading.converters.structure import without_tags
+from graphagg.rag.documents.reading.converters.tables import SENTENCE
 from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.tokens import CODE
 
 _CUE = re.compile(r"[\d:.,]{4,20}\s{1,9}-->\s{1,9}[\d:.,]{4,20}")
-_SENTENCE = re.compile(r"(?:\S*[^\W\d_]\S* ){3}")  # four words
 _ENTITY = re.compile(r"&(?!(?:amp|apos|gt|lt|quot);)\w{1,40};")  # of HTML
 _TAG = re.compile(r"<[^<>\n]{0,100}>|\{\\[^{}\n]{0,40}\}")
 
@@ -64,7 +64,7 @@ def xml(text: str) -> Iterator[Content]:
     has_text = any(words and words.strip() for e in elements for words in (e.text, e.tail))
     for element in elements:
         values = attributes(element)
-        lines = [*filter(_SENTENCE.search, values), element.text or "", element.tail or ""]
+        lines = [*filter(SENTENCE.search, values), element.text or "", element.tail or ""]
         if not has_text:
             lines = ["; ".join(f"{v.attrname}: {without_tags(v)}" for v in values)]
         for line in lines:

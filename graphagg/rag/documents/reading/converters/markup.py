@@ -17,6 +17,7 @@ from typing import Any
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
 from graphagg.rag.documents.reading.converters.structure import read_html
+from graphagg.rag.documents.reading.converters.wiki_exports import read_properties
 from graphagg.rag.documents.reading.rules import applied, rules_of
 
 _FRONT = re.compile(
@@ -44,7 +45,8 @@ def markdown(
     with needs("pyromark", "fast"):
         import pyromark
     stated, text, refused = front_matter(text)
-    metadata = dict(metadata or {}) | stated
+    text, properties = read_properties(text)
+    metadata = dict(metadata or {}) | properties | stated
     title = str(metadata.pop("title", None) or title)
     kinds = pyromark.Options
     options = (

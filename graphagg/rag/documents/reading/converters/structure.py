@@ -15,6 +15,7 @@ from itertools import chain, repeat
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content
 from graphagg.rag.documents.reading.converters.layout import filled, parts_of
+from graphagg.rag.documents.reading.converters.wiki_exports import read_export
 from graphagg.rag.documents.reading.document import Link
 from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.tokens import CODE
@@ -48,11 +49,14 @@ def page_mark(page: int) -> str:
 def html(text: str) -> Content:
     """Convert a page; its title is an h1 with which `<title>` begins, else `<title>`."""
     composer = Composer()
-    title = " ".join(read_html(text, composer).split())
+    text, exported, metadata = read_export(text)
+    stated = read_html(text, composer)
+    title = exported or " ".join(stated.split())
     tops = (heading.text for heading in composer.headings if heading.level == 1)
     # Sites add their name to the title, and some write it as an h1 on every page.
     folded = title.casefold()
-    return composer.content(next((h for h in tops if folded.startswith(h.casefold())), title))
+    title = next((h for h in tops if folded.startswith(h.casefold())), title)
+    return composer.content(title, metadata)
 
 
 def read_html(text: str, composer: Composer, *, is_sheet: bool = False) -> str:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO, StringIO
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from graphagg.rag.documents.reading.content import Content, Unread
@@ -25,6 +26,7 @@ from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.converters.tickets import ticket_of
 
 _DELIMITERS = ",;\t|"
+SENTENCE = re.compile(r"(?:\S*[^\W\d_]\S* ){3}\S")  # four words
 _OBJECTS = re.compile(r"\s*\{[^\n]*\}\s*\n\s*\{")  # two, one per line
 _FIELDS = frozenset(("id", "text", "title", "metadata"))
 _TITLES = ("subject", "summary", "headline", "name")  # columns with the title of a row
@@ -37,14 +39,17 @@ _DEEPEST = 8  # levels of nested values that become columns
 def csv_rows(text: str) -> Iterator[Content | Unread]:
     """Convert the rows of a CSV file; see `csv_records`.
 
-    The first line above the column names is the title of the rows. The lines above, and those with
-    another number of cells than most, are the last row.
+    The first line above the column names is the title of the rows. Sentences above them, and lines
+    with another number of cells than most, are the last row; other lines above are reported.
     """
     delimiter = _delimiter(text)
     start, head = _head(text, delimiter)
     *above, table = text.split("\n", start)
-    notes = list(filter(None, (line.strip(f"{delimiter} ") for line in above)))
-    title = notes[0] if notes else ""
+    cells = [[*filter(None, map(str.strip, line.split(delimiter)))] for line in above]
+    title, *rest = [*(" ".join(row) for row in cells if row), ""]
+    notes = [row[0] for row in cells if len(row) == 1 and SENTENCE.search(row[0])]
+    if labels := [line for line in rest if line and line not in notes]:
+        yield Unread("lines above a table", "; ".join(labels), "above")
     names = None if are_names(head) else [""] * len(head)  # a table of numbers alone
 
     def records() -> Iterator[Mapping[str, Any]]:
@@ -61,7 +66,7 @@ def csv_rows(text: str) -> Iterator[Content | Unread]:
 def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
     """The number of lines above the column names, and these; else of the first row of the table.
 
-    A row of the table has as many cells as most rows.
+    A row of the table has as many cells as most rows, and names fill as many as most of these.
     """
     reader, number = csv.reader(StringIO(text[: 2**16], newline=""), delimiter=delimiter), 0
     rows: list[tuple[int, list[str]]] = []
@@ -71,7 +76,9 @@ def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
     lengths = Counter(len(row) for _, row in rows)
     width = max(lengths, key=lambda length: length * lengths[length], default=0)
     whole = [(at, row) for at, row in rows if len(row) == width and filled(row) >= min(width, 2)]
-    named = ((at, row) for at, row in whole[:_MOST_ABOVE] if are_names(row))
+    usual = max(Counter(filled(row) for _, row in whole).items(), key=itemgetter(1), default=(0, 0))
+    heads = ((at, row) for at, row in whole[:_MOST_ABOVE] if filled(row) >= usual[0])
+    named = ((at, row) for at, row in heads if are_names(row))
     return next(chain(named, whole), (0, []))
 
 
@@ -145,7 +152,7 @@ def _unused(name: str, counts: Counter[str]) -> str:
 def json_document(text: str) -> Iterator[Content | Unread]:
     """Convert a JSON list of objects, also under a key, to rows, and chats; keep other JSON.
 
-    Plain values beside that key, such as the name of a chat, become the last row.
+    Plain values beside that key become the last row if one is a sentence, else texts are reported.
     """
     if _OBJECTS.match(text):
         return json_lines(text)
@@ -159,10 +166,21 @@ def json_document(text: str) -> Iterator[Content | Unread]:
         if not {"issues", "tickets"}.isdisjoint(value):  # people may be beside them
             pages = map(value.get, ("issues", "tickets", "users"))
             lists = [[row for page in pages for row in _records(page) or ()]]
-        records = [*lists[0], rest] if len(lists) == 1 and lists[0] else None
+        records = lists[0] if len(lists) == 1 else None
+        if records and any(SENTENCE.search(str(each)) for each in rest.values()):
+            records = [*records, rest]
+        elif records and any(map(_is_said, rest.values())):
+            fault = Unread("values beside rows", _lines(rest, "; "), "beside")
+            return chain(_rows((row, "") for row in records), [fault])
     if records is None:
         return iter([Content(_as_text(value))])
     return _rows((row, "") for row in records)
+
+
+def _is_said(value: object) -> bool:
+    """Whether a value beside rows tells something: numbers, addresses and null do not."""
+    is_text = isinstance(value, str) and any(map(str.isalpha, value))
+    return is_text and not str(value).startswith(("http://", "https://"))
 
 
 def json_records(text: str) -> list[Mapping[str, Any]] | None:

@@ -194,7 +194,10 @@ def detect(
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: list[float] | None = None,
+    iterations: int = 2,
+    restarts: int = 1,
     start: Path | None = None,
+    fixed: list[str] | None = None,
     random_state: RandomState = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -210,7 +213,10 @@ def detect(
         file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
         objective: quality function: modularity, or cpm (communities denser than the resolution).
         resolution: larger gives more communities; give it several times to compare. None: 1.
+        iterations: iterations of Leiden; -1: until none improves the partition.
+        restarts: partitions to compute with other seeds; the best one is kept.
         start: partition to start from (.csv, .parquet); communities keep their numbers.
+        fixed: a vertex that keeps its community of the start; can be given several times.
     """
     from graphagg.communities import sweep
 
@@ -218,7 +224,8 @@ def detect(
     if len(resolutions) > 1 and file is not None:
         raise InvalidParameter("--out writes one partition; give one --resolution")
     partitions = sweep(
-        find_edges(edges), resolutions, kind=kind, objective=objective, start=start,
+        find_edges(edges), resolutions, kind=kind, objective=objective,
+        iterations=iterations, restarts=restarts, start=start, fixed=fixed or (),
         random_state=random_state, **vars(reading),
     )  # fmt: skip
     rows = [
@@ -233,6 +240,8 @@ def detect(
         print_json(partition.to_json() if len(rows) == 1 else {"sweep": rows})
         return
     changes = [] if partition.changes is None else partition.changes.describe()
+    if tries := partition.restarts:
+        changes.append(f"{objective} of {restarts} restarts: {min(tries):.4f} to {max(tries):.4f}")
     for note in [*partition.graph.report.notes(), *changes]:
         err.print(note, markup=False)
     print_rows(rows)

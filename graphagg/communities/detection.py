@@ -1,4 +1,4 @@
-"""The communities of a whole graph: a partition of its vertices, without seeds or an index.
+"""Partitions a whole graph, without seeds or an index; and again after its edges changed.
 
 The method is Leiden: `graphagg.graph.leiden`. docs/results/communities.md compares it with peers.
 """
@@ -6,141 +6,29 @@ The method is Leiden: `graphagg.graph.leiden`. docs/results/communities.md compa
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Unpack, get_args
+from dataclasses import replace
+from typing import Any, NamedTuple, Unpack, get_args
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints
+from graphagg.arrays import Array, Doubles, Mask
 from graphagg.checks import integer, number, one_of
 from graphagg.communities.config import QualityFunction
-from graphagg.communities.warm_start import PartitionChanges, keep_numbers, start_labels
+from graphagg.communities.partitions import Partition, sides_of
+from graphagg.communities.warm_start import keep_numbers, start_labels
 from graphagg.errors import InvalidParameter
-from graphagg.graph.adjacency import expand_rows, scipy_sparse
+from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, GraphKind
-from graphagg.graph.ids import VertexId, VertexIds
-from graphagg.graph.leiden import by_size, leiden
+from graphagg.graph.ids import VertexId, id_list
+from graphagg.graph.leiden import CONVERGE, ITERATIONS, by_size, leiden, settle
+from graphagg.graph.leiden_kernels import quality
+from graphagg.graph.merging import change_rows
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
-from graphagg.tables import Exportable, ids_column, networkx_module
 
-if TYPE_CHECKING:
-    import networkx
-    import pyarrow
-
-
-@dataclass(frozen=True, repr=False)
-class Partition(Exportable):
-    """The communities of a graph; each vertex is in one.
-
-    Attributes:
-        graph: the graph.
-        weights: `[nnz]` of its adjacency; None: all 1.
-        labels: `[n]` int64 community of each vertex, in the order of `vertices`; 0 is the largest,
-            or the numbers of a start are kept and later ones added.
-        modularity: share of the edges inside communities, minus the share expected by chance.
-        changes: how the communities of a start changed, if there was one.
-
-    Examples:
-        >>> partition = detect([("a", "b"), ("c", "d")])
-        >>> partition.communities(), len(partition), partition.modularity
-        ([['a', 'b'], ['c', 'd']], 2, 0.5)
-        >>> partition.to_arrow().column_names, partition.to_pandas().shape[0]
-        (['vertex', 'community'], 4)
-        >>> partition.to_networkx().number_of_edges(), "communities" in partition.to_json()
-        (2, True)
-        >>> from tempfile import mkdtemp
-        >>> partition.save(mkdtemp() + "/partition.csv")
-    """
-
-    graph: Graph
-    weights: Array | None
-    labels: Ints
-    modularity: float
-    changes: PartitionChanges | None = None
-
-    def __repr__(self) -> str:
-        return (
-            f"Partition({len(self)} communities of {len(self.vertices):,} vertices, "
-            f"modularity {self.modularity:.3f})"
-        )
-
-    @property
-    def vertices(self) -> Sequence[VertexId]:
-        """Ids of the vertices, ascending; two-mode: of the sets, then of the elements."""
-        sides = list(_sides(self.graph).values())
-        return sides[0] if len(sides) == 1 else [*sides[0], *sides[1]]
-
-    @property
-    def numbers(self) -> Ints:
-        """The number of each community, ascending."""
-        return np.unique(self.labels)
-
-    @property
-    def sizes(self) -> Ints:
-        """Number of vertices of each community, in the order of `numbers`."""
-        return np.bincount(self.labels)[self.numbers]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def communities(self) -> list[list[VertexId]]:
-        """The members of each community, in the order of `numbers`."""
-        order, ids = np.argsort(self.labels, kind="stable"), self.vertices
-        groups = np.split(order, np.cumsum(self.sizes)[:-1])
-        return [[ids[i] for i in group.tolist()] for group in groups]
-
-    def to_arrow(self) -> pyarrow.Table:
-        """Make a table of one row per vertex: `vertex`, `community`, and `side` if two-mode."""
-        import pyarrow as pa
-
-        sides = _sides(self.graph)
-        columns = [ids_column(list(ids)) for ids in sides.values()]
-        if len({column.type for column in columns}) > 1:
-            columns = [column.cast(pa.string()) for column in columns]
-        table = pa.table({"vertex": pa.concat_arrays(columns), "community": self.labels})
-        if len(sides) == 1:
-            return table
-        return table.append_column("side", [np.repeat(list(sides), [*map(len, sides.values())])])
-
-    def to_networkx(self) -> networkx.Graph:
-        """Make a networkx graph; nodes carry `community`, edges their `weight` if there are any."""
-        directed, two_mode = self.graph.kind == "directed", self.graph.kind == "two-mode"
-        graph: networkx.Graph = (
-            networkx_module().DiGraph() if directed else networkx_module().Graph()
-        )
-        ids, (first, second) = list(self.vertices), self.graph.pairs()
-        if len(set(ids)) < len(ids):
-            raise InvalidParameter(
-                "a set and an element have the same id, wanted ids that differ; write .csv, or "
-                "rename the elements"
-            )
-        for vertex, label in zip(ids, self.labels.tolist(), strict=True):
-            graph.add_node(vertex, community=label)
-        shift = len(self.graph.rows) if two_mode else 0
-        ends = [
-            (ids[a], ids[shift + b]) for a, b in zip(first.tolist(), second.tolist(), strict=True)
-        ]
-        graph.add_edges_from(ends)
-        if self.weights is not None:
-            once: Any = slice(None)
-            if self.graph.kind == "undirected":
-                once = expand_rows(self.graph.adjacency) < self.graph.adjacency.indices
-            weights = dict(zip(ends, self.weights[once].tolist(), strict=True))
-            networkx_module().set_edge_attributes(graph, weights, "weight")
-        return graph
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
-        return {
-            "vertices": len(self.vertices),
-            "modularity": self.modularity,
-            "sizes": self.sizes.tolist(),
-            "numbers": self.numbers.tolist(),
-            "communities": self.communities(),
-            "changes": None if self.changes is None else asdict(self.changes),
-        }
+REVIEW = 0.02
+"""Share of the edge weight that `update` changes before all levels are looked at again."""
 
 
 def detect(
@@ -149,9 +37,13 @@ def detect(
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
     resolution: float = 1.0,
+    iterations: int = ITERATIONS,
+    restarts: int = 1,
     start: Any = None,
+    fixed: Iterable[VertexId] = (),
     random_state: int = 0,
     vertices: Iterable[VertexId] = (),
+    key_added: str | None = None,
     **reading: Unpack[WeightedReadingOptions],
 ) -> Partition:
     """Partition a whole graph into connected communities; equal input gives equal communities.
@@ -164,11 +56,18 @@ def detect(
         objective: `modularity`, or `cpm`: a community gains by edges that are denser than the
             resolution, whatever the size of the graph (constant Potts model).
         resolution: larger gives more and smaller communities; of `cpm` a density.
+        iterations: iterations of Leiden; -1: until none improves the partition, which takes about
+            ten times as long.
+        restarts: partitions to compute, with the seeds `random_state`, `random_state + 1`, ...; the
+            best one is returned, and its `restarts` has the quality of each.
         start: a partition to begin from: what `detect` returned or wrote (.csv, .parquet), a table
             of `vertex` and `community`, or `{vertex: community}`. Communities that continue keep
             their numbers, and `changes` of the result lists the others.
+        fixed: vertices of the start that keep their community; only these may lie apart in one.
         random_state: seed of the order in which vertices are visited.
         vertices: vertices without edges; each is a community of its own.
+        key_added: with an AnnData object: the column of `obs` that gets the communities, as by
+            scanpy. Its edges are `obsp["connectivities"]`, and vertices are numbers of rows.
         reading: fields of `graphagg.graph.WeightedReading`.
 
     Examples:
@@ -179,11 +78,22 @@ def detect(
         >>> after.sizes.tolist(), after.changes.describe()
         ([3, 4], ['vertices with another number: 0'])
     """
-    partitions = sweep(
-        edges, [resolution], kind=kind, objective=objective, start=start,
-        random_state=random_state, vertices=vertices, **reading,
-    )  # fmt: skip
-    return partitions[resolution]
+    found = sweep(
+        edges, [resolution], kind=kind, objective=objective, iterations=iterations,
+        restarts=restarts, start=start, fixed=fixed, random_state=random_state, vertices=vertices,
+        **reading,
+    )[resolution]  # fmt: skip
+    if key_added is not None:
+        if not hasattr(edges, "obs"):
+            raise InvalidParameter(
+                f"`key_added` is {key_added!r}, but edges are a {type(edges).__name__}, wanted an "
+                "AnnData object; leave it out"
+            )
+        import pandas as pd  # type: ignore[import-untyped, unused-ignore]
+
+        names = map(str, found.numbers.tolist())
+        edges.obs[key_added] = pd.Categorical(found.labels.astype(str), list(names))
+    return found
 
 
 def sweep(
@@ -192,7 +102,10 @@ def sweep(
     *,
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
+    iterations: int = ITERATIONS,
+    restarts: int = 1,
     start: Any = None,
+    fixed: Iterable[VertexId] = (),
     random_state: int = 0,
     vertices: Iterable[VertexId] = (),
     **reading: Unpack[WeightedReadingOptions],
@@ -204,40 +117,20 @@ def sweep(
         >>> {resolution: len(partition) for resolution, partition in parts.items()}
         {0.1: 1, 1.0: 2}
     """
-    graph, weights = read_edges(
-        edges, resolutions, kind, objective, random_state, vertices, reading
-    )
-    return {
-        each: partition(
-            graph, weights, objective=objective, resolution=each, start=start,
-            random_state=random_state,
-        )
-        for each in resolutions
-    }  # fmt: skip
-
-
-def read_edges(
-    edges: Any,
-    resolutions: Sequence[float],
-    kind: GraphKind,
-    objective: QualityFunction,
-    random_state: int,
-    vertices: Iterable[VertexId],
-    reading: WeightedReadingOptions,
-) -> tuple[Graph, Array | None]:
-    """Check the parameters of `detect`, and load its graph with its weights."""
     for resolution in resolutions:
         number("resolution", resolution, above=0)
     one_of("objective", objective, get_args(QualityFunction))
-    integer("random_state", random_state, 0, 2**32 - 1)
-    return load_weighted(edges, kind, vertices=vertices, **reading)
-
-
-def _sides(graph: Graph) -> dict[str, VertexIds]:
-    """The ids of the vertices; in a two-mode graph of each side."""
-    if graph.kind == "two-mode":
-        return {"set": graph.rows, "element": graph.columns}
-    return {"vertex": graph.rows}
+    integer("iterations", iterations, CONVERGE)
+    integer("restarts", restarts, 1)
+    integer("random_state", random_state, 0, 2**32 - restarts)
+    graph, weights = load_weighted(edges, kind, vertices=vertices, **reading)
+    return {
+        each: partition(
+            graph, weights, objective=objective, resolution=each, iterations=iterations,
+            restarts=restarts, start=start, fixed=fixed, random_state=random_state,
+        )
+        for each in resolutions
+    }  # fmt: skip
 
 
 def partition(
@@ -246,7 +139,10 @@ def partition(
     *,
     objective: QualityFunction = "modularity",
     resolution: float = 1.0,
+    iterations: int = ITERATIONS,
+    restarts: int = 1,
     start: Any = None,
+    fixed: Iterable[VertexId] = (),
     random_state: int = 0,
 ) -> Partition:
     """Partition a loaded graph with a weight for each entry of its adjacency; see `detect`.
@@ -256,50 +152,161 @@ def partition(
         >>> len(partition(load_graph([(1, 2), (3, 4)])))
         2
     """
-    matrix = _square(graph, weights)
-    degrees = np.stack([np.asarray(matrix.sum(axis=axis)).ravel() for axis in (1, 0)], axis=1)
-    total = float(matrix.sum())
-    # An undirected edge stands in `both` once per end, a directed one once in each direction.
-    factor = resolution / 2 if graph.kind == "undirected" else resolution
-    masses, gamma = degrees, factor / max(total, 1e-300)
-    if objective == "cpm":
-        begins, ends = np.ones((2, len(degrees)))
-        if graph.kind == "two-mode":
-            begins[len(graph.rows) :] = ends[: len(graph.rows)] = 0.0
-        masses, gamma, resolution = np.stack([begins, ends], axis=1), factor, 1.0
-    both = matrix if graph.kind == "undirected" else (matrix + matrix.T).tocsr()
-    rows = _rows(both)
-    begin = earlier = None
+    problem = Problem.of(graph, weights, objective, resolution)
+    begin = earlier = mask = None
     if start is not None:  # a vertex that the start does not have begins alone
-        earlier, numbers = start_labels(start, _sides(graph))
+        earlier, numbers = start_labels(start, sides_of(graph))
         alone = 1 + earlier.max(initial=-1) + np.arange(len(earlier))
-        begin = np.unique(np.where(earlier < 0, alone, earlier), return_inverse=True)[1]
-    labels = by_size(leiden(rows, masses, gamma, random_state=random_state, start=begin))
-    inside = float(both.data[labels[expand_rows(rows)] == labels[rows.indices]].sum())
-    inside *= 1.0 if graph.kind == "undirected" else 0.5
-    begun, ended = (np.bincount(labels, degrees[:, side]) for side in (0, 1))
-    quality = (inside - resolution * float(begun @ ended) / total) / total if total else 0.0
+        begin = np.where(earlier < 0, alone, earlier)
+    if stay := id_list("fixed", fixed):
+        mask = _fixed(graph, stay, earlier)
+    tries = []
+    for seed in range(random_state, random_state + restarts):
+        labels = leiden(
+            problem.rows, problem.masses, problem.gamma, iterations=iterations, start=begin,
+            fixed=mask, random_state=seed,
+        )  # fmt: skip
+        tries.append((problem.quality(labels), labels))
+    labels = by_size(max(tries, key=lambda each: each[0])[1])
+    result = Partition(
+        graph, weights, labels, problem.modularity(labels), None, objective, resolution,
+        tuple(each for each, _ in tries) if restarts > 1 else (),
+    )  # fmt: skip
     if earlier is None:
-        return Partition(graph, weights, labels, quality)
-    labels, changes = keep_numbers(earlier, numbers, labels)
-    return Partition(graph, weights, labels, quality, changes)
+        return result
+    labels, changes = keep_numbers(earlier, numbers, labels, mask)
+    return replace(result, labels=labels, changes=changes)
 
 
-def _rows(matrix: Any) -> Csr:
-    """The rows of a square SciPy matrix, as Leiden takes them."""
-    return Csr(matrix.indptr.astype(np.int64), matrix.indices, matrix.data, matrix.shape[0])
+def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) -> Mask:
+    """Mask of the vertices that keep their community, `[n]`."""
+    masks = []
+    for side in sides_of(graph).values():
+        places = [place for place in map(side.find, vertices) if place is not None]
+        masks.append(np.isin(np.arange(len(side)), places))
+    mask: Mask = np.concatenate(masks)
+    if earlier is None or (mask & (earlier < 0)).any() or mask.sum() < len(set(vertices)):
+        raise InvalidParameter(
+            "`fixed` has vertices without a community, wanted vertices of `start` and of the graph"
+        )
+    return mask
 
 
-def _square(graph: Graph, weights: Array | None) -> Any:
-    """One SciPy matrix of all vertices, from row to column, without edges of weight 0."""
+class Problem(NamedTuple):
+    """What Leiden partitions, and what it optimizes."""
+
+    rows: Csr  # symmetric; an undirected edge once per end, a directed one once in each direction
+    masses: Doubles  # `[n, 2]`
+    gamma: float
+    degrees: Doubles  # `[n, 2]` out and in
+    gamma_of_degrees: float  # of modularity
+    scale: float  # from a quality to a share of the edges
+
+    @classmethod
+    def of(
+        cls, graph: Graph, weights: Array | None, objective: QualityFunction, resolution: float
+    ) -> Problem:
+        """The rows and masses of a graph."""
+        undirected = graph.kind == "undirected"
+        rows, degrees = _symmetric(graph, weights)
+        total, factor = float(degrees[:, 0].sum()), 0.5 if undirected else 1.0
+        masses, gamma = degrees, factor * resolution / max(total, 1e-300)
+        of_degrees, scale = gamma, 1.0 / (factor * max(total, 1e-300))
+        if objective == "cpm":
+            masses, gamma, of_degrees = (
+                np.ones_like(degrees),
+                factor * resolution,
+                gamma / resolution,
+            )
+            if graph.kind == "two-mode":
+                masses[len(graph.rows) :, 0] = masses[: len(graph.rows), 1] = 0.0
+        return cls(rows, masses, gamma, degrees, of_degrees, scale)
+
+    def quality(self, labels: Array) -> float:
+        """The objective, as a share of the edges."""
+        return self._scaled(labels, self.masses, self.gamma)
+
+    def modularity(self, labels: Array) -> float:
+        """The modularity of a partition."""
+        return self._scaled(labels, self.degrees, self.gamma_of_degrees)
+
+    def _scaled(self, labels: Array, masses: Doubles, gamma: float) -> float:
+        rows = self.rows.indptr, self.rows.indices, self.rows.entries
+        return self.scale * float(quality(rows, masses, labels.astype(np.int32), gamma))
+
+
+def _symmetric(graph: Graph, weights: Array | None) -> tuple[Csr, Doubles]:
+    """The rows of all vertices in both directions, without edges of weight 0, and the degrees."""
     adjacency = graph.adjacency
     values = np.ones(len(adjacency.indices)) if weights is None else weights.astype(np.float64)
+    if graph.kind == "undirected" and (weights is None or values.all()):
+        rows = replace(adjacency, data=values)
+        owners = np.diff(rows.indptr).astype(np.float64)
+        if weights is not None:
+            running = np.append(0.0, np.cumsum(values))
+            owners = running[rows.indptr[1:]] - running[rows.indptr[:-1]]
+        return rows, np.stack([owners, owners], axis=1)
     shape = (adjacency.rows, adjacency.columns)
-    rows = (values, adjacency.indices, adjacency.indptr)
-    matrix = scipy_sparse().csr_matrix(rows, shape=shape).copy()
+    entries = (values, adjacency.indices, adjacency.indptr)
+    matrix = scipy_sparse().csr_matrix(entries, shape=shape).copy()
     matrix.eliminate_zeros()
     if graph.kind == "two-mode":
         sets, size = adjacency.rows, adjacency.rows + adjacency.columns
         matrix.resize((size, size))
         matrix.indices += sets
-    return matrix
+    degrees = np.stack([np.asarray(matrix.sum(axis=axis)).ravel() for axis in (1, 0)], axis=1)
+    both = matrix if graph.kind == "undirected" else (matrix + matrix.T).tocsr()
+    indptr = both.indptr.astype(np.int64)
+    return Csr(indptr, both.indices, both.data, both.shape[0]), degrees
+
+
+def update(
+    before: Partition, added: Any = (), removed: Any = (), **reading: Unpack[WeightedReadingOptions]
+) -> Partition:
+    """Continue a partition after some edges changed, at a cost that follows from the change.
+
+    The vertices of changed edges are looked at, and others as long as a neighbor moved. When
+    changes add up to `REVIEW` of the edge weight, Leiden looks at all levels once, as
+    `detect` with a start does. The idea of touching only what changed is that of HIT-Leiden (arXiv
+    2601.08554), which keeps the parts of all levels. Other costs are copies of the rows.
+
+    Args:
+        before: what `detect` or `update` returned.
+        added: edges to add; weights add up. Vertices that are new are added.
+        removed: edges to remove, whatever they weigh; vertices stay.
+        reading: fields of `graphagg.graph.WeightedReading`.
+
+    Examples:
+        >>> before = detect([(1, 2), (2, 3), (1, 3), (4, 5)])
+        >>> after = update(before, added=[(4, 6), (5, 6)], removed=[(1, 2)])
+        >>> after.communities(), after.changes.describe()
+        ([[1, 2, 3], [4, 5, 6]], ['vertices with another number: 0'])
+    """
+    weighted = before.weights is not None
+    options: Any = {"ids": "auto" if before.graph.rows.is_integer else "string"} | reading
+    options |= {"weighted": weighted}
+    more, less = (
+        load_weighted(edges, before.graph.kind, allow_empty=True, **options)
+        for edges in (added, removed)
+    )
+    changed = change_rows(before.graph, before.weights, more, less[0])
+    graph, weights = changed.graph, changed.weights
+    problem = Problem.of(graph, weights, before.objective, before.resolution)
+    earlier = np.full(len(problem.degrees), -1, np.int64)
+    earlier[changed.numbers] = before.labels
+    begin = np.where(earlier < 0, np.cumsum(earlier < 0) + before.labels.max(initial=-1), earlier)
+    begin = (
+        np.unique(begin, return_inverse=True)[1] if begin.max(initial=0) >= len(begin) else begin
+    )
+    total = max(float(problem.degrees[:, 0].sum()), 1e-300)
+    pending = before.pending + changed.weight / total
+    if pending > REVIEW:
+        labels, pending = leiden(problem.rows, problem.masses, problem.gamma, start=begin), 0.0
+    else:
+        labels, _ = settle(problem.rows, problem.masses, problem.gamma, begin, changed.touched)
+    modularity = problem.modularity(labels)
+    labels, changes = keep_numbers(earlier, before.numbers, labels)
+    return Partition(
+        graph, weights, labels, modularity, changes,
+        before.objective, before.resolution, (), pending,
+    )  # fmt: skip

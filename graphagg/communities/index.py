@@ -154,6 +154,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.read_report.edges, list(index.vertices)
             (3, [1, 2, 3])
         """
+        if "kind" in fields:  # whether sets are closed follows from it
+            fields.setdefault("closed", None)
         config = config_with(config, fields)
         reading = columns.unweighted()
         ids = id_list("vertices", vertices)

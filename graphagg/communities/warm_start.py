@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphagg.arrays import Ints
+from graphagg.arrays import Array, Ints, Mask
 from graphagg.errors import InvalidParameter, UnreadableFile
 from graphagg.fields import Brief
 from graphagg.graph.ids import VertexIds
@@ -121,8 +121,13 @@ def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
     return VertexIds(np.array(numbers, dtype=np.int64))
 
 
-def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, PartitionChanges]:
-    """Give communities `[n]` the number of the one that they continue; others get new numbers."""
+def keep_numbers(
+    before: Ints, numbers: Ints, labels: Array, fixed: Mask | None = None
+) -> tuple[Ints, PartitionChanges]:
+    """Give communities `[n]` the number of the one that they continue; others get new numbers.
+
+    A community with a vertex that is `fixed` `[n]` has the number of that vertex.
+    """
     had = before >= 0
     width = 1 + int(labels.max(initial=0))
     pairs, shared = np.unique(
@@ -132,6 +137,9 @@ def keep_numbers(before: Ints, numbers: Ints, labels: Ints) -> tuple[Ints, Parti
     number: dict[int, int] = {}
     heirs: dict[int, int] = {}  # by number of the start, the community with most of its vertices
     origins: dict[int, int] = {}
+    if fixed is not None:
+        number = dict(zip(labels[fixed].tolist(), before[fixed].tolist(), strict=True))
+        heirs, origins = {a: b for b, a in number.items()}, dict(number)
     for i in np.lexsort((new, old, -shared)).tolist():
         a, b = int(old[i]), int(new[i])
         is_heir = a not in heirs, b not in origins

@@ -23,6 +23,7 @@ _WORDS = {
     "weights_ignored": "edges whose weight was not used",
     "bad_rows": "rows left out",
     "first_bad": "the first of them",
+    "both_sides": "ids that are an element and a set, and count as two vertices",
 }
 
 
@@ -41,6 +42,7 @@ class ReadReport:
         weights_ignored: edges that carried a weight which was not used.
         bad_rows: rows that were left out because they cannot be read.
         first_bad: the fault of the first bad row.
+        both_sides: two-mode: ids that are an element and a set.
 
     Examples:
         >>> ReadReport(edges_read=5, edges=3, self_loops=1, duplicates=1).notes()
@@ -59,6 +61,7 @@ class ReadReport:
     weights_ignored: int = 0
     bad_rows: int = 0
     first_bad: str | None = None
+    both_sides: int = 0
 
     def notes(self) -> list[str]:
         """Describe what was dropped or recognized, one line per fact."""

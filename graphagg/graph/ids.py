@@ -236,7 +236,10 @@ def check_ids(ids: Sequence[object]) -> None:
         if text:
             continue
         if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
-            raise InvalidGraph(f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}")
+            raise InvalidGraph(
+                f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}: take their text "
+                '(`ids="string"`)'
+            )
         if not 0 <= vertex < 2**63:
             raise InvalidGraph(
                 f"vertex id {vertex} is out of range; {accepted}: renumber, or quote"

@@ -17,23 +17,37 @@ names or another order of edges change nothing, but for vertices whose surroundi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Ints
+from graphagg.arrays import Array, Doubles, Ints, Mask
 from graphagg.graph.csr import Csr
-from graphagg.kernels import kernel
+from graphagg.graph.leiden_kernels import (
+    Rows,
+    aggregate,
+    connected,
+    move,
+    quality,
+    refine,
+    renumbered,
+    surroundings,
+)
 
 ITERATIONS = 2
 """Iterations without a start."""
+CONVERGE = -1
+"""Iterations until none improves the partition, as in igraph and leidenalg."""
 TOLERANCE = 0.005
 """Loss of modularity that is accepted to keep a start; vertices then only move one by one."""
+_CORES = 4
+"""Partitions whose overlap is the start of iterations until none improves."""
+_LEAST = 1e-6
+"""Gain of an iteration, as a share of the weight, at which iterations end."""
 _ROUNDS = 3
 """Steps from a vertex that its hash covers."""
 _SLACK = 1e-9
 """Least gain of a move, as a share of the mean weight: smaller ones are errors of rounding."""
-
-Rows = tuple[Ints, Array, Doubles]
-"""Symmetric compressed rows, as kernels take them: offsets, columns, weights."""
 
 
 def leiden(
@@ -44,6 +58,7 @@ def leiden(
     iterations: int = ITERATIONS,
     random_state: int = 0,
     start: Array | None = None,
+    fixed: Mask | None = None,
     order: Array | None = None,
 ) -> Array:
     """Find the communities `[n]` of a symmetric graph with positive float64 weights.
@@ -51,7 +66,10 @@ def leiden(
     Vertices are visited in the `order` given, or in that of their surroundings. Each community is
     connected, and no vertex gains by a move to another one, so that a start which is a result stays
     as it is. In another start vertices move one by one, unless an iteration gains more than
-    `TOLERANCE`.
+    `TOLERANCE`. Vertices that are `fixed` `[n]` keep the community of their start.
+
+    Iterations until none improves visit vertices in another order each time. Without a start they
+    begin at the overlap of several partitions (Ovelgoenne and Geyer-Schulz, 2012).
 
     Examples:
         >>> graph = Csr(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.ones(2), 2)
@@ -61,25 +79,48 @@ def leiden(
     pattern, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
     if order is None:
         directed = (masses[:, 0] - masses[:, 1]).view(np.uint64)
-        keys = _surroundings(*pattern, weights.view(np.uint64), directed, _ROUNDS, random_state)
+        keys = surroundings(*pattern, weights.view(np.uint64), directed, _ROUNDS, random_state)
         order = np.argsort(keys, kind="stable")
     position = np.empty(len(order), np.int32)
     position[order] = np.arange(len(order), dtype=np.int32)
-    graph, masses = _renumbered(*pattern, weights, order, position), masses[order]
     slack = _SLACK * float(weights.mean()) if len(weights) else 0.0
+    graph = Partitioned(
+        renumbered(*pattern, weights, order, position), masses[order], gamma, slack,
+        np.zeros(len(order), np.bool_) if fixed is None else fixed[order],
+    )  # fmt: skip
+    generator = np.random.default_rng(random_state)
     if start is None:
         labels = np.arange(len(order), dtype=np.int32)
+        if iterations == CONVERGE:
+            cores = [_iterated(graph, labels, ITERATIONS, generator) for _ in range(_CORES)]
+            labels = _converged(graph, _overlap(cores), generator)
         for _ in range(iterations):
-            labels = _iteration(graph, masses, labels, gamma, slack)
-        return _settled(graph, masses, labels, gamma, slack)[0][position]
+            labels = _iteration(graph, labels)
+        return _settled(graph, labels)[0][position]
     labels = np.unique(start[order], return_inverse=True)[1].astype(np.int32)
-    settled, changed = _settled(graph, masses, labels, gamma, slack)
+    settled, changed = _settled(graph, labels)
+    if iterations == CONVERGE:
+        return _settled(graph, _converged(graph, settled, generator))[0][position]
     if not changed:
         return settled[position]
-    labels = _iteration(graph, masses, settled.copy(), gamma, slack)
-    labels, _ = _settled(graph, masses, labels, gamma, slack)
-    gain = _quality(graph, masses, labels, gamma) - _quality(graph, masses, settled, gamma)
+    labels, _ = _settled(graph, _iteration(graph, settled.copy()))
+    gain = graph.quality(labels) - graph.quality(settled)
     return (labels if 2 * gain > TOLERANCE * float(weights.sum()) else settled)[position]
+
+
+def settle(
+    adjacency: Csr, masses: Doubles, gamma: float, labels: Array, touched: Ints
+) -> tuple[Array, bool]:
+    """Move the `touched` vertices of a partition, and others as long as a neighbor moved.
+
+    Vertices keep their numbers and their order; `labels` are below n. Communities that fall apart
+    are split. Also returns whether anything changed.
+    """
+    weights = adjacency.entries
+    slack = _SLACK * float(weights.mean()) if len(weights) else 0.0
+    rows = adjacency.indptr, adjacency.indices, weights
+    graph = Partitioned(rows, masses, gamma, slack, np.zeros(len(labels), np.bool_))
+    return _settled(graph, labels.astype(np.int32), touched)
 
 
 def by_size(labels: Array) -> Ints:
@@ -92,284 +133,107 @@ def by_size(labels: Array) -> Ints:
     return rank[positions]
 
 
-def _settled(
-    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
-) -> tuple[Array, bool]:
+class Partitioned(NamedTuple):
+    """A graph, and what its partition optimizes."""
+
+    rows: Rows
+    masses: Doubles  # `[n, 2]`
+    gamma: float
+    slack: float  # gains up to this are none
+    fixed: Mask  # `[n]` vertices that do not move
+
+    def move(self, labels: Array, first: Array | None = None) -> tuple[Array, int, int]:
+        """Move the vertices `first`, or all, to better communities; see `move`."""
+        vertices = np.arange(len(labels)) if first is None else first
+        rows, masses, gamma, slack, fixed = self
+        result: tuple[Array, int, int] = move(rows, masses, labels, gamma, slack, vertices, fixed)
+        return result
+
+    def quality(self, labels: Array) -> float:
+        """The value that moves increase."""
+        return float(quality(self.rows, self.masses, labels, self.gamma))
+
+    def shuffled(self, order: Array) -> Partitioned:
+        """The same graph with vertex `order[i]` as number i."""
+        position = np.empty(len(order), np.int32)
+        position[order] = np.arange(len(order), dtype=np.int32)
+        rows = renumbered(*self.rows, order, position)
+        return self._replace(rows=rows, masses=self.masses[order], fixed=self.fixed[order])
+
+
+def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) -> tuple[Array, bool]:
     """Move vertices and cut what falls apart, until a look at all vertices changes nothing.
 
     Also returns whether anything changed. Overwrites `labels`.
     """
-    changed = False
+    changed = intact = False
     while True:
-        labels, count, moves = _move(graph, masses, labels, gamma, slack)
-        labels, pieces = _connected(graph, labels)
-        if not moves and pieces == count:
+        labels, count, moves = graph.move(labels, touched)
+        if intact and not moves:
             return labels, changed
-        changed = True
+        moved, (labels, pieces) = labels, connected(graph.rows, labels)
+        if graph.fixed.any():
+            labels, pieces = _rejoined(labels, graph.fixed, moved)
+        intact = pieces == count
+        changed |= moves > 0 or not intact
+        if intact and not moves:
+            return labels, changed
 
 
-def _iteration(graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float) -> Array:
+def _rejoined(pieces: Array, fixed: Mask, labels: Array) -> tuple[Array, int]:
+    """Give the fixed vertices of a community one number again, however they are connected."""
+    stay = np.flatnonzero(fixed)[::-1]
+    number = np.arange(len(pieces), dtype=np.int32)
+    first = np.zeros(len(pieces), np.int32)
+    first[labels[stay]] = pieces[stay]
+    number[pieces[stay]] = first[labels[stay]]
+    joined: Array = number[pieces]
+    return joined, len(np.unique(joined))
+
+
+def _iteration(graph: Partitioned, labels: Array) -> Array:
     """One iteration of Leiden, level by level."""
     part = np.arange(len(labels), dtype=np.int32)
     while True:
-        labels, count, _ = _move(graph, masses, labels, gamma, slack)
+        labels, count, _ = graph.move(labels)
         if count == len(labels):
             return labels[part]
-        parts, size = _refine(graph, masses, labels, gamma, slack)
+        parts, size = refine(graph.rows, graph.masses, labels, graph.gamma, graph.slack)
         if size == len(parts):
             parts, size = labels, count
         part = parts[part]
-        graph, masses, labels = _aggregate(graph, masses, labels, parts, size)
+        rows, masses, labels = aggregate(graph.rows, graph.masses, labels, parts, size)
+        fixed = np.zeros(size, np.bool_)
+        fixed[parts[graph.fixed]] = True
+        graph = graph._replace(rows=rows, masses=masses, fixed=fixed)
 
 
-@kernel(checked=False, small=True)
-def _mixed(z: np.uint64) -> np.uint64:
-    """The finalizer of splitmix64."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
-
-
-@kernel(checked=False, small=True)
-def _surroundings(
-    indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
+def _iterated(
+    graph: Partitioned, labels: Array, iterations: int, generator: np.random.Generator
 ) -> Array:
-    """Hash the surroundings of each vertex; sums of hashes do not depend on an order."""
-    keys = np.empty(len(own), np.uint64)
-    for v in range(len(own)):
-        keys[v] = _mixed(own[v] + np.uint64(seed + 1))
-    for _ in range(rounds):
-        old = keys.copy()
-        for v in range(len(keys)):
-            total = _mixed(old[v])
-            for i in range(indptr[v], indptr[v + 1]):
-                total += _mixed(old[indices[i]] + bits[i])
-            keys[v] = _mixed(total)
-    return keys
+    """Iterations that visit vertices in another order each time."""
+    for _ in range(iterations):
+        order = generator.permutation(len(labels))
+        result = np.empty_like(labels)
+        result[order] = _iteration(graph.shuffled(order), labels[order])
+        labels = result
+    return labels
 
 
-@kernel(checked=False, small=True)
-def _renumbered(
-    indptr: Ints, indices: Array, weights: Doubles, order: Ints, position: Array
-) -> Rows:
-    """The graph with vertex `order[i]` as number i; the columns of each row ascend."""
-    starts = np.zeros(len(order) + 1, np.int64)
-    for v in range(len(order)):
-        starts[v + 1] = starts[v] + indptr[order[v] + 1] - indptr[order[v]]
-    ends = starts[:-1].copy()
-    columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
-    for v in range(len(order)):  # the graph is symmetric: v goes into the row of each neighbor
-        for i in range(indptr[order[v]], indptr[order[v] + 1]):
-            u = position[indices[i]]
-            columns[ends[u]], values[ends[u]] = v, weights[i]
-            ends[u] += 1
-    return starts, columns, values
+def _converged(graph: Partitioned, labels: Array, generator: np.random.Generator) -> Array:
+    """Iterations until none improves the partition."""
+    least, best = _LEAST * float(graph.rows[2].sum()) / 2, -np.inf
+    while True:
+        labels = _iterated(graph, labels, 1, generator)
+        before, best = best, graph.quality(labels)
+        if best - before <= least:
+            return labels
 
 
-@kernel(checked=False, small=True)
-def _numbered(labels: Array) -> tuple[Array, int]:
-    """Number labels from 0 by their first vertex; also returns how many there are."""
-    largest = -1
-    for label in labels:
-        largest = max(largest, label)
-    number, count = np.full(largest + 1, -1, np.int32), 0
-    result = np.empty(len(labels), np.int32)
-    for v in range(len(labels)):
-        if number[labels[v]] < 0:
-            number[labels[v]] = count
-            count += 1
-        result[v] = number[labels[v]]
-    return result, count
-
-
-@kernel(checked=False, small=True)
-def _connected(graph: Rows, labels: Array) -> tuple[Array, int]:
-    """The connected components of the communities, and how many there are."""
-    indptr, indices, _ = graph
-    pieces, stack, count = np.full(len(labels), -1, np.int32), np.empty(len(labels), np.int32), 0
-    for first in range(len(labels)):
-        if pieces[first] >= 0:
-            continue
-        pieces[first], stack[0], waiting = count, first, 1
-        while waiting > 0:
-            waiting -= 1
-            v = stack[waiting]
-            for u in indices[indptr[v] : indptr[v + 1]]:
-                if pieces[u] < 0 and labels[u] == labels[v]:
-                    pieces[u], stack[waiting] = count, u
-                    waiting += 1
-        count += 1
-    return pieces, count
-
-
-@kernel(checked=False, small=True)
-def _quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
-    """The value that moves increase: the weight inside communities, less the expected weight."""
-    indptr, indices, weights = graph
-    totals, quality = _totals(masses, labels), 0.0
-    for v in range(len(labels)):
-        for i in range(indptr[v], indptr[v + 1]):
-            if labels[indices[i]] == labels[v]:
-                quality += weights[i] / 2.0
-        quality -= gamma * totals[v, 0] * totals[v, 1]
-    return quality
-
-
-@kernel(checked=False, small=True)
-def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> int:
-    """Add up the weights from `v` to each group next to it; returns how many groups there are."""
-    indptr, indices, weights = graph
-    count = 0
-    for i in range(indptr[v], indptr[v + 1]):
-        group = groups[indices[i]]
-        if to[group] == 0.0:
-            touched[count] = group
-            count += 1
-        to[group] += weights[i]
-    return count
-
-
-@kernel(checked=False, small=True)
-def _totals(masses: Doubles, labels: Array) -> Doubles:
-    """The masses of the communities, `[n, 2]`."""
-    totals = np.zeros(masses.shape)
-    for v in range(len(labels)):
-        for side in range(2):
-            totals[labels[v], side] += masses[v, side]
-    return totals
-
-
-@kernel(checked=False, small=True)
-def _move(
-    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
-) -> tuple[Array, int, int]:
-    """Move vertices to better communities, while neighbors move.
-
-    Returns the communities, and the numbers of them and of moves. Overwrites `labels`.
-    """
-    indptr, indices, _ = graph
-    n = len(labels)
-    totals, sizes = _totals(masses, labels), np.zeros(n, np.int32)
-    for label in labels:
-        sizes[label] += 1
-    empty = np.zeros(n, np.int64)  # a stack of the numbers that no community has
-    unused = np.flatnonzero(sizes == 0)
-    empties = len(unused)
-    empty[:empties] = unused
-    queue, queued = np.arange(n).astype(np.int32), np.ones(n, np.bool_)
-    head, waiting, moves = 0, n, 0
-    to, touched = np.zeros(n), np.empty(n, np.int32)
-    while waiting > 0:
-        v = queue[head]
-        head = (head + 1) % n
-        waiting -= 1
-        queued[v] = False
-        own = labels[v]
-        out, into = masses[v, 0], masses[v, 1]
-        totals[own, 0] -= out
-        totals[own, 1] -= into
-        count = _tally(graph, v, labels, to, touched)
-        best = _best(own, gamma * out, gamma * into, totals, to, touched[:count], slack)
-        if best < 0:
-            best = own if sizes[own] == 1 else empty[empties - 1]
-        totals[best, 0] += out
-        totals[best, 1] += into
-        if best == own:
-            continue
-        labels[v] = best
-        moves += 1
-        empties -= sizes[best] == 0
-        sizes[best] += 1
-        sizes[own] -= 1
-        if sizes[own] == 0:
-            empty[empties] = own
-            empties += 1
-        for i in range(indptr[v], indptr[v + 1]):
-            u = indices[i]
-            if not queued[u] and labels[u] != best:
-                queued[u], queue[(head + waiting) % n] = True, u
-                waiting += 1
-    return *_numbered(labels), moves
-
-
-@kernel(checked=False, small=True)
-def _best(
-    own: int, out: float, into: float, totals: Doubles, to: Doubles, touched: Array, slack: float
-) -> int:
-    """The community with the largest gain, `own` among equals; -1 if all lose. Clears `to`."""
-    best, most = own, to[own] - out * totals[own, 1] - into * totals[own, 0] + slack
-    for c in touched:
-        gain = to[c] - out * totals[c, 1] - into * totals[c, 0]
-        if gain > most and c != own:
-            best, most = c, gain
-        to[c] = 0.0
-    return best if most >= 0.0 else -1
-
-
-@kernel(checked=False, small=True)
-def _expected(mass: Doubles, part: int, totals: Doubles, community: int) -> float:
-    """The product of the masses of a part and of the rest of its community."""
-    out, into = mass[part, 0], mass[part, 1]
-    product: float = out * (totals[community, 1] - into) + into * (totals[community, 0] - out)
-    return product
-
-
-@kernel(checked=False, small=True)
-def _refine(
-    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
-) -> tuple[Array, int]:
-    """Split each community into connected parts, each well connected with the rest of it."""
-    n = len(labels)
-    indptr, indices, weights = graph
-    totals, mass = _totals(masses, labels), masses.copy()
-    rest = np.zeros(n)  # weight between a part and the rest of its community
-    for v in range(n):
-        for i in range(indptr[v], indptr[v + 1]):
-            rest[v] += weights[i] if labels[indices[i]] == labels[v] else 0.0
-    # A part has the number of its first vertex.
-    parts, alone = np.arange(n).astype(np.int32), np.ones(n, np.bool_)
-    to, touched = np.zeros(n), np.empty(n, np.int32)
-    for v in range(n):
-        if not alone[v] or rest[v] < gamma * _expected(mass, v, totals, labels[v]):
-            continue
-        out, into = gamma * masses[v, 0], gamma * masses[v, 1]
-        best, most, joined = v, slack, 0.0
-        for c in touched[: _tally(graph, v, parts, to, touched)]:
-            gain = to[c] - out * mass[c, 1] - into * mass[c, 0]
-            if gain > most and labels[c] == labels[v]:
-                if rest[c] >= gamma * _expected(mass, c, totals, labels[v]):
-                    best, most, joined = c, gain, to[c]
-            to[c] = 0.0
-        if best != v:
-            parts[v], alone[best] = best, False
-            for side in range(2):
-                mass[best, side] += masses[v, side]
-            rest[best] += rest[v] - 2.0 * joined
-    return _numbered(parts)
-
-
-@kernel(checked=False, small=True)
-def _aggregate(
-    graph: Rows, masses: Doubles, labels: Array, parts: Array, size: int
-) -> tuple[Rows, Doubles, Array]:
-    """The graph of the parts, without loops; their masses, and the community of each."""
-    indptr, indices, weights = graph
-    community = np.empty(size, np.int32)
-    community[parts] = labels
-    mass = _totals(masses, parts)[:size].copy()
-    members = np.argsort(parts, kind="mergesort")
-    starts = np.zeros(size + 1, np.int64)
-    columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
-    place, at = np.full(size, -1, np.int64), 0
-    for v in members:
-        begin = starts[parts[v]]  # of the row of the part, which goes on
-        for i in range(indptr[v], indptr[v + 1]):
-            c = parts[indices[i]]
-            if c == parts[v]:
-                continue
-            if place[c] < begin:
-                place[c], columns[at], values[at] = at, c, 0.0
-                at += 1
-            values[place[c]] += weights[i]
-        starts[parts[v] + 1] = at
-    return (starts, columns[:at].copy(), values[:at].copy()), mass, community
+def _overlap(partitions: list[Array]) -> Array:
+    """The groups of vertices that all partitions have in one community."""
+    joint = np.zeros(len(partitions[0]), np.int64)
+    for labels in partitions:
+        pairs = joint * (1 + int(labels.max(initial=0))) + labels
+        joint = np.unique(pairs, return_inverse=True)[1]
+    return joint.astype(np.int32)

@@ -1,5 +1,7 @@
 """Merge the rows of two graphs, subtract one from the other, or select vertices.
 
+`merge_rows` is for indices, `change_rows` for a graph in memory of which little changes.
+
 Rows are read and yielded range by range: they may be mapped files that are larger than memory. Ids
 ascend in every graph, so that a range still ascends when its ids get their new numbers.
 """
@@ -7,17 +9,23 @@ ascend in every graph, so that a range still ascends when its ids get their new 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask
-from graphagg.graph.adjacency import Keys, merge_repeats, pair_keys, pairs_of
+from graphagg.arrays import Array, Floats, Ints, Mask, offsets
+from graphagg.graph.adjacency import Keys, expand_rows, merge_repeats, pair_keys, pairs_of
 from graphagg.graph.csr import Csr
+from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds
+from graphagg.kernels import kernel
 from graphagg.store.ranges import forget
 
 _ROWS_AT_ONCE = 1 << 16
+
+Entries = tuple[Ints, Array, Floats]
+"""Offsets, columns and values of compressed rows."""
 
 
 class Renumbering(NamedTuple):
@@ -88,3 +96,102 @@ def _entries(matrix: Csr, sources: Array, renumbered: Array) -> Keys:
     columns = renumbered[matrix.indices[matrix.places(old)]]
     stay = columns >= 0
     return pair_keys(owners[stay], columns[stay])
+
+
+class ChangedGraph(NamedTuple):
+    """A graph after some of its edges changed."""
+
+    graph: Graph
+    weights: Floats | None  # `[nnz]`
+    numbers: Ints  # the new number of each vertex; two-mode: of the sets, then of the elements
+    touched: Ints  # vertices at the end of a changed edge, new ones too
+    weight: float  # of all entries that changed
+
+
+def change_rows(
+    graph: Graph, weights: Floats | None, added: tuple[Graph, Floats | None], removed: Graph
+) -> ChangedGraph:
+    """Add edges to a graph and remove others; rows without a change are copied."""
+    more, more_weights = added
+    rows = columns = _grown(graph.rows, more.rows)
+    if graph.kind == "two-mode":
+        columns = _grown(graph.columns, more.columns)
+    gone = [
+        each.ids.positions(ids) for each, ids in ((rows, removed.rows), (columns, removed.columns))
+    ]
+    two_mode, count = graph.kind == "two-mode", len(rows.ids)
+    numbers = np.append(rows.first, count + columns.first) if two_mode else rows.first
+    touched = np.zeros(count + len(columns.ids) if two_mode else count, np.bool_)
+    indptr, indices, values, weight = _changed(
+        _renumbered(graph.adjacency, weights, rows.first, columns.first, count),
+        _renumbered(more.adjacency, more_weights, rows.second, columns.second, count),
+        _renumbered(removed.adjacency, None, gone[0], gone[1], count),
+        weights is not None, touched, count if two_mode else 0,
+    )  # fmt: skip
+    matrix, report = Csr(indptr, indices, None, len(columns.ids)), ReadReport()
+    result = Graph(graph.kind, rows.ids, columns.ids, matrix, report)
+    result = replace(result, report=ReadReport(edges=result.edges))
+    return ChangedGraph(
+        result, values if weights is not None else None, numbers, np.flatnonzero(touched), weight
+    )
+
+
+def _renumbered(
+    matrix: Csr, entries: Floats | None, rows: Array, columns: Array, count: int
+) -> Entries:
+    """The entries of a matrix at new numbers; -1: it is left out."""
+    values = np.ones(len(matrix.indices), np.float32) if entries is None else entries
+    same = len(rows) == count and columns[-1:].sum() + 1 == len(columns)
+    if same and (rows >= 0).all() and (columns >= 0).all():
+        return matrix.indptr, matrix.indices, values  # no number changes
+    owners, indices = (
+        np.asarray(rows)[expand_rows(matrix)],
+        columns.astype(np.int32)[matrix.indices],
+    )
+    stay = (owners >= 0) & (indices >= 0)
+    bounds = offsets(np.bincount(owners[stay], minlength=count))
+    return bounds, indices[stay], values[stay]
+
+
+def _grown(ids: VertexIds, more: VertexIds) -> Renumbering:
+    """The ids of both; without sorting if there is no new one."""
+    places = ids.positions(more) if len(more) else np.zeros(0, np.int64)
+    if (places >= 0).all():
+        return Renumbering(ids, np.arange(len(ids), dtype=np.int32), places.astype(np.int32))
+    return Renumbering.union(ids, more)
+
+
+@kernel(checked=False)
+def _changed(
+    old: Entries, more: Entries, less: Entries, weighted: bool, touched: Array, shift: int
+) -> tuple[Ints, Array, Floats, float]:
+    """Merge rows whose columns ascend; returns offsets, columns, values and the changed weight."""
+    n = len(old[0]) - 1
+    indptr = np.zeros(n + 1, np.int64)
+    indices = np.empty(len(old[1]) + len(more[1]), np.int32)
+    values = np.empty(len(indices), np.float32)
+    at, weight = 0, 0.0
+    for v in range(n):
+        i, end = old[0][v], old[0][v + 1]
+        a, a_end = more[0][v], more[0][v + 1]
+        r, r_end = less[0][v], less[0][v + 1]
+        while i < end or a < a_end:
+            column = old[1][i] if i < end else more[1][a]
+            if a < a_end:
+                column = min(column, more[1][a])
+            while r < r_end and less[1][r] < column:
+                r += 1
+            before = now = np.float32(0.0)
+            if i < end and old[1][i] == column:
+                before, i = old[2][i], i + 1
+            now = np.float32(0.0) if r < r_end and less[1][r] == column else before
+            if a < a_end and more[1][a] == column:
+                now, a = now + more[2][a] if weighted else np.float32(1.0), a + 1
+            if now != before:
+                weight += np.float64(abs(now - before))
+                touched[v] = touched[column + shift] = True
+            if now > 0.0:
+                indices[at], values[at] = column, now
+                at += 1
+        indptr[v + 1] = at
+    return indptr, indices[:at].copy(), values[:at].copy(), weight

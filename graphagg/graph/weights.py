@@ -18,6 +18,7 @@ def load_weighted(
     kind: GraphKind = "undirected",
     *,
     vertices: Iterable[VertexId] = (),
+    allow_empty: bool = False,
     **reading: Unpack[WeightedReadingOptions],
 ) -> tuple[Graph, Floats | None]:
     """Read a graph and the weights of its edges.
@@ -31,6 +32,7 @@ def load_weighted(
         edges: anything that `load_graph` takes, or an `[E, 3]` array.
         kind: kind of the graph.
         vertices: vertices without edges.
+        allow_empty: accept a graph without edges.
         reading: fields of `graphagg.graph.WeightedReading`: the options of `load_graph`, `weight`
             for the column of weights, and `weighted=False` to leave them out.
 
@@ -45,4 +47,5 @@ def load_weighted(
         >>> graph.edges, weights.tolist()
         (1, [3.0, 3.0])
     """
-    return read_graph(edges, kind, with_values(WeightedReading(), reading), vertices=vertices)
+    options = with_values(WeightedReading(), reading)
+    return read_graph(edges, kind, options, vertices=vertices, allow_empty=allow_empty)

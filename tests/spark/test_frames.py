@@ -62,7 +62,7 @@ def in_process(edges: Any, **reading: Any) -> list[tuple[Any, ...]]:
 
 
 def on_spark(spark: Any, edges: Any, **reading: Any) -> list[tuple[Any, ...]]:
-    frame, _ = read_edges(spark, EdgeInput.of(edges, WeightedReading(**reading)))
+    frame, _ = read_edges(spark, EdgeInput.of(edges, WeightedReading(**reading)), "undirected")
     return sorted((*row, 1.0)[:3] for row in frame.collect())
 
 
@@ -157,7 +157,7 @@ def test_passages_of_a_frame_with_columns_of_other_names(spark: Any, tmp_path: P
 def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> None:
     given = EdgeInput.of(spark.sql(f"SELECT {query}"), WeightedReading())
     with pytest.raises(InvalidGraph, match=message), named_errors():
-        read_edges(spark, given)[0].collect()
+        read_edges(spark, given, "undirected")[0].collect()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,6 +145,16 @@ class Community(Brief, Exportable):
 
     def __len__(self) -> int:
         return len(self.members)
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{member.id!r} {member.score:.3g}" for member in self.members[:_SHOWN])
+        more = ", ..." if len(self) > _SHOWN else ""
+        return f"Community({len(self):,} members of {list(self.seeds)}: {names}{more})"
+
+    def _repr_html_(self) -> str:
+        rows = [(str(each.id), f"{each.score:.3g}", each.explain()) for each in self.members[:20]]
+        cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+        return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>{escape(repr(self))}"
 
     def structure(self, *, resolution: float = 1.0, random_state: int = 0) -> CommunityStructure:
         """Compute the similarity graph of up to 2,000 seeds and members, and its sub-communities.

@@ -21,7 +21,7 @@ from graphagg.graph.ids import VertexId
 from graphagg.graph.large.rows import Pairs, deal, write_rows
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.buffer import EdgeColumns
-from graphagg.graph.reading.load import open_edges, with_counts
+from graphagg.graph.reading.load import open_edges, with_both_sides, with_counts
 from graphagg.graph.reading.settings import EdgeReading
 from graphagg.store import ArtifactWriter
 from graphagg.store.work import WorkFolder
@@ -82,7 +82,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     if not edge_count:
         raise EmptyGraph(f"{name}: {loops:,} self-loops and no edge, wanted at least one edge")
     report = ReadReport(edges.edges, edge_count - duplicates, loops, duplicates)
-    return with_counts(report, counts, kind, weighted=False)
+    return with_both_sides(with_counts(report, counts, kind, weighted=False), rows, columns)
 
 
 def _empty(folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,7 +14,7 @@ from graphagg.arrays import Floats
 from graphagg.checks import one_of, with_values
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
-from graphagg.graph.ids import VertexId, id_list
+from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.batches import (
     EdgeBatch,
     EdgeSource,
@@ -54,10 +54,12 @@ def load_graph(
     Args:
         edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.graphml`; gzip too), a folder, a
             pattern such as `parts/*.csv`, or a list of paths; a table with `__arrow_c_stream__`
-            (pandas, polars, Arrow); a graph of networkx; an `[E, 2]` array or two `[E]` arrays; a
-            SciPy sparse matrix; a mapping `{set: elements}`; or pairs.
+            (pandas, polars, Arrow); a graph of networkx or igraph; an `[E, 2]` array or two
+            `[E]` arrays; a SciPy sparse matrix, or AnnData with one of neighbors; a
+            mapping `{set: elements}`; or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
-            follower comes before the page; a mapping and the rows of a matrix are sets.
+            follower comes before the page; a mapping and the rows of a matrix are sets. In a graph
+            of networkx nodes with the attribute `bipartite` 0 are elements.
         vertices: vertices without edges; two-mode: sets.
         allow_empty: accept a graph without edges.
         reading: fields of `graphagg.graph.EdgeReading`: type of ids, header, columns, delimiter,
@@ -98,7 +100,7 @@ def read_graph(
     del columns, sources, targets  # of a graph of 100 million edges 800 MB and more
     graph, entries = weighted_graph(kind, row_ids, column_ids, pairs, weights)
     report = with_counts(graph.report, counts, kind, weights is not None)
-    graph = replace(graph, report=report)
+    graph = replace(graph, report=with_both_sides(report, row_ids, column_ids))
     if not graph.edges and not allow_empty:
         raise EmptyGraph(
             f"{name}: {graph.report.self_loops:,} self-loops and no edge, wanted at least one edge"
@@ -106,10 +108,18 @@ def read_graph(
     return graph, entries
 
 
+def with_both_sides(report: ReadReport, sets: VertexIds, elements: VertexIds) -> ReadReport:
+    """Count the ids that stand on both sides of a two-mode graph."""
+    if sets is elements or sets.is_integer != elements.is_integer:
+        return report
+    return replace(report, both_sides=int(np.count_nonzero(sets.positions(elements) >= 0)))
+
+
 def check_edges(edges: Any, kind: GraphKind, reading: EdgeReading) -> None:
     """Read the first edges, to raise the errors of `load_graph` about paths, headers and types."""
-    source, _ = open_edges(edges, kind, reading, ReadCounts())
-    next(source.batches, None)
+    source, name = open_edges(edges, kind, reading, ReadCounts())
+    for batch in islice(source.batches, 1):
+        EdgeColumns.read(EdgeSource(iter([batch])), name, ()).number(kind, name)
 
 
 def with_counts(

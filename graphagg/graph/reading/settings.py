@@ -25,7 +25,8 @@ class EdgeReading:
     A column is given by its name in the header or table, or by its number from 1.
 
     Attributes:
-        ids: type of ids in text: `integer`, `string`, or detected (`auto`).
+        ids: type of ids in text: `integer`, `string`, or detected (`auto`). Of Python objects
+            `string` takes the text of ids that are no integers, such as tuples.
         header: whether the first line of text is a header; if its names are unknown, the first two
             columns are read. None: detected.
         source: column of the sources; of the elements in a two-mode graph. None: a known name, else

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import islice, repeat
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
 EDGES_AT_ONCE = 1 << 18
+_READING = EdgeReading()
 GRAPH_FILES = (".gml", ".graphml")
 """Suffixes that networkx reads."""
 _BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError)
@@ -71,9 +72,17 @@ def _names_of(graph: Any) -> dict[Any, VertexId]:
     return {node: int(node) if integer else str(node) for node in graph}
 
 
+def _plain(ids: Iterable[Any], reading: EdgeReading) -> list[Any]:
+    """Ids; as text, ids of other types than integers and strings become their `str`."""
+    if reading.ids != "string":
+        return list(ids)
+    return [each if isinstance(each, str | int | np.integer) else str(each) for each in ids]
+
+
 def read_tuples(
-    edges: Iterable[Any], name: str, counts: ReadCounts | None = None, weighted: bool = False
-) -> Batches:
+    edges: Iterable[Any], name: str, counts: ReadCounts | None = None, weighted: bool = False,
+    reading: EdgeReading = _READING,
+) -> Batches:  # fmt: skip
     """Batch pairs or triples; `weighted` takes the third items as weights if all edges have one."""
     iterator = iter(edges)
     counts = counts or ReadCounts()
@@ -88,7 +97,9 @@ def read_tuples(
             for edge in batch
         )
         weights = _third(batch, name) if weighted else None
-        sources, targets = (id_array([edge[end] for edge in batch]) for end in (0, 1))
+        sources, targets = (
+            id_array(_plain((edge[end] for edge in batch), reading)) for end in (0, 1)
+        )
         yield EdgeBatch(sources, targets, weights)
 
 
@@ -125,10 +136,12 @@ def read_object(
     weighted = reading.wants_weights
     if hasattr(edges, "__arrow_c_stream__"):
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
+    if hasattr(edges, "obsp"):  # AnnData: a vertex is the number of a row
+        return _matrix_edges(_connectivities(edges), kind, counts, weighted)
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
-        weighted_edges = edges.edges(data="weight")
-        batches = _weighted_batches(weighted_edges, counts, reading, "the networkx graph")
-        return EdgeSource(batches, list(edges.nodes))
+        return _networkx_edges(edges, kind, counts, reading)
+    if hasattr(edges, "get_edgelist"):
+        return _igraph_edges(edges, kind, counts, reading)
     if isinstance(edges, np.ndarray):
         return EdgeSource(_array_batches(edges, weighted))
     if hasattr(edges, "tocoo"):
@@ -138,12 +151,69 @@ def read_object(
     if isinstance(edges, tuple | list) and list(map(type, edges)) == [np.ndarray] * 2:
         return EdgeSource(_array_batches(_stacked(*edges)))
     if isinstance(edges, Iterable) and not isinstance(edges, bytes):
-        return EdgeSource(read_tuples(edges, "the edges", counts, weighted))
+        return EdgeSource(read_tuples(edges, "the edges", counts, weighted, reading))
     raise InvalidGraph(
         f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
-        "graph of networkx, an [E, 2] array, a SciPy sparse "
+        "graph of networkx or igraph, AnnData, an [E, 2] array, a SciPy sparse "
         "matrix, a mapping {set: elements}, or pairs"
     )
+
+
+def _connectivities(cells: Any) -> Any:
+    """The matrix of neighbors of an AnnData object."""
+    if "connectivities" not in cells.obsp:
+        raise InvalidGraph(
+            f"obsp has {sorted(cells.obsp)}, wanted 'connectivities'; call scanpy.pp.neighbors, or "
+            "give the matrix itself"
+        )
+    return cells.obsp["connectivities"]
+
+
+def _networkx_edges(
+    graph: Any, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
+) -> EdgeSource:
+    """The edges and nodes of a networkx graph; two-mode: of its nodes the sets."""
+    triples, nodes = list(graph.edges(data="weight")), list(graph.nodes)
+    if kind == "two-mode":
+        is_set = _sides(graph, triples)
+        triples = [(b, a, w) if is_set[a] else (a, b, w) for a, b, w in triples]
+        nodes = [node for node, of_sets in is_set.items() if of_sets]
+    batches = _weighted_batches(triples, counts, reading, "the networkx graph")
+    return EdgeSource(batches, _plain(nodes, reading))
+
+
+def _sides(graph: Any, triples: list[tuple[Any, Any, Any]]) -> dict[Any, int]:
+    """Whether each node of a two-mode networkx graph is a set.
+
+    An undirected graph has no order of ends. So elements are the nodes with the attribute
+    `bipartite` 0; else the first ends, if none of them is a second one; else the nodes that have
+    the color of the first node of their component.
+    """
+    networkx, side = networkx_module(), dict(graph.nodes(data="bipartite"))
+    if not set(side.values()) <= {0, 1}:
+        side = {a: 0 for a, *_ in triples} | {b: 1 for _, b, _ in triples}
+    if any(side[a] == side[b] for a, b, _ in triples):
+        try:
+            colors = networkx.bipartite.color(graph.to_undirected(as_view=True))
+        except networkx.NetworkXError:
+            raise InvalidGraph(
+                "the networkx graph is not two-mode: it has a circle of odd length; set the node "
+                "attribute `bipartite` (0 elements, 1 sets), or give pairs (element, set)"
+            ) from None
+        side = {node: 1 - color for node, color in colors.items()}
+    return side
+
+
+def _igraph_edges(
+    graph: Any, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
+) -> EdgeSource:
+    """The edges of an igraph graph by the names of vertices, if there are any, or their numbers."""
+    ids = graph.vs["name"] if "name" in graph.vs.attributes() else range(graph.vcount())
+    carried = graph.es["weight"] if "weight" in graph.es.attributes() else repeat(None)
+    ends = ((ids[a], ids[b]) for a, b in graph.get_edgelist())
+    triples = ((*pair, weight) for pair, weight in zip(ends, carried, strict=False))
+    batches = _weighted_batches(triples, counts, reading, "the igraph graph")
+    return EdgeSource(batches, list(ids) if kind != "two-mode" else ())
 
 
 def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:
@@ -198,7 +268,8 @@ def _weighted_batches(
     present = sum(weight is not None for *_, weight in triples)
     counts.weights_ignored += present
     if not (reading.wants_weights and present):
-        return read_tuples(((source, target) for source, target, _ in triples), name)
+        pairs = ((source, target) for source, target, _ in triples)
+        return read_tuples(pairs, name, reading=reading)
 
     def converted() -> Iterator[tuple[Any, Any, float]]:
         for source, target, weight in triples:
@@ -210,7 +281,7 @@ def _weighted_batches(
                     "number; convert it"
                 ) from None
 
-    return read_tuples(converted(), name, weighted=True)
+    return read_tuples(converted(), name, weighted=True, reading=reading)
 
 
 def _array_batches(array: Array, weighted: bool = False) -> Batches:

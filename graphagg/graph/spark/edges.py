@@ -75,7 +75,7 @@ class EdgeInput(SparkInput):
         facts: dict[str, Any] = {}
 
         def read() -> DataFrame:
-            frame, counts = read_edges(job.spark, self)
+            frame, counts = read_edges(job.spark, self, kind)
             columns = counts.columns.describe(kind == "two-mode") if counts.columns else None
             facts.update(header=counts.header, columns=columns)
             return frame
@@ -101,7 +101,9 @@ class EdgeInput(SparkInput):
         return {**job.note("columns", dict), **bad}
 
 
-def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadCounts]:
+def read_edges(
+    spark: SparkSession, source: EdgeInput, kind: GraphKind
+) -> tuple[DataFrame, ReadCounts]:
     """Read columns `src`, `dst` and perhaps `weight`; also return the header and the columns.
 
     Paths are any that Hadoop reads. A folder includes its subfolders, and is Parquet if the file
@@ -112,11 +114,11 @@ def read_edges(spark: SparkSession, source: EdgeInput) -> tuple[DataFrame, ReadC
     counts = ReadCounts()
     table = sources.frame_of(spark, source.origin)
     if table is not None:
-        return _typed(table, source, counts), counts
+        return _typed(table, source, counts, kind), counts
     with sources.readable(source):
         if _is_parquet(spark, source):
             frame = spark.read.options(**_RECURSIVE).parquet(*source.hadoop_paths)
-            return _typed(frame, source, counts), counts
+            return _typed(frame, source, counts, kind), counts
         return _read_text(spark, source, counts), counts
 
 
@@ -128,7 +130,7 @@ def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
     return bool(suffixes & {*PARQUET})
 
 
-def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame:
+def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts, graph: GraphKind) -> DataFrame:
     """The columns of a table that hold edges, by their names, in the types of edges."""
     from pyspark.sql import functions
 
@@ -148,6 +150,9 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts) -> DataFrame
             )
         plain = frame[sources.quoted(column)].cast("string" if kind == "string" else "long")
         casts.append(plain.alias(alias))
+    ends = {column: types[column] for column in used[:2]}
+    if graph != "two-mode" and len({kind == "string" for kind in ends.values()}) > 1:
+        raise InvalidGraph(f"{name}: columns are {ends}, wanted one type of id; convert one")
     if weighted:
         kind = types[used[2]]
         if kind.partition("(")[0] not in _NUMBERS:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import detect, sweep
+from graphagg.communities import detect, sweep, update
+from graphagg.communities.partitions import agreement
 from graphagg.communities.warm_start import PartitionChanges
-from graphagg.errors import InvalidParameter, UnreadableFile
+from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
 
 EDGES = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 4)).filter(
@@ -198,6 +199,82 @@ def test_every_format_holds_the_partition(tmp_path, ids):
     ]
     with pytest.raises(InvalidParameter, match=r"suffix '.doc', wanted one of .csv, .parquet"):
         found.save(tmp_path / "x.doc")
+
+
+def test_iterations_until_none_improves_and_restarts_are_never_worse():
+    graph = nx.planted_partition_graph(20, 15, 0.4, 0.06, seed=1)
+    once, tries = detect(graph, iterations=1), detect(graph, iterations=1, restarts=4)
+    assert len(tries.restarts) == 4 and tries.modularity == pytest.approx(max(tries.restarts))
+    assert tries.restarts[0] == pytest.approx(once.modularity)
+    ended = detect(graph, iterations=-1)
+    assert ended.modularity >= once.modularity
+    assert np.array_equal(ended.labels, detect(graph, iterations=-1).labels)
+
+
+@settings(deadline=None, max_examples=30)
+@given(EDGES, st.data())
+def test_fixed_vertices_keep_their_community(edges, data):
+    vertices = sorted({v for edge in edges for v in edge[:2]})
+    start = {vertex: data.draw(st.integers(0, 3)) for vertex in vertices}
+    fixed = data.draw(st.lists(st.sampled_from(vertices), min_size=1, unique=True))
+    for iterations in (2, -1):
+        found = detect(edges, start=start, fixed=fixed, iterations=iterations)
+        of = dict(zip(found.vertices, found.labels.tolist(), strict=True))
+        assert {v: of[v] for v in fixed} == {v: start[v] for v in fixed}
+    with pytest.raises(InvalidParameter, match="`fixed`"):
+        detect(edges, fixed=fixed)
+
+
+@settings(deadline=None, max_examples=30)
+@given(EDGES, EDGES, st.sampled_from(["undirected", "directed", "two-mode"]), st.booleans())
+def test_an_update_has_the_graph_of_all_edges_and_connected_communities(
+    edges, more, kind, weighted
+):
+    edges, more = ([edge if weighted else edge[:2] for edge in each] for each in (edges, more))
+    before = detect(edges, kind=kind, weighted=weighted)
+    after = update(before, added=more, removed=[edges[0][:2]])
+    gone = {edges[0][:2], edges[0][1::-1]} if kind == "undirected" else {edges[0][:2]}
+    left = [edge for edge in edges if edge[:2] not in gone] + more
+    ids = [vertex for edge in edges for vertex in (edge[1:2] if kind == "two-mode" else edge[:2])]
+    whole = detect(left, kind=kind, weighted=weighted, vertices=ids)
+    assert set(whole.vertices) <= set(after.vertices)
+    assert after.graph.edges == whole.graph.edges
+    if kind != "two-mode":
+        assert after.graph.adjacency.indices.tolist() == whole.graph.adjacency.indices.tolist()
+        graph = after.to_networkx().to_undirected()
+        assert all(nx.is_connected(graph.subgraph(group)) for group in after.communities())
+    if weighted:
+        np.testing.assert_allclose(after.weights, whole.weights, rtol=1e-6)
+
+
+def test_a_comparison_is_that_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    for first, second in rng.integers(0, 5, (5, 2, 60)):
+        found = agreement(first, second)
+        assert found.ari == pytest.approx(metrics.adjusted_rand_score(first, second))
+        assert found.nmi == pytest.approx(metrics.normalized_mutual_info_score(first, second))
+
+
+def test_a_two_mode_networkx_graph_has_its_sides():
+    graph = nx.davis_southern_women_graph()
+    wanted = detect(list(graph.edges), kind="two-mode")
+    turned = nx.Graph((b, a) for a, b in graph.edges)
+    for each in (graph, turned):
+        found = detect(each, kind="two-mode")
+        assert len(found.vertices) == 32 and found.modularity == pytest.approx(
+            wanted.modularity, abs=0.02
+        )
+    assert detect(graph, kind="two-mode").compare(wanted).ari == 1.0
+    with pytest.raises(InvalidGraph, match="bipartite"):
+        detect(nx.complete_graph(3), kind="two-mode")
+    notes = detect([(1, 2), (2, 3)], kind="two-mode").graph.report.notes()
+    assert notes == ["ids that are an element and a set, and count as two vertices: 1"]
+
+
+def test_ids_of_other_types_by_their_text():
+    found = detect(nx.grid_2d_graph(2, 2), ids="string")
+    assert list(found.vertices) == ["(0, 0)", "(0, 1)", "(1, 0)", "(1, 1)"]
 
 
 def test_bad_parameters():

@@ -1,0 +1,269 @@
+"""The steps of Leiden over compressed rows; `graphagg.graph.leiden` says what they compute."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphagg.arrays import Array, Doubles, Ints, Mask
+from graphagg.kernels import kernel
+
+Rows = tuple[Ints, Array, Doubles]
+"""Symmetric compressed rows, as kernels take them: offsets, columns, weights."""
+
+
+@kernel(checked=False, small=True)
+def _mixed(z: np.uint64) -> np.uint64:
+    """The finalizer of splitmix64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel(checked=False, small=True)
+def surroundings(
+    indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
+) -> Array:
+    """Hash the surroundings of each vertex; sums of hashes do not depend on an order."""
+    keys = np.empty(len(own), np.uint64)
+    for v in range(len(own)):
+        keys[v] = _mixed(own[v] + np.uint64(seed + 1))
+    for _ in range(rounds):
+        old = keys.copy()
+        for v in range(len(keys)):
+            total = _mixed(old[v])
+            for i in range(indptr[v], indptr[v + 1]):
+                total += _mixed(old[indices[i]] + bits[i])
+            keys[v] = _mixed(total)
+    return keys
+
+
+@kernel(checked=False, small=True)
+def renumbered(
+    indptr: Ints, indices: Array, weights: Doubles, order: Ints, position: Array
+) -> Rows:
+    """The graph with vertex `order[i]` as number i; the columns of each row ascend."""
+    starts = np.zeros(len(order) + 1, np.int64)
+    for v in range(len(order)):
+        starts[v + 1] = starts[v] + indptr[order[v] + 1] - indptr[order[v]]
+    ends = starts[:-1].copy()
+    columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
+    for v in range(len(order)):  # the graph is symmetric: v goes into the row of each neighbor
+        for i in range(indptr[order[v]], indptr[order[v] + 1]):
+            u = position[indices[i]]
+            columns[ends[u]], values[ends[u]] = v, weights[i]
+            ends[u] += 1
+    return starts, columns, values
+
+
+@kernel(checked=False, small=True)
+def _numbered(labels: Array) -> tuple[Array, int]:
+    """Number labels from 0 by their first vertex; also returns how many there are."""
+    largest = -1
+    for label in labels:
+        largest = max(largest, label)
+    number, count = np.full(largest + 1, -1, np.int32), 0
+    result = np.empty(len(labels), np.int32)
+    for v in range(len(labels)):
+        if number[labels[v]] < 0:
+            number[labels[v]] = count
+            count += 1
+        result[v] = number[labels[v]]
+    return result, count
+
+
+@kernel(checked=False, small=True)
+def connected(graph: Rows, labels: Array) -> tuple[Array, int]:
+    """The connected components of the communities, and how many there are."""
+    indptr, indices, _ = graph
+    pieces, stack, count = np.full(len(labels), -1, np.int32), np.empty(len(labels), np.int32), 0
+    for first in range(len(labels)):
+        if pieces[first] >= 0:
+            continue
+        pieces[first], stack[0], waiting = count, first, 1
+        while waiting > 0:
+            waiting -= 1
+            v = stack[waiting]
+            for u in indices[indptr[v] : indptr[v + 1]]:
+                if pieces[u] < 0 and labels[u] == labels[v]:
+                    pieces[u], stack[waiting] = count, u
+                    waiting += 1
+        count += 1
+    return pieces, count
+
+
+@kernel(checked=False, small=True)
+def quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
+    """The value that moves increase: the weight inside communities, less the expected weight."""
+    indptr, indices, weights = graph
+    totals, quality = _totals(masses, labels), 0.0
+    for v in range(len(labels)):
+        for i in range(indptr[v], indptr[v + 1]):
+            if labels[indices[i]] == labels[v]:
+                quality += weights[i] / 2.0
+        quality -= gamma * totals[v, 0] * totals[v, 1]
+    return quality
+
+
+@kernel(checked=False, small=True)
+def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> int:
+    """Add up the weights from `v` to each group next to it; returns how many groups there are."""
+    indptr, indices, weights = graph
+    count = 0
+    for i in range(indptr[v], indptr[v + 1]):
+        group = groups[indices[i]]
+        if to[group] == 0.0:
+            touched[count] = group
+            count += 1
+        to[group] += weights[i]
+    return count
+
+
+@kernel(checked=False, small=True)
+def _totals(masses: Doubles, labels: Array) -> Doubles:
+    """The masses of the communities, `[n, 2]`."""
+    totals = np.zeros(masses.shape)
+    for v in range(len(labels)):
+        for side in range(2):
+            totals[labels[v], side] += masses[v, side]
+    return totals
+
+
+@kernel(checked=False, small=True)
+def move(
+    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float, first: Array,
+    fixed: Mask,
+) -> tuple[Array, int, int]:  # fmt: skip
+    """Move the vertices `first` to better communities, and others while a neighbor moves.
+
+    Returns the communities, and the numbers of them and of moves. Overwrites `labels`.
+    """
+    indptr, indices, _ = graph
+    n = len(labels)
+    totals, sizes = _totals(masses, labels), np.zeros(n, np.int32)
+    for label in labels:
+        sizes[label] += 1
+    empty = np.zeros(n, np.int64)  # a stack of the numbers that no community has
+    unused = np.flatnonzero(sizes == 0)
+    empties = len(unused)
+    empty[:empties] = unused
+    queue, queued = np.empty(n, np.int32), fixed.copy()  # what does not move waits for ever
+    head, waiting, moves = 0, 0, 0
+    for v in first:
+        if not queued[v]:
+            queue[waiting], queued[v] = v, True
+            waiting += 1
+    to, touched = np.zeros(n), np.empty(n, np.int32)
+    while waiting > 0:
+        v = queue[head]
+        head = (head + 1) % n
+        waiting -= 1
+        queued[v] = False
+        own = labels[v]
+        out, into = masses[v, 0], masses[v, 1]
+        totals[own, 0] -= out
+        totals[own, 1] -= into
+        count = _tally(graph, v, labels, to, touched)
+        best = _best(own, gamma * out, gamma * into, totals, to, touched[:count], slack)
+        if best < 0:
+            best = own if sizes[own] == 1 else empty[empties - 1]
+        totals[best, 0] += out
+        totals[best, 1] += into
+        if best == own:
+            continue
+        labels[v] = best
+        moves += 1
+        empties -= sizes[best] == 0
+        sizes[best] += 1
+        sizes[own] -= 1
+        if sizes[own] == 0:
+            empty[empties] = own
+            empties += 1
+        for i in range(indptr[v], indptr[v + 1]):
+            u = indices[i]
+            if not queued[u] and labels[u] != best:
+                queued[u], queue[(head + waiting) % n] = True, u
+                waiting += 1
+    return *_numbered(labels), moves
+
+
+@kernel(checked=False, small=True)
+def _best(
+    own: int, out: float, into: float, totals: Doubles, to: Doubles, touched: Array, slack: float
+) -> int:
+    """The community with the largest gain, `own` among equals; -1 if all lose. Clears `to`."""
+    best, most = own, to[own] - out * totals[own, 1] - into * totals[own, 0] + slack
+    for c in touched:
+        gain = to[c] - out * totals[c, 1] - into * totals[c, 0]
+        if gain > most and c != own:
+            best, most = c, gain
+        to[c] = 0.0
+    return best if most >= 0.0 else -1
+
+
+@kernel(checked=False, small=True)
+def _expected(mass: Doubles, part: int, totals: Doubles, community: int) -> float:
+    """The product of the masses of a part and of the rest of its community."""
+    out, into = mass[part, 0], mass[part, 1]
+    product: float = out * (totals[community, 1] - into) + into * (totals[community, 0] - out)
+    return product
+
+
+@kernel(checked=False, small=True)
+def refine(
+    graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float
+) -> tuple[Array, int]:
+    """Split each community into connected parts, each well connected with the rest of it."""
+    n = len(labels)
+    indptr, indices, weights = graph
+    totals, mass = _totals(masses, labels), masses.copy()
+    rest = np.zeros(n)  # weight between a part and the rest of its community
+    for v in range(n):
+        for i in range(indptr[v], indptr[v + 1]):
+            rest[v] += weights[i] if labels[indices[i]] == labels[v] else 0.0
+    # A part has the number of its first vertex.
+    parts, alone = np.arange(n).astype(np.int32), np.ones(n, np.bool_)
+    to, touched = np.zeros(n), np.empty(n, np.int32)
+    for v in range(n):
+        if not alone[v] or rest[v] < gamma * _expected(mass, v, totals, labels[v]):
+            continue
+        out, into = gamma * masses[v, 0], gamma * masses[v, 1]
+        best, most, joined = v, slack, 0.0
+        for c in touched[: _tally(graph, v, parts, to, touched)]:
+            gain = to[c] - out * mass[c, 1] - into * mass[c, 0]
+            if gain > most and labels[c] == labels[v]:
+                if rest[c] >= gamma * _expected(mass, c, totals, labels[v]):
+                    best, most, joined = c, gain, to[c]
+            to[c] = 0.0
+        if best != v:
+            parts[v], alone[best] = best, False
+            for side in range(2):
+                mass[best, side] += masses[v, side]
+            rest[best] += rest[v] - 2.0 * joined
+    return _numbered(parts)
+
+
+@kernel(checked=False, small=True)
+def aggregate(
+    graph: Rows, masses: Doubles, labels: Array, parts: Array, size: int
+) -> tuple[Rows, Doubles, Array]:
+    """The graph of the parts, without loops; their masses, and the community of each."""
+    indptr, indices, weights = graph
+    community = np.empty(size, np.int32)
+    community[parts] = labels
+    mass = _totals(masses, parts)[:size].copy()
+    members = np.argsort(parts, kind="mergesort")
+    starts = np.zeros(size + 1, np.int64)
+    columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
+    place, at = np.full(size, -1, np.int64), 0
+    for v in members:
+        begin = starts[parts[v]]  # of the row of the part, which goes on
+        for i in range(indptr[v], indptr[v + 1]):
+            c = parts[indices[i]]
+            if c == parts[v]:
+                continue
+            if place[c] < begin:
+                place[c], columns[at], values[at] = at, c, 0.0
+                at += 1
+            values[place[c]] += weights[i]
+        starts[parts[v] + 1] = at
+    return (starts, columns[:at].copy(), values[:at].copy()), mass, community

@@ -9,10 +9,12 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
+from graphagg.rag.documents.dates import dated
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter, faults_of
 from graphagg.rag.documents.reading.content import Content, Unread
@@ -287,6 +289,8 @@ def converted(
         for fault in content.refused:
             yield where, fault
         document = _document(where, name, content, metadata | facts)
+        dates = dated(name, document.title, document.text, document.metadata, config.when)
+        document = replace(document, metadata=dates)
         if content.messages is not None:
             yield Chat(document, content.messages)
         else:

@@ -32,7 +32,7 @@ _COMMANDS = {
     "rag.changes": ("rag add", "rag update", "rag delete", "rag compact", "rag merge"),
     "rag.sync": ("rag sync",),
     "rag.search": ("rag search", "rag explain"),
-    "rag.explore": ("rag graph", "rag map", "rag similar"),
+    "rag.explore": ("rag graph", "rag map", "rag similar", "rag versions"),
     "rag.answer": ("rag answer",),
     "rag.evaluation": ("rag eval",),
     "communities": tuple(

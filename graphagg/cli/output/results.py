@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphagg.cli.output.console import out, print_rows
+from graphagg.rag.documents.dates import DATED_BY
+from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.tokens import CODE
 from graphagg.rag.question.excerpts import ELLIPSIS
 from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
@@ -46,7 +48,10 @@ def _name(hit: Hit) -> str:
     title_line = f"{escape(title)}\n" if title else ""
     page = f", page {metadata['page']}" if "page" in metadata else ""
     qualifier = f" ({' '.join(hit.apart)})" if hit.apart else ""
-    return f"{title_line}[dim]{escape(f'{hit.passage.id}{page}{qualifier}')}[/dim]"
+    versions = f"\n{hit.versions}" if hit.versions else ""
+    dated = f"\n{metadata[WHEN][:10]}, by {metadata[DATED_BY]}" if DATED_BY in metadata else ""
+    line = f"{hit.passage.id}{page}{qualifier}{versions}{dated}"
+    return f"{title_line}[dim]{escape(line)}[/dim]"
 
 
 def _detail(hit: Hit, explain: bool) -> str:

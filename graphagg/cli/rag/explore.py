@@ -1,4 +1,4 @@
-"""`graphagg rag graph`, `map` and `similar`: a corpus as a whole."""
+"""`graphagg rag graph`, `map`, `similar`, `versions`: a corpus as a whole."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
+    err,
     out,
     print_json,
     print_rows,
@@ -60,6 +61,28 @@ def graph(
         f"{sizes['contains']:,} edges between them, {sizes['shares']:,} between entities"
     )
     show({"file": str(target), "edges": edges, **sizes}, text, as_json)
+
+
+def versions(directory: Directory, /, *, as_json: AsJson = False) -> None:
+    """List the documents that are versions of each other, with their dates, oldest first.
+
+    Front matter corrects the list: `version_of: none` takes a file out of it, `successor: PATH`
+    names the next version.
+
+    Example: graphagg rag versions idx
+    """
+    from graphagg.rag import PassageIndex
+
+    with PassageIndex.open(directory) as index:
+        families = index.versions()
+    if as_json:
+        print_json({"families": [[vars(each) for each in family] for family in families]})
+        return
+    for family in families:
+        lines = (f"  {v.when[:10]}  {v.document}  ({v.dated_by or 'when'})" for v in family)
+        out.print("\n".join((family[-1].title or family[-1].document, *lines)), markup=False)
+    if not families:
+        err.print("no document of this index has another version", markup=False)
 
 
 def map_(

@@ -43,7 +43,8 @@ RESERVED = (
 _FOR_MODELS = ("title", "source", "trail")
 HIDDEN_FROM_LLM = (
     *(key for key in RESERVED if key not in _FOR_MODELS),
-    "passage_path", "folder", "suffix", "modified", "size", "heading", *sorted(READER_KEYS),
+    "passage_path", "folder", "suffix", "modified", "size", "heading", "dated_by",
+    *sorted(READER_KEYS),
 )  # fmt: skip
 """Keys that are of no use to a language model or an embedding."""
 

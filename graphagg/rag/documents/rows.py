@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from graphagg.errors import InvalidPassage, UnreadableFile
+from graphagg.rag.documents.dates import iso_date
+from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
 from graphagg.rag.documents.reading.converters.text import decode
@@ -34,6 +36,7 @@ class RowConfig:
         id_column: column of the ids; integers become strings.
         text_column: column of the texts.
         title_column: column of the titles; the column may be missing.
+        when_column: column of the dates, which become `when`; the column may be missing.
         query: SQL query that returns the rows; the source is then the address of a database, such
             as postgresql+psycopg://host/database.
 
@@ -45,12 +48,13 @@ class RowConfig:
     id_column: str = "id"
     text_column: str = "text"
     title_column: str = "title"
+    when_column: str = WHEN
     query: str | None = None
 
     @property
     def names(self) -> list[str]:
-        """The columns of id, text and title."""
-        return [self.id_column, self.text_column, self.title_column]
+        """The columns of id, text, title and date."""
+        return [self.id_column, self.text_column, self.title_column, self.when_column]
 
     def check(self, names: Collection[str], where: str) -> None:
         """Raise `InvalidPassage` unless ids and texts are among the columns."""
@@ -78,6 +82,8 @@ class RowConfig:
         metadata = {name: value for name, value in row.items() if name not in used}
         if isinstance(row.get("metadata"), Mapping):
             metadata |= row["metadata"]
+        if self.when_column != WHEN and (when := iso_date(metadata.get(self.when_column))):
+            metadata[WHEN] = when
         record = {name: row.get(column) for name, column in fields.items()}
         record |= {name: row[name] for name in _KEPT if name in row}
         return record | {"metadata": metadata}

@@ -25,6 +25,7 @@ from graphagg.execution.runner import InProcessRunner, Stats
 from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
+from graphagg.rag.corpus.versions import write_families
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.documents.rows import RowConfig
@@ -35,7 +36,13 @@ from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND, REVISION
-from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
+from graphagg.rag.tables.segments import (
+    PassageTable,
+    Segment,
+    StoredCorpus,
+    segment_prefix,
+    table_name,
+)
 from graphagg.rag.tables.vectors import Vectors
 from graphagg.store import Artifact, Publication
 from graphagg.store.artifact import current_manifest
@@ -192,6 +199,9 @@ def publish_build(
     publication: Publication, recipe: Recipe, digest: str, counts: dict[str, int]
 ) -> Manifest:
     """Publish a version of one segment whose files are written."""
+    folder = ArrayFolder(publication.writer.folder)
+    passages = PassageTable.open(folder, f"{segment_prefix(0)}passages")
+    write_families(publication.writer, [passages], np.ones(len(passages), np.bool_))
     manifest = Manifest(
         kind=KIND,
         parameters=recipe.parameters(),
@@ -218,6 +228,7 @@ def publish_segments(
     alive = write_id_order(writer, by_id, len(corpus))
     digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
     write_text_order(writer, digests, alive)
+    write_families(writer, [segment.passages for segment in corpus.segments], alive)
     every = np.concatenate([segment.passages.digests for segment in corpus.segments])
     digest = corpus_digest([every[alive].tobytes()])
     sentences = int(np.diff(corpus.sentence_bounds)[alive].sum())

@@ -1,7 +1,8 @@
 """Answers to questions: the retriever of a mode, and from its ranking to hits.
 
 `answers` reads and encodes questions, and `answer` makes hits of one: a follow-up is ranked by both
-readings; then come distinct texts, recency and reranker, the confidence, and the matching sentence.
+readings; then come distinct texts, recency, reranker and versions, the confidence, and the matching
+sentence.
 To add a mode, write a `Retriever` and add a line here and in `Mode`.
 """
 
@@ -25,6 +26,7 @@ from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
+from graphagg.rag.operations.versions import POOL, VersionOrder
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -48,10 +50,13 @@ def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
     """The retriever of the request's mode over the visible passages.
 
     Raises:
-        InvalidParameter: `config` belongs to another mode, or ids are not a list.
+        InvalidParameter: `config` belongs to another mode, ids are not a list, or `as_of` or
+            `recency` is set and no passage has a date.
         InvalidFilter: the filter has an unknown key or a value of another type.
     """
     config, retriever = request.config, retriever_of(request.mode)
+    if request.recency is not None:
+        snapshot.check_dates("recency")
     view, config_type = snapshot.view_of(request.selection), retriever.config_type
     if config_type is MultihopConfig and config is None:
         config = snapshot.multihop_config(view)
@@ -105,6 +110,8 @@ def answer(
         return Hits((), confidence)
     if request.min_score is not None:
         hits = [hit for hit in hits if hit.score >= request.min_score]
+    if len(retriever.snapshot.families.when):
+        hits = list(map(VersionOrder(retriever, readings[0].text).labeled, hits))
     hits = add_distinguishing_paths(matched(retriever, readings[0], hits))
     if request.neighbors:
         visible = retriever.view.visible
@@ -176,18 +183,22 @@ def distinct_hits(
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:
-    """The `k` best hits after recency and the reranker, each a component of the score.
+    """The `k` best hits after recency, the reranker and the choice of versions.
 
-    Both add to the contribution of the last hop too.
+    Each is a component of the score, and adds to the contribution of the last hop too.
     """
-    reranker = request.reranker
-    hits = _recent(ranking, k if reranker is None else max(k, request.rerank_first), request)
+    reranker, retriever = request.reranker, ranking.retriever
+    orders = len(retriever.snapshot.families.when) > 0 and request.versions == "right"
+    count = max(k, POOL) if orders else k
+    hits = _recent(
+        ranking, count if reranker is None else max(count, request.rerank_first), request
+    )
     if reranker is not None:
         scores = scores_of(reranker, question, [hit.passage.full_text for hit in hits]).tolist()
         hits = _ordered(
             hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
         )
-    return hits[:k]
+    return VersionOrder(retriever, question).hits(hits, k) if orders else hits[:k]
 
 
 def _recent(ranking: DistinctHits, count: int, request: Request) -> list[Hit]:

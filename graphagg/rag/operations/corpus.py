@@ -31,6 +31,7 @@ from graphagg.store.index import Index
 
 if TYPE_CHECKING:  # what no question needs loads when it is called
     from graphagg.rag.corpus.themes import ThemeMap
+    from graphagg.rag.corpus.versions import DocumentVersion
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
 
@@ -209,6 +210,27 @@ class IndexedCorpus(Index[PassageSnapshot]):
     def load_extractor(self) -> EntityExtractor:
         """Load the entity extractor of the index."""
         return self.models.extractor()
+
+    def versions(self) -> list[list[DocumentVersion]]:
+        """The families of documents that are versions of each other, each oldest first.
+
+        Examples:
+            >>> import tempfile
+            >>> from graphagg.rag import PassageIndex
+            >>> text = "Visitors park for free for {} hours, on the roof and behind the house."
+            >>> rules = [
+            ...     {"id": f"rules-{y}.md", "text": text.format(y - 2022), "when": f"{y}-01-01"}
+            ...     for y in (2023, 2025)
+            ... ]
+            >>> index = PassageIndex.build(rules, tempfile.mkdtemp(), profile="fast")
+            >>> [[each.document for each in family] for family in index.versions()]
+            [['rules-2023.md', 'rules-2025.md']]
+            >>> print(index.retrieve("How long do visitors park for free?", k=1)[0].versions)
+            newest of 2 versions, 2023 to 2025
+        """
+        from graphagg.rag.corpus.versions import listed_versions
+
+        return listed_versions(self.snapshot)
 
     # --- the corpus as a whole -------------------------------------------------------------------
 

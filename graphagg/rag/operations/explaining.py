@@ -50,7 +50,7 @@ def _explain(
         return Explanation(question, None, k, reason, None, threshold)
     ranking = distinct_hits(retriever, readings, k)
     explanation = _explained(ranking, question, row, k)
-    if request.additions:
+    if request.additions or len(retriever.snapshot.families.when):
         explanation = _rescored(ranking, explanation, identifier, request)
     assert explanation.hit is not None, "a visible passage has a score"
     return replace(explanation, hit=matched(retriever, readings[0], [explanation.hit])[0])
@@ -78,10 +78,12 @@ def _explained(ranking: DistinctHits, question: str, row: int, k: int) -> Explan
 def _rescored(
     ranking: DistinctHits, plain: Explanation, identifier: str, request: Request
 ) -> Explanation:
-    """Explain a passage after recency and the reranker."""
-    k, additions = plain.k, request.additions
+    """Explain a passage after recency, the reranker and the choice of versions."""
+    k, additions = plain.k, request.additions or "versions"
     hits = rescored(ranking, plain.question, max(k, request.rerank_first), request)
     threshold, (rank, hit) = _threshold(hits[:k]), _rank_in(hits, identifier)
+    if not request.additions and (hit is None or "version" not in hit.components):
+        return plain
     if hit is None:
         reason = f"not among the {len(hits)} first with {additions}: {plain.reason}"
         return replace(plain, rank=None, reason=reason, threshold=threshold)

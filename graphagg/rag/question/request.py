@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, Literal, TypedDict, get_type_hints
+from typing import Any, Literal, TypedDict, get_args, get_type_hints
 
 from graphagg.checks import integer, number, one_of, shown, with_values
 from graphagg.errors import InvalidParameter, InvalidQuestion
@@ -31,6 +31,8 @@ from graphagg.rag.models.reranker import Reranker, check_reranker
 
 When = str | date
 """A moment: ISO 8601 text, a date, or a date and time."""
+VersionChoice = Literal["right", "all"]
+VERSIONS: tuple[VersionChoice, ...] = get_args(VersionChoice)
 RERANKED = 50
 """Default number of hits that a reranker sees."""
 _DAY = 86_400_000_000  # microseconds
@@ -89,6 +91,7 @@ class RequestFields(VisibleFields, total=False):
     min_score: float | None
     min_confidence: float | None
     history: str | Iterable[str]
+    versions: VersionChoice
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ class Request:
             None: no limit.
         history: earlier questions of the conversation, newest last, or one: "How do I disable it?"
             is understood with "How do I encrypt my disk?" before it. The newest one is read.
+        versions: right shows the version of a document that the question asks for before its other
+            versions: of a date or number in it, else the newest; all keeps the order of the mode.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -147,9 +152,11 @@ class Request:
     min_score: float | None = None
     min_confidence: float | None = None
     history: str | Iterable[str] = ()
+    versions: VersionChoice = "right"
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)
+        one_of("versions", self.versions, VERSIONS)
         for name in ("include", "exclude"):
             if name == "exclude" or self.include is not None:
                 object.__setattr__(self, name, ids_of(name, getattr(self, name)))

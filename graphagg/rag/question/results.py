@@ -73,6 +73,37 @@ class Hop(Brief):
         return cls("passage", title, score, contribution, identifier)
 
 
+@dataclass(frozen=True)
+class VersionPlace:
+    """The place of a document among its visible versions.
+
+    Attributes:
+        place: 1 is the newest.
+        of: number of versions.
+        first, last: the earliest and the latest of their dates, ISO 8601.
+
+    Examples:
+        >>> print(VersionPlace(1, 4, "2022-01-01", "2025-03-01"))
+        newest of 4 versions, 2022 to 2025
+    """
+
+    place: int
+    of: int
+    first: str
+    last: str
+
+    def __str__(self) -> str:
+        ordinal = f"number {self.place} from the newest"
+        name = {1: "newest", self.of: "oldest"}.get(self.place, ordinal)
+        length = len("2022") if self.first[:4] < self.last[:4] else len("2022-01-01")
+        times = dict.fromkeys((self.first[:length], self.last[:length]))
+        return f"{name} of {self.of} versions, {' to '.join(times)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, with the words as `text`."""
+        return {**vars(self), "text": str(self)}
+
+
 @dataclass(frozen=True, repr=False)
 class Hit(Brief):
     """A retrieved passage.
@@ -88,7 +119,7 @@ class Hit(Brief):
             `named_page`, `document`). In `linearrag`: `dense` and `entity`, the passage's share of
             the prior, and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`;
             in these modes the one of that name. In any mode `recency`, `reranker` and `history`,
-            where they are asked for.
+            where they are asked for, and `version`, if versions of a document changed places.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
@@ -96,6 +127,7 @@ class Hit(Brief):
         match: span of the sentence in the passage's text that is closest to the question: by
             vectors and words, in `dense` by vectors, in `bm25` by words.
         copies: ids of the other visible passages with exactly this text, which are not hits too.
+        versions: its document's place among its versions; None: it has no other ones.
         apart: words in the path of its file that tell it from files of other hits with similar
             paths, such as the year of a report. It depends on the other hits, and two hits that
             differ in it alone are equal.
@@ -117,6 +149,7 @@ class Hit(Brief):
     neighbors: tuple[Passage, ...] = field(default=())
     match: Span = NOWHERE
     copies: tuple[str, ...] = ()
+    versions: VersionPlace | None = None
     apart: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -185,6 +218,7 @@ class Hit(Brief):
             **(chunk if passage.document else {}),
             **({"neighbors": around} if around else {}),
             **({"copies": list(self.copies)} if self.copies else {}),
+            **({"versions": self.versions.to_json()} if self.versions else {}),
             **({"apart": list(self.apart)} if self.apart else {}),
         }
 
@@ -323,6 +357,7 @@ PARTS_IN_WORDS = {
     "question": "fits the question alone",
     "history": "fits the question with the turn before it",
     "recency": "new",
+    "version": "its version takes the place of another",
     "reranker": "by the reranker",
 }
 """Each part of a score in a few words."""

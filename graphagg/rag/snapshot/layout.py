@@ -87,7 +87,7 @@ def _of_segment(i: int) -> Iterator[ArrayRule]:
 
 
 def _of_all(rows: int) -> Iterator[ArrayRule]:
-    """E entities, m mentions, k pairs of an entity and a passage, T terms and their postings."""
+    """E entities, m mentions, k pairs of an entity and a passage, T terms, postings, families."""
     yield array("rows.alive", "|b1", rows)
     yield array("rows.rank", "<i4", rows, least=-1, below=rows)
     for order in ("by_id", "by_text"):
@@ -117,3 +117,10 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield array("view.tie", "|u1", "k")
     yield array("view.titled", "<i8", "titled", least=0, below="k")
     yield array("view.counts", "<i8", 2, least=0)
+    yield array("families.member", "<i4", rows, least=-1, below="members")
+    yield bounds("families.bounds", "families", "members")
+    yield array("families.when", "<i8", "members")
+    yield array("families.changed", "|b1", "members")
+    yield array("families.version", "<i8", "members", least=0)
+    yield array("families.successor", "<i4", "members", least=-1, below="members")
+    yield array("families.links", "<u8", "members", "links")

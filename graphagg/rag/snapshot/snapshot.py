@@ -31,6 +31,7 @@ from graphagg.rag.models.static.encoder import STATIC_ENCODER
 from graphagg.rag.question.request import Selection
 from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.snapshot.search import DenseIndex
+from graphagg.rag.tables.families import Families
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
@@ -44,7 +45,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 26  # raised when the same corpus and models give another index
+REVISION = 27  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
@@ -61,6 +62,7 @@ class PassageSnapshot:
         columns: names of the fields of the passages, as the build read them.
         listed: the names that the user listed; None: none.
         by_id: the visible rows in the order of their ids.
+        families: documents that are versions of each other.
         is_restricted: whether it shows only a part of the version; see `restricted`.
     """
 
@@ -100,6 +102,7 @@ class PassageSnapshot:
             raise damaged(artifact.folder, f"language {language!r}, wanted a code")
         self.analyzers = Analyzers(language)
         self.listed = names_of(artifact.manifest.models["extractor"])
+        self.families = Families.open(artifact)
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
@@ -212,11 +215,7 @@ class PassageSnapshot:
         if selection.exclude:
             mask &= ~self._mask_of_ids(selection.exclude)
         if selection.as_of is not None:
-            if self.newest(self.alive) is None:
-                raise InvalidParameter(
-                    f"as_of: no passage has a date in its metadata {WHEN!r}; build the index with "
-                    f"an ISO 8601 date under {WHEN!r}, or leave as_of out"
-                )
+            self.check_dates("as_of")
             mask &= self._instants <= selection.as_of
         return mask
 
@@ -228,6 +227,14 @@ class PassageSnapshot:
             return any((table.instants(key)[rows] != NEVER).any() for table, rows in tables)
 
         return compile_filter(filter, self.schema, has_dates)
+
+    def check_dates(self, name: str) -> None:
+        """Raise `InvalidParameter` for an option if no passage has a date."""
+        if self.newest(self.alive) is None:
+            raise InvalidParameter(
+                f"{name}: no passage has a date in its metadata {WHEN!r}; build the index with an "
+                f"ISO 8601 date under {WHEN!r}, or leave {name} out"
+            )
 
     def newest(self, visible: Mask) -> int | None:
         """The latest `when` of the visible passages; None where none has a date."""

@@ -17,7 +17,7 @@ MOST_AROUND = 10
 """Chunks on each side."""
 _RESERVED = 120  # characters for the line on how to read on, without ids
 _TITLES = 4
-_NO_FILTERS = ("heading", "size")
+_NO_FILTERS = ("heading", "size", "dated_by")
 
 
 # --- the corpus ----------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ def _heads(hits: Sequence[JsonAnswer], show: Sequence[str]) -> list[str]:
             words.append(f"page {hit['metadata']['page']}")
         words.append(number(hit["score"]))
         words += _origin(hit)
+        if versions := hit.get("versions"):
+            words.append(f"({versions['text']})")
         if copies := hit.get("copies"):
             words.append(f"(same text: {', '.join(copies[:3])}{', ...' if copies[3:] else ''})")
         values = {key: hit["metadata"][key] for key in show if key in hit["metadata"]}

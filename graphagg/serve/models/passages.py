@@ -110,6 +110,16 @@ class NeighborChunk(AnswerModel):
     text: str
 
 
+class HitVersions(AnswerModel):
+    """The place of a hit among the versions of its document."""
+
+    place: int = Field(description="1 is the newest.")
+    of: int
+    first: str
+    last: str
+    text: str = Field(description="In words: newest of 4 versions, 2022 to 2025.")
+
+
 class PassageHit(AnswerModel):
     """A retrieved passage, under the keys of the command line's `--json`."""
 
@@ -131,6 +141,7 @@ class PassageHit(AnswerModel):
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )
+    versions: HitVersions | None = Field(default=None, description="null: no other versions.")
     apart: list[str] | None = Field(default=None, description="Words that similar paths lack.")
 
 

@@ -9,10 +9,12 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from graphagg.errors import EmptyCorpus, GraphAggError, MissingExtra, UnreadableFile
+from graphagg.rag.documents.dates import dated
 from graphagg.rag.documents.reading import kinds
 from graphagg.rag.documents.reading.bounded import BoundedConverter
 from graphagg.rag.documents.reading.content import Content, Unread, fault_of
@@ -286,6 +288,8 @@ def converted(
             yield where, fault
         facts = file_metadata(path, len(file.content), file.modified)
         document = _document(where, path, content, metadata | facts)
+        dates = dated(path, document.title, document.text, document.metadata, config.when)
+        document = replace(document, metadata=dates)
         if content.messages is not None:
             yield Chat(document, content.messages)
         else:

@@ -90,6 +90,10 @@ def test_recency_ranks_as_the_sum_over_all_passages(
     with tempfile.TemporaryDirectory() as folder:
         index = build(passages, Path(folder, "i"))
         plain = index.retrieve(QUESTION, len(passages), mode=mode)
+        if all(p.metadata.get("when") in (None, "soon") for p in passages):
+            with pytest.raises(InvalidParameter, match="recency: no passage has a date"):
+                index.retrieve(QUESTION, recency=Recency(weight))
+            return
         found = index.retrieve(QUESTION, k, mode=mode, recency=Recency(weight, half_life=10))
     dated = [p.metadata["when"] for p in passages if p.metadata.get("when") not in (None, "soon")]
     newest = max(map(moment, dated), default=None)

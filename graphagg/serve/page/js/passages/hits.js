@@ -37,6 +37,7 @@ function item(hit, rank, state, about) {
       { "aria-labelledby": heading },
       h("header", {}, h("span", { class: "rank", "aria-hidden": "true" }, rank), h("h2", { id: heading, tabindex: "-1", dir: "auto" }, titleOf(hit))),
       place(hit, state),
+      versions(hit),
       h("div", { class: "text", dir: "auto" }, text(hit, about)),
       h(
         "details",
@@ -70,6 +71,19 @@ function text(hit, { sentences, names, words }) {
   if (cut.start > 0) blocks.at(0)?.prepend("… ");
   if (cut.end < cut.characters) blocks.at(-1)?.append(" …");
   return blocks;
+}
+
+/** The place of the hit among the versions of its document, and its date with the source. */
+function versions({ versions: family, metadata: { when, dated_by: source } = {} }) {
+  const dated = when && source ? `${String(when).slice(0, 10)}, by ${spaced(source)}` : "";
+  const newest = family && family.place === 1;
+  if (!family && !dated) return null;
+  return h(
+    "p",
+    { class: "versions" },
+    family ? h("span", { class: newest ? "badge newest" : "badge" }, family.text) : null,
+    dated ? h("span", { class: "quiet" }, dated) : null,
+  );
 }
 
 /** The other passages with the very same text. */

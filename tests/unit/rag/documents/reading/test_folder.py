@@ -101,6 +101,7 @@ def test_metadata_of_files(folder: Path) -> None:
     assert metadata == {
         "path": "pkg/deep/code.py", "folder": ["pkg", "pkg/deep"], "suffix": ".py",
         "modified": "2023-11-14T22:13:20Z", "size": path.stat().st_size,
+        "when": "2023-11-14T22:13:20Z", "dated_by": "time of change",
     }  # fmt: skip
     assert parse_instant(metadata["modified"]) == 1_700_000_000 * 10**6
     assert documents["rows.csv/1"].metadata["year"] == 2001

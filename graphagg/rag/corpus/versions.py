@@ -1,0 +1,248 @@
+"""Finds the families of an index: near-equal documents whose names differ in a date or version.
+
+Documents with a date (`when`) are compared if their paths, or titles with a date in one folder, are
+equal without dates, version numbers and words such as "final". They are versions of each other if
+their texts share one of the bands of their MinHash signatures, over pairs of words without numbers.
+In front matter `version_of: none` keeps a file out, `version_of: NAME` joins files with any names
+and texts, and `successor: PATH` names the next version. A document counts by its first chunks, so
+a long one takes no longer. Only names are read of documents without a namesake.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from graphagg.arrays import Array, Ints, Mask, offsets
+from graphagg.rag.config.corpus import DedupConfig
+from graphagg.rag.corpus.dedup import text_sets
+from graphagg.rag.documents.dates import CHANGED, DATED_BY, stage, undated, version_number
+from graphagg.rag.documents.metadata import WHEN
+from graphagg.rag.documents.passages import TRAIL
+from graphagg.rag.documents.reading.document import suffix_of
+from graphagg.rag.documents.value_types import parse_instant
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.families import NUMBERED, components
+from graphagg.rag.tables.segments import PassageTable
+from graphagg.store import ArtifactWriter
+
+_CONFIG = DedupConfig(threshold=0.5, length=2, permutations=96)
+_CHUNKS = 8  # of a document that are compared
+_AT_ONCE = 1024  # documents
+_NUMBER = re.compile(r"\d[\d.,:/-]*")
+_NONE = ("none", "false", "no")
+_STATED = (b'"version_of"', b'"successor"')
+_COLUMNS = 2 * _CONFIG.bands + 2  # links by path and by title, of a stated family and a successor
+
+
+@dataclass(frozen=True)
+class DocumentVersion:
+    """One version of a document.
+
+    Attributes:
+        document: id of the document.
+        title: its title.
+        when: its date, ISO 8601.
+        dated_by: the source of the date: a metadata key, `file name`, `folder`, `title`, `text` or
+            `time of change`; "" for a `when` that the caller gave.
+    """
+
+    document: str
+    title: str
+    when: str
+    dated_by: str = ""
+
+
+def listed_versions(snapshot: PassageSnapshot) -> list[list[DocumentVersion]]:
+    """The families of an index, each oldest first; they are in the order of their ids."""
+    families, listed = snapshot.families, []
+    seen = set[int]()
+    for first in range(len(families.when)):
+        row = int(families.rows_of(first)[0])
+        members = families.versions(row, snapshot.alive)
+        if members and seen.isdisjoint(members):
+            seen |= set(members)
+            listed.append([_version(snapshot, families.rows_of(m)) for m in members])
+    return listed
+
+
+def _version(snapshot: PassageSnapshot, rows: Ints) -> DocumentVersion:
+    passage = next(snapshot.corpus[row] for row in rows.tolist() if snapshot.alive[row])
+    title, metadata = passage.title.partition(TRAIL)[0], passage.metadata
+    name = passage.document or passage.id
+    return DocumentVersion(name, title, str(metadata[WHEN]), str(metadata.get(DATED_BY, "")))
+
+
+class _Documents:
+    """The first chunks of the documents of some tables of passages."""
+
+    def __init__(self, tables: Sequence[PassageTable], alive: Mask) -> None:
+        self.tables, self.alive = tables, alive
+        self.starts = offsets([len(table) for table in tables])
+        self.stated: dict[int, dict[str, Any]] = {}  # metadata of documents with a namesake
+
+    def name(self, row: int) -> str:
+        table, i = self._at(row)
+        return table.documents[i] or table.ids[i]
+
+    def _at(self, row: int) -> tuple[PassageTable, int]:
+        segment = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.tables[segment], row - int(self.starts[segment])
+
+    def candidates(self) -> list[tuple[int, str, str]]:
+        """Row, name by path and name by title of the documents that may have versions."""
+        rows, keys, stating = array("q"), array("Q"), set[int]()
+        for start, table in zip(self.starts.tolist(), self.tables, strict=False):
+            firsts = np.flatnonzero(table.positions == 0)
+            for i in firsts[self.alive[start + firsts]].tolist():
+                path, title = self._names(table, i)
+                rows.append(start + i)
+                keys.extend((_hash(path), _hash(title) if title else 0))
+                raw = table.metadata.raw(i)
+                if any(key in raw for key in _STATED) and b'"path"' in raw:
+                    stating.add(start + i)
+        pairs = np.frombuffer(keys, np.uint64).reshape(-1, 2)
+        values, counts = np.unique(pairs[pairs > 0], return_counts=True)
+        shared = np.isin(pairs, values[counts > 1]).any(axis=1)
+        found = set(np.frombuffer(rows, np.int64)[shared].tolist()) | stating
+        if stating:
+            found |= self._successors(rows, stating)
+        return [(row, *self._names(*self._at(row))) for row in sorted(found) if self._is_dated(row)]
+
+    def _names(self, table: PassageTable, i: int) -> tuple[str, str]:
+        name = table.documents[i] or table.ids[i]
+        folder = posixpath.dirname(name)
+        if suffix_of(folder):  # a row of a table, or a part of a mail
+            return name, ""
+        title = table.titles[i].partition(TRAIL)[0]
+        plain = undated(title) if any(map(str.isdigit, title)) else title
+        by_title = "" if plain == title else f"{undated(folder)}\n{plain}"
+        return undated(name.removesuffix(suffix_of(name))), by_title if len(plain) > 3 else ""
+
+    def _is_dated(self, row: int) -> bool:
+        table, i = self._at(row)
+        self.stated[row] = metadata = table.metadata_of(i)
+        return (
+            self.instant(row) is not None
+            and str(metadata.get("version_of", "")).lower() not in _NONE
+        )
+
+    def instant(self, row: int) -> int | None:
+        when = self.stated[row].get(WHEN)
+        return parse_instant(when) if isinstance(when, str) else None
+
+    def successor(self, row: int) -> list[str]:
+        """The names that a stated successor may mean: beside the file, or below the folder."""
+        stated = self.stated.get(row) or self._at(row)[0].metadata_of(self._at(row)[1])
+        path = str(stated.get("successor") or "")
+        beside = posixpath.normpath(posixpath.join(posixpath.dirname(self.name(row)), path))
+        return [beside, path] if path else []
+
+    def _successors(self, rows: Sequence[int], stating: set[int]) -> set[int]:
+        names = {name for row in stating for name in self.successor(row)}
+        return {row for row in rows if self.name(row) in names}
+
+    def chunks(self, names: Sequence[str]) -> dict[str, list[int]]:
+        """The rows of documents, by position."""
+        rows: dict[bytes, list[tuple[int, int]]] = {name.encode(): [] for name in names}
+        for start, table in zip(self.starts.tolist(), self.tables, strict=False):
+            columns = zip(table.documents.raws(), table.ids.raws(), strict=True)
+            for i, (document, identifier) in enumerate(columns):
+                if (name := document or identifier) in rows and self.alive[start + i]:
+                    rows[name].append((int(table.positions[i]), start + i))
+        return {name.decode(): [row for _, row in sorted(rs)] for name, rs in rows.items()}
+
+    def text(self, rows: Sequence[int]) -> str:
+        pieces = (self._at(row) for row in rows[:_CHUNKS])
+        return _NUMBER.sub(" ", " ".join(table.texts[i] for table, i in pieces))
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") or 1
+
+
+def write_families(writer: ArtifactWriter, tables: Sequence[PassageTable], alive: Mask) -> None:
+    """Write the families of the passages of a new version; see `Families`."""
+    documents = _Documents(tables, alive)
+    found = documents.candidates()
+    names = [documents.name(row) for row, *_ in found]
+    chunks = documents.chunks(names) if found else {}
+    links = np.zeros((len(found), _COLUMNS), np.uint64)
+    for low in range(0, len(found), _AT_ONCE):
+        some = slice(low, low + _AT_ONCE)
+        texts = [documents.text(chunks[name]) for name in names[some]]
+        links[some, :-2] = _links_by_name([each[1:] for each in found[some]], texts)
+    number = {name: i for i, name in enumerate(names)}
+    successor = np.full(len(found), -1, np.int32)
+    for i, (row, *_) in enumerate(found):
+        if family := documents.stated[row].get("version_of"):
+            links[i] = 0
+            links[i, -2] = _hash(f"version of {family}")
+        successor[i] = next((number[s] for s in documents.successor(row) if s in number), -1)
+    for i in np.flatnonzero(successor >= 0).tolist():  # a successor has one link, whoever names it
+        links[[i, successor[i]], -1] = links[successor[i], -1] or _hash(names[successor[i]])
+    _write(writer, documents, found, chunks, links, successor)
+
+
+def _links_by_name(names: Sequence[tuple[str, str]], texts: Sequence[str]) -> Array:
+    """`[n, 2 * bands]` one number per band and name; 0 without text or name."""
+    sets, bands, size = text_sets(texts, _CONFIG), _CONFIG.bands, _CONFIG.rows
+    slots = sets.signatures[:, : bands * size].reshape(len(texts), bands, size).astype(np.uint64)
+    shifts = np.arange(0, 16 * size, 16, dtype=np.uint64)
+    packed = (slots << shifts).sum(axis=2, dtype=np.uint64)
+    packed |= np.arange(bands, dtype=np.uint64) << np.uint64(16 * size)
+    hashes = np.array([[_hash(n) if n else 0 for n in pair] for pair in names], np.uint64)
+    mixed = (packed * np.uint64(0x9E3779B97F4A7C15))[:, None] ^ hashes[:, :, None]
+    is_linked = (np.diff(sets.bounds) > 0)[:, None] & (hashes > 0)
+    return np.where(is_linked[:, :, None], mixed, np.uint64(0)).reshape(len(texts), -1)
+
+
+def _write(
+    writer: ArtifactWriter, documents: _Documents, found: Sequence[tuple[int, str, str]],
+    chunks: dict[str, list[int]], links: Array, successor: Array,
+) -> None:  # fmt: skip
+    """Write the documents that are in a family of two at least, by family and id."""
+    names = [documents.name(row) for row, *_ in found]
+    labels = components(links)
+    is_member = np.bincount(labels, minlength=len(found))[labels] > 1
+    by_name = sorted(np.flatnonzero(is_member).tolist(), key=lambda i: names[i].encode())
+    first: dict[int, int] = {}
+    for place, i in enumerate(by_name):
+        first.setdefault(int(labels[i]), place)
+    members = np.array(sorted(by_name, key=lambda i: first[int(labels[i])]), np.int64)
+    places = np.full(len(found) + 1, -1, np.int32)
+    places[members] = np.arange(len(members))
+    member = np.full(len(documents.alive), -1, np.int32)
+    for number, i in enumerate(members.tolist()):
+        member[chunks[names[i]]] = number
+    rows = [found[i][0] for i in members.tolist()]
+    stated = [documents.stated[row] for row in rows]
+    versions = [NUMBERED * version_number(n) + stage(n) + 1 for n in _versioned(names, members)]
+    columns = {
+        "member": member,
+        "bounds": np.append(_begins(labels[members]), len(members)),
+        "when": np.array([documents.instant(row) for row in rows], np.int64),
+        "changed": np.array([each.get(DATED_BY) == CHANGED for each in stated], np.bool_),
+        "version": np.array(versions, np.int64),
+        "successor": places[successor[members]],
+        "links": links[members],
+    }
+    for name, values in columns.items():
+        writer.array(f"families.{name}", values)
+
+
+def _versioned(names: Sequence[str], members: Ints) -> Iterator[str]:
+    """Paths without suffix, in which `.2.pdf` is no version."""
+    return (names[i].removesuffix(suffix_of(names[i])) for i in members.tolist())
+
+
+def _begins(labels: Ints) -> Ints:
+    """Where each run of equal labels begins."""
+    return np.flatnonzero(np.diff(labels, prepend=-1)).astype(np.int64)

@@ -1,0 +1,172 @@
+"""Versions of documents: a change equals a rebuild, and which version a question gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphagg.errors import InvalidParameter
+from graphagg.rag import PassageIndex, Recency, read_documents
+from graphagg.rag.documents.dates import dated, is_about_now, periods, undated
+from tests.fakes import FakeEncoder, FakeExtractor
+
+MODELS: Any = {
+    "encoder": FakeEncoder(window=12),
+    "extractor": FakeExtractor("en"),
+    "language": "en",
+}
+TEXT = "A place in the garage costs {} euros a month for all staff who ask for one at the desk."
+OTHER = "The menu of the canteen lists soup, bread and rice, and costs {} euros for guests."
+NAMES = ("a/rules-2022.md", "a/rules-2023.md", "a/rules v3.md", "b/rules-2024.md", "2021/rules.md")
+FILES = st.dictionaries(
+    st.sampled_from((*NAMES, "2022/rules.md", "rules-2020 (2).md", "menu-2022.md")),
+    st.tuples(
+        st.sampled_from((TEXT, OTHER)),
+        st.integers(1, 3),
+        st.sampled_from(("2021-05-01", "2024-02-03", None)),
+        st.sampled_from(
+            (None, {"version_of": "none"}, {"version_of": "x"}, {"successor": NAMES[0]})
+        ),
+    ),
+    min_size=1,
+)
+
+
+def passages(files: Mapping[str, Any]) -> list[dict[str, Any]]:
+    made = []
+    for name, (text, cost, when, stated) in sorted(files.items()):
+        metadata = {"path": name, "when": when or "2020-01-01"} | (
+            {} if when else {"dated_by": "time of change"}
+        )
+        made.append({"id": name, "text": text.format(cost), "metadata": metadata | (stated or {})})
+    return made
+
+
+def answers(index: PassageIndex, **fields: Any) -> list[Any]:
+    questions = ("What does a place cost now?", "What did a place cost in 2022?", "the menu")
+    return [
+        index.versions(),
+        *(
+            [(h.passage.id, h.versions, h.copies) for h in index.retrieve(q, **fields)]
+            for q in questions
+        ),
+    ]
+
+
+@given(FILES, FILES)
+def test_a_change_and_a_filter_equal_a_rebuild(before: Any, after: Any) -> None:
+    with TemporaryDirectory() as folder:
+        changed = PassageIndex.build(passages(before), f"{folder}/changed", **MODELS)
+        changed.sync(passages(after))
+        both = PassageIndex.build(passages(before | after), f"{folder}/both", **MODELS)
+        rebuilt = PassageIndex.build(passages(after), f"{folder}/rebuilt", **MODELS)
+        assert answers(changed) == answers(rebuilt)
+        if {*before} & {*after} == set():
+            assert answers(both, include=[*after])[1:] == answers(rebuilt)[1:]
+        for index in (changed, both, rebuilt):
+            index.close()
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("rules")
+    for name, front, year in (
+        ("rules-2022.md", "", 2022), ("rules-2023.md", "", 2023), ("draft/rules.md", "date: 2024-06-01", 2024),
+        ("rules-old-2021.md", "version_of: none", 2021), ("guests.md", "successor: rules-2022.md", 2020),
+    ):  # fmt: skip
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        front = f"---\n{front}\n---\n" if front else ""
+        body = TEXT.format(year - 2000) if name != "guests.md" else OTHER.format(1)
+        path.write_text(f"{front}# Parking\n\n{body}\n\n{year} rates apply.\n")
+    (folder / "other").mkdir()
+    (folder / "other/rules-2025.md").write_text("# Canteen\n\n" + OTHER.format(3))
+    return PassageIndex.build(read_documents(folder), folder / "idx", **MODELS)
+
+
+def test_families_of_a_folder(rules: PassageIndex) -> None:
+    ids = [[version.document for version in family] for family in rules.versions()]
+    assert ids == [["draft/rules.md", "guests.md", "rules-2022.md", "rules-2023.md"]]
+    sources = {v.document: v.dated_by for v in rules.versions()[0]}
+    assert sources["rules-2022.md"] == "file name"
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("What does a place cost now?", "rules-2023.md"),
+        ("Was kostet ein Platz (place) aktuell?", "rules-2023.md"),
+        ("What does a place in the garage cost?", "rules-2023.md"),
+        ("What did a place in the garage cost in 2022?", "rules-2022.md"),
+        ("What did a place in the garage cost on 5 May 2022?", "rules-2022.md"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["multihop", "bm25", "dense", "rrf"])
+def test_the_right_version_is_first_in_every_mode(
+    rules: PassageIndex, question: str, first: str, mode: Any
+) -> None:
+    family = ["rules-2022.md", "rules-2023.md"]
+    hits = rules.retrieve(question, k=2, mode=mode, include=family)
+    assert [hit.passage.id for hit in hits][0] == first
+    assert hits[0].versions is not None and hits[0].versions.of == 2
+    assert sum(hits[0].components.values()) == pytest.approx(hits[0].score)
+    plain = rules.retrieve(question, k=2, mode=mode, include=family, versions="all")
+    assert {hit.passage.id for hit in plain} == {*family}
+    assert [h.score for h in plain] == pytest.approx([h.score for h in hits])
+
+
+def test_recency_and_as_of_work_on_a_folder_and_fail_alike_without_dates(
+    rules: PassageIndex, tmp_path: Path
+) -> None:
+    assert rules.retrieve("place", recency=Recency(0.5))[0].components["recency"] > 0
+    assert "rules-2023.md" not in [
+        h.passage.id for h in rules.retrieve("place", k=9, as_of="2022-12-31")
+    ]
+    undated_index = PassageIndex.build([{"id": "a", "text": "A place."}], tmp_path, **MODELS)
+    for name, value in {"as_of": "2022-01-01", "recency": Recency(0.5)}.items():
+        with pytest.raises(InvalidParameter, match=f"^{name}: no passage has a date"):
+            undated_index.retrieve("place", **{name: value})  # type: ignore[arg-type]
+
+
+def test_dates_come_from_the_first_place_that_has_one() -> None:
+    facts = {"modified": "2020-02-02T00:00:00Z"}
+    cases = {
+        ("2021/a-2022.md", "T 2023", "valid from 1 March 2024", "date"): "2019-01-01",
+        ("2021/a-2022.md", "T 2023", "valid from 1 March 2024", ""): "2022-01-01",
+        ("2021/a.md", "T 2023", "valid from 1 March 2024", ""): "2021-01-01",
+        ("a.md", "T 2023", "valid from 1 March 2024", ""): "2023-01-01",
+        ("a.md", "T", "Gültig ab 1. März 2024 in allen Büros", ""): "2024-03-01",
+        ("a.md", "T", "In 2024 we moved.", ""): "2020-02-02T00:00:00Z",
+    }
+    for (name, title, text, key), when in cases.items():
+        assert dated(name, title, text, facts | {key: "2019-01-01"})["when"] == when
+    assert (
+        dated("a-2022.md", "T", "", facts | {"reviewed": "5 May 2018"}, "reviewed")["when"]
+        == "2018-05-05"
+    )
+    assert "when" not in dated("a-2022.md", "T", "", facts, "reviewed")
+
+
+def test_names_without_versions_and_words_of_the_present() -> None:
+    equal = (
+        "Price list 2024",
+        "price-list_v2",
+        "Price list (3) final",
+        "2023-05/price list",
+        "price list 3.1",
+    )
+    assert {undated(name) for name in equal} == {"price list"}
+    assert undated("invoice-1001") != undated("invoice-1002")
+    assert [p.last for p in periods("between March 2022 and 2024")] == ["2022-03-31", "2024-12-31"]
+    present = (
+        "What is the current rule?",
+        "Welche Regel gilt derzeit?",
+        "Quel est le tarif actuel ?",
+    )
+    assert all(map(is_about_now, present)) and not is_about_now("What was the rule?")

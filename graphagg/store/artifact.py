@@ -178,9 +178,8 @@ class _ToStore(Publication):
     def publish(self, manifest: Manifest) -> Manifest:
         """Send the written files, then make them the current version by one put."""
         published = super().publish(manifest)
-        inner = {} if self._before is None else self._before.inner
         try:
-            push_over(self.root, self._store, self._before, self._token, carried=inner)
+            push_over(self.root, self._store, self._before, self._token)
         except (StoreError, ArtifactBusy) as error:
             self.is_left = True
             raise type(error)(

@@ -106,13 +106,6 @@ def own_file(path: Path) -> int:
     return status.st_size
 
 
-def own_folder(path: Path) -> bool:
-    """Whether an index has this folder; `CorruptArtifact` for a link to one."""
-    if path.is_symlink():
-        raise CorruptArtifact(f"{path}: a symbolic link, wanted a folder; copy the index again")
-    return path.is_dir()
-
-
 def read_manifest(directory: Path) -> Manifest:
     """Read and check `manifest.json`; raises as `manifest_json`."""
     path = directory / MANIFEST_NAME

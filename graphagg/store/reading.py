@@ -21,7 +21,6 @@ from graphagg.store.manifest import (
     damaged,
     file_sha256,
     own_file,
-    own_folder,
     read_manifest,
 )
 from graphagg.store.npy import map_array, npy_header
@@ -248,7 +247,8 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
 def _take_lease(root: Path, manifest: Manifest) -> int | None:
     """Lock the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
-    own_folder(folder)
+    if folder.is_symlink():
+        raise damaged(folder, "a symbolic link, wanted a folder")
     try:
         return hold_folder(folder, shared=True)
     except (FileNotFoundError, NotADirectoryError):

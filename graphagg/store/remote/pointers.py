@@ -4,10 +4,9 @@
     URL/manifests/<number>.json    the pointer on HDFS, without conditional puts: the last is valid
     URL/objects/<sha256>-<nonce>   a file; never changed, named anew whenever it is sent
 
-The pointer is the manifest of the index, with `objects` (of each file), `parts` (the manifests of
-artifacts in folders of the index, such as its map) and `publication` (a random name, by which a
-publisher knows its own). A pointer without `objects` belongs to a folder that was copied as it is:
-its files are in the folder that `data` names.
+The pointer is the manifest of the index, with `objects` (of each file) and `publication` (a random
+name, by which a publisher knows its own). A pointer without `objects` belongs to a folder that was
+copied as it is: its files are in the folder that `data` names.
 
 `manifest.json` is replaced by a conditional put: only where it still has the tag that was read. On
 HDFS pointers are numbered: a publisher creates the number after the one that it began from, by a
@@ -21,12 +20,11 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphagg.errors import ArtifactBusy, CorruptArtifact, NotAnArtifact, NotWritable
 from graphagg.store.manifest import (
-    FILE_NAME,
     MANIFEST_NAME,
     FileEntry,
     Manifest,
@@ -35,7 +33,6 @@ from graphagg.store.manifest import (
 )
 from graphagg.store.remote.clients import ObjectClient, Tag
 from graphagg.store.remote.files import Store
-from graphagg.store.writing import is_reserved
 
 Token = Tag | int | None
 """Which pointer was read: its tag or its number; None: there was none."""
@@ -50,18 +47,14 @@ _PROBED: set[tuple[str, ...]] = set()
 
 @dataclass(frozen=True)
 class Published:
-    """A version on a store: its manifest, the object of each file, the inner artifacts."""
+    """A version on a store: its manifest, and the object of each file."""
 
     manifest: Manifest
     objects: Mapping[str, str]
-    inner: Mapping[str, Published] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[FileEntry, str]]:
-        """Entry and object of every file, including inner artifacts."""
-        for name, entry in self.manifest.files.items():
-            yield entry, self.objects[name]
-        for each in self.inner.values():
-            yield from each.files()
+        """Entry and object of every file."""
+        return ((entry, self.objects[name]) for name, entry in self.manifest.files.items())
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -73,24 +66,11 @@ class Published:
         """Bytes of all its files."""
         return sum(entry.bytes for entry, _ in self.files())
 
-    @property
-    def versions(self) -> dict[str, str]:
-        """Data folder of the index (key "") and of each inner artifact."""
-        return {name: each.manifest.data for name, each in self.artifacts.items()}
-
-    @property
-    def artifacts(self) -> dict[str, Published]:
-        """The index (key "") and its inner artifacts."""
-        return {"": self, **self.inner}
-
     def to_bytes(self) -> bytes:
         """The content of a pointer, unique to this publication."""
-        plain = {**self._plain(), "publication": secrets.token_hex(16)}
+        own = {"objects": dict(self.objects), "publication": secrets.token_hex(16)}
+        plain = {**self.manifest.to_json(), **own}
         return (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode()
-
-    def _plain(self) -> dict[str, Any]:
-        inner = {name: each._plain() for name, each in sorted(self.inner.items())}
-        return {**self.manifest.to_json(), "objects": dict(self.objects), "parts": inner}
 
 
 def object_name(sha256: str, nonce: str) -> str:
@@ -108,8 +88,7 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
     manifest = manifest_of(raw, where)
     plain = {name: f"{manifest.data}/{name}" for name in manifest.files}
     objects = raw.get("objects", plain)
-    inner = raw.get("parts", {})
-    if not isinstance(objects, dict) or not isinstance(inner, dict):
+    if not isinstance(objects, dict):
         raise CorruptArtifact(f"{where}: bad content; publish the index again")
     for name, entry in manifest.files.items():
         item = objects.get(name)
@@ -117,11 +96,7 @@ def _published(raw: Mapping[str, Any], where: str) -> Published:
             raise CorruptArtifact(
                 f"{where}: {item!r} is not an object of file {name!r}; publish the index again"
             )
-    for name, each in inner.items():
-        if not FILE_NAME.fullmatch(name) or is_reserved(name) or not isinstance(each, dict):
-            raise CorruptArtifact(f"{where}: bad part {name!r}; publish the index again")
-    below = {name: _published(each, f"{where}: {name}") for name, each in inner.items()}
-    return Published(manifest, {name: objects[name] for name in manifest.files}, below)
+    return Published(manifest, {name: objects[name] for name in manifest.files})
 
 
 class Pointer:

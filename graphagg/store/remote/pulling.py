@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from graphagg.errors import ArtifactError, CorruptArtifact, NotAnArtifact
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
-from graphagg.store.manifest import FileEntry, file_sha256, own_file, own_folder, read_manifest
+from graphagg.store.manifest import FileEntry, file_sha256, own_file, read_manifest
 from graphagg.store.ranges import check_space
 from graphagg.store.remote.clients import PIECE
 from graphagg.store.remote.files import Store, in_parallel
@@ -67,13 +67,12 @@ def pull(
     """
     store = Store(address(location))
     published, root = current(store)[0], local_folder(directory)
-    for name, artifact in published.artifacts.items():
-        kind, kind_here = artifact.manifest.kind, _kind_of(root / name)
-        if kind_here not in (kind, None):
-            raise NotAnArtifact(
-                f"{root / name}: an index of kind {kind_here!r}, the store has one of kind "
-                f"{kind!r}; pull it to another folder"
-            )
+    kind, kind_here = published.manifest.kind, _kind_of(root)
+    if kind_here not in (kind, None):
+        raise NotAnArtifact(
+            f"{root}: an index of kind {kind_here!r}, the store has one of kind {kind!r}; pull it "
+            "to another folder"
+        )
     return pull_version(store, published, root, progress)[1]
 
 
@@ -110,12 +109,10 @@ def pull_version(
 
 
 def is_here(published: Published, root: Path) -> bool:
-    """Whether a folder holds this version and its inner artifacts."""
+    """Whether a folder holds this version."""
+    version = published.manifest.data
     try:
-        return all(
-            read_manifest(root / name).data == version and (root / name / version).is_dir()
-            for name, version in published.versions.items()
-        )
+        return read_manifest(root).data == version and (root / version).is_dir()
     except (ArtifactError, OSError):
         return False
 
@@ -127,10 +124,9 @@ def _bring(
     size = sum(entry.bytes for entry, _ in files.values())
     if is_here(published, root):
         return PullReport(published.manifest.data, 0, 0, len(files), size)
-    _check_digests(store, published)
-    with ExitStack() as stack:
-        publications = {"": stack.enter_context(write_folder(root))}
-        sources = {**_intact(root, published, files), **local}
+    _check_digest(store, published)
+    with write_folder(root) as publication:
+        sources = {**_intact(root, files), **local}
         new = {s: files[s] for s in files if s not in sources}
         folder = root / PULLED
         if folder.is_symlink() or any(path.is_symlink() for path in folder.glob("*")):
@@ -138,27 +134,21 @@ def _bring(
         folder.mkdir(exist_ok=True)
         fetched = _fetch(store, new, folder, progress)
         sources |= {sha256: folder / sha256 for sha256 in new}
-        for name in published.inner:
-            own_folder(root / name)
-            publications[name] = stack.enter_context(write_folder(root / name))
-        for name, artifact in published.artifacts.items():
-            _take(publications[name].writer, artifact, sources)
-        for name, artifact in published.artifacts.items():  # all files are here
-            publications[name].publish(artifact.manifest)
+        _take(publication.writer, published, sources)
+        publication.publish(published.manifest)
         shutil.rmtree(folder, ignore_errors=True)  # while no other pull downloads into it
     kept_bytes = sum(entry.bytes for s, (entry, _) in files.items() if s not in new)
     return PullReport(published.manifest.data, len(new), fetched, len(files) - len(new), kept_bytes)
 
 
-def _check_digests(store: Store, published: Published) -> None:
-    """Compare each manifest with the digest in the name of its version."""
-    for artifact in published.artifacts.values():
-        manifest = artifact.manifest
-        if manifest.data.split("-")[1] != manifest.digest():
-            raise CorruptArtifact(
-                f"{store.address}: the manifest names {manifest.data}, but its digest gives "
-                f"v-{manifest.digest()}; publish the index again"
-            )
+def _check_digest(store: Store, published: Published) -> None:
+    """Compare the manifest with the digest in the name of its version."""
+    manifest = published.manifest
+    if manifest.data.split("-")[1] != manifest.digest():
+        raise CorruptArtifact(
+            f"{store.address}: the manifest names {manifest.data}, but its digest gives "
+            f"v-{manifest.digest()}; publish the index again"
+        )
 
 
 def _take(writer: ArtifactWriter, published: Published, sources: Mapping[str, Path]) -> None:
@@ -174,22 +164,19 @@ def _take(writer: ArtifactWriter, published: Published, sources: Mapping[str, Pa
     in_parallel(take, published.manifest.files.items())  # a disk syncs many files at a time
 
 
-def _intact(
-    root: Path, published: Published, needed: Mapping[str, tuple[FileEntry, str]]
-) -> dict[str, Path]:
-    """Needed files of the folder's current versions that are intact, by checksum."""
+def _intact(root: Path, needed: Mapping[str, tuple[FileEntry, str]]) -> dict[str, Path]:
+    """Needed files of the folder's current version that are intact, by checksum."""
     present: dict[str, Path] = {}
-    for name in published.versions:
-        try:
-            manifest = read_manifest(root / name)
-        except ArtifactError:
-            continue
-        for file, entry in manifest.files.items():
-            path = root / name / manifest.data / file
-            if entry.sha256 in needed and entry.sha256 not in present:
-                with suppress(OSError, CorruptArtifact):
-                    own_file(path)
-                    present[entry.sha256] = path
+    try:
+        manifest = read_manifest(root)
+    except ArtifactError:
+        return {}
+    for file, entry in manifest.files.items():
+        path = root / manifest.data / file
+        if entry.sha256 in needed and entry.sha256 not in present:
+            with suppress(OSError, CorruptArtifact):
+                own_file(path)
+                present[entry.sha256] = path
     paths = list(present.items())
     intact = in_parallel(lambda item: file_sha256(item[1]) == item[0], paths)
     return {sha256: path for (sha256, path), good in zip(paths, intact, strict=True) if good}

@@ -15,15 +15,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
 from graphagg.progress import Progress, silent
 from graphagg.store.addresses import Location, address, local_folder
-from graphagg.store.manifest import FILE_NAME, MANIFEST_NAME, FileEntry, own_folder
-from graphagg.store.reading import Artifact, open_folder
+from graphagg.store.manifest import MANIFEST_NAME, FileEntry, Manifest
+from graphagg.store.reading import open_folder
 from graphagg.store.remote import pointers
 from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.files import Store, in_parallel
@@ -58,8 +57,6 @@ def push(
 ) -> PushReport:
     """Publish the index of a local folder on a store; only the files that the store lacks are sent.
 
-    Artifacts in folders of the index, such as its map, go with it.
-
     Args:
         directory: the index.
         location: an address, such as `s3://bucket/idx`.
@@ -76,67 +73,37 @@ def push(
 
 
 def push_over(
-    root: Path,
-    store: Store,
-    before: Published | None,
-    token: Token,
-    progress: Progress = silent,
-    carried: Mapping[str, Published] | None = None,
+    root: Path, store: Store, before: Published | None, token: Token, progress: Progress = silent
 ) -> PushReport:
-    """Replace the published version `before`, if its pointer is still `token`.
-
-    `carried` are inner artifacts of the old version that become part of the new one.
-    """
+    """Replace the published version `before`, if its pointer is still `token`."""
     store.check_writable()
-    with ExitStack() as stack:
-        opened = {
-            name: stack.enter_context(open_folder(root / name, verify=True))
-            for name in ("", *_inner_artifacts(root))
-        }
+    with open_folder(root, verify=True) as artifact:
+        manifest = artifact.manifest
         files = {
-            entry.sha256: (entry, artifact.path(name))
-            for artifact in opened.values()
-            for name, entry in artifact.manifest.files.items()
+            entry.sha256: (entry, artifact.path(name)) for name, entry in manifest.files.items()
         }
         stored = _reusable(store, before)
-        if _is_there(opened, carried or {}, before, stored):
+        if _is_there(manifest, before, stored):
             size = sum(entry.bytes for entry, _ in files.values())
-            return PushReport(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
+            return PushReport(manifest.data, 0, 0, len(files), size, 0, False)
         new = [sha256 for sha256 in files if sha256 not in stored]
         nonce = secrets.token_hex(8)
         names = {sha256: stored.get(sha256) or object_name(sha256, nonce) for sha256 in files}
         _send(store, {names[sha256]: files[sha256] for sha256 in new}, progress)
-        published = _published(opened, names, carried or {})
+        objects = {name: names[entry.sha256] for name, entry in manifest.files.items()}
+        published = Published(manifest, objects)
         content = published.to_bytes()
         pointers.pointer_of(store).swap(content, token)
         removed = _clean(store, content, published, before)
     sent_bytes = sum(files[sha256][0].bytes for sha256 in new)
     kept_bytes = sum(entry.bytes for entry, _ in files.values()) - sent_bytes
-    version = published.manifest.data
     kept = len(files) - len(new)
-    return PushReport(version, len(new), sent_bytes, kept, kept_bytes, removed, True)
+    return PushReport(manifest.data, len(new), sent_bytes, kept, kept_bytes, removed, True)
 
 
-def _inner_artifacts(root: Path) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in root.iterdir()
-        if FILE_NAME.fullmatch(entry.name)
-        and own_folder(entry)
-        and (entry / MANIFEST_NAME).exists()
-    )
-
-
-def _is_there(
-    opened: Mapping[str, Artifact],
-    carried: Mapping[str, Published],
-    before: Published | None,
-    stored: Mapping[str, str],
-) -> bool:
+def _is_there(manifest: Manifest, before: Published | None, stored: Mapping[str, str]) -> bool:
     """Whether this version is current and complete on the store."""
-    versions = {name: artifact.manifest.data for name, artifact in carried.items()}
-    versions |= {name: artifact.manifest.data for name, artifact in opened.items()}
-    if before is None or before.versions != versions:
+    if before is None or before.manifest.data != manifest.data:
         return False
     return all(stored.get(entry.sha256) == name for entry, name in before.files())
 
@@ -176,18 +143,6 @@ def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: P
         progress("push", done, len(files))
 
     in_parallel(send, sorted(files, key=lambda name: -files[name][0].bytes))
-
-
-def _published(
-    opened: Mapping[str, Artifact], names: Mapping[str, str], carried: Mapping[str, Published]
-) -> Published:
-    def one(artifact: Artifact, inner: Mapping[str, Published]) -> Published:
-        files = artifact.manifest.files
-        stored = {name: names[entry.sha256] for name, entry in files.items()}
-        return Published(artifact.manifest, stored, inner)
-
-    inner = {name: one(artifact, {}) for name, artifact in opened.items() if name}
-    return one(opened[""], {**carried, **inner})
 
 
 def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:

@@ -21,7 +21,7 @@ from graphagg.errors import (
     UnsupportedFormat,
 )
 from graphagg.store import layout, open_artifact, verify_at, write_artifact
-from graphagg.store.layout import POSITIVE, array, bounds, strings
+from graphagg.store.layout import array, bounds, strings
 from graphagg.store.manifest import Manifest, read_manifest
 from graphagg.store.remote.pushing import push
 from graphagg.store.strings import StringTable
@@ -201,7 +201,7 @@ RULES = [
     bounds("starts", "n", "entries"),
     array("columns", "<i4", "entries", least=0, below="n", rows="starts"),
     array("flags", "|b1", "n"),
-    array("weights", "<f8", "entries", least=POSITIVE),
+    array("weights", "<f8", "entries", least=5e-324),
     *strings("names", "n"),
 ]
 
@@ -233,7 +233,7 @@ def test_arrays_that_break_a_rule_are_named(
         "starts": np.array([0, 2, 3, 4]),
         "columns": np.array([0, 2, 1, 2], "<i4"),
         "flags": np.array([True, False, True]),
-        "weights": np.array([1, POSITIVE, 1e300, 1]),
+        "weights": np.array([1, 5e-324, 1e300, 1]),
         "names.utf8": np.array([97, 98, 99], "|u1"),
         "names.offsets": np.array([0, 1, 2, 3]),
     }

@@ -32,7 +32,7 @@ from graphagg.store.remote import pulling, pushing
 from graphagg.store.remote.cache import build_folder
 from graphagg.store.remote.clients import ObjectClient
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.pointers import current, sha256_of
+from graphagg.store.remote.pointers import Published, current, sha256_of
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from graphagg.store.writing import PULLED, write_folder
@@ -74,18 +74,6 @@ def test_any_order_of_versions_arrives(numbers: list[int]) -> None:
             before = number
 
 
-def test_a_part_goes_and_comes_with_its_index(tmp_path: Path) -> None:
-    local = write_version(tmp_path / "local", 1)
-    push(local, URL)
-    write_version(local / "map", 2, size=50)
-    assert push(local, URL).sent == FILES
-    pull(URL, tmp_path / "here")
-    assert content(tmp_path / "here" / "map") == content(local / "map")
-    with open_artifact(URL) as artifact:
-        assert content(artifact.directory / "map") == content(local / "map")
-    assert push(local, URL).changed is False
-
-
 def test_of_two_publishers_one_wins(tmp_path: Path) -> None:
     check_two_publishers(address(URL), tmp_path)
 
@@ -106,7 +94,7 @@ def test_what_another_publisher_sends_is_not_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     push(write_version(tmp_path / "a", 0), URL)
-    monkeypatch.setattr(pushing, "_published", lambda *_: _stop())
+    monkeypatch.setattr(Published, "to_bytes", lambda _: _stop())
     with pytest.raises(KeyboardInterrupt):  # killed before its pointer
         push(write_version(tmp_path / "b", 1), URL)
     monkeypatch.undo()
@@ -166,18 +154,16 @@ def test_sizes_of_a_manifest_are_compared(
     assert not (tmp_path / "here" / MANIFEST_NAME).exists()
 
 
-def alter(change: Callable[[Any], object], *, renamed: bool, inner: str = "") -> None:
+def alter(change: Callable[[Any], object], *, renamed: bool) -> None:
     """Change the pointer; `renamed` also makes the name of the version fit its digest."""
     store = Store(address(URL))
     pointer = json.loads(store.read(MANIFEST_NAME))
-    changed = pointer["parts"][inner] if inner else pointer
-    change(changed)
+    change(pointer)
     if renamed:
-        changed["data"] = f"v-{manifest_of(changed, URL).digest()}"
+        pointer["data"] = f"v-{manifest_of(pointer, URL).digest()}"
     store.write(MANIFEST_NAME, json.dumps(pointer).encode())
 
 
-@pytest.mark.parametrize("inner", ["", "a", "b"])
 @pytest.mark.parametrize(
     ("change", "renamed", "error"),
     [
@@ -190,21 +176,18 @@ def alter(change: Callable[[Any], object], *, renamed: bool, inner: str = "") ->
     ids=["data", "models", "kind", "size"],
 )  # fmt: skip
 def test_a_pull_that_is_refused_leaves_the_index_as_it_was(
-    change: Callable[[Any], object], renamed: bool, error: type[Exception], inner: str,
-    tmp_path: Path,
-) -> None:  # fmt: skip
+    change: Callable[[Any], object], renamed: bool, error: type[Exception], tmp_path: Path
+) -> None:
     local, here = tmp_path / "local", tmp_path / "here"
     for number in (1, 4):
-        for folder in ("", "a", "b"):
-            write_version(local / folder, number + len(folder))
-        push(local, URL)
+        push(write_version(local, number), URL)
         if number == 1:
             pull(URL, here)
     before = _tree(here)
-    with write_folder(here / "b"), pytest.raises(ArtifactBusy):  # as a build of the map does
+    with write_folder(here), pytest.raises(ArtifactBusy):
         pull(URL, here)
     assert _tree(here) == before
-    alter(change, renamed=renamed, inner=inner)
+    alter(change, renamed=renamed)
     with pytest.raises(error):
         pull(URL, here)
     assert _tree(here) == before
@@ -218,12 +201,10 @@ def _tree(folder: Path) -> dict[str, bytes]:
 
 def test_a_pull_takes_up_what_a_killed_one_left(tmp_path: Path) -> None:
     local, here = write_version(tmp_path / "local", 1), tmp_path / "here"
-    write_version(local / "map", 2)
     push(local, URL)
     (here / PULLED).mkdir(parents=True)
-    (here / "map").mkdir()  # before the index has a manifest
     pull(URL, here)
-    assert content(here / "map") == content(local / "map")
+    assert content(here) == content(local)
 
 
 def test_a_store_that_stays_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ section 2. The products are `MatMulInteger` of ONNX Runtime.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, reduce
+from operator import iadd
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -206,11 +207,12 @@ def integer_product(x: Array, weights: Int8) -> Array:
 
 def product_by_floats(x: Array, weights: Int8) -> Array:
     """The same product, exact on every processor, and slower."""
-    total = np.zeros((len(x), weights.shape[1]), np.int32)
-    for start in range(0, len(weights), _EXACT_TERMS):
-        terms = slice(start, start + _EXACT_TERMS)
-        total += (x[:, terms].astype(np.float32) @ weights[terms].astype(np.float32)).astype("i4")
-    return total
+    parts = (
+        (x[:, start : start + _EXACT_TERMS].astype(np.float32)
+         @ weights[start : start + _EXACT_TERMS].astype(np.float32)).astype(np.int32)
+        for start in range(0, len(weights), _EXACT_TERMS)
+    )  # fmt: skip
+    return reduce(iadd, parts)
 
 
 @cache

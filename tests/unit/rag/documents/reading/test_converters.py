@@ -425,13 +425,23 @@ def rows(contents: Iterator[Content | Unread]) -> list[tuple[str, object]]:
     return [(c.row, c.kind if isinstance(c, Unread) else (c.text, c.title)) for c in contents]
 
 
-@pytest.mark.parametrize("above", ["Sales\n", "Sales 2024\nby Odoo, May 1\n\n", "Account;DE12\n\n"])
-def test_lines_above_a_table_are_its_last_row(above: str) -> None:
+@pytest.mark.parametrize(
+    ("above", "title", "label", "sentence"),
+    [
+        ("Sales\n", "Sales", "", ""), ("Account;DE12\n\n", "Account DE12", "", ""),
+        ("Sales 2024\nExported by;Ann;\nNet of all taxes here.\n\n", "Sales 2024", "Exported by Ann",
+         "Net of all taxes here."),
+    ],
+)  # fmt: skip
+def test_lines_above_a_table(above: str, title: str, label: str, sentence: str) -> None:
+    """The first is the title, a sentence is the last row, and labels are reported."""
     table = "Region;Month;EUR;By\nNorth;May;10.500,00;A\nSouth;May;8.200,50;B\nNorth;June;9,5;A\n"
-    *found, last = (each for each in csv_rows(above + table) if isinstance(each, Content))
-    assert [replace(row, title="") for row in found] == list(csv_rows(table)) and len(found) == 3
-    assert {row.title for row in found} == {above.split("\n")[0]}
-    assert last.text.split() == above.split()
+    every = list(csv_rows(above + table))
+    found = [each for each in every if isinstance(each, Content)]
+    assert [replace(row, title="") for row in found[:3]] == list(csv_rows(table))
+    assert {row.title for row in found} == {title}
+    assert [row.text for row in found[3:]] == [sentence] * bool(sentence)
+    assert [each.reason for each in every if isinstance(each, Unread)] == [label] * bool(label)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -442,7 +452,7 @@ def test_a_csv_file_with_a_title_and_notes(delimiter: str) -> None:
         grid = [*above, *table, *below]
         text = "\n".join(map(delimiter.join, grid))
         found = [each.text for each in csv_rows(text) if isinstance(each, Content)]
-        assert found == wanted + (["Prices\nPrices of May"] if above else [])
+        assert found == wanted + (["Prices of May"] if above else [])
     texts = [each.text for each in csv_rows("1,2\n3,4\n") if isinstance(each, Content)]
     assert texts == ["column 1: 1\ncolumn 2: 2", "column 1: 3\ncolumn 2: 4"]  # no names
 

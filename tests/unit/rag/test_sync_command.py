@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from graphagg.rag import PassageIndex
 from tests.unit.commands import Answer
 
@@ -33,6 +35,25 @@ def test_sync_counts_documents_and_can_only_say_so(
             assert holds in opened
     said = call("rag", "sync", index, docs)
     assert ": 3 unchanged; now " in said.out
+
+
+def test_an_unchanged_folder_is_not_read(
+    tmp_path: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs, index = tmp_path / "docs", tmp_path / "idx"
+    write(docs, a="Ada met Byron.", b="Babbage built an engine.")
+    call("rag", "index", docs, "--out", index)
+
+    def refuses(*_: object) -> None:
+        raise AssertionError("a file was read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("graphagg.rag.documents.reading.folder.read_file", refuses)
+        assert ": 2 unchanged; now " in call("rag", "sync", index).out
+    write(docs, a="Ada met Biron.")  # the same size and time
+    assert call("rag", "sync", index, "--json").json["replaced"] == 1
+    call("rag", "delete", index, "a.md")
+    assert call("rag", "sync", index, "--json").json["added"] == 1
 
 
 def test_without_a_folder_it_syncs_what_the_index_was_made_of(

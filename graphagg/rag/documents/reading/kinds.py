@@ -16,13 +16,13 @@ from typing import NamedTuple
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters import chats, line_formats, mail, markup, tables
 from graphagg.rag.documents.reading.converters.markups import convert
-from graphagg.rag.documents.reading.converters.members import Members, zipped
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.document import suffix_of
+from graphagg.rag.documents.reading.members import Members, zipped
 from graphagg.rag.documents.reading.rules import section
 
 

@@ -95,3 +95,15 @@ def test_a_code_leads_from_passage_to_passage(tmp_path) -> None:  # type: ignore
             for hit in index.retrieve(question)
             for step in hit.path
         )
+
+
+def test_logins_tickets_and_addresses() -> None:
+    row = "name: Kari Moe\nlogin: kmoe\nmail: Kari.Moe@x.org\nticket: 48213"
+    log = "2025-03-06 INFO done by kmoe, ticket #48213, sent to kari.moe@x.org"
+    keys = {"kmoe", "kari.moe@x.org", "#48213"}
+    assert {code.key for code in codes(row) if code.defines} == keys
+    assert {code.key for code in codes(log)} == keys
+    assert {code.key for code in codes("We went there by train.")} == set()
+    assert [
+        code.key for code in codes("2025-03-06 12:00:00 closed by timeout") if code.defines
+    ] == []

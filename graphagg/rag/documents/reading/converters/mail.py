@@ -20,11 +20,11 @@ from typing import Any
 
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Unread
-from graphagg.rag.documents.reading.converters.members import Load, Members
 from graphagg.rag.documents.reading.converters.quotations import read_body
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.converters.text import decode_as
 from graphagg.rag.documents.reading.document import Link
+from graphagg.rag.documents.reading.members import Load, Members
 
 _FROM = re.compile(
     rb"(?m)(?:(?:\A|\n\r?\n)From [^\n]{1,500}|^From [^\n]{1,400}\d\d:\d\d[^\n]{0,99})\n"

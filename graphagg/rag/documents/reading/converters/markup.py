@@ -17,8 +17,8 @@ from typing import Any
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content, Heading, Unread
 from graphagg.rag.documents.reading.converters.structure import read_html
-from graphagg.rag.documents.reading.converters.wiki_exports import read_properties
 from graphagg.rag.documents.reading.rules import applied, rules_of
+from graphagg.rag.documents.reading.wiki_exports import read_properties
 
 _FRONT = re.compile(
     r"\A(?:\s*+\n)?(---|\+\+\+)[^\S\n]*+\n(.*?)(?:\n\1|\n\.\.\.)[^\S\n]*+(?:\n|\Z)", re.S

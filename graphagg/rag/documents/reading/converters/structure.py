@@ -15,9 +15,9 @@ from itertools import chain, repeat
 from graphagg.errors import needs
 from graphagg.rag.documents.reading.content import Composer, Content
 from graphagg.rag.documents.reading.converters.layout import filled, parts_of
-from graphagg.rag.documents.reading.converters.wiki_exports import read_export
 from graphagg.rag.documents.reading.document import Link
 from graphagg.rag.documents.reading.rules import section
+from graphagg.rag.documents.reading.wiki_exports import read_export
 from graphagg.rag.documents.tokens import CODE
 
 _STEP = 2**16  # characters that the parser takes at once

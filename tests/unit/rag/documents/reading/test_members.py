@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.rag.documents.reading.converters import members
+from graphagg.rag.documents.reading import members
 from tests.unit.rag.documents.reading.files import docx, eml, read, write, xlsx, zipped
 
 NAMES = st.sampled_from(["a.md", "b/ü.txt", "b/c/d.html", "t.csv", "e.eml", "in.zip"])

@@ -31,11 +31,13 @@ def execute(path: Path) -> Any:
 
 
 def main(names: list[str]) -> None:
-    """Execute all notebooks, or the named ones, in place."""
-    for path in sorted(HERE.glob("*.ipynb")):
-        if not names or path.stem in names:
-            nbformat.write(execute(path), path)
-            print(f"{path.name}: executed")
+    """Execute all notebooks, or the named ones, with or without their suffix, in place."""
+    books = {path.stem: path for path in sorted(HERE.glob("*.ipynb"))}
+    for name in [name.removesuffix(".ipynb") for name in names] or books:
+        if name not in books:
+            sys.exit(f"{name}: no notebook of that name, wanted one of {', '.join(books)}")
+        nbformat.write(execute(books[name]), books[name])
+        print(f"{books[name].name}: executed")
 
 
 if __name__ == "__main__":

@@ -78,11 +78,14 @@ def detect(
         >>> after.sizes.tolist(), after.changes.describe()
         ([3, 4], ['vertices with another number: 0'])
     """
-    found = sweep(
-        edges, [resolution], kind=kind, objective=objective, iterations=iterations,
-        restarts=restarts, start=start, fixed=fixed, random_state=random_state, vertices=vertices,
-        **reading,
-    )[resolution]  # fmt: skip
+    integer("iterations", iterations, CONVERGE)
+    integer("restarts", restarts, 1)
+    integer("random_state", random_state, 0, 2**32 - restarts)
+    graph, weights = load_weighted(edges, kind, vertices=vertices, **reading)
+    found = partition(
+        graph, weights, objective=objective, resolution=resolution, iterations=iterations,
+        restarts=restarts, start=start, fixed=fixed, random_state=random_state,
+    )  # fmt: skip
     if key_added is not None:
         if not hasattr(edges, "obs"):
             raise InvalidParameter(
@@ -97,40 +100,16 @@ def detect(
 
 
 def sweep(
-    edges: Any,
-    resolutions: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),
-    *,
-    kind: GraphKind = "undirected",
-    objective: QualityFunction = "modularity",
-    iterations: int = ITERATIONS,
-    restarts: int = 1,
-    start: Any = None,
-    fixed: Iterable[VertexId] = (),
-    random_state: int = 0,
-    vertices: Iterable[VertexId] = (),
-    **reading: Unpack[WeightedReadingOptions],
+    edges: Any, resolutions: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0), **options: Any
 ) -> dict[float, Partition]:
-    """Partition a graph at several resolutions; see `detect`.
+    """Partition a graph at several resolutions; `options` are those of `detect`.
 
     Examples:
         >>> parts = sweep([(1, 2), (2, 3), (1, 3), (3, 4), (4, 5), (4, 6), (5, 6)], [0.1, 1.0])
         >>> {resolution: len(partition) for resolution, partition in parts.items()}
         {0.1: 1, 1.0: 2}
     """
-    for resolution in resolutions:
-        number("resolution", resolution, above=0)
-    one_of("objective", objective, get_args(QualityFunction))
-    integer("iterations", iterations, CONVERGE)
-    integer("restarts", restarts, 1)
-    integer("random_state", random_state, 0, 2**32 - restarts)
-    graph, weights = load_weighted(edges, kind, vertices=vertices, **reading)
-    return {
-        each: partition(
-            graph, weights, objective=objective, resolution=each, iterations=iterations,
-            restarts=restarts, start=start, fixed=fixed, random_state=random_state,
-        )
-        for each in resolutions
-    }  # fmt: skip
+    return {each: detect(edges, resolution=each, **options) for each in resolutions}
 
 
 def partition(
@@ -152,6 +131,8 @@ def partition(
         >>> len(partition(load_graph([(1, 2), (3, 4)])))
         2
     """
+    number("resolution", resolution, above=0)
+    one_of("objective", objective, get_args(QualityFunction))
     problem = Problem.of(graph, weights, objective, resolution)
     begin = earlier = mask = None
     if start is not None:  # a vertex that the start does not have begins alone

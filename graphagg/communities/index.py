@@ -21,20 +21,14 @@ from graphagg.communities.config import (
     Method,
     check_method,
 )
-from graphagg.communities.indexing.changes import GraphChange, apply, merge
-from graphagg.communities.indexing.engine import KIND
-from graphagg.communities.indexing.files import build_here
-from graphagg.communities.indexing.spark import build_by_spark
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
 from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidSeeds, UnknownVertex
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
-from graphagg.graph.reading.load import read_graph
 from graphagg.graph.reading.settings import EdgeReading, config_with
 from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
-from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import by_spark, refuse
 from graphagg.store import Artifact, Publication, write_artifact
@@ -82,7 +76,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         >>> index.query_on_spark(spark.table("questions")).show()  # doctest: +SKIP
     """
 
-    KIND = KIND
+    KIND = "communities"
     read_report: ReadReport | None = None
 
     def _read(self, artifact: Artifact, before: CommunitySnapshot | None) -> CommunitySnapshot:
@@ -162,8 +156,12 @@ class CommunityIndex(Index[CommunitySnapshot]):
         if isinstance(engine, SparkOptions) or by_spark(engine, edges):
             refuse(vertices=tuple(ids))
             options = engine if isinstance(engine, SparkOptions) else SparkOptions()
+            from graphagg.communities.indexing.spark import build_by_spark
+
             report = build_by_spark(options, edges, directory, config, reading, progress, force)
         else:
+            from graphagg.communities.indexing.files import build_here
+
             report = build_here(edges, directory, config, reading, ids, progress, force)
         index = cls.open(directory)
         index.read_report = report
@@ -187,6 +185,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> list(CommunityIndex.merge(shards, folder.name + "/c").vertices)
             [1, 2, 3]
         """
+        from graphagg.communities.indexing.changes import merge
+
         if not shards:
             raise InvalidParameter("no index to merge, wanted at least one")
         with ExitStack() as stack:
@@ -261,6 +261,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
             k: as for `query`.
             method: as for `query`.
         """
+        from graphagg.spark.answers import answered, of_worker, one_by_one
+
         check_method(method)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
 
@@ -326,6 +328,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.added, report.details["vertices_added"], index.manifest.counts["edges"]
             (1, 1, 3)
         """
+        from graphagg.communities.indexing.changes import GraphChange, apply
+
         more = self._read_edges(edges, vertices, columns)
         with self._change_same_parameters() as (publication, before):
             change = GraphChange.adding(before, IndexGraph.of(more, before.config))
@@ -344,6 +348,8 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> report.removed, report.details["not_found"], len(index)
             (1, 1, 3)
         """
+        from graphagg.communities.indexing.changes import GraphChange, apply
+
         removed = self._read_edges(edges, (), columns)
         with self._change_same_parameters() as (publication, before):
             return apply(publication, before, GraphChange.removing_edges(before, removed), progress)
@@ -360,12 +366,16 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.delete_vertices([1]).removed, list(index.vertices)
             (1, [2, 3])
         """
+        from graphagg.communities.indexing.changes import GraphChange, apply
+
         ids = id_list("vertices", vertices)
         with self._change_same_parameters() as (publication, before):
             rows = [before.find(vertex) for vertex in ids]
             return apply(publication, before, GraphChange.removing_vertices(before, rows), progress)
 
     def _read_edges(self, edges: Any, vertices: Iterable[VertexId], columns: EdgeReading) -> Graph:
+        from graphagg.graph.reading.load import read_graph
+
         # Use the type of ids in the index; only a two-mode graph can have both types.
         if columns.ids == "auto" and not (self.vertices.is_integer or self.elements.is_integer):
             columns = replace(columns, ids="string")

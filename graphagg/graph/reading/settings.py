@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 D = TypeVar("D", bound="DataclassInstance")
+R = TypeVar("R", bound="EdgeReading")
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
@@ -87,8 +88,13 @@ class EdgeReading:
                 f"`weight` is {self.weight_column!r}, but an index of communities uses no weights, "
                 "wanted no column of them; leave it out, or partition the graph by `detect`"
             )
-        fields = {name: value for name, value in self.given().items() if name != "weighted"}
-        return with_values(EdgeReading(), fields)
+        return with_values(
+            EdgeReading(), {n: v for n, v in self.given().items() if n != "weighted"}
+        )
+
+    def as_kind(self, kind: type[R]) -> R:
+        """The same options as another kind of reading."""
+        return with_values(kind(), self.given())
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UnreadableFile(f"{file} cannot be read as TOML: {reason}; check it") from None
+        reason = getattr(error, "strerror", None) or f"not TOML ({error})"
+        raise UnreadableFile(f"{file}: {reason}; check it") from None
     base = tables.pop("preset", None)
     for name, table in tables.items():
         if name not in TABLES or not isinstance(table, dict):

@@ -40,7 +40,7 @@ class VertexEncoder(torch.nn.Module):
             raise InvalidFeatures(
                 f"{type(self).__name__} reads {name}, which the data does not have; apply the "
                 "transform that writes it first: a model's are "
-                "graphagg.nn.encoding_transforms(model.config), and graphagg.nn.load_model applies them"
+                "graphagg.nn.encoding_transforms(model.config), which load_model applies"
             )
         if values.dim() != 2 or values.size(1) != width:
             raise InvalidFeatures(

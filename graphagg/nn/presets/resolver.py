@@ -59,9 +59,10 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     file = Path(path)
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UnreadableFile(f"{file} cannot be read as TOML: {reason}; check it") from None
+    except OSError as error:
+        raise UnreadableFile(f"{file} cannot be read: {error.strerror}; check the path") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UnreadableFile(f"{file} is not TOML: {error}; check it") from None
     base = tables.pop("preset", None)
     for name, table in tables.items():
         if name not in TABLES or not isinstance(table, dict):

@@ -4,11 +4,11 @@
     python -m benchmarks.learning.lcm_order --set texas --splits 1
     python -m benchmarks.learning.lcm_order --law                 weights of the associativity loss
 
-Two layers of SAGE whose messages are folded: by the mean, by LCM with its rows in the given order,
-in a new random order at each training step, in an order by values, and by its second operator. The
-test accuracy is that of the epoch that validation chooses. `moved` is the largest change of an
-output of the trained model when the columns of `edge_index` are shuffled, by the outputs' mean
-size, and `classes` the share of vertices that get another class.
+Two layers of SAGE whose messages are folded: by the mean, by LCM with its rows in an order by
+values and in the given order, and by its second operator. The test accuracy is that of the epoch
+that validation chooses. `moved` is the largest change of an output of the trained model when the
+columns of `edge_index` are shuffled, by the outputs' mean size, and `classes` the share of vertices
+that get another class.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ class Lawful(LCMAggregation):
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "mean": None,
     "LCM": {},
-    "LCM, order random": {"order": "random"},
-    "LCM, order values": {"order": "values"},
+    "LCM, order given": {"order": "given"},
     "LCM, GRU": {"operator": "gru"},
-    "LCM, GRU, order values": {"operator": "gru", "order": "values"},
+    "LCM, GRU, order given": {"operator": "gru", "order": "given"},
 }
 LAWS: dict[str, dict[str, Any] | None] = {
     f"LCM{more}, weight {weight:g}": {"weight": weight, **options}

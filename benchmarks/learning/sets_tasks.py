@@ -122,7 +122,7 @@ class Recurrent(nn.Module):
 
 def aggregator(name: str, width: int) -> nn.Module:
     if name == "lcm":
-        return LCMAggregation(width, width, project=False, operator="gru")
+        return LCMAggregation(width, width, project=False, operator="gru", order="given")
     return Recurrent(width) if name == "gru" else make_aggregation(name, width)
 
 

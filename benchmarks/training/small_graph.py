@@ -36,7 +36,7 @@ from graphagg.nn.training.data.dataset import check_data
 from graphagg.nn.training.plan import make_plan
 
 WIDTH, CLASSES, FEATURES = 64, 3, 16
-AGGREGATORS = ("mean", "lcm", "lcm-values", "lcm-gru")
+AGGREGATORS = ("mean", "lcm", "lcm-given", "lcm-gru")
 
 
 def recipe(aggregation: str, epochs: int) -> Preset:

@@ -143,10 +143,15 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
         ]
     )  # fmt: skip
     test = result.test
+    shown = f"{factor * test.mean:.{digits}f}{unit} on one split"
+    if len(result.splits) > 1:
+        shown = (
+            f"{factor * test.mean:.{digits}f} ± {factor * test.std:.{digits}f}{unit}, mean and "
+            f"deviation over {len(result.splits)} of the splits"
+        )
     out.print(
-        f"{result.model} on {result.data}: test {result.metric} {factor * test.mean:.{digits}f} "
-        f"± {factor * test.std:.{digits}f}{unit}, mean and deviation over {len(result.splits)} of "
-        f"the splits; {result.parameters:,} parameters; {out_dir}",
+        f"{result.model} on {result.data}: test {result.metric} {shown}; "
+        f"{result.parameters:,} parameters; {out_dir}",
         markup=False,
     )
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from graphagg.checks import integer
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidFeatures, InvalidParameter
 from graphagg.nn.attention import ATTENTIONS, GraphAttention
 from graphagg.nn.config.model import OFF, AttentionConfig, LayerOptions, LocalConfig
 from graphagg.nn.conv import LocalPart, make_local_part
@@ -47,7 +47,8 @@ class GPSLayer(torch.nn.Module):
         attention: the global part: a name of `graphagg.nn.attention.ATTENTIONS`, an
             `AttentionConfig`, a `GraphAttention`, or None.
         heads: of an attention that is given by its name; they must divide `channels`.
-        edge_channels: width of the edges' vectors; None where edges have none.
+        edge_channels: width of the edges' vectors; None where edges have none. A PyG convolution
+            as `local` takes `edge_attr` without it.
         layer: norm, dropout, feed-forward network and order.
 
     Raises:
@@ -125,12 +126,17 @@ class GPSLayer(torch.nn.Module):
 
         Raises:
             InvalidBatch: indices out of range, unsorted or of a float type.
-            InvalidFeatures: features of another shape, or not finite.
+            InvalidFeatures: features of another shape, not finite, or not read by the layer.
         """
         branches: list[Tensor] = []
         if self.local is not None:
             h, edge_attr = self.local(x, edge_index, edge_attr)
             branches.append(self._after_local(x, h))
+        elif edge_attr is not None:
+            raise InvalidFeatures(
+                f"edge_attr is {tuple(edge_attr.shape)}, but the layer has no local part, which "
+                "alone reads edges; give `local`, or no edge_attr"
+            )
         elif self.plain:
             branches.append(self.dropout(x.relu()))
         if self.attention is not None:

@@ -77,9 +77,6 @@ class Segments:
         """
         ptr = _integers(ptr, "ptr")
         if torch.compiler.is_compiling():  # values cannot be read and checked
-            if torch.onnx.is_in_onnx_export():  # ONNX cannot repeat by counts
-                row = torch.arange(rows, device=ptr.device).unsqueeze(1)
-                return cls(ptr, (row >= ptr[1:]).sum(1))
             every = torch.arange(ptr.numel() - 1, device=ptr.device)
             return cls(ptr, torch.repeat_interleave(every, ptr.diff(), output_size=rows))
         if ptr.numel() < 1:

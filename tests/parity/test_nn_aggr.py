@@ -18,7 +18,7 @@ from tests.unit.nn.aggr.ragged import Ragged, alone, assert_same, outcome, ragge
 
 def lcm_pair(project: bool) -> tuple[LCMAggregation, nn.Module]:
     theirs = randomized(PyGLCMAggregation(4, 4, project))
-    ours = LCMAggregation(4, 4, project, operator="gru").double()
+    ours = LCMAggregation(4, 4, project, operator="gru", order="given").double()
     ours.operator.load_state_dict(theirs.gru_cell.state_dict())
     if ours.lin is not None:
         ours.lin.load_state_dict(theirs.lin.state_dict())

@@ -8,9 +8,11 @@ The operator commutes by construction and is associative only as far as it has l
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
 - No padding. A vertex's result depends on its own neighborhood alone, whatever else is in the
-  batch, and costs its own degree. With the GRU, each vertex alone has the result of PyG's module.
+  batch, and costs its own degree. With the GRU and the given order, each vertex alone has the
+  result of PyG's module.
 - The default operator is a gate with a quarter of the products of the paper's GRU
   (docs/results/learning.md compares them).
+- Rows are folded in an order by their values, so that a result is a function of their set.
 - A learned identity, initially 0, is the result of an empty neighborhood.
 - An unsorted index is sorted (stably), and empty input is allowed.
 """
@@ -34,10 +36,9 @@ from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses
 from graphagg.nn.aggr.operators import binary_operator, is_gate
 from graphagg.nn.aggr.plan import LCMPlan
 from graphagg.nn.checks import check_finite
-from graphagg.nn.segments import check_index, offsets
+from graphagg.nn.segments import check_index
 
-RowOrder = Literal["given", "random", "values"]
-_NEITHER = "neither index nor ptr is given; wanted one of them"
+RowOrder = Literal["given", "values"]
 
 
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
@@ -47,15 +48,13 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     the backward pass needs the memory of the input and integers, and for at most 4,096 combines
     that of the gates.
 
-    Rows of a segment are combined in their order. So a result is the same in any batch and for any
-    numbers of the segments, but **not for another order of the rows**: the operator is
-    associative only as far as it has learned to be. Shuffled edges give .1 to 7 % of the vertices
-    of a trained model another class (`python -m benchmarks.learning.lcm_order`). `order` changes
-    that:
+    A result depends on the set of a segment's rows alone, up to rounding: rows are sorted by a
+    fixed projection of their values before they are folded, which costs two sorts. So it is the
+    same in any batch, for any numbers of the segments, and for any order of the edges.
 
-    - "random": a new order at each training step; evaluation takes the given one.
-    - "values": by a fixed projection of the rows, so that a result depends on the set of rows alone
-      (up to rounding), as a user expects of an aggregator. It costs two sorts.
+    With `order="given"` rows are combined as they come. The operator is associative only as far as
+    it has learned to be: shuffled edges give .1 to 7 % of the vertices of a trained model another
+    class (`python -m benchmarks.learning.lcm_order`). Take it if the order of rows has a meaning.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
     weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an
@@ -68,7 +67,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         operator: "gate" (`SymmetricGate`), "gru" (the paper's `SymmetricGRU`: two to three times
             the time, and better at folds such as the second minimum of a set), or a module
             psi(a, b) on `[P, out_channels]`.
-        order: of the rows inside their segments: "given", "random" or "values".
+        order: of the rows inside their segments: "values" or "given".
 
     Raises:
         InvalidParameter: an unknown operator or order, or widths that differ without a projection.
@@ -83,8 +82,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         >>> out[1].tolist()  # an empty neighborhood gives the learned identity
         [0.0, 0.0, 0.0, 0.0]
         >>> x, one = torch.randn(6, 4), torch.zeros(6, dtype=torch.int64)
-        >>> by_values = LCMAggregation(4, 4, order="values")
-        >>> torch.allclose(by_values(x, one), by_values(x.flip(0), one), atol=1e-6)
+        >>> torch.allclose(fold(x, one), fold(x.flip(0), one), atol=1e-6)
         True
     """
 
@@ -95,7 +93,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         project: bool = True,
         *,
         operator: str | nn.Module = "gate",
-        order: RowOrder = "given",
+        order: RowOrder = "values",
     ) -> None:
         super().__init__()
         one_of("order", order, get_args(RowOrder))
@@ -152,8 +150,6 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             heads = [self(head, index, ptr, dim_size, plan=plan) for head in x.unbind(1)]
             return torch.stack(heads, dim=1)
         check_rows(x, dim, self.in_channels)
-        if torch.onnx.is_in_onnx_export() and plan is None:
-            return self._traced(x, index, ptr, dim_size)
         folded: Tensor = self._fold(x, index, ptr, dim_size, plan)
         return folded
 
@@ -172,11 +168,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
         check_finite(x)
         order = plan.order
-        if self.order == "values" or (self.order == "random" and self.training):
+        if self.order == "values":
             rows = x if order is None else x.index_select(0, order)
-            random = self.order == "random"
-            keys = torch.rand(len(x), device=x.device) if random else self._keys(rows)
-            within = sorted_within(plan.index, keys)
+            within = sorted_within(plan.index, self._keys(rows))
             order = within if order is None else order[within]
         x = self._project(x)
         gate: Any = self.operator
@@ -200,34 +194,6 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         keys: Tensor = x.detach().to(wide) @ self.direction.to(wide)
         return keys
 
-    def _traced(
-        self, x: Tensor, index: Tensor | None, ptr: Tensor | None, dim_size: int | None
-    ) -> Tensor:
-        """The same tree for ONNX, whose shapes depend on no value: log2(N) passes over all rows.
-
-        Before the level with step h, a subtree's value is in the row where the subtree begins, a
-        multiple of h in its segment.
-        """
-        at = torch.arange(len(x), device=x.device)
-        if index is None:
-            if ptr is None:
-                raise InvalidBatch(_NEITHER)
-            index, dim_size = torch.searchsorted(ptr, at, right=True) - 1, ptr.size(0) - 1
-        rank = at if self.order != "values" else self._keys(x).argsort().argsort()
-        # ONNX has no stable sort, but no two of these keys are equal.
-        order = torch.sort(index * len(x) + rank)[1]
-        count = int(index.max()) + 1 if dim_size is None else dim_size
-        sizes = index.new_zeros(count).index_add(0, index, torch.ones_like(index))
-        ptr, rows, index = offsets(sizes), self._project(x[order]), index[order]
-        offset, h = at - ptr[index], 1
-        while h < len(rows):
-            right = torch.cat([rows[h:], rows[:h]])
-            pairs = (offset % (2 * h) == 0) & (offset + h < sizes[index])
-            rows = torch.where(pairs.unsqueeze(1), self.operator(rows, right), rows)
-            h *= 2
-        roots = torch.where(sizes > 0, ptr[:-1], len(rows))
-        return torch.cat([rows, self.identity.unsqueeze(0)])[roots]
-
     def monoid_losses(self, rows: Tensor, triples: int = 256) -> MonoidLosses:
         """Associativity, commutativity and identity losses of the operator on sampled rows.
 
@@ -247,7 +213,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
-            f"project={self.lin is not None}, operator={type(self.operator).__name__})"
+            f"project={self.lin is not None}, operator={type(self.operator).__name__}, "
+            f"order={self.order})"
         )
 
 
@@ -257,7 +224,7 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
     elif index is not None:
         plan = cached_plan(index, count, partial(LCMPlan.from_index, index, count))
     else:
-        raise InvalidBatch(_NEITHER)
+        raise InvalidBatch("neither index nor ptr is given; wanted one of them")
     if plan.rows != rows:
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
     if ptr is not None and index is not None and not torch.equal(check_index(index), plan.index):

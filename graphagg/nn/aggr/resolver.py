@@ -30,7 +30,7 @@ _NAMES: dict[str, Callable[[int, int], Aggregation]] = {
     "lcm": LCMAggregation,
     "lcm-gate": partial(LCMAggregation, operator="gate"),
     "lcm-gru": partial(LCMAggregation, operator="gru"),
-    "lcm-values": partial(LCMAggregation, order="values"),
+    "lcm-given": partial(LCMAggregation, order="given"),
     "pna": _pna,
     **{name: lambda _, __, name=name: aggregation_resolver(name) for name in _PYG},  # type: ignore[misc]
 }
@@ -41,7 +41,7 @@ def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregat
 
     Args:
         name_or_module: "lcm" or "lcm-gate" (its default operator), "lcm-gru" (that of its paper),
-            "lcm-values" (rows in an order by their values), "pna", one of PyG's ("sum", "mean",
+            "lcm-given" (rows in their order), "pna", one of PyG's ("sum", "mean",
             "max", "min", "mul", "var", "std", "softmax"), or a PyG aggregation, which is returned.
         channels: width of its input and output.
 
@@ -51,7 +51,7 @@ def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregat
     Examples:
         >>> from graphagg.nn import make_aggregation
         >>> make_aggregation("lcm", 8)
-        LCMAggregation(8, 8, project=True, operator=SymmetricGate)
+        LCMAggregation(8, 8, project=True, operator=SymmetricGate, order=values)
         >>> make_aggregation("max", 8)
         MaxAggregation()
     """

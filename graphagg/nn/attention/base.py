@@ -30,8 +30,7 @@ class GraphAttention(torch.nn.Module):
         dropout: probability; each mechanism says what it drops.
 
     Attributes:
-        traceable: whether compilers use `traced` for one graph, and ONNX for several, which `ptr`
-            or `segments` give.
+        traceable: whether compilers use `traced` for one graph.
 
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
@@ -85,16 +84,14 @@ class GraphAttention(torch.nn.Module):
             InvalidFeatures: `x` has the wrong width or type, or holds NaN or infinity.
             InvalidBatch: the graphs do not fit the rows.
         """
-        if torch.compiler.is_compiling() and self.traceable and batch is None:
-            if segments is None and ptr is not None:
-                segments = Segments.from_batch(x.shape[0], ptr, None, x.device)
-            if segments is None or torch.onnx.is_in_onnx_export():
-                return self.traced(x, segments)
+        one = batch is None and ptr is None and segments is None
+        if torch.compiler.is_compiling() and self.traceable and one:
+            return self.traced(x)
         checked: Tensor = self._checked(x, batch, ptr, segments)
         return checked
 
-    def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
-        """Attention for compilers if `traceable`; None: all rows are one graph."""
+    def traced(self, x: Tensor) -> Tensor:
+        """Attention in one graph, for compilers if `traceable`."""
         raise NotImplementedError
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]

@@ -54,11 +54,10 @@ class ExactAttention(ProjectedAttention):
         mixed = buckets.apply(attend, queries, keys, values)
         return buckets.restore(self.out_proj(mixed.flatten(1)))
 
-    def traced(self, x: Tensor, graphs: Segments | None) -> Tensor:
-        """Attend by one operation of PyTorch: plainly in one graph, masked in several."""
-        mask = None if graphs is None else graphs.index.unsqueeze(1) == graphs.index
+    def traced(self, x: Tensor) -> Tensor:
+        """Attend by one operation of PyTorch."""
         queries, keys, values = (rows.transpose(0, 1).unsqueeze(0) for rows in self.project(x))
         dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(queries, keys, values, mask, dropout)
+        mixed = F.scaled_dot_product_attention(queries, keys, values, None, dropout)
         out: Tensor = self.out_proj(mixed[0].transpose(0, 1).flatten(1))
         return out

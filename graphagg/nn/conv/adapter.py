@@ -15,15 +15,16 @@ from graphagg.nn.conv.base import LocalPart
 class ConvPart(LocalPart):
     """A PyG convolution with the interface of `LocalPart`.
 
-    Edge features go to the convolution if it takes them, and are returned unchanged.
+    A convolution that takes `edge_attr` gets it, and it is returned unchanged.
 
     Args:
         conv: from `channels` to `channels`.
         channels: width of the vertices' features.
-        edge_channels: width of the edges' features; None to pass none.
+        edge_channels: width of the edges' features, to check it; None: what the convolution takes.
 
     Raises:
-        InvalidParameter: not a convolution, or one with further inputs.
+        InvalidParameter: not a convolution, one with further inputs, or `edge_channels` for one
+            that takes no edge features.
     """
 
     def __init__(
@@ -36,17 +37,27 @@ class ConvPart(LocalPart):
                 f"{type(conv).__name__} is no convolution: its forward takes "
                 f"{', '.join(signature.parameters)}; wanted (x, edge_index, ...)"
             )
-        self.conv, self.channels = conv, channels
-        self.edge_channels = edge_channels if _takes_edge_attr(conv) else None
-        names = ["x", "edge_index", *([] if self.edge_channels is None else ["edge_attr"])]
+        self.conv, self.channels, self.edge_channels = conv, channels, edge_channels
+        self._takes_edges = _takes_edge_attr(conv)
+        if edge_channels is not None and not self._takes_edges:
+            raise InvalidParameter(
+                f"edge_channels is {edge_channels}, but {conv} reads no edge features; wanted "
+                "None, or a local part that reads them, such as 'gine' or 'gatedgcn'"
+            )
+        names = ["x", "edge_index", *(["edge_attr"] if self._takes_edges else [])]
         try:
             signature.bind(*names[:2], **dict.fromkeys(names[2:]))
         except TypeError as error:
             raise InvalidParameter(
                 f"{type(conv).__name__} cannot be called with ({', '.join(names)}): {error}; its "
-                f"forward takes ({', '.join(signature.parameters)}): give edge_channels for "
-                "edge_attr, or wrap it in a LocalPart of your own"
+                f"forward takes ({', '.join(signature.parameters)}): wrap it in a LocalPart of "
+                "your own"
             ) from None
+
+    @property
+    def reads_edges(self) -> bool:
+        """Whether the convolution takes `edge_attr`."""
+        return self._takes_edges
 
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
@@ -56,7 +67,7 @@ class ConvPart(LocalPart):
         Raises:
             InvalidParameter: the convolution returns another shape.
         """
-        edges = {} if self.edge_channels is None else {"edge_attr": edge_attr}
+        edges = {} if edge_attr is None else {"edge_attr": edge_attr}
         out = self.conv(x, edge_index, **edges)
         if not isinstance(out, Tensor) or out.shape != x.shape:
             returned = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__

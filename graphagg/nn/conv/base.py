@@ -46,7 +46,7 @@ class LocalPart(torch.nn.Module):
         Args:
             x: `[N, channels]`.
             edge_index: `[2, E]` int64, from row 0, the source j, to row 1, the target i.
-            edge_attr: `[E, edge_channels]`; without `edge_channels` it is not read.
+            edge_attr: `[E, edge_channels]`; None for a part that reads no edges.
 
         Returns:
             `[N, channels]`, and the new or unchanged `edge_attr`.
@@ -81,7 +81,7 @@ class LocalPart(torch.nn.Module):
             return
         self.check_type("x", x)
         check_finite(x)
-        if edge_attr is not None and self.edge_channels is not None:
+        if edge_attr is not None:
             # Integers are allowed: a convolution may embed categories, or only add them.
             if edge_attr.is_floating_point():
                 self.check_type("edge_attr", edge_attr)
@@ -107,7 +107,19 @@ class LocalPart(torch.nn.Module):
             "the features or the part by .to(...)"
         )
 
+    @property
+    def reads_edges(self) -> bool:
+        """Whether the part takes `edge_attr`."""
+        return self.edge_channels is not None
+
     def _check_edge_attr(self, edge_index: Tensor, edge_attr: Tensor | None) -> None:
+        if edge_attr is not None and not self.reads_edges:
+            raise InvalidFeatures(
+                f"{type(getattr(self, 'conv', self)).__name__}: edge_attr is "
+                f"{tuple(edge_attr.shape)}, but the part reads no edge features; give their width "
+                "as `edge_channels` to a part that can read them, such as 'gine' or 'gatedgcn', or "
+                "leave out edge_attr"
+            )
         if self.edge_channels is None:
             return
         right = (edge_index.size(1), self.edge_channels)

@@ -76,4 +76,4 @@ def make_local_part(
     if name in _OWN:
         return _OWN[name](channels, edge_channels, aggregation=aggregator, **options)
     settings = options if aggregator is None else {**options, "aggr": aggregator}
-    return ConvPart(make(channels, **settings), channels)
+    return ConvPart(make(channels, **settings), channels, edge_channels)

@@ -1,16 +1,10 @@
-"""Positional and structural encodings of vertices."""
+"""Positional and structural encodings of vertices; random walks are PyG's `AddRandomWalkPE`."""
 
-from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.eigenpairs import NoConvergence
-from graphagg.nn.encodings.encoder import LinearEncoder, VertexEncoder
-from graphagg.nn.encodings.laplacian import LapPE, flip_signs
-from graphagg.nn.encodings.sets import DeepSetEncoder
-from graphagg.nn.encodings.walks import RWSE
+from graphagg.nn.encodings.encoder import DeepSetEncoder, LinearEncoder, VertexEncoder
+from graphagg.nn.encodings.laplacian import LapPE, NoConvergence, flip_signs
 
 __all__ = [
-    "RWSE",
     "DeepSetEncoder",
-    "Encoding",
     "LapPE",
     "LinearEncoder",
     "NoConvergence",

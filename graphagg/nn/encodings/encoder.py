@@ -12,6 +12,7 @@ from graphagg.checks import integer
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.checks import check_finite, checks_values
 from graphagg.nn.conv.base import BatchNorm
+from graphagg.nn.encodings.laplacian import flip_signs
 
 
 class VertexEncoder(torch.nn.Module):
@@ -39,7 +40,7 @@ class VertexEncoder(torch.nn.Module):
             raise InvalidFeatures(
                 f"{type(self).__name__} reads {name}, which the data does not have; apply the "
                 "transform that writes it first: a model's are "
-                "graphagg.nn.encoding_transforms(model.config), and graphagg.nn.load applies them"
+                "graphagg.nn.encoding_transforms(model.config), which load_model applies"
             )
         if values.dim() != 2 or values.size(1) != width:
             raise InvalidFeatures(
@@ -69,9 +70,10 @@ class LinearEncoder(VertexEncoder):
     Examples:
         >>> import torch
         >>> from torch_geometric.data import Data
-        >>> from graphagg.nn.encodings import RWSE, LinearEncoder
+        >>> from torch_geometric.transforms import AddRandomWalkPE
+        >>> from graphagg.nn.encodings import LinearEncoder
         >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
-        >>> tuple(LinearEncoder(8, 4)(RWSE(4)(path)).shape)
+        >>> tuple(LinearEncoder(8, 4)(AddRandomWalkPE(4, "rwse")(path)).shape)
         (3, 8)
     """
 
@@ -85,6 +87,43 @@ class LinearEncoder(VertexEncoder):
     def forward(self, data: Data) -> Tensor:
         """`[N, dim]` from `rwse` `[N, width]`."""
         out: Tensor = self.mlp(self.norm(self.read(data, "rwse", self.width)))
+        return out
+
+
+class DeepSetEncoder(VertexEncoder):
+    """An MLP 2 -> 2 dim -> dim of each (eigenvector entry, eigenvalue) pair of a vertex, summed.
+
+    As in SAN (arXiv 2106.03893) and GraphGPS. Pairs that a small graph lacks are masked. In
+    training each graph's vectors get random signs; in evaluation the output depends on their signs.
+
+    Args:
+        dim: width of the output.
+        k: number of vectors.
+
+    Examples:
+        >>> import torch
+        >>> from torch_geometric.data import Data
+        >>> from graphagg.nn.encodings import DeepSetEncoder, LapPE
+        >>> path = Data(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]]), num_nodes=3)
+        >>> tuple(DeepSetEncoder(8, 2)(LapPE(2)(path)).shape)
+        (3, 8)
+    """
+
+    needs = ("lap_vectors", "lap_values", "lap_mask")
+
+    def __init__(self, dim: int, k: int = 8) -> None:
+        super().__init__()
+        self.dim, self.k = integer("dim", dim, 1), integer("k", k, 1)
+        self.phi = mlp([2, 2 * dim, dim], last=True)
+
+    def forward(self, data: Data) -> Tensor:
+        """`[N, dim]`."""
+        if self.training and data.get("lap_vectors") is not None:
+            data = flip_signs(data)
+        columns = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]
+        mask = self.read(data, "lap_mask", self.k)
+        encoded = self.phi(torch.stack(columns, dim=-1))
+        out: Tensor = encoded.masked_fill(~mask[..., None], 0).sum(1)
         return out
 
 

@@ -3,54 +3,61 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import inspect
 from itertools import pairwise, repeat
 from operator import itemgetter
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from scipy.sparse import csr_array
+from scipy.linalg import eigh
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.csgraph import connected_components, laplacian, reverse_cuthill_mckee
+from scipy.sparse.linalg import ArpackError, eigsh
 from torch import Tensor
 from torch_geometric.data import Data
+from torch_geometric.transforms import BaseTransform
+from torch_geometric.utils import remove_self_loops, to_scipy_sparse_matrix, to_undirected
 
 from graphagg.arrays import Doubles, Ints
-from graphagg.nn.encodings.adjacency import components, symmetric_adjacency
-from graphagg.nn.encodings.base import Encoding
-from graphagg.nn.encodings.eigenpairs import fix_signs, lowest
+from graphagg.checks import integer
+from graphagg.errors import GraphAggError, InvalidBatch
+from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.segments import Segments
-from graphagg.nn.settings import check_integers
+
+DENSE = 1000
+"""Vertices of a component up to which it is solved as a dense matrix."""
+_ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
+_SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
+_SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelopes that are always, or never, factored (1 GiB)
 
 
-@dataclass(frozen=True)
-class LapPE(Encoding):
-    """`lap_vectors` `[N, k]`, `lap_values` `[N, k]` and `lap_mask` `[N, k]` bool.
+class NoConvergence(GraphAggError):
+    """The eigenvectors of a large graph were not found."""
 
-    The eigenvectors of the k smallest eigenvalues of a graph's Laplacian D - W, each of length 1
+    exit_code = 1
+
+
+class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
+    """Writes `lap_vectors` `[N, k]`, `lap_values` `[N, k]` and `lap_mask` `[N, k]` bool.
+
+    The eigenvectors of the k smallest eigenvalues of a graph's Laplacian D - A, each of length 1
     over the graph, ascending by eigenvalue; every vertex of a graph holds the same `lap_values`.
-    The Laplacian belongs to the undirected graph without self-loops (a directed edge counts both
-    ways, with the larger weight).
+    The graph is read as undirected, without weights and self-loops.
 
     The eigenvalue 0 has one vector per component, constant on it and 0 elsewhere. Each of the
     others is nonzero on one component, too. An isolated vertex is a component.
 
     Signs are not unique: the first entry of the largest size is made positive (see `flip_signs`).
-    Nor is the basis of a repeated eigenvalue's eigenspace. An orthonormal one is returned; its
-    projector, not its vectors, is equivariant to a renumbering of the vertices. If k cuts an
-    eigenspace, some of its vectors are returned. A graph with fewer than k vectors gets columns of
-    0 with a mask of False.
+    Nor is the basis of a repeated eigenvalue's eigenspace; in components of more than 1,000
+    vertices some of its vectors may be missing, as in other solvers with one start. A graph with
+    fewer than k vectors gets columns of 0 with a mask of False. PyG's `AddLaplacianEigenvectorPE`
+    has no eigenvalues, and takes no graph with fewer than k vertices.
 
-    O(n^3) per component below `dense_below` vertices; above, Lanczos (`eigenpairs`) in O(N k)
-    memory.
+    O(n^3) per component of up to 1,000 vertices; above, Lanczos in O(N k) memory.
 
-    Departures from GraphGPS: sparse above `dense_below`; no normalized Laplacian (PyG's
-    `AddLaplacianEigenvectorPE` has one); missing values are 0 with a mask, not NaN.
-
-    Attributes:
+    Args:
         k: number of eigenvectors.
-        dense_below: number of vertices from which a component is solved without a dense matrix.
-        dtype: of the attributes written.
 
     Examples:
         >>> import torch
@@ -61,37 +68,91 @@ class LapPE(Encoding):
         [0.0, 1.0, 3.0]
     """
 
-    names: ClassVar[tuple[str, ...]] = ("lap_vectors", "lap_values", "lap_mask")
-    k: int = 8
-    dense_below: int = 300
-    dtype: torch.dtype = torch.float32
+    def __init__(self, k: int = 8) -> None:
+        self.k = integer("k", k, 1)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_integers(self, k=(1, None))
-
-    def encode(self, data: Data) -> dict[str, npt.NDArray[Any]]:
-        """`lap_vectors`, `lap_values` and `lap_mask` of `data`.
+    def forward(self, data: Data) -> Data:
+        """Write the attributes, as float32, on a `Data` or a `Batch`.
 
         Raises:
+            InvalidBatch: no edges or vertices are known, or an id is out of range.
             NoConvergence: the vectors of a large graph were not found.
         """
-        ptr, matrix = symmetric_adjacency(data)
-        vectors = np.zeros((matrix.shape[0], self.k))
+        index, vertices = data.edge_index, data.num_nodes
+        if index is None or vertices is None:
+            raise InvalidBatch("the data has no edge_index or no num_nodes; set both")
+        check_edge_index(index, vertices)
+        graphs = Segments.from_batch(vertices, data.get("ptr"), data.batch, index.device)
+        edges = to_undirected(remove_self_loops(index)[0], num_nodes=vertices).cpu()
+        matrix = csr_array(to_scipy_sparse_matrix(edges, num_nodes=vertices), dtype=np.float64)
+        vectors = np.zeros((vertices, self.k), np.float32)
         values, mask = np.zeros_like(vectors), np.zeros(vectors.shape, dtype=bool)
-        for first, last in pairwise(ptr.tolist()):
+        for first, last in pairwise(graphs.ptr.tolist()):
             for column, pair in enumerate(self._lowest_pairs(matrix[first:last, first:last])):
                 values[first:last, column], mask[first:last, column] = pair[0], True
                 vectors[first + pair[1], column] = pair[2]
-        return {"lap_vectors": vectors, "lap_values": values, "lap_mask": mask}
+        for name, array in {"vectors": vectors, "values": values, "mask": mask}.items():
+            data[f"lap_{name}"] = torch.from_numpy(array).to(index.device)
+        return data
 
     def _lowest_pairs(self, matrix: csr_array) -> list[tuple[float, Ints, Doubles]]:
         """The first k eigenvalues of a graph, each with the vertices and entries of its vector."""
+        count, labels = connected_components(matrix, directed=False)
         pairs: list[tuple[float, Ints, Doubles]] = []
-        for vertices in components(matrix):
-            values, vectors = lowest(matrix[vertices][:, vertices], self.k, self.dense_below)
-            pairs += zip(values.tolist(), repeat(vertices), fix_signs(vectors).T, strict=False)
+        for component in range(count):
+            vertices = np.flatnonzero(labels == component)
+            values, vectors = lowest(matrix[vertices][:, vertices], self.k)
+            pairs += zip(values.tolist(), repeat(vertices), vectors.T, strict=False)
         return sorted(pairs, key=itemgetter(0))[: self.k]  # ties in the order of the components
+
+
+def lowest(matrix: csr_array, count: int) -> tuple[Doubles, Doubles]:
+    """The `count` smallest eigenvalues of D - A of one component, and their unit vectors.
+
+    Long thin graphs (grids, roads, trees), on which products need very many restarts, have small
+    factors: where the reverse Cuthill-McKee envelope, which bounds the fill, holds at most 2 n^1.5
+    entries, ARPACK works with (L + shift)^-1, else with bound - L.
+    """
+    size = matrix.shape[0]
+    own, count = csr_array(laplacian(matrix)), min(count, size)
+    if size <= max(DENSE, 2 * count + _ROOM):
+        values, vectors = eigh(own.toarray(), subset_by_index=[0, count - 1])
+        return np.maximum(values, 0.0), _fix_signs(vectors)
+    bound = 2 * float(own.diagonal().max())  # no eigenvalue is larger
+    start = np.random.default_rng(size)
+    options: dict[str, Any] = {"v0": start.standard_normal(size), "ncv": 2 * count + _ROOM}
+    if "rng" in inspect.signature(eigsh).parameters:  # newer versions restart from it
+        options["rng"] = size
+    try:
+        if _envelope(matrix) <= min(max(2 * size**1.5, _SMALL), _MOST_ENTRIES):
+            values, vectors = eigsh(own.tocsc(), count, sigma=-_SHIFT * bound, **options)
+        else:
+            values, vectors = eigsh(bound * eye_array(size) - own, count, which="LA", **options)
+            values = bound - values
+    except ArpackError as error:
+        raise NoConvergence(
+            f"{count} eigenvectors of a graph of {size} vertices: {error}; ask for fewer"
+        ) from None
+    order = np.argsort(values)
+    return np.maximum(values[order], 0.0), _fix_signs(vectors[:, order])
+
+
+def _envelope(matrix: csr_array) -> int:
+    """Count entries between the first of each row and the diagonal, in Cuthill-McKee order."""
+    order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    first = np.minimum.reduceat(position[matrix.indices], matrix.indptr[:-1])
+    return int((position - np.minimum(first, position)).sum())
+
+
+def _fix_signs(vectors: Doubles) -> Doubles:
+    """Flip each column so that its first entry of (nearly) the largest size is positive."""
+    sizes = np.abs(vectors)
+    first = np.argmax(sizes >= sizes.max(axis=0) * (1 - 1e-6), axis=0)
+    signs = np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
+    fixed: Doubles = vectors * signs
+    return fixed
 
 
 def flip_signs(data: Data) -> Data:

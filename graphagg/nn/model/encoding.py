@@ -3,50 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+
+from torch_geometric.transforms import AddRandomWalkPE, BaseTransform
 
 from graphagg.errors import InvalidParameter
 from graphagg.nn.config.model import EncodingConfig, GPSConfig
-from graphagg.nn.encodings import (
-    RWSE,
-    DeepSetEncoder,
-    Encoding,
-    LapPE,
-    LinearEncoder,
-    VertexEncoder,
-)
+from graphagg.nn.encodings import DeepSetEncoder, LapPE, LinearEncoder, VertexEncoder
 from graphagg.nn.resolver import find
 
 # Of each name the transform, the encoder that reads it, and the default size of both.
-ENCODINGS: dict[str, tuple[Callable[[int], Encoding], Callable[[int, int], VertexEncoder], int]] = {
+ENCODINGS: dict[
+    str, tuple[Callable[[int], BaseTransform], Callable[[int, int], VertexEncoder], int]
+] = {
     "lappe-deepset": (LapPE, DeepSetEncoder, 8),
-    "rwse": (RWSE, LinearEncoder, 20),
+    "rwse": (partial(AddRandomWalkPE, attr_name="rwse"), LinearEncoder, 20),
 }
 
 
-def encoding_transforms(config: GPSConfig) -> tuple[Encoding, ...]:
+def encoding_transforms(config: GPSConfig) -> tuple[BaseTransform, ...]:
     """The transforms that write all encodings of a model, each once.
 
     Raises:
-        InvalidParameter: two encodings read other forms of the same attribute.
+        InvalidParameter: two encodings read the same attribute in another size.
 
     Examples:
         >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, encoding_transforms
         >>> walks = EncodingConfig("rwse", 8, size=4)
-        >>> config = GPSConfig(FeatureConfig(width=3), encodings=(walks,))
-        >>> [transform.names for transform in encoding_transforms(config)]
-        [('rwse',)]
+        >>> encoding_transforms(GPSConfig(FeatureConfig(width=3), encodings=(walks,)))
+        (AddRandomWalkPE(),)
     """
-    by_name: dict[tuple[str, ...], Encoding] = {}
+    sizes: dict[str, int] = {}
     for encoding in config.encodings:
-        make, _, size = find("encoding", encoding.name, ENCODINGS)
-        transform = make(encoding.size or size)
-        same = by_name.setdefault(transform.names, transform)
-        if same != transform:
+        size = encoding.size or find("encoding", encoding.name, ENCODINGS)[2]
+        if sizes.setdefault(encoding.name, size) != size:
             raise InvalidParameter(
-                f"two encodings read other forms of {transform.names[0]}: {same} and {transform}; "
-                "give them the same size"
+                f"two encodings {encoding.name!r} have the sizes {sizes[encoding.name]} and "
+                f"{size}; give them the same size"
             )
-    return tuple(by_name.values())
+    return tuple(find("encoding", name, ENCODINGS)[0](size) for name, size in sizes.items())
 
 
 def build_encoder(config: EncodingConfig) -> VertexEncoder:

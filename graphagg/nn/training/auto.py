@@ -54,7 +54,7 @@ def train_auto(
         splits: number of splits; the best mean validation score over them wins.
         resume: continue the run in `out`.
         force: replace the run in `out`.
-        options: `device`, `loggers`, `loss`, `metrics` and `progress` of `train`.
+        options: `device`, `loggers`, `loss` and `progress` of `train`.
 
     Returns:
         The results of all models, the best first; `model` is the name of each.

@@ -4,7 +4,6 @@
     results.json          what `graphagg train --json` prints
     split-0/last.safetensors  state after the last epoch, with the weights of the best one
     split-0/model.safetensors, config.json    the model of the best epoch
-    split-0/model-card.md what it was trained on, its scores, and the command
     split-0/metrics.csv   a row per epoch
     split-0/result.json   written when the split is done
     .lock                 held by the process that trains
@@ -32,8 +31,8 @@ from graphagg.nn.training.results import SplitResult
 from graphagg.store.locks import hold
 
 RUN, RESULTS, RESULT = "run.json", "results.json", "result.json"
-LAST, CARD, LOG = "last.safetensors", "model-card.md", "metrics.csv"
-_OF_SPLIT = (LAST, RESULT, CARD, LOG, "model.safetensors", "config.json", "*.partial")
+LAST, LOG = "last.safetensors", "metrics.csv"
+_OF_SPLIT = (LAST, RESULT, LOG, "model.safetensors", "config.json", "*.partial")
 AGAIN = "remove it to train that split again"
 _REPLACE = "replace the run (`force=True`)"
 _SAME = "resume with the settings of the run, or start again (`force=True`)"

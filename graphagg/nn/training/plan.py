@@ -100,9 +100,10 @@ def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
     check_task(config, shape.level)
     nodes = _features(config.nodes, shape.categories, shape.features)
     edges = config.edges
-    if shape.edge_categories or shape.edge_features:
-        if config.edges.used or config.local.name in _READS_EDGES:
-            edges = _features(config.edges, shape.edge_categories, shape.edge_features)
+    if config.local.name not in _READS_EDGES:
+        edges = FeatureConfig()
+    elif shape.edge_categories or shape.edge_features:
+        edges = _features(edges, shape.edge_categories, shape.edge_features)
     elif edges.columns:
         edges = FeatureConfig()
     head = config.head

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ class SplitResult:
         parameters: number of the model's learned parameters.
         seconds: wall time of training and evaluation.
         cpu_seconds: CPU time of the process meanwhile.
-        measures: the user's metrics by name, each with `train`, `val` and `test`.
 
     Examples:
         >>> from graphagg.nn.training import SplitResult
@@ -49,7 +48,6 @@ class SplitResult:
     parameters: int
     seconds: float
     cpu_seconds: float
-    measures: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -59,7 +57,7 @@ class SplitResult:
     def from_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
         """The inverse of `to_json`; `UnreadableFile` names the path and ends with `remedy`."""
         try:
-            return parse(cls, {"measures": {}, **values}, "result")
+            return parse(cls, values, "result")
         except InvalidParameter as error:
             raise UnreadableFile(f"{path} is no result ({error}); {remedy}") from None
 
@@ -130,20 +128,6 @@ class TrainingResult:
     def seconds(self) -> float:
         """Wall time of all splits."""
         return sum(split.seconds for split in self.splits)
-
-    def card(self, split: SplitResult, origin: dict[str, Any]) -> str:
-        """Model card of a split in Markdown: data, scores, and how the model was made."""
-        lines = [
-            f"# {self.model} on {self.data}",
-            f"\nPredicts per {self.task}; {split.parameters:,} parameters; the weights of epoch "
-            f"{split.epoch} of {split.epochs}, chosen by the validation part.\n",
-            *(f"- {name}: {value}" for name, value in origin.items()),
-            f"- training: {split.cpu_seconds} CPU seconds",
-            "\n| | train | val | test |\n| --- | ---: | ---: | ---: |",
-        ]
-        for name, of in {self.metric: split.to_json(), **split.measures}.items():
-            lines.append(f"| {name} | {' | '.join(f'{of[key]:.4f}' for key in SUBSETS)} |")
-        return "\n".join(lines) + "\n"
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `graphagg train --json`."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-import graphagg
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, TrainingInterrupted
 from graphagg.nn.config.model import GPSConfig
@@ -21,14 +18,14 @@ from graphagg.nn.files import safetensors, write_json, write_whole
 from graphagg.nn.model.saving import CONFIG, WEIGHTS
 from graphagg.nn.presets import Preset
 from graphagg.nn.training.batches import Feed, prepare
-from graphagg.nn.training.data.dataset import SUBSETS, GraphData, Shape, check_data
+from graphagg.nn.training.data.dataset import GraphData, Shape, check_data
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.random_splits import with_splits
 from graphagg.nn.training.data.sources import GraphSource
 from graphagg.nn.training.device import few_threads, find_device
 from graphagg.nn.training.fit.learner import Learner
 from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
-from graphagg.nn.training.folder import CARD, RunFolder, locked
+from graphagg.nn.training.folder import RunFolder, locked
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.plan import ModelMaker, TrainingPlan, check_task, make_plan, transform_for
 from graphagg.nn.training.results import SplitResult, TrainingResult
@@ -48,7 +45,6 @@ def train(
     force: bool = False,
     loggers: Sequence[Logger] = (),
     loss: Measure | None = None,
-    metrics: Mapping[str, Measure] | None = None,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Train on the first `splits` splits of the data, each from new weights, and evaluate.
@@ -75,8 +71,6 @@ def train(
             number from 1, such as the method `log_metrics` of Lightning's loggers.
         loss: replaces the metric's loss: called with the predictions and known labels of a batch
             (`[n, C]` and `[n]` for classes, else one number each), returns a scalar.
-        metrics: further metrics by name, called once at the end with all predictions and labels of
-            a part, on the CPU. `training.metric` still chooses the epoch.
         progress: called after each epoch.
 
     Raises:
@@ -106,7 +100,7 @@ def train(
         >>> result.metric, result.splits[0].epochs
         ('mae', 1)
     """
-    options = FitOptions(find_device(device), progress, tuple(loggers), loss, metrics or {})
+    options = FitOptions(find_device(device), progress, tuple(loggers), loss)
     if not isinstance(training, TrainingConfig | None):
         raise InvalidParameter(
             f"training is a {type(training).__name__}; wanted a TrainingConfig, such as "
@@ -148,10 +142,8 @@ def _settings(
         "training": {**plan.training.to_dict(), "metric": metric},
         "data": {"name": data.name, "digest": data.digest()},
     }
-    loss = options.loss
-    if loss or options.metrics:  # only the names of code can be compared
-        name = getattr(loss, "__qualname__", type(loss).__name__) if loss else "auto"
-        settings["own"] = {"loss": name, "metrics": sorted(options.metrics)}
+    if (loss := options.loss) is not None:  # only the names of code can be compared
+        settings["loss"] = getattr(loss, "__qualname__", type(loss).__name__)
     return settings
 
 
@@ -187,19 +179,6 @@ class _Run:
         self._folder.save_results(result.to_json())
         return result
 
-    def _origin(self, index: int) -> dict[str, Any]:
-        """How the model of a split was made, for its card."""
-        data, split = self._data, self._data.splits[index]
-        sizes = ", ".join(f"{len(getattr(split, key)):,} {key}" for key in SUBSETS)
-        digest = self._folder.settings["data"]["digest"]
-        return {
-            "data": f"{data.name}, {len(data.graphs):,} graphs, digest {digest}",
-            "split": f"{split.name}: {sizes}",
-            "random state": self._plan.training.for_split(index).random_state,
-            "command": f"`{shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])}`",
-            "versions": f"graphagg {graphagg.__version__}, torch {torch.__version__}",
-        }
-
     def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
         splits = tuple(results[index] for index in sorted(results))
         return TrainingResult(
@@ -228,9 +207,6 @@ class _Run:
         name = self._data.splits[index].name
         result = fit_split(learner, feed, self._folder, index, name, self._options)
         save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))
-        card = self._result({index: result}).card(result, self._origin(index))
-        path = self._folder.split(index) / CARD
-        write_whole(path, lambda partial: partial.write_text(card, encoding="utf-8"))
         self._folder.save_result(index, result)
         return result
 

@@ -7,9 +7,9 @@ import io
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,7 +18,6 @@ from torch import Tensor
 from graphagg.errors import (
     DeviceOutOfMemory,
     InvalidDataset,
-    InvalidParameter,
     UnreadableFile,
 )
 from graphagg.nn.files import write_tensors, write_whole
@@ -53,7 +52,6 @@ class FitOptions:
     progress: Progress
     loggers: tuple[Logger, ...] = ()
     loss: Measure | None = None
-    metrics: Mapping[str, Measure] = field(default_factory=dict)
 
 
 def fit_split(
@@ -67,7 +65,7 @@ def fit_split(
     with explain_out_of_memory(learner.training_config.batch_size):
         loop = _fit(learner, feed, folder, index, run)
         learner.load_state_dict(loop.best_state)
-        scores, measures = _measured(learner, feed, run)
+        scores = _scores(learner, feed, run)
     return SplitResult(
         split=name,
         epoch=loop.best_epoch,
@@ -76,30 +74,17 @@ def fit_split(
         seconds=round(time.perf_counter() - wall, 2),
         cpu_seconds=round(time.process_time() - cpu, 2),
         **scores,
-        measures=measures,
     )
 
 
-def _measured(
-    learner: Learner, feed: Feed, run: FitOptions
-) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Scores of the three parts, and the user's metrics of them."""
+def _scores(learner: Learner, feed: Feed, run: FitOptions) -> dict[str, float]:
+    """Scores of the three parts."""
     scores: dict[str, float] = {}
-    measures: dict[str, dict[str, float]] = {name: {} for name in run.metrics}
     for subset in SUBSETS:
         learner.stage = f"the {subset} part"
         rows = collect_predictions(learner.to(run.device), feed.evaluation(subset), run.device)
         scores[subset] = score(learner.metric, *rows, learner.stage)
-        for name, measure in run.metrics.items():
-            value = measure(*rows)
-            try:
-                measures[name][subset] = float(value)
-            except (TypeError, ValueError, RuntimeError):
-                shown = f"{type(value).__name__} {tuple(getattr(value, 'shape', ()))}"
-                raise InvalidParameter(
-                    f"metric {name!r} returns {shown}; wanted a number"
-                ) from None
-    return scores, measures
+    return scores
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.unit.nn.aggr.ragged import (
     randomized,
 )
 
-NAMES = ("lcm", "lcm-gru", "lcm-values", "pna")
+NAMES = ("lcm", "lcm-gru", "lcm-given", "pna")
 AGGREGATORS = {
     **{name: randomized(make_aggregation(name, 4)).eval() for name in NAMES},
     "lcm-own": randomized(LCMAggregation(4, 3, operator=PairMLP(3))).eval(),
@@ -52,32 +52,14 @@ def test_ptr_index_and_an_unsorted_index_agree(name: str, batch: Ragged, seed: i
     assert_same(outcome(module, x, mixed), wanted)
 
 
-def test_random_order_permutes_inside_segments_in_training_only() -> None:
-    module = randomized(LCMAggregation(4, 4, order="random"))
-    batch = Ragged((1, 9, 0, 6), 3)
-    x = batch.rows().detach()
-    kept = module.eval()(x, batch.index, dim_size=4)
-    assert_same([module(x, batch.index, dim_size=4)], [kept])
-    module.train()
-    drawn = torch.stack([module(x, batch.index, dim_size=4) for _ in range(5)])
-    # One row and no row have one order; nine and six rows have many.
-    assert_same([drawn[:, [0, 2]]], [kept[[0, 2]].expand(5, -1, -1)])
-    assert len(torch.unique(drawn[:, 1], dim=0)) > 1
-    assert len(torch.unique(drawn[:, 3], dim=0)) > 1
-    equal = torch.ones_like(x)  # where all rows are equal, no order can show
-    assert_same([module(equal, batch.index)], [module.eval()(equal, batch.index)])
-
-
 @given(batch=ragged(), seed=st.integers(0, 2**31))
 @settings(max_examples=10, deadline=None)
-def test_an_order_by_values_hides_that_of_the_rows(batch: Ragged, seed: int) -> None:
-    module, x = randomized(LCMAggregation(4, 4, order="values")), batch.rows()
+def test_lcm_is_a_function_of_the_set_of_rows(batch: Ragged, seed: int) -> None:
+    module, x = randomized(LCMAggregation(4, 4)), batch.rows()
     wanted = outcome(module, x, module(x, batch.index, dim_size=len(batch.sizes)))
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     mixed = module(x[order], batch.index[order], dim_size=len(batch.sizes))
     assert_same(outcome(module, x, mixed), wanted)
-    traced = module._traced(x[order], batch.index[order], None, len(batch.sizes))
-    assert_same(outcome(module, x, traced), wanted)
 
 
 @pytest.mark.parametrize("name", NAMES)

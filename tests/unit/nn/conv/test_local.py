@@ -31,7 +31,9 @@ ALONE = random_graph(5, 12, D, 3)
 
 
 LOCAL_PARTS: dict[str, Callable[[], LocalPart]] = {
-    **{name: partial(make_local_part, name, D, D) for name in NAMES},
+    **{name: partial(make_local_part, name, D) for name in NAMES},
+    "gatedgcn": lambda: make_local_part("gatedgcn", D, D),
+    "gine": lambda: make_local_part("gine", D, D),
     "gatedgcn, layer norm": lambda: make_local_part("gatedgcn", D, D, norm="layer", dropout=0.3),
     "gatedgcn, max": lambda: make_local_part("gatedgcn", D, D, MaxAggregation()),
     "gatedgcn, softmax": lambda: make_local_part("gatedgcn", D, D, SoftmaxAggregation(learn=True)),
@@ -41,7 +43,7 @@ LOCAL_PARTS: dict[str, Callable[[], LocalPart]] = {
     "gine, no edges": lambda: make_local_part("gine", D),
     "ResGatedGraphConv": lambda: make_local_part(ResGatedGraphConv(D, D, edge_dim=D), D, D),
     "given": lambda: make_local_part(GINEConv(torch.nn.Linear(D, D), edge_dim=D), D, D),
-    "given without edges": lambda: make_local_part(GATConv(D, D), D, D),
+    "given without edges": lambda: make_local_part(GATConv(D, D), D),
 }
 
 
@@ -74,7 +76,8 @@ def run(part: LocalPart, graph: Graph) -> tuple:
     """Outputs, and the gradients of a sum of their sines."""
     x = graph.x.clone().requires_grad_()
     edge_attr = graph.edge_attr.clone().requires_grad_()
-    out = part(x, graph.edge_index, edge_attr)
+    new, edges = part(x, graph.edge_index, edge_attr if part.reads_edges else None)
+    out = new, edge_attr if edges is None else edges
     assert out[0].shape == graph.x.shape
     loss = out[0].sin().sum() + out[1].sin().sum()
     return out, *torch.autograd.grad(loss, [x, edge_attr], materialize_grads=True)
@@ -103,9 +106,8 @@ def test_few_vertices_and_few_edges(name: str, training: bool, vertices: int, ed
 )
 def test_a_bad_edge_index(name: str, edge_index: list, message: str) -> None:
     index = torch.tensor(edge_index)
-    attr = torch.zeros(index.shape[-1], D)
     with pytest.raises(InvalidBatch, match=message):
-        make_local_part(name, D, D)(ALONE.x.float(), index, attr)
+        make_local_part(name, D)(ALONE.x.float(), index)
 
 
 @pytest.mark.parametrize("name", ["gatedgcn", "gine"])
@@ -153,7 +155,18 @@ def test_edges_reach_the_convolutions_that_take_them() -> None:
         part = randomized(LOCAL_PARTS[name]())
         x, _ = part(ALONE.x, ALONE.edge_index, ALONE.edge_attr)
         assert not torch.allclose(x, part(ALONE.x, ALONE.edge_index, changed)[0])
-    assert make_local_part(ResGatedGraphConv(D, D, edge_dim=D), D, D).edge_channels == D
+    conv = make_local_part(GINEConv(torch.nn.Linear(D, D)), D).double()  # PyG's own edge features
+    x, _ = conv(ALONE.x, ALONE.edge_index, ALONE.edge_attr)
+    assert not torch.allclose(x, conv(ALONE.x, ALONE.edge_index, changed)[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_edge_features_that_are_not_read_are_refused(name: str) -> None:
+    with pytest.raises(InvalidFeatures, match=r"reads no edge features; give .*`edge_channels`"):
+        make_local_part(name, D)(ALONE.x.float(), ALONE.edge_index, ALONE.edge_attr.float())
+    if name not in ("gatedgcn", "gine"):
+        with pytest.raises(InvalidParameter, match=r"edge_channels is 4, but .* reads no edge"):
+            make_local_part(name, D, D)
 
 
 class Doubling(SumAggregation):
@@ -215,8 +228,6 @@ def test_a_convolution_of_ones_own() -> None:
     x, edge_attr = ALONE.x.float(), ALONE.edge_attr.float()
     assert make_local_part(OfOneGraph(), D)(x, ALONE.edge_index)[0].shape == (5, D)
     assert make_local_part(OfEdges(), D, D)(x, ALONE.edge_index, edge_attr)[0].shape == (5, D)
-    with pytest.raises(InvalidParameter, match=r"OfEdges .*: .*'edge_attr'; .*give edge_channels"):
-        make_local_part(OfEdges(), D)
     with pytest.raises(InvalidParameter, match=r"FAConv .*takes .*x_0, .*wrap it in a LocalPart"):
         make_local_part(pyg.FAConv(D), D)
     for conv in (Widening(), pyg.GATConv(D, D, heads=2)):

@@ -7,21 +7,24 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
+from torch_geometric.transforms import AddRandomWalkPE
 
 from graphagg.errors import InvalidFeatures
 from graphagg.nn import EncodingConfig
-from graphagg.nn.encodings import RWSE, LapPE, LinearEncoder, VertexEncoder
+from graphagg.nn.encodings import LapPE, LinearEncoder, VertexEncoder
 from graphagg.nn.model.encoding import ENCODINGS, build_encoder
 from tests.unit.nn.conv.test_formulas import randomized
 from tests.unit.nn.encodings.graphs import graphs, random_graph
 
-F64 = torch.float64
 K = 4
-TRANSFORMS = [LapPE(K, dtype=F64), RWSE(20, dtype=F64)]
+
+
+def walks(steps: int) -> AddRandomWalkPE:
+    return AddRandomWalkPE(steps, "rwse")
 
 
 def encoded(data: Data) -> Data:
-    for transform in TRANSFORMS:
+    for transform in (LapPE(K), walks(20)):
         data = transform(data)
     return data
 
@@ -35,7 +38,7 @@ def test_a_graph_alone_is_encoded_as_in_any_batch(name: str) -> None:
     module = randomized(make(name))
 
     @settings(max_examples=10, deadline=None)
-    @given(st.lists(graphs(weighted=False), min_size=1, max_size=4))
+    @given(st.lists(graphs(), min_size=1, max_size=4))
     def check(many: list[Data]) -> None:
         many = [encoded(data) for data in many]
         alone = [module(data) for data in many]
@@ -80,8 +83,8 @@ def test_encodings_that_are_missing_or_of_another_width() -> None:
         with pytest.raises(InvalidFeatures, match="apply the transform that writes it first"):
             make(name)(plain)
     with pytest.raises(InvalidFeatures, match=r"rwse is \(5, 6\); wanted \[N, 20\]"):
-        make("rwse")(RWSE(6)(plain))
-    assert LinearEncoder(8, 6)(RWSE(6)(plain)).shape == (5, 8)
+        make("rwse")(walks(6)(plain))
+    assert LinearEncoder(8, 6)(walks(6)(plain)).shape == (5, 8)
     with pytest.raises(InvalidFeatures, match=r"lap_vectors is \(5, 6\)"):
         make("lappe-deepset").eval()(LapPE(6)(plain))
 

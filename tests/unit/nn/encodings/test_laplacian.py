@@ -1,4 +1,4 @@
-"""Large graphs, repeated eigenvalues and signs."""
+"""LapPE is its definition, in any batch and numbering, on small and large graphs."""
 
 from __future__ import annotations
 
@@ -6,22 +6,66 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.linalg import eigh
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import ArpackNoConvergence
 from torch_geometric.data import Batch, Data
 
-from graphagg.nn.encodings import LapPE, NoConvergence, eigenpairs, flip_signs
-from tests.unit.nn.encodings.graphs import laplacian, of, undirected
+from graphagg.errors import InvalidBatch
+from graphagg.nn.encodings import LapPE, NoConvergence, flip_signs
+from graphagg.nn.encodings import laplacian as module
+from tests.unit.nn.encodings.graphs import graphs, laplacian, of, random_graph
 
-F64 = torch.float64
+NAMES = ("lap_vectors", "lap_values", "lap_mask")
+CLOSE = {"rtol": 0, "atol": 1e-6}
 
 
-def whiskered() -> nx.Graph:
-    """A dense core with long tails: neither its factor nor its spectrum is easy."""
-    graph = nx.random_regular_graph(8, 200, seed=1)
-    for tail in range(12):
-        nodes = [tail * 7, *range(200 + 15 * tail, 215 + 15 * tail)]
-        nx.add_path(graph, nodes)
-    return graph
+@settings(max_examples=25, deadline=None)
+@given(graphs())
+def test_the_vectors_are_eigenvectors(data: Data) -> None:
+    own, found = laplacian(data), LapPE(5)(data)
+    count = min(5, data.num_nodes)
+    vectors, mask = found.lap_vectors.numpy(), found.lap_mask.numpy()
+    assert mask[:, :count].all()
+    assert not mask[:, count:].any()
+    assert not vectors[:, count:].any()
+    assert not found.lap_values[:, count:].any()
+    if data.num_nodes == 0:
+        return
+    values = np.linalg.eigvalsh(own)[:count]
+    np.testing.assert_allclose(found.lap_values[0, :count], values, rtol=0, atol=1e-5)
+    vectors = vectors[:, :count]
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(count), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(own @ vectors, vectors * values, rtol=0, atol=1e-5)
+    assert (vectors.max(0) >= np.abs(vectors).max(0) * (1 - 1e-5)).all()  # the sign is fixed
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(graphs(), min_size=1, max_size=5))
+def test_a_batch_is_encoded_as_its_graphs_are(many: list[Data]) -> None:
+    alone = Batch.from_data_list([LapPE(4)(data.clone()) for data in many])
+    together = LapPE(4)(Batch.from_data_list(many))
+    for name in NAMES:
+        assert torch.equal(together[name], alone[name])
+
+
+@settings(max_examples=20, deadline=None)
+@given(graphs(), st.randoms(use_true_random=False))
+def test_eigenspaces_move_with_the_vertices(data: Data, draw) -> None:
+    """Vectors are unique up to a rotation within an eigenspace; projectors are unique."""
+    size = data.num_nodes
+    order = np.array(draw.sample(range(size), size), dtype=np.int64)
+    moved = Data(edge_index=torch.from_numpy(order)[data.edge_index], num_nodes=size)
+    one, other = LapPE(max(size, 1))(data), LapPE(max(size, 1))(moved)
+    values = one.lap_values[:1].numpy().ravel()
+    np.testing.assert_allclose(values, other.lap_values[:1].numpy().ravel(), rtol=0, atol=1e-5)
+    for value in values:
+        space = np.abs(values - value) < 1e-4
+        mine, theirs = (out.lap_vectors.numpy()[:, space] for out in (one, other))
+        theirs = theirs[order]
+        np.testing.assert_allclose(theirs @ theirs.T, mine @ mine.T, rtol=0, atol=1e-4)
 
 
 LARGE = {
@@ -31,79 +75,66 @@ LARGE = {
     "hypercube": lambda: nx.hypercube_graph(8),  # eigenvalues 8, 28, ... times
     "expander": lambda: nx.random_regular_graph(6, 360, seed=0),  # close at the edge
     "hubs": lambda: nx.barabasi_albert_graph(360, 3, seed=0),
-    "whiskered": whiskered,
+    "torus": lambda: nx.grid_graph((14, 14), periodic=True),
 }
 
 
-WITHOUT_FACTOR = [(name, 0) for name in ("expander", "hubs", "hypercube")]
-
-
-@pytest.mark.parametrize(
-    ("name", "small"), [*((name, eigenpairs._SMALL) for name in LARGE), *WITHOUT_FACTOR]
-)
+@pytest.mark.parametrize("small", [0, module._SMALL])  # products, or a factor
+@pytest.mark.parametrize("name", LARGE)
 def test_sparse_solutions_are_the_dense_ones(
     name: str, small: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(eigenpairs, "_SMALL", small)
-    data = of(LARGE[name]())
-    found = LapPE(13, dense_below=100, dtype=F64)(data)
-    own = laplacian(undirected(data))
-    # The whole spectrum, so that no copy of a repeated eigenvalue can hide.
-    values, vectors = eigh(own)
-    scale = values[-1]
-    np.testing.assert_allclose(found.lap_values[0], values[:13], rtol=0, atol=1e-10 * scale)
-    mine = found.lap_vectors.numpy()
-    np.testing.assert_allclose(mine.T @ mine, np.eye(13), rtol=0, atol=1e-9)
-    residual = np.abs(own @ mine - mine * values[:13]).max()
-    assert residual < 1e-9 * scale
-    # Where the spectrum has a gap, the vectors below it span the same space.
-    gaps = np.diff(values[:14])[1:]
-    cut = int(np.argmax(gaps[:12])) + 1
-    if gaps[cut - 1] > 1e-6:
-        space, wanted = mine[:, : cut + 1], vectors[:, : cut + 1]
-        np.testing.assert_allclose(space @ space.T, wanted @ wanted.T, rtol=0, atol=1e-7)
-
-
-def _torus(*sides: int) -> nx.Graph:
-    return nx.grid_graph(sides, periodic=True)
-
-
-SYMMETRIC = {
-    "binary tree": lambda: nx.balanced_tree(2, 7),
-    "ternary tree": lambda: nx.balanced_tree(3, 4),
-    "torus": lambda: _torus(14, 14),
-    "torus in 3-D": lambda: _torus(6, 6, 6),
-    "spider": lambda: nx.compose_all([
-        nx.path_graph([0, *range(12 * leg + 1, 12 * leg + 13)]) for leg in range(20)
-    ]),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", SYMMETRIC)
-def test_no_copy_of_an_eigenvalue_is_left_out(name: str) -> None:
-    """On graphs of many symmetries, whatever number of vectors is asked for."""
-    data = of(SYMMETRIC[name]())
-    wanted = eigh(laplacian(undirected(data)), eigvals_only=True)
-    for k in (4, 8, 10, 16, 20, 32):
-        found = LapPE(k, dense_below=100, dtype=F64)(data).lap_values[0]
-        np.testing.assert_allclose(found, wanted[:k], rtol=0, atol=1e-9, err_msg=f"k={k}")
+    own = laplacian(of(LARGE[name]()))
+    monkeypatch.setattr(module, "DENSE", 0)
+    monkeypatch.setattr(module, "_SMALL", small)
+    matrix = csr_array(np.diag(np.diag(own)) - own)
+    values, vectors = module.lowest(matrix, 13)
+    wanted = eigh(own, eigvals_only=True)
+    scale = wanted[-1]
+    np.testing.assert_allclose(values, wanted[:13], rtol=0, atol=1e-9 * scale)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(13), rtol=0, atol=1e-9)
+    assert np.abs(own @ vectors - vectors * values).max() < 1e-9 * scale
 
 
 def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eigenpairs, "_COARSEST", 0.0)  # no residual is small enough
-    monkeypatch.setattr(eigenpairs, "_PASSES", 2)
-    with pytest.raises(NoConvergence, match="3 eigenvectors of a graph of 320 vertices"):
-        LapPE(4)(of(nx.barabasi_albert_graph(320, 2, seed=3)))
+    def fails(*_: object, **__: object) -> None:
+        raise ArpackNoConvergence("No convergence (%s)", [], [])
+
+    monkeypatch.setattr(module, "DENSE", 0)
+    monkeypatch.setattr(module, "eigsh", fails)
+    with pytest.raises(NoConvergence, match="4 eigenvectors of a graph of 90 vertices"):
+        LapPE(4)(of(nx.path_graph(90)))
 
 
 def test_components_and_lonely_vertices() -> None:
     data = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=4)
-    out = LapPE(4, dtype=F64)(data)
+    out = LapPE(4)(data)
     assert out.lap_values[0].tolist() == pytest.approx([0, 0, 0, 2])
     half = 2**-0.5
     wanted = [[half, 0, 0, half], [half, 0, 0, -half], [0, 1, 0, 0], [0, 0, 1, 0]]
-    assert torch.allclose(out.lap_vectors, torch.tensor(wanted, dtype=F64), rtol=0, atol=1e-12)
+    assert torch.allclose(out.lap_vectors, torch.tensor(wanted), **CLOSE)
     assert LapPE(6)(data).lap_mask.sum(1).tolist() == [4, 4, 4, 4]
+
+
+def test_a_graph_is_read_as_undirected_without_loops() -> None:
+    both = random_graph(8, 14, 4)
+    one_way = both.edge_index[:, both.edge_index[0] < both.edge_index[1]]
+    loops = torch.cat([one_way, torch.arange(8).repeat(2, 1)], dim=1)
+    odd = Data(edge_index=loops, num_nodes=8)
+    for name in NAMES:
+        assert torch.equal(LapPE(3)(odd)[name], LapPE(3)(both)[name])
+
+
+@pytest.mark.parametrize(
+    ("graph", "message"),
+    [
+        (Data(edge_index=torch.tensor([[0, 1], [1, 3]]), num_nodes=3), "the vertex 3; wanted ids"),
+        (Data(num_nodes=3), "no edge_index"),
+    ],
+)
+def test_a_bad_edge_index(graph: Data, message: str) -> None:
+    with pytest.raises(InvalidBatch, match=message):
+        LapPE(3)(graph)
 
 
 def signs(out: Data, data: Data) -> torch.Tensor:

@@ -30,7 +30,9 @@ def run(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, list[Tensor]]:
     """Outputs for vertices and edges; gradients of a nonlinear sum of both: inputs, parameters."""
     x, edge_attr = x.clone().requires_grad_(), edge_attr.clone().requires_grad_()
-    out, edges = layer(x, edge_index, edge_attr, batch=batch)
+    reads = layer.local is not None and layer.local.reads_edges
+    out, edges = layer(x, edge_index, edge_attr if reads else None, batch=batch)
+    edges = edge_attr if edges is None else edges
     loss = out.sin().sum() + edges.sin().sum()
     given = [x, edge_attr, *layer.parameters()]
     grads = torch.autograd.grad(loss, given, allow_unused=True)

@@ -45,7 +45,7 @@ def config_of(
 ) -> GPSConfig:
     return GPSConfig(
         NODES,
-        EDGES,
+        EDGES if local in ("gatedgcn", "gine") else FeatureConfig(),
         encodings,
         channels=16,
         layers=2,

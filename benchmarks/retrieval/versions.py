@@ -234,10 +234,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 top[key] += first == {*gold}
             if options.show and of_family != {*gold}:
                 print(kind, place, text, gold, [hit.passage.id for hit in hits])
-        rows = [
-            [place, *(f"{right[k, place]} of {total[k, place]} ({top[k, place]})" for k in ASKED_FOR)]
-            for place in (*DATES, "all")
-        ]  # fmt: skip
+        rows = []
+        for place in (*DATES, "all"):
+            keys = [(kind, place) for kind in ASKED_FOR]
+            rows.append([place, *(f"{right[k]} of {total[k]} ({top[k]})" for k in keys)])
         print_table(["date in", "now", "in a year", "two times", "no time"], rows)
         index.close()
 

@@ -35,7 +35,8 @@ def term_shares(
 ) -> Iterator[Doubles]:
     """The share of a question's terms in each sentence of each row, without the title before it.
 
-    Terms of the title, and years, count only if the question has no others. A heading, or a first sentence that only repeats the title, has -inf, if there are others.
+    Terms of the title, and years, count only if the question has no others. A heading, or a
+    first sentence that only repeats the title, has -inf, if there are others.
     """
     language_of = snapshot.lexicon.language_of
     without_years = [term for term in terms if not _YEAR.fullmatch(term[0])]

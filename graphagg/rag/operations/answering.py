@@ -26,6 +26,7 @@ from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
+from graphagg.rag.operations.coverage import fills_places, postponed_repeats
 from graphagg.rag.operations.versions import POOL, VersionOrder
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
@@ -183,21 +184,26 @@ def distinct_hits(
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:
-    """The `k` best hits after recency, the reranker and the choice of versions.
+    """The `k` best hits after recency, the reranker, and what repeats a file or is another version.
 
     Each is a component of the score, and adds to the contribution of the last hop too.
     """
     reranker, retriever = request.reranker, ranking.retriever
     orders = len(retriever.snapshot.families.when) > 0 and request.versions == "right"
-    count = max(k, POOL) if orders else k
-    hits = _recent(
-        ranking, count if reranker is None else max(count, request.rerank_first), request
-    )
+    count = k if reranker is None else max(k, request.rerank_first)
+    hits = _recent(ranking, count, request)
+    repeats = ranking.ranking.scores is not None and fills_places(hits[:k])
+    if (orders or repeats) and len(hits) == count < POOL:
+        hits = _recent(ranking, POOL, request)
     if reranker is not None:
         scores = scores_of(reranker, question, [hit.passage.full_text for hit in hits]).tolist()
         hits = _ordered(
             hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
         )
+    if repeats and ranking.ranking.scores is not None:
+        rows = np.array([retriever.snapshot.known_row(h.passage.id) for h in hits[:POOL]], np.int64)
+        covers = ranking.ranking.scores.lexical.covers(rows)
+        hits = [*postponed_repeats(hits[:POOL], covers), *hits[POOL:]]
     return VersionOrder(retriever, question).hits(hits, k) if orders else hits[:k]
 
 

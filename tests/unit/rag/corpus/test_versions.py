@@ -72,10 +72,14 @@ def test_a_change_and_a_filter_equal_a_rebuild(before: Any, after: Any) -> None:
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("rules")
-    for name, front, year in (
-        ("rules-2022.md", "", 2022), ("rules-2023.md", "", 2023), ("draft/rules.md", "date: 2024-06-01", 2024),
-        ("rules-old-2021.md", "version_of: none", 2021), ("guests.md", "successor: rules-2022.md", 2020),
-    ):  # fmt: skip
+    files = (
+        ("rules-2022.md", "", 2022),
+        ("rules-2023.md", "", 2023),
+        ("draft/rules.md", "date: 2024-06-01", 2024),
+        ("rules-old-2021.md", "version_of: none", 2021),
+        ("guests.md", "successor: rules-2022.md", 2020),
+    )
+    for name, front, year in files:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         front = f"---\n{front}\n---\n" if front else ""

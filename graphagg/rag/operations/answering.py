@@ -26,7 +26,7 @@ from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
-from graphagg.rag.operations.coverage import fills_places, postponed_repeats
+from graphagg.rag.operations.coverage import SPREAD, fills_places, postponed_repeats
 from graphagg.rag.operations.versions import POOL, VersionOrder
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
@@ -189,21 +189,25 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
     Each is a component of the score, and adds to the contribution of the last hop too.
     """
     reranker, retriever = request.reranker, ranking.retriever
-    orders = len(retriever.snapshot.families.when) > 0 and request.versions == "right"
     count = k if reranker is None else max(k, request.rerank_first)
     hits = _recent(ranking, count, request)
+    snapshot, member = retriever.snapshot, retriever.snapshot.families.member
+    orders = request.versions == "right" and any(
+        member[snapshot.known_row(hit.passage.id)] >= 0 for hit in hits[:k]
+    )
     repeats = ranking.ranking.scores is not None and fills_places(hits[:k])
-    if (orders or repeats) and len(hits) == count < POOL:
-        hits = _recent(ranking, POOL, request)
+    pool = POOL if orders else SPREAD if repeats else 0  # more hits are made only where needed
+    if len(hits) == count < pool:
+        hits = _recent(ranking, pool, request)
     if reranker is not None:
         scores = scores_of(reranker, question, [hit.passage.full_text for hit in hits]).tolist()
         hits = _ordered(
             hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
         )
     if repeats and ranking.ranking.scores is not None:
-        rows = np.array([retriever.snapshot.known_row(h.passage.id) for h in hits[:POOL]], np.int64)
+        rows = np.array([snapshot.known_row(hit.passage.id) for hit in hits[:SPREAD]], np.int64)
         covers = ranking.ranking.scores.lexical.covers(rows)
-        hits = [*postponed_repeats(hits[:POOL], covers), *hits[POOL:]]
+        hits = [*postponed_repeats(hits[:SPREAD], covers), *hits[SPREAD:]]
     return VersionOrder(retriever, question).hits(hits, k) if orders else hits[:k]
 
 

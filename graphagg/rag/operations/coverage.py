@@ -1,7 +1,7 @@
 """Postpones hits that repeat their file: after two of a file, a further one must add something.
 
 It adds something if it holds a word of the question that the hits of its file before it lack. A hit
-that does not stands behind the hits of other files, among the first 20 (`versions.POOL`). Scores
+that does not stands behind the hits of other files, among the first `SPREAD`. Scores
 stay with the places; the component `repeats` is the difference.
 """
 
@@ -15,6 +15,8 @@ import numpy as np
 from graphagg.arrays import Array
 from graphagg.rag.question.results import Hit
 
+SPREAD = 10
+"""First hits that change places."""
 _MOST = 2  # hits of a file that need not add anything
 
 

@@ -26,7 +26,7 @@ from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
-from graphagg.rag.operations.coverage import SPREAD, fills_places, postponed_repeats
+from graphagg.rag.operations.coverage import SPREAD, add_something, postponed
 from graphagg.rag.operations.versions import POOL, VersionOrder
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
@@ -195,7 +195,7 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
     orders = request.versions == "right" and any(
         member[snapshot.known_row(hit.passage.id)] >= 0 for hit in hits[:k]
     )
-    repeats = ranking.ranking.scores is not None and fills_places(hits[:k])
+    repeats = not all(_add_something(ranking, hits[:k]))
     pool = POOL if orders else SPREAD if repeats else 0  # more hits are made only where needed
     if len(hits) == count < pool:
         hits = _recent(ranking, pool, request)
@@ -204,11 +204,20 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
         hits = _ordered(
             hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
         )
-    if repeats and ranking.ranking.scores is not None:
-        rows = np.array([snapshot.known_row(hit.passage.id) for hit in hits[:SPREAD]], np.int64)
-        covers = ranking.ranking.scores.lexical.covers(rows)
-        hits = [*postponed_repeats(hits[:SPREAD], covers), *hits[SPREAD:]]
+    if repeats:
+        first = hits[:SPREAD]
+        hits = [*postponed(first, _add_something(ranking, first)), *hits[SPREAD:]]
     return VersionOrder(retriever, question).hits(hits, k) if orders else hits[:k]
+
+
+def _add_something(ranking: DistinctHits, hits: Sequence[Hit]) -> list[bool]:
+    """Whether each hit adds something to those of its file before it; in `bm25`, all do."""
+    scores, snapshot = ranking.ranking.scores, ranking.retriever.snapshot
+    if scores is None:
+        return [True] * len(hits)
+    lexical, ids = scores.lexical, [hit.passage.id for hit in hits]
+    rows = np.array([snapshot.known_row(each) for each in ids], np.int64)
+    return add_something(hits, lambda: lexical.covers(rows))
 
 
 def _recent(ranking: DistinctHits, count: int, request: Request) -> list[Hit]:

@@ -8,7 +8,7 @@ stay with the places; the component `repeats` is the difference.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,22 +20,24 @@ SPREAD = 10
 _MOST = 2  # hits of a file that need not add anything
 
 
-def fills_places(hits: Sequence[Hit]) -> bool:
-    """Whether some hits have more than two of one file."""
-    return max(Counter(map(_file, hits)).values(), default=0) > _MOST
-
-
-def postponed_repeats(hits: Sequence[Hit], covers: Array) -> list[Hit]:
-    """Hits in the new order; `covers` `[n, t]` is whether each holds each word of the question."""
+def add_something(hits: Sequence[Hit], covers: Callable[[], Array]) -> list[bool]:
+    """Whether each hit adds something; `covers` `[n, t]` is whether it holds each word asked."""
+    if max(Counter(map(_file, hits)).values(), default=0) <= _MOST:
+        return [True] * len(hits)
     held: dict[str, list[Array]] = {}
-    first, later = list[Hit](), list[Hit]()
-    for hit, own in zip(hits, covers, strict=True):
+    adding = list[bool]()
+    for hit, own in zip(hits, covers(), strict=True):
         before = held.setdefault(_file(hit), [])
-        adds = len(before) < _MOST or bool((own > np.max(before, axis=0)).any())
-        (first if adds else later).append(hit)
-        if adds:
+        adding.append(len(before) < _MOST or bool((own > np.max(before, axis=0)).any()))
+        if adding[-1]:
             before.append(own)
-    places = zip([*first, *later], hits, strict=True)
+    return adding
+
+
+def postponed(hits: Sequence[Hit], adding: Sequence[bool]) -> list[Hit]:
+    """The hits that add something, then the others."""
+    order = sorted(range(len(hits)), key=lambda i: not adding[i])
+    places = ((hits[i], hits[place]) for place, i in enumerate(order))
     return [hit.with_part("repeats", at.score - hit.score) for hit, at in places]
 
 

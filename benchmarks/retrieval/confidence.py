@@ -2,6 +2,7 @@
 
     python -m benchmarks.retrieval.confidence --profile fast [--sets ...] [--out FILE.json]
     python -m benchmarks.retrieval.confidence --own INDEX QUESTIONS.jsonl
+    python -m benchmarks.retrieval.confidence --halves [--sets ...]
 
 Questions of the first halves are asked of their own set (the gold is there), of their set without
 their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
@@ -14,6 +15,8 @@ would have by luck; by kind; beside the top score, the gap of the first two scor
 deviation over the mean) as baselines; the share of answers kept and the risk of the kept ones; and
 the coefficients fitted on all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right
 answers from questions without gold, which the corpus does not answer, by the table that is there.
+`--halves` tells whole answers from half ones: of a question with several gold passages that are all
+found, one is hidden.
 """
 
 from __future__ import annotations
@@ -168,11 +171,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="*")
     parser.add_argument("--questions", type=int, default=200, help="per half, at most")
     parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument("--halves", action="store_true")
     parser.add_argument("--own", nargs=2, type=Path, metavar=("INDEX", "QUESTIONS"))
     options = parser.parse_args(arguments)
     if options.own:
         return report_own(*options.own)
     names = options.sets or names_here()
+    if options.halves:
+        return report_halves(names, options)
     tune, test = {}, {}
     for name in names:
         tune[name] = asked_of(name, "tune", names, options)
@@ -237,6 +243,29 @@ def print_below(right: Array, chance: Array) -> None:
             f"below {least}: {below.mean():.0%} of all, {wrong:.0%} of the wrong answers, ", end=""
         )
         print(f"{lost:.0%} of the right ones")
+
+
+def report_halves(names: Sequence[str], options: argparse.Namespace) -> None:
+    """Print AUC and calibration of whole answers against those that lack one gold passage."""
+    lines = []
+    for name in names:
+        right, chance = [], []
+        with open_index(name, options.folder, options.profile) as index:
+            for question in questions(name, "test", options.questions):
+                whole = index.retrieve(question.text, SHOWN_K)
+                if len(question.gold) < 2 or not is_right(question, whole, SHOWN_K):
+                    continue
+                hidden = sorted(question.gold)[len(right) // 2 % len(question.gold)]
+                half = index.retrieve(question.text, SHOWN_K, exclude=[hidden])
+                right += [True, False]
+                chance += [whole.confidence, half.confidence]
+        if right:
+            flags, chances_of = np.array(right), np.array(chance)
+            error = calibration_error(flags, chances_of)
+            row = [auc(flags, chances_of), error, chances_of[flags].mean()]
+            row.append(chances_of[~flags].mean())
+            lines.append([name, len(right) // 2, *(f"{value:.2f}" for value in row)])
+    print_table(["set", "questions", "AUC", "ECE", "mean of whole", "of half"], lines)
 
 
 def report_own(path: Path, asked: Path) -> None:

@@ -46,6 +46,7 @@ CASES: dict[str, str] = {
     "rag graph": "rag graph {made}/idx --out graph.csv",
     "rag map": "rag map {made}/idx",
     "rag similar": "rag similar {made}/idx warsaw",
+    "rag versions": "rag versions {made}/idx",
     "rag answer": "rag answer {made}/idx Where? --base-url {site}/v1 --model m",
     "rag eval": "rag eval {made}/idx {made}/questions.jsonl --compare multihop,bm25",
     "communities build": "communities build {made}/edges.csv --out out",

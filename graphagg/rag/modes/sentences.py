@@ -20,6 +20,7 @@ from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 
 _LINE_END = re.compile(r"\n")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def sentence_cosines(corpus: StoredCorpus, rows: Rows, query: Queries) -> list[Floats]:
@@ -34,14 +35,19 @@ def term_shares(
 ) -> Iterator[Doubles]:
     """The share of a question's terms in each sentence of each row, without the title before it.
 
-    A heading, or a first sentence that only repeats the title, has -inf, if there are others.
+    Terms of the title, and years, count only if the question has no others. A heading, or a
+    first sentence that only repeats the title, has -inf, if there are others.
     """
-    stems, language_of = set(chain.from_iterable(terms)), snapshot.lexicon.language_of
+    language_of = snapshot.lexicon.language_of
+    without_years = [term for term in terms if not _YEAR.fullmatch(term[0])]
     for row, passage in zip(rows.tolist(), passages, strict=True):
         stem = snapshot.analyzers.for_language(language_of(row)).stem
         text, begin = passage.full_text, len(passage.title)
         spans = snapshot.corpus.sentence_spans(row)
         words = [tokenize(text[max(start, begin) : end]) for start, end in spans]
+        titled = set(map(stem, tokenize(passage.title)))
+        asked = [term for term in without_years if titled.isdisjoint(term)] or terms
+        stems = set(chain.from_iterable(asked))
         shares = np.array([len(stems.intersection(map(stem, each))) for each in words], float)
         heading = tokenize(passage.title.rpartition(TRAIL)[2])
         if heading and len(words) > 1 and words[0] in ([], heading):
@@ -49,7 +55,7 @@ def term_shares(
         headings = [tokenize(str(names[-1])) for _, names, _ in marks_of(passage.metadata) if names]
         if headings and not all(each in headings for each in words):
             shares[[each in headings for each in words]] = -np.inf
-        yield shares / max(len(terms), 1)
+        yield shares / max(len(asked), 1)
 
 
 def closest_lines(snapshot: PassageSnapshot, row: int, hit: Hit, question: str) -> Span:

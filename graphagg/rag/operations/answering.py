@@ -26,6 +26,7 @@ from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
+from graphagg.rag.operations.coverage import SPREAD, add_something, postponed
 from graphagg.rag.operations.versions import POOL, VersionOrder
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
@@ -183,22 +184,40 @@ def distinct_hits(
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:
-    """The `k` best hits after recency, the reranker and the choice of versions.
+    """The `k` best hits after recency, the reranker, and what repeats a file or is another version.
 
     Each is a component of the score, and adds to the contribution of the last hop too.
     """
     reranker, retriever = request.reranker, ranking.retriever
-    orders = len(retriever.snapshot.families.when) > 0 and request.versions == "right"
-    count = max(k, POOL) if orders else k
-    hits = _recent(
-        ranking, count if reranker is None else max(count, request.rerank_first), request
+    count = k if reranker is None else max(k, request.rerank_first)
+    hits = _recent(ranking, count, request)
+    snapshot, member = retriever.snapshot, retriever.snapshot.families.member
+    orders = request.versions == "right" and any(
+        member[snapshot.known_row(hit.passage.id)] >= 0 for hit in hits[:k]
     )
+    repeats = not all(_add_something(ranking, hits[:k]))
+    pool = POOL if orders else SPREAD if repeats else 0  # more hits are made only where needed
+    if len(hits) == count < pool:
+        hits = _recent(ranking, pool, request)
     if reranker is not None:
         scores = scores_of(reranker, question, [hit.passage.full_text for hit in hits]).tolist()
         hits = _ordered(
             hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
         )
+    if repeats:
+        first = hits[:SPREAD]
+        hits = [*postponed(first, _add_something(ranking, first)), *hits[SPREAD:]]
     return VersionOrder(retriever, question).hits(hits, k) if orders else hits[:k]
+
+
+def _add_something(ranking: DistinctHits, hits: Sequence[Hit]) -> list[bool]:
+    """Whether each hit adds something to those of its file before it; in `bm25`, all do."""
+    scores, snapshot = ranking.ranking.scores, ranking.retriever.snapshot
+    if scores is None:
+        return [True] * len(hits)
+    lexical, ids = scores.lexical, [hit.passage.id for hit in hits]
+    rows = np.array([snapshot.known_row(each) for each in ids], np.int64)
+    return add_something(hits, lambda: lexical.covers(rows))
 
 
 def _recent(ranking: DistinctHits, count: int, request: Request) -> list[Hit]:

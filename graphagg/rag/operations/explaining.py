@@ -21,6 +21,7 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.reading import names_damage
 
 _PLAIN = Request()
+_MOVED = frozenset(("version", "repeats"))
 
 
 @names_damage
@@ -50,8 +51,7 @@ def _explain(
         return Explanation(question, None, k, reason, None, threshold)
     ranking = distinct_hits(retriever, readings, k)
     explanation = _explained(ranking, question, row, k)
-    if request.additions or len(retriever.snapshot.families.when):
-        explanation = _rescored(ranking, explanation, identifier, request)
+    explanation = _rescored(ranking, explanation, identifier, request)
     assert explanation.hit is not None, "a visible passage has a score"
     return replace(explanation, hit=matched(retriever, readings[0], [explanation.hit])[0])
 
@@ -79,10 +79,10 @@ def _rescored(
     ranking: DistinctHits, plain: Explanation, identifier: str, request: Request
 ) -> Explanation:
     """Explain a passage after recency, the reranker and the choice of versions."""
-    k, additions = plain.k, request.additions or "versions"
+    k, additions = plain.k, request.additions or "other files or versions first"
     hits = rescored(ranking, plain.question, max(k, request.rerank_first), request)
     threshold, (rank, hit) = _threshold(hits[:k]), _rank_in(hits, identifier)
-    if not request.additions and (hit is None or "version" not in hit.components):
+    if not request.additions and (hit is None or _MOVED.isdisjoint(hit.components)):
         return plain
     if hit is None:
         reason = f"not among the {len(hits)} first with {additions}: {plain.reason}"

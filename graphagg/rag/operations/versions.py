@@ -3,8 +3,9 @@
 Which one is right follows from the question: of a date or a version number, the version that was
 valid then; of two dates, one of each; else the newest. Near-equal hits of one family change places,
 so that the right one comes first; scores stay with the places, and the component `version` is the
-difference. If the question has a date, a number or a word for the present, and the ranking lacks
-the right version, its closest passage takes the place and the score of the version that was found.
+difference. If the ranking lacks the right version, its closest passage takes the place and score of
+the version that was found; a question with a date, a number or a word for the present gets it even
+where half of the text was written anew.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ POOL = 20
 """First hits among which versions change places."""
 _DAY = 86_400_000_000  # microseconds
 _NEAR = 0.5  # words that two near-equal texts share, of all their words
+_REWRITTEN = 0.25  # the same where the question has a date, a number or a word for the present
 _READ = 64  # chunks of a document that are compared with a hit
 _NUMBER = re.compile(r"\d[\d.,:/-]*")
 
@@ -102,20 +104,20 @@ class VersionOrder:
             return head
         near = [each for each in left if self._are_near(row, self._row(each))]
         best = min(near, key=lambda each: self._preference(self._row(each)))
-        if self._is_timed:
-            before = (each for each in map(self._row, ordered) if self._are_near(row, each))
-            done = {int(self._families.member[each]) for each in before}
-            lacking = [m for m in self._wanted(members) if m not in done]
-            if lacking and int(self._families.member[self._row(best)]) != lacking[0]:
-                return self._brought(head, row, lacking[0])
+        before = (each for each in map(self._row, ordered) if self._are_near(row, each))
+        done = {int(self._families.member[each]) for each in before}
+        lacking = [m for m in self._wanted(members) if m not in done]
+        if lacking and int(self._families.member[self._row(best)]) != lacking[0]:
+            return self._brought(head, best, row, lacking[0])
         return best
 
-    def _brought(self, head: Hit, row: int, member: int) -> Hit:
-        """The passage of a version that is closest to a hit, in its place; the hit if none is."""
+    def _brought(self, head: Hit, best: Hit, row: int, member: int) -> Hit:
+        """The passage of a version that is closest to a hit; `best` if none is near."""
         rows = self._families.rows_of(member).tolist()[:_READ]
         rows = [each for each in rows if self._visible[each]]
         closest = max(rows, key=lambda each: self._shared(row, each))
-        return self._shown_as(head, closest) if self._are_near(row, closest) else head
+        least = _REWRITTEN if self._is_timed else _NEAR
+        return self._shown_as(head, closest) if self._shared(row, closest) >= least else best
 
     def _best_copy(self, hit: Hit) -> Hit:
         """The hit as the copy of it that is wanted most: versions may share a text."""

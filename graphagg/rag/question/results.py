@@ -93,11 +93,11 @@ class VersionPlace:
     last: str
 
     def __str__(self) -> str:
-        ordinal = f"number {self.place} from the newest"
+        ordinal = f"version {self.of + 1 - self.place}"
         name = {1: "newest", self.of: "oldest"}.get(self.place, ordinal)
         length = len("2022") if self.first[:4] < self.last[:4] else len("2022-01-01")
         times = dict.fromkeys((self.first[:length], self.last[:length]))
-        return f"{name} of {self.of} versions, {' to '.join(times)}"
+        return f"{name} of {self.of}{' versions' * (name != ordinal)}, {' to '.join(times)}"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, with the words as `text`."""
@@ -119,7 +119,8 @@ class Hit(Brief):
             `named_page`, `document`). In `linearrag`: `dense` and `entity`, the passage's share of
             the prior, and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`;
             in these modes the one of that name. In any mode `recency`, `reranker` and `history`,
-            where they are asked for, and `version`, if versions of a document changed places.
+            where they are asked for, and `version` and `repeats`, if
+            versions of a document, or hits that repeat their file, changed places.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
@@ -358,6 +359,7 @@ PARTS_IN_WORDS = {
     "history": "fits the question with the turn before it",
     "recency": "new",
     "version": "its version takes the place of another",
+    "repeats": "it, or a hit before it, repeats its file",
     "reranker": "by the reranker",
 }
 """Each part of a score in a few words."""

@@ -50,13 +50,9 @@ def passages(files: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def answers(index: PassageIndex, **fields: Any) -> list[Any]:
     questions = ("What does a place cost now?", "What did a place cost in 2022?", "the menu")
-    return [
-        index.versions(),
-        *(
-            [(h.passage.id, h.versions, h.copies) for h in index.retrieve(q, **fields)]
-            for q in questions
-        ),
-    ]
+    hits = [index.retrieve(question, **fields) for question in questions]
+    shown = [[(h.passage.id, h.versions, h.copies) for h in each] for each in hits]
+    return [index.versions(), *shown]
 
 
 @given(FILES, FILES)
@@ -76,10 +72,14 @@ def test_a_change_and_a_filter_equal_a_rebuild(before: Any, after: Any) -> None:
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("rules")
-    for name, front, year in (
-        ("rules-2022.md", "", 2022), ("rules-2023.md", "", 2023), ("draft/rules.md", "date: 2024-06-01", 2024),
-        ("rules-old-2021.md", "version_of: none", 2021), ("guests.md", "successor: rules-2022.md", 2020),
-    ):  # fmt: skip
+    files = (
+        ("rules-2022.md", "", 2022),
+        ("rules-2023.md", "", 2023),
+        ("draft/rules.md", "date: 2024-06-01", 2024),
+        ("rules-old-2021.md", "version_of: none", 2021),
+        ("guests.md", "successor: rules-2022.md", 2020),
+    )
+    for name, front, year in files:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         front = f"---\n{front}\n---\n" if front else ""
@@ -113,7 +113,7 @@ def test_the_right_version_is_first_in_every_mode(
 ) -> None:
     family = ["rules-2022.md", "rules-2023.md"]
     hits = rules.retrieve(question, k=2, mode=mode, include=family)
-    assert [hit.passage.id for hit in hits][0] == first
+    assert hits[0].passage.id == first
     assert hits[0].versions is not None and hits[0].versions.of == 2
     assert sum(hits[0].components.values()) == pytest.approx(hits[0].score)
     plain = rules.retrieve(question, k=2, mode=mode, include=family, versions="all")
@@ -170,3 +170,15 @@ def test_names_without_versions_and_words_of_the_present() -> None:
         "Quel est le tarif actuel ?",
     )
     assert all(map(is_about_now, present)) and not is_about_now("What was the rule?")
+
+
+def test_a_third_hit_of_a_file_must_add_a_word(tmp_path: Path) -> None:
+    log = [
+        {"id": f"log#{i}", "text": f"Door heartbeat number {i}.", "document": "log", "position": i}
+        for i in range(6)
+    ]
+    rows = [*log, {"id": "kim", "text": "Kim repairs every door and heartbeat."}]
+    index = PassageIndex.build(rows, tmp_path, **MODELS)
+    hits = index.retrieve("door heartbeat number 3 repairs", k=4)
+    assert "kim" in [hit.passage.id for hit in hits[:3]]
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)

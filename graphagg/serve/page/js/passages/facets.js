@@ -4,10 +4,10 @@ import { byId, h, put, show } from "../dom.js";
 import { count, spaced } from "../words.js";
 
 /** Keys that say where a passage lies; a file is found by its name. */
-const HIDDEN = new Set(["path", "size", "heading", "page", "anchor", "anchors", "marks", "links", "id", "title", "readers"]);
+const HIDDEN = new Set(["path", "size", "heading", "page", "anchor", "anchors", "marks", "links", "id", "title", "readers", "dated_by"]);
 /** Keys that people look for first. */
-const USUAL = ["suffix", "type", "kind", "folder", "author", "from", "date", "modified", "language"];
-const NAMES = { suffix: "File type", folder: "Folder", modified: "Changed" };
+const USUAL = ["suffix", "type", "kind", "folder", "author", "from", "when", "date", "modified", "language"];
+const NAMES = { suffix: "File type", folder: "Folder", modified: "Changed", when: "Date" };
 /** Keys that are shown at once, and values of each. */
 const MOST = 5;
 const VALUES = 6;

@@ -139,8 +139,11 @@ class MultihopConfig:
             neither alone.
         open_terms: weight of how close the end of a path is to the terms that its beginning leaves
             open.
+        support: weight of the best path to a passage from another parent than its best path's.
+        answered: how much less paths count for a question whose words one passage holds.
         coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
             hits.
+        unnamed: share of it for a question that names no entity.
         named_page: weight of being the first chosen page of an entity that the question names.
         document: weight of the names of its document and of headings that the question holds.
         equal_pages: whether pages of named entities pass on as much as the best of them.
@@ -160,7 +163,10 @@ class MultihopConfig:
     target: float = 0.25
     joint_coverage: float = 0.4
     open_terms: float = 0.6
+    support: float = 0.03
+    answered: float = 3.0
     coverage: float = 0.9
+    unnamed: float = 0.25
     named_page: float = 0.2
     document: float = 0.4
     equal_pages: bool = True
@@ -209,8 +215,8 @@ class MultihopConfig:
 FAST = MultihopConfig(
     passage=PassageWeights(0.7, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, named_page=0.3,
-    beam=2, second_beam=4,
+    target=0.3, joint_coverage=0.0, open_terms=0.0, support=0.0, coverage=0.4, unnamed=1.0,
+    named_page=0.3, beam=2, second_beam=4,
 )  # fmt: skip
 """Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.
 

@@ -36,33 +36,31 @@ document passes on as much as the best one:
   times the cosine as above; the closest chunk of the target is q. A link leads one way.
 - link, by similarity: kind + slope cos(p, q), where q is one of the `pool` passages that F was
   computed for first. Such links lead on in a corpus without names.
-- joint_coverage: how much more of the question's terms, weighted by idf, q and the path to it hold
-  together than the better of the two holds alone.
+- joint_coverage: how much more of the question's terms, weighted by idf, p and q hold together than
+  the better of the two holds alone.
 - open_terms: how close q is to the terms of the question that p leaves open, less the mean over all
   passages that p leads to through entities (links by similarity have 0). Open terms are the words
-  that no passage of the path to p holds; their vector is the sum of their vectors in the
-  question. Closeness is the cosine with the closest sentence of q that mentions e. So of "the
-  spouse of the actress in ...", p, the page of a film, leaves "spouse" to those passages on its
-  actresses that tell of one. Where p holds all words, or the encoder gives no vectors of words,
-  the question's own vector stands for them.
+  that p does not hold; their vector is the sum of their vectors in the question. Closeness is the
+  cosine with the closest sentence of q that mentions e. So of "the spouse of the actress in ...",
+  p, the page of a film, leaves "spouse" to those passages on its actresses that tell of one. Where
+  p holds all words, or the encoder gives no vectors of words, the question's own vector stands for
+  them.
 
 No link leads from a chunk to another one of its document: they share names since they are one text.
 
 A page of an entity that the question names (its title is the entity, or its text begins with it)
 passes on as much as the best such page of the frontier (`equal_pages`), so that both sides of a
 comparison are followed alike. The `second_beam` best of the other passages whose score a path
-raised lead on through entities, with their path score for F, twice more. f(p) is the best of F(p)
-and its paths. Where one passage holds a share h > .9 of the question's terms, the first passages
-pass on 1 - 3 (h - .9) of their scores: a second passage is needed less. Passages are then chosen
-one after another by
+raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
+its paths. Where one passage holds a share h > .9 of the question's terms, a second one is needed
+less: the frontier passes on 1 - 3 (h - .9) of its scores. Passages are then chosen one after
+another by
 
-    f(p) + .9 coverage + .2 named_page + .4 document + .03 support
+    f(p) + .9 coverage + .2 named_page + .4 document
 
 - coverage: the share of the question's terms that p holds and no chosen passage does. It has a
-  quarter of its weight for a question that names no entity, unless h > .9: mostly one passage
-  answers, and the second best one is better than one with other words (not in profile `fast`).
-- support: the largest score of a path to p in one round that comes from another passage than the
-  best one's: several passages lead to p (not in profile `fast`).
+  quarter of its weight where the question names no entity and h < .9: mostly one passage answers,
+  and the second best one is better than one with other words (not in profile `fast`).
 - named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
 - document: min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the
   names in the question that stand in the title or path of p's document, and of df of all D
@@ -145,7 +143,6 @@ class MultihopConfig:
             neither alone.
         open_terms: weight of how close the end of a path is to the terms that its beginning leaves
             open.
-        support: weight of the best path to a passage from another parent than its best path's.
         answered: how much less paths count for a question whose words one passage holds.
         coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
             hits.
@@ -169,7 +166,6 @@ class MultihopConfig:
     target: float = 0.25
     joint_coverage: float = 0.4
     open_terms: float = 0.6
-    support: float = 0.03
     answered: float = 3.0
     coverage: float = 0.9
     unnamed: float = 0.25
@@ -221,7 +217,7 @@ class MultihopConfig:
 FAST = MultihopConfig(
     passage=PassageWeights(0.7, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    target=0.3, joint_coverage=0.0, open_terms=0.0, support=0.0, coverage=0.4, unnamed=1.0,
+    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, unnamed=1.0,
     named_page=0.3, beam=2, second_beam=4,
 )  # fmt: skip
 """Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.
@@ -248,6 +244,5 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "documents": {"document": 0.0},
     "named-pages": {"named_page": 0.0, "equal_pages": False},
     "third-hop": {"second_beam": 0},
-    "support": {"support": 0.0},
 }
 """Parts that `without` switches off, with the values that do it."""

@@ -85,10 +85,10 @@ class Hit(Brief):
             the formula at the head of `config.multihop`: of the passage itself (`similarity`,
             `sentence`, `lexical`, `title`, `entities`), of the path that leads to it (`inherited`,
             `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
-            `named_page`, `document`, `support`). In `linearrag`: `dense` and `entity`, the
-            passage's share of the prior, and `walk`, the gain by PageRank. In `rrf` the shares of
-            `dense` and `bm25`; in these modes the one of that name. In any mode `recency`,
-            `reranker` and `history`, where they are asked for.
+            `named_page`, `document`). In `linearrag`: `dense` and `entity`, the passage's share of
+            the prior, and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`;
+            in these modes the one of that name. In any mode `recency`, `reranker` and `history`,
+            where they are asked for.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
             question names no entity.
@@ -316,7 +316,6 @@ PARTS_IN_WORDS = {
     "coverage": "words of the question that no hit before it holds",
     "named_page": "first hit that is the page of what the question names",
     "document": "the question names its document",
-    "support": "several passages lead to it",
     "dense": "close to the question in meaning",
     "bm25": "holds words of the question",
     "entity": "names active entities",

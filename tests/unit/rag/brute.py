@@ -533,9 +533,9 @@ class Brute:
 
     def _paths(
         self, front: list[int], handed: dict[int, float], direct: list[float], pool: Sequence[int]
-    ) -> list[dict[int, tuple[float, set[str]]]]:
-        """Of each passage the best path from each of the front: its score and its terms."""
-        c, best = self.config, [dict[int, tuple[float, set[str]]]() for _ in direct]
+    ) -> list[float]:
+        """The best path from the front to each passage."""
+        c, best = self.config, [-math.inf] * len(direct)
         for p in front:
             document = self.readers[p].passage.document
             others = {q for q in range(len(self.ties)) if q != p and not self._is_of(q, document)}
@@ -554,19 +554,16 @@ class Brute:
                 if q in others and (link := self._similar(p, q)) is not None
             ]
             for q, link, rest in paths:
-                alone = max(self._share(self.covered[p]), self._share(self.held[q]))
-                both = self.covered[p] | self.held[q]
-                joint = self._share(both) - alone
+                alone = max(self._share(self.held[p]), self._share(self.held[q]))
+                joint = self._share(self.held[p] | self.held[q]) - alone
                 value = _LATER if link < _LATER / 2 else handed[p] * (c.inherited + link)
                 value += c.joint_coverage * joint + c.open_terms * rest
-                value += c.target * direct[q]
-                if p not in best[q] or value > best[q][p][0]:
-                    best[q][p] = value, both
+                best[q] = max(best[q], value + c.target * direct[q])
         return best
 
     def _rest(self, p: int, q: int, key: str) -> float:
-        """How close q, where it mentions an entity, is to the words that the path to p lacks."""
-        open_ = [self.words[t] for t in self.terms if t not in self.covered[p]] or [self.vector]
+        """How close q, where it mentions an entity, is to the words that p does not hold."""
+        open_ = [self.words[t] for t in self.terms if t not in self.held[p]] or [self.vector]
         rest = np.sum(open_, axis=0, dtype=np.float64)
         near = products(self.readers[q].sentences, rest)
         mentions = [m.sentence for m in self.mentions[q] if m.key == key]
@@ -618,26 +615,14 @@ class Brute:
         if abs(most - 0.9) < CLOSE:
             raise Tied
         handed = {p: value * (1 - c.answered * max(most - 0.9, 0.0)) for p, value in handed.items()}
-        self.covered, self.support = list(self.held), [0.0] * len(direct)
         walked: set[int] = set()
-        for near in (pool, (), ()):
+        for near in (pool, ()):
             walked |= {*front}
             paths = self._paths(front, handed, direct, near)
-            candidates |= {q for q, by_parent in enumerate(paths) if by_parent}
-            raised, covered = [], list(self.covered)
-            for q, by_parent in enumerate(paths):
-                values = sorted((value for value, _ in by_parent.values()), reverse=True)
-                if values[1:]:
-                    self.support[q] = max(self.support[q], c.support * values[1])
-                if values and values[0] > score[q]:
-                    ends = [
-                        terms for value, terms in by_parent.values() if values[0] - value < CLOSE
-                    ]
-                    if any(terms != ends[0] for terms in ends):
-                        raise Tied
-                    score[q], covered[q] = values[0], ends[0]
-                    raised.append(q)
-            self.covered = covered
+            candidates |= {q for q, value in enumerate(paths) if value > -math.inf}
+            raised = [q for q, value in enumerate(paths) if value > score[q]]
+            for q in raised:
+                score[q] = paths[q]
             fresh = [q for q in raised if q not in walked]
             front = self._best([*map(sum, zip(score, above, strict=True))], fresh, c.second_beam)
             handed = {p: score[p] for p in front}
@@ -653,7 +638,7 @@ class Brute:
         while left and len(chosen) < k:
             total = list(f)
             for i in left:
-                total[i] += self.support[i] + coverage * self._share(self.held[i] - held)
+                total[i] += coverage * self._share(self.held[i] - held)
                 total[i] += c.document * self.document[i]
                 total[i] += c.named_page * sum(map(self.idf, self.page_of[i] - sides))
             (i,) = self._best(total, left, 1)

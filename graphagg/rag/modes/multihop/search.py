@@ -7,7 +7,7 @@ all statistics, so hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -36,8 +36,7 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
-_HOPS = 3
-_NEARLY = 0.9  # share of the question's words
+NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
 
@@ -56,14 +55,13 @@ class MultihopSearch(CandidateScorer):
         candidates = self.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
         score, rounds, weight = candidates.direct.copy(), list[Round](), self.config.document
-        # 2. Rounds of paths: the best by F lead on, then the best of what they raised. `extra` rows
-        # are scored and never lead on, so that they change no other score.
+        # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
+        # rows are scored and never lead on, so that they change no other score.
         frontier = _best(score + weight * candidates.documents, pooled, self.config.beam)
         frontier = self._with_chunks(candidates, frontier, pooled)
         most_held = float(weighted(candidates.covers[pooled], question.lexical.weights).max())
         walked: set[int] = set()
-        paths = dict[int, Array]()
-        for _ in range(_HOPS):
+        for _ in range(2):
             if not len(frontier):
                 break
             rows = candidates.rows[frontier]
@@ -74,11 +72,11 @@ class MultihopSearch(CandidateScorer):
                 break
             candidates, score, position = self._grown(candidates, score, edges.row, question)
             frontier = position[frontier]
-            # The first round levels named pages; the others pass path scores on.
+            # The first round levels named pages; the second passes path scores on.
             passed_on = score if rounds else self._passed_on(candidates, frontier, most_held)
             edges = self._of_titles(candidates, bridges, edges)
             followed, score = self._follow(
-                question, candidates, score, passed_on, frontier, paths, bridges, edges
+                question, candidates, score, passed_on, frontier, bridges, edges
             )
             rounds.append(followed)
             # A passage leads on once: its links were followed with the score it had then.
@@ -87,10 +85,10 @@ class MultihopSearch(CandidateScorer):
             named = score + weight * candidates.documents  # no path passes it on
             frontier = _best(named, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
-        coverage = self.config.coverage
-        if not len(question.named) and most_held < _NEARLY:
-            coverage *= self.config.unnamed
-        return MultihopRanking(question, candidates, score, rounds, eligible, self.config, coverage)
+        config = self.config
+        if not len(question.named) and most_held < NEARLY:
+            config = replace(config, coverage=config.unnamed * config.coverage)
+        return MultihopRanking(question, candidates, score, rounds, eligible, config)
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
@@ -146,8 +144,8 @@ class MultihopSearch(CandidateScorer):
         """The score that each candidate passes on: F, or the F of a better one of the frontier.
 
         A named page passes on the F of the best such page, so that both sides of a
-        comparison are followed alike; a chunk passes on the F of its document's best chunk. A
-        question whose words one passage holds, nearly or all, needs a second one less.
+        comparison are followed alike; a chunk passes on the F of its document's best chunk.
+        A question whose words one passage holds needs a second passage less.
         """
         passed_on = candidates.direct.copy()
         pages = frontier[candidates.pages[frontier].any(axis=1)]
@@ -158,7 +156,7 @@ class MultihopSearch(CandidateScorer):
         passed_on[frontier] = np.where(same, passed_on[frontier], -np.inf).max(
             axis=1, initial=-np.inf
         )
-        return passed_on * (1.0 - self.config.answered * max(most_held - _NEARLY, 0.0))
+        return passed_on * (1.0 - self.config.answered * max(most_held - NEARLY, 0.0))
 
     def _follow(
         self,
@@ -167,28 +165,22 @@ class MultihopSearch(CandidateScorer):
         score: Array,
         passed_on: Array,
         frontier: Array,
-        paths: dict[int, Array],
         bridges: Bridges,
         edges: Edges,
     ) -> tuple[Round, Array]:
         """Raise scores to those of the best paths over the m edges.
 
         `passed_on` `[n]` is the score that each candidate passes on; `frontier` has their
-        positions. Edges lead to candidates only. `paths` has the terms `[t]` that the best path to
-        a row covers, of rows that a path raised; those of this round are added.
+        positions. Edges lead to candidates only.
         """
         c = self.config
         parent = frontier[edges.parent]
         _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
         weights, covers = question.lexical.weights, candidates.covers
-        ends = zip(candidates.rows[frontier].tolist(), covers[frontier], strict=True)
-        before = np.array([paths.get(row, own) for row, own in ends])
-        covered = np.maximum(before[edges.parent], covers[target])
-        larger = np.maximum(
-            weighted(before, weights)[edges.parent], weighted(covers, weights)[target]
-        )
-        joint_coverage = weighted(covered, weights) - larger
-        open_terms = self._open_terms(before, bridges, edges, question)
+        held = weighted(covers, weights)
+        together = weighted(np.maximum(covers[parent], covers[target]), weights)
+        joint_coverage = together - np.maximum(held[parent], held[target])
+        open_terms = self._open_terms(covers[frontier], bridges, edges, question)
         value = (
             passed_on[parent] * (c.inherited + edges.link)
             + c.target * candidates.direct[target]
@@ -204,31 +196,19 @@ class MultihopSearch(CandidateScorer):
         raised = score.copy()
         raised[target[top]] = value[top]
         best = dict(zip(edges.row[top].tolist(), top.tolist(), strict=True))
-        paths.update(zip(best, covered[top], strict=True))
-        parts = passed_on[parent], joint_coverage, open_terms, value
-        return Round(bridges, edges, candidates.rows[parent], *parts, best), raised
+        rows = candidates.rows[parent]
+        followed = Round(bridges, edges, rows, passed_on[parent], joint_coverage, open_terms, best)
+        return followed, raised
 
     def _open_terms(
         self, covers: Array, bridges: Bridges, edges: Edges, question: QuestionScores
     ) -> Array:
-        """`[m]` closeness of edges' passages to the terms that paths, of terms `covers`, lack."""
+        """`[m]` closeness of edges' passages to the terms that their parents leave open."""
         if not self.config.open_terms:
             return np.zeros(len(edges.row))
         vectors = open_vectors(covers, question.vector, question.words)
         near = closeness_to_open_terms(self.corpus, self.view, bridges, edges, vectors)
         return above_mean(near, edges, len(covers))
-
-
-def _second_best(value: Array, target: Array, parent: Array) -> Array:
-    """`[m]` the best value of a path to each target from another parent than its best one, or 0."""
-    order = np.lexsort((parent, -value, target))
-    target, parent = target[order], parent[order]
-    begins = np.flatnonzero(np.append(True, target[1:] != target[:-1]))
-    group = np.cumsum(np.append(False, target[1:] != target[:-1]))
-    others = np.where(parent != parent[begins][group], value[order], 0.0)
-    second = np.empty(len(value))
-    second[order] = np.maximum.reduceat(others, begins)[group]
-    return second
 
 
 def _best(score: Array, among: Mask, count: int) -> Array:
@@ -245,9 +225,8 @@ class Round:
         bridges, edges: the links that were followed.
         parent: `[m]` row of the passage that each edge comes from.
         passed_on: `[m]` the score that the parent passes on.
-        joint_coverage: `[m]` the share of terms that path and end hold beyond the better one.
-        open_terms: `[m]` closeness of the edge's passage to the terms that the path leaves open.
-        value: `[m]` the score of the path that ends with the edge.
+        joint_coverage: `[m]` the share of terms that both ends hold beyond the better one.
+        open_terms: `[m]` closeness of the edge's passage to the terms that the parent leaves open.
         best: the edge of the best path to each row whose score this round raised.
     """
 
@@ -257,7 +236,6 @@ class Round:
     passed_on: Array
     joint_coverage: Array
     open_terms: Array
-    value: Array
     best: dict[int, int]
 
 
@@ -276,7 +254,6 @@ class Gain(NamedTuple):
     coverage: float
     named_page: float
     document: float
-    support: float
 
 
 @dataclass(frozen=True)
@@ -289,7 +266,6 @@ class Choice:
         terms: `[n, t]` what each term that a candidate contains adds to its score.
         pages: `[n, e]` what it adds that a candidate is the page of a named entity.
         document: `[n]` what it adds that the question names its document and headings in it.
-        support: `[n]` what it adds that several passages lead to it.
     """
 
     score: Array
@@ -297,7 +273,6 @@ class Choice:
     terms: Array
     pages: Array
     document: Array
-    support: Array
 
     def take(self, k: int) -> list[tuple[int, Gain]]:
         """Choose up to `k` candidates, one after another: positions and gains, in this order.
@@ -305,7 +280,7 @@ class Choice:
         A smaller `k` gives the first of them.
         """
         held = np.zeros(self.terms.shape[1]), np.zeros(self.pages.shape[1])
-        parts = *self._gains(*held), self.document, self.support
+        parts = *self._gains(*held), self.document
         totals = np.where(self.eligible, sum(parts, self.score), -np.inf)
         chosen: list[tuple[int, Gain]] = []
         for _ in range(min(k, int(self.eligible.sum()))):
@@ -315,7 +290,7 @@ class Choice:
             own = self.terms[best], self.pages[best]
             if any((new > old).any() for new, old in zip(own, held, strict=True)):
                 held = np.maximum(held[0], own[0]), np.maximum(held[1], own[1])
-                parts = *self._gains(*held), self.document, self.support
+                parts = *self._gains(*held), self.document
                 totals = np.where(np.isneginf(totals), -np.inf, sum(parts, self.score))
         return chosen
 
@@ -323,7 +298,7 @@ class Choice:
         """The gain of a candidate if it were chosen next."""
         rows = [row for row, _ in chosen]
         held = (part[rows].max(axis=0, initial=0.0) for part in (self.terms, self.pages))
-        gains = *self._gains(*held), self.document, self.support
+        gains = *self._gains(*held), self.document
         return Gain(*(float(part[position]) for part in gains))
 
     def _gains(self, held_terms: Array, held_pages: Array) -> tuple[Array, Array]:
@@ -342,7 +317,6 @@ class MultihopRanking:
         rounds: of following links.
         eligible: `[n]` which candidates may be chosen.
         config: the weights.
-        coverage: the weight of coverage for this question.
     """
 
     question: QuestionScores
@@ -351,26 +325,14 @@ class MultihopRanking:
     rounds: list[Round]
     eligible: Mask
     config: MultihopConfig
-    coverage: float
 
     @cached_property
     def choice(self) -> Choice:
         """What passages are chosen by."""
-        terms = self.candidates.covers * (self.coverage * self.question.lexical.weights)
+        terms = self.candidates.covers * (self.config.coverage * self.question.lexical.weights)
         pages = self.config.named_page * self.candidates.pages
         document = self.config.document * self.candidates.documents
-        return Choice(self.score, self.eligible, terms, pages, document, self._support)
-
-    @property
-    def _support(self) -> Array:
-        """`[n]` the weighted path scores of each round from a second parent."""
-        support, weight = np.zeros(len(self.score)), self.config.support
-        for followed in self.rounds if weight else ():
-            rows = followed.edges.row.tolist()
-            target = np.array([self._positions[row] for row in rows])
-            second = _second_best(followed.value, target, followed.parent)
-            np.maximum.at(support, target, weight * second)
-        return support
+        return Choice(self.score, self.eligible, terms, pages, document)
 
     def step(self, row: int, before: int | None = None) -> Step | None:
         """Last hop on the best path to a row before round `before`; None if it starts there."""

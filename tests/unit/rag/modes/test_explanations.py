@@ -26,7 +26,6 @@ COMPONENTS = {
     "multihop": {
         "similarity", "sentence", "lexical", "title", "entities", "inherited", "link",
         "joint_coverage", "open_terms", "coverage", "named_page", "document",
-        "support",
     },
     "linearrag": {"dense", "entity", "walk"},
     "dense": {"dense"},

@@ -52,11 +52,15 @@ A page of an entity that the question names (its title is the entity, or its tex
 passes on as much as the best such page of the frontier (`equal_pages`), so that both sides of a
 comparison are followed alike. The `second_beam` best of the other passages whose score a path
 raised lead on once more through entities, with their path score for F. f(p) is the best of F(p) and
-its paths. Passages are then chosen one after another by
+its paths. Where one passage holds a share h > .9 of the question's terms, a second one is needed
+less: the frontier passes on 1 - 3 (h - .9) of its scores. Passages are then chosen one after
+another by
 
     f(p) + .9 coverage + .2 named_page + .4 document
 
-- coverage: the share of the question's terms that p holds and no chosen passage does.
+- coverage: the share of the question's terms that p holds and no chosen passage does. It has a
+  quarter of its weight where the question names no entity and h < .9: mostly one passage answers,
+  and the second best one is better than one with other words (not in profile `fast`).
 - named_page: the sum of idf of the named entities of which p is a page and no chosen passage is.
 - document: min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the
   names in the question that stand in the title or path of p's document, and of df of all D
@@ -139,8 +143,10 @@ class MultihopConfig:
             neither alone.
         open_terms: weight of how close the end of a path is to the terms that its beginning leaves
             open.
+        answered: how much less paths count for a question whose words one passage holds.
         coverage: weight of terms that no chosen passage holds yet; more of it gives more varied
             hits.
+        unnamed: share of it for a question that names no entity.
         named_page: weight of being the first chosen page of an entity that the question names.
         document: weight of the names of its document and of headings that the question holds.
         equal_pages: whether pages of named entities pass on as much as the best of them.
@@ -160,7 +166,9 @@ class MultihopConfig:
     target: float = 0.25
     joint_coverage: float = 0.4
     open_terms: float = 0.6
+    answered: float = 3.0
     coverage: float = 0.9
+    unnamed: float = 0.25
     named_page: float = 0.2
     document: float = 0.4
     equal_pages: bool = True
@@ -209,8 +217,8 @@ class MultihopConfig:
 FAST = MultihopConfig(
     passage=PassageWeights(0.7, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, named_page=0.3,
-    beam=2, second_beam=4,
+    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, unnamed=1.0,
+    named_page=0.3, beam=2, second_beam=4,
 )  # fmt: skip
 """Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.
 

@@ -611,6 +611,10 @@ class Brute:
         for name in of_front:
             chunks = [p for p in front if documents[p] == name]
             handed |= dict.fromkeys(chunks, max(handed[p] for p in chunks))
+        most = max(self._share(self.held[i]) for i in pool)
+        if abs(most - 0.9) < CLOSE:
+            raise Tied
+        handed = {p: value * (1 - c.answered * max(most - 0.9, 0.0)) for p, value in handed.items()}
         walked: set[int] = set()
         for near in (pool, ()):
             walked |= {*front}
@@ -622,16 +626,19 @@ class Brute:
             fresh = [q for q in raised if q not in walked]
             front = self._best([*map(sum, zip(score, above, strict=True))], fresh, c.second_beam)
             handed = {p: score[p] for p in front}
-        return self._choose(score, sorted(candidates), k)
+        coverage = c.coverage * (c.unnamed if not self.named and most < 0.9 else 1.0)
+        return self._choose(score, sorted(candidates), k, coverage)
 
-    def _choose(self, f: list[float], left: list[int], k: int) -> list[tuple[str, float]]:
+    def _choose(
+        self, f: list[float], left: list[int], k: int, coverage: float
+    ) -> list[tuple[str, float]]:
         c, chosen = self.config, []
         held: set[str] = set()
         sides: set[str] = set()
         while left and len(chosen) < k:
             total = list(f)
             for i in left:
-                total[i] += c.coverage * self._share(self.held[i] - held)
+                total[i] += coverage * self._share(self.held[i] - held)
                 total[i] += c.document * self.document[i]
                 total[i] += c.named_page * sum(map(self.idf, self.page_of[i] - sides))
             (i,) = self._best(total, left, 1)

@@ -7,7 +7,7 @@ all statistics, so hidden passages change nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
+NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
 
@@ -58,6 +59,7 @@ class MultihopSearch(CandidateScorer):
         # rows are scored and never lead on, so that they change no other score.
         frontier = _best(score + weight * candidates.documents, pooled, self.config.beam)
         frontier = self._with_chunks(candidates, frontier, pooled)
+        most_held = float(weighted(candidates.covers[pooled], question.lexical.weights).max())
         walked: set[int] = set()
         for _ in range(2):
             if not len(frontier):
@@ -71,7 +73,7 @@ class MultihopSearch(CandidateScorer):
             candidates, score, position = self._grown(candidates, score, edges.row, question)
             frontier = position[frontier]
             # The first round levels named pages; the second passes path scores on.
-            passed_on = score if rounds else self._passed_on(candidates, frontier)
+            passed_on = score if rounds else self._passed_on(candidates, frontier, most_held)
             edges = self._of_titles(candidates, bridges, edges)
             followed, score = self._follow(
                 question, candidates, score, passed_on, frontier, bridges, edges
@@ -83,7 +85,10 @@ class MultihopSearch(CandidateScorer):
             named = score + weight * candidates.documents  # no path passes it on
             frontier = _best(named, is_fresh, self.config.second_beam)
         eligible = ~self._are_in(candidates.rows, np.asarray(extra, dtype=np.int64))
-        return MultihopRanking(question, candidates, score, rounds, eligible, self.config)
+        config = self.config
+        if not len(question.named) and most_held < NEARLY:
+            config = replace(config, coverage=config.unnamed * config.coverage)
+        return MultihopRanking(question, candidates, score, rounds, eligible, config)
 
     def links(
         self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
@@ -135,11 +140,12 @@ class MultihopSearch(CandidateScorer):
         others[others] = self.corpus.same_document(rows[others, None], rows[frontier]).any(axis=1)
         return np.concatenate([frontier, _best(candidates.direct, others, MOST_CHUNKS)])
 
-    def _passed_on(self, candidates: Candidates, frontier: Array) -> Array:
+    def _passed_on(self, candidates: Candidates, frontier: Array, most_held: float) -> Array:
         """The score that each candidate passes on: F, or the F of a better one of the frontier.
 
         A named page passes on the F of the best such page, so that both sides of a
         comparison are followed alike; a chunk passes on the F of its document's best chunk.
+        A question whose words one passage holds needs a second passage less.
         """
         passed_on = candidates.direct.copy()
         pages = frontier[candidates.pages[frontier].any(axis=1)]
@@ -150,7 +156,7 @@ class MultihopSearch(CandidateScorer):
         passed_on[frontier] = np.where(same, passed_on[frontier], -np.inf).max(
             axis=1, initial=-np.inf
         )
-        return passed_on
+        return passed_on * (1.0 - self.config.answered * max(most_held - NEARLY, 0.0))
 
     def _follow(
         self,

@@ -98,7 +98,7 @@ def push_over(
             for artifact in opened.values()
             for name, entry in artifact.manifest.files.items()
         }
-        stored = _reusable(store, before)
+        stored = _reusable(store, before, {each: entry.bytes for each, (entry, _) in files.items()})
         if _is_there(opened, carried or {}, before, stored):
             size = sum(entry.bytes for entry, _ in files.values())
             return PushReport(opened[""].manifest.data, 0, 0, len(files), size, 0, False)
@@ -141,8 +141,11 @@ def _is_there(
     return all(stored.get(entry.sha256) == name for entry, name in before.files())
 
 
-def _reusable(store: Store, before: Published | None) -> dict[str, str]:
-    """Reusable objects by checksum; see the head of this file."""
+def _reusable(store: Store, before: Published | None, wanted: Mapping[str, int]) -> dict[str, str]:
+    """Reusable objects by checksum; see the head of this file.
+
+    `wanted` are sizes by checksum: HDFS keeps the beginning of a file whose publisher was killed.
+    """
     if before is None:
         return {}
     objects = store.listed()
@@ -152,7 +155,8 @@ def _reusable(store: Store, before: Published | None) -> dict[str, str]:
         sha256: name
         for name, size in objects.items()
         if (sha256 := sha256_of(name)) is not None
-        and (sizes.get(name) == size.bytes or (name not in sizes and size.modified > published_at))
+        and size.bytes == sizes.get(name, wanted.get(sha256))
+        and (name in sizes or size.modified > published_at)
     }
 
 

@@ -110,6 +110,10 @@ class InvalidScores(RunFailed):
     """A reranker did not return one finite score per text."""
 
 
+class InvalidVectors(RunFailed):
+    """An encoder did not return one finite vector per text."""
+
+
 class ArtifactError(GraphAggError):
     """Base of the errors about an index directory."""
 

@@ -26,7 +26,8 @@ from graphagg.embedding.prone.merge import NODES_PER_SHARD
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import STEPS
 from graphagg.embedding.prone.tasks import PieceTasks
-from graphagg.embedding.sparse import one_thread
+from graphagg.embedding.sparse import one_thread, stored_rows
+from graphagg.errors import InvalidGraph
 from graphagg.execution.arrays import ArrayStore, FileArrays, MemoryArrays
 from graphagg.execution.runner import InProcessRunner, TaskRunner
 from graphagg.graph.csr import Csr
@@ -142,7 +143,8 @@ class Embedded:
         for name, array in (("vectors", names.rows), ("sources", names.sources)):
 
             def rotated(low: int, high: int, array: str = array) -> Array:
-                return stages.rotated_rows(names, array, self._numbers(low, high))
+                numbers = self._numbers(low, high)
+                return stored_rows(stages.rotated_rows(names, array, numbers), config.dtype)
 
             for side, ranges in sides.items():
                 target.fill(f"{name}{side}", (stages.width(names),), config.dtype, ranges, rotated)
@@ -190,7 +192,9 @@ def embed_matrix(
     """
 
     def cut(_: int) -> None:
-        full = matrix()
+        full, limit = matrix(), float(np.finfo(np.float32).max)
+        if (total := float(full.entries.sum(dtype=np.float64))) > limit:
+            raise InvalidGraph(f"the weights sum to {total:.3g}, wanted {limit:.3g} at most")
         if arrays.folder is not None:
             need = peak_bytes(full.rows, len(full.indices), config)
             check_space(arrays.folder, need, f"the embedding of {full.rows:,} nodes at its peak")

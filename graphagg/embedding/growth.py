@@ -22,7 +22,7 @@ from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.embedding.config import FILTER, EmbeddingConfig
 from graphagg.embedding.partition.report import ADDED, ISOLATED
 from graphagg.embedding.prone.network import NetworkMatrix
-from graphagg.embedding.sparse import entries_where, row_sums, sparse_array
+from graphagg.embedding.sparse import entries_where, row_sums, sparse_array, stored_rows
 from graphagg.errors import ArtifactError, InvalidParameter
 from graphagg.graph.adjacency import expand_rows
 from graphagg.graph.csr import Csr
@@ -145,7 +145,9 @@ def grow(
         for name in ("vectors", "sources")
     )
     log_q = None if config.propagate else grown.spread(stored("log_q"))
-    vectors[fresh], sources[fresh] = new, _ = new_vectors(rows, sources, log_q, fresh)
+    vectors[fresh], sources[fresh] = new, _ = [
+        stored_rows(each, vectors.dtype) for each in new_vectors(rows, sources, log_q, fresh)
+    ]
     piece_of = grown.spread(stored("parts"), ISOLATED)
     piece_of[fresh[new.any(axis=1)]] = ADDED
     n = len(grown.rows)

@@ -228,6 +228,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         Raises:
             UnknownVertex: the vertex does not exist.
             InvalidParameter: `k` is under 1, or the vertex has no edge.
+            CorruptArtifact: a stored vector is not finite.
             MissingExtra: FAISS is not installed.
         """
         version = self._version  # another thread may reopen the index
@@ -236,7 +237,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         others, _ = version.vectors_of(target_side)
         integer("k", k, 1)
         row = ids.known(vertex)
-        query = np.asarray(vectors[row], dtype=np.float32)
+        query = version.finite(np.asarray(vectors[row], dtype=np.float32))
         if not query.any():
             raise InvalidParameter(
                 f"{vertex!r} has no edge, so its vector is zero; give a vertex with an edge"

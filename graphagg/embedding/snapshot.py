@@ -14,6 +14,7 @@ from graphagg.graph.ids import VertexIds, id_rules
 from graphagg.nearest.search import FlatSearch
 from graphagg.store import Artifact
 from graphagg.store.layout import ArrayRule, array
+from graphagg.store.manifest import damaged
 
 
 class EmbeddingSnapshot:
@@ -44,10 +45,16 @@ class EmbeddingSnapshot:
             (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
         )
 
+    def finite(self, vectors: Array) -> Array:
+        """Stored vectors as they are; raises `CorruptArtifact` if a value is NaN or infinite."""
+        if not np.isfinite(vectors).all():
+            raise damaged(self.artifact.directory, "its vectors are not finite")
+        return vectors
+
     def searcher(self, side: Side, normalized: bool) -> FlatSearch:
         """The searcher of a side's vectors; made once."""
         if (side, normalized) not in self._searchers:
-            rows = self.vectors_of(side)[1]
+            rows = self.finite(self.vectors_of(side)[1])
             self._searchers[side, normalized] = FlatSearch(
                 unit_rows(rows) if normalized else rows, "embedding"
             )

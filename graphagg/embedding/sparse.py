@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array, Doubles, Mask, offsets
-from graphagg.errors import needs
+from graphagg.errors import InvalidParameter, needs
 from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 
@@ -46,6 +46,17 @@ def normalize_rows(rows: Array) -> Array:
     lengths[lengths == 0] = 1.0
     unit: Array = (rows / lengths[:, None]).astype(rows.dtype)
     return unit
+
+
+def stored_rows(rows: Array, dtype: Any) -> Array:
+    """Rows in the dtype of an index; `InvalidParameter` if it cannot hold a value of them."""
+    largest, limit = np.abs(rows).max(initial=0.0), np.finfo(dtype).max
+    if not largest <= limit:  # also NaN
+        raise InvalidParameter(
+            f"dtype is {np.dtype(dtype).name!r}, which holds values up to {limit:.3g}, and a "
+            f"vector has {largest:.3g}; scale the weights, or use dtype='float32'"
+        )
+    return rows.astype(dtype, copy=False)
 
 
 def one_thread() -> Any:

@@ -156,7 +156,7 @@ class PassageIndex(IndexedCorpus):
             InvalidQuestion: the question is empty, too long, or not a string.
             InvalidParameter: `k` or a field is out of range, `config` belongs to another mode, or
                 `as_of` or `recency` is set and no passage has a date.
-            InvalidScores: the reranker did not return one finite number per text.
+            InvalidScores, InvalidVectors: reranker or encoder returned values that are not finite.
             InvalidFilter: the filter has an unknown key or a value of another type.
             ModelMismatch: the installed model is not the one of the build.
         """

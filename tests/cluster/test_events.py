@@ -34,21 +34,3 @@ def test_a_broadcast_that_adaptive_execution_adds_is_found(tmp_path: Path) -> No
     ]
     assert log(tmp_path, events[0]).broadcasts() == []
     assert log(tmp_path, *events).broadcasts() == ["BroadcastHashJoin"]
-
-
-def test_results_of_one_job_add_up(tmp_path: Path) -> None:
-    def task(stage: int, size: int, kind: str = "ResultTask") -> dict[str, Any]:
-        metrics = {"Result Size": size}
-        return {
-            "Event": "SparkListenerTaskEnd",
-            "Stage ID": stage,
-            "Task Type": kind,
-            "Task Metrics": metrics,
-        }
-
-    jobs = [
-        {"Event": "SparkListenerJobStart", "Job ID": 0, "Stage IDs": [0, 1]},
-        {"Event": "SparkListenerJobStart", "Job ID": 1, "Stage IDs": [2]},
-    ]
-    tasks = [task(0, 900, "ShuffleMapTask"), task(1, 30), task(1, 40), task(2, 50)]
-    assert log(tmp_path, *jobs, *tasks).largest_result() == 70

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import ROOT, Block, blocks_of, pages, parse
-from tests.docs.page import Failed, check_output
+from tests.docs.blocks import ROOT, Block, blocks_of, pages
 from tests.unit.rag.documents.reading.files import thirty
 from tests.warm import Warm
 
@@ -134,36 +133,6 @@ def test_what_is_not_run_is_listed() -> None:
     """A block that no test runs is named here, with its reason, so that none slips in."""
     listed = (Path(__file__).parent / "not_run.txt").read_text(encoding="utf-8").splitlines()
     assert sorted(NOT_RUN) == listed
-
-
-def test_blocks_are_parsed() -> None:
-    text = '```bash norun="no network"\npip install x\n```\n\n```text output\nhi\n```\n'
-    first, second = parse(text, "p.md")
-    assert (first.language, first.attributes) == ("bash", {"norun": "no network"})
-    assert (second.line, second.attributes, second.text) == (5, {"output": ""}, "hi\n")
-    assert not first.is_run
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("```\nx\n```\n", "language ''"),
-        ("```ruby\nx\n```\n", "language 'ruby'"),
-        ("```bash norun\nx\n```\n", "take a text"),
-        ("```bash skip\nx\n```\n", "attribute 'skip'"),
-        ("```bash\nx\n", "not closed"),
-        ("- a\n\n  ```bash\n  x\n  ```\n", "indented"),
-    ],
-)
-def test_a_block_that_no_test_would_run_is_an_error(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        parse(text, "p.md")
-
-
-def test_output_is_compared_without_numbers_and_frames() -> None:
-    check_output("│ Warsaw  2.16 │\n...\n", "┃ Warsaw 3.1 ┃\nmore\n")
-    with pytest.raises(Failed, match="nothing printed"):
-        check_output("Paris\n", "Warsaw\n")
 
 
 @pytest.mark.parametrize(

@@ -93,13 +93,6 @@ def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=80)
 
 
-def test_email(spark: Any, tmp_path: Path) -> None:
-    edges = DATA / "communities" / "email_eu_core" / "email-Eu-core.txt.gz"
-    if not edges.exists():
-        pytest.skip(f"{edges} is absent; set GRAPHAGG_DATA to the folder of the data sets")
-    assert_equal_bytes(spark, str(edges), tmp_path, CommunityConfig(), items_per_task=5000)
-
-
 @pytest.mark.slow
 def test_dblp(spark: Any, tmp_path: Path) -> None:
     edges = DATA / "communities" / "com_dblp" / "com-dblp.ungraph.txt.gz"

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
@@ -22,7 +20,7 @@ from graphagg.errors import (
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
 from tests.spark.test_communities import write_text
-from tests.spark.workers import Killed, dying_workers, killing
+from tests.spark.workers import Killed, killing
 from tests.unit.embedding.graphs import communities
 
 pytestmark = pytest.mark.spark
@@ -65,22 +63,6 @@ def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
     assert found.partition_report.hubs >= 1
     assert "weights" in found.manifest.inputs
     assert len(found.partition_report.levels) > 1
-
-
-@pytest.mark.slow
-def test_directed_parquet_twice_propagated(spark: Any, tmp_path: Path) -> None:
-    pairs = communities(200, 6)
-    table = pa.table({"src": [u for u, _ in pairs], "dst": [v for _, v in pairs]})
-    pq.write_table(table, tmp_path / "edges.parquet")
-    config = EmbeddingConfig(dim=8, pieces=3, kind="directed", propagate=2)
-    assert_same(spark, str(tmp_path / "edges.parquet"), tmp_path, config)
-
-
-@pytest.mark.slow
-def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
-    edges = write_text(tmp_path / "edges.txt", communities(300, 8))
-    with dying_workers():
-        assert_same(spark, edges, tmp_path, SMALL)
 
 
 def test_a_job_killed_between_phases_goes_on(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
-from graphagg.embedding import EmbeddingConfig, NodeEmbedding
+from graphagg.embedding import NodeEmbedding
 from graphagg.errors import GraphAggError, InvalidGraph, InvalidParameter, InvalidPassage
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.load import open_edges
@@ -108,20 +108,6 @@ def test_communities_of_a_frame_and_of_a_table(spark: Any, tmp_path: Path) -> No
     assert_same_manifest(tmp_path, "local", "table")
     assert settings(spark) == before and spark.range(2).count() == 2
     assert not (tmp_path / "frame.work").exists()
-
-
-@pytest.mark.slow
-def test_an_embedding_of_a_frame(spark: Any, tmp_path: Path) -> None:
-    table = calls(2)
-    config = EmbeddingConfig(kind="two-mode", dim=4, pieces=2, propagate=1)
-    frame = spark.createDataFrame(table)
-    with (
-        NodeEmbedding.build(table, tmp_path / "local", config=config, columns=CALLS) as one,
-        NodeEmbedding.build(frame, tmp_path / "frame", config=config, columns=CALLS) as other,
-    ):
-        assert one.manifest.inputs == other.manifest.inputs
-        np.testing.assert_array_equal(one.piece_of_node, other.piece_of_node)
-        np.testing.assert_allclose(one.vectors, other.vectors, atol=1e-5)
 
 
 @pytest.mark.slow

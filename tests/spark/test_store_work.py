@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from graphagg.communities import CommunityIndex
-from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import JobFailed
 from graphagg.execution.blocks import MemoryBlocks
 from graphagg.rag import PassageIndex
@@ -46,22 +45,6 @@ def test_communities_go_on_after_a_kill(spark: Any, tmp_path: Path) -> None:
     ran.clear()
     build(spark, edges, store / "out", killing(ran)).close()
     assert ran == [], "the same again is no work"
-
-
-@pytest.mark.slow
-def test_an_embedding(spark: Any, tmp_path: Path) -> None:
-    pairs = [(a, b) for a, b in hub_pairs(2) if a != b]
-    edges, store = write_text(tmp_path / "edges.txt", pairs), store_in(tmp_path / "store")
-    config = EmbeddingConfig(dim=8, pieces=3, propagate=1)
-    with (
-        NodeEmbedding.build(edges, tmp_path / "local", config=config) as one,
-        NodeEmbedding.build(
-            edges, store / "emb", engine=SparkOptions(spark), config=config
-        ) as other,
-    ):
-        assert one.manifest.inputs == other.manifest.inputs
-        np.testing.assert_array_equal(one.piece_of_node, other.piece_of_node)
-        np.testing.assert_allclose(one.vectors, other.vectors, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -41,10 +41,6 @@ class Faults:
         self.seen.append((method, path))
         return next(self._numbers)
 
-    def fetched(self) -> list[str]:
-        """The objects that were read."""
-        return [path for method, path in self.seen if method == "GET" and "/objects/" in path]
-
 
 @contextmanager
 def faulty(server: Server) -> Iterator[tuple[Server, Faults]]:

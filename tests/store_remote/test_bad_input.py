@@ -17,7 +17,6 @@ from graphagg.communities import CommunityIndex
 from graphagg.errors import (
     AccessRefused,
     ClockOff,
-    CorruptArtifact,
     NoCredentials,
     NoSuchBucket,
     NotAnArtifact,
@@ -29,7 +28,7 @@ from graphagg.store import verify_at as verify
 from graphagg.store.addresses import Address, address
 from graphagg.store.remote import pointers
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.pointers import current, current_or_none
+from graphagg.store.remote.pointers import current_or_none
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.proxy import faulty
@@ -110,30 +109,6 @@ def test_a_clock_that_is_off(pushed: Address, server: Server) -> None:
             manifest_at(proxied.at(pushed.path))
 
 
-def test_an_object_altered_at_rest(pushed: Address, server: Server, tmp_path: Path) -> None:
-    name = current(Store(pushed))[0].objects["part3.npy"]
-    file = server.file(f"{pushed.path}/{name}")
-    with file.open("r+b") as opened:  # with its attributes, as a disk does it
-        opened.seek(200)
-        opened.write(b"\xff")
-    for use in (verify, open_artifact, lambda url: pull(url, tmp_path / "here")):
-        with pytest.raises(CorruptArtifact, match="publish the index again"):
-            use(pushed)
-    assert not (tmp_path / "here" / "manifest.json").exists()
-
-
-def test_every_tenth_request_fails(server: Server, tmp_path: Path) -> None:
-    with faulty(server) as (proxied, faults):
-        faults.refuse = lambda number, *_: ("InternalError", 500) if number % 10 == 0 else None
-        place = proxied.at("tenth")
-        for number in range(4):
-            push(write_version(tmp_path / "a", number), place)
-            pull(place, tmp_path / "here")
-            assert read_number(place) == number
-        verify(place)
-        assert len(faults.seen) > 100
-
-
 def test_an_answer_of_the_pointer_that_is_lost(server: Server, tmp_path: Path) -> None:
     with faulty(server) as (proxied, faults):
         place = proxied.at("lost")
@@ -204,14 +179,6 @@ def opening(server: Server, url: str, cache: Path, *before: str) -> subprocess.P
         [*before, sys.executable, "-c", OPEN, url], env=environment, cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-
-
-def test_two_processes_share_a_cache(pushed: Address, server: Server, cache: Path) -> None:
-    with faulty(server) as (proxied, faults):
-        both = [opening(proxied, str(pushed), cache) for _ in range(2)]
-        ends = [process.communicate(timeout=1200) for process in both]
-        assert [said for said, _ in ends] == ["1\n", "1\n"], ends
-        assert len(faults.fetched()) == FILES
 
 
 def _mounting(command: str) -> Callable[[], bool]:

@@ -15,7 +15,7 @@ from graphagg.arrays import Array, offsets
 from graphagg.nearest.vectors import encode
 from graphagg.progress import Progress, renamed
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.models.encoder import Encoder, pools_sentences
+from graphagg.rag.models.encoder import Encoder, checked, pools_sentences
 from graphagg.rag.tables.segments import Ragged, sentence_text
 from graphagg.rag.tables.vectors import Vectors
 
@@ -36,7 +36,7 @@ def encoded(
     `supplied` `[P, d]` are vectors of the passages that need not be computed: one window each.
     """
     texts, lengths = [passage.full_text for passage in passages], [1] * len(passages)
-    windows = [] if supplied is None else [_stored(supplied, encoder)]
+    windows = [] if supplied is None else [encode(supplied)]
     if not pools_sentences(encoder):
         if supplied is None:
             split = encoder.split(texts)
@@ -56,18 +56,15 @@ def encoded(
         spans = [sentences.row(row) for row in some]
         report = renamed(progress, "passages")
         pooled = encoder.encode_passages(texts[start : some.stop], spans, report)
-        vectors.append(_stored(np.concatenate([p.sentences for p in pooled]), encoder))
+        of_sentences = np.concatenate([p.sentences for p in pooled])
+        vectors.append(encode(checked(encoder, of_sentences, sum(map(len, spans)))))
         if supplied is None:
-            windows.append(_stored(np.concatenate([p.windows for p in pooled]), encoder))
             lengths[start : some.stop] = [len(p.windows) for p in pooled]
+            of_windows = np.concatenate([p.windows for p in pooled])
+            windows.append(encode(checked(encoder, of_windows, len(of_windows))))
     return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(vectors)
 
 
 def _encoded_texts(texts: Sequence[str], encoder: Encoder, progress: Progress) -> list[Array]:
     blocks = (texts[start : start + BLOCK] for start in range(0, len(texts) or 1, BLOCK))
-    return [_stored(encoder.encode(block, progress), encoder) for block in blocks]
-
-
-def _stored(vectors: Vectors, encoder: Encoder) -> Array:
-    """Vectors `[n, d]` as a segment stores them."""
-    return encode(np.asarray(vectors, np.float32).reshape(-1, encoder.dimension))
+    return [encode(checked(encoder, encoder.encode(b, progress), len(b))) for b in blocks]

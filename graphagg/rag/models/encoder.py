@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import numpy as np
 
 from graphagg.checks import one_of
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, InvalidVectors
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.bert import BertModel, BertRunner
 from graphagg.rag.models.encoding.center import TEXTS, center_of, centered, centered_sha256
@@ -111,6 +111,17 @@ def pools_sentences(encoder: Encoder) -> TypeGuard[PassageEncoder]:
 def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
     """Whether an encoder embeds words together with their question."""
     return bool(getattr(encoder, "gives_words", False))
+
+
+def checked(encoder: Encoder, vectors: Any, count: int) -> Vectors:
+    """Vectors from an encoder; raise `InvalidVectors` unless they are `[count, d]` and finite."""
+    rows, size = np.asarray(vectors, np.float32), encoder.dimension
+    if rows.size != count * size or not np.isfinite(rows).all():
+        raise InvalidVectors(
+            f"encoder {encoder.spec.name!r}: it returned vectors that are not finite, or of shape "
+            f"{list(rows.shape)}; wanted {count} vectors of {size} finite values"
+        )
+    return rows.reshape(count, size)
 
 
 class SentenceTransformerEncoder:

@@ -18,7 +18,7 @@ from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.encoder import Encoder, checked
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import sentence_cosines, term_shares
@@ -124,7 +124,9 @@ class Retriever(ABC):
         self, questions: Sequence[QuestionReading], models: QuestionModels
     ) -> list[EncodedQuestion]:
         """Compute the vectors of the questions in one call of the encoder."""
-        vectors, _ = models.encoder().encode_query([question.text for question in questions], [])
+        encoder = models.encoder()
+        encoded, _ = encoder.encode_query([question.text for question in questions], [])
+        vectors = checked(encoder, encoded, len(questions))
         return [EncodedQuestion(*pair) for pair in zip(questions, vectors, strict=True)]
 
     @abstractmethod

@@ -40,7 +40,7 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     409: (errors.ArtifactBusy, errors.CollectionExists),
     507: (errors.WriteFailed,),
     503: (errors.Overloaded,),
-    500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidScores),  # for the operator
+    500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidScores, errors.InvalidVectors),
     504: (errors.EndpointTimeout,),
     502: (errors.EndpointError,),
 }  # fmt: skip

@@ -82,7 +82,7 @@ def push_over(
         files = {
             entry.sha256: (entry, artifact.path(name)) for name, entry in manifest.files.items()
         }
-        stored = _reusable(store, before)
+        stored = _reusable(store, before, {each: entry.bytes for each, (entry, _) in files.items()})
         if _is_there(manifest, before, stored):
             size = sum(entry.bytes for entry, _ in files.values())
             return PushReport(manifest.data, 0, 0, len(files), size, 0, False)
@@ -108,8 +108,11 @@ def _is_there(manifest: Manifest, before: Published | None, stored: Mapping[str,
     return all(stored.get(entry.sha256) == name for entry, name in before.files())
 
 
-def _reusable(store: Store, before: Published | None) -> dict[str, str]:
-    """Reusable objects by checksum; see the head of this file."""
+def _reusable(store: Store, before: Published | None, wanted: Mapping[str, int]) -> dict[str, str]:
+    """Reusable objects by checksum; see the head of this file.
+
+    `wanted` are sizes by checksum: HDFS keeps the beginning of a file whose publisher was killed.
+    """
     if before is None:
         return {}
     objects = store.listed()
@@ -119,7 +122,8 @@ def _reusable(store: Store, before: Published | None) -> dict[str, str]:
         sha256: name
         for name, size in objects.items()
         if (sha256 := sha256_of(name)) is not None
-        and (sizes.get(name) == size.bytes or (name not in sizes and size.modified > published_at))
+        and size.bytes == sizes.get(name, wanted.get(sha256))
+        and (name in sizes or size.modified > published_at)
     }
 
 

@@ -54,14 +54,6 @@ def test_what_one_set_gains_by_is_not_taken() -> None:
     assert one.choose(["a"]).open_terms == GRID["open_terms"][-1]
 
 
-def test_what_a_plain_method_has_more_counts_twice() -> None:
-    names = ["a", "b"]
-    gains = {"a": lambda w: 50.0 + 10.0 * w.target, "b": lambda w: 50.0 + w.target}
-    short = _search(**gains).sure_gain(MIDDLE, with_value(MIDDLE, "target", 0.4), names)
-    ahead = _search(plain=60.0, **gains).sure_gain(MIDDLE, with_value(MIDDLE, "target", 0.4), names)
-    assert np.isclose(ahead, 3.0 * short)
-
-
 def test_recall_is_that_of_an_evaluation(tmp_path: Path) -> None:
     asked = read_questions(DEMO / "questions.jsonl")
     passages = read_passages(DEMO / "passages.jsonl")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
-from benchmarks.retrieval.folder import QUESTIONS, questions, read
+from benchmarks.retrieval.folder import QUESTIONS, questions
 from graphagg.rag.evaluation.questions import read_questions
 
 
@@ -25,17 +23,3 @@ def test_only_questions_whose_files_are_all_there_are_asked(tmp_path: Path) -> N
     asked = read_questions(tmp_path / "asked.jsonl")
     assert [each.id for each in asked] == wanted
     assert first["id"] in wanted and others[0]["id"] not in wanted
-
-
-def test_read_prints_what_is_read_and_what_is_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "a.md").write_text("# Rivers\n\nThe Vistula flows.")
-    (tmp_path / "broken.ipynb").write_text("[]")
-    (tmp_path / "rows.jsonl").write_text('{"text": "Ada."}\n[]\n')
-    read(tmp_path)
-    printed = capsys.readouterr().out
-    assert printed.startswith("read 2 of 3 files; left out: 1 broken")
-    assert "broken.ipynb: broken: not a notebook" in printed
-    assert "rows.jsonl/2: rows that cannot be read" in printed
-    assert "CPU s; peak" in printed

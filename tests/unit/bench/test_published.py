@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.retrieval.published import main, read_pool
-from graphagg.errors import UnreadableFile
 
 CORPUS = [
     {"title": "Ada", "text": "Ada lived in York. She wrote notes."},
@@ -50,20 +49,6 @@ def test_gold_is_the_passage_of_title_and_text(tmp_path: Path, name: str, questi
     (asked,) = pool.questions
     assert {texts[i] for i in asked.gold} == {CORPUS[0]["text"], CORPUS[2]["text"]}
     assert "sha256" in pool.notes[0] and "figures do not compare" in pool.notes[-1]
-
-
-@pytest.mark.parametrize(
-    ("corpus", "questions", "said"),
-    [
-        (CORPUS[:1], [MUSIQUE], "does not hold"),
-        (CORPUS, [MUSIQUE | {"paragraphs": []}], "does not hold"),
-        ({"title": "Ada"}, [MUSIQUE], "no list of objects"),
-    ],
-)
-def test_files_that_do_not_fit(tmp_path: Path, corpus: list, questions: list, said: str) -> None:
-    write(tmp_path, "musique", corpus, questions)
-    with pytest.raises(UnreadableFile, match=said):
-        read_pool(tmp_path, "musique")
 
 
 def test_recall_is_printed_beside_published_rows(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 
 from benchmarks.report import Report
 from benchmarks.retrieval.generated_corpus import GeneratedCorpus
-from benchmarks.scaling.cells import JOBS, Series, all_cells, load, series, widest
+from benchmarks.scaling.cells import JOBS, Series, load, series, widest
 from benchmarks.scaling.inputs import power_law_edges
 from benchmarks.scaling.tables import write
 
@@ -51,16 +49,6 @@ def test_what_a_job_pays_once_makes_no_projection_better() -> None:
     assert with_start.projected(10**6) >= plain.projected(10**6)  # type: ignore[operator]
 
 
-def test_no_law_from_too_little() -> None:
-    assert Series((), ()).growth() is None
-    assert Series((5,), (1.0,)).projected(10) is None
-    assert Series((5, 15), (1.0, 3.0)).growth() is None
-    assert Series((5, 50), (-1.0, 3.0)).exponent is None
-    assert (
-        series([cell("passages", 1, 2, 9.0)], "passages", 2, "cpu").amounts == ()
-    )  # no empty job yet
-
-
 def test_tables_of_any_part_of_the_study(tmp_path: Path) -> None:
     all_results = results(1.2)
     for number in range(len(all_results) + 1):
@@ -77,12 +65,6 @@ def test_tables_of_any_part_of_the_study(tmp_path: Path) -> None:
     assert widest(all_results, "passages") == 2
 
 
-def test_cells_are_told_apart() -> None:
-    cells = all_cells()
-    assert len({c.file for c in cells}) == len(cells)
-    assert [c.amount * 20 for c in all_cells(20)] == [c.amount for c in cells]
-
-
 def edges_of(count: int, random_state: int = 0) -> np.ndarray:
     return np.concatenate(list(power_law_edges(count, random_state)))
 
@@ -91,28 +73,3 @@ def test_inputs_hang_on_their_seed_alone() -> None:
     assert np.array_equal(edges_of(2_000), edges_of(2_000))
     assert not np.array_equal(edges_of(2_000), edges_of(2_000, 1))
     assert list(GeneratedCorpus(30)) == list(GeneratedCorpus(30))
-
-
-IGNORED = """
-import subprocess, sys
-from benchmarks.scaling.processes import meter
-burn = "import time\\nwhile time.process_time() < 0.5: pass"
-parent = "import signal, subprocess, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
-parent += f"subprocess.run([sys.executable, '-c', {burn!r}])"
-with meter() as used:
-    before = used.cpu()
-    subprocess.run([sys.executable, "-c", parent], check=True)
-    spent = used.cpu() - before
-assert spent >= 0.5, spent
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_cpu_of_a_process_whose_parent_ignores_its_end_is_counted() -> None:
-    """As PySpark's daemon does."""
-    root = Path(__file__).parents[3]
-    command = [sys.executable, "-c", IGNORED]
-    done = subprocess.run(command, cwd=root, stderr=subprocess.PIPE, text=True)
-    if "no control group" in done.stderr:
-        pytest.skip("no control group can be made here")
-    assert done.returncode == 0, done.stderr

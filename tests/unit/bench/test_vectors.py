@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.graphs.vectors.classification import classify, score
 from benchmarks.graphs.vectors.measure import auc, classify_nodes, hits, predict_links
 from benchmarks.graphs.vectors.splits import heuristic_scores, split_edges
 from graphagg.embedding import EmbeddingConfig
@@ -91,11 +90,3 @@ def test_the_embedding_finds_planted_groups_and_random_vectors_less():
     assert shown["graphagg"]["micro_f1"]["0.5"]["mean"] > 0.5
     wrong = classify_nodes(whole, None, rng.permutation(labels), SMALL, shuffles=3).to_json()
     assert wrong["graphagg"]["micro_f1"]["0.5"]["mean"] < 0.3
-
-
-def test_perfect_and_constant_scores():
-    labels = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0]], dtype=bool)
-    assert score(labels.astype(float), labels).micro == 1.0
-    assert score(1.0 - labels, labels).micro < 0.5
-    vectors = np.repeat(labels.astype(float), 20, axis=0)
-    assert classify(vectors, np.repeat(labels, 20, axis=0), 0.5, 0).micro == 1.0

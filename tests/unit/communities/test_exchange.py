@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
-
 import networkx as nx
 import pandas as pd
 import pyarrow as pa
@@ -14,8 +11,7 @@ from hypothesis import strategies as st
 
 from graphagg.communities import Community, CommunityConfig, CommunityIndex, Member
 from graphagg.communities.config import METHODS
-from graphagg.errors import InvalidParameter, MissingExtra
-from graphagg.extras import install_line
+from graphagg.errors import InvalidParameter
 from tests.unit.communities.graphs import KINDS, jaccard, real_pairs, sets_of
 
 CLASSES = [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]
@@ -87,17 +83,6 @@ def test_integers_stay_integers_and_no_member_is_no_row(tmp_path):
     assert empty.to_arrow().schema.field("vertex").type == pa.int64()
     assert len(empty.to_pandas()) == 0
     assert Member("a", 1.0, {}, ()).explain() == "reached through others"
-
-
-@pytest.mark.parametrize(
-    ("package", "call", "extra"),
-    [("pandas", "to_pandas", None), ("networkx", "to_networkx", "communities")],
-)
-def test_without_the_package_what_brings_it_is_named(index, monkeypatch, package, call, extra):
-    found = index.query(["Valjean"], 5)
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=re.escape(install_line(package, extra))):
-        getattr(found, call)()
 
 
 @pytest.mark.parametrize("call", ["structure", "to_networkx"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import threading
 from dataclasses import replace
 
@@ -19,11 +18,10 @@ from graphagg.errors import (
     InvalidGraph,
     InvalidParameter,
     UnknownVertex,
-    WriteFailed,
 )
 from graphagg.graph import merging
 from graphagg.graph.reading.settings import WeightedReading
-from graphagg.store import write_artifact, writing
+from graphagg.store import write_artifact
 from tests.unit.communities.graphs import KINDS, files, planted, real_pairs
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -187,30 +185,6 @@ def test_same_build_is_no_work_unless_forced(tmp_path):
     other = CommunityConfig(permutations=32, bands=6)
     changed = CommunityIndex.build(edges, tmp_path / "a", config=other)
     assert changed.config.permutations == 32
-
-
-def test_full_disk_leaves_nothing(tmp_path, monkeypatch):
-    edges, _ = planted()
-
-    def full(self, name, array):
-        if name == "signatures":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        original(self, name, array)
-
-    original = writing.ArtifactWriter.array
-    monkeypatch.setattr(writing.ArtifactWriter, "array", full)
-    with pytest.raises(WriteFailed, match="No space left"):
-        CommunityIndex.build(edges, tmp_path / "new", config=small())
-    assert not (tmp_path / "new").exists()
-    monkeypatch.undo()
-    before = CommunityIndex.build(edges, tmp_path / "old", config=small())
-    listing = sorted(p.name for p in (tmp_path / "old").iterdir())
-    monkeypatch.setattr(writing.ArtifactWriter, "array", full)
-    with pytest.raises(WriteFailed):
-        before.add([(0, 500)])
-    assert sorted(p.name for p in (tmp_path / "old").iterdir()) == listing
-    assert 500 not in before.vertices
-    assert before.query([0], 5) == CommunityIndex.open(tmp_path / "old").query([0], 5)
 
 
 def test_changes_of_two_writers_do_not_get_lost(tmp_path):

@@ -13,6 +13,7 @@ from graphagg.embedding.build import embed
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import (
     ArtifactError,
+    CorruptArtifact,
     EmptyGraph,
     GraphAggError,
     InvalidGraph,
@@ -26,6 +27,7 @@ from graphagg.graph.weights import load_weighted
 from tests.unit.embedding.graphs import communities, graph
 
 SMALL = EmbeddingConfig(dim=8, pieces=3)
+HALF = EmbeddingConfig(dim=2, dtype="float16")
 
 
 def similarity(vectors: np.ndarray) -> np.ndarray:
@@ -284,6 +286,9 @@ def arrays(index):
         ([], SMALL, EmptyGraph, "no edge"),
         ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
         ([(1, 2, 1.0), (2, 3, float("nan"))], SMALL, InvalidGraph, "edge 2 has the weight nan"),
+        ([(1, 2, 3e38), (2, 3, 3e38)], SMALL, InvalidGraph, "the weights sum to 1.2e\\+39"),
+        ([(1, 2, 1e30), (2, 3, 1e30)], HALF, InvalidParameter, "'float16', which holds values"),
+        ([(1, 2, 1e-30), (2, 3, 1e-30)], HALF, InvalidParameter, "'float16', which holds values"),
         (
             [(1, 2), (2, 3)],
             EmbeddingConfig(dim=2, pieces=4),
@@ -302,6 +307,17 @@ def test_bad_graphs_leave_the_old_index(tmp_path, edges, config, error, message)
     with pytest.raises(error):
         NodeEmbedding.build(edges, tmp_path / "b", config=config)
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_stored_vectors_that_are_not_finite_give_no_answer(tmp_path, bad):
+    index = NodeEmbedding.build(communities(), tmp_path / "a", config=SMALL, kind="directed")
+    vectors = np.array(index.vectors)
+    vectors[3, 1] = bad
+    index.snapshot.vectors = vectors
+    for sides in ({}, {"side": "to", "target_side": "from"}, {"target_side": "to"}):
+        with pytest.raises(CorruptArtifact, match="vectors are not finite"):
+            index.neighbors(index.vertices[3], **sides)
 
 
 def test_one_vertex():

@@ -9,11 +9,12 @@ import re
 import resource
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graphagg.errors import (
@@ -25,17 +26,19 @@ from graphagg.errors import (
     InvalidParameter,
     InvalidPassage,
     InvalidQuestion,
+    InvalidVectors,
     UnknownPassage,
     UnsupportedFormat,
     WriteFailed,
 )
 from graphagg.execution import arrays
 from graphagg.nearest import search
+from graphagg.progress import Progress, silent
 from graphagg.rag import LinearRAGConfig, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.indexing import change as change_module
 from graphagg.store import ArtifactWriter, writing
-from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
+from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, PoolingEncoder
 
 QUESTION = "What did Ada write on the Engine?"
 NEW = Passage("p6", "Byron wrote in Greece.", "Byron", {"kind": "poet"})
@@ -64,6 +67,50 @@ def refused(index: PassageIndex, error: type[GraphAggError], message: str, chang
         assert again.manifest.data == before and again.retrieve(QUESTION) == answers
     folder = index.directory
     assert {p.name for p in folder.iterdir()} == {"manifest.json", ".lock", before}
+
+
+class BrokenEncoder(FakeEncoder):
+    """Its vectors pass through `change`."""
+
+    change: Callable[[np.ndarray], np.ndarray] = staticmethod(np.asarray)
+
+    def encode(self, texts: Sequence[str], progress: Progress = silent) -> np.ndarray:
+        return self.change(super().encode(texts, progress))
+
+
+class BrokenPoolingEncoder(BrokenEncoder, PoolingEncoder):
+    """Sentences come with their passages, and words with their question."""
+
+    gives_words = True
+
+    def encode_with_words(self, questions: Sequence[str], words: Sequence[Any]) -> list[Any]:
+        return [
+            (self.encode([text])[0], self.encode([text[a:b] for a, b in spans.tolist()]))
+            for text, spans in zip(questions, words, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("kind", [BrokenEncoder, BrokenPoolingEncoder])
+@pytest.mark.parametrize(
+    "change", [lambda rows: rows * np.nan, lambda rows: rows / 0.0, lambda rows: rows[:, :5]],
+    ids=["nan", "inf", "short"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*encountered")
+def test_vectors_that_an_encoder_may_not_return(
+    kind: type[BrokenEncoder], change: Callable[[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    encoder, models = kind(), {"extractor": FakeExtractor()}
+    index = PassageIndex.build(CORPUS, tmp_path / "idx", encoder=encoder, **models)
+    before, message = index.manifest.data, "encoder 'fake': it returned .*; wanted"
+    encoder.change = change
+    for mode in set(MODES) - {"bm25"}:
+        with pytest.raises(InvalidVectors, match=message):
+            index.retrieve(QUESTION, mode=mode)
+    for call in (index.add, lambda new: PassageIndex.build(new, tmp_path / "b", encoder=encoder)):
+        with pytest.raises(InvalidVectors, match=message):
+            call([NEW])
+    with opened(index.directory) as again:
+        assert again.manifest.data == before and not (tmp_path / "b").exists()
 
 
 # --- changes -------------------------------------------------------------------------------------

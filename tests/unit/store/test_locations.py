@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagg.cli.main import main
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.spark.build import work_of
@@ -108,18 +107,6 @@ def test_every_command_refuses_them(
     said = call(*(word.replace("ADDRESS", address) for word in command)).error
     assert "://bucket/x: " in said and f"{scheme.rstrip('a')}:// is not supported" in said
     assert os.listdir(tmp_path) == ["docs"]
-
-
-def test_a_job_refuses_them_before_spark_starts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["passages.py", "--passages", "docs", "--out", "ftp://n/x"])
-    with pytest.raises(SystemExit) as end:
-        main("job", "passages")
-    assert end.value.code == 2
-    assert "ftp://n/x: " in capsys.readouterr().err
-    assert os.listdir(tmp_path) == []
 
 
 def test_file_addresses_work_in_commands(tmp_path: Path, call: Callable[..., Answer]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from graphagg.rag.config.modes import LinearRAGConfig
 from graphagg.rag.documents.tokens import entity_key
+from graphagg.rag.models.encoder import checked
 from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion, WalkRanking
@@ -40,12 +41,15 @@ class LinearRAG(Dense):
         entities = {name: search.entity_named(name) for name in names}
         unknown = [name for name, entity in entities.items() if entity is None]
         texts = [question.text for question in questions]
-        vectors, name_vectors = models.encoder().encode_query(texts, unknown)
+        encoder = models.encoder()
+        vectors, name_vectors = encoder.encode_query(texts, unknown)
+        vectors = checked(encoder, vectors, len(texts))
         seeds = {name: (e, 1.0) for name, e in entities.items() if e is not None}
         if unknown and len(search.graph.entities):
             names_of_index = self.snapshot.cached(
-                "names", "", lambda: NameVectors.of_index(self.snapshot, models.encoder())
+                "names", "", lambda: NameVectors.of_index(self.snapshot, encoder)
             )
+            name_vectors = checked(encoder, name_vectors, len(unknown))
             nearest = names_of_index.nearest(search.graph.entities, list(name_vectors))
             seeds.update(zip(unknown, nearest, strict=True))
         return [

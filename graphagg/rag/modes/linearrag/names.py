@@ -14,7 +14,7 @@ import numpy as np
 from graphagg.arrays import Floats, Ints
 from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import encode
-from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.encoder import Encoder, checked
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import or_of
 from graphagg.rag.tables.mentions import FOUND
@@ -45,8 +45,8 @@ class NameVectors:
                 f"{MOST_NAMES:,}); use mode 'multihop'"
             )
         _LOG.warning("%s: encoding %d entity names for mode linearrag", where, len(entities))
-        vectors = encoder.encode(gazetteer.keys.take(entities)).reshape(-1, encoder.dimension)
-        return cls(entities, Stack([encode(vectors)]))
+        vectors = encoder.encode(gazetteer.keys.take(entities))
+        return cls(entities, Stack([encode(checked(encoder, vectors, len(entities)))]))
 
     def nearest(self, entities: Ints, vectors: Sequence[Floats]) -> list[tuple[int, float]]:
         """The most similar of some entities to each vector `[d]`, and its cosine."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.links import ANYWHERE, PREFIX
-from graphagg.rag.models.encoder import gives_words
+from graphagg.rag.models.encoder import checked, gives_words
 from graphagg.rag.modes.confidence import SPREAD
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
@@ -44,6 +44,9 @@ class Multihop(Retriever):
             return super().encode(questions, models)
         spans = [np.array(question.spans, np.int64).reshape(-1, 2) for question in questions]
         encoded = encoder.encode_with_words([question.text for question in questions], spans)
+        for (vector, words), of_words in zip(encoded, spans, strict=True):
+            checked(encoder, vector, 1)
+            checked(encoder, words, len(of_words))
         return [EncodedQuestion(q, *vectors) for q, vectors in zip(questions, encoded, strict=True)]
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:

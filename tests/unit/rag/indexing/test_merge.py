@@ -68,7 +68,7 @@ def test_shards_answer_as_one_index(
         assert joined.manifest.data == one.manifest.data
 
 
-@pytest.mark.parametrize("kind", ["flat", None, "IVF4,SQ8"])
+@pytest.mark.parametrize("kind", ["flat", None, pytest.param("IVF4,SQ8", marks=pytest.mark.slow)])
 def test_four_shards_with_faiss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str | None
 ) -> None:
@@ -77,10 +77,10 @@ def test_four_shards_with_faiss(
     monkeypatch.setattr(search, "FLAT", 1000 if kind == "flat" else 8)
     options = {} if kind == "flat" else {"faiss": kind, "nprobe": 9}
     rng = random.Random(3)
-    corpus = [Passage(f"p{i}", " ".join(rng.choices(SENTENCES, k=3))) for i in range(80)]
+    corpus = [Passage(f"p{i}", " ".join(rng.choices(SENTENCES, k=3))) for i in range(48)]
     names = [tmp_path / f"s{i}" for i in range(4)]
     for i, name in enumerate(names):
-        build(corpus[20 * i : 20 * i + 20], name, **options).close()
+        build(corpus[12 * i : 12 * i + 12], name, **options).close()
     with (
         build(corpus, tmp_path / "one", **options) as one,
         PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined,
@@ -89,8 +89,8 @@ def test_four_shards_with_faiss(
         assert_same_answers(answers(joined, k=60), answers(one, k=60))
         joined.delete(["p1", "p41"])
         joined.add([corpus[1], corpus[41]])
-        joined.update([corpus[60]])
-        moved = {"p1", "p41", "p60"}
+        joined.update([corpus[30]])
+        moved = {"p1", "p41", "p30"}
         order = [p for p in corpus if p.id not in moved] + [p for p in corpus if p.id in moved]
         with build(order, tmp_path / "again", **options) as rebuilt:
             assert_same_answers(answers(joined, k=60), answers(rebuilt, k=60))

@@ -38,10 +38,12 @@ def random_passage(rng: random.Random, number: int, titles: tuple[str, ...] = TI
     return Passage(f"p{number:03d}", " ".join(sentences), rng.choice(titles))
 
 
-def equals_brute(index: PassageIndex, config: MultihopConfig, k: int = 4) -> int:
+def equals_brute(
+    index: PassageIndex, config: MultihopConfig, questions: tuple[str, ...] = QUESTIONS, k: int = 4
+) -> int:
     """Compare every question; how many had no tie that only rounding decides."""
     brute, decided = Brute(list(index), **MODELS, config=config), 0
-    for question in QUESTIONS:
+    for question in questions:
         try:
             expected = distinct_texts(partial(brute.answer, question), list(index), k)
         except Tied:
@@ -79,8 +81,8 @@ def test_equals_brute_force_where_names_have_longer_forms(tmp_path: Path) -> Non
 @pytest.fixture(scope="module")
 def middling(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     rng = random.Random(12)
-    plain = [random_passage(rng, n) for n in range(25)]
-    targets = [plain[(7 * n + 3) % 25].id for n in range(25)]
+    plain = [random_passage(rng, n) for n in range(16)]
+    targets = [plain[(7 * n + 3) % 16].id for n in range(16)]
     corpus = [
         replace(p, metadata={"links": {f"{target}.md": 10}} if n % 3 else {"path": f"York/{n}.md"})
         for n, (p, target) in enumerate(zip(plain, targets, strict=True))
@@ -94,9 +96,9 @@ def test_a_part_that_is_switched_off_is_gone_from_the_formula(
 ) -> None:
     everything = MultihopConfig(inherited=0.9, target=0.9)  # links of every kind pay
     config = everything.without(part)
-    assert equals_brute(middling, config) >= len(QUESTIONS) - 2
+    assert equals_brute(middling, config, QUESTIONS[:5]) >= 3
     with_it, without = (
-        [[hit.score for hit in middling.retrieve(q, 25, config=c)] for q in QUESTIONS]
+        [[hit.score for hit in middling.retrieve(q, 16, config=c)] for q in QUESTIONS]
         for c in (everything, config)
     )
     assert with_it != without

@@ -34,7 +34,7 @@ def body_scores(view: View, terms: list[str]) -> npt.NDArray[np.float64]:
     return spread(*lexical.best(len(view.visible)), len(view.visible))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(PASSAGES, st.lists(st.sampled_from([*WORDS, "absent"]), min_size=1, max_size=6, unique=True))
 def test_scores_equal_bm25s(passages: list[Passage], terms: list[str]) -> None:
     peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75, dtype="float64")
@@ -49,7 +49,7 @@ def test_scores_equal_bm25s(passages: list[Passage], terms: list[str]) -> None:
     np.testing.assert_allclose(found * idf, expected, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=100)
 @given(PASSAGES, st.lists(st.sampled_from(WORDS), min_size=1, max_size=6, unique=True), st.data())
 def test_the_best_of_many_rows_are_those_of_all(
     passages: list[Passage], words: list[str], data: st.DataObject
@@ -74,7 +74,7 @@ def test_the_best_of_many_rows_are_those_of_all(
     np.testing.assert_array_equal(rows, np.flatnonzero(scores >= least))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(corpora("abcdefgh"), st.data())
 def test_a_view_has_the_statistics_of_the_visible_passages(
     passages: list[Passage], data: st.DataObject

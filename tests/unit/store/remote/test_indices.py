@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Callable
@@ -191,6 +192,40 @@ def test_a_pull_that_is_refused_leaves_the_index_as_it_was(
     with pytest.raises(error):
         pull(URL, here)
     assert _tree(here) == before
+
+
+def test_a_full_disk_of_either_side_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local, here = tmp_path / "local", tmp_path / "here"
+    push(write_version(local, 1), URL)
+    pull(URL, here)
+    before = _tree(here)
+    write_version(local, 2)
+    with monkeypatch.context() as patch:
+        flaws = Flaws(patch)
+        flaws.before = lambda number, name, path: full() if number > 5 else None
+        with pytest.raises(StoreError, match="No space left on device"):
+            push(local, URL)
+    assert read_number(URL) == 1
+    store = Store(address(URL))
+    for name in set(store.listed("objects")) - set(current(store)[0].sizes):
+        store.write(name, store.read(name, 0, 100))  # as HDFS leaves a file that is cut off
+    push(local, URL)
+    assert read_number(URL) == 2
+    for place in ("remote.pulling.os.replace", "writing.os.link", "writing._rename",
+                  "writing._replace"):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(f"graphagg.store.{place}", full)
+            with pytest.raises(WriteFailed, match=r"No space left on device\); what was there"):
+                pull(URL, here)
+        assert _tree(here) == before
+    pull(URL, here)
+    assert read_number(here) == 2
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def _tree(folder: Path) -> dict[str, bytes]:

@@ -44,6 +44,7 @@ class Partition(Exportable):
             share of all.
 
     Examples:
+        >>> from graphagg.communities import detect
         >>> partition = detect([("a", "b"), ("c", "d")])
         >>> partition.communities(), len(partition), partition.modularity
         ([['a', 'b'], ['c', 'd']], 2, 0.5)

@@ -45,7 +45,7 @@ _VALID = pattern_of("languages", "time", "valid")
 _NOW = pattern_of("languages", "time", "now")
 _VERSION = re.compile(
     r"(?<![^\W_])(?:v|ver|version|rev|revision)[ ._-]{0,2}(\d{1,4}(?:\.\d{1,4}){0,2})(?![^\W_])"
-    r"|(?<![\w.])(\d{1,3}(?:\.\d{1,3}){1,2})(?![\w.])|\((\d{1,2})\)",
+    r"|\((\d{1,2})\)",  # a bare 2.1 may be a chapter, or the product that a guide is about
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+")
@@ -107,7 +107,7 @@ def version_number(text: str) -> int:
         True
     """
     match = _VERSION.search(text)
-    numbers = [int(n) for n in (match[1] or match[2] or match[3]).split(".")] if match else []
+    numbers = [int(n) for n in (match[1] or match[2]).split(".")] if match else []
     return sum(n * 10 ** (8 - 4 * i) for i, n in enumerate(numbers))
 
 

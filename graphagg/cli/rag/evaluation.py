@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
+from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Device, Directory
-from graphagg.cli.output.console import AsJson, out, print_json, progress_report
+from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
 from graphagg.progress import renamed
@@ -27,6 +29,8 @@ def evaluate(
     mode: Mode | None = None,
     compare: str | None = None,
     refuse: float | None = None,
+    fail_below: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    report: Path | None = None,
     random_state: NonNegativeInt = 0,
     device: Device = None,
     as_json: AsJson = False,
@@ -37,36 +41,47 @@ def evaluate(
 
     Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25
 
+    Example: graphagg rag eval idx questions.jsonl --fail-below recall@5=0.8 --report recall.xml
+
     Args:
         questions: file with questions and answers: JSONL, JSON, CSV or Parquet; see
             docs/guides/formats.md.
         mode: retrieval mode. None: multihop.
         compare: modes to compare, separated by commas: multihop,linearrag,dense,bm25.
         refuse: share of wrong answers to refuse, e.g. 0.9; prints the `--min-confidence` for it.
+        fail_below: least values of the first mode, such as recall@5=0.8; the exit code is 1 if one
+            is not reached.
+        report: file to write with the outcome of `fail_below`: .md, or .xml in the form of JUnit.
         random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
+    from graphagg.rag.evaluation.gate import check_metrics, write_report
     from graphagg.rag.evaluation.measure import confidence_threshold, difference
     from graphagg.rag.evaluation.measure import evaluate as measure
     from graphagg.rag.evaluation.questions import read_questions
 
     modes = _modes(mode, compare)
     gold = read_questions(questions)
-    with PassageIndex.open(directory, device=device) as index, progress_report() as report:
+    with PassageIndex.open(directory, device=device) as index, progress_report() as progress:
         reports: dict[str, RetrievalEvaluation] = {
             name: measure(
-                index, gold, mode=name, random_state=random_state, progress=renamed(report, name)
+                index, gold, mode=name, random_state=random_state, progress=renamed(progress, name)
             )
             for name in modes
         }
         thresholds = {
             name: confidence_threshold(
-                index, gold, refuse, mode=name, progress=renamed(report, name)
+                index, gold, refuse, mode=name, progress=renamed(progress, name)
             )
             for name in modes
             if refuse is not None and name != "bm25"
         }
     first, *others = reports
+    checks = check_metrics(reports[first], fail_below or ())
+    if report is not None:
+        write_report(report, checks, reports[first].questions)
+    for check in checks:
+        err.print(check, style=None if check.passes else "bold red", markup=False)
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
     if as_json:
         results = {name: {"mode": name, **each.to_json()} for name, each in reports.items()}
@@ -77,13 +92,15 @@ def evaluate(
         for result in results.values():
             result["random_state"] = random_state
         print_json(results if compare else next(iter(results.values())))
-        return
-    print_evaluations(reports, differences)
-    for name, found in thresholds.items():
+    else:
+        print_evaluations(reports, differences)
+    for name, found in () if as_json else thresholds.items():
         out.print(
             f"{name}: --min-confidence {found.value:.3f} refuses {found.refused} of {found.wrong} "
             f"wrong answers and {found.lost} of {found.right} right ones"
         )
+    if not all(check.passes for check in checks):
+        sys.exit(1)
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:

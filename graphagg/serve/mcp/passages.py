@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,11 +56,7 @@ def passage(
     The id of a document selects its first chunk. A text longer than `characters` is shown from
     `start` on.
     """
-    rows = snapshot.rows_named(identifier)
-    if not rows:
-        raise UnknownPassage(
-            f"no passage or document has the id {identifier!r}; take an id from a search"
-        )
+    rows = _known(snapshot, identifier)
     center = snapshot.corpus[rows[0]]
     head, at = _head(center)[: characters // 2], center.position
     chunks = [snapshot.corpus[r] for r in snapshot.neighbors(rows[0], around + 1, snapshot.alive)]
@@ -76,6 +74,30 @@ def passage(
         ways = [f"start={end} reads on; {len(text)} characters in all"]
     piece = f"{ELLIPSIS * bool(start)}{text[start:end]}{ELLIPSIS * (end < len(text))}"
     return "\n".join([head, piece, *([f"({'; '.join(ways)})"] if ways else [])])
+
+
+def fetched(snapshot: PassageSnapshot, identifier: str) -> dict[str, Any]:
+    """A passage, or the first of a document, with its title, url and metadata."""
+    found = snapshot.corpus[_known(snapshot, identifier)[0]]
+    url, metadata = url_of(found.metadata), short_metadata(found.metadata)
+    return {
+        "id": found.id, "title": found.title, "text": found.text, "url": url, "metadata": metadata,
+    }  # fmt: skip
+
+
+def url_of(metadata: Mapping[str, Any]) -> str:
+    """The address of a passage, else the path of its file; "" if it has neither."""
+    return next((str(metadata[key]) for key in ("url", "source", "path") if metadata.get(key)), "")
+
+
+def _known(snapshot: PassageSnapshot, identifier: str) -> Sequence[int]:
+    """The rows of a passage or document."""
+    rows = snapshot.rows_named(identifier)
+    if not rows:
+        raise UnknownPassage(
+            f"no passage or document has the id {identifier!r}; take an id from a search"
+        )
+    return rows
 
 
 def _head(center: Passage) -> str:

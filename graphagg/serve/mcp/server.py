@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 from collections.abc import Callable
 from functools import partial
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
+_RESULTS = 10  # of `search`
 _DESCRIPTION = 800  # characters of the description of a tool
 
 _log = logging.getLogger("graphagg.serve")
@@ -123,6 +125,7 @@ def create_server(service: Service, about: str = "") -> CorpusServer:
     if service.has("passages"):
         _add_search(server, service)
         _add_reading(server, service)
+        _add_common(server, service)
     if service.has("communities"):
         _add_communities(server, service)
     if service.has("embedding"):
@@ -178,6 +181,26 @@ def _add_reading(server: CorpusServer, service: Service) -> None:
             identifier=passage_id, around=around, start=start, characters=characters,
         )  # fmt: skip
         return await service.passages.ask(call)
+
+
+def _add_common(server: CorpusServer, service: Service) -> None:
+    """Add `search` and `fetch` in the form that several clients expect: JSON as text."""
+
+    @_tool(server)
+    async def search(query: Question) -> str:
+        """Search the passages: a JSON object with results of id, title and url, best first."""
+        answer = await service.passages.search(SearchRequest(question=query, k=_RESULTS))
+        results = [
+            {"id": hit["id"], "title": hit["title"], "url": passages.url_of(hit["metadata"])}
+            for hit in answer["hits"]
+        ]
+        return json.dumps({"results": results}, ensure_ascii=False)
+
+    @_tool(server)
+    async def fetch(id: PassageId) -> str:
+        """Fetch a passage, or the first of a document, as JSON: id, title, text, url, metadata."""
+        found = await service.passages.ask(partial(passages.fetched, identifier=id))
+        return json.dumps(found, ensure_ascii=False)
 
 
 def _add_communities(server: CorpusServer, service: Service) -> None:

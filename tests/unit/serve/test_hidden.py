@@ -117,6 +117,8 @@ NOT_OF_PASSAGES = {"/", "/docs", "/healthz", "/readyz", "/metrics", "/openapi.js
 TOOLS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "search_passages": SEARCH | {"show": st.just(["year", "when"])},
     "read_passage": {"passage_id": IDS, "around": st.integers(0, 3)},
+    "search": {"query": QUESTIONS},
+    "fetch": {"id": IDS},
 }
 PREFIXES = ("/v1", "/v1/collections/{name}")
 

@@ -31,7 +31,7 @@ from tests.unit.serve.live import SECONDS
 
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
 TOKEN = "correct-horse-battery-staple"
-TOOLS = {"search_passages", "read_passage", "community_of", "similar_vertices"}
+TOOLS = {"search_passages", "read_passage", "search", "fetch", "community_of", "similar_vertices"}
 QUESTION = "On which river does the city lie where Babbage read?"
 
 
@@ -130,6 +130,11 @@ def test_the_tools_answer_as_the_library_does(server: Any, indices: Sources) -> 
     places = [found.index(f"[{n}] {hit.passage.id} ") for n, hit in enumerate(hits, start=1)]
     assert places == sorted(places) and "[4]" not in found
     assert all(f"{hit.score:.3g}" in found and hit.passage.text in found for hit in hits)
+    results = json.loads(tool(server, "search", query=QUESTION))["results"]
+    assert [each["id"] for each in results[:3]] == [hit.passage.id for hit in hits]
+    fetched = json.loads(tool(server, "fetch", id=results[0]["id"]))
+    assert (fetched["title"], fetched["text"]) == (hits[0].passage.title, hits[0].passage.text)
+    assert fetched["id"] == hits[0].passage.id and fetched.keys() >= {"url", "metadata"}
     lines = tool(server, "community_of", seeds=["3"], k=4).split("\n")
     assert [line.split(" ")[:2] for line in lines] == [
         [str(member.id), f"{member.score:.3g}:"] for member in members

@@ -194,7 +194,7 @@ def test_the_packaged_e5_finds_texts_across_languages(
         Passage("ko", "대학은 새 도서관을 짓기로 결정했다."),
         Passage("ar", "ارتفعت أسعار الخبز في المدينة هذا العام."),
     ]
-    encoder = encoder_of("standard", NANO_E5, "float32")
+    encoder = encoder_of("standard", NANO_E5)
     PassageIndex.build(passages, tmp_path / "i", language="de", encoder=encoder).close()
     opened = PassageIndex.open(tmp_path / "i", encoder=encoder)
     check_installed(opened.manifest.models)

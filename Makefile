@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Python processes of the tests read compiled files; without them each takes 0.4 CPU s longer to start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test fuzz test-slow test-web test-extras test-lowest pictures test-cluster cluster-tools test-store docs dist release client bench bench-train gpu train-zinc lint java browser clean
 
 demo: $(VENV)/.demo

@@ -16,7 +16,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     scratch: Path = tmp_path_factory.mktemp("spark")
     session = create_session(
         "graphagg tests",
-        "local[2,4]",
+        "local[2,2]",
         {
             "spark.sql.shuffle.partitions": "3",
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),

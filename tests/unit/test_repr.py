@@ -16,7 +16,19 @@ from graphagg.rag.documents.passages import Passage
 from graphagg.rag.question.results import Hit, Hits
 
 SCREEN = 24 * 80
-LONG = "x" * 10_000
+
+
+class _Text(str):
+    """A text that may stand for a member of a community."""
+
+    score = 1 / 3
+
+    @property
+    def id(self) -> str:
+        return str(self)
+
+
+LONG = _Text("x" * 10_000)
 """Stands for each field of text; other fields hold a thousand of these, whatever their type."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,9 +148,9 @@ class Community(Brief, Exportable):
         return len(self.members)
 
     def __repr__(self) -> str:
-        names = ", ".join(f"{member.id!r} {member.score:.3g}" for member in self.members[:_SHOWN])
+        names = ", ".join(f"{shortened(m.id)} {m.score:.3g}" for m in self.members[:_SHOWN])
         more = ", ..." if len(self) > _SHOWN else ""
-        return f"Community({len(self):,} members of {list(self.seeds)}: {names}{more})"
+        return f"Community({len(self):,} members of {shortened(list(self.seeds))}: {names}{more})"
 
     def _repr_html_(self) -> str:
         rows = [(str(each.id), f"{each.score:.3g}", each.explain()) for each in self.members[:20]]

@@ -64,6 +64,7 @@ UNASKED = ("/v1/info", "/healthz", "/readyz")
 """What takes no input, so that none of it can be wrong."""
 UNTOLD = (
     "as_of is",
+    "recency: no passage has a date",
     "min_confidence is",
     "level is",
     "passage and entity: wanted one",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphagg.graph import Graph, load_graph
+from graphagg.graph.csr import Csr
 
 
 def communities(n: int = 240, groups: int = 8, seed: int = 0) -> list[tuple[int, int]]:
@@ -22,3 +23,9 @@ def communities(n: int = 240, groups: int = 8, seed: int = 0) -> list[tuple[int,
 
 def graph(n: int = 240, groups: int = 8, seed: int = 0) -> Graph:
     return load_graph(communities(n, groups, seed), vertices=range(n))
+
+
+def values_of(matrix: Csr, row: int) -> np.ndarray:
+    """The values of a row, in the order of its columns."""
+    assert matrix.data is not None
+    return matrix.data[matrix.indptr[row] : matrix.indptr[row + 1]]

@@ -16,7 +16,7 @@ from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.embedding.prone.propagation import COMMON, STEPS, rotation
 from graphagg.embedding.sparse import gram, normalize_rows, one_thread, sparse_array
 from graphagg.graph.csr import Csr
-from tests.unit.embedding.graphs import graph
+from tests.unit.embedding.graphs import graph, values_of
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -43,7 +43,7 @@ def dense(network: NetworkMatrix) -> np.ndarray:
     matrix = network.matrix
     whole = np.zeros((matrix.rows, matrix.rows))
     for row in range(matrix.rows):
-        whole[row, matrix.row(row)] = matrix.values(row)
+        whole[row, matrix.row(row)] = values_of(matrix, row)
     return whole
 
 
@@ -66,7 +66,7 @@ def test_pieces_hold_each_entry_once(seed, pieces, hubs):
         rows = np.concatenate((np.arange(piece.first, piece.first + piece.owned), piece.hubs))
         for place, row in enumerate(rows):
             columns = piece.columns[piece.matrix.row(place)]
-            found[layout.order[row], layout.order[columns]] += piece.matrix.values(place)
+            found[layout.order[row], layout.order[columns]] += values_of(piece.matrix, place)
     np.testing.assert_array_equal(found, dense(network))
 
 
@@ -92,7 +92,7 @@ def test_full_leaves_merge_to_the_whole_decomposition(seed, pieces, hubs):
     at = 0
     for piece, matrix in zip(pieces, matrices, strict=True):
         for row in range(matrix.rows):
-            stacked[at, piece.columns[matrix.row(row)]] = matrix.values(row)
+            stacked[at, piece.columns[matrix.row(row)]] = values_of(matrix, row)
             at += 1
     true = np.linalg.svd(stacked, compute_uv=False)
     np.testing.assert_allclose(
@@ -115,7 +115,7 @@ def test_log_matrix_is_its_formula(pieces, hubs):
         rows = np.concatenate((np.arange(piece.first, piece.first + piece.owned), piece.hubs))
         for place, row in enumerate(rows):
             columns = whole.tasks.layout.order[piece.columns[matrix.row(place)]]
-            found[whole.tasks.layout.order[row], columns] = matrix.values(place)
+            found[whole.tasks.layout.order[row], columns] = values_of(matrix, place)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 

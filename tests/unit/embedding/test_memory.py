@@ -17,7 +17,7 @@ from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import WriteFailed
 from graphagg.graph.weights import load_weighted
 from graphagg.store import ranges
-from tests.unit.embedding.graphs import communities, graph
+from tests.unit.embedding.graphs import communities, graph, values_of
 
 SMALL = EmbeddingConfig(dim=40, pieces=3)
 
@@ -81,7 +81,7 @@ def test_weights_of_a_cover_are_turned_with_their_entries():
     matrix = network.matrix
     dense = np.zeros((matrix.rows, matrix.rows))
     for row in range(matrix.rows):
-        dense[row, matrix.row(row)] = matrix.values(row)
+        dense[row, matrix.row(row)] = values_of(matrix, row)
     np.testing.assert_array_equal(dense, dense.T)
     assert sorted(matrix.entries) == sorted(2 * [2.0, 0.5, 0.25, 8.0])
 

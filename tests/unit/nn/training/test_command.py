@@ -65,7 +65,7 @@ def test_train_prints_what_it_writes(
         ((), "missing PRESET, --data, --out"),
         (("zink", "--data", "d", "--out", "o"), "no preset is named 'zink' (did you mean 'zinc'?)"),
         (("RECIPE", "--data", "absent.npz", "--out", "o"), "absent.npz: no such file"),
-        (("absent.toml", "--data", "DATA", "--out", "o"), "cannot be read: No such file"),
+        (("absent.toml", "--data", "DATA", "--out", "o"), "absent.toml: No such file"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "found: "),
         (
             ("RECIPE", "--data", "DATA", "--out", "o", "--splits", 9),

@@ -155,8 +155,8 @@ def test_a_corpus_without_dates(tmp_path: Path) -> None:
     index = build([Passage("p", "Ada paid.", metadata={"when": "soon"})], tmp_path / "i")
     with pytest.raises(InvalidParameter, match="no passage has a date in its metadata 'when'"):
         index.retrieve(QUESTION, as_of="2026-01-01")
-    (hit,) = index.retrieve(QUESTION, recency=Recency(1.0))
-    assert "recency" not in hit.components
+    with pytest.raises(InvalidParameter, match="recency: no passage has a date in its metadata"):
+        index.retrieve(QUESTION, recency=Recency(1.0))
 
 
 @pytest.mark.parametrize("mode", MODES)

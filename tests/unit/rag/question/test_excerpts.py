@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +144,8 @@ def _closeness(index: PassageIndex, hit: Hit, question: str) -> tuple[list[float
     (note,) = EXTRACTOR.annotate([passage.text])
     texts = [" ".join(passage.text[a:b].split()) for a, b in note.sentences]
     stem = index.snapshot.analyzers.for_language("").stem
+    years = {term for term in terms if re.fullmatch(r"(?:19|20)\d\d", term)}
+    terms = (terms - years - set(map(stem, tokenize(passage.title)))) or terms
     held = [terms.intersection(map(stem, tokenize(text))) for text in texts]
     shares = [len(each) / max(len(terms), 1) for each in held]
     if len(texts) > 1 and passage.title and tokenize(texts[0]) in ([], tokenize(passage.title)):

@@ -30,7 +30,7 @@ _LARGE = 1 << 24  # bytes; a larger array is dropped from memory, part by part, 
 Arrays = Callable[[str], Array]
 """Maps an array by its name."""
 Check = Callable[[Arrays], tuple[str, str] | None]
-"""A check of several arrays. Returns the name of a damaged one and the problem; None: none."""
+"""A check of several arrays. Returns the name of a damaged one and the problem, or None."""
 Size = int | str
 """A number, or a letter for one that is the same in all arrays of an index; `R+1` is one more."""
 

@@ -138,7 +138,7 @@ class MultihopConfig:
         passage: weights of a passage's direct score F.
         link: strengths of links.
         inherited: share of the score of the passage before that every path passes on.
-        target: share of F(q) that counts at the end of a path.
+        target: weight of the direct score F(q) of the passage at the end of a path.
         joint_coverage: weight of the question's terms that both ends of a path hold together, and
             neither alone.
         open_terms: weight of how close the end of a path is to the terms that its beginning leaves

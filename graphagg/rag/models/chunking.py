@@ -346,7 +346,7 @@ def _code_pieces(
 
 
 def _sections(marks: Sequence[Mark]) -> set[int]:
-    """Offsets of marks with another heading; a new page alone begins nothing."""
+    """Offsets at which the heading changes; a page break alone is no new section."""
     before = [(), *(mark.heading for mark in marks)]
     return {mark.offset for mark, last in zip(marks, before, strict=False) if mark.heading != last}
 

@@ -28,7 +28,7 @@ class PassageConfig:
     """Models and settings of a passage index.
 
     Attributes:
-        profile: `standard`; `fast`: static vectors and names by rules, without PyTorch and spaCy.
+        profile: `standard`, or `fast`: static vectors, and names by rules without spaCy.
         language: code of the language of all passages, such as `de`; `auto` recognizes the
             language of each. None: the extractor's; without an extractor the language of nine of
             ten passages in a sample of 200, else `auto`.
@@ -41,7 +41,7 @@ class PassageConfig:
         device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
         known_names: names in the texts: a list of mappings with `name` and `aliases`, or a file
-            (`graphagg.rag.documents.user_names`); the index remembers them. None: none.
+            (`graphagg.rag.documents.user_names`); the index remembers them.
         chunking: how long texts are split; the index stores it for `add` and `update`. None: keep
             all texts whole.
         columns: names of the fields of mappings and tables.

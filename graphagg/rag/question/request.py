@@ -298,7 +298,7 @@ class Selection:
         include: ids of documents or passages; None: all. A document's id takes all its chunks.
         exclude: ids of documents or passages to leave out.
         as_of: a moment in microseconds since 1970; passages whose `when` is later are hidden.
-            None: none.
+            None: nothing is hidden.
     """
 
     filter: Mapping[str, Any] | None = None

@@ -60,7 +60,7 @@ class PassageSnapshot:
         models: for questions and new passages, loaded at first use.
         profile: of the index.
         columns: names of the fields of the passages, as the build read them.
-        listed: the names that the user listed; None: none.
+        listed: the names that the user listed, if any.
         by_id: the visible rows in the order of their ids.
         families: documents that are versions of each other.
         is_restricted: whether it shows only a part of the version; see `restricted`.

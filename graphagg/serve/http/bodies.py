@@ -50,7 +50,7 @@ class AnswerQueue:
         return self._open
 
     def leave(self, open_before: int, seconds: float) -> None:
-        """Note the time of an answer; `open_before` is the result of `enter`."""
+        """Record that an answer was sent; `open_before` is the result of `enter`."""
         turns = max(open_before, self._open) / self._threads
         self._turn += _WEIGHT * (seconds / max(turns, 1.0) - self._turn)
         self._open -= 1

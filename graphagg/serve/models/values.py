@@ -29,7 +29,7 @@ JsonAnswer = dict[str, Any]
 def unicode_text(text: str) -> str:
     """The text itself; raises `ValueError` for a lone surrogate, which UTF-8 cannot encode."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("a lone surrogate is no Unicode text; remove it")
+        raise ValueError("the text has a lone surrogate, wanted valid Unicode; remove it")
     return text
 
 
@@ -88,7 +88,7 @@ class RequestModel(BaseModel):
 
 
 class AnswerModel(BaseModel):
-    """Base of answers."""
+    """Base class of all response models."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -70,7 +70,7 @@ class ListedNames:
 
     @classmethod
     def from_source(cls, names: Any) -> ListedNames | None:
-        """Read names from a file, or from a list of `ListedName`, mappings or lines; None: no names."""
+        """Read names from a file, or from a list of `ListedName`, mappings or lines."""
         if names is None or isinstance(names, ListedNames):
             return names
         if isinstance(names, str | Path):

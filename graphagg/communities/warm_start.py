@@ -124,7 +124,7 @@ def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
 def keep_numbers(
     before: Ints, numbers: Ints, labels: Array, fixed: Mask | None = None
 ) -> tuple[Ints, PartitionChanges]:
-    """Give communities `[n]` the number of the one that they continue; others get new numbers.
+    """Renumber communities `[n]`: each keeps its predecessor's number, if any.
 
     A community with a vertex that is `fixed` `[n]` has the number of that vertex.
     """

@@ -37,13 +37,13 @@ from graphagg.graph.leiden_kernels import (
 ITERATIONS = 2
 """Iterations without a start."""
 CONVERGE = -1
-"""Iterations until none improves the partition, as in igraph and leidenalg."""
+"""Repeat until an iteration no longer improves the partition, as in igraph and leidenalg."""
 TOLERANCE = 0.005
 """Loss of modularity that is accepted to keep a start; vertices then only move one by one."""
 _CORES = 4
 """Partitions whose overlap is the start of iterations until none improves."""
 _LEAST = 1e-6
-"""Gain of an iteration, as a share of the weight, at which iterations end."""
+"""Iterations end when one gains less than this share of the total weight."""
 _ROUNDS = 3
 """Steps from a vertex that its hash covers."""
 _SLACK = 1e-9
@@ -221,7 +221,7 @@ def _iterated(
 
 
 def _converged(graph: Partitioned, labels: Array, generator: np.random.Generator) -> Array:
-    """Iterations until none improves the partition."""
+    """Repeat iterations until one no longer improves the partition."""
     least, best = _LEAST * float(graph.rows[2].sum()) / 2, -np.inf
     while True:
         labels = _iterated(graph, labels, 1, generator)

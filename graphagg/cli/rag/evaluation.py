@@ -55,12 +55,14 @@ def evaluate(
         random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.gate import check_metrics, write_report
+    from graphagg.rag.evaluation.gate import check_metrics, check_report, write_report
     from graphagg.rag.evaluation.measure import confidence_threshold, difference
     from graphagg.rag.evaluation.measure import evaluate as measure
     from graphagg.rag.evaluation.questions import read_questions
 
     modes = _modes(mode, compare)
+    if report is not None:
+        check_report(report)
     gold = read_questions(questions)
     with PassageIndex.open(directory, device=device) as index, progress_report() as progress:
         reports: dict[str, RetrievalEvaluation] = {

@@ -60,7 +60,7 @@ class Dealt:
     sizes: list[int]  # pairs of each range
 
     def path(self, i: int) -> Path:
-        """The file of a range."""
+        """Path of the file that holds a range of rows."""
         return self.folder / f"{i:06d}.pairs.bin"
 
 

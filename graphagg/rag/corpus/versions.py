@@ -5,7 +5,8 @@ equal without dates, version numbers and words such as "final". They are version
 their texts share one of the bands of their MinHash signatures, over pairs of words without numbers.
 In front matter `version_of: none` keeps a file out, `version_of: NAME` joins files with any names
 and texts, and `successor: PATH` names the next version. A document counts by its first chunks, so
-a long one takes no longer. Only names are read of documents without a namesake.
+a long one takes no longer. Only names are read of documents without a namesake, and nothing of
+those without a date.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _CHUNKS = 8  # of a document that are compared
 _AT_ONCE = 1024  # documents
 _NUMBER = re.compile(r"\d[\d.,:/-]*")
 _NONE = ("none", "false", "no")
+_DATED = f'"{WHEN}"'.encode()
 _STATED = (b'"version_of"', b'"successor"')
 _COLUMNS = 2 * _CONFIG.bands + 2  # links by path and by title, of a stated family and a successor
 
@@ -100,12 +102,15 @@ class _Documents:
         """Row, name by path and name by title of the documents that may have versions."""
         rows, keys, stating = array("q"), array("Q"), set[int]()
         for start, table in zip(self.starts.tolist(), self.tables, strict=False):
-            firsts = np.flatnonzero(table.positions == 0)
+            has_metadata = np.diff(table.metadata.offsets) > len(_DATED)
+            firsts = np.flatnonzero((table.positions == 0) & has_metadata)
             for i in firsts[self.alive[start + firsts]].tolist():
+                raw = table.metadata.raw(i)
+                if _DATED not in raw:
+                    continue
                 path, title = self._names(table, i)
                 rows.append(start + i)
                 keys.extend((_hash(path), _hash(title) if title else 0))
-                raw = table.metadata.raw(i)
                 if any(key in raw for key in _STATED) and b'"path"' in raw:
                     stating.add(start + i)
         pairs = np.frombuffer(keys, np.uint64).reshape(-1, 2)

@@ -51,6 +51,12 @@ def check_metrics(evaluation: RetrievalEvaluation, least: Iterable[str]) -> list
     return checks
 
 
+def check_report(path: Path) -> None:
+    """Raise `InvalidParameter` for a report of another kind than `.md` and `.xml`."""
+    if path.suffix not in (".md", ".xml"):
+        raise InvalidParameter(f"report is {str(path)!r}, wanted a name that ends in .md or .xml")
+
+
 def write_report(path: Path, checks: Sequence[MetricCheck], questions: int) -> None:
     """Write checks as JUnit XML (`.xml`), or as a table in Markdown (`.md`)."""
     if path.suffix == ".xml":
@@ -66,8 +72,6 @@ def write_report(path: Path, checks: Sequence[MetricCheck], questions: int) -> N
                 ElementTree.SubElement(case, "failure", message=str(each))
         path.write_bytes(ElementTree.tostring(suite, "utf-8", xml_declaration=True))
         return
-    if path.suffix != ".md":
-        raise InvalidParameter(f"report is {str(path)!r}, wanted a name that ends in .md or .xml")
     rows = (
         f"| {each.metric} | {each.value:.4f} | {each.least:g} | {'yes' if each.passes else 'no'} |"
         for each in checks

@@ -18,8 +18,6 @@ from graphagg.nn.settings import (
 Metric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
 MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "f1"]
 Loss = Literal["auto", "l1", "mse", "cross-entropy", "binary"]
-Schedule = Literal["cosine", "constant"]
-Precision = Literal["float32", "bfloat16"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 
 # The first of each is `auto`. Labels of 0 and 1 can also be regressed.
@@ -50,12 +48,11 @@ class TrainingConfig:
             `fanouts` is one step per epoch.
         lr: AdamW's rate after the warm-up.
         weight_decay: AdamW's decoupled decay.
-        schedule: after the warm-up `cosine` falls to 0 at the end, `constant` stays.
-        warmup_epochs: epochs of a linear rise of the rate, which is set once per epoch.
+        warmup_epochs: epochs of a linear rise of the rate, which is set once per epoch; then it
+            falls to 0 by a cosine.
         clip_norm: largest norm of the gradient; 0: no clipping.
         patience: stop after this many epochs without a better validation metric; 0: never.
         fanouts: neighbors sampled per hop, nearest first, for one large graph; empty: whole graph.
-        precision: `float32`, or `bfloat16` (autocast; weights stay float32).
         random_state: seed of the weights, the order of the batches, dropout and sampling.
 
     Examples:
@@ -72,16 +69,14 @@ class TrainingConfig:
     batch_size: int = 32
     lr: float = 1e-3
     weight_decay: float = 1e-5
-    schedule: Schedule = "cosine"
     warmup_epochs: int = 0
     clip_norm: float = 1.0
     patience: int = 0
     fanouts: tuple[int, ...] = ()
-    precision: Precision = "float32"
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        check_choices(self, metric=MetricOrAuto, loss=Loss, schedule=Schedule, precision=Precision)
+        check_choices(self, metric=MetricOrAuto, loss=Loss)
         check_integers(
             self,
             epochs=(1, _MANY),

@@ -22,7 +22,6 @@ from graphagg.nn.training.data.dataset import check_inputs
 from graphagg.nn.training.data.graphs import Graphs
 from graphagg.nn.training.data.sources import GraphSource, data_name, load_data
 from graphagg.nn.training.device import find_device
-from graphagg.nn.training.fit.learner import autocast
 from graphagg.nn.training.folder import RESULT, RUN
 from graphagg.nn.training.plan import transform_for
 from graphagg.nn.training.results import SplitResult
@@ -82,10 +81,7 @@ class Predictor:
             graphs = [transform(graph) for graph in graphs]
         device, predictions = self._device, []
         for batch in graph_batches(Graphs.from_list(graphs), torch.arange(len(graphs)), size):
-            with autocast(self._training, device):
-                predicted = self.model(batch.to(str(device)))
-            low = predicted.dtype is torch.bfloat16  # numpy has no such type
-            predictions.append(predicted.float() if low else predicted)
+            predictions.append(self.model(batch.to(str(device))))
         rows: Array = torch.cat(predictions).cpu().numpy()
         return rows
 

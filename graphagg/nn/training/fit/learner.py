@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,8 +88,6 @@ class Learner(torch.nn.Module):
     def forward(self, batch: Data) -> Tensor:
         """The loss of a batch, appended to `losses`; `TrainingDiverged` if it is not finite."""
         predicted, labels = self.labeled_predictions(batch)
-        if predicted.dtype is torch.bfloat16:
-            predicted = predicted.float()
         loss = compute_loss(self._objective, predicted, labels, self._own)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -111,14 +107,12 @@ def _is_finite(batch: Data) -> bool:
 def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
     """The learning rate of an epoch, counted from 0, divided by `lr`.
 
-    In the W epochs of the warm-up `(epoch + 1) / (W + 1)`; then 1 (`constant`), or
+    In the W epochs of the warm-up `(epoch + 1) / (W + 1)`; then
     `(1 + cos(pi (epoch - W) / (epochs - W))) / 2`.
     """
     warm = training.warmup_epochs
     if epoch < warm:
         return (epoch + 1) / (warm + 1)
-    if training.schedule == "constant":
-        return 1.0
     done = (epoch - warm) / max(training.epochs - warm, 1)
     return (1.0 + math.cos(math.pi * min(done, 1.0))) / 2.0
 
@@ -131,18 +125,11 @@ def collect_predictions(
     learner.eval()
     rows = []
     for batch in batches:
-        with autocast(learner.training_config, device):
-            predicted, labels = learner.labeled_predictions(move_batch(batch, device))
+        predicted, labels = learner.labeled_predictions(move_batch(batch, device))
         learner.check_predictions(predicted)
         rows.append((predicted.cpu(), labels.cpu()))
     answers, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
     return answers, labels
-
-
-def autocast(training: TrainingConfig, device: torch.device) -> AbstractContextManager[Any]:
-    """Compute in bfloat16 inside the `with` block if that is the training's precision."""
-    low = training.precision == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16) if low else nullcontext()
 
 
 def move_batch(batch: Data, device: torch.device) -> Data:

@@ -25,7 +25,6 @@ from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import SUBSETS
 from graphagg.nn.training.fit.learner import (
     Learner,
-    autocast,
     collect_predictions,
     learning_rate_factor,
     move_batch,
@@ -95,8 +94,8 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise DeviceOutOfMemory(
             f"the device has too little memory for batches of {batch_size} "
-            f"({str(error).splitlines()[0][:200]}); lower training.batch_size, set "
-            "training.precision to 'bfloat16', or, of one large graph, set training.fanouts"
+            f"({str(error).splitlines()[0][:200]}); lower training.batch_size, or, "
+            "of one large graph, set training.fanouts"
         ) from None
 
 
@@ -203,8 +202,7 @@ class Loop:
         """Train on all batches; return the mean loss of those with a known label."""
         self._learner.train()
         for batch in self._feed.training(self.done):
-            with autocast(self._training, self._device):
-                loss = self._learner(move_batch(batch, self._device))
+            loss = self._learner(move_batch(batch, self._device))
             self._optimizer.zero_grad()
             loss.backward()
             if self._training.clip_norm:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from graphagg.cli.folders import READING, Directory, K, OutDir, Shards, find_edges
+from graphagg.cli.folders import READING, Directory, K, find_edges
 from graphagg.cli.options import FLAT
 from graphagg.cli.output.console import (
     AsJson,
     err,
-    merge_indices,
     out,
     print_changed,
     print_json,
@@ -296,13 +295,3 @@ def delete(
         else:
             report = index.delete_vertices(vertex or [], progress=progress)
         print_changed(directory, report.to_json(), index.manifest, as_json)
-
-
-def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
-    """Merge indices of parts of a graph; the result equals one build of all edges.
-
-    Example: graphagg communities merge comm-2024 comm-2025 --out comm
-    """
-    from graphagg.communities import CommunityIndex
-
-    merge_indices(CommunityIndex, shards, out_dir, as_json)

@@ -37,7 +37,7 @@ _COMMANDS = {
     "rag.evaluation": ("rag eval",),
     "communities": tuple(
         f"communities {each}"
-        for each in ("query", "structure", "eval", "detect", "add", "delete", "merge")
+        for each in ("query", "structure", "eval", "detect", "add", "delete")
     ),
     "embed": ("embed add", "embed neighbors", "embed export"),
     "builds.passages": ("rag index", "job passages"),

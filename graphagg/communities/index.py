@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -31,7 +31,7 @@ from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import by_spark, refuse
-from graphagg.store import Artifact, Publication, write_artifact
+from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 
@@ -166,41 +166,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
         index = cls.open(directory)
         index.read_report = report
         return index
-
-    @classmethod
-    def merge(
-        cls, shards: Sequence[StrPath], directory: StrPath, *, progress: Progress = silent
-    ) -> CommunityIndex:
-        """Merge indices with the same parameters; the result equals a build of all edges.
-
-        Raises:
-            InvalidParameter: there is no shard, or their parameters differ.
-
-        Examples:
-            >>> from tempfile import TemporaryDirectory
-            >>> folder = TemporaryDirectory()
-            >>> shards = [folder.name + "/a", folder.name + "/b"]
-            >>> for shard, edges in zip(shards, ([(1, 2)], [(2, 3)])):
-            ...     CommunityIndex.build(edges, shard).close()
-            >>> list(CommunityIndex.merge(shards, folder.name + "/c").vertices)
-            [1, 2, 3]
-        """
-        from graphagg.communities.indexing.changes import merge
-
-        if not shards:
-            raise InvalidParameter("no index to merge, wanted at least one")
-        with ExitStack() as stack:
-            indices = [stack.enter_context(cls.open(shard)) for shard in shards]
-            for shard, index in zip(shards, indices, strict=True):
-                if index.config != indices[0].config:
-                    raise InvalidParameter(
-                        f"{shard} was built with {index.config}, {shards[0]} with "
-                        f"{indices[0].config}; build them with the same parameters"
-                    )
-                index.artifact.check_values()
-            with write_artifact(directory) as publication:
-                merge(publication, [index.snapshot for index in indices], progress)
-        return cls.open(directory)
 
     def __len__(self) -> int:
         return len(self.vertices)

@@ -56,7 +56,6 @@ CASES: dict[str, str] = {
     "communities detect": "communities detect {made}/edges.csv --out out.csv",
     "communities add": "communities add {made}/comm {made}/more.csv",
     "communities delete": "communities delete {made}/comm --vertex 1",
-    "communities merge": "communities merge {made}/comm {made}/comm2 --out out",
     "embed build": "embed build {made}/edges.csv --out out --dim 4",
     "embed add": "embed add {made}/emb {made}/more.csv",
     "embed neighbors": "embed neighbors {made}/emb --vertex 1",
@@ -106,7 +105,6 @@ def _write_graphs(folder: Path, edges: np.ndarray) -> None:
     (folder / "seeds.csv").write_text("seeds\n1\n")
     (folder / "truth.txt").write_text("1 2 3 4 5 6\n13 14 15 16 17\n")
     CommunityIndex.build(edges, folder / "comm").close()
-    CommunityIndex.build(edges[:20], folder / "comm2").close()
     NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()
     (folder / "small.toml").write_text(SMALL)
     write_npz(folder / "rings.npz", many())

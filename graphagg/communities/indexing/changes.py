@@ -1,4 +1,4 @@
-"""Change an index, or merge several: merge the rows, then run the stages of a build.
+"""Change an index: merge the rows, then run the stages of a build.
 
 Sets that stay the same keep their signatures; the others are signed, and the bands are sorted. The
 result has the bytes of a build of the changed graph.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 
@@ -115,8 +115,8 @@ def apply(
         after = change.write(before, arrays)
         graph, old_vertices = after.graph(), len(before.vertices)
         build = IndexBuild(before.config, arrays, InProcessRunner(progress), cache(after.hashes))
-        unchanged = [KnownSignatures.from_index(before, after)]
-        signed = build.publish(publication, graph, force=True, others=unchanged)
+        known = KnownSignatures.from_index(before, after)
+        signed = build.publish(publication, graph, force=True, known=known)
     old_edges = before.graph().edges
     grown = graph.edges - old_edges
     details = {
@@ -126,18 +126,3 @@ def apply(
         "signatures_recomputed": signed,
     }
     return ChangeReport(added=max(grown, 0), removed=max(-grown, 0), details=details)
-
-
-def merge(
-    publication: Publication, shards: Sequence[CommunitySnapshot], progress: Progress
-) -> None:
-    """Publish the index of all graphs of some indices with the same parameters."""
-    graph: IndexGraph = shards[0]
-    arrays = MemoryArrays()
-    changes = [partial(GraphChange.adding, other=shard) for shard in shards[1:]]
-    for change in changes or [partial(GraphChange.removing_vertices, vertices=())]:
-        arrays = MemoryArrays()
-        graph = change(graph).write(graph, arrays)
-    build = IndexBuild(graph.config, arrays, InProcessRunner(progress), cache(graph.hashes))
-    others = [KnownSignatures.from_index(shard, graph) for shard in shards]
-    build.publish(publication, graph.graph(), force=True, others=others)

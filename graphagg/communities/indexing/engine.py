@@ -16,7 +16,7 @@ numbers in the same order everywhere, so that all builds write the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,18 +93,18 @@ class IndexBuild:
         graph: Graph,
         *,
         force: bool,
-        others: Sequence[KnownSignatures] = (),
+        known: KnownSignatures | None = None,
     ) -> int:
         """Run all stages and publish the index of `graph`, whose ids and rows are in `arrays`.
 
         A directory with the same index is not changed unless `force`. Signatures of
-        equal sets are copied from `others`; returns the number of sets that were signed.
+        equal sets are copied from `known`; returns the number of sets that were signed.
         """
         digest = self.runner.note("digest", graph.digest)
         inputs, parameters = {"graph": digest}, self.config.to_json()
         if not force and is_current(publication.location, KIND, inputs, parameters):
             return 0
-        signed = self.sign(others)
+        signed = self.sign(known)
         buckets = self.sort_bands()
         self.arrays.gather(publication.writer, ARRAYS)
         counts = {
@@ -119,8 +119,8 @@ class IndexBuild:
         publication.publish(Manifest(KIND, parameters, inputs, counts=counts))
         return signed
 
-    def sign(self, others: Sequence[KnownSignatures] = ()) -> int:
-        """Stage `signatures`. Returns: the number of sets that no other index has."""
+    def sign(self, known: KnownSignatures | None = None) -> int:
+        """Stage `signatures`. Returns: the number of sets that `known` does not have."""
         count, permutations = self._count, self.config.permutations
         starts = range(0, count, ROWS_PER_TASK)
         self._create("signatures", np.uint16, (count, permutations))
@@ -130,8 +130,8 @@ class IndexBuild:
             high = min(low + starts.step, count)
             sig = np.empty((high - low, permutations), dtype=np.uint16)
             missing = np.ones(high - low, dtype=np.bool_)
-            for other in others:
-                other.copy(sets, low, sig, missing)
+            if known is not None:
+                known.copy(sets, low, sig, missing)
             rows = np.flatnonzero(missing)
             sig[rows] = signatures(sets, self.hashes(), low + rows)
             self.arrays.write("signatures", low, sig)

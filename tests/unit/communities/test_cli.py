@@ -29,7 +29,7 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_build_query_change_merge(files):
+def test_build_query_change(files):
     index = files / "index"
     built = run_json("build", files / "edges.txt", "--out", index)
     assert built["vertices"] == 80
@@ -54,9 +54,6 @@ def test_build_query_change_merge(files):
     run("build", files / "edges.txt", "--out", again)
     manifest = (again / "manifest.json").read_text()
     assert manifest == (index / "manifest.json").read_text()
-    merged = run_json("merge", index, again, "--out", files / "merged")
-    assert merged["edges"] == built["edges"]
-    assert manifest == (files / "merged" / "manifest.json").read_text()
 
 
 def test_eval(files):

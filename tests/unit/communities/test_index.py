@@ -1,4 +1,4 @@
-"""Changes, merges, order of the input and engine of the build leave the same bytes."""
+"""Changes, order of the input and engine of the build leave the same bytes."""
 
 from __future__ import annotations
 
@@ -107,18 +107,6 @@ def test_remove_vertices_equals_rebuild(tmp_path_factory, changed, edges, kind, 
         assert files(index) == files(whole)
 
 
-@some
-@given(parts=st.lists(real_pairs, min_size=1, max_size=3), kind=kinds)
-def test_merge_equals_one_build(tmp_path_factory, changed, parts, kind):
-    root, config = tmp_path_factory.mktemp("merge"), small(kind)
-    for number, part in enumerate(parts):
-        CommunityIndex.build(part, root / f"s{number}", config=config).close()
-    merged = CommunityIndex.merge([root / f"s{n}" for n in range(len(parts))], root / "all")
-    edges = [edge for part in parts for edge in part]
-    whole = CommunityIndex.build(edges, root / "b", config=config)
-    assert files(merged) == files(whole)
-
-
 @pytest.mark.parametrize("kind", ["undirected", "two-mode"])
 def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path, kind):
     of_words = CommunityIndex.build([("a", "b")], tmp_path / "words", config=small(kind))
@@ -128,10 +116,7 @@ def test_edges_whose_ids_are_of_another_type_leave_the_index_as_it_was(tmp_path,
         index.add([("a", "b")])
     with pytest.raises(InvalidGraph, match="strings"):
         of_words.add([(1, 2)])
-    with pytest.raises(InvalidGraph, match="ids are integers here"):
-        CommunityIndex.merge([tmp_path / "x", tmp_path / "words"], tmp_path / "m")
     assert files(CommunityIndex.open(tmp_path / "x")) == before
-    assert not (tmp_path / "m").exists()
 
 
 def test_a_column_of_weights_is_refused_by_name(tmp_path):
@@ -228,16 +213,6 @@ def test_a_change_of_an_index_that_was_built_again_otherwise_is_refused(tmp_path
 def test_bad_parameters_say_which(options, message):
     with pytest.raises(InvalidParameter, match=message):
         CommunityIndex.build([(1, 2)], "nowhere", **options)
-
-
-def test_merge_refuses_other_parameters(tmp_path):
-    CommunityIndex.build([(0, 1)], tmp_path / "a", config=small()).close()
-    CommunityIndex.build([(0, 1)], tmp_path / "b", config=small(hash_seed=2)).close()
-    with pytest.raises(InvalidParameter, match="same parameters"):
-        CommunityIndex.merge([tmp_path / "a", tmp_path / "b"], tmp_path / "c")
-    with pytest.raises(InvalidParameter, match="no index to merge"):
-        CommunityIndex.merge([], tmp_path / "c")
-    assert not (tmp_path / "c").exists()
 
 
 def test_removing_unknown_vertices_names_the_closest(tmp_path):

@@ -138,7 +138,6 @@ def change_communities(folder: Path) -> Iterator[Callable[[], object]]:
         seeds = ["v3", "v12"] if folder.name == "communities-directed-in" else [3, 12]
         yield lambda: index.add([tuple(seeds)])
         yield lambda: index.delete([tuple(seeds)])
-        yield lambda: CommunityIndex.merge([folder], folder / "merged")
         yield lambda: index.delete_vertices(seeds[:1])
 
 

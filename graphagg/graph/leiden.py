@@ -166,17 +166,17 @@ def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) ->
 
     Also returns whether anything changed. Overwrites `labels`.
     """
-    changed = intact = False
+    changed = are_connected = False
     while True:
         labels, count, moves = graph.move(labels, touched)
-        if intact and not moves:
+        if are_connected and not moves:
             return labels, changed
         moved, (labels, pieces) = labels, connected(graph.rows, labels)
         if graph.fixed.any():
             labels, pieces = _rejoined(labels, graph.fixed, moved)
-        intact = pieces == count
-        changed |= moves > 0 or not intact
-        if intact and not moves:
+        are_connected = True
+        changed |= moves > 0 or pieces != count
+        if not moves and pieces == count:
             return labels, changed
 
 

@@ -73,22 +73,26 @@ def _numbered(labels: Array) -> tuple[Array, int]:
 
 @kernel(checked=False, small=True)
 def connected(graph: Rows, labels: Array) -> tuple[Array, int]:
-    """The connected components of the communities, and how many there are."""
+    """The connected components of the communities, by their first vertex, and how many there are.
+
+    The columns of each row ascend.
+    """
     indptr, indices, _ = graph
-    pieces, stack, count = np.full(len(labels), -1, np.int32), np.empty(len(labels), np.int32), 0
-    for first in range(len(labels)):
-        if pieces[first] >= 0:
-            continue
-        pieces[first], stack[0], waiting = count, first, 1
-        while waiting > 0:
-            waiting -= 1
-            v = stack[waiting]
-            for u in indices[indptr[v] : indptr[v + 1]]:
-                if pieces[u] < 0 and labels[u] == labels[v]:
-                    pieces[u], stack[waiting] = count, u
-                    waiting += 1
-        count += 1
-    return pieces, count
+    before = np.arange(len(labels)).astype(np.int32)  # a vertex of the component; of the first: own
+    for v in range(len(labels)):
+        first = v
+        for u in indices[indptr[v] : indptr[v + 1]]:
+            if u >= v:
+                break
+            if labels[u] == labels[v]:
+                while before[u] != u:
+                    before[u] = before[before[u]]
+                    u = before[u]
+                low, high = min(u, first), max(u, first)
+                before[high] = first = low
+    for v in range(len(labels)):
+        before[v] = before[before[v]]
+    return _numbered(before)
 
 
 @kernel(checked=False, small=True)

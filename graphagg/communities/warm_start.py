@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,21 +59,40 @@ class PartitionChanges(Brief):
 
 def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints]:
     """The community in `start` of each vertex, `[n]`, -1 if it has none; and all its numbers."""
-    table = _as_table(start)
-    ids, numbers = table["vertex"].to_pylist(), table["community"].to_numpy().astype(np.int64)
+    ids, numbers, of = _columns(start)
     if len(numbers) and int(numbers.min()) < 0:
         raise InvalidParameter(f"start: community {numbers.min()}, wanted numbers from 0")
-    of = table["side"].to_pylist() if len(sides) > 1 and "side" in table.column_names else None
     labels = []
     for side, vertices in sides.items():
-        mine = np.arange(len(ids)) if of is None else np.flatnonzero([s == side for s in of])
-        positions = vertices.positions(_unsorted([ids[i] for i in mine], vertices.is_integer))
-        if len(np.unique(positions[positions >= 0])) < np.count_nonzero(positions >= 0):
+        mine, rows = ids, np.arange(len(ids))
+        if of is not None and len(sides) > 1:
+            rows = np.flatnonzero([each == side for each in of])
+            mine = [ids[i] for i in rows]
+        positions = vertices.positions(_unsorted(mine, vertices.is_integer))
+        known = positions >= 0
+        if np.bincount(positions[known], minlength=1).max() > 1:
             raise InvalidParameter("start: a vertex is in two communities, wanted one row each")
         label = np.full(len(vertices), -1, np.int64)
-        label[positions[positions >= 0]] = numbers[mine[positions >= 0]]
+        label[positions[known]] = numbers[rows[known]]
         labels.append(label)
     return np.concatenate(labels), np.unique(numbers)
+
+
+def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
+    """The ids of a start, their communities `[n]`, and their sides if it has a column of them."""
+    if isinstance(start, Mapping):
+        numbers = np.array(list(start.values()))
+        if len(numbers) and numbers.dtype.kind != "i":
+            raise InvalidParameter(
+                f"start: communities are {numbers.dtype}, wanted an id and a whole number in each"
+            )
+        return list(start), numbers.astype(np.int64), None
+    if hasattr(start, "labels") and start.graph.kind != "two-mode":  # a partition
+        return start.graph.rows, start.labels, None
+    table = _as_table(start)
+    of = table["side"].to_pylist() if "side" in table.column_names else None
+    ids = table["vertex"]
+    return ids if of is None else ids.to_pylist(), table["community"].to_numpy().astype(np.int64), of
 
 
 def _as_table(start: Any) -> pyarrow.Table:
@@ -80,9 +100,7 @@ def _as_table(start: Any) -> pyarrow.Table:
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    if isinstance(start, Mapping):
-        start = pa.table({"vertex": list(start), "community": list(start.values())})
-    elif isinstance(start, str | os.PathLike):
+    if isinstance(start, str | os.PathLike):
         path = Path(start)
         if path.suffix not in (".csv", ".parquet"):
             raise InvalidParameter(f"start: suffix {path.suffix!r}, wanted .csv or .parquet")
@@ -113,8 +131,15 @@ def _as_table(start: Any) -> pyarrow.Table:
     return start
 
 
-def _unsorted(ids: list[Any], integers: bool) -> VertexIds:
+def _unsorted(ids: Any, integers: bool) -> VertexIds:
     """A table of ids in their order; with `integers`, -1 for an id that is no integer."""
+    if isinstance(ids, VertexIds) and ids.is_integer == integers:
+        return ids
+    if hasattr(ids, "cast"):  # a column of Arrow
+        if integers:
+            with suppress(ValueError):
+                return VertexIds(ids.cast("int64").to_numpy())
+        ids = ids.to_pylist()
     if not integers:
         return VertexIds(StringTable.pack_bytes(str(name).encode() for name in ids))
     numbers = [min(int(v), 2**63 - 1) if str(v).isdecimal() else -1 for v in ids]
@@ -130,9 +155,13 @@ def keep_numbers(
     """
     had = before >= 0
     width = 1 + int(labels.max(initial=0))
-    pairs, shared = np.unique(
-        np.searchsorted(numbers, before[had]) * width + labels[had], return_counts=True
-    )
+    keys = np.searchsorted(numbers, before[had]) * width + labels[had]
+    if len(numbers) * width <= 4 * len(keys):  # counted faster than sorted
+        counts = np.bincount(keys)
+        pairs = np.flatnonzero(counts)
+        shared = counts[pairs]
+    else:
+        pairs, shared = np.unique(keys, return_counts=True)
     old, new = numbers[pairs // width], pairs % width
     number: dict[int, int] = {}
     heirs: dict[int, int] = {}  # by number of the start, the community with most of its vertices

@@ -44,6 +44,8 @@ _CORES = 4
 """Partitions whose overlap is the start of iterations until none improves."""
 _LEAST = 1e-6
 """Iterations end when one gains less than this share of the total weight."""
+FEW = 0.02
+"""Share of the vertices, or of the edge weight, whose changes are followed vertex by vertex."""
 _ROUNDS = 3
 """Steps from a vertex that its hash covers."""
 _SLACK = 1e-9
@@ -65,8 +67,8 @@ def leiden(
 
     Vertices are visited in the `order` given, or in that of their surroundings. Each community is
     connected, and no vertex gains by a move to another one, so that a start which is a result stays
-    as it is. In another start vertices move one by one, unless an iteration gains more than
-    `TOLERANCE`. Vertices that are `fixed` `[n]` keep the community of their start.
+    as it is. In another start vertices move one by one, in the order of their numbers; if more than
+    `FEW` do, an iteration is tried, and taken if it gains more than `TOLERANCE`. Vertices that are `fixed` `[n]` keep the community of their start.
 
     Iterations until none improves visit vertices in another order each time. Without a start they
     begin at the overlap of several partitions (Ovelgoenne and Geyer-Schulz, 2012).
@@ -77,6 +79,11 @@ def leiden(
         [0, 0]
     """
     pattern, weights = (adjacency.indptr, adjacency.indices), adjacency.entries
+    if start is not None:
+        start = np.unique(start, return_inverse=True)[1].astype(np.int32)
+        settled, changes = settle(adjacency, masses, gamma, start.copy(), None, fixed)
+        if iterations != CONVERGE and changes <= FEW * len(start):
+            return settled
     if order is None:
         directed = (masses[:, 0] - masses[:, 1]).view(np.uint64)
         keys = surroundings(*pattern, weights.view(np.uint64), directed, _ROUNDS, random_state)
@@ -97,30 +104,28 @@ def leiden(
         for _ in range(iterations):
             labels = _iteration(graph, labels)
         return _settled(graph, labels)[0][position]
-    labels = np.unique(start[order], return_inverse=True)[1].astype(np.int32)
-    settled, changed = _settled(graph, labels)
+    settled, _ = _settled(graph, start[order])
     if iterations == CONVERGE:
         return _settled(graph, _converged(graph, settled, generator))[0][position]
-    if not changed:
-        return settled[position]
     labels, _ = _settled(graph, _iteration(graph, settled.copy()))
     gain = graph.quality(labels) - graph.quality(settled)
     return (labels if 2 * gain > TOLERANCE * float(weights.sum()) else settled)[position]
 
 
 def settle(
-    adjacency: Csr, masses: Doubles, gamma: float, labels: Array, touched: Ints
-) -> tuple[Array, bool]:
-    """Move the `touched` vertices of a partition, and others as long as a neighbor moved.
+    adjacency: Csr, masses: Doubles, gamma: float, labels: Array, touched: Ints | None = None,
+    fixed: Mask | None = None,
+) -> tuple[Array, int]:  # fmt: skip
+    """Move the `touched` vertices of a partition, or all, and others as long as a neighbor moved.
 
-    Vertices keep their numbers and their order; `labels` are below n. Communities that fall apart
-    are split. Also returns whether anything changed.
+    Vertices keep their numbers and their order; `labels` are int32 below n, and overwritten.
+    Communities that fall apart are split. Also returns the number of changes.
     """
     weights = adjacency.entries
     slack = _SLACK * float(weights.mean()) if len(weights) else 0.0
     rows = adjacency.indptr, adjacency.indices, weights
-    graph = Partitioned(rows, masses, gamma, slack, np.zeros(len(labels), np.bool_))
-    return _settled(graph, labels.astype(np.int32), touched)
+    fixed = np.zeros(len(labels), np.bool_) if fixed is None else fixed
+    return _settled(Partitioned(rows, masses, gamma, slack, fixed), labels, touched)
 
 
 def by_size(labels: Array) -> Ints:
@@ -161,23 +166,23 @@ class Partitioned(NamedTuple):
         return self._replace(rows=rows, masses=self.masses[order], fixed=self.fixed[order])
 
 
-def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) -> tuple[Array, bool]:
+def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) -> tuple[Array, int]:
     """Move vertices and cut what falls apart, until a look at all vertices changes nothing.
 
-    Also returns whether anything changed. Overwrites `labels`.
+    Also returns the number of moves and cuts. Overwrites `labels`.
     """
-    changed = are_connected = False
+    changes, are_connected = 0, False
     while True:
         labels, count, moves = graph.move(labels, touched)
         if are_connected and not moves:
-            return labels, changed
+            return labels, changes
         moved, (labels, pieces) = labels, connected(graph.rows, labels)
         if graph.fixed.any():
             labels, pieces = _rejoined(labels, graph.fixed, moved)
         are_connected = True
-        changed |= moves > 0 or pieces != count
+        changes += moves + pieces - count
         if not moves and pieces == count:
-            return labels, changed
+            return labels, changes
 
 
 def _rejoined(pieces: Array, fixed: Mask, labels: Array) -> tuple[Array, int]:

@@ -27,6 +27,7 @@ from graphagg.graph.merging import change_rows
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 
+
 def detect(
     edges: Any,
     *,
@@ -281,7 +282,9 @@ def update(
     if pending > FEW:
         labels, pending = leiden(problem.rows, problem.masses, problem.gamma, start=begin), 0.0
     else:
-        labels, _ = settle(problem.rows, problem.masses, problem.gamma, begin.astype(np.int32), changed.touched)
+        labels, _ = settle(
+            problem.rows, problem.masses, problem.gamma, begin.astype(np.int32), changed.touched
+        )
     modularity = problem.modularity(labels)
     labels, changes = keep_numbers(earlier, before.numbers, labels)
     return Partition(

@@ -8,9 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-import numpy as np
-import numpy.typing as npt
-
 from graphagg.arrays import Ints
 from graphagg.checks import integer
 from graphagg.communities.answer.results import Community, answer
@@ -27,7 +24,6 @@ from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidS
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.settings import EdgeReading, config_with
-from graphagg.minhash.signatures import minima
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.spark.sources import by_spark, refuse
@@ -71,8 +67,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
         (1, array([1]), 4)
         >>> index.rank(index.find_seeds(["ann"]), 2, method="jaccard").vertices.tolist()
         [0, 1, 2, 3]
-        >>> index.signature_values("ann").shape
-        (128,)
         >>> index.query_on_spark(spark.table("questions")).show()  # doctest: +SKIP
     """
 
@@ -257,12 +251,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def find(self, vertex: VertexId) -> int:
         """The number of a vertex; `UnknownVertex` lists similar ids."""
         return self.snapshot.find(vertex)
-
-    def signature_values(self, vertex: VertexId) -> npt.NDArray[np.uint32]:
-        """Compute the 32-bit minima of a vertex's set, `[K]`."""
-        self.artifact.check_values()
-        row, hashes = np.array([self.find(vertex)]), self.snapshot.hashes()
-        return np.asarray(minima(self.snapshot.neighborhoods.sets, hashes, row)[0])
 
     def graph(self) -> Graph:
         """The graph that the index was built from; its values are checked."""

@@ -91,8 +91,8 @@ def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
         return start.graph.rows, start.labels, None
     table = _as_table(start)
     of = table["side"].to_pylist() if "side" in table.column_names else None
-    ids = table["vertex"]
-    return ids if of is None else ids.to_pylist(), table["community"].to_numpy().astype(np.int64), of
+    numbers = table["community"].to_numpy().astype(np.int64)
+    return table["vertex"] if of is None else table["vertex"].to_pylist(), numbers, of
 
 
 def _as_table(start: Any) -> pyarrow.Table:

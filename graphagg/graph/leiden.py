@@ -68,7 +68,8 @@ def leiden(
     Vertices are visited in the `order` given, or in that of their surroundings. Each community is
     connected, and no vertex gains by a move to another one, so that a start which is a result stays
     as it is. In another start vertices move one by one, in the order of their numbers; if more than
-    `FEW` do, an iteration is tried, and taken if it gains more than `TOLERANCE`. Vertices that are `fixed` `[n]` keep the community of their start.
+    `FEW` do, an iteration is tried, and taken if it gains more than `TOLERANCE`. Vertices that are
+    `fixed` `[n]` keep the community of their start.
 
     Iterations until none improves visit vertices in another order each time. Without a start they
     begin at the overlap of several partitions (Ovelgoenne and Geyer-Schulz, 2012).

@@ -72,13 +72,6 @@ def signatures(sets: Csr, hashes: Hashes, rows: Array | None = None) -> npt.NDAr
     return out
 
 
-def minima(sets: Csr, hashes: Hashes, rows: Array) -> npt.NDArray[np.uint32]:
-    """Compute the whole 32-bit minima of some rows, `[len(rows), K]`, as datasketch does."""
-    out = np.empty((len(rows), len(hashes.factors)), dtype=np.uint32)
-    _minima(sets.indptr, sets.indices, hashes, rows.astype(np.int64), out)
-    return out
-
-
 def mix(tokens: Array) -> Tokens:
     """MurmurHash3's 32-bit finalizer: a bijection that spreads neighboring ids."""
     h = np.array(tokens, dtype=np.uint32)
@@ -94,7 +87,7 @@ def mix(tokens: Array) -> Tokens:
 
 @kernel(checked=False, small=True)
 def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: Array) -> None:
-    """Write the minima of some rows to `out`, `[len(rows), K]`, cut to its type."""
+    """Write the low bits of the minima of some rows to `out`, `[len(rows), K]`."""
     mixed, vertices, factors, shifts = hashes
     best = np.empty(len(factors), dtype=np.uint32)
     closed = 1 if len(vertices) > 0 else 0

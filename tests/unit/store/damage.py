@@ -129,7 +129,6 @@ def read_communities(folder: Path) -> Iterator[Callable[[], object]]:
                 yield lambda m=method, s=chosen: index.query(s, None, method=m).to_json()
         yield lambda: index.query(seeds, 5).to_networkx()
         yield lambda: index.query(seeds, 5).structure()
-        yield lambda: index.signature_values(seeds[0])
         yield lambda: detect(index.graph())
 
 

@@ -1,13 +1,20 @@
 """`detect` beside Louvain and Leiden of igraph, leidenalg, networkx and scikit-network.
 
-    python -m benchmarks.graphs.detection                   every graph, then warm starts
+    python -m benchmarks.graphs.detection                   every graph, then changes of some
     python -m benchmarks.graphs.detection --graph pages --graph "LFR .3"
+    python -m benchmarks.graphs.detection --graph enron --only converged
+    python -m benchmarks.graphs.detection --graph com-DBLP --only changes --batches 20
 
 Each side goes from one array of pairs to a label per vertex, with five seeds; the table has their
 medians. CPU seconds are those of the process: of the partition alone, and with the graph made
 of the array. Normalized mutual information (NMI) is taken against labels where there are any.
-`apart` counts communities that are not connected. igraph and leidenalg are under the GPL and only
+`apart` counts communities that are not connected; `equal` says whether a second run of the first
+seed gave the same labels. igraph and leidenalg are under the GPL and only
 compared with (`pip install igraph leidenalg`); where they are absent the report says so.
+
+Changes: of each batch half are removed edges, half random new ones. CPU seconds of the thread, with
+the reading of an array for `detect`; `update` gets the changed pairs alone. Kept are the shares of
+vertices with the same number after a batch. A partition anew is made after every fifth of them.
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache, partial
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +38,7 @@ from tests.conftest import DATA
 
 Ints = npt.NDArray[np.int64]
 Sample = tuple[Ints, Ints | None]
+Side = tuple[str, Callable[[Ints, int], tuple[Any, float]]]
 SEEDS = range(5)
 LFR = {
     "n": 3_000, "tau1": 2.5, "tau2": 1.5, "average_degree": 12, "max_degree": 100,
@@ -37,29 +46,46 @@ LFR = {
 }  # fmt: skip
 LARGE, SLOW = 120_000, ("networkx Louvain", "leidenalg, 2 iterations", "igraph Louvain")
 """Pairs above which these sides are left out: they take minutes."""
-SHARES = (0.0001, 0.001, 0.01, 0.1)
-"""Shares of edges that change before a warm start: half are taken out, half are new."""
-WARM = ("LFR .3", "lastfm", "pages", "ca-condmat")
+SHARES = (0.0001, 0.001, 0.01)
+"""Shares of edges that change in a batch."""
+CHANGED = ("enron", "com-DBLP", "planted, 10^7 edges")
+CONVERGED = ("ca-condmat", "ca-astroph", "enron", "pages", "lastfm", "email-Eu")
+"""Graphs on which all iterate until none improves."""
+TABLES = ("sides", "converged", "changes")
 
 
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--graph", choices=GRAPHS, action="append")
+    parser.add_argument("--only", choices=TABLES, action="append")
+    parser.add_argument("--batches", type=int, default=100)
     parser.add_argument("--folder", type=Path, default=Path("build/bench"))
     options = parser.parse_args()
     report = Report(options.folder)
     report.heading("Communities of whole graphs")
-    sides = {name: side for name, (needs, side) in SIDES.items() if installed(needs)}
-    report.line("Not installed here: " + (", ".join(sorted(set(SIDES) - set(sides))) or "none"))
     tiny = np.array([(0, 1), (1, 2), (0, 2), (2, 3)])
-    for side in sides.values():  # kernels compile, libraries load
-        side(tiny, 0)
-    header = ["graph", "side", "modularity", "NMI", "communities", "apart", "CPU s", "with reading"]
-    chosen = options.graph or list(GRAPHS)
-    report.table(header, [row for name in chosen for row in compared(name, sides)])
-    report.heading("Warm starts")
-    header = ["graph", "edges changed", "same number", "ARI", "modularity", "cold", "CPU s", "cold"]
-    report.table(header, [row for name in WARM if name in chosen for row in warm_rows(name)])
+    for package, side in [*SIDES.values(), *LONG.values()]:  # kernels compile, libraries load
+        if installed(package):
+            side(tiny, 0)
+    absent = {package for package, _ in SIDES.values() if not installed(package)}
+    report.line("Not installed here: " + (", ".join(sorted(absent)) or "none"))
+    header = [
+        "graph", "side", "modularity", "NMI", "communities", "apart", "equal", "CPU s",
+        "with reading", "license",
+    ]  # fmt: skip
+    tables, chosen = options.only or TABLES, options.graph or list(GRAPHS)
+    if "sides" in tables:
+        report.table(header, [row for name in chosen for row in compared(name, SIDES)])
+    if "converged" in tables:
+        report.heading("Until no iteration improves")
+        names = [name for name in CONVERGED if name in chosen]
+        report.table(header, [row for name in names for row in compared(name, LONG)])
+    if "changes" in tables:
+        report.heading(f"{options.batches} changes, one after the other")
+        header = ["graph", "changed", "by", "CPU s", "anew", "modularity", "anew", "kept", "least"]
+        names = [name for name in CHANGED if name in chosen]
+        rows = [row for name in names for row in changed(name, options.batches)]
+        report.table(header, rows)
     print(report.save())
 
 
@@ -68,29 +94,38 @@ def installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def compared(name: str, sides: dict[str, Callable[[Ints, int], Any]]) -> list[list[str]]:
+def compared(name: str, sides: dict[str, Side]) -> list[list[str]]:
     """A row for each side on a graph."""
     from sklearn.metrics import normalized_mutual_info_score
 
     pairs, truth = sample(name)
     rows = []
-    for side, partition in sides.items():
-        if side in SLOW and len(pairs) > LARGE:
+    for side, (package, partition) in sides.items():
+        if not installed(package) or (side in SLOW and len(pairs) > LARGE):
             continue
-        runs = []
+        runs, first = [], None
         for seed in SEEDS:
             begin = time.process_time()
             labels, cpu = partition(pairs, seed)
             whole, labels = time.process_time() - begin, np.asarray(labels)
+            first = labels if first is None else first
             nmi = np.nan if truth is None else normalized_mutual_info_score(truth, labels)
             count, pieces = len(np.unique(labels)), components(pairs, labels)
             runs.append((modularity(pairs, labels), nmi, count, pieces - count, cpu, whole))
+        equal = np.array_equal(first, partition(pairs, SEEDS[0])[0])  # type: ignore[arg-type]
         quality, nmi, count, apart, cpu, whole = np.median(runs, axis=0)
-        known = "" if np.isnan(nmi) else f"{nmi:.3f}"
-        figures = [f"{quality:.4f}", known, f"{count:,.0f}", f"{apart:.0f}"]
-        rows.append([name, side, *figures, f"{cpu:.3f}", f"{whole:.3f}"])
+        figures = [f"{quality:.4f}", "" if np.isnan(nmi) else f"{nmi:.3f}", f"{count:,.0f}"]
+        figures += [f"{apart:.0f}", "yes" if equal else "no", f"{cpu:.3f}", f"{whole:.3f}"]
+        rows.append([name, side, *figures, license_of(package)])
         print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
     return rows
+
+
+def license_of(package: str) -> str:
+    """The license that an installed package declares."""
+    about = metadata(DISTRIBUTIONS.get(package, package))
+    text = about["License-Expression"] or about["License"] or "see its page"
+    return str(text).splitlines()[0][:40]
 
 
 def modularity(pairs: Ints, labels: Ints) -> float:
@@ -110,43 +145,57 @@ def components(pairs: Ints, labels: Ints) -> int:
     return int(connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(n, n)))[0])
 
 
-def warm_rows(name: str) -> list[list[str]]:
-    """What a partition becomes where some edges change: begun from the last one, and anew."""
-    from sklearn.metrics import adjusted_rand_score
-
-    from graphagg.communities import detect
+def changed(name: str, batches: int) -> list[list[str]]:
+    """What a partition becomes, and costs, where edges change batch by batch."""
+    from graphagg.communities import detect, update
 
     pairs, _ = sample(name)
     vertices, rows = range(int(pairs.max()) + 1), []
-    before = detect(pairs, vertices=vertices)
+    update(detect([(0, 1), (1, 2)]), [(2, 3)], [(0, 1)])  # kernels compile
     for share in SHARES:
         draws, half = np.random.default_rng(0), max(1, int(len(pairs) * share / 2))
-        kept = pairs[draws.permutation(len(pairs))[half:]]
-        now = distinct(np.concatenate([kept, draws.integers(0, len(vertices), (half, 2))]))
-        results = []
-        for start in (before, None):
-            begin = time.process_time()
-            found = detect(now, vertices=vertices, start=start)
-            results.append((found, time.process_time() - begin))
-        (after, warm), (anew, cold) = results
-        same = float((after.labels == before.labels).mean())
-        agreement = adjusted_rand_score(before.labels, after.labels)
-        figures = [f"{same:.4f}", f"{agreement:.3f}", f"{after.modularity:.4f}"]
-        rows.append(
-            [name, f"{share:.2%}", *figures, f"{anew.modularity:.4f}", f"{warm:.2f}", f"{cold:.2f}"]
-        )
-        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
+        before, now = detect(pairs, vertices=vertices), pairs
+        last = {"update": before, "detect with a start": before}
+        runs: dict[str, list[tuple[float, ...]]] = {side: [] for side in [*last, "anew"]}
+        for batch in range(batches):
+            mask = np.zeros(len(now), np.bool_)
+            mask[draws.permutation(len(now))[:half]] = True
+            gone, more = now[mask], draws.integers(0, len(vertices), (half, 2))
+            now = distinct(np.concatenate([now[~mask], more]))
+            steps = {
+                "update": partial(update, last["update"], more, gone),
+                "detect with a start": partial(
+                    detect, now, vertices=vertices, start=last["detect with a start"]
+                ),
+            }
+            if (batch + 1) % max(1, batches // 5) == 0:
+                steps["anew"] = partial(detect, now, vertices=vertices)
+            for side, step in steps.items():
+                begin = time.thread_time()
+                after = step()
+                cpu = time.thread_time() - begin
+                kept = (after.labels == last[side].labels).mean() if side in last else 0.0
+                runs[side].append((cpu, after.modularity, float(kept)))
+                last |= {side: after} if side in last else {}
+        cold, fresh = np.mean(runs["anew"], axis=0)[0], runs["anew"][-1][1]
+        for side in last:
+            cpu, _, kept = np.mean(runs[side], axis=0)
+            figures = [f"{cpu:.3f}", f"{cold:.2f}", f"{runs[side][-1][1]:.4f}", f"{fresh:.4f}"]
+            least = min(each[2] for each in runs[side])
+            rows.append([name, f"{share:.2%}", side, *figures, f"{kept:.4f}", f"{least:.4f}"])
+            print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
     return rows
 
 
-def by_detect(pairs: Ints, seed: int) -> tuple[Any, float]:
+def by_detect(pairs: Ints, seed: int, iterations: int = 2) -> tuple[Any, float]:
     """Partition by graphagg; ids are the numbers."""
     from graphagg.communities.detection import partition
     from graphagg.graph import load_weighted
 
     graph, weights = load_weighted(pairs, vertices=range(int(pairs.max()) + 1))
     begin = time.process_time()
-    return partition(graph, weights, random_state=seed).labels, time.process_time() - begin
+    found = partition(graph, weights, random_state=seed, iterations=iterations)
+    return found.labels, time.process_time() - begin
 
 
 def by_igraph(pairs: Ints, seed: int, method: str, **options: Any) -> tuple[Any, float]:
@@ -243,9 +292,30 @@ def text(path: str, *, labels: str | None = None, **options: Any) -> Sample:
 
 def distinct(pairs: Ints) -> Ints:
     """Undirected pairs without loops and repeats."""
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    result: Ints = pairs[pairs[:, 0] < pairs[:, 1]]
-    return result
+    low, high = pairs.min(axis=1), pairs.max(axis=1)
+    size = int(pairs.max()) + 1
+    keys = np.unique((low * size + high)[low < high])
+    return np.stack([keys // size, keys % size], axis=1)
+
+
+def neighbors(count: int) -> Sample:
+    """The 15 nearest neighbors of points around 50 centers."""
+    from sklearn.neighbors import NearestNeighbors
+
+    draws = np.random.default_rng(0)
+    truth = draws.integers(0, 50, count)
+    points = 2.5 * draws.normal(size=(50, 8))[truth] + draws.normal(size=(count, 8))
+    found = NearestNeighbors(n_neighbors=16).fit(points).kneighbors(return_distance=False)[:, 1:]
+    return distinct(np.stack([np.repeat(np.arange(count), 15), found.ravel()], axis=1)), truth
+
+
+def planted(edges: int) -> Sample:
+    """Communities of 500 vertices of degree 20, with 70 % of the edges inside."""
+    draws, count = np.random.default_rng(0), edges // 10
+    first, inside = draws.integers(0, count, edges), draws.random(edges) < 0.7
+    other = first // 500 * 500 + draws.integers(0, 500, edges)
+    second = np.where(inside, np.minimum(other, count - 1), draws.integers(0, count, edges))
+    return distinct(np.stack([first, second], axis=1)), np.arange(count) // 500
 
 
 GRAPHS: dict[str, Callable[[], Sample]] = {
@@ -270,11 +340,14 @@ GRAPHS: dict[str, Callable[[], Sample]] = {
     "epinions": lambda: text("graphs/soc-Epinions1/soc-Epinions1.txt.gz"),
     "LFR 100,000 .3": lambda: published(0.3),
     "com-DBLP": lambda: text("communities/com_dblp/com-dblp.ungraph.txt.gz"),
+    "15-NN, 10^5 points": lambda: neighbors(10**5),
+    "15-NN, 10^6 points": lambda: neighbors(10**6),
+    "planted, 10^7 edges": lambda: planted(10**7),
 }  # fmt: skip
 sample = cache(lambda name: GRAPHS[name]())
 
 LEIDEN = {"objective_function": "modularity", "n_iterations": 2}
-SIDES: dict[str, tuple[str, Callable[[Ints, int], tuple[Any, float]]]] = {
+SIDES: dict[str, Side] = {
     "graphagg detect": ("graphagg", by_detect),
     "igraph Leiden, 2 iterations": (
         "igraph", lambda pairs, seed: by_igraph(pairs, seed, "leiden", **LEIDEN)
@@ -287,6 +360,12 @@ SIDES: dict[str, tuple[str, Callable[[Ints, int], tuple[Any, float]]]] = {
         for method in ("Louvain", "Leiden")
     },
 }  # fmt: skip
+UNTIL = LEIDEN | {"n_iterations": -1}
+LONG: dict[str, Side] = {
+    "graphagg detect": ("graphagg", partial(by_detect, iterations=-1)),
+    "igraph Leiden": ("igraph", lambda pairs, seed: by_igraph(pairs, seed, "leiden", **UNTIL)),
+}
+DISTRIBUTIONS = {"sknetwork": "scikit-network"}
 
 if __name__ == "__main__":
     main()

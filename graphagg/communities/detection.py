@@ -21,11 +21,14 @@ from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, GraphKind
 from graphagg.graph.ids import VertexId, id_list
-from graphagg.graph.leiden import CONVERGE, FEW, ITERATIONS, by_size, leiden, settle
+from graphagg.graph.leiden import CONVERGE, ITERATIONS, by_size, leiden, settle
 from graphagg.graph.leiden_kernels import quality
 from graphagg.graph.merging import change_rows
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
+
+REVIEW = 0.02
+"""Share of the edge weight that `update` changes before all levels are looked at again."""
 
 
 def detect(
@@ -245,7 +248,7 @@ def update(
     """Continue a partition after some edges changed, at a cost that follows from the change.
 
     The vertices of changed edges are looked at, and others as long as a neighbor moved. When
-    changes add up to `FEW` of the edge weight, Leiden looks at all levels once, as
+    changes add up to `REVIEW` of the edge weight, Leiden looks at all levels once, as
     `detect` with a start does. The idea of touching only what changed is that of HIT-Leiden (arXiv
     2601.08554), which keeps the parts of all levels. Other costs are copies of the rows.
 
@@ -279,8 +282,9 @@ def update(
     )
     total = max(float(problem.degrees[:, 0].sum()), 1e-300)
     pending = before.pending + changed.weight / total
-    if pending > FEW:
-        labels, pending = leiden(problem.rows, problem.masses, problem.gamma, start=begin), 0.0
+    if pending > REVIEW:
+        pending = 0.0
+        labels = leiden(problem.rows, problem.masses, problem.gamma, start=begin, review=True)
     else:
         labels, _ = settle(
             problem.rows, problem.masses, problem.gamma, begin.astype(np.int32), changed.touched

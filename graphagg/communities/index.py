@@ -25,14 +25,14 @@ from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.settings import EdgeReading, config_with
 from graphagg.progress import Progress, silent
-from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import by_spark, refuse
 from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from graphagg.spark.build import Engine
 
 StrPath = str | os.PathLike[str]
 
@@ -142,6 +142,9 @@ class CommunityIndex(Index[CommunitySnapshot]):
             >>> index.read_report.edges, list(index.vertices)
             (3, [1, 2, 3])
         """
+        from graphagg.spark.build import SparkOptions
+        from graphagg.spark.sources import by_spark, refuse
+
         if "kind" in fields:  # whether sets are closed follows from it
             fields.setdefault("closed", None)
         config = config_with(config, fields)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.answer.structure import CommunityStructure, structure_of, subgraph_of
 from graphagg.communities.query.expansion import PUSH_WORK
 from graphagg.communities.query.vertex_ranking import VertexRanking, sweep_cut
 from graphagg.communities.similarity.jaccard import shared_with_seeds
@@ -25,6 +24,8 @@ from graphagg.tables import Exportable, ids_column, ranks_column
 if TYPE_CHECKING:
     import networkx
     import pyarrow
+
+    from graphagg.communities.answer.structure import CommunityStructure
 
 REASON_WORK = 50_000
 """Element look-ups of the reasons; shared elements beyond are not counted."""
@@ -164,6 +165,8 @@ class Community(Brief, Exportable):
             resolution: resolution of the modularity; larger gives more sub-communities.
             random_state: seed of Leiden and of the layout.
         """
+        from graphagg.communities.answer.structure import structure_of
+
         snapshot, ids = self._graph()
         return structure_of(snapshot, ids, len(self.seeds), resolution, random_state)
 
@@ -174,6 +177,8 @@ class Community(Brief, Exportable):
         `DiGraph`. In a two-mode graph (up to 2,000 sets) an edge joins two sets that share an
         element, weighted by their Jaccard similarity.
         """
+        from graphagg.communities.answer.structure import subgraph_of
+
         graph = subgraph_of(*self._graph())
         for seed in self.seeds:
             graph.nodes[seed]["seed"] = True

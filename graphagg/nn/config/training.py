@@ -11,7 +11,6 @@ from graphagg.nn.settings import (
     check_choices,
     check_integers,
     check_numbers,
-    check_sizes,
     parse,
 )
 
@@ -44,16 +43,14 @@ class TrainingConfig:
             the labels: `l1` and `mse` numbers or 0 and 1, `cross-entropy` classes, `binary` 0 and
             1.
         epochs: maximum number of passes over the training data.
-        batch_size: graphs per step; with `fanouts` seed vertices per step. A single graph without
-            `fanouts` is one step per epoch.
+        batch_size: graphs per step; a single graph is one step per epoch.
         lr: AdamW's rate after the warm-up.
         weight_decay: AdamW's decoupled decay.
         warmup_epochs: epochs of a linear rise of the rate, which is set once per epoch; then it
             falls to 0 by a cosine.
         clip_norm: largest norm of the gradient; 0: no clipping.
         patience: stop after this many epochs without a better validation metric; 0: never.
-        fanouts: neighbors sampled per hop, nearest first, for one large graph; empty: whole graph.
-        random_state: seed of the weights, the order of the batches, dropout and sampling.
+        random_state: seed of the weights, the order of the batches and dropout.
 
     Examples:
         >>> from graphagg.nn import TrainingConfig
@@ -72,7 +69,6 @@ class TrainingConfig:
     warmup_epochs: int = 0
     clip_norm: float = 1.0
     patience: int = 0
-    fanouts: tuple[int, ...] = ()
     random_state: int = 0
 
     def __post_init__(self) -> None:
@@ -88,7 +84,6 @@ class TrainingConfig:
         check_numbers(
             self, lr={"above": 0.0}, weight_decay={"least": 0.0}, clip_norm={"least": 0.0}
         )
-        check_sizes(self, fanouts=(1, _MANY))  # lists come from TOML and JSON
         if self.metric != "auto":
             self.objective(self.metric)
 
@@ -114,7 +109,7 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON and TOML."""
-        return {**asdict(self), "fanouts": list(self.fanouts)}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingConfig:

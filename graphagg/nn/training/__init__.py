@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         TrainingResult as TrainingResult,
     )
     from graphagg.nn.training.run import train as train
-    from graphagg.nn.training.sampling import NeighborSampler as NeighborSampler
 else:
     __getattr__, __dir__, __all__ = lazy_names(__name__)
 # isort: on

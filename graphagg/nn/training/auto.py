@@ -28,7 +28,7 @@ ORDER: dict[TaskLevel, tuple[PlainModel, ...]] = {
     "node": ("sage", "gcn", "gps", "mlp"),
     "edge": ("sage", "gcn", "mlp"),
 }  # the first of equal scores is taken
-_LARGE = 200_000  # above this, vertices of one graph are sampled, and only `sage` is trained
+_LARGE = 200_000  # vertices above which only `sage` is trained
 
 
 def train_auto(
@@ -44,7 +44,7 @@ def train_auto(
     """Train the plain models, an MLP, a GCN, a SAGE and a GPS, and compare them by validation.
 
     Each is a run in a folder of its own, `out/NAME`. `load_model(out)` loads the best one. A single
-    graph of more than 200,000 vertices is trained by SAGE alone, with sampled neighbors.
+    graph of more than 200,000 vertices is trained by SAGE alone.
 
     Args:
         data: as for `train`.
@@ -79,7 +79,7 @@ def train_auto(
     dataset = check_data(with_splits(data, splits, training.random_state))
     large = dataset.single and _vertices(dataset) > _LARGE
     names: tuple[PlainModel, ...] = ("sage",) if large else ORDER[dataset.level]
-    presets = {name: _plain(name, dataset, change, sampled=large) for name in names}
+    presets = {name: _plain(name, dataset, change) for name in names}
     folder = RunFolder(Path(out), {"auto": list(names)}, resume=resume, force=force)
     folder.begin()
     results = [
@@ -103,13 +103,8 @@ def winner_folder(run: Path, remedy: str) -> Path:
     return run / Path(str(read_json(run / RESULTS, remedy).get("model"))).name
 
 
-def _plain(
-    name: PlainModel, data: GraphData, change: Callable[[Preset], Preset], *, sampled: bool
-) -> Preset:
+def _plain(name: PlainModel, data: GraphData, change: Callable[[Preset], Preset]) -> Preset:
     plain = plain_preset(name, data.level, _vertices(data))
-    if sampled:
-        training = replace(plain.training, fanouts=(10, 5), batch_size=1024)
-        plain = replace(plain, training=training)
     brief = for_epochs(plain.training, change(plain).training.epochs)
     return change(replace(plain, training=brief))
 

@@ -1,6 +1,6 @@
-"""Batches of an epoch: of graphs, of one whole graph, or of samples from it.
+"""Batches of an epoch: of graphs, or of one whole graph.
 
-The order of the batches and the sampled neighbors depend on the random state and the epoch's number
+The order of the batches depends on the random state and the epoch's number
 alone, so that a resumed run has the batches of an uninterrupted one.
 """
 
@@ -16,7 +16,6 @@ from torch_geometric.data import Data
 from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
-from graphagg.nn.training.sampling import NeighborSampler, cut
 
 _PRIME = 1_000_003  # so that epochs of different random states hardly share a seed
 
@@ -42,11 +41,6 @@ class Feed:
     ) -> None:
         self._data, self._graphs, self._split = data, graphs, split
         self._size, self._state = training.batch_size, training.random_state
-        self._sampler: NeighborSampler | None = None
-        if graphs is None and training.fanouts:
-            graph = data.graphs[0]
-            edge_index, vertices = graph["edge_index"], int(graph.num_nodes or 0)
-            self._sampler = NeighborSampler(edge_index, vertices, training.fanouts)
 
     @property
     def single(self) -> bool:
@@ -62,32 +56,23 @@ class Feed:
         return graph
 
     def training(self, epoch: int) -> Iterator[Data]:
-        """Shuffled batches of an epoch, sampled if there are fan-outs."""
-        if self.single and self._sampler is None:
+        """Shuffled batches of an epoch."""
+        if self._graphs is None:
             yield self.part("train")
             return
         ids, generator = self._split.train, epoch_generator(self._state, epoch)
         ids = ids[torch.randperm(len(ids), generator=generator)]
-        if self._graphs is not None:
-            yield from graph_batches(self._graphs, ids, self._size)
-        elif self._sampler is not None:
-            for seeds in torch.split(ids, self._size):
-                sample = self._sampler.sample(seeds, generator)
-                batch = cut(self._data.graphs[0], sample, len(seeds))
-                batch.rows = torch.arange(len(seeds))
-                yield batch
+        yield from graph_batches(self._graphs, ids, self._size)
 
     def evaluation(self, subset: str) -> Iterator[Data]:
-        """Batches in order; a single graph is one batch, not sampled."""
+        """Batches in order; a single graph is one batch."""
         if self._graphs is None:
             return iter([self.part(subset)])
         return graph_batches(self._graphs, getattr(self._split, subset), self._size)
 
 
-def prepare(
-    data: GraphData, training: TrainingConfig, device: torch.device
-) -> tuple[GraphData, Graphs | None]:
+def prepare(data: GraphData, device: torch.device) -> tuple[GraphData, Graphs | None]:
     """Prepare data for `Feed`: move a single graph to the device."""
-    if data.single and not training.fanouts:
-        data = data.transformed(lambda graph: graph.to(str(device)))
-    return data, None if data.single else Graphs.from_list(data.graphs)
+    if data.single:
+        return data.transformed(lambda graph: graph.to(str(device))), None
+    return data, Graphs.from_list(data.graphs)

@@ -116,8 +116,6 @@ def train(
         )
     if plan.model is not None:
         check_task(plan.model, dataset.level)  # first, for an error about the task, not the metric
-    if plan.training.fanouts and not dataset.single:
-        raise InvalidParameter("fanouts sample one large graph, but the data are many graphs")
     metric = dataset.resolve_metric(plan.training.metric)
     plan.training.objective(metric)  # refuses a loss that does not fit
     shape = dataset.shape(metric)
@@ -194,7 +192,7 @@ class _Run:
                 self._options.progress("encodings", 0, 0)
                 data = data.transformed(transform)
                 self._encoding_seconds = time.process_time() - start
-            self._encoded = prepare(data, self._plan.training, self._options.device)
+            self._encoded = prepare(data, self._options.device)
         data, graphs = self._encoded
         return Feed(data, graphs, data.splits[index], self._plan.training.for_split(index))
 

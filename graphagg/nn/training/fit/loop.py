@@ -94,8 +94,8 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise DeviceOutOfMemory(
             f"the device has too little memory for batches of {batch_size} "
-            f"({str(error).splitlines()[0][:200]}); lower training.batch_size, or, "
-            "of one large graph, set training.fanouts"
+            f"({str(error).splitlines()[0][:200]}); lower training.batch_size or "
+            "model.channels"
         ) from None
 
 

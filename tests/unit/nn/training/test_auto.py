@@ -82,13 +82,12 @@ def test_a_finished_run_is_resumed_without_training(tmp_path: Path) -> None:
         run(single(), tmp_path / "other", resume=True)
 
 
-def test_a_large_graph_is_sampled_and_trained_by_sage_alone(
+def test_a_large_graph_is_trained_by_sage_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(auto, "_LARGE", 10)
     (result,) = run(single(), tmp_path)
-    settings = json.loads((tmp_path / "sage" / "run.json").read_text())
-    assert (result.model, settings["training"]["fanouts"]) == ("sage", [10, 5])
+    assert result.model == "sage"
 
 
 def test_a_shorter_run_of_a_plain_model_has_a_higher_rate_unless_it_is_set(tmp_path: Path) -> None:

@@ -40,8 +40,6 @@ from graphagg.nn.training.plan import fit_config
         ("clip_norm", math.inf),
         ("warmup_epochs", 101),
         ("patience", -1),
-        ("fanouts", [10, 0]),
-        ("fanouts", 5),
         pytest.param("lr", 10**400, id="more than a float holds"),
         pytest.param("lr", 10**5000, id="more digits than Python prints"),
         ("random_state", -1),
@@ -76,7 +74,6 @@ def test_a_loss_fits_the_metric_or_is_refused_with_those_that_do(metric: Metric)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("training.fanouts=5", r"training\.fanouts is 5"),
         pytest.param("training.lr=1" + "0" * 400, "lr is ", id="more than a float holds"),
         ("training.lr=NaN", "lr is nan, wanted a finite number above 0"),
         pytest.param("training.lr=" + "[" * 50_000, "lr is ", id="brackets"),
@@ -99,7 +96,7 @@ def test_a_setting_by_its_path_that_cannot_be_is_named(change: str, message: str
 
 
 def test_unknown_keys_are_refused_and_plain_values_come_back() -> None:
-    config = TrainingConfig("mae", epochs=7, fanouts=(10, 5), lr=3e-4)
+    config = TrainingConfig("mae", epochs=7, lr=3e-4)
     assert TrainingConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
     with pytest.raises(InvalidParameter, match=r"training\.learning_rate is not a field"):
         TrainingConfig.from_dict({"learning_rate": 1.0})

@@ -84,12 +84,12 @@ def test_a_toy_task_is_learned_and_everything_is_in_the_folder(tmp_path: Path) -
     assert result.parameters == sum(v.numel() for v in saved.values())
 
 
-@pytest.mark.parametrize("kind", ["many", "whole", "sampled"])
+@pytest.mark.parametrize("kind", ["many", "whole"])
 def test_equal_settings_give_equal_numbers_and_a_resumed_run_the_same(
     tmp_path: Path, kind: str
 ) -> None:
     data = many() if kind == "many" else single()
-    training = replace(SHORT, fanouts=(2, 2) if kind == "sampled" else ())
+    training = SHORT
 
     def run(name: str, **options: Any) -> TrainingResult:
         return train(tiny, data, tmp_path / name, training=training, **options)
@@ -193,8 +193,6 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
         train(tiny, many(), out, device="cuda:99")
     with pytest.raises(InvalidParameter, match=r"splits is 3, but the data have 2; draw"):
         train(tiny, many(), out, splits=3)
-    with pytest.raises(InvalidParameter, match="fanouts sample one large graph"):
-        train(tiny, many(), out, training=replace(SHORT, fanouts=(3,)))
     with pytest.raises(InvalidDataset, match="metric 'mae' does not fit"):
         train(tiny, many(), out, training=replace(SHORT, metric="mae"))
     for wrong in (2.0, "2", True, 0):

@@ -71,7 +71,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             models = artifact.manifest.models
             encoder = self._shared.encoders.get(models["encoder"]["sha256"])
             extractor = self._shared.extractors.get(models["extractor"]["sha256"])
-            ready = PassageIndex(artifact, encoder, extractor, self._shared.device)
+            ready = PassageIndex(artifact, encoder, extractor)
             if self._eager:
                 ready.load_encoder()
                 self._shared.keep(*ready.models.loaded())

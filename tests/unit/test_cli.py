@@ -88,23 +88,6 @@ def test_bad_input_exits_with_2_and_one_message(
     assert not (failing / "o").exists() and not (failing / "f.jsonl").exists()
 
 
-@pytest.mark.parametrize(
-    ("device", "message"), [("cuda", "'faiss-gpu', which is not installed"), ("gpu", "wanted cpu")]
-)
-def test_a_device_that_is_not_there(
-    call: Call, demo_index: Path, tmp_path: Path, device: str, message: str
-) -> None:
-    (tmp_path / "q.jsonl").write_text('{"question": "Who?", "answers": ["Marie"]}\n')
-    for words in (
-        ("rag", "search", demo_index, "Who?"),
-        ("rag", "eval", demo_index, tmp_path / "q.jsonl"),
-        ("serve", "--port", "0", "--passages", demo_index),
-        ("mcp", "--passages", demo_index),
-    ):
-        assert message in call(*words, "--device", device).error
-    assert call("rag", "search", demo_index, "Who?", "--device", "cpu").code == 0
-
-
 def test_a_question_that_cannot_be_asked(call: Call, demo_index: Path) -> None:
     asked = ("rag", "search", demo_index)
     assert "100,000 characters" in call(*asked, "why? " * 20_000).error

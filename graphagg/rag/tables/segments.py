@@ -176,7 +176,7 @@ class Segment:
         write_vectors(writer.path(f"{prefix}{SENTENCES}"), self.sentence_vectors)
 
     @classmethod
-    def open(cls, artifact: ArrayFolder, segment: int, device: str | None = None) -> Segment:
+    def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
         """Map what `save` wrote; raises `CorruptArtifact` where vectors are missing."""
         prefix = segment_prefix(segment)
         sentences = Ragged.open(artifact, f"{prefix}sentences")
@@ -193,9 +193,9 @@ class Segment:
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
             measured = Measured(int(candidates), recall)
-            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows, measured, device)
+            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows, measured)
         elif len(windows) > nearest.SMALL:
-            search = VectorSearch(path, windows, device=device)
+            search = VectorSearch(path, windows)
         return cls(
             PassageTable.open(artifact, f"{prefix}passages"),
             sentences,

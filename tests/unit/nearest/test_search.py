@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import CorruptArtifact, InvalidParameter, MissingExtra, PackageConflict
-from graphagg.nearest import search
+from graphagg.errors import CorruptArtifact, InvalidParameter
 from graphagg.nearest.search import (
     NEAREST,
     TARGET,
@@ -29,12 +27,12 @@ KINDS = [None, "IVF8,SQ8", "IVF4,PQ16x4fs"]
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def opened(folder: Path, codes: Codes, kind: str | None, device: str | None = None) -> VectorSearch:
+def opened(folder: Path, codes: Codes, kind: str | None) -> VectorSearch:
     write_vectors(folder / "v.faiss", codes)
     index = SearchType(kind).indexed(codes)
     found = measured(index, folder / "v.faiss", codes[::7], None)
     (folder / "i.faiss").write_bytes(to_bytes(index).data)
-    return VectorSearch(folder / "i.faiss", codes, found, device)
+    return VectorSearch(folder / "i.faiss", codes, found)
 
 
 @settings(deadline=None, max_examples=15)
@@ -103,39 +101,6 @@ def test_an_index_of_other_vectors_is_refused(
     path = opened(tmp_path, codes, None).path.with_name(name)
     with pytest.raises(CorruptArtifact, match=rf"{name}: .*wanted.*build the index again"):
         VectorSearch(path, codes[: shape[0], : shape[1]], Measured())
-
-
-@pytest.mark.parametrize(
-    ("device", "error", "message"),
-    [
-        ("cuda", MissingExtra, r"faiss-gpu.*pip uninstall faiss-cpu"),
-        ("gpu", InvalidParameter, "device is 'gpu', wanted cpu, cuda or cuda:1"),
-        ("cuda:x", InvalidParameter, "device is 'cuda:x', wanted cpu"),
-    ],
-)
-def test_a_gpu_that_is_not_there(
-    tmp_path: Path, device: str, error: type[Exception], message: str
-) -> None:
-    codes = encode(unit(np.random.default_rng(0), 200, 16))
-    with pytest.raises(error, match=message):
-        opened(tmp_path, codes, None, device=device)
-
-
-def test_faiss_with_gpus_finds_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
-    assert search.gpu_number("cuda") == search.gpu_number("cuda:0") == 0
-    with pytest.raises(InvalidParameter, match="device is 'cuda:1', and FAISS finds 1 GPUs"):
-        search.gpu_number("cuda:1")
-
-
-def test_two_packages_of_faiss(monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = ("faiss-cpu", "numpy", "faiss-gpu-cu12")
-    monkeypatch.setattr(search, "distributions", lambda name: [name] * installed.count(name))
-    search.library.cache_clear()
-    with pytest.raises(PackageConflict, match="faiss-cpu, faiss-gpu-cu12 all install"):
-        search.library()
-    search.library.cache_clear()
 
 
 @given(SEEDS, st.integers(1, 40), st.integers(1, 12))

@@ -49,7 +49,6 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "index", "bad.jsonl", "--out", "o"), "bad.jsonl:2: not JSON"),
         (("rag", "index", "empty.jsonl", "--out", "o"), "no passages found"),
         (("rag", "index", "absent", "--out", "o"), "no such file"),
-        (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), 'value "x" for --dtype'),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),

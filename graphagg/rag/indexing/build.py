@@ -32,7 +32,7 @@ from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.passage_files import PassageFiles, write_id_order, write_text_order
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND, REVISION
@@ -51,6 +51,7 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux
 MIN_PASSAGES, MIN_BLOCKS = 16, 64  # of a block; of a large corpus
 _UNEVEN = 1.2  # most text of a block, relative to that of as many average passages
 _STAGE = "indexing"
@@ -102,13 +103,16 @@ def _blocks(
     """Context manager: the arrays of blocks, removed once the build is complete.
 
     Several blocks survive a killed build: their folder beside the index is named by a digest of all
-    that they depend on, and the same build resumes from there.
+    that they depend on, and the same build resumes from there. Files are not synced, so the digest
+    includes the start of the machine: a crash may have lost some of them.
     """
     if len(cut) == 1:
         yield MemoryBlocks()
         return
     recorded = [recipe.parameters(), recipe.models.to_json(), [rows.stop for rows in cut]]
     digest = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode())
+    if _BOOT.exists():
+        digest.update(_BOOT.read_bytes())
     for array in (passages.table.digests, vectors):
         if array is not None:
             digest.update(np.ascontiguousarray(array).data)
@@ -117,7 +121,7 @@ def _blocks(
     for other in folder.glob("*"):
         if other != current:
             shutil.rmtree(other)
-    blocks = KeptBlocks(FolderStorage(current))
+    blocks = Blocks(FolderStorage(current))
     try:
         yield blocks
     except BaseException as error:

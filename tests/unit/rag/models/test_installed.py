@@ -9,7 +9,7 @@ import pytest
 
 from graphagg.errors import MissingExtra, MissingModel
 from graphagg.rag.models import installed
-from graphagg.rag.models.installed import check_installed
+from graphagg.rag.models.by_name import check_installed
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,9 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.analyzer import Analyzers
-from graphagg.rag.documents.links import PREFIX
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import UNSPACED, entity_key, transcribed
-from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE, LINK
+from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE, LINK, PREFIX
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from graphagg.rag import chunk_documents, read_documents
-from graphagg.rag.documents.links import link_keys, target_keys
+from graphagg.rag.tables.mentions import link_keys, target_keys
 from tests.unit.rag.documents.reading.files import read, write
 
 WORDS = "pump valve budget harbor client invoice crane winter badge motor paint report".split()

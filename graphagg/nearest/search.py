@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import math
 import mmap
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints, Mask
-from graphagg.checks import integer
-from graphagg.errors import InvalidParameter, needs
+from graphagg.errors import needs
 from graphagg.nearest.lists import check_lists
 from graphagg.nearest.vectors import FLAT_TYPE, Codes, Queries, map_vectors, rotated
 from graphagg.store.manifest import damaged
@@ -44,68 +41,24 @@ _CANDIDATES = 4096  # at most
 _LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # times as many as sentences need
 _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
 _ADDED = 1 << 16  # rows that are added together
-_TYPE = re.compile(r"IVF[1-9][0-9]{0,6},(SQ8|PQ[1-9][0-9]{0,4}x4fsr?)")
-_EXAMPLES = "a type such as 'IVF4096,SQ8' or 'IVF1024,PQ48x4fsr'"
 
 
-@dataclass(frozen=True)
-class SearchType:
-    """How FAISS finds the nearest of many vectors.
+def indexed(codes: Codes) -> Any:
+    """An index of stored vectors `[n, d]`, trained on a sample of them.
 
-    Attributes:
-        faiss: `IVFn,SQ8`, `IVFn,PQMx4fs` or `IVFn,PQMx4fsr`: n lists of codes of 8 bits per
-            component, or of 4 bits for each of M parts of a vector, or of a vector less the mean
-            of its list. None: for a million vectors of 96 components `IVF500,PQ48x4fsr`.
-        nprobe: number of lists that a query reads. None: twice as many as a recall of 0.99 needs.
-
-    Raises:
-        InvalidParameter: `faiss` is another type, or `nprobe` is no positive integer.
+    It has half as many lists as the square root of n, of codes of 4 bits for each two components of
+    a vector less the mean of its list; for each component if d is odd.
     """
-
-    faiss: str | None = None
-    nprobe: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.nprobe is not None:
-            integer("nprobe", self.nprobe, 1)
-        if self.faiss is not None and not _TYPE.fullmatch(str(self.faiss)):
-            raise InvalidParameter(
-                f"faiss is {self.faiss!r}; wanted {_EXAMPLES}, that is, lists (IVF) of codes of 8 "
-                "bits (SQ8) or packed ones of 4 bits (x4fs, x4fsr), or None"
-            )
-
-    def empty(self, dimension: int, count: int = 1) -> Any:
-        """An untrained index for `count` vectors; raises `InvalidParameter` if `faiss` is wrong."""
-        codes = f"PQ{dimension // 2}x4fsr" if dimension % 2 == 0 else "SQ8"
-        kind = self.faiss or f"IVF{max(1, round(count**0.5 / 2))},{codes}"
-        faiss = library()
-        try:
-            return faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-        except RuntimeError as error:
-            raise InvalidParameter(
-                f"faiss is {self.faiss!r}, which makes no index of {dimension} components "
-                f"({_short(error)}); wanted a number of parts that divides {dimension}"
-            ) from None
-
-    def indexed(self, codes: Codes) -> Any:
-        """Train an index on a sample of stored vectors, and add all of them.
-
-        Raises `InvalidParameter` if there are too few.
-        """
-        count = len(codes)
-        index = self.empty(codes.shape[1], count)
-        size = min(count, max(_PER_LIST * index.nlist, _SAMPLE))
-        sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
-        try:
-            index.train(rotated(codes[sample]))
-        except RuntimeError as error:
-            raise InvalidParameter(
-                f"faiss is {self.faiss!r}, which cannot be trained on {count:,} vectors "
-                f"({_short(error)}); wanted fewer lists, or None"
-            ) from None
-        for start in range(0, count, _ADDED):
-            index.add(rotated(codes[start : start + _ADDED]))
-        return index
+    count, dimension = codes.shape
+    parts = dimension if dimension % 2 else dimension // 2
+    kind = f"IVF{max(1, round(count**0.5 / 2))},PQ{parts}x4fsr"
+    index = library().index_factory(dimension, kind, library().METRIC_INNER_PRODUCT)
+    size = min(count, max(_PER_LIST * index.nlist, _SAMPLE))
+    sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
+    index.train(rotated(codes[sample]))
+    for start in range(0, count, _ADDED):
+        index.add(rotated(codes[start : start + _ADDED]))
+    return index
 
 
 class Measured(NamedTuple):
@@ -126,15 +79,15 @@ def to_bytes(index: Any) -> Array:
     return content
 
 
-def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) -> Measured:
+def measured(index: Any, vectors: Path, sentences: Codes) -> Measured:
     """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
     flat = _read(vectors, index.ntotal, index.d)
     count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
     rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
     queries = rotated(sentences[rows])
     _, nearest = flat.search(queries, nearest_count)
-    wanted = nprobe or _LISTS_MARGIN * _probes(index, flat, queries[::2], nearest[::2])
-    index.nprobe = min(wanted, index.nlist)
+    probes = _LISTS_MARGIN * _probes(index, flat, queries[::2], nearest[::2])
+    index.nprobe = min(probes, index.nlist)
     _, found = index.search(queries, min(_CANDIDATES, flat.ntotal))
     ranks = [np.flatnonzero(np.isin(*pair)) for pair in zip(found, nearest, strict=True)]
     needed = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1

@@ -15,7 +15,6 @@ from graphagg.cli.folders import remember_source
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress
 from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.files import source_stamp
@@ -109,9 +108,6 @@ class PassagesBuild(Build):
     )
     reading: Reading = field(default_factory=ReadConfig, kw_only=True)
     columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
-    search: Annotated[SearchType, panel("Search for vectors")] = field(
-        default_factory=SearchType, kw_only=True
-    )
     vector_column: Annotated[str | None, heading(ROWS)] = field(default=None, kw_only=True)
     processes: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
     passages_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
@@ -126,7 +122,7 @@ class PassagesBuild(Build):
         """Models and settings of the index, with some replaced."""
         profile = self.models.profile or installed_profile()
         models = PassageConfig(
-            **vars(self.models) | vars(self.search) | {"profile": profile},
+            **vars(self.models) | {"profile": profile},
             chunking=self.chunks.config(),
             columns=self.columns,
         )
@@ -138,7 +134,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of, loaded
 
         source, config = self.for_spark(FolderReport()), self.config()
-        recipe = Recipe(loaded(config), config.chunking, config.search, config.columns)
+        recipe = Recipe(loaded(config), config.chunking, config.columns)
         return job_of(source, recipe)
 
     def for_spark(self, report: FolderReport) -> PassageInput:

@@ -20,7 +20,6 @@ from graphagg.arrays import Mask
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import MemoryBlocks
 from graphagg.execution.runner import InProcessRunner
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
@@ -158,7 +157,6 @@ class _Change:
     ) -> None:
         """Link the files of unchanged segments, and write the others."""
         artifact = self.before.artifact
-        kind = SearchType(**artifact.manifest.parameters["search"])
         unchanged = min(self.first, len(self.before.corpus.segments))
         for i, segment in enumerate(corpus.segments):
             start, end = corpus.starts[i : i + 2].tolist()
@@ -171,7 +169,7 @@ class _Change:
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= unchanged:
                 segment.save(writer, i)
-                index_windows(engine.arrays, engine.runner, i, kind, lenient=True)
+                index_windows(engine.arrays, engine.runner, i)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from graphagg.checks import one_of
-from graphagg.nearest.search import SearchType
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
@@ -45,9 +44,6 @@ class PassageConfig:
         vectors: `[P, d]` vectors of the passages by this encoder, or the field that holds them.
             Passages are then neither split nor encoded, only their sentences are.
         limits: how much a build holds in memory; the index is the same.
-        faiss: type of the FAISS index of passages, such as `IVF4096,SQ8`. None: chosen by their
-            number.
-        nprobe: number of its lists that a question reads. None: by the build.
 
     Examples:
         >>> config = PassageConfig(profile="fast", chunking=ChunkConfig(max_words=200))
@@ -65,18 +61,10 @@ class PassageConfig:
     columns: RowConfig = field(default_factory=RowConfig)
     vectors: SuppliedVectors | None = None
     limits: BuildLimits = DEFAULT_LIMITS
-    faiss: str | None = None
-    nprobe: int | None = None
 
     def __post_init__(self) -> None:
-        SearchType(self.faiss, self.nprobe)
         one_of("profile", self.profile, PROFILES)
         check_language(self.language)
-
-    @property
-    def search(self) -> SearchType:
-        """The type of the FAISS index."""
-        return SearchType(self.faiss, self.nprobe)
 
     def load(self) -> Models:
         """Load the models; raises `MissingExtra` or `InvalidParameter`."""
@@ -101,5 +89,3 @@ class PassageOptions(TypedDict, total=False):
     columns: RowConfig
     vectors: SuppliedVectors | None
     limits: BuildLimits
-    faiss: str | None
-    nprobe: int | None

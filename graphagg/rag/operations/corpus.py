@@ -181,7 +181,6 @@ class IndexedCorpus(Index[PassageSnapshot]):
             language=parameters["language"] or None,
             chunking=snapshot.chunking,
             columns=snapshot.columns,
-            **parameters["search"],
         )
 
     @property

@@ -1,12 +1,10 @@
 """Search for the vectors nearest to a query, by FAISS.
 
 Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. More have
-an index of their own, trained on a sample by a fixed seed.
-
-Scores of such an index are approximate. It only finds candidates, which the caller compares
-exactly. Lists and candidates are as many as .99 of the ten nearest vectors of some sentences need,
-and more, since questions are farther from their passages than sentences are: twice as many lists,
-and half again as many candidates. The recall of other sentences is stored.
+an index of their own, which finds candidates that the caller compares exactly. Lists and candidates
+are as many as .99 of the ten nearest vectors of some sentences need, and more, since questions are
+farther from their passages than sentences are: twice as many lists, and half again as many
+candidates. The recall of other sentences is stored.
 """
 
 from __future__ import annotations

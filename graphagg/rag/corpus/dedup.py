@@ -1,12 +1,10 @@
 """Removal of near duplicates from a file or folder of documents, with reasons.
 
 A text is a set of shingles: runs of k words, by their 64-bit hashes, regardless of case and
-spacing. A text of fewer than k words is one shingle.
-
-The largest texts come first, of equal ones the earlier. A text goes if a kept text before it is a
-near duplicate: one of the same shingles, or among the first `BUCKET` texts of one of its buckets,
-which are those of the LSH tables (`graphagg.minhash.bands`). Similarities are exact. So every
-removed text has a kept text at the threshold.
+spacing. The largest texts come first, of equal ones the earlier. A text goes if a kept text before
+it is a near duplicate: one of the same shingles, or among the first `BUCKET` texts of one of its
+buckets of the LSH tables (`graphagg.minhash.bands`). Similarities are exact, so every removed text
+has a kept text at the threshold.
 """
 
 from __future__ import annotations

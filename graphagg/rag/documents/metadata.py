@@ -1,9 +1,8 @@
 """The metadata of a segment's passages: a memory-mapped Arrow table, one row per key and type.
 
 The distinct values of a key are stored once, ascending, and a passage stores their positions, so a
-condition is evaluated once per distinct value. Rows without a key take no space. A filter on a key
-compares only values of the key's type (`value_types`), so one passage with `year: unknown` does not
-hide the years of the others.
+condition is evaluated once per distinct value. A filter on a key compares only values of the key's
+type, so one passage with `year: unknown` does not hide the years of the others.
 """
 
 from __future__ import annotations

@@ -1,12 +1,10 @@
 """Changes of an index: passages added, replaced and deleted; segments joined.
 
-A change adds at most one segment, and writes the tables over all segments again: gazetteer,
-lexicon, the order of ids, and which rows are alive. The stages of a build
-(`graphagg.rag.indexing.engine`) merge two blocks: the rows that stay, whose arrays come from the
-version before, and the new passages. Files of unchanged segments are linked, so a change costs what
-it adds plus one pass over the merged lists. Segments are joined when the last one is at least half
-as large as the one before it. `compact` joins all: the result is, byte for byte, a build of the
-remaining passages.
+A change adds at most one segment, and writes the tables over all segments again. The stages of a
+build merge two blocks: the rows that stay, whose arrays come from the version before, and the new
+passages. Files of unchanged segments are linked. Segments are joined when the last one is at least
+half as large as the one before it. `compact` joins all: the result is, byte for byte, a build of
+the remaining passages.
 """
 
 from __future__ import annotations

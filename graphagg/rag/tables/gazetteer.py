@@ -3,9 +3,6 @@
 An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
 All places are stored, also overlapping ones, in lower case, or inside a longer name. `View` decides
 which of them count, by the visible passages.
-
-A change uses the lexicon to find old passages that contain a new key: only passages that contain
-all its stems are read again.
 """
 
 from __future__ import annotations

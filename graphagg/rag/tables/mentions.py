@@ -2,10 +2,9 @@
 
 The metadata of a passage have `links`, a mapping of targets to the offsets of their labels, or a
 list of targets: the id of a document, `ID#ANCHOR`, or `#ANCHOR` in any document. `anchors` are the
-names of places in its own text. Reading a folder fills both (`graphagg.rag.models.chunking`). A
-link and the passages that it leads to share a key, which occurs in no text. Paths are compared
-without suffix and letter case; `index` and `README` mean their folder, and a name without folder
-and suffix, as in wikis, means a file of this name in any folder.
+names of places in its own text. A link and the passages that it leads to share a key, which occurs
+in no text. Paths are compared without suffix and letter case; `index` and `README` mean their
+folder, and a name without folder and suffix, as in wikis, means a file of this name in any folder.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The passages of an index and all that depends on one passage only, in immutable segments.
 
-A segment holds the passages that one change added: texts, vectors, sentences, and the entities
-found in them. `Gazetteer` and `Lexicon` leave out deleted passages; joining segments drops them. A
-row is the number of a passage over all segments, deleted ones included.
+A segment holds the passages that one change added. A row is the number of a passage over all
+segments, deleted ones included; joining segments drops these.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Inference; on a CPU its result for a text depends on that text alone, to the bit.
 
-The rounding of a matrix product depends on the shape of the whole matrix, so other texts in a batch
-would change the last digits of a vector, and a changed index would differ from a rebuilt one. So
-each text runs on its own, without padding; in 8 bits, whose sums are exact in any shape, beside
-other texts (`graphagg.rag.models.encoding.bert`). Several batches run in parallel, one thread each,
-which takes 0.7 of the CPU seconds of all threads on one text. A GPU takes padded batches.
+The rounding of a matrix product depends on the shape of the whole matrix. So each text runs on its
+own, without padding; in 8 bits, whose sums are exact in any shape, beside other texts
+(`graphagg.rag.models.encoding.bert`). Several batches run in parallel, one thread each, which takes
+0.7 of the CPU seconds of all threads on one text. A GPU takes padded batches.
 """
 
 from __future__ import annotations

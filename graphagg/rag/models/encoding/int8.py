@@ -1,8 +1,7 @@
 """Linear layers by products of 8-bit integers, whose sums no order of terms changes.
 
 A row of activations is stored as `x_j = s q_j + m` with q from 0 to 255, where s and m belong to
-the row alone: m is its least value, s its range over 255 steps. A column of weights is
-`w_j = t v_j`, v of 8 bits. Then
+the row alone. A column of weights is `w_j = t v_j`, v of 8 bits. Then
 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 

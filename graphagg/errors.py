@@ -66,10 +66,6 @@ def needs(package: str, extra: str | None, instead: str = "") -> Iterator[None]:
         raise MissingExtra(package, extra, instead) from None
 
 
-class PackageConflict(GraphAggError):
-    """Two installed packages contain the same module."""
-
-
 class InvalidParameter(GraphAggError):
     """A parameter lies outside the allowed values."""
 

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import MemoryBlocks
 from graphagg.execution.runner import InProcessRunner
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
@@ -176,7 +175,7 @@ class InMemory:
             arrays = BuildArrays(MemoryBlocks(), files, files)
             stages = TableStages([0, len(passages)], arrays, InProcessRunner(), 4_000_000)
             block = arrays.stage(SEGMENT_STAGE).save(0, block_of(passages, models, None, silent))
-            stages.run([{"block": 0} | block], SearchType())
+            stages.run([{"block": 0} | block])
             opened = ArrayFolder(files.folder)
             corpus = StoredCorpus([Segment.open(opened, 0)])
             gazetteer, lexicon = Gazetteer.open(opened), Lexicon.open(opened)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -106,43 +105,19 @@ def encoding(device: str) -> Iterator[Row]:
     count = 64 if device == "cpu" else 20_000
     texts = [" ".join(rng.choice(words, 100)) for _ in range(count)]
     known = None
-    for where, kind, part in (("cpu", "float32", texts[:64]), (device, "bfloat16", texts)):
-        model = str(MODEL_DIR)
-        encoder = SentenceTransformerEncoder(model, dtype=kind, device=where)  # type: ignore[arg-type]
+    for where, part in (("cpu", texts[:64]), (device, texts)):
+        encoder = SentenceTransformerEncoder(str(MODEL_DIR), device=where)
         encoder.encode(part[:8])
         began = time.perf_counter()
         vectors = encoder.encode(part)
         spent = time.perf_counter() - began
         known = vectors if known is None else known
         gap = float(np.abs(vectors[: len(known)] - known).max())
-        shown = {"device": where, "type": kind, "per second": round(len(part) / spent)}
+        shown = {"device": where, "per second": round(len(part) / spent)}
         yield shown | {"largest difference to the CPU": f"{gap:.1e}"}
 
 
-def nearest(device: str) -> Iterator[Row]:
-    """Milliseconds per query of FAISS, and the share of hits that are those of the CPU."""
-    from graphagg.nearest.search import VectorSearch
-    from graphagg.nearest.vectors import Queries, encode, write_vectors
-
-    rng, count = np.random.default_rng(0), 5_000 if device == "cpu" else 1_000_000
-    vectors = rng.normal(size=(count, 96)).astype(np.float32)
-    codes = encode(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-    queries = [Queries(vectors[i : i + 1]) for i in range(0, count, count // 100)]
-    known: list[set[int]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "v.faiss"
-        write_vectors(path, codes)
-        for where in dict.fromkeys(("cpu", device)):
-            search = VectorSearch(path, codes, device=where)
-            began = time.perf_counter()
-            found = [set(search.nearest(query, 10).tolist()) for query in queries]
-            spent = 1000 * (time.perf_counter() - began) / len(queries)
-            known = known or found
-            same = np.mean([len(a & b) / 10 for a, b in zip(known, found, strict=True)])
-            yield {"device": where, "ms": round(spent, 3), "hits of the CPU": round(same, 3)}
-
-
-ITEMS = {f.__name__: f for f in (equality, training, encoding, nearest)}
+ITEMS = {f.__name__: f for f in (equality, training, encoding)}
 
 
 def main() -> int:

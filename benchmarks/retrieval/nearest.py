@@ -1,9 +1,9 @@
-"""`python -m benchmarks.retrieval.nearest FOLDER PASSAGES ...`: types of FAISS indices at sizes.
+"""`python -m benchmarks.retrieval.nearest FOLDER PASSAGES ...`: the FAISS index at sizes.
 
-Vectors are made by profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. A row
-per type and effort: the questions of 2WikiMultiHopQA, milliseconds of thread CPU with the exact
-comparison of the candidates, recall@10 against all stored vectors, CPU seconds to build, and bytes
-per vector. Then the default under filters that leave a random share of the vectors visible.
+Vectors are made by profile `fast` for the corpora of `benchmarks.million`, kept in FOLDER. Rows
+of all vectors and of the index: the questions of 2WikiMultiHopQA, milliseconds of thread CPU with
+the exact comparison of the candidates, recall@10 against all stored vectors, CPU seconds to build,
+and bytes per vector. Then the index under filters that leave a random share of the vectors visible.
 """
 
 from __future__ import annotations
@@ -21,15 +21,12 @@ from benchmarks.measure import cost, percentiles
 from benchmarks.million import copies_of
 from benchmarks.report import parser_of
 from benchmarks.retrieval.corpora import passages_of, questions
-from graphagg.nearest.search import SearchType, VectorSearch, measured, to_bytes
+from graphagg.nearest.search import VectorSearch, indexed, measured, to_bytes
 from graphagg.nearest.vectors import Queries, encode, map_vectors, products, write_vectors
 from graphagg.rag.models.by_name import encoder_of
 
 _SET, _NEAREST, _ENCODED = "2wiki", 10, 10_000
 _SHARES = (0.5, 0.1, 0.01, 0.001)
-_TYPES = ("IVF{lists},SQ8", "IVF{lists},PQ48x4fs")
-_PROBED = (16, 4)  # one of so many lists is read
-_CANDIDATES = (40, 400, 1000)
 
 Search = Callable[[Queries], np.ndarray]
 
@@ -38,14 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("sizes", type=int, nargs="+")
-    parser.add_argument("--no-peers", action="store_true")
     chosen = parser.parse_args(arguments)
     faiss.omp_set_num_threads(1)
     encoder = encoder_of("fast")
     asked, _ = encoder.encode_query([q.text for q in questions(_SET, "test", 200)], [])
     queries = [Queries(vector[None]) for vector in asked]
     for size in chosen.sizes:
-        _measure(chosen.folder, size, encoder, queries, () if chosen.no_peers else _TYPES)
+        _measure(chosen.folder, size, encoder, queries)
 
 
 def _vectors(folder: Path, size: int, encoder: Any) -> tuple[Path, np.ndarray]:
@@ -63,43 +59,30 @@ def _vectors(folder: Path, size: int, encoder: Any) -> tuple[Path, np.ndarray]:
     return path, map_vectors(of_sentences)
 
 
-def _measure(
-    folder: Path, size: int, encoder: Any, queries: Sequence[Queries], types: Sequence[str]
-) -> None:
-    """Print a row for each type and effort, and for each share that a filter leaves visible."""
+def _measure(folder: Path, size: int, encoder: Any, queries: Sequence[Queries]) -> None:
+    """Print a row for all vectors, the index, and each share that a filter leaves visible."""
     path, sentences = _vectors(folder, size, encoder)
     codes, file = map_vectors(path), folder / "index.faiss"
     exact = np.concatenate([products(codes, query) for query in queries], axis=1).T
     print(f"{size:,} vectors, {len(queries)} questions")
     print("| type | ms p50 / p99 | recall@10 | build, CPU s | bytes per vector |")
     _row("8 bits, all", _by(VectorSearch(path, codes), codes, 40), queries, exact, 0, 1 << 16)
-    for name in (None, *types):
-        kind = SearchType(name and name.format(lists=round(4 * size**0.5)))
 
-        def build(kind: SearchType = kind) -> Any:
-            index = kind.indexed(codes)
-            found = measured(index, path, sentences, None)
-            file.write_bytes(to_bytes(index).data)
-            return found
+    def build() -> Any:
+        index = indexed(codes)
+        found = measured(index, path, sentences)
+        file.write_bytes(to_bytes(index).data)
+        return found
 
-        built = cost(build)
-        search, spent = VectorSearch(file, codes, built.result), (built.cpu, file.stat().st_size)
-        ivf, shown = search.index, kind.faiss or "default"
-        candidates = built.result.candidates
-        _row(
-            f"{shown}, {candidates} candidates, stored recall {built.result.recall:.3f}",
-            _by(search, codes, candidates), queries, exact, *spent,
-        )  # fmt: skip
-        for part in _PROBED if kind.faiss else ():
-            ivf.nprobe = max(1, ivf.nlist // part)
-            for n in _CANDIDATES if "fs" in shown else _CANDIDATES[:1]:
-                title = f"{shown}, {ivf.nprobe} lists, {n} candidates"
-                _row(title, _by(search, codes, n), queries, exact, *spent)
-        for share in _SHARES if kind.faiss is None else ():
-            mask = np.random.default_rng(1).random(size) < share
-            hidden = np.where(mask, exact, -np.inf)
-            by = _by(search, codes, candidates, mask)
-            _row(f"{shown}, {share:.1%} visible", by, queries, hidden, *spent)
+    built = cost(build)
+    search, spent = VectorSearch(file, codes, built.result), (built.cpu, file.stat().st_size)
+    candidates = built.result.candidates
+    title = f"index, {candidates} candidates, stored recall {built.result.recall:.3f}"
+    _row(title, _by(search, codes, candidates), queries, exact, *spent)
+    for share in _SHARES:
+        mask = np.random.default_rng(1).random(size) < share
+        hidden = np.where(mask, exact, -np.inf)
+        _row(f"{share:.1%} visible", _by(search, codes, candidates, mask), queries, hidden, *spent)
 
 
 def _by(search: VectorSearch, codes: np.ndarray, n: int, mask: np.ndarray | None = None) -> Search:

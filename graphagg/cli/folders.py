@@ -28,9 +28,6 @@ Shards = Annotated[
 ]
 OutDir = Annotated[IndexLocation, Parameter("--out", help="Folder or address of the new index.")]
 K = Annotated[int, Parameter(("--k", "-k"))]
-Device = Annotated[
-    str | None, Parameter(help="Device of the encoder and of FAISS: cpu, cuda, cuda:1, ...")
-]
 READING = panel("How edges are read")
 BUNDLED = "bundled:"
 """Prefix of the name of a graph that is part of networkx."""

@@ -1,8 +1,8 @@
 """Check a FAISS file with inverted lists before FAISS reads it.
 
 FAISS trusts a file: numbers in it index memory, and lists "on disk" name another file, which FAISS
-opens. So the file is compared with what FAISS writes for the types that `SearchType` accepts, from
-the first byte to the last. Centroids and codes may be any: FAISS computes with them only. Each id
+opens. So the file is compared with what FAISS writes for the type of `search.indexed`, from the
+first byte to the last. Centroids and codes may be any: FAISS computes with them only. Each id
 of a vector must be there once.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from graphagg.arrays import Array, Ints
 from graphagg.store.manifest import damaged
 
-_PACKED, _EIGHT_BITS = b"IwPf", b"IwSq"
+_PACKED = b"IwPf"
 _HEAD, _BLANK = "4siqqqBi", 1 << 20  # type, dimension, vectors, twice no meaning, trained, metric
 _BLOCK = 32  # vectors whose packed codes lie together
 
@@ -26,14 +26,14 @@ def check_lists(path: Path, content: Array, count: int, dimension: int) -> None:
     """Raise `CorruptArtifact` if the bytes are no index of `count` vectors for inner products."""
     file = _File(path, content)
     kind = bytes(content[:4])
-    file.check(kind in (_PACKED, _EIGHT_BITS), f"an index of type {kind!r}")
+    file.check(kind == _PACKED, f"an index of type {kind!r}")
     file.take(_HEAD, kind, dimension, count, _BLANK, _BLANK, 1, 0)
     lists, probes = file.take("QQ", None, None)
     file.check(1 <= probes <= lists <= count, f"{lists} lists, of which a query reads {probes}")
     file.take(f"{_HEAD}Q", b"IxFI", dimension, lists, _BLANK, _BLANK, 1, 0, lists * dimension)
     file.skip(4 * lists * dimension)
     file.take("BQ", 0, 0)  # no map of ids to lists
-    (_packed if kind == _PACKED else _of_8_bits)(file, lists, dimension)
+    _packed(file, lists, dimension)
     file.check(file.at == len(content), f"{len(content) - file.at} bytes after the end")
     is_there = np.zeros(count, np.bool_)
     for ids in file.ids:
@@ -51,7 +51,7 @@ class _File:
 
     def check(self, is_right: Any, problem: str) -> None:
         if not is_right:
-            wanted = "wanted the lists of 8-bit or packed 4-bit codes that this version writes"
+            wanted = "wanted the lists of packed 4-bit codes that this version writes"
             raise damaged(self.path, f"{problem}, before byte {self.at}; {wanted}")
 
     def take(self, layout: str, *wanted: object) -> tuple[Any, ...]:
@@ -67,14 +67,11 @@ class _File:
         self.at += size
         self.check(self.at <= len(self.content), f"the end after {len(self.content)} bytes")
 
-    def integers(self, size: int) -> Ints:
+    def take_ids(self, size: int) -> None:
         start = self.at
         self.skip(8 * size)
-        return np.frombuffer(self.content, "<i8", size, start)
-
-    def take_ids(self, size: int) -> None:
         if size:
-            self.ids.append(self.integers(size))
+            self.ids.append(np.frombuffer(self.content, "<i8", size, start))
 
 
 def _packed(file: _File, lists: int, dimension: int) -> None:
@@ -93,23 +90,3 @@ def _packed(file: _File, lists: int, dimension: int) -> None:
         length = -(-size // _BLOCK) * code_size * _BLOCK
         file.take("Q", length)
         file.skip(length)
-
-
-def _of_8_bits(file: _File, lists: int, dimension: int) -> None:
-    """A range per component, the sizes of all lists or of those with vectors, codes and ids."""
-    file.take("iifQQQ", 0, 0, 0.0, dimension, dimension, 2 * dimension)
-    file.skip(4 * 2 * dimension)
-    file.take("QB4sQQ", dimension, 1, b"ilar", lists, dimension)
-    form, numbers = file.take("4sQ", None, None)
-    sizes = file.integers(numbers)
-    if form == b"sprs":
-        file.check(numbers % 2 == 0, f"{numbers} numbers of lists and sizes")
-        filled, sizes = sizes[::2], sizes[1::2]
-        is_right = np.isin(filled, range(lists)).all() and (np.diff(filled) > 0).all()
-        file.check(is_right, "numbers of lists")
-    else:
-        file.check(form == b"full" and numbers == lists, f"sizes {form!r} of {numbers} lists")
-    for size in sizes.tolist():
-        file.check(size >= 0, f"a list of {size}")
-        file.skip(size * dimension)
-        file.take_ids(size)

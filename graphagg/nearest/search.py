@@ -1,38 +1,26 @@
 """Search for the vectors nearest to a query, by FAISS.
 
 Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. More have
-an index of their own, trained on a sample by a fixed seed.
-
-Scores of such an index are approximate. It only finds candidates, which the caller compares
-exactly. Lists and candidates are as many as .99 of the ten nearest vectors of some sentences need,
-and more, since questions are farther from their passages than sentences are: twice as many lists,
-and half again as many candidates. The recall of other sentences is stored.
+an index of their own, which finds candidates that the caller compares exactly. Lists and candidates
+are as many as .99 of the ten nearest vectors of some sentences need, and more, since questions are
+farther from their passages than sentences are: twice as many lists, and half again as many
+candidates. The recall of other sentences is stored.
 """
 
 from __future__ import annotations
 
 import math
 import mmap
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints, Mask
-from graphagg.checks import integer
-from graphagg.errors import (
-    DeviceOutOfMemory,
-    InvalidParameter,
-    MissingExtra,
-    PackageConflict,
-    needs,
-)
+from graphagg.errors import needs
 from graphagg.nearest.lists import check_lists
 from graphagg.nearest.vectors import FLAT_TYPE, Codes, Queries, map_vectors, rotated
 from graphagg.store.manifest import damaged
@@ -51,70 +39,24 @@ _CANDIDATES = 4096  # at most
 _LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # times as many as sentences need
 _PER_LIST, _SAMPLE = 64, 50_000  # vectors of the sample per list, and at least
 _ADDED = 1 << 16  # rows that are added together
-_GPU = re.compile(r"cuda(?::([0-9]+))?")
-_TYPE = re.compile(r"IVF[1-9][0-9]{0,6},(SQ8|PQ[1-9][0-9]{0,4}x4fsr?)")
-_EXAMPLES = "a type such as 'IVF4096,SQ8' or 'IVF1024,PQ48x4fsr'"
-_PACKAGES = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu11", "faiss-gpu-cu12")
 
 
-@dataclass(frozen=True)
-class SearchType:
-    """How FAISS finds the nearest of many vectors.
+def indexed(codes: Codes) -> Any:
+    """An index of stored vectors `[n, d]`, trained on a sample of them.
 
-    Attributes:
-        faiss: `IVFn,SQ8`, `IVFn,PQMx4fs` or `IVFn,PQMx4fsr`: n lists of codes of 8 bits per
-            component, or of 4 bits for each of M parts of a vector, or of a vector less the mean
-            of its list. None: for a million vectors of 96 components `IVF500,PQ48x4fsr`.
-        nprobe: number of lists that a query reads. None: twice as many as a recall of 0.99 needs.
-
-    Raises:
-        InvalidParameter: `faiss` is another type, or `nprobe` is no positive integer.
+    It has half as many lists as the square root of n, of codes of 4 bits for each two components of
+    a vector less the mean of its list; for each component if d is odd.
     """
-
-    faiss: str | None = None
-    nprobe: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.nprobe is not None:
-            integer("nprobe", self.nprobe, 1)
-        if self.faiss is not None and not _TYPE.fullmatch(str(self.faiss)):
-            raise InvalidParameter(
-                f"faiss is {self.faiss!r}; wanted {_EXAMPLES}, that is, lists (IVF) of codes of 8 "
-                "bits (SQ8) or packed ones of 4 bits (x4fs, x4fsr), or None"
-            )
-
-    def empty(self, dimension: int, count: int = 1) -> Any:
-        """An untrained index for `count` vectors; raises `InvalidParameter` if `faiss` is wrong."""
-        codes = f"PQ{dimension // 2}x4fsr" if dimension % 2 == 0 else "SQ8"
-        kind = self.faiss or f"IVF{max(1, round(count**0.5 / 2))},{codes}"
-        faiss = library()
-        try:
-            return faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
-        except RuntimeError as error:
-            raise InvalidParameter(
-                f"faiss is {self.faiss!r}, which makes no index of {dimension} components "
-                f"({_short(error)}); wanted a number of parts that divides {dimension}"
-            ) from None
-
-    def indexed(self, codes: Codes) -> Any:
-        """Train an index on a sample of stored vectors, and add all of them.
-
-        Raises `InvalidParameter` if there are too few.
-        """
-        count = len(codes)
-        index = self.empty(codes.shape[1], count)
-        size = min(count, max(_PER_LIST * index.nlist, _SAMPLE))
-        sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
-        try:
-            index.train(rotated(codes[sample]))
-        except RuntimeError as error:
-            raise InvalidParameter(
-                f"faiss is {self.faiss!r}, which cannot be trained on {count:,} vectors "
-                f"({_short(error)}); wanted fewer lists, or None"
-            ) from None
-        for start in range(0, count, _ADDED):
-            index.add(rotated(codes[start : start + _ADDED]))
-        return index
+    count, dimension = codes.shape
+    parts = dimension if dimension % 2 else dimension // 2
+    kind = f"IVF{max(1, round(count**0.5 / 2))},PQ{parts}x4fsr"
+    index = library().index_factory(dimension, kind, library().METRIC_INNER_PRODUCT)
+    size = min(count, max(_PER_LIST * index.nlist, _SAMPLE))
+    sample = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
+    index.train(rotated(codes[sample]))
+    for start in range(0, count, _ADDED):
+        index.add(rotated(codes[start : start + _ADDED]))
+    return index
 
 
 class Measured(NamedTuple):
@@ -135,15 +77,15 @@ def to_bytes(index: Any) -> Array:
     return content
 
 
-def measured(index: Any, vectors: Path, sentences: Codes, nprobe: int | None) -> Measured:
+def measured(index: Any, vectors: Path, sentences: Codes) -> Measured:
     """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
     flat = _read(vectors, index.ntotal, index.d)
     count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
     rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
     queries = rotated(sentences[rows])
     _, nearest = flat.search(queries, nearest_count)
-    wanted = nprobe or _LISTS_MARGIN * _probes(index, flat, queries[::2], nearest[::2])
-    index.nprobe = min(wanted, index.nlist)
+    probes = _LISTS_MARGIN * _probes(index, flat, queries[::2], nearest[::2])
+    index.nprobe = min(probes, index.nlist)
     _, found = index.search(queries, min(_CANDIDATES, flat.ntotal))
     ranks = [np.flatnonzero(np.isin(*pair)) for pair in zip(found, nearest, strict=True)]
     needed = int(np.quantile(np.concatenate(ranks[::2]), TARGET, method="higher")) + 1
@@ -176,18 +118,14 @@ class FlatSearch:
 
 
 class VectorSearch:
-    """A mapped FAISS index of stored vectors; on a GPU they are copied there.
+    """A mapped FAISS index of stored vectors.
 
     Raises `CorruptArtifact` for a file that this library does not write for these vectors.
     """
 
-    def __init__(
-        self, path: Path, codes: Codes, measured: Measured | None = None, device: str | None = None
-    ) -> None:
+    def __init__(self, path: Path, codes: Codes, measured: Measured | None = None) -> None:
         self.path, self.index, self.count = path, _read(path, *codes.shape), len(codes)
         self.measured = measured or Measured()
-        number = gpu_number(device)
-        self._on_device = None if number is None else _on_device(self.index, codes, number)
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
         """Find about the `n` vectors nearest to one query, or all visible ones if there are fewer.
@@ -202,11 +140,9 @@ class VectorSearch:
         n = min(n, allowed)
         if not n:
             return np.zeros(0, np.int64)
-        if visible is None and self._on_device is not None:
-            return self._found(self._on_device, vector, n)
         if not isinstance(self.index, library().IndexIVF):
             parameters = library().SearchParameters(sel=_selector(visible))
-            return self._found(self.index, vector, n, parameters)
+            return self._found(vector, n, parameters)
         # As many visible vectors are compared as without a filter.
         lists = self.index.nlist
         nprobe = min(lists, math.ceil(self.index.nprobe * self.count / allowed))
@@ -218,12 +154,12 @@ class VectorSearch:
 
     def _of_lists(self, vector: Floats, n: int, visible: Mask | None, nprobe: int) -> Ints:
         parameters = library().SearchParametersIVF(sel=_selector(visible), nprobe=nprobe)
-        return self._found(self.index, vector, n, parameters)
+        return self._found(vector, n, parameters)
 
-    def _found(self, index: Any, vector: Floats, n: int, parameters: Any = None) -> Ints:
+    def _found(self, vector: Floats, n: int, parameters: Any) -> Ints:
         """The ids of a result; FAISS fills missing ones with -1."""
         try:
-            ids: Ints = index.search(vector, n, params=parameters)[1][0]
+            ids: Ints = self.index.search(vector, n, params=parameters)[1][0]
         except RuntimeError as error:
             raise damaged(self.path, f"FAISS does not search it ({_short(error)})") from None
         return ids[ids >= 0]
@@ -264,58 +200,9 @@ def _selector(visible: Mask | None) -> Any:
     return None if bits is None else library().IDSelectorBitmap(bits)
 
 
-def gpu_number(device: str | None) -> int | None:
-    """The number of a GPU by its name, `cuda` or `cuda:1`; None for the CPU.
-
-    Raises `InvalidParameter` where there is no such GPU, `MissingExtra` if FAISS uses none.
-    """
-    if device is None or device == "cpu":
-        return None
-    if (match := _GPU.fullmatch(device)) is None:
-        raise InvalidParameter(f"device is {device!r}, wanted cpu, cuda or cuda:1")
-    faiss, number = library(), int(match[1] or 0)
-    if not hasattr(faiss, "StandardGpuResources"):
-        raise MissingExtra("faiss-gpu", "rag-gpu", "after: pip uninstall faiss-cpu")
-    if number >= (count := faiss.get_num_gpus()):
-        raise InvalidParameter(
-            f"device is {device!r}, and FAISS finds {count} GPUs; wanted cpu, or a GPU's driver"
-        )
-    return number
-
-
-def _on_device(index: Any, codes: Codes, number: int) -> Any:
-    """An index on a GPU: a copy, or all vectors in 16 bits where FAISS has none.
-
-    FAISS has scans of 4-bit codes on the CPU only.
-    """
-    faiss = library()
-    options, resources = faiss.GpuClonerOptions(), faiss.StandardGpuResources()
-    try:
-        if isinstance(index, faiss.IndexIVFScalarQuantizer):
-            return faiss.index_cpu_to_gpu(resources, number, index, options)
-        options.useFloat16 = True
-        flat = faiss.IndexFlatIP(codes.shape[1])
-        copy = faiss.index_cpu_to_gpu(resources, number, flat, options)
-        for start in range(0, len(codes), _ADDED):
-            copy.add(rotated(codes[start : start + _ADDED]))
-        return copy
-    except RuntimeError as error:
-        raise DeviceOutOfMemory(
-            f"GPU {number} does not take {len(codes):,} vectors ({_short(error)}); open the index "
-            "with device='cpu', or build it with a type that is smaller there, such as "
-            "faiss='IVF4096,SQ8'"
-        ) from None
-
-
 @lru_cache(2)
 def library(extra: str = "search") -> Any:
-    """FAISS; raises `MissingExtra`, or `PackageConflict` if two packages install it."""
-    names = [name for name in _PACKAGES if any(distributions(name=name))]
-    if len(names) > 1:
-        raise PackageConflict(
-            f"{', '.join(names)} all install the module faiss; uninstall them, and install "
-            "the one you want"
-        )
+    """FAISS; raises `MissingExtra`."""
     with needs("faiss-cpu", extra):
         import faiss
     return faiss

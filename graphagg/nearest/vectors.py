@@ -1,11 +1,9 @@
 """Vectors of 8 bits per component, in a file that `faiss.read_index` opens.
 
 A unit vector is rotated; then each component is rounded to one of 255 multiples of `step_of(d)`.
-The rotation spreads any vector over all components, so that one range serves all encoders:
-components above 4 / sqrt(d) hardly exist. Some components are rounded the other way, so that the
-product of the stored row with its own vector is exact: rounding then errs across the vector only,
-and products with similar vectors err less. No range is learned. A stored row depends on its vector
-only, and segments, shards and tasks of Spark are joined without encoding anything again.
+The rotation spreads any vector over all components, so that one range serves all encoders, and a
+stored row depends on its vector only. Some components are rounded the other way, so that the
+product of the stored row with its own vector is exact: products with similar vectors err less then.
 
 The rotation is a random sign for each component and then a Hartley transform,
 
@@ -13,10 +11,8 @@ The rotation is a random sign for each component and then a Hartley transform,
 
 which keeps products and is its own inverse: R. N. Bracewell, *Discrete Hartley transform*, Journal
 of the Optical Society of America 73, 1983. Rotation before a fixed quantizer is the idea of J. Gao
-and C. Long, *RaBitQ*, SIGMOD 2024.
-
-Scores are exact: components of a query are rounded to multiples of 2^-22, so that float64 sums
-products without an error, in any order.
+and C. Long, *RaBitQ*, SIGMOD 2024. Components of a query are rounded to multiples of 2^-22, so that
+float64 sums products without an error, in any order.
 """
 
 from __future__ import annotations

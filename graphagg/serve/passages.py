@@ -14,7 +14,7 @@ from graphagg import kernels
 from graphagg.errors import Forbidden, GraphAggError, InvalidFilter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
-from graphagg.rag.models.installed import check_installed
+from graphagg.rag.models.by_name import check_installed
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS
@@ -71,7 +71,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             models = artifact.manifest.models
             encoder = self._shared.encoders.get(models["encoder"]["sha256"])
             extractor = self._shared.extractors.get(models["extractor"]["sha256"])
-            ready = PassageIndex(artifact, encoder, extractor, self._shared.device)
+            ready = PassageIndex(artifact, encoder, extractor)
             if self._eager:
                 ready.load_encoder()
                 self._shared.keep(*ready.models.loaded())

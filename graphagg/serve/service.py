@@ -40,7 +40,7 @@ class Sources:
 
     `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
     models that the passage index was built with; None loads them by name. `reranker` rescores the
-    first `rerank_first` hits of every question. `device` is that of `PassageIndex.open`.
+    first `rerank_first` hits of every question.
     """
 
     passages: PathLike[str] | None = None
@@ -51,7 +51,6 @@ class Sources:
     extractor: EntityExtractor | None = field(default=None, compare=False)
     reranker: Reranker | None = field(default=None, compare=False)
     rerank_first: int = 50
-    device: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.passages or self.communities or self.embedding or self.root):
@@ -82,7 +81,7 @@ class Service:
         self.limits, self.sources = limits or ServiceLimits(), sources
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
-        self.shared = shared or SharedResources(self.limits, self.metrics, sources.device)
+        self.shared = shared or SharedResources(self.limits, self.metrics)
         self.stopping = self.answers_in_words = False
         self.lazy = lazy
         self._loaded = threading.Event()

@@ -108,8 +108,8 @@ class SharedResources:
     `loading` is held while a model is loaded that several indices may use.
     """
 
-    def __init__(self, limits: ServiceLimits, metrics: Metrics, device: str | None = None) -> None:
-        self.limits, self.metrics, self.device = limits, metrics, device
+    def __init__(self, limits: ServiceLimits, metrics: Metrics) -> None:
+        self.limits, self.metrics = limits, metrics
         self.pool = BoundedThreadPool("answers", limits.threads, limits.waiting)
         self.encoders: dict[str, Encoder] = {}
         self.extractors: dict[str, EntityExtractor] = {}

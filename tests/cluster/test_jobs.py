@@ -79,7 +79,7 @@ def test_passages_with_the_default_models(cluster: Cluster, tmp_path: Path) -> N
     source, out, alone = DEMO / "passages.jsonl", tmp_path / "out", tmp_path / "alone"
     encoder = SentenceTransformerEncoder()
     PassageIndex.build(read_passages(source), alone, encoder=encoder).close()
-    options = ("--passages-per-task", 15, "--dtype", "float32")
+    options = ("--passages-per-task", 15)
     done = cluster.run(job("passages", "--passages", source, "--out", out, *options))
     assert_done(done)
     with open_artifact(out, verify=True) as one, open_artifact(alone) as other:

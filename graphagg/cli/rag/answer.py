@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts.types import PositiveInt
 
-from graphagg.cli.folders import Device, Directory, K
+from graphagg.cli.folders import Directory, K
 from graphagg.cli.options import FLAT, panel, read_text
 from graphagg.cli.output.console import AsJson, err, out, print_json
 from graphagg.cli.request import AnswerOptions, QuestionText
@@ -31,7 +31,6 @@ def answer(
     characters: PositiveInt = CHARACTERS,
     prompt: Path | None = None,
     stream: bool | None = None,
-    device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the passages found, by a language model that cites them.
@@ -51,7 +50,7 @@ def answer(
     from graphagg.rag.answer.generate import answer as answer_from
 
     streams = not as_json and (sys.stdout.isatty() if stream is None else stream)
-    with PassageIndex.open(directory, device=device) as index:
+    with PassageIndex.open(directory) as index:
         reply = answer_from(
             index,
             question,

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt
 
 from graphagg.checks import one_of
-from graphagg.cli.folders import Device, Directory
+from graphagg.cli.folders import Directory
 from graphagg.cli.output.console import AsJson, err, out, print_json, progress_report
 from graphagg.cli.output.results import print_evaluations
 from graphagg.errors import InvalidParameter
@@ -32,7 +32,6 @@ def evaluate(
     fail_below: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     report: Path | None = None,
     random_state: NonNegativeInt = 0,
-    device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure recall of gold passages or documents, and of answers, and latency per question.
@@ -64,7 +63,7 @@ def evaluate(
     if report is not None:
         check_report(report)
     gold = read_questions(questions)
-    with PassageIndex.open(directory, device=device) as index, progress_report() as progress:
+    with PassageIndex.open(directory) as index, progress_report() as progress:
         reports: dict[str, RetrievalEvaluation] = {
             name: measure(
                 index, gold, mode=name, random_state=random_state, progress=renamed(progress, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphagg.cli.folders import Device, Directory, K
+from graphagg.cli.folders import Directory, K
 from graphagg.cli.output.console import AsJson, err, print_json
 from graphagg.cli.output.results import print_explanation, print_hits
 from graphagg.cli.request import QuestionText, RequestOptions, RequestWords
@@ -17,7 +17,6 @@ def search(
     k: K = 5,
     explain: bool = False,
     characters: int | None = None,
-    device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     """Retrieve the passages that answer a question.
@@ -32,7 +31,7 @@ def search(
     from graphagg.rag import PassageIndex
 
     request = words.request()
-    with PassageIndex.open(directory, device=device) as index:
+    with PassageIndex.open(directory) as index:
         head = {"question": question, "mode": request.mode}
         hits = index.retrieve(question, k, request)
         if as_json:

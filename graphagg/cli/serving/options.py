@@ -35,8 +35,6 @@ class Indices:
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.
-        device: where the encoder runs and FAISS searches: cpu, cuda, cuda:1, ... None: the encoder
-            on a GPU if there is any, FAISS on the CPU.
         lazy: load models at the first question instead of at the start.
     """
 
@@ -44,7 +42,6 @@ class Indices:
     communities: str | None = None
     embedding: str | None = None
     root: LocalPath | None = None
-    device: str | None = None
     lazy: bool = False
 
     def sources(self) -> Sources:
@@ -55,7 +52,7 @@ class Indices:
             None if place is None else parse_location(place)
             for place in (self.passages, self.communities, self.embedding)
         )
-        return Sources(passages, communities, embedding, self.root, device=self.device)
+        return Sources(passages, communities, embedding, self.root)
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,28 @@
 """Removal of near duplicates from a file or folder of documents, with reasons.
 
 A text is a set of shingles: runs of k words, by their 64-bit hashes, regardless of case and
-spacing. A text of fewer than k words is one shingle.
-
-The largest texts come first, of equal ones the earlier. A text goes if a kept text before it is a
-near duplicate: one of the same shingles, or among the first `BUCKET` texts of one of its buckets,
-which are those of the LSH tables (`graphagg.minhash.bands`). Similarities are exact. So every
-removed text has a kept text at the threshold.
+spacing. The largest texts come first, of equal ones the earlier. A text goes if a kept text before
+it is a near duplicate: one of the same shingles, or among the first `BUCKET` texts of one of its
+buckets of the LSH tables (`graphagg.minhash.bands`). Similarities are exact, so every removed text
+has a kept text at the threshold.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from hashlib import blake2b
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, Doubles, Ints, offsets
+from graphagg.arrays import Array, Doubles, Ints, offsets, ranges
 from graphagg.errors import EmptyCorpus, InvalidParameter
 from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
@@ -39,6 +39,8 @@ BUCKET = 64
 """Texts of a bucket that a text is compared with at most."""
 _SEED = 1
 _TEXTS_AT_ONCE = 4096
+_WORD = re.compile("[0-9a-z\x80-\U0010ffff]+")
+_FACTORS = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
 
 
 @dataclass(frozen=True)
@@ -184,17 +186,45 @@ class TextSets(NamedTuple):
 
 def text_sets(texts: Sequence[str], config: DedupConfig) -> TextSets:
     """Shingles and signatures of texts; a text without a word has no shingle."""
-    encoded = [text.casefold().encode("utf-8", "surrogatepass") for text in texts]
-    starts = offsets(list(map(len, encoded)))
-    units, bounds = _words(np.frombuffer(b"".join(encoded), dtype=np.uint8), starts)
-    lengths = np.zeros(len(texts), dtype=np.int64)
-    hashes = np.empty(len(units), dtype=np.uint64)
-    size = _shingles(units, bounds, config.length, lengths, hashes)
-    bounds, hashes = offsets(lengths), hashes[:size]
+    words = [_WORD.findall(text.casefold()) for text in texts]
+    counts = np.array(list(map(len, words)), np.int64)
+    units = np.fromiter(
+        map(_hash_of.__getitem__, chain.from_iterable(words)), np.uint64, int(counts.sum())
+    )
+    sizes = np.where(counts > 0, np.maximum(counts - config.length + 1, 1), 0)
+    ends, text = np.cumsum(counts), np.repeat(np.arange(len(texts)), sizes)
+    begins, state = ranges(ends - counts, sizes), np.zeros(len(text), np.uint64)
+    for place in range(config.length):
+        inside = begins + place < ends[text]
+        state[inside] = _mixed(state[inside] + units[begins[inside] + place])
+    for start, end in pairwise(offsets(sizes).tolist()):
+        state[start:end].sort()
+    is_new = np.ones(len(text), np.bool_)
+    is_new[1:] = (np.diff(text) > 0) | (state[1:] != state[:-1])
+    bounds, hashes = offsets(np.bincount(text[is_new], minlength=len(texts))), state[is_new]
     tokens = mix((hashes >> np.uint64(32)).astype(np.uint32))
-    rows = Csr(bounds, np.arange(size, dtype=np.int32), None, size)
+    rows = Csr(bounds, np.arange(len(hashes), dtype=np.int32), None, len(hashes))
     family = Hashes.of(tokens, False, HashFamily(config.permutations, _SEED))
     return TextSets(bounds, hashes, signatures(rows, family))
+
+
+class _WordHashes(dict[str, int]):
+    """Hashes of the words that were read so far."""
+
+    def __missing__(self, word: str) -> int:
+        digest = blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self[word] = value = int.from_bytes(digest, "little")
+        return value
+
+
+_hash_of = _WordHashes()
+
+
+def _mixed(values: Shingles) -> Shingles:
+    """A bijection of 64 bits that spreads neighboring values (the finalizer of MurmurHash3)."""
+    for factor in _FACTORS:
+        values = (values ^ (values >> np.uint64(33))) * np.uint64(factor)
+    return values ^ (values >> np.uint64(33))
 
 
 def near_duplicates(sets: TextSets, config: DedupConfig) -> tuple[Ints, Doubles]:
@@ -265,70 +295,3 @@ def _jaccard(bounds: Array, hashes: Array, first: int, second: int) -> float:
         else:
             b += 1
     return float(shared / (sizes - shared))
-
-
-_BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)  # FNV-1a
-
-
-@kernel
-def _words(text: Array, starts: Array) -> tuple[Array, Array]:
-    """Hash each word of the texts; returns the hashes and the bounds of each text's words.
-
-    A word is a run of letters, digits and non-ASCII characters.
-    """
-    words = np.empty(len(text) // 2 + len(starts), dtype=np.uint64)
-    bounds = np.zeros(len(starts), dtype=np.int64)
-    size = 0
-    for t in range(len(starts) - 1):
-        inside, state = False, _BASIS
-        for i in range(starts[t], starts[t + 1]):
-            byte = text[i]
-            if 48 <= byte <= 57 or 97 <= byte <= 122 or byte >= 128:
-                state = (state ^ np.uint64(byte)) * _PRIME
-                inside = True
-            elif inside:
-                words[size] = state
-                size += 1
-                inside, state = False, _BASIS
-        if inside:
-            words[size] = state
-            size += 1
-        bounds[t + 1] = size
-    return words[:size], bounds
-
-
-@kernel
-def _mixed(value: Any) -> Any:
-    """A bijection of 64 bits that spreads neighboring values (the finalizer of MurmurHash3)."""
-    value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    value = (value ^ (value >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return value ^ (value >> np.uint64(33))
-
-
-@kernel
-def _shingles(units: Array, bounds: Array, length: int, lengths: Array, out: Array) -> int:
-    """Write the distinct shingles of each text one after another; returns their number."""
-    size = 0
-    for t in range(len(bounds) - 1):
-        first, end = bounds[t], bounds[t + 1]
-        if first == end:
-            continue
-        count = max(1, end - first - length + 1)
-        start = size
-        for i in range(count):
-            state = _BASIS
-            for j in range(first + i, min(first + i + length, end)):
-                state = _mixed(state + units[j])
-            out[size] = state
-            size += 1
-        some = out[start:size]
-        some.sort()
-        end_of_text = start
-        for i in range(start, size):
-            if i == start or out[i] != out[i - 1]:
-                # `end_of_text` never passes `i`; the value before is compared as it was.
-                out[end_of_text] = out[i]
-                end_of_text += 1
-        lengths[t] = end_of_text - start
-        size = end_of_text
-    return size

@@ -1,14 +1,8 @@
 """Passages and entities of a corpus as one network: for themes, and for similar passages.
 
-Three kinds of edges connect its vertices:
-
-    - a passage and an entity that it and another passage name (`passage_ties`);
-    - two such entities that share sentences (`entity_ties`);
-    - a passage and its nearest neighbors by text vectors, so that a passage without names has a
-      theme too, and a corpus without any entity has themes.
-
-An entity of one passage connects nothing and is no vertex: 7,788 of the 34,784 entities of
-2WikiMultiHopQA are left.
+Three kinds of edges connect its vertices: a passage and an entity that it and another passage name
+(`passage_ties`); two such entities that share sentences (`entity_ties`); and a passage and its
+nearest neighbors by text vectors, so that a passage without names has a theme too.
 
 The weights of a passage's edges to entities add up to 1, and to its neighbors to `TEXT_WEIGHT`: a
 long passage has no more weight than a short one. Vectors are compared as integers, 2048 times their

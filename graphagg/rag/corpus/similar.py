@@ -5,15 +5,11 @@ weighted mean of the passages that name it. By `graph`, both have vectors of a r
 the network (`graphagg.rag.corpus.network`) without its text edges: vertices with the same neighbors
 are similar, whatever their words. No model is loaded.
 
-The projection: Chen, Sultan, Tian, Chen and Skiena, *Fast and Accurate Network Embeddings via Very
-Sparse Random Projection* (FastRP), CIKM 2019, arXiv 1908.11512. With the transition matrix A = D^-1
-S of the symmetric network S and random vectors R, the vectors of the vertices are
-
-    N = sum over k of alpha_k A^k R,   each A^k R with rows of length 1.
-
-Departures: the random vector of a vertex comes from a hash of its name, so that a filtered view has
-the vectors of an index of the visible passages; its entries are -1 and 1; degrees are not raised to
-a power, since the weights are already rarities.
+The projection: Chen, Sultan, Tian, Chen and Skiena, *FastRP*, CIKM 2019, arXiv 1908.11512. With the
+transition matrix A of the network and random vectors R, the vectors are the sum over k of alpha_k
+A^k R, each A^k R with rows of length 1. Departures: the random vector of a vertex comes from a hash
+of its name, so that a filtered view has the vectors of an index of the visible passages; its
+entries are -1 and 1; degrees are not raised to a power, since the weights are already rarities.
 """
 
 from __future__ import annotations

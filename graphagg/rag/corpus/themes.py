@@ -1,11 +1,8 @@
 """The map of a corpus: its themes, without a language model.
 
-Leiden (`graphagg.graph.leiden`) partitions the network of passages and entities
-(`graphagg.rag.corpus.network`) once; the passages of a community are a theme. Vertices are visited
-in the order of a hash of their names and nothing of an earlier map is used, so the map after a
-change equals that of a rebuild.
-
-A theme has its most distinctive words (`graphagg.rag.corpus.theme_words`), which are its label too.
+Leiden (`graphagg.graph.leiden`) partitions the network of passages and entities once; the passages
+of a community are a theme, labeled by its most distinctive words. Vertices are visited in the order
+of a hash of their names, so the map after a change equals that of a rebuild.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Stems and stop words, in the language of an index or of each passage.
 
-In an index of several languages (`auto`) each passage is analyzed in its own language, and a term
-is a language code with a stem: `de:haus`. We look a word of a question up by its stem in every
-language of the visible passages. So a passage matches as in an index of its language alone, and
-names match across languages. Stop words of a question are those of its likeliest language.
+In an index of several languages (`auto`) a term is a language code with a stem: `de:haus`. We look
+a word of a question up by its stem in every language of the visible passages. So a passage matches
+as in an index of its language alone. Stop words of a question are those of its likeliest language.
 """
 
 from __future__ import annotations

@@ -2,21 +2,10 @@
 
 A code is a name in any language. Its key has neither case nor separators, so that "IM-22", "im-22"
 and "IM22" are one code, and `--dry-run`, `dry_run` and `dryRun` are one option. A version keeps its
-dots, since 2.3.1 is not 23.1, and what would be a plain word its marks: `--force`. The kinds:
+dots, since 2.3.1 is not 23.1, and what would be a plain word its marks: `--force`.
 
-    kind         examples                              defines a name
-    standard     ISO 9001, RFC-2616, CVE-2021-44228    yes
-    part         IM-22, ABC-123, ORA-00942, TP53       where a letter is a capital
-    version      v2.3, 4.0.16                          yes
-    option       --dry-run                             yes
-    identifier   max_retries, os.path, parseHeader     yes
-    path         /etc/hosts, docs/guide.md             yes
-    number       0x80070005, #1234, ticket 1234        yes
-    mail         ada@example.org                       yes
-    login        kmoe, after "login: "                 yes
-    decimal      2.9, 3.11                             no
-
-A part in small letters ("top-10", "im-22") is a mention of a name that is written with capitals
+Kinds are the groups of the pattern below, mail addresses, and words after "login: " or "ticket". A
+part in small letters ("top-10", "im-22") is a mention of a name that is written with capitals
 elsewhere, and no name by itself; so is a decimal, which may be the version v2.9, and a word after
 "by", "for" or "user" in a line of a log, which may be a login. A number with a unit (5GB, 10km)
 begins with a digit and is no code.

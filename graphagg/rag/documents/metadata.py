@@ -1,41 +1,36 @@
 """The metadata of a segment's passages: a memory-mapped Arrow table, one row per key and type.
 
 The distinct values of a key are stored once, ascending, and a passage stores their positions, so a
-condition is evaluated once per distinct value. Rows without a key take no space. A filter on a key
-compares only values of the key's type (`value_types`), so one passage with `year: unknown` does not
-hide the years of the others.
+condition is evaluated once per distinct value. A filter on a key compares only values of the key's
+type, so one passage with `year: unknown` does not hide the years of the others.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import offsets
+from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.errors import InvalidPassage
-from graphagg.rag.documents.value_types import LISTS, NEVER, ValueType, is_int64, parse_instant
-from graphagg.store.strings import StringTable
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache, cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
-
-from graphagg.arrays import Array, Ints, Mask
 from graphagg.rag.documents.value_types import (
     FAMILIES,
+    LISTS,
+    NEVER,
     TEXTS,
     Counts,
+    ValueType,
     compare,
     compare_texts,
+    is_int64,
     merge_schemas,
+    parse_instant,
     type_of,
 )
 from graphagg.store import Artifact, ArtifactWriter
@@ -43,28 +38,6 @@ from graphagg.store.reading import content_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def arrow_array(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
-    """An array of a type of the table; `pa.array` and `to_pandas_dtype` would load pandas."""
-    import pyarrow as pa
-
-    children: list[pa.Array] = []
-    contents: list[npt.NDArray[Any] | None] = [None]
-    if pa.types.is_large_list(kind):
-        dtype = str(kind.value_type) if pa.types.is_primitive(kind.value_type) else "object"
-        cells = [np.asarray(() if cell is None else cell, dtype) for cell in values]
-        children = [arrow_array(kind.value_type, np.concatenate([np.zeros(0, dtype), *cells]))]
-        is_valid = np.array([cell is not None for cell in values], np.bool_)
-        contents = [np.packbits(is_valid, None, "little"), offsets([len(cell) for cell in cells])]
-    elif pa.types.is_primitive(kind):
-        contents.append(np.asarray(values, str(kind)))
-    else:
-        strings = StringTable.pack(values)
-        width = np.int64 if pa.types.is_large_string(kind) else np.int32
-        contents += [strings.offsets.astype(width), strings.data]
-    buffers = [None if each is None else pa.py_buffer(each) for each in contents]
-    return pa.Array.from_buffers(kind, len(values), buffers, children=children)
 
 
 class KeyValues:
@@ -242,7 +215,7 @@ class MetadataTable:
         columns = [values.encoded(*column, count) for column, values in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))
         schema = _columns().with_metadata({"rows": str(count)})
-        arrays = [arrow_array(f.type, [column[f.name] for column in columns]) for f in schema]
+        arrays = [pa.array([column[f.name] for column in columns], f.type) for f in schema]
         table = pa.Table.from_arrays(arrays, schema=schema)
         return cls(lambda: table)
 

@@ -1,11 +1,9 @@
 """Tokenization of texts in any script, with the position of each token.
 
-A token is a run of letters, their marks and digits, case-folded, without accents. Vowel signs, tone
-marks and voiced kana belong to their words. A run in a script without spaces, or in Korean, gives
-its overlapping pairs of characters, so that a name is found inside a run.
-
-Lines of code in a text begin with a tab, and contain no sentences and no names but codes
-(`graphagg.rag.documents.codes`); extractors read the prose.
+A token is a run of letters, their marks and digits, case-folded, without accents. A run in a script
+without spaces, or in Korean, gives its overlapping pairs of characters, so that a name is found
+inside a run. Lines of code in a text begin with a tab, and contain no sentences and no names but
+codes (`graphagg.rag.documents.codes`).
 """
 
 from __future__ import annotations

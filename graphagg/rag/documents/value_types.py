@@ -1,18 +1,11 @@
 """Types of metadata values, the type of a key over all segments, and comparisons of values.
 
-| type | values |
-| --- | --- |
-| `string` | strings |
-| `date` | strings, each an ISO 8601 date or date and time (`parse_instant`) |
-| `number` | floats, and integers of 64 bits |
-| `boolean` | true, false |
-| `list of strings`, `list of numbers` | lists of one kind |
-| `empty list` | `[]`; it counts as the kind of the key's other lists |
-| `mixed` | anything else: objects, larger integers, lists of differing kinds; not stored |
+Strings are of type `date` if each is an ISO 8601 date or date and time (`parse_instant`). Numbers
+are floats and integers of 64 bits. Objects, larger integers and lists of differing kinds are
+`mixed`, and not stored; `[]` counts as the kind of the key's other lists.
 
 A key has the type that most of its values have, over all segments; ties go to the first type of
-`FAMILIES`, and a key is `mixed` only if all its values are. null and NaN count as absent, so a key
-without any other value is not in the schema.
+`FAMILIES`, and a key is `mixed` only if all its values are. null and NaN count as absent.
 """
 
 from __future__ import annotations

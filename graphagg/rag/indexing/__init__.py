@@ -1,7 +1,7 @@
 """Versions of a passage index: built, changed and published.
 
     passage_files  passages of a build, checked and written as they come
-    block          arrays of a block of passages, by the models; `encoding` makes their vectors
+    block          arrays of a block of passages, by the models
     engine         the stages that merge blocks into gazetteer, lexicon and view, for all builds
     state          where the stages keep arrays, and how they run: in memory or over files; Spark's
                    are in `graphagg.rag.spark.engine`

@@ -22,7 +22,6 @@ from graphagg.arrays import Array
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks, MemoryBlocks
 from graphagg.execution.runner import InProcessRunner, Stats
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.corpus.versions import write_families
@@ -32,7 +31,7 @@ from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.passage_files import PassageFiles, write_id_order, write_text_order
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays, KeptBlocks
+from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND, REVISION
@@ -51,7 +50,8 @@ from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
 
 _FOLDER = "blocks"
-MIN_PASSAGES, MIN_BLOCKS = 16, 64  # of a block; of a large corpus
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux
+MIN_PASSAGES, MIN_BLOCKS = 16, 16  # of a block; of a large corpus
 _UNEVEN = 1.2  # most text of a block, relative to that of as many average passages
 _STAGE = "indexing"
 BLOCK_SHARE = 0.95  # share of blocks in the work; the rest are the stages over all of them
@@ -71,7 +71,7 @@ def build(
     Temporary files go to `scratch`; `vectors` `[P, d]` are of the passages, if they are known.
     """
     writer = publication.writer
-    # A kill loses a block: below 2 % of a larger corpus.
+    # A kill loses a block: about 6 % of a larger corpus.
     most = min(limits.passages, max(MIN_PASSAGES, len(passages) // MIN_BLOCKS))
     average = passages.table.texts.offsets[-1] / max(len(passages), 1)
     cut = passages.blocks(most, min(limits.characters, math.ceil(_UNEVEN * most * average)))
@@ -80,7 +80,7 @@ def build(
         arrays = BuildArrays(blocks, FileArrays(scratch), FileArrays(writer.folder))
         engine = TableStages(starts, arrays, InProcessRunner(silent), limits.entries)
         annotated = _annotate(arrays, cut, passages, recipe, vectors, progress)
-        counts = engine.run(annotated, recipe.search)
+        counts = engine.run(annotated)
         progress(_STAGE, len(passages), len(passages))
         metadata = (json.loads(line) for line in passages.table.metadata)
         MetadataTable.build(metadata).save(writer, table_name(0))
@@ -102,13 +102,16 @@ def _blocks(
     """Context manager: the arrays of blocks, removed once the build is complete.
 
     Several blocks survive a killed build: their folder beside the index is named by a digest of all
-    that they depend on, and the same build resumes from there.
+    that they depend on, and the same build resumes from there. Files are not synced, so the digest
+    includes the start of the machine: a crash may have lost some of them.
     """
     if len(cut) == 1:
         yield MemoryBlocks()
         return
     recorded = [recipe.parameters(), recipe.models.to_json(), [rows.stop for rows in cut]]
     digest = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode())
+    if _BOOT.exists():
+        digest.update(_BOOT.read_bytes())
     for array in (passages.table.digests, vectors):
         if array is not None:
             digest.update(np.ascontiguousarray(array).data)
@@ -117,7 +120,7 @@ def _blocks(
     for other in folder.glob("*"):
         if other != current:
             shutil.rmtree(other)
-    blocks = KeptBlocks(FolderStorage(current))
+    blocks = Blocks(FolderStorage(current))
     try:
         yield blocks
     except BaseException as error:
@@ -159,24 +162,16 @@ class Recipe:
     """Models and parameters of a build; `chunking` None: the passages were not split.
 
     `columns` are the names of fields that `add`, `update` and `sync` will read too.
-
-    Raises `InvalidParameter` if the type of the FAISS index is wrong.
     """
 
     models: Models
     chunking: ChunkConfig | None
-    search: SearchType
     columns: RowConfig
-
-    def __post_init__(self) -> None:
-        if self.search.faiss is not None:  # now, before the texts are encoded
-            self.search.empty(self.models.encoder.dimension)
 
     def parameters(self) -> dict[str, object]:
         """Manifest parameters: what the index depends on apart from passages and models."""
         return {
             "revision": REVISION,
-            "search": asdict(self.search),
             "profile": self.models.profile,
             "language": self.models.language,
             "chunking": None if self.chunking is None else asdict(self.chunking),

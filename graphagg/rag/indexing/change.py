@@ -1,12 +1,10 @@
 """Changes of an index: passages added, replaced and deleted; segments joined.
 
-A change adds at most one segment, and writes the tables over all segments again: gazetteer,
-lexicon, the order of ids, and which rows are alive. The stages of a build
-(`graphagg.rag.indexing.engine`) merge two blocks: the rows that stay, whose arrays come from the
-version before, and the new passages. Files of unchanged segments are linked, so a change costs what
-it adds plus one pass over the merged lists. Segments are joined when the last one is at least half
-as large as the one before it. `compact` joins all: the result is, byte for byte, a build of the
-remaining passages.
+A change adds at most one segment, and writes the tables over all segments again. The stages of a
+build merge two blocks: the rows that stay, whose arrays come from the version before, and the new
+passages. Files of unchanged segments are linked. Segments are joined when the last one is at least
+half as large as the one before it. `compact` joins all: the result is, byte for byte, a build of
+the remaining passages.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ from graphagg.arrays import Mask
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import MemoryBlocks
 from graphagg.execution.runner import InProcessRunner
-from graphagg.nearest.search import SearchType
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
@@ -158,7 +155,6 @@ class _Change:
     ) -> None:
         """Link the files of unchanged segments, and write the others."""
         artifact = self.before.artifact
-        kind = SearchType(**artifact.manifest.parameters["search"])
         unchanged = min(self.first, len(self.before.corpus.segments))
         for i, segment in enumerate(corpus.segments):
             start, end = corpus.starts[i : i + 2].tolist()
@@ -171,7 +167,7 @@ class _Change:
                 MetadataTable.build(metadata).save(writer, table_name(i))
             if i >= unchanged:
                 segment.save(writer, i)
-                index_windows(engine.arrays, engine.runner, i, kind, lenient=True)
+                index_windows(engine.arrays, engine.runner, i)
                 continue
             for name in artifact.manifest.files:
                 if name.startswith(tuple(prefixes)):

@@ -11,7 +11,6 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, narrow, offsets, ranges
 from graphagg.progress import Progress
-from graphagg.rag.documents.links import PREFIX, target_keys
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import (
     COLUMNS,
@@ -29,7 +28,7 @@ from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.matching import key_table
-from graphagg.rag.tables.mentions import LINK, TARGET
+from graphagg.rag.tables.mentions import LINK, PREFIX, TARGET, target_keys
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Stack, Vectors
 from graphagg.store.strings import StringTable

@@ -31,7 +31,6 @@ import numpy as np
 from graphagg.arrays import Array, Ints, Mask, narrow, narrow_type, offsets
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.runner import Stats, TaskRunner
-from graphagg.nearest.search import SearchType
 from graphagg.rag.indexing.block import COLUMNS, WINDOWS, Arrays, mentions_of_block
 from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.indexing.vector_files import write_new
@@ -145,10 +144,10 @@ class TableStages:
     runner: TaskRunner
     entries: int
 
-    def run(self, blocks: Sequence[Stats], kind: SearchType) -> dict[str, int]:
+    def run(self, blocks: Sequence[Stats]) -> dict[str, int]:
         """Run the stages after `segment`; returns counts of entities, mentions and terms."""
         self.join(blocks)
-        write_new(self.arrays, self.runner, kind)
+        write_new(self.arrays, self.runner)
         self._merge(KEYS, self.arrays.work, KEYS)
         self.find_mentions()
         counts = self.write_gazetteer()

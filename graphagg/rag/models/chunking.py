@@ -1,27 +1,19 @@
 """Split documents into passages at sentence boundaries.
 
 A document that fits in one chunk stays one passage, with its id. So does a passage that names its
-document: it is a chunk already.
-
-A chunk is a run of whole sentences of at most `max_words` words. It ends before the last heading in
-its second half, else at the last paragraph break there, else at the last sentence that fits; it
-does not end in a heading unless it has nothing else. Headings are lines of Markdown, and the marks
-of a document read from a file. Exceptions:
+document: it is a chunk already. A chunk is a run of whole sentences of at most `max_words` words.
+It ends before the last heading in its second half, else at the last paragraph break there, else at
+the last sentence that fits, and not in a heading unless it has nothing else. Exceptions:
 
 - A block of code counts as a sentence; a longer one is cut between lines. So does a row of a table
-  (`graphagg.rag.models.table_heads`).
-- A sentence of more than `max_words` words is cut at words into pieces of similar length, each of
-  which counts as a sentence.
+  (`graphagg.rag.models.table_heads`). A longer sentence is cut at words into similar pieces.
 - A chunk of a document with marks holds one section or a part of it, or short neighbors under one
   parent: siblings, or a section and those directly below it. Headings without a text of their own
   belong to the section after.
-- A last chunk with fewer than `min_words` words is joined to the one before, which then has up
-  to `max_words + min_words - 1` words.
+- A last chunk with fewer than `min_words` words is joined to the one before.
 
 A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
-it is two characters. A word is never cut. Sentences are found by rule
-(`graphagg.rag.models.by_rule.extractor.sentences`), for any language. A blank line, a heading and a
-list item begin a new sentence.
+it is two characters. A blank line, a heading and a list item begin a new sentence.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 
-from graphagg.checks import one_of
 from graphagg.errors import InvalidParameter, InvalidVectors
 from graphagg.progress import Progress, silent
 from graphagg.rag.models.encoding.bert import BertModel, BertRunner
@@ -27,7 +26,7 @@ from graphagg.rag.models.encoding.pooling import (
 from graphagg.rag.models.encoding.windows import Window, Windows
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.rag.models.spec import ModelSpec
-from graphagg.rag.models.weights import DTYPES, Dtype, load_encoder, pools_tokens, prompt_of
+from graphagg.rag.models.weights import load_encoder, pools_tokens, prompt_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -132,15 +131,14 @@ class SentenceTransformerEncoder:
     (sentences, questions) get the normalized mean of their windows. The model's prompts for queries
     and documents are used. Threads may share an encoder; they take turns.
 
-    A vector depends on its text alone, to the bit: not on the texts beside it, their order, or the
-    number of threads.
+    On a CPU a vector depends on its text alone, to the bit: not on the texts beside it, their
+    order, or the number of threads.
 
-    The packaged models run on the CPU without PyTorch, in `int8`. Any other model runs by
-    sentence-transformers (extra `rag-torch`), in `float32`, which is `auto`, or `bfloat16`.
+    The packaged models run on the CPU without PyTorch, in 8 bits. Any other model runs by
+    sentence-transformers (extra `rag-torch`).
 
     Args:
         model: a packaged model, or any sentence-transformers name or path.
-        dtype: `auto`, `int8`, `float32` or `bfloat16`.
         device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one. Packaged models
             always run on the CPU.
 
@@ -152,17 +150,13 @@ class SentenceTransformerEncoder:
         ([['Short.']], (1, 384))
     """
 
-    def __init__(
-        self, model: str = DEFAULT_ENCODER, *, dtype: Dtype = "auto", device: str | None = None
-    ) -> None:
-        one_of("dtype", dtype, DTYPES)
-        self._name, self._requested_dtype, self._device = model, dtype, device
+    def __init__(self, model: str = DEFAULT_ENCODER, *, device: str | None = None) -> None:
+        self._name, self._device = model, device
         self._lock = threading.RLock()  # fast tokenizers are not thread-safe
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle name and options: another process loads the model itself."""
-        options: dict[str, Any] = {"dtype": self._requested_dtype, "device": self._device}
-        return partial(SentenceTransformerEncoder, **options), (self._name,)
+        return partial(SentenceTransformerEncoder, device=self._device), (self._name,)
 
     @cached_property
     def _loaded(self) -> tuple[SentenceTransformer | BertModel, str]:
@@ -183,25 +177,12 @@ class SentenceTransformerEncoder:
     @cached_property
     def _corpus_runner(self) -> Runner:
         model = self._model
-        if isinstance(model, BertModel):
-            return BertRunner(model)
-        return ModuleRunner(model.bfloat16() if self._dtype == "bfloat16" else model)
+        return BertRunner(model) if isinstance(model, BertModel) else ModuleRunner(model)
 
     @cached_property
     def _query_runner(self) -> Runner:
         runner = self._corpus_runner
         return runner.by_numpy() if isinstance(runner, BertRunner) else runner
-
-    @cached_property
-    def _dtype(self) -> Dtype:
-        is_packaged, dtype = isinstance(self._model, BertModel), self._requested_dtype
-        usable: tuple[Dtype, ...] = ("int8",) if is_packaged else ("float32", "bfloat16")
-        if dtype not in ("auto", *usable):
-            raise InvalidParameter(
-                f"encoder {self._name!r}: dtype is {dtype!r}, which it does not run in; wanted "
-                f"'auto' or {' or '.join(map(repr, usable))}"
-            )
-        return usable[0] if dtype == "auto" else dtype
 
     @cached_property
     def _query_prompt(self) -> str:
@@ -241,7 +222,7 @@ class SentenceTransformerEncoder:
         """Name, sha256, dimension, dtype, window, the method for sentences, and the center."""
         settings = {
             "dimension": self.dimension,
-            "dtype": self._dtype,
+            "dtype": "int8" if isinstance(self._model, BertModel) else "float32",
             "window": self._model.max_seq_length,
             "cut": "at lines",
             "sentences": "pooled" if self.pools_sentences else "encoded",

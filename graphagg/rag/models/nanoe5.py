@@ -2,9 +2,7 @@
 
 The file has the pieces of the tokenizer with their scores, a table of normal forms (we take those
 of the library tokenizers), and the weights in blocks of 32: a scale in float16 and 32 numbers from
--8 to 7. Only the file is read; the code of the package does not run.
-
-Model: Wang et al., Multilingual E5, arXiv 2402.05672; 94 languages.
+-8 to 7. Model: Wang et al., Multilingual E5, arXiv 2402.05672; 94 languages.
 """
 
 from __future__ import annotations

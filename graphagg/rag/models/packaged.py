@@ -2,8 +2,7 @@
 
 A matrix of a layer is stored as `[i, o]` integers with a scale per output, as `Int8Linear` takes
 it, and a row of the embeddings with a scale of its own. The layers' matrices have no telling names,
-so they are taken by their order in the file. Only the weights are read: no ONNX graph runs. The
-tokenizer is the one of graphagg's static table, which was made of the same model.
+so they are taken by their order in the file. Only the weights are read: no ONNX graph runs.
 
 Model: Wang et al., MiniLM, arXiv 2002.10957, trained by sentence-transformers.
 """

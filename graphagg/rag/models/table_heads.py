@@ -1,10 +1,9 @@
 """Tables in plain text, such as that of a PDF: rows of numbers, and the lines that head them.
 
 A row is a line that ends in two cells at least: numbers, dashes, currencies, marks of notes. The
-head of a table is the lines above its first row, up to a sentence, an empty line or another table:
-caption, unit ("in millions") and names of columns. A line of several years is a head too, and
-begins another table below rows. Lines without cells, such as groups of rows, belong to a table if
-more rows follow.
+head of a table is the lines above its first row, up to a sentence, an empty line or another table.
+A line of several years begins another table. Lines without cells belong to a table if more rows
+follow.
 """
 
 from __future__ import annotations

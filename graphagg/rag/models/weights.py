@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.models.encoding.bert import BertModel
@@ -15,8 +15,6 @@ from graphagg.rag.models.spec import files_sha256
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-Dtype = Literal["auto", "float32", "bfloat16", "int8"]
-DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 _MODULES = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
 
 
@@ -57,7 +55,7 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
     logging.disable_progress_bar()
     try:
         loaded = SentenceTransformer(model, device=device)
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # a device that is not there, too
         raise InvalidParameter(
             f"encoder {model!r} cannot be loaded ({error}); give a sentence-transformers name or "
             f"path, or use the default {DEFAULT_ENCODER!r}"

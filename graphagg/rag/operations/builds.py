@@ -37,7 +37,7 @@ def build_here(
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))
         models = config.load()
-        recipe = Recipe(models, chunking, config.search, config.columns)
+        recipe = Recipe(models, chunking, config.columns)
         is_built = vectors is None and recipe.is_built(directory, corpus.digest())
         if force or not is_built:
             checked = None if vectors is None else checked_vectors(vectors, corpus, models.encoder)

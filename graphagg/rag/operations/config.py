@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from graphagg.checks import one_of
-from graphagg.nearest.search import SearchType
 from graphagg.rag.config.limits import DEFAULT_LIMITS, BuildLimits
 from graphagg.rag.config.profile import DEFAULT_PROFILE, PROFILES, Profile
 from graphagg.rag.documents.languages import check_language
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.by_name import Models, encoder_of, extractor_named, with_names
 from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
-from graphagg.rag.models.weights import DTYPES, Dtype
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
@@ -37,8 +35,6 @@ class PassageConfig:
         extractor: an extractor, the name of a spaCy pipeline, or `rule:CODE`. None: by profile and
             language; for `standard` `SpacyExtractor()` for English, rules for other languages, and
             both for several.
-        dtype: arithmetic of an encoder by name; `auto`: int8 of a packaged one, else float32.
-        device: device of an encoder by name: `cpu`, `cuda`, ... None: a GPU if there is any.
         processes: processes of an extractor by name. None: by the size of the corpus.
         known_names: names in the texts: a list of mappings with `name` and `aliases`, or a file
             (`graphagg.rag.documents.user_names`); the index remembers them.
@@ -48,9 +44,6 @@ class PassageConfig:
         vectors: `[P, d]` vectors of the passages by this encoder, or the field that holds them.
             Passages are then neither split nor encoded, only their sentences are.
         limits: how much a build holds in memory; the index is the same.
-        faiss: type of the FAISS index of passages, such as `IVF4096,SQ8`. None: chosen by their
-            number.
-        nprobe: number of its lists that a question reads. None: by the build.
 
     Examples:
         >>> config = PassageConfig(profile="fast", chunking=ChunkConfig(max_words=200))
@@ -62,33 +55,22 @@ class PassageConfig:
     language: str | None = None
     encoder: Encoder | str | None = None
     extractor: EntityExtractor | str | None = None
-    dtype: Dtype = "auto"
-    device: str | None = None
     processes: int | None = None
     known_names: str | Path | Sequence[Any] | None = None
     chunking: ChunkConfig | None = DEFAULT_CHUNKING
     columns: RowConfig = field(default_factory=RowConfig)
     vectors: SuppliedVectors | None = None
     limits: BuildLimits = DEFAULT_LIMITS
-    faiss: str | None = None
-    nprobe: int | None = None
 
     def __post_init__(self) -> None:
-        SearchType(self.faiss, self.nprobe)
         one_of("profile", self.profile, PROFILES)
-        one_of("dtype", self.dtype, DTYPES)
         check_language(self.language)
-
-    @property
-    def search(self) -> SearchType:
-        """The type of the FAISS index."""
-        return SearchType(self.faiss, self.nprobe)
 
     def load(self) -> Models:
         """Load the models; raises `MissingExtra` or `InvalidParameter`."""
         encoder, extractor = self.encoder, self.extractor
         if encoder is None or isinstance(encoder, str):
-            encoder = encoder_of(self.profile, encoder, self.dtype, self.device)
+            encoder = encoder_of(self.profile, encoder)
         if extractor is None or isinstance(extractor, str):
             extractor = extractor_named(self.profile, extractor, self.language, self.processes)
         return Models(encoder, with_names(extractor, self.known_names), self.language, self.profile)
@@ -101,13 +83,9 @@ class PassageOptions(TypedDict, total=False):
     language: str | None
     encoder: Encoder | str | None
     extractor: EntityExtractor | str | None
-    dtype: Dtype
-    device: str | None
     processes: int | None
     known_names: str | Path | Sequence[Any] | None
     chunking: ChunkConfig | None
     columns: RowConfig
     vectors: SuppliedVectors | None
     limits: BuildLimits
-    faiss: str | None
-    nprobe: int | None

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from graphagg.nearest.search import gpu_number
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
@@ -55,16 +54,13 @@ class IndexedCorpus(Index[PassageSnapshot]):
         artifact: Artifact,
         encoder: Encoder | None = None,
         extractor: EntityExtractor | None = None,
-        device: str | None = None,
     ) -> None:
-        gpu_number(device)  # raises an error before anything is read
-        self._given, self._device = (encoder, extractor), device
+        self._given = encoder, extractor
         super().__init__(artifact)
 
     def _read(self, artifact: Artifact, before: PassageSnapshot | None) -> PassageSnapshot:
-        models_and_device = *self._given, self._device
-        models = before.models.of(artifact) if before else IndexModels(artifact, *models_and_device)
-        return PassageSnapshot(artifact, models, self._device)
+        models = before.models.of(artifact) if before else IndexModels(artifact, *self._given)
+        return PassageSnapshot(artifact, models)
 
     @classmethod
     def merge(
@@ -121,7 +117,6 @@ class IndexedCorpus(Index[PassageSnapshot]):
         *,
         encoder: Encoder | str | None = None,
         extractor: EntityExtractor | str | None = None,
-        device: str | None = None,
         verify: bool = False,
     ) -> Self:
         """Open an index in milliseconds; no model is loaded.
@@ -132,31 +127,27 @@ class IndexedCorpus(Index[PassageSnapshot]):
             encoder: the encoder of the build, or its name. None: loaded by the recorded name at the
                 first question.
             extractor: likewise.
-            device: where the encoder runs and FAISS searches many vectors: `cpu`, `cuda`, `cuda:1`,
-                ... With a filter FAISS always is on the CPU. None: the encoder on a GPU if there is
-                any, FAISS on the CPU.
             verify: compare the checksums of all files and check all values.
 
         Raises:
             NotAnArtifact, UnsupportedFormat, CorruptArtifact: the directory is not a valid index.
             ModelMismatch: a model differs from the one of the build.
-            InvalidParameter, MissingExtra: there is no such device, or FAISS cannot use it.
         """
         artifact = open_artifact(directory, kind=KIND, verify=verify)
         if isinstance(encoder, str):
             profile = artifact.manifest.parameters["profile"]
-            encoder = encoder_of(profile, encoder, device=device)
+            encoder = encoder_of(profile, encoder)
         if isinstance(extractor, str):
             recorded = artifact.manifest.models["extractor"]
             language = AUTO if recorded.get("language") == AUTO else None
             extractor = extractor_named("standard", extractor, language)
             extractor = with_names(extractor, names_of(recorded))
-        return cls(artifact, encoder, extractor, device)
+        return cls(artifact, encoder, extractor)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """Pickle the location and the caller's models; unpickling opens the index."""
         encoder, extractor = self._given
-        reopen = partial(type(self).open, encoder=encoder, extractor=extractor, device=self._device)
+        reopen = partial(type(self).open, encoder=encoder, extractor=extractor)
         return reopen, (self.location,)
 
     def __len__(self) -> int:
@@ -190,7 +181,6 @@ class IndexedCorpus(Index[PassageSnapshot]):
             language=parameters["language"] or None,
             chunking=snapshot.chunking,
             columns=snapshot.columns,
-            **parameters["search"],
         )
 
     @property

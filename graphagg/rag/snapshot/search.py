@@ -1,16 +1,14 @@
 """Search in an opened version: by similarity and by words.
 
 Up to 20,000 visible passages all are compared with a question. More have candidates from FAISS
-(`graphagg.nearest.search`), whose scores are exact. A passage longer than the encoder's window has
-several vectors; the best one counts. A change does not rebuild a FAISS index: deleted passages are
-hidden from it, and new ones are a segment of their own. So an answer after changes may have other
-hits than a rebuild; `compact` gives those of a rebuild.
+(`graphagg.nearest.search`), whose scores are exact. A change does not rebuild a FAISS index:
+deleted passages are hidden from it, and new ones are a segment of their own. So an answer after
+changes may have other hits than a rebuild; `compact` gives those of a rebuild.
 
-By words only passages that contain a term have a score. In a small index all postings of the terms
-are added up. In a large one a word that is in many passages is looked up only in those that can
-still be among the best: its idf is small, and a passage without a rarer word stays behind (the
-MaxScore rule of Turtle and Flood 1995). Both ways add in the same order, so scores are equal. The
-formula is at the head of `graphagg.rag.tables.lexicon`.
+By words only passages that contain a term have a score. In a large index a word that is in many
+passages is looked up only in those that can still be among the best: its idf is small, and a
+passage without a rarer word stays behind (the MaxScore rule of Turtle and Flood 1995). Both ways
+add in the same order, so scores are equal.
 """
 
 from __future__ import annotations

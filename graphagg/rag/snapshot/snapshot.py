@@ -68,9 +68,7 @@ class PassageSnapshot:
 
     is_restricted = False
 
-    def __init__(
-        self, artifact: Artifact, models: IndexModels | None = None, device: str | None = None
-    ) -> None:
+    def __init__(self, artifact: Artifact, models: IndexModels | None = None) -> None:
         revision = artifact.manifest.parameters.get("revision")
         if revision != REVISION:
             raise UnsupportedFormat(
@@ -78,10 +76,10 @@ class PassageSnapshot:
                 "again"
             )
         self.artifact = artifact
-        self.models = models or IndexModels(artifact, None, None, device)
+        self.models = models or IndexModels(artifact, None, None)
         check_layout(artifact)
         count = artifact.manifest.counts["segments"]
-        self.corpus = StoredCorpus([Segment.open(artifact, i, device) for i in range(count)])
+        self.corpus = StoredCorpus([Segment.open(artifact, i) for i in range(count)])
         self.tables = [
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)

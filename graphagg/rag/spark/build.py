@@ -96,9 +96,9 @@ def write_with_spark(
     Tasks split long texts, and annotate and encode `items_per_task` passages each. The report of
     documents is added to the source. `in_language` returns the models for the language of a sample.
     """
-    columns, chunking, search = config.columns, config.chunking, config.search
+    columns, chunking = config.columns, config.chunking
     source = PassageInput.from_source(passages, columns)
-    first = Recipe(loaded(loader), chunking, search, columns)
+    first = Recipe(loaded(loader), chunking, columns)
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
         arrays = BuildArrays(job.blocks, job.arrays, job.version())
@@ -116,12 +116,12 @@ def write_with_spark(
         models = loader
         if in_language is not None:
             models = in_language(_language(job, arrays, passages, starts))
-        recipe = Recipe(loaded(models), chunking, search, columns)
+        recipe = Recipe(loaded(models), chunking, columns)
         if not force and recipe.is_built(publication.location, digest):
             return report
         blocks = _annotate(job, arrays, passages, models)
         join_passages(job, arrays, passages)
-        counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks, search)
+        counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks)
         write_tables(job, arrays, passages)
         arrays.version.gather(publication.writer)
         sentences = len(arrays.version.map("s0.sentences"))

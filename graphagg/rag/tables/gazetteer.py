@@ -3,9 +3,6 @@
 An entity is a key (`tokens.entity_key`) that the extractor found in a passage or that titles one.
 All places are stored, also overlapping ones, in lower case, or inside a longer name. `View` decides
 which of them count, by the visible passages.
-
-A change uses the lexicon to find old passages that contain a new key: only passages that contain
-all its stems are read again.
 """
 
 from __future__ import annotations
@@ -20,10 +17,9 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array
 from graphagg.rag.documents.analyzer import Analyzers
-from graphagg.rag.documents.links import PREFIX
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import UNSPACED, entity_key, transcribed
-from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE, LINK
+from graphagg.rag.tables.mentions import BASE_TITLE, FOUND, FULL_TITLE, LINK, PREFIX
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.store.reading import NamedArrays
 from graphagg.store.strings import StringTable

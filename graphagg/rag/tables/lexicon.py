@@ -3,9 +3,7 @@
 Robertson and Zaragoza, *The Probabilistic Relevance Framework* (2009), in Lucene's form: a term t
 adds idf(t) f / (f + k1 (1 - b + b len / avg)) with idf(t) = ln(1 + (N - df + 1/2) / (df + 1/2)). N,
 df and avg count the visible passages, so hidden passages change no score. Libraries store finished
-scores or corpus-wide statistics and cannot do that; equality with bm25s on an unfiltered corpus is
-a test. Stems come from PyStemmer (Snowball). In an index of several languages a stem carries the
-language of its passage; see `analyzer`.
+scores or corpus-wide statistics and cannot do that.
 """
 
 from __future__ import annotations

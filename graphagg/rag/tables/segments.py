@@ -1,8 +1,7 @@
 """The passages of an index and all that depends on one passage only, in immutable segments.
 
-A segment holds the passages that one change added: texts, vectors, sentences, and the entities
-found in them. `Gazetteer` and `Lexicon` leave out deleted passages; joining segments drops them. A
-row is the number of a passage over all segments, deleted ones included.
+A segment holds the passages that one change added. A row is the number of a passage over all
+segments, deleted ones included; joining segments drops these.
 """
 
 from __future__ import annotations
@@ -176,7 +175,7 @@ class Segment:
         write_vectors(writer.path(f"{prefix}{SENTENCES}"), self.sentence_vectors)
 
     @classmethod
-    def open(cls, artifact: ArrayFolder, segment: int, device: str | None = None) -> Segment:
+    def open(cls, artifact: ArrayFolder, segment: int) -> Segment:
         """Map what `save` wrote; raises `CorruptArtifact` where vectors are missing."""
         prefix = segment_prefix(segment)
         sentences = Ragged.open(artifact, f"{prefix}sentences")
@@ -193,9 +192,9 @@ class Segment:
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()
             measured = Measured(int(candidates), recall)
-            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows, measured, device)
+            search = VectorSearch(artifact.path(f"{prefix}{SEARCH}"), windows, measured)
         elif len(windows) > nearest.SMALL:
-            search = VectorSearch(path, windows, device=device)
+            search = VectorSearch(path, windows)
         return cls(
             PassageTable.open(artifact, f"{prefix}passages"),
             sentences,

@@ -1,17 +1,14 @@
-"""An index seen through a set of passages, as if there were no others.
+"""An index as seen through a set of passages: which entities and mentions count.
 
-Deletion, filters and access lists all decide which passages are visible. All properties of the
-corpus (N, mean lengths, which entities exist, which mentions count, how often each entity occurs)
-are computed here from the visible passages only. So an answer under a filter equals the answer of
-an index of exactly these passages.
+All properties of the corpus (N, mean lengths, which entities exist, which mentions count, how often
+each entity occurs) are computed here from the visible passages only. So an answer under a filter
+equals the answer of an index of exactly these passages.
 
 The mentions that count begin like a name and belong to a visible entity; of overlapping ones the
 leftmost and longest, and inside it the titles of visible passages. A common word, which texts write
 in lower case more often than with a capital inside a sentence ("Add", "See"), does not count, or,
-if it titles a passage, only inside sentences.
-
-The view of all passages is part of the index and mapped. Any other view takes a byte per mention
-and per pair, and 6 bytes per entity, in memory.
+if it titles a passage, only inside sentences. The view of all passages is part of the index and
+mapped.
 """
 
 from __future__ import annotations

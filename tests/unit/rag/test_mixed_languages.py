@@ -18,8 +18,7 @@ from graphagg.rag import Hit, MultihopConfig, Passage, PassageIndex, SpacyExtrac
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers
 from graphagg.rag.documents.languages import AUTO, CODES, LANGUAGES, language_of_text, likeliest
 from graphagg.rag.documents.passages import language_of_corpus
-from graphagg.rag.models.by_language import ByLanguage
-from graphagg.rag.models.by_name import extractor_named
+from graphagg.rag.models.by_name import ByLanguage, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
 from graphagg.rag.models.packaged import DEFAULT_ENCODER
 from graphagg.store.manifest import read_manifest

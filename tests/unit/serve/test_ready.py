@@ -14,7 +14,7 @@ import pytest
 
 from graphagg.errors import MissingModel
 from graphagg.rag import PassageIndex
-from graphagg.rag.models.installed import check_installed
+from graphagg.rag.models.by_name import check_installed
 from graphagg.serve.service import Service, Sources
 from graphagg.store.manifest import MANIFEST_NAME
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor

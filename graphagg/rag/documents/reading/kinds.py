@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters import chats, line_formats, mail, markup, tables
-from graphagg.rag.documents.reading.converters.markups import convert
+from graphagg.rag.documents.reading.converters.markup import convert
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -95,7 +95,6 @@ _BOUNDED: dict[str, Converter] = {
     ".mbox": _of_members(mail.mbox),
     ".msg": _of_members(mail.msg),
     ".zip": _of_members(zipped),
-    ".ics .vcf": _of_rows(line_formats.entries),
 }
 _TABLES: dict[str, Converter] = {
     ".csv .tsv": _of_rows(tables.csv_rows),

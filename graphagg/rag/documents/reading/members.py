@@ -1,9 +1,8 @@
 """Files inside of a file: the members of a zip archive, and the attachments of a mail.
 
-Nothing is written to a disk. A member is named by its path, such as `a.zip/b/c.docx`. Members that
-are left out are named with the reason: links, names that lead out of the archive, encrypted and
-hidden ones, and those past a limit. The limits hold for all that one file of a folder contains, at
-any depth: `MAX_FILES`, `MAX_DEPTH`, and `max_file_size` for the unpacked bytes.
+Nothing is written to a disk. A member is named by its path, such as `a.zip/b/c.docx`. The limits
+hold for all that one file of a folder contains, at any depth: `MAX_FILES`, `MAX_DEPTH`, and
+`max_file_size` for the unpacked bytes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Sources that are addresses: folders and files on stores, and the sources of plug-ins.
 
-The files of a store are copied to a mirror in the cache and read there like those of any folder. A
-listing has the entity tag or version of each file, else its size and time; only files whose tag
-changed are fetched. Files that the reader leaves out by name or size are not fetched: the mirror
-has empty files of their size.
+The files of a store are copied to a mirror in the cache and read there like those of any folder.
+Only files whose entity tag or version, else size and time, changed are fetched, and none that the
+reader leaves out by name or size: the mirror has empty files of their size.
 
 A plug-in is an entry point of the group `graphagg.sources`. Its name is a scheme: for `wiki://team`
 the function of the entry point `wiki` is called with the address and yields documents. Their

@@ -2,10 +2,9 @@
 
 Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
 tokens of several texts run as one matrix, and attention runs inside each text. The sums of products
-are exact. So a text's vector has the same bits beside any other texts
-(`tests/unit/rag/models/test_alone.py`).
+are exact, so a text's vector has the same bits beside any other texts.
 
-Paper: Devlin et al., BERT, arXiv 1810.04805, as all-MiniLM-L6-v2 and many other encoders are built.
+Paper: Devlin et al., BERT, arXiv 1810.04805.
 """
 
 from __future__ import annotations

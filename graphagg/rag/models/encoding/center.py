@@ -1,9 +1,8 @@
 """One scale of similarity for any encoder: subtract the common direction of its vectors.
 
 The vectors of many encoders lie in a narrow cone: two unrelated texts have a cosine of .4
-(bge-small-en-v1.5) or .73 (e5-small-v2), a question and its passage .1 to .2 more, but the
-constants of the formula were chosen for .03. We subtract the mean vector of a few texts on many
-subjects. They are the same for every index, so a vector depends on its text alone.
+(bge-small-en-v1.5) or .73 (e5-small-v2), but the constants of the formula were chosen for .03. We
+subtract the mean vector of a few texts on many subjects, which are the same for every index.
 
 Source: Mu and Viswanath, All-but-the-Top, arXiv 1702.01417, of which only the mean is taken.
 """

@@ -1,14 +1,9 @@
-"""Inference whose result for a text depends on that text alone, to the bit.
+"""Inference; on a CPU its result for a text depends on that text alone, to the bit.
 
-The rounding of a matrix product depends on the shape of the whole matrix, so other texts in a batch
-would change the last digits of a vector, and a changed index would differ from a rebuilt one. Here
-the shape of every product follows from the length of the text alone:
-
-- on a CPU each text runs on its own, without padding; in 8 bits, whose sums are exact in any shape,
-  beside other texts (`graphagg.rag.models.encoding.bert`). Several batches run in parallel, one
-  thread each, which takes 0.7 of the CPU seconds of all threads on one text;
-- on a GPU texts run in batches of a fixed number of rows, padded to a few fixed lengths; copies
-  fill the last batch of a length.
+The rounding of a matrix product depends on the shape of the whole matrix. So each text runs on its
+own, without padding; in 8 bits, whose sums are exact in any shape, beside other texts
+(`graphagg.rag.models.encoding.bert`). Several batches run in parallel, one thread each, which takes
+0.7 of the CPU seconds of all threads on one text. A GPU takes padded batches.
 """
 
 from __future__ import annotations
@@ -18,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -29,8 +24,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from threadpoolctl import ThreadpoolController
 
-_STEP = 32  # padded lengths are its multiples
-_TOKENS = 65_536  # of a padded batch
+_ON_GPU = 128  # windows of a batch
 _WAITING = 8  # batches per thread whose results may wait
 
 
@@ -58,58 +52,30 @@ class ModuleRunner:
 
     def __init__(self, model: SentenceTransformer) -> None:
         self._model = model.eval()
-        self._is_padded = model.device.type != "cpu"
-        self._tokens = _TOKENS if self._is_padded else 1
-        self._longest = model.max_seq_length
+        self._rows = 1 if model.device.type == "cpu" else _ON_GPU
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Windows of one (padded) length per batch, the longest first."""
+        """One window per batch on a CPU; some of similar lengths on a GPU, the longest first."""
         order = np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist()
-        batches: list[list[int]] = []
-        open_length = 0
-        for i in order:
-            length = self._padded(lengths[i])
-            if length != open_length or len(batches[-1]) == self._rows(length):
-                batches.append([])
-                open_length = length
-            batches[-1].append(i)
-        return batches
-
-    def _rows(self, length: int) -> int:
-        """Number of texts of a (padded) length per batch."""
-        return max(1, self._tokens // length)
-
-    def _padded(self, length: int) -> int:
-        if not self._is_padded:
-            return length
-        padded = -(-length // _STEP) * _STEP
-        return padded if self._longest is None else max(length, min(padded, self._longest))
+        return [order[i : i + self._rows] for i in range(0, len(order), self._rows)]
 
     def run(
         self, windows: Sequence[Window], texts: Sequence[str], prompt: str
     ) -> list[EncodedWindow]:
-        """Encode a batch, filled up with copies; with token vectors if the model gives them."""
+        """Encode a batch; with token vectors if the model gives them."""
         import torch
         from sentence_transformers.util import batch_to_device
 
-        filled, options = list(texts), dict[str, Any]()
-        if self._is_padded:
-            length = self._padded(max(len(window.ids) for window in windows))
-            filled += [texts[-1]] * (self._rows(length) - len(texts))
-            options = {"text": {"padding": "max_length", "max_length": length}}
-        features = self._model.preprocess(
-            filled, prompt=prompt or None, processing_kwargs=options or None
-        )
+        features = self._model.preprocess(list(texts), prompt=prompt or None)
         with torch.inference_mode():
             output = self._model(batch_to_device(features, self._model.device))
-            vectors = output["sentence_embedding"][: len(texts)].float().cpu().numpy()
+            vectors = output["sentence_embedding"].float().cpu().numpy()
             if "token_embeddings" not in output:
                 return [EncodedWindow(vector, None) for vector in vectors]
-            masks = output["attention_mask"][: len(texts)].bool().cpu()
-            tokens = output["token_embeddings"][: len(texts)].float().cpu()
+            masks, tokens = output["attention_mask"].bool().cpu(), output["token_embeddings"]
             return [
                 EncodedWindow(vector, rows[mask].numpy())
-                for vector, rows, mask in zip(vectors, tokens, masks, strict=True)
+                for vector, rows, mask in zip(vectors, tokens.float().cpu(), masks, strict=True)
             ]
 
 

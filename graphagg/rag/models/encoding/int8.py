@@ -1,8 +1,7 @@
 """Linear layers by products of 8-bit integers, whose sums no order of terms changes.
 
 A row of activations is stored as `x_j = s q_j + m` with q from 0 to 255, where s and m belong to
-the row alone: m is its least value, s its range over 255 steps. A column of weights is
-`w_j = t v_j`, v of 8 bits. Then
+the row alone. A column of weights is `w_j = t v_j`, v of 8 bits. Then
 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
@@ -33,6 +32,12 @@ GELU = (
     0.021178297435539586, 0.049856083134932276, 1.0000010167954045,
 )  # fmt: skip
 """Coefficients of p in `gelu`, which make its largest error least."""
+_PRODUCT = bytes.fromhex(
+    "08083a560a180a01780a0177120179220d4d61744d756c496e7465676572120770726f647563745a0f0a0178120a0a"
+    "08080212040a000a005a0f0a0177120a0a08080312040a000a00620f0a0179120a0a08080612040a000a0042040a00"
+    "100a"
+)
+"""An ONNX model of one node: y = MatMulInteger(x, w) of uint8 and int8 matrices, in int32."""
 _EXACT_TERMS = 512  # the sum of 512 products of 8-bit integers is below 2^24: exact in float32
 
 
@@ -233,25 +238,4 @@ def _session() -> Any:
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(_graph(), options, providers=["CPUExecutionProvider"])
-
-
-def _graph() -> bytes:
-    """An ONNX model of one node, `y = MatMulInteger(x, w)`, in the wire format of protobuf."""
-
-    def field(number: int, *parts: bytes | str) -> bytes:
-        content = b"".join(p.encode() if isinstance(p, str) else p for p in parts)
-        return bytes([number << 3 | 2, len(content)]) + content
-
-    def number(key: int, value: int) -> bytes:
-        return bytes([key << 3, value])
-
-    def value(name: str, kind: int) -> bytes:  # ValueInfoProto: name, type, elem_type, rank
-        shape = field(2, field(1), field(1))
-        return field(1, name) + field(2, field(1, number(1, kind), shape))
-
-    uint8, int8, int32 = 2, 3, 6  # TensorProto.DataType
-    node = field(1, "x") + field(1, "w") + field(2, "y") + field(4, "MatMulInteger")
-    inputs = field(11, value("x", uint8)) + field(11, value("w", int8))
-    graph = field(1, node) + field(2, "product") + inputs + field(12, value("y", int32))
-    return number(1, 8) + field(7, graph) + field(8, field(1), number(2, 10))
+    return onnxruntime.InferenceSession(_PRODUCT, options, providers=["CPUExecutionProvider"])

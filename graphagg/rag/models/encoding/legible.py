@@ -2,15 +2,13 @@
 
 A tokenizer cuts a text in a script that its model never learned into single letters, parts of
 letters, or unknown pieces. The model then still gives a vector, which means nothing. Encoders give
-such a text the vector 0 instead, without computing it: it is similar to no other text, and
-questions with this vector are answered by words (`MultihopConfig.word_only`).
+such a text the vector 0 instead; questions with this vector are answered by words.
 
 A letter is read if its piece has another letter or mark too; an ideograph or a syllable of
 Hangul, if it is a known piece. A text is read if three fifths of its letters are, less the share of
-those in no known piece: a model of English knows the commonest ideographs. On paragraphs of twelve
-languages the default model reads 99 % of the letters in English, 86 to 96 % in German, Romanian,
-Spanish, Turkish and Vietnamese, 33 % in Chinese, and 1 to 14 % in Arabic, Greek, Hindi, Russian and
-Thai.
+those in no known piece: a model of English knows the commonest ideographs. The default model reads
+99 % of the letters in English, 86 to 96 % in German, Romanian, Spanish, Turkish and Vietnamese, 33
+% in Chinese, and 1 to 14 % in Arabic, Greek, Hindi, Russian and Thai.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """Vectors of sentences from the token vectors of their passage ("late chunking").
 
-One forward pass over a passage also gives its sentences: the vector of a sentence is the mean over
-its tokens, scaled to unit length. A sentence that says "she" is then near the person of the
-passage. For models that use the vector of the first token, the same mean ranks sentences no worse
-than encoding each alone.
+The vector of a sentence is the mean over its tokens in a pass over the passage, scaled to unit
+length. A sentence that says "she" is then near the person of the passage.
 
 Method: Guenther et al., Late Chunking, arXiv 2409.04701. Departure: in a passage longer than the
 model's window, a sentence is read from the first window that contains it, else from all windows

@@ -1,10 +1,8 @@
 """spaCy's recognizer of named entities, over the tokens of a batch at once and in 8 bits.
 
-Each action begins an entity, continues it, ends it, is an entity of one token, or is outside.
 Outside of an entity the scores do not depend on earlier actions, so we score all tokens at once.
 Inside of one they depend on where it began, so all sentences step from entity to entity side by
-side; no entity leaves its sentence. Layers multiply in 8 bits, exactly and on every processor, so a
-text's entities do not depend on other texts. About one in 200 differs from those in float32.
+side; no entity leaves its sentence. About one entity in 200 differs from those in float32.
 
 This is the only file that uses private names of spaCy and thinc (`nlp._components`, `layer._func`).
 Where one is missing, `accelerated` returns the pipeline as it is.

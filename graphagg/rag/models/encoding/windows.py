@@ -1,7 +1,7 @@
 """Cut texts into windows of tokens, each no longer than a model reads at once.
 
-A text that fits is one window. A longer one is cut where a line begins in the second half of a
-window, else between words, into windows that overlap, so that words at the cut have context once.
+A longer text is cut where a line begins in the second half of a window, else between words, into
+windows that overlap, so that words at the cut have context once.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """A static encoder: the vector of a text is the sum of its tokens' rows in a packaged table.
 
-It reads texts of any length, without a model. Rows are integers, `codes[t] * 2 ** shifts[t]` of
-token t, so sums are exact in any order, and a vector has the same bytes in any batch, on any
-machine. `benchmarks.retrieval.static_table` made the table, of the default model.
-
-Source: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are fixed-point integers, and
-texts are summed, not averaged; the length of a sum does not matter to a unit vector.
+Rows are integers, `codes[t] * 2 ** shifts[t]` of token t, so sums are exact in any order, and a
+vector has the same bytes in any batch, on any machine. `benchmarks.retrieval.static_table` made the
+table, of the default model. Source: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are
+fixed-point integers, and texts are summed, not averaged.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from functools import cached_property
 import numpy as np
 
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.documents.links import ANYWHERE, PREFIX
 from graphagg.rag.models.encoder import checked, gives_words
 from graphagg.rag.modes.confidence import SPREAD
 from graphagg.rag.modes.multihop.candidates import FEATURES
@@ -23,6 +22,7 @@ from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.tables.gazetteer import REFERENCE, Speller
+from graphagg.rag.tables.mentions import ANYWHERE, PREFIX
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE
 

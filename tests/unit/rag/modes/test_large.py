@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from graphagg.nearest import search
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.indexing import encoding
+from graphagg.rag.indexing import block
 from graphagg.rag.modes.multihop.mode import RankingHits
 from graphagg.rag.snapshot import search as in_snapshot
 from graphagg.rag.snapshot.search import best_rows, spread, top_k
@@ -153,7 +153,7 @@ def test_best_of_the_rows_that_have_a_score(values: list[float], k: int, data: A
 def test_a_build_in_blocks_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = some_passages(40, 4)
     whole = build(corpus, tmp_path / "i")
-    monkeypatch.setattr(encoding, "BLOCK", 7)
+    monkeypatch.setattr(block, "BLOCK", 7)
     reports: list[tuple[str, int, int]] = []
     with build(corpus, tmp_path / "j", progress=lambda *r: reports.append(r)) as index:
         assert index.manifest == whole.manifest

@@ -1,9 +1,8 @@
 """Messages of chats: exports of Slack, Teams, Discord and WhatsApp, recognized by their shape.
 
-`chats.cfg` lists the fields of messages by export. Ids are replaced by names; links, emoji and
-emphasis become text as in the app. A notice, such as that someone joined or that an attachment was
-left out, is a message without text. An export without its documented shape is read as plain JSON or
-text.
+`chats.cfg` lists the fields of messages by export. A notice, such as that someone joined or that an
+attachment was left out, is a message without text. An export without its documented shape is read
+as plain JSON or text.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """HTML to text with structure; Markdown, reStructuredText and Office files come here as HTML too.
 
-Blocks become paragraphs and headings begin sections. A table row becomes a line with the column
-names. Lines of code begin with a tab. Links keep their labels; navigation and pictures are left
-out. libxml2's parser (lxml) reports tags and builds no tree, so memory does not grow with the depth
-of a page. Python's own `html.parser` takes 8 seconds for 80 kB of `<!--`.
+A table row becomes a line with the column names, and lines of code begin with a tab. libxml2's
+parser (lxml) reports tags and builds no tree, so memory does not grow with the depth of a page.
+Python's own `html.parser` takes 8 seconds for 80 kB of `<!--`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Decode files: recognize the encoding, and end every line with a line feed.
 
 In this order: a byte-order mark; UTF-8, perhaps with a few bad bytes; UTF-16 by its zero bytes; the
-encoding that the text declares, as browsers read it; the encoding that the user named; cp1252. One
-of Central Europe, Turkey or the Baltics comes before cp1252 only if the text is in such a language,
-and all of its letters belong to one: names in an English text do not decide. The result of chardet
-counts only if much of the text is beyond ASCII.
+encoding that the text declares; the encoding that the user named; cp1252. One of Central Europe,
+Turkey or the Baltics comes before cp1252 only if the text is in such a language, and all of its
+letters belong to one. The result of chardet counts only if much of the text is beyond ASCII.
 """
 
 from __future__ import annotations

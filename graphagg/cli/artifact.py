@@ -26,7 +26,7 @@ Folder = Annotated[LocalPath, Parameter(help="The index directory.")]
 _READERS = {
     "passages": ("graphagg.rag.snapshot.snapshot", "PassageSnapshot"),
     "communities": ("graphagg.communities.snapshot", "CommunitySnapshot.open"),
-    "embedding": ("graphagg.embedding.version", "EmbeddingVersion"),
+    "embedding": ("graphagg.embedding.snapshot", "EmbeddingSnapshot"),
 }
 
 

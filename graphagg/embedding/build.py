@@ -97,10 +97,6 @@ class Embedded:
         """Vectors and sources of a range of nodes, `[n, d]` each; zeros without an edge."""
         return self.stages.rotated(self.names, self._numbers(low, high))
 
-    def log_q(self, low: int, high: int) -> Array:
-        """`[high - low]` float64, ln q of the log matrix; 0 for nodes without an edge."""
-        return self.stages.log_q_of(self._numbers(low, high))
-
     def _numbers(self, low: int, high: int) -> Array:
         """The row of each node in the arrays of the stages; -1: no edge."""
         return np.asarray(self.stages.tasks.arrays.map(NUMBERS)[low:high])
@@ -115,7 +111,7 @@ class Embedded:
         self._write(files, len(graph.rows))
         self.stages.tasks.arrays.gather(publication.writer, [PARTS])
         names = [f"{name}{side}" for name in ("vectors", "sources") for side in ("", ".to")]
-        files.gather(publication.writer, [*names, "log_q"])
+        files.gather(publication.writer, names)
         text = json.dumps(self.report.to_json(), indent=1) + "\n"
         path = publication.writer.path("partition.json")
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -138,8 +134,6 @@ class Embedded:
         config, target = stages.config, replace(stages.tasks, arrays=files)
         sides = {"": _ranges(0, rows)} | ({".to": _ranges(rows, nodes)} if rows < nodes else {})
         stages.tasks.drop(PIECE, SMOOTH)  # no later stage reads them
-        if config.propagate == 0:
-            target.fill("log_q", (), np.float64, _ranges(0, nodes), self.log_q)
         for name, array in (("vectors", names.rows), ("sources", names.sources)):
 
             def rotated(low: int, high: int, array: str = array) -> Array:

@@ -35,7 +35,7 @@ class EmbeddingConfig:
         partitioner: how the graph is cut: `metis`, which holds it in memory; `streaming`, which
             passes over the rows of a graph that need not fit; or `auto`: `metis` up to 100 million
             entries.
-        propagate: number of propagation passes along walks, 0 to 2; 2 suits sparse graphs.
+        propagate: number of propagation passes along walks, 1 or 2; 2 suits sparse graphs.
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         leaf_rank: minimum rank of the factorization of a piece.
         dtype: number type of the stored vectors.
@@ -67,7 +67,7 @@ class EmbeddingConfig:
         one_of("kind", self.kind, GRAPH_KINDS)
         one_of("dtype", self.dtype, DTYPES)
         integer("dim", self.dim, 1, 1024)
-        integer("propagate", self.propagate, 0, 2)
+        integer("propagate", self.propagate, 1, 2)
         integer("leaf_rank", self.leaf_rank, 1, 512)
         integer("random_state", self.random_state, 0, 2**32 - 1)
         if self.pieces is not None:

@@ -1,11 +1,11 @@
 """Vectors for new vertices from their neighbors', without training again.
 
-After a propagation a vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes,
-see `prone.factorization.VectorArrays`; without one, of its row of the log matrix. So the row of a
-new vertex times its neighbors' sources gives its vector, exactly if a new embedding had the same
-sources. Terms that are not linear stay fixed: the neighbors' strengths and q, the rotation, and the
-lengths that rows were divided by. The source of the new vertex, used by its loop and by other new
-vertices, is the mean of its neighbors' (a second round reaches new neighbors).
+A vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes, see
+`prone.factorization.VectorArrays`. So the row of a new vertex times its neighbors' sources gives
+its vector, exactly if a new embedding had the same sources. Terms that are not linear stay fixed:
+the neighbors' strengths, the rotation, and the lengths that rows were divided by. The source of the
+new vertex, used by its loop and by other new vertices, is the mean of its neighbors' (a second
+round reaches new neighbors).
 
 Deleted vertices lose their vectors and sources; those of the others stay.
 """
@@ -36,11 +36,10 @@ from graphagg.store.reading import content_of
 _ROUNDS = 2
 
 
-def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) -> tuple[Array, ...]:
+def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
     """Vectors and sources of the new nodes `fresh`, `[a, d]` each.
 
-    `rows` `[a, N]` holds the weights of their edges, `sources` `[N, d]` zeros where a node is new;
-    `log_q` `[N]` is None if vectors are propagated.
+    `rows` `[a, N]` holds the weights of their edges, `sources` `[N, d]` zeros where a node is new.
     """
     sources = sources.astype(np.float32)
     has_source = np.ones(len(sources), dtype=bool)
@@ -50,14 +49,10 @@ def new_vectors(rows: Csr, sources: Array, log_q: Array | None, fresh: Array) ->
         strength = row_sums(usable, usable.entries)
         shares = np.repeat(np.maximum(strength, 1e-30), usable.degrees())
         means = _product(usable, usable.entries / shares, sources)
-        if log_q is None:  # the loop weighs as much as the mean edge
-            loops = strength / np.maximum(usable.degrees(), 1)
-            totals = _product(usable, usable.entries, sources) + loops[:, None] * means
-            lengths = np.sqrt(np.maximum(strength + loops, 1e-30))
-            vectors = (totals / lengths[:, None]).astype(np.float32)
-        else:
-            logs = np.log(usable.entries.astype(np.float64)) - np.log(shares)
-            vectors = _product(usable, logs - log_q[usable.indices], sources)
+        loops = strength / np.maximum(usable.degrees(), 1)  # as much as the mean edge
+        totals = _product(usable, usable.entries, sources) + loops[:, None] * means
+        lengths = np.sqrt(np.maximum(strength + loops, 1e-30))
+        vectors = (totals / lengths[:, None]).astype(np.float32)
         sources[fresh] = means
         has_source[fresh] = usable.degrees() > 0
     return vectors, sources[fresh]
@@ -127,7 +122,7 @@ def grow(
     """
     parameters = artifact.manifest.parameters
     config = EmbeddingConfig.from_json(parameters)
-    if parameters.get("filter") != FILTER and config.propagate:
+    if parameters.get("filter") != FILTER:
         raise ArtifactError(
             f"{artifact.directory}: another version of graphagg made these vectors, wanted this "
             "version's to add to; build it again"
@@ -144,9 +139,8 @@ def grow(
         )
         for name in ("vectors", "sources")
     )
-    log_q = None if config.propagate else grown.spread(stored("log_q"))
     vectors[fresh], sources[fresh] = new, _ = [
-        stored_rows(each, vectors.dtype) for each in new_vectors(rows, sources, log_q, fresh)
+        stored_rows(each, vectors.dtype) for each in new_vectors(rows, sources, fresh)
     ]
     piece_of = grown.spread(stored("parts"), ISOLATED)
     piece_of[fresh[new.any(axis=1)]] = ADDED
@@ -154,8 +148,6 @@ def grow(
     arrays = {"vectors": vectors[:n], "sources": sources[:n], "parts": piece_of}
     if two_sided:
         arrays |= {"vectors.to": vectors[n:], "sources.to": sources[n:]}
-    if log_q is not None:
-        arrays["log_q"] = log_q
     with content_of(artifact.directory / MANIFEST_NAME):
         report = _report(artifact, grown, network, int((~new.any(axis=1)).sum()))
         old = artifact.manifest.counts
@@ -186,8 +178,7 @@ def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeRepo
         f"{name}{side}": stored(f"{name}{side}")[mask]
         for name in ("vectors", "sources") for side, mask in masks.items()
     }  # fmt: skip
-    by_node = [name for name in ("parts", "log_q") if f"{name}.npy" in artifact]
-    arrays |= {name: stored(name)[nodes] for name in by_node}
+    arrays["parts"] = stored("parts")[nodes]
     left = ids.select(stay)
     digest = hashlib.sha256(repr([ids[i] for i in rows.tolist()]).encode()).hexdigest()
     _publish(

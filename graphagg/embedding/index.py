@@ -7,7 +7,6 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
     vectors                                [n, d] float32 or float16, not normalized
     vectors.to                             directed: [n, d] as targets; two-mode: [m, d] elements
     sources, sources.to                    the same shapes: `add` makes new vectors of these
-    log_q                                  [N] float64; only where vectors are not propagated
     parts                                  [N] int32 piece of each node; -1 split, -2 no edge
     partition.json                         the partition report
 """

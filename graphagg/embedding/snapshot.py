@@ -25,9 +25,7 @@ class EmbeddingSnapshot:
         self.config = EmbeddingConfig.from_json(artifact.manifest.parameters)
         sizes = artifact.declare(_arrays(artifact, self.config))
         nodes = sizes["n"] + (0 if self.config.kind == "undirected" else sizes.get("m", sizes["n"]))
-        artifact.declare([
-            array("log_q", "<f8", nodes, optional=True), array("parts", "<i4", nodes, least=-3),
-        ])  # fmt: skip
+        artifact.declare([array("parts", "<i4", nodes, least=-3)])
         self.vertices = VertexIds.open(artifact, "vertices")
         two_mode = self.config.kind == "two-mode"
         self.targets = VertexIds.open(artifact, "elements") if two_mode else self.vertices

@@ -58,7 +58,7 @@ def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
     pairs += [("everywhere", f"s{u}") for u in range(150)]
     rows = [(a, b, round(float(rng.random()) + 0.1, 3)) for a, b in pairs + pairs[:40]]
     edges = write_text(tmp_path / "edges.txt", rows)
-    config = EmbeddingConfig(dim=8, pieces=7, kind="two-mode", max_piece_edges=258, propagate=0)
+    config = EmbeddingConfig(dim=8, pieces=7, kind="two-mode", max_piece_edges=258)
     found = assert_same(spark, edges, tmp_path, config)
     assert found.partition_report.hubs >= 1
     assert "weights" in found.manifest.inputs

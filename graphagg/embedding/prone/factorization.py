@@ -49,8 +49,8 @@ _MAPS = "map"
 class VectorArrays:
     """Names of the arrays that hold vectors, before the rotation `<rows>.turn`, `[N', m]` each.
 
-    A vector is a row of `rows` times the rotation: the sum of its node's matrix row over `sources`,
-    of D1^(-1/2) A1 after a propagation, of the log matrix before.
+    A vector is a row of `rows` times the rotation: the sum of its node's row of D1^(-1/2) A1 (before
+    the first propagation: of the log matrix) over `sources`.
     """
 
     rows: str
@@ -263,23 +263,14 @@ class Factorization:
         """Rotated rows of one of the arrays of `vectors`; zeros for nodes without an edge (-1)."""
         filled, turn = nodes >= 0, self.tasks.matrix(f"{vectors.rows}.turn")
         ascending, positions = np.unique(nodes[filled], return_inverse=True)
-        return _spread(self.tasks.arrays.select(name, ascending)[positions] @ turn, filled)
+        rows = self.tasks.arrays.select(name, ascending)[positions] @ turn
+        result = np.zeros((len(nodes), rows.shape[1]), dtype=rows.dtype)
+        result[filled] = rows
+        return result
 
     def width(self, vectors: VectorArrays) -> int:
         """Length of the vectors: `dim`, or fewer if the matrix has fewer directions."""
         return int(self.tasks.matrix(f"{vectors.rows}.turn").shape[1])
-
-    def log_q_of(self, nodes: Ints) -> Array:
-        """The logarithm of q, 0 for nodes without an edge (-1)."""
-        filled = nodes >= 0
-        return _spread(self.log_q(nodes[filled]), filled)
-
-
-def _spread(rows: Array, filled: Array) -> Array:
-    """Rows where `filled`, zeros elsewhere."""
-    result = np.zeros((len(filled), *rows.shape[1:]), dtype=rows.dtype)
-    result[filled] = rows
-    return result
 
 
 def factorized(stages: Factorization) -> VectorArrays:

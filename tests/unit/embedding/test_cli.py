@@ -40,6 +40,7 @@ def test_build_ask_add_and_export(files):
     assert "cosine" in run("neighbors", files / "a", "--vertex", 7)
     change = json.loads(run("add", files / "a", files / "more.txt", "--json"))
     assert change["added"] == 2
+    assert "intact" in invoke("verify", files / "a").out
     run("export", files / "a", "--out", files / "v.txt")
     assert (files / "v.txt").read_text().startswith("122 8\n")
 

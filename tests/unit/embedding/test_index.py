@@ -104,9 +104,9 @@ def test_names_do_not_matter(seed):
 def test_pieces_give_what_the_whole_gives():
     """Leaves of full rank and d at the rank of the matrix: partition and order cannot show."""
     network = NetworkMatrix.from_graph(graph(50, 4))
-    whole = embed_whole(network, EmbeddingConfig(dim=24, propagate=0))
+    whole = embed_whole(network, EmbeddingConfig(dim=24))
     for pieces in (1, 2, 7):
-        config = EmbeddingConfig(dim=24, pieces=pieces, leaf_rank=512, propagate=0)
+        config = EmbeddingConfig(dim=24, pieces=pieces, leaf_rank=512)
         found = embed(network, config).vectors
         np.testing.assert_allclose(similarity(found), similarity(whole), atol=0.05)
 
@@ -173,7 +173,7 @@ def test_directed_and_two_mode_have_two_sides(tmp_path):
 # --- growing -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("propagate", [0, 1, 2])
+@pytest.mark.parametrize("propagate", [1, 2])
 def test_a_vertex_added_with_its_edges_has_the_vector_it_would_have(tmp_path, propagate):
     """Exact for the linear part: but for the loop, the row over the neighbors' sources."""
     config = EmbeddingConfig(dim=8, pieces=2, propagate=propagate)
@@ -186,11 +186,8 @@ def test_a_vertex_added_with_its_edges_has_the_vector_it_would_have(tmp_path, pr
     network = NetworkMatrix.from_graph(load_graph(pairs))
     _, sources = embed(network, config).rotated(0, network.nodes)
     twin = index.vertices.find(17)
-    if propagate:
-        mean = sources[around].mean(axis=0)
-        wanted = before[twin] + (mean - sources[twin]) / np.sqrt(len(around) + 1)
-    else:
-        wanted = before[twin]
+    mean = sources[around].mean(axis=0)
+    wanted = before[twin] + (mean - sources[twin]) / np.sqrt(len(around) + 1)
     np.testing.assert_allclose(index.vector(500), wanted, atol=1e-4)
     np.testing.assert_array_equal(index.vectors[: len(before)], before)
 
@@ -249,13 +246,10 @@ def test_adding_to_both_sides(tmp_path):
     assert index.vector("new element", "to").any()
 
 
-@pytest.mark.parametrize("propagate", [0, 1])
 @pytest.mark.parametrize("kind", ["undirected", "directed", "two-mode"])
-def test_deleting_what_was_added_leaves_the_arrays_as_they_were(tmp_path, kind, propagate):
+def test_deleting_what_was_added_leaves_the_arrays_as_they_were(tmp_path, kind):
     arcs = [(f"e{a}", f"s{b}") for a, b in communities(60, 4)]
-    index = NodeEmbedding.build(
-        arcs, tmp_path / "a", dim=8, pieces=2, kind=kind, propagate=propagate
-    )
+    index = NodeEmbedding.build(arcs, tmp_path / "a", dim=8, pieces=2, kind=kind)
     counts, before = index.manifest.counts, arrays(index)
     stages = []
     index.add([("e3", "x"), ("e4", "x"), ("e4", "y")], progress=lambda *step: stages.append(step))
@@ -334,7 +328,7 @@ def test_one_vertex():
         ({"partitioner": "odd"}, "partitioner is 'odd', wanted one of"),
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
-        ({"propagate": 3}, "propagate is 3, wanted an integer of 0 to 2"),
+        ({"propagate": 3}, "propagate is 3, wanted an integer of 1 to 2"),
     ],
 )
 def test_bad_parameters(changes, message):

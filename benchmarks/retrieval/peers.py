@@ -27,6 +27,7 @@ from benchmarks.measure import in_process
 from benchmarks.report import parser_of, print_table
 from benchmarks.retrieval.corpora import passages_of, questions
 from graphagg.rag import Passage, PassageIndex, SentenceTransformerEncoder
+from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.models.extractor import DEFAULT_EXTRACTOR
 
 Search = Callable[[str], list[str]]
@@ -98,9 +99,10 @@ def _text(passage: Passage) -> str:
 SYSTEMS = {each.__name__: each for each in (bm25s, hubmesh, fast, standard)}
 
 
-def measure(system: str, name: str, most: int) -> dict[str, float]:
+def measure(system: str, name: str, most: int, size: int = 0) -> dict[str, float]:
     """Recall in percent, CPU seconds of the build with its models, CPU ms of a question (p50)."""
-    passages, asked = list(passages_of(name)), questions(name, "test", most)
+    asked = questions(name, "test", most)
+    passages = _pool(list(passages_of(name)), asked, size)
     with tempfile.TemporaryDirectory() as folder:
         began = _cpu()
         search = SYSTEMS[system](passages, Path(folder))
@@ -118,6 +120,15 @@ def measure(system: str, name: str, most: int) -> dict[str, float]:
     return {"at_2": at_2, "at_5": at_5, "build": build, "ms": float(np.median(times))}
 
 
+def _pool(passages: list[Passage], asked: list[GoldQuestion], size: int) -> list[Passage]:
+    """The gold passages, and as many others, evenly spaced, as make `size`; 0: all."""
+    gold = {each for question in asked for each in question.gold}
+    others = [passage.id for passage in passages if passage.id not in gold]
+    every = -(-len(others) // max(1, size - len(gold))) if size else 1
+    kept = gold | set(others[::every])
+    return [passage for passage in passages if passage.id in kept]
+
+
 def _cpu() -> float:
     """CPU seconds of this process and of its children that ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -130,11 +141,14 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["manuals", "hotpotqa", "musique", "2wiki"])
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
     parser.add_argument("--questions", type=int, default=200, help="of a set, at most")
+    parser.add_argument("--passages", type=int, default=0, help="of a set, about; 0: all")
     chosen = parser.parse_args()
     rows = []
     for name in chosen.sets:
         for system in chosen.systems:
-            got = in_process(measure, system=system, name=name, most=chosen.questions)
+            got = in_process(
+                measure, system=system, name=name, most=chosen.questions, size=chosen.passages
+            )
             if got is not None:
                 recall = f"{got['at_2']:.1f} / {got['at_5']:.1f}"
                 rows.append([name, system, recall, f"{got['build']:.1f}", f"{got['ms']:.1f}"])

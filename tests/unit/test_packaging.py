@@ -135,6 +135,8 @@ def test_automation_names_targets_and_versions_that_are_there():
     named = {name for each in files.values() for name in re.findall(r"run: make ([a-z-]+)", each)}
     for target in named | set(suites):
         assert re.search(rf"^{target}:", text, re.MULTILINE), target
+    for action in re.findall(r"uses: (.+)", "".join(files.values())):
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action), f"pin it: {action}"
     pythons = loaded["tests.yml"]["jobs"]["test"]["strategy"]["matrix"]["python"]
     classifiers = (ROOT / "pyproject.toml").read_text()
     assert set(re.findall(r"Python :: (3\.\d+)", classifiers)) <= set(pythons)

@@ -41,6 +41,8 @@ _DATE = re.compile(
     r"|(?P<y4>(?:19|20)\d\d)(?:[-_ ]?q(?P<q>[1-4]))?)(?![\d]|[.,]\d)",
     re.IGNORECASE,
 )
+NUMBER = re.compile(r"\d[\d.,:/-]*")
+"""What may differ between versions of a text."""
 _VALID = pattern_of("languages", "time", "valid")
 _NOW = pattern_of("languages", "time", "now")
 _VERSION = re.compile(

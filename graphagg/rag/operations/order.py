@@ -16,7 +16,7 @@ number or a word for the present gets it even where half of the text was written
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -54,7 +54,7 @@ class HitOrder:
         self._families, self._scores, self._question = self._snapshot.families, scores, question
         self._members: dict[int, tuple[int, ...]] = {}
         self._texts: dict[int, frozenset[str]] = {}
-        self._fits: dict[int, tuple[float, ...]] = {}
+        self._distances: dict[int, tuple[float, ...]] = {}
 
     def pool(self, hits: Sequence[Hit], orders_versions: bool) -> int:
         """Number of first hits that have to be read to order some; 0: they stay as they are."""
@@ -76,7 +76,7 @@ class HitOrder:
         self._asked = self._content(self._question, self._row(hits[0]))
         left, chosen = [self._best_copy(hit) for hit in hits], dict[str, Hit]()
         while left and len(chosen) < k:
-            chosen |= {hit.passage.id: hit for hit in self._best(left, list(chosen.values()))}
+            chosen |= {hit.passage.id: hit for hit in self._best(left, chosen)}
             left = [each for each in left if each.passage.id not in chosen]
         return _at_places(list(chosen.values())[:k], hits, "version")
 
@@ -138,22 +138,23 @@ class HitOrder:
         newest = dict.fromkeys((*self._wanted(members), *members[::-1])) if members else ()
         return [*newest].index(int(self._families.member[row])) if members else 0
 
-    def _best(self, left: Sequence[Hit], chosen: Sequence[Hit]) -> list[Hit]:
+    def _best(self, left: Sequence[Hit], chosen: Mapping[str, Hit]) -> list[Hit]:
         """The hits for the next places: the first one, or near-equal ones that are wanted more."""
         head = self._row(left[0])
         near = [each for each in left if self._shared(head, self._row(each)) >= _NEAR]
-        row = self._row(max(near, key=lambda each: self._fit(self._row(each))))
-        members, member = self.versions(row), self._families.member
-        near = [e for e in near if self._row(e) == row or self.versions(self._row(e)) == members]
-        near.sort(key=lambda each: self._preference(self._row(each)))
+        named = min(near, key=lambda each: self._distance(self._row(each)))
+        row, member = self._row(named), self._families.member
+        members = self.versions(row)
         if not members:
-            return near[:1]
-        before = [each for each in map(self._row, chosen) if self.versions(each) == members]
+            return [named]
+        near = [each for each in near if self.versions(self._row(each)) == members]
+        near.sort(key=lambda each: self._preference(self._row(each)))
+        before = map(self._row, chosen.values())
         done = {int(member[each]) for each in before if self._shared(row, each) >= _NEAR}
-        lacking = [version for version in self._wanted(members) if version not in done]
         hits = {int(member[self._row(each)]): each for each in near[::-1]}
-        found = [hits.get(m) or self._brought(near[0], row, m) for m in lacking]
-        return [hit for hit in found if hit] or near[:1]
+        wanted = [version for version in self._wanted(members) if version not in done]
+        found = [hits.get(each) or self._brought(near[0], row, each) for each in wanted]
+        return [hit for hit in found if hit and hit.passage.id not in chosen] or near[:1]
 
     def _brought(self, hit: Hit, row: int, member: int) -> Hit | None:
         """The passage of a version that is closest to a row, in place of a hit; None: none is."""
@@ -165,10 +166,11 @@ class HitOrder:
 
     def _best_copy(self, hit: Hit) -> Hit:
         """The hit as the copy of it that is wanted most: documents may share a text."""
+        if not hit.copies:
+            return hit
         rows = [self._row(hit), *map(self._snapshot.known_row, hit.copies)]
-        fit = max(map(self._fit, rows)) if hit.copies else ()
-        rows = [row for row in rows if self._fit(row) == fit]
-        return self._shown_as(hit, min(rows, key=self._preference)) if rows else hit
+        best = min(rows, key=lambda row: (self._distance(row), self._preference(row)))
+        return self._shown_as(hit, best)
 
     def _shown_as(self, hit: Hit, row: int) -> Hit:
         snapshot, (*before, last) = self._snapshot, hit.path
@@ -177,17 +179,14 @@ class HitOrder:
         passage = snapshot.corpus[row]
         return replace(hit, passage=passage, path=(*before, hop), copies=copies)
 
-    def _fit(self, row: int) -> tuple[float, ...]:
-        """The words that the question shares with the title, of all words of both.
-
-        Of documents with equal titles the same of the names of their files.
-        """
-        if row not in self._fits:
+    def _distance(self, row: int) -> tuple[float, ...]:
+        """Words that the title, then the file name, does not share with the question, of all."""
+        if row not in self._distances:
             passage = self._snapshot.corpus[row]
             names = passage.title.partition(TRAIL)[0], PurePosixPath(_file(passage)).stem
             words = [(self._content(name, row), self._asked) for name in names]
-            self._fits[row] = tuple(len(a & b) / max(len(a | b), 1) for a, b in words)
-        return self._fits[row]
+            self._distances[row] = tuple(len(a ^ b) / max(len(a | b), 1) for a, b in words)
+        return self._distances[row]
 
     def _content(self, name: str, row: int) -> set[str]:
         """Stems of a name without dates and versions, in the language of a row."""

@@ -159,8 +159,10 @@ class DistinctHits:
         if scores is None or not hits:
             return None
         rows = [snapshot.known_row(hit.passage.id) for hit in hits]
-        foreign = snapshot.is_foreign(self.retriever.view)
-        return features_of(scores, hits, rows, self.ranking.spread, foreign)
+        view, families = self.retriever.view, snapshot.families
+        foreign, spread = snapshot.is_foreign(view), self.ranking.spread
+        has_versions = any(families.versions(row, view.visible) for row in rows)
+        return features_of(scores, hits, rows, spread, foreign, has_versions)
 
     def confidence(self, k: int) -> float | None:
         """The confidence of the first `k`; None in a mode without vectors."""

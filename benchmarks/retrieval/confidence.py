@@ -5,16 +5,18 @@
     python -m benchmarks.retrieval.confidence --halves [--sets ...]
 
 Questions of the first halves are asked of their own set (the gold is there), of their set without
-their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). An answer is
-right where all gold passages, or k of them if there are more, are among the first k hits. The
-coefficients are fitted at k = 5; mean confidences at 2 and 10 beside the shares of right answers
-show whether they rise with k alike. Printed are the area under the ROC curve (AUC) and the expected
-calibration error (ECE, ten bins) on the second halves of each set, by coefficients that were fitted
-without the set and its family, and by those of the profile; the ECE that true chances of this size
-would have by luck; by kind; beside the top score, the gap of the first two scores and NQC (their
-deviation over the mean) as baselines; the share of answers kept and the risk of the kept ones; and
-the coefficients fitted on all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right
-answers from questions without gold, which the corpus does not answer, by the table that is there.
+their gold passages (near-topic: `exclude` hides them), and of another set (off-topic). Where all of
+several gold passages are found, the question is asked again with one of them hidden; such halves
+take part in the fit alone, and count `HALVES` of a question. An answer is right where all gold
+passages, or k of them if there are more, are among the first k hits. The coefficients are fitted at
+k = 5; mean confidences at 2 and 10 beside the shares of right answers show whether they rise with k
+alike. Printed are the area under the ROC curve (AUC) and the expected calibration error (ECE, ten
+bins) on the second halves of each set, by coefficients that were fitted without the set and its
+family, and by those of the profile; the ECE that true chances of this size would have by luck; by
+kind; beside the top score, the gap of the first two scores and NQC (their deviation over the mean)
+as baselines; the share of answers kept and the risk of the kept ones; and the coefficients fitted
+on all sets, for `graphagg/rag/modes/confidence.py`. `--own` tells right answers from questions
+without gold, which the corpus does not answer, by the table that is there.
 `--halves` tells whole answers from half ones: of a question with several gold passages that are all
 found, one is hidden.
 """
@@ -47,7 +49,8 @@ from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.modes.confidence import COEFFICIENTS, JUDGED, RISE
 from graphagg.rag.operations.answering import distinct_hits
 
-THERE, NEAR, OFF = range(3)
+THERE, NEAR, OFF, HALF = range(4)
+HALVES = 0.15
 KINDS = ("near-topic", "off-topic")
 FEATURES = [name for name in COEFFICIENTS["standard"] if name != "intercept"]
 KS = (2, 5, 10)
@@ -114,6 +117,9 @@ def asked_of(name: str, which: Half, names: Sequence[str], options: argparse.Nam
             rows += rows_of(index, question, THERE)
             if i % 2 == 0:
                 rows += rows_of(index, question, NEAR, sorted(question.gold))
+            gold = sorted(question.gold)
+            if len(gold) > 1 and is_right(question, index.retrieve(question.text, JUDGED), JUDGED):
+                rows += rows_of(index, question, HALF, [gold[i % len(gold)]])
         for question in off[: len(own) // 2]:
             rows += rows_of(index, question, OFF)
     features, *columns = (np.array(column) for column in zip(*rows, strict=True))
@@ -131,7 +137,8 @@ def fitted(parts: Sequence[Asked]) -> Model:
     """Coefficients and intercept; each set has one vote."""
     parts = [part.at(part.k == JUDGED) for part in parts]
     every = joined(parts)
-    votes = np.concatenate([np.full(len(p.right), 1.0 / len(p.right)) for p in parts])
+    counts = [np.where(part.kind == HALF, HALVES, 1.0) for part in parts]
+    votes = np.concatenate([each / each.sum() for each in counts])
     mean, deviation = every.features.mean(axis=0), every.features.std(axis=0)
     deviation[deviation == 0] = 1.0  # of features that the profile does not use
     model = LogisticRegression(C=REGULAR, max_iter=1000)
@@ -183,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in names:
         tune[name] = asked_of(name, "tune", names, options)
         test[name] = asked_of(name, "test", names, options)
+        test[name] = test[name].at(test[name].kind != HALF)
         print(f"{name}: {len(tune[name].right)} and {len(test[name].right)} rows", flush=True)
     weights = COEFFICIENTS[options.profile]
     there = np.array([weights[name] for name in FEATURES]), weights["intercept"]

@@ -12,7 +12,6 @@ those without a date.
 from __future__ import annotations
 
 import posixpath
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.corpus.dedup import text_sets
-from graphagg.rag.documents.dates import CHANGED, DATED_BY, stage, undated, version_number
+from graphagg.rag.documents.dates import CHANGED, DATED_BY, NUMBER, stage, undated, version_number
 from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.passages import TRAIL
 from graphagg.rag.documents.reading.document import suffix_of
@@ -37,7 +36,6 @@ from graphagg.store import ArtifactWriter
 _CONFIG = DedupConfig(threshold=0.5, length=2, permutations=96)
 _CHUNKS = 8  # of a document that are compared
 _AT_ONCE = 1024  # documents
-_NUMBER = re.compile(r"\d[\d.,:/-]*")
 _NONE = ("none", "false", "no")
 _DATED = f'"{WHEN}"'.encode()
 _STATED = (b'"version_of"', b'"successor"')
@@ -166,7 +164,7 @@ class _Documents:
 
     def text(self, rows: Sequence[int]) -> str:
         pieces = (self._at(row) for row in rows[:_CHUNKS])
-        return _NUMBER.sub(" ", " ".join(table.texts[i] for table, i in pieces))
+        return NUMBER.sub(" ", " ".join(table.texts[i] for table, i in pieces))
 
 
 def _hash(text: str) -> int:

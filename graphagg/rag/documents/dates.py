@@ -37,10 +37,12 @@ _DATE = re.compile(
     r"|(?P<d2>[0-3]?\d)[-_./](?P<m2>[01]?\d)[-_./](?P<y2>(?:19|20)\d\d)"
     r"|(?:(?P<d3>[0-3]?\d)(?:st|nd|rd|th|\.|er)? (?:de )?)?"
     rf"(?<![^\W\d_])(?P<m3>{_NAMED})\.?(?: (?P<d4>[0-3]?\d)(?:st|nd|rd|th)?,)? (?:de )?"
-    r"(?P<y3>(?:19|20)\d\d)"
+    r"(?P<y3>(?:19|20)\d\d(?!-\d\d-\d))"
     r"|(?P<y4>(?:19|20)\d\d)(?:[-_ ]?q(?P<q>[1-4]))?)(?![\d]|[.,]\d)",
     re.IGNORECASE,
 )
+NUMBER = re.compile(r"\d[\d.,:/-]*")
+"""What may differ between versions of a text."""
 _VALID = pattern_of("languages", "time", "valid")
 _NOW = pattern_of("languages", "time", "now")
 _VERSION = re.compile(
@@ -138,6 +140,12 @@ def is_about_now(question: str) -> bool:
         (True, False)
     """
     return _NOW.search(question) is not None
+
+
+def time_spans(question: str) -> list[tuple[int, int]]:
+    """The dates and the words for the present in a question, `question[start:end]`."""
+    dates = [(each.start, each.end) for each in periods(question)]
+    return [*dates, *(match.span() for match in _NOW.finditer(question))]
 
 
 def dated(

@@ -13,12 +13,17 @@ those of the first five hits whatever k is, so more hits never make an answer le
     similarity   largest similarity of a passage
     words        largest share of the question's words that a passage matches (BM25 over idf)
     held         share of the question's words that the first five hits hold together
+    open_names   share of its words that are names (a capital, a digit) and in none of these hits
+    second       score of the second hit by mode multihop, less the mean of the three after it: with
+                 half of the answer missing, the second hit is no better than those
     agreement    similarity of the best passage by words, less the largest
     spread       standard deviation of the ten largest scores by mode multihop, one per document
     linked       share of the first five hits that a link led to
     foreign      whether most visible passages are in languages that the encoder does not know
 
-Features depend on the visible passages only, in any order: a change equals a rebuild.
+Where a hit has other versions, words for the present and dates do not count: they chose the
+version, and need not be in its text. Features depend on the visible passages only, in any order: a
+change equals a rebuild.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphagg.rag.config.profile import Profile
+from graphagg.rag.documents.dates import time_spans
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit
 
@@ -36,16 +42,16 @@ JUDGED = 5
 """Number of first hits that an answer is judged by."""
 SPREAD = 10
 """Number of scores whose spread counts; similar chunks of one document count once."""
-_USUAL_SPREAD = 0.2  # for other modes, whose scores have another scale
+_USUAL_SPREAD, _USUAL_SECOND = 0.2, 0.2  # for other modes, whose scores have another scale
 RISE = 0.15
 """Slope of the logarithm of k / `JUDGED`."""
 _STANDARD: Mapping[str, float] = {
-    "intercept": -5.82, "similarity": 1.15, "words": 0.0, "held": 1.17, "agreement": 0.89,
-    "spread": 10.32, "linked": 0.38, "foreign": 1.58,
+    "intercept": -5.82, "similarity": 1.15, "words": 0.0, "held": 1.17, "open_names": 0.0,
+    "agreement": 0.89, "spread": 10.32, "second": 0.0, "linked": 0.38, "foreign": 1.58,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
-    "intercept": -6.40, "similarity": 1.22, "words": 1.59, "held": 2.54, "agreement": 1.39,
-    "spread": 7.24, "linked": 1.68, "foreign": 0.0,
+    "intercept": -4.20, "similarity": -1.66, "words": 4.47, "held": 1.09, "open_names": -7.04,
+    "agreement": 1.09, "spread": 2.73, "second": 3.54, "linked": 1.83, "foreign": 0.0,
 }  # fmt: skip
 _UNREAD: Mapping[str, float] = {
     "intercept": -4.16, "words": 8.57, "held": 0.45, "spread": 22.04,
@@ -74,23 +80,36 @@ def features_of(
     rows: Sequence[int],
     spread: float | None,
     foreign: bool,
+    has_versions: bool,
 ) -> dict[str, float]:
     """Compute the features of an answer.
 
     `hits` are the first five, or all there are; `spread` is None for other modes than
     `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
     """
-    lexical, at_hits = question.lexical, np.array(rows, np.int64)
+    lexical, reading = question.lexical, question.reading
+    weights, is_name = lexical.weights.copy(), np.zeros(len(lexical.weights), np.bool_)
+    if reading.spans:  # not in mode `linearrag`
+        is_name[:] = reading.capitals
+        for first, last in time_spans(reading.text) if has_versions else ():
+            weights[[first < end <= last for _, end in reading.spans]] = 0.0
+    counted = float(weights.sum()) or 1.0
+    is_open = ~lexical.covers(np.array(rows, np.int64)).any(axis=0)
     best, (scored, scores) = question.largest_similarity, lexical.best(1)
     words, agreement = float(scores.max(initial=0.0)), 0.0
     if words > 0:  # of equal ones the most similar, so that no order of rows decides
         agreement = float(question.similarity_at(scored[scores == words]).max()) - best
+    second = _USUAL_SECOND
+    if spread is not None and len(hits) > 2:
+        second = hits[1].score - float(np.mean([hit.score for hit in hits[2:]]))
     return {
         "similarity": best,
-        "words": words,
-        "held": float((lexical.covers(at_hits).max(axis=0) * lexical.weights).sum()),
+        "words": min(words / counted, 1.0),
+        "held": float(weights[~is_open].sum()) / counted,
+        "open_names": float(weights[is_open & is_name].sum()) / counted,
         "agreement": agreement,
         "spread": _USUAL_SPREAD if spread is None else spread,
+        "second": second,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),
         "foreign": float(foreign),
     }

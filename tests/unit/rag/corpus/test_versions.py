@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex, Recency, read_documents
 from graphagg.rag.documents.dates import dated, is_about_now, periods, undated
+from graphagg.rag.operations.answering import distinct_hits
 from tests.fakes import FakeEncoder, FakeExtractor
 
 MODELS: Any = {
@@ -119,6 +120,37 @@ def test_the_right_version_is_first_in_every_mode(
     plain = rules.retrieve(question, k=2, mode=mode, include=family, versions="all")
     assert {hit.passage.id for hit in plain} == {*family}
     assert [h.score for h in plain] == pytest.approx([h.score for h in hits])
+
+
+def test_of_near_equal_texts_the_document_that_the_question_names_is_first(tmp_path: Path) -> None:
+    paths = [f"{town}/rules-{y}.md" for town in ("oslo", "graz") for y in (2022, 2023, 2024)]
+    rows = [
+        {
+            "id": path,
+            "title": f"Parking, {path[:4]}",
+            "text": TEXT.format(i),
+            "when": path[-7:-3] + "-01-01",
+        }
+        for i, path in enumerate(paths)
+    ]
+    index = PassageIndex.build(rows, tmp_path, **MODELS)
+    for town, year in ("oslo", 2023), ("graz", 2022):
+        question = f"What does a place in the garage cost in {town.title()}"
+        now, then = (index.retrieve(f"{question}{end}") for end in (" now?", f" in {year}?"))
+        assert now[0].passage.id == f"{town}/rules-2024.md"
+        assert then[0].passage.id == f"{town}/rules-{year}.md"
+        both = index.retrieve(f"{question} in 2022 and in 2024?")
+        assert {h.passage.id for h in both[:2]} == {f"{town}/rules-{y}.md" for y in (2022, 2024)}
+
+
+def test_words_that_chose_the_version_are_no_open_words(rules: PassageIndex) -> None:
+    retriever = rules.retriever()
+    for end in ("", " currently", " in 1999", " now, not on 5 May 2022", " on the moon"):
+        question = f"What does a place in the garage cost{end}?"
+        read = retriever.read([question], rules.models)
+        features = distinct_hits(retriever, retriever.encode(read, rules.models), 5).features()
+        assert features is not None
+        assert (features["held"] == pytest.approx(1.0)) == (end != " on the moon")
 
 
 def test_recency_and_as_of_work_on_a_folder_and_fail_alike_without_dates(

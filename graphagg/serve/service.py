@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.metrics import Metrics
 from graphagg.serve.rights import CURRENT, check_unfiltered
 from graphagg.serve.shared import SharedResources
 

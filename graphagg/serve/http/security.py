@@ -202,9 +202,6 @@ class Guard:
         identity = self._access.identity_of(headers)
 
         async def guarded_send(message: Message) -> None:
-            more = message.get("more_body", False)
-            if more and identity and self._access.identity_of(headers) != identity:
-                raise OSError("its token was revoked")  # ends the stream like a lost connection
             if message["type"] == "http.response.start":
                 answer_headers = MutableHeaders(scope=message)
                 cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"

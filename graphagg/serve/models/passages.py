@@ -73,12 +73,6 @@ class SearchRequest(FacetsRequest):
         return min(self.k + self.offset, MOST_HITS)
 
 
-class AnswerRequest(SearchRequest):
-    """A question to answer in words."""
-
-    stream: bool = Field(default=False, description="Send events while the answer is generated.")
-
-
 class PathStep(AnswerModel):
     """One step of a hop path; a passage has its id, and its title as text."""
 

@@ -22,7 +22,6 @@ from graphagg.serve.shared import SharedResources
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.models.reranker import Reranker
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
@@ -39,8 +38,8 @@ class Sources:
     """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
     `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
-    models that the passage index was built with; None loads them by name. `reranker` rescores the
-    first `rerank_first` hits of every question. `device` is that of `PassageIndex.open`.
+    models that the passage index was built with; None loads them by name. `device` is that of
+    `PassageIndex.open`.
     """
 
     passages: PathLike[str] | None = None
@@ -49,8 +48,6 @@ class Sources:
     root: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
-    reranker: Reranker | None = field(default=None, compare=False)
-    rerank_first: int = 50
     device: str | None = None
 
     def __post_init__(self) -> None:
@@ -102,13 +99,7 @@ class Service:
         if sources.passages is not None:
             from graphagg.serve.passages import Passages
 
-            served["passages"] = Passages(
-                sources.passages,
-                self.shared,
-                eager=self._is_collection,
-                reranker=sources.reranker,
-                rerank_first=sources.rerank_first,
-            )
+            served["passages"] = Passages(sources.passages, self.shared, eager=self._is_collection)
         if sources.communities is not None:
             from graphagg.serve.communities import Communities
 

@@ -11,13 +11,13 @@ from os import PathLike
 from typing import Any, TypeVar
 
 from graphagg import kernels
-from graphagg.errors import Forbidden, GraphAggError, InvalidFilter
+from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.installed import check_installed
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.answering import answer, retriever_for
-from graphagg.rag.question.excerpts import NEIGHBORS
+from graphagg.rag.question.excerpts import NEIGHBORS, tokens_of
 from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.facets import facets
@@ -143,6 +143,8 @@ class Passages(ReloadingIndex[PassageIndex]):
         """The hits of a question with their confidence; mode and version."""
         request = search.request(neighbors=NEIGHBORS)
         check_request([search.question], search.ranked)
+        if search.offset and request.max_tokens is not None:
+            raise InvalidParameter("offset and max_tokens were given; give one of the two")
         async with self.visible() as snapshot:
             retriever = await self._retriever(snapshot, request)
             encode = partial(self._encode, retriever, request)
@@ -151,9 +153,13 @@ class Passages(ReloadingIndex[PassageIndex]):
                 answer, retriever, readings, search.ranked, request, begun=True
             )
             characters = min(search.characters, MOST_TEXT // search.k)
+            if request.max_tokens is not None:
+                characters = MOST_TEXT
+        found = [hit.to_json(characters) for hit in hits[search.offset :]]
         return {
-            "hits": [hit.to_json(characters) for hit in hits[search.offset :]],
+            "hits": found,
             "confidence": hits.confidence,
+            "tokens": sum(tokens_of(hit["text"]) for hit in found),
             "mode": request.mode,
             "version": snapshot.artifact.manifest.data,
         }

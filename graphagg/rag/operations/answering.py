@@ -28,6 +28,7 @@ from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
 from graphagg.rag.operations.coverage import SPREAD, add_something, postponed
 from graphagg.rag.operations.versions import POOL, VersionOrder
+from graphagg.rag.question.budget import fitting_hits
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -114,7 +115,9 @@ def answer(
     if len(retriever.snapshot.families.when):
         hits = list(map(VersionOrder(retriever, readings[0].text).labeled, hits))
     hits = add_distinguishing_paths(matched(retriever, readings[0], hits))
-    if request.neighbors:
+    if request.max_tokens is not None:
+        hits = fitting_hits(hits, request.max_tokens)
+    elif request.neighbors:
         visible = retriever.view.visible
         hits = [_with_neighbors(retriever.snapshot, h, request.neighbors, visible) for h in hits]
     return Hits(hits, confidence)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -185,7 +186,6 @@ def test_errors_of_dify_have_its_codes(live: Live) -> None:
 
 
 def test_the_client_of_openai_reads_a_page(live: Live) -> None:
-    openai = pytest.importorskip("openai")
     client = openai.OpenAI(base_url=f"{live.url}/v1", api_key=TOKEN)
     (first, *_) = client.vector_stores.search("passages", query=QUESTION, max_num_results=2)
     assert first.file_id == searched(live)["hits"][0]["id"] and first.content[0].type == "text"

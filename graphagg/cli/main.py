@@ -34,7 +34,7 @@ _COMMANDS = {
     "rag.search": ("rag search", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar", "rag versions"),
     "rag.answer": ("rag answer",),
-    "rag.evaluation": ("rag eval",),
+    "rag.evaluation": ("rag eval", "rag questions"),
     "communities": tuple(
         f"communities {each}"
         for each in ("query", "structure", "eval", "detect", "add", "delete")

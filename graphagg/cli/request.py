@@ -34,18 +34,23 @@ def _with_options(*names: str, **defaults: Any) -> Callable[[type[T]], type[T]]:
     return decorate
 
 
-@_with_options()
-class RequestOptions:
-    """All options of a request, in words."""
+class _Words:
+    """Options of a request, in words."""
 
     def request(self) -> Request:
         """Make the request."""
         return request_of(vars(self))
 
 
-@_with_options(neighbors=NEIGHBORS)
-class AnswerOptions(RequestOptions):
-    """All options of a request, with the chunks around each hit."""
+@_with_options()
+class RequestOptions(_Words):
+    """All options of a request, in words."""
+
+
+# `--max-tokens` is an option of the language model there.
+@_with_options(*({each.name for each in options("words")} - {"max_tokens"}), neighbors=NEIGHBORS)
+class AnswerOptions(_Words):
+    """The options of a request for an answer in words, with the chunks around each hit."""
 
 
 @_with_options(*VisibleFields.__annotations__)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from os.path import commonprefix
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Ints, Mask, distinct
-from graphagg.errors import InvalidGraph, InvalidParameter, UnknownVertex, needs
+from graphagg.errors import InvalidGraph, InvalidParameter, UnknownVertex
 from graphagg.store import Artifact
 from graphagg.store.layout import ArrayRule, array, strings
 from graphagg.store.strings import StringTable
@@ -274,11 +276,9 @@ def sorted_strings(columns: Sequence[Any]) -> tuple[StringTable, Any]:
 
 
 def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
-    """The strings most like `text`: of the fewest edits, then by the share of equal letters."""
+    """The strings most like `text`: of one edit first, then by the share of equal letters."""
     import pyarrow.compute as pc
 
-    with needs("rapidfuzz", "communities"):
-        from rapidfuzz import distance, fuzz
     # One edit, or two exchanged letters, leave the letters before or after them as they are.
     half = len(text) // 2
     parts = (text[: max(half - 1, 0)], text[half:], text)
@@ -292,10 +292,16 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
     rows = np.union1d(np.flatnonzero(likely & edited)[:_LIKELY], around)
     names = [table[int(row)] for row in rows]
 
-    def order(name: str) -> tuple[int, float]:
-        return distance.OSA.distance(text, name, score_cutoff=2), -fuzz.ratio(text, name)
+    def differing(name: str) -> int:
+        """Letters between the common beginning and the common end."""
+        first = len(commonprefix((text, name)))
+        rest = text[first:][::-1], name[first:][::-1]
+        return max(map(len, rest)) - len(commonprefix(rest))
 
-    return sorted(names, key=order)[:count]
+    def order(name: str) -> tuple[int, float]:
+        return min(differing(name), 3), -SequenceMatcher(None, name, text).ratio()
+
+    return sorted(sorted(names, key=differing)[: max(count, _COMPARED)], key=order)[:count]
 
 
 def _as_arrow(table: Any) -> Any:

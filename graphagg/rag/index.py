@@ -226,7 +226,7 @@ class PassageIndex(IndexedCorpus):
     ) -> Explanation:
         """Explain why a passage is, or is not, among the `k` best for a question.
 
-        Arguments are those of `retrieve`; `neighbors` and `min_score` have no effect.
+        Arguments are those of `retrieve`; `neighbors`, `max_tokens` and `min_score` have no effect.
 
         Raises:
             UnknownPassage: the passage does not exist.

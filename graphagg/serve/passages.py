@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from graphagg import kernels
-from graphagg.errors import Forbidden, GraphAggError, InvalidFilter
+from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.by_name import check_installed
 from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.answering import answer, retriever_for
-from graphagg.rag.question.excerpts import NEIGHBORS
-from graphagg.rag.question.request import RERANKED, Request, Selection, check_request
+from graphagg.rag.question.excerpts import NEIGHBORS, tokens_of
+from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_HITS, MOST_TEXT
@@ -27,9 +27,6 @@ from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
 from graphagg.serve.shared import SharedResources
 from graphagg.store import open_artifact
-
-if TYPE_CHECKING:
-    from graphagg.rag.models.reranker import Reranker
 
 Answer = dict[str, Any]
 R = TypeVar("R")
@@ -55,11 +52,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         shared: SharedResources,
         *,
         eager: bool = False,
-        reranker: Reranker | None = None,
-        rerank_first: int = RERANKED,
     ) -> None:
-        self._rescoring: Any = {"reranker": reranker, "rerank_first": rerank_first}
-        self._reranker = reranker
         self._shared, self._pool, self._eager = shared, shared.pool, eager
         self._prepared = False
         super().__init__(directory, self._open_version)
@@ -96,7 +89,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             self._shared.keep(*index.models.loaded())
             if len(index) > kernels.Kernel.small_rows:
                 kernels.load()
-            index.retrieve(_FIRST_QUESTION, 1, reranker=self._reranker)
+            index.retrieve(_FIRST_QUESTION, 1)
         self._prepared = True
 
     @staticmethod
@@ -148,8 +141,10 @@ class Passages(ReloadingIndex[PassageIndex]):
 
     async def found(self, search: SearchRequest) -> Answer:
         """The hits of a question with their confidence; mode and version."""
-        request = search.request(**self._rescoring, neighbors=NEIGHBORS)
+        request = search.request(neighbors=NEIGHBORS)
         check_request([search.question], search.ranked)
+        if search.offset and request.max_tokens is not None:
+            raise InvalidParameter("offset and max_tokens were given; give one of the two")
         async with self.visible() as snapshot:
             retriever = await self._retriever(snapshot, request)
             encode = partial(self._encode, retriever, request)
@@ -158,9 +153,13 @@ class Passages(ReloadingIndex[PassageIndex]):
                 answer, retriever, readings, search.ranked, request, begun=True
             )
             characters = min(search.characters, MOST_TEXT // search.k)
+            if request.max_tokens is not None:
+                characters = MOST_TEXT
+        found = [hit.to_json(characters) for hit in hits[search.offset :]]
         return {
-            "hits": [hit.to_json(characters) for hit in hits[search.offset :]],
+            "hits": found,
             "confidence": hits.confidence,
+            "tokens": sum(tokens_of(hit["text"]) for hit in found),
             "mode": request.mode,
             "version": snapshot.artifact.manifest.data,
         }

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.metrics import Metrics
 from graphagg.serve.rights import CURRENT, check_unfiltered
 from graphagg.serve.shared import SharedResources
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.models.reranker import Reranker
     from graphagg.serve.communities import Communities
     from graphagg.serve.embedding import Embedding
     from graphagg.serve.passages import Passages
@@ -39,8 +38,7 @@ class Sources:
     """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
     `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
-    models that the passage index was built with; None loads them by name. `reranker` rescores the
-    first `rerank_first` hits of every question.
+    models that the passage index was built with; None loads them by name.
     """
 
     passages: PathLike[str] | None = None
@@ -49,8 +47,6 @@ class Sources:
     root: Path | None = None
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
-    reranker: Reranker | None = field(default=None, compare=False)
-    rerank_first: int = 50
 
     def __post_init__(self) -> None:
         if not (self.passages or self.communities or self.embedding or self.root):
@@ -101,13 +97,7 @@ class Service:
         if sources.passages is not None:
             from graphagg.serve.passages import Passages
 
-            served["passages"] = Passages(
-                sources.passages,
-                self.shared,
-                eager=self._is_collection,
-                reranker=sources.reranker,
-                rerank_first=sources.rerank_first,
-            )
+            served["passages"] = Passages(sources.passages, self.shared, eager=self._is_collection)
         if sources.communities is not None:
             from graphagg.serve.communities import Communities
 

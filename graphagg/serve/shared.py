@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphagg.errors import Overloaded
 from graphagg.serve.limits import UNSURE, ServiceLimits
-from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.metrics import Metrics
 
 if TYPE_CHECKING:  # a service of graphs loads no library of passages
     from graphagg.rag.config.modes import Mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import yaml
 from packaging.requirements import Requirement
 
 import graphagg
+from graphagg.cli.serving.mcp import mcp
+from graphagg.cli.serving.options import Indices
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "pyspark", "spacy", "faiss", "sentence_transformers", "transformers", "pyarrow")
@@ -142,3 +145,27 @@ def test_automation_names_targets_and_versions_that_are_there():
     assert set(re.findall(r"Python :: (3\.\d+)", classifiers)) <= set(pythons)
     assert f"\nversion: {graphagg.__version__}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"\n## {graphagg.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_entry_for_registries_of_mcp_servers_fits_schema_and_version():
+    """The required fields and limits of its schema, and options that the command has."""
+    entry = json.loads((ROOT / "server.json").read_text())
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
+    assert 1 <= len(entry["description"]) <= 100
+    (package,) = entry["packages"]
+    assert package.keys() <= {
+        "registryType", "identifier", "version", "transport", "runtimeHint", "runtimeArguments",
+        "packageArguments",
+    }  # fmt: skip
+    assert {entry["version"], package["version"]} == {graphagg.__version__}
+    assert (package["registryType"], package["identifier"]) == ("pypi", "graphagg")
+    assert package["transport"] == {"type": "stdio"}
+    command, *options = package["packageArguments"]
+    assert command == {"type": "positional", "value": "mcp"}
+    parameters = inspect.signature(mcp).parameters.keys() | Indices.__dataclass_fields__.keys()
+    assert {each["name"].removeprefix("--") for each in options} <= parameters
+    for each in (*options, *package["runtimeArguments"]):
+        assert each["type"] == "named" and each.get("format") in (None, "filepath")
+    (extras,) = (each["value"] for each in package["runtimeArguments"])
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert Requirement(extras).extras <= known.keys()

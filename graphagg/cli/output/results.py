@@ -59,7 +59,7 @@ def _detail(hit: Hit, explain: bool) -> str:
         return explain_hit(hit)
     if not hit.neighbors:
         return _matched(hit)
-    text = " ".join(hit.passage.text.split())
+    text = " ".join(hit.text.split())
     around = {p.position: f"[dim]{escape(' '.join(p.text.split()))}[/dim]" for p in hit.neighbors}
     around[hit.passage.position] = escape(text)
     return "\n".join(around[position] for position in sorted(around))

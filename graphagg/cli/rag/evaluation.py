@@ -1,13 +1,14 @@
-"""`graphagg rag eval`: measure a passage index, and compare modes."""
+"""`graphagg rag eval` and `questions`: measure a passage index; draft questions for it."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt
+from cyclopts.types import NonNegativeInt, PositiveInt
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Directory
@@ -102,6 +103,35 @@ def evaluate(
         )
     if not all(check.passes for check in checks):
         sys.exit(1)
+
+
+def questions(
+    directory: Directory,
+    /,
+    *,
+    count: PositiveInt = 50,
+    random_state: NonNegativeInt = 0,
+) -> None:
+    """Draft questions for `rag eval` from the names of an index, as JSON lines.
+
+    They are drafts: a person must check and reword them before they measure anything.
+
+    Example: graphagg rag questions idx --count 100 > drafts.jsonl
+
+    Args:
+        count: maximum number of questions.
+        random_state: random seed of the choice.
+    """
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.evaluation.drafts import draft_questions
+
+    with PassageIndex.open(directory) as index:
+        drafts = draft_questions(index, count, random_state)
+    for draft in drafts:
+        gold = sorted(draft.gold)
+        row = {"id": draft.id, "question": draft.text, "gold_passage_ids": gold, "type": draft.type}
+        print(json.dumps(row, ensure_ascii=False))
+    err.print(f"{len(drafts)} drafts; check each before you use it")
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:

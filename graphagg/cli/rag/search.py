@@ -36,7 +36,7 @@ def search(
         hits = index.retrieve(question, k, request)
         if as_json:
             rows = [hit.to_json(characters) for hit in hits]
-            print_json({**head, "confidence": hits.confidence, "hits": rows})
+            print_json({**head, "confidence": hits.confidence, "tokens": hits.tokens, "hits": rows})
             return
         print_hits(hits, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":

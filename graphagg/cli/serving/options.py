@@ -96,12 +96,10 @@ class LogOptions:
 
     Attributes:
         log_level: minimum level of messages on stderr.
-        log_format: `text` or `json` (one object per line).
         access_log: write a log line for each request.
     """
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["text", "json"] = "text"
     access_log: bool = True
 
 

@@ -80,11 +80,10 @@ class _Server:
 
     def prepare(self) -> None:
         """Start the log and configure libraries."""
-        from graphagg.serve.observe.log import ACCESS, start_log
-
-        start_log(self.log.log_level, self.log.log_format)
-        if not self.log.access_log:
-            logging.getLogger(ACCESS).setLevel(logging.WARNING)
+        least = getattr(logging, self.log.log_level.upper())
+        logging.basicConfig(format="%(message)s", level=max(least, logging.WARNING), force=True)
+        for name, logs in (("graphagg.serve", True), ("graphagg.access", self.log.access_log)):
+            logging.getLogger(name).setLevel(least if logs else max(least, logging.WARNING))
         prepare_libraries(self.lazy)
 
     def service(self) -> Service:

@@ -115,7 +115,7 @@ def _documents(hits: Sequence[Hit]) -> dict[str, list[Document]]:
 def _document(hit: Hit) -> Document:
     meta = metadata_of(hit)
     del meta["score"]  # a document has a field of its own
-    return Document(id=hit.passage.id, content=hit.passage.text, meta=meta, score=hit.score)
+    return Document(id=hit.passage.id, content=hit.text, meta=meta, score=hit.score)
 
 
 def own_filter(filters: dict[str, Any]) -> dict[str, Any]:

@@ -84,4 +84,4 @@ class LangChainRetriever(BaseRetriever):
 
 
 def _document(hit: Hit) -> Document:
-    return Document(id=hit.passage.id, page_content=hit.passage.text, metadata=metadata_of(hit))
+    return Document(id=hit.passage.id, page_content=hit.text, metadata=metadata_of(hit))

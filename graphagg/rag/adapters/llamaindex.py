@@ -96,7 +96,7 @@ def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
         hidden = [key for key in HIDDEN_FROM_LLM if key in metadata]
         node = TextNode(
             id_=hit.passage.id,
-            text=hit.passage.text,
+            text=hit.text,
             metadata=metadata,
             excluded_llm_metadata_keys=hidden,
             excluded_embed_metadata_keys=hidden,

@@ -27,6 +27,7 @@ from graphagg.rag.modes.plain import BM25, RRF, Dense
 from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
 from graphagg.rag.operations.order import HitOrder
+from graphagg.rag.question.budget import fitting_hits
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -113,7 +114,9 @@ def answer(
     if len(retriever.snapshot.families.when):
         hits = list(map(HitOrder(retriever, readings[0].text).labeled, hits))
     hits = add_distinguishing_paths(matched(retriever, readings[0], hits))
-    if request.neighbors:
+    if request.max_tokens is not None:
+        hits = fitting_hits(hits, request.max_tokens)
+    elif request.neighbors:
         visible = retriever.view.visible
         hits = [_with_neighbors(retriever.snapshot, h, request.neighbors, visible) for h in hits]
     return Hits(hits, confidence)

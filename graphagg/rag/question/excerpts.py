@@ -18,6 +18,18 @@ NEIGHBORS = 3
 ELLIPSIS = "..."
 
 
+def tokens_of(text: str) -> int:
+    """Count the tokens of a text: one for every four bytes of UTF-8, rounded up.
+
+    Tokenizers of language models make about as many of English prose.
+
+    Examples:
+        >>> tokens_of("Ada lived in York."), tokens_of("")
+        (5, 0)
+    """
+    return -(-len(text.encode()) // 4)
+
+
 class Span(NamedTuple):
     """A span of a text, `text[start:end]`, in characters."""
 

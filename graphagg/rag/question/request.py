@@ -88,6 +88,7 @@ class RequestFields(VisibleFields, total=False):
     reranker: Reranker | None
     rerank_first: int
     neighbors: int
+    max_tokens: int | None
     min_score: float | None
     min_confidence: float | None
     history: str | Iterable[str]
@@ -128,6 +129,9 @@ class Request:
             component `reranker`.
         rerank_first: number of first hits to rescore; at least k.
         neighbors: number of chunks to show before and after each hit from its document.
+        max_tokens: number of tokens of all texts together, four bytes of UTF-8 each: as many of the
+            hits as fit, best first, and whole sentences of the next one. Titles do not count, and
+            there are no neighbors. None: no limit.
         min_score: leave out hits with a lower score. Scores compare within one question and one
             mode only. None: no limit.
         min_confidence: give no hit where the estimated chance that the right passages are among
@@ -149,6 +153,7 @@ class Request:
     reranker: Reranker | None = None
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
     neighbors: int = 0
+    max_tokens: int | None = field(default=None, metadata={"least": 1})
     min_score: float | None = None
     min_confidence: float | None = None
     history: str | Iterable[str] = ()
@@ -170,6 +175,8 @@ class Request:
             check_reranker(self.reranker)
         integer("rerank_first", self.rerank_first, 1)
         integer("neighbors", self.neighbors, 0)
+        if self.max_tokens is not None:
+            integer("max_tokens", self.max_tokens, 1)
         if self.min_score is not None:
             number("min_score", self.min_score)
         if self.min_confidence is not None:

@@ -23,6 +23,7 @@ from graphagg.rag.question.excerpts import (
     place_of,
     short_metadata,
     shortened,
+    tokens_of,
 )
 from graphagg.tables import Tabular, ranks_column
 
@@ -129,6 +130,7 @@ class Hit(Brief):
             vectors and words, in `dense` by vectors, in `bm25` by words.
         copies: ids of the other visible passages with exactly this text, which are not hits too.
         versions: its document's place among its versions; None: it has no other ones.
+        span: with `Request.max_tokens`, the whole sentences that fit, which `text` has; None: all.
         apart: words in the path of its file that tell it from files of other hits with similar
             paths, such as the year of a report. It depends on the other hits, and two hits that
             differ in it alone are equal.
@@ -151,12 +153,13 @@ class Hit(Brief):
     match: Span = NOWHERE
     copies: tuple[str, ...] = ()
     versions: VersionPlace | None = None
+    span: Span | None = None
     apart: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def text(self) -> str:
-        """The text of the passage."""
-        return self.passage.text
+        """The text of the passage, or the piece of it that fits `max_tokens`."""
+        return self.excerpt(len(self.passage.text)).text
 
     @property
     def place(self) -> Place:
@@ -190,8 +193,13 @@ class Hit(Brief):
         return replace(self, score=self.score + gain, components=components, path=path)
 
     def excerpt(self, characters: int) -> Excerpt:
-        """Cut the passage to a number of characters around the sentence that matched."""
-        return excerpt(self.passage.text, self.match, characters)
+        """Cut the text to a number of characters around the sentence that matched."""
+        text = self.passage.text
+        first, end = self.span or (0, len(text))
+        match = Span(*(min(max(edge, first), end) - first for edge in self.match))
+        piece = excerpt(text[first:end], match, characters)
+        shown = Span(*(edge + first for edge in piece.span))
+        return replace(piece, span=shown, characters=len(text))
 
     def to_json(self, characters: int | None = None) -> dict[str, Any]:
         """Plain JSON values under the keys of the command line's `--json`.
@@ -200,17 +208,19 @@ class Hit(Brief):
             characters: limit of the texts of passage and neighbors together; `cut` is the piece
                 that is shown. None: everything.
         """
-        return self._full(self.neighbors) if characters is None else self._bounded(characters)
+        if characters is None:
+            return self._full(self.excerpt(len(self.passage.text)), self.neighbors)
+        return self._bounded(characters)
 
-    def _full(self, neighbors: Sequence[Passage]) -> dict[str, Any]:
+    def _full(self, piece: Excerpt, neighbors: Sequence[Passage]) -> dict[str, Any]:
         passage = self.passage
         chunk = {"document": passage.document, "position": passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in neighbors]
         return {
             "id": passage.id,
             "title": self.place.title,
-            "text": passage.text,
-            "match": self.match._asdict(),
+            "text": piece.text,
+            "match": piece.match._asdict(),
             "score": self.score,
             "method": self.method,
             "components": dict(self.components),
@@ -221,6 +231,11 @@ class Hit(Brief):
             **({"copies": list(self.copies)} if self.copies else {}),
             **({"versions": self.versions.to_json()} if self.versions else {}),
             **({"apart": list(self.apart)} if self.apart else {}),
+            **(
+                {"cut": {**piece.span._asdict(), "characters": piece.characters}}
+                if piece.is_cut
+                else {}
+            ),
         }
 
     def context(self, characters: int) -> str:
@@ -234,15 +249,12 @@ class Hit(Brief):
         """JSON of limited size: an excerpt of the text; long titles, hops and values are cut."""
         piece = self.excerpt(characters)
         rest = 0 if piece.is_cut else characters - len(piece.text)
-        full = self._full(fitting(self.neighbors, self.passage.position, rest))
-        full["title"], full["text"] = shortened(full["title"]), piece.text
-        full["match"] = piece.match._asdict()
+        full = self._full(piece, fitting(self.neighbors, self.passage.position, rest))
+        full["title"] = shortened(full["title"])
         full["path"] = [{**step, "text": shortened(step["text"])} for step in full["path"]]
         full["metadata"] = short_metadata(full["metadata"])
         if self.copies:
             full["copies"] = full["copies"][:MOST_NAMES]
-        if piece.is_cut:
-            full["cut"] = {**piece.span._asdict(), "characters": piece.characters}
         return full
 
 
@@ -284,6 +296,11 @@ class Hits(list[Hit], Tabular):
         sure = "" if self.confidence is None else f", confidence {self.confidence:.2f}"
         return f"Hits({len(self)}{sure}: {short([hit.passage.id for hit in self])})"
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of the texts of all hits, four bytes of UTF-8 each, without titles."""
+        return sum(tokens_of(hit.text) for hit in self)
+
     def to_arrow(self) -> pyarrow.Table:
         """Make a table with one row per hit.
 
@@ -306,6 +323,7 @@ class Hits(list[Hit], Tabular):
             {
                 **vars(hit),
                 **vars(hit.passage),
+                "text": hit.text,
                 "title": hit.place.title,
                 "metadata": json.dumps(hit.metadata, ensure_ascii=False),
                 **parts,

@@ -31,7 +31,7 @@ def passages_frame(
 
     def batch(passages: Any, questions: list[str]) -> list[Any]:
         return [
-            [(h.passage.id, h.score, h.place.title, h.passage.text) for h in hits]
+            [(h.passage.id, h.score, h.place.title, h.text) for h in hits]
             for hits in passages.retrieve_batch(questions, **options)
         ]
 

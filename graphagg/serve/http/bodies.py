@@ -19,7 +19,7 @@ from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import ServiceLimits
 
 _UNTIMED = re.compile(
-    r".*/(answer|files|sync|passages|passages/delete)|/v1/collections/[^/]*|(?!/v1/).*",
+    r".*/(answer|files|sync|passages|passages/delete)|/v1/collections/[^/]*|(?!/v1/|/retrieval).*",
     re.DOTALL,
 )
 """Writes and answers in words have limits of their own."""

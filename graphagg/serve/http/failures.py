@@ -13,8 +13,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from graphagg import errors
 from graphagg.serve.models.values import ErrorAnswer, RequestModel
@@ -53,8 +55,25 @@ def refusal(
     status: int, name: str, message: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The response of an error; its JSON is ASCII, so that any message can be sent."""
-    body = json.dumps(envelope(name, message))
-    return Response(body, status, dict(headers or {}), "application/json")
+    return _Refusal(status, name, message, dict(headers or {}))
+
+
+class _Refusal(Response):
+    """An error; to Dify's requests in Dify's form."""
+
+    def __init__(self, status: int, name: str, message: str, headers: dict[str, str]) -> None:
+        super().__init__(json.dumps(envelope(name, message)), status, headers, "application/json")
+        self._name, self._message = name, message
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        if scope["path"].removeprefix(scope.get("root_path", "")) == "/retrieval":
+            sent = Headers(scope=scope).get("authorization", "").lower().startswith("bearer ")
+            codes = {"Unauthorized": 1002 if sent else 1001, "NoSuchIndex": 2001}
+            code = codes.get(self._name, self.status_code)
+            self.body = json.dumps({"error_code": code, "error_msg": self._message}).encode()
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
 def data_of(value: Mapping[str, Any]) -> bytes:

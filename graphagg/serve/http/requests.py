@@ -7,17 +7,16 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Mapping
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphagg.serve.http.failures import INTERNAL, refusal
-from graphagg.serve.observe.log import ACCESS
 from graphagg.serve.service import Service
 
 REQUEST_ID = "x-request-id"
+ACCESS = "graphagg.access"
+"""The logger of requests."""
 _SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _UNKNOWN = "unmatched"
@@ -78,20 +77,9 @@ class Observed:
         metrics.seconds.labels(route).observe(seconds)
         level = logging.DEBUG if route in _QUIET else logging.INFO
         if _log.isEnabledFor(level):
-            fields = {
-                "request_id": identifier,
-                "client": (scope.get("client") or ("",))[0],
-                "method": method,
-                "path": scope["path"][:_LONGEST],
-                "route": route,
-                "status": status,
-                "ms": round(seconds * 1000, 3),
-            }
-            _log.log(level, "%s", _line(fields), extra={"fields": fields})
-
-
-def _line(fields: Mapping[str, Any]) -> str:
-    """A log line for people; JSON quoting makes one line of any text of a client."""
-    request = json.dumps(f"{fields['method']} {fields['path']}")
-    client = json.dumps(fields["client"])[1:-1] or "-"
-    return f"{client} {request} {fields['status']} {fields['ms']:.1f} ms {fields['request_id']}"
+            # JSON quoting makes one line of any text of a client
+            request = json.dumps(f"{method} {scope['path'][:_LONGEST]}")
+            client = json.dumps((scope.get("client") or ("-",))[0])[1:-1]
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            line = f"{now} {client} {request} {status} {seconds * 1000:.1f} ms {identifier}"
+            _log.log(level, "%s", line)

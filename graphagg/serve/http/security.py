@@ -27,7 +27,7 @@ _OPEN_PATHS = ("/", "/docs", *_PROBES)
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]+")
 _HOST_AND_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*))(?::[0-9]*)?")
 _ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-_RESERVED_ROOTS = ("v1", "static", "healthz", "readyz", "metrics", "openapi.json")
+_RESERVED_ROOTS = ("v1", "retrieval", "static", "healthz", "readyz", "metrics", "openapi.json")
 
 HEADERS = {
     "content-security-policy": (
@@ -202,9 +202,6 @@ class Guard:
         identity = self._access.identity_of(headers)
 
         async def guarded_send(message: Message) -> None:
-            more = message.get("more_body", False)
-            if more and identity and self._access.identity_of(headers) != identity:
-                raise OSError("its token was revoked")  # ends the stream like a lost connection
             if message["type"] == "http.response.start":
                 answer_headers = MutableHeaders(scope=message)
                 cache = "no-cache" if path == "/" or path.startswith("/static/") else "no-store"

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _CHARACTERS = 6_000
 _LEAST_CHARACTERS = 1_000
+_TOKENS, _LEAST_TOKENS = 2_000, 250
 _RESULTS = 10  # of `search`
 _DESCRIPTION = 800  # characters of the description of a tool
 
@@ -50,6 +51,10 @@ Question = Annotated[str, Field(description="A whole question in plain words, na
 Count = Annotated[int, Field(ge=1, le=limits.MOST_HITS, description="Number of hits.")]
 Characters = Annotated[
     int, Field(ge=_LEAST_CHARACTERS, le=limits.MOST_TEXT, description="Longest answer.")
+]
+Tokens = Annotated[
+    int,
+    Field(ge=_LEAST_TOKENS, le=limits.MOST_TEXT // 4, description="Longest answer, in tokens."),
 ]
 PassageId = Annotated[
     str,
@@ -152,7 +157,7 @@ def _add_search(server: CorpusServer, service: Service) -> None:
     async def search_passages(
         question: Question,
         k: Count = 5,
-        characters: Characters = _CHARACTERS,
+        max_tokens: Tokens = _TOKENS,
         show: Show = [],  # noqa: B006 - it is never changed
         **options: Any,
     ) -> str:
@@ -162,9 +167,9 @@ def _add_search(server: CorpusServer, service: Service) -> None:
         number, id, title, score, "from ID via NAME" where a link led to it; then its text, with ...
         where it is cut; read_passage reads on.
         """
-        options["characters"] = min(characters, limits.MOST_CHARACTERS)
+        options["characters"] = limits.MOST_CHARACTERS
         answer = await service.passages.search(SearchRequest(question=question, k=k, **options))
-        return text.search(answer["hits"], characters, show, answer["confidence"])
+        return text.search(answer["hits"], max_tokens, show, answer["confidence"])
 
 
 def _add_reading(server: CorpusServer, service: Service) -> None:
@@ -233,7 +238,8 @@ def _tool(server: CorpusServer) -> Callable[[Callable[..., Any]], Callable[..., 
         signature, text = inspect.signature(function, eval_str=True), inspect.getdoc(function)
         parameters = dict(signature.parameters)
         if rest := parameters.pop("options", None):
-            for name, (kind, info) in OPTIONS.items():
+            more = {name: OPTIONS[name] for name in OPTIONS if name not in parameters}
+            for name, (kind, info) in more.items():
                 annotation = Annotated[kind, info]  # type: ignore[valid-type]
                 option = rest.replace(name=name, kind=inspect.Parameter.KEYWORD_ONLY)
                 parameters[name] = option.replace(default=info.default, annotation=annotation)

@@ -1,4 +1,4 @@
-"""Formats answers as plain text in few tokens, within a budget of characters.
+"""Formats answers as plain text in few tokens, within a budget of them.
 
 JSON repeats its keys in every hit and escapes texts, and models read plain text. So each tool
 returns one text: a short line for each hit, then its passage. Scores are rounded, empty values are
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphagg.rag.question.excerpts import ELLIPSIS, Span, excerpt, shortened
-from graphagg.rag.question.results import unanswered
+from graphagg.rag.question.budget import whole_sentences
+from graphagg.rag.question.excerpts import ELLIPSIS, Span, shortened, tokens_of
+from graphagg.rag.question.results import context_of, unanswered
 from graphagg.serve.limits import UNSURE
 from graphagg.serve.models.values import JsonAnswer
 
-_GAP, _REST = "\n\n", "({} more found; give more characters)"
-_LEAST = 80  # characters of a passage; a hit with less room is not shown
+_GAP, _REST = "\n\n", "({} more found; give more max_tokens)"
 _LONGEST_TITLE = 80
 
 
@@ -32,34 +32,34 @@ def quoted(title: str) -> str:
 
 def search(
     hits: Sequence[JsonAnswer],
-    characters: int,
+    max_tokens: int,
     show: Sequence[str] = (),
     confidence: float | None = None,
 ) -> str:
-    """The hits of a question, best first, within a number of characters.
+    """The hits of a question, best first, within a number of tokens, all lines counted.
 
-    Each hit has an equal share of the room that the hits before it left. A passage longer than its
-    share is cut around the sentence closest to the question. Hits without room are counted. `show`
-    names metadata to write beside each hit.
+    The first passage that does not fit is cut to whole sentences around the one closest to the
+    question, and hits after it are counted. `show` names metadata to write beside each hit.
     """
     if not hits:
         return "no passage found" if confidence is None else unanswered(confidence)
     first = f"confidence {confidence:.2f}" if confidence is not None else ""
     if confidence is not None and confidence < UNSURE:
         first = f"{unanswered(confidence)}; the closest passages:"
-    blocks: list[str] = []
-    room = characters - len(_REST.format(len(hits))) - len(first) - len(_GAP)
+    blocks = [first] if first else []
+    room = max_tokens - tokens_of(first + _GAP + _REST.format(len(hits)))
+    left = len(hits)
     for head, hit in zip(_heads(hits, show), hits, strict=True):
-        fixed = len(head) + len("\n") + len(_GAP)
-        share = max(room // (len(hits) - len(blocks)) - fixed, _LEAST)
-        if fixed + min(share, len(hit["text"]) + _marks(hit)) > room:
+        room -= tokens_of(f"{head}\n{_GAP}")
+        text = context_of(hit | {"neighbors": None})
+        is_whole = tokens_of(text) <= room
+        piece = text if is_whole else _piece(hit, room)
+        if piece:
+            blocks.append(f"{head}\n{piece}")
+            room, left = room - tokens_of(piece), left - 1
+        if not is_whole:
             break
-        blocks.append(f"{head}\n{_piece(hit, share)}")
-        room -= len(blocks[-1]) + len(_GAP)
-    if not blocks:
-        return "no hit fits; give more characters"[:characters]
-    left = len(hits) - len(blocks)
-    return _GAP.join([*filter(None, [first]), *blocks, *([_REST.format(left)] if left else [])])
+    return _GAP.join([*blocks, *([_REST.format(left)] if left else [])])
 
 
 def _heads(hits: Sequence[JsonAnswer], show: Sequence[str]) -> list[str]:
@@ -100,21 +100,16 @@ def _origin(hit: JsonAnswer) -> list[str]:
     return [f"from {passages[-1]}{via}"]
 
 
-def _marks(hit: JsonAnswer) -> int:
-    """Characters of the ellipses, if the service cut the passage."""
-    return 2 * len(ELLIPSIS) if hit.get("cut") else 0
-
-
-def _piece(hit: JsonAnswer, characters: int) -> str:
-    """A piece of a passage of at most `characters`, ellipses included."""
-    text, match = hit["text"], Span(hit["match"]["start"], hit["match"]["end"])
-    if len(text) + _marks(hit) > characters:
-        characters = max(characters - 2 * len(ELLIPSIS), 1)
-    piece = excerpt(text, match, characters)
+def _piece(hit: JsonAnswer, max_tokens: int) -> str:
+    """Whole sentences of a hit with an ellipsis at each end that is cut; "": none fits."""
+    text, most = hit["text"], max_tokens - 2 * tokens_of(ELLIPSIS)
+    span = whole_sentences(text, Span(**hit["match"]), most)
+    if span is None:
+        return ""
     cut = hit.get("cut") or {"start": 0, "end": 0, "characters": 0}
-    before = piece.span.start > 0 or cut["start"] > 0
-    after = piece.span.end < len(text) or cut["end"] < cut["characters"]
-    return f"{ELLIPSIS if before else ''}{piece.text}{ELLIPSIS if after else ''}"
+    is_cut = cut["end"] < cut["characters"] or span.end < len(text)
+    before = ELLIPSIS if span.start or cut["start"] else ""
+    return f"{before}{text[slice(*span)]}{ELLIPSIS * is_cut}"
 
 
 def community(answer: JsonAnswer) -> str:

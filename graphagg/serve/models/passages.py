@@ -29,6 +29,8 @@ def json_field(option: Option) -> tuple[Any, Any]:
         {"least": "ge", "above": "gt", "most": "le"}[name]: value
         for name, value in option.bounds.items()
     }
+    if option.name == "max_tokens":
+        bounds["le"] = MOST_TEXT // 4  # bytes of a token
     text = option.text[:1].upper() + option.text[1:]
     info = Field(default=option.default, description=text, **bounds)
     return strict_type(option.type), info
@@ -71,12 +73,6 @@ class SearchRequest(FacetsRequest):
     def ranked(self) -> int:
         """Number of hits to rank: with the skipped ones."""
         return min(self.k + self.offset, MOST_HITS)
-
-
-class AnswerRequest(SearchRequest):
-    """A question to answer in words."""
-
-    stream: bool = Field(default=False, description="Send events while the answer is generated.")
 
 
 class PathStep(AnswerModel):
@@ -152,6 +148,7 @@ class SearchAnswer(AnswerModel):
     confidence: float | None = Field(
         description="Chance that the right passages are among the hits; null in mode bm25."
     )
+    tokens: int = Field(description="Of the texts of the hits: a token is four bytes of UTF-8.")
     mode: Mode
     version: str = Field(description="Of the passages.")
 

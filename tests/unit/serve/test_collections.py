@@ -20,7 +20,7 @@ from graphagg.errors import CollectionExists, InvalidParameter, WriteFailed
 from graphagg.rag import PassageIndex
 from graphagg.serve.collections import Collections, Settings
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.observe.metrics import Metrics
+from graphagg.serve.metrics import Metrics
 from graphagg.serve.service import Service, Sources
 from graphagg.serve.shared import SharedResources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor

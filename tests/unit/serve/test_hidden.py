@@ -89,6 +89,18 @@ BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "/passages/similar": {"filter": FILTERS, "passage": IDS},
 }
 """Queries of passages, by their address below `/v1` and below a collection."""
+STORE = "/v1/vector_stores/{store_id}/search"
+PRODUCTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "/retrieval": {
+        "knowledge_id": st.sampled_from(["a", "passages"]),
+        "query": QUESTIONS,
+        "retrieval_setting": st.fixed_dictionaries(
+            {"top_k": st.integers(1, 6), "score_threshold": st.sampled_from([0, 0.1])}
+        ),
+    },
+    STORE: {"query": QUESTIONS, "max_num_results": st.integers(1, 6)},
+}
+"""Queries of passages in the form of other products."""
 SIMILAR_ENTITIES = {"entity": st.sampled_from([*map(str.lower, NAMES), "nobody"])}
 REFUSED = {
     ("POST", "/communities/query"): {"seeds": ["a"]},
@@ -136,7 +148,9 @@ class Site:
         self._mcp = held.enter_context(TestClient(server, raise_server_exceptions=False))
 
     def http(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        address = path.replace("{name}", "a").replace("{path:path}", "x.txt")
+        address = (
+            path.replace("{name}", "a").replace("{store_id}", "a").replace("{path:path}", "x.txt")
+        )
         query = {"vertex": "a", "search": "p", "sort": "passages"} if method == "GET" else None
         for token in (WHOLE, TOKEN) if (method, path) not in WRITES else (TOKEN,):
             headers = HEADERS | {"authorization": f"Bearer {token}"}
@@ -214,6 +228,9 @@ def test_a_token_sees_what_an_index_of_its_passages_would_show(
                 body = {"filter": body["filter"], **drawn(SIMILAR_ENTITIES)}
             address = data.draw(st.sampled_from(PREFIXES)) + path
             same(*(each.http("POST", address, body) for each in (full, alone)), f"{path} {body}")
+        for path, fields in PRODUCTS.items():
+            body = drawn(fields)
+            same(*(each.http("POST", path, body) for each in (full, alone)), f"{path} {body}")
         for tool, fields in TOOLS.items():
             arguments = drawn(fields)
             pair = [
@@ -271,6 +288,6 @@ def test_every_surface_has_a_case(tmp_path: Path) -> None:
         ]
     below = {("POST", path) for path in BODIES} | REFUSED.keys()
     cases = {(method, prefix + path) for method, path in below for prefix in PREFIXES}
-    assert routes == cases | WRITES.keys() | ABOUT
+    assert routes == cases | WRITES.keys() | ABOUT | {("POST", path) for path in PRODUCTS}
     assert tools - {"community_of"} == TOOLS.keys()
     assert others == [[], [], []]

@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from graphagg.communities import CommunityIndex
 from graphagg.embedding import NodeEmbedding
 from graphagg.rag import Passage, PassageIndex
+from graphagg.rag.question.excerpts import tokens_of
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import bind, make_server
 from graphagg.serve.mcp import create_server, http_app
@@ -317,14 +318,15 @@ def test_an_answer_is_bounded_whatever_the_documents_are(tmp_path: Path) -> None
 
     asked = {"question": "Who wrote notes number1?", "mode": "bm25", "k": 100}
     answer = tool(server, "search_passages", **asked)
-    assert len(answer) <= 6_000
+    assert tokens_of(answer) <= 2_000
     for number in range(3):
         assert f"] d{number} " in answer
         assert f"Ada wrote notes number{number}." in answer
     shown = tool(server, "search_passages", **asked, show=["year", "note"])
-    assert "year=1 " in shown and len(shown) <= 6_000
-    assert len(tool(server, "search_passages", **asked, characters=1_000)) <= 1_000
-    assert "characters" in failure(server, "search_passages", **asked, characters=999)
+    assert "year=1 " in shown and tokens_of(shown) <= 2_000
+    short = tool(server, "search_passages", **asked, max_tokens=250)
+    assert tokens_of(short) <= 250 and "(2 more found; give more max_tokens)" in short
+    assert "max_tokens" in failure(server, "search_passages", **asked, max_tokens=249)
     first = {"question": "notes number1", "mode": "bm25"}
     with service.passages._lease() as index:
         best = index.retrieve("notes number1", 1, mode="bm25")[0]

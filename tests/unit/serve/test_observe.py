@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from graphagg.serve.http.requests import REQUEST_ID
-from graphagg.serve.observe.log import ACCESS, JsonFormatter, TextFormatter
+from graphagg.serve.http.requests import ACCESS, REQUEST_ID
 from graphagg.serve.service import Service, Sources
 from tests.unit.serve.live import Live, until
 
@@ -20,11 +17,11 @@ SEARCH = "/v1/passages/search"
 
 @pytest.fixture
 def lines(live: Live, caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What graphagg logs from now on, as JSON lines."""
+    """What graphagg logs from now on."""
 
     def found() -> list[str]:
         records = [each for each in caplog.records if each.name.startswith("graphagg")]
-        return [JsonFormatter().format(each) for each in records]
+        return [logging.Formatter().format(each) for each in records]
 
     for name in (ACCESS, "graphagg.serve"):
         caplog.set_level(logging.INFO, name)
@@ -53,16 +50,12 @@ def test_a_sane_id_is_taken_over_and_any_other_is_replaced(live: Live) -> None:
 # --- the log -------------------------------------------------------------------------------------
 
 
-def test_a_request_is_one_json_line(live: Live, lines: Callable[[], list[str]]) -> None:
+def test_a_request_is_one_line(live: Live, lines: Callable[[], list[str]]) -> None:
     asked = {"question": "Who logged the Engine?"}  # no other test has asked it
     live.post(SEARCH, asked, headers={REQUEST_ID: "logged"})
     until(lambda: lines() != [])  # it is written after the answer
-    (found,) = map(json.loads, lines())
-    assert found["request_id"] == "logged"
-    assert found["logger"] == ACCESS and found["level"] == "info"
-    assert found["method"] == "POST" and found["path"] == found["route"] == SEARCH
-    assert found["status"] == 200 and found["client"] == "127.0.0.1" and found["ms"] > 0
-    assert asked["question"] not in json.dumps(found)
+    (found,) = lines()
+    assert re.fullmatch(rf'\S+Z 127.0.0.1 "POST {SEARCH}" 200 [0-9.]+ ms logged', found)
 
 
 def test_probes_are_logged_from_debug_on(
@@ -71,11 +64,11 @@ def test_probes_are_logged_from_debug_on(
     for path in ("/healthz", "/readyz", "/metrics", "/v1/info"):
         live.get(path)
     until(lambda: lines() != [])
-    assert [json.loads(line)["path"] for line in lines()] == ["/v1/info"]
+    assert ["/v1/info" in line for line in lines()] == [True]
     caplog.set_level(logging.DEBUG, ACCESS)
     live.get("/healthz")
     until(lambda: len(lines()) == 2)
-    assert json.loads(lines()[1])["path"] == "/healthz"
+    assert "/healthz" in lines()[1]
 
 
 def test_what_a_client_sends_stays_on_one_line(live: Live, lines: Callable[[], list[str]]) -> None:
@@ -83,15 +76,6 @@ def test_what_a_client_sends_stays_on_one_line(live: Live, lines: Callable[[], l
     until(lambda: lines() != [])
     (line,) = lines()
     assert "\n" not in line and "\x1b" not in line and line.isascii() and len(line) < 1_200
-
-
-@given(text=st.text())
-@settings(max_examples=50)
-def test_a_json_line_is_a_line(text: str) -> None:
-    record = logging.LogRecord("x", logging.INFO, "", 0, "%s", (text,), None)
-    record.fields = {"path": text}
-    line = JsonFormatter().format(record)
-    assert "\n" not in line and json.loads(line)["message"] == text == json.loads(line)["path"]
 
 
 def test_a_failure_is_logged_with_its_request(
@@ -102,16 +86,9 @@ def test_a_failure_is_logged_with_its_request(
     assert answer.status_code == 500 and answer.headers[REQUEST_ID] == "failing"
     assert answer.json()["error"]["type"] == "InternalError"
     until(lambda: len(lines()) == 2)
-    failed, asked = map(json.loads, lines())
-    assert "failing" in failed["message"] and "ZeroDivision" in failed["traceback"]
-    assert asked["status"] == 500 and asked["request_id"] == "failing"
-
-
-def test_the_text_log_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    record = logging.LogRecord(ACCESS, logging.INFO, "", 0, "%s", ("GET /",), None)
-    assert TextFormatter().format(record).endswith("Z GET /")
-    record.name = "graphagg.serve"
-    assert TextFormatter().format(record) == "GET /"
+    failed, asked = lines()
+    assert "failing" in failed and "ZeroDivision" in failed
+    assert " 500 " in asked and asked.endswith("failing")
 
 
 def test_outcomes_are_counted(start: Callable[..., Live], indices: Sources) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -47,13 +46,6 @@ def serving_with(indices: Sources, endpoint: Endpoint | None) -> Any:
     return serving(Service(indices, patient()), endpoint=endpoint)
 
 
-def events(live: Live, **options: Any) -> list[dict[str, Any]]:
-    body = {"question": QUESTION, "stream": True, **options}
-    answer = live.post(PATH, body)
-    assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
-    return [json.loads(each.removeprefix("data: ")) for each in answer.text.split("\n\n") if each]
-
-
 def test_an_answer_cites_its_passages(live: Live, model: Upstream) -> None:
     answer = live.json(PATH, {"question": QUESTION, "k": 2})
     hits = live.json("/v1/passages/search", {"question": QUESTION, "k": 2})["hits"]
@@ -64,14 +56,6 @@ def test_an_answer_cites_its_passages(live: Live, model: Upstream) -> None:
     assert sent[0] == {"role": "system", "content": RULES}
     assert f"[1] {hits[0]['title']}\n{hits[0]['text']}" in sent[1]["content"]
     assert sent[1]["content"].endswith(f"Question: {QUESTION}")
-
-
-def test_a_stream_is_the_answer_in_pieces(live: Live) -> None:
-    whole = live.json(PATH, {"question": QUESTION})
-    first, *pieces, last = events(live)
-    assert first == {"hits": whole["hits"]}
-    assert [each["text"] for each in pieces] == ["In ", "London [1]."]
-    assert last == {name: whole[name] for name in ("citations", "unknown_citations")}
 
 
 def test_a_number_of_no_passage_is_no_citation(live: Live, model: Upstream) -> None:
@@ -85,7 +69,6 @@ def test_without_a_passage_the_model_is_not_asked(live: Live, model: Upstream) -
     nothing = {"citations": [], "unknown_citations": []}
     answer = live.json(PATH, {"question": QUESTION, "filter": {"kind": "none"}})
     assert answer == {"text": "", "hits": [], **nothing}
-    assert events(live, filter={"kind": "none"}) == [{"hits": []}, nothing]
     assert len(model.asked) == before
 
 
@@ -98,24 +81,21 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("chunks", "truncated"), BROKEN)
-def test_an_upstream_that_breaks_off_is_an_error_in_the_stream(
+def test_an_upstream_that_breaks_off_is_an_error(
     live: Live, model: Upstream, chunks: list[bytes], truncated: bool
 ) -> None:
     model.chunks, model.truncated = chunks, truncated
-    assert live.error(502, PATH, {"question": QUESTION}) == "EndpointAnswer"
-    _, piece, error = events(live)
-    assert piece == {"text": "In "} and error["error"]["type"] == "EndpointAnswer"
-    assert model.url not in str(error)
+    answer = live.post(PATH, {"question": QUESTION})
+    assert error_of(answer, 502) == "EndpointAnswer" and model.url not in answer.text
 
 
-def test_an_upstream_that_refuses_has_a_status_before_the_stream(
+def test_a_refusal_of_the_upstream_shows_neither_key_nor_address(
     live: Live, model: Upstream
 ) -> None:
     model.status, model.chunks = 401, None
-    for stream in (False, True):
-        answer = live.post(PATH, {"question": QUESTION, "stream": stream})
-        assert answer.status_code == 502 and KEY not in answer.text
-        assert model.url not in answer.text
+    answer = live.post(PATH, {"question": QUESTION})
+    assert answer.status_code == 502 and KEY not in answer.text
+    assert model.url not in answer.text
 
 
 @pytest.mark.parametrize("after", [0, 2])
@@ -143,22 +123,7 @@ def test_an_upstream_that_goes_on_for_ever_is_bounded(indices: Sources, model: U
     with serving_with(indices, Endpoint(model.url, "small", timeout=0.5)) as live:
         model.chunks = Endless()
         assert live.error(504, PATH, {"question": QUESTION}) == "EndpointTimeout"
-        assert model.left.wait(SECONDS)
-        model.left.clear()
-        assert events(live)[-1]["error"]["type"] == "EndpointTimeout"
         assert model.left.wait(SECONDS)  # nobody reads on
-
-
-def test_a_client_that_leaves_ends_the_reading(live: Live, model: Upstream) -> None:
-    model.hold.clear()
-    model.hold_after = 2
-    model.chunks = [event(""), event("In "), *[event("x" * 1_000)] * 10_000]
-    with live.client.stream("POST", PATH, json={"question": QUESTION, "stream": True}) as answer:
-        lines = answer.iter_lines()
-        while "In " not in next(lines):
-            pass
-    model.hold.set()
-    assert model.left.wait(SECONDS)  # the connection to the upstream was closed
 
 
 def test_without_a_language_model_it_refuses_by_name(indices: Sources) -> None:

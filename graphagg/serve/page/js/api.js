@@ -132,7 +132,7 @@ export const upload = (form, told) => events("files", { body: form }, told);
 
 export const sync = (told) => events("sync", { method: "POST" }, told);
 
-export const answer = (body, signal, told) => events("passages/answer", { body: { ...body, stream: true }, signal }, told);
+export const answer = (body, signal) => call("passages/answer", { body, signal });
 
 export const facets = (body, signal) => call("passages/facets", { body, signal });
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from graphagg.rag.answer.generate import messages
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.tokens import code_blocks, tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.question.excerpts import Span, excerpt, fitting
+from graphagg.rag.question.budget import whole_sentences
+from graphagg.rag.question.excerpts import Span, excerpt, fitting, tokens_of
 from tests.fakes import FakeEncoder
 from tests.unit.rag.corpora import EXTRACTOR, QUESTIONS, SENTENCES, build, corpora
 
@@ -107,6 +109,43 @@ def test_a_model_is_given_the_place_that_matched_and_its_neighbors() -> None:
     long = replace(hit, passage=Passage("l", "No. " * 100 + "This one. " + "No. " * 100),
                    match=Span(400, 409))  # fmt: skip
     assert "...No. This one. No...." in asked([long], 20).replace("No. No", "No")
+
+
+@settings(max_examples=10, deadline=None)
+@given(corpus=corpora("abcdef"), budget=st.integers(1, 60))
+def test_max_tokens_takes_as_many_passages_as_fit(
+    corpus: list[Passage], budget: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Never more tokens, never a passage less than fits, in the order of the whole answer."""
+    with build(corpus, tmp_path_factory.mktemp("budget") / "i") as index:
+        for mode in MODES:
+            whole = index.retrieve(QUESTIONS[0], 6, mode=mode)
+            hits = index.retrieve(QUESTIONS[0], 6, mode=mode, max_tokens=budget, neighbors=1)
+            assert hits.tokens == sum(tokens_of(hit.text) for hit in hits) <= budget
+            assert [hit.passage for hit in hits] == [hit.passage for hit in whole[: len(hits)]]
+            sizes = [tokens_of(hit.passage.text) for hit in whole]
+            fitting = sum(total <= budget for total in accumulate(sizes))
+            assert fitting <= len(hits) <= fitting + 1 and hits.confidence == whole.confidence
+            assert hits[:fitting] == whole[:fitting]
+            for piece in hits[fitting:]:
+                assert piece.sentence in piece.text and piece.text in piece.passage.text
+                shown = piece.to_json()
+                assert shown["text"] == piece.text == hits.to_arrow()["text"][-1].as_py()
+                assert piece.passage.text[shown["cut"]["start"] : shown["cut"]["end"]] == piece.text
+            if len(hits) == fitting < len(whole):  # not even the sentence that matched
+                left = budget - sum(sizes[:fitting])
+                assert tokens_of(whole[fitting].sentence) > left or not whole[fitting].sentence
+
+
+def test_whole_sentences_grow_from_the_match() -> None:
+    text = "One. Two two. Three three three. Four. Five."
+    match = Span(text.index("Three"), text.index(" Four"))
+    shown = {most: whole_sentences(text, match, most) for most in (4, 5, 7, 8, 100)}
+    pieces = [span and text[slice(*span)] for span in shown.values()]
+    assert pieces == [
+        None, "Three three three.", "Three three three. Four.", "Three three three. Four. Five.",
+        text,
+    ]  # fmt: skip
 
 
 @settings(max_examples=10, deadline=None)

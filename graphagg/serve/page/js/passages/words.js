@@ -1,4 +1,4 @@
-/** An answer in words, as it comes, with its Markdown; each citation leads to its passage. */
+/** An answer in words with its Markdown; each citation leads to its passage. */
 
 import * as api from "../api.js";
 import { announce, byId, h, put, show } from "../dom.js";
@@ -16,10 +16,7 @@ const FOLDED = "folded";
  */
 export async function inWords(request, hits, signal) {
   const [place, about, more] = ["words-text", "words-about", "words-more"].map(byId);
-  let text = "";
-  let frame = 0;
   let hasCited = false;
-  const draw = () => put(place, prose(text, (start, end) => cited(text.slice(start, end), hits)));
   put(place);
   place.classList.add(FOLDED);
   place.classList.remove("cut");
@@ -31,19 +28,11 @@ export async function inWords(request, hits, signal) {
     show(more, false);
   };
   try {
-    await api.answer(request, signal, (event) => {
-      if (event.text) {
-        text += event.text;
-        cancelAnimationFrame(frame);
-        frame = requestAnimationFrame(draw);
-      } else if (event.citations) {
-        cancelAnimationFrame(frame);
-        draw();
-        hasCited = event.citations.length > 0;
-        about.textContent = checked(event);
-        announce("The answer in words is complete.");
-      }
-    });
+    const answer = await api.answer(request, signal);
+    put(place, prose(answer.text, (start, end) => cited(answer.text.slice(start, end), hits)));
+    hasCited = answer.citations.length > 0;
+    about.textContent = checked(answer);
+    announce("The answer in words is complete.");
     const isCut = place.scrollHeight > place.clientHeight + 8;
     show(more, isCut);
     place.classList.toggle("cut", isCut);

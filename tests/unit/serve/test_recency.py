@@ -1,8 +1,8 @@
-"""`as_of`, recency and a reranker over HTTP and MCP, on a folder: the answers of the library."""
+"""`as_of` and recency over HTTP and MCP, on a folder: the answers of the library."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,6 @@ NOTES = {
 }
 MAY, _, LEASE = NOTES
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor("en")}
-
-
-class ByLength:
-    def score(self, question: str, texts: Sequence[str]) -> list[int]:
-        return [len(text) for text in texts]
-
-
-class Broken:
-    def score(self, question: str, texts: Sequence[str]) -> list[float]:
-        return [float("nan") for _ in texts]
 
 
 @pytest.fixture(scope="module")
@@ -76,20 +66,3 @@ def test_what_was_known_and_what_is_new(
     live.error(422, "/v1/passages/search", body | {"recency": -1})
     live.error(422, "/v1/passages/search", body | {"half_life": 0})
     assert "as_of is 'soon'" in failure(server, "search_passages", question="?!", as_of="soon")
-
-
-def test_a_reranker_of_the_service(
-    start: Callable[..., Live], place: Path, index: PassageIndex
-) -> None:
-    live = start(Sources(place, **MODELS, reranker=ByLength(), rerank_first=2))
-    expected = index.retrieve(QUESTION, 1, reranker=ByLength(), rerank_first=2)
-    found = live.json("/v1/passages/search", {"question": QUESTION, "k": 1})["hits"]
-    assert shown(found) == shown([hit.to_json() for hit in expected])
-    assert found[0]["components"]["reranker"] > 0
-
-
-def test_a_reranker_that_fails_is_named(place: Path) -> None:
-    service = Service(Sources(place, **MODELS, reranker=Broken()))
-    server = create_server(service)
-    assert "InvalidScores" in failure(server, "search_passages", question=QUESTION)
-    service.close()

@@ -1,0 +1,122 @@
+"""Searches in the forms of Dify's external knowledge and of OpenAI's vector stores."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from graphagg.serve.models.values import AnswerModel, Hits, Name, Question, RequestModel
+
+Threshold = Annotated[float, Field(ge=0, le=1)]
+Scalar = str | int | float | bool
+
+# --- Dify ----------------------------------------------------------------------------------------
+
+
+class RetrievalSetting(RequestModel):
+    """How much Dify wants."""
+
+    top_k: Hits
+    score_threshold: Threshold = 0.0
+
+
+class DifyCondition(RequestModel):
+    """A condition on the metadata; of several names any may match."""
+
+    name: Name | Annotated[list[Name], Field(min_length=1)]
+    comparison_operator: str
+    value: str | float | list[str] | None = None
+
+
+class DifyConditions(RequestModel):
+    """Conditions on the metadata."""
+
+    logical_operator: Literal["and", "or"] | None = "and"
+    conditions: list[DifyCondition] | None = None
+
+
+class RetrievalRequest(RequestModel):
+    """A search by Dify; `knowledge_id` is the name of a collection, or `passages`."""
+
+    knowledge_id: Name
+    query: Question
+    retrieval_setting: RetrievalSetting
+    metadata_condition: DifyConditions | None = None
+
+
+class DifyRecord(AnswerModel):
+    """A passage; its score is the confidence of the answer, less for passages that score lower."""
+
+    content: str
+    score: float
+    title: str
+    metadata: dict[str, Any]
+
+
+class RetrievalAnswer(AnswerModel):
+    """The passages of a search by Dify."""
+
+    records: list[DifyRecord]
+
+
+# --- OpenAI --------------------------------------------------------------------------------------
+
+
+class ComparisonFilter(RequestModel):
+    """A condition on one key of the metadata."""
+
+    type: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"]
+    key: Name
+    value: Scalar | list[Scalar]
+
+
+class CompoundFilter(RequestModel):
+    """Conditions of which all or any must hold."""
+
+    type: Literal["and", "or"]
+    filters: list[ComparisonFilter | CompoundFilter]
+
+
+class RankingOptions(RequestModel):
+    """Which results are left out; there is one ranker."""
+
+    ranker: str | None = None
+    score_threshold: Threshold = 0.0
+
+
+class VectorStoreRequest(RequestModel):
+    """A search of a vector store; no query is rewritten."""
+
+    query: Question | Annotated[list[Question], Field(min_length=1, max_length=1)]
+    max_num_results: Annotated[int, Field(ge=1, le=50)] = 10
+    filters: ComparisonFilter | CompoundFilter | None = None
+    ranking_options: RankingOptions | None = None
+    rewrite_query: bool | None = None
+
+
+class TextContent(AnswerModel):
+    """The text of a result."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class VectorStoreResult(AnswerModel):
+    """A passage as a result: its document, its path or title, a score as for Dify."""
+
+    file_id: str
+    filename: str
+    score: float
+    attributes: dict[str, Scalar]
+    content: list[TextContent]
+
+
+class VectorStorePage(AnswerModel):
+    """The results of a search of a vector store, best first."""
+
+    object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
+    search_query: list[str]
+    data: list[VectorStoreResult]
+    has_more: bool = False
+    next_page: str | None = None

@@ -1,1 +1,0 @@
-"""For operators: metrics, the log of requests, the log of questions."""

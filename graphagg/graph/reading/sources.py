@@ -17,11 +17,10 @@ from graphagg.graph.ids import check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
 from graphagg.graph.reading.settings import EdgeReading
-from graphagg.graph.reading.tables import read_stream
+from graphagg.graph.reading.tables import EDGES_AT_ONCE, read_stream
 from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
-EDGES_AT_ONCE = 1 << 18
 _READING = EdgeReading()
 
 

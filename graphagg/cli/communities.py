@@ -105,15 +105,14 @@ def structure(
     Example: graphagg communities structure comm --seed alice --out community.svg
 
     Args:
-        picture: file to write: a picture (.png, .svg, .pdf), a table (.csv, .parquet, .json) or the
-            similarity graph (.graphml, .gexf).
+        picture: picture to write: .png, .svg or .pdf.
         resolution: larger values give more sub-communities.
     """
     community = query.community(directory)
     similarity = community.structure(resolution=resolution, random_state=random_state)
     if picture is not None:
         names = ", ".join(str(name) for name in community.seeds[:5])
-        similarity.save(picture, title=f"Community of {names}")
+        similarity.draw(picture, title=f"Community of {names}")
         err.print(f"wrote {picture}; a picture shows {similarity.describe()}", markup=False)
     if as_json:
         print_json(similarity.to_json())
@@ -192,7 +191,7 @@ def detect(
     file: Target = None,
     kind: GraphKind = "undirected",
     objective: QualityFunction = "modularity",
-    resolution: list[float] | None = None,
+    resolution: float = 1.0,
     iterations: int = 2,
     restarts: int = 1,
     start: Path | None = None,
@@ -211,39 +210,33 @@ def detect(
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
         objective: quality function: modularity, or cpm (communities denser than the resolution).
-        resolution: larger gives more communities; give it several times to compare. None: 1.
+        resolution: larger gives more communities.
         iterations: iterations of Leiden; -1: until none improves the partition.
         restarts: partitions to compute with other seeds; the best one is kept.
         start: partition to start from (.csv, .parquet); communities keep their numbers.
         fixed: a vertex that keeps its community of the start; can be given several times.
     """
-    from graphagg.communities import sweep
+    from graphagg.communities import detect as partitioned
 
-    resolutions = resolution or [1.0]
-    if len(resolutions) > 1 and file is not None:
-        raise InvalidParameter("--out writes one partition; give one --resolution")
-    partitions = sweep(
-        find_edges(edges), resolutions, kind=kind, objective=objective,
+    partition = partitioned(
+        find_edges(edges), kind=kind, objective=objective, resolution=resolution,
         iterations=iterations, restarts=restarts, start=start, fixed=fixed or (),
         random_state=random_state, **vars(reading),
     )  # fmt: skip
-    rows = [
-        {"resolution": each, "communities": len(p), "largest": int(p.sizes.max()),
-         "vertices": len(p.vertices), "modularity": p.modularity}
-        for each, p in partitions.items()
-    ]  # fmt: skip
-    partition = next(iter(partitions.values()))
     if file is not None:
         partition.save(file)
     if as_json:
-        print_json(partition.to_json() if len(rows) == 1 else {"sweep": rows})
+        print_json(partition.to_json())
         return
     changes = [] if partition.changes is None else partition.changes.describe()
     if tries := partition.restarts:
         changes.append(f"{objective} of {restarts} restarts: {min(tries):.4f} to {max(tries):.4f}")
     for note in [*partition.graph.report.notes(), *changes]:
         err.print(note, markup=False)
-    print_rows(rows)
+    print_rows([{
+        "communities": len(partition), "largest": int(partition.sizes.max()),
+        "vertices": len(partition.vertices), "modularity": partition.modularity,
+    }])  # fmt: skip
     if file is not None:
         err.print(f"wrote {file}", markup=False)
     else:

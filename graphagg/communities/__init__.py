@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from graphagg.communities.answer.results import SharedElements as SharedElements
     from graphagg.communities.config import CommunityConfig as CommunityConfig
     from graphagg.communities.detection import detect as detect
-    from graphagg.communities.detection import sweep as sweep
     from graphagg.communities.detection import update as update
     from graphagg.communities.evaluation import draw_seeds as draw_seeds
     from graphagg.communities.evaluation import evaluate as evaluate

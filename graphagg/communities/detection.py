@@ -99,19 +99,6 @@ def detect(
     return found
 
 
-def sweep(
-    edges: Any, resolutions: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0), **options: Any
-) -> dict[float, Partition]:
-    """Partition a graph at several resolutions; `options` are those of `detect`.
-
-    Examples:
-        >>> parts = sweep([(1, 2), (2, 3), (1, 3), (3, 4), (4, 5), (4, 6), (5, 6)], [0.1, 1.0])
-        >>> {resolution: len(partition) for resolution, partition in parts.items()}
-        {0.1: 1, 1.0: 2}
-    """
-    return {each: detect(edges, resolution=each, **options) for each in resolutions}
-
-
 def partition(
     graph: Graph,
     weights: Array | None = None,

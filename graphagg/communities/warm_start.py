@@ -82,7 +82,7 @@ def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
     """The ids of a start, their communities `[n]`, and their sides if it has a column of them."""
     if isinstance(start, Mapping):
         numbers = np.array(list(start.values()))
-        if len(numbers) and numbers.dtype.kind != "i":
+        if len(numbers) and numbers.dtype.kind not in "iu":
             raise InvalidParameter(
                 f"start: communities are {numbers.dtype}, wanted an id and a whole number in each"
             )

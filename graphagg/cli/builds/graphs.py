@@ -25,7 +25,7 @@ class GraphBuild(Build):
     """A build that reads a graph.
 
     Attributes:
-        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet, GML; Spark: Parquet
+        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet; Spark: Parquet
             or text on any path.
         parameters: configuration of the index.
         reading: how edges are read.

@@ -24,19 +24,10 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.ids import VertexId
 from graphagg.graph.leiden import by_size, leiden
 from graphagg.store.reading import names_damage
-from graphagg.tables import (
-    Writer,
-    graph_writers,
-    ids_column,
-    json_writer,
-    networkx_module,
-    save,
-    table_writers,
-)
+from graphagg.tables import networkx_module
 
 if TYPE_CHECKING:
     import networkx
-    import pyarrow
 
 MOST_VERTICES = 2_000
 """Most vertices whose pairwise similarities are computed: 2 million pairs."""
@@ -98,35 +89,6 @@ class CommunityStructure(Brief):
         pairs = zip(self.edges.tolist(), self.weights.tolist(), self.in_graph.tolist(), strict=True)
         for (a, b), weight, joined in pairs:
             graph.add_edge(self.vertices[a], self.vertices[b], weight=weight, in_graph=joined)
-        return graph
-
-    def to_arrow(self) -> pyarrow.Table:
-        """Make a table of one row per vertex: `vertex`, `community`, `seed`, `x` and `y`."""
-        import pyarrow as pa
-
-        return pa.table(
-            {
-                "vertex": ids_column(self.vertices),
-                "community": self.labels,
-                "seed": np.arange(len(self.vertices)) < self.seeds,
-                "x": self.positions[:, 0],
-                "y": self.positions[:, 1],
-            }
-        )
-
-    def save(self, path: str | os.PathLike[str], *, title: str = "") -> None:
-        """Write a picture (.png, .svg, .pdf), table (.csv, .parquet), .json, .graphml or .gexf."""
-        pictures: dict[str, Writer] = dict.fromkeys(
-            _PICTURES, lambda partial: self.draw(partial, title=title)
-        )
-        writers = pictures | table_writers(self.to_arrow) | json_writer(self.to_json)
-        save(path, writers | graph_writers(self._plain_graph))
-
-    def _plain_graph(self) -> networkx.Graph:
-        """Make the graph with attributes that files can store: `x` and `y` instead of `pos`."""
-        graph = self.to_networkx()
-        for _, attributes in graph.nodes(data=True):
-            attributes["x"], attributes["y"] = attributes.pop("pos")
         return graph
 
     def drawn(self, most_edges: int = MOST_EDGES) -> Ints:

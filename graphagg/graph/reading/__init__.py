@@ -1,1 +1,1 @@
-"""Reads edges from files and objects: text, cells of CSV, Parquet, GML, networkx, PyG."""
+"""Reads edges from files and objects: text, cells of CSV, Parquet, networkx."""

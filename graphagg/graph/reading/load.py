@@ -24,7 +24,7 @@ from graphagg.graph.reading.batches import (
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import EdgeReading, ReadingOptions
-from graphagg.graph.reading.sources import GRAPH_FILES, read_graph_file, read_object
+from graphagg.graph.reading.sources import read_object
 from graphagg.graph.reading.tables import read_parquet
 from graphagg.graph.reading.text import read_lines
 
@@ -32,6 +32,8 @@ _OTHERS = {
     ".json": "json.load (a mapping {set: elements}) or networkx.node_link_graph",
     ".jsonl": "pandas.read_json(lines=True)",
     ".mtx": "scipy.io.mmread",
+    ".gml": "networkx.read_gml",
+    ".graphml": "networkx.read_graphml",
     ".gexf": "networkx.read_gexf",
     ".net": "networkx.read_pajek",
 }
@@ -49,10 +51,10 @@ def load_graph(
     """Read a graph.
 
     Files are read in blocks: an edge takes at most 16 bytes (8 if ids are below 2^32) until ids are
-    numbered, and less than 50 while rows are made. GML is held in memory whole.
+    numbered, and less than 50 while rows are made.
 
     Args:
-        edges: a path (SNAP text, CSV, TSV, `.parquet`, `.gml`, `.graphml`; gzip too), a folder, a
+        edges: a path (SNAP text, CSV, TSV, `.parquet`; gzip too), a folder, a
             pattern such as `parts/*.csv`, or a list of paths; a table with `__arrow_c_stream__`
             (pandas, polars, Arrow); a graph of networkx or igraph; an `[E, 2]` array or two
             `[E]` arrays; a SciPy sparse matrix, or AnnData with one of neighbors; a
@@ -217,11 +219,9 @@ def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSour
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
         return EdgeSource(read_parquet(path, counts, reading))
-    if suffix in GRAPH_FILES:
-        return read_graph_file(path, counts, reading)
     if suffix in _OTHERS:
         raise InvalidGraph(
-            f"{path}: wanted text, CSV, Parquet, GML or GraphML; read it in Python by "
+            f"{path}: wanted text, CSV or Parquet; read it in Python by "
             f"{_OTHERS[suffix]}, and give the result"
         )
     return EdgeSource(read_lines(path, counts, reading))

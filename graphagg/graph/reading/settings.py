@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 D = TypeVar("D", bound="DataclassInstance")
-R = TypeVar("R", bound="EdgeReading")
 
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
@@ -91,10 +90,6 @@ class EdgeReading:
         return with_values(
             EdgeReading(), {n: v for n, v in self.given().items() if n != "weighted"}
         )
-
-    def as_kind(self, kind: type[R]) -> R:
-        """The same options as another kind of reading."""
-        return with_values(kind(), self.given())
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
-"""Edges from all but text and tables: GML, GraphML and Python objects."""
+"""Edges of Python objects."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice, repeat
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,62 +12,16 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Doubles
 from graphagg.checks import one_of
-from graphagg.errors import InvalidGraph, UnreadableFile
-from graphagg.graph.ids import VertexId, check_ids
+from graphagg.errors import InvalidGraph
+from graphagg.graph.ids import check_ids
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids, ReadCounts
-from graphagg.graph.reading.files import read_bytes, suffix_of
 from graphagg.graph.reading.settings import EdgeReading
-from graphagg.graph.reading.tables import read_stream
+from graphagg.graph.reading.tables import EDGES_AT_ONCE, read_stream
 from graphagg.tables import networkx_module
 
 Batches = Iterator[EdgeBatch]
-EDGES_AT_ONCE = 1 << 18
 _READING = EdgeReading()
-GRAPH_FILES = (".gml", ".graphml")
-"""Suffixes that networkx reads."""
-_BAD_GRAPHS = (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError)
-"""Errors that its readers raise for a damaged file."""
-
-
-def _all_integers(names: Iterable[str]) -> bool:
-    """Whether all are written as integers of 0 to 2^63 - 1."""
-    return all(re.fullmatch("0|[1-9][0-9]{0,18}", n) and int(n) < 2**63 for n in names)
-
-
-def read_graph_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """Read GML or GraphML by networkx; ids are distinct labels or names, else ids."""
-    networkx = networkx_module()
-    try:
-        text = read_bytes(path).decode("utf-8")
-        if suffix_of(path.name) == ".gml":  # repeated edges count, which networkx would refuse
-            text = re.sub(r"\bgraph\s*\[", "graph [ multigraph 1", text, count=1)
-            graph = networkx.parse_gml(text, label=None)
-        else:
-            graph = networkx.parse_graphml(text)
-    except (*_BAD_GRAPHS, networkx.NetworkXException) as error:
-        raise UnreadableFile(f"{path}: cannot be read ({error}); check the file") from None
-    return _networkx_source(graph, path, counts, reading)
-
-
-def _networkx_source(
-    graph: Any, path: Path, counts: ReadCounts, reading: EdgeReading
-) -> EdgeSource:
-    if not len(graph):
-        raise InvalidGraph(f"{path}: no node in it, wanted nodes and edges")
-    networkx = networkx_module()
-    relabeled = networkx.relabel_nodes(graph, _names_of(graph))
-    edges = relabeled.edges(data="weight")
-    return EdgeSource(_weighted_batches(edges, counts, reading, str(path)), list(relabeled.nodes))
-
-
-def _names_of(graph: Any) -> dict[Any, VertexId]:
-    for key in ("label", "name"):
-        labels = {node: str(label) for node, label in graph.nodes(data=key) if label is not None}
-        if len(set(labels.values())) == len(graph):
-            return dict(labels)
-    integer = _all_integers(map(str, graph))
-    return {node: int(node) if integer else str(node) for node in graph}
 
 
 def _plain(ids: Iterable[Any], reading: EdgeReading) -> list[Any]:

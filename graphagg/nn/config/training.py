@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from graphagg.errors import InvalidParameter
 from graphagg.nn.settings import (
     STRICT,
     check_choices,
@@ -16,17 +15,15 @@ from graphagg.nn.settings import (
 
 Metric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
 MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "f1"]
-Loss = Literal["auto", "l1", "mse", "cross-entropy", "binary"]
-LOSSES: tuple[Loss, ...] = get_args(Loss)
-
-# The first of each is `auto`. Labels of 0 and 1 can also be regressed.
-_LOSSES_OF: dict[Metric, tuple[Loss, ...]] = {
-    "mae": ("l1", "mse"),
-    "accuracy": ("cross-entropy",),
-    "roc-auc": ("binary", "mse", "l1"),
-    "ap": ("binary", "mse", "l1"),
-    "f1": ("cross-entropy",),
+Loss = Literal["l1", "cross-entropy", "binary"]
+LOSSES: dict[Metric, Loss] = {
+    "mae": "l1",
+    "accuracy": "cross-entropy",
+    "roc-auc": "binary",
+    "ap": "binary",
+    "f1": "cross-entropy",
 }
+"""The loss of each metric."""
 _MANY = 10**7
 
 
@@ -39,9 +36,6 @@ class TrainingConfig:
             better), `accuracy`, `roc-auc` and `ap` (mean over the columns of labels, without
             unknown ones), `f1` (mean over the classes), or `auto`: by the labels `mae`, `accuracy`
             or `ap`.
-        loss: `auto` takes the metric's: L1, cross entropy or binary cross entropy. Others must fit
-            the labels: `l1` and `mse` numbers or 0 and 1, `cross-entropy` classes, `binary` 0 and
-            1.
         epochs: maximum number of passes over the training data.
         batch_size: graphs per step; a single graph is one step per epoch.
         lr: AdamW's rate after the warm-up.
@@ -54,14 +48,13 @@ class TrainingConfig:
 
     Examples:
         >>> from graphagg.nn import TrainingConfig
-        >>> TrainingConfig("mae", epochs=10).objective("mae")
-        'l1'
+        >>> TrainingConfig("mae", epochs=10).for_split(3).random_state
+        3
     """
 
     __pydantic_config__ = STRICT
 
     metric: MetricOrAuto = "auto"
-    loss: Loss = "auto"
     epochs: int = 100
     batch_size: int = 32
     lr: float = 1e-3
@@ -72,7 +65,7 @@ class TrainingConfig:
     random_state: int = 0
 
     def __post_init__(self) -> None:
-        check_choices(self, metric=MetricOrAuto, loss=Loss)
+        check_choices(self, metric=MetricOrAuto)
         check_integers(
             self,
             epochs=(1, _MANY),
@@ -84,24 +77,6 @@ class TrainingConfig:
         check_numbers(
             self, lr={"above": 0.0}, weight_decay={"least": 0.0}, clip_norm={"least": 0.0}
         )
-        if self.metric != "auto":
-            self.objective(self.metric)
-
-    def objective(self, metric: Metric) -> Loss:
-        """The loss, with `auto` resolved for a metric.
-
-        Raises:
-            InvalidParameter: the loss does not fit the labels of the metric.
-        """
-        fitting = _LOSSES_OF[metric]
-        if self.loss == "auto":
-            return fitting[0]
-        if self.loss not in fitting:
-            raise InvalidParameter(
-                f"loss is {self.loss!r}, which does not fit the labels of metric {metric!r}, "
-                f"wanted one of auto, {', '.join(fitting)}"
-            )
-        return self.loss
 
     def for_split(self, index: int) -> TrainingConfig:
         """The settings of a split, with its own random state."""

@@ -53,13 +53,12 @@ def compute_loss(
     values = labels.to(predicted.dtype)
     if objective == "binary":
         return functional.binary_cross_entropy_with_logits(predicted, values)
-    distance = functional.l1_loss if objective == "l1" else functional.mse_loss
-    return distance(predicted, values)
+    return functional.l1_loss(predicted, values)
 
 
 def known(objective: Loss, labels: Tensor) -> Tensor:
     """Mark the known labels: not NaN, and not -1 unless real labels are regressed."""
-    if objective in ("l1", "mse") and labels.dtype.is_floating_point:
+    if objective == "l1" and labels.dtype.is_floating_point:
         return ~labels.isnan()
     return labels >= 0  # NaN is not
 

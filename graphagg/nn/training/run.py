@@ -117,7 +117,6 @@ def train(
     if plan.model is not None:
         check_task(plan.model, dataset.level)  # first, for an error about the task, not the metric
     metric = dataset.resolve_metric(plan.training.metric)
-    plan.training.objective(metric)  # refuses a loss that does not fit
     shape = dataset.shape(metric)
     plan.build(shape)  # before anything is written
     settings = _settings(plan, dataset, shape, metric, options)

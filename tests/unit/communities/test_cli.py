@@ -78,6 +78,13 @@ def test_structure_writes_a_picture(files):
     assert sorted(v for p in parts["communities"] for v in p) == sorted(parts["vertices"])
 
 
+def test_detect_begins_from_its_own_file(files):
+    first = run("detect", files / "edges.txt", "--out", files / "one.csv", "--restarts", 2)
+    assert "modularity of 2 restarts" in first.err and "wrote" in first.err
+    again = run_json("detect", files / "edges.txt", "--start", files / "one.csv")
+    assert again["changes"]["moved"] == 0 and len(again["communities"]) == 4
+
+
 def test_similarity_chooses_the_bands(files):
     run("build", files / "edges.txt", "--out", files / "index", "--similarity", 0.5)
     parameters = json.loads((files / "index" / "manifest.json").read_text())["parameters"]

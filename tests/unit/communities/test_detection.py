@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.communities import detect, sweep, update
+from graphagg.communities import detect, update
 from graphagg.communities.partitions import agreement
 from graphagg.communities.warm_start import PartitionChanges
 from graphagg.errors import InvalidGraph, InvalidParameter, UnreadableFile
@@ -24,17 +24,6 @@ EDGES = st.lists(
     min_size=1,
     max_size=40,
 )
-
-
-def test_a_sweep_is_a_partition_at_each_resolution():
-    graph = nx.les_miserables_graph()
-    found = sweep(graph, [0.5, 1.0, 3.0])
-    for resolution, partition in found.items():
-        alone = detect(graph, resolution=resolution)
-        assert np.array_equal(partition.labels, alone.labels)
-        assert partition.modularity == alone.modularity
-    assert len(found[0.5]) < len(found[3.0])
-    assert repr(found[1.0]).startswith(f"Partition({len(found[1.0])} communities of 77 vertices")
 
 
 @settings(deadline=None)

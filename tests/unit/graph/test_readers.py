@@ -44,10 +44,6 @@ def forms(tmp_path):
     table = pa.table({"dst": [b for _, b in PAIRS], "src": [a for a, _ in PAIRS]})
     pq.write_table(table, tmp_path / "edges.parquet")
     yield tmp_path / "edges.parquet"
-    nodes = "".join(f"node [ id {v} ]\n" for v in (0, 1, 2, 5, 7))
-    links = "".join(f"edge [\n source {a} target {b}\n]\n" for a, b in PAIRS)
-    (tmp_path / "graph.gml").write_text(f"graph [\n{nodes}{links}]\n")
-    yield tmp_path / "graph.gml"
     yield PAIRS
     yield np.array(PAIRS)
     yield tuple(np.array(PAIRS).T)
@@ -87,15 +83,6 @@ def test_two_mode_keeps_equal_ids_of_both_sides():
     graph = load_graph([(1, 1), (2, 1)], "two-mode")
     assert graph.edges == 2
     assert graph.report.self_loops == 0
-
-
-def test_gml_labels_and_direction(tmp_path):
-    path = tmp_path / "g.gml"
-    path.write_text(
-        'Creator "x"\ngraph [ directed 1 node [ id 1 label "a b" graphics [ x 1 ] ] '
-        'node [ id 2 label "c" ] edge [ source 2 target 1 ] ]'
-    )
-    assert edges_of(load_graph(path, "directed")) == {("c", "a b")}
 
 
 def test_kinds():

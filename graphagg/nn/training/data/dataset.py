@@ -84,21 +84,17 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
             f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
             "booleans, or none: graphagg.nn.random_splits draws parts"
         )
-    vertices, masks = int(graph.num_nodes or 0), []
-    for name in names:
-        mask = graph[name]
-        if not (isinstance(mask, Tensor) and mask.dim() in (1, 2) and len(mask) == vertices
-                and mask.dtype is torch.bool):  # fmt: skip
-            found = (
-                f"{list(mask.shape)} of {mask.dtype}" if isinstance(mask, Tensor) else type(mask)
-            )
+    vertices, masks = int(graph.num_nodes or 0), [graph[name] for name in names]
+    for name, mask in zip(names, masks, strict=True):
+        found = f"{list(mask.shape)} of {mask.dtype}" if isinstance(mask, Tensor) else type(mask)
+        if not isinstance(mask, Tensor) or found != f"{[vertices, *mask.shape[1:2]]} of torch.bool":
             raise InvalidDataset(
                 f"{name} is {found}; wanted booleans [{vertices}] or [{vertices}, S], one row per "
                 "vertex"
             )
-        masks.append(mask.unsqueeze(1) if mask.dim() == 1 else mask)
+    masks = [mask.unsqueeze(1) if mask.dim() == 1 else mask for mask in masks]
     counts = [mask.size(1) for mask in masks]
-    if len({*counts} - {1}) > 1 or 0 in counts:
+    if any(each not in (1, max(counts)) for each in counts):
         raise InvalidDataset(
             f"{names[0]}, {names[1]} and {names[2]} hold {counts[0]}, {counts[1]} and {counts[2]} "
             "splits; wanted the same number of each, one column per split"

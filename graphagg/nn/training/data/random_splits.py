@@ -47,7 +47,12 @@ def random_splits(
         (8, 1, 1)
     """
     integer("count", count, 1)
-    check_ratio(ratio)
+    if len(ratio) != len(SUBSETS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
+        shown = ", ".join(f"{share:g}" for share in ratio)
+        raise InvalidParameter(
+            f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
+            "0.8 0.1 0.1"
+        )
     data = load_data(source)
     ids = _labeled(data)
     if len(ids) < len(SUBSETS):
@@ -56,16 +61,6 @@ def random_splits(
         )
     splits = tuple(_draw_split(ids, ratio, s, random_state + s) for s in range(count))
     return replace(data, splits=splits)
-
-
-def check_ratio(ratio: Ratio) -> None:
-    """Raise `InvalidParameter` unless there are three positive shares that sum to 1."""
-    if len(ratio) != len(SUBSETS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
-        shown = ", ".join(f"{share:g}" for share in ratio)
-        raise InvalidParameter(
-            f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
-            "0.8 0.1 0.1"
-        )
 
 
 def with_splits(source: GraphSource, count: int, random_state: int) -> GraphData:

@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 
 from graphagg.errors import InvalidFeatures, NotFinite, TrainingDiverged
 from graphagg.nn.config.model import TaskLevel
-from graphagg.nn.config.training import Metric, TrainingConfig
+from graphagg.nn.config.training import LOSSES, Metric, TrainingConfig
 from graphagg.nn.training.metrics import Measure, compute_loss, known
 
 
@@ -21,9 +21,6 @@ class Learner(torch.nn.Module):
     `metric` is `training.metric` with `auto` resolved, `level` the kind of a row, `loss` a
     replacement for the metric's. `stage` is the part of the training that errors name; `losses` are
     those of the batches with a known label, since the list was last emptied.
-
-    Raises:
-        InvalidParameter: a loss that does not fit the metric.
     """
 
     def __init__(
@@ -34,7 +31,7 @@ class Learner(torch.nn.Module):
         self.model, self.training_config, self.metric, self.level = model, training, metric, level
         self.stage = "evaluation"
         self.losses: list[float] = []
-        self._objective, self._own = training.objective(metric), loss
+        self._objective, self._own = LOSSES[metric], loss
 
     def labeled_predictions(self, batch: Data) -> tuple[Tensor, Tensor]:
         """The predictions for the batch's part, `[n, C]`, and their labels.

@@ -19,7 +19,6 @@ from graphagg.errors import (
     CheckpointMismatch,
     DeviceOutOfMemory,
     DeviceUnavailable,
-    GraphAggError,
     InvalidDataset,
     InvalidParameter,
     RunBusy,
@@ -184,11 +183,6 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
     out = tmp_path / "run"
     with pytest.raises(UnknownPreset, match="no preset is named 'zink'"):
         train("zink", many(), out)
-    for metric, loss, message in [
-        ("roc-auc", "cross-entropy", "loss is 'cross-entropy', which does not fit"),
-    ]:
-        with pytest.raises(GraphAggError, match=message):
-            train(tiny, many(), out, training=replace(SHORT, loss=loss, metric=metric))
     with pytest.raises(DeviceUnavailable, match=r"'cuda:99' is not available; found: .*cpu"):
         train(tiny, many(), out, device="cuda:99")
     with pytest.raises(InvalidParameter, match=r"splits is 3, but the data have 2; draw"):

@@ -22,7 +22,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import yaml
+from mkdocs.utils.yaml import yaml_load
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # the pages are about this tree, whatever is installed
@@ -102,8 +102,7 @@ def finish(folder: Path, site: Path) -> None:
 
 def read_settings() -> dict[str, Any]:
     """The settings of the site."""
-    settings: dict[str, Any] = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    return settings
+    return yaml_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
 
 
 def llms(settings: dict[str, Any], made: dict[str, str]) -> str:

@@ -120,6 +120,11 @@ def test_llms_txt_lists_every_page(site: Path, built: dict[Path, Page]) -> None:
         assert ":::" not in (site / page).read_text(encoding="utf-8")
 
 
+def test_llms_txt_links_to_pages(pages: Path) -> None:
+    listed = re.findall(r"\]\(([^)]+)\)", (pages / "llms.txt").read_text(encoding="utf-8"))
+    assert listed and not [page for page in listed if not (pages / page).is_file()]
+
+
 def test_the_reference_names_every_command_and_option(pages: Path) -> None:
     text = "".join(
         path.read_text(encoding="utf-8") for path in (pages / "reference" / "cli").glob("*.md")

@@ -328,7 +328,7 @@ class PassageIndex(IndexedCorpus):
         sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
         if dry_run:
             self.reopen()
-            return changes.difference(self.snapshot, sources).report
+            return changes.difference(self.snapshot, sources)[-1]
         with self._changing() as (publication, newest):
             return changes.sync_passages(publication, newest, sources, progress)
 

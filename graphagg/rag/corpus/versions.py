@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
+from graphagg.minhash.bands import write_keys
 from graphagg.rag.config.corpus import DedupConfig
 from graphagg.rag.corpus.dedup import text_sets
 from graphagg.rag.documents.dates import CHANGED, DATED_BY, NUMBER, stage, undated, version_number
@@ -196,11 +197,10 @@ def write_families(writer: ArtifactWriter, tables: Sequence[PassageTable], alive
 
 def _links_by_name(names: Sequence[tuple[str, str]], texts: Sequence[str]) -> Array:
     """`[n, 2 * bands]` one number per band and name; 0 without text or name."""
-    sets, bands, size = text_sets(texts, _CONFIG), _CONFIG.bands, _CONFIG.rows
-    slots = sets.signatures[:, : bands * size].reshape(len(texts), bands, size).astype(np.uint64)
-    shifts = np.arange(0, 16 * size, 16, dtype=np.uint64)
-    packed = (slots << shifts).sum(axis=2, dtype=np.uint64)
-    packed |= np.arange(bands, dtype=np.uint64) << np.uint64(16 * size)
+    sets, bands = text_sets(texts, _CONFIG), _CONFIG.bands
+    keys = np.empty((bands, len(texts)), np.uint32)
+    write_keys(sets.signatures, 0, 0, bands, _CONFIG.rows, keys)
+    packed = keys.T.astype(np.uint64) | np.arange(bands, dtype=np.uint64) << np.uint64(32)
     hashes = np.array([[_hash(n) if n else 0 for n in pair] for pair in names], np.uint64)
     mixed = (packed * np.uint64(0x9E3779B97F4A7C15))[:, None] ^ hashes[:, :, None]
     is_linked = (np.diff(sets.bounds) > 0)[:, None] & (hashes > 0)

@@ -50,8 +50,8 @@ _STANDARD: Mapping[str, float] = {
     "agreement": 0.89, "spread": 10.32, "second": 0.0, "linked": 0.38, "foreign": 1.58,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
-    "intercept": -4.20, "similarity": -1.66, "words": 4.47, "held": 1.09, "open_names": -7.04,
-    "agreement": 1.09, "spread": 2.73, "second": 3.54, "linked": 1.83, "foreign": 0.0,
+    "intercept": -4.80, "similarity": -0.50, "words": 2.81, "held": 1.78, "open_names": -6.65,
+    "agreement": 1.41, "spread": 3.01, "second": 2.31, "linked": 2.18, "foreign": 0.0,
 }  # fmt: skip
 _UNREAD: Mapping[str, float] = {
     "intercept": -4.16, "words": 8.57, "held": 0.45, "spread": 22.04,

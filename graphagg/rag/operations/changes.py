@@ -7,7 +7,6 @@ document; a passage without it is a document of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
@@ -64,11 +63,10 @@ def sync_passages(
     progress: Progress,
 ) -> ChangeReport:
     """Add, update and delete so that an index has exactly these passages."""
-    change = difference(before, passages)
-    if not change.report.is_empty:
-        models = before.models.both
-        change_passages(publication, before, change.gone, change.new, models, progress)
-    return change.report
+    gone, new, report = difference(before, passages)
+    if not report.is_empty:
+        change_passages(publication, before, gone, new, before.models.both, progress)
+    return report
 
 
 def delete_passages(
@@ -132,23 +130,14 @@ def _all_rows(
     return list(dict.fromkeys(row for rows in rows_by_id.values() for row in rows))
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The difference between a corpus and an indexed version.
+def difference(
+    before: PassageSnapshot, passages: Iterable[Source]
+) -> tuple[list[int], list[Passage], ChangeReport]:
+    """Compare a corpus, split as the index was built, with an indexed version, in linear time.
 
-    Attributes:
-        gone: rows of the version that are not in the corpus.
-        new: passages of the corpus that are not in the version.
-        report: counts of both.
+    Returns the rows that are not in the corpus, its passages that are not in the version, and
+    counts of both.
     """
-
-    gone: list[int]
-    new: list[Passage]
-    report: ChangeReport = field(compare=False)
-
-
-def difference(before: PassageSnapshot, passages: Iterable[Source]) -> Difference:
-    """Compare a corpus, split as the index was built, with an indexed version, in linear time."""
     corpus = list(chunk_documents(passages, before.chunking))
     digests = {p.id: passage_digest(p) for p in corpus}
     unchanged: set[str] = set()
@@ -175,4 +164,4 @@ def difference(before: PassageSnapshot, passages: Iterable[Source]) -> Differenc
         replaced=tuple(name for name in read if name in documents and name in touched),
         removed=tuple(name for name in documents if name not in read),
     )
-    return Difference(gone, new, report)
+    return gone, new, report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,7 +66,7 @@ def mcp(
         if http:
             _over_http(server, service, access, port)
         else:
-            server.run("stdio")
+            _over_stdio(server)
     finally:
         service.close()
 
@@ -75,6 +77,13 @@ def _prepare(service: Service) -> None:
         service.prepare()
     except GraphAggError as error:  # each question will fail with it too
         err.print(f"{type(error).__name__}: {error}", markup=False)
+
+
+def _over_stdio(server: MCPServer) -> None:
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:  # the client has closed its end
+        sys.stdout = open(os.devnull, "w")  # else Python reports it again when it flushes
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from graphagg.errors import needs
-from graphagg.rag.adapters.conversion import checked, metadata_of, opened, request_and_rest
+from graphagg.rag.adapters.conversion import (
+    checked,
+    metadata_of,
+    old_names,
+    opened,
+    request_and_rest,
+)
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
@@ -85,3 +91,8 @@ class LangChainRetriever(BaseRetriever):
 
 def _document(hit: Hit) -> Document:
     return Document(id=hit.passage.id, page_content=hit.text, metadata=metadata_of(hit))
+
+
+__getattr__ = old_names(
+    __name__, "LangChainRetriever", "GraphAggVectorStore", "LangChainVectorStore"
+)

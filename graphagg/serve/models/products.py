@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from graphagg.serve.models.values import AnswerModel, Hits, Name, Question, RequestModel
+from graphagg.serve.models.values import Hits, Name, Question, RequestModel
 
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Scalar = str | int | float | bool
@@ -45,21 +45,6 @@ class RetrievalRequest(RequestModel):
     metadata_condition: DifyConditions | None = None
 
 
-class DifyRecord(AnswerModel):
-    """A passage; its score is the confidence of the answer, less for passages that score lower."""
-
-    content: str
-    score: float
-    title: str
-    metadata: dict[str, Any]
-
-
-class RetrievalAnswer(AnswerModel):
-    """The passages of a search by Dify."""
-
-    records: list[DifyRecord]
-
-
 # --- OpenAI --------------------------------------------------------------------------------------
 
 
@@ -93,30 +78,3 @@ class VectorStoreRequest(RequestModel):
     filters: ComparisonFilter | CompoundFilter | None = None
     ranking_options: RankingOptions | None = None
     rewrite_query: bool | None = None
-
-
-class TextContent(AnswerModel):
-    """The text of a result."""
-
-    type: Literal["text"] = "text"
-    text: str
-
-
-class VectorStoreResult(AnswerModel):
-    """A passage as a result: its document, its path or title, a score as for Dify."""
-
-    file_id: str
-    filename: str
-    score: float
-    attributes: dict[str, Scalar]
-    content: list[TextContent]
-
-
-class VectorStorePage(AnswerModel):
-    """The results of a search of a vector store, best first."""
-
-    object: Literal["vector_store.search_results.page"] = "vector_store.search_results.page"
-    search_query: list[str]
-    data: list[VectorStoreResult]
-    has_more: bool = False
-    next_page: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -342,3 +343,15 @@ def test_a_missing_model_is_named_at_the_start(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     shown = call("mcp", "--passages", indices.passages)
     assert shown.code != 0 and "fake" in shown.err
+
+
+def test_a_client_that_closes_its_end_is_no_error(
+    call, indices: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(server: object, transport: str) -> None:
+        raise ExceptionGroup("tasks", [BrokenPipeError()])
+
+    monkeypatch.setattr("graphagg.serve.mcp.server.CorpusServer.run", run)
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # the command replaces it
+    shown = call("mcp", "--communities", indices.communities)
+    assert shown.code == 0 and shown.err == ""

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse
 
 from graphagg.errors import InvalidFilter, NoSuchIndex
 from graphagg.rag.documents.filters import SIGNS, CliText
@@ -34,25 +35,22 @@ def router(service: Service, writer: Writer | None) -> APIRouter:
     """The routes of a service and its collections."""
     routes = APIRouter(tags=["passages"], responses=documented(404))
 
-    @routes.post("/retrieval", response_model=products.RetrievalAnswer)
-    async def retrieval(request: products.RetrievalRequest) -> products.RetrievalAnswer:
+    @routes.post("/retrieval")
+    async def retrieval(request: products.RetrievalRequest) -> JSONResponse:
         """Search as Dify's external knowledge; errors have `error_code` and `error_msg`."""
         condition, setting = request.metadata_condition, request.retrieval_setting
         filter = None if condition is None else _dify_filter(condition)
         async with _named(service, writer, request.knowledge_id) as named:
             answer = await named.passages.search(_search(request.query, setting.top_k, filter))
         records = [
-            products.DifyRecord(
-                content=context_of(hit), score=score, title=hit["title"], metadata=hit["metadata"]
-            )
+            {"content": context_of(hit), "score": score,
+             "title": hit["title"], "metadata": hit["metadata"]}
             for hit, score in _scored(answer, setting.score_threshold)
-        ]
-        return products.RetrievalAnswer(records=records)
+        ]  # fmt: skip
+        return JSONResponse({"records": records})
 
-    @routes.post("/v1/vector_stores/{store_id}/search", response_model=products.VectorStorePage)
-    async def search(
-        store_id: Name, request: products.VectorStoreRequest
-    ) -> products.VectorStorePage:
+    @routes.post("/v1/vector_stores/{store_id}/search")
+    async def search(store_id: Name, request: products.VectorStoreRequest) -> JSONResponse:
         """Search in the form of OpenAI's vector stores."""
         query = request.query if isinstance(request.query, str) else request.query[0]
         filter = None if request.filters is None else _filter(request.filters)
@@ -60,7 +58,8 @@ def router(service: Service, writer: Writer | None) -> APIRouter:
         async with _named(service, writer, store_id) as named:
             answer = await named.passages.search(_search(query, request.max_num_results, filter))
         results = [_result(hit, score) for hit, score in _scored(answer, threshold)]
-        return products.VectorStorePage(search_query=[query], data=results)
+        page = {"object": "vector_store.search_results.page", "search_query": [query]}
+        return JSONResponse({**page, "data": results, "has_more": False, "next_page": None})
 
     return routes
 
@@ -126,7 +125,7 @@ def _filter(given: products.ComparisonFilter | products.CompoundFilter) -> dict[
     return {given.key: {given.type: given.value}}
 
 
-def _result(hit: JsonAnswer, score: float) -> products.VectorStoreResult:
+def _result(hit: JsonAnswer, score: float) -> JsonAnswer:
     """A hit as a result; its attributes are the id of the passage and plain metadata."""
     metadata = {"passage_id": hit["id"], **hit["metadata"]}
     plain = {
@@ -134,10 +133,10 @@ def _result(hit: JsonAnswer, score: float) -> products.VectorStoreResult:
         for key, value in metadata.items()
         if isinstance(value, products.Scalar)
     }
-    return products.VectorStoreResult(
-        file_id=hit.get("document") or hit["id"],
-        filename=str(hit["metadata"].get("path") or hit["title"] or hit["id"]),
-        score=score,
-        attributes=dict(islice(plain.items(), _ATTRIBUTES)),
-        content=[products.TextContent(text=context_of(hit))],
-    )
+    return {
+        "file_id": hit.get("document") or hit["id"],
+        "filename": str(hit["metadata"].get("path") or hit["title"] or hit["id"]),
+        "score": score,
+        "attributes": dict(islice(plain.items(), _ATTRIBUTES)),
+        "content": [{"type": "text", "text": context_of(hit)}],
+    }

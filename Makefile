@@ -88,7 +88,7 @@ cluster-tools: $(VENV)/.dev
 	$(BIN)/python -m tests.store_remote.tools
 	$(BIN)/python -m tests.cluster.jars
 
-# Indices on real servers of S3 and HDFS: publishers that are killed, failing stores, the cache.
+# Indices on a real server of S3: publishers that are killed, failing stores, the cache.
 test-store: cluster-tools
 	$(BIN)/pytest -m store tests/store_remote
 	$(BIN)/pytest -m cluster tests/cluster/test_store.py

@@ -45,7 +45,7 @@ class Scheme:
     @property
     def has_tags(self) -> bool:
         """Whether objects have entity tags, which conditional puts compare."""
-        return self.module == "obstore" and self.name != "file"
+        return self.module == "obstore"
 
 
 SCHEMES = (
@@ -53,8 +53,6 @@ SCHEMES = (
     Scheme("gs", "gs", "obstore", "stores", ("gcs",)),
     Scheme("abfs", "abfs", "obstore", "stores"),
     Scheme("abfss", "abfss", "obstore", "stores"),
-    Scheme("hdfs", "hdfs", "fsspec", "hdfs", of_host=False),
-    Scheme("webhdfs", "webhdfs", "requests", "hdfs"),
     Scheme("https", None, "obstore", "stores", can_write=False),
     Scheme("http", None, "obstore", "stores", can_write=False),
     Scheme("hf", None, "huggingface_hub", "hf", can_write=False),
@@ -116,8 +114,8 @@ def address(location: Location, **options: Any) -> Address:
     Args:
         location: such as `s3://bucket/idx`.
         options: of obstore's store, such as `endpoint`, `access_key_id`, `secret_access_key` and
-            `region` of S3; for HDFS and the hub those of fsspec's file system. Others come from the
-            environment, such as AWS_ENDPOINT_URL.
+            `region` of S3; for the hub those of its file system. Others come from the environment,
+            such as AWS_ENDPOINT_URL.
     """
     parsed = parse_location(location)
     if isinstance(parsed, Path):
@@ -245,16 +243,8 @@ def _file(text: str, path: str) -> Path:
 
 
 def _remote(text: str, scheme: Scheme, rest: str) -> Address:
-    if rest.startswith("///"):  # hdfs:///x: the default name node
-        rest = rest[2:]
-        host = ""
-    elif not rest.startswith("//") and not scheme.of_host:
-        raise InvalidParameter(
-            f"{text}: with one slash the host is unclear; wanted {scheme.name}://HOST/path, "
-            f"or {scheme.name}:///path for the default one"
-        )
-    else:
-        host, _, rest = rest.lstrip("/").partition("/")
+    # A `Path` has made one slash of two; with three there is no host.
+    host, _, rest = rest.removeprefix("/").removeprefix("/").partition("/")
     names = [name for name in rest.split("/") if name not in ("", ".")]
     if ".." in names:
         raise InvalidParameter(f"{text}: has '..' in it; write the address without")

@@ -3,9 +3,8 @@
     python -m tests.cluster.jars
 
 brings them by Maven into the folder of the tools: hadoop-aws of the Hadoop that PySpark comes with,
-and of the AWS SDK what that needs for S3, in place of the bundle of all services; and Hadoop's
-minicluster, with what it needs to start HDFS and YARN. And by pip the PySpark that the jars of
-Delta and Iceberg start with; these it brings itself.
+and of the AWS SDK what that needs for S3, in place of the bundle of all services. And by pip the
+PySpark that the jars of Delta and Iceberg start with; these it brings itself.
 """
 
 from __future__ import annotations
@@ -93,17 +92,6 @@ S3 = Jars(
         ("software.amazon.awssdk", "sts", SDK, "org.slf4j"),
     ),
 )
-MINICLUSTER = Jars(
-    f"hadoop-minicluster-{HADOOP}",
-    (
-        ("org.apache.hadoop", "hadoop-client-minicluster", HADOOP, "none"),
-        ("org.apache.hadoop", "hadoop-client-runtime", HADOOP, "none"),
-        ("org.junit.jupiter", "junit-jupiter-api", "5.13.3", "none"),
-        ("ch.qos.reload4j", "reload4j", "1.2.26", "none"),
-        ("org.bouncycastle", "bcpkix-jdk18on", "1.78.1", "none"),
-    ),
-)
-
 
 TABLES_PYSPARK = "4.1.4"
 TABLES = (
@@ -133,6 +121,5 @@ def jars() -> list[Path]:
 
 
 if __name__ == "__main__":
-    for each in (S3, MINICLUSTER):
-        print(each.fetch())
+    print(S3.fetch())
     print(fetch_pyspark())

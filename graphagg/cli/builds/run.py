@@ -104,8 +104,8 @@ def write_summary(job: str, run: JobOptions, **facts: Any) -> None:
     }  # fmt: skip
     used = resources() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
     summary = {"job": job, "out": run.out, **facts, **used, "versions": versions}
-    place = parse_location(run.out)
     try:
+        place = parse_location(run.out)
         if isinstance(place, Path) and seen_path(run.out) is None:
             raise InvalidParameter("only Spark can read this path")
         storage_at(place).write_json(SUMMARY, summary)

@@ -49,8 +49,8 @@ _MAPS = "map"
 class VectorArrays:
     """Names of the arrays that hold vectors, before the rotation `<rows>.turn`, `[N', m]` each.
 
-    A vector is a row of `rows` times the rotation: the sum of its node's row of D1^(-1/2) A1
-    (before the first propagation: of the log matrix) over `sources`.
+    A vector is a row of `rows` times the rotation: the sum of its node's row of D1^(-1/2) A1 over
+    `sources`; before the first propagation, of its row of the log matrix.
     """
 
     rows: str

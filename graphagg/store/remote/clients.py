@@ -1,11 +1,10 @@
-"""Clients of object stores: obstore for S3, Google, Azure and web sites, fsspec for the others.
+"""Clients of object stores: obstore for S3, Google, Azure and web sites, fsspec to read others.
 
-Both have the same methods. Paths are full; they raise `FileNotFoundError` for a missing object.
+Paths are full. The methods raise `FileNotFoundError` for a missing object.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphagg.errors import InvalidParameter, MissingExtra, StoreError
+from graphagg.errors import InvalidParameter, MissingExtra
 from graphagg.store.addresses import Address
 
 PIECE = 8 << 20
@@ -119,7 +118,7 @@ def _memory() -> Any:
 
 
 class FolderClient:
-    """HDFS (no conditional puts), the Hugging Face hub, and sources, by fsspec."""
+    """The Hugging Face hub, and sources, which are only read, by fsspec."""
 
     def __init__(self, address: Address) -> None:
         if "url" in address.options:
@@ -132,7 +131,12 @@ class FolderClient:
                     "fsspec whose library is installed, or of a source of graphagg.sources"
                 ) from None
             return
-        self._fs = _file_system(address)
+        for module in ("fsspec", address.scheme.module):
+            _import(module, address)
+        from fsspec import filesystem
+
+        options: dict[str, Any] = {"use_listings_cache": False, **address.options}
+        self._fs = filesystem(address.scheme.name, **options)
         self._root = address.scheme.name + "://" + address.host
 
     def _path(self, path: str) -> str:
@@ -142,29 +146,6 @@ class FolderClient:
         """Read an object, or its bytes `[start, end)`."""
         data: bytes = self._fs.cat_file(self._path(path), start=start, end=end)
         return data
-
-    def put(self, path: str, data: bytes | Path) -> None:
-        """Put an object or a file, replacing an old one."""
-        place = self._path(path)
-        self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-        if isinstance(data, Path):
-            self._fs.put_file(str(data), place)
-        else:
-            self._fs.pipe_file(place, data)
-
-    def put_if(self, path: str, data: bytes, before: Tag | None) -> bool:
-        """Put an object if it is absent, by a rename that refuses a taken name."""
-        assert before is None, "only a store with tags puts against one"
-        draft = f"{path}.{secrets.token_hex(8)}"
-        self.put(draft, data)
-        try:
-            self._fs.mv(self._path(draft), self._path(path))
-        except OSError:
-            pass  # the name is taken, or the answer was lost: the draft shows which
-        if not self._fs.exists(self._path(draft)):
-            return self.get(path) == data
-        self.remove(draft)
-        return False
 
     def info(self, path: str) -> ObjectInfo:
         """Size and time of an object."""
@@ -178,52 +159,19 @@ class FolderClient:
         entries = self._fs.find(self._path(folder), detail=True)
         return {path[len(root) :].lstrip("/"): _folder_info(i) for path, i in entries.items()}
 
-    def folders(self, folder: str) -> list[str]:
-        """Paths of the folders directly in a folder."""
-        self._fs.invalidate_cache()
-        infos = self._fs.ls(self._path(folder), detail=True)
-        return [str(info["name"]).rstrip("/") for info in infos if info["type"] == "directory"]
-
-    def remove(self, path: str) -> None:
-        """Remove an object."""
-        self._fs.rm_file(self._path(path))
-
 
 def _folder_info(info: Mapping[str, Any]) -> ObjectInfo:
-    """Parse a list entry: WebHDFS counts milliseconds, pyarrow's HDFS gives a datetime."""
-    modified = info.get("modificationTime")
+    """Parse a list entry, whose time is a number of seconds or a datetime."""
     mtime = info.get("mtime") or info.get("LastModified") or info.get("created") or 0.0
     if "date_time" in info:  # of a zip file
         mtime = datetime(*info["date_time"][:6]).replace(tzinfo=UTC)
-    seconds = int(modified) / 1000 if modified is not None else 0.0
-    if modified is None:
-        seconds = mtime.timestamp() if hasattr(mtime, "timestamp") else float(mtime)
+    seconds = mtime.timestamp() if hasattr(mtime, "timestamp") else float(mtime)
     tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
     return ObjectInfo(int(info.get("size") or 0), seconds, tag)
 
 
 _TAGS = ("version_id", "ETag", "etag", "sha", "CRC", "md5Hash", "oid")
 """Keys under which file systems of fsspec report the state of a file."""
-
-
-def _file_system(address: Address) -> Any:
-    scheme = address.scheme
-    for module in ("fsspec", scheme.module):
-        _import(module, address)
-    from fsspec import filesystem
-
-    options: dict[str, Any] = {"use_listings_cache": False, **address.options}
-    if scheme.hadoop is not None and address.host:
-        host, _, port = address.host.rpartition("@")[2].partition(":")
-        options = {"host": host, **({"port": int(port)} if port else {}), **options}
-    try:
-        return filesystem(scheme.name, **options)
-    except (ImportError, OSError) as error:
-        raise StoreError(
-            f"{address}: hdfs:// needs Java and the native client of Hadoop: set JAVA_HOME, "
-            "HADOOP_HOME and CLASSPATH (`hadoop classpath --glob`), or use webhdfs:// "
-            f"({str(error).partition(chr(10))[0]})"
-        ) from None
 
 
 def _import(module: str, address: Address) -> Any:

@@ -39,6 +39,13 @@ class Store:
         kind = Scheme(scheme, None, "fsspec", "sources", can_write=False, of_host=False)
         return cls(Address(kind, place, "", {"url": text}))
 
+    @property
+    def objects(self) -> ObjectClient:
+        """The client of a store that can be written; `NotWritable` for another one."""
+        self.check_writable()
+        assert isinstance(self.client, ObjectClient)
+        return self.client
+
     def path(self, name: str) -> str:
         """The full path of an object."""
         return "/".join(part for part in (self.address.path, name) if part)
@@ -71,9 +78,9 @@ class Store:
 
     def write(self, name: str, data: bytes | Path) -> None:
         """Put an object or a local file, in place of an object of that name."""
-        self.check_writable()
+        client = self.objects
         try:
-            self.call(lambda: self.client.put(self.path(name), data))
+            self.call(lambda: client.put(self.path(name), data))
         except FileNotFoundError as error:  # nothing but the bucket can be missing
             raise NoSuchBucket(
                 f"{self.address}: no bucket {self.address.host!r}; check the name, or make it "
@@ -82,8 +89,8 @@ class Store:
 
     def create(self, name: str, data: bytes, before: Tag | None = None) -> bool:
         """Put an object if its tag is still `before` (None: if absent); returns whether it did."""
-        self.check_writable()
-        if self.call(lambda: self.client.put_if(self.path(name), data, before)):
+        client = self.objects
+        if self.call(lambda: client.put_if(self.path(name), data, before)):
             return True
         try:
             return self.read(name) == data  # put by an attempt whose answer was lost
@@ -114,17 +121,16 @@ class Store:
 
     def folders(self, folder: str = "") -> list[str]:
         """Names of the folders directly in a folder."""
-        try:
-            paths = self.call(lambda: self.client.folders(self.path(folder)))
-        except FileNotFoundError:
-            return []
+        client = self.objects
+        paths = self.call(lambda: client.folders(self.path(folder)))
         return sorted(path.rpartition("/")[2] for path in paths)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove objects; missing ones are ignored."""
+        client = self.objects
         for name in names:
             try:
-                self.call(lambda name=name: self.client.remove(self.path(name)))  # type: ignore[misc]
+                self.call(lambda name=name: client.remove(self.path(name)))  # type: ignore[misc]
             except FileNotFoundError:
                 continue
 

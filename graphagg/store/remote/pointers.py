@@ -1,16 +1,14 @@
 """The pointer of an index on a store; changing it publishes a version.
 
     URL/manifest.json              the pointer: the only object that is ever replaced
-    URL/manifests/<number>.json    the pointer on HDFS, without conditional puts: the last is valid
     URL/objects/<sha256>-<nonce>   a file; never changed, named anew whenever it is sent
 
 The pointer is the manifest of the index, with `objects` (of each file) and `publication` (a random
 name, by which a publisher knows its own). A pointer without `objects` belongs to a folder that was
 copied as it is: its files are in the folder that `data` names.
 
-`manifest.json` is replaced by a conditional put: only where it still has the tag that was read. On
-HDFS pointers are numbered: a publisher creates the number after the one that it began from, by a
-rename that refuses a taken name. Neither reads a clock.
+`manifest.json` is replaced by a conditional put: only where it still has the tag that was read. No
+clock is read.
 """
 
 from __future__ import annotations
@@ -34,14 +32,11 @@ from graphagg.store.manifest import (
 from graphagg.store.remote.clients import ObjectClient, Tag
 from graphagg.store.remote.files import Store
 
-Token = Tag | int | None
-"""Which pointer was read: its tag or its number; None: there was none."""
+Token = Tag | None
+"""Which pointer was read, by its tag; None: there was none."""
 
 OBJECTS = "objects"
-NUMBERED = "manifests"
 _OBJECT = re.compile(rf"{OBJECTS}/([0-9a-f]{{64}})-[0-9a-f]{{16}}")
-_NUMBER = re.compile(rf"{NUMBERED}/([0-9]{{12}})\.json")
-_POINTERS = 2  # to keep: the current one, and one that a reader may just have listed
 _PROBED: set[tuple[str, ...]] = set()
 
 
@@ -117,7 +112,6 @@ class Pointer:
 
     def swap(self, content: bytes, before: Token) -> None:
         """Replace the pointer if it is still `before`; else `ArtifactBusy`, and nothing changed."""
-        assert not isinstance(before, int)
         self._store.check_writable()
         self._probe()
         if not self._store.create(MANIFEST_NAME, content, before):
@@ -145,7 +139,7 @@ class Pointer:
 
 
 class _Site(Pointer):
-    """The pointer of a read-only site without tags."""
+    """The pointer of a store without tags, which is only read."""
 
     def read(self) -> tuple[bytes | None, Token]:
         try:
@@ -157,10 +151,7 @@ class _Site(Pointer):
 
 def pointer_of(store: Store) -> Pointer:
     """The kind of pointer that a store supports."""
-    scheme = store.address.scheme
-    if scheme.has_tags:
-        return Pointer(store)
-    return _Numbered(store) if scheme.can_write else _Site(store)
+    return Pointer(store) if store.address.scheme.has_tags else _Site(store)
 
 
 def current(store: Store) -> tuple[Published, Token]:
@@ -181,37 +172,6 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
         return None, None
     where = f"{store.address}/{MANIFEST_NAME}"
     return _published(manifest_json(content, where), where), token
-
-
-class _Numbered(Pointer):
-    """The pointer on HDFS, without tags: the highest number is current."""
-
-    def read(self) -> tuple[bytes | None, Token]:
-        while True:
-            versions = self._numbers()
-            name = _name(versions[-1]) if versions else MANIFEST_NAME  # a folder that was copied
-            try:
-                return self._store.read(name), versions[-1] if versions else 0
-            except FileNotFoundError:
-                if not versions:
-                    return None, None  # else one that was removed since it was listed
-
-    def swap(self, content: bytes, before: Token) -> None:
-        next_version = (before if isinstance(before, int) else 0) + 1
-        if not self._store.create(_name(next_version), content):
-            raise _busy(self._store)
-        versions = self._numbers()
-        if versions and versions[-1] > next_version:  # another publisher used this number before
-            raise _busy(self._store)
-        self._store.remove(map(_name, versions[:-_POINTERS]))
-
-    def _numbers(self) -> list[int]:
-        matches = (_NUMBER.fullmatch(name) for name in self._store.listed(NUMBERED))
-        return sorted(int(match[1]) for match in matches if match)
-
-
-def _name(n: int) -> str:
-    return f"{NUMBERED}/{n:012d}.json"
 
 
 def _busy(store: Store) -> ArtifactBusy:

@@ -82,7 +82,7 @@ def push_over(
         files = {
             entry.sha256: (entry, artifact.path(name)) for name, entry in manifest.files.items()
         }
-        stored = _reusable(store, before, {each: entry.bytes for each, (entry, _) in files.items()})
+        stored = _reusable(store, before)
         if _is_there(manifest, before, stored):
             size = sum(entry.bytes for entry, _ in files.values())
             return PushReport(manifest.data, 0, 0, len(files), size, 0, False)
@@ -108,11 +108,8 @@ def _is_there(manifest: Manifest, before: Published | None, stored: Mapping[str,
     return all(stored.get(entry.sha256) == name for entry, name in before.files())
 
 
-def _reusable(store: Store, before: Published | None, wanted: Mapping[str, int]) -> dict[str, str]:
-    """Reusable objects by checksum; see the head of this file.
-
-    `wanted` are sizes by checksum: HDFS keeps the beginning of a file whose publisher was killed.
-    """
+def _reusable(store: Store, before: Published | None) -> dict[str, str]:
+    """Reusable objects by checksum; see the head of this file."""
     if before is None:
         return {}
     objects = store.listed()
@@ -122,19 +119,14 @@ def _reusable(store: Store, before: Published | None, wanted: Mapping[str, int])
         sha256: name
         for name, size in objects.items()
         if (sha256 := sha256_of(name)) is not None
-        and size.bytes == sizes.get(name, wanted.get(sha256))
+        and size.bytes == sizes.get(name, size.bytes)
         and (name in sizes or size.modified > published_at)
     }
 
 
 def _published_at(objects: Mapping[str, ObjectInfo]) -> float:
     """Time of the current pointer by the store's clock; infinity if it is not listed."""
-    times = (
-        each.modified
-        for name, each in objects.items()
-        if name == MANIFEST_NAME or name.startswith(f"{pointers.NUMBERED}/")
-    )
-    return max(times, default=inf)
+    return objects[MANIFEST_NAME].modified if MANIFEST_NAME in objects else inf
 
 
 def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: Progress) -> None:

@@ -19,7 +19,7 @@ from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import Answer
 
 UNKNOWN = ("ftp://bucket/idx", "dbfs:/idx", "FTP://b/i", "oss2://b/i")
-REMOTE = ("s3://bucket/idx", "s3a://b/idx", "hdfs://name/idx", "gs://b/i", "S3://b/i")
+REMOTE = ("s3://bucket/idx", "s3a://b/idx", "gs://b/i", "S3://b/i")
 
 
 @given(

@@ -47,7 +47,7 @@ def test_every_spelling_is_one_place(scheme, bucket, parts) -> None:
     [
         ("s3n://b/x/", "s3://b/x", "s3a://b/x"),
         ("s3:/b/x", "s3://b/x", "s3a://b/x"),  # through a Path
-        ("hdfs:///x//y", "hdfs:///x/y", "hdfs:///x/y"),
+        ("abfs://c/x//y", "abfs://c/x/y", "abfs://c/x/y"),
         ("abfss://c@a.dfs.core.windows.net/x", *["abfss://c@a.dfs.core.windows.net/x"] * 2),
     ],
 )
@@ -67,7 +67,7 @@ def test_local_places() -> None:
         ("ftp://h/x", "ftp:// is not supported.*s3://"),
         ("s3:///x", "names no bucket"),
         ("s3://b/x/../y", "'..'"),
-        ("hdfs:/x/y", "host is unclear"),
+        ("hdfs://h/x", "hdfs:// is not supported"),
         ("https://h/x?signature=1", "query"),
         ("dbfs:/x", "dbfs:// is not supported"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,7 +25,6 @@ from graphagg.store import open_artifact, write_artifact
 from graphagg.store import verify_at as verify
 from graphagg.store.addresses import address
 from graphagg.store.remote import clients
-from graphagg.store.remote.clients import ObjectInfo
 from graphagg.store.remote.failures import attempt, named_error
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
@@ -104,7 +102,7 @@ def test_what_may_pass_is_tried_six_times(
 @pytest.mark.parametrize(
     ("url", "extra"),
     [("s3://b/i", "stores"), ("gs://b/i", "stores"), ("https://h/i", "stores"),
-     ("abfss://c@a.dfs.core.windows.net/i", "stores"), ("webhdfs://h/i", "hdfs"),
+     ("abfss://c@a.dfs.core.windows.net/i", "stores"),
      ("hf://datasets/o/r/i", "hf")],
 )  # fmt: skip
 def test_a_scheme_without_its_extra(url: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,18 +116,6 @@ def test_a_scheme_without_its_extra(url: str, extra: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(clients, "import_module", missing)
     with pytest.raises(MissingExtra, match=rf"pip install .*\[{extra}\]"):
         open_artifact(url)
-
-
-@pytest.mark.parametrize(
-    "info",
-    [
-        {"mtime": datetime(2026, 3, 1, 12, tzinfo=UTC)},  # pyarrow's HDFS
-        {"modificationTime": 1772366400000, "mtime": None},  # WebHDFS
-    ],
-    ids=lambda info: next(iter(info)),
-)
-def test_every_file_system_tells_when_an_object_was_written(info: dict[str, object]) -> None:
-    assert clients._folder_info({"size": 7, **info}) == ObjectInfo(7, 1772366400.0)
 
 
 def test_errors_of_stores_have_exit_codes() -> None:

@@ -208,9 +208,6 @@ def test_a_full_disk_of_either_side_leaves_what_was_there(
         with pytest.raises(StoreError, match="No space left on device"):
             push(local, URL)
     assert read_number(URL) == 1
-    store = Store(address(URL))
-    for name in set(store.listed("objects")) - set(current(store)[0].sizes):
-        store.write(name, store.read(name, 0, 100))  # as HDFS leaves a file that is cut off
     push(local, URL)
     assert read_number(URL) == 2
     for place in ("remote.pulling.os.replace", "writing.os.link", "writing._rename",

@@ -28,7 +28,7 @@ from benchmarks.retrieval.corpora import names_here, open_index, questions
 from graphagg.rag.config.profile import PROFILES
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.multihop.search import Choice, MultihopRanking, MultihopSearch
-from graphagg.rag.modes.protocol import EncodedQuestion
+from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.operations.answering import encode
 from graphagg.rag.question.request import Request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot

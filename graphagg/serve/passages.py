@@ -15,7 +15,8 @@ from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidPara
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.models.by_name import check_installed
-from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
+from graphagg.rag.modes.protocol import Retriever
+from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS, tokens_of
 from graphagg.rag.question.request import Request, Selection, check_request

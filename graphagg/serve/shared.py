@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # a service of graphs loads no library of passages
     from graphagg.rag.config.modes import Mode
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
+    from graphagg.rag.modes.protocol import Retriever
+    from graphagg.rag.modes.source import EncodedQuestion
 
 R = TypeVar("R")
 _CACHED = 256  # questions; with the default encoder about 5 MiB

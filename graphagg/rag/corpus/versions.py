@@ -32,7 +32,7 @@ from graphagg.rag.documents.value_types import parse_instant
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.families import NUMBERED, components
 from graphagg.rag.tables.segments import PassageTable
-from graphagg.store import ArtifactWriter
+from graphagg.store.writing import ArrayWriter
 
 _CONFIG = DedupConfig(threshold=0.5, length=2, permutations=96)
 _CHUNKS = 8  # of a document that are compared
@@ -172,7 +172,7 @@ def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") or 1
 
 
-def write_families(writer: ArtifactWriter, tables: Sequence[PassageTable], alive: Mask) -> None:
+def write_families(writer: ArrayWriter, tables: Sequence[PassageTable], alive: Mask) -> None:
     """Write the families of the passages of a new version; see `Families`."""
     documents = _Documents(tables, alive)
     found = documents.candidates()
@@ -208,7 +208,7 @@ def _links_by_name(names: Sequence[tuple[str, str]], texts: Sequence[str]) -> Ar
 
 
 def _write(
-    writer: ArtifactWriter, documents: _Documents, found: Sequence[tuple[int, str, str]],
+    writer: ArrayWriter, documents: _Documents, found: Sequence[tuple[int, str, str]],
     chunks: dict[str, list[int]], links: Array, successor: Array,
 ) -> None:  # fmt: skip
     """Write the documents that are in a family of two at least, by family and id."""

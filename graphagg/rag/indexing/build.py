@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphagg.arrays import Array
+from graphagg.arrays import Array, Mask
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.blocks import Blocks, MemoryBlocks
 from graphagg.execution.runner import InProcessRunner, Stats
@@ -48,6 +48,7 @@ from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.work import FolderStorage, work_folder
+from graphagg.store.writing import ArrayWriter
 
 _FOLDER = "blocks"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux
@@ -207,6 +208,15 @@ def publish_build(
     return publication.publish(manifest)
 
 
+def write_orders(writer: ArrayWriter, corpus: StoredCorpus, by_id: Array) -> Mask:
+    """Write orders and families of the live rows, in the order of their ids; returns a mask."""
+    alive = write_id_order(writer, by_id, len(corpus))
+    digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
+    write_text_order(writer, digests, alive)
+    write_families(writer, [segment.passages for segment in corpus.segments], alive)
+    return alive
+
+
 def publish_segments(
     publication: Publication,
     before: Artifact,
@@ -219,11 +229,7 @@ def publish_segments(
     `before` has the same parameters and models; `by_id` are the live rows in the order of their
     ids.
     """
-    writer, manifest = publication.writer, before.manifest
-    alive = write_id_order(writer, by_id, len(corpus))
-    digests = np.concatenate([s.passages.text_digests for s in corpus.segments])
-    write_text_order(writer, digests, alive)
-    write_families(writer, [segment.passages for segment in corpus.segments], alive)
+    alive, manifest = write_orders(publication.writer, corpus, by_id), before.manifest
     every = np.concatenate([segment.passages.digests for segment in corpus.segments])
     digest = corpus_digest([every[alive].tobytes()])
     sentences = int(np.diff(corpus.sentence_bounds)[alive].sum())

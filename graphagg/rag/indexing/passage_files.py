@@ -21,6 +21,7 @@ from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.ranges import GrowingFile, GrowingStrings
 from graphagg.store.reading import ArrayFolder
 from graphagg.store.strings import StringTable
+from graphagg.store.writing import ArrayWriter
 
 _BATCH = 1_000  # passages that are written together
 _PREFIX = f"{segment_prefix(0)}passages"
@@ -164,7 +165,7 @@ def checked_order(
     raise DuplicateId(f"{where}: id {name!r} was used before; ids must be unique in a corpus")
 
 
-def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> Mask:
+def write_id_order(writer: ArrayWriter, by_id: Array, rows: int) -> Mask:
     """Write which rows are alive (also returned), and the order of their ids."""
     alive, ranks = np.zeros(rows, np.bool_), np.full(rows, -1, np.int32)
     alive[by_id] = True
@@ -174,7 +175,7 @@ def write_id_order(writer: ArtifactWriter, by_id: Array, rows: int) -> Mask:
     return alive
 
 
-def write_text_order(writer: ArtifactWriter, digests: Array, alive: Array) -> None:
+def write_text_order(writer: ArrayWriter, digests: Array, alive: Array) -> None:
     """Write the live rows by the digests `[R]` uint64 of their texts; equal ones ascend."""
     rows = np.flatnonzero(alive).astype(np.int32)
     writer.array("rows.by_text", rows[np.argsort(digests[rows], kind="stable")])

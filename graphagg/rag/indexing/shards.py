@@ -39,10 +39,10 @@ def merge_shards(
         InvalidParameter, ModelMismatch: a shard has other parameters or models than the first.
         DuplicateId: a passage is in two shards.
     """
-    _check_alike(shards)
+    check_alike(shards)
     writer = publication.writer
     corpus = StoredCorpus([segment for shard in shards for segment in shard.corpus.segments])
-    by_id = _rows_by_id(shards, corpus)
+    by_id = rows_by_id(shards, corpus)
     with publication.scratch() as scratch:
         arrays = BuildArrays(MemoryBlocks(), FileArrays(scratch), FileArrays(writer.folder))
         starts = offsets([len(shard.corpus) for shard in shards]).tolist()
@@ -53,7 +53,8 @@ def merge_shards(
     return publish_segments(publication, shards[0].artifact, corpus, by_id, counts)
 
 
-def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
+def check_alike(shards: Sequence[PassageSnapshot]) -> None:
+    """Raise an error if a shard has other parameters or models than the first, or there is none."""
     if not shards:
         raise InvalidParameter("no shard was given; name at least one index")
     first = shards[0].artifact
@@ -72,7 +73,7 @@ def _check_alike(shards: Sequence[PassageSnapshot]) -> None:
             )
 
 
-def _rows_by_id(shards: Sequence[PassageSnapshot], corpus: StoredCorpus) -> Array:
+def rows_by_id(shards: Sequence[PassageSnapshot], corpus: StoredCorpus) -> Array:
     """The live rows in the order of their ids."""
     starts = offsets([len(shard.corpus) for shard in shards])
     runs = [shard.by_id + start for shard, start in zip(shards, starts, strict=False)]

@@ -27,12 +27,10 @@ from dataclasses import replace
 import numpy as np
 
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
-from graphagg.rag.question.reading import read_terms
+from graphagg.rag.modes.protocol import Ranking, Retriever
+from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.question.results import Hit
-from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.tables.vectors import Rows
-from graphagg.rag.tables.view import View
 
 DEPTH = 10
 """Number of hits with the turn before that are compared."""
@@ -47,20 +45,20 @@ def rank_follow_up(
     alone = retriever.rank(question, k)
     first = [retriever.snapshot.known_row(hit.passage.id) for hit in alone.take(FIRST)]
     turn = with_history.text.removesuffix(question.text)
-    before = read_terms(turn, retriever.view, retriever.snapshot.analyzers).terms
+    before = retriever.source.read_terms(turn).terms
     rows = np.array(first, np.int64)
-    weight = weight_of_history(retriever.view, question.terms, before, rows)
+    weight = weight_of_history(retriever.source, question.terms, before, rows)
     return FollowUpRanking(alone, retriever.rank(with_history, k), weight) if weight else alone
 
 
 def weight_of_history(
-    view: View, question: Sequence[Term], turn: Sequence[Term], first: Rows
+    source: PassageSource, question: Sequence[Term], turn: Sequence[Term], first: Rows
 ) -> float:
     """The weight h by the words of both; `first` are the rows of the question's first hits."""
-    idf = Lexical(view, question).idf
-    known = idf[idf < math.log(view.passages + 1)]  # a word in no passage has more
-    rarity = float(known.sum()) / math.log(max(view.passages, 2))
-    before, shared = Lexical(view, turn), any(term in turn for term in question)
+    idf, passages = source.lexical(question).idf, source.view.passages
+    known = idf[idf < math.log(passages + 1)]  # a word in no passage has more
+    rarity = float(known.sum()) / math.log(max(passages, 2))
+    before, shared = source.lexical(turn), any(term in turn for term in question)
     held = float(before.covers(first).max(axis=0, initial=0.0) @ before.weights)
     return min(0.2 + held + shared, 1.0) * min(max(1.6 - 0.4 * rarity, 0.0), 1.0)
 

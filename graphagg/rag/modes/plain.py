@@ -10,9 +10,10 @@ import numpy as np
 
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, Retriever
+from graphagg.rag.modes.protocol import QuestionModels, Ranking, Retriever
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
+from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.search import Lexical, top_rows
@@ -43,7 +44,7 @@ class Dense(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by similarity."""
-        return SimilarityRanking(self.snapshot, self._scores(question))
+        return SimilarityRanking(self.snapshot, self.source.scores(question))
 
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
@@ -78,7 +79,7 @@ class BM25(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by words."""
-        return WordRanking(self.snapshot, self.view, Lexical(self.view, question.terms))
+        return WordRanking(self.snapshot, self.view, self.source.lexical(question.terms))
 
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
@@ -121,4 +122,4 @@ class RRF(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by the reciprocal ranks of both lists."""
-        return FusedRanking(self.snapshot, self.view, self._scores(question))
+        return FusedRanking(self.snapshot, self.view, self.source.scores(question))

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 from graphagg.arrays import Floats
-from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.modes import Mode
-from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder, checked
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import sentence_cosines, term_shares
-from graphagg.rag.question.reading import QuestionReading, read_question
+from graphagg.rag.modes.source import EncodedQuestion, PassageSource
+from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.vectors import Rows
-from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 
 
@@ -38,36 +34,6 @@ class QuestionModels(Protocol):
 
     def extractor(self) -> EntityExtractor:
         """The extractor."""
-
-
-@dataclass(frozen=True)
-class EncodedQuestion:
-    """A question that is ready to be answered.
-
-    Attributes:
-        reading: its terms and entities.
-        vector: `[d]`; empty in mode `bm25`.
-        words: `[t, d]` of its terms; None if not needed or not available.
-    """
-
-    reading: QuestionReading
-    vector: Floats
-    words: Floats | None = None
-
-    @property
-    def text(self) -> str:
-        """The question, with the names of a user's list in place of their aliases."""
-        return self.reading.text
-
-    @property
-    def terms(self) -> tuple[Term, ...]:
-        """Its distinct words without stop words."""
-        return self.reading.terms
-
-    @cached_property
-    def query(self) -> Queries:
-        """Its vector as a query."""
-        return Queries(self.vector[None])
 
 
 class Ranking(ABC):
@@ -106,8 +72,9 @@ class Retriever(ABC):
     mode: ClassVar[Mode]
     config_type: ClassVar[type[Any] | None] = None
 
-    def __init__(self, snapshot: PassageSnapshot, view: View, config: Any) -> None:
-        self.snapshot, self.view, self.config = snapshot, view, config
+    def __init__(self, source: PassageSource, config: Any) -> None:
+        self.source, self.config = source, config
+        self.snapshot, self.view = source.snapshot, source.view
 
     @property
     def artifact(self) -> Artifact:
@@ -116,9 +83,7 @@ class Retriever(ABC):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find what each question names: terms and entities, without a model."""
-        analyzers, listed = self.snapshot.analyzers, self.snapshot.listed
-        texts = resolve_aliases(self.snapshot, questions)
-        return [read_question(text, self.view, analyzers, listed) for text in texts]
+        return [self.source.read(text) for text in resolve_aliases(self.snapshot, questions)]
 
     def encode(
         self, questions: Sequence[QuestionReading], models: QuestionModels
@@ -143,10 +108,6 @@ class Retriever(ABC):
         cosines = self._cosines(question, rows)
         shares = term_shares(self.snapshot, rows, passages, question.terms)
         return [int((a + b).argmax()) for a, b in zip(cosines, shares, strict=True)]
-
-    def _scores(self, question: EncodedQuestion) -> QuestionScores:
-        dense = self.snapshot.dense
-        return QuestionScores(question.reading, question.query, question.words, self.view, dense)
 
     def _cosines(self, question: EncodedQuestion, rows: Rows) -> list[Floats]:
         return sentence_cosines(self.snapshot.corpus, rows, question.query)

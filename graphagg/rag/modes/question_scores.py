@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from graphagg.arrays import Array, top_k
+from graphagg.arrays import Array, distinct, top_k
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.search import DenseIndex, Lexical
@@ -17,6 +18,41 @@ from graphagg.rag.tables.view import View
 
 _ALIKE = 0.79
 """Share of the largest r; near .8, which rounding could decide with five equal names."""
+
+
+class NamedDocuments:
+    """Statistics of the documents that a question names.
+
+    The question names a document by min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of
+    ln(D / df) / ln D of the names in title or path of df of the D visible documents; R is the
+    largest. So D^(1 - R) documents would have these names by chance; n have .79 R at least.
+    h = s / (1 + s), where s is the sum of 1 / (1 + words of the shortest heading with it) of the
+    other terms in headings above.
+
+    Attributes:
+        rarity: ln(D / df) / ln D by term.
+    """
+
+    def __init__(self, documents: int, df: Mapping[int, int]) -> None:
+        self._count = max(documents, 2)
+        self.rarity = {
+            term: math.log(self._count / max(n, 1)) / math.log(self._count)
+            for term, n in sorted(df.items())
+        }
+
+    def certainty(self, scores: Sequence[QuestionScores]) -> float:
+        """The factor min(1, D^(2R - 2)) / n; `scores` are of all parts of the corpus."""
+        largest = max(float(each.document_rarity.max(initial=0.0)) for each in scores)
+        if largest <= 0.0:
+            return 0.0
+        alike = sum(each.documents_from(_ALIKE * largest) for each in scores)
+        return min(math.pow(self._count, 2.0 * largest - 2.0), 1.0) / max(alike, 1)
+
+
+def closeness(similarity: Array, lexical: Array) -> Array:
+    """Closeness to the question, without weights; orders the passages of one title."""
+    near: Array = similarity.astype(np.float64) + lexical
+    return near
 
 
 class QuestionScores:
@@ -37,13 +73,20 @@ class QuestionScores:
         words: Vectors | None,
         view: View,
         dense: DenseIndex,
+        rarity: Array | None = None,
     ) -> None:
         self.reading, self.words, self.query = reading, words, query
         self.lexical = Lexical(view, reading.terms)
         self.named = np.asarray(reading.entities, dtype=np.int64)
-        self.rarity = view.idf(self.named)
+        self.rarity: Array = view.idf(self.named) if rarity is None else rarity
         self._view, self._dense = view, dense
         self._nearest: tuple[Rows, Array] | None = None
+        self.levels: dict[int, Array] = {}
+
+    @property
+    def parts(self) -> Sequence[QuestionScores]:
+        """The scores in each part of the corpus; an index is one part."""
+        return [self]
 
     @property
     def vector(self) -> Vectors:
@@ -75,35 +118,63 @@ class QuestionScores:
 
     def documents_at(self, rows: Rows) -> Array:
         """How much the question names the documents of some visible rows, `[m]`."""
-        return self._documents[rows] if self.names else np.zeros(len(rows))
+        return self._documents[rows] if self.documents.rarity else np.zeros(len(rows))
+
+    def document_counts(self) -> tuple[int, dict[int, int]]:
+        """Number of visible documents, and of those that have each of `names` in their name."""
+        visible, firsts = self._view.visible, self._dense.corpus.firsts
+        counts = {t: int(np.count_nonzero(firsts[held])) for t, held in self.names.items()}
+        return int(np.count_nonzero(firsts & visible)), counts
+
+    @cached_property
+    def documents(self) -> NamedDocuments:
+        """The statistics of the documents that the question names."""
+        return NamedDocuments(*self.document_counts()) if self.names else NamedDocuments(0, {})
+
+    @cached_property
+    def document_rarity(self) -> Array:
+        """`[R]` r of the document of each visible passage; see `NamedDocuments`."""
+        rarity = np.zeros(len(self._view.visible))
+        for term, of_term in self.documents.rarity.items():
+            if term in self.names:
+                rarity[self.names[term]] += of_term
+        return rarity
+
+    def documents_from(self, least: float) -> int:
+        """Number of visible documents of at least this r, which is above 0."""
+        rows = np.flatnonzero(self.document_rarity >= least)
+        return int(np.count_nonzero(self._dense.corpus.firsts[rows]))
+
+    @cached_property
+    def certainty(self) -> float:
+        """The factor of all documents in the formula of `NamedDocuments`."""
+        return self.documents.certainty(self.parts)
 
     @cached_property
     def _documents(self) -> Array:
-        """`[R]` how much the question names the document of each visible passage.
-
-        min(1, D^(2R - 2)) / n (r + 2 min(r, 1) h). r is the sum of ln(D / df) / ln D of the names
-        in title or path of df of the D visible documents; R is the largest. So D^(1 - R) documents
-        would have these names by chance; n have .79 R at least. h = s / (1 + s), where s is the sum
-        of 1 / (1 + words of the shortest heading with it) of the other terms in headings above.
-        """
-        visible, firsts = self._view.visible, self._dense.corpus.firsts
-        rarity = np.zeros(len(visible))
-        count = max(int(np.count_nonzero(firsts & visible)), 2)
-        for held in self.names.values():
-            df = max(int(np.count_nonzero(firsts[held])), 1)
-            rarity[held] += math.log(count / df) / math.log(count)
+        """`[R]` how much the question names the document of each visible passage."""
+        score, names = self.document_rarity.copy(), self.documents.rarity
         terms = enumerate(self.lexical.postings)
-        others = [p for term, of_term in terms if term not in self.names for p in of_term]
+        others = [p for term, of_term in terms if term not in names for p in of_term]
         sizes = np.concatenate([np.zeros(0, np.uint8), *(p.context for p in others)]) & HEADING
-        below, rows = np.flatnonzero(sizes > 0), np.flatnonzero(rarity > 0)
+        below, rows = np.flatnonzero(sizes > 0), np.flatnonzero(score > 0)
         under = np.concatenate([rows[:0], *(p.rows for p in others)])[below]
-        headings = np.bincount(under, 1.0 / (1.0 + sizes[below]), len(visible))
-        r, s = rarity[rows], headings[rows]
-        largest = float(r.max(initial=0.0))
-        alike = np.count_nonzero(firsts[rows] & (r >= _ALIKE * largest))
-        sure = min(count ** (2.0 * largest - 2.0), 1.0) / max(alike, 1)
-        rarity[rows] = sure * (r + 2.0 * np.minimum(r, 1.0) * s / (1.0 + s))
-        return rarity
+        headings = np.bincount(under, 1.0 / (1.0 + sizes[below]), len(score))
+        r, s = score[rows], headings[rows]
+        score[rows] = self.certainty * (r + 2.0 * np.minimum(r, 1.0) * s / (1.0 + s))
+        return score
+
+    def title_levels(self, name: int) -> Array:
+        """Distinct closeness of the visible passages titled by a named entity, ascending."""
+        if name not in self.levels:
+            rows = self.titled[name]
+            one = len(rows) < 2  # then it is the closest
+            self.levels[name] = np.zeros(0) if one else distinct(self.closeness(rows))
+        return self.levels[name]
+
+    def closeness(self, rows: Rows) -> Array:
+        """`closeness` of some rows to the question."""
+        return closeness(self.similarity_at(rows), self.lexical.at(rows))
 
     @property
     def is_exact(self) -> bool:

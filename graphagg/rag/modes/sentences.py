@@ -38,7 +38,7 @@ def term_shares(
     Terms of the title, and years, count only if the question has no others. A heading, or a
     first sentence that only repeats the title, has -inf, if there are others.
     """
-    language_of = snapshot.lexicon.language_of
+    language_of = snapshot.language_of
     without_years = [term for term in terms if not _YEAR.fullmatch(term[0])]
     for row, passage in zip(rows.tolist(), passages, strict=True):
         stem = snapshot.analyzers.for_language(language_of(row)).stem
@@ -64,7 +64,7 @@ def closest_lines(snapshot: PassageSnapshot, row: int, hit: Hit, question: str) 
     The sentence that matched, if no line holds more of them.
     """
     text = hit.passage.text
-    analyzer = snapshot.analyzers.for_language(snapshot.lexicon.language_of(row))
+    analyzer = snapshot.analyzers.for_language(snapshot.language_of(row))
     terms = {analyzer.stem(word) for word in tokenize(question) if word not in analyzer.stop_words}
 
     def shared(piece: str) -> int:

@@ -24,8 +24,9 @@ from graphagg.rag.modes.confidence import JUDGED, confidence_of, features_of
 from graphagg.rag.modes.follow_up import rank_follow_up
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
-from graphagg.rag.modes.protocol import EncodedQuestion, Ranking, Retriever
+from graphagg.rag.modes.protocol import Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
+from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.operations.order import HitOrder
 from graphagg.rag.question.budget import fitting_hits
 from graphagg.rag.question.request import Request, check_request, questions_of
@@ -67,7 +68,7 @@ def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
         raise InvalidParameter(
             f"config is a {type(config).__name__}, {request.mode!r} needs a {config_type.__name__}"
         )
-    return retriever(snapshot, view, config)
+    return retriever(PassageSource(snapshot, view), config)
 
 
 @names_damage

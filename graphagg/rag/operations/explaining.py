@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
+from graphagg.rag.modes.protocol import Retriever
+from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.operations.answering import (
     DistinctHits,
     answer,

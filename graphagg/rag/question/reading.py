@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 from graphagg.rag.documents.analyzer import Analyzer, Analyzers, Term
 from graphagg.rag.documents.codes import codes
@@ -39,20 +40,48 @@ class QuestionReading:
     names: tuple[str, ...]
 
 
+class NameFound(NamedTuple):
+    """A visible entity whose words are in a question; ordered as they are chosen.
+
+    Attributes:
+        start: the first of its tokens.
+        length: the number of its tokens, negative.
+        order: in which it was found, of several with the same tokens.
+        entity: its id.
+    """
+
+    start: int
+    length: int
+    order: int
+    entity: int
+
+
 def read_question(
-    text: str, view: View, analyzers: Analyzers, listed: ListedNames | None = None
+    text: str,
+    tokens: TextTokens,
+    names: Iterable[NameFound],
+    words: Sequence[str],
+    analyzers: Analyzers,
+    languages: Collection[str],
 ) -> QuestionReading:
-    """Find a question's terms and entities; `listed` are names that the user listed."""
-    tokens = scan(text)
+    """Find a question's terms and entities.
+
+    Args:
+        text: the question.
+        tokens: its tokens.
+        names: see `names_in`.
+        words: see `words_written_as_one`.
+        analyzers: of the index.
+        languages: of the visible passages.
+    """
     entities: dict[int, str] = {}
-    for start, length, entity in _leftmost_longest(_names(text, tokens, view, listed)):
-        begin, end = tokens.spans[start][0], tokens.spans[start + length - 1][1]
-        entities.setdefault(entity, text[begin:end])
-    written_as_one = list(_joined(text, tokens, view, analyzers))
-    terms = _terms(text, tokens, written_as_one, view, analyzers)
-    readers = analyzers.each(view.languages)
+    for name in _leftmost_longest(names):
+        begin, end = tokens.spans[name.start][0], tokens.spans[name.start - name.length - 1][1]
+        entities.setdefault(name.entity, text[begin:end])
+    terms = read_terms(text, tokens, words, analyzers, languages).terms
+    readers = analyzers.each(languages)
     spans = _spans(terms, tokens, readers)
-    joined = {reader.stem(word) for word in written_as_one for reader in readers}
+    joined = {reader.stem(word) for word in words for reader in readers}
     capitals = tuple(
         any(map(str.isdigit, term[0]))
         or (is_capital(text[start]) if end else not joined.isdisjoint(term))
@@ -61,28 +90,29 @@ def read_question(
     return QuestionReading(text, terms, spans, capitals, tuple(entities), tuple(entities.values()))
 
 
-def read_terms(text: str, view: View, analyzers: Analyzers) -> QuestionReading:
+def read_terms(
+    text: str,
+    tokens: TextTokens,
+    words: Sequence[str],
+    analyzers: Analyzers,
+    languages: Collection[str],
+) -> QuestionReading:
     """Find a question's terms only, without spans and entities."""
-    tokens = scan(text)
-    joined = _joined(text, tokens, view, analyzers)
-    return QuestionReading(text, _terms(text, tokens, joined, view, analyzers), (), (), (), ())
+    every = [*tokens.words, *inner_words(text), *words]
+    return QuestionReading(text, analyzers.terms(text, every, languages), (), (), (), ())
 
 
-def _terms(
-    text: str, tokens: TextTokens, joined: Iterable[str], view: View, analyzers: Analyzers
-) -> tuple[Term, ...]:
-    words = [*tokens.words, *inner_words(text), *joined]
-    return analyzers.terms(text, words, view.languages)
-
-
-def _joined(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> Iterator[str]:
+def words_written_as_one(
+    text: str, tokens: TextTokens, view: View, analyzers: Analyzers, languages: Collection[str]
+) -> Iterator[tuple[int, int, str]]:
     """Two or three names of a question that are one word in the title or path of a document.
 
-    Any words may be names where none has a capital or a digit.
+    Any words may be names where none has a capital or a digit. Yields their number, the first of
+    their tokens, and the word, in this order.
     """
     if not view.lexicon.has_context:
         return
-    readers = analyzers.each(view.languages)
+    readers = analyzers.each(languages)
     is_name = [is_capital(text[start]) for start, _ in tokens.spans]
     is_name = is_name if any(is_name[1:]) else [True] * len(is_name)
     for size, start in product((2, 3), range(len(is_name) - 1)):
@@ -90,7 +120,7 @@ def _joined(text: str, tokens: TextTokens, view: View, analyzers: Analyzers) -> 
             word = "".join(tokens.words[start : start + size])
             found = filter(None, (view.lexicon.find(reader.stem(word)) for reader in readers))
             if any(view.visible[each.rows[each.context >= NAME]].any() for each in found):
-                yield word
+                yield size, start, word
 
 
 def _spans(
@@ -105,10 +135,10 @@ def _spans(
     return tuple(spans.get(i, (0, 0)) for i in range(len(terms)))
 
 
-def _names(
+def names_in(
     text: str, tokens: TextTokens, view: View, listed: ListedNames | None
-) -> Iterator[tuple[int, int, int]]:
-    """Find visible entities whose words are in the question: `(start, length, id)`, in tokens.
+) -> Iterator[NameFound]:
+    """Find visible entities whose words are in a question; `listed` are names of the user.
 
     One of their words must be capitalized, unless only the question's first word is or none.
     Codes and listed names are found in any case.
@@ -118,17 +148,18 @@ def _names(
     any_case = not any(capital[1:])
     other = transcribed(text)
     spellings = [tokens.words] if other == text else [tokens.words, scan(other).words]
-    for words, start in product(spellings, range(len(tokens))):
+    for (order, words), start in product(enumerate(spellings), range(len(tokens))):
         for length, entity in _keys_at(words, start, view):
             if _ties_any(entity, view) and gazetteer.kind[entity] & LINKABLE:
                 if any_case or any(capital[start : start + length]):
-                    yield start, length, entity
+                    yield NameFound(start, -length, order, entity)
     starts, ends = ([span[i] for span in tokens.spans] for i in (0, 1))
-    for code in (*codes(text), *(listed.find(text, tokens) if listed else ())):
+    found = (*codes(text), *(listed.find(text, tokens) if listed else ()))
+    for order, code in enumerate(found, start=2):
         entity_of_code = gazetteer.find(code.key)
         first, last = bisect_right(ends, code.start), bisect_left(starts, code.end)
         if entity_of_code is not None and _ties_any(entity_of_code, view) and first < last:
-            yield first, last - first, entity_of_code
+            yield NameFound(first, first - last, order, entity_of_code)
 
 
 def _ties_any(entity: int, view: View) -> bool:
@@ -151,9 +182,10 @@ def _keys_at(words: Sequence[str], start: int, view: View) -> Iterator[tuple[int
             return
 
 
-def _leftmost_longest(names: Iterator[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+def _leftmost_longest(names: Iterable[NameFound]) -> Iterator[NameFound]:
     begin, end = -1, 0
-    for start, length, entity in sorted(names, key=lambda name: (name[0], -name[1])):
-        if start >= end or (start, start + length) == (begin, end):  # or a key of the same words
-            begin, end = start, start + length
-            yield start, length, entity
+    for name in sorted(names):
+        last = name.start - name.length
+        if name.start >= end or (name.start, last) == (begin, end):  # or a key of the same words
+            begin, end = name.start, last
+            yield name

@@ -152,6 +152,7 @@ class Lexical:
 
     Attributes:
         postings: `[t]` of each term, by its stems.
+        df: `[t]` visible passages that contain each term.
         idf: `[t]` of each term.
         weights: `[t]` share of each term in the sum of idf.
     """
@@ -161,11 +162,18 @@ class Lexical:
         by_stem = [[view.lexicon.find(stem) for stem in term] for term in terms]
         self.postings = [[p for p in postings if p is not None] for postings in by_stem]
         self._view = view
-        self.idf = np.array([self._idf(postings) for postings in self.postings], np.float64)
+        self.df = [sum(view.frequency(p.start, p.end) for p in each) for each in self.postings]
+        self._count = sum(len(p.rows) for of_term in self.postings for p in of_term)
+        self.weigh(self.df)
+
+    def weigh(self, df: Sequence[int]) -> None:
+        """Weigh the terms by their document frequencies, which may count other indices too."""
+        passages = self._view.passages
+        # As in Lucene.
+        self.idf = np.array([math.log(1.0 + (passages - n + 0.5) / (n + 0.5)) for n in df], float)
         self.weights = self.idf / max(float(self.idf.sum()), 1e-12)
         order = np.argsort(-self.weights, kind="stable").tolist()
         self._lists = [(float(self.weights[t]), p) for t in order for p in self.postings[t]]
-        self._count = sum(len(postings.rows) for _, postings in self._lists)
         self._best: tuple[int, Rows, Array] | None = None
 
     def best(self, k: int) -> tuple[Rows, Array]:
@@ -288,8 +296,3 @@ class Lexical:
             for postings in of_term:
                 holds[lookup(postings.rows, narrow)[0], i] = 1.0
         return holds
-
-    def _idf(self, postings: Sequence[Postings]) -> float:
-        """Idf of a term by the postings of its stems, as in Lucene."""
-        df = sum(self._view.frequency(p.start, p.end) for p in postings)
-        return math.log(1.0 + (self._view.passages - df + 0.5) / (df + 0.5))

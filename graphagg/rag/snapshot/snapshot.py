@@ -84,13 +84,7 @@ class PassageSnapshot:
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)
         ]
-        self.alive: Mask = artifact.array("rows.alive")
-        self.ranks: npt.NDArray[np.int32] = artifact.array("rows.rank")
-        self.by_id: npt.NDArray[np.int32] = artifact.array("rows.by_id")
-        self._by_text: npt.NDArray[np.int32] = artifact.array("rows.by_text")
-        # An answer looks its few ids up a dozen times. The function must not refer to this object:
-        # a circle would keep the files of a version that was closed.
-        self._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, self.by_id))
+        self._open_orders(artifact.array)
         self.gazetteer = Gazetteer.open(artifact)
         tables = [segment.passages.metadata for segment in self.corpus.segments]
         has_metadata = any(int(t.offsets[-1]) > len("{}") * len(t) for t in tables)
@@ -100,7 +94,6 @@ class PassageSnapshot:
             raise damaged(artifact.folder, f"language {language!r}, wanted a code")
         self.analyzers = Analyzers(language)
         self.listed = names_of(artifact.manifest.models["extractor"])
-        self.families = Families.open(artifact)
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
@@ -116,6 +109,17 @@ class PassageSnapshot:
         self._all = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
             at_random([self._all.title, self._all.mentions, self._all.tie, self._all.df])
+
+    def _open_orders(self, array: Callable[[str], Any]) -> None:
+        """Take the orders and families of passages by the names of their arrays."""
+        self.alive: Mask = array("rows.alive")
+        self.ranks: npt.NDArray[np.int32] = array("rows.rank")
+        self.by_id: npt.NDArray[np.int32] = array("rows.by_id")
+        self._by_text: npt.NDArray[np.int32] = array("rows.by_text")
+        # An answer looks its few ids up a dozen times. The function must not refer to this object:
+        # a circle would keep the files of a version that was closed.
+        self._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, self.by_id))
+        self.families = Families.open(array)
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -136,7 +140,7 @@ class PassageSnapshot:
         part.by_id = self.by_id[part.alive[self.by_id]]
         part._by_text = self._by_text[part.alive[self._by_text]]
         part._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, part.by_id))
-        part._all = View.of(self.gazetteer, self.lexicon, part.alive)
+        part._all = self._view_of(part.alive)
         part._lock, part._cache = threading.Lock(), OrderedDict()
         for name in ("schema", "_documents"):  # cached properties of the alive passages
             vars(part).pop(name, None)
@@ -249,7 +253,14 @@ class PassageSnapshot:
         if visible is None:
             return self._all
         key = hashlib.sha256(np.packbits(visible).tobytes()).hexdigest()
-        return self.cached("view", key, lambda: View.of(self.gazetteer, self.lexicon, visible))
+        return self.cached("view", key, lambda: self._view_of(visible))
+
+    def _view_of(self, visible: Mask) -> View:
+        return View.of(self.gazetteer, self.lexicon, visible)
+
+    def language_of(self, row: int) -> str:
+        """The language of a passage; `OTHER` in an index of one language."""
+        return self.lexicon.language_of(row)
 
     def _filtered(self, predicate: Predicate) -> Mask:
         return np.concatenate([predicate.mask(table) for table in self.tables])

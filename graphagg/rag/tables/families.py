@@ -8,6 +8,7 @@ visible documents, so it equals that of an index of these documents alone. How l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.arrays import Array, Ints, Mask
-from graphagg.store import Artifact
 
 NUMBERED = 10
 """The least `version` with a number; below it is the stage: 0 of drafts and what is called old."""
@@ -44,9 +44,9 @@ class Families:
     links: npt.NDArray[np.uint64]
 
     @classmethod
-    def open(cls, artifact: Artifact) -> Families:
-        """Map the arrays."""
-        return cls(*(artifact.array(f"families.{name}") for name in cls.__dataclass_fields__))
+    def open(cls, array: Callable[[str], Array]) -> Families:
+        """Take the arrays by their names."""
+        return cls(*(array(f"families.{name}") for name in cls.__dataclass_fields__))
 
     @cached_property
     def _rows(self) -> tuple[Ints, Ints]:

@@ -35,7 +35,8 @@ _MONTHS = frozenset(
     "bc ad bce ce st nd rd th early mid late century".split()
 )
 _NUMERAL = re.compile(r"\d+(?:st|nd|rd|th|s)?")
-_LENGTHS = range(3, 6)  # words of a longer form
+LONGER = range(3, 6)
+"""Words of a longer form of a name of two words."""
 _CACHED = 4096  # first words whose place and names are cached
 _CACHED_FORMS = 65_536  # names whose longer forms are cached
 _ARRAYS = (
@@ -116,10 +117,11 @@ def kind_of(words: Sequence[str], analyzers: Analyzers) -> int:
 
 
 def or_of(flags: Array, counts: Array) -> npt.NDArray[np.uint8]:
-    """Union of the flags of consecutive groups, none of them empty."""
-    if not len(counts):
-        return np.zeros(0, np.uint8)
-    return np.bitwise_or.reduceat(flags, np.cumsum(counts) - counts).astype(np.uint8)
+    """Union of the flags of consecutive groups; 0 for an empty group."""
+    union, filled = np.zeros(len(counts), np.uint8), np.flatnonzero(counts)
+    if len(filled):
+        union[filled] = np.bitwise_or.reduceat(flags, (np.cumsum(counts) - counts)[filled])
+    return union
 
 
 def longer_names(keys: StringTable) -> Callable[[int], Sequence[int]]:
@@ -154,7 +156,7 @@ def _beginning_with(keys: StringTable, prefix: bytes) -> Array:
     bounds = np.asarray(keys.offsets[first : last + 1])
     is_space = np.asarray(keys.data[bounds[0] : bounds[-1]]) == ord(" ")
     words = 1 + np.add.reduceat(is_space, bounds[:-1] - bounds[0], dtype=np.int64)
-    return first + np.flatnonzero((words >= _LENGTHS[0]) & (words <= _LENGTHS[-1]))
+    return first + np.flatnonzero((words >= LONGER[0]) & (words <= LONGER[-1]))
 
 
 _UNSPACED = re.compile(f"[{UNSPACED}\uac00-\ud7a3]")
@@ -183,21 +185,22 @@ class Speller:
         Another spelling of a name is shown with the key: "SRE (site reliability
         engineering)".
         """
-        g = self._gazetteer
-        of_row = g.mentions(row)
-        mentions = of_row.start + np.flatnonzero(g.entity[of_row] == entity)
-        if not len(mentions):
-            return g.keys[entity]
+        key, (first, length) = self._gazetteer.keys[entity], self._first_mention(entity, row)
         passage = self.passage(row)
-        first, length = int(g.start[mentions[0]]), int(g.length[mentions[0]])
-        spans = passage.word_spans(first, first + length)
-        if not spans:  # of a damaged index
-            return g.keys[entity]
+        spans = passage.word_spans(first, first + length) if length else ()
+        if not spans:
+            return key
         spelling = " ".join(passage.full_text[spans[0][0] : spans[-1][1]].split())
-        key = g.keys[entity]
         if _squeezed(key) in (_squeezed(spelling), _squeezed(transcribed(spelling))):
             return spelling
         return _joined(key) if _UNSPACED.search(spelling) else f"{spelling} ({key})"
+
+    def _first_mention(self, entity: int, row: int) -> tuple[int, int]:
+        """First token and length of the first mention of an entity in a passage; (0, 0): none."""
+        g = self._gazetteer
+        of_row = g.mentions(row)
+        mentions = of_row.start + np.flatnonzero(g.entity[of_row] == entity)
+        return (int(g.start[mentions[0]]), int(g.length[mentions[0]])) if len(mentions) else (0, 0)
 
 
 def _squeezed(name: str) -> str:

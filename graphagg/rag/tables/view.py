@@ -67,6 +67,8 @@ class View:
         df: `[E]` int32, number of visible passages that each entity is tied to.
         passages: N, number of visible passages.
         tokens: number of tokens of these passages.
+
+    Of one part of a corpus, `df`, `passages` and `tokens` count all parts.
     """
 
     gazetteer: Gazetteer
@@ -83,19 +85,24 @@ class View:
 
     @classmethod
     def of(
-        cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask, allocate: Allocate | None = None
-    ) -> View:
-        """The view of the passages `visible` `[R]`; `allocate` makes arrays (None: in memory)."""
+        cls, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask,
+        allocate: Allocate | None = None, uses: NameUses | None = None,
+    ) -> View:  # fmt: skip
+        """The view of the passages `visible` `[R]`.
+
+        `allocate` makes arrays (None: in memory). `uses` are those of names in a larger corpus, of
+        which these passages are a part; None: they are all.
+        """
         g, make = gazetteer, allocate or (lambda name, dtype, length: np.zeros(length, dtype))
         visible = read_only(visible)
         entities = len(g.keys)
-        flags = or_of(np.where(visible[g.row], g.pair_flags, 0), np.diff(g.pair_bounds))
+        flags, balance = uses or NameUses.of(g, visible)
         entity, title = (flags & DEFINES) > 0, make("title", np.bool_, entities)
         title[:] = (flags & (FULL_TITLE | BASE_TITLE)) > 0
         how = make("mentions", np.uint8, len(g.entity))
         tie = make("tie", np.uint8, len(g.row))
         mentions = _Mentions(g.bounds, g.entity, g.start, g.length, g.flags, g.pair_bounds, g.row)
-        is_common = _common(g, visible)
+        is_common = balance > 0
         usable = entity & ((g.kind & (LINKABLE | REFERENCE)) > 0) & (title | ~is_common)
         pairs = np.empty(np.diff(g.bounds).max(initial=0), np.int64)
         _resolve(mentions, g.title_tokens, visible, usable, title, is_common, how, tie, pairs)
@@ -139,7 +146,7 @@ class View:
     @cached_property
     def row_set(self) -> RowSet:
         """The visible rows as a `RowSet`."""
-        return RowSet(self.visible, self.passages)
+        return RowSet(self.visible, int(np.count_nonzero(self.visible)))
 
     @cached_property
     def languages(self) -> dict[str, int]:
@@ -224,11 +231,26 @@ class _Mentions(NamedTuple):
     row: Array
 
 
-def _common(g: Gazetteer, visible: Array) -> Array:
-    """Mask `[E]` of entities that visible texts write in lower case more often than as a name.
+class NameUses(NamedTuple):
+    """How visible passages use each entity; E entities.
 
-    Case in code and capitals that begin a sentence do not count.
+    Attributes:
+        flags: `[E]` uint8, the flags of all mentions.
+        balance: `[E]` int64, times that it is written in lower case less those as a name; case in
+            code and capitals that begin a sentence do not count. A common word is above 0.
     """
+
+    flags: Array
+    balance: Array
+
+    @classmethod
+    def of(cls, g: Gazetteer, visible: Mask) -> NameUses:
+        """The uses in the passages `visible` `[R]`."""
+        flags = or_of(np.where(visible[g.row], g.pair_flags, 0), np.diff(g.pair_bounds))
+        return cls(flags, _balance(g, visible))
+
+
+def _balance(g: Gazetteer, visible: Array) -> Array:
     balance, is_visible = np.zeros(len(g.keys), np.int64), np.repeat(visible, np.diff(g.bounds))
     for start in range(0, len(is_visible), _BLOCK):
         some = slice(start, start + _BLOCK)
@@ -236,7 +258,7 @@ def _common(g: Gazetteer, visible: Array) -> Array:
         entity, is_name = g.entity[some][counts], (g.flags[some][counts] & CAPITAL) > 0
         for mask, sign in ((~is_name, 1), (is_name, -1)):
             balance += sign * np.bincount(entity[mask], minlength=len(balance))
-    return balance > 0
+    return balance
 
 
 @kernel(small=True)

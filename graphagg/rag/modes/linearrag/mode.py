@@ -12,8 +12,9 @@ from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion, WalkRanking
 from graphagg.rag.modes.plain import Dense, SimilarityRanking
-from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, resolve_aliases
-from graphagg.rag.question.reading import QuestionReading, read_terms
+from graphagg.rag.modes.protocol import QuestionModels, Ranking, resolve_aliases
+from graphagg.rag.modes.source import EncodedQuestion
+from graphagg.rag.question.reading import QuestionReading
 
 
 class LinearRAG(Dense):
@@ -24,11 +25,10 @@ class LinearRAG(Dense):
 
     def read(self, questions: Sequence[str], models: QuestionModels) -> list[QuestionReading]:
         """Find terms, and names by the extractor."""
-        view, analyzers = self.view, self.snapshot.analyzers
         read, questions = [], resolve_aliases(self.snapshot, questions)
         for text, note in zip(questions, models.extractor().annotate(questions), strict=True):
             names = (text[start:end] for start, end in note.mentions)
-            reading = read_terms(text, view, analyzers)
+            reading = self.source.read_terms(text)
             read.append(replace(reading, names=tuple(filter(entity_key, names))))
         return read
 
@@ -61,7 +61,7 @@ class LinearRAG(Dense):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by PageRank; a question that names no entity by similarity only."""
-        scores = self._scores(question)
+        scores = self.source.scores(question)
         if not isinstance(question, SeededQuestion) or not question.seeds:
             return SimilarityRanking(self.snapshot, scores)
         return WalkRanking(self._search, question, scores, self.config)

@@ -13,13 +13,14 @@ import numpy as np
 from graphagg.arrays import Array, distinct, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.snapshot.search import DenseIndex, best_rows, lookup
+from graphagg.rag.snapshot.search import best_rows, lookup
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
 
 FEATURES = ("similarity", "sentence", "lexical", "title", "entities")
-_MOST_TITLED = 20  # passages titled by an entity of the question that join the pool
+MOST_TITLED = 20
+"""Passages titled by an entity of the question that join the pool."""
 
 
 class Candidates(NamedTuple):
@@ -52,17 +53,30 @@ class Candidates(NamedTuple):
 
 
 class CandidateScorer:
-    """Scores passages directly, over one view of a corpus."""
+    """Scores passages directly, over one view of a corpus.
+
+    `ranks` `[R]` are of the ids of passages.
+    """
 
     def __init__(
-        self, corpus: StoredCorpus, view: View, dense: DenseIndex, config: MultihopConfig
+        self, corpus: StoredCorpus, ranks: Array, view: View, config: MultihopConfig
     ) -> None:
-        self.corpus, self.view, self.dense, self.config = corpus, view, dense, config
+        self.corpus, self.ranks, self.view, self.config = corpus, ranks, view, config
         self._weights = np.array([getattr(config.passage, name) for name in FEATURES])
 
     def pool(self, question: QuestionScores, size: int) -> Rows:
         """The rows that F is computed for: the best by similarity, words and title, and titles."""
-        weights, visible, ranks = self.config.passage, self.view.row_set, self.dense.ranks
+        (rows, _), (titled, _) = self.leading(question, size)
+        return distinct(np.concatenate([rows, titled]))
+
+    def leading(
+        self, question: QuestionScores, size: int
+    ) -> tuple[tuple[Rows, Array], tuple[Rows, Array]]:
+        """The pool in two parts, each with its values: the `size` best, and the best titled.
+
+        A named page joins however little else of the question it holds.
+        """
+        weights, visible, ranks = self.config.passage, self.view.row_set, self.ranks
         titled = distinct(np.concatenate([np.zeros(0, np.int64), *question.titled]))
         # Sentences are not compared yet: the similarity of the passage stands for its sentences'.
         strength = weights.similarity + weights.sentence
@@ -74,11 +88,9 @@ class CandidateScorer:
             rows = distinct(np.concatenate([nearest, by_words]))
             similar = question.similarity_at(rows)
         values = self._prior(rows, question, titled) + strength * similar
-        pool = rows[top_k(values, size, ranks[rows])]
-        # A named page joins however little else of the question it holds.
         priors = self._prior(titled, question, titled)
-        best_titled = titled[top_k(priors, _MOST_TITLED, ranks[titled])]
-        return distinct(np.concatenate([pool, best_titled]))
+        best, first = top_k(values, size, ranks[rows]), top_k(priors, MOST_TITLED, ranks[titled])
+        return (rows[best], values[best]), (titled[first], priors[first])
 
     def _prior(self, rows: Rows, question: QuestionScores, titled: Rows) -> Array:
         """What words and names of documents add to F, of some rows that ascend."""
@@ -94,19 +106,19 @@ class CandidateScorer:
         best, _ = question.lexical.best(size)
         rows = distinct(np.concatenate([best, titled, *question.names.values()]))
         values = self._prior(rows, question, titled)
-        largest = best_rows(rows, values, size, self.dense.ranks)
+        largest = best_rows(rows, values, size, self.ranks)
         # Rows without a prior would come behind the nearest ones, of which there are more.
         return rows[values > 0.0] if largest is None else largest[0]
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
-        rows = rows[np.argsort(self.dense.ranks[rows])]  # so that equals are ordered by id
+        rows = rows[np.argsort(self.ranks[rows])]  # so that equals are ordered by id
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(question.named)))
         for i, idf in enumerate(question.rarity.tolist()):
             tie = self.view.ties_at(question.reading.entities[i], rows)
             is_tied, is_titled = tie > 0, (tie & IS_TITLE) > 0
-            shares = _title_shares(question.titled[i], rows[is_titled], question)
+            shares = _title_shares(i, rows[is_titled], question)
             title[is_titled] = np.maximum(title[is_titled], idf * shares)
             pages[(tie & (IS_TITLE | STARTS_TEXT)) > 0, i] = idf
             entities[is_tied] += idf / len(question.named)
@@ -120,19 +132,13 @@ class CandidateScorer:
         return Candidates(rows, features, covers, pages, documents, direct)
 
 
-def _title_shares(titled: Rows, rows: Rows, question: QuestionScores) -> Array:
-    """`rank_shares` of some passages of a title among all visible ones, `titled`."""
-    if not len(rows) or len(titled) < 2:
+def _title_shares(name: int, rows: Rows, question: QuestionScores) -> Array:
+    """1 / r^2 of some passages titled by a named entity; see `rank_shares`."""
+    levels = question.title_levels(name) if len(rows) else rows
+    if len(levels) < 2:
         return np.ones(len(rows))
-    near = closeness(question.similarity_at(titled), question.lexical.at(titled))
-    share = rank_shares(np.zeros(len(titled), np.int64), near)
-    return share[np.searchsorted(titled, rows)]
-
-
-def closeness(similarity: Array, lexical: Array) -> Array:
-    """Closeness to the question, without weights; orders the passages of one title."""
-    near: Array = similarity.astype(np.float64) + lexical
-    return near
+    closer = len(levels) - levels.searchsorted(question.closeness(rows), "right")
+    return 1.0 / (1.0 + closer) ** 2
 
 
 def rank_shares(group: Array, closeness: Array) -> Array:

@@ -15,10 +15,10 @@ import numpy as np
 
 from graphagg.arrays import Array, members, ranges
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.candidates import rank_shares
+from graphagg.rag.modes.multihop.candidates import CandidateScorer, rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.search import is_among, lookup
-from graphagg.rag.tables.gazetteer import DATE, REFERENCE
+from graphagg.rag.tables.gazetteer import DATE, REFERENCE, Speller
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
@@ -232,27 +232,22 @@ def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vecto
 
 
 def closeness_to_open_terms(
-    corpus: StoredCorpus, view: View, bridges: Bridges, edges: Edges, vectors: Vectors
+    corpus: StoredCorpus, view: View, row: Rows, entity: Array, parent: Array, vectors: Vectors
 ) -> Array:
     """`[m]` closeness of linked passages to the terms that their parents leave open.
 
     The cosine of the closest sentence that mentions the entity; for a passage with the entity
-    only in its title, of the closest sentence. 0 for a link by similarity. `vectors` `[n, d]`
-    of the frontier come from `open_vectors`.
+    only in its title, of the closest sentence. `parent` `[m]` are positions in `vectors`
+    `[n, d]`, which come from `open_vectors`.
     """
-    near = np.zeros(len(edges.row))
-    through = np.flatnonzero(edges.kind != SIMILAR)
-    if not len(through):
-        return near
-    parent, entity = edges.parent[through], bridges.entity[edges.bridge[through]]
-    edge, sentence = _sentences(corpus, view, edges.row[through], entity)
+    edge, sentence = _sentences(corpus, view, row, entity)
     compared, position = np.unique(sentence, return_inverse=True)
     products = corpus.sentence_vectors.dots_at(compared, vectors)
-    best = np.full(len(through), -np.inf)
+    best = np.full(len(row), -np.inf)
     np.maximum.at(best, edge, products[position, parent[edge]].astype(np.float64))
     exact = vectors.astype(np.float64)
     lengths = np.sqrt((exact * exact).sum(axis=1))  # 0 where the encoder does not read the question
-    near[through] = best / np.maximum(lengths, 1e-12)[parent]
+    near: Array = best / np.maximum(lengths, 1e-12)[parent]
     return near
 
 
@@ -302,3 +297,38 @@ def above_mean(closeness: Array, edges: Edges, parents: int) -> Array:
     sums = np.bincount(parent, np.rint(closeness[through] * 2.0**32) / 2.0**32, parents)
     means = sums / np.maximum(np.bincount(parent, minlength=parents), 1)
     return np.where(through, closeness - means[edges.parent], 0.0)
+
+
+class MultihopSource(CandidateScorer):
+    """All that `multihop` asks of an index: candidates, links, names and texts.
+
+    `graphagg.rag.parts.source` asks the same of many indices.
+    """
+
+    def bridges(self, frontier: Rows, question: QuestionScores) -> Bridges:
+        """The entities through which the passages of a frontier lead on."""
+        return find_bridges(self.corpus, self.view, frontier, question, self.config)
+
+    def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
+        """Every link through an entity from the frontier."""
+        return expand(self.view, bridges, frontier)
+
+    def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
+        """See `closeness_to_open_terms`."""
+        return closeness_to_open_terms(self.corpus, self.view, row, entity, parent, vectors)
+
+    def ties(self, question: QuestionScores, name: int, rows: Rows) -> Array:
+        """Ties of an entity that the question names to some passages."""
+        return self.view.ties_at(question.reading.entities[name], rows)
+
+    def idf(self, entity: int) -> float:
+        """Idf of an entity."""
+        return float(self.view.idf(np.array([entity]))[0])
+
+    def key(self, entity: int) -> str:
+        """The key of an entity."""
+        return self.view.gazetteer.keys[entity]
+
+    def speller(self) -> Speller:
+        """Finds spellings of entities."""
+        return Speller(self.corpus, self.view.gazetteer)

@@ -17,11 +17,11 @@ from graphagg.rag.modes.confidence import SPREAD
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopRanking, MultihopSearch, Step
-from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, Retriever
+from graphagg.rag.modes.protocol import QuestionModels, Ranking, Retriever
 from graphagg.rag.modes.question_scores import QuestionScores
+from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, Hop
-from graphagg.rag.tables.gazetteer import REFERENCE, Speller
 from graphagg.rag.tables.mentions import ANYWHERE, PREFIX
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE
@@ -53,9 +53,8 @@ class Multihop(Retriever):
         """Rank once; more hits are chosen from the same ranking, up to the size of the pool."""
         # By words and names alone for a question that the encoder does not read.
         config = self.config if question.vector.any() else self.config.word_only
-        snapshot = self.snapshot
-        search = MultihopSearch(snapshot.corpus, self.view, snapshot.dense, config)
-        return RankingHits(search, search.rank(self._scores(question), k), k)
+        search = MultihopSearch(self.source.multihop(config))
+        return RankingHits(search, search.rank(self.source.scores(question), k), k)
 
 
 class RankingHits(Ranking):
@@ -71,7 +70,7 @@ class RankingHits(Ranking):
         self.search, self.ranking, self._config = search, ranking, search.config
         self.choice = ranking.choice
         self.scores: QuestionScores = ranking.question
-        self._speller = Speller(search.corpus, search.view.gazetteer)
+        self._speller = search.source.speller()
         self._most, self._first = max(k, self._config.pool), self.choice.take(max(k, SPREAD))
         self.spread = self._spread(self._first[:SPREAD]) if self._first else None
 
@@ -79,7 +78,8 @@ class RankingHits(Ranking):
         """Deviation of the first scores; only the best of a document's chunks counts."""
         scores = np.array([self.choice.score[at] + sum(gain) for at, gain in chosen])
         rows = self._rows(chosen)
-        repeats = np.tril(self.search.corpus.same_document(rows[:, None], rows), -1).any(axis=1)
+        same_document = self.search.source.corpus.same_document
+        repeats = np.tril(same_document(rows[:, None], rows), -1).any(axis=1)
         documents = scores[~repeats]
         return float(np.std(documents if len(documents) >= MIN_DOCUMENTS else scores))
 
@@ -123,7 +123,7 @@ class RankingHits(Ranking):
             return "it is scored by itself: no better passage leads to it"
         kind = KINDS[int(step.round.edges.kind[step.edge])]
         kind = "reference" if self._target(step) else kind
-        parent = self.search.corpus.id(int(step.round.parent[step.edge]))
+        parent = self.search.source.corpus.id(int(step.round.parent[step.edge]))
         return f"passage {parent!r} leads to it by a {kind} link"
 
     def _hit(self, position: int, gain: Gain) -> Hit:
@@ -165,7 +165,7 @@ class RankingHits(Ranking):
         self, row: int, step: Step | None, factor: float = 1.0, offset: float = 0.0
     ) -> Iterator[Hop]:
         """The hops to a passage; they add up to `offset` and `factor` times its score."""
-        config, corpus, direct = self._config, self.search.corpus, self._direct(row)
+        config, corpus, direct = self._config, self.search.source.corpus, self._direct(row)
         if step is None:
             yield from self._start(row)
             yield Hop.to_passage(corpus, row, direct, factor * direct + offset)
@@ -198,13 +198,12 @@ class RankingHits(Ranking):
     @cached_property
     def _ties(self) -> list[list[int]]:
         """Ties of each of the question's entities to the candidates."""
-        ranking, view = self.ranking, self.search.view
-        entities, rows = ranking.question.reading.entities, ranking.candidates.rows
-        return [view.ties_at(entity, rows).tolist() for entity in entities]
+        scores, rows, source = self.scores, self.ranking.candidates.rows, self.search.source
+        return [source.ties(scores, i, rows).tolist() for i in range(len(scores.named))]
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
         """The sentence and the entity of a hop, or the similarity."""
-        search, bridges, edges = self.search, step.round.bridges, step.round.edges
+        source, bridges, edges = self.search.source, step.round.bridges, step.round.edges
         strength = float(edges.link[step.edge])
         if edges.kind[step.edge] == SIMILAR:
             kind, slope = self._config.link.similar
@@ -217,9 +216,9 @@ class RankingHits(Ranking):
         of_sentence = 0.0
         if sentence >= 0:
             of_sentence = self._config.link.sentence * similarity
-            text = search.corpus.sentence(row, sentence, self._speller.passage(row))
+            text = source.corpus.sentence(row, sentence, self._speller.passage(row))
             yield Hop("sentence", text, similarity, passed_on * of_sentence)
-        rarity = float(search.view.idf(np.array([entity]))[0])
+        rarity = source.idf(entity)
         of_name = passed_on * (strength - of_sentence)
         if target := self._target(step):
             yield Hop("reference", target, rarity, of_name)
@@ -228,9 +227,8 @@ class RankingHits(Ranking):
 
     def _target(self, step: Step) -> str:
         """Target of a hop by a link between documents; "" for any other hop."""
-        gazetteer, edge = self.search.view.gazetteer, step.edge
-        bridge = int(step.round.edges.bridge[edge])
-        entity = int(step.round.bridges.entity[bridge]) if bridge >= 0 else -1
-        if entity < 0 or not gazetteer.kind[entity] & REFERENCE:
+        bridge = int(step.round.edges.bridge[step.edge])
+        key = self.search.source.key(int(step.round.bridges.entity[bridge])) if bridge >= 0 else ""
+        if not key.startswith(PREFIX):
             return ""
-        return gazetteer.keys[entity].removeprefix(PREFIX).removeprefix(ANYWHERE)
+        return key.removeprefix(PREFIX).removeprefix(ANYWHERE)

@@ -15,24 +15,17 @@ import numpy as np
 
 from graphagg.arrays import Array, Mask, distinct, top_k
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.candidates import (
-    FEATURES,
-    Candidates,
-    CandidateScorer,
-    closeness,
-    weighted,
-)
+from graphagg.rag.modes.multihop.candidates import FEATURES, Candidates, weighted
 from graphagg.rag.modes.multihop.links import (
+    SIMILAR,
     Bridges,
     Edges,
+    MultihopSource,
     above_mean,
-    closeness_to_open_terms,
-    expand,
-    find_bridges,
     open_vectors,
     similar_edges,
 )
-from graphagg.rag.modes.question_scores import QuestionScores
+from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
@@ -40,8 +33,11 @@ NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
 
-class MultihopSearch(CandidateScorer):
+class MultihopSearch:
     """Ranks passages for questions: scores candidates directly, and follows links between them."""
+
+    def __init__(self, source: MultihopSource) -> None:
+        self.source, self.config = source, source.config
 
     def rank(self, question: QuestionScores, k: int, extra: Sequence[int] = ()) -> MultihopRanking:
         """Compute the ranking from which the `k` best passages of a question are chosen.
@@ -50,9 +46,9 @@ class MultihopSearch(CandidateScorer):
         `explain`, never chosen.
         """
         # 1. The pool: the passages that F is computed for.
-        pool = self.pool(question, max(k, self.config.pool))
+        pool = self.source.pool(question, max(k, self.config.pool))
         others = np.setdiff1d(np.asarray(extra, dtype=np.int64), pool) if extra else pool[:0]
-        candidates = self.candidates(np.concatenate([pool, others]), question)
+        candidates = self.source.candidates(np.concatenate([pool, others]), question)
         pooled = ~self._are_in(candidates.rows, others)
         score, rounds, weight = candidates.direct.copy(), list[Round](), self.config.document
         # 2. Two rounds of paths: the best by F lead on, then the best of what they raised. `extra`
@@ -97,12 +93,14 @@ class MultihopSearch(CandidateScorer):
 
         With a `pool` there are links by similarity to its passages too.
         """
-        bridges = find_bridges(self.corpus, self.view, frontier, question, self.config)
-        edges = expand(self.view, bridges, frontier)
+        source = self.source
+        bridges = source.bridges(frontier, question)
+        edges = source.expand(bridges, frontier)
         if pool is not None:
-            edges = edges.joined(similar_edges(self.corpus, frontier, pool, self.config))
+            edges = edges.joined(similar_edges(source.corpus, frontier, pool, self.config))
         # Not within a document, whose chunks share names anyway.
-        return bridges, edges.kept(~self.corpus.same_document(edges.row, frontier[edges.parent]))
+        within = source.corpus.same_document(edges.row, frontier[edges.parent])
+        return bridges, edges.kept(~within)
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""
@@ -112,19 +110,19 @@ class MultihopSearch(CandidateScorer):
         self, candidates: Candidates, score: Array, rows: Rows, question: QuestionScores
     ) -> tuple[Candidates, Array, Array]:
         """Add rows with their F; returns scores, and the new positions of the old candidates."""
-        is_candidate, _ = lookup(candidates.rows, rows, self.dense.ranks)
+        is_candidate, _ = lookup(candidates.rows, rows, self.source.ranks)
         new = distinct(rows[~is_candidate])
         if not len(new):
             return candidates, score, np.arange(len(score))
-        more = self.candidates(new, question)
-        grown, position = candidates.joined(more, self.dense.ranks)
+        more = self.source.candidates(new, question)
+        grown, position = candidates.joined(more, self.source.ranks)
         scores = np.empty(len(position))
         scores[position] = np.concatenate([score, more.direct])
         return grown, scores, position[: len(score)]
 
     def _of_titles(self, candidates: Candidates, bridges: Bridges, edges: Edges) -> Edges:
         """The links with the share of each passage in its title."""
-        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
+        _, target = lookup(candidates.rows, edges.row, self.source.ranks)
         similarity, lexical = (FEATURES.index(name) for name in ("similarity", "lexical"))
         features = candidates.features[target]
         return edges.of_titles(bridges, closeness(features[:, similarity], features[:, lexical]))
@@ -137,7 +135,8 @@ class MultihopSearch(CandidateScorer):
         """
         rows, others = candidates.rows, pooled.copy()
         others[frontier] = False
-        others[others] = self.corpus.same_document(rows[others, None], rows[frontier]).any(axis=1)
+        same_document = self.source.corpus.same_document
+        others[others] = same_document(rows[others, None], rows[frontier]).any(axis=1)
         return np.concatenate([frontier, _best(candidates.direct, others, MOST_CHUNKS)])
 
     def _passed_on(self, candidates: Candidates, frontier: Array, most_held: float) -> Array:
@@ -152,7 +151,8 @@ class MultihopSearch(CandidateScorer):
         if self.config.equal_pages and len(pages):
             passed_on[pages] = passed_on[pages].max()
         rows = candidates.rows[frontier]
-        same = self.corpus.same_document(rows[:, None], rows) | np.eye(len(rows), dtype=np.bool_)
+        same = self.source.corpus.same_document(rows[:, None], rows)
+        same |= np.eye(len(rows), dtype=np.bool_)
         passed_on[frontier] = np.where(same, passed_on[frontier], -np.inf).max(
             axis=1, initial=-np.inf
         )
@@ -175,7 +175,7 @@ class MultihopSearch(CandidateScorer):
         """
         c = self.config
         parent = frontier[edges.parent]
-        _, target = lookup(candidates.rows, edges.row, self.dense.ranks)
+        _, target = lookup(candidates.rows, edges.row, self.source.ranks)
         weights, covers = question.lexical.weights, candidates.covers
         held = weighted(covers, weights)
         together = weighted(np.maximum(covers[parent], covers[target]), weights)
@@ -204,10 +204,12 @@ class MultihopSearch(CandidateScorer):
         self, covers: Array, bridges: Bridges, edges: Edges, question: QuestionScores
     ) -> Array:
         """`[m]` closeness of edges' passages to the terms that their parents leave open."""
-        if not self.config.open_terms:
-            return np.zeros(len(edges.row))
+        near, through = np.zeros(len(edges.row)), np.flatnonzero(edges.kind != SIMILAR)
+        if not self.config.open_terms or not len(through):
+            return near
         vectors = open_vectors(covers, question.vector, question.words)
-        near = closeness_to_open_terms(self.corpus, self.view, bridges, edges, vectors)
+        entity, parent = bridges.entity[edges.bridge[through]], edges.parent[through]
+        near[through] = self.source.closeness(edges.row[through], entity, parent, vectors)
         return above_mean(near, edges, len(covers))
 
 

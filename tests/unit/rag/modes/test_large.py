@@ -87,7 +87,7 @@ def test_the_best_by_words_and_titles_join_the_pool(
         models, weights = index.models, retriever.config.passage
         visible = retriever.view.row_set.rows
         for asked in retriever.encode(retriever.read(QUESTIONS, models), models):
-            question = retriever._scores(asked)
+            question = retriever.source.scores(asked)
             titled = np.unique(np.concatenate([np.zeros(0, np.int64), *question.titled]))
             prior = weights.lexical * question.lexical.at(visible)
             prior += weights.title * np.isin(visible, titled)
@@ -96,7 +96,7 @@ def test_the_best_by_words_and_titles_join_the_pool(
             best = best[prior[np.searchsorted(visible, best)] > 0]
             ranking = retriever.rank(asked, 1)
             assert isinstance(ranking, RankingHits)
-            found = ranking.search._by_words(question, titled, size)
+            found = ranking.search.source._by_words(question, titled, size)
             assert set(best.tolist()) <= set(found.tolist())
             if len(best) == size:
                 assert len(found) == size

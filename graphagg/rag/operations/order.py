@@ -23,7 +23,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.documents.dates import NUMBER, is_about_now, periods, undated, version_number
+from graphagg.rag.documents.dates import NUMBER, periods, time_spans, undated, version_number
 from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import tokenize
@@ -72,7 +72,7 @@ class HitOrder:
             return hits[:k]
         self._times = [parse_instant(each.last) for each in periods(self._question)]
         self._number = version_number(self._question)
-        self._is_timed = bool(self._times or self._number or is_about_now(self._question))
+        self._is_timed = bool(self._number or time_spans(self._question))
         self._asked = self._content(self._question, self._row(hits[0]))
         left, chosen = [self._best_copy(hit) for hit in hits], dict[str, Hit]()
         while left and len(chosen) < k:

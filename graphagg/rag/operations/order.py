@@ -8,9 +8,10 @@ stands behind the hits of other files, among the first `SPREAD`.
 Where a document has versions, the texts near-equal to a hit compete for its place. The document
 whose title and file name are closest to the question wins: a text does not tell whether it is the
 policy of Oslo or that of Bergen. Of its versions the one that the question asks for wins: of a date
-or a version number, the version that was valid then; of two dates, one of each; else the newest. If
-the ranking lacks it, its closest passage takes the place and score; a question with a date, a
-number or a word for the present gets it even where half of the text was written anew.
+the version that has it in its name, such as the report of a year, or else was valid then; of two
+dates, one of each; of a version number, that version; else the newest. If the ranking lacks it, its
+closest passage takes the place and score; a question with a date, a number or a word for the
+present gets it even where half of the text was written anew.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.documents.dates import NUMBER, periods, time_spans, undated, version_number
+from graphagg.rag.documents.dates import (
+    NUMBER,
+    Period,
+    periods,
+    time_spans,
+    undated,
+    version_number,
+)
 from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import tokenize
@@ -70,7 +78,7 @@ class HitOrder:
         hits = [*_at_places([first[i] for i in places], first, "repeats"), *hits[SPREAD:]]
         if not (orders_versions and self._have_versions(hits[:k])):
             return hits[:k]
-        self._times = [parse_instant(each.last) for each in periods(self._question)]
+        self._periods = list(periods(self._question))
         self._number = version_number(self._question)
         self._is_timed = bool(self._number or time_spans(self._question))
         self._asked = self._content(self._question, self._row(hits[0]))
@@ -126,11 +134,24 @@ class HitOrder:
             named = [m for m in members if 0 <= int(families.version[m]) - number < NUMBERED]
             if named:
                 return named[::-1]
-        valid = list[int]()
-        for time in reversed(self._times):
-            until = [m for m in members if time and families.when[m] < time + _DAY]
-            valid += until[-1:]
-        return list(dict.fromkeys(valid)) or [members[-1]]
+        wanted = list[int]()
+        for asked in reversed(self._periods):
+            named = [m for m in members if self._is_named(m, asked)]
+            end = parse_instant(asked.last) or 0
+            valid = [m for m in members if families.when[m] < end + _DAY]
+            wanted += (named or valid or members[:1])[-1:]
+        return list(dict.fromkeys(wanted)) or [members[-1]]
+
+    def _is_named(self, member: int, asked: Period) -> bool:
+        """Whether title or file name hold a date within the one that is asked for."""
+        names = self._names(int(self._families.rows_of(member)[0]))
+        dates = (period for name in names for period in periods(name))
+        return any(each.first <= asked.last and asked.first <= each.last for each in dates)
+
+    def _names(self, row: int) -> tuple[str, str]:
+        """Title and file name of a row's document."""
+        passage = self._snapshot.corpus[row]
+        return passage.title.partition(TRAIL)[0], PurePosixPath(_file(passage)).stem
 
     def _preference(self, row: int) -> int:
         """The place of a row's version among those that the question asks for; 0 is the best."""
@@ -182,9 +203,7 @@ class HitOrder:
     def _distance(self, row: int) -> tuple[float, ...]:
         """Words that the title, then the file name, does not share with the question, of all."""
         if row not in self._distances:
-            passage = self._snapshot.corpus[row]
-            names = passage.title.partition(TRAIL)[0], PurePosixPath(_file(passage)).stem
-            words = [(self._content(name, row), self._asked) for name in names]
+            words = [(self._content(name, row), self._asked) for name in self._names(row)]
             self._distances[row] = tuple(len(a ^ b) / max(len(a | b), 1) for a, b in words)
         return self._distances[row]
 

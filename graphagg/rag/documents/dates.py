@@ -125,10 +125,7 @@ def undated(name: str) -> str:
         >>> undated("hr/2024/Travel-Policy v3 final"), undated("hr/travel_policy-2022-05")
         ('hr travel policy', 'hr travel policy')
     """
-    folded = name.casefold()
-    for period in reversed([*periods(folded)]):
-        folded = f"{folded[: period.start]} {folded[period.end :]}"
-    words = _WORD.findall(_VERSION.sub(" ", folded))
+    words = _WORD.findall(_VERSION.sub(" ", _DATE.sub(" ", name.casefold())))
     return " ".join(word for word in words if word not in _STAGES)
 
 

@@ -63,6 +63,7 @@ class HitOrder:
         self._members: dict[int, tuple[int, ...]] = {}
         self._texts: dict[int, frozenset[str]] = {}
         self._distances: dict[int, tuple[float, ...]] = {}
+        self._asked_of: dict[tuple[int, ...], list[int]] = {}
 
     def pool(self, hits: Sequence[Hit], orders_versions: bool) -> int:
         """Number of first hits that have to be read to order some; 0: they stay as they are."""
@@ -128,19 +129,24 @@ class HitOrder:
 
     def _wanted(self, members: tuple[int, ...]) -> list[int]:
         """The versions that the question asks for, best first; the newest if it says nothing."""
-        families = self._families
-        if self._number:
-            number = NUMBERED * self._number
-            named = [m for m in members if 0 <= int(families.version[m]) - number < NUMBERED]
-            if named:
-                return named[::-1]
+        if members not in self._asked_of:
+            asked = dict.fromkeys(self._asked_for(members))
+            self._asked_of[members] = list(asked) or [members[-1]]
+        return self._asked_of[members]
+
+    def _asked_for(self, members: tuple[int, ...]) -> list[int]:
+        """The versions of the number or the dates in the question, best first."""
+        families, number = self._families, NUMBERED * self._number
+        named = [m for m in members if 0 <= int(families.version[m]) - number < NUMBERED]
+        if number and named:
+            return named[::-1]
         wanted = list[int]()
         for asked in reversed(self._periods):
             named = [m for m in members if self._is_named(m, asked)]
             end = parse_instant(asked.last) or 0
             valid = [m for m in members if families.when[m] < end + _DAY]
             wanted += (named or valid or members[:1])[-1:]
-        return list(dict.fromkeys(wanted)) or [members[-1]]
+        return wanted
 
     def _is_named(self, member: int, asked: Period) -> bool:
         """Whether title or file name hold a date within the one that is asked for."""
@@ -179,8 +185,8 @@ class HitOrder:
 
     def _brought(self, hit: Hit, row: int, member: int) -> Hit | None:
         """The passage of a version that is closest to a row, in place of a hit; None: none is."""
-        rows = self._families.rows_of(member).tolist()[:_READ]
-        rows = [each for each in rows if self._visible[each]]
+        rows = self._families.rows_of(member)
+        rows = rows[self._visible[rows]][:_READ].tolist()
         closest = max(rows, key=lambda each: self._shared(row, each))
         least = _REWRITTEN if self._is_timed else _NEAR
         return self._shown_as(hit, closest) if self._shared(row, closest) >= least else None

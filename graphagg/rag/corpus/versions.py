@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import posixpath
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -116,8 +116,8 @@ class _Documents:
         values, counts = np.unique(pairs[pairs > 0], return_counts=True)
         shared = np.isin(pairs, values[counts > 1]).any(axis=1)
         found = set(np.frombuffer(rows, np.int64)[shared].tolist()) | stating
-        if stating:
-            found |= self._successors(rows, stating)
+        named = {name for row in stating for name in self.successor(row)}
+        found |= {row for row in rows if self.name(row) in named} if named else set()
         return [(row, *self._names(*self._at(row))) for row in sorted(found) if self._is_dated(row)]
 
     def _names(self, table: PassageTable, i: int) -> tuple[str, str]:
@@ -148,10 +148,6 @@ class _Documents:
         path = str(stated.get("successor") or "")
         beside = posixpath.normpath(posixpath.join(posixpath.dirname(self.name(row)), path))
         return [beside, path] if path else []
-
-    def _successors(self, rows: Sequence[int], stating: set[int]) -> set[int]:
-        names = {name for row in stating for name in self.successor(row)}
-        return {row for row in rows if self.name(row) in names}
 
     def chunks(self, names: Sequence[str]) -> dict[str, list[int]]:
         """The rows of documents, by position."""
@@ -227,25 +223,15 @@ def _write(
         member[chunks[names[i]]] = number
     rows = [found[i][0] for i in members.tolist()]
     stated = [documents.stated[row] for row in rows]
-    versions = [NUMBERED * version_number(n) + stage(n) + 1 for n in _versioned(names, members)]
+    paths = [names[i].removesuffix(suffix_of(names[i])) for i in members.tolist()]  # not `.2.pdf`
     columns = {
         "member": member,
-        "bounds": np.append(_begins(labels[members]), len(members)),
+        "bounds": np.append(np.flatnonzero(np.diff(labels[members], prepend=-1)), len(members)),
         "when": np.array([documents.instant(row) for row in rows], np.int64),
         "changed": np.array([each.get(DATED_BY) == CHANGED for each in stated], np.bool_),
-        "version": np.array(versions, np.int64),
+        "version": np.array([NUMBERED * version_number(p) + stage(p) + 1 for p in paths], np.int64),
         "successor": places[successor[members]],
         "links": links[members],
     }
     for name, values in columns.items():
         writer.array(f"families.{name}", values)
-
-
-def _versioned(names: Sequence[str], members: Ints) -> Iterator[str]:
-    """Paths without suffix, in which `.2.pdf` is no version."""
-    return (names[i].removesuffix(suffix_of(names[i])) for i in members.tolist())
-
-
-def _begins(labels: Ints) -> Ints:
-    """Where each run of equal labels begins."""
-    return np.flatnonzero(np.diff(labels, prepend=-1)).astype(np.int64)

@@ -125,25 +125,17 @@ def undated(name: str) -> str:
         >>> undated("hr/2024/Travel-Policy v3 final"), undated("hr/travel_policy-2022-05")
         ('hr travel policy', 'hr travel policy')
     """
-    folded = name.casefold()
-    for period in reversed([*periods(folded)]):
-        folded = f"{folded[: period.start]} {folded[period.end :]}"
-    words = _WORD.findall(_VERSION.sub(" ", folded))
+    words = _WORD.findall(_VERSION.sub(" ", _DATE.sub(" ", name.casefold())))
     return " ".join(word for word in words if word not in _STAGES)
 
 
-def is_about_now(question: str) -> bool:
-    """Whether a question has a word for the present.
+def time_spans(question: str) -> list[tuple[int, int]]:
+    """The dates and the words for the present in a question, `question[start:end]`.
 
     Examples:
-        >>> is_about_now("Was ist die aktuelle Regel?"), is_about_now("What was the rule?")
-        (True, False)
+        >>> time_spans("Was ist die aktuelle Regel?"), time_spans("What was the rule?")
+        ([(12, 20)], [])
     """
-    return _NOW.search(question) is not None
-
-
-def time_spans(question: str) -> list[tuple[int, int]]:
-    """The dates and the words for the present in a question, `question[start:end]`."""
     dates = [(each.start, each.end) for each in periods(question)]
     return [*dates, *(match.span() for match in _NOW.finditer(question))]
 

@@ -46,8 +46,8 @@ _USUAL_SPREAD, _USUAL_SECOND = 0.2, 0.2  # for other modes, whose scores have an
 RISE = 0.15
 """Slope of the logarithm of k / `JUDGED`."""
 _STANDARD: Mapping[str, float] = {
-    "intercept": -5.82, "similarity": 1.15, "words": 0.0, "held": 1.17, "open_names": 0.0,
-    "agreement": 0.89, "spread": 10.32, "second": 0.0, "linked": 0.38, "foreign": 1.58,
+    "intercept": -3.69, "similarity": 1.09, "words": 0.0, "held": 1.11, "open_names": -6.01,
+    "agreement": 0.85, "spread": 4.00, "second": 0.77, "linked": 0.36, "foreign": 1.50,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
     "intercept": -4.80, "similarity": -0.50, "words": 2.81, "held": 1.78, "open_names": -6.65,

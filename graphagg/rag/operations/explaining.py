@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphagg.rag.modes.protocol import Retriever
-from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.operations.answering import (
     DistinctHits,
     answer,
@@ -29,32 +27,21 @@ _MOVED = frozenset(("version", "repeats"))
 def explanation(
     snapshot: PassageSnapshot, question: str, passage_id: str, k: int, request: Request
 ) -> Explanation:
-    """Explain the rank of a passage."""
+    """Explain why a passage is, or is not, among the `k` best."""
     check_request([question], k)
     retriever = retriever_for(snapshot, request)
     row = snapshot.known_row(passage_id)
     (readings,) = encode(retriever, [question], request)
-    return replace(_explain(retriever, readings, row, k, request), question=question)
-
-
-def _explain(
-    retriever: Retriever,
-    readings: Sequence[EncodedQuestion],
-    row: int,
-    k: int,
-    request: Request,
-) -> Explanation:
-    """Explain why the passage in a row is, or is not, among the `k` best."""
-    question, identifier = readings[0].text, retriever.snapshot.corpus.id(row)
     if not retriever.view.visible[row]:
         threshold = _threshold(answer(retriever, readings, k, _PLAIN))
-        reason = f"passage {identifier!r} is left out by the filter"
+        reason = f"passage {passage_id!r} is left out by the filter"
         return Explanation(question, None, k, reason, None, threshold)
     ranking = distinct_hits(retriever, readings, k)
-    explanation = _explained(ranking, question, row, k)
-    explanation = _rescored(ranking, explanation, identifier, request)
+    plain = _explained(ranking, readings[0].text, row, k)
+    explanation = _rescored(ranking, plain, passage_id, request)
     assert explanation.hit is not None, "a visible passage has a score"
-    return replace(explanation, hit=matched(retriever, readings[0], [explanation.hit])[0])
+    hit = matched(retriever, readings[0], [explanation.hit])[0]
+    return replace(explanation, question=question, hit=hit)
 
 
 def _explained(ranking: DistinctHits, question: str, row: int, k: int) -> Explanation:

@@ -8,9 +8,10 @@ stands behind the hits of other files, among the first `SPREAD`.
 Where a document has versions, the texts near-equal to a hit compete for its place. The document
 whose title and file name are closest to the question wins: a text does not tell whether it is the
 policy of Oslo or that of Bergen. Of its versions the one that the question asks for wins: of a date
-or a version number, the version that was valid then; of two dates, one of each; else the newest. If
-the ranking lacks it, its closest passage takes the place and score; a question with a date, a
-number or a word for the present gets it even where half of the text was written anew.
+the version that has it in its name, such as the report of a year, or else was valid then; of two
+dates, one of each; of a version number, that version; else the newest. If the ranking lacks it, its
+closest passage takes the place and score; a question with a date, a number or a word for the
+present gets it even where half of the text was written anew.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.rag.documents.dates import NUMBER, is_about_now, periods, undated, version_number
+from graphagg.rag.documents.dates import (
+    NUMBER,
+    Period,
+    periods,
+    time_spans,
+    undated,
+    version_number,
+)
 from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.passages import TRAIL, Passage
 from graphagg.rag.documents.tokens import tokenize
@@ -55,6 +63,7 @@ class HitOrder:
         self._members: dict[int, tuple[int, ...]] = {}
         self._texts: dict[int, frozenset[str]] = {}
         self._distances: dict[int, tuple[float, ...]] = {}
+        self._asked_of: dict[tuple[int, ...], list[int]] = {}
 
     def pool(self, hits: Sequence[Hit], orders_versions: bool) -> int:
         """Number of first hits that have to be read to order some; 0: they stay as they are."""
@@ -70,9 +79,9 @@ class HitOrder:
         hits = [*_at_places([first[i] for i in places], first, "repeats"), *hits[SPREAD:]]
         if not (orders_versions and self._have_versions(hits[:k])):
             return hits[:k]
-        self._times = [parse_instant(each.last) for each in periods(self._question)]
+        self._periods = list(periods(self._question))
         self._number = version_number(self._question)
-        self._is_timed = bool(self._times or self._number or is_about_now(self._question))
+        self._is_timed = bool(self._number or time_spans(self._question))
         self._asked = self._content(self._question, self._row(hits[0]))
         left, chosen = [self._best_copy(hit) for hit in hits], dict[str, Hit]()
         while left and len(chosen) < k:
@@ -120,17 +129,35 @@ class HitOrder:
 
     def _wanted(self, members: tuple[int, ...]) -> list[int]:
         """The versions that the question asks for, best first; the newest if it says nothing."""
-        families = self._families
-        if self._number:
-            number = NUMBERED * self._number
-            named = [m for m in members if 0 <= int(families.version[m]) - number < NUMBERED]
-            if named:
-                return named[::-1]
-        valid = list[int]()
-        for time in reversed(self._times):
-            until = [m for m in members if time and families.when[m] < time + _DAY]
-            valid += until[-1:]
-        return list(dict.fromkeys(valid)) or [members[-1]]
+        if members not in self._asked_of:
+            asked = dict.fromkeys(self._asked_for(members))
+            self._asked_of[members] = list(asked) or [members[-1]]
+        return self._asked_of[members]
+
+    def _asked_for(self, members: tuple[int, ...]) -> list[int]:
+        """The versions of the number or the dates in the question, best first."""
+        families, number = self._families, NUMBERED * self._number
+        named = [m for m in members if 0 <= int(families.version[m]) - number < NUMBERED]
+        if number and named:
+            return named[::-1]
+        wanted = list[int]()
+        for asked in reversed(self._periods):
+            named = [m for m in members if self._is_named(m, asked)]
+            end = parse_instant(asked.last) or 0
+            valid = [m for m in members if families.when[m] < end + _DAY]
+            wanted += (named or valid or members[:1])[-1:]
+        return wanted
+
+    def _is_named(self, member: int, asked: Period) -> bool:
+        """Whether title or file name hold a date within the one that is asked for."""
+        names = self._names(int(self._families.rows_of(member)[0]))
+        dates = (period for name in names for period in periods(name))
+        return any(each.first <= asked.last and asked.first <= each.last for each in dates)
+
+    def _names(self, row: int) -> tuple[str, str]:
+        """Title and file name of a row's document."""
+        passage = self._snapshot.corpus[row]
+        return passage.title.partition(TRAIL)[0], PurePosixPath(_file(passage)).stem
 
     def _preference(self, row: int) -> int:
         """The place of a row's version among those that the question asks for; 0 is the best."""
@@ -158,8 +185,8 @@ class HitOrder:
 
     def _brought(self, hit: Hit, row: int, member: int) -> Hit | None:
         """The passage of a version that is closest to a row, in place of a hit; None: none is."""
-        rows = self._families.rows_of(member).tolist()[:_READ]
-        rows = [each for each in rows if self._visible[each]]
+        rows = self._families.rows_of(member)
+        rows = rows[self._visible[rows]][:_READ].tolist()
         closest = max(rows, key=lambda each: self._shared(row, each))
         least = _REWRITTEN if self._is_timed else _NEAR
         return self._shown_as(hit, closest) if self._shared(row, closest) >= least else None
@@ -182,9 +209,7 @@ class HitOrder:
     def _distance(self, row: int) -> tuple[float, ...]:
         """Words that the title, then the file name, does not share with the question, of all."""
         if row not in self._distances:
-            passage = self._snapshot.corpus[row]
-            names = passage.title.partition(TRAIL)[0], PurePosixPath(_file(passage)).stem
-            words = [(self._content(name, row), self._asked) for name in names]
+            words = [(self._content(name, row), self._asked) for name in self._names(row)]
             self._distances[row] = tuple(len(a ^ b) / max(len(a | b), 1) for a, b in words)
         return self._distances[row]
 

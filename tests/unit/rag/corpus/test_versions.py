@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag import PassageIndex, Recency, read_documents
-from graphagg.rag.documents.dates import dated, is_about_now, periods, undated
+from graphagg.rag.documents.dates import dated, periods, time_spans, undated
 from graphagg.rag.operations.answering import distinct_hits
 from tests.fakes import FakeEncoder, FakeExtractor
 
@@ -201,7 +201,7 @@ def test_names_without_versions_and_words_of_the_present() -> None:
         "Welche Regel gilt derzeit?",
         "Quel est le tarif actuel ?",
     )
-    assert all(map(is_about_now, present)) and not is_about_now("What was the rule?")
+    assert all(map(time_spans, present)) and not time_spans("What was the rule?")
 
 
 def test_a_third_hit_of_a_file_must_add_a_word(tmp_path: Path) -> None:

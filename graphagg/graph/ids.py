@@ -294,9 +294,9 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
 
     def differing(name: str) -> int:
         """Letters between the common beginning and the common end."""
-        first = len(commonprefix((text, name)))
+        first = len(commonprefix((text, name)))  # noqa: RUF071 - of letters
         rest = text[first:][::-1], name[first:][::-1]
-        return max(map(len, rest)) - len(commonprefix(rest))
+        return max(map(len, rest)) - len(commonprefix(rest))  # noqa: RUF071
 
     def order(name: str) -> tuple[int, float]:
         return min(differing(name), 3), -SequenceMatcher(None, name, text).ratio()

@@ -17,11 +17,15 @@ from typing import NamedTuple
 from graphagg import __version__
 from graphagg.errors import InvalidParameter, needs
 from graphagg.rag.documents.reading.content import Unread
-from graphagg.rag.documents.reading.screening import is_built
+from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.store.addresses import is_address, local_folder
 
 _MIB = 2**20
+_BUILT, _OUTPUT, _BUILDERS = (
+    frozenset(section("markups", "screened")[key].split())
+    for key in ("built", "output", "builders")
+)
 Leave = Callable[[str, Unread], None]
 """Notes that a path is left out."""
 
@@ -68,7 +72,7 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
     while folders:
         for entry, name in _entries(root, folders.pop(), leave):
             if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                if config.everything or not is_built(root / name):
+                if config.everything or not _is_built(root / name):
                     folders.append(f"{name}/")
                 else:
                     leave(f"{name}/", Unread("build folder", "built or fetched by a tool"))
@@ -85,6 +89,13 @@ def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile
         except Unread as error:
             leave(name, error)
     return sorted(files)
+
+
+def _is_built(folder: Path) -> bool:
+    """Whether the files of a folder were built or fetched by a tool."""
+    if folder.name in _BUILT or (folder / "CACHEDIR.TAG").exists():
+        return True
+    return folder.name in _OUTPUT and any((folder.parent / each).exists() for each in _BUILDERS)
 
 
 _LIBRARIES = ("anydoc", "chardet", "docutils", "lxml", "oxmsg", "pypdfium2", "pyromark", "vobject")

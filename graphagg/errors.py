@@ -278,10 +278,6 @@ class CollectionEmpty(NoSuchIndex):
     """A query to a collection without passages and edges."""
 
 
-class NoLanguageModel(NoSuchIndex):
-    """A request for an answer in words to a service without a language model."""
-
-
 class Overloaded(RunFailed):
     """A service has reached its limit of requests; try again later."""
 

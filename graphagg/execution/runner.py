@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 try:
     import resource
@@ -13,7 +13,9 @@ except ImportError:
     resource = None  # type: ignore[assignment]  # Windows
 
 from graphagg.progress import Progress, silent
-from graphagg.store.work import WorkFolder
+
+if TYPE_CHECKING:
+    from graphagg.store.work import WorkFolder
 
 Stats = dict[str, Any]
 """A few numbers that a task returns, by name; `block` is the number of the task."""

@@ -78,7 +78,7 @@ class Service:
         self._is_collection = shared is not None
         self.metrics = metrics or (shared.metrics if shared else Metrics())
         self.shared = shared or SharedResources(self.limits, self.metrics)
-        self.stopping = self.answers_in_words = False
+        self.stopping = False
         self.lazy = lazy
         self._loaded = threading.Event()
         self.shared.keep(sources.encoder, sources.extractor)
@@ -158,7 +158,6 @@ class Service:
             "limits": {name: getattr(self.limits, name) for name in names},
             "may_write": has_root and CURRENT.get().role == "write",
             "collections": self.sources.root is not None,
-            "answers_in_words": self.answers_in_words,
             **indices,
         }
 

@@ -70,8 +70,8 @@ class BoundedThreadPool:
 class QuestionEncoder:
     """The one thread that encodes questions; it caches the last ones.
 
-    The cache serves the next page of hits, the themes of an answer and the answer in words, which
-    repeat a question. At most `capacity` questions run or wait.
+    The cache serves the next page of hits and the themes of an answer, which repeat a question. At
+    most `capacity` questions run or wait.
     """
 
     def __init__(self, capacity: int) -> None:

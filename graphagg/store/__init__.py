@@ -30,17 +30,18 @@ An index on an object store is published by `graphagg.store.remote`; `open_artif
     ({'numbers': 3}, True)
 """
 
-from graphagg.store.artifact import manifest_at, open_artifact, verify_at, write_artifact
-from graphagg.store.reading import Artifact
-from graphagg.store.writing import JOB_NOTE, ArtifactWriter, Publication
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "JOB_NOTE",
-    "Artifact",
-    "ArtifactWriter",
-    "Publication",
-    "manifest_at",
-    "open_artifact",
-    "verify_at",
-    "write_artifact",
-]
+from graphagg.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from graphagg.store.artifact import manifest_at as manifest_at
+    from graphagg.store.artifact import open_artifact as open_artifact
+    from graphagg.store.artifact import verify_at as verify_at
+    from graphagg.store.artifact import write_artifact as write_artifact
+    from graphagg.store.reading import Artifact as Artifact
+    from graphagg.store.writing import JOB_NOTE as JOB_NOTE
+    from graphagg.store.writing import ArtifactWriter as ArtifactWriter
+    from graphagg.store.writing import Publication as Publication
+else:
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.service import Service, Sources
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.documents.reading.files import thirty
 from tests.unit.serve.live import patient, serving
-from tests.upstream import stream_of, upstream
 from tests.web.browser import DESKTOP, PHONE, Page
 
 pytestmark = [pytest.mark.web, pytest.mark.slow]
@@ -43,11 +41,8 @@ def files(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     models: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
-    with upstream() as model:
-        model.chunks = stream_of("Ada lived ", "in London [1]. ", "Nowhere else [9].")
-        service = Service(Sources(root=tmp_path / "root", **models), patient())
-        with serving(service, endpoint=Endpoint(model.url, "small")) as live:
-            yield live.url
+    with serving(Service(Sources(root=tmp_path / "root", **models), patient())) as live:
+        yield live.url
 
 
 @pytest.fixture
@@ -70,15 +65,12 @@ def filled(visit: Callable[[str], Page], url: str, files: list[Path]) -> Page:
 def test_files_go_in_and_answers_come_first(filled: Page) -> None:
     page = filled
     page.ask("Where did Ada live?")
-    page.wait_text("#words-about", "[9] is none of them")
-    assert page.texts("#words-text a") == ["[1]"]
+    page.wait("#hits .text")
     tops = page.js(
-        "return ['#words', '#hits', '#map-panel']"
+        "return ['#hits', '#map-panel']"
         ".map((each) => document.querySelector(each).getBoundingClientRect().top)"
     )
     assert tops == sorted(tops) and not page.js("return document.getElementById('map-panel').open")
-    page.click("#words-text a")
-    page.until(lambda: page.focused.get_attribute("id") == "hit-1")
     text = " ".join(page.texts("#hits .text"))
     for mark in ("**", "##", "|", "```", "](", "`"):
         assert mark not in text
@@ -134,12 +126,12 @@ def test_a_folder_of_thirty_files(visit: Callable[[str], Page], url: str, tmp_pa
     page.fill("#question", "")
     page.ask("Where is the hotel limit of Aarhus?")
     page.until(lambda: "Travel" not in page.texts("#hits h2"))
-    page.wait("#words-text a")  # the last answer: no request is open when the service ends
+    page.wait("#hits .text")  # the last answer: no request is open when the service ends
 
 
 def test_a_doubt_is_taken_back_where_the_model_cites(filled: Page) -> None:
     filled.ask("What is the capital of Mongolia?")
-    filled.wait("#words-text a")
+    filled.wait("#hits .text")
     assert not filled.all(".weak")
     assert filled.faults() == []
 
@@ -218,7 +210,7 @@ def test_it_fits_and_has_contrast(filled: Page, size: tuple[int, int], scheme: A
     page = filled
     page.look(size, scheme)
     page.ask("Where did Ada live?")
-    page.wait("#words-text a")
+    page.wait("#hits .text")
     assert page.js("return document.documentElement.scrollWidth <= innerWidth")
     assert page.faults() == []
 

@@ -19,18 +19,17 @@ from graphagg.cli.folders import (
     unchanged_documents,
 )
 from graphagg.cli.output.console import AsJson, err, print_changed
-from graphagg.cli.rag.changes import change_corpus
 from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.rag.documents.reading.files import source_stamp
 from graphagg.rag.documents.reading.settings import ReadConfig
 from graphagg.rag.documents.rows import RowConfig
-from graphagg.rag.models.chunking import Source
 from graphagg.store.changes import ChangeReport
 from graphagg.store.manifest import read_manifest
 
 if TYPE_CHECKING:
     from graphagg.rag import PassageIndex
+    from graphagg.rag.models.chunking import Source
 
 
 def sync(
@@ -71,6 +70,8 @@ def sync(
         report = ChangeReport(unchanged=documents)
         print_changed(directory, report.to_json(), read_manifest(Path(directory)), as_json)
         return
+
+    from graphagg.cli.rag.changes import change_corpus  # what is unchanged loads no library
 
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)

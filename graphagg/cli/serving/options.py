@@ -11,11 +11,9 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from graphagg.cli.folders import LocalPath
-from graphagg.errors import InvalidParameter
 from graphagg.store.addresses import parse_location
 
 if TYPE_CHECKING:
-    from graphagg.rag.models.endpoint import Endpoint
     from graphagg.serve.http.security import Access
     from graphagg.serve.service import Sources
 
@@ -101,33 +99,6 @@ class LogOptions:
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = True
-
-
-@dataclass(frozen=True)
-class LanguageModel:
-    """The language model that answers in words.
-
-    Attributes:
-        llm_url: URL of an OpenAI-compatible API for generated answers.
-        llm_model: name of the language model.
-        llm_key_env: environment variable with the API key.
-        llm_seconds: time limit for an answer of the language model, in seconds.
-    """
-
-    llm_url: str | None = None
-    llm_model: str | None = None
-    llm_key_env: str = "OPENAI_API_KEY"
-    llm_seconds: float = 60.0
-
-    def endpoint(self) -> Endpoint | None:
-        """The endpoint; None if there is none. Raises `InvalidParameter`."""
-        from graphagg.rag.models.endpoint import Endpoint
-
-        if self.llm_url is None and self.llm_model is None:
-            return None
-        if self.llm_url is None or self.llm_model is None:
-            raise InvalidParameter("--llm-url and --llm-model go together; give both or neither")
-        return Endpoint(self.llm_url, self.llm_model, self.llm_key_env, self.llm_seconds)
 
 
 def allow_connections() -> None:

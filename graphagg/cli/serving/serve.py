@@ -14,7 +14,6 @@ from cyclopts.types import PositiveInt
 from graphagg.cli.options import FLAT, ConfigFile
 from graphagg.cli.serving.options import (
     Indices,
-    LanguageModel,
     LogOptions,
     NetworkOptions,
     Port,
@@ -26,7 +25,6 @@ from graphagg.serve.limits import ServiceLimits
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from graphagg.rag.models.endpoint import Endpoint
     from graphagg.serve.http.security import Access
     from graphagg.serve.service import Service, Sources
 
@@ -38,7 +36,6 @@ def serve(
     indices: Annotated[Indices, FLAT] = Indices(),
     network: Annotated[NetworkOptions, FLAT] = NetworkOptions(),
     log: Annotated[LogOptions, FLAT] = LogOptions(),
-    model: Annotated[LanguageModel, FLAT] = LanguageModel(),
     limits: Annotated[ServiceLimits, Parameter(name="*", show=False)] = ServiceLimits(),
     # no dataclass fields: Kubernetes sets GRAPHAGG_PORT for a service of that name
     host: str = "127.0.0.1",
@@ -58,7 +55,7 @@ def serve(
     """
     access = network.access(host, token_file)
     sources = indices.sources()
-    server = _Server(sources, limits, access, model.endpoint(), indices.lazy, log)
+    server = _Server(sources, limits, access, indices.lazy, log)
     server.prepare()
     allow_connections()
     if workers > 1:
@@ -74,7 +71,6 @@ class _Server:
     sources: Sources
     limits: ServiceLimits
     access: Access
-    endpoint: Endpoint | None
     lazy: bool
     log: LogOptions
 
@@ -109,7 +105,7 @@ class _Server:
                 service.stopping = True
                 _log.info("stopping: open requests are answered first")
 
-            app = create_app(service, self.access, endpoint=self.endpoint, failed=on_failure)
+            app = create_app(service, self.access, failed=on_failure)
             ready = partial(_log.info, "serving on %s", address_of(listening))
             server = make_server(app, service.limits, ready=ready, stopping=stopping)
             server.run([listening])
@@ -131,4 +127,4 @@ class _Server:
         from graphagg.serve.http.app import create_app
 
         self.prepare()
-        return create_app(self.service(), self.access, endpoint=self.endpoint, failed=None)
+        return create_app(self.service(), self.access, failed=None)

@@ -14,17 +14,15 @@ from typing import Any
 from uuid import UUID
 
 from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile, needs
-from graphagg.rag.documents.dates import iso_date
-from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.reading.content import Unread
-from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
-from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.tables import parquet_batches
 
 Row = tuple[Mapping[str, Any], str]
 """A row by its columns, and its name for messages, such as `file:line`."""
 _GZIP_MAGIC = b"\x1f\x8b"
 _KEPT = ("document", "position")  # fields of a passage that keep their names
+_WHEN = "when"
+# Functions import what loads numpy, so that a sync without changes does not.
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class RowConfig:
     id_column: str = "id"
     text_column: str = "text"
     title_column: str = "title"
-    when_column: str = WHEN
+    when_column: str = _WHEN
     query: str | None = None
 
     @property
@@ -83,8 +81,11 @@ class RowConfig:
         metadata = {name: value for name, value in row.items() if name not in used}
         if isinstance(row.get("metadata"), Mapping):
             metadata |= row["metadata"]
-        if self.when_column != WHEN and (when := iso_date(metadata.get(self.when_column))):
-            metadata[WHEN] = when
+        if self.when_column != _WHEN:
+            from graphagg.rag.documents.dates import iso_date
+
+            if when := iso_date(metadata.get(self.when_column)):
+                metadata[_WHEN] = when
         record = {name: row.get(column) for name, column in fields.items()}
         record |= {name: row[name] for name in _KEPT if name in row}
         return record | {"metadata": metadata}
@@ -106,6 +107,8 @@ def read_rows(source: str | os.PathLike[str], columns: RowConfig = PLAIN) -> Ite
     """
     if columns.query is not None:
         return sql_rows(os.fspath(source), columns.query)
+    from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
+
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
@@ -117,6 +120,8 @@ def read_rows(source: str | os.PathLike[str], columns: RowConfig = PLAIN) -> Ite
 
 
 def _records(path: Path, parse: Any) -> Iterator[Row]:
+    from graphagg.rag.documents.reading.converters.text import decode
+
     try:
         records: Iterable[Mapping[str, Any]] | None = parse(decode(path.read_bytes()).text)
     except OSError as error:

@@ -16,12 +16,11 @@ from starlette.staticfiles import StaticFiles
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from graphagg import __version__
-from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.requests import Observed
-from graphagg.serve.http.routes import about, answers, collections, indices, products
+from graphagg.serve.http.routes import about, collections, indices, products
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import Service
 from graphagg.serve.writing import Writer
@@ -40,18 +39,15 @@ def create_app(
     *,
     poll_seconds: float = 1.0,
     failed: Callable[[Exception], None] | None = lambda error: None,
-    endpoint: Endpoint | None = None,
 ) -> FastAPI:
     """The ASGI application of a service, which is closed when the application ends.
 
-    Without `access` anyone on this machine may use it; without the language model of `endpoint`
-    there are no answers in words. New versions are looked for every `poll_seconds`. If the models
-    cannot be loaded, `failed` is called in another thread. With None they are loaded before the
-    application starts, which then fails.
+    Without `access` anyone on this machine may use it. New versions are looked for every
+    `poll_seconds`. If the models cannot be loaded, `failed` is called in another thread. With None
+    they are loaded before the application starts, which then fails.
     """
     access = access or Access()
     writer = _writer_of(service)
-    service.answers_in_words = endpoint is not None
     app = FastAPI(
         **ABOUT,
         docs_url=None,
@@ -62,7 +58,7 @@ def create_app(
         dependencies=[Depends(HTTPBearer(auto_error=False))] if access.is_guarded else [],
     )
     failures.install(app)
-    _add_routes(app, service, endpoint, writer)
+    _add_routes(app, service, writer)
     app.mount("/static", StaticFiles(directory=about.PAGE))
     return app
 
@@ -92,9 +88,7 @@ async def _lifespan(
         service.close()
 
 
-def _add_routes(
-    app: FastAPI, service: Service, endpoint: Endpoint | None, writer: Writer | None
-) -> None:
+def _add_routes(app: FastAPI, service: Service, writer: Writer | None) -> None:
     """Add the routes of a service; those of an index that it lacks raise `NoSuchIndex`."""
     app.include_router(about.router(service))
     app.include_router(products.router(service, writer))
@@ -102,18 +96,15 @@ def _add_routes(
     async def main_service() -> Service:  # in the event loop: another function would take a thread
         return service
 
-    _add_indices(app, main_service, "/v1", endpoint)
+    _add_indices(app, main_service, "/v1")
     if writer is not None:
         app.include_router(collections.router(service, writer))
-        _add_indices(app, collections.service_of_collection(writer), collections.PREFIX, endpoint)
+        _add_indices(app, collections.service_of_collection(writer), collections.PREFIX)
 
 
-def _add_indices(
-    app: FastAPI, get_service: indices.ServiceGetter, prefix: str, endpoint: Endpoint | None
-) -> None:
+def _add_indices(app: FastAPI, get_service: indices.ServiceGetter, prefix: str) -> None:
     for router in (indices.passages, indices.communities, indices.embedding):
         app.include_router(router(get_service, prefix))
-    app.include_router(answers.router(get_service, prefix, endpoint))
 
 
 def _writer_of(service: Service) -> Writer | None:
@@ -139,7 +130,7 @@ def document() -> dict[str, Any]:
     """The OpenAPI document of a service with collections, for generated clients."""
     unused: Any = object()  # only answers need it
     app = FastAPI(**ABOUT)
-    _add_routes(app, unused, None, unused)
+    _add_routes(app, unused, unused)
     return app.openapi()
 
 

@@ -19,13 +19,13 @@ from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import ServiceLimits
 
 _UNTIMED = re.compile(
-    r".*/(answer|files|sync|passages|passages/delete)|/v1/collections/[^/]*|(?!/v1/|/retrieval).*",
+    r".*/(files|sync|passages|passages/delete)|/v1/collections/[^/]*|(?!/v1/|/retrieval).*",
     re.DOTALL,
 )
-"""Writes and answers in words have limits of their own."""
+"""Writes have limits of their own."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 _SEARCHES = re.compile(
-    r".*/(search|answer|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
+    r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
     re.DOTALL,
 )
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0

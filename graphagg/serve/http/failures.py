@@ -28,7 +28,6 @@ _HIDDEN: tuple[tuple[type[errors.GraphAggError], str], ...] = (
     (errors.ArtifactBusy, "another process writes this index; try again in a while"),
     (errors.WriteFailed, "it cannot be written, and nothing has changed"),
     (errors.ArtifactError, "the index of this service cannot be used"),
-    (errors.EndpointError, "the language model of this service gave no complete answer"),
 )
 _MESSAGES = {
     404: "there is nothing at this address; /openapi.json lists the routes",
@@ -43,8 +42,6 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     507: (errors.WriteFailed,),
     503: (errors.Overloaded,),
     500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidScores, errors.InvalidVectors),
-    504: (errors.EndpointTimeout,),
-    502: (errors.EndpointError,),
 }  # fmt: skip
 _SYNONYMS = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
 """Keys of other services, and the keys here that mean the same."""

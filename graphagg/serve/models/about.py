@@ -60,7 +60,6 @@ class Info(AnswerModel):
     version: str
     limits: LimitsInfo
     collections: bool = Field(description="Whether there are collections.")
-    answers_in_words: bool = Field(description="Whether there is a language model.")
     may_write: bool = Field(description="Whether this token may write to collections.")
     passages: PassagesInfo | None
     communities: CommunitiesInfo | None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model
 
-from graphagg.rag.answer.generate import Citation
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.question.excerpts import CHARACTERS
 from graphagg.rag.question.request import Option, Request, options, request_of
@@ -151,12 +150,3 @@ class SearchAnswer(AnswerModel):
     tokens: int = Field(description="Of the texts of the hits: a token is four bytes of UTF-8.")
     mode: Mode
     version: str = Field(description="Of the passages.")
-
-
-class WordsAnswer(AnswerModel):
-    """An answer in words. If no passage is found, its text is empty and no model is called."""
-
-    text: str
-    citations: list[Citation]
-    unknown_citations: list[int] = Field(description="Cited numbers that no passage has.")
-    hits: list[PassageHit]

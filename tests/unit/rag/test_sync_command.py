@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +52,12 @@ def test_an_unchanged_folder_is_not_read(
     with monkeypatch.context() as patch:
         patch.setattr("graphagg.rag.documents.reading.folder.read_file", refuses)
         assert ": 2 unchanged; now " in call("rag", "sync", index).out
+    code = (
+        "import sys, graphagg.cli.main as c\ntry: c.main()\nfinally: print('numpy' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, "rag", "sync", index]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "2 unchanged" in done.stdout and done.stdout.endswith("False\n")  # nor numpy loaded
     write(docs, a="Ada met Biron.")  # the same size and time
     assert call("rag", "sync", index, "--json").json["replaced"] == 1
     call("rag", "delete", index, "a.md")

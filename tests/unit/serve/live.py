@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import numpy as np
 
-from graphagg.rag.models.endpoint import Endpoint
 from graphagg.serve.http.app import create_app
 from graphagg.serve.http.security import Access
 from graphagg.serve.http.server import GracefulServer, address_of, bind, make_server
@@ -88,7 +87,6 @@ def serving(
     port: int = 0,
     poll_seconds: float = 0.02,
     failed: Callable[[Exception], None] | None = lambda error: None,
-    endpoint: Endpoint | None = None,
 ) -> Iterator[Live]:
     """A service on a port of loopback (0: any); at the end it stops and has no open request."""
     listening = bind("127.0.0.1", port)
@@ -96,7 +94,7 @@ def serving(
     def stopping() -> None:
         service.stopping = True
 
-    app = create_app(service, access, poll_seconds=poll_seconds, endpoint=endpoint, failed=failed)
+    app = create_app(service, access, poll_seconds=poll_seconds, failed=failed)
     server = make_server(app, service.limits, stopping=stopping)
     thread = threading.Thread(target=server.run, args=([listening],))
     url = address_of(listening)

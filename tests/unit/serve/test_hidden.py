@@ -81,7 +81,6 @@ OPTIONS = {
 SEARCH = {"question": QUESTIONS, "k": st.integers(1, 6), **OPTIONS}
 BODIES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "/passages/search": {**SEARCH, "offset": st.integers(0, 2)},
-    "/passages/answer": SEARCH,
     "/passages/facets": {**OPTIONS, "question": st.none() | QUESTIONS},
     "/passages/themes": {"filter": FILTERS},
     "/passages/theme": {"filter": FILTERS, "theme": THEMES},

@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from graphagg.checks import shown
 from graphagg.fields import Brief
 
@@ -136,7 +134,7 @@ def plain_value(value: Any, depth: int = 1) -> Any:
     """Convert a value to JSON values; dates become text. Raise `ValueError` with the reason."""
     if depth > _DEEPEST:
         raise ValueError(f"nested more than {_DEEPEST} deep")
-    if isinstance(value, np.generic | np.ndarray):
+    if type(value).__module__ == "numpy":  # which a sync without changes does not load
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [plain_value(each, depth + 1) for each in value]

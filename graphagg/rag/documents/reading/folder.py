@@ -32,9 +32,9 @@ from graphagg.rag.documents.reading.files import (
     ReadFile,
     find_files,
     read_file,
-    screened,
 )
 from graphagg.rag.documents.reading.rules import section
+from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
 from graphagg.rag.documents.reading.sources import local_source
 from graphagg.rag.documents.reading.threads import Mail, MailThreads

@@ -132,8 +132,6 @@ export const upload = (form, told) => events("files", { body: form }, told);
 
 export const sync = (told) => events("sync", { method: "POST" }, told);
 
-export const answer = (body, signal) => call("passages/answer", { body, signal });
-
 export const facets = (body, signal) => call("passages/facets", { body, signal });
 
 /** The address of a file of the collection; null without one. */

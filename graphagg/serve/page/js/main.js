@@ -85,7 +85,7 @@ async function opened() {
   api.useCollection(name);
   const inside = await api.collectionInfo();
   const documents = mayWrite ? { collections, name, passages: inside.passages?.counts.passages ?? 0 } : null;
-  return { ...info, ...inside, version: info.version, limits: info.limits, documents, may_write: mayWrite, collection: name, answers_in_words: info.answers_in_words };
+  return { ...info, ...inside, version: info.version, limits: info.limits, documents, may_write: mayWrite, collection: name };
 }
 
 async function start() {

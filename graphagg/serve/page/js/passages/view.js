@@ -13,7 +13,6 @@ import { Filters, toFilter } from "./filters.js";
 import { hitElement, showHits } from "./hits.js";
 import { drawMap } from "./map.js";
 import { places, stems } from "./question.js";
-import { inWords } from "./words.js";
 
 const MODES = {
   multihop: "Links between passages (best)",
@@ -53,7 +52,6 @@ export class PassagesView {
   #state = null;
   #asked = null;
   #values = {};
-  #words = false;
 
   /**
    * @param {Object} info what the service has.
@@ -68,7 +66,6 @@ export class PassagesView {
     byId("question").maxLength = info.limits.question_characters;
     byId("top-k").max = info.limits.hits;
     this.#values = { ...values };
-    this.#words = Boolean(info.answers_in_words);
     this.#filters = new Filters(byId("filters"), metadata, this.#values, () => this.#again());
     this.#listen();
   }
@@ -133,15 +130,9 @@ export class PassagesView {
       const filter = toFilter(filters, this.#types);
       const offset = (page - 1) * size;
       const about = { question, mode, filter, ...(history.length && { history }) };
-      show(byId("words"), false);
       const answer = await busy(ask({ ...about, k: Math.min(size, this.#limits.hits - offset), offset }, asked.signal), "The first question loads the models; this takes a moment.");
-      const speaks = this.#words && page === 1 && answer.hits.length > 0;
-      this.#show(answer, offset, speaks);
+      this.#show(answer, offset);
       this.#count(about, asked.signal);
-      if (speaks) {
-        const hasCited = await inWords({ ...about, k: size }, answer.hits, asked.signal);
-        if (!hasCited && this.#asked === asked) this.#doubt(answer);
-      }
     } catch (error) {
       if (api.isAbort(error)) return;
       show(byId("passage-result"), false);
@@ -155,7 +146,7 @@ export class PassagesView {
     errorNotice(place, error, () => this.#ask());
   }
 
-  #show(answer, offset, speaks) {
+  #show(answer, offset) {
     const { hits, confidence = null } = answer;
     const place = byId("passage-notice");
     put(place);
@@ -169,7 +160,7 @@ export class PassagesView {
     show(about, true);
     announce(`${which}, best first.`);
     // A language model may find the answer all the same: what it says decides.
-    if (!offset && !speaks) this.#doubt(answer);
+    if (!offset) this.#doubt(answer);
     showHits(byId("hits"), hits, this.#state, offset + 1);
     this.#pages(hits.length, offset);
     drawMap(byId("map"), hits, (id) => this.#jump(id));

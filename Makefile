@@ -160,7 +160,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # Profile standard, which needs no PyTorch. Python compiles what is imported when it is imported; pip
-# would compile every file.
+# would compile every file, which takes 100 s for all that the tests install.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing what the demo needs, without PyTorch: 300 MiB to download, 900 MiB on the disk"
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[rag,models]'
@@ -172,7 +172,7 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 		echo "Installing everything: about 4 GiB to download, 9 GiB on the disk, of which PyTorch's" \
 		"libraries for NVIDIA GPUs are 4 GiB. Without such a GPU, press Ctrl-C and see" \
 		"docs/guides/install.md#pytorch-without-cuda"
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[all,dev]'
 	@touch $@ $(VENV)/.demo
 
 # The Spark engine runs on Java 17 or newer; nothing else needs it.

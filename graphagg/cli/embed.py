@@ -84,7 +84,7 @@ def export(
     Example: graphagg embed export emb --out vectors.txt
 
     Args:
-        target: file to write: .parquet, .arrow, .npy, .csv, or .txt in the format of word2vec.
+        target: file to write: .parquet, or .txt in the format of word2vec.
     """
     from graphagg.embedding import NodeEmbedding
     from graphagg.embedding.export import write_vectors

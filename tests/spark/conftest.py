@@ -23,7 +23,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             "spark.local.dir": str(scratch / "local"),
             "spark.python.daemon.module": "tests.spark.daemon",
             "spark.driver.maxResultSize": "32m",
-            # For queries that run once: no optimizing compiler, one thread that collects garbage.
+            # For queries that run once: Spark compiles none, the JVM little, one thread collects
+            # garbage. The tests of clusters run with Spark's own settings.
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.codegen.factoryMode": "NO_CODEGEN",
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         },
     )

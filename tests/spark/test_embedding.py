@@ -17,6 +17,7 @@ from graphagg.errors import (
     ParametersDiffer,
     PieceTooLarge,
 )
+from graphagg.progress import Progress
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
 from tests.spark.test_communities import write_text
@@ -28,11 +29,14 @@ ROOT = Path(__file__).parents[2]
 SMALL = EmbeddingConfig(dim=8, pieces=4)
 
 
-def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig) -> NodeEmbedding:
+def assert_same(
+    spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig, progress: Progress
+) -> NodeEmbedding:
     """Both engines run one text: every file of the index is the same to the byte."""
     local = NodeEmbedding.build(edges, tmp_path / "local", config=config)
+    engine = SparkOptions(spark)
     other = NodeEmbedding.build(
-        edges, tmp_path / "spark", engine=SparkOptions(spark), config=config
+        edges, tmp_path / "spark", engine=engine, config=config, progress=progress
     )
     NodeEmbedding.open(tmp_path / "spark", verify=True).close()
     for name in ("piece_of_node", "vectors", "target_vectors"):
@@ -45,24 +49,34 @@ def assert_same(spark: Any, edges: str, tmp_path: Path, config: EmbeddingConfig)
     return other
 
 
-def test_undirected_by_streaming(spark: Any, tmp_path: Path) -> None:
-    edges = write_text(tmp_path / "edges.txt", communities(900, 8))
-    config = EmbeddingConfig(dim=8, pieces=3, partitioner="streaming", max_piece_edges=3200)
-    found = assert_same(spark, edges, tmp_path, config)
-    assert found.partition_report.partitioner == "streaming"
+def test_weighted_two_mode_with_a_hub_by_streaming(spark: Any, tmp_path: Path) -> None:
+    """Files that no later stage reads are removed; METIS is that of the job that is killed."""
+    seen: dict[str, set[str]] = {}
 
+    def look(stage: str, done: int, total: int) -> None:
+        names = {p.name for p in (tmp_path / "spark.work").rglob("*") if p.is_file()}
+        seen[stage] = {name for name in names if not name.endswith(".json")}
 
-def test_weighted_two_mode_with_a_hub(spark: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     pairs = [(f"e{v}", f"s{u}") for u, v in communities(150, 5)]
     pairs += [("everywhere", f"s{u}") for u in range(150)]
     rows = [(a, b, round(float(rng.random()) + 0.1, 3)) for a, b in pairs + pairs[:40]]
     edges = write_text(tmp_path / "edges.txt", rows)
-    config = EmbeddingConfig(dim=8, pieces=7, kind="two-mode", max_piece_edges=258)
-    found = assert_same(spark, edges, tmp_path, config)
-    assert found.partition_report.hubs >= 1
+    config = EmbeddingConfig(
+        dim=8, pieces=7, kind="two-mode", max_piece_edges=258, partitioner="streaming"
+    )
+    found = assert_same(spark, edges, tmp_path, config, look)
+    report = found.partition_report
+    assert (report.partitioner, len(report.levels)) == ("streaming", 2) and report.hubs >= 1
     assert "weights" in found.manifest.inputs
-    assert len(found.partition_report.levels) > 1
+    assert any(name.endswith(".parquet") for name in seen["sets"])
+    assert not any(name.endswith(".parquet") for name in seen["partition"])
+    assert "matrix.indices.npy" in seen["pieces"] and "matrix.indices.npy" not in seen["leaves"]
+    assert any(name.startswith("leaf.") for name in seen["start"])
+    assert not any(name.startswith(("leaf.", "log.", "start.")) for name in seen["pass1.9"])
+    assert {"pass1.8.npy", "pass1.9.npy"} <= seen["vectors"]
+    assert not {"pass1.start.npy", "pass1.7.npy"} & seen["vectors"]
+    assert "pass1.8.npy" in seen["sources"] and "pass1.9.npy" not in seen["sources"]
 
 
 def test_a_job_killed_between_phases_goes_on(

@@ -12,7 +12,6 @@ import pytest
 
 from graphagg.communities import CommunityConfig, CommunityIndex
 from graphagg.communities.indexing.spark import stages
-from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter, JobFailed, ParametersDiffer
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob, finished
@@ -166,26 +165,3 @@ def test_a_job_says_what_it_did(spark: Any, tmp_path: Path) -> None:
         run()
     assert run("--if-exists", "skip")["counts"]["edges"] == 3
     assert run("--if-exists", "replace")["counts"]["edges"] == 1
-
-
-def test_files_that_no_stage_reads_any_more_are_gone(spark: Any, tmp_path: Path) -> None:
-    """Of a graph its rows stay, of an embedding its pieces and the vectors of one pass."""
-    edges, out = write_text(tmp_path / "edges.txt", hub_pairs(7)), tmp_path / "out"
-    seen: dict[str, set[str]] = {}
-
-    def look(stage: str, done: int, total: int) -> None:
-        names = {p.name for p in out.with_name("out.work").rglob("*") if p.is_file()}
-        seen[stage] = {name for name in names if not name.endswith(".json")}
-
-    config = EmbeddingConfig(dim=4, pieces=3, propagate=1)
-    NodeEmbedding.build(str(edges), out, engine=SparkOptions(spark), config=config, progress=look)
-    assert any(name.endswith(".parquet") for name in seen["sets"])
-    assert not any(name.endswith(".parquet") for name in seen["partition"])
-    assert "matrix.indices.npy" in seen["pieces"] and "matrix.indices.npy" not in seen["leaves"]
-    assert any(name.startswith("leaf.") for name in seen["start"])
-    assert not any(name.startswith(("leaf.", "log.", "start.")) for name in seen["pass1.9"])
-    assert {"pass1.8.npy", "pass1.9.npy"} <= seen["vectors"]
-    assert not {"pass1.start.npy", "pass1.7.npy"} & seen["vectors"]
-    assert {"pass1.8.npy", "vectors.npy"} <= seen["sources"] and "pass1.9.npy" not in seen[
-        "sources"
-    ]

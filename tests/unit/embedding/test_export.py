@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from pyarrow import feather
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.embedding.export import write_vectors
@@ -23,10 +22,6 @@ def test_exports_give_the_vectors_back(tmp_path):
     table = pq.read_table(tmp_path / "v.parquet")
     assert table["id"].to_pylist() == list(index.vertices)
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), np.float32), index.vectors)
-    write_vectors(*index.vectors_of("from"), tmp_path / "v.arrow")
-    assert feather.read_table(tmp_path / "v.arrow").equals(table)
-    write_vectors(*index.vectors_of("from"), tmp_path / "v.npy")
-    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), index.vectors)
     write_vectors(*index.vectors_of("from"), tmp_path / "v.txt")
     vectors = KeyedVectors.load_word2vec_format(str(tmp_path / "v.txt"))
     np.testing.assert_array_equal(vectors["17"], index.vector(17))

@@ -76,7 +76,7 @@ UNTOLD = (
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
-    generate(live, mode, 15, "/v1/")
+    generate(live, mode, 12, "/v1/")
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
@@ -90,7 +90,7 @@ def test_generated_writes_get_what_the_document_says(
             running.post("/v1/collections", {"name": name})
             rows = [{"id": "p", "text": "Ada lived in London."}]
             running.post(f"/v1/collections/{name}/passages", {"passages": rows})
-        generate(running, mode, 38, "/v1/collections")
+        generate(running, mode, 20, "/v1/collections")
 
 
 def generate(live: Live, mode: GenerationMode, count: int, below: str) -> None:

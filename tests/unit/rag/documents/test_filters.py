@@ -30,7 +30,7 @@ from tests.unit.rag.documents.filter_cases import (
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_masks_equal_brute_force_in_any_segments_and_when_reopened(data: st.DataObject) -> None:
     rows: list[Row] = data.draw(st.lists(ROWS, max_size=8))

@@ -165,7 +165,7 @@ def test_sigkill_at_random_moments(tmp_path: Path) -> None:
         index.add([BYRON])
         index.compact()
     once = time.perf_counter() - start
-    for _ in range(6):
+    for _ in range(4):
         child = os.fork()
         if child == 0:
             gc.disable()

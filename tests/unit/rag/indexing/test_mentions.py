@@ -80,7 +80,7 @@ def mentions_of(index: InMemory, passages: list[Passage]) -> list[Mention]:
     return sorted(kept, key=lambda m: (*m[:3], m[3].encode()))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(corpora("abcdefgh"))
 def test_the_gazetteer_has_every_place_of_every_name(passages: list[Passage]) -> None:
     index = InMemory.of(passages, ENCODER, EXTRACTOR)
@@ -107,7 +107,7 @@ def test_the_gazetteer_has_every_place_of_every_name(passages: list[Passage]) ->
         assert g.pair_flags[i] == np.bitwise_or.reduce(flags)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(corpora("abcdefgh"))
 def test_the_lexicon_counts_every_stem(passages: list[Passage]) -> None:
     index = InMemory.of(passages, ENCODER, EXTRACTOR)

@@ -45,7 +45,7 @@ def parts(seed: int, shards: int) -> list[list[Passage]]:
     return [passages[a:b] for a, b in zip([0, *cuts], [*cuts, len(passages)], strict=True)]
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_shards_answer_as_one_index(
     tmp_path_factory: pytest.TempPathFactory, seed: int, shards: int

@@ -100,7 +100,7 @@ def changed_index(corpus: list[Passage], directory: Path) -> PassageIndex:
     return index
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(corpora(IDS, least=3), st.lists(SELECTIONS, min_size=2, max_size=2))
 def test_answers_are_those_of_the_visible_passages(
     corpus: list[Passage], selections: list[Asked]

@@ -33,7 +33,7 @@ def confidences(index: PassageIndex, **options: object) -> list[float | None]:
     ]  # fmt: skip
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(corpora(IDS, least=3), st.sampled_from(IDS), st.randoms())
 def test_a_change_a_filter_and_any_order_give_the_confidence_of_a_rebuild(
     corpus: list[Passage], gone: str, random: object
@@ -93,7 +93,7 @@ def test_a_limit_outside_0_to_1_is_named(tmp_path: Path, value: object) -> None:
             index.retrieve("Ada?", mode="bm25", min_confidence=0.5)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(corpora(IDS, least=2), st.sampled_from(QUESTIONS))
 def test_more_hits_never_make_an_answer_less_sure(corpus: list[Passage], question: str) -> None:
     dated = [replace(p, metadata={"when": f"2026-01-0{1 + i % 9}"}) for i, p in enumerate(corpus)]

@@ -61,7 +61,7 @@ def changed_index(seed: int, count: int) -> Iterator[PassageIndex]:
 LARGE = (st.integers(0, 1 << 20), st.integers(8, 36))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(*LARGE)
 def test_a_large_corpus_is_answered_as_a_small_one(seed: int, count: int) -> None:
     """The pool holds every passage here, whichever way it is found."""

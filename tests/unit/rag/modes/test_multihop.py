@@ -56,7 +56,7 @@ def equals_brute(
     return decided
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(corpus=corpora("abcdefgh"))
 def test_equals_brute_force(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage, UnsupportedFormat
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import WEIGHTS, Profile
+from graphagg.rag.config.profile import CODE_WEIGHTS, WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
@@ -51,7 +51,6 @@ REVISION = 27  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
-_CODE_VECTORS = 0.7  # share of vectors in the weights of a corpus of source code
 _CODE_SAMPLE = 32  # passages whose characters are counted
 _CODE_SIGNS, _CODE_SHARE = re.compile(rb"[(){}\[\]=;_<>]"), 0.05  # of a passage that is code
 _LEAST_KNOWN = 0.16  # below this share of their weights, cosines are ignored
@@ -152,7 +151,7 @@ class PassageSnapshot:
     def multihop_config(self, view: View) -> MultihopConfig:
         """Default settings of mode `multihop` for the visible passages."""
         if not self.is_foreign(view):
-            return self._weights.leaning(_CODE_VECTORS) if self.is_code(view) else self._weights
+            return CODE_WEIGHTS[self.profile] if self.is_code(view) else self._weights
         if self.profile == "fast":  # vectors of the table are alike in every other language
             return self._weights.weighing(_FOREIGN)
         # The cached share holds its view, so that no other view can get the same id.
@@ -160,9 +159,7 @@ class PassageSnapshot:
         return self._weights.knowing(share) if share >= _LEAST_KNOWN else self._weights.word_only
 
     def is_code(self, view: View) -> bool:
-        """Whether vectors weigh more, as most visible passages are source code; not in `fast`."""
-        if self.profile == "fast":
-            return False
+        """Whether most visible passages are source code."""
         return self.cached("code", str(id(view)), lambda: (view, self._reads_as_code(view)))[1]
 
     def _reads_as_code(self, view: View) -> bool:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from graphagg.cli.folders import Directory, IndexLocation, LocalPath
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
+from graphagg.errors import GraphAggError
 from graphagg.store import Artifact, manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote import pulling, pushing
@@ -39,7 +40,7 @@ def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
         manifest, weights = manifest_at(directory), []
     else:
         with open_artifact(directory) as artifact:
-            manifest, weights = artifact.manifest, _weights(artifact)
+            manifest, weights = artifact.manifest, [] if as_json else _weights(artifact)
     if as_json:
         print_json(manifest.to_json())
         return
@@ -64,10 +65,13 @@ def _weights(artifact: Artifact) -> list[tuple[str, str]]:
         return []
     from graphagg.rag.snapshot.snapshot import PassageSnapshot
 
-    snapshot = PassageSnapshot(artifact)
-    view = snapshot.view(None)
-    share = snapshot.multihop_config(view).vector_share
-    why = ", since most passages are source code" if snapshot.is_code(view) else ""
+    try:
+        snapshot = PassageSnapshot(artifact)
+        view = snapshot.view(None)
+        share, is_code = snapshot.multihop_config(view).vector_share, snapshot.is_code(view)
+    except GraphAggError:  # of another revision, or damaged: the manifest is shown all the same
+        return []
+    why = ", since most passages are source code" if is_code else ""
     return [("weights", f"vectors {share:.2f}, words {1 - share:.2f}{why}")]
 
 

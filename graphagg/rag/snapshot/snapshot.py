@@ -172,7 +172,7 @@ class PassageSnapshot:
     def _evenly(self, view: View, most: int) -> Rows:
         """At most so many visible rows, evenly spaced by their ids."""
         rows = self.by_id[view.visible[self.by_id]]
-        return rows[:: -(-len(rows) // most)].astype(np.int64)
+        return rows[:: -(-len(rows) // most) or 1].astype(np.int64)
 
     def _known_share(self, view: View) -> float:
         """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""

@@ -70,7 +70,7 @@ def test_a_corpus_of_code_has_weights_of_its_own(tmp_path: Path) -> None:
     with fast(code, tmp_path / "idx") as index:
         assert _weights(index) == CODE_WEIGHTS["fast"]
         index.add(prose)
-        assert _weights(index) == WEIGHTS["fast"]
+        assert _weights(index) == WEIGHTS["fast"] == _weights(index, "absent")
         assert _weights(index, *(passage.id for passage in code)) == CODE_WEIGHTS["fast"]
         index.delete([passage.id for passage in prose])
         assert _weights(index) == CODE_WEIGHTS["fast"]

@@ -23,7 +23,7 @@ BENCHES = {
     for folder, names in {
         "graphs": ("communities", "embedding"),
         "learning": ("aggregation", "attention", "layer", "sets_tasks"),
-        "retrieval": ("dedup", "index_cost", "profiles"),
+        "retrieval": ("dedup", "profiles"),
         "serving": ("answers",),
     }.items()
     for name in names

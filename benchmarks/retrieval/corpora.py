@@ -18,7 +18,7 @@ from tests.conftest import DATA
 WIKI = DATA / "2wikimultihopqa"
 SHARED = (
     "hotpotqa", "musique", "lihua-world", "pubmedqa", "entailmentbank", "xquad-de-es", "fiqa-gold",
-    "piaf-fr", "feedbackqa",
+    "piaf-fr", "feedbackqa", "code-search", "manuals", "rules",
 )  # fmt: skip
 UNTITLED = "-untitled"
 GENERATED = Path(__file__).parents[1] / "sets"

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from graphagg.cli.folders import Directory, IndexLocation, LocalPath
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
+from graphagg.errors import GraphAggError
 from graphagg.store import Artifact, manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.remote import pulling, pushing
@@ -36,10 +37,10 @@ def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
     Example: graphagg info idx
     """
     if isinstance(parse_location(directory), Address):
-        manifest = manifest_at(directory)
+        manifest, weights = manifest_at(directory), []
     else:
         with open_artifact(directory) as artifact:
-            manifest = artifact.manifest
+            manifest, weights = artifact.manifest, [] if as_json else _weights(artifact)
     if as_json:
         print_json(manifest.to_json())
         return
@@ -52,9 +53,26 @@ def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
         *((name.replace("_", " "), f"{count:,}") for name, count in manifest.counts.items()),
         *((role, f"{model['name']} (sha256 {model['sha256'][:12]}...)") for role, model in models),
         *manifest.parameters.items(),
+        *weights,
         ("files", f"{len(manifest.files)}, {round(size / 2**20, 1)} MiB"),
     ]
     print_rows([{"name": name, "is": str(value)} for name, value in rows], show_header=False)
+
+
+def _weights(artifact: Artifact) -> list[tuple[str, str]]:
+    """The weights of vectors and words in mode `multihop` of an index of passages, and why."""
+    if artifact.manifest.kind != "passages":
+        return []
+    from graphagg.rag.snapshot.snapshot import PassageSnapshot
+
+    try:
+        snapshot = PassageSnapshot(artifact)
+        view = snapshot.view(None)
+        share, is_code = snapshot.multihop_config(view).vector_share, snapshot.is_code(view)
+    except GraphAggError:  # of another revision, or damaged: the manifest is shown all the same
+        return []
+    why = ", since most passages are source code" if is_code else ""
+    return [("weights", f"vectors {share:.2f}, words {1 - share:.2f}{why}")]
 
 
 def verify(directory: Directory, /, *, as_json: AsJson = False) -> None:

@@ -35,7 +35,8 @@ def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_index: Path) -
 def test_info_and_verify(call: Call, demo_index: Path) -> None:
     manifest = call("info", demo_index, "--json").json
     assert manifest == json.loads((demo_index / "manifest.json").read_text())
-    assert "42" in call("info", demo_index).out
+    shown = call("info", demo_index).out
+    assert "42" in shown and "words" in shown and "source code" not in shown
     assert "intact" in call("verify", demo_index).out
 
 

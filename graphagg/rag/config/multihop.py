@@ -77,9 +77,11 @@ So each side of a question keeps a place among the hits. That sum is the score.
 Where most of the visible passages are in languages that the default encoder reads but does not
 know, the weights of all cosines are a share of the above (`knowing`), which the vectors of the
 passages tell (`graphagg.rag.models.encoding.center.known_share`); in profile `fast` those of
-similarity and sentence are half (`weighing`). A question that the encoder reads letter by letter
-has the vector 0 (`graphagg.rag.models.encoding.legible`); then nothing counts but words, titles and
-entities, and links lead nowhere (`word_only`). So it is where that share is below .16.
+similarity and sentence are half (`weighing`). Where most of them are source code, the vectors have
+.7 of the weight of similarity, sentence and lexical, not .51 (`leaning`); in profile `fast` .15,
+without links and coverage. A question that the encoder reads letter by letter has the vector 0
+(`graphagg.rag.models.encoding.legible`); then nothing counts but words, titles and entities, and
+links lead nowhere (`word_only`). So it is where that share is below .16.
 
 The constants were chosen on the first halves of twelve sets of nine kinds, one vote per set;
 docs/decisions/best-constants.md has the figures, also with each set left out, and what was tried
@@ -186,6 +188,22 @@ class MultihopConfig:
         passage = self.passage
         similarity, sentence = share * passage.similarity, share * passage.sentence
         return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
+
+    def leaning(self, share: float) -> MultihopConfig:
+        """The settings in which vectors have a share of the weight of vectors and words."""
+        passage = self.passage
+        vectors, total = passage.similarity + passage.sentence, self._vectors_and_words
+        words = replace(self, passage=replace(passage, lexical=(1.0 - share) * total))
+        return words.weighing(share * total / vectors)
+
+    @property
+    def vector_share(self) -> float:
+        """Share of the vectors in the weight of vectors and words."""
+        return 1.0 - self.passage.lexical / self._vectors_and_words
+
+    @property
+    def _vectors_and_words(self) -> float:
+        return self.passage.similarity + self.passage.sentence + self.passage.lexical
 
     def knowing(self, share: float) -> MultihopConfig:
         """The settings with a share of every weight of a cosine, also those of links."""

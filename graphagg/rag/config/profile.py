@@ -36,3 +36,8 @@ def need_standard(module: str) -> None:
 
 WEIGHTS: dict[Profile, MultihopConfig] = {"standard": MultihopConfig(), "fast": FAST}
 """Default settings of mode `multihop` for each profile."""
+CODE_WEIGHTS: dict[Profile, MultihopConfig] = {
+    "standard": MultihopConfig().leaning(0.7),
+    "fast": FAST.leaning(0.15).without("links").without("coverage"),
+}
+"""The same for a corpus of source code; docs/decisions/weights-by-corpus.md has the figures."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage, UnsupportedFormat
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.config.profile import WEIGHTS, Profile
+from graphagg.rag.config.profile import CODE_WEIGHTS, WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.filters import Predicate, compile_filter
 from graphagg.rag.documents.metadata import WHEN, MetadataTable
@@ -35,6 +36,7 @@ from graphagg.rag.tables.families import Families
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.manifest import damaged
@@ -49,6 +51,8 @@ REVISION = 27  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared
+_CODE_SAMPLE = 32  # passages whose characters are counted
+_CODE_SIGNS, _CODE_SHARE = re.compile(rb"[(){}\[\]=;_<>]"), 0.05  # of a passage that is code
 _LEAST_KNOWN = 0.16  # below this share of their weights, cosines are ignored
 _CACHED = 12  # the last used views, masks of filters and searches
 
@@ -149,17 +153,32 @@ class PassageSnapshot:
     def multihop_config(self, view: View) -> MultihopConfig:
         """Default settings of mode `multihop` for the visible passages."""
         if not self.is_foreign(view):
-            return self._weights
+            return CODE_WEIGHTS[self.profile] if self.is_code(view) else self._weights
         if self.profile == "fast":  # vectors of the table are alike in every other language
             return self._weights.weighing(_FOREIGN)
         # The cached share holds its view, so that no other view can get the same id.
         _, share = self.cached("known", str(id(view)), lambda: (view, self._known_share(view)))
         return self._weights.knowing(share) if share >= _LEAST_KNOWN else self._weights.word_only
 
+    def is_code(self, view: View) -> bool:
+        """Whether most visible passages are source code."""
+        return self.cached("code", str(id(view)), lambda: (view, self._reads_as_code(view)))[1]
+
+    def _reads_as_code(self, view: View) -> bool:
+        """Whether most of some visible passages hold many brackets and other signs of code."""
+        rows = self._evenly(view, _CODE_SAMPLE)
+        texts = [b"".join(self.corpus.raw_text(row).split()) for row in rows.tolist()]
+        code = sum(len(_CODE_SIGNS.findall(text)) > _CODE_SHARE * len(text) for text in texts)
+        return 2 * code > len(texts)
+
+    def _evenly(self, view: View, most: int) -> Rows:
+        """At most so many visible rows, evenly spaced by their ids."""
+        rows = self.by_id[view.visible[self.by_id]]
+        return rows[:: -(-len(rows) // most) or 1].astype(np.int64)
+
     def _known_share(self, view: View) -> float:
         """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""
-        rows = self.by_id[view.visible[self.by_id]]
-        rows = rows[:: -(-len(rows) // _SAMPLE)]
+        rows = self._evenly(view, _SAMPLE)
         return known_share(self.corpus.windows.take(self.corpus.window_bounds[rows]))
 
     def is_foreign(self, view: View) -> bool:

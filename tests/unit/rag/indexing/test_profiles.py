@@ -15,8 +15,10 @@ from graphagg.errors import ModelMismatch
 from graphagg.nearest import search
 from graphagg.nearest.vectors import decode
 from graphagg.rag import Passage, PassageIndex
-from graphagg.rag.config.profile import WEIGHTS
+from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.config.profile import CODE_WEIGHTS, WEIGHTS
 from graphagg.rag.models.static.encoder import StaticEncoder
+from graphagg.rag.question.request import Selection
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.corpora import QUESTIONS, SENTENCES, TITLES
 
@@ -56,6 +58,22 @@ def test_a_change_of_a_fast_index_equals_a_rebuild_to_the_bit(
                 assert found == rebuilt.retrieve(question, 5, mode=mode)  # type: ignore[arg-type]
         index.compact()
         assert index.manifest == rebuilt.manifest
+
+
+def _weights(index: PassageIndex, *ids: str) -> MultihopConfig:
+    return index.snapshot.multihop_config(index.snapshot.view_of(Selection(include=ids or None)))
+
+
+def test_a_corpus_of_code_has_weights_of_its_own(tmp_path: Path) -> None:
+    code = [Passage(f"c{i}", f"def f{i}(x):\n    return g(x)[{i}]") for i in range(9)]
+    prose = some(12, 0)
+    with fast(code, tmp_path / "idx") as index:
+        assert _weights(index) == CODE_WEIGHTS["fast"]
+        index.add(prose)
+        assert _weights(index) == WEIGHTS["fast"] == _weights(index, "absent")
+        assert _weights(index, *(passage.id for passage in code)) == CODE_WEIGHTS["fast"]
+        index.delete([passage.id for passage in prose])
+        assert _weights(index) == CODE_WEIGHTS["fast"]
 
 
 def test_the_manifest_names_the_profile_and_its_models(tmp_path: Path) -> None:

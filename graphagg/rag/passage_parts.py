@@ -69,8 +69,8 @@ class PassageParts(Closing, Retrieval):
         parts = list[PassageIndex]()
         try:
             for each in directories:
-                models = {"encoder": encoder, "extractor": extractor}
-                parts.append(PassageIndex.open(each, **models, device=device))
+                index = PassageIndex.open(each, encoder=encoder, extractor=extractor, device=device)
+                parts.append(index)
             return cls(parts)
         except BaseException:
             for part in parts:

@@ -29,13 +29,8 @@ def parts_with_names(parts: Sequence[PassageSnapshot]) -> tuple[Gazetteer, list[
     for part, table in zip(parts, tables, strict=True):
         numbers.append(np.fromiter(map(number.__getitem__, table.raws()), np.int32, len(table)))
         kind[numbers[-1]] = part.gazetteer.kind
-    none: dict[str, Any] = {
-        "bounds": np.zeros(1, np.int64),
-        "pair_bounds": np.zeros(len(keys) + 1, np.int64),
-    }
-    empty = np.zeros(0, np.int32)
-    columns = {name: none.get(name, empty) for name in GAZETTEER_ARRAYS} | {"kind": kind}
-    every = Gazetteer(keys, **columns)
+    none: dict[str, Any] = dict.fromkeys(GAZETTEER_ARRAYS, np.zeros(0, np.int64))
+    every = Gazetteer(keys, **none | {"kind": kind})
     starts, linked = offsets([len(part.corpus) for part in parts]).tolist(), list[Part]()
     for part, own, start in zip(parts, numbers, starts, strict=False):
         found = _with_names(part, own, every)

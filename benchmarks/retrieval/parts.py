@@ -8,7 +8,7 @@ ids, order, or scores by more than 1e-5. All run in this process, on one core or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
@@ -20,6 +20,7 @@ from benchmarks.retrieval.corpora import passages_of, questions
 from graphagg.rag import Hits, PassageIndex, PassageParts
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.profile import PROFILES
+from graphagg.rag.operations.retrieval import Retrieval
 
 MODES: tuple[Mode, ...] = ("multihop", "rrf", "dense", "bm25")
 TURNS = 3
@@ -45,14 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             PassageIndex.build(own, name, chunking=None, profile=chosen.profile).close()
         PassageIndex.merge(names, folder / "merged").close()
     texts = [question.text for question in questions(chosen.set, "test", chosen.questions)]
-    opened, rows = [], list[list[object]]()
-    for index, label in ((PassageIndex, "merged"), (PassageParts, f"{chosen.parts} parts")):
+    opened, table = list[Retrieval](), list[list[object]]()
+    ways: dict[str, Callable[[], Retrieval]] = {
+        "merged": lambda: PassageIndex.open(folder / "merged"),
+        f"{chosen.parts} parts": lambda: PassageParts.open(names),
+    }
+    for label, open_them in ways.items():
         before, memory = cpu(), resident()
-        opened.append(index.open(folder / "merged" if index is PassageIndex else names))
+        opened.append(open_them())
         spent = cpu() - before
         for mode in MODES:  # loads the models and maps the files
             opened[-1].retrieve_batch(texts, mode=mode)
-        rows.append([label, f"{spent:.2f}", f"{(resident() - memory) / 2**20:.0f}"])
+        table.append([label, f"{spent:.2f}", f"{(resident() - memory) / 2**20:.0f}"])
     for mode in MODES:
         times, answers = np.zeros((2, TURNS)), dict[int, list[Hits]]()
         for turn in range(TURNS):
@@ -60,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 before = cpu()
                 answers[i] = [each.retrieve(text, mode=mode) for text in texts]
                 times[i, turn] = 1000 * (cpu() - before) / len(texts)
-        for row, of_index in zip(rows, times, strict=True):
+        for row, of_index in zip(table, times, strict=True):
             row.append(f"{of_index.min():.1f}")
         same = sum(are_equal(*pair) for pair in zip(*answers.values(), strict=True))
         print(f"{mode}: {same} of {len(texts)} answers are equal", flush=True)
-    print_table(["", "CPU s to open", "MiB", *(f"{mode}, ms" for mode in MODES)], rows)
+    print_table(["", "CPU s to open", "MiB", *(f"{mode}, ms" for mode in MODES)], table)
 
 
 def cpu() -> float:
@@ -78,8 +83,8 @@ def resident() -> int:
 
 def are_equal(found: Hits, wanted: Hits) -> bool:
     same_ids = [hit.passage.id for hit in found] == [hit.passage.id for hit in wanted]
-    scores = ([hit.score for hit in hits] for hits in (found, wanted))
-    return same_ids and np.allclose(*scores, rtol=0, atol=1e-5)
+    pairs = zip(found, wanted, strict=False)
+    return same_ids and all(abs(a.score - b.score) <= 1e-5 for a, b in pairs)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,25 @@ such a name are read. No vectors and postings move.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphagg.arrays import Array, distinct, offsets, read_only
 from graphagg.rag.indexing.change_blocks import StayingRows
-from graphagg.rag.parts.snapshot import Part
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import GAZETTEER_ARRAYS, LONGER, Gazetteer
 from graphagg.store.strings import StringTable
 
 
-def parts_with_names(parts: Sequence[PassageSnapshot]) -> tuple[Gazetteer, list[Part]]:
+class NamesOfPart(NamedTuple):
+    """A part's mentions of the names of all parts, and `[E]` the numbers of these, ascending."""
+
+    gazetteer: Gazetteer
+    numbers: Array
+
+
+def names_of_parts(parts: Sequence[PassageSnapshot]) -> tuple[Gazetteer, list[NamesOfPart]]:
     """Number the names of all parts, and find them in each; the first result has no mentions."""
     tables = [part.gazetteer.keys for part in parts]
     keys = StringTable.pack_bytes(sorted({raw for table in tables for raw in table.raws()}))
@@ -31,12 +37,12 @@ def parts_with_names(parts: Sequence[PassageSnapshot]) -> tuple[Gazetteer, list[
         kind[numbers[-1]] = part.gazetteer.kind
     none: dict[str, Any] = dict.fromkeys(GAZETTEER_ARRAYS, np.zeros(0, np.int64))
     every = Gazetteer(keys, **none | {"kind": kind})
-    starts, linked = offsets([len(part.corpus) for part in parts]).tolist(), list[Part]()
-    for part, own, start in zip(parts, numbers, starts, strict=False):
+    named = list[NamesOfPart]()
+    for part, own in zip(parts, numbers, strict=True):
         found = _with_names(part, own, every)
         short = (number.get(raw, -1) for raw in _short_forms(every.keys.take(found["pairs.key"])))
-        linked.append(_part(part, start, every, found, np.fromiter(short, np.int64)))
-    return every, linked
+        named.append(_names_of(part, every, found, np.fromiter(short, np.int64)))
+    return every, named
 
 
 def _with_names(part: PassageSnapshot, own: Array, every: Gazetteer) -> dict[str, Array]:
@@ -55,10 +61,10 @@ def _short_forms(keys: StringTable) -> Iterator[bytes]:
             yield words[0] + b" " + words[-1]
 
 
-def _part(
-    part: PassageSnapshot, start: int, every: Gazetteer, found: dict[str, Array], short: Array
-) -> Part:
-    """A part with the names that its passages hold, and those with a longer form there."""
+def _names_of(
+    part: PassageSnapshot, every: Gazetteer, found: dict[str, Array], short: Array
+) -> NamesOfPart:
+    """The names that the passages of a part hold, and those with a longer form there."""
     numbers = distinct(np.concatenate([found["pairs.key"], short[short >= 0]]).astype(np.int32))
     pairs = np.zeros(len(numbers), np.int64)
     pairs[numbers.searchsorted(found["pairs.key"])] = np.diff(found["pairs.bounds"])
@@ -73,4 +79,4 @@ def _part(
         "pair_flags": found["pairs.flags"],
     }
     fixed: dict[str, Any] = {name: read_only(column) for name, column in columns.items()}
-    return Part(part, start, Gazetteer(every.keys.take(numbers), **fixed), numbers)
+    return NamesOfPart(Gazetteer(every.keys.take(numbers), **fixed), numbers)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, Mask
+from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.segments import StoredCorpus
@@ -68,7 +68,7 @@ class JoinedSnapshot(PassageSnapshot):
         from graphagg.execution.arrays import MemoryArrays
         from graphagg.rag.indexing.build import write_orders
         from graphagg.rag.indexing.shards import check_alike, rows_by_id
-        from graphagg.rag.parts.names import parts_with_names
+        from graphagg.rag.parts.names import names_of_parts
 
         check_alike(snapshots)
         first = snapshots[0]
@@ -82,7 +82,10 @@ class JoinedSnapshot(PassageSnapshot):
         memory = MemoryArrays()
         write_orders(memory.writer, self.corpus, rows_by_id(snapshots, self.corpus))
         self._open_orders(memory.map)
-        self.names, self.parts = parts_with_names(snapshots)
+        self.names, named = names_of_parts(snapshots)
+        starts = offsets([len(each.corpus) for each in snapshots]).tolist()
+        columns = zip(snapshots, starts, named, strict=False)
+        self.parts = [Part(each, start, *names) for each, start, names in columns]
         self._lock, self._cache = threading.Lock(), OrderedDict[tuple[str, str], Any]()
         self._all = self._view_of(self.alive)
 

@@ -86,10 +86,6 @@ class JoinedLexical(Lexical):
         is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
         return rows[is_best], scores[is_best]
 
-    def at(self, rows: Rows) -> Array:
-        """The scores of some visible rows."""
-        return self._visible.gather(rows, lambda i, own: self.parts[i].at(own))
-
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
         return self._visible.gather(rows, lambda i, own: self.parts[i].covers(own))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from graphagg.errors import DuplicateId, GraphAggError, IndexClosed, InvalidPara
 from graphagg.rag import Passage, PassageIndex, PassageParts, Recency
 from tests.fakes import assert_same_hits
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, POOLING, QUESTIONS, WAYS, build, passages
+from tests.unit.rag.modes.test_large import large_corpus
 
 IDS = [f"p{i}" for i in range(14)]
 CORPORA = st.lists(passages(IDS), min_size=2, max_size=12, unique_by=lambda p: p.id)
@@ -34,9 +36,13 @@ def asked(index: PassageIndex | PassageParts, mode: str, **options: Any) -> Any:
         return str(error)
 
 
-def assert_parts_answer_as(joined: PassageIndex, parts: PassageParts, options: Any) -> None:
+def assert_parts_answer_as(
+    joined: PassageIndex, parts: PassageParts, large: bool, options: Any
+) -> None:
     for mode in WAYS.keys() - {"linearrag"}:
-        found, wanted = (asked(index, mode, **options) for index in (parts, joined))
+        with large_corpus() if large else nullcontext():
+            found = asked(parts, mode, **options)
+        wanted = asked(joined, mode, **options)
         if isinstance(wanted, str):
             assert found == wanted
             continue
@@ -63,7 +69,7 @@ def test_parts_answer_as_one_index(
         build(group, name, **models).close()
     with PassageParts.open(names, **models) as parts:
         with PassageIndex.merge(names, folder / "one", **models) as joined:
-            assert_parts_answer_as(joined, parts, rng.choice(ASKED))
+            assert_parts_answer_as(joined, parts, bool(seed % 2), rng.choice(ASKED))
         changed = parts.parts[seed % len(names)]
         if len(changed) > 1:
             changed.delete([next(iter(changed)).id])
@@ -72,7 +78,7 @@ def test_parts_answer_as_one_index(
         with PassageIndex.merge(names, folder / "one", **models) as joined:
             assert len(parts) == len(joined)
             for options in (rng.choice(ASKED), {"filter": {"lang": "en"}}):
-                assert_parts_answer_as(joined, parts, options)
+                assert_parts_answer_as(joined, parts, False, options)
             for name in ("new", corpus[0].id):
                 if name in joined:
                     why = [each.explain(QUESTIONS[0], name, 2) for each in (parts, joined)]

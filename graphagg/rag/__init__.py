@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from graphagg.rag.models.extractor import SpacyExtractor as SpacyExtractor
     from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
+    from graphagg.rag.passage_parts import PassageParts as PassageParts
     from graphagg.rag.question.request import Recency as Recency
     from graphagg.rag.question.request import Request as Request
     from graphagg.rag.question.results import Explanation as Explanation

@@ -13,12 +13,11 @@ from graphagg.checks import integer, with_values
 from graphagg.progress import Progress, silent
 from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import Source
-from graphagg.rag.modes.protocol import Retriever
 from graphagg.rag.operations import answering
 from graphagg.rag.operations.config import PassageConfig, PassageOptions
 from graphagg.rag.operations.corpus import IndexedCorpus
+from graphagg.rag.operations.retrieval import Retrieval
 from graphagg.rag.question.request import Request, RequestFields, ids_of
-from graphagg.rag.question.results import Explanation, Hits
 from graphagg.spark.build import Engine, SparkOptions
 from graphagg.store.changes import ChangeReport
 
@@ -32,7 +31,7 @@ _CONFIG = PassageConfig()
 _DEFAULT = Request()
 
 
-class PassageIndex(IndexedCorpus):
+class PassageIndex(IndexedCorpus, Retrieval):
     """An index of passages, opened from its directory.
 
     Use `PassageIndex.build` or `PassageIndex.open`. Models load at the first question. The index
@@ -134,59 +133,6 @@ class PassageIndex(IndexedCorpus):
         encoder, extractor = build_by_spark(passages, directory, config, spark, progress, force)
         return cls.open(directory, encoder=encoder, extractor=extractor)
 
-    # --- questions -------------------------------------------------------------------------------
-
-    def retrieve(
-        self,
-        question: str,
-        k: int = 5,
-        request: Request = _DEFAULT,
-        **fields: Unpack[RequestFields],
-    ) -> Hits:
-        """Retrieve the `k` best passages for a question, best first.
-
-        Args:
-            question: at most 10,000 characters.
-            k: number of passages with distinct texts; a hit lists other visible passages with the
-                same text as `copies`.
-            request: mode, visible passages, reranker and more; see `Request`.
-            fields: fields of `Request`, such as `mode="bm25"`; they override `request`.
-
-        Raises:
-            InvalidQuestion: the question is empty, too long, or not a string.
-            InvalidParameter: `k` or a field is out of range, `config` belongs to another mode, or
-                `as_of` or `recency` is set and no passage has a date.
-            InvalidScores, InvalidVectors: reranker or encoder returned values that are not finite.
-            InvalidFilter: the filter has an unknown key or a value of another type.
-            ModelMismatch: the installed model is not the one of the build.
-        """
-        return answering.answers(self._version, [question], k, request.with_fields(**fields))[0]
-
-    def retrieve_batch(
-        self,
-        questions: Iterable[str],
-        k: int = 5,
-        request: Request = _DEFAULT,
-        **fields: Unpack[RequestFields],
-    ) -> list[Hits]:
-        """Retrieve for many questions with one call of the model.
-
-        Scores equal those of `retrieve` to 1e-5.
-        """
-        return answering.answers(self._version, questions, k, request.with_fields(**fields))
-
-    async def aretrieve(
-        self,
-        question: str,
-        k: int = 5,
-        request: Request = _DEFAULT,
-        **fields: Unpack[RequestFields],
-    ) -> Hits:
-        """Run `retrieve` in a thread, for callers with an event loop."""
-        import asyncio  # here, as it takes longer to load than a question takes
-
-        return await asyncio.to_thread(self.retrieve, question, k, request, **fields)
-
     def retrieve_on_spark(
         self,
         frame: DataFrame,
@@ -215,31 +161,6 @@ class PassageIndex(IndexedCorpus):
         answering.retriever_for(self._version, request)
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
-
-    def explain(
-        self,
-        question: str,
-        passage_id: str,
-        k: int = 5,
-        request: Request = _DEFAULT,
-        **fields: Unpack[RequestFields],
-    ) -> Explanation:
-        """Explain why a passage is, or is not, among the `k` best for a question.
-
-        Arguments are those of `retrieve`; `neighbors`, `max_tokens` and `min_score` have no effect.
-
-        Raises:
-            UnknownPassage: the passage does not exist.
-            GraphAggError: the errors of `retrieve`.
-        """
-        from graphagg.rag.operations.explaining import explanation
-
-        request = request.with_fields(**fields)
-        return explanation(self._version, question, passage_id, k, request)
-
-    def retriever(self, request: Request = _DEFAULT, **fields: Unpack[RequestFields]) -> Retriever:
-        """Make the retriever of a request, to run its stages one by one."""
-        return answering.retriever_for(self._version, request.with_fields(**fields))
 
     # --- changes ---------------------------------------------------------------------------------
 

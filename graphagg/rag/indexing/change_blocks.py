@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from itertools import product
+from functools import partial, reduce
 
 import numpy as np
 
@@ -192,11 +191,16 @@ class StayingRows:
             metadata = table.metadata_of(inside) if with_anchors else {}
             place = Passage(table.ids[inside], "", "", metadata, table.documents[inside])
             mask[row] = not links.isdisjoint(target_keys(place))
-        for name, analyzer in product(names, analyzers.each(lexicon.codes())):
-            postings = [lexicon.find(analyzer.stem(word)) for word in set(name.split(" "))]
-            holders = [p.rows for p in postings if p is not None]
-            if len(holders) == len(postings):
-                mask[reduce(np.intersect1d, sorted(holders, key=len))] = True
+        intersect = partial(np.intersect1d, assume_unique=True)
+        for analyzer in analyzers.each(lexicon.codes()):
+            rows: dict[str, Array | None] = {}  # names share words
+            for words in (set(name.split(" ")) for name in names):
+                for word in words - rows.keys():
+                    postings = lexicon.find(analyzer.stem(word))
+                    rows[word] = None if postings is None else postings.rows
+                holders = [held for word in words if (held := rows[word]) is not None]
+                if len(holders) == len(words):
+                    mask[reduce(intersect, sorted(holders, key=len))] = True
         return mask
 
 

@@ -9,17 +9,16 @@ from typing import ClassVar
 import numpy as np
 
 from graphagg.rag.config.modes import Mode
+from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.modes.protocol import QuestionModels, Ranking, Retriever
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.modes.sentences import term_shares
-from graphagg.rag.modes.source import EncodedQuestion
+from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, plain_hits
-from graphagg.rag.snapshot.search import Lexical, top_rows
-from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.snapshot.search import top_rows
 from graphagg.rag.tables.vectors import Rows
-from graphagg.rag.tables.view import View
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
@@ -28,9 +27,9 @@ RRF_K, RRF_DEPTH = 60, 50
 class SimilarityRanking(Ranking):
     """Passages by similarity only."""
 
-    def __init__(self, snapshot: PassageSnapshot, scores: QuestionScores) -> None:
-        self._corpus = snapshot.corpus
-        self.scores: QuestionScores = scores
+    def __init__(self, source: PassageSource, question: EncodedQuestion) -> None:
+        self._corpus = source.snapshot.corpus
+        self.scores: QuestionScores = source.scores(question)
 
     def take(self, n: int) -> list[Hit]:
         """The first `n` hits."""
@@ -44,7 +43,7 @@ class Dense(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by similarity."""
-        return SimilarityRanking(self.snapshot, self.source.scores(question))
+        return SimilarityRanking(self.source, question)
 
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
@@ -56,14 +55,14 @@ class Dense(Retriever):
 class WordRanking(Ranking):
     """Passages by words only."""
 
-    def __init__(self, snapshot: PassageSnapshot, view: View, lexical: Lexical) -> None:
-        self._snapshot, self._view, self._lexical = snapshot, view, lexical
+    def __init__(self, source: PassageSource, terms: Sequence[Term]) -> None:
+        self._source, self._lexical = source, source.lexical(terms)
 
     def take(self, n: int) -> list[Hit]:
         """The first `n` hits."""
-        best = self._lexical.best(n)
-        rows, scores = top_rows(*best, n, self._snapshot.ranks, self._view)
-        return plain_hits(self._snapshot.corpus, rows, scores, "bm25")
+        snapshot, view = self._source.snapshot, self._source.view
+        best = top_rows(*self._lexical.best(n), n, snapshot.ranks, view)
+        return plain_hits(snapshot.corpus, *best, "bm25")
 
 
 class BM25(Retriever):
@@ -79,7 +78,7 @@ class BM25(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by words."""
-        return WordRanking(self.snapshot, self.view, self.source.lexical(question.terms))
+        return WordRanking(self.source, question.terms)
 
     def closest(
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
@@ -92,16 +91,16 @@ class BM25(Retriever):
 class FusedRanking(Ranking):
     """Passages by their reciprocal ranks among the first by similarity and by words."""
 
-    def __init__(self, snapshot: PassageSnapshot, view: View, scores: QuestionScores) -> None:
-        self._snapshot, self._view = snapshot, view
-        self.scores: QuestionScores = scores
+    def __init__(self, source: PassageSource, question: EncodedQuestion) -> None:
+        self._source = source
+        self.scores: QuestionScores = source.scores(question)
 
     def take(self, n: int) -> list[Hit]:
         """Fuse at least `RRF_DEPTH` passages of both lists into `n` hits."""
-        snapshot, depth = self._snapshot, max(n, RRF_DEPTH)
+        snapshot, depth = self._source.snapshot, max(n, RRF_DEPTH)
         by_vector, _ = self.scores.nearest(depth)
         best = self.scores.lexical.best(depth)
-        by_words, scores = top_rows(*best, depth, snapshot.ranks, self._view)
+        by_words, scores = top_rows(*best, depth, snapshot.ranks, self._source.view)
         if not self.scores.has_vector:  # then all are equally similar
             by_vector, scores = by_vector[:0], np.ones_like(scores)
         shares: dict[int, dict[str, float]] = {}
@@ -122,4 +121,4 @@ class RRF(Retriever):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by the reciprocal ranks of both lists."""
-        return FusedRanking(self.snapshot, self.view, self.source.scores(question))
+        return FusedRanking(self.source, question)

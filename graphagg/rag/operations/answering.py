@@ -28,10 +28,13 @@ from graphagg.rag.modes.protocol import Ranking, Retriever
 from graphagg.rag.modes.sentences import closest_lines, sentence_span
 from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.operations.order import HitOrder
+from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView
+from graphagg.rag.parts.source import JoinedSource
 from graphagg.rag.question.budget import fitting_hits
 from graphagg.rag.question.request import Request, check_request, questions_of
 from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.view import View
 from graphagg.store.reading import names_damage
 
 _LOADED: dict[Mode, type[Retriever]] = {
@@ -48,6 +51,7 @@ def retriever_of(mode: Mode) -> type[Retriever]:
     return _LOADED[mode]
 
 
+@names_damage
 def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
     """The retriever of the request's mode over the visible passages.
 
@@ -57,6 +61,8 @@ def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
         InvalidFilter: the filter has an unknown key or a value of another type.
     """
     config, retriever = request.config, retriever_of(request.mode)
+    if request.mode == "linearrag" and isinstance(snapshot, JoinedSnapshot):
+        raise InvalidParameter("mode is 'linearrag', which needs one index; merge the parts")
     if request.recency is not None:
         snapshot.check_dates("recency")
     view, config_type = snapshot.view_of(request.selection), retriever.config_type
@@ -68,7 +74,14 @@ def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
         raise InvalidParameter(
             f"config is a {type(config).__name__}, {request.mode!r} needs a {config_type.__name__}"
         )
-    return retriever(PassageSource(snapshot, view), config)
+    return retriever(source_of(snapshot, view), config)
+
+
+def source_of(snapshot: PassageSnapshot, view: View) -> PassageSource:
+    """The source of one index, or of several parts."""
+    if isinstance(snapshot, JoinedSnapshot) and isinstance(view, JoinedView):
+        return JoinedSource(snapshot, view)
+    return PassageSource(snapshot, view)
 
 
 @names_damage

@@ -41,13 +41,9 @@ class QuestionReading:
 
 
 class NameFound(NamedTuple):
-    """A visible entity whose words are in a question; ordered as they are chosen.
+    """A visible entity in a question: its first token, minus their number, and its id.
 
-    Attributes:
-        start: the first of its tokens.
-        length: the number of its tokens, negative.
-        order: in which it was found, of several with the same tokens.
-        entity: its id.
+    Sorted, the leftmost and longest is the first; `order` is of those with the same tokens.
     """
 
     start: int
@@ -64,15 +60,9 @@ def read_question(
     analyzers: Analyzers,
     languages: Collection[str],
 ) -> QuestionReading:
-    """Find a question's terms and entities.
+    """Find a question's terms and entities, from `names_in` and `words_written_as_one` it.
 
-    Args:
-        text: the question.
-        tokens: its tokens.
-        names: see `names_in`.
-        words: see `words_written_as_one`.
-        analyzers: of the index.
-        languages: of the visible passages.
+    `languages` are those of the visible passages.
     """
     entities: dict[int, str] = {}
     for name in _leftmost_longest(names):

@@ -39,7 +39,7 @@ LONGER = range(3, 6)
 """Words of a longer form of a name of two words."""
 _CACHED = 4096  # first words whose place and names are cached
 _CACHED_FORMS = 65_536  # names whose longer forms are cached
-_ARRAYS = (
+GAZETTEER_ARRAYS = (
     "kind", "title_tokens", "bounds", "entity", "start", "length", "sentence", "flags",
     "pair_bounds", "row", "count", "pair_flags",
 )  # fmt: skip
@@ -102,7 +102,7 @@ class Gazetteer:
     def open(cls, arrays: NamedArrays) -> Gazetteer:
         """Map the gazetteer of a version."""
         keys = arrays.strings("entities.keys")
-        columns = {name: arrays.array(f"gazetteer.{name}") for name in _ARRAYS}
+        columns = {name: arrays.array(f"gazetteer.{name}") for name in GAZETTEER_ARRAYS}
         return cls(keys, **columns)
 
 

@@ -61,17 +61,16 @@ class LinearRAG(Dense):
 
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by PageRank; a question that names no entity by similarity only."""
-        scores = self.source.scores(question)
         if not isinstance(question, SeededQuestion) or not question.seeds:
-            return SimilarityRanking(self.snapshot, scores)
-        return WalkRanking(self._search, question, scores, self.config)
+            return SimilarityRanking(self.source, question)
+        return WalkRanking(self._search, question, self.source.scores(question), self.config)
 
     @property
     def _search(self) -> LinearRAGSearch:
         snapshot, view = self.snapshot, self.view
 
         def make() -> LinearRAGSearch:
-            self.artifact.check_values()  # SciPy checks no index of its matrices
+            snapshot.artifact.check_values()  # SciPy checks no index of its matrices
             return LinearRAGSearch(snapshot.corpus, view, snapshot.ranks)
 
         # The cached search holds its view, so that no other view can get the same id.

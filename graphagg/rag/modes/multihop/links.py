@@ -321,14 +321,6 @@ class MultihopSource(CandidateScorer):
         """Ties of an entity that the question names to some passages."""
         return self.view.ties_at(question.reading.entities[name], rows)
 
-    def idf(self, entity: int) -> float:
-        """Idf of an entity."""
-        return float(self.view.idf(np.array([entity]))[0])
-
-    def key(self, entity: int) -> str:
-        """The key of an entity."""
-        return self.view.gazetteer.keys[entity]
-
     def speller(self) -> Speller:
         """Finds spellings of entities."""
         return Speller(self.corpus, self.view.gazetteer)

@@ -218,7 +218,7 @@ class RankingHits(Ranking):
             of_sentence = self._config.link.sentence * similarity
             text = source.corpus.sentence(row, sentence, self._speller.passage(row))
             yield Hop("sentence", text, similarity, passed_on * of_sentence)
-        rarity = source.idf(entity)
+        rarity = float(source.view.idf(np.array([entity]))[0])
         of_name = passed_on * (strength - of_sentence)
         if target := self._target(step):
             yield Hop("reference", target, rarity, of_name)
@@ -228,7 +228,7 @@ class RankingHits(Ranking):
     def _target(self, step: Step) -> str:
         """Target of a hop by a link between documents; "" for any other hop."""
         bridge = int(step.round.edges.bridge[step.edge])
-        key = self.search.source.key(int(step.round.bridges.entity[bridge])) if bridge >= 0 else ""
-        if not key.startswith(PREFIX):
-            return ""
-        return key.removeprefix(PREFIX).removeprefix(ANYWHERE)
+        keys = self.search.source.view.gazetteer.keys
+        key = keys[int(step.round.bridges.entity[bridge])] if bridge >= 0 else ""
+        is_link = key.startswith(PREFIX)
+        return key.removeprefix(PREFIX).removeprefix(ANYWHERE) if is_link else ""

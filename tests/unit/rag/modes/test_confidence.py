@@ -144,7 +144,7 @@ def test_chunks_of_a_document_count_once_in_the_spread(documents, counted):
     corpus = SimpleNamespace(same_document=lambda rows, others: names[rows] == names[others])
     choice = SimpleNamespace(score=np.array([5.0, 4, 3, 2, 1]))
     hits = SimpleNamespace(
-        search=SimpleNamespace(corpus=corpus),
+        search=SimpleNamespace(source=SimpleNamespace(corpus=corpus)),
         choice=choice,
         _rows=lambda chosen: np.arange(len(chosen)),
     )

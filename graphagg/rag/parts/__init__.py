@@ -1,0 +1,1 @@
+"""Several indices that answer as one, without a join of their files."""

@@ -76,7 +76,7 @@ UNTOLD = (
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_generated_requests_get_what_the_document_says(live: Live, mode: GenerationMode) -> None:
-    generate(live, mode, 15, "/v1/")
+    generate(live, mode, 16, "/v1/")
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -66,6 +66,7 @@ UNTOLD = (
     "as_of is",
     "recency: no passage has a date",
     "min_confidence is",
+    "offset and max_tokens",
     "level is",
     "passage and entity: wanted one",
     "no file",

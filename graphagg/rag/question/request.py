@@ -153,7 +153,7 @@ class Request:
     reranker: Reranker | None = None
     rerank_first: int = field(default=RERANKED, metadata={"least": 1})
     neighbors: int = 0
-    max_tokens: int | None = field(default=None, metadata={"least": 1})
+    max_tokens: int | None = None
     min_score: float | None = None
     min_confidence: float | None = None
     history: str | Iterable[str] = ()

@@ -18,6 +18,7 @@ from graphagg.serve.models.values import (
     Offset,
     Question,
     RequestModel,
+    Tokens,
     strict_type,
 )
 
@@ -28,8 +29,6 @@ def json_field(option: Option) -> tuple[Any, Any]:
         {"least": "ge", "above": "gt", "most": "le"}[name]: value
         for name, value in option.bounds.items()
     }
-    if option.name == "max_tokens":
-        bounds["le"] = MOST_TEXT // 4  # bytes of a token
     text = option.text[:1].upper() + option.text[1:]
     info = Field(default=option.default, description=text, **bounds)
     return strict_type(option.type), info
@@ -38,6 +37,7 @@ def json_field(option: Option) -> tuple[Any, Any]:
 OPTIONS = {option.name: json_field(option) for option in options("json")}
 """Fields of a body, derived from `graphagg.rag.question.request.Request`."""
 OPTIONS["history"] = list[Question] | None, OPTIONS["history"][1]  # not as short as an id
+OPTIONS["max_tokens"] = Tokens | None, OPTIONS["max_tokens"][1]
 if TYPE_CHECKING:
     _Options = RequestModel
 else:

@@ -74,7 +74,7 @@ class VectorStoreRequest(RequestModel):
     """A search of a vector store; no query is rewritten."""
 
     query: Question | Annotated[list[Question], Field(min_length=1, max_length=1)]
-    max_num_results: Annotated[int, Field(ge=1, le=50)] = 10
+    max_num_results: Hits = Field(default=10, le=50)
     filters: ComparisonFilter | CompoundFilter | None = None
     ranking_options: RankingOptions | None = None
     rewrite_query: bool | None = None

@@ -63,6 +63,7 @@ Question = Annotated[
 Hits = Annotated[int, Field(ge=1, le=limits.MOST_HITS), BeforeValidator(_whole)]
 Offset = Annotated[int, Field(ge=0, lt=limits.MOST_HITS), BeforeValidator(_whole)]
 Characters = Annotated[int, Field(ge=1, le=limits.MOST_CHARACTERS), BeforeValidator(_whole)]
+Tokens = Annotated[int, Field(ge=1, le=limits.MOST_TEXT // 4), BeforeValidator(_whole)]
 Members = Annotated[int, Field(ge=1, le=limits.MOST_MEMBERS), BeforeValidator(_whole)]
 Seeds = Annotated[list[Vertex], Field(min_length=1, max_length=limits.MOST_SEEDS)]
 

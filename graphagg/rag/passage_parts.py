@@ -59,7 +59,6 @@ class PassageParts(Closing, Retrieval):
         *,
         encoder: Encoder | str | None = None,
         extractor: EntityExtractor | str | None = None,
-        device: str | None = None,
     ) -> Self:
         """Open the indices of all parts; arguments are those of `PassageIndex.open`.
 
@@ -69,7 +68,7 @@ class PassageParts(Closing, Retrieval):
         parts = list[PassageIndex]()
         try:
             for each in directories:
-                index = PassageIndex.open(each, encoder=encoder, extractor=extractor, device=device)
+                index = PassageIndex.open(each, encoder=encoder, extractor=extractor)
                 parts.append(index)
             return cls(parts)
         except BaseException:

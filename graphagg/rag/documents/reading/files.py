@@ -98,7 +98,7 @@ def _is_built(folder: Path) -> bool:
     return folder.name in _OUTPUT and any((folder.parent / each).exists() for each in _BUILDERS)
 
 
-_LIBRARIES = ("anydoc", "chardet", "docutils", "lxml", "oxmsg", "pypdfium2", "pyromark")
+_LIBRARIES = ("anydoc", "chardet", "docutils", "lxml", "oxmsg", "pypdfium2", "pyromark", "vobject")
 
 
 def source_stamp(source: str, config: ReadConfig, *more: object) -> str:

@@ -95,6 +95,7 @@ _BOUNDED: dict[str, Converter] = {
     ".mbox": _of_members(mail.mbox),
     ".msg": _of_members(mail.msg),
     ".zip": _of_members(zipped),
+    ".ics .vcf": _of_rows(line_formats.entries),
 }
 _TABLES: dict[str, Converter] = {
     ".csv .tsv": _of_rows(tables.csv_rows),

@@ -1,11 +1,12 @@
-"""Subtitles, XML and source code, line by line."""
+"""Subtitles, calendars, contacts, XML and source code, line by line."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html import unescape
+from itertools import count
 from typing import Any
 
 from graphagg.errors import needs
@@ -13,6 +14,7 @@ from graphagg.rag.documents.reading.content import Composer, Content, Unread
 from graphagg.rag.documents.reading.converters.markup import convert
 from graphagg.rag.documents.reading.converters.structure import without_tags
 from graphagg.rag.documents.reading.converters.tables import SENTENCE
+from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.tokens import CODE
 
 _CUE = re.compile(r"[\d:.,]{4,20}\s{1,9}-->\s{1,9}[\d:.,]{4,20}")
@@ -68,6 +70,50 @@ def xml(text: str) -> Iterator[Content]:
         for line in lines:
             composer.block(" ".join(without_tags(line).split()), "\n")
     yield composer.content()
+
+
+# --- calendars and contacts ----------------------------------------------------------------------
+
+_SOFT_BREAK = re.compile(r"(?<!=)=\n(?![A-Z-]{1,30}[;:])")  # of quoted-printable text
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?")
+_LABELS = section("markups", "entry")
+
+
+def entries(text: str) -> Iterator[Content]:
+    """Convert the events and tasks of a calendar (`.ics`), or the contacts of a `.vcf` file."""
+    with needs("vobject", "documents"):
+        import vobject
+    rows = count(1)
+    for each in vobject.readComponents(_SOFT_BREAK.sub("", text), False, False, True):
+        for entry in (each, *each.components()):
+            if entry.name in ("VEVENT", "VTODO", "VJOURNAL", "VCARD"):
+                fields = {key: [*map(_value, lines)] for key, lines in entry.contents.items()}
+                yield _entry(fields, str(next(rows)))
+    if next(rows) == 1:
+        raise Unread("broken", "no event, task or contact in it")
+
+
+def _value(line: Any) -> str:
+    """The value of a line: a person's name, a date as ISO 8601, or a text."""
+    value, name = getattr(line, "value", ""), getattr(line, "params", {}).get("CN", [""])[0]
+    value = ", ".join(value) if isinstance(value, list) else str(value)
+    if moment := _MOMENT.fullmatch(value):
+        year, month, day, hour, minute, zone = moment.groups("")
+        return f"{year}-{month}-{day}" + (f"T{hour}:{minute}:00{zone}" if hour else "")
+    is_compound = line.name in ("N", "ADR", "ORG")
+    value = ", ".join(filter(None, value.split(";"))) if is_compound else value
+    return name or value.removeprefix("mailto:")
+
+
+def _entry(fields: Mapping[str, list[str]], row: str) -> Content:
+    titles, notes = (
+        [text for key in keys.split() for text in fields.get(key, ())]
+        for keys in ("summary fn n", "description note comment")
+    )
+    columns = {label: fields[key] for key, label in _LABELS.items() if key in fields}
+    lines = "\n".join(f"{label}: {', '.join(values)}" for label, values in columns.items())
+    stated = {key: v if key == "attendees" else ", ".join(v) for key, v in columns.items()}
+    return Content("\n\n".join([lines, *notes]), next(iter(titles), ""), stated, row=row)
 
 
 # A comment that fills its line; `#include` and `#main {` are none.

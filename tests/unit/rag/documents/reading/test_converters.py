@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagg.rag.documents.reading.content import Content, Unread
-from graphagg.rag.documents.reading.converters.line_formats import code, xml
-from graphagg.rag.documents.reading.converters.markup import convert, markdown, notebook, plain
+from graphagg.rag.documents.reading.converters.line_formats import code, entries, xml
+from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
+from graphagg.rag.documents.reading.converters.markup import convert
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured
@@ -647,3 +648,36 @@ def test_pages_of_a_dump_are_documents() -> None:
     dump = f'<mediawiki xmlns="http://www.mediawiki.org/xml/">{"".join(pages)}</mediawiki>'
     (content,) = xml(dump)
     assert (content.row, content.title) == ("Pump", "Pump") and "the city" in content.text
+
+
+def test_calendars_and_contacts() -> None:
+    calendar = (
+        "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Europe/Oslo\nEND:VTIMEZONE\nBEGIN:VEVENT\nUID:1\n"
+        "DTSTART;TZID=Europe/Oslo:20260105T090000\nDTEND:20260105T100000Z\nSUMMARY:Pump P-7\\, review\n"
+        'ORGANIZER;CN="Lee: Ann":mailto:ann@x.no\nATTENDEE;CN=Bob:mailto:bob@x.no\n'
+        "ATTENDEE:mailto:cid@x.no\nDESCRIPTION:We look at the pump\\nand the\n  valve.\nBEGIN:VALARM\n"
+        "DESCRIPTION:Reminder\nEND:VALARM\nEND:VEVENT\nBEGIN:VTODO\nDUE;VALUE=DATE:20260106\n"
+        "SUMMARY:Order seals\nEND:VTODO\nEND:VCALENDAR\n"
+    )
+    event, task = entries(calendar)
+    assert (event.title, task.title, task.metadata) == (
+        "Pump P-7, review", "Order seals", {"due": "2026-01-06"}
+    )  # fmt: skip
+    assert event.text == (
+        "start: 2026-01-05T09:00:00\nend: 2026-01-05T10:00:00Z\norganizer: Lee: Ann\n"
+        "attendees: Bob, cid@x.no\n\nWe look at the pump\nand the valve."
+    )
+    assert event.metadata["attendees"] == ["Bob", "cid@x.no"]
+    cards = (
+        "BEGIN:VCARD\nVERSION:2.1\nN;CHARSET=UTF-8:Lee;Ann;;;\nFN:Ann Lee\nORG:Pumps;Service\n"
+        "item1.TEL;TYPE=CELL:+47 1\nNOTE;ENCODING=QUOTED-PRINTABLE:Knows =C3=B8l and=\n more\n"
+        "END:VCARD\nBEGIN:VCARD\nVERSION:3.0\nFN:Bob\nEMAIL:bob@x.no\nEND:VCARD\n"
+    )
+    ann, bob = entries(cards)
+    assert (ann.title, bob.title, bob.text) == ("Ann Lee", "Bob", "mail: bob@x.no")
+    assert (
+        ann.text
+        == "name: Lee, Ann\norganization: Pumps, Service\nphone: +47 1\n\nKnows øl and more"
+    )
+    with pytest.raises(Unread, match="no event"):
+        list(entries("BEGIN:VCALENDAR\nEND:VCALENDAR\n"))

@@ -195,9 +195,10 @@ class StayingRows:
         for analyzer in analyzers.each(lexicon.codes()):
             rows: dict[str, Array | None] = {}  # names share words
             for words in (set(name.split(" ")) for name in names):
-                for word in words - rows.keys():
-                    postings = lexicon.find(analyzer.stem(word))
-                    rows[word] = None if postings is None else postings.rows
+                for word in words:
+                    if word not in rows:
+                        postings = lexicon.find(analyzer.stem(word))
+                        rows[word] = None if postings is None else postings.rows
                 holders = [held for word in words if (held := rows[word]) is not None]
                 if len(holders) == len(words):
                     mask[reduce(intersect, sorted(holders, key=len))] = True

@@ -29,6 +29,7 @@ from tests.unit.commands import Answer, invoke, leaves, run
 LEAVES = dict(leaves())
 VALUES: dict[str, Any] = {
     "permutations": 129, "closed": False, "kind": "two-mode", "delimiter": "|", "language": "de",
+    "propagate": 2,
 }  # fmt: skip
 
 

@@ -116,7 +116,7 @@ def questions(
 
     They are drafts: a person must check and reword them before they measure anything.
 
-    Example: graphagg rag questions idx --count 100 > drafts.jsonl
+    Example: graphagg rag questions idx --count 100
 
     Args:
         count: maximum number of questions.

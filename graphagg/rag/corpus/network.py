@@ -7,7 +7,7 @@ nearest neighbors by text vectors, so that a passage without names has a theme t
 The weights of a passage's edges to entities add up to 1, and to its neighbors to `TEXT_WEIGHT`: a
 long passage has no more weight than a short one. Vectors are compared as integers, 2048 times their
 values: float32 sums those exactly, so neighbors do not depend on the order of rows. That costs P^2
-d products, .8 CPU s for 6,119 passages (`benchmarks.retrieval.themes` of commit 891a0307).
+d products, .8 CPU s for 6,119 passages.
 """
 
 from __future__ import annotations

@@ -35,9 +35,32 @@ from graphagg.rag.documents.value_types import (
 )
 from graphagg.store import Artifact, ArtifactWriter
 from graphagg.store.reading import content_of
+from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def arrow_array(kind: pa.DataType, values: Sequence[Any] | npt.NDArray[Any]) -> pa.Array:
+    """An array of a type of the table; `pa.array` and `to_pandas_dtype` would load pandas."""
+    import pyarrow as pa
+
+    children: list[pa.Array] = []
+    contents: list[npt.NDArray[Any] | None] = [None]
+    if pa.types.is_large_list(kind):
+        dtype = str(kind.value_type) if pa.types.is_primitive(kind.value_type) else "object"
+        cells = [np.asarray(() if cell is None else cell, dtype) for cell in values]
+        children = [arrow_array(kind.value_type, np.concatenate([np.zeros(0, dtype), *cells]))]
+        is_valid = np.array([cell is not None for cell in values], np.bool_)
+        contents = [np.packbits(is_valid, None, "little"), offsets([len(cell) for cell in cells])]
+    elif pa.types.is_primitive(kind):
+        contents.append(np.asarray(values, str(kind)))
+    else:
+        strings = StringTable.pack(values)
+        width = np.int64 if pa.types.is_large_string(kind) else np.int32
+        contents += [strings.offsets.astype(width), strings.data]
+    buffers = [None if each is None else pa.py_buffer(each) for each in contents]
+    return pa.Array.from_buffers(kind, len(values), buffers, children=children)
 
 
 class KeyValues:
@@ -215,7 +238,7 @@ class MetadataTable:
         columns = [values.encoded(*column, count) for column, values in keys.items()]
         columns.sort(key=lambda column: (column["key"], column["type"]))
         schema = _columns().with_metadata({"rows": str(count)})
-        arrays = [pa.array([column[f.name] for column in columns], f.type) for f in schema]
+        arrays = [arrow_array(f.type, [column[f.name] for column in columns]) for f in schema]
         table = pa.Table.from_arrays(arrays, schema=schema)
         return cls(lambda: table)
 

@@ -73,8 +73,6 @@ COMMANDS = (
     ("rag", "eval", "ADDRESS", "questions.jsonl"),
     ("communities", "build", "edges.txt", "--out", "ADDRESS"),
     ("communities", "query", "ADDRESS", "--seed", "a"),
-    ("communities", "merge", "ADDRESS", "--out", "comm"),
-    ("communities", "merge", "comm", "--out", "ADDRESS"),
     ("embed", "build", "edges.txt", "--out", "ADDRESS"),
     ("embed", "neighbors", "ADDRESS", "--vertex", "a"),
     ("train", "zinc", "--out", "ADDRESS"),

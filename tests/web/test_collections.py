@@ -109,7 +109,8 @@ def test_a_folder_of_thirty_files(visit: Callable[[str], Page], url: str, tmp_pa
     left_out = page.wait_text("#upload-result summary", "could not be read")
     assert int(read.split()[0]) + int(left_out.split()[0]) == 30
     assert not page.all("#documents-lead")
-    assert page.wait_text("#listing-title", "documents").split()[0] == read.split()[0]
+    documents = page.wait_text("#listing-title", "documents").split()[0]
+    assert int(documents) >= int(read.split()[0]), "a file may hold several documents"
     page.wait("#views [data-view=passages]")
     page.wait("#views [data-view=themes]")
     assert page.faults() == []
@@ -127,13 +128,6 @@ def test_a_folder_of_thirty_files(visit: Callable[[str], Page], url: str, tmp_pa
     page.ask("Where is the hotel limit of Aarhus?")
     page.until(lambda: "Travel" not in page.texts("#hits h2"))
     page.wait("#hits .text")  # the last answer: no request is open when the service ends
-
-
-def test_a_doubt_is_taken_back_where_the_model_cites(filled: Page) -> None:
-    filled.ask("What is the capital of Mongolia?")
-    filled.wait("#hits .text")
-    assert not filled.all(".weak")
-    assert filled.faults() == []
 
 
 def test_what_nothing_answers_is_said(visit: Callable[[str], Page], tmp_path: Path) -> None:

@@ -75,9 +75,6 @@ def make_app(name: str, text: str = "", **settings: Any) -> App:
     )
 
 
-# --- values --------------------------------------------------------------------------------------
-
-
 def fill_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """Read options without a value from the environment, then from the file of `--config`.
 
@@ -140,9 +137,6 @@ def read_text(path: Path) -> str:
     except OSError as error:
         reason = f"{error.strerror or error}; check the path"
     raise UnreadableFile(f"{path}: {reason}")
-
-
-# --- help ----------------------------------------------------------------------------------------
 
 
 class _Help:

@@ -167,8 +167,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def __len__(self) -> int:
         return len(self.vertices)
 
-    # --- queries -------------------------------------------------------------------------------
-
     def query(
         self,
         seeds: VertexId | Iterable[VertexId],
@@ -259,8 +257,6 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """The graph that the index was built from; its values are checked."""
         self.artifact.check_values()
         return self.snapshot.graph()
-
-    # --- changes -------------------------------------------------------------------------------
 
     def add(
         self,

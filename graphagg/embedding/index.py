@@ -190,8 +190,6 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
     def __len__(self) -> int:
         return len(self.vertices)
 
-    # --- queries -------------------------------------------------------------------------------
-
     def normalized(self, side: Side = "from") -> Array:
         """Vectors of length 1, float32; zeros for a vertex without an edge."""
         return unit_rows(self.vectors_of(side)[1])
@@ -297,8 +295,6 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
     def vectors_of(self, side: Side) -> tuple[VertexIds, Array]:
         """Ids and vectors of the sources of edges (sets), or of their targets (elements)."""
         return self._version.vectors_of(side)
-
-    # --- changes -------------------------------------------------------------------------------
 
     def add(
         self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent

@@ -162,8 +162,6 @@ class PassageIndex(IndexedCorpus, Retrieval):
         options = {"k": integer("k", k, 1), "request": request}
         return passages_frame(frame, self, column, self._given, options)
 
-    # --- changes ---------------------------------------------------------------------------------
-
     def add(
         self,
         passages: Iterable[Source],

@@ -145,9 +145,6 @@ def work_of(directory: Location, work: Location | None = None) -> Path | Address
     return work_folder(target)
 
 
-# --- which job built an index -------------------------------------------------------------------
-
-
 def remember(
     directory: Path | Address, kind: str, job: JobIdentity, report: dict[str, Any] | None = None
 ) -> None:

@@ -119,9 +119,6 @@ class CommunitiesBuild(GraphBuild):
         return replace(config, bands=bands, rows=rows)
 
 
-# --- embedding -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
     """The build of an embedding."""

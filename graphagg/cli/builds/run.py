@@ -53,9 +53,6 @@ def _run_here(build: Build, run: RunOptions) -> None:
         console.err.print(note, markup=False, soft_wrap=True)
 
 
-# --- jobs ----------------------------------------------------------------------------------------
-
-
 def _run_job(build: Build, run: RunOptions) -> None:
     """Run a build with Spark and log its stages; an error names the stage in which it occurred."""
     start_logging(build.name, run.log_level)

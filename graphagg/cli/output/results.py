@@ -27,8 +27,6 @@ _LEAST_SHOWN = 0.005  # of a part of a score
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
 
-# --- hits ----------------------------------------------------------------------------------------
-
 
 def print_hits(hits: Hits, explain: bool) -> None:
     """Print hits as a table, with their texts or, if `explain`, with scores and hop paths."""

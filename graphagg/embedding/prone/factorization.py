@@ -64,8 +64,6 @@ class Factorization:
     tasks: PieceTasks
     config: EmbeddingConfig
 
-    # --- the log matrix --------------------------------------------------------------------------
-
     def prepare(self) -> None:
         """Stages `strength` and `arrived`: D and q of all nodes."""
         tasks = self.tasks
@@ -86,8 +84,6 @@ class Factorization:
     def log_matrix(self, piece: Piece) -> Csr:
         """The log matrix of a piece."""
         return log_matrix(piece, self.tasks.of_rows(piece, STRENGTH), self.log_q(piece.columns))
-
-    # --- leaves, merge, refinement ---------------------------------------------------------------
 
     def factorize(self) -> VectorArrays:
         """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
@@ -161,8 +157,6 @@ class Factorization:
 
     def _maps(self, name: str) -> dict[int, Doubles]:
         return {i: self.tasks.matrix(name, i) for i in range(self.tasks.layout.pieces)}
-
-    # --- propagation -----------------------------------------------------------------------------
 
     def propagate(self, before: VectorArrays, pass_number: int) -> VectorArrays:
         """Stages `pass<number>...`: one pass of propagation over all nodes."""
@@ -244,8 +238,6 @@ class Factorization:
 
         tasks.collect(LOOPS, (), np.float64, degrees, loops)
         tasks.run(tasks.layout.pieces, smooth, SMOOTH)
-
-    # --- results ---------------------------------------------------------------------------------
 
     def _rotate(self, name: str, width: int | None = None) -> None:
         """Save the rotation of an array's rows, `<name>.turn`."""

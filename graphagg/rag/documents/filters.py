@@ -168,9 +168,6 @@ def _mask(node: _Node, table: MetadataTable) -> Mask:
     return table.matching(key, kind, operator, operands)
 
 
-# --- compiling ---------------------------------------------------------------------------------
-
-
 def compile_filter(
     filter: Mapping[str, Any],
     schema: Mapping[str, ValueType],

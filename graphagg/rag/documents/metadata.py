@@ -123,8 +123,6 @@ READER_KEYS = frozenset(("anchor", "anchors", "links", "marks"))
 WHEN = "when"
 """The key of the date when a passage was written, or when the events in it happened."""
 
-# --- the table ---------------------------------------------------------------------------------
-
 
 @cache
 def _columns() -> pa.Schema:

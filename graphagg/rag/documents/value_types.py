@@ -122,9 +122,6 @@ def parse_instant(text: str) -> int | None:
     return (utc - _EPOCH) // timedelta(microseconds=1)
 
 
-# --- comparisons -------------------------------------------------------------------------------
-
-
 def compare(values: Array, operator: str, operands: Sequence[Any]) -> Mask:
     """Compare int64 or float64 values with numbers of any size, exactly."""
     is_integer = values.dtype == np.int64

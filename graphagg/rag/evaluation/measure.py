@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 STAGES = ("entities", "encode", "retrieve")
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, repr=False)
 class RetrievalEvaluation(Brief):
@@ -41,21 +39,18 @@ class RetrievalEvaluation(Brief):
         overall: of all questions.
         by_type: of the questions of each type.
         latency_ms: wall time by stage (and `total`), `p50` and `p99`.
-        cpu_ms: the same in CPU time: of the calling thread, for `encode` of the process, as the
-            encoder has its own threads; the `total` is their sum.
         gold_missing: number of gold ids that are not in the index; they count as not found.
         outcomes: `[n, m]` of each question, a column for each metric of `quality`, 0 to 1.
 
     Examples:
         >>> nothing = Summary.from_outcomes(np.zeros((3, 5)))
-        >>> RetrievalEvaluation(nothing, {}, {}, {}, 0, np.zeros((3, 5))).quality["recall@5"]
+        >>> RetrievalEvaluation(nothing, {}, {}, 0, np.zeros((3, 5))).quality["recall@5"]
         0.0
     """
 
     overall: Summary
     by_type: Mapping[str, Summary]
     latency_ms: Mapping[str, Mapping[str, float]]
-    cpu_ms: Mapping[str, Mapping[str, float]]
     gold_missing: int
     outcomes: Outcomes = field(repr=False, compare=False)
 
@@ -75,7 +70,6 @@ class RetrievalEvaluation(Brief):
             **self.overall.to_json(),
             "by_type": {kind: summary.to_json() for kind, summary in self.by_type.items()},
             "latency_ms": {stage: dict(times) for stage, times in self.latency_ms.items()},
-            "cpu_ms": {stage: dict(times) for stage, times in self.cpu_ms.items()},
             "gold_missing": self.gold_missing,
         }
 
@@ -91,8 +85,7 @@ def evaluate(
 ) -> RetrievalEvaluation:
     """Ask every question alone, as a user would, and compare the hits with its gold passages.
 
-    The linear algebra of retrieval runs on one thread meanwhile, so CPU times are for one core; the
-    encoder keeps its threads.
+    The linear algebra of retrieval runs on one thread meanwhile; the encoder keeps its threads.
 
     Examples:
         >>> import tempfile
@@ -108,7 +101,7 @@ def evaluate(
     metrics, missing = metrics_of(questions), check_gold(index.snapshot, questions)
     ask = _timed_answers(index, mode, config)
     answers = list[list[float]]()
-    times: list[list[tuple[float, float]]] = []
+    times = list[list[float]]()
     with threadpool_limits(limits=1, user_api="blas"):
         ask(questions[0].text)  # loads the models and compiles the kernels
         for done, question in enumerate(questions, start=1):
@@ -118,7 +111,6 @@ def evaluate(
             times.append(of_stages)
             progress("questions", done, len(questions))
     outcomes = np.array(answers)
-    wall, cpu = np.moveaxis(np.array(times), 2, 0)
     types = np.array([question.type for question in questions])
     return RetrievalEvaluation(
         Summary.from_outcomes(outcomes, random_state, metrics),
@@ -126,8 +118,7 @@ def evaluate(
             kind: Summary.from_outcomes(outcomes[types == kind], random_state, metrics)
             for kind in sorted(set(types.tolist()) - {""})
         },
-        _percentiles(wall),
-        _percentiles(cpu),
+        _percentiles(np.array(times)),
         missing,
         outcomes,
     )
@@ -135,23 +126,19 @@ def evaluate(
 
 def _timed_answers(
     index: PassageIndex, mode: Mode, config: Config | None
-) -> Callable[[str], tuple[list[Hit], list[tuple[float, float]]]]:
-    """A function from a question to its hits, and wall and CPU milliseconds of each stage."""
+) -> Callable[[str], tuple[list[Hit], list[float]]]:
+    """A function from a question to its hits, and milliseconds of each stage."""
     request = Request(mode=mode, config=config)
     retriever = index.retriever(request)
 
-    def ask(text: str) -> tuple[list[Hit], list[tuple[float, float]]]:
-        times: list[tuple[float, float]] = []
-
-        def measure_time(call: Callable[[], T], clock: Callable[[], float] = time.thread_time) -> T:
-            wall, cpu = time.perf_counter(), clock()
-            result = call()
-            times.append((1e3 * (time.perf_counter() - wall), 1e3 * (clock() - cpu)))
-            return result
-
-        read = measure_time(lambda: retriever.read([text], index.models))
-        encoded = measure_time(lambda: retriever.encode(read, index.models), time.process_time)
-        return measure_time(lambda: answer(retriever, encoded, max(RECALL_AT), request)), times
+    def ask(text: str) -> tuple[list[Hit], list[float]]:
+        clock = [time.perf_counter()]
+        read = retriever.read([text], index.models)
+        clock.append(time.perf_counter())
+        encoded = retriever.encode(read, index.models)
+        clock.append(time.perf_counter())
+        hits = answer(retriever, encoded, max(RECALL_AT), request)
+        return hits, (1e3 * np.diff([*clock, time.perf_counter()])).tolist()
 
     return ask
 
@@ -165,9 +152,6 @@ def _percentiles(times: Outcomes) -> dict[str, dict[str, float]]:
     }
 
 
-# --- comparison ----------------------------------------------------------------------------------
-
-
 def difference(
     run: RetrievalEvaluation, base: RetrievalEvaluation, random_state: int = 0
 ) -> Summary:
@@ -178,9 +162,6 @@ def difference(
             "evaluate both on the same ones"
         )
     return Summary.from_outcomes(run.outcomes - base.outcomes, random_state, tuple(run.quality))
-
-
-# --- the least confidence ------------------------------------------------------------------------
 
 
 class ConfidenceThreshold(NamedTuple):

@@ -119,8 +119,6 @@ class _Change:
         by_id = np.insert(by_id, places, new).astype(np.int32)
         return publish_segments(publication, self.before.artifact, corpus, by_id, counts)
 
-    # --- gazetteer and lexicon ---------------------------------------------------------------
-
     def _merge(self, engine: TableStages, rows: int) -> dict[str, int]:
         """Write gazetteer and lexicon; returns counts of entities, mentions and terms."""
         arrays, staying = engine.arrays, StayingRows(self.before, self.row_map, rows)
@@ -139,8 +137,6 @@ class _Change:
         arrays.version.write_whole({"lexicon.terms": terms})
         arrays.work.write_whole({KEYS: keys})
         return write_tables(engine, [staying], blocks, key_ranks, term_ranks)
-
-    # --- segments -----------------------------------------------------------------------------
 
     def _joined(self) -> StoredCorpus:
         """Join segments; returns the segments of the new version."""

@@ -192,8 +192,6 @@ class TableStages:
 
         self.runner.run(1, merge)
 
-    # --- names -----------------------------------------------------------------------------------
-
     def find_mentions(self, first: int = 0) -> None:
         """Stage `mentions`, from block `first` on: every occurrence of every key."""
         self.runner.run(1, self._hash_keys)
@@ -308,8 +306,6 @@ class TableStages:
         gazetteer.join(self.runner, blocks, version, names, values_of)
         return sum(block["gazetteer.entity"] for block in blocks)
 
-    # --- words -----------------------------------------------------------------------------------
-
     def write_postings(self, blocks: Sequence[Stats]) -> None:
         """Write the postings of all stems; a task writes a range of stems."""
         self.runner.run(1, self._count_postings)
@@ -348,8 +344,6 @@ class TableStages:
         """The first key of each range that a task writes, and where its entries begin."""
         cuts = key_ranges(bounds, self.entries)
         return cuts, bounds[cuts].tolist()
-
-    # --- all passages ----------------------------------------------------------------------------
 
     def write_view(self, alive: Mask) -> None:
         """Write the statistics of all live passages, over mapped files into mapped files."""

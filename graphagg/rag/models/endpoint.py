@@ -178,9 +178,6 @@ class Endpoint:
         )
 
 
-# --- content of an answer ------------------------------------------------------------------------
-
-
 def _pieces(url: str, chunks: Iterator[bytes]) -> Iterator[str]:
     """Yield the pieces of a streamed chat completion until it is complete."""
     finished = False

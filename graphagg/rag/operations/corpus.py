@@ -222,8 +222,6 @@ class IndexedCorpus(Index[PassageSnapshot]):
 
         return listed_versions(self.snapshot)
 
-    # --- the corpus as a whole -------------------------------------------------------------------
-
     def graph(
         self, *, config: GraphConfig = _GRAPH, **visible: Unpack[VisibleFields]
     ) -> CorpusGraph:

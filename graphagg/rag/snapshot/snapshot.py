@@ -215,8 +215,6 @@ class PassageSnapshot:
             raise UnknownPassage(f"passage {identifier!r} is not in the index; check its id")
         return row
 
-    # --- visibility -------------------------------------------------------------------------------
-
     def view_of(self, selection: Selection) -> View:
         """The view of a selection of passages.
 

@@ -22,9 +22,6 @@ _TITLES = 4
 _NO_FILTERS = ("heading", "size", "dated_by")
 
 
-# --- the corpus ----------------------------------------------------------------------------------
-
-
 def described(snapshot: PassageSnapshot, about: str = "", longest: int = 800) -> str:
     """Describe a corpus: number of passages, some titles, and the keys of filters."""
     text = f"The corpus: {len(snapshot):,} passages." + (f" {about.strip()}" if about else "")
@@ -43,9 +40,6 @@ def _titles(snapshot: PassageSnapshot) -> list[str]:
     titles = (snapshot.corpus.title(row).partition(TRAIL)[0] for row in sample)
     distinct = list(dict.fromkeys(filter(None, titles)))
     return distinct[:: max(len(distinct) // _TITLES, 1)][:_TITLES]
-
-
-# --- one passage ---------------------------------------------------------------------------------
 
 
 def passage(

@@ -111,9 +111,6 @@ class NeighborList(AnswerModel):
     more: bool
 
 
-# --- embeddings --------------------------------------------------------------------------------
-
-
 class NearestRequest(RequestModel):
     """A query of the vertices nearest to one."""
 

@@ -11,8 +11,6 @@ from graphagg.serve.models.values import Hits, Name, Question, RequestModel
 Threshold = Annotated[float, Field(ge=0, le=1)]
 Scalar = str | int | float | bool
 
-# --- Dify ----------------------------------------------------------------------------------------
-
 
 class RetrievalSetting(RequestModel):
     """How much Dify wants."""
@@ -43,9 +41,6 @@ class RetrievalRequest(RequestModel):
     query: Question
     retrieval_setting: RetrievalSetting
     metadata_condition: DifyConditions | None = None
-
-
-# --- OpenAI --------------------------------------------------------------------------------------
 
 
 class ComparisonFilter(RequestModel):

@@ -208,8 +208,6 @@ class _HtmlTarget:
         if href and not _WEB.match(href) and len(self._composer.links) < _MOST_LINKS:
             self._links.append((self._size, href))
 
-    # --- tables --------------------------------------------------------------------------------
-
     def _begin_cell(self, is_header: bool, span: str) -> None:
         if self._row is None:
             self._write(" | " if self._texts else "")
@@ -263,8 +261,6 @@ class _HtmlTarget:
                 self._write(text)
                 self._flush("\n\n")
             self._texts, self._links, self._size = before, links, sum(map(len, before))
-
-    # --- blocks --------------------------------------------------------------------------------
 
     def _flush(self, gap: str) -> None:
         """End the block; `gap` is written before the next one."""

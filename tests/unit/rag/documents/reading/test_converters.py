@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.line_formats import code, entries, xml
-from graphagg.rag.documents.reading.converters.markup import markdown, notebook, plain
-from graphagg.rag.documents.reading.converters.markup import convert
+from graphagg.rag.documents.reading.converters.markup import convert, markdown, notebook, plain
 from graphagg.rag.documents.reading.converters.office import office
 from graphagg.rag.documents.reading.converters.pdf import pdf
 from graphagg.rag.documents.reading.converters.rest import restructured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from graphagg.errors import IndexClosed
@@ -65,16 +66,14 @@ class PassageParts(Closing, Retrieval):
         Raises:
             GraphAggError: the errors of `PassageIndex.open` and of `PassageParts`.
         """
-        parts = list[PassageIndex]()
-        try:
-            for each in directories:
-                index = PassageIndex.open(each, encoder=encoder, extractor=extractor)
-                parts.append(index)
-            return cls(parts)
-        except BaseException:
-            for part in parts:
-                part.close()
-            raise
+        with ExitStack() as opened:  # closes the parts unless all could be joined
+            parts = [
+                opened.enter_context(PassageIndex.open(each, encoder=encoder, extractor=extractor))
+                for each in directories
+            ]
+            joined = cls(parts)
+            opened.pop_all()
+        return joined
 
     @property
     def _version(self) -> JoinedSnapshot:

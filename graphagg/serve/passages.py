@@ -67,12 +67,12 @@ class Passages(ReloadingIndex[PassageIndex]):
             extractor = self._shared.extractors.get(models["extractor"]["sha256"])
             ready = PassageIndex(artifact, encoder, extractor)
             if self._eager:
-                ready.load_encoder()
+                ready.models.encoder()
                 self._shared.keep(*ready.models.loaded())
         ready.retriever()  # computes the view of all passages
         if self._prepared:  # load another model before questions move to this version
             self._check_models(ready)
-            ready.load_encoder()
+            ready.models.encoder()
         return ready
 
     def check_models(self) -> None:
@@ -86,7 +86,7 @@ class Passages(ReloadingIndex[PassageIndex]):
         Versions that are published later are served once their models are loaded too.
         """
         with self._lease() as index:
-            index.load_encoder()
+            index.models.encoder()
             self._shared.keep(*index.models.loaded())
             if len(index) > kernels.Kernel.small_rows:
                 kernels.load()

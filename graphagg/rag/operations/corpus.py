@@ -193,14 +193,6 @@ class IndexedCorpus(Index[PassageSnapshot]):
         """The models for questions and new passages, loaded at first use."""
         return self._version.models
 
-    def load_encoder(self) -> Encoder:
-        """Load the encoder of the index."""
-        return self.models.encoder()
-
-    def load_extractor(self) -> EntityExtractor:
-        """Load the entity extractor of the index."""
-        return self.models.extractor()
-
     def versions(self) -> list[list[DocumentVersion]]:
         """The families of documents that are versions of each other, each oldest first.
 

@@ -240,7 +240,7 @@ def test_names_are_found_by_the_language_of_the_passage(tmp_path: Path) -> None:
     assert {"ada lovelace", "charles babbage", "konrad zuse"} <= set(keys)
     assert "brief" not in keys and "gestern" not in keys
     opened = PassageIndex.open(tmp_path / "i", encoder=FakeEncoder())
-    assert isinstance(opened.load_extractor(), ByLanguage)
+    assert isinstance(opened.models.extractor(), ByLanguage)
     opened.add([Passage("es", "Luego Ada Lovelace viajó con Leonardo Torres a Bilbao.")])
     assert "leonardo torres" in opened.snapshot.gazetteer.keys
 

@@ -14,7 +14,7 @@ import pytest
 
 from graphagg.errors import MissingModel
 from graphagg.rag import PassageIndex
-from graphagg.rag.models.by_name import check_installed
+from graphagg.rag.models.by_name import IndexModels, check_installed
 from graphagg.serve.service import Service, Sources
 from graphagg.store.manifest import MANIFEST_NAME
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
@@ -54,15 +54,16 @@ def test_the_extractor_is_loaded_at_the_first_question_that_needs_it(
     models = {"encoder": encoder, "extractor": extractor}
     PassageIndex.build(CORPUS, tmp_path / "idx", **models).close()
     loaded: list[str] = []
-    load = PassageIndex.load_extractor
+    load = IndexModels.extractor
     monkeypatch.setattr(
-        PassageIndex, "load_extractor", lambda index: loaded.append("extractor") or load(index)
+        IndexModels, "extractor", lambda models: loaded.append("extractor") or load(models)
     )
     with eager(Sources(tmp_path / "idx", encoder=encoder, extractor=extractor)) as live:
         until(lambda: status(live) == (200, "ready"))
         assert not loaded
         question = {"question": "Who founded Lyon?", "mode": "linearrag"}
         assert live.post("/v1/passages/search", question).status_code == 200
+        assert loaded
 
 
 def test_without_passages_there_is_nothing_to_load(indices: Sources) -> None:

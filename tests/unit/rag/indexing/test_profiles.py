@@ -84,7 +84,7 @@ def test_the_manifest_names_the_profile_and_its_models(tmp_path: Path) -> None:
         packaged = StaticEncoder()
         assert index.manifest.models["encoder"] == packaged.spec.to_json()
         assert index.manifest.models["extractor"]["name"] == "rule:en"
-        assert index.load_encoder().spec == packaged.spec
+        assert index.models.encoder().spec == packaged.spec
         built = index.manifest
     with fast(some(6, 0), tmp_path / "idx") as index:
         assert index.manifest == built

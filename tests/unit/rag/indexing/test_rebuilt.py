@@ -58,4 +58,4 @@ def test_models_loaded_by_name_follow_it(
     CHANGES[change](index)
     corpus = [*CORPUS, NEW] if change == "add" else CORPUS
     assert index.retrieve(QUESTION) == build(tmp_path / "j", corpus, OTHER).retrieve(QUESTION)
-    assert index.load_encoder() is OTHER and index.load_extractor() is EXTRACTOR
+    assert index.models.encoder() is OTHER and index.models.extractor() is EXTRACTOR

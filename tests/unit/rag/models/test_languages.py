@@ -197,7 +197,7 @@ def test_the_packaged_e5_finds_texts_across_languages(
     PassageIndex.build(passages, tmp_path / "i", language="de", encoder=encoder).close()
     opened = PassageIndex.open(tmp_path / "i", encoder=encoder)
     check_installed(opened.manifest.models)
-    assert opened.load_encoder().spec.settings["centered"] is True
+    assert opened.models.encoder().spec.settings["centered"] is True
     questions = ("Where does the dog sleep?", "Who built the castle?", "When does the train leave?",
                  "What will the university build?", "What became more expensive?")  # fmt: skip
     for question, passage in zip(questions, passages, strict=True):

@@ -32,7 +32,7 @@ def build(folder: Path) -> PassageIndex:
 
 def test_they_are_computed_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with build(tmp_path / "i") as index:
-        encoder = index.load_encoder()
+        encoder = index.models.encoder()
         assert isinstance(encoder, Counting)
         before = encoder.calls
         assert index.retrieve(KNOWN, mode="linearrag")

@@ -83,7 +83,7 @@ def evaluate(
     if report is not None:
         write_report(report, checks, reports[first].questions)
     for check in checks:
-        err.print(check, style=None if check.passes else "bold red", markup=False)
+        err.print(str(check), style=None if check.passes else "bold red", markup=False)
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
     if as_json:
         results = {name: {"mode": name, **each.to_json()} for name, each in reports.items()}

@@ -41,21 +41,18 @@ class RetrievalEvaluation(Brief):
         overall: of all questions.
         by_type: of the questions of each type.
         latency_ms: wall time by stage (and `total`), `p50` and `p99`.
-        cpu_ms: the same in CPU time: of the calling thread, for `encode` of the process, as the
-            encoder has its own threads; the `total` is their sum.
         gold_missing: number of gold ids that are not in the index; they count as not found.
         outcomes: `[n, m]` of each question, a column for each metric of `quality`, 0 to 1.
 
     Examples:
         >>> nothing = Summary.from_outcomes(np.zeros((3, 5)))
-        >>> RetrievalEvaluation(nothing, {}, {}, {}, 0, np.zeros((3, 5))).quality["recall@5"]
+        >>> RetrievalEvaluation(nothing, {}, {}, 0, np.zeros((3, 5))).quality["recall@5"]
         0.0
     """
 
     overall: Summary
     by_type: Mapping[str, Summary]
     latency_ms: Mapping[str, Mapping[str, float]]
-    cpu_ms: Mapping[str, Mapping[str, float]]
     gold_missing: int
     outcomes: Outcomes = field(repr=False, compare=False)
 
@@ -75,7 +72,6 @@ class RetrievalEvaluation(Brief):
             **self.overall.to_json(),
             "by_type": {kind: summary.to_json() for kind, summary in self.by_type.items()},
             "latency_ms": {stage: dict(times) for stage, times in self.latency_ms.items()},
-            "cpu_ms": {stage: dict(times) for stage, times in self.cpu_ms.items()},
             "gold_missing": self.gold_missing,
         }
 
@@ -91,8 +87,7 @@ def evaluate(
 ) -> RetrievalEvaluation:
     """Ask every question alone, as a user would, and compare the hits with its gold passages.
 
-    The linear algebra of retrieval runs on one thread meanwhile, so CPU times are for one core; the
-    encoder keeps its threads.
+    The linear algebra of retrieval runs on one thread meanwhile; the encoder keeps its threads.
 
     Examples:
         >>> import tempfile
@@ -108,7 +103,7 @@ def evaluate(
     metrics, missing = metrics_of(questions), check_gold(index.snapshot, questions)
     ask = _timed_answers(index, mode, config)
     answers = list[list[float]]()
-    times: list[list[tuple[float, float]]] = []
+    times = list[list[float]]()
     with threadpool_limits(limits=1, user_api="blas"):
         ask(questions[0].text)  # loads the models and compiles the kernels
         for done, question in enumerate(questions, start=1):
@@ -118,7 +113,6 @@ def evaluate(
             times.append(of_stages)
             progress("questions", done, len(questions))
     outcomes = np.array(answers)
-    wall, cpu = np.moveaxis(np.array(times), 2, 0)
     types = np.array([question.type for question in questions])
     return RetrievalEvaluation(
         Summary.from_outcomes(outcomes, random_state, metrics),
@@ -126,8 +120,7 @@ def evaluate(
             kind: Summary.from_outcomes(outcomes[types == kind], random_state, metrics)
             for kind in sorted(set(types.tolist()) - {""})
         },
-        _percentiles(wall),
-        _percentiles(cpu),
+        _percentiles(np.array(times)),
         missing,
         outcomes,
     )
@@ -135,22 +128,22 @@ def evaluate(
 
 def _timed_answers(
     index: PassageIndex, mode: Mode, config: Config | None
-) -> Callable[[str], tuple[list[Hit], list[tuple[float, float]]]]:
-    """A function from a question to its hits, and wall and CPU milliseconds of each stage."""
+) -> Callable[[str], tuple[list[Hit], list[float]]]:
+    """A function from a question to its hits, and the milliseconds of each stage."""
     request = Request(mode=mode, config=config)
     retriever = index.retriever(request)
 
-    def ask(text: str) -> tuple[list[Hit], list[tuple[float, float]]]:
-        times: list[tuple[float, float]] = []
+    def ask(text: str) -> tuple[list[Hit], list[float]]:
+        times = list[float]()
 
-        def measure_time(call: Callable[[], T], clock: Callable[[], float] = time.thread_time) -> T:
-            wall, cpu = time.perf_counter(), clock()
+        def measure_time(call: Callable[[], T]) -> T:
+            begin = time.perf_counter()
             result = call()
-            times.append((1e3 * (time.perf_counter() - wall), 1e3 * (clock() - cpu)))
+            times.append(1e3 * (time.perf_counter() - begin))
             return result
 
         read = measure_time(lambda: retriever.read([text], index.models))
-        encoded = measure_time(lambda: retriever.encode(read, index.models), time.process_time)
+        encoded = measure_time(lambda: retriever.encode(read, index.models))
         return measure_time(lambda: answer(retriever, encoded, max(RECALL_AT), request)), times
 
     return ask

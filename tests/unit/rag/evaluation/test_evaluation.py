@@ -107,7 +107,7 @@ def test_evaluation(runs: dict[str, RetrievalEvaluation]) -> None:
         mean = sum(part.questions * part.percent[metric] for part in best.by_type.values()) / 24
         assert mean == pytest.approx(best.quality[metric], abs=0.01)
     report = json.loads(json.dumps(best.to_json()))
-    assert {"questions", *METRICS, "intervals", "by_type", "latency_ms", "cpu_ms"} <= report.keys()
+    assert {"questions", *METRICS, "intervals", "by_type", "latency_ms"} <= report.keys()
     for part in (report, *report["by_type"].values()):
         assert part["intervals"].keys() == set(METRICS)
         low, high = part["intervals"]["recall@5"]

@@ -58,12 +58,6 @@ app = make_app(
 app.register_install_completion_command()
 
 
-@app.command(name="--show-completion")
-def _show_completion() -> None:
-    """Show completion for the current shell, to copy it or customize the installation."""
-    sys.stdout.write(app.generate_completion())
-
-
 for _name, _text in _GROUPS.items():
     app.command(make_app(_name, _text, version_flags=()))
 app["job"].config = (build_on_spark, fill_options)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from os import PathLike
 from typing import Any, TypeVar
 
+import numpy as np
+
 from graphagg import kernels
+from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.rag.config.modes import MODES
+from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.models.by_name import check_installed
 from graphagg.rag.modes.protocol import Retriever
 from graphagg.rag.modes.source import EncodedQuestion
@@ -21,7 +26,6 @@ from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.question.excerpts import NEIGHBORS, tokens_of
 from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.serve.facets import facets
 from graphagg.serve.limits import MOST_HITS, MOST_TEXT
 from graphagg.serve.models.passages import FacetsRequest, SearchRequest
 from graphagg.serve.reload import ReloadingIndex
@@ -33,6 +37,7 @@ Answer = dict[str, Any]
 R = TypeVar("R")
 _log = logging.getLogger("graphagg.serve")
 
+_MOST_VALUES = 100  # distinct values beyond which a key is not counted by value
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 
 
@@ -190,7 +195,7 @@ class Passages(ReloadingIndex[PassageIndex]):
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             visible = snapshot.mask(selection)
-            return {"passages": int(visible.sum()), "keys": facets(snapshot, visible)}
+            return {"passages": int(visible.sum()), "keys": _facets(snapshot, visible)}
 
         return await self.ask(answer)
 
@@ -204,3 +209,37 @@ def _restricted(snapshot: PassageSnapshot, filter: Mapping[str, Any]) -> Passage
         raise Forbidden("the filter of this token does not fit this index; correct it") from None
     _ = part.schema  # computed here rather than in the event loop
     return part
+
+
+def _facets(snapshot: PassageSnapshot, visible: Mask) -> dict[str, dict[str, Any]]:
+    """Count the metadata of the passages of a mask `[R]`: by key `type`, `passages` and `values`.
+
+    `values` has the number of passages of each value, the most frequent first; None for a key
+    with many values.
+    """
+    segments = snapshot.by_table(visible)
+    keys: dict[str, dict[str, Any]] = {}
+    for key, kind in snapshot.schema.items():
+        passages = sum(int((table.rows_with(key) & rows).sum()) for table, rows in segments)
+        if passages:
+            values = _count_values(snapshot, visible, key, kind)
+            keys[key] = {"type": kind, "passages": passages, "values": values}
+    return keys
+
+
+def _count_values(
+    snapshot: PassageSnapshot, visible: Mask, key: str, kind: ValueType
+) -> list[dict[str, Any]] | None:
+    counts: Counter[Any] = Counter()
+    for table, rows in snapshot.by_table(visible):
+        own_kind = table.kind_of(key, kind)
+        if own_kind is not None:
+            passages = table.occurrences(key, own_kind, rows)
+            present = np.flatnonzero(passages)
+            if len(present) > _MOST_VALUES:
+                return None
+            values = table.distinct(key, own_kind)[present].tolist()
+            counts.update(dict(zip(values, passages[present].tolist(), strict=True)))
+    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    few = len(ranked) <= _MOST_VALUES
+    return [{"value": value, "passages": n} for value, n in ranked] if few else None

@@ -205,9 +205,8 @@ def test_version() -> None:
 
 
 def test_a_shell_completes_commands_and_options() -> None:
-    found = run("--show-completion", SHELL="/bin/bash")
-    assert found.returncode == 0, found.stderr
-    assert all(word in found.stdout for word in ("communities", "neighbors", "max-piece-edges"))
+    script = app.generate_completion(shell="bash")
+    assert all(word in script for word in ("communities", "neighbors", "max-piece-edges"))
 
 
 def test_the_command_loads_nothing_heavy() -> None:

@@ -178,7 +178,7 @@ def print_evaluations(
     )
     out.print(
         f"\n{reports[first].questions:,} questions, one at a time; quality in percent with its "
-        "95 % interval; wall times in ms, and --json has those of the CPU"
+        "95 % interval; wall times in ms"
     )
     if reports[first].gold_missing:
         out.print(f"{reports[first].gold_missing:,} gold ids are not in the index")

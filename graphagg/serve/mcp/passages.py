@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphagg.errors import InvalidParameter, UnknownPassage
+from graphagg.errors import UnknownPassage
 from graphagg.rag import Passage
 from graphagg.rag.documents.passages import TRAIL
 from graphagg.rag.question.excerpts import ELLIPSIS, short_metadata
@@ -42,13 +42,10 @@ def _titles(snapshot: PassageSnapshot) -> list[str]:
     return distinct[:: max(len(distinct) // _TITLES, 1)][:_TITLES]
 
 
-def passage(
-    snapshot: PassageSnapshot, identifier: str, around: int, start: int, characters: int
-) -> str:
+def passage(snapshot: PassageSnapshot, identifier: str, around: int, characters: int) -> str:
     """A passage between the chunks around it: a head, the text, and how to read on.
 
-    The id of a document selects its first chunk. A text longer than `characters` is shown from
-    `start` on.
+    The id of a document selects its first chunk. A text longer than `characters` is cut.
     """
     rows = _known(snapshot, identifier)
     center = snapshot.corpus[rows[0]]
@@ -59,14 +56,12 @@ def passage(
     if sum(len(each.text) + 1 for each in selected) > room:
         selected = [center]
     text = "\n".join(each.text for each in selected)
-    if start and start >= len(text):
-        raise InvalidParameter(f"start is {start}, the text has {len(text)} characters")
-    end = start + max(room, 1)
+    end = max(room, 1)
     ways = [f"before: {each.id}" for each in chunks if each.position < selected[0].position][-1:]
     ways += [f"after: {each.id}" for each in chunks if each.position > selected[-1].position][:1]
     if end < len(text):
-        ways = [f"start={end} reads on; {len(text)} characters in all"]
-    piece = f"{ELLIPSIS * bool(start)}{text[start:end]}{ELLIPSIS * (end < len(text))}"
+        ways = [f"{len(text)} characters in all; raise `characters` to see more"]
+    piece = text[:end] + ELLIPSIS * (end < len(text))
     return "\n".join([head, piece, *([f"({'; '.join(ways)})"] if ways else [])])
 
 

@@ -64,7 +64,6 @@ Show = Annotated[list[str], Field(description="Keys of metadata to see beside ea
 Around = Annotated[
     int, Field(ge=0, le=passages.MOST_AROUND, description="Chunks wanted on each side.")
 ]
-Start = Annotated[int, Field(ge=0, description="Characters of a long passage to skip.")]
 
 
 class CorpusServer(MCPServer):
@@ -177,14 +176,12 @@ def _add_reading(server: CorpusServer, service: Service) -> None:
     async def read_passage(
         passage_id: PassageId,
         around: Around = 1,
-        start: Start = 0,
         characters: Characters = _CHARACTERS,
     ) -> str:
         """Read a passage whole, with its metadata and the chunks before and after it."""
         call = partial(
-            passages.passage,
-            identifier=passage_id, around=around, start=start, characters=characters,
-        )  # fmt: skip
+            passages.passage, identifier=passage_id, around=around, characters=characters
+        )
         return await service.passages.ask(call)
 
 

@@ -13,8 +13,9 @@ import shutil
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -22,8 +23,9 @@ from starlette.datastructures import UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from graphagg import errors
+from graphagg.rag.documents.passages import TRAIL
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.serve.collections import Settings
-from graphagg.serve.documents import DocumentOrder, list_documents
 from graphagg.serve.http.failures import INTERNAL, body_of, data_of, documented, envelope
 from graphagg.serve.http.routes.indices import Limit, Text
 from graphagg.serve.models import collections as models
@@ -37,6 +39,8 @@ _log = logging.getLogger("graphagg.serve")
 PREFIX = "/v1/collections/{name}"
 Start = Callable[..., Awaitable[Response]]
 """Starts a write: the function that changes a collection, and its arguments after the name."""
+DocumentOrder = Literal["name", "modified", "size", "passages"]
+_FILE_KEYS = ("path", "size", "modified")
 _LONGEST_PATH, _LONGEST_PART = 1_000, 255
 _FORBIDDEN = frozenset('\\:*?"<>|') | {chr(code) for code in range(32)}
 _SHOWN_HERE = ("text/plain", "application/pdf", "image/png", "image/jpeg")
@@ -272,3 +276,37 @@ def _path_below(name: str) -> tuple[str, ...]:
             f"file name {ascii(name)[:120]}: wanted a path below the folder without hidden parts"
         )
     return folders
+
+
+def list_documents(
+    snapshot: PassageSnapshot, search: str, sort: DocumentOrder, offset: int, limit: int
+) -> dict[str, Any]:
+    """A page of the visible documents whose name or title contains some words, sorted."""
+    documents = snapshot.cached("documents", "", lambda: _documents(snapshot))
+    words = search.casefold().split()
+    matching = [each for each in documents if all(word in each["name"] for word in words)]
+    if sort != "name":  # the largest or newest first; documents without a value last
+        matching.sort(key=lambda each: (each[sort] is not None, each[sort] or 0))
+        matching.reverse()
+    page = [{key: each[key] for key in each if key != "name"} for each in matching]
+    return {"documents": page[offset : offset + limit], "total": len(matching)}
+
+
+def _documents(snapshot: PassageSnapshot) -> list[dict[str, Any]]:
+    """All documents by name. A file is one document, and so is a passage without a document."""
+    corpus, by_name = snapshot.corpus, dict[str, dict[str, Any]]()
+    for identifier, rows in snapshot.documents().items():
+        segment, inside = corpus.locate(rows[0])
+        metadata = segment.passages.metadata_of(inside)
+        path, size, modified = (metadata.get(key) for key in _FILE_KEYS)
+        title = corpus.title(rows[0]).partition(TRAIL)[0]
+        name = path if isinstance(path, str) else identifier
+        first = {
+            "id": identifier, "title": title, "passages": 0,
+            "path": path if isinstance(path, str) else None,
+            "size": size if isinstance(size, int) else None,
+            "modified": modified if isinstance(modified, str) else None,
+            "name": f"{name} {title}".casefold(),
+        }  # fmt: skip
+        by_name.setdefault(name, first)["passages"] += len(rows)
+    return sorted(by_name.values(), key=itemgetter("name", "id"))

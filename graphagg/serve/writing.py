@@ -259,7 +259,9 @@ class Writer:
             answer = self.add(name, list(documents), False, progress)
             return {**answer, **_read_files(report)}
         with self._open_index(folder) as index:
-            change = index.sync(chain(documents, _added_directly(index)), progress=progress)
+            # passages that were not read from a file stay
+            direct = (p for p in index if not all(key in p.metadata for key in _OF_A_FILE))
+            change = index.sync(chain(documents, direct), progress=progress)
             return {**change.to_json(), "passages": len(index), **_read_files(report)}
 
 
@@ -267,8 +269,3 @@ def _read_files(report: FolderReport) -> JsonAnswer:
     """Number of files that were read, and those left out."""
     left_out = [asdict(each) for each in report.left_out]
     return {"files": report.read, "left_out": left_out, "notes": list(report.notes)}
-
-
-def _added_directly(index: PassageIndex) -> Iterator[Any]:
-    """The passages of an index that were not read from a file."""
-    return (each for each in index if not all(key in each.metadata for key in _OF_A_FILE))

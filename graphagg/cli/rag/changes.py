@@ -111,7 +111,10 @@ def delete(
     """
     from graphagg.rag import PassageIndex
 
-    names = [*(ids or ()), *(_read_ids(ids_file) if ids_file else ())]
+    names = list(ids or ())
+    if ids_file:
+        lines = (line.removesuffix("\r") for line in read_text(ids_file).split("\n"))
+        names += [line for line in lines if line.strip()]
     if not names:
         raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
@@ -140,8 +143,3 @@ def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> Non
     from graphagg.rag import PassageIndex
 
     merge_indices(PassageIndex, shards, out_dir, as_json)
-
-
-def _read_ids(path: Path) -> list[str]:
-    lines = (line.removesuffix("\r") for line in read_text(path).split("\n"))
-    return [line for line in lines if line.strip()]

@@ -115,7 +115,10 @@ class Pointer:
         self._store.check_writable()
         self._probe()
         if not self._store.create(MANIFEST_NAME, content, before):
-            raise _busy(self._store)
+            raise ArtifactBusy(
+                f"{self._store.address}: another publisher was first; its version is current. "
+                "Check it, and run this again to publish over it"
+            )
 
     def _probe(self) -> None:
         """Check once per process that the server honors conditional puts."""
@@ -172,10 +175,3 @@ def current_or_none(store: Store) -> tuple[Published | None, Token]:
         return None, None
     where = f"{store.address}/{MANIFEST_NAME}"
     return _published(manifest_json(content, where), where), token
-
-
-def _busy(store: Store) -> ArtifactBusy:
-    return ArtifactBusy(
-        f"{store.address}: another publisher was first; its version is current. Check it, and run "
-        "this again to publish over it"
-    )

@@ -25,7 +25,7 @@ from graphagg.store import open_artifact, write_artifact
 from graphagg.store import verify_at as verify
 from graphagg.store.addresses import address
 from graphagg.store.remote import clients
-from graphagg.store.remote.failures import attempt, named_error
+from graphagg.store.remote.files import attempt, named_error
 from graphagg.store.remote.pulling import pull
 from graphagg.store.remote.pushing import push
 from tests.store_remote.versions import KIND, number_of, read_number, write_version

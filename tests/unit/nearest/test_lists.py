@@ -64,9 +64,9 @@ def test_changed_bytes_are_refused_or_harmless(
     assert len({*found}) == len(found) and {*found} <= {*range(COUNT)}
 
 
-def with_ids(*ids: int) -> Any:
+def with_ids(*ids: int, kind: str = KIND) -> Any:
     """An index whose last vectors have other ids."""
-    index = faiss.index_factory(DIMENSION, KIND, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.index_factory(DIMENSION, kind, faiss.METRIC_INNER_PRODUCT)
     index.train(rotated(CODES))
     index.add_with_ids(rotated(CODES), np.array([*range(COUNT - len(ids)), *ids]))
     return index
@@ -87,7 +87,7 @@ def with_other(name: str, value: int) -> Any:
 
 
 def on_disk(folder: Path) -> Any:
-    index = with_ids()
+    index = with_ids(kind="IVF4,SQ8")
     lists = faiss.OnDiskInvertedLists(index.nlist, index.code_size, str(folder / "lists"))
     lists.merge_from_1(index.invlists)
     index.replace_invlists(lists, False)

@@ -276,13 +276,13 @@ def test_a_faiss_index_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     index = PassageIndex.build(corpus, tmp_path / "idx", **models)
     write = change_module.index_windows
 
-    def on_a_small_disk(*arguments: Any, lenient: bool) -> None:
+    def on_a_small_disk(*arguments: Any) -> None:
         """The kernel lets a file grow to three hundred bytes."""
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
         try:
-            write(*arguments, lenient=lenient)
+            write(*arguments)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, handler)

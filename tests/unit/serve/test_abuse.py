@@ -91,7 +91,7 @@ def test_generated_writes_get_what_the_document_says(
             running.post("/v1/collections", {"name": name})
             rows = [{"id": "p", "text": "Ada lived in London."}]
             running.post(f"/v1/collections/{name}/passages", {"passages": rows})
-        generate(running, mode, 20, "/v1/collections")
+        generate(running, mode, 38, "/v1/collections")
 
 
 def generate(live: Live, mode: GenerationMode, count: int, below: str) -> None:

@@ -25,7 +25,6 @@ R = TypeVar("R")
 PATIENCE = 0.5
 """Total CPU seconds that Python may run one kernel before it is compiled."""
 _SILENT = 2.0  # seconds of compiling before a message
-_COMPILES = "compiling functions, once per installation"
 
 _LOG = logging.getLogger("graphagg")
 _LOCK = threading.RLock()
@@ -173,7 +172,7 @@ def _announce_compiling() -> None:
         def on_start(self, _: Any) -> None:
             self.depth += 1
             if self.depth == 1:
-                self.timer = threading.Timer(_SILENT, _LOG.warning, (_COMPILES,))
+                self.timer = threading.Timer(_SILENT, _say_that_it_compiles)
                 self.timer.daemon = True
                 self.timer.start()
 
@@ -183,6 +182,11 @@ def _announce_compiling() -> None:
                 self.timer.cancel()
 
     event.register("numba:compile", Listener())  # type: ignore[no-untyped-call]
+
+
+@cache
+def _say_that_it_compiles() -> None:  # once per process
+    _LOG.warning("compiling functions at their first use in this installation")
 
 
 def _rows(value: Any) -> int:

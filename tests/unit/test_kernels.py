@@ -78,6 +78,7 @@ def test_what_costs_more_than_compiling_is_compiled(monkeypatch: pytest.MonkeyPa
 def test_what_takes_long_to_compile_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    kernels._say_that_it_compiles.cache_clear()
     monkeypatch.setattr(kernels, "_SILENT", 0)
     monkeypatch.setattr("numba.config.CACHE_DIR", str(tmp_path))
 

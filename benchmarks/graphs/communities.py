@@ -73,8 +73,6 @@ def sketch(graph: Any, config: Any) -> Any:
     arrays, stored = MemoryArrays(), IndexGraph.of(graph, config)
     stored.save(arrays)
     build = IndexBuild(config, arrays, InProcessRunner(), cache(stored.hashes))
-    if config.weights:
-        build.weigh()
     build.sign()
     build.sort_bands()
     return arrays.arrays

@@ -35,11 +35,11 @@ def predict(
 ) -> None:
     """Predict with a trained model; its encodings are computed as in the training.
 
-    Example: graphagg predict runs/rings --data rings.npz --out predictions.parquet
+    Example: graphagg predict runs/rings --data rings.safetensors --out predictions.parquet
 
     Args:
         run: the folder that graphagg train wrote.
-        data: an .npz file of graphs, without or with labels.
+        data: a .safetensors file of graphs, without or with labels.
         out_file: the .parquet or .csv file to write.
         split: split whose model to load; the best by validation by default.
         device: auto, cpu, cuda, cuda:1, ...

@@ -18,7 +18,7 @@ from graphagg.rag import PassageIndex, ReadConfig, read_documents, read_passages
 from tests.unit.commands import invoke
 from tests.unit.communities.graphs import planted
 from tests.unit.nn.training.test_command import SMALL
-from tests.unit.nn.training.toys import many, write_npz
+from tests.unit.nn.training.toys import many, write_graphs
 
 DEMO = Path(__file__).parents[2] / "graphagg" / "rag" / "demo"
 QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lies?"
@@ -26,8 +26,9 @@ QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lie
 CASES: dict[str, str] = {
     "demo": "demo --out out",
     "dedup": "dedup {made}/texts --out out.jsonl",
-    "train": "train {made}/small.toml --data {made}/rings.npz --out run --epochs 1 --device cpu",
-    "predict": "predict {made}/run --data {made}/rings.npz --out out.csv --device cpu",
+    "train": "train {made}/small.toml --data {made}/set.safetensors --out run --epochs 1"
+    " --device cpu",
+    "predict": "predict {made}/run --data {made}/set.safetensors --out out.csv --device cpu",
     "mcp": "mcp --passages {made}/idx",
     "serve": "serve --passages {made}/idx --port 0",
     "info": "info {made}/idx",
@@ -108,6 +109,6 @@ def _write_graphs(folder: Path, edges: np.ndarray) -> None:
     CommunityIndex.build(edges, folder / "comm").close()
     NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()
     (folder / "small.toml").write_text(SMALL)
-    write_npz(folder / "rings.npz", many())
+    write_graphs(folder / "set.safetensors", many())
     command = CASES["train"].replace("--out run", "--out {made}/run").format(made=folder)
     assert invoke(*command.split()).code == 0

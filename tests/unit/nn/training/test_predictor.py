@@ -31,7 +31,7 @@ from graphagg.nn import (
     HeadConfig,
     encoding_transforms,
     load_model,
-    save_npz,
+    save_graphs,
     train,
 )
 from graphagg.nn.training import GraphData, TrainingConfig
@@ -191,9 +191,9 @@ def test_the_command_writes_a_row_an_answer(
     runs, tmp_path: Path, level, call: Callable[..., Answer]
 ):
     data, out = data_of(level), tmp_path / "predictions.parquet"
-    save_npz(tmp_path / "graphs.npz", list(data.graphs))
+    save_graphs(tmp_path / "graphs.safetensors", list(data.graphs))
     shown = call(
-        "predict", runs[level], "--data", tmp_path / "graphs.npz", "--out", out, "--json",
+        "predict", runs[level], "--data", tmp_path / "graphs.safetensors", "--out", out, "--json",
         "--split", 1,
     )  # fmt: skip
     answers = load_model(runs[level], 1, device="cpu").predict(data)
@@ -216,10 +216,12 @@ def test_the_command_writes_csv_with_a_column_per_number(
     runs, tmp_path: Path, call: Callable[..., Answer]
 ):
     data, out = data_of("graph"), tmp_path / "p.csv"
-    save_npz(tmp_path / "graphs.npz", list(data.graphs))
-    shown = call("predict", runs["graph"], "--data", tmp_path / "graphs.npz", "--out", out)
+    save_graphs(tmp_path / "graphs.safetensors", list(data.graphs))
+    shown = call("predict", runs["graph"], "--data", tmp_path / "graphs.safetensors", "--out", out)
     assert shown.code == 0, shown.error
-    refused = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.json")
+    refused = call(
+        "predict", runs["graph"], "--data", "x.safetensors", "--out", tmp_path / "p.json"
+    )
     assert refused.code == 2 and "ends in .parquet or .csv" in refused.error
     answers = load_model(runs["graph"], device="cpu").predict(data)
     table = csv.read_csv(out)

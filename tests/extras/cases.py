@@ -65,12 +65,6 @@ CASES: dict[str, str] = {
     "job communities": "job communities --edges {made}/edges.csv --out out",
     "job embed": "job embed --edges {made}/edges.csv --out out --dim 4",
     "job passages": "job passages --passages {made}/more.jsonl --out out",
-    "job query_communities": "job query_communities --index {made}/comm --seeds {made}/seeds.csv"
-    " --out out.parquet",
-    "job neighbors": "job neighbors --index {made}/emb --vertices {made}/seeds.csv --column seeds"
-    " --out out.parquet",
-    "job retrieve": "job retrieve --index {made}/idx --questions {made}/questions.csv"
-    " --out out.parquet",
 }
 
 REACHED = {"push": "is read-only", "rag answer": "status 501"}
@@ -89,7 +83,6 @@ def write_inputs(folder: Path) -> None:
     more = {"id": "warta", "title": "Warta", "text": "The Warta flows into the Oder."}
     (folder / "more.jsonl").write_text(json.dumps(more) + "\n")
     (folder / "changed.jsonl").write_text(json.dumps(more | {"id": "warsaw"}) + "\n")
-    (folder / "questions.csv").write_text(f'question\n"{QUESTION}"\n')
     passages = list(read_passages(folder / "passages.jsonl"))
     PassageIndex.build(passages, folder / "idx", profile="fast").close()
     PassageIndex.build([more], folder / "other", profile="fast").close()
@@ -104,7 +97,6 @@ def _write_graphs(folder: Path, edges: np.ndarray) -> None:
         folder / "edges.csv", edges, fmt="%d", delimiter=",", header="source,target", comments=""
     )
     (folder / "more.csv").write_text("source,target\n1000,1\n")
-    (folder / "seeds.csv").write_text("seeds\n1\n")
     (folder / "truth.txt").write_text("1 2 3 4 5 6\n13 14 15 16 17\n")
     CommunityIndex.build(edges, folder / "comm").close()
     NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()

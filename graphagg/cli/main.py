@@ -25,7 +25,6 @@ _COMMANDS = {
     "demo": ("demo",),
     "rag.dedup": ("dedup",),
     "train": ("train",),
-    "predict": ("predict",),
     "serving.mcp": ("mcp",),
     "serving.serve": ("serve",),
     "artifact": ("info", "verify", "push", "pull"),

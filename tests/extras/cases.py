@@ -28,7 +28,6 @@ CASES: dict[str, str] = {
     "dedup": "dedup {made}/texts --out out.jsonl",
     "train": "train {made}/small.toml --data {made}/set.safetensors --out run --epochs 1"
     " --device cpu",
-    "predict": "predict {made}/run --data {made}/set.safetensors --out out.csv --device cpu",
     "mcp": "mcp --passages {made}/idx",
     "serve": "serve --passages {made}/idx --port 0",
     "info": "info {made}/idx",

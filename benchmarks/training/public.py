@@ -3,13 +3,11 @@
 Files lie in `$GRAPHAGG_DATA/graph_learning`. One graph is given dense (`node_features`, `edges`) or
 in sparse rows (`x_indptr`, ...); many graphs by `node_ptr`, perhaps with categories beside real
 features. Splits are lists of numbers, masks, packed masks or folds: `load("tu/ENZYMES.npz#bench")`
-takes those named; split s of folds tests on fold s and validates on fold s + 1. The file is
-converted to the form of `graphagg.nn.save_npz`.
+takes those named; split s of folds tests on fold s and validates on fold s + 1.
 """
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,8 @@ import torch
 from scipy.sparse import csr_array
 from torch_geometric.data import Data
 
-from graphagg.nn.training import GraphData, load_data
+from graphagg.nn.config.model import TaskLevel
+from graphagg.nn.training import GraphData, Split
 from graphagg.nn.training.data.dataset import check_data
 from tests.conftest import DATA
 
@@ -30,13 +29,28 @@ def load(name: str) -> GraphData:
     """A set by its path below the folder, with `#` and the kind of its splits."""
     path, _, kind = name.partition("#")
     with np.load(ROOT / path) as file:
-        arrays = converted(dict(file), kind)
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / Path(path).name
-        np.savez(copy, **arrays)
-        data = check_data(load_data(copy))
+        arrays = dict(file)
+    graph = converted(arrays)
+    nodes, edges = (np.diff(graph.pop(f"{of}_ptr")).tolist() for of in ("node", "edge"))
+    level: TaskLevel = "graph" if len(graph["y"]) == len(nodes) else "node"
+    labels = [1] * len(nodes) if level == "graph" else nodes
+    sizes = {"x": nodes, "edge_index": edges, "edge_attr": edges, "y": labels}
+    columns = {
+        name: torch.split(tensor_of(name, values), sizes[name], int(name == "edge_index"))
+        for name, values in graph.items()
+    }
+    graphs = [
+        Data(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)
+    ]
+    data = check_data(GraphData(Path(path).stem, level, graphs, splits(arrays, graph, kind)))
     once = all(graph.is_directed() or not graph.num_edges for graph in data.graphs)
     return data.transformed(mirrored) if once else data
+
+
+def tensor_of(name: str, values: np.ndarray) -> torch.Tensor:
+    """Real numbers as float32, others as int64; features have columns."""
+    tensor = torch.from_numpy(values.astype(np.float32 if values.dtype.kind == "f" else np.int64))
+    return tensor.view(-1, 1) if name in ("x", "edge_attr") and tensor.dim() == 1 else tensor
 
 
 def mirrored(graph: Data) -> Data:
@@ -49,7 +63,7 @@ def mirrored(graph: Data) -> Data:
 
 
 def converted(arrays: Arrays, kind: str = "") -> Arrays:
-    """The arrays in the form of `save_npz`."""
+    """Features, edges, labels and pointers of all graphs."""
     if "edges" in arrays:
         graph = one_graph(arrays)
     else:
@@ -58,7 +72,7 @@ def converted(arrays: Arrays, kind: str = "") -> Arrays:
     if "node_attr" in arrays:
         one_hot = np.eye(int(arrays["x"].max()) + 1, dtype=np.float32)[arrays["x"][:, 0]]
         graph["x"] = np.hstack([one_hot, arrays["node_attr"]])
-    return graph | splits(arrays, graph, kind)
+    return graph
 
 
 def one_graph(arrays: Arrays) -> Arrays:
@@ -71,11 +85,12 @@ def one_graph(arrays: Arrays) -> Arrays:
     return {"x": x, "y": y, "edge_index": edges, **ends}
 
 
-def splits(arrays: Arrays, graph: Arrays, kind: str) -> Arrays:
-    """`[S, n]` numbers of each part, padded with -1."""
+def splits(arrays: Arrays, graph: Arrays, kind: str) -> tuple[Split, ...]:
     prefix = "bench_" if kind == "bench" else ""
     if kind != "geom" and f"{prefix}train" in arrays:
-        return {name: arrays[prefix + name] for name in PARTS}
+        tables = (np.atleast_2d(arrays[prefix + name]) for name in PARTS)  # padded with -1
+        rows = [[ids[ids >= 0] for ids in three] for three in zip(*tables, strict=True)]
+        return named(rows)
     labels = graph["y"]
     if "train_masks" in arrays:
         masks = np.stack([arrays[f"{name}_masks"] for name in PARTS], axis=1)
@@ -88,11 +103,11 @@ def splits(arrays: Arrays, graph: Arrays, kind: str) -> Arrays:
         tests = np.stack([fold == s for s in range(count)])
         validates = np.roll(tests, -1, axis=0)
         masks = np.stack([~tests & ~validates, validates, tests], axis=1)
-    return {name: padded([np.flatnonzero(m) for m in masks[:, i]]) for i, name in enumerate(PARTS)}
+    return named([[np.flatnonzero(mask) for mask in three] for three in masks])
 
 
-def padded(rows: list[np.ndarray]) -> np.ndarray:
-    table = np.full((len(rows), max(map(len, rows))), -1)
-    for row, ids in zip(table, rows, strict=True):
-        row[: len(ids)] = ids
-    return table
+def named(rows: list[list[np.ndarray]]) -> tuple[Split, ...]:
+    return tuple(
+        Split(str(s), *(torch.from_numpy(ids.astype(np.int64)) for ids in three))
+        for s, three in enumerate(rows)
+    )

@@ -19,8 +19,7 @@ from graphagg.store.remote import pulling, pushing
 Url = Annotated[
     IndexLocation,
     Parameter(
-        help="An address such as s3://bucket/idx, gs:// or abfss://; for reading also https:// and "
-        "hf://."
+        help="An address such as s3://bucket/idx, gs:// or abfss://; for reading also https://."
     ),
 ]
 Folder = Annotated[LocalPath, Parameter(help="The index directory.")]

@@ -25,7 +25,6 @@ _COMMANDS = {
     "demo": ("demo",),
     "rag.dedup": ("dedup",),
     "train": ("train",),
-    "predict": ("predict",),
     "serving.mcp": ("mcp",),
     "serving.serve": ("serve",),
     "artifact": ("info", "verify", "push", "pull"),
@@ -42,7 +41,6 @@ _COMMANDS = {
     "embed": ("embed add", "embed neighbors", "embed export"),
     "builds.passages": ("rag index", "job passages"),
     "builds.graphs": ("communities build", "embed build", "job communities", "job embed"),
-    "builds.queries": ("job query_communities", "job neighbors", "job retrieve"),
 }  # fmt: skip
 """The commands of each file; the last word is the name of the function."""
 _FUNCTIONS = {

@@ -25,9 +25,7 @@ from cyclopts import App, ArgumentCollection, CoercionError, Group, Parameter, T
 from graphagg.errors import InvalidParameter, UnreadableFile
 
 PREFIX = "GRAPHAGG_"
-TABLES = (
-    "communities", "embed", "passages", "query_communities", "neighbors", "retrieve", "serve",
-)  # fmt: skip
+TABLES = ("communities", "embed", "passages", "serve")
 """Tables of the file of `--config`, named as the functions of the commands that read it."""
 FLAT = Parameter(name="*")
 """Marks a dataclass whose fields are options."""

@@ -39,11 +39,11 @@ def train(
 ) -> None:
     """Train a graph model, split by split, and report the epoch with the best validation score.
 
-    Example: graphagg train auto --data rings.npz --out runs/rings --splits 5
+    Example: graphagg train auto --data rings.safetensors --out runs/rings --splits 5
 
     Args:
         preset: a preset (see --list), a TOML file, or auto: the best of four plain models.
-        data: an .npz file of graphs.
+        data: a .safetensors file of graphs.
         out_dir: folder for models, logs and results.
         device: auto, cpu, cuda, cuda:1, ...
         splits: how many of the data's splits to train on.

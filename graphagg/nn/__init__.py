@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         TrainingConfig as TrainingConfig,
         load_model as load_model,
         random_splits as random_splits,
-        save_npz as save_npz,
+        save_graphs as save_graphs,
         train as train,
         train_auto as train_auto,
     )

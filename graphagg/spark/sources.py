@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -128,19 +127,12 @@ def readable(source: object) -> Iterator[None]:
 
 
 def read_table(spark: SparkSession, source: Any, *more: str) -> DataFrame:
-    """The rows of a DataFrame or `table:NAME`, or of Parquet, CSV with a header or JSON lines."""
+    """The rows of a DataFrame, of `table:NAME` or of Parquet."""
     table = frame_of(spark, source)
     if table is not None:
         return table
-    source = hadoop_path(source)
-    name = source.rstrip("/").lower().removesuffix(".gz")
     with readable(source):
-        if name.endswith((".csv", ".tsv")):
-            mark = "\t" if name.endswith(".tsv") else ","
-            return spark.read.csv(source, header=True, inferSchema=True, sep=mark)
-        if name.endswith((".json", ".jsonl")):
-            return spark.read.json(source)
-        frame = spark.read.parquet(source, *map(hadoop_path, more))
+        frame = spark.read.parquet(*map(hadoop_path, (source, *more)))
         _ = frame.schema
     return frame
 
@@ -169,30 +161,6 @@ def suffixes_at(paths: Sequence[str], spark: SparkSession | None = None) -> set[
             names = [f"x{row[0]}" for row in files.collect()]
     visible = (name.lower().removesuffix(".gz") for name in names if name[0] not in "._")
     return {PurePosixPath(name).suffix for name in visible}
-
-
-def columns_at(source: str) -> list[str] | None:
-    """The columns of a table in local files, read without Spark; None if it needs Spark."""
-    path = seen_path(source)
-    if path is None or glob.has_magic(source):
-        return None
-    if not path.exists():
-        raise UnreadableFile(f"{source}: no such file; check the path")
-    name = path.name.lower().removesuffix(".gz")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if name.endswith((".csv", ".tsv")):
-            import pyarrow.csv as reader
-
-            options = reader.ParseOptions(delimiter="\t" if name.endswith(".tsv") else ",")
-            return list(reader.open_csv(path, parse_options=options).schema.names)
-        if name.endswith((".json", ".jsonl")) or path.is_dir():
-            return None
-        return list(pq.read_schema(path).names)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UnreadableFile(f"{source}: cannot be read ({error}); check the file") from None
 
 
 def called(source: Any) -> str:

@@ -18,7 +18,7 @@ from graphagg.rag import PassageIndex, ReadConfig, read_documents, read_passages
 from tests.unit.commands import invoke
 from tests.unit.communities.graphs import planted
 from tests.unit.nn.training.test_command import SMALL
-from tests.unit.nn.training.toys import many, write_npz
+from tests.unit.nn.training.toys import many, write_graphs
 
 DEMO = Path(__file__).parents[2] / "graphagg" / "rag" / "demo"
 QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lies?"
@@ -26,8 +26,8 @@ QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lie
 CASES: dict[str, str] = {
     "demo": "demo --out out",
     "dedup": "dedup {made}/texts --out out.jsonl",
-    "train": "train {made}/small.toml --data {made}/rings.npz --out run --epochs 1 --device cpu",
-    "predict": "predict {made}/run --data {made}/rings.npz --out out.csv --device cpu",
+    "train": "train {made}/small.toml --data {made}/set.safetensors --out run --epochs 1"
+    " --device cpu",
     "mcp": "mcp --passages {made}/idx",
     "serve": "serve --passages {made}/idx --port 0",
     "info": "info {made}/idx",
@@ -64,12 +64,6 @@ CASES: dict[str, str] = {
     "job communities": "job communities --edges {made}/edges.csv --out out",
     "job embed": "job embed --edges {made}/edges.csv --out out --dim 4",
     "job passages": "job passages --passages {made}/more.jsonl --out out",
-    "job query_communities": "job query_communities --index {made}/comm --seeds {made}/seeds.csv"
-    " --out out.parquet",
-    "job neighbors": "job neighbors --index {made}/emb --vertices {made}/seeds.csv --column seeds"
-    " --out out.parquet",
-    "job retrieve": "job retrieve --index {made}/idx --questions {made}/questions.csv"
-    " --out out.parquet",
 }
 
 REACHED = {"push": "is read-only", "rag answer": "status 501"}
@@ -88,7 +82,6 @@ def write_inputs(folder: Path) -> None:
     more = {"id": "warta", "title": "Warta", "text": "The Warta flows into the Oder."}
     (folder / "more.jsonl").write_text(json.dumps(more) + "\n")
     (folder / "changed.jsonl").write_text(json.dumps(more | {"id": "warsaw"}) + "\n")
-    (folder / "questions.csv").write_text(f'question\n"{QUESTION}"\n')
     passages = list(read_passages(folder / "passages.jsonl"))
     PassageIndex.build(passages, folder / "idx", profile="fast").close()
     PassageIndex.build([more], folder / "other", profile="fast").close()
@@ -103,11 +96,10 @@ def _write_graphs(folder: Path, edges: np.ndarray) -> None:
         folder / "edges.csv", edges, fmt="%d", delimiter=",", header="source,target", comments=""
     )
     (folder / "more.csv").write_text("source,target\n1000,1\n")
-    (folder / "seeds.csv").write_text("seeds\n1\n")
     (folder / "truth.txt").write_text("1 2 3 4 5 6\n13 14 15 16 17\n")
     CommunityIndex.build(edges, folder / "comm").close()
     NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()
     (folder / "small.toml").write_text(SMALL)
-    write_npz(folder / "rings.npz", many())
+    write_graphs(folder / "set.safetensors", many())
     command = CASES["train"].replace("--out run", "--out {made}/run").format(made=folder)
     assert invoke(*command.split()).code == 0

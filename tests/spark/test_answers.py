@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ from graphagg.embedding import EmbeddingConfig, NodeEmbedding
 from graphagg.errors import ArtifactBusy, InvalidParameter
 from graphagg.rag import PassageIndex
 from graphagg.spark.answers import _OPENED, opened
-from graphagg.store.writing import SUMMARY
 from tests.spark.test_communities import hub_pairs
 from tests.spark.test_passages import Fakes, passages
-from tests.unit.commands import invoke
 
 pytestmark = pytest.mark.spark
 QUESTIONS = ["Where did Ada write notes?", "Which river is the Thames?", "Mercury"]
@@ -116,40 +113,3 @@ def test_what_a_frame_must_hold(spark: Any, embedding: Any) -> None:
     nothing = spark.sql("SELECT CAST(NULL AS LONG) AS vertex")
     (row,) = embedding.neighbors_on_spark(nothing).collect()
     assert (row["rank"], row["reason"]) == (None, "column 'vertex' is null")
-
-
-def test_a_job_that_answers(spark: Any, tmp_path: Path) -> None:
-    """It writes what the method gives and a summary, and asks before it replaces a folder."""
-    CommunityIndex.build(hub_pairs(3), tmp_path / "comm").close()
-    (tmp_path / "seeds.csv").write_text("name,seeds\na,3\nb,7\nc,999999\n")
-    out = tmp_path / "out"
-
-    def run(*more: object, seeds: str = "seeds.csv") -> str:
-        words = ("--index", tmp_path / "comm", "--seeds", tmp_path / seeds, "-k", 4, "--out", out)
-        return invoke("job", "query_communities", *words, *more).out
-
-    out.mkdir()  # what a failed job may have left
-    for how in ((), ("--if-exists", "error")):
-        with pytest.raises(InvalidParameter, match="exists; give another folder"):
-            run(*how)
-    assert run("--if-exists", "skip") == "" and not list(out.iterdir())
-    told = run("--if-exists", "replace", "--rejects", tmp_path / "rejects")
-    assert "8 answers; questions without one: 1" in told
-    written = spark.read.parquet(str(out))
-    with CommunityIndex.open(tmp_path / "comm") as index:
-        wanted = [("a", m.id) for m in index.query([3], 4).members]
-        wanted += [("b", m.id) for m in index.query([7], 4).members]
-    assert sorted(rows(written.filter("reason IS NULL"), "name", "member")) == sorted(wanted)
-    assert rows(written.filter("reason IS NOT NULL"), "name") == [("c",)]
-    assert rows(spark.read.parquet(str(tmp_path / "rejects")), "name") == [("c",)]
-    summary = json.loads((out / SUMMARY).read_text())
-    assert (summary["job"], summary["answers"], summary["without_answer"]) == (
-        "query_communities", 8, 1,
-    )  # fmt: skip
-    assert summary["versions"]["graphagg"] and summary["wall_seconds"] > 0
-    (tmp_path / "unknown.csv").write_text("seeds\n888888\n999999\n")
-    with pytest.raises(
-        InvalidParameter, match=r"none of its 2 questions has an answer \(888888 is not"
-    ):
-        run("--force", seeds="unknown.csv")
-    assert len(rows(spark.read.parquet(str(out)), "reason")) == 2

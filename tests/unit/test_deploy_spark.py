@@ -62,10 +62,10 @@ def test_a_job_takes_its_options(file: str, name: str, options: list[str]) -> No
     """The command parses them, and they name stores that graphagg knows, by Python and by Spark."""
     assert (ROOT / "jobs" / f"{name}.py").exists()
     bound = app.parse_args(["job", name, *options])[1].arguments
-    found = {**bound, **vars(bound["run"]), **vars(bound.get("build", bound["run"]))}
+    found = {**bound, **vars(bound["run"]), **vars(bound["build"])}
     out = parse_location(found["out"])
     assert isinstance(out, Address) and out.hadoop
-    sources = [v for k, v in found.items() if k in ("edges", "passages", "seeds", "index") and v]
+    sources = [v for k, v in found.items() if k in ("edges", "passages") and v]
     for source in (each for s in sources for each in (s if isinstance(s, list) else [s])):
         assert str(source).startswith("table:") or isinstance(parse_location(source), Address)
 

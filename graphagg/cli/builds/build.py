@@ -20,23 +20,26 @@ RUN = panel(RUNS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class JobOptions:
-    """How a Spark job runs.
+class RunOptions:
+    """How a build runs.
 
     Attributes:
-        out: where the output goes: a folder, or an address such as s3://bucket/idx; with Spark a
+        out: where the index goes: a folder, or an address such as s3://bucket/idx; with Spark a
             folder on a file system that driver and executors share.
         master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build even if nothing changed or a job is unfinished; replace an existing output.
-        if_exists: what to do if the output exists: report an error, replace it, or skip the job.
-            None: a build replaces it; a Spark job replaces only an index of the same input.
+        force: build even if nothing changed or a job is unfinished; replace an existing index.
+        if_exists: what to do if the index exists: report an error, replace it, or skip the build.
+            None: replace it; a Spark job replaces only an index of the same input.
         rejects: folder for the rows and files that Spark leaves out, as Parquet.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
+        work: folder or address for an unfinished Spark job, shared by all machines. None: beside
+            the output.
+        engine: where to build: local (in this process) or spark.
     """
 
-    out: str
+    out: IndexLocation
     master: str | None = None
     remote: str | None = None
     force: bool = False
@@ -45,9 +48,11 @@ class JobOptions:
     log_level: JobLogLevel = "info"
     json: bool = False
     config: ConfigFile = None
+    work: str | None = None
+    engine: Literal["local", "spark"] = "local"
 
     def skips(self, *, is_own: bool) -> bool:
-        """Whether to skip the job because its output exists; raises `InvalidParameter`.
+        """Whether to skip the build because its index exists; raises `InvalidParameter`.
 
         `is_own`: it is of the same input and parameters, or may be replaced.
         """
@@ -59,23 +64,6 @@ class JobOptions:
             f'{self.out} exists; give another folder, or `if_exists="replace"` or '
             '`if_exists="skip"`'
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions(JobOptions):
-    """How a build runs.
-
-    Attributes:
-        work: folder or address for an unfinished Spark job, shared by all machines. None: beside
-            the output.
-        engine: where to build: local (in this process) or spark.
-        dry_run: print what would run and which stages are finished; write nothing.
-    """
-
-    out: IndexLocation
-    work: str | None = None
-    engine: Literal["local", "spark"] = "local"
-    dry_run: bool = False
 
 
 class Build(ABC):
@@ -114,7 +102,7 @@ class Build(ABC):
         """Input and parameters, which identify the job."""
 
     @abstractmethod
-    def check(self, by_spark: bool) -> None:
+    def check(self) -> None:
         """Raise an error if the first rows of the input are wrong."""
 
     @abstractmethod

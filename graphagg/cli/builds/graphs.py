@@ -59,7 +59,7 @@ class GraphBuild(Build):
 
         return EdgeInput.of(self.edges, self.reading).job(self.config)
 
-    def check(self, by_spark: bool) -> None:
+    def check(self) -> None:
         """Read the first edges of local files, to check columns and types."""
         if self.edges[0].startswith(BUNDLED) or any(seen_path(path) is None for path in self.edges):
             return

@@ -145,7 +145,7 @@ class PassagesBuild(Build):
         folder = DocumentFolder(self.passages, self.reading, report)
         return PassageInput.from_source(folder, self.columns)
 
-    def check(self, by_spark: bool) -> None:
+    def check(self) -> None:
         """Nothing is read before the build."""
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:

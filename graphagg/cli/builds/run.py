@@ -10,17 +10,17 @@ from __future__ import annotations
 import logging
 import platform
 import traceback
+from glob import glob
 from pathlib import Path
 from typing import Any
 
 from graphagg import __version__
-from graphagg.cli.builds.build import Build, JobOptions, RunOptions
+from graphagg.cli.builds.build import Build, RunOptions
 from graphagg.cli.builds.log import StageLog, follow, say, start_logging
-from graphagg.cli.builds.plan import check, plan_of, print_plan
 from graphagg.cli.failures import FAILURES
 from graphagg.cli.output import console
 from graphagg.cli.output.console import current_version, resources
-from graphagg.errors import GraphAggError, InvalidParameter
+from graphagg.errors import GraphAggError, InvalidParameter, UnreadableFile
 from graphagg.spark.build import SparkOptions, recall, work_of
 from graphagg.spark.job import finished
 from graphagg.spark.session import session
@@ -28,14 +28,12 @@ from graphagg.spark.sources import seen_path
 from graphagg.spark.storage import storage_at
 from graphagg.spark.tasks import task_peak
 from graphagg.store.addresses import parse_location
-from graphagg.store.writing import SUMMARY
+from graphagg.store.writing import SUMMARY, check_root
 
 
 def run_build(build: Build, run: RunOptions) -> None:
-    """Run a build in this process or with Spark; or only print its plan."""
-    if run.dry_run:
-        print_plan(plan_of(build, run), run.json)
-    elif run.engine == "spark":
+    """Run a build in this process or with Spark."""
+    if run.engine == "spark":
         _run_job(build, run)
     else:
         _run_here(build, run)
@@ -58,7 +56,7 @@ def _run_job(build: Build, run: RunOptions) -> None:
     start_logging(build.name, run.log_level)
     log = None
     try:
-        check(build, run)
+        _check(build, run)
         before, stages = current_version(run.out), build.stages()
         place, job = parse_location(run.out), build.job()
         if before is not None:
@@ -78,8 +76,8 @@ def _run_job(build: Build, run: RunOptions) -> None:
             say("%s", note)
         console.print_built(run.out, built, before, run.json)
         parameters = {name: value for name, value in job.items() if name != "source"}
-        write_summary(
-            build.name, run, input=build.source, unchanged=unchanged, parameters=parameters,
+        _write_summary(
+            run, job=build.name, input=build.source, unchanged=unchanged, parameters=parameters,
             rows=built.rows(), counts=built.counts, stages=log.done,
         )  # fmt: skip
     except FAILURES as error:
@@ -92,7 +90,25 @@ def _run_job(build: Build, run: RunOptions) -> None:
         raise
 
 
-def write_summary(job: str, run: JobOptions, **facts: Any) -> None:
+def _check(build: Build, run: RunOptions) -> None:
+    """Check input and output before a session starts.
+
+    Raises:
+        UnreadableFile: the input does not exist.
+        ArtifactError: the output is a file, or a folder with other content.
+        GraphAggError: the first rows of the input are wrong, or columns are missing.
+    """
+    for source in [build.source] if isinstance(build.source, str) else build.source:
+        path = seen_path(source)
+        if path is not None and not path.exists() and not glob(str(path), recursive=True):
+            raise UnreadableFile(f"{source}: no such file; check the path")
+    target = parse_location(run.out)
+    if isinstance(target, Path):
+        check_root(target)
+    build.check()
+
+
+def _write_summary(run: RunOptions, **facts: Any) -> None:
     """Write `_summary.json` into the output of a job; a store that refuses it is a warning."""
     import pyspark
 
@@ -100,7 +116,7 @@ def write_summary(job: str, run: JobOptions, **facts: Any) -> None:
         "graphagg": __version__, "python": platform.python_version(), "spark": pyspark.__version__,
     }  # fmt: skip
     used = resources() | {"task_peak_memory_mib": round(task_peak() / 2**20, 1)}
-    summary = {"job": job, "out": run.out, **facts, **used, "versions": versions}
+    summary = {"out": run.out, **facts, **used, "versions": versions}
     try:
         place = parse_location(run.out)
         if isinstance(place, Path) and seen_path(run.out) is None:

@@ -57,7 +57,7 @@ def train(
     Args:
         model: a preset or its name, a `GPSConfig`, or a callable that takes the data's `Shape` and
             returns a module whose `forward` takes a `Data` or batch. `train_auto` compares models.
-        data: an `.npz` file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
+        data: a file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
             PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without
             splits, random ones 8 : 1 : 1 are drawn, which the result names `random 0`, ...
         out: folder of the run; see `graphagg.nn.training.folder`.

@@ -12,7 +12,7 @@ from torch_geometric.data import Data, HeteroData
 from graphagg.errors import InvalidDataset, InvalidFeatures
 from graphagg.nn.training.data.graphs import GraphColumn, Graphs
 
-_WANTED = {
+WANTED = {
     "x": "a tensor [N, F] of real numbers or categories, with at least one column",
     "edge_index": "[2, E] integers, a tensor",
     "edge_attr": "a tensor [E] or [E, k] of real numbers or categories",
@@ -36,7 +36,7 @@ def check_tensors(name: str, graphs: Sequence[object]) -> None:
                 f"{name}: item {index} is a {type(graph).__name__}, wanted a PyG Data"
                 f"{OF_KINDS if isinstance(graph, HeteroData) else ''}"
             )
-        for key, requirement in _WANTED.items():
+        for key, requirement in WANTED.items():
             value = graph.get(key)
             where = f"{name}: {key} of graph {index} is"
             if value is None:
@@ -73,7 +73,7 @@ def widen(graphs: Sequence[Data]) -> Sequence[Data]:
 def _wide(graph: Data) -> Data:
     odd = {
         key: value
-        for key in _WANTED
+        for key in WANTED
         if (value := graph.get(key)) is not None and value.dtype not in _KEPT
     }
     if not odd:

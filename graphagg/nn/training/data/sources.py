@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,11 +16,14 @@ from torch_geometric.data import Data, HeteroData
 
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.config.model import TaskLevel
-from graphagg.nn.training.data.checks import OF_KINDS, check_tensors
+from graphagg.nn.files import read_tensors, write_tensors
+from graphagg.nn.training.data.checks import OF_KINDS, WANTED, check_tensors
 from graphagg.nn.training.data.dataset import SUBSETS, GraphData, Split, masked_splits
-from graphagg.nn.training.data.npz import read_npz, write_npz
 
 GraphSource: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
+
+_SPLITS = (*(f"{subset}_mask" for subset in SUBSETS), "split")
+_SUFFIX = ".safetensors"
 
 
 def load_data(source: GraphSource) -> GraphData:
@@ -26,7 +31,7 @@ def load_data(source: GraphSource) -> GraphData:
 
     Args:
         source: one of
-            - an `.npz` file (see `graphagg.nn.training.data.npz`);
+            - a `.safetensors` file of `save_graphs`;
             - one `Data`, perhaps with `train_mask`, `val_mask` and `test_mask`;
             - a list or a PyG `Dataset` of `Data`, perhaps each with `split`: 0 train, 1 validation,
               2 test;
@@ -48,7 +53,7 @@ def load_data(source: GraphSource) -> GraphData:
     if isinstance(source, GraphData):
         return source
     if isinstance(source, str | os.PathLike):
-        return read_npz(_existing(source))
+        return replace(load_data(_read_graphs(_existing(source))), name=data_name(source))
     graphs = [source] if isinstance(source, Data) else _listed(source)
     if not graphs:
         raise InvalidDataset("the list holds no graph; wanted at least one for each part")
@@ -60,35 +65,54 @@ def load_data(source: GraphSource) -> GraphData:
     return GraphData("graphs", level, plain, _split_of(graphs))
 
 
-def save_npz(path: str | os.PathLike[str], data: GraphSource) -> None:
-    """Write graphs, with their labels and splits if any, as one `.npz` file.
+def save_graphs(path: str | os.PathLike[str], graphs: Data | Sequence[Data]) -> None:
+    """Write graphs as one `.safetensors` file, which `load_data` and `graphagg train` read.
 
-    `load_data` and `graphagg train --data` read the same features, edges in their order, labels and
-    splits (real numbers as float32). `graphagg predict` needs no labels.
+    The tensor `3.x` is the attribute `x` of graph 3. The file has the attributes of training:
+    `x`, `edge_index`, `edge_attr`, `y`, `edge_label_index`, `edge_label`, masks and `split`.
 
     Args:
-        path: the file; its name ends in `.npz`.
-        data: a `GraphData`, one `Data`, or a list of `Data` with the same attributes.
+        path: the file; its name ends in `.safetensors`.
+        graphs: one `Data`, or a list or a PyG `Dataset` of `Data`.
 
     Raises:
-        InvalidDataset: another suffix, no graph, or graphs with different attributes.
+        InvalidDataset: another suffix, no graph, or an attribute of another type or shape.
         WriteFailed: the file cannot be written.
 
     Examples:
         >>> import tempfile, torch
         >>> from torch_geometric.data import Data
-        >>> from graphagg.nn import save_npz
+        >>> from graphagg.nn import save_graphs
         >>> from graphagg.nn.training import load_data
         >>> graph = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0, 1], [1, 0]]))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save_npz(f"{folder}/graphs.npz", [graph, graph])
-        ...     len(load_data(f"{folder}/graphs.npz").graphs)
+        ...     save_graphs(f"{folder}/two.safetensors", [graph, graph])
+        ...     len(load_data(f"{folder}/two.safetensors").graphs)
         2
     """
     target = Path(path)
-    if target.suffix != ".npz":
-        raise InvalidDataset(f"{target}: wanted a file name that ends in .npz")
-    write_npz(target, load_data(data))
+    if target.suffix != _SUFFIX:
+        raise InvalidDataset(f"{target}: wanted a file name that ends in {_SUFFIX}")
+    listed = [graphs] if isinstance(graphs, Data) else _listed(graphs)
+    load_data(listed)  # checks them
+    tensors = {
+        f"{number}.{name}": torch.as_tensor(graph[name])
+        for number, graph in enumerate(listed)
+        for name in (*WANTED, *_SPLITS)
+        if graph.get(name) is not None
+    }
+    write_tensors(target, tensors, {})
+
+
+def _read_graphs(path: Path) -> list[Data]:
+    _, tensors = read_tensors(path, "wanted a file that graphagg.nn.save_graphs wrote")
+    graphs: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        if not re.fullmatch("[0-9]{1,18}", number) or name not in (*WANTED, *_SPLITS):
+            raise InvalidDataset(f"{path}: unknown tensor {key!r}; wanted such as '0.x'")
+        graphs.setdefault(int(number), {})[name] = tensor
+    return [Data(**graphs[number]) for number in sorted(graphs)]
 
 
 def data_name(source: GraphSource) -> str:
@@ -106,7 +130,7 @@ def _existing(source: str | os.PathLike[str]) -> Path:
     if not os.path.exists(name):  # unlike pathlib's, False for impossible paths
         raise UnreadableFile(f"{name}: no such file")
     if os.path.isdir(name):
-        raise InvalidDataset(f"{name} is a folder; wanted one .npz file, as save_npz writes it")
+        raise InvalidDataset(f"{name} is a folder; wanted a file of save_graphs")
     return Path(name)
 
 
@@ -115,8 +139,8 @@ def _listed(source: Sequence[Data]) -> list[Data]:
     iterable = hasattr(source, "__iter__") or hasattr(source, "__getitem__")
     if isinstance(source, HeteroData) or not iterable:
         raise InvalidDataset(
-            f"the data are of type {type(source).__name__}; wanted a path, a GraphData, a PyG Data "
-            f"or a list of them{OF_KINDS if isinstance(source, HeteroData) else ''}"
+            f"the data are of type {type(source).__name__}; wanted a PyG Data or a list of "
+            f"them{OF_KINDS if isinstance(source, HeteroData) else ''}"
         )
     if isinstance(source, torch.utils.data.DataLoader):
         raise InvalidDataset(
@@ -150,8 +174,7 @@ def _part(index: int, graph: Data) -> int:
 
 def _plain(graph: Data) -> Data:
     """A copy without masks and `split`, which are not features."""
-    odd = {f"{subset}_mask" for subset in SUBSETS} | {"split"}
-    return Data(**{key: value for key, value in graph.to_dict().items() if key not in odd})
+    return Data(**{key: value for key, value in graph.to_dict().items() if key not in _SPLITS})
 
 
 def label_level(graphs: Sequence[Data]) -> TaskLevel:

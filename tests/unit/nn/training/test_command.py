@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from graphagg.nn import read_preset, save_npz, train
+from graphagg.nn import read_preset, save_graphs, train
 from graphagg.nn.files import write_tensors
 from graphagg.nn.presets import override
 from graphagg.nn.training.fit import loop
 from tests.unit.commands import Answer
-from tests.unit.nn.training.toys import many, write_npz
+from tests.unit.nn.training.toys import many, write_graphs
 
 SMALL = """
 [model]
@@ -42,7 +42,7 @@ def recipe(tmp_path: Path) -> Path:
 def test_train_prints_what_it_writes(
     tmp_path: Path, recipe: Path, call: Callable[..., Answer]
 ) -> None:
-    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
+    data, out = write_graphs(tmp_path / "rings.safetensors", many()), tmp_path / "run"
     common = ("train", recipe, "--data", data, "--out", out, "--device", "cpu")
     found = call(*common, "--epochs", 3, "--set", "model.channels=16", "--json").json
     assert found == json.loads((out / "results.json").read_text())
@@ -64,7 +64,10 @@ def test_train_prints_what_it_writes(
     [
         ((), "missing PRESET, --data, --out"),
         (("zink", "--data", "d", "--out", "o"), "no preset is named 'zink' (did you mean 'zinc'?)"),
-        (("RECIPE", "--data", "absent.npz", "--out", "o"), "absent.npz: no such file"),
+        (
+            ("RECIPE", "--data", "absent.safetensors", "--out", "o"),
+            "absent.safetensors: no such file",
+        ),
         (("absent.toml", "--data", "DATA", "--out", "o"), "absent.toml: No such file"),
         (("RECIPE", "--data", "DATA", "--out", "o", "--device", "cuda:77"), "found: "),
         (
@@ -90,8 +93,8 @@ def test_bad_input_is_named_with_exit_code_2(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_npz(tmp_path / "rings.npz", many())
-    places = {"RECIPE": str(recipe), "DATA": "rings.npz"}
+    write_graphs(tmp_path / "rings.safetensors", many())
+    places = {"RECIPE": str(recipe), "DATA": "rings.safetensors"}
     given = [places.get(str(argument), argument) for argument in arguments]
     assert message in call("train", *given).error
     assert not (tmp_path / "o").exists()
@@ -106,7 +109,7 @@ def test_list_names_every_preset(call: Callable[..., Answer]) -> None:
 
 
 def test_auto_prints_a_row_per_model(tmp_path: Path, call: Callable[..., Answer]) -> None:
-    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
+    data, out = write_graphs(tmp_path / "rings.safetensors", many()), tmp_path / "run"
     common = ("train", "auto", "--data", data, "--out", out, "--device", "cpu", "--epochs", 1)
     found = call(*common, "--json").json
     assert found == json.loads((out / "results.json").read_text())
@@ -120,7 +123,7 @@ def test_ctrl_c_says_how_to_go_on(
     tmp_path: Path, recipe: Path, call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C comes when the checkpoint of the first epoch is on the disk."""
-    data, out = write_npz(tmp_path / "rings.npz", many()), tmp_path / "run"
+    data, out = write_graphs(tmp_path / "rings.safetensors", many()), tmp_path / "run"
 
     def interrupted(path: Path, *arguments: Any) -> None:
         write_tensors(path, *arguments)
@@ -133,8 +136,17 @@ def test_ctrl_c_says_how_to_go_on(
 
 
 def test_random_splits(tmp_path: Path, recipe: Path, call: Callable[..., Answer]) -> None:
-    save_npz(tmp_path / "bare.npz", list(many().graphs))  # without splits
-    common = ("train", recipe, "--data", tmp_path / "bare.npz", "--device", "cpu", "--epochs", 1)
+    save_graphs(tmp_path / "bare.safetensors", list(many().graphs))  # without splits
+    common = (
+        "train",
+        recipe,
+        "--data",
+        tmp_path / "bare.safetensors",
+        "--device",
+        "cpu",
+        "--epochs",
+        1,
+    )
     found = call(*common, "--out", tmp_path / "none", "--json").json
     model = override(read_preset(recipe), ["training.epochs=1"])
     by_hand = train(model, many().graphs, tmp_path / "list", device="cpu")

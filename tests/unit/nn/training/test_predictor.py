@@ -1,18 +1,15 @@
-"""A trained run predicts what its evaluation measured; the command writes it down."""
+"""A trained run predicts what its evaluation measured."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import torch
-from pyarrow import csv
 from safetensors.torch import load_file, save_file
 from torch_geometric.data import Data
 
@@ -31,13 +28,11 @@ from graphagg.nn import (
     HeadConfig,
     encoding_transforms,
     load_model,
-    save_npz,
     train,
 )
 from graphagg.nn.training import GraphData, TrainingConfig
 from graphagg.nn.training.metrics import score
 from graphagg.nn.training.predictor import _best
-from tests.unit.commands import Answer
 from tests.unit.nn.training.toys import many, pairs, single, tiny, vertices
 
 LEVELS = ("graph", "node", "nodes", "edge")
@@ -184,46 +179,3 @@ def test_weights_that_claim_a_large_model_are_refused_before_it_is_made(runs, tm
     save_file(load_file(folder / "model.safetensors"), folder / "model.safetensors", metadata)
     with pytest.raises(CheckpointMismatch, match=r"holds [\d,]+ numbers, but .* at least"):
         load_model(tmp_path / "run", 0)
-
-
-@pytest.mark.parametrize("level", LEVELS)
-def test_the_command_writes_a_row_an_answer(
-    runs, tmp_path: Path, level, call: Callable[..., Answer]
-):
-    data, out = data_of(level), tmp_path / "predictions.parquet"
-    save_npz(tmp_path / "graphs.npz", list(data.graphs))
-    shown = call(
-        "predict", runs[level], "--data", tmp_path / "graphs.npz", "--out", out, "--json",
-        "--split", 1,
-    )  # fmt: skip
-    answers = load_model(runs[level], 1, device="cpu").predict(data)
-    table = pq.read_table(out)
-    assert shown.json["rows"] == table.num_rows == len(answers)
-    outputs = np.array(table["outputs"].to_pylist())
-    np.testing.assert_allclose(outputs, answers.reshape(len(answers), -1), rtol=1e-4, atol=1e-5)
-    about = {"graph": [], "edge": ["source", "target"]}.get(level, ["vertex"])
-    classes = [] if level == "edge" else ["class"]
-    assert table.column_names == ["graph", *about, *classes, "outputs"]
-    if classes:
-        assert table["class"].to_pylist() == outputs.argmax(axis=1).tolist()
-    if level == "nodes":
-        sizes = [one.num_nodes for one in data.graphs]
-        assert table["vertex"].to_pylist() == [v for size in sizes for v in range(size)]
-        assert table["graph"].to_pylist() == np.repeat(np.arange(12), sizes).tolist()
-
-
-def test_the_command_writes_csv_with_a_column_per_number(
-    runs, tmp_path: Path, call: Callable[..., Answer]
-):
-    data, out = data_of("graph"), tmp_path / "p.csv"
-    save_npz(tmp_path / "graphs.npz", list(data.graphs))
-    shown = call("predict", runs["graph"], "--data", tmp_path / "graphs.npz", "--out", out)
-    assert shown.code == 0, shown.error
-    refused = call("predict", runs["graph"], "--data", "x.npz", "--out", tmp_path / "p.json")
-    assert refused.code == 2 and "ends in .parquet or .csv" in refused.error
-    answers = load_model(runs["graph"], device="cpu").predict(data)
-    table = csv.read_csv(out)
-    columns = [f"output_{i}" for i in range(answers.shape[1])]
-    assert table.column_names == ["graph", "class", *columns]
-    written = np.column_stack([table[name].to_numpy() for name in columns])
-    np.testing.assert_allclose(written, answers, rtol=1e-4, atol=1e-5)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch_geometric.data import Data
 from torch_geometric.nn import GCNConv, global_add_pool, global_mean_pool
 
-from graphagg.nn.training import GraphData, Shape, Split, TrainingResult, save_npz
+from graphagg.nn.training import GraphData, Shape, Split, TrainingResult, save_graphs
+from graphagg.nn.training.data.dataset import SUBSETS
 
 
 def read_epochs(path: Path) -> list[dict[str, str]]:
@@ -157,10 +158,11 @@ def single(size: int = 40, seed: int = 0) -> GraphData:
     return GraphData("ring", "node", [Data(x=x, edge_index=ring(size), y=y)], (split,))
 
 
-def write_npz(path: Path, data: GraphData, **changed: np.ndarray | None) -> Path:
-    """Graphs and their first split as a neutral file; `changed` replaces arrays, None omits one."""
-    save_npz(path, replace(data, splits=data.splits[:1]))
-    with np.load(path) as saved:
-        arrays: dict[str, np.ndarray | None] = {**saved, **changed}
-    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+def write_graphs(path: Path, data: GraphData) -> Path:
+    """Graphs and their first split as a file."""
+    graphs = [copy(graph) for graph in data.graphs]
+    for part, subset in enumerate(SUBSETS):
+        for number in getattr(data.splits[0], subset).tolist():
+            graphs[number].split = part
+    save_graphs(path, graphs)
     return path

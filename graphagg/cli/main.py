@@ -23,7 +23,6 @@ _GROUPS = {
 }
 _COMMANDS = {
     "demo": ("demo",),
-    "rag.dedup": ("dedup",),
     "train": ("train",),
     "predict": ("predict",),
     "serving.mcp": ("mcp",),

@@ -25,7 +25,6 @@ QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lie
 
 CASES: dict[str, str] = {
     "demo": "demo --out out",
-    "dedup": "dedup {made}/texts --out out.jsonl",
     "train": "train {made}/small.toml --data {made}/rings.npz --out run --epochs 1 --device cpu",
     "predict": "predict {made}/run --data {made}/rings.npz --out out.csv --device cpu",
     "mcp": "mcp --passages {made}/idx",

@@ -106,10 +106,6 @@ class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 
 
-class InvalidScores(RunFailed):
-    """A reranker did not return one finite score per text."""
-
-
 class InvalidVectors(RunFailed):
     """An encoder did not return one finite vector per text."""
 

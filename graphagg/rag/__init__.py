@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import SentenceTransformerEncoder as SentenceTransformerEncoder
     from graphagg.rag.models.extractor import EntityExtractor as EntityExtractor
     from graphagg.rag.models.extractor import SpacyExtractor as SpacyExtractor
-    from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
     from graphagg.rag.passage_parts import PassageParts as PassageParts
     from graphagg.rag.question.request import Recency as Recency

@@ -282,26 +282,6 @@ class PortTaken(RunFailed):
     """A service cannot bind its address."""
 
 
-class EndpointError(RunFailed):
-    """Base of the errors about the endpoint of a language model."""
-
-
-class EndpointUnauthorized(EndpointError):
-    """The endpoint refused the key, or requires one."""
-
-
-class EndpointTimeout(EndpointError):
-    """The endpoint did not answer in time."""
-
-
-class EndpointUnreachable(EndpointError):
-    """Nothing answers at the endpoint's address."""
-
-
-class EndpointAnswer(EndpointError):
-    """The endpoint answered with an error, or not with a chat completion."""
-
-
 class RunExists(GraphAggError):
     """The output folder already contains a training run."""
 

@@ -32,7 +32,6 @@ _COMMANDS = {
     "rag.sync": ("rag sync",),
     "rag.search": ("rag search", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar", "rag versions"),
-    "rag.answer": ("rag answer",),
     "rag.evaluation": ("rag eval", "rag questions"),
     "communities": tuple(
         f"communities {each}"

@@ -153,9 +153,7 @@ class PassagesBuild(Build):
         report, notes = FolderReport(), list[str]()
         config = self.config(vectors=self.vector_column, processes=self.processes)
         corpus: Any
-        stamp = (
-            "" if self.columns.query else source_stamp(self.passages, self.reading, self.columns)
-        )
+        stamp = source_stamp(self.passages, self.reading, self.columns)
         if engine is not None:
             corpus = self.for_spark(report).folder
         else:
@@ -167,7 +165,7 @@ class PassagesBuild(Build):
             force=run.force,
         ) as index:  # fmt: skip
             if engine is None:
-                remember_source(run.out, self.passages, self.columns.query, stamp, report.documents)
+                remember_source(run.out, self.passages, stamp, report.documents)
             if config.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
@@ -206,14 +204,11 @@ def read_corpus(
     from graphagg.rag.documents.passages import holds_documents
     from graphagg.rag.documents.reading.sources import local_source
 
-    path: Path | str = source
-    if columns.query is None:
-        local = local_source(source, reading, report)
-        if not isinstance(local, Path):
-            return local
-        if holds_documents(local):
-            return read_documents(local, reading, report)
-        path = local
+    path = local_source(source, reading, report)
+    if not isinstance(path, Path):
+        return path
+    if holds_documents(path):
+        return read_documents(path, reading, report)
     passages: Iterator[Source]
     if vector_column is None:
         passages = read_passages(path, columns)
@@ -221,8 +216,7 @@ def read_corpus(
         passages = (row for row, _ in read_rows(path, columns))
     first = next(passages, None)
     if first is None:
-        where = path if columns.query is None else "the query"
-        raise EmptyCorpus(f"{where}: no passages found; check the source")
+        raise EmptyCorpus(f"{path}: no passages found; check the source")
     return chain([first], passages)
 
 

@@ -86,7 +86,7 @@ class Answer(Brief):
         return tuple(h.passage.id for h in self.hits if h.excerpt(self.characters).is_cut)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Plain JSON values; hits as `rag search --json` prints them."""
         return {
             "text": self.text,
             "citations": [vars(citation) for citation in self.citations],

@@ -84,7 +84,7 @@ def sync(
         remember_source(directory, source, stamp, count)
         return done
 
-    change_corpus(directory, source, reading, columns, as_json, change, is_sync=True)
+    change_corpus(directory, source, reading, columns, as_json, change)
     if dry_run:
         err.print("a dry run: nothing was changed", markup=False)
 

@@ -23,7 +23,7 @@ BENCHES = {
     for folder, names in {
         "graphs": ("communities", "embedding"),
         "learning": ("aggregation", "attention", "layer", "sets_tasks"),
-        "retrieval": ("dedup", "profiles"),
+        "retrieval": ("profiles",),
         "serving": ("answers",),
     }.items()
     for name in names

@@ -106,10 +106,6 @@ class InvalidQuestion(GraphAggError):
     """A question is empty, too long or of the wrong type."""
 
 
-class InvalidScores(RunFailed):
-    """A reranker did not return one finite score per text."""
-
-
 class InvalidVectors(RunFailed):
     """An encoder did not return one finite vector per text."""
 
@@ -284,26 +280,6 @@ class Overloaded(RunFailed):
 
 class PortTaken(RunFailed):
     """A service cannot bind its address."""
-
-
-class EndpointError(RunFailed):
-    """Base of the errors about the endpoint of a language model."""
-
-
-class EndpointUnauthorized(EndpointError):
-    """The endpoint refused the key, or requires one."""
-
-
-class EndpointTimeout(EndpointError):
-    """The endpoint did not answer in time."""
-
-
-class EndpointUnreachable(EndpointError):
-    """Nothing answers at the endpoint's address."""
-
-
-class EndpointAnswer(EndpointError):
-    """The endpoint answered with an error, or not with a chat completion."""
 
 
 class RunExists(GraphAggError):

@@ -17,6 +17,5 @@ PassageSource = Annotated[
         "s3://bucket/docs."
     ),
 ]
-ROWS = "Rows of CSV, JSON and Parquet"
-RowColumns = Annotated[RowConfig, panel(ROWS)]
+RowColumns = Annotated[RowConfig, panel("Rows of CSV, JSON and Parquet")]
 Reading = Annotated[ReadConfig, panel("Files of a folder to read")]

@@ -19,7 +19,6 @@ _OPTIONS = {
     "ratio": "split_ratio",
     "seeds": "seed",
     "vertices": "vertex",
-    "vectors": "vector_column",
     "tokens": "token_file",
 }
 """Options that have another name than the parameter of the library."""

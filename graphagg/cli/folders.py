@@ -43,15 +43,13 @@ def find_edges(paths: Sequence[str]) -> Any:
     return bundled_graph(paths[0].removeprefix(BUNDLED))
 
 
-def remember_source(
-    directory: Location, source: str, query: str | None, stamp: str = "", documents: int = 0
-) -> None:
+def remember_source(directory: Location, source: str, stamp: str = "", documents: int = 0) -> None:
     """Save the source of a local index (folder, file or address) beside its manifest.
 
-    The address of a database, or one with a password, is not recorded. `stamp` is of the files that
+    An address with a password is not recorded. `stamp` is of the files that
     were read (`source_stamp`), which gave so many documents.
     """
-    if query is not None or (is_address(source) and urlsplit(source).password):
+    if is_address(source) and urlsplit(source).password:
         return
     location = parse_location(directory)
     if isinstance(location, Path):

@@ -23,7 +23,6 @@ _GROUPS = {
 }
 _COMMANDS = {
     "demo": ("demo",),
-    "rag.dedup": ("dedup",),
     "train": ("train",),
     "serving.mcp": ("mcp",),
     "serving.serve": ("serve",),
@@ -32,7 +31,6 @@ _COMMANDS = {
     "rag.sync": ("rag sync",),
     "rag.search": ("rag search", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar", "rag versions"),
-    "rag.answer": ("rag answer",),
     "rag.evaluation": ("rag eval", "rag questions"),
     "communities": tuple(
         f"communities {each}"

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from graphagg.checks import check_names
 from graphagg.cli.options import FLAT
-from graphagg.rag.question.excerpts import NEIGHBORS
 from graphagg.rag.question.request import Request, VisibleFields, options, request_of
 
 QuestionText = Annotated[str, Parameter(help="The question.")]
 T = TypeVar("T")
 
 
-def _with_options(*names: str, **defaults: Any) -> Callable[[type[T]], type[T]]:
+def _with_options(*names: str) -> Callable[[type[T]], type[T]]:
     """Make a dataclass whose fields are the options of a request; without names, all."""
 
     def decorate(kind: type[T]) -> type[T]:
         listed = [each for each in options("words") if not names or each.name in names]
-        check_names(defaults, [each.name for each in listed])
         for each in listed:
             text = each.text
             if each.type == list[str] | None:
                 text = f"{text.rstrip('.')}. Can be given several times."
             kind.__annotations__[each.name] = Annotated[each.type, Parameter(help=text)]
-            setattr(kind, each.name, defaults.get(each.name, each.default))
+            setattr(kind, each.name, each.default)
         return dataclass(frozen=True)(kind)
 
     return decorate
@@ -45,12 +42,6 @@ class _Words:
 @_with_options()
 class RequestOptions(_Words):
     """All options of a request, in words."""
-
-
-# `--max-tokens` is an option of the language model there.
-@_with_options(*({each.name for each in options("words")} - {"max_tokens"}), neighbors=NEIGHBORS)
-class AnswerOptions(_Words):
-    """The options of a request for an answer in words, with the chunks around each hit."""
 
 
 @_with_options(*VisibleFields.__annotations__)

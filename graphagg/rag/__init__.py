@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 from graphagg.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from graphagg.rag.config.corpus import DedupConfig as DedupConfig
     from graphagg.rag.config.corpus import GraphConfig as GraphConfig
     from graphagg.rag.config.corpus import MapConfig as MapConfig
     from graphagg.rag.config.limits import BuildLimits as BuildLimits
     from graphagg.rag.config.modes import LinearRAGConfig as LinearRAGConfig
     from graphagg.rag.config.multihop import ABLATIONS as ABLATIONS
     from graphagg.rag.config.multihop import MultihopConfig as MultihopConfig
-    from graphagg.rag.corpus.dedup import DedupReport as DedupReport
-    from graphagg.rag.corpus.dedup import dedup as dedup
     from graphagg.rag.corpus.graph import CorpusGraph as CorpusGraph
     from graphagg.rag.corpus.similar import SimilarItems as SimilarItems
     from graphagg.rag.corpus.themes import Theme as Theme
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
     from graphagg.rag.models.encoder import SentenceTransformerEncoder as SentenceTransformerEncoder
     from graphagg.rag.models.extractor import EntityExtractor as EntityExtractor
     from graphagg.rag.models.extractor import SpacyExtractor as SpacyExtractor
-    from graphagg.rag.models.reranker import Reranker as Reranker
     from graphagg.rag.operations.config import PassageConfig as PassageConfig
     from graphagg.rag.passage_parts import PassageParts as PassageParts
     from graphagg.rag.question.request import Recency as Recency

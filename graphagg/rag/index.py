@@ -24,8 +24,6 @@ from graphagg.store.changes import ChangeReport
 if TYPE_CHECKING:  # a question imports neither builds, changes nor Spark
     from pyspark.sql import DataFrame
 
-    from graphagg.rag.models.supplied_vectors import SuppliedVectors
-
 
 _CONFIG = PassageConfig()
 _DEFAULT = Request()
@@ -101,14 +99,14 @@ class PassageIndex(IndexedCorpus, Retrieval):
                 `s3://bucket/idx`.
             config: models and settings.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
-                DataFrame or a table. Spark takes no `vectors` and `limits`.
+                DataFrame or a table. Spark takes no `limits`.
             progress: called with stage, done, total; total is 0 while it is unknown.
             force: build even if nothing changed, or over an unfinished Spark job.
             options: fields of `PassageConfig`, such as `profile="fast"`; they override `config`.
 
         Raises:
             EmptyCorpus, InvalidPassage, DuplicateId: the passages are invalid.
-            InvalidParameter: an option, the vectors, the language or the names are invalid.
+            InvalidParameter: an option, the language or the names are invalid.
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ParametersDiffer, JobFailed: a Spark job failed; the same call continues it.
             MissingExtra: an optional dependency or a default model is not installed.
@@ -167,7 +165,6 @@ class PassageIndex(IndexedCorpus, Retrieval):
         passages: Iterable[Source],
         *,
         columns: RowConfig | None = None,
-        vectors: SuppliedVectors | None = None,
         replace: bool = False,
         progress: Progress = silent,
     ) -> ChangeReport:
@@ -179,7 +176,6 @@ class PassageIndex(IndexedCorpus, Retrieval):
             passages: as for `build`.
             columns: names of the fields of mappings and tables. None: those of the build, in rows
                 that have them.
-            vectors: as for `build`; passages with vectors stay whole.
             replace: replace passages with the same ids, and documents with all their chunks;
                 otherwise an id that exists is an error.
             progress: called with stage, done, total.
@@ -191,10 +187,9 @@ class PassageIndex(IndexedCorpus, Retrieval):
         """
         from graphagg.rag.operations import builds, changes
 
-        rows, supplied = builds.rows_of(passages, columns, vectors, self.snapshot.columns)
-        sources = list(rows)
+        sources = list(builds.rows_of(passages, columns, self.snapshot.columns))
         with self._changing() as (publication, newest):
-            return changes.add_passages(publication, newest, sources, supplied, replace, progress)
+            return changes.add_passages(publication, newest, sources, replace, progress)
 
     def update(
         self,
@@ -213,10 +208,10 @@ class PassageIndex(IndexedCorpus, Retrieval):
         """
         from graphagg.rag.operations import builds, changes
 
-        sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
+        sources = list(builds.rows_of(passages, columns, self.snapshot.columns))
         with self._changing() as (publication, newest):
             return changes.add_passages(
-                publication, newest, sources, None, True, progress, must_exist=True
+                publication, newest, sources, True, progress, must_exist=True
             )
 
     def sync(
@@ -244,7 +239,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
         """
         from graphagg.rag.operations import builds, changes
 
-        sources = list(builds.rows_of(passages, columns, usual=self.snapshot.columns)[0])
+        sources = list(builds.rows_of(passages, columns, self.snapshot.columns))
         if dry_run:
             self.reopen()
             return changes.difference(self.snapshot, sources)[-1]

@@ -138,10 +138,8 @@ class Themes:
         def answer(snapshot: PassageSnapshot) -> Answer:
             selection, k = Selection(request.filter), request.k
             if request.entity is not None:
-                by = request.by or "graph"
-                return similar_entities(snapshot, selection, request.entity, k, by).to_json()
-            name, by = str(request.passage), request.by or "text"
-            return similar_passages(snapshot, selection, name, k, by).to_json()
+                return similar_entities(snapshot, selection, request.entity, k).to_json()
+            return similar_passages(snapshot, selection, str(request.passage), k).to_json()
 
         return await self._passages.ask(answer)
 

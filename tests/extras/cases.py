@@ -25,7 +25,6 @@ QUESTION = "Into which sea flows the river on which Marie Curie's birthplace lie
 
 CASES: dict[str, str] = {
     "demo": "demo --out out",
-    "dedup": "dedup {made}/texts --out out.jsonl",
     "train": "train {made}/small.toml --data {made}/set.safetensors --out run --epochs 1"
     " --device cpu",
     "mcp": "mcp --passages {made}/idx",
@@ -47,7 +46,6 @@ CASES: dict[str, str] = {
     "rag map": "rag map {made}/idx",
     "rag similar": "rag similar {made}/idx warsaw",
     "rag versions": "rag versions {made}/idx",
-    "rag answer": "rag answer {made}/idx Where? --base-url {site}/v1 --model m",
     "rag questions": "rag questions {made}/idx --count 2",
     "rag eval": "rag eval {made}/idx {made}/questions.jsonl --compare multihop,bm25",
     "communities build": "communities build {made}/edges.csv --out out",
@@ -66,7 +64,7 @@ CASES: dict[str, str] = {
     "job passages": "job passages --passages {made}/more.jsonl --out out",
 }
 
-REACHED = {"push": "is read-only", "rag answer": "status 501"}
+REACHED = {"push": "is read-only"}
 """Commands that need a service: what they say when they have reached a web site."""
 
 

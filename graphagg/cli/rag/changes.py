@@ -29,7 +29,6 @@ def change_corpus(
     columns: RowConfig,
     as_json: bool,
     change: Callable[[PassageIndex, Iterable[Source], Progress], ChangeReport],
-    is_sync: bool = False,
 ) -> None:
     """Read passages, apply `change` to an index, and print its report."""
     from graphagg.rag import PassageIndex
@@ -37,8 +36,7 @@ def change_corpus(
     files = FolderReport()
     with PassageIndex.open(directory) as index, progress_report() as report:
         # Read everything first: an invalid line must change nothing.
-        synced = index if is_sync else None
-        sources = list(read_corpus(passages, reading, files, columns, None, synced))
+        sources = list(read_corpus(passages, reading, files, columns))
         changed = change(index, sources, report)
         read = what_was_read(files)
         print_changed(

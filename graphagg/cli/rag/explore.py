@@ -21,7 +21,6 @@ from graphagg.cli.output.console import (
 from graphagg.cli.request import Visible, VisibleOptions
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import EdgeKind
-from graphagg.rag.corpus.similar import By
 
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes import Theme, ThemeMap
@@ -161,7 +160,6 @@ def similar(
     *,
     visible: Visible = VisibleOptions(),
     entity: bool = False,
-    by: By | None = None,
     k: K = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -169,26 +167,20 @@ def similar(
 
     Example: graphagg rag similar idx warsaw
 
-    Example: graphagg rag similar idx 'Marie Curie' --entity --by text
+    Example: graphagg rag similar idx 'Marie Curie' --entity
 
     Args:
         name: id of a passage, or with --entity a name.
         entity: find similar entities instead of passages.
-        by: similarity by text (vectors of the texts) or graph (entities named together). None: text
-            for passages, graph for entities.
         k: number of hits.
     """
     from graphagg.rag import PassageIndex
 
     with PassageIndex.open(directory) as index:
         find = index.similar_entities if entity else index.similar_passages
-        options: dict[str, Any] = (
-            {**visible.visible()} if by is None else {**visible.visible(), "by": by}
-        )
-        similar_items = find(name, k, **options)
+        similar_items = find(name, k, **visible.visible())
     if as_json:
         print_json(similar_items.to_json())
         return
     key = "key" if entity else "id"
     print_rows([{"cosine": s.score, key: s.id, "name": s.name} for s in similar_items.items])
-    out.print(f"by {similar_items.by}", markup=False)

@@ -65,7 +65,7 @@ def sync(
             f"{directory} records no source folder; name the folder to sync from"
         )
 
-    stamp = "" if columns.query else source_stamp(source, reading, columns)
+    stamp = source_stamp(source, reading, columns)
     if documents := unchanged_documents(directory, source, stamp):
         report = ChangeReport(unchanged=documents)
         print_changed(directory, report.to_json(), read_manifest(Path(directory)), as_json)
@@ -81,10 +81,10 @@ def sync(
             _confirm(directory, source, planned)
         done = index.sync(sources, progress=report)
         count = done.added + done.replaced + done.unchanged
-        remember_source(directory, source, columns.query, stamp, count)
+        remember_source(directory, source, stamp, count)
         return done
 
-    change_corpus(directory, source, reading, columns, as_json, change, is_sync=True)
+    change_corpus(directory, source, reading, columns, as_json, change)
     if dry_run:
         err.print("a dry run: nothing was changed", markup=False)
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol, Unpack
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter
 from graphagg.fields import Brief
-from graphagg.rag.models.endpoint import Endpoint
 from graphagg.rag.question.excerpts import CHARACTERS, NEIGHBORS
 from graphagg.rag.question.request import Request, RequestFields
 from graphagg.rag.question.results import Hit
@@ -26,6 +25,8 @@ RULES = (
 )
 """The default system prompt."""
 _REQUEST = Request(neighbors=NEIGHBORS)
+Complete = Callable[[list[dict[str, str]]], str]
+"""Calls a language model: from messages, each with `role` and `content`, to its answer."""
 _CITATION = re.compile(r"\[(\d{1,4}(?:\s*[,;]\s*\d{1,4})*)\]")
 
 
@@ -85,7 +86,7 @@ class Answer(Brief):
         return tuple(h.passage.id for h in self.hits if h.excerpt(self.characters).is_cut)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Plain JSON values; hits as `rag search --json` prints them."""
         return {
             "text": self.text,
             "citations": [vars(citation) for citation in self.citations],
@@ -97,13 +98,12 @@ class Answer(Brief):
 def answer(
     index: Retrieving,
     question: str,
-    endpoint: Endpoint,
+    complete: Complete,
     *,
     k: int = 5,
     request: Request = _REQUEST,
     characters: int = CHARACTERS,
     prompt: str = RULES,
-    on_text: Callable[[str], object] | None = None,
     **fields: Unpack[RequestFields],
 ) -> Answer:
     """Retrieve passages and have a language model answer from them.
@@ -111,26 +111,27 @@ def answer(
     Args:
         index: the passages.
         question: at most 10,000 characters.
-        endpoint: the language model.
+        complete: calls a language model: takes messages, each with `role` and `content`, and
+            returns its text.
         k: number of passages in the prompt.
         request: how they are retrieved; the model also gets the `neighbors` of each, as
             far as they fit.
         characters: characters of each passage with the chunks around it; a longer passage is cut
             around the sentence that is closest to the question, with an ellipsis at the cut.
         prompt: the system prompt; passages and question follow as a message of their own.
-        on_text: called with each piece of the answer as it arrives.
         fields: fields of `Request` by name; they override `request`.
 
     Raises:
-        EndpointError: the endpoint did not answer, or not to the end; each cause has its subclass.
         InvalidParameter: `characters` is under 1, or the prompt is empty.
-        GraphAggError: see `PassageIndex.retrieve`.
+        GraphAggError: see `PassageIndex.retrieve`. Errors of `complete` pass through.
 
     Examples:
         >>> from graphagg.rag import PassageIndex
-        >>> endpoint = Endpoint("http://localhost:8000/v1", "llama")
+        >>> def complete(messages):
+        ...     reply = client.chat.completions.create(model="qwen3", messages=messages)
+        ...     return reply.choices[0].message.content
         >>> with PassageIndex.open("idx") as index:  # doctest: +SKIP
-        ...     print(answer(index, "Where was Ada born?", endpoint).text)
+        ...     print(answer(index, "Where was Ada born?", complete).text)
         In London [1].
     """
     integer("characters", characters, 1)
@@ -144,12 +145,7 @@ def answer(
         return Answer("", (), (), characters=characters)
     sources = [(hit.place.title, hit.context(characters)) for hit in hits]
     conversation = messages(question, sources, prompt, request.history)
-    pieces = []
-    for piece in endpoint.stream(conversation):
-        pieces.append(piece)
-        if on_text is not None:
-            on_text(piece)
-    return replace(checked("".join(pieces).strip(), hits), characters=characters)
+    return replace(checked(complete(conversation).strip(), hits), characters=characters)
 
 
 def messages(

@@ -1,13 +1,10 @@
-"""Settings of a corpus as a whole: its graph, its map, and near duplicates."""
+"""Settings of a corpus as a whole: its graph and its map."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from graphagg.checks import integer, number
-from graphagg.errors import InvalidParameter
-
-_SURE = 0.98
 
 
 @dataclass(frozen=True)
@@ -72,48 +69,3 @@ class MapConfig:
         number("resolution", self.resolution, above=0)
         integer("nearest_passages", self.nearest_passages, 0)
         integer("shown", self.shown, 1)
-
-
-@dataclass(frozen=True)
-class DedupConfig:
-    """Threshold and signatures of near duplicates.
-
-    Attributes:
-        threshold: minimum Jaccard similarity of the shingles of two texts.
-        length: number of words in a shingle.
-        permutations: number of slots of a signature; with more, fewer pairs near the threshold are
-            missed.
-
-    Examples:
-        >>> config = DedupConfig(threshold=0.8)
-        >>> config.length, config.bands * config.rows <= config.permutations
-        (3, True)
-    """
-
-    threshold: float = 0.8
-    length: int = 3
-    permutations: int = 128
-
-    def __post_init__(self) -> None:
-        number("threshold", self.threshold, above=0, most=1)
-        integer("length", self.length, 1, 64)
-        integer("permutations", self.permutations, 1, 4096)
-        if self._recall(1) < _SURE:
-            raise InvalidParameter(
-                f"threshold is {self.threshold:g}: {self.permutations} permutations find only "
-                f"{self._recall(1):.0%} of the pairs at it; take more permutations"
-            )
-
-    @property
-    def rows(self) -> int:
-        """Slots of a band: the most that find 98 of 100 pairs at the threshold."""
-        return max(rows for rows in range(1, self.permutations + 1) if self._recall(rows) >= _SURE)
-
-    @property
-    def bands(self) -> int:
-        """Bands of a signature."""
-        return self.permutations // self.rows
-
-    def _recall(self, rows: int) -> float:
-        """The probability that a pair at the threshold shares a band of `rows` slots."""
-        return 1.0 - (1.0 - self.threshold**rows) ** (self.permutations // rows)

@@ -1,1 +1,1 @@
-"""A corpus as a whole: themes, its graph, similar passages and entities, near duplicates."""
+"""A corpus as a whole: themes, its graph, similar passages and entities."""

@@ -1,4 +1,4 @@
-"""Passages and entities of a corpus as one network: for themes, and for similar passages.
+"""Passages and entities of a corpus as one network, for themes.
 
 Three kinds of edges connect its vertices: a passage and an entity that it and another passage name
 (`passage_ties`); two such entities that share sentences (`entity_ties`); and a passage and its
@@ -51,7 +51,6 @@ class CorpusNetwork:
         shared: `[S]`, positions in `entities` of the entities that are vertices.
         vectors: `[P, d]` float32, whole numbers: the mean of each passage's windows.
         contains: of an entity (position in `entities`) and a passage (position in `rows`).
-        ties: of two entities, positions in `entities`.
         edges: of vertices, each pair once or more.
     """
 
@@ -60,7 +59,6 @@ class CorpusNetwork:
     shared: Ints
     vectors: Floats
     contains: WeightedEdges
-    ties: WeightedEdges
     edges: WeightedEdges
 
     @property
@@ -94,7 +92,7 @@ def network(
     )
     source, target, weight = (np.concatenate(columns) for columns in zip(*kinds, strict=True))
     edges = WeightedEdges(source, target, weight)
-    return CorpusNetwork(rows, entities, shared, vectors, contains, ties, edges)
+    return CorpusNetwork(rows, entities, shared, vectors, contains, edges)
 
 
 def _among(edges: WeightedEdges) -> WeightedEdges:
@@ -170,9 +168,9 @@ def name_hashes(ids: Sequence[str], keys: Sequence[str]) -> Ints:
     return np.array([zlib.crc32(name.encode()) for name in names], np.int64)
 
 
-def random_bits(names: Ints, run: Array | int = 0) -> Array:
-    """Output number `run` of the generator splitmix64 that each name seeds, uint64."""
-    z = names.astype(np.uint64) + (np.asarray(run, np.uint64) + np.uint64(1)) * _GOLDEN
+def random_bits(names: Ints) -> Array:
+    """The first output of the generator splitmix64 that each name seeds, uint64."""
+    z = names.astype(np.uint64) + _GOLDEN
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     bits: Array = z ^ (z >> np.uint64(31))

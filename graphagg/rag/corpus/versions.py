@@ -22,8 +22,7 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.minhash.bands import write_keys
-from graphagg.rag.config.corpus import DedupConfig
-from graphagg.rag.corpus.dedup import text_sets
+from graphagg.rag.corpus.shingles import text_signatures
 from graphagg.rag.documents.dates import CHANGED, DATED_BY, NUMBER, stage, undated, version_number
 from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.passages import TRAIL
@@ -34,13 +33,13 @@ from graphagg.rag.tables.families import NUMBERED, components
 from graphagg.rag.tables.segments import PassageTable
 from graphagg.store.writing import ArrayWriter
 
-_CONFIG = DedupConfig(threshold=0.5, length=2, permutations=96)
+_LENGTH, _BANDS, _ROWS = 2, 32, 3  # words of a shingle; bands find .98 of the pairs at .5
 _CHUNKS = 8  # of a document that are compared
 _AT_ONCE = 1024  # documents
 _NONE = ("none", "false", "no")
 _DATED = f'"{WHEN}"'.encode()
 _STATED = (b'"version_of"', b'"successor"')
-_COLUMNS = 2 * _CONFIG.bands + 2  # links by path and by title, of a stated family and a successor
+_COLUMNS = 2 * _BANDS + 2  # links by path and by title, of a stated family and a successor
 
 
 @dataclass(frozen=True)
@@ -193,13 +192,13 @@ def write_families(writer: ArrayWriter, tables: Sequence[PassageTable], alive: M
 
 def _links_by_name(names: Sequence[tuple[str, str]], texts: Sequence[str]) -> Array:
     """`[n, 2 * bands]` one number per band and name; 0 without text or name."""
-    sets, bands = text_sets(texts, _CONFIG), _CONFIG.bands
-    keys = np.empty((bands, len(texts)), np.uint32)
-    write_keys(sets.signatures, 0, 0, bands, _CONFIG.rows, keys)
-    packed = keys.T.astype(np.uint64) | np.arange(bands, dtype=np.uint64) << np.uint64(32)
+    sig, has_words = text_signatures(texts, _LENGTH, _BANDS * _ROWS)
+    keys = np.empty((_BANDS, len(texts)), np.uint32)
+    write_keys(sig, 0, 0, _BANDS, _ROWS, keys)
+    packed = keys.T.astype(np.uint64) | np.arange(_BANDS, dtype=np.uint64) << np.uint64(32)
     hashes = np.array([[_hash(n) if n else 0 for n in pair] for pair in names], np.uint64)
     mixed = (packed * np.uint64(0x9E3779B97F4A7C15))[:, None] ^ hashes[:, :, None]
-    is_linked = (np.diff(sets.bounds) > 0)[:, None] & (hashes > 0)
+    is_linked = has_words[:, None] & (hashes > 0)
     return np.where(is_linked[:, :, None], mixed, np.uint64(0)).reshape(len(texts), -1)
 
 

@@ -96,8 +96,8 @@ def read_passages(
     folder, or a file of another kind, is read by `read_documents`, a passage per document.
 
     Args:
-        path: a file or folder; with `columns.query` the address of a database.
-        columns: other names of the fields `id`, `text` and `title`; or a SQL query.
+        path: a file or folder.
+        columns: other names of the fields `id`, `text` and `title`.
 
     Raises:
         UnreadableFile: the path is missing, not UTF-8 or not JSON.
@@ -111,15 +111,14 @@ def read_passages(
         >>> next(read_passages(path))
         Passage(id='7', text='Warsaw is in Poland.', title='', metadata={'year': 1900}, ...)
     """
-    columns = columns or RowConfig()
-    source = Path(path) if columns.query is None else None
-    if source is not None and not source.exists():
+    columns, source = columns or RowConfig(), Path(path)
+    if not source.exists():
         raise UnreadableFile(f"{source}: no such file or folder")
-    if source is not None and holds_documents(source):
+    if holds_documents(source):
         from graphagg.rag.documents.reading.folder import read_documents
 
         return (as_passage(d.record, str(source / d.id)) for d in read_documents(source))
-    rows = read_rows(path, columns)
+    rows = read_rows(source, columns)
     return (as_passage(columns.record(row, where, source), where) for row, where in rows)
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile, needs
+from graphagg.errors import InvalidPassage, UnreadableFile
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.tables import parquet_batches
 
@@ -36,8 +33,6 @@ class RowConfig:
         text_column: column of the texts.
         title_column: column of the titles; the column may be missing.
         when_column: column of the dates, which become `when`; the column may be missing.
-        query: SQL query that returns the rows; the source is then the address of a database, such
-            as postgresql+psycopg://host/database.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")
@@ -48,7 +43,6 @@ class RowConfig:
     text_column: str = "text"
     title_column: str = "title"
     when_column: str = _WHEN
-    query: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -97,19 +91,14 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 """Suffixes of files whose rows all have the same columns."""
 
 
-def read_rows(source: str | os.PathLike[str], columns: RowConfig = PLAIN) -> Iterator[Row]:
+def read_rows(path: Path, columns: RowConfig = PLAIN) -> Iterator[Row]:
     """Read the rows of a file: JSON lines (also gzip), a JSON list, CSV, TSV or Parquet.
-
-    With `columns.query` read the rows of this query to the database `source`.
 
     Ids, texts and titles of CSV stay as they are written: 007 does not become 7. Raises
     `UnreadableFile` if the file is missing or its content does not fit its suffix.
     """
-    if columns.query is not None:
-        return sql_rows(os.fspath(source), columns.query)
     from graphagg.rag.documents.reading.converters.tables import csv_records, json_records
 
-    path = Path(source)
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
         names = (columns.id_column, columns.text_column, columns.title_column, "document")
@@ -174,46 +163,3 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
     return record
-
-
-# Rows that are held at a time; and a % in a query is no placeholder.
-_OPTIONS = {"yield_per": 1000, "no_parameters": True}
-
-
-def sql_rows(url: str, query: str) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Read the rows of a query, one by one, and the name of each for messages.
-
-    `url` is one of SQLAlchemy. The transaction is rolled back: a query that writes changes nothing.
-    Raises `MissingExtra`, `InvalidParameter` for the URL, or `UnreadableFile`.
-    """
-    with needs("sqlalchemy", "sources"):
-        import sqlalchemy as sql
-    try:
-        engine = sql.create_engine(url)
-    except (sql.exc.SQLAlchemyError, ImportError) as error:
-        raise InvalidParameter(
-            f"the address of a database cannot be used ({_line(error)}); wanted such as "
-            "postgresql+psycopg://host/database, with its driver installed"
-        ) from None
-    place = engine.url.render_as_string(hide_password=True)
-    try:
-        with engine.connect() as connection:
-            rows = connection.execution_options(**_OPTIONS).exec_driver_sql(query)
-            for number, row in enumerate(rows.mappings()):
-                record = {str(name): _plain(value) for name, value in row.items()}
-                yield record, f"{place}: row {number}"
-    except sql.exc.SQLAlchemyError as error:
-        raise UnreadableFile(f"{place}: {_line(error)}; check the query and the database") from None
-    finally:
-        engine.dispose()
-
-
-def _plain(value: Any) -> Any:
-    """A value of a database as one of a table; dates and lists are read later."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return str(value) if isinstance(value, UUID) else value
-
-
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

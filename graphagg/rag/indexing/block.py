@@ -36,7 +36,6 @@ from graphagg.rag.tables.mentions import (
     tokens_of_code,
 )
 from graphagg.rag.tables.segments import Ragged, sentence_text
-from graphagg.rag.tables.vectors import Vectors
 from graphagg.store.strings import StringTable
 
 Arrays = dict[str, Array]
@@ -46,17 +45,12 @@ vectors `WINDOWS` and `SENTENCES` become FAISS files."""
 WINDOWS, SENTENCES = "vectors.windows", "vectors.sentences"
 
 
-def block_of(
-    passages: Sequence[Passage], models: Models, supplied: Vectors | None, progress: Progress
-) -> Arrays:
-    """Annotate and encode a block of passages.
-
-    `supplied` `[p, d]` are vectors of the passages that need not be computed; None: there are none.
-    """
+def block_of(passages: Sequence[Passage], models: Models, progress: Progress) -> Arrays:
+    """Annotate and encode a block of passages."""
     notes = list(annotate(passages, models.extractor, progress))
     listed = names_of(models.extractor.spec.settings)
     block = Block(passages, notes, Analyzers(models.language), listed)
-    windows, vectors = encoded(passages, block.sentences, models.encoder, supplied, progress)
+    windows, vectors = encoded(passages, block.sentences, models.encoder, progress)
     return block.arrays(windows, vectors)
 
 
@@ -344,32 +338,23 @@ _PASSAGES = 8_192  # passages that are encoded together, with their sentences
 
 
 def encoded(
-    passages: Sequence[Passage],
-    sentences: Ragged,
-    encoder: Encoder,
-    supplied: Vectors | None,
-    progress: Progress,
+    passages: Sequence[Passage], sentences: Ragged, encoder: Encoder, progress: Progress
 ) -> tuple[Ragged, Array]:
-    """Encode the windows of passages, and their sentences (bounds `[S, 2]`), in stored form.
-
-    `supplied` `[P, d]` are vectors of the passages that need not be computed: one window each.
-    """
-    texts, lengths = [passage.full_text for passage in passages], [1] * len(passages)
-    windows = [] if supplied is None else [encode(supplied)]
+    """Encode the windows of passages, and their sentences (bounds `[S, 2]`), in stored form."""
+    texts = [passage.full_text for passage in passages]
     if not pools_sentences(encoder):
-        if supplied is None:
-            split = encoder.split(texts)
-            lengths = list(map(len, split))
-            pieces = [text for of_passage in split for text in of_passage]
-            windows = _encoded_texts(pieces, encoder, renamed(progress, "windows"))
+        split = encoder.split(texts)
+        pieces = [text for of_passage in split for text in of_passage]
+        windows = _encoded_texts(pieces, encoder, renamed(progress, "windows"))
         each = [
             sentence_text(passage, start, end)
             for row, passage in enumerate(passages)
             for start, end in sentences.row(row).tolist()
         ]
         vectors = _encoded_texts(each, encoder, renamed(progress, "sentences"))
-        return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(vectors)
-    vectors = []
+        bounds = offsets(list(map(len, split)))
+        return Ragged(bounds, np.concatenate(windows)), np.concatenate(vectors)
+    lengths, windows, vectors = list[int](), list[Array](), list[Array]()
     for start in range(0, len(passages), _PASSAGES):
         some = range(start, min(start + _PASSAGES, len(passages)))
         spans = [sentences.row(row) for row in some]
@@ -377,10 +362,9 @@ def encoded(
         pooled = encoder.encode_passages(texts[start : some.stop], spans, report)
         of_sentences = np.concatenate([p.sentences for p in pooled])
         vectors.append(encode(checked(encoder, of_sentences, sum(map(len, spans)))))
-        if supplied is None:
-            lengths[start : some.stop] = [len(p.windows) for p in pooled]
-            of_windows = np.concatenate([p.windows for p in pooled])
-            windows.append(encode(checked(encoder, of_windows, len(of_windows))))
+        lengths += [len(p.windows) for p in pooled]
+        of_windows = np.concatenate([p.windows for p in pooled])
+        windows.append(encode(checked(encoder, of_windows, len(of_windows))))
     return Ragged(offsets(lengths), np.concatenate(windows)), np.concatenate(vectors)
 
 

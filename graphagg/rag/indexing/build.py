@@ -42,7 +42,6 @@ from graphagg.rag.tables.segments import (
     segment_prefix,
     table_name,
 )
-from graphagg.rag.tables.vectors import Vectors
 from graphagg.store import Artifact, Publication
 from graphagg.store.artifact import current_manifest
 from graphagg.store.manifest import Manifest
@@ -64,12 +63,11 @@ def build(
     recipe: Recipe,
     scratch: Path,
     progress: Progress,
-    vectors: Vectors | None = None,
     limits: BuildLimits = DEFAULT_LIMITS,
 ) -> Manifest:
     """Write and publish an index of the passages that are in the folder of the publication.
 
-    Temporary files go to `scratch`; `vectors` `[P, d]` are of the passages, if they are known.
+    Temporary files go to `scratch`.
     """
     writer = publication.writer
     # A kill loses a block: about 6 % of a larger corpus.
@@ -77,10 +75,10 @@ def build(
     average = passages.table.texts.offsets[-1] / max(len(passages), 1)
     cut = passages.blocks(most, min(limits.characters, math.ceil(_UNEVEN * most * average)))
     starts = [rows.start for rows in cut] + [len(passages)]
-    with _blocks(publication, cut, passages, recipe, vectors) as blocks:
+    with _blocks(publication, cut, passages, recipe) as blocks:
         arrays = BuildArrays(blocks, FileArrays(scratch), FileArrays(writer.folder))
         engine = TableStages(starts, arrays, InProcessRunner(silent), limits.entries)
-        annotated = _annotate(arrays, cut, passages, recipe, vectors, progress)
+        annotated = _annotate(arrays, cut, passages, recipe, progress)
         counts = engine.run(annotated)
         progress(_STAGE, len(passages), len(passages))
         metadata = (json.loads(line) for line in passages.table.metadata)
@@ -94,11 +92,7 @@ def build(
 
 @contextmanager
 def _blocks(
-    publication: Publication,
-    cut: Sequence[range],
-    passages: PassageFiles,
-    recipe: Recipe,
-    vectors: Vectors | None,
+    publication: Publication, cut: Sequence[range], passages: PassageFiles, recipe: Recipe
 ) -> Iterator[Blocks]:
     """Context manager: the arrays of blocks, removed once the build is complete.
 
@@ -113,9 +107,7 @@ def _blocks(
     digest = hashlib.sha256(json.dumps(recorded, sort_keys=True).encode())
     if _BOOT.exists():
         digest.update(_BOOT.read_bytes())
-    for array in (passages.table.digests, vectors):
-        if array is not None:
-            digest.update(np.ascontiguousarray(array).data)
+    digest.update(np.ascontiguousarray(passages.table.digests).data)
     folder = work_folder(publication.location) / _FOLDER
     current = folder / digest.hexdigest()[:32]
     for other in folder.glob("*"):
@@ -141,7 +133,6 @@ def _annotate(
     cut: Sequence[range],
     passages: PassageFiles,
     recipe: Recipe,
-    vectors: Vectors | None,
     progress: Progress,
 ) -> list[Stats]:
     """Stage `segment`: annotate and encode block after block."""
@@ -149,8 +140,7 @@ def _annotate(
     for i, rows in enumerate(cut):
         stats = stage.known(i)
         if stats is None:
-            block_vectors = None if vectors is None else vectors[rows.start : rows.stop]
-            block = block_of(passages[rows.start : rows.stop], recipe.models, block_vectors, silent)
+            block = block_of(passages[rows.start : rows.stop], recipe.models, silent)
             stats = stage.save(i, block)
             share = BLOCK_SHARE * ends[rows.stop] / ends[-1]  # by the length of texts
             progress(_STAGE, int(share * len(passages)), len(passages))

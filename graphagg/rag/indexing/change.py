@@ -31,7 +31,6 @@ from graphagg.rag.indexing.vector_files import index_windows
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name
-from graphagg.rag.tables.vectors import Vectors
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
 from graphagg.store.strings import StringTable
@@ -44,19 +43,15 @@ def change_passages(
     new: Sequence[Passage],
     models: Callable[[], Models],
     progress: Progress = silent,
-    vectors: Vectors | None = None,
 ) -> Manifest:
     """Publish a version without some rows and with some new passages; it has one at least.
 
-    Models are loaded unless each new passage has the text of one that goes; `vectors` `[P, d]` are
-    of the new passages, if they are known.
+    Models are loaded unless each new passage has the text of one that goes.
     """
     removed = list(removed_rows)
     alive = np.array(before.alive)
     alive[np.array(removed, np.int64)] = False
-    block, reusable = None, removed if vectors is None else ()
-    if new:
-        block = new_block(new, before, reusable, models, vectors, progress)
+    block = new_block(new, before, removed, models, progress) if new else None
     return _Change(before, alive, new, block).publish(publication)
 
 

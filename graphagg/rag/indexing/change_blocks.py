@@ -29,7 +29,7 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.matching import key_table
 from graphagg.rag.tables.mentions import LINK, PREFIX, TARGET, target_keys
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Stack, Vectors
+from graphagg.rag.tables.vectors import Rows, Stack
 from graphagg.store.strings import StringTable
 
 
@@ -38,7 +38,6 @@ def new_block(
     before: PassageSnapshot,
     removed: Iterable[int],
     models: Callable[[], Models],
-    vectors: Vectors | None,
     progress: Progress,
 ) -> Arrays:
     """The arrays of the new passages, at least one.
@@ -54,7 +53,7 @@ def new_block(
     block = None
     if fresh:
         language = before.artifact.manifest.parameters["language"]
-        block = block_of(fresh, replace(models(), language_override=language), vectors, progress)
+        block = block_of(fresh, replace(models(), language_override=language), progress)
     if block is not None and len(fresh) == len(new):
         return block
     segments = list(corpus.segments)

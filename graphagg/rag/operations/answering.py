@@ -1,8 +1,7 @@
 """Answers to questions: the retriever of a mode, and from its ranking to hits.
 
 `answers` reads and encodes questions, and `answer` makes hits of one: a follow-up is ranked by both
-readings; then come distinct texts, recency, reranker and versions, the confidence, and the matching
-sentence.
+readings; then come distinct texts, recency and versions, the confidence, and the matching sentence.
 To add a mode, write a `Retriever` and add a line here and in `Mode`.
 """
 
@@ -19,7 +18,6 @@ from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.metadata import WHEN
 from graphagg.rag.documents.tokens import CODE
-from graphagg.rag.models.reranker import scores_of
 from graphagg.rag.modes.confidence import JUDGED, confidence_of, features_of
 from graphagg.rag.modes.follow_up import rank_follow_up
 from graphagg.rag.modes.multihop.mode import Multihop
@@ -202,22 +200,16 @@ def distinct_hits(
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:
-    """The `k` best hits after recency, the reranker, and what repeats a file or is another version.
+    """The `k` best hits after recency, and what repeats a file or is another version.
 
     Each is a component of the score, and adds to the contribution of the last hop too.
     """
-    reranker, orders_versions = request.reranker, request.versions == "right"
-    count = k if reranker is None else max(k, request.rerank_first)
-    hits = _recent(ranking, count, request)
+    orders_versions = request.versions == "right"
+    hits = _recent(ranking, k, request)
     order = HitOrder(ranking.retriever, question, ranking.ranking.scores)
-    pool = order.pool(hits[:k], orders_versions)  # more hits are made only where needed
-    if len(hits) == count < pool:
+    pool = order.pool(hits, orders_versions)  # more hits are made only where needed
+    if len(hits) == k < pool:
         hits = _recent(ranking, pool, request)
-    if reranker is not None:
-        scores = scores_of(reranker, question, [hit.passage.full_text for hit in hits]).tolist()
-        hits = _ordered(
-            hit.with_part("reranker", score) for hit, score in zip(hits, scores, strict=True)
-        )
     return order.ordered(hits, k, orders_versions) if pool else hits[:k]
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy.typing as npt
-
 from graphagg.progress import Progress
 from graphagg.rag.documents.passages import iterable, language_of_corpus
 from graphagg.rag.documents.rows import PLAIN, RowConfig
@@ -16,7 +14,6 @@ from graphagg.rag.indexing.build import Recipe, build
 from graphagg.rag.indexing.passage_files import PassageFiles, reading
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import Source
-from graphagg.rag.models.supplied_vectors import SuppliedVectors, checked_vectors, rows_and_vectors
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.store import write_artifact
 
@@ -29,35 +26,26 @@ def build_here(
     force: bool,
 ) -> Models:
     """Build in this process; returns the models."""
-    rows, vectors = rows_of(passages, config.columns, config.vectors)
-    chunking = config.chunking if vectors is None else None
+    rows = rows_of(passages, config.columns)
     with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
         corpus = PassageFiles(publication.writer)
-        corpus.write(rows, chunking, progress)
+        corpus.write(rows, config.chunking, progress)
         if config.language is None and config.extractor is None:
             config = replace(config, language=language_of_corpus(corpus))
         models = config.load()
-        recipe = Recipe(models, chunking, config.columns)
-        is_built = vectors is None and recipe.is_built(directory, corpus.digest())
-        if force or not is_built:
-            checked = None if vectors is None else checked_vectors(vectors, corpus, models.encoder)
-            build(publication, corpus, recipe, scratch, progress, checked, config.limits)
+        recipe = Recipe(models, config.chunking, config.columns)
+        if force or not recipe.is_built(directory, corpus.digest()):
+            build(publication, corpus, recipe, scratch, progress, config.limits)
     return models
 
 
 def rows_of(
-    passages: Iterable[Source],
-    columns: RowConfig | None,
-    vectors: SuppliedVectors | None = None,
-    usual: RowConfig = PLAIN,
-) -> tuple[Iterator[Source], npt.ArrayLike | None]:
-    """Read passages and documents one by one, with renamed fields, and their vectors if any.
+    passages: Iterable[Source], columns: RowConfig | None, usual: RowConfig = PLAIN
+) -> Iterator[Source]:
+    """Read passages and documents one by one, with renamed fields.
 
     Without `columns`, fields are renamed by the `usual` ones in rows that have those.
     """
-    rows, supplied = iterable(passages), None
-    if vectors is not None:
-        rows, supplied = rows_and_vectors(rows, vectors)
 
     def renamed(row: Any, where: str) -> Any:
         if not isinstance(row, Mapping):
@@ -65,4 +53,4 @@ def rows_of(
         is_usual = usual.id_column in row and usual.text_column in row
         return (columns or (usual if is_usual else PLAIN)).record(row, where)
 
-    return (renamed(row, f"passage {index}") for index, row in enumerate(rows)), supplied
+    return (renamed(row, f"passage {index}") for index, row in enumerate(iterable(passages)))

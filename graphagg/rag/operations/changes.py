@@ -10,14 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
-import numpy.typing as npt
 
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.progress import Progress
 from graphagg.rag.documents.passages import Passage, passage_digest
 from graphagg.rag.indexing.change import change_passages
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
-from graphagg.rag.models.supplied_vectors import checked_vectors
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.changes import ChangeReport
 from graphagg.store.writing import Publication
@@ -27,16 +25,15 @@ def add_passages(
     publication: Publication,
     before: PassageSnapshot,
     rows: Sequence[Source],
-    vectors: npt.ArrayLike | None,
     replace: bool,
     progress: Progress,
     must_exist: bool = False,
 ) -> ChangeReport:
-    """Add passages, all or none, to the newest version; with `vectors` they stay whole.
+    """Add passages, all or none, to the newest version.
 
     With `must_exist`, all of them replace passages of the index.
     """
-    split = list(split_documents(rows, before.chunking if vectors is None else None))
+    split = list(split_documents(rows, before.chunking))
     new = list(chain.from_iterable(split))
     rows_by_id = _rows_to_replace(before, split)
     present = {name: replaced for name, replaced in rows_by_id.items() if replaced}
@@ -48,10 +45,7 @@ def add_passages(
         )
     removed = _all_rows(rows_by_id, not must_exist, "nothing was changed")
     _check_free(before, new, removed)
-    checked = None
-    if vectors is not None:
-        checked = checked_vectors(vectors, new, before.models.encoder())
-    change_passages(publication, before, removed, new, before.models.both, progress, checked)
+    change_passages(publication, before, removed, new, before.models.both, progress)
     added = tuple(name for name in rows_by_id if name not in present)
     return _report(new, removed, added=added, replaced=tuple(present))
 

@@ -18,7 +18,6 @@ from graphagg.rag.models.chunking import DEFAULT_CHUNKING, ChunkConfig
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.models.supplied_vectors import SuppliedVectors
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,6 @@ class PassageConfig:
         chunking: how long texts are split; the index stores it for `add` and `update`. None: keep
             all texts whole.
         columns: names of the fields of mappings and tables.
-        vectors: `[P, d]` vectors of the passages by this encoder, or the field that holds them.
-            Passages are then neither split nor encoded, only their sentences are.
         limits: how much a build holds in memory; the index is the same.
 
     Examples:
@@ -59,7 +56,6 @@ class PassageConfig:
     known_names: str | Path | Sequence[Any] | None = None
     chunking: ChunkConfig | None = DEFAULT_CHUNKING
     columns: RowConfig = field(default_factory=RowConfig)
-    vectors: SuppliedVectors | None = None
     limits: BuildLimits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
@@ -87,5 +83,4 @@ class PassageOptions(TypedDict, total=False):
     known_names: str | Path | Sequence[Any] | None
     chunking: ChunkConfig | None
     columns: RowConfig
-    vectors: SuppliedVectors | None
     limits: BuildLimits

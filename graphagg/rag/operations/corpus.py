@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
 from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
-from graphagg.rag.corpus.similar import By, SimilarItems, similar_entities, similar_passages
+from graphagg.rag.corpus.similar import SimilarItems, similar_entities, similar_passages
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.value_types import ValueType
@@ -259,35 +259,33 @@ class IndexedCorpus(Index[PassageSnapshot]):
         return cached_map(snapshot, snapshot.view_of(_selection(visible)), config, progress)
 
     def similar_passages(
-        self, passage_id: str, k: int = 10, *, by: By = "text", **visible: Unpack[VisibleFields]
+        self, passage_id: str, k: int = 10, **visible: Unpack[VisibleFields]
     ) -> SimilarItems:
-        """Find the `k` visible passages most similar to one; no model is loaded.
+        """Find the `k` visible passages most similar to one, by the vectors of their texts.
 
         Args:
             passage_id: the passage.
             k: number of passages.
-            by: `text`: vectors of the texts; `graph`: entities that the passages name.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
             UnknownPassage: the passage does not exist or is not visible.
             InvalidParameter, InvalidFilter: about the other arguments.
         """
-        return similar_passages(self.snapshot, _selection(visible), passage_id, k, by)
+        return similar_passages(self.snapshot, _selection(visible), passage_id, k)
 
     def similar_entities(
-        self, name: str, k: int = 10, *, by: By = "graph", **visible: Unpack[VisibleFields]
+        self, name: str, k: int = 10, **visible: Unpack[VisibleFields]
     ) -> SimilarItems:
-        """Find the `k` entities most similar to one, by its name in any case; no model is loaded.
+        """Find the `k` entities most similar to one, by the vectors of the passages that name them.
 
         Args:
-            name: the entity.
+            name: the entity, in any case.
             k: number of entities.
-            by: `graph`: passages and sentences that name them; `text`: vectors of these passages.
             visible: `filter`, `include` and `exclude` of `Request`.
 
         Raises:
             UnknownEntity: no visible passage names it.
             InvalidParameter, InvalidFilter: about the other arguments.
         """
-        return similar_entities(self.snapshot, _selection(visible), name, k, by)
+        return similar_entities(self.snapshot, _selection(visible), name, k)

@@ -20,6 +20,7 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.store.reading import names_damage
 
 _PLAIN = Request()
+_READ = 50  # hits that are looked through for the passage
 _MOVED = frozenset(("version", "repeats"))
 
 
@@ -66,11 +67,11 @@ def _explained(ranking: DistinctHits, question: str, row: int, k: int) -> Explan
 def _rescored(
     ranking: DistinctHits, plain: Explanation, identifier: str, request: Request
 ) -> Explanation:
-    """Explain a passage after recency, the reranker and the choice of versions."""
-    k, additions = plain.k, request.additions or "other files or versions first"
-    hits = rescored(ranking, plain.question, max(k, request.rerank_first), request)
+    """Explain a passage after recency and the choice of versions."""
+    k, additions = plain.k, "recency" if request.recency else "other files or versions first"
+    hits = rescored(ranking, plain.question, max(k, _READ), request)
     threshold, (rank, hit) = _threshold(hits[:k]), _rank_in(hits, identifier)
-    if not request.additions and (hit is None or _MOVED.isdisjoint(hit.components)):
+    if not request.recency and (hit is None or _MOVED.isdisjoint(hit.components)):
         return plain
     if hit is None:
         reason = f"not among the {len(hits)} first with {additions}: {plain.reason}"

@@ -36,14 +36,14 @@ class Retrieval(ABC):
             question: at most 10,000 characters.
             k: number of passages with distinct texts; a hit lists other visible passages with the
                 same text as `copies`.
-            request: mode, visible passages, reranker and more; see `Request`.
+            request: mode, visible passages and more; see `Request`.
             fields: fields of `Request`, such as `mode="bm25"`; they override `request`.
 
         Raises:
             InvalidQuestion: the question is empty, too long, or not a string.
             InvalidParameter: `k` or a field is out of range, `config` belongs to another mode, or
                 `as_of` or `recency` is set and no passage has a date.
-            InvalidScores, InvalidVectors: reranker or encoder returned values that are not finite.
+            InvalidVectors: the encoder returned values that are not finite.
             InvalidFilter: the filter has an unknown key or a value of another type.
             ModelMismatch: the installed model is not the one of the build.
         """

@@ -10,14 +10,12 @@ say how they are written:
     as_of       a date, or a date and time, as text
     recency     two numbers, `recency` and `half_life`
     config      none: the command line has presets of its own
-
-`reranker` is for Python alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Literal, TypedDict, get_args, get_type_hints
 
@@ -27,14 +25,11 @@ from graphagg.fields import text_of
 from graphagg.rag.config.modes import DEFAULT_MODE, MODES, Config, Mode
 from graphagg.rag.documents.filters import parse_cli
 from graphagg.rag.documents.value_types import parse_instant
-from graphagg.rag.models.reranker import Reranker, check_reranker
 
 When = str | date
 """A moment: ISO 8601 text, a date, or a date and time."""
 VersionChoice = Literal["right", "all"]
 VERSIONS: tuple[VersionChoice, ...] = get_args(VersionChoice)
-RERANKED = 50
-"""Default number of hits that a reranker sees."""
 _DAY = 86_400_000_000  # microseconds
 
 
@@ -85,8 +80,6 @@ class RequestFields(VisibleFields, total=False):
     config: Config | None
     as_of: When | None
     recency: Recency | None
-    reranker: Reranker | None
-    rerank_first: int
     neighbors: int
     max_tokens: int | None
     min_score: float | None
@@ -125,9 +118,6 @@ class Request:
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
             component `recency`. Ages are counted back from `as_of`, or from the newest visible
             passage. None: age changes nothing.
-        reranker: rescores the first hits: any object with `score(question, texts)`. Hits have the
-            component `reranker`.
-        rerank_first: number of first hits to rescore; at least k.
         neighbors: number of chunks to show before and after each hit from its document.
         max_tokens: number of tokens of all texts together, four bytes of UTF-8 each: as many of the
             hits as fit, best first, and whole sentences of the next one. Titles do not count, and
@@ -150,8 +140,6 @@ class Request:
     exclude: str | Iterable[str] = ()
     as_of: When | None = None
     recency: Recency | None = None
-    reranker: Reranker | None = None
-    rerank_first: int = field(default=RERANKED, metadata={"least": 1})
     neighbors: int = 0
     max_tokens: int | None = None
     min_score: float | None = None
@@ -171,9 +159,6 @@ class Request:
             raise InvalidParameter(
                 f"recency is a {type(self.recency).__name__}, wanted a Recency(weight, half_life)"
             )
-        if self.reranker is not None:
-            check_reranker(self.reranker)
-        integer("rerank_first", self.rerank_first, 1)
         integer("neighbors", self.neighbors, 0)
         if self.max_tokens is not None:
             integer("max_tokens", self.max_tokens, 1)
@@ -211,12 +196,6 @@ class Request:
     def readings(self, question: str) -> list[str]:
         """The texts that a question is read as: alone, and after the turn before it."""
         return [question, *(f"{turn}\n{question}" for turn in tuple(self.history)[-1:])]
-
-    @property
-    def additions(self) -> str:
-        """What changes scores beside the mode, for explanations; "": nothing."""
-        names = ("recency", "reranker")
-        return " and ".join(name for name in names if getattr(self, name) is not None)
 
 
 def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
@@ -330,8 +309,6 @@ _FORMS: dict[str, dict[Form, Any]] = {
     "exclude": {"words": _TEXT_LIST, "json": _TEXT_LIST},
     "history": {"words": _TEXT_LIST, "json": _TEXT_LIST},
     "as_of": {"words": str | None, "json": str | None},
-    "reranker": {},
-    "rerank_first": {},
     "neighbors": {"words": int},
 }
 """Types of the fields that are written otherwise than in Python, by form; none is no option."""
@@ -374,7 +351,7 @@ def options(form: Form) -> Iterator[Option]:
         if form in types:
             default = None if types[form] == _TEXT_LIST else each.default
             text = _IN_WORDS.get((each.name, form), text_of(Request, each.name))
-            yield Option(each.name, types[form], default, text, each.metadata)
+            yield Option(each.name, types[form], default, text, {})
 
 
 def request_of(values: Mapping[str, Any]) -> Request:

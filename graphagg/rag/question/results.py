@@ -119,8 +119,8 @@ class Hit(Brief):
             `link` or `reference`, `joint_coverage`, `open_terms`), and of the choice (`coverage`,
             `named_page`, `document`). In `linearrag`: `dense` and `entity`, the passage's share of
             the prior, and `walk`, the gain by PageRank. In `rrf` the shares of `dense` and `bm25`;
-            in these modes the one of that name. In any mode `recency`, `reranker` and `history`,
-            where they are asked for, and `version` and `repeats`, if
+            in these modes the one of that name. In any mode `recency` and `history`, where
+            they are asked for, and `version` and `repeats`, if
             versions of a document, or hits that repeat their file, changed places.
         path: from what the question names, or the passage where the path begins, to this passage.
         method: the mode that found the hit. `dense` also where `linearrag` was asked and the
@@ -378,7 +378,6 @@ PARTS_IN_WORDS = {
     "recency": "new",
     "version": "its version takes the place of another",
     "repeats": "it, or a hit before it, repeats its file",
-    "reranker": "by the reranker",
 }
 """Each part of a score in a few words."""
 

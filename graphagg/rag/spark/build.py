@@ -66,7 +66,7 @@ def build_by_spark(
 ) -> tuple[Encoder | None, EntityExtractor | None]:
     """Build with Spark; returns encoder and extractor if the caller gave objects."""
     limits = None if config.limits == DEFAULT_LIMITS else config.limits
-    refuse(vectors=config.vectors, limits=limits, processes=config.processes)
+    refuse(limits=limits, processes=config.processes)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
     by_name = (
@@ -174,7 +174,7 @@ def _annotate(
         if finished is not None:
             return finished
         block = load_passages(arrays, passages[i]["block"])
-        return stage.save(i, block_of(block, loaded(loader), None, silent))
+        return stage.save(i, block_of(block, loaded(loader), silent))
 
     return job.run(len(passages), annotate, SEGMENT_STAGE)
 

@@ -41,7 +41,7 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     409: (errors.ArtifactBusy, errors.CollectionExists),
     507: (errors.WriteFailed,),
     503: (errors.Overloaded,),
-    500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidScores, errors.InvalidVectors),
+    500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidVectors),
 }  # fmt: skip
 _SYNONYMS = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}
 """Keys of other services, and the keys here that mean the same."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from graphagg.rag.corpus.similar import By, SimilarItem
+from graphagg.rag.corpus.similar import SimilarItem
 from graphagg.rag.corpus.themes import Theme
 from graphagg.serve.models.values import AnswerModel, Hits, Name, Question, RequestModel
 
@@ -48,7 +48,6 @@ class SimilarRequest(RequestModel):
 
     passage: Name | None = None
     entity: Name | None = None
-    by: By | None = Field(default=None, description="null: text of passages, graph of entities.")
     k: Hits = Field(default=10, description="Number of results.")
     filter: Filter = None
 
@@ -99,8 +98,7 @@ class ThemeDistribution(AnswerModel):
 
 
 class SimilarAnswer(AnswerModel):
-    """The most similar ones, by the cosine of these vectors."""
+    """The most similar ones, by the cosine of the vectors of texts."""
 
     of: str
-    by: By
     items: list[SimilarItem]

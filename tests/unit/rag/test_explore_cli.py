@@ -60,13 +60,13 @@ def test_map_says_what_is_wrong(
     assert answer.code == 2 and said in answer.err
 
 
-def test_similar_prints_what_is_alike_and_by_what(call: Call, index_folder: Path) -> None:
+def test_similar_prints_what_is_alike(call: Call, index_folder: Path) -> None:
     with PassageIndex.open(index_folder) as index:
         expected = index.similar_passages("warsaw", 3).to_json()
-        entities = index.similar_entities("Marie Curie", 3, by="text").to_json()
+        entities = index.similar_entities("Marie Curie", 3).to_json()
     assert call("rag", "similar", index_folder, "warsaw", "-k", 3, "--json").json == expected
-    asked = ("rag", "similar", index_folder, "Marie Curie", "--entity", "--by", "text", "-k", 3)
+    asked = ("rag", "similar", index_folder, "Marie Curie", "--entity", "-k", 3)
     assert call(*asked, "--json").json == entities
-    assert "by text" in call(*asked).out
+    assert "cosine" in call(*asked).out
     answer = call("rag", "similar", index_folder, "nobody")
     assert answer.code == 2 and "nobody" in answer.err

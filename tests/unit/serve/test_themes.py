@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from graphagg.rag import PassageIndex
@@ -45,15 +43,14 @@ def test_a_question_lights_up_the_themes_of_its_passages(
         assert answer["themes"][each["theme"]]
 
 
-@pytest.mark.parametrize("by", ["text", "graph"])
-def test_likes_are_those_of_the_library(live: Live, passages: PassageIndex, by: Any) -> None:
+def test_likes_are_those_of_the_library(live: Live, passages: PassageIndex) -> None:
     first = next(iter(passages)).id
-    answer = live.json("/v1/passages/similar", {"passage": first, "by": by})
+    answer = live.json("/v1/passages/similar", {"passage": first})
     SimilarAnswer.model_validate(answer)
-    assert answer["items"] == passages.similar_passages(first, by=by).to_json()["items"]
+    assert answer["items"] == passages.similar_passages(first).to_json()["items"]
     key = passages.graph().entities[0]
-    answer = live.json("/v1/passages/similar", {"entity": key, "by": by, "k": 3})
-    assert answer["items"] == passages.similar_entities(key, 3, by=by).to_json()["items"]
+    answer = live.json("/v1/passages/similar", {"entity": key, "k": 3})
+    assert answer["items"] == passages.similar_entities(key, 3).to_json()["items"]
 
 
 def test_what_is_not_there_is_named(live: Live) -> None:

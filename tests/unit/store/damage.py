@@ -100,10 +100,8 @@ def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]
         )
         for identifier in ids:
             yield lambda i=identifier: (i in index, index[i].metadata)
-            for by in ("text", "graph"):
-                yield lambda i=identifier, by=by: index.similar_passages(i, by=by)
-        for by in ("text", "graph"):
-            yield lambda by=by: index.similar_entities("Ada", by=by)
+            yield lambda i=identifier: index.similar_passages(i)
+        yield lambda: index.similar_entities("Ada")
         yield lambda: list(index)
         yield lambda: index.graph().to_networkx()
         yield lambda: index.map().to_arrow()

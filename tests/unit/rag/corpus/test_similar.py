@@ -11,9 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter, UnknownEntity, UnknownPassage
-from graphagg.graph.csr import Csr
 from graphagg.rag import Passage
-from graphagg.rag.corpus.similar import DIMENSION, STEPS, projected
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 IDS = "abcdefgh"
@@ -24,10 +22,9 @@ few = settings(max_examples=8, deadline=None)
 @given(
     corpora(IDS, least=2),
     st.sets(st.sampled_from(IDS), min_size=1),
-    st.sampled_from(["text", "graph"]),
 )
 def test_a_filter_sees_the_likes_of_an_index_of_what_it_leaves(
-    corpus: list[Passage], hidden: set[str], by: str
+    corpus: list[Passage], hidden: set[str]
 ) -> None:
     left = [p for p in corpus if p.id not in hidden and p.document not in hidden]
     if not left:
@@ -37,15 +34,15 @@ def test_a_filter_sees_the_likes_of_an_index_of_what_it_leaves(
         with build(corpus, root / "all") as index, build(left, root / "left") as smaller:
             names = [name for name in hidden if index.snapshot.rows_named(name)]
             for passage in left:
-                seen = index.similar_passages(passage.id, by=by, exclude=names)
-                assert seen == smaller.similar_passages(passage.id, by=by)
+                seen = index.similar_passages(passage.id, exclude=names)
+                assert seen == smaller.similar_passages(passage.id)
             for key in smaller.graph().entities:
-                seen = index.similar_entities(key, by=by, exclude=names)
-                assert seen == smaller.similar_entities(key, by=by)
+                seen = index.similar_entities(key, exclude=names)
+                assert seen == smaller.similar_entities(key)
             index.delete(names)
             index.compact()
             for key in smaller.graph().entities:
-                assert index.similar_entities(key, by=by) == smaller.similar_entities(key, by=by)
+                assert index.similar_entities(key) == smaller.similar_entities(key)
 
 
 @few
@@ -68,42 +65,16 @@ def test_text_likeness_is_the_cosine_of_mean_windows(corpus: list[Passage]) -> N
                 assert like.score == pytest.approx(float(means[row] @ means[other]), abs=2e-3)
 
 
-def test_the_projection_is_the_sum_of_steps() -> None:
-    rng = np.random.default_rng(0)
-    dense = np.triu(rng.random((7, 7)) * (rng.random((7, 7)) < 0.5), 1)
-    dense[:, 6] = 0  # a vertex without edges
-    dense += dense.T
-    rows, columns = np.nonzero(dense)
-    matrix = Csr.from_pairs(rows, columns, dense[rows, columns], (7, 7))
-    names = rng.integers(0, 2**32, 7)
-    found = projected(matrix, matrix.entries, names)
-    apart = Csr.from_pairs(rows[:0], columns[:0], np.zeros(0), (7, 7))
-    assert not projected(apart, apart.entries, names).any() and not found[6].any()
-    # The random vectors come out of a graph in which each vertex is tied to one twin.
-    twins = Csr.from_pairs(np.arange(14), (np.arange(14) + 7) % 14, np.ones(14), (14, 14))
-    start = projected(twins, twins.entries, np.r_[names, names])[:7] * DIMENSION**0.5
-    assert set(np.unique(np.round(start, 9))) == {-1.0, 1.0}
-    total, vectors = np.zeros_like(start), start
-    for alpha in STEPS:
-        vectors = dense @ vectors
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        total += alpha * vectors
-    total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-    np.testing.assert_allclose(found, total, atol=1e-9)
-
-
-def test_what_shares_names_is_alike_by_the_graph_whatever_its_words(tmp_path: Path) -> None:
+def test_entities_are_alike_by_the_texts_that_name_them(tmp_path: Path) -> None:
     corpus = [
         Passage("a", "Ada Lovelace walks quickly home through falling snow."),
-        Passage("b", "rivers flood where Ada Lovelace swims today."),
+        Passage("b", "Rivers flood where Mary Somerville swims today."),
         Passage("c", "Charles Babbage walks quickly home through falling snow."),
     ]
     with build(corpus, tmp_path / "i") as index:
-        assert index.similar_passages("a", by="graph").items[0].id == "b"
-        assert index.similar_passages("a", by="text").items[0].id == "c"
-        assert index.similar_passages("a").by == "text"
-        assert index.similar_entities("Ada Lovelace").by == "graph"
-        assert index.similar_entities("ADA LOVELACE").of == "ada lovelace"
+        assert index.similar_passages("a").items[0].id == "c"
+        found = index.similar_entities("ADA LOVELACE")
+        assert (found.of, found.items[0].id) == ("ada lovelace", "charles babbage")
 
 
 def test_what_cannot_be_asked_is_named(tmp_path: Path) -> None:
@@ -117,8 +88,6 @@ def test_what_cannot_be_asked_is_named(tmp_path: Path) -> None:
             index.similar_entities("New Amsterdam")
         with pytest.raises(UnknownEntity):
             index.similar_entities("")
-        with pytest.raises(InvalidParameter, match="by is"):
-            index.similar_entities("york", by="both")  # type: ignore[arg-type]
         with pytest.raises(InvalidParameter, match="k is"):
             index.similar_passages("p0", k=0)
     with build([Passage("a", "nobody is named.")], tmp_path / "j") as index:

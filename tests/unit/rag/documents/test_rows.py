@@ -17,10 +17,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from graphagg.errors import InvalidParameter, InvalidPassage, UnreadableFile
-from graphagg.nearest.vectors import step_of
+from graphagg.errors import InvalidPassage, UnreadableFile
 from graphagg.rag import Passage, PassageIndex, RowConfig, read_passages
-from tests.fakes import CountingEncoder, FakeEncoder, FakeExtractor, PoolingEncoder
+from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.commands import Answer
 
 ROWS = [
@@ -114,73 +113,6 @@ def test_numpy_and_pandas_values_are_metadata(tmp_path: Path) -> None:
             "i": 3, "f": 0.5, "b": True, "s": "x", "list": [1, 2],
             "when": datetime(2020, 1, 2).isoformat(), "none": None, "nested": [1], "nan": None,
         }  # fmt: skip
-
-
-# --- own vectors ---------------------------------------------------------------------------------
-
-
-PASSAGES = [Passage(f"p{i}", f"Ada wrote note{i}. Byron read it.") for i in range(20)]
-
-
-HALF_A_STEP = 0.5 * step_of(FakeEncoder().dimension) * FakeEncoder().dimension ** 0.5 + 1e-6
-"""Error of a stored vector, at most."""
-
-
-def own(scale: float = 1.0) -> np.ndarray:
-    return scale * FakeEncoder().encode([p.full_text for p in PASSAGES])
-
-
-def test_own_vectors_are_used_and_not_computed(tmp_path: Path) -> None:
-    encoder = CountingEncoder()
-    with build(PASSAGES, tmp_path / "own", vectors=own(), encoder=encoder, chunking=None) as index:
-        assert len({p.full_text for p in PASSAGES} & set(encoder.encoded)) == 8  # compared
-        digest = index.manifest.data
-    with build(PASSAGES, tmp_path / "plain", chunking=None) as plain:
-        assert plain.manifest.data == digest  # the same bytes
-    moved = np.roll(own(), 1, axis=1)
-    moved[:8] = own()[:8]
-    with build(PASSAGES, tmp_path / "own", vectors=moved) as index:  # not taken for unchanged
-        stored = index.snapshot.corpus.windows.take(np.arange(20))
-    np.testing.assert_allclose(stored, moved, rtol=0, atol=HALF_A_STEP)
-
-
-def test_sentences_of_passages_with_own_vectors_come_out_of_them_too(tmp_path: Path) -> None:
-    encoder = PoolingEncoder()
-    with (
-        build(PASSAGES, tmp_path / "own", vectors=own(), encoder=encoder, chunking=None) as index,
-        build(PASSAGES, tmp_path / "plain", encoder=encoder, chunking=None) as plain,
-    ):
-        assert index.manifest.data == plain.manifest.data  # the same bytes
-
-
-def test_own_vectors_of_any_length_are_made_unit_vectors(tmp_path: Path) -> None:
-    with build(PASSAGES, tmp_path / "idx", vectors=own(7.0).tolist()) as index:
-        stored = index.snapshot.corpus.windows.take(np.arange(20))
-        np.testing.assert_allclose(stored, own(), rtol=0, atol=HALF_A_STEP)
-        index.add(
-            [{"key": 1, "text": "Cy met Di.", "v": FakeEncoder().encode(["Cy met Di."])[0]}],
-            columns=RowConfig("key"), vectors="v",
-        )  # fmt: skip
-        assert index["1"] == Passage("1", "Cy met Di.")
-
-
-BAD = {
-    "shape": (lambda v: v[:, :15], r"the shape \[20, 15\], wanted \[20, 16\]"),
-    "number": (lambda v: v[:19], r"the shape \[19, 16\]"),
-    "nan": (lambda v: np.where(np.arange(20)[:, None] == 3, np.nan, v), "'p3' is 0 or not finite"),
-    "zero": (lambda v: np.where(np.arange(20)[:, None] == 4, 0, v), "'p4' is 0 or not finite"),
-    "model": (lambda v: v[:, ::-1], "not of the encoder 'fake': the cosine"),
-    "words": (lambda v: [["x"] * 16] * 20, "no array of numbers"),
-    "column": (lambda v: "v", "passage 0 has no field 'v'"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_vectors_are_refused(name: str, tmp_path: Path) -> None:
-    change, message = BAD[name]
-    with pytest.raises(InvalidParameter, match=message):
-        build(PASSAGES, tmp_path / "idx", vectors=change(own()))
-    assert not (tmp_path / "idx").exists()
 
 
 # --- elsewhere -----------------------------------------------------------------------------------

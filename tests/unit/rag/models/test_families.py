@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from graphagg.errors import InvalidParameter
-from graphagg.rag import Passage, SentenceTransformerEncoder
+from graphagg.rag import SentenceTransformerEncoder
 from graphagg.rag.models.encoding.center import TEXTS as SUBJECTS
 from graphagg.rag.models.encoding.center import center_of, centered
 from graphagg.rag.models.encoding.pooling import unit
 from graphagg.rag.models.spec import files_sha256
-from graphagg.rag.models.supplied_vectors import checked_vectors
 from tests.unit.rag.models.test_alone import halves
 
 TEXTS = [
@@ -161,19 +160,6 @@ def test_the_center_is_part_of_the_identity() -> None:
     assert default.center is None and "centered" not in default.spec.settings
     measured = center_of(default.encode(SUBJECTS))
     assert measured is None  # so that it needs no measurement
-
-
-@pytest.mark.parametrize("is_centered", [True, False])
-def test_vectors_of_a_vector_store(is_centered: bool) -> None:
-    """Supplied vectors are taken as the encoder gives them, or as the model does."""
-    from sentence_transformers import SentenceTransformer
-
-    tested, short = encoder("bert"), [text for text in TEXTS if 0 < len(text) < 60]
-    expected = tested.encode(short)
-    peer = SentenceTransformer(str(folder("bert")), device="cpu")
-    supplied = expected if is_centered else peer.encode(short, prompt_name="document")
-    passages = [Passage(str(i), text) for i, text in enumerate(short)]
-    np.testing.assert_allclose(checked_vectors(supplied, passages, tested), expected, atol=1e-4)
 
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:

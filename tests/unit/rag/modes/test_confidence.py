@@ -19,7 +19,6 @@ from graphagg.rag.evaluation.measure import confidence_threshold
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.modes.multihop.mode import RankingHits
 from tests.unit.rag.corpora import SENTENCES, build, corpora
-from tests.unit.rag.modes.test_rescoring import ByLength
 
 IDS = "abcdefgh"
 JUDGED: tuple[Mode, ...] = tuple(mode for mode in MODES if mode != "bm25")
@@ -99,7 +98,6 @@ def test_more_hits_never_make_an_answer_less_sure(corpus: list[Passage], questio
     dated = [replace(p, metadata={"when": f"2026-01-0{1 + i % 9}"}) for i, p in enumerate(corpus)]
     ways: list[dict[str, object]] = [
         *({"mode": mode} for mode in JUDGED), {"recency": Recency(1.0)}, {"history": "Ada?"},
-        {"reranker": ByLength(), "rerank_first": 2},
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, build(dated, Path(folder) / "i") as index:
         for way in ways:

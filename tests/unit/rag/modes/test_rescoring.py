@@ -1,4 +1,4 @@
-"""What may be added to scores: recency, and the scores of a reranker; and `as_of`."""
+"""What may be added to scores: recency; and `as_of`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphagg.errors import InvalidParameter, InvalidScores
+from graphagg.errors import InvalidParameter
 from graphagg.rag import Hit, Passage, PassageIndex, Recency
 from graphagg.rag.config.modes import MODES, Mode
 from tests.fakes import FakeEncoder, FakeExtractor, assert_same_hits
@@ -36,27 +35,6 @@ CORPORA = st.lists(
         for i, (text, when) in enumerate(rows)
     ]
 )
-
-
-class ByLength:
-    """Longer texts are better; remembers what it was asked."""
-
-    def __init__(self, weight: float = 1.0) -> None:
-        self.weight, self.read = weight, list[list[str]]()
-
-    def score(self, question: str, texts: Sequence[str]) -> list[float]:
-        self.read.append(list(texts))
-        return [self.weight * len(text) for text in texts]
-
-
-class Gives:
-    """A reranker that gives what it is told to."""
-
-    def __init__(self, given: Any) -> None:
-        self.given = given
-
-    def score(self, question: str, texts: Sequence[str]) -> Any:
-        return self.given
 
 
 def build(passages: Sequence[Passage], directory: Path) -> PassageIndex:
@@ -159,66 +137,16 @@ def test_a_corpus_without_dates(tmp_path: Path) -> None:
         index.retrieve(QUESTION, recency=Recency(1.0))
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_reranker_adds_its_score(index: PassageIndex, mode: Mode) -> None:
-    plain = {hit.passage.id: hit for hit in index.retrieve(QUESTION, 9, mode=mode)}
-    reranker = ByLength()
-    hits = index.retrieve(QUESTION, 2, mode=mode, reranker=reranker)
-    assert reranker.read == [[hit.passage.full_text for hit in plain.values()]]
-    expected = {i: hit.score + len(hit.passage.full_text) for i, hit in plain.items()}
-    best = sorted(expected, key=lambda i: -expected[i])[:2]
-    assert [hit.passage.id for hit in hits] == best
-    for hit in hits:
-        assert hit.components["reranker"] == len(hit.passage.full_text)
-        assert hit.match == plain[hit.passage.id].match
-    check_sums(hits)
-    batch = index.retrieve_batch([QUESTION], 2, mode=mode, reranker=ByLength())
-    assert batch == [hits]
-
-
-def test_it_reads_the_first_hits_alone(index: PassageIndex) -> None:
-    plain = index.retrieve(QUESTION, 5)
-    reranker = ByLength(-1.0)
-    hits = index.retrieve(QUESTION, 1, reranker=reranker, rerank_first=2)
-    assert reranker.read == [[hit.passage.full_text for hit in plain[:2]]]
-    shortest = min(plain[:2], key=lambda hit: len(hit.passage.full_text) - hit.score)
-    assert [hit.passage.id for hit in hits] == [shortest.passage.id]
-    index.retrieve(QUESTION, 4, reranker=reranker, rerank_first=2)
-    assert len(reranker.read[-1]) == 4  # never fewer than are shown
-    hits = index.retrieve(QUESTION, 5, reranker=ByLength())
-    least = hits[1].score  # of the sum
-    assert index.retrieve(QUESTION, 5, reranker=ByLength(), min_score=least) == hits[:2]
-
-
 def test_explanations_say_what_was_added(index: PassageIndex) -> None:
-    options: dict[str, Any] = {"reranker": ByLength(), "recency": Recency(0.2)}
+    options: dict[str, Any] = {"recency": Recency(0.2)}
     first = index.retrieve(QUESTION, 1, **options)[0]
     why = index.explain(QUESTION, first.passage.id, 1, **options)
     assert (why.rank, why.hit) == (1, first)
-    assert why.reason == "rank 1: ranked by multihop with recency and reranker"
+    assert why.reason == "rank 1: ranked by multihop with recency"
     other = index.retrieve(QUESTION, 3, **options)[2]
     why = index.explain(QUESTION, other.passage.id, 1, **options)
     assert why.rank is None and why.hit == other and why.threshold == first.score
-    assert why.reason == "1 passages score higher with recency and reranker"
-    last = index.retrieve(QUESTION, 5)[4].passage.id
-    why = index.explain(QUESTION, last, 1, reranker=ByLength(), rerank_first=1)
-    assert why.rank is None and why.reason.startswith("not among the 1 first with reranker: ")
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ([1.0], r"scores are \[1.0\], wanted 5 finite numbers"),
-        (np.zeros((5, 2)), r"scores are array"),
-        ([0.0, 1.0, math.nan, 0.0, 0.0], r"scores are \[0.0, 1.0, nan"),
-        ([0.0, math.inf, 0.0, 0.0, 0.0], r"scores are \[0.0, inf"),
-        (["a"] * 5, r"scores are \['a'"),
-        (None, "scores are None"),
-    ],
-)
-def test_scores_that_are_none(index: PassageIndex, given: Any, message: str) -> None:
-    with pytest.raises(InvalidScores, match=message):
-        index.retrieve(QUESTION, reranker=Gives(given))
+    assert why.reason == "1 passages score higher with recency"
 
 
 @pytest.mark.parametrize(
@@ -227,9 +155,6 @@ def test_scores_that_are_none(index: PassageIndex, given: Any, message: str) -> 
         ({"as_of": "yesterday"}, "as_of is .*, wanted an ISO 8601 date like"),
         ({"as_of": "2026-02-30"}, "as_of is .*, wanted an ISO 8601 date like"),
         ({"as_of": 20260101}, "as_of is .*, wanted an ISO 8601 date like"),
-        ({"reranker": "some/model"}, "reranker is a str, wanted an object with"),
-        ({"reranker": 3}, "reranker is a int, wanted an object with"),
-        ({"reranker": ByLength(), "rerank_first": 0}, "rerank_first is 0"),
     ],
 )
 def test_options_that_are_wrong(index: PassageIndex, options: dict[str, Any], message: str) -> None:

@@ -109,7 +109,6 @@ def test_plain_values_make_the_same_request() -> None:
         ({"exclude": None}, "exclude is None, wanted a list of ids"),
         ({"as_of": "yesterday"}, "as_of is 'yesterday', wanted an ISO 8601 date"),
         ({"recency": 0.5}, "recency is a float, wanted a Recency"),
-        ({"rerank_first": 0}, "rerank_first is 0"),
         ({"neighbors": -1}, "neighbors is -1"),
         ({"min_score": float("nan")}, "min_score is nan, wanted a finite number"),
     ],

@@ -19,7 +19,8 @@ from graphagg.store.remote import pulling, pushing
 Url = Annotated[
     IndexLocation,
     Parameter(
-        help="An address such as s3://bucket/idx, gs:// or abfss://; for reading also https://."
+        help="An address such as s3://bucket/idx, gs:// or abfss://; for reading also https:// and "
+        "hf://."
     ),
 ]
 Folder = Annotated[LocalPath, Parameter(help="The index directory.")]

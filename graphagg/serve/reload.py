@@ -15,7 +15,7 @@ from graphagg.errors import NotAnArtifact
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.pointers import Pointer, Token
+from graphagg.store.remote.pointers import Token, pointer_of
 
 _EVERY = 5.0  # least seconds between two requests to a store
 
@@ -134,7 +134,7 @@ class ReloadingIndex(Generic[T]):
         if time.monotonic() < self._asked + _EVERY:
             return self._stamp  # type: ignore[no-any-return]
         self._asked = time.monotonic()
-        token = Pointer(Store(address)).read()[1]
+        token = pointer_of(Store(address)).read()[1]
         if token is None and hasattr(self, "_stamp"):
             raise NotAnArtifact(f"{address}: no manifest there; the open index is still served")
         return token

@@ -30,25 +30,33 @@ _SOURCE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|:)")
 class Scheme:
     """A kind of store.
 
-    `hadoop` is Hadoop's name for it (None: Spark cannot read it). `of_host`: a bucket, container or
-    host is required.
+    `hadoop` is Hadoop's name for it (None: Spark cannot read it), `module` the library of its
+    client, which `extra` of graphagg installs. `of_host`: a bucket, container or host is required.
     """
 
     name: str
     hadoop: str | None
+    module: str
+    extra: str
     aliases: tuple[str, ...] = ()
     can_write: bool = True
     of_host: bool = True
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether objects have entity tags, which conditional puts compare."""
+        return self.module == "obstore"
+
 
 SCHEMES = (
-    Scheme("s3", "s3a", ("s3a", "s3n")),
-    Scheme("gs", "gs", ("gcs",)),
-    Scheme("abfs", "abfs"),
-    Scheme("abfss", "abfss"),
-    Scheme("https", None, can_write=False),
-    Scheme("http", None, can_write=False),
-    Scheme("memory", None, of_host=False),
+    Scheme("s3", "s3a", "obstore", "stores", ("s3a", "s3n")),
+    Scheme("gs", "gs", "obstore", "stores", ("gcs",)),
+    Scheme("abfs", "abfs", "obstore", "stores"),
+    Scheme("abfss", "abfss", "obstore", "stores"),
+    Scheme("https", None, "obstore", "stores", can_write=False),
+    Scheme("http", None, "obstore", "stores", can_write=False),
+    Scheme("hf", None, "huggingface_hub", "hf", can_write=False),
+    Scheme("memory", None, "obstore", "stores", of_host=False),
 )
 """All stores. `file://` is a local path; `memory://` is for tests."""
 _BY_NAME = {name: scheme for scheme in SCHEMES for name in (scheme.name, *scheme.aliases)}
@@ -62,7 +70,7 @@ class Address(os.PathLike[str]):
         scheme: which kind of store.
         host: bucket, `container@account...`, name node or web host; empty: the default one.
         path: below it, without slashes at its ends.
-        options: of obstore's store, such as `endpoint`, or the `url` of a source; never shown.
+        options: of obstore's store, such as `endpoint`, or of fsspec's file system; never shown.
     """
 
     scheme: Scheme
@@ -106,7 +114,8 @@ def address(location: Location, **options: Any) -> Address:
     Args:
         location: such as `s3://bucket/idx`.
         options: of obstore's store, such as `endpoint`, `access_key_id`, `secret_access_key` and
-            `region` of S3. Others come from the environment, such as AWS_ENDPOINT_URL.
+            `region` of S3; for the hub those of its file system. Others come from the environment,
+            such as AWS_ENDPOINT_URL.
     """
     parsed = parse_location(location)
     if isinstance(parsed, Path):

@@ -36,7 +36,7 @@ class ObjectClient:
     """S3, Google Cloud Storage, Azure, web sites that are only read, and memory for tests."""
 
     def __init__(self, address: Address) -> None:
-        self._api = _import("obstore", "stores")
+        self._api = _import("obstore", address)
         self._store = _obstore(address)
 
     def get(self, path: str, start: int | None = None, end: int | None = None) -> bytes:
@@ -118,17 +118,26 @@ def _memory() -> Any:
 
 
 class FolderClient:
-    """Sources, which are only read, by fsspec."""
+    """The Hugging Face hub, and sources, which are only read, by fsspec."""
 
     def __init__(self, address: Address) -> None:
-        fsspec = _import("fsspec", "sources")
-        try:
-            self._fs, self._root = fsspec.core.url_to_fs(address.options["url"])
-        except (ImportError, ValueError) as error:
-            raise InvalidParameter(
-                f"{address}: {error}; wanted the address of a store, of a file system of "
-                "fsspec whose library is installed, or of a source of graphagg.sources"
-            ) from None
+        if "url" in address.options:
+            fsspec = _import("fsspec", address)
+            try:
+                self._fs, self._root = fsspec.core.url_to_fs(address.options["url"])
+            except (ImportError, ValueError) as error:
+                raise InvalidParameter(
+                    f"{address}: {error}; wanted the address of a store, of a file system of "
+                    "fsspec whose library is installed, or of a source of graphagg.sources"
+                ) from None
+            return
+        for module in ("fsspec", address.scheme.module):
+            _import(module, address)
+        from fsspec import filesystem
+
+        options: dict[str, Any] = {"use_listings_cache": False, **address.options}
+        self._fs = filesystem(address.scheme.name, **options)
+        self._root = address.scheme.name + "://" + address.host
 
     def _path(self, path: str) -> str:
         return str(self._fs._strip_protocol(f"{self._root}/{path}"))
@@ -165,8 +174,8 @@ _TAGS = ("version_id", "ETag", "etag", "sha", "CRC", "md5Hash", "oid")
 """Keys under which file systems of fsspec report the state of a file."""
 
 
-def _import(module: str, extra: str) -> Any:
+def _import(module: str, address: Address) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtra.of(error, extra) from None
+        raise MissingExtra.of(error, address.scheme.extra) from None

@@ -39,7 +39,7 @@ class Store:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        client = FolderClient if "url" in address.options else ObjectClient
+        client = ObjectClient if address.scheme.module == "obstore" else FolderClient
         self.client: ObjectClient | FolderClient = client(address)
 
     @classmethod
@@ -51,7 +51,7 @@ class Store:
             return cls(address(location))
         host, slash, path = rest.partition("/")
         place = f"{host.rpartition('@')[2]}{slash}{path}".strip("/")  # without a password
-        kind = Scheme(scheme, None, can_write=False, of_host=False)
+        kind = Scheme(scheme, None, "fsspec", "sources", can_write=False, of_host=False)
         return cls(Address(kind, place, "", {"url": text}))
 
     @property
@@ -155,7 +155,7 @@ class Store:
 
     def check_bucket(self) -> None:
         """Raise `NoSuchBucket` if the bucket is missing, after an empty list."""
-        if self.address.scheme.can_write:
+        if self.address.scheme.has_tags and self.address.scheme.can_write:
             self.call(lambda: self.client.find(self.path("no such folder")))
 
     def check_writable(self) -> None:

@@ -13,6 +13,7 @@ clock is read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -140,6 +141,22 @@ class Pointer:
         _PROBED.add(server)
 
 
+class _Site(Pointer):
+    """The pointer of a store without tags, which is only read."""
+
+    def read(self) -> tuple[bytes | None, Token]:
+        try:
+            content = self._store.read(MANIFEST_NAME)
+        except FileNotFoundError:
+            return None, None
+        return content, {"e_tag": hashlib.sha256(content).hexdigest()}
+
+
+def pointer_of(store: Store) -> Pointer:
+    """The kind of pointer that a store supports."""
+    return Pointer(store) if store.address.scheme.has_tags else _Site(store)
+
+
 def current(store: Store) -> tuple[Published, Token]:
     """Read the current version; `NotAnArtifact` if there is none."""
     published, token = current_or_none(store)
@@ -153,7 +170,7 @@ def current(store: Store) -> tuple[Published, Token]:
 
 def current_or_none(store: Store) -> tuple[Published | None, Token]:
     """Read the current version; None twice if nothing is published."""
-    content, token = Pointer(store).read()
+    content, token = pointer_of(store).read()
     if content is None:
         return None, None
     where = f"{store.address}/{MANIFEST_NAME}"

@@ -93,7 +93,7 @@ def push_over(
         objects = {name: names[entry.sha256] for name, entry in manifest.files.items()}
         published = Published(manifest, objects)
         content = published.to_bytes()
-        pointers.Pointer(store).swap(content, token)
+        pointers.pointer_of(store).swap(content, token)
         removed = _clean(store, content, published, before)
     sent_bytes = sum(files[sha256][0].bytes for sha256 in new)
     kept_bytes = sum(entry.bytes for entry, _ in files.values()) - sent_bytes
@@ -144,7 +144,7 @@ def _send(store: Store, files: Mapping[str, tuple[FileEntry, Path]], progress: P
 def _clean(store: Store, content: bytes, published: Published, before: Published | None) -> int:
     """Remove objects that no version names; returns their count."""
     objects = store.listed()
-    if pointers.Pointer(store).read()[0] != content:
+    if pointers.pointer_of(store).read()[0] != content:
         return 0  # a later publisher cleans up; the listing may have its time, not ours
     needed = {name for version in (published, before) if version for name in version.sizes}
     limit = _published_at(objects) - _MARGIN

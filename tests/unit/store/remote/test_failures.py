@@ -21,7 +21,7 @@ from graphagg.errors import (
     StoreError,
     StoreUnreachable,
 )
-from graphagg.store import open_artifact
+from graphagg.store import open_artifact, write_artifact
 from graphagg.store import verify_at as verify
 from graphagg.store.addresses import address
 from graphagg.store.remote import clients
@@ -99,13 +99,23 @@ def test_what_may_pass_is_tried_six_times(
     assert len(asked) == calls
 
 
-def test_a_store_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("url", "extra"),
+    [("s3://b/i", "stores"), ("gs://b/i", "stores"), ("https://h/i", "stores"),
+     ("abfss://c@a.dfs.core.windows.net/i", "stores"),
+     ("hf://datasets/o/r/i", "hf")],
+)  # fmt: skip
+def test_a_scheme_without_its_extra(url: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = clients.import_module
+
     def missing(name: str) -> object:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        if name == address(url).scheme.module:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name)
 
     monkeypatch.setattr(clients, "import_module", missing)
-    with pytest.raises(MissingExtra, match=r"pip install .*\[stores\]"):
-        open_artifact("s3://b/i")
+    with pytest.raises(MissingExtra, match=rf"pip install .*\[{extra}\]"):
+        open_artifact(url)
 
 
 def test_errors_of_stores_have_exit_codes() -> None:
@@ -149,6 +159,24 @@ def test_a_folder_on_a_web_site_is_read_as_it_is(site: str, tmp_path: Path) -> N
         assert number_of(artifact) == 7
     with pytest.raises(NotWritable, match="http:// is read-only"):
         push(tmp_path / "here", url)
+
+
+def test_a_folder_on_the_hub_is_read_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file system is asked for the right paths; the hub itself is not asked."""
+    hub = pytest.importorskip("huggingface_hub")
+    write_version(tmp_path / "datasets" / "owner" / "name" / "idx", 5)
+
+    def cat_file(_: object, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        return (tmp_path / path).read_bytes()[start:end]
+
+    monkeypatch.setattr(hub.HfFileSystem, "cat_file", cat_file)
+    url = "hf://datasets/owner/name/idx"
+    assert read_number(url) == 5
+    verify(url)
+    with pytest.raises(NotWritable, match="hf:// is read-only"), write_artifact(url):
+        pass
 
 
 # --- the command line -----------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.query.vertex_ranking import VertexRanking
+from graphagg.communities.query.expansion import PUSH_WORK
+from graphagg.communities.query.vertex_ranking import VertexRanking, sweep_cut
 from graphagg.communities.similarity.jaccard import shared_with_seeds
 from graphagg.communities.similarity.neighborhoods import TWO_MODE
 from graphagg.communities.snapshot import CommunitySnapshot
@@ -117,6 +118,7 @@ class Community(Brief, Exportable):
         plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (tables for
             the seeds that pass the work budget), `scan` of all signatures, or `push` (the walk).
         notes: buckets that were cut, isolated seeds and the like.
+        conductance: of seeds and members together, if a sweep cut chose the size.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -132,7 +134,7 @@ class Community(Brief, Exportable):
         (1, 2)
         >>> community.save(folder.name + "/members.csv")
         >>> sorted(community.to_json())[:2], community.members[0].to_json()["id"]
-        (['members', 'method'], 2)
+        (['conductance', 'members'], 2)
     """
 
     seeds: tuple[VertexId, ...]
@@ -140,6 +142,7 @@ class Community(Brief, Exportable):
     method: str
     plan: str
     notes: tuple[str, ...] = ()
+    conductance: float | None = None
     _snapshot: CommunitySnapshot | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -222,6 +225,7 @@ class Community(Brief, Exportable):
             "method": self.method,
             "plan": self.plan,
             "notes": list(self.notes),
+            "conductance": self.conductance,
         }
 
 
@@ -229,12 +233,18 @@ def answer(
     snapshot: CommunitySnapshot,
     seeds: Array,
     ranking: VertexRanking,
-    k: int,
+    k: int | None,
+    limit: int,
     method: str,
 ) -> Community:
-    """Name the best `k` members."""
+    """Name the best `limit` members, or a sweep cut of them where `k` is None."""
     vertices = snapshot.vertices
-    best = ranking.best(k, seeds)
+    best = ranking.best(limit, seeds)
+    conductance = None
+    if k is None:
+        cut = sweep_cut(snapshot.neighborhoods, seeds, ranking.vertices[best], PUSH_WORK)
+        if cut is not None:
+            best, conductance = best[: cut[0]], cut[1]
     isolated = seeds[snapshot.neighborhoods.degrees(seeds) == 0]
     notes = tuple(f"seed {vertices[int(i)]!r} has no neighbors" for i in isolated)
     return Community(
@@ -243,6 +253,7 @@ def answer(
         method=method,
         plan=ranking.plan,
         notes=(*ranking.notes, *notes, *_hub_notes(snapshot, seeds, ranking.scores[best])),
+        conductance=conductance,
         _snapshot=snapshot,
     )
 

@@ -21,7 +21,9 @@ class CommunityRequest(RequestModel):
     """A query of the community of some seeds."""
 
     seeds: Seeds
-    k: Members = Field(default=50, description="Number of members.")
+    k: Members | None = Field(
+        default=50, description="Number of members; null: a sweep cut chooses."
+    )
     method: Method = "fused"
 
 
@@ -51,6 +53,7 @@ class CommunityAnswer(AnswerModel):
     method: Method
     plan: str
     notes: list[str]
+    conductance: float | None
 
 
 class StructureVertex(AnswerModel):

@@ -224,9 +224,24 @@ def test_a_path_of_another_default_file_system_is_not_missed(
     assert start("communities", *words) == 2
 
 
+def test_a_dry_run_starts_no_session_and_writes_nothing(
+    start: Start, tmp_path: Path, edges: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(running, "session", None)
+    work = tmp_path / "out.work"
+    work.mkdir()
+    (work / "edges.json").touch()
+    before = sorted(tmp_path.rglob("*"))
+    assert start("communities", "--edges", edges, "--out", tmp_path / "out", "--dry-run") == 0
+    assert "edges: finished\n" in capsys.readouterr().out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_wrong_input_is_named_before_a_session_starts(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], dry: tuple[str, ...],
 ) -> None:  # fmt: skip
     """And before anything is claimed: no folder is made."""
     monkeypatch.setattr(running, "session", None)
@@ -245,7 +260,8 @@ def test_wrong_input_is_named_before_a_session_starts(
         ("bad.txt", out, (), "line 2: negative id -4"),
         ("table.csv", tmp_path / "taken", (), "holds 'thesis.tex' and no index"),
     ):
-        assert start("communities", "--edges", tmp_path / edges, "--out", folder, *more) == 2
+        words = ("--edges", tmp_path / edges, "--out", folder, *more, *dry)
+        assert start("communities", *words) == 2
         assert message in capsys.readouterr().err
         assert not out.exists() and not out.with_name("out.work").exists()
 

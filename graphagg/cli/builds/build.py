@@ -37,6 +37,7 @@ class RunOptions:
         work: folder or address for an unfinished Spark job, shared by all machines. None: beside
             the output.
         engine: where to build: local (in this process) or spark.
+        dry_run: check input and output, print the stages on Spark and write nothing.
     """
 
     out: IndexLocation
@@ -50,6 +51,7 @@ class RunOptions:
     config: ConfigFile = None
     work: str | None = None
     engine: Literal["local", "spark"] = "local"
+    dry_run: bool = False
 
     def skips(self, *, is_own: bool) -> bool:
         """Whether to skip the build because its index exists; raises `InvalidParameter`.

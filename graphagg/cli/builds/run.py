@@ -33,7 +33,14 @@ from graphagg.store.writing import SUMMARY, check_root
 
 def run_build(build: Build, run: RunOptions) -> None:
     """Run a build in this process or with Spark."""
-    if run.engine == "spark":
+    if run.dry_run:
+        _check(build, run)
+        stages = build.stages() if run.engine == "spark" else ()
+        done = finished(work_of(run.out, run.work), stages)
+        states = {name: "finished" if name in done else "to do" for name in stages}
+        text = "\n".join(["input and output are right", *map(": ".join, states.items())])
+        console.show({"input": build.source, "out": run.out, "stages": states}, text, run.json)
+    elif run.engine == "spark":
         _run_job(build, run)
     else:
         _run_here(build, run)

@@ -209,7 +209,8 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
     reranker, orders_versions = request.reranker, request.versions == "right"
     count = k if reranker is None else max(k, request.rerank_first)
     hits = _recent(ranking, count, request)
-    order = HitOrder(ranking.retriever, question, ranking.ranking.scores)
+    as_of = request.selection.as_of
+    order = HitOrder(ranking.retriever, question, ranking.ranking.scores, as_of)
     pool = order.pool(hits[:k], orders_versions)  # more hits are made only where needed
     if len(hits) == count < pool:
         hits = _recent(ranking, pool, request)

@@ -145,6 +145,17 @@ def undated(name: str) -> str:
     return " ".join(word for word in words if word not in _STAGES)
 
 
+def valid_from(text: str) -> str | None:
+    """The date of the first statement such as "valid from 1 May 2024" in a text.
+
+    Examples:
+        >>> valid_from("Fees (gültig ab 1. Mai 2024)"), valid_from("Fees of 2024")
+        ('2024-05-01', None)
+    """
+    ends = (statement.end() for statement in _VALID.finditer(text))
+    return next(filter(None, (iso_date(text[end : end + 40]) for end in ends)), None)
+
+
 def time_spans(question: str) -> list[tuple[int, int]]:
     """The dates and the words for the present in a question, `question[start:end]`.
 
@@ -188,10 +199,8 @@ def _dates(
     yield from _of_name(name)
     if in_title := _last(title):
         yield in_title, "title"
-    for statement in _VALID.finditer(head):
-        valid = next(periods(head[statement.end() :][:40]), None)
-        if valid and valid.start == 0:
-            yield valid.first, "text"
+    if valid := valid_from(head):
+        yield valid, "text"
     if found := iso_date(metadata.get("modified")):
         yield found, CHANGED
 
@@ -207,8 +216,6 @@ def _of_name(name: str) -> tuple[tuple[str, str], ...]:
 
 def _last(name: str) -> str | None:
     """The last date in a name; of a span, such as 2022-2024, its first."""
-    before, found = None, None
-    for each in periods(name):
-        is_span = before and _BETWEEN.fullmatch(name, before.end, each.start)
-        found, before = (before if is_span else each), each
-    return found.first if found else None
+    found = [*periods(name)]
+    is_span = len(found) > 1 and _BETWEEN.fullmatch(name, found[-2].end, found[-1].start)
+    return found[-2 if is_span else -1].first if found else None

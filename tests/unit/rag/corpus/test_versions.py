@@ -254,3 +254,32 @@ def test_a_third_hit_of_a_file_must_add_a_word(tmp_path: Path) -> None:
     hits = index.retrieve("door heartbeat number 3 repairs", k=4)
     assert "kim" in [hit.passage.id for hit in hits[:3]]
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_sections_valid_from_dates_are_versions(tmp_path: Path) -> None:
+    head, discount = (
+        "# Garage\n\nAll in euros.\n\n## Places\n\n",
+        "#### Staff\n\nTen percent less.\n\n",
+    )
+    sections = {
+        f"### Gültig ab 1. Mai {year}": f"{TEXT.format(year - 2000)}\n\n{discount}"
+        for year in (2022, 2024, 2050)
+    }
+    other = "## Bicycles\n\n### Valid from 2019\n\nFree.\n"
+    folder = tmp_path / "garage"
+    folder.mkdir()
+    (folder / "a.md").write_text(head + "".join(f"{h}\n\n{t}" for h, t in sections.items()) + other)
+    documents = list(read_documents(folder))
+    assert "".join(d.text for d in documents[1:]).count("Ten percent") == 3
+    assert documents[0].text.endswith("Valid from 2019\n\nFree."), (
+        "a section without versions stays"
+    )
+    assert documents[2].anchors["gültig-ab-1-mai-2024"] == 0
+    assert [mark.heading for mark in documents[2].marks] == [(), ("Staff",)]
+    index = PassageIndex.build(documents, tmp_path / "idx", **MODELS)
+    assert [[v.when for v in each] for each in index.versions()] == [
+        ["2022-05-01", "2024-05-01", "2050-05-01"]
+    ]
+    for when, cost in (("now", 24), ("in 2023", 22), ("in 2051", 50)):
+        hit = index.retrieve(f"What does a place in the garage cost {when}?")[0]
+        assert f" {cost} euros" in hit.passage.text and hit.versions

@@ -173,8 +173,8 @@ def test_a_moment_hides_what_is_later_and_newer_passages_gain(page: Page):
     page.options()
     page.type("#as-of", "06012024")  # month, day, year
     page.until(lambda: "Erstein" not in page.texts("#hits h2"))
-    page.choose("#recency", "0.5")
-    page.until(lambda: "as_of=2024-06-01&recency=0.5" in page.fragment)
+    page.choose("#recency", "1")
+    page.until(lambda: "as_of=2024-06-01&recency=1" in page.fragment)
     page.explain()
     page.wait_text("#hits .parts", "recency")
     titles = page.texts("#hits h2")
@@ -184,7 +184,7 @@ def test_a_moment_hides_what_is_later_and_newer_passages_gain(page: Page):
     assert page.texts("#hits h2") == titles
     page.options()
     values = [page.wait(field).get_attribute("value") for field in ("#as-of", "#recency")]
-    assert values == ["2024-06-01", "0.5"]
+    assert values == ["2024-06-01", "1"]
     page.refused.add("400")
     page.open(f"#/passages?q={QUESTION}&as_of=soon")
     page.wait_text("#passage-notice", "as_of is 'soon'")

@@ -27,6 +27,8 @@ const UNSURE = 0.1;
 const LIKELY = 0.5;
 /** Options that ask for passages with a date. */
 const DATED = ["as-of", "recency"];
+/** Days after which a passage gains half as much: documents are years apart. */
+const HALF_LIFE = 365;
 /** Earlier questions that are sent with a new one. */
 const MOST_EARLIER = 4;
 
@@ -137,7 +139,7 @@ export class PassagesView {
     try {
       const filter = toFilter(filters, this.#types);
       const offset = (page - 1) * size;
-      const about = { question, mode, filter, ...(history.length && { history }), ...(asOf && { as_of: asOf }), ...(recency && { recency: Number(recency) }) };
+      const about = { question, mode, filter, ...(history.length && { history }), ...(asOf && { as_of: asOf }), ...(recency && { recency: Number(recency), half_life: HALF_LIFE }) };
       const answer = await busy(ask({ ...about, k: Math.min(size, this.#limits.hits - offset), offset }, asked.signal), "The first question loads the models; this takes a moment.");
       this.#show(answer, offset);
       this.#count(about, asked.signal);

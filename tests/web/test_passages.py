@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
+from graphagg.rag import PassageIndex
+from graphagg.rag.documents.passages import Passage
+from graphagg.serve.service import Service, Sources
+from tests.fakes import FakeEncoder, FakeExtractor
+from tests.unit.serve.live import patient, serving
 from tests.web.browser import Page
 from tests.web.sites import EVIL, PASSAGES
 
@@ -157,6 +165,39 @@ def test_a_link_reproduces_question_mode_number_and_filters(page: Page):
     assert page.wait("#question").get_attribute("value") == QUESTION
     assert page.wait("#mode").get_attribute("value") == "bm25"
     assert page.wait("#filter-rows .value").get_attribute("value") == "abbey"
+
+
+def test_a_moment_hides_what_is_later_and_newer_passages_gain(page: Page):
+    ask(page)
+    assert "Erstein" in page.texts("#hits h2")
+    page.options()
+    page.type("#as-of", "06012024")  # month, day, year
+    page.until(lambda: "Erstein" not in page.texts("#hits h2"))
+    page.choose("#recency", "1")
+    page.until(lambda: "as_of=2024-06-01&recency=1" in page.fragment)
+    page.explain()
+    page.wait_text("#hits .parts", "recency")
+    titles = page.texts("#hits h2")
+    assert "Hugh" in titles and page.texts("#options-toggle") == ["Options (2)"]
+    page.open("#" + page.fragment)
+    page.wait("#hits-about")
+    assert page.texts("#hits h2") == titles
+    page.options()
+    values = [page.wait(field).get_attribute("value") for field in ("#as-of", "#recency")]
+    assert values == ["2024-06-01", "1"]
+    page.refused.add("400")
+    page.open(f"#/passages?q={QUESTION}&as_of=soon")
+    page.wait_text("#passage-notice", "as_of is 'soon'")
+
+
+def test_without_dates_there_is_no_moment_to_choose(visit: Callable[[str], Page], tmp_path: Path):
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    PassageIndex.build([Passage("a", "Hugh fled.", "", {"year": 837})], tmp_path, **models).close()
+    with serving(Service(Sources(tmp_path, **models), patient())) as live:
+        page = visit(live.url)
+        page.open("#/passages")
+        page.options()
+        assert page.all("#add-filter") and not page.all("#as-of, #recency")
 
 
 @pytest.mark.parametrize("mode", ["multihop", "linearrag", "dense", "bm25"])

@@ -3,7 +3,8 @@
 A document is dated by the first of these that holds a date: its own properties (front matter,
 properties of an Office file, the date of a mail, chat, ticket or calendar entry), the name of the
 file, its folders from the inside out, the title, a statement such as "valid from 1 May 2024" at the
-head of the text, and the time at which the file was changed. A year or a month is its first day.
+head of the text, and the time at which the file was changed. A span, a year, a quarter or a week is
+its first day; a fiscal year counts as the year of the calendar.
 """
 
 from __future__ import annotations
@@ -29,18 +30,30 @@ _KEYS = (
     "last_modified", "document_modified", "published", "sent", "created", "created_at", "start",
 )  # fmt: skip
 _HEAD = 1_000  # characters of a text in which it states its date
+_LAST_SHORT = 69  # the last year of two digits that is in this century
 _MONTHS = {name: n for n in range(1, 13) for name in section("languages", "time")[str(n)].split()}
 _NAMED = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATE = re.compile(
+_YEAR = r"(?:19|20)\d\d"
+_DATE = re.compile(  # a group is called by the first letter of what it holds
     r"(?<![\d.,])(?:"
-    r"(?P<y1>(?:19|20)\d\d)(?P<s>[-_./]?)(?P<m1>0[1-9]|1[0-2])(?:(?P=s)(?P<d1>[0-2]\d|3[01]))?"
-    r"|(?P<d2>[0-3]?\d)[-_./](?P<m2>[01]?\d)[-_./](?P<y2>(?:19|20)\d\d)"
-    r"|(?:(?P<d3>[0-3]?\d)(?:st|nd|rd|th|\.|er)? (?:de )?)?"
-    rf"(?<![^\W\d_])(?P<m3>{_NAMED})\.?(?: (?P<d4>[0-3]?\d)(?:st|nd|rd|th)?,)? (?:de )?"
-    r"(?P<y3>(?:19|20)\d\d(?!-\d\d-\d))"
-    r"|(?P<y4>(?:19|20)\d\d)(?:[-_ ]?q(?P<q>[1-4]))?)(?![\d]|[.,]\d)",
+    rf"(?P<y1>{_YEAR})(?P<s>[-_./]?)(?P<m1>0[1-9]|1[0-2])"
+    r"(?:(?P=s)(?P<d1>[0-2]\d|3[01])|(?!-?[kq](?![^\W\d_])))"  # 10-K is a form
+    rf"|(?P<d2>[0-3]?\d)[-_./](?P<m2>[01]?\d)[-_./](?P<y2>{_YEAR})"
+    r"|(?<!\d[ _])(?<!at )(?<!um )(?P<d3>[0-3]\d)\.(?P<m3>0[1-9]|1[0-2])\.(?P<y3>\d\d)"
+    rf"|(?P<m4>0[1-9]|1[0-2])[-_./](?P<y4>{_YEAR})"
+    r"|(?:(?P<d5>[0-3]?\d)(?:st|nd|rd|th|\.|er)?[-_ ](?:de )?)?"
+    rf"(?<![^\W\d_])(?P<m5>{_NAMED})\.?(?:(?: (?P<d6>[0-3]?\d)(?:st|nd|rd|th)?,)?[-_ ](?:de )?"
+    rf"(?P<y5>{_YEAR}(?!-\d\d-\d))|-?(?P<y6>1[3-9]|[2-6]\d))"
+    rf"|(?P<y7>{_YEAR})(?:[-_]| (?=(?-i:[A-Z])))(?P<m7>{_NAMED})(?![^\W\d_])"
+    r"|(?<![^\W_])(?:(?:[qt](?P<q1>[1-4])|(?P<q2>[1-4])(?:q|(?:\.|\w\w?)? (?:quart|trimest)\w+)"
+    r"|h(?P<h1>[12])|(?P<h2>[12])\. ?halbjahr|(?:kw|week) ?(?P<w1>[0-5]?\d))[-_/ ]?"
+    rf"(?P<y8>{_YEAR})|(?:fy[-_ ]?|(?P<q3>[1-4])q)(?P<y9>(?:20)?\d\d))"
+    rf"|(?P<y0>{_YEAR})(?:[-_/ ]?(?:q(?P<q4>[1-4])|h(?P<h3>[12])|k?w(?P<w2>[0-5]\d)))?"
+    r")(?![\d]|[.,]\d)",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"/(?=\d\d(?:/|$))")
+_BETWEEN = re.compile(r"\s?[-\u2013]\s?|_|\s(?:to|bis|until|au|à)\s")
 NUMBER = re.compile(r"\d[\d.,:/-]*")
 """What may differ between versions of a text."""
 _VALID = pattern_of("languages", "time", "valid")
@@ -75,18 +88,21 @@ def periods(text: str) -> Iterator[Period]:
         ['2024-05-01', '2023-01-01']
     """
     for match in _DATE.finditer(text):
-        parts = match.groupdict()
-        year = int(parts["y1"] or parts["y2"] or parts["y3"] or parts["y4"])
-        day = int(parts["d1"] or parts["d2"] or parts["d3"] or parts["d4"] or 0)
-        month = int(parts["m1"] or parts["m2"] or _MONTHS.get((parts["m3"] or "").lower(), 0))
+        parts = {name[0]: value for name, value in match.groupdict().items() if value}
+        year, day = int(parts["y"]), int(parts.get("d", 0))
+        year += (len(parts["y"]) < 3) * (1900 if year > _LAST_SHORT else 2000)
+        month, months = _MONTHS.get(parts.get("m", "").lower()) or int(parts.get("m", 0)), 1
         if month > 12 >= day:
             day, month = month, day
-        if parts["q"]:
-            month = 3 * int(parts["q"]) - 2
-        ends = month + 2 if parts["q"] else month or 12
+        for name, length in (("q", 3), ("h", 6)):
+            if name in parts:
+                month, months = length * (int(parts[name]) - 1) + 1, length
+        ends = month + months - 1 if month else 12
         try:
             first = date(year, month or 1, day or 1)
             last = first if day else date(year, ends, monthrange(year, ends)[1])
+            if "w" in parts:
+                first, last = (date.fromisocalendar(year, int(parts["w"]), d) for d in (1, 7))
         except ValueError:  # no such day
             continue
         yield Period(first.isoformat(), last.isoformat(), *match.span())
@@ -127,6 +143,17 @@ def undated(name: str) -> str:
     """
     words = _WORD.findall(_VERSION.sub(" ", _DATE.sub(" ", name.casefold())))
     return " ".join(word for word in words if word not in _STAGES)
+
+
+def valid_from(text: str) -> str | None:
+    """The date of the first statement such as "valid from 1 May 2024" in a text.
+
+    Examples:
+        >>> valid_from("Fees (gültig ab 1. Mai 2024)"), valid_from("Fees of 2024")
+        ('2024-05-01', None)
+    """
+    ends = (statement.end() for statement in _VALID.finditer(text))
+    return next(filter(None, (iso_date(text[end : end + 40]) for end in ends)), None)
 
 
 def time_spans(question: str) -> list[tuple[int, int]]:
@@ -170,20 +197,25 @@ def _dates(
     if key is not None:
         return
     yield from _of_name(name)
-    if in_title := [*periods(title)]:
-        yield in_title[-1].first, "title"
-    for statement in _VALID.finditer(head):
-        valid = next(periods(head[statement.end() :][:40]), None)
-        if valid and valid.start == 0:
-            yield valid.first, "text"
+    if in_title := _last(title):
+        yield in_title, "title"
+    if valid := valid_from(head):
+        yield valid, "text"
     if found := iso_date(metadata.get("modified")):
         yield found, CHANGED
 
 
 @lru_cache(1024)  # the rows of a table share a name
 def _of_name(name: str) -> tuple[tuple[str, str], ...]:
-    """The last date of the name of a file and of each of its folders, with their sources."""
+    """The last date of the name of a file and of its folders, with their sources."""
     path = PurePosixPath(name)
-    places = [("file name", path.name), *(("folder", each.name) for each in path.parents)]
-    dates = [(source, [*periods(part)]) for source, part in places]
-    return tuple((found[-1].first, source) for source, found in dates if found)
+    folder = _NUMBERED.sub("-", str(path.with_suffix("")))  # 2024/05/31
+    dates = (("file name", _last(path.name)), ("folder", _last(folder)))
+    return tuple((found, source) for source, found in dates if found)
+
+
+def _last(name: str) -> str | None:
+    """The last date in a name; of a span, such as 2022-2024, its first."""
+    found = [*periods(name)]
+    is_span = len(found) > 1 and _BETWEEN.fullmatch(name, found[-2].end, found[-1].start)
+    return found[-2 if is_span else -1].first if found else None

@@ -9,9 +9,9 @@ Where a document has versions, the texts near-equal to a hit compete for its pla
 whose title and file name are closest to the question wins: a text does not tell whether it is the
 policy of Oslo or that of Bergen. Of its versions the one that the question asks for wins: of a date
 the version that has it in its name, such as the report of a year, or else was valid then; of two
-dates, one of each; of a version number, that version; else the newest. If the ranking lacks it, its
-closest passage takes the place and score; a question with a date, a number or a word for the
-present gets it even where half of the text was written anew.
+dates, one of each; of a version number, that version; else the newest that is valid already. If the
+ranking lacks it, its closest passage takes the place and score; a question with a date, a number or
+a word for the present gets it even where half of the text was written anew.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from time import time_ns
 
 import numpy as np
 
@@ -53,11 +54,16 @@ _READ = 64  # chunks of a document that are compared with a hit
 
 
 class HitOrder:
-    """The order of the hits of one question; `scores` are None in a mode without vectors."""
+    """The order of the hits of one question; `scores` are None in a mode without vectors.
+
+    `as_of` is the present in microseconds since 1970; None: the time of the clock.
+    """
 
     def __init__(
-        self, retriever: Retriever, question: str, scores: QuestionScores | None = None
-    ) -> None:
+        self, retriever: Retriever, question: str, scores: QuestionScores | None = None,
+        as_of: int | None = None,
+    ) -> None:  # fmt: skip
+        self._now = time_ns() // 1000 if as_of is None else as_of
         self._snapshot, self._visible = retriever.snapshot, retriever.view.visible
         self._families, self._scores, self._question = self._snapshot.families, scores, question
         self._members: dict[int, tuple[int, ...]] = {}
@@ -128,10 +134,11 @@ class HitOrder:
         return adding
 
     def _wanted(self, members: tuple[int, ...]) -> list[int]:
-        """The versions that the question asks for, best first; the newest if it says nothing."""
+        """The versions that the question asks for, best first; else the newest of the past."""
         if members not in self._asked_of:
             asked = dict.fromkeys(self._asked_for(members))
-            self._asked_of[members] = list(asked) or [members[-1]]
+            begun = [m for m in members if self._families.when[m] <= self._now]
+            self._asked_of[members] = list(asked) or (begun or list(members[:1]))[-1:]
         return self._asked_of[members]
 
     def _asked_for(self, members: tuple[int, ...]) -> list[int]:

@@ -38,6 +38,7 @@ from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
 from graphagg.rag.documents.reading.sources import local_source
 from graphagg.rag.documents.reading.threads import Mail, MailThreads
+from graphagg.rag.documents.reading.validity import by_validity
 
 _MIB = 2**20
 _SMALL = 2**14  # bytes of a file that takes little time and memory, whatever its text
@@ -293,12 +294,19 @@ def converted(
             yield where, fault
         facts = file_metadata(path, len(file.content), file.modified)
         document = _document(where, path, content, metadata | facts)
-        dates = dated(path, document.title, document.text, document.metadata, config.when)
-        document = replace(document, metadata=dates)
-        if content.messages is not None:
-            yield Chat(document, content.messages)
-        else:
-            yield document if content.quotations is None else Mail(document, content.quotations)
+        yield from _parts(document, path, content, config.when)
+
+
+def _parts(document: Document, path: str, content: Content, key: str | None) -> Iterator[_Result]:
+    """A document with its date, and the sections that have dates of their own; a chat; a mail."""
+    dates = dated(path, document.title, document.text, document.metadata, key)
+    document = replace(document, metadata=dates)
+    if content.messages is not None:
+        yield Chat(document, content.messages)
+    elif content.quotations is not None:
+        yield Mail(document, content.quotations)
+    else:
+        yield from by_validity(document) if key is None else [document]
 
 
 def _guarded(convert: Callable[[], Iterable[Content | Unread]]) -> Iterator[Content | Unread]:

@@ -2,7 +2,7 @@
 
 const DEFAULTS = {
   communities: { seeds: [], method: "fused", size: 50 },
-  passages: { question: "", history: [], mode: "multihop", size: 5, page: 1, filters: [] },
+  passages: { question: "", history: [], mode: "multihop", size: 5, page: 1, filters: [], asOf: "", recency: "" },
   themes: { theme: "", name: "", question: "", filters: [] },
   similar: { vertex: "", size: 10 },
   documents: {},
@@ -34,6 +34,8 @@ const READERS = {
     size: whole(params.get("k"), fallback.size),
     page: whole(params.get("page"), 1),
     filters: readFilters(params),
+    asOf: params.get("as_of") ?? "",
+    recency: params.get("recency") ?? "",
   }),
   documents: () => ({}),
   themes: (params) => ({
@@ -89,6 +91,8 @@ const WRITERS = {
     if (state.size !== fallback.size) params.set("k", state.size);
     if ((state.page ?? 1) > 1) params.set("page", state.page);
     writeFilters(params, state);
+    if (state.asOf) params.set("as_of", state.asOf);
+    if (state.recency) params.set("recency", state.recency);
   },
   documents() {},
   themes(params, state) {

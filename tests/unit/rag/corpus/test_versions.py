@@ -166,6 +166,46 @@ def test_recency_and_as_of_work_on_a_folder_and_fail_alike_without_dates(
             undated_index.retrieve("place", **{name: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("way", ["name", "front matter", "properties"])
+def test_a_version_of_the_future_waits_for_its_day(tmp_path: Path, way: str) -> None:
+    names = ("rules-2024.md", "rules-2050.md", "rules-2060.md")
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    for name in names:
+        front = f"---\nvalid_from: {name[6:10]}-01-01\n---\n" if way == "front matter" else ""
+        path = folder / (name if way == "name" else f"rules (v{name[7:9]}).md")
+        path.write_text(f"{front}# Parking\n\n{TEXT.format(int(name[6:10]) - 2000)}")
+    rows = [
+        {"id": n, "text": TEXT.format(int(n[6:10]) - 2000), "when": f"{n[6:10]}-01-01"}
+        for n in names
+    ]
+    source = rows if way == "properties" else read_documents(folder)
+    index = PassageIndex.build(source, tmp_path / "idx", **MODELS)
+    cases = (("now", None, 24), ("", None, 24), ("in 2055", None, 50), ("now", "2050-02-01", 50))
+    for when, as_of, cost in cases:
+        hit = index.retrieve(f"What does a place cost {when}?", as_of=as_of)[0]
+        assert f" {cost} euros" in hit.passage.text, (when, as_of)
+
+
+@pytest.mark.parametrize(
+    ("name", "when"),
+    [
+        ("2016_10K.pdf", "2016-01-01"), ("10-Q_2019_Q2.txt", "2019-04-01"),
+        ("results 3Q24.pdf", "2024-07-01"), ("Budget FY2025-26.xlsx", "2025-01-01"),
+        ("H2-2023-review.md", "2023-07-01"), ("Protokoll KW 14 2024.md", "2024-04-01"),
+        ("status 2024-W07.md", "2024-02-12"), ("Protokoll_12.03.24.md", "2024-03-12"),
+        ("compte rendu du 1er mars 2024.md", "2024-03-01"), ("notes_jan24.txt", "2024-01-01"),
+        ("newsletter_2024_september.html", "2024-09-01"), ("prices 05-2023.csv", "2023-05-01"),
+        ("Strategy 2022-2024.pdf", "2022-01-01"), ("a/2022/05/14/mail.md", "2022-05-14"),
+        ("01.01.2024-31.03.2024.md", "2024-01-01"), ("a 2021-06-30, 2024-02-01.md", "2024-02-01"),
+        ("policy v2 final (1).docx", None), ("Ubuntu 22.04.md", None), ("model T4-20.md", None),
+        ("Scan 2024-03-05 10.09.32.pdf", "2024-03-05"),
+    ],
+)  # fmt: skip
+def test_dates_in_names(name: str, when: str | None) -> None:
+    assert dated(name, "", "", {}).get("when") == when
+
+
 def test_dates_come_from_the_first_place_that_has_one() -> None:
     facts = {"modified": "2020-02-02T00:00:00Z"}
     cases = {
@@ -214,3 +254,32 @@ def test_a_third_hit_of_a_file_must_add_a_word(tmp_path: Path) -> None:
     hits = index.retrieve("door heartbeat number 3 repairs", k=4)
     assert "kim" in [hit.passage.id for hit in hits[:3]]
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_sections_valid_from_dates_are_versions(tmp_path: Path) -> None:
+    head, discount = (
+        "# Garage\n\nAll in euros.\n\n## Places\n\n",
+        "#### Staff\n\nTen percent less.\n\n",
+    )
+    sections = {
+        f"### Gültig ab 1. Mai {year}": f"{TEXT.format(year - 2000)}\n\n{discount}"
+        for year in (2022, 2024, 2050)
+    }
+    other = "## Bicycles\n\n### Valid from 2019\n\nFree.\n"
+    folder = tmp_path / "garage"
+    folder.mkdir()
+    (folder / "a.md").write_text(head + "".join(f"{h}\n\n{t}" for h, t in sections.items()) + other)
+    documents = list(read_documents(folder))
+    assert "".join(d.text for d in documents[1:]).count("Ten percent") == 3
+    assert documents[0].text.endswith("Valid from 2019\n\nFree."), (
+        "a section without versions stays"
+    )
+    assert documents[2].anchors["gültig-ab-1-mai-2024"] == 0
+    assert [mark.heading for mark in documents[2].marks] == [(), ("Staff",)]
+    index = PassageIndex.build(documents, tmp_path / "idx", **MODELS)
+    assert [[v.when for v in each] for each in index.versions()] == [
+        ["2022-05-01", "2024-05-01", "2050-05-01"]
+    ]
+    for when, cost in (("now", 24), ("in 2023", 22), ("in 2051", 50)):
+        hit = index.retrieve(f"What does a place in the garage cost {when}?")[0]
+        assert f" {cost} euros" in hit.passage.text and hit.versions

@@ -25,6 +25,10 @@ const MODES = {
 const UNSURE = 0.1;
 /** Confidence from which a name that stands in none of them is no reason to doubt. */
 const LIKELY = 0.5;
+/** Options that ask for passages with a date. */
+const DATED = ["as-of", "recency"];
+/** Days after which a passage gains half as much: documents are years apart. */
+const HALF_LIFE = 365;
 /** Earlier questions that are sent with a new one. */
 const MOST_EARLIER = 4;
 
@@ -65,6 +69,7 @@ export class PassagesView {
     put(byId("mode"), modes.map((mode) => h("option", { value: mode }, MODES[mode] ?? spaced(mode))));
     byId("question").maxLength = info.limits.question_characters;
     byId("top-k").max = info.limits.hits;
+    for (const id of DATED) show(byId(id).parentElement, "when" in metadata);
     this.#values = { ...values };
     this.#filters = new Filters(byId("filters"), metadata, this.#values, () => this.#again());
     this.#listen();
@@ -78,7 +83,10 @@ export class PassagesView {
     byId("mode").value = state.mode;
     byId("top-k").value = state.size;
     this.#filters.show(state.filters);
-    byId("options-toggle").textContent = state.filters.length ? `Options (${state.filters.length})` : "Options";
+    byId("as-of").value = state.asOf;
+    byId("recency").value = state.recency;
+    const limits = state.filters.length + [state.asOf, state.recency].filter(Boolean).length;
+    byId("options-toggle").textContent = limits ? `Options (${limits})` : "Options";
     this.#earlier();
     this.#ask();
   }
@@ -96,6 +104,8 @@ export class PassagesView {
       size: Math.max(1, Math.min(this.#limits.hits, wanted || this.#state.size)),
       page: 1,
       filters: this.#filters.rows,
+      asOf: byId("as-of").value,
+      recency: byId("recency").value,
     };
   }
 
@@ -118,7 +128,7 @@ export class PassagesView {
     this.#asked?.abort();
     const asked = new AbortController();
     this.#asked = asked;
-    const { question, history, mode, size, page, filters } = this.#state;
+    const { question, history, mode, size, page, filters, asOf, recency } = this.#state;
     byId("copy-question-link").disabled = !question;
     byId("passages").classList.toggle("started", question !== "");
     show(byId("hits-about"), false);
@@ -129,7 +139,7 @@ export class PassagesView {
     try {
       const filter = toFilter(filters, this.#types);
       const offset = (page - 1) * size;
-      const about = { question, mode, filter, ...(history.length && { history }) };
+      const about = { question, mode, filter, ...(history.length && { history }), ...(asOf && { as_of: asOf }), ...(recency && { recency: Number(recency), half_life: HALF_LIFE }) };
       const answer = await busy(ask({ ...about, k: Math.min(size, this.#limits.hits - offset), offset }, asked.signal), "The first question loads the models; this takes a moment.");
       this.#show(answer, offset);
       this.#count(about, asked.signal);
@@ -204,13 +214,14 @@ export class PassagesView {
 
   #nothing(place, offset) {
     if (offset) return notice(place, { title: "No further passages", actions: [["The first page", () => this.#turn(1)]] });
-    const filtered = this.#state.filters.length > 0;
+    const { filters, asOf } = this.#state;
+    const filtered = filters.length > 0 || asOf !== "";
     notice(place, {
       title: "No passage found",
       text: filtered
         ? "No passage passes the filters. Remove one, or make it wider."
         : "Nothing in this corpus has to do with the question. Try other words, or name what you ask about.",
-      actions: filtered ? [["Remove the filters", () => this.#navigate({ ...this.#state, filters: [] })]] : [],
+      actions: filtered ? [["Remove the filters", () => this.#navigate({ ...this.#state, filters: [], asOf: "" })]] : [],
     });
     announce("No passage found.");
   }
@@ -250,7 +261,9 @@ export class PassagesView {
       if (same(wanted, this.#state)) this.#ask();
       else this.#navigate(wanted);
     });
-    for (const id of ["mode", "top-k"]) byId(id).addEventListener("change", () => this.#again());
+    for (const id of ["mode", "top-k", "recency"]) byId(id).addEventListener("change", () => this.#again());
+    // While a year is typed, the date lies in its first centuries.
+    byId("as-of").addEventListener("change", ({ target }) => target.validity.valid && this.#again());
     for (const [button, panel] of [["options-toggle", "options"], ["facets-toggle", "facets"]].map((ids) => ids.map(byId))) {
       button.addEventListener("click", () => {
         const isOpen = button.getAttribute("aria-expanded") !== "true";
@@ -261,7 +274,7 @@ export class PassagesView {
     }
     document.addEventListener("keydown", (event) => this.#key(event));
     byId("new-question").addEventListener("click", () => {
-      this.#navigate({ ...this.#state, question: "", history: [], page: 1, filters: [] });
+      this.#navigate({ ...this.#state, question: "", history: [], page: 1, filters: [], asOf: "", recency: "" });
       byId("question").focus();
     });
     byId("copy-question-link").addEventListener("click", async () => {

@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import signal
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,9 @@ from hypothesis.internal.constants_ast import Constants
 
 from graphagg.kernels import Kernel
 from graphagg.rag import PassageIndex
+from graphagg.rag.documents.reading.bounded import BoundedConverter
 from graphagg.rag.models import extractor
+from tests import converters
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 
 DATA = Path(os.environ.get("GRAPHAGG_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -41,6 +44,8 @@ def default_pipeline() -> Any:
 extractor._load_pipeline = lambda model: (
     default_pipeline() if model == extractor.DEFAULT_EXTRACTOR else _load_pipeline(model)
 )
+if sys.platform == "linux":  # a folder starts two or three, and hundreds of tests read one
+    BoundedConverter._start = converters.start
 os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 
 # On a busy machine every example is slow, so no test has a limit of time for one.

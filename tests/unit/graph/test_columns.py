@@ -65,6 +65,8 @@ def test_names_tell_the_columns_in_any_order(tmp_path_factory, delimiter, names,
     options = {"delimiter": delimiter} if delimiter == ":" else {}
     expected = load_weighted(edges, "two-mode")
     assert sums_of(load_weighted(path, "two-mode", **options)) == sums_of(expected)
+    if delimiter != ",":
+        return
     table = pa.table({known[e]: [row[e] for row in rows] for e in order})
     pq.write_table(table, path.with_suffix(".parquet"))
     for form in (path.with_suffix(".parquet"), table, table.to_pandas(), polars.from_arrow(table)):

@@ -106,7 +106,7 @@ def generate(live: Live, mode: GenerationMode, count: int, below: str) -> None:
             continue
 
         @settings(
-            max_examples=10,
+            max_examples=6,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -384,7 +384,7 @@ def served(root: Path) -> tuple[subprocess.Popen[str], str]:
 def test_a_killed_process_loses_no_acknowledged_write(tmp_path: Path) -> None:
     """Each passage that was acknowledged is there after a kill in the middle of the next write."""
     acknowledged: list[str] = []
-    for start in range(0, 9, 3):
+    for start in (0, 3):
         process, url = served(tmp_path)
         with httpx.Client(base_url=url, timeout=SECONDS, trust_env=False) as client:
             client.post("/v1/collections", json={"name": "a", "profile": "fast"})

@@ -264,7 +264,7 @@ def test_with_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     model = {p.id: p for p in map(passage, range(40))}
     with build(model.values(), tmp_path / "i") as index:
-        for round_ in range(6):
+        for round_ in range(3):
             gone = rng.sample(sorted(model), 5)
             index.delete(gone)
             changed = [passage(n) for n in range(50, 60, 2 + round_ % 2)]

@@ -75,23 +75,23 @@ def test_four_shards_with_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(search, "FLAT", flat)
     monkeypatch.setattr(search, "_LISTS_MARGIN", 100)
     rng = random.Random(3)
-    corpus = [Passage(f"p{i}", " ".join(rng.choices(SENTENCES, k=3))) for i in range(80)]
+    corpus = [Passage(f"p{i}", " ".join(rng.choices(SENTENCES, k=3))) for i in range(48)]
     names = [tmp_path / f"s{i}" for i in range(4)]
     for i, name in enumerate(names):
-        build(corpus[20 * i : 20 * i + 20], name).close()
+        build(corpus[12 * i : 12 * i + 12], name).close()
     with (
         build(corpus, tmp_path / "one") as one,
         PassageIndex.merge(names, tmp_path / "idx", **MODELS) as joined,
     ):
         assert all(s.search is not None for s in joined.snapshot.corpus.segments)
-        assert_same_answers(answers(joined, k=60), answers(one, k=60))
-        joined.delete(["p1", "p41"])
-        joined.add([corpus[1], corpus[41]])
-        joined.update([corpus[44]])
-        moved = {"p1", "p41", "p44"}
+        assert_same_answers(answers(joined, k=40), answers(one, k=40))
+        joined.delete(["p1", "p31"])
+        joined.add([corpus[1], corpus[31]])
+        joined.update([corpus[34]])
+        moved = {"p1", "p31", "p34"}
         order = [p for p in corpus if p.id not in moved] + [p for p in corpus if p.id in moved]
         with build(order, tmp_path / "again") as rebuilt:
-            assert_same_answers(answers(joined, k=60), answers(rebuilt, k=60))
+            assert_same_answers(answers(joined, k=40), answers(rebuilt, k=40))
             joined.compact()
             assert joined.manifest.data == rebuilt.manifest.data
 

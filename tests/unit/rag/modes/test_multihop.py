@@ -90,18 +90,27 @@ def middling(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     return build(corpus, tmp_path_factory.mktemp("middling") / "i", **MODELS)
 
 
+EVERYTHING = MultihopConfig(inherited=0.9, target=0.9)
+"""Links of every kind pay."""
+
+
+def scores(index: PassageIndex, config: MultihopConfig) -> list[list[float]]:
+    batch = index.retrieve_batch(QUESTIONS, 16, config=config)
+    return [[hit.score for hit in hits] for hits in batch]
+
+
+@pytest.fixture(scope="module")
+def with_all_parts(middling: PassageIndex) -> list[list[float]]:
+    return scores(middling, EVERYTHING)
+
+
 @pytest.mark.parametrize("part", ABLATIONS)
 def test_a_part_that_is_switched_off_is_gone_from_the_formula(
-    middling: PassageIndex, part: str
+    middling: PassageIndex, with_all_parts: list[list[float]], part: str
 ) -> None:
-    everything = MultihopConfig(inherited=0.9, target=0.9)  # links of every kind pay
-    config = everything.without(part)
+    config = EVERYTHING.without(part)
     assert equals_brute(middling, config, QUESTIONS[:5]) >= 3
-    with_it, without = (
-        [[hit.score for hit in middling.retrieve(q, 16, config=c)] for q in QUESTIONS]
-        for c in (everything, config)
-    )
-    assert with_it != without
+    assert scores(middling, config) != with_all_parts
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from graphagg.rag.documents.reading.bounded import BoundedConverter
 from graphagg.rag.documents.reading.content import Unread
 from graphagg.rag.documents.reading.converters.text import decode
 from graphagg.rag.documents.reading.kinds import ConversionLimits
+from tests import converters
 from tests.unit.rag.documents.reading import files
 from tests.unit.rag.documents.reading.encodings import cases, is_european
 from tests.unit.rag.documents.reading.files import read, write
@@ -209,17 +210,23 @@ def test_what_other_programs_write_as_office_files(tmp_path: Path, content: str)
 # --- limits --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def real_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes of converters start as those of users."""
+    monkeypatch.setattr(BoundedConverter, "_start", converters.START)
+
+
+@pytest.mark.usefixtures("real_start")
 def test_a_conversion_is_bounded_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleeping(self: BoundedConverter) -> object:
         command = [sys.executable, "-c", "import time; time.sleep(60)"]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     bounded = BoundedConverter(2, 1024)
-    monkeypatch.setattr(BoundedConverter, "_start", sleeping)
-    with pytest.raises(Unread) as caught:
+    with monkeypatch.context() as patch, pytest.raises(Unread) as caught:
+        patch.setattr(BoundedConverter, "_start", sleeping)
         list(bounded.convert("a.rst", b"Text." * 60_000, ConversionLimits(2**26)))
     assert caught.value.kind == "too slow" and "max_seconds" in caught.value.reason
-    monkeypatch.undo()
     bounded._seconds = 600  # a process may start slowly on a loaded machine
     (content,) = bounded.convert("a.rst", b"Text.", ConversionLimits(2**26))  # a new process
     assert not isinstance(content, Unread) and content.text == "Text."
@@ -259,6 +266,7 @@ def test_the_rows_of_a_table_come_in_batches() -> None:
     bounded.close()
 
 
+@pytest.mark.usefixtures("real_start")
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is limited on POSIX alone")
 def test_a_conversion_is_bounded_in_memory(tmp_path: Path) -> None:
     rows = [["a", "b", "c"]] * 100_000
@@ -269,7 +277,9 @@ def test_a_conversion_is_bounded_in_memory(tmp_path: Path) -> None:
     assert "max_memory" in report.left_out[0].reason
 
 
-LARGE = {"dump.txt", "cells.xlsx", "many.mbox", "bomb.docx", "word.txt", "large.log"}
+LARGE = {
+    "dump.txt", "cells.xlsx", "many.mbox", "bomb.docx", "word.txt", "large.log", "streams.pdf"
+}  # fmt: skip
 """Files that only a benchmark reads: `python -m benchmarks.retrieval.kinds harm`."""
 LEFT_OUT = {
     "ticks.rst": "empty", "comments.html": "empty", "lists.json": "broken", "cells.ipynb": "broken",
@@ -284,6 +294,7 @@ LEFT_OUT = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("real_start")
 def test_files_that_would_do_harm_cost_themselves_alone(tmp_path: Path) -> None:
     """All in one folder, converted by the same processes."""
     names = HARMFUL.keys() - LARGE

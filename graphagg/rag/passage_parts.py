@@ -12,6 +12,7 @@ from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.operations.retrieval import Retrieval
 from graphagg.rag.parts.snapshot import JoinedSnapshot
+from graphagg.store.manifest import Manifest
 from graphagg.store.reading import Closing
 
 if TYPE_CHECKING:
@@ -76,10 +77,20 @@ class PassageParts(Closing, Retrieval):
         return joined
 
     @property
-    def _version(self) -> JoinedSnapshot:
+    def snapshot(self) -> JoinedSnapshot:
+        """The opened version of all parts; raises `IndexClosed`."""
         if self._is_closed:
             raise IndexClosed("the parts were closed; open them again")
         return self._joined
+
+    @property
+    def _version(self) -> JoinedSnapshot:
+        return self.snapshot
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of the first part, with the sizes of all and a version of their own."""
+        return self._joined.artifact.manifest
 
     def reopen(self) -> None:
         """Switch to the newest version of each part; running questions finish on theirs."""

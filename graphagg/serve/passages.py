@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ import numpy as np
 from graphagg import kernels
 from graphagg.arrays import Mask
 from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidParameter
-from graphagg.rag import PassageIndex
+from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.models.by_name import check_installed
@@ -41,8 +41,8 @@ _MOST_VALUES = 100  # distinct values beyond which a key is not counted by value
 _FIRST_QUESTION = "Which river flows through the city where Marie Curie was born?"
 
 
-class Passages(ReloadingIndex[PassageIndex]):
-    """A passage index that answers many questions at once.
+class Passages(ReloadingIndex[PassageIndex | PassageParts]):
+    """A passage index, or several parts that answer as one; answers many questions at once.
 
     A question takes three steps: its scope is computed in a thread, it is encoded in the thread of
     the models, and it is answered in a thread.
@@ -56,34 +56,46 @@ class Passages(ReloadingIndex[PassageIndex]):
         self,
         directory: PathLike[str],
         shared: SharedResources,
-        *,
+        *parts: PathLike[str],
         eager: bool = False,
     ) -> None:
         self._shared, self._pool, self._eager = shared, shared.pool, eager
         self._prepared = False
-        super().__init__(directory, self._open_version)
+        super().__init__(directory, self._open_version, *parts)
 
-    def _open_version(self, directory: PathLike[str]) -> PassageIndex:
+    def _open_version(self, *directories: PathLike[str]) -> PassageIndex | PassageParts:
         """Open a version that is ready to answer, with the loaded models."""
+        with ExitStack() as opened:  # closes all unless the version is ready
+            indices = [opened.enter_context(self._open_index(each)) for each in directories]
+            ready = PassageParts(indices) if len(indices) > 1 else indices[0]
+            ready.retriever()  # computes the view of all passages
+            if self._prepared:  # load another model before questions move to this version
+                self._check_models(ready.snapshot)
+                ready.snapshot.models.encoder()
+            opened.pop_all()
+        return ready
+
+    def _open_index(self, directory: PathLike[str]) -> PassageIndex:
         with self._shared.loading:
             artifact = open_artifact(directory, kind=PassageIndex.KIND)
             models = artifact.manifest.models
             encoder = self._shared.encoders.get(models["encoder"]["sha256"])
             extractor = self._shared.extractors.get(models["extractor"]["sha256"])
-            ready = PassageIndex(artifact, encoder, extractor)
+            opened = PassageIndex(artifact, encoder, extractor)
             if self._eager:
-                ready.models.encoder()
-                self._shared.keep(*ready.models.loaded())
-        ready.retriever()  # computes the view of all passages
-        if self._prepared:  # load another model before questions move to this version
-            self._check_models(ready)
-            ready.models.encoder()
-        return ready
+                opened.models.encoder()
+                self._shared.keep(*opened.models.loaded())
+        return opened
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether several parts answer as one index."""
+        return len(self._places) > 1
 
     def check_models(self) -> None:
         """Check by their files that all models are here; raises `MissingExtra`, `MissingModel`."""
         with self._lease() as index:
-            self._check_models(index)
+            self._check_models(index.snapshot)
 
     def prepare(self) -> None:
         """Load the models except the extractor of `linearrag`, and answer a question.
@@ -91,17 +103,17 @@ class Passages(ReloadingIndex[PassageIndex]):
         Versions that are published later are served once their models are loaded too.
         """
         with self._lease() as index:
-            index.models.encoder()
-            self._shared.keep(*index.models.loaded())
+            index.snapshot.models.encoder()
+            self._shared.keep(*index.snapshot.models.loaded())
             if len(index) > kernels.Kernel.small_rows:
                 kernels.load()
             index.retrieve(_FIRST_QUESTION, 1)
         self._prepared = True
 
     @staticmethod
-    def _check_models(index: PassageIndex) -> None:
-        loaded = dict(zip(("encoder", "extractor"), index.models.loaded(), strict=True))
-        recorded = index.manifest.models
+    def _check_models(snapshot: PassageSnapshot) -> None:
+        loaded = dict(zip(("encoder", "extractor"), snapshot.models.loaded(), strict=True))
+        recorded = snapshot.artifact.manifest.models
         check_installed({role: recorded[role] for role, model in loaded.items() if model is None})
 
     @asynccontextmanager
@@ -117,7 +129,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             except GraphAggError:
                 raise
             except Exception as error:
-                await asyncio.to_thread(index.artifact.raise_damage, error)
+                await asyncio.to_thread(index.snapshot.artifact.raise_damage, error)
                 raise
 
     async def ask(self, call: Callable[[PassageSnapshot], R]) -> R:
@@ -133,7 +145,7 @@ class Passages(ReloadingIndex[PassageIndex]):
             return {
                 "version": manifest.data,
                 "counts": dict(counts),
-                "modes": list(MODES),
+                "modes": [mode for mode in MODES if mode != "linearrag" or not self.has_parts],
                 "metadata": dict(snapshot.schema),
                 "models": {role: model["name"] for role, model in manifest.models.items()},
             }

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from graphagg.errors import NotAnArtifact
 from graphagg.store.addresses import Address, parse_location
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
 from graphagg.store.remote.files import Store
-from graphagg.store.remote.pointers import Token, pointer_of
+from graphagg.store.remote.pointers import pointer_of
 
 _EVERY = 5.0  # least seconds between two requests to a store
 
@@ -41,6 +41,30 @@ def stamp_of(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+class _Place:
+    """A directory, or an address on a store, where versions are published."""
+
+    def __init__(self, directory: os.PathLike[str]) -> None:
+        self.location = parse_location(directory)
+        self._asked, self._last = -math.inf, cast(Any, None)
+
+    def stamp(self) -> Any:
+        """A value that changes when a version is published."""
+        if isinstance(self.location, Address):
+            if time.monotonic() < self._asked + _EVERY:
+                return self._last
+            self._asked = time.monotonic()
+            stamp: Any = pointer_of(Store(self.location)).read()[1]
+        else:
+            stamp = stamp_of(self.location / MANIFEST_NAME)
+        if stamp is None and self._last is not None:  # opening names a missing file
+            raise NotAnArtifact(
+                f"{self.location}: no manifest there; the open index is still served"
+            )
+        self._last = stamp
+        return stamp
+
+
 class _OpenVersion(Generic[T]):
     """A version, with the number of its leases; being the current version counts as one."""
 
@@ -58,15 +82,17 @@ class ReloadingIndex(Generic[T]):
     """
 
     def __init__(
-        self, directory: os.PathLike[str], open_index: Callable[[os.PathLike[str]], T]
+        self, directory: os.PathLike[str], open_index: Callable[..., T], *parts: os.PathLike[str]
     ) -> None:
-        self.directory = parse_location(directory)
-        self._asked = -math.inf
+        self._places = [_Place(each) for each in (directory, *parts)]
         self._open = open_index
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
-        self._stamp = self._stamp_now()
-        self._current = _OpenVersion(open_index(directory))
+        self._stamps = [place.stamp() for place in self._places]
+        self._current = _OpenVersion(self._open_now())
+
+    def _open_now(self) -> T:
+        return self._open(*(place.location for place in self._places))
 
     @property
     def version(self) -> str:
@@ -103,11 +129,11 @@ class ReloadingIndex(Generic[T]):
         raised, and the next call tries again.
         """
         with self._refreshing:
-            stamp = self._stamp_now()
-            if stamp == self._stamp:
+            stamps = [place.stamp() for place in self._places]
+            if stamps == self._stamps:
                 return False
-            opened = self._open(self.directory)
-            self._stamp = stamp
+            opened = self._open_now()
+            self._stamps = stamps
             if opened.manifest.data == self.version:
                 opened.close()
                 return False
@@ -119,22 +145,3 @@ class ReloadingIndex(Generic[T]):
     def close(self) -> None:
         """Close the current version when its last request ends."""
         self._release(self._current)
-
-    def _stamp_now(self) -> Any:
-        """A value that changes when a version is published."""
-        if isinstance(self.directory, Address):
-            return self._pointer_now(self.directory)
-        path = self.directory / MANIFEST_NAME
-        stamp = stamp_of(path)
-        if stamp is None and hasattr(self, "_stamp"):  # opening names a missing file
-            raise NotAnArtifact(f"{path}: cannot be read; the open index is still served")
-        return stamp
-
-    def _pointer_now(self, address: Address) -> Token:
-        if time.monotonic() < self._asked + _EVERY:
-            return self._stamp  # type: ignore[no-any-return]
-        self._asked = time.monotonic()
-        token = pointer_of(Store(address)).read()[1]
-        if token is None and hasattr(self, "_stamp"):
-            raise NotAnArtifact(f"{address}: no manifest there; the open index is still served")
-        return token

@@ -38,13 +38,15 @@ class Sources:
     """The indices to serve: directories, or addresses such as `s3://bucket/idx`.
 
     `root` is a folder of collections, which can be written to. `encoder` and `extractor` are the
-    models that the passage index was built with; None loads them by name.
+    models that the passage index was built with; None loads them by name. `parts` are further
+    passage indices, which answer with `passages` as one (`PassageParts`).
     """
 
     passages: PathLike[str] | None = None
     communities: PathLike[str] | None = None
     embedding: PathLike[str] | None = None
     root: Path | None = None
+    parts: tuple[PathLike[str], ...] = ()
     encoder: Encoder | None = field(default=None, compare=False)
     extractor: EntityExtractor | None = field(default=None, compare=False)
 
@@ -97,7 +99,9 @@ class Service:
         if sources.passages is not None:
             from graphagg.serve.passages import Passages
 
-            served["passages"] = Passages(sources.passages, self.shared, eager=self._is_collection)
+            served["passages"] = Passages(
+                sources.passages, self.shared, *sources.parts, eager=self._is_collection
+            )
         if sources.communities is not None:
             from graphagg.serve.communities import Communities
 
@@ -115,7 +119,11 @@ class Service:
 
     @cached_property
     def themes(self) -> Themes:
-        """The themes of the passage index."""
+        """The themes of the passage index; raises `InvalidParameter` for parts."""
+        if self.passages.has_parts:
+            raise InvalidParameter(
+                "themes and similar items need one index; serve the merged index of all parts"
+            )
         from graphagg.serve.themes import Themes
 
         return Themes(self.passages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -29,14 +29,14 @@ class Indices:
     """The indices to serve.
 
     Attributes:
-        passages: passage index to serve.
+        passages: passage index to serve; given several times, parts of a corpus that answer as one.
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.
         lazy: load models at the first question instead of at the start.
     """
 
-    passages: str | None = None
+    passages: list[str] | None = None
     communities: str | None = None
     embedding: str | None = None
     root: LocalPath | None = None
@@ -46,11 +46,13 @@ class Indices:
         """Sources of a service."""
         from graphagg.serve.service import Sources
 
+        first, *parts = self.passages or cast(list[str | None], [None])
         passages, communities, embedding = (
             None if place is None else parse_location(place)
-            for place in (self.passages, self.communities, self.embedding)
+            for place in (first, self.communities, self.embedding)
         )
-        return Sources(passages, communities, embedding, self.root)
+        further = tuple(parse_location(place) for place in parts if place is not None)
+        return Sources(passages, communities, embedding, self.root, further)
 
 
 @dataclass(frozen=True)

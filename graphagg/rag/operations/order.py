@@ -222,7 +222,7 @@ class HitOrder:
 
     def _content(self, name: str, row: int) -> set[str]:
         """Stems of a name without dates and versions, in the language of a row."""
-        language = self._snapshot.lexicon.language_of(row)
+        language = self._snapshot.language_of(row)
         return {*self._snapshot.analyzers.for_language(language).content(tokenize(undated(name)))}
 
     def _shared(self, row: int, other: int) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -16,6 +17,8 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.view import NameUses, View
+from graphagg.store import Artifact
+from graphagg.store.manifest import canonical_json
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,25 @@ class JoinedView(View):
         return {code: sum(each.get(code, 0) for each in counts) for code in codes}
 
 
+class JoinedArtifact(Artifact):
+    """The folders of all parts as one version, which changes with each of them."""
+
+    def __init__(self, parts: Sequence[Artifact], entities: int) -> None:
+        self.parts, self._lease = parts, -1  # each part holds its own
+        manifests = [part.manifest for part in parts]
+        counts = dict(sum((Counter(each.counts) for each in manifests), Counter[str]()))
+        versions = canonical_json([each.data for each in manifests])
+        data = f"v-{hashlib.sha256(versions).hexdigest()[:16]}"
+        counts["entities"] = entities
+        self.directory, self.source = parts[0].directory, parts[0].source
+        self.manifest = replace(manifests[0], counts=counts, data=data)
+
+    def raise_damage(self, error: Exception) -> None:
+        """Raise `CorruptArtifact` if damaged values of a part may have caused an error."""
+        for part in self.parts:
+            part.raise_damage(error)
+
+
 class JoinedSnapshot(PassageSnapshot):
     """Several parts as one version: rows of all parts, one part after another.
 
@@ -73,8 +95,7 @@ class JoinedSnapshot(PassageSnapshot):
         check_alike(snapshots)
         first = snapshots[0]
         for name in (
-            "artifact", "models", "analyzers", "listed", "profile", "_weights", "chunking",
-            "columns",
+            "models", "analyzers", "listed", "profile", "_weights", "chunking", "columns",
         ):  # fmt: skip
             setattr(self, name, getattr(first, name))
         self.corpus = StoredCorpus([s for each in snapshots for s in each.corpus.segments])
@@ -83,6 +104,8 @@ class JoinedSnapshot(PassageSnapshot):
         write_orders(memory.writer, self.corpus, rows_by_id(snapshots, self.corpus))
         self._open_orders(memory.map)
         self.names, named = names_of_parts(snapshots)
+        artifacts = [each.artifact for each in snapshots]
+        self.artifact = JoinedArtifact(artifacts, len(self.names.keys))
         starts = offsets([len(each.corpus) for each in snapshots]).tolist()
         columns = zip(snapshots, starts, named, strict=False)
         self.parts = [Part(each, start, *names) for each, start, names in columns]

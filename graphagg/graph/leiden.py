@@ -40,7 +40,7 @@ CONVERGE = -1
 """Repeat until an iteration no longer improves the partition, as in igraph and leidenalg."""
 TOLERANCE = 0.005
 """Loss of modularity that is accepted to keep a start; vertices then only move one by one."""
-_CORES = 4
+_CORES = 3
 """Partitions whose overlap is the start of iterations until none improves."""
 _LEAST = 1e-6
 """Iterations end when one gains less than this share of the total weight."""
@@ -74,7 +74,8 @@ def leiden(
     Vertices that are `fixed` `[n]` keep the community of their start.
 
     Iterations until none improves visit vertices in another order each time. Without a start they
-    begin at the overlap of several partitions (Ovelgoenne and Geyer-Schulz, 2012).
+    begin at a partition of the overlap of several partitions, found in the same way (Ovelgoenne and
+    Geyer-Schulz, 2012).
 
     Examples:
         >>> graph = Csr(np.array([0, 1, 2]), np.array([1, 0], np.int32), np.ones(2), 2)
@@ -102,8 +103,7 @@ def leiden(
     if start is None:
         labels = np.arange(len(order), dtype=np.int32)
         if iterations == CONVERGE:
-            cores = [_iterated(graph, labels, ITERATIONS, generator) for _ in range(_CORES)]
-            labels = _converged(graph, _overlap(cores), generator)
+            labels = _by_overlaps(graph, generator)
         for _ in range(iterations):
             labels = _iteration(graph, labels)
         return _settled(graph, labels)[0][position]
@@ -161,6 +161,13 @@ class Partitioned(NamedTuple):
         """The value that moves increase."""
         return float(quality(self.rows, self.masses, labels, self.gamma))
 
+    def contracted(self, labels: Array, parts: Array, size: int) -> tuple[Partitioned, Array]:
+        """The graph with its parts as vertices, and the community of each part."""
+        rows, masses, labels = aggregate(self.rows, self.masses, labels, parts, size)
+        fixed = np.zeros(size, np.bool_)
+        fixed[parts[self.fixed]] = True
+        return self._replace(rows=rows, masses=masses, fixed=fixed), labels
+
     def shuffled(self, order: Array) -> Partitioned:
         """The same graph with vertex `order[i]` as number i."""
         position = np.empty(len(order), np.int32)
@@ -210,10 +217,7 @@ def _iteration(graph: Partitioned, labels: Array) -> Array:
         if size == len(parts):
             parts, size = labels, count
         part = parts[part]
-        rows, masses, labels = aggregate(graph.rows, graph.masses, labels, parts, size)
-        fixed = np.zeros(size, np.bool_)
-        fixed[parts[graph.fixed]] = True
-        graph = graph._replace(rows=rows, masses=masses, fixed=fixed)
+        graph, labels = graph.contracted(labels, parts, size)
 
 
 def _iterated(
@@ -236,6 +240,21 @@ def _converged(graph: Partitioned, labels: Array, generator: np.random.Generator
         before, best = best, graph.quality(labels)
         if best - before <= least:
             return labels
+
+
+def _by_overlaps(graph: Partitioned, generator: np.random.Generator) -> Array:
+    """Iterations until none improves, from a partition of the overlap of several partitions.
+
+    The overlap is a much smaller graph, which is partitioned in the same way.
+    """
+    alone = np.arange(len(graph.masses), dtype=np.int32)
+    some = [_iterated(graph, alone, ITERATIONS, generator) for _ in range(_CORES)]
+    parts = _overlap(some)
+    size = 1 + int(parts.max(initial=-1))
+    if size < len(parts):
+        small, _ = graph.contracted(parts, parts, size)
+        return _converged(graph, _by_overlaps(small, generator)[parts], generator)
+    return _converged(graph, max(some, key=graph.quality), generator)
 
 
 def _overlap(partitions: list[Array]) -> Array:

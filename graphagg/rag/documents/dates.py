@@ -146,12 +146,7 @@ def undated(name: str) -> str:
 
 
 def valid_from(text: str) -> str | None:
-    """The date of the first statement such as "valid from 1 May 2024" in a text.
-
-    Examples:
-        >>> valid_from("Fees (gültig ab 1. Mai 2024)"), valid_from("Fees of 2024")
-        ('2024-05-01', None)
-    """
+    """The date of the first statement such as "valid from 1 May 2024" in a text."""
     ends = (statement.end() for statement in _VALID.finditer(text))
     return next(filter(None, (iso_date(text[end : end + 40]) for end in ends)), None)
 

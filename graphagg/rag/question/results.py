@@ -216,6 +216,7 @@ class Hit(Brief):
         passage = self.passage
         chunk = {"document": passage.document, "position": passage.position}
         around = [{"id": p.id, "position": p.position, "text": p.text} for p in neighbors]
+        cut = {**piece.span._asdict(), "characters": piece.characters}
         return {
             "id": passage.id,
             "title": self.place.title,
@@ -231,11 +232,7 @@ class Hit(Brief):
             **({"copies": list(self.copies)} if self.copies else {}),
             **({"versions": self.versions.to_json()} if self.versions else {}),
             **({"apart": list(self.apart)} if self.apart else {}),
-            **(
-                {"cut": {**piece.span._asdict(), "characters": piece.characters}}
-                if piece.is_cut
-                else {}
-            ),
+            **({"cut": cut} if piece.is_cut else {}),
         }
 
     def context(self, characters: int) -> str:

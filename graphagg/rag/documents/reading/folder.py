@@ -38,7 +38,7 @@ from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig
 from graphagg.rag.documents.reading.sources import local_source
 from graphagg.rag.documents.reading.threads import Mail, MailThreads
-from graphagg.rag.documents.reading.validity import by_validity
+from graphagg.rag.documents.validity import by_validity
 
 _MIB = 2**20
 _SMALL = 2**14  # bytes of a file that takes little time and memory, whatever its text

@@ -11,18 +11,18 @@ from typing import Any, NamedTuple, Unpack, get_args
 
 import numpy as np
 
-from graphagg.arrays import Array, Doubles, Mask
+from graphagg.arrays import Array, Doubles, Mask, offsets
 from graphagg.checks import integer, number, one_of
 from graphagg.communities.config import QualityFunction
 from graphagg.communities.partitions import Partition, sides_of
 from graphagg.communities.warm_start import keep_numbers, start_labels
 from graphagg.errors import InvalidParameter
-from graphagg.graph.adjacency import scipy_sparse
+from graphagg.graph.adjacency import expand_rows, transpose
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, GraphKind
 from graphagg.graph.ids import VertexId, id_list
 from graphagg.graph.leiden import CONVERGE, ITERATIONS, by_size, leiden, settle
-from graphagg.graph.leiden_kernels import quality
+from graphagg.graph.leiden_kernels import added, quality
 from graphagg.graph.merging import change_rows
 from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
@@ -215,18 +215,19 @@ def _symmetric(graph: Graph, weights: Array | None) -> tuple[Csr, Doubles]:
             running = np.append(0.0, np.cumsum(values))
             owners = running[rows.indptr[1:]] - running[rows.indptr[:-1]]
         return rows, np.stack([owners, owners], axis=1)
-    shape = (adjacency.rows, adjacency.columns)
-    entries = (values, adjacency.indices, adjacency.indptr)
-    matrix = scipy_sparse().csr_matrix(entries, shape=shape).copy()
-    matrix.eliminate_zeros()
-    if graph.kind == "two-mode":
-        sets, size = adjacency.rows, adjacency.rows + adjacency.columns
-        matrix.resize((size, size))
-        matrix.indices += sets
-    degrees = np.stack([np.asarray(matrix.sum(axis=axis)).ravel() for axis in (1, 0)], axis=1)
-    both = matrix if graph.kind == "undirected" else (matrix + matrix.T).tocsr()
-    indptr = both.indptr.astype(np.int64)
-    return Csr(indptr, both.indices, both.data, both.shape[0]), degrees
+    rows, columns, used = expand_rows(adjacency), adjacency.indices, values != 0
+    sets = adjacency.rows if graph.kind == "two-mode" else 0
+    rows, columns, values = rows[used], columns[used] + np.int32(sets), values[used]
+    size = adjacency.columns + sets
+    matrix = Csr(offsets(np.bincount(rows, minlength=size)), columns, values, size)
+    degrees = np.stack([np.bincount(each, values, size) for each in (rows, columns)], axis=1)
+    if graph.kind == "undirected":
+        return matrix, degrees
+    back = transpose(matrix)
+    both = added(
+        (matrix.indptr, matrix.indices, matrix.entries), (back.indptr, back.indices, back.entries)
+    )
+    return Csr(*both, size), degrees
 
 
 def update(

@@ -10,14 +10,15 @@ import numpy as np
 
 from graphagg.arrays import Array, Doubles, Mask, offsets
 from graphagg.errors import InvalidParameter, needs
-from graphagg.graph.adjacency import scipy_sparse
 from graphagg.graph.csr import Csr
 
 
 def sparse_array(matrix: Csr) -> Any:
     """The matrix as an array of SciPy, over the same values."""
+    with needs("scipy", "embedding"):
+        from scipy.sparse import csr_array
     shape = (matrix.rows, matrix.columns)
-    return scipy_sparse().csr_array((matrix.entries, matrix.indices, matrix.indptr), shape=shape)
+    return csr_array((matrix.entries, matrix.indices, matrix.indptr), shape=shape)
 
 
 def entries_where(matrix: Csr, mask: Mask) -> Csr:

@@ -5,14 +5,12 @@ A pair is one 64-bit key, `row << 32 | column`, so that ascending keys are the r
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, Doubles
-from graphagg.errors import needs
+from graphagg.arrays import Array, Doubles, Ints, offsets
 from graphagg.graph.csr import Csr
+from graphagg.kernels import kernel
 
 Dense = npt.NDArray[np.int32]
 Keys = npt.NDArray[np.uint64]
@@ -60,7 +58,7 @@ def rows_from_pairs(
     """Build compressed rows of the distinct pairs `(rows[i], columns[i])`.
 
     The columns of each row ascend. Weights `[E]` of repeated pairs are summed as `merge_repeats`
-    does; a sum becomes float32. `symmetric` takes each pair both ways; `loops` keeps pairs of equal
+    does, in float64. `symmetric` takes each pair both ways; `loops` keeps pairs of equal
     numbers. Also returns the number of repeated pairs.
     """
     if not loops:
@@ -69,43 +67,80 @@ def rows_from_pairs(
         weights = None if weights is None else weights[is_edge]
     if symmetric:
         rows, columns = np.minimum(rows, columns), np.maximum(rows, columns)
-    pairs, sums = len(rows), None
-    if weights is not None:
+    pairs = len(rows)
+    if weights is None:
+        indptr, indices = _distinct(rows, columns, shape[0])
+        matrix = Csr(indptr, indices, None, shape[1])
+    else:
         keys, sums = merge_repeats(pair_keys(rows, columns), weights)
         rows, columns = pairs_of(keys)
-        sums = np.asarray(sums, dtype=np.float32)
-    ones = np.ones(len(rows), dtype=np.int8)
-    matrix = scipy_sparse().coo_array((ones, (rows, columns)), shape=shape).tocsr()
-    repeats = pairs - matrix.nnz
-    if symmetric:
-        # SciPy drops the zeros of a sum: the number of each entry, from 1, stands for its weight.
-        matrix.data = np.arange(1, matrix.nnz + 1, dtype=matrix.indices.dtype)
-        matrix = matrix + matrix.T
-        sums = None if sums is None else sums[matrix.data - 1]
-    return _csr(matrix, sums, shape[1]), repeats
+        indptr = offsets(np.bincount(rows, minlength=shape[0]))
+        matrix = Csr(indptr, columns, sums, shape[1])
+    repeats = pairs - len(matrix.indices)
+    return (_turned(matrix, keep=True) if symmetric else matrix), repeats
 
 
 def transpose(matrix: Csr) -> Csr:
     """Rows and columns exchanged, with their values if there are any; O(nnz)."""
+    return _turned(matrix, keep=False)
+
+
+def _turned(matrix: Csr, *, keep: bool) -> Csr:
+    """Rows and columns exchanged; with `keep`, for columns above their row, beside the matrix."""
     values = matrix.indices if matrix.data is None else matrix.data
-    shape = (matrix.rows, matrix.columns)
-    turned = scipy_sparse().csr_array((values, matrix.indices, matrix.indptr), shape=shape).tocsc()
-    return _csr(turned, None if matrix.data is None else turned.data, matrix.rows)
+    result = _exchange(matrix.indptr, matrix.indices, values, matrix.columns, keep)
+    data = None if matrix.data is None else result[2]
+    return Csr(result[0], result[1], data, matrix.rows)
 
 
-def _csr(matrix: Any, data: Array | None, columns: int) -> Csr:
-    """The rows of a SciPy matrix."""
-    indices = matrix.indices.astype(np.int32, copy=False)
-    return Csr(matrix.indptr.astype(np.int64), indices, data, columns)
+@kernel(checked=False, small=True)
+def _distinct(rows: Dense, columns: Dense, count: int) -> tuple[Ints, Dense]:
+    """Compressed rows of pairs, each pair once; the columns of each row ascend."""
+    ends = np.zeros(count + 1, np.int64)
+    for row in rows:
+        ends[row + 1] += 1
+    for row in range(count):
+        ends[row + 1] += ends[row]
+    indices = np.empty(len(columns), np.int32)
+    for i in range(len(rows)):  # `ends` holds where each row begins, and after this where it ends
+        indices[ends[rows[i]]] = columns[i]
+        ends[rows[i]] += 1
+    indptr, begin, at = np.zeros(count + 1, np.int64), 0, 0
+    for row in range(count):
+        indices[begin : ends[row]].sort()
+        for column in indices[begin : ends[row]]:
+            if at == indptr[row] or column != indices[at - 1]:
+                indices[at] = column
+                at += 1
+        begin, indptr[row + 1] = ends[row], at
+    return indptr, indices[:at].copy()
+
+
+@kernel(checked=False, small=True)
+def _exchange(
+    indptr: Ints, indices: Array, values: Array, count: int, keep: bool
+) -> tuple[Ints, Dense, Array]:
+    """The compressed rows that `_turned` returns, `count` of them."""
+    starts = np.zeros(count + 1, np.int64)
+    for column in indices:
+        starts[column + 1] += 1
+    for row in range(count):
+        starts[row + 1] += starts[row] + (indptr[row + 1] - indptr[row] if keep else 0)
+    ends = starts[:-1].copy()
+    columns = np.empty(starts[count], np.int32)
+    moved = np.empty(starts[count], values.dtype)
+    for row in range(len(indptr) - 1):
+        for i in range(indptr[row], indptr[row + 1]):
+            place = ends[indices[i]]
+            columns[place], moved[place] = row, values[i]
+            ends[indices[i]] += 1
+            if keep:  # smaller columns of this row came with the rows before
+                place = ends[row]
+                columns[place], moved[place] = indices[i], values[i]
+                ends[row] += 1
+    return starts, columns, moved
 
 
 def expand_rows(matrix: Csr) -> Dense:
     """The row of each entry, `[nnz]` int32."""
     return np.repeat(np.arange(matrix.rows, dtype=np.int32), matrix.degrees())
-
-
-def scipy_sparse() -> Any:
-    """Import `scipy.sparse`; raises `MissingExtra`."""
-    with needs("scipy", "communities"):
-        import scipy.sparse
-    return scipy.sparse

@@ -156,4 +156,5 @@ def weighted_graph(
     )
     edges = len(source) - loops - repeats
     report = ReadReport(len(source), edges, loops, repeats)
-    return Graph(kind, rows, columns, replace(matrix, data=None), report), matrix.data
+    sums = None if matrix.data is None else matrix.data.astype(np.float32)
+    return Graph(kind, rows, columns, replace(matrix, data=None), report), sums

@@ -245,13 +245,14 @@ def _converged(graph: Partitioned, labels: Array, generator: np.random.Generator
 def _by_overlaps(graph: Partitioned, generator: np.random.Generator) -> Array:
     """Iterations until none improves, from a partition of the overlap of several partitions.
 
-    The overlap is a much smaller graph, which is partitioned in the same way.
+    The overlap is a much smaller graph, which is partitioned in the same way; if it is not, the
+    best of the partitions is improved.
     """
     alone = np.arange(len(graph.masses), dtype=np.int32)
     some = [_iterated(graph, alone, ITERATIONS, generator) for _ in range(_CORES)]
     parts = _overlap(some)
     size = 1 + int(parts.max(initial=-1))
-    if size < len(parts):
+    if 2 * size < len(parts):
         small, _ = graph.contracted(parts, parts, size)
         return _converged(graph, _by_overlaps(small, generator)[parts], generator)
     return _converged(graph, max(some, key=graph.quality), generator)

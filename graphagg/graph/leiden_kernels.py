@@ -56,6 +56,28 @@ def renumbered(
 
 
 @kernel(checked=False, small=True)
+def added(first: Rows, second: Rows) -> Rows:
+    """The sum of two square matrices; the columns of each row ascend."""
+    n, at = len(first[0]) - 1, 0
+    starts = np.zeros(n + 1, np.int64)
+    columns = np.empty(len(first[1]) + len(second[1]), np.int32)
+    values = np.zeros(len(columns))
+    for v in range(n):
+        i, j, end, last = first[0][v], second[0][v], first[0][v + 1], second[0][v + 1]
+        while i < end or j < last:
+            a = first[1][i] if i < end else n
+            b = second[1][j] if j < last else n
+            columns[at] = min(a, b)
+            if a <= b:
+                values[at], i = first[2][i], i + 1
+            if b <= a:
+                values[at], j = values[at] + second[2][j], j + 1
+            at += 1
+        starts[v + 1] = at
+    return starts, columns[:at].copy(), values[:at].copy()
+
+
+@kernel(checked=False, small=True)
 def _numbered(labels: Array) -> tuple[Array, int]:
     """Number labels from 0 by their first vertex; also returns how many there are."""
     largest = -1

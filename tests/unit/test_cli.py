@@ -109,7 +109,8 @@ def test_a_pipe_gets_plain_text(demo_index: Path) -> None:
 
 # Indexes with stand-ins for the models; the encoder says that it begins, and waits for Ctrl-C.
 INTERRUPTED = """
-import signal, time
+import signal, sys, time
+sys.modules["torch"] = None  # spaCy would import it
 from graphagg.cli.main import main
 from graphagg.rag.models import encoder, extractor
 from tests.fakes import FakeEncoder, FakeExtractor

@@ -3,6 +3,8 @@
 Documents with a date (`when`) are compared if their paths, or titles with a date in one folder, are
 equal without dates, version numbers and words such as "final". They are versions of each other if
 their texts share one of the bands of their MinHash signatures, over pairs of words without numbers.
+Rows of two tables are compared if the tables' paths are equal in this way and the rows' first cells
+are equal, such as the name of a product; a first cell that is twice in a table makes no family.
 In front matter `version_of: none` keeps a file out, `version_of: NAME` joins files with any names
 and texts, and `successor: PATH` names the next version. A document counts by its first chunks, so
 a long one takes no longer. Only names are read of documents without a namesake, and nothing of
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import posixpath
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -37,6 +40,7 @@ _LENGTH, _BANDS, _ROWS = 2, 32, 3  # words of a shingle; bands find .98 of the p
 _CHUNKS = 8  # of a document that are compared
 _AT_ONCE = 1024  # documents
 _NONE = ("none", "false", "no")
+_TABLES = frozenset((".csv", ".tsv", ".json", ".jsonl", ".ndjson"))  # whose rows are documents
 _DATED = f'"{WHEN}"'.encode()
 _STATED = (b'"version_of"', b'"successor"')
 _COLUMNS = 2 * _BANDS + 2  # links by path and by title, of a stated family and a successor
@@ -99,6 +103,7 @@ class _Documents:
     def candidates(self) -> list[tuple[int, str, str]]:
         """Row, name by path and name by title of the documents that may have versions."""
         rows, keys, stating = array("q"), array("Q"), set[int]()
+        in_tables: dict[str, list[int]] = {}
         for start, table in zip(self.starts.tolist(), self.tables, strict=False):
             has_metadata = np.diff(table.metadata.offsets) > len(_DATED)
             firsts = np.flatnonzero((table.positions == 0) & has_metadata)
@@ -106,15 +111,20 @@ class _Documents:
                 raw = table.metadata.raw(i)
                 if _DATED not in raw:
                     continue
-                path, title = self._names(table, i)
-                rows.append(start + i)
-                keys.extend((_hash(path), _hash(title) if title else 0))
+                if file := _table_of(table.documents[i] or table.ids[i]):
+                    in_tables.setdefault(file, []).append(start + i)
+                else:
+                    path, title = self._names(table, i)
+                    rows.append(start + i)
+                    keys.extend((_hash(path), _hash(title) if title else 0))
                 if any(key in raw for key in _STATED) and b'"path"' in raw:
                     stating.add(start + i)
         pairs = np.frombuffer(keys, np.uint64).reshape(-1, 2)
         values, counts = np.unique(pairs[pairs > 0], return_counts=True)
         shared = np.isin(pairs, values[counts > 1]).any(axis=1)
         found = set(np.frombuffer(rows, np.int64)[shared].tolist()) | stating
+        stems = Counter(map(_stem, in_tables))
+        found |= {r for file, rs in in_tables.items() if stems[_stem(file)] > 1 for r in rs}
         named = {name for row in stating for name in self.successor(row)}
         found |= {row for row in rows if self.name(row) in named} if named else set()
         return [(row, *self._names(*self._at(row))) for row in sorted(found) if self._is_dated(row)]
@@ -123,11 +133,12 @@ class _Documents:
         name = table.documents[i] or table.ids[i]
         folder = posixpath.dirname(name)
         if suffix_of(folder):  # a row of a table, or a part of a mail
-            return name, ""
+            first_cell = table.texts[i].partition("\n")[0]
+            return name, f"{_stem(folder)}\n{first_cell}" if _table_of(name) else ""
         title = table.titles[i].partition(TRAIL)[0]
         plain = undated(title) if any(map(str.isdigit, title)) else title
         by_title = "" if plain == title else f"{undated(folder)}\n{plain}"
-        return undated(name.removesuffix(suffix_of(name))), by_title if len(plain) > 3 else ""
+        return _stem(name), by_title if len(plain) > 3 else ""
 
     def _is_dated(self, row: int) -> bool:
         table, i = self._at(row)
@@ -161,6 +172,17 @@ class _Documents:
     def text(self, rows: Sequence[int]) -> str:
         pieces = (self._at(row) for row in rows[:_CHUNKS])
         return NUMBER.sub(" ", " ".join(table.texts[i] for table, i in pieces))
+
+
+def _stem(path: str) -> str:
+    """The path of a file as all its versions have it."""
+    return undated(path.removesuffix(suffix_of(path)))
+
+
+def _table_of(name: str) -> str:
+    """The path of the table that has a document as a row; "" if it is none."""
+    folder = posixpath.dirname(name)
+    return folder if suffix_of(folder) in _TABLES else ""
 
 
 def _hash(text: str) -> int:
@@ -216,13 +238,13 @@ def _write(
         first.setdefault(int(labels[i]), place)
     members = np.array(sorted(by_name, key=lambda i: first[int(labels[i])]), np.int64)
     places = np.full(len(found) + 1, -1, np.int32)
-    places[members] = np.arange(len(members))
+    places[members], by_family = np.arange(len(members)), members.tolist()
     member = np.full(len(documents.alive), -1, np.int32)
-    for number, i in enumerate(members.tolist()):
+    for number, i in enumerate(by_family):
         member[chunks[names[i]]] = number
-    rows = [found[i][0] for i in members.tolist()]
+    rows = [found[i][0] for i in by_family]
     stated = [documents.stated[row] for row in rows]
-    paths = [names[i].removesuffix(suffix_of(names[i])) for i in members.tolist()]  # not `.2.pdf`
+    paths = [names[i].removesuffix(suffix_of(names[i])) for i in by_family]  # not `.2.pdf`
     columns = {
         "member": member,
         "bounds": np.append(np.flatnonzero(np.diff(labels[members], prepend=-1)), len(members)),
@@ -230,6 +252,7 @@ def _write(
         "changed": np.array([each.get(DATED_BY) == CHANGED for each in stated], np.bool_),
         "version": np.array([NUMBERED * version_number(p) + stage(p) + 1 for p in paths], np.int64),
         "successor": places[successor[members]],
+        "file": np.array([_hash(_table_of(names[i]) or names[i]) for i in by_family], np.uint64),
         "links": links[members],
     }
     for name, values in columns.items():

@@ -123,4 +123,5 @@ def _of_all(rows: int) -> Iterator[ArrayRule]:
     yield array("families.changed", "|b1", "members")
     yield array("families.version", "<i8", "members", least=0)
     yield array("families.successor", "<i4", "members", least=-1, below="members")
+    yield array("families.file", "<u8", "members")
     yield array("families.links", "<u8", "members", "links")

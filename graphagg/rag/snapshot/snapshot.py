@@ -47,7 +47,7 @@ Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
 KIND = "passages"
-REVISION = 27  # raised when the same corpus and models give another index
+REVISION = 28  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
 _SAMPLE = 256  # passages whose vectors are compared

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Array, Ints, Mask
+from graphagg.arrays import Array, Ints, Mask, distinct
 
 NUMBERED = 10
 """The least `version` with a number; below it is the stage: 0 of drafts and what is called old."""
@@ -32,6 +32,7 @@ class Families:
         changed: `[M]` bool, whether that is only the time of change.
         version: `[M]` int64, number and stage of the version in its name.
         successor: `[M]` int32, the member that it states as its successor; -1: none.
+        file: `[M]` uint64, hash of its file: a member that is a row shares it with other rows.
         links: `[M, c]` uint64; 0: none.
     """
 
@@ -41,6 +42,7 @@ class Families:
     changed: Mask
     version: Ints
     successor: npt.NDArray[np.int32]
+    file: npt.NDArray[np.uint64]
     links: npt.NDArray[np.uint64]
 
     @classmethod
@@ -72,7 +74,8 @@ class Families:
             members = members[is_visible]
             labels = components(self.links[members])
             members = members[labels == labels[np.searchsorted(members, member)]]
-        return self._by_age(members) if len(members) > 1 else []
+        is_family = len(members) == len(distinct(self.file[members])) > 1
+        return self._by_age(members) if is_family else []
 
     def _by_age(self, members: Ints) -> list[int]:
         """Sort members by date; by version number if all have one and one has no better date.

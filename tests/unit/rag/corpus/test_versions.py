@@ -23,12 +23,14 @@ MODELS: Any = {
     "language": "en",
 }
 TEXT = "A place in the garage costs {} euros a month for all staff who ask for one at the desk."
+ROW = "item: place in the garage\ncosts: {}"
 OTHER = "The menu of the canteen lists soup, bread and rice, and costs {} euros for guests."
 NAMES = ("a/rules-2022.md", "a/rules-2023.md", "a/rules v3.md", "b/rules-2024.md", "2021/rules.md")
+ROWS = ("a/list-2022.csv/1", "a/list-2022.csv/2", "a/list-2023.csv/1", "a/list-2024.tsv/7")
 FILES = st.dictionaries(
-    st.sampled_from((*NAMES, "2022/rules.md", "rules-2020 (2).md", "menu-2022.md")),
+    st.sampled_from((*NAMES, *ROWS, "2022/rules.md", "rules-2020 (2).md", "menu-2022.md")),
     st.tuples(
-        st.sampled_from((TEXT, OTHER)),
+        st.sampled_from((TEXT, ROW, OTHER)),
         st.integers(1, 3),
         st.sampled_from(("2021-05-01", "2024-02-03", None)),
         st.sampled_from(
@@ -254,6 +256,22 @@ def test_a_third_hit_of_a_file_must_add_a_word(tmp_path: Path) -> None:
     hits = index.retrieve("door heartbeat number 3 repairs", k=4)
     assert "kim" in [hit.passage.id for hit in hits[:3]]
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_rows_of_two_tables_are_versions_if_their_first_cells_are_equal(tmp_path: Path) -> None:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    for year, sums in (("2024", (10, 20, 30, 40)), ("2026", (11, 21, 31, 41))):
+        cells = zip(("Pump P10", "Pump P20", "Acme", "Acme"), sums, strict=True)
+        lines = "".join(f"{name},{cost}\n" for name, cost in cells)
+        (folder / f"prices {year}.csv").write_text(f"item,price\n{lines}")
+    index = PassageIndex.build(read_documents(folder), tmp_path / "idx", **MODELS)
+    assert [[v.document for v in each] for each in index.versions()] == [
+        [f"prices {year}.csv/{row}" for year in (2024, 2026)] for row in (1, 2)
+    ], "the price of Acme is twice in a table"
+    for question, year in (("What is the price of Pump P10 now?", 2026), ("in 2024?", 2024)):
+        hit = index.retrieve(f"Pump P10 price {question}")[0]
+        assert hit.passage.id == f"prices {year}.csv/1"
 
 
 def test_sections_valid_from_dates_are_versions(tmp_path: Path) -> None:

@@ -210,17 +210,18 @@ def _symmetric(graph: Graph, weights: Array | None) -> tuple[Csr, Doubles]:
     values = np.ones(len(adjacency.indices)) if weights is None else weights.astype(np.float64)
     if graph.kind == "undirected" and (weights is None or values.all()):
         rows = replace(adjacency, data=values)
-        owners = np.diff(rows.indptr).astype(np.float64)
+        sums = np.diff(rows.indptr).astype(np.float64)
         if weights is not None:
             running = np.append(0.0, np.cumsum(values))
-            owners = running[rows.indptr[1:]] - running[rows.indptr[:-1]]
-        return rows, np.stack([owners, owners], axis=1)
-    rows, columns, used = expand_rows(adjacency), adjacency.indices, values != 0
+            sums = running[rows.indptr[1:]] - running[rows.indptr[:-1]]
+        return rows, np.stack([sums, sums], axis=1)
+    owners, columns, used = expand_rows(adjacency), adjacency.indices, values != 0
     sets = adjacency.rows if graph.kind == "two-mode" else 0
-    rows, columns, values = rows[used], columns[used] + np.int32(sets), values[used]
+    owners, columns, values = owners[used], columns[used] + np.int32(sets), values[used]
     size = adjacency.columns + sets
-    matrix = Csr(offsets(np.bincount(rows, minlength=size)), columns, values, size)
-    degrees = np.stack([np.bincount(each, values, size) for each in (rows, columns)], axis=1)
+    matrix = Csr(offsets(np.bincount(owners, minlength=size)), columns, values, size)
+    sides = [np.bincount(each, values, size).astype(np.float64) for each in (owners, columns)]
+    degrees = np.stack(sides, axis=1)
     if graph.kind == "undirected":
         return matrix, degrees
     back = transpose(matrix)

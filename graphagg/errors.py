@@ -286,6 +286,14 @@ class PortTaken(RunFailed):
     """A service cannot bind its address."""
 
 
+class PartUnavailable(RunFailed):
+    """A part of a corpus does not answer; `part` is its address."""
+
+    def __init__(self, part: str, problem: str) -> None:
+        super().__init__(f"{part}: {problem}; check that the part is served there")
+        self.part = part
+
+
 class EndpointError(RunFailed):
     """Base of the errors about the endpoint of a language model."""
 

@@ -9,13 +9,20 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from graphagg import kernels
 from graphagg.arrays import Mask
-from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidParameter
+from graphagg.errors import (
+    Forbidden,
+    GraphAggError,
+    InvalidFilter,
+    InvalidParameter,
+    NoSuchIndex,
+)
 from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.value_types import ValueType
@@ -23,6 +30,8 @@ from graphagg.rag.models.by_name import check_installed
 from graphagg.rag.modes.protocol import Retriever
 from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.operations.answering import answer, retriever_for
+from graphagg.rag.parts.served import PartObjects
+from graphagg.rag.parts.snapshot import JoinedSnapshot
 from graphagg.rag.question.excerpts import NEIGHBORS, tokens_of
 from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -60,7 +69,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         eager: bool = False,
     ) -> None:
         self._shared, self._pool, self._eager = shared, shared.pool, eager
-        self._prepared = False
+        self._prepared, self.objects = False, PartObjects()
         super().__init__(directory, self._open_version, *parts)
 
     def _open_version(self, *directories: PathLike[str]) -> PassageIndex | PassageParts:
@@ -86,6 +95,23 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
                 opened.models.encoder()
                 self._shared.keep(*opened.models.loaded())
         return opened
+
+    def about_part(self) -> Answer:
+        """The version for a process that asks several parts, and which process this is."""
+        with self._lease() as index:
+            snapshot = index.snapshot
+            if isinstance(snapshot, JoinedSnapshot):
+                raise InvalidParameter("this service has several parts; ask a service of one index")
+            self.objects.open(snapshot)
+            manifest = snapshot.artifact.manifest.to_json()
+            return {"instance": self.objects.instance, "manifest": manifest}
+
+    def file_of_part(self, version: str, name: str) -> Path:
+        """The path of a file of the served version."""
+        with self._lease() as index:
+            if version != index.manifest.data:
+                raise NoSuchIndex(f"this service has no version {version!r}; open the part again")
+            return index.snapshot.artifact.path(name)
 
     @property
     def has_parts(self) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
+from graphagg.errors import PartUnavailable
 from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask, ask_each
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.manifest import canonical_json
@@ -35,6 +37,12 @@ class Part:
     start: int
     named: NamedPart
     numbers: Array
+
+    def rows(self, own: Rows) -> Rows:
+        """Rows of the part among those of all; raises `PartUnavailable` if it has no such rows."""
+        if len(own) and not 0 <= own.min() <= own.max() < len(self.snapshot.corpus):
+            raise PartUnavailable(str(self.snapshot.artifact.location), "it answered other rows")
+        return own + self.start
 
     def local(self, entities: Array) -> Ints:
         """The part's ids of some names; -1 for one that it lacks."""

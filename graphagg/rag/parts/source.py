@@ -76,8 +76,8 @@ class VisibleParts:
 
     def joined(self, found: Sequence[tuple[Rows, Array]]) -> tuple[Rows, Array]:
         """Rows and values of all parts."""
-        starts = (part.start for part in self.parts)
-        rows = np.concatenate([own + i for (own, _), i in zip(found, starts, strict=True)])
+        pairs = zip(found, self.parts, strict=True)
+        rows = np.concatenate([part.rows(own) for (own, _), part in pairs])
         return rows, np.concatenate([own for _, own in found])
 
     def gather(
@@ -179,9 +179,9 @@ class JoinedMultihop(MultihopSource):
         """Compute features and F of some rows."""
         each, parts = self._visible.split(rows), parts_of(question)
         calls = [(parts[i], (self.config, own)) for i, _, own in each]
-        starts = [self._visible.parts[i].start for i, *_ in each]
-        pairs = zip(ask_each(calls, "candidates"), starts, strict=True)
-        found = [own._replace(rows=own.rows + start) for own, start in pairs]
+        asked = [self._visible.parts[i] for i, *_ in each]
+        pairs = zip(ask_each(calls, "candidates"), asked, strict=True)
+        found = [own._replace(rows=part.rows(own.rows)) for own, part in pairs]
         joined = [np.concatenate(column) for column in zip(*found, strict=True)]
         order = np.argsort(self.ranks[joined[0]])
         return Candidates(*(column[order] for column in joined))
@@ -211,7 +211,7 @@ class JoinedMultihop(MultihopSource):
             knows.append(known)
         found = ask_each(calls, "expand")
         each = [
-            edges._replace(bridge=known[edges.bridge], row=edges.row + part.start)
+            edges._replace(bridge=known[edges.bridge], row=part.rows(edges.row))
             for edges, known, part in zip(found, knows, self._visible.parts, strict=True)
         ]
         return Edges(*map(np.concatenate, zip(*each, strict=True)))

@@ -31,6 +31,7 @@ from graphagg.rag.question.reading import (
 )
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Speller
+from graphagg.rag.tables.segments import SENTENCES, WINDOWS, segment_prefix
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import NameUses, View
 from graphagg.store.strings import StringTable
@@ -38,6 +39,7 @@ from graphagg.store.strings import StringTable
 if TYPE_CHECKING:
     from graphagg.rag.parts.names import NamesOfPart
 
+_LONGEST = 1 << 24  # rows that are read at once
 Ranked = tuple[Rows, Array]
 """Rows and their values."""
 
@@ -58,21 +60,39 @@ def ask_each(calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str) -> list[
 class OpenedPart:
     """One version of a part; rows and entities are its own."""
 
+    size = 0  # of its names
+
     def __init__(self, snapshot: PassageSnapshot) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
+
+    def rows_at(self, name: str, rows: Rows) -> Array:
+        """Some rows of an array, or of vectors, of the version."""
+        return self._values(name)[rows]
+
+    def range_of(self, name: str, start: int, stop: int) -> Array:
+        """Consecutive rows of them."""
+        return self._values(name)[start : min(stop, start + _LONGEST)]
+
+    def _values(self, name: str) -> Array:
+        for i, segment in enumerate(self.snapshot.corpus.segments):
+            vectors = {WINDOWS: segment.windows.values, SENTENCES: segment.sentence_vectors}
+            for file, values in vectors.items():
+                if name == f"{segment_prefix(i)}{file}":
+                    return values
+        return self.snapshot.artifact.array(name)
 
     def named(self, fresh: StringTable, kinds: Array) -> NamedPart:
         """Find the names of all parts in its passages; `fresh` are those that it lacks."""
         from graphagg.rag.parts.names import find_names  # not before a question
 
-        return NamedPart(self._snapshot, find_names(self._snapshot, fresh, kinds))
+        return NamedPart(self.snapshot, find_names(self.snapshot, fresh, kinds))
 
 
 class NamedPart:
     """A part that knows the names of all parts."""
 
     def __init__(self, snapshot: PassageSnapshot, names: NamesOfPart) -> None:
-        self._snapshot, self._names = snapshot, names
+        self.snapshot, self._names, self.size = snapshot, names, len(names.numbers)
 
     def numbers(self) -> Array:
         """`[E]` the numbers of its names among those of all parts, ascending."""
@@ -85,20 +105,20 @@ class NamedPart:
 
     def view(self, visible: Mask, flags: Array, balance: Array) -> PartView:
         """The view of some passages, with the uses of its names in all parts."""
-        lexicon, uses = self._snapshot.lexicon, NameUses(flags, balance)
+        lexicon, uses = self.snapshot.lexicon, NameUses(flags, balance)
         view = View.of(self._names.gazetteer, lexicon, visible, uses=uses)
-        return PartView(self._snapshot, view)
+        return PartView(self.snapshot, view)
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
         """First token and length of the first mention of an entity in a passage."""
-        return Speller(self._snapshot.corpus, self._names.gazetteer).first_mention(entity, row)
+        return Speller(self.snapshot.corpus, self._names.gazetteer).first_mention(entity, row)
 
 
 class PartView:
     """The visible passages of a part."""
 
     def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
-        self._snapshot, self._view = snapshot, view
+        self.snapshot, self._view, self.size = snapshot, view, len(view.df)
 
     def counts(self) -> tuple[Array, int, int, dict[str, int]]:
         """`[E]` df of its names; passages, tokens, and passages by language."""
@@ -111,20 +131,20 @@ class PartView:
 
     def names(self, text: str) -> list[NameFound]:
         """The part's names in a question."""
-        return list(names_in(text, scan(text), self._view, self._snapshot.listed))
+        return list(names_in(text, scan(text), self._view, self.snapshot.listed))
 
     def words(self, text: str) -> list[tuple[int, int, str]]:
         """Words of a question that documents write as one; see `words_written_as_one`."""
-        analyzers, languages = self._snapshot.analyzers, self._view.languages
+        analyzers, languages = self.snapshot.analyzers, self._view.languages
         return list(words_written_as_one(text, scan(text), self._view, analyzers, languages))
 
     def question(
         self, reading: QuestionReading, query: Queries, words: Vectors | None, rarity: Array
     ) -> PartQuestion:
         """A question with the part's numbers of its entities and their common rarity."""
-        dense = self._snapshot.dense
+        dense = self.snapshot.dense
         scores = QuestionScores(reading, query, words, self._view, dense, rarity)
-        return PartQuestion(self._snapshot, self._view, scores)
+        return PartQuestion(self.snapshot, self._view, scores)
 
     def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
         """See `MultihopSource.expand`; -1 in the frontier stands for a row of another part."""
@@ -132,7 +152,7 @@ class PartView:
 
     def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
         """See `closeness_to_open_terms`."""
-        corpus = self._snapshot.corpus
+        corpus = self.snapshot.corpus
         return closeness_to_open_terms(corpus, self._view, row, entity, parent, vectors)
 
 
@@ -140,7 +160,8 @@ class PartQuestion:
     """A question in the visible passages of a part."""
 
     def __init__(self, snapshot: PassageSnapshot, view: View, scores: QuestionScores) -> None:
-        self._snapshot, self._view, self._scores = snapshot, view, scores
+        self.snapshot, self._view, self._scores = snapshot, view, scores
+        self.size = len(view.df)
 
     def df(self) -> list[int]:
         """Visible passages that contain each term."""
@@ -207,5 +228,5 @@ class PartQuestion:
         return self._view.ties_at(self._scores.reading.entities[name], rows)
 
     def _source(self, config: MultihopConfig) -> MultihopSource:
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         return MultihopSource(snapshot.corpus, snapshot.ranks, self._view, config)

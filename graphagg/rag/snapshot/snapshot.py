@@ -93,26 +93,30 @@ class PassageSnapshot:
         tables = [segment.passages.metadata for segment in self.corpus.segments]
         has_metadata = any(int(t.offsets[-1]) > len("{}") * len(t) for t in tables)
         self.lexicon = Lexicon.open(artifact, has_metadata)
-        language = artifact.manifest.parameters["language"]
-        if not isinstance(language, str):
-            raise damaged(artifact.folder, f"language {language!r}, wanted a code")
-        self.analyzers = Analyzers(language)
-        self.listed = names_of(artifact.manifest.models["extractor"])
+        self._read_parameters(artifact)
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
-        self.profile: Profile = artifact.manifest.parameters["profile"]
-        self._weights = WEIGHTS[self.profile]
-        chunking = artifact.manifest.parameters["chunking"]
-        self.chunking = None if chunking is None else ChunkConfig(**chunking)
-        self.columns = RowConfig(*artifact.manifest.parameters["columns"])
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._all = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
             at_random([self._all.title, self._all.mentions, self._all.tie, self._all.df])
+
+    def _read_parameters(self, artifact: Artifact) -> None:
+        """Take the settings of the build."""
+        parameters = artifact.manifest.parameters
+        language, chunking = parameters["language"], parameters["chunking"]
+        if not isinstance(language, str):
+            raise damaged(artifact.folder, f"language {language!r}, wanted a code")
+        self.analyzers = Analyzers(language)
+        self.listed = names_of(artifact.manifest.models["extractor"])
+        self.profile: Profile = parameters["profile"]
+        self._weights = WEIGHTS[self.profile]
+        self.chunking = None if chunking is None else ChunkConfig(**chunking)
+        self.columns = RowConfig(*parameters["columns"])
 
     def _open_orders(self, array: Callable[[str], Any]) -> None:
         """Take the orders and families of passages by the names of their arrays."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Self
 from graphagg.errors import IndexClosed, InvalidParameter
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
+from graphagg.rag.models.by_name import IndexModels
 from graphagg.rag.operations.retrieval import Retrieval
-from graphagg.rag.parts.remote import PartAddress, RemotePart, place_of
+from graphagg.rag.parts.client import PartAddress, place_of
+from graphagg.rag.parts.remote import RemotePart
 from graphagg.rag.parts.snapshot import JoinedSnapshot
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import Closing
@@ -73,9 +75,7 @@ class PassageParts(Closing, Retrieval):
             PartUnavailable: nothing answers at an address.
         """
         with ExitStack() as opened:  # closes the parts unless all could be joined
-            parts = [
-                opened.enter_context(_open_part(each, encoder, extractor)) for each in directories
-            ]
+            parts = [_open_part(each, encoder, extractor, opened) for each in directories]
             joined = cls(parts)
             opened.pop_all()
         return joined
@@ -125,10 +125,13 @@ def _open_part(
     directory: str | os.PathLike[str],
     encoder: Encoder | str | None,
     extractor: EntityExtractor | str | None,
+    opened: ExitStack,
 ) -> PassageIndex | RemotePart:
     address = place_of(directory)
     if not isinstance(address, PartAddress):
-        return PassageIndex.open(directory, encoder=encoder, extractor=extractor)
+        index = PassageIndex.open(directory, encoder=encoder, extractor=extractor)
+        return opened.enter_context(index)
     if isinstance(encoder, str) or isinstance(extractor, str):
         raise InvalidParameter("`encoder` and `extractor` of a served part are objects or None")
-    return RemotePart(address, encoder, extractor)
+    part = RemotePart(address, lambda artifact: IndexModels(artifact, encoder, extractor))
+    return opened.enter_context(part)

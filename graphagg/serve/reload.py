@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from graphagg.errors import NotAnArtifact
-from graphagg.store.addresses import Address, parse_location
+from graphagg.errors import NotAnArtifact, PartUnavailable
+from graphagg.rag.parts.client import PartAddress, PartClient, place_of
+from graphagg.store.addresses import Address
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import pointer_of
@@ -45,16 +46,18 @@ class _Place:
     """A directory, or an address on a store, where versions are published."""
 
     def __init__(self, directory: os.PathLike[str]) -> None:
-        self.location = parse_location(directory)
+        self.location = place_of(directory)
         self._asked, self._last = -math.inf, cast(Any, None)
 
     def stamp(self) -> Any:
         """A value that changes when a version is published."""
-        if isinstance(self.location, Address):
+        if isinstance(self.location, PartAddress):
+            stamp: Any = PartClient(self.location).version()
+        elif isinstance(self.location, Address):
             if time.monotonic() < self._asked + _EVERY:
                 return self._last
             self._asked = time.monotonic()
-            stamp: Any = pointer_of(Store(self.location)).read()[1]
+            stamp = pointer_of(Store(self.location)).read()[1]
         else:
             stamp = stamp_of(self.location / MANIFEST_NAME)
         if stamp is None and self._last is not None:  # opening names a missing file
@@ -86,6 +89,7 @@ class ReloadingIndex(Generic[T]):
     ) -> None:
         self._places = [_Place(each) for each in (directory, *parts)]
         self._open = open_index
+        self._missing = set[str]()  # addresses of parts that do not answer
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._stamps = [place.stamp() for place in self._places]
@@ -129,7 +133,9 @@ class ReloadingIndex(Generic[T]):
         raised, and the next call tries again.
         """
         with self._refreshing:
-            stamps = [place.stamp() for place in self._places]
+            stamps = [
+                self._stamp_of(*pair) for pair in zip(self._places, self._stamps, strict=True)
+            ]
             if stamps == self._stamps:
                 return False
             opened = self._open_now()
@@ -140,7 +146,20 @@ class ReloadingIndex(Generic[T]):
             with self._lock:
                 before, self._current = self._current, _OpenVersion(opened)
             self._release(before)
+            self._missing.clear()
             return True
+
+    def _stamp_of(self, place: _Place, before: Any) -> Any:
+        """The stamp of a place; a part that does not answer keeps its own and is left out."""
+        address = os.fspath(place.location)
+        try:
+            stamp = place.stamp()
+        except PartUnavailable:
+            self._missing.add(address)
+            return before
+        if stamp == before:
+            self._missing.discard(address)
+        return stamp
 
     def close(self) -> None:
         """Close the current version when its last request ends."""

@@ -154,6 +154,21 @@ class JoinedSnapshot(PassageSnapshot):
         codes = dict(sorted(languages.items()))
         return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)
 
+    def without(self, addresses: Sequence[str]) -> JoinedSnapshot:
+        """This version as if the parts at these addresses held no passage."""
+        places = {str(part.snapshot.artifact.location): part for part in self.parts}
+        visible = np.ones(len(self.corpus), np.bool_)
+        for address in addresses:
+            part = places[address]
+            visible[part.start : part.start + len(part.snapshot.corpus)] = False
+
+        def make() -> JoinedSnapshot:
+            reduced = self.reduced(visible)
+            reduced.missing = tuple(addresses)
+            return reduced
+
+        return self.cached("without", " ".join(addresses), make)
+
     def language_of(self, row: int) -> str:
         """The language of a passage; `OTHER` in an index of one language."""
         part = next(each for each in reversed(self.parts) if each.start <= row)

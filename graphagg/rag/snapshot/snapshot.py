@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property, lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,7 @@ class PassageSnapshot:
     """
 
     is_restricted = False
+    missing: tuple[str, ...] = ()  # addresses of parts that do not answer
 
     def __init__(self, artifact: Artifact, models: IndexModels | None = None) -> None:
         revision = artifact.manifest.parameters.get("revision")
@@ -139,12 +140,14 @@ class PassageSnapshot:
         no score, count or key. Raises `InvalidFilter` for an unknown key or a wrong type.
         """
         key = json.dumps(filter, sort_keys=True)
-        return self.cached("restricted", key, lambda: self._restricted(filter))
+        make = lambda: self.reduced(self._filtered(self._compiled(filter)))  # noqa: E731
+        return self.cached("restricted", key, make)
 
-    def _restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
+    def reduced(self, visible: Mask) -> Self:
+        """This version as if it held only the passages of a mask `[R]`; see `restricted`."""
         part = copy(self)
         part.is_restricted = True
-        part.alive = self.alive & self._filtered(self._compiled(filter))
+        part.alive = self.alive & visible
         part.by_id = self.by_id[part.alive[self.by_id]]
         part._by_text = self._by_text[part.alive[self._by_text]]
         part._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, part.by_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -107,6 +108,8 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
 
     def about_part(self) -> Answer:
         """The version for a process that asks several parts, and which process this is."""
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            raise InvalidParameter("a part is served by one process; start it without --workers")
         with self._lease() as index:
             snapshot = index.snapshot
             if isinstance(snapshot, JoinedSnapshot):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -63,6 +64,7 @@ class PartClient:
         self._connect = partial(kind, parts.hostname or "", parts.port)
         self._idle: deque[HTTPConnection] = deque(maxlen=64)
         self.unused: deque[str] = deque()
+        self._hedging = threading.Lock()
 
     def about(self) -> dict[str, Any]:
         """Version, instance and manifest of what the part serves."""
@@ -88,9 +90,15 @@ class PartClient:
 
     def _hedged(self, call: Callable[[], bytes]) -> bytes:
         first = _calls().submit(call)
-        if wait([first], _HEDGE).done:
-            return first.result()
-        running: set[Future[bytes]] = {first, _calls().submit(call)}
+        if wait([first], _HEDGE).done or not self._hedging.acquire(blocking=False):
+            return first.result()  # where many are late, more requests would not help
+        try:
+            return self._first_answer({first, _calls().submit(call)})
+        finally:
+            self._hedging.release()
+
+    @staticmethod
+    def _first_answer(running: set[Future[bytes]]) -> bytes:
         while True:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             answered = next((each for each in done if each.exception() is None), None)

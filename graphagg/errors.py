@@ -287,11 +287,14 @@ class PortTaken(RunFailed):
 
 
 class PartUnavailable(RunFailed):
-    """A part of a corpus does not answer; `part` is its address."""
+    """A part of a corpus does not answer; `part` is its address.
 
-    def __init__(self, part: str, problem: str) -> None:
+    `is_lost`: it answers, but lost what was opened there, for instance as it was started again.
+    """
+
+    def __init__(self, part: str, problem: str, is_lost: bool = False) -> None:
         super().__init__(f"{part}: {problem}; check that the part is served there")
-        self.part = part
+        self.part, self.is_lost = part, is_lost
 
 
 class EndpointError(RunFailed):

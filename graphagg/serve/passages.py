@@ -206,6 +206,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
                 return await attempt()
             except PartUnavailable as error:
                 self._missing.add(error.part)
+                self._is_lost |= error.is_lost
                 if len(self._missing) == len(self._places):
                     raise
                 _log.warning("answers are partial: %s", error)

@@ -90,6 +90,7 @@ class ReloadingIndex(Generic[T]):
         self._places = [_Place(each) for each in (directory, *parts)]
         self._open = open_index
         self._missing = set[str]()  # addresses of parts that do not answer
+        self._is_lost = False  # whether a part lost what was opened there
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._stamps = [place.stamp() for place in self._places]
@@ -136,11 +137,12 @@ class ReloadingIndex(Generic[T]):
             stamps = [
                 self._stamp_of(*pair) for pair in zip(self._places, self._stamps, strict=True)
             ]
-            if stamps == self._stamps:
+            if stamps == self._stamps and not self._is_lost:
                 return False
             opened = self._open_now()
-            self._stamps = stamps
-            if opened.manifest.data == self.version:
+            has_parts = any(isinstance(each.location, PartAddress) for each in self._places)
+            self._stamps, self._is_lost = stamps, False
+            if opened.manifest.data == self.version and not has_parts:
                 opened.close()
                 return False
             with self._lock:

@@ -128,7 +128,8 @@ class PartClient:
                 raise self._failed(str(error) or type(error).__name__) from None
             self._idle.append(connection)
             if status != 200:
-                raise self._failed(f"status {status}: {content[:200].decode(errors='replace')}")
+                answer = content[:200].decode(errors="replace")
+                raise PartUnavailable(self.url, f"status {status}: {answer}", status == 404)
             return content
         raise AssertionError("the last connection is a new one")
 

@@ -42,7 +42,7 @@ def stamp_of(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-class _Place:
+class _WatchedPlace:
     """A directory, or an address on a store, where versions are published."""
 
     def __init__(self, directory: os.PathLike[str]) -> None:
@@ -87,7 +87,7 @@ class ReloadingIndex(Generic[T]):
     def __init__(
         self, directory: os.PathLike[str], open_index: Callable[..., T], *parts: os.PathLike[str]
     ) -> None:
-        self._places = [_Place(each) for each in (directory, *parts)]
+        self._places = [_WatchedPlace(each) for each in (directory, *parts)]
         self._open = open_index
         self._missing = set[str]()  # addresses of parts that do not answer
         self._is_lost = False  # whether a part lost what was opened there
@@ -151,7 +151,7 @@ class ReloadingIndex(Generic[T]):
             self._missing.clear()
             return True
 
-    def _stamp_of(self, place: _Place, before: Any) -> Any:
+    def _stamp_of(self, place: _WatchedPlace, before: Any) -> Any:
         """The stamp of a place; a part that does not answer keeps its own and is left out."""
         address = os.fspath(place.location)
         try:

@@ -170,8 +170,10 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         with self._lease() as index:
             snapshot: PassageSnapshot = index.snapshot
             try:
-                if self._missing and isinstance(snapshot, JoinedSnapshot):
-                    snapshot = await self._pool.run(snapshot.without, sorted(self._missing))
+                if (missing := sorted(self._missing)) and isinstance(snapshot, JoinedSnapshot):
+                    if len(missing) == len(self._places):
+                        raise PartUnavailable(", ".join(missing), "no part answers")
+                    snapshot = await self._pool.run(snapshot.without, missing)
                 if filter is not None:
                     snapshot = await self._pool.run(_restricted, snapshot, filter)
                 yield snapshot
@@ -207,9 +209,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
             except PartUnavailable as error:
                 self._missing.add(error.part)
                 self._is_lost |= error.is_lost
-                if len(self._missing) == len(self._places):
-                    raise
-                _log.warning("answers are partial: %s", error)
+                _log.warning("a part is left out: %s", error)
         return await attempt()
 
     async def info(self) -> Answer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,112 +23,83 @@ from graphagg.store.strings import StringTable
 _MOST = {OpenedPart: 4, NamedPart: 4, PartView: 64, PartQuestion: 256}
 """Objects that are kept of each class; the least recently used ones are dropped."""
 _LARGEST = 10_000  # hits of a step
-Check = Callable[[Any, PassageSnapshot, int], bool]
 
 
-def _array(kind: str, dimensions: int = 1) -> Check:
-    dtypes = kind.split()
-    return lambda x, *_: (
-        isinstance(x, np.ndarray) and x.dtype.str in dtypes and x.ndim == dimensions
-    )
+class _Fit(NamedTuple):
+    """What arguments have to fit: R rows and E names of the part."""
+
+    rows: int
+    names: int
+
+    def array(self, x: Any, dtypes: str, dimensions: int = 1) -> bool:
+        is_array = isinstance(x, np.ndarray) and x.ndim == dimensions
+        return is_array and x.dtype.str in dtypes.split()
+
+    def positions(self, x: Any, low: int, high: int) -> bool:
+        return self.array(x, "<i8") and (not len(x) or low <= x.min() <= x.max() < high)
+
+    def bridges(self, x: Any) -> bool:
+        return isinstance(x, Bridges) and (
+            self.positions(x.entity, 0, self.names)
+            and self.array(x.strength, "<f8", 2)
+            and x.strength.shape == (len(x.entity), 3)
+            and all(len(each) == len(x.entity) for each in (x.parent, x.sentence, x.similarity))
+        )
+
+    def reading(self, x: Any) -> bool:
+        named = x.entities if isinstance(x, QuestionReading) else (None,)
+        return all(isinstance(each, int) and -1 <= each < self.names for each in named)
 
 
-def _within(low: int, of_names: bool = False) -> Check:
-    """Rows, or names of the part, from `low` on."""
-
-    def check(x: Any, snapshot: PassageSnapshot, names: int) -> bool:
-        most = names if of_names else len(snapshot.alive)
-        is_fit: bool = _array("<i8")(x, snapshot, 0) and (not len(x) or low <= x.min())
-        return is_fit and (not len(x) or int(x.max()) < most)
-
-    return check
-
-
-def _of_names(kind: str) -> Check:
-    return lambda x, snapshot, names: _array(kind)(x, snapshot, names) and len(x) == names
-
-
-def _mask(x: Any, snapshot: PassageSnapshot, _: int) -> bool:
-    return _array("|b1")(x, snapshot, 0) and len(x) == len(snapshot.alive)
-
-
-def _is(*kinds: type[Any]) -> Check:
-    return lambda x, *_: isinstance(x, kinds) and not (isinstance(x, bool) and bool not in kinds)
-
-
-def _count(x: Any, *_: Any) -> bool:
-    return _is(int)(x, *_) and 0 <= x <= 1 << 53
-
-
-def _k(x: Any, *_: Any) -> bool:
-    return _is(int)(x, *_) and 0 < x <= _LARGEST
-
-
-def _row(x: Any, snapshot: PassageSnapshot, _: int) -> bool:
-    return isinstance(x, int) and 0 <= x < len(snapshot.alive)
-
-
-def _entity(x: Any, _: PassageSnapshot, names: int) -> bool:
-    return isinstance(x, int) and 0 <= x < names
-
-
-def _reading(x: Any, _: PassageSnapshot, names: int) -> bool:
-    return isinstance(x, QuestionReading) and all(
-        isinstance(each, int) and -1 <= each < names for each in x.entities
-    )
-
-
-def _bridges(x: Any, snapshot: PassageSnapshot, names: int) -> bool:
-    return (
-        isinstance(x, Bridges)
-        and _within(0, of_names=True)(x.entity, snapshot, names)
-        and _array("<f8", 2)(x.strength, snapshot, names)
-        and x.strength.shape == (len(x.entity), 3)
-        and all(len(each) == len(x.entity) for each in (x.parent, x.sentence, x.similarity))
-    )
-
-
-_ROWS, _FLOATS = _within(0), _array("<f4 <f8")
-_CONFIG: Check = _is(MultihopConfig)
-STEPS: dict[type[Any], dict[str, Sequence[Check]]] = {
+_CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
+    "strings": lambda _, x: isinstance(x, StringTable),
+    "bytes": lambda fit, x: fit.array(x, "|u1"),
+    "text": lambda _, x: isinstance(x, str),
+    "count": lambda _, x: isinstance(x, int) and 0 <= x <= 1 << 53,
+    "k": lambda _, x: isinstance(x, int) and 0 < x <= _LARGEST,
+    "number": lambda _, x: isinstance(x, float | int),
+    "list": lambda _, x: isinstance(x, tuple),
+    "table": lambda _, x: isinstance(x, dict),
+    "mask": lambda fit, x: fit.array(x, "|b1") and len(x) == fit.rows,
+    "flags": lambda fit, x: fit.array(x, "|u1") and len(x) == fit.names,
+    "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
+    "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
+    "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
+    "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
+    "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
+    "frontier": lambda fit, x: fit.positions(x, -1, fit.rows),
+    "entities": lambda fit, x: fit.positions(x, -1, fit.names),
+    "integers": lambda fit, x: fit.array(x, "<i8"),
+    "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
+    "vectors": lambda fit, x: fit.array(x, "<f4 <f8", 2),
+    "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
+    "query": lambda _, x: isinstance(x, Queries),
+    "config": lambda _, x: isinstance(x, MultihopConfig),
+    "reading": _Fit.reading,
+    "bridges": _Fit.bridges,
+}
+STEPS: dict[type[Any], dict[str, str]] = {
     OpenedPart: {
-        "named": (_is(StringTable), _array("|u1")),
-        "rows_at": (_is(str), _array("<i8")),
-        "range_of": (_is(str), _count, _count),
+        "named": "strings bytes", "rows_at": "text integers", "range_of": "text count count",
     },
     NamedPart: {
-        "numbers": (),
-        "uses": (_mask,),
-        "view": (_mask, _of_names("|u1"), _of_names("<i8")),
-        "first_mention": (_entity, _row),
+        "numbers": "", "uses": "mask", "view": "mask flags balance",
+        "first_mention": "entity row",
     },
     PartView: {
-        "counts": (),
-        "share": (_of_names("<i4"), _count, _count),
-        "names": (_is(str),),
-        "words": (_is(str),),
-        "question": (_reading, _is(Queries), _is(np.ndarray, type(None)), _FLOATS),
-        "expand": (_bridges, _within(-1)),
-        "closeness": (_ROWS, _within(-1, of_names=True), _array("<i8"), _array("<f4 <f8", 2)),
+        "counts": "", "share": "df count count", "names": "text", "words": "text",
+        "question": "reading query words floats", "expand": "bridges frontier",
+        "closeness": "rows entities integers vectors",
     },
     PartQuestion: {
-        "df": (),
-        "weigh": (_is(list, tuple),),
-        "best_by_words": (_k,),
-        "covers": (_ROWS,),
-        "nearest": (_k,),
-        "largest_similarity": (),
-        "similarity_at": (_ROWS,),
-        "statistics": (),
-        "take_documents": (_count, _is(dict)),
-        "documents_from": (_is(float, int),),
-        "leading": (_CONFIG, _k, _is(float, int), _is(list, tuple)),
-        "candidates": (_CONFIG, _ROWS),
-        "bridges": (_CONFIG, _ROWS),
-        "ties": (_count, _ROWS),
+        "df": "", "weigh": "list", "best_by_words": "k", "covers": "rows", "nearest": "k",
+        "largest_similarity": "", "similarity_at": "rows", "statistics": "",
+        "take_documents": "count table", "documents_from": "number",
+        "leading": "config k number list", "candidates": "config rows",
+        "bridges": "config rows", "ties": "count rows",
     },
-}
-"""The steps that other processes may call, with a check of each argument."""
+}  # fmt: skip
+"""The steps that other processes may call, with the check of each argument."""
 
 
 class PartObjects:
@@ -143,10 +114,7 @@ class PartObjects:
         """Keep a version; returns its key."""
         key = snapshot.artifact.manifest.data
         with self._lock:
-            opened = self._kept[OpenedPart]
-            if key not in opened:
-                self._keep(key, OpenedPart(snapshot))
-        return key
+            return self._keep(key, self._kept[OpenedPart].get(key) or OpenedPart(snapshot))
 
     def _keep(self, key: str, target: object) -> str:
         kept = self._kept[type(target)]
@@ -189,13 +157,14 @@ class PartObjects:
                 for each in map(str, unused):
                     kept.pop(each, None)
         target = self.find(str(key))
-        checks = STEPS[type(target)].get(method) if isinstance(method, str) else None
-        if checks is None or len(checks) != len(arguments):
+        checks = STEPS[type(target)].get(str(method), "unknown").split()
+        if len(checks) != len(arguments) or "unknown" in checks:
             raise InvalidParameter(f"there is no step {str(method)[:40]!r} of so many arguments")
-        for i, (check, argument) in enumerate(zip(checks, arguments, strict=True)):
-            if not check(argument, target.snapshot, target.size):
-                raise InvalidParameter(f"argument {i} of {method} does not fit this part")
+        fit = _Fit(len(target.snapshot.alive), target.size)
         try:
+            for check, argument in zip(checks, arguments, strict=True):
+                if not _CHECKS[check](fit, argument):
+                    raise InvalidParameter(f"{check} of {method} does not fit this part")
             return encode(getattr(target, method)(*arguments), self.keep)
         except GraphAggError:
             raise

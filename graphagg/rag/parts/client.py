@@ -82,11 +82,10 @@ class PartClient:
         """The content at a path below the routes of a part."""
         return self._send("GET", path, None, seconds)
 
-    def step(self, body: bytes, is_long: bool) -> bytes:
-        """Run a step; one that is late is sent a second time, and the first answer counts."""
-        if is_long:
-            return self._send("POST", "steps", body, OPENING_SECONDS)
-        return self._hedged(partial(self._send, "POST", "steps", body, SECONDS))
+    def step(self, body: bytes, seconds: float, may_repeat: bool) -> bytes:
+        """Run a step; if `may_repeat`, a late one is sent again, and the first answer counts."""
+        call = partial(self._send, "POST", "steps", body, seconds)
+        return self._hedged(call) if may_repeat else call()
 
     def _hedged(self, call: Callable[[], bytes]) -> bytes:
         first = _calls().submit(call)

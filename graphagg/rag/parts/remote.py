@@ -23,7 +23,7 @@ from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import IndexModels
-from graphagg.rag.parts.client import OPENING_SECONDS, PartAddress, PartClient, pool
+from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, PartAddress, PartClient, pool
 from graphagg.rag.parts.names import keys_and_kinds
 from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -44,6 +44,8 @@ from graphagg.store.reading import Closing
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
+_ONCE = frozenset(("named", "share", "weigh", "take_documents", "leading"))
+"""Steps that change an object, so that they are not sent twice."""
 
 
 class RemoteObject:
@@ -61,7 +63,9 @@ class RemoteObject:
     def _step(self, method: str, *arguments: Any) -> Any:
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
-        answer = client.step(encode((self._key, method, arguments, unused)), method == "named")
+        body = encode((self._key, method, arguments, unused))
+        seconds = OPENING_SECONDS if method == "named" else SECONDS
+        answer = client.step(body, seconds, method not in _ONCE)
         return decode(answer, partial(RemoteObject, client))
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.parts.client import PartAddress
+from graphagg.rag.parts.served import PartObjects
 from graphagg.rag.parts.wire import encode
 from graphagg.serve.http.security import Access
 from graphagg.serve.rights import TokenFile
@@ -215,6 +216,24 @@ def test_a_served_part_is_replaced_while_it_is_asked(tmp_path: Path) -> None:
                 part.add([Passage("new", "Menabrea read the Engine's notes.", "Menabrea")])
             while (now := ids(live)) != before | {"new"}:
                 assert now == before
+
+
+def test_a_late_step_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders, end, late, answer = built(tmp_path), threading.Event(), [], PartObjects.answer
+
+    def answer_late(objects: PartObjects, body: bytes) -> bytes:
+        if b'"nearest"' in body and not late:
+            late.append(body)
+            end.wait(SECONDS)
+        return answer(objects, body)
+
+    monkeypatch.setattr(PartObjects, "answer", answer_late)
+    with deployed(folders) as lives:
+        first, second = (PartAddress(live.url) for live in lives)
+        with serving(Service(Sources(first, parts=(second,), **MODELS), patient())) as live:
+            found = live.json(SEARCH, {"question": QUESTION, "mode": "dense", "k": 10})
+            end.set()
+    assert late and len(found["hits"]) == len(CORPUS) and "partial" not in found
 
 
 def test_steps_need_an_unfiltered_token_and_fit_arguments(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -140,6 +140,9 @@ def kill_one(
                 with urlopen(request, timeout=120) as answer:
                     partial = json.load(answer).get("partial", False)
                 outcomes.append((time.monotonic(), "partial" if partial else "whole"))
+            except HTTPError as error:
+                outcomes.append((time.monotonic(), json.load(error)["error"]["type"]))
+                time.sleep(1.0)  # as the header retry-after says
             except OSError as error:
                 outcomes.append((time.monotonic(), f"failed: {error}"))
 
@@ -159,9 +162,7 @@ def kill_one(
         for each in clients:
             each.result()
     print(Counter(kind for _, kind in outcomes))
-    print(
-        f"ready after {ready - begin:.1f} s, whole after {recovered - ready:.1f} s more"
-    )
+    print(f"ready after {ready - begin:.1f} s, whole after {recovered - ready:.1f} s more")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from graphagg.store.reading import Closing
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
-_ONCE = frozenset(("named", "share", "weigh", "take_documents", "leading"))
+_ONCE = frozenset(("named", "share", "best_by_words", "statistics", "take_documents", "leading"))
 """Steps that change an object, so that they are not sent twice."""
 
 

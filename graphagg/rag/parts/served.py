@@ -87,13 +87,13 @@ STEPS: dict[type[Any], dict[str, str]] = {
         "first_mention": "entity row",
     },
     PartView: {
-        "counts": "", "share": "df count count", "names": "text", "words": "text",
+        "counts": "", "share": "df count count", "read": "text",
         "question": "reading query words floats", "expand": "bridges frontier",
         "closeness": "rows entities integers vectors",
     },
     PartQuestion: {
-        "df": "", "weigh": "list", "best_by_words": "k", "covers": "rows", "nearest": "k",
-        "largest_similarity": "", "similarity_at": "rows", "statistics": "",
+        "best_by_words": "list k", "covers": "rows", "nearest": "k",
+        "largest_similarity": "", "similarity_at": "rows", "statistics": "list",
         "take_documents": "count table", "documents_from": "number",
         "leading": "config k number list", "candidates": "config rows",
         "bridges": "config rows", "ties": "count rows",

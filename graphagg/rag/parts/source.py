@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
 from graphagg.rag.parts.steps import PartQuestion, PartView, ask, ask_each
 from graphagg.rag.question.reading import NameFound, QuestionReading
-from graphagg.rag.snapshot.search import Lexical
+from graphagg.rag.snapshot.search import Lexical, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Vectors
@@ -41,8 +41,8 @@ class VisibleParts:
 
     def questions(
         self, reading: QuestionReading, query: Queries, words: Vectors | None, rarity: Array
-    ) -> list[PartQuestion]:
-        """A question in each part, with the part's numbers of its entities."""
+    ) -> tuple[list[PartQuestion], list[int]]:
+        """A question in each part, and how many passages of all contain each term."""
         named = np.asarray(reading.entities, dtype=np.int64)
         calls = [
             (
@@ -56,7 +56,8 @@ class VisibleParts:
             )
             for part, view in zip(self.parts, self.views, strict=True)
         ]
-        return ask_each(calls, "question")
+        parts, df = zip(*ask_each(calls, "question"), strict=True)
+        return list(parts), [sum(of_term) for of_term in zip(*df, strict=True)]
 
     def owners(self, rows: Rows) -> Ints:
         """The position of the part of each row."""
@@ -96,14 +97,15 @@ class VisibleParts:
 class JoinedLexical(Lexical):
     """Scores of a question's terms over all parts, by their common document frequencies."""
 
-    def __init__(self, visible: VisibleParts, parts: Sequence[PartQuestion]) -> None:
-        self._visible, self._parts = visible, parts
-        self.df = [sum(each) for each in zip(*ask(parts, "df"), strict=True)]
-        self.idf, self.weights = ask(parts, "weigh", self.df)[0]
+    def __init__(
+        self, visible: VisibleParts, view: View, parts: Sequence[PartQuestion], df: list[int]
+    ) -> None:
+        self._visible, self._parts, self.df = visible, parts, df
+        self.idf, self.weights = weights_of(df, view.passages)
 
     def best(self, k: int) -> tuple[Rows, Array]:
         """Find the rows of `Lexical.best` among those of all parts."""
-        rows, scores = self._visible.joined(ask(self._parts, "best_by_words", k))
+        rows, scores = self._visible.joined(ask(self._parts, "best_by_words", self.df, k))
         is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
         return rows[is_best], scores[is_best]
 
@@ -122,8 +124,8 @@ class JoinedScores(QuestionScores):
         self.named = np.asarray(self.reading.entities, dtype=np.int64)
         self.rarity = view.idf(self.named)
         self._visible, self._ranks = visible, snapshot.ranks
-        self.parts = visible.questions(self.reading, self.query, self.words, self.rarity)
-        self.lexical = JoinedLexical(visible, self.parts)
+        found = visible.questions(self.reading, self.query, self.words, self.rarity)
+        self.parts, self.lexical = found[0], JoinedLexical(visible, view, *found)
 
     @property
     def largest_similarity(self) -> float:
@@ -139,21 +141,21 @@ class JoinedScores(QuestionScores):
         return self._visible.gather(self.parts, "similarity_at", rows)
 
 
-def common_statistics(parts: Sequence[PartQuestion]) -> tuple[float, list[Array]]:
+def common_statistics(question: JoinedScores) -> tuple[float, list[Array]]:
     """The certainty and levels of titles of all parts; sets their counts of named documents."""
-    counts, dfs, near = zip(*ask(parts, "statistics"), strict=True)
-    df = {term: sum(own.get(term, 0) for own in dfs) for term in {t for own in dfs for t in own}}
-    largest = max(ask(parts, "take_documents", sum(counts) if df else 0, df))
-    certainty = NamedDocuments(sum(counts), df).certainty(
-        largest, lambda least: sum(ask(parts, "documents_from", least))
-    )
+    parts, certainty = question.parts, 0.0
+    counts, dfs, near = zip(*ask(parts, "statistics", question.lexical.df), strict=True)
+    if df := {t: sum(own.get(t, 0) for own in dfs) for t in {t for own in dfs for t in own}}:
+        largest = max(ask(parts, "take_documents", sum(counts), df))
+        certainty = NamedDocuments(sum(counts), df).certainty(
+            largest, lambda least: sum(ask(parts, "documents_from", least))
+        )
     return certainty, [distinct(np.concatenate(of_name)) for of_name in zip(*near, strict=True)]
 
 
 def parts_of(question: QuestionScores) -> Sequence[PartQuestion]:
     """The question in each part."""
-    assert isinstance(question, JoinedScores), "the question was scored by the same source"
-    return question.parts
+    return cast(JoinedScores, question).parts  # the same source scored it
 
 
 class JoinedMultihop(MultihopSource):
@@ -170,7 +172,8 @@ class JoinedMultihop(MultihopSource):
     ) -> tuple[tuple[Rows, Array], tuple[Rows, Array]]:
         """The pool in two parts, each with its values: the `size` best, and the best titled."""
         parts = parts_of(question)
-        found = ask(parts, "leading", self.config, size, *common_statistics(parts))
+        common = common_statistics(cast(JoinedScores, question))
+        found = ask(parts, "leading", self.config, size, *common)
         best, titled = zip(*found, strict=True)
         visible, ranks = self._visible, self.ranks
         return visible.best(best, size, ranks), visible.best(titled, MOST_TITLED, ranks)
@@ -257,27 +260,35 @@ class JoinedSource(PassageSource):
     def __init__(self, snapshot: JoinedSnapshot, view: JoinedView) -> None:
         super().__init__(snapshot, view)
         self._joined, self._visible = snapshot, VisibleParts(view.parts)
+        self._last: tuple[str | None, list[Any]] = None, []
 
     def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
         """The entities whose words are in a question."""
-        visible = self._visible
         return list({
             found._replace(entity=int(part.numbers[found.entity])): None
-            for part, names in zip(visible.parts, ask(visible.views, "names", text), strict=True)
+            for part, (names, _) in zip(self._visible.parts, self._found(text), strict=True)
             for found in names
         })  # fmt: skip
 
     def words(self, text: str, tokens: TextTokens) -> list[str]:
         """Names of a question that are one word in the title or path of a document."""
-        found = {each for words in ask(self._visible.views, "words", text) for each in words}
+        found = {each for _, words in self._found(text) for each in words}
         return [word for *_, word in sorted(found)]
+
+    def _found(self, text: str) -> list[Any]:
+        """Names and words of a question in each part; the last ones are kept."""
+        last, found = self._last
+        if last != text:
+            found = ask(self._visible.views, "read", text)
+            self._last = text, found
+        return found
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""
         reading = QuestionReading("", tuple(terms), (), (), (), ())
         no_vector = Queries(np.zeros((1, 0), np.float32))
-        parts = self._visible.questions(reading, no_vector, None, np.zeros(0))
-        return JoinedLexical(self._visible, parts)
+        found = self._visible.questions(reading, no_vector, None, np.zeros(0))
+        return JoinedLexical(self._visible, self.view, *found)
 
     def scores(self, question: EncodedQuestion) -> QuestionScores:
         """The scores of a question."""

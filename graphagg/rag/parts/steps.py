@@ -29,6 +29,7 @@ from graphagg.rag.question.reading import (
     names_in,
     words_written_as_one,
 )
+from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Speller
 from graphagg.rag.tables.segments import SENTENCES, WINDOWS, segment_prefix
@@ -129,22 +130,22 @@ class PartView:
         """Set the counts of all parts."""
         self._view = replace(self._view, df=df, passages=passages, tokens=tokens)
 
-    def names(self, text: str) -> list[NameFound]:
-        """The part's names in a question."""
-        return list(names_in(text, scan(text), self._view, self.snapshot.listed))
-
-    def words(self, text: str) -> list[tuple[int, int, str]]:
-        """Words of a question that documents write as one; see `words_written_as_one`."""
-        analyzers, languages = self.snapshot.analyzers, self._view.languages
-        return list(words_written_as_one(text, scan(text), self._view, analyzers, languages))
+    def read(self, text: str) -> tuple[list[NameFound], list[tuple[int, int, str]]]:
+        """The part's names in a question, and its words that documents write as one."""
+        snapshot, view, tokens = self.snapshot, self._view, scan(text)
+        words = words_written_as_one(text, tokens, view, snapshot.analyzers, view.languages)
+        return list(names_in(text, tokens, view, snapshot.listed)), list(words)
 
     def question(
         self, reading: QuestionReading, query: Queries, words: Vectors | None, rarity: Array
-    ) -> PartQuestion:
-        """A question with the part's numbers of its entities and their common rarity."""
+    ) -> tuple[PartQuestion, list[int]]:
+        """A question with the part's numbers of its entities and their common rarity.
+
+        Also returns the number of visible passages that contain each term.
+        """
         dense = self.snapshot.dense
         scores = QuestionScores(reading, query, words, self._view, dense, rarity)
-        return PartQuestion(self.snapshot, self._view, scores)
+        return PartQuestion(self.snapshot, self._view, scores), scores.lexical.df
 
     def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
         """See `MultihopSource.expand`; -1 in the frontier stands for a row of another part."""
@@ -161,21 +162,19 @@ class PartQuestion:
 
     def __init__(self, snapshot: PassageSnapshot, view: View, scores: QuestionScores) -> None:
         self.snapshot, self._view, self._scores = snapshot, view, scores
+        self._is_weighed = False
         self.size = len(view.df)
 
-    def df(self) -> list[int]:
-        """Visible passages that contain each term."""
-        return self._scores.lexical.df
+    def _weigh(self, df: Sequence[int]) -> Lexical:
+        """Weigh the terms by the document frequencies of all parts, once."""
+        if not self._is_weighed:
+            self._scores.lexical.weigh(df)
+            self._is_weighed = True
+        return self._scores.lexical
 
-    def weigh(self, df: Sequence[int]) -> tuple[Array, Array]:
-        """Set the document frequencies of all parts; returns idf and weights of the terms."""
-        lexical = self._scores.lexical
-        lexical.weigh(df)
-        return lexical.idf, lexical.weights
-
-    def best_by_words(self, k: int) -> Ranked:
-        """See `Lexical.best`."""
-        return self._scores.lexical.best(k)
+    def best_by_words(self, df: Sequence[int], k: int) -> Ranked:
+        """See `Lexical.best`; `df` of all parts."""
+        return self._weigh(df).best(k)
 
     def covers(self, rows: Rows) -> Array:
         """See `Lexical.covers`."""
@@ -193,9 +192,9 @@ class PartQuestion:
         """See `QuestionScores.similarity_at`."""
         return self._scores.similarity_at(rows)
 
-    def statistics(self) -> tuple[int, dict[int, int], list[Array]]:
+    def statistics(self, df: Sequence[int]) -> tuple[int, dict[int, int], list[Array]]:
         """Counts of documents, and the closeness of the passages that each named entity titles."""
-        scores = self._scores
+        scores, _ = self._scores, self._weigh(df)
         return *scores.document_counts(), [scores.closeness(rows) for rows in scores.titled]
 
     def take_documents(self, count: int, df: dict[int, int]) -> float:

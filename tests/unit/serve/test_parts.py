@@ -268,7 +268,9 @@ def test_steps_need_an_unfiltered_token_and_fit_arguments(tmp_path: Path) -> Non
         ):  # fmt: skip
             found = live.client.post(steps, content=step, headers=as_("reader"))
             assert error_of(found, 400) == "InvalidParameter"
-        gone = live.client.post(steps, content=encode(("x", "df", (), [])), headers=as_("reader"))
+        gone = live.client.post(
+            steps, content=encode(("x", "nearest", (1,), [])), headers=as_("reader")
+        )
         assert error_of(gone, 404) == "NoSuchIndex"
         assert "/v1/parts/steps" not in live.get("/openapi.json", headers=as_("reader")).text
 

@@ -282,6 +282,17 @@ class PortTaken(RunFailed):
     """A service cannot bind its address."""
 
 
+class PartUnavailable(RunFailed):
+    """A part of a corpus does not answer; `part` is its address.
+
+    `is_lost`: it answers, but lost what was opened there, for instance as it was started again.
+    """
+
+    def __init__(self, part: str, problem: str, is_lost: bool = False) -> None:
+        super().__init__(f"{part}: {problem}; check that the part is served there")
+        self.part, self.is_lost = part, is_lost
+
+
 class RunExists(GraphAggError):
     """The output folder already contains a training run."""
 

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from graphagg.errors import IndexClosed
+from graphagg.errors import IndexClosed, InvalidParameter
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.index import PassageIndex
+from graphagg.rag.models.by_name import IndexModels
 from graphagg.rag.operations.retrieval import Retrieval
+from graphagg.rag.parts.client import PartAddress, place_of
+from graphagg.rag.parts.remote import RemotePart
 from graphagg.rag.parts.snapshot import JoinedSnapshot
 from graphagg.store.manifest import Manifest
 from graphagg.store.reading import Closing
@@ -50,7 +53,7 @@ class PassageParts(Closing, Retrieval):
         graphagg.errors.IndexClosed: the parts were closed; open them again
     """
 
-    def __init__(self, parts: Sequence[PassageIndex]) -> None:
+    def __init__(self, parts: Sequence[PassageIndex | RemotePart]) -> None:
         self.parts, self._is_closed = list(parts), False
         self._joined = JoinedSnapshot([part.snapshot for part in parts])
 
@@ -64,14 +67,15 @@ class PassageParts(Closing, Retrieval):
     ) -> Self:
         """Open the indices of all parts; arguments are those of `PassageIndex.open`.
 
+        A directory may be the address of a process that serves the part, such as
+        `http://host:8321`; the environment variable `GRAPHAGG_PARTS_TOKEN` holds its token.
+
         Raises:
             GraphAggError: the errors of `PassageIndex.open` and of `PassageParts`.
+            PartUnavailable: nothing answers at an address.
         """
         with ExitStack() as opened:  # closes the parts unless all could be joined
-            parts = [
-                opened.enter_context(PassageIndex.open(each, encoder=encoder, extractor=extractor))
-                for each in directories
-            ]
+            parts = [_open_part(each, encoder, extractor, opened) for each in directories]
             joined = cls(parts)
             opened.pop_all()
         return joined
@@ -115,3 +119,19 @@ class PassageParts(Closing, Retrieval):
     def __getitem__(self, identifier: str) -> Passage:
         """The passage with an id; raises `UnknownPassage`."""
         return self._version.corpus[self._version.known_row(identifier)]
+
+
+def _open_part(
+    directory: str | os.PathLike[str],
+    encoder: Encoder | str | None,
+    extractor: EntityExtractor | str | None,
+    opened: ExitStack,
+) -> PassageIndex | RemotePart:
+    address = place_of(directory)
+    if not isinstance(address, PartAddress):
+        index = PassageIndex.open(directory, encoder=encoder, extractor=extractor)
+        return opened.enter_context(index)
+    if isinstance(encoder, str) or isinstance(extractor, str):
+        raise InvalidParameter("`encoder` and `extractor` of a served part are objects or None")
+    part = RemotePart(address, lambda artifact: IndexModels(artifact, encoder, extractor))
+    return opened.enter_context(part)

@@ -49,6 +49,9 @@ class Metrics:
         self.index = latest(
             "graphagg_index_info", "1 for the version that is served.", ["kind", "version"]
         )
+        self.part_missing = latest(
+            "graphagg_part_missing", "1 while a part does not answer, by address.", ["part"]
+        )
         self.ready = latest("graphagg_ready", "1 when every model is loaded.")
         self.problem = latest(
             "graphagg_index_problem",

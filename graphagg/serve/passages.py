@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from os import PathLike
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from graphagg import kernels
 from graphagg.arrays import Mask
-from graphagg.errors import Forbidden, GraphAggError, InvalidFilter, InvalidParameter
+from graphagg.errors import (
+    Forbidden,
+    GraphAggError,
+    InvalidFilter,
+    InvalidParameter,
+    NoSuchIndex,
+    PartUnavailable,
+)
 from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.value_types import ValueType
-from graphagg.rag.models.by_name import check_installed
+from graphagg.rag.models.by_name import IndexModels, check_installed
+from graphagg.rag.models.encoder import Encoder
+from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.protocol import Retriever
 from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.operations.answering import answer, retriever_for
+from graphagg.rag.parts.client import PartAddress
+from graphagg.rag.parts.remote import RemotePart
+from graphagg.rag.parts.served import PartObjects
+from graphagg.rag.parts.snapshot import JoinedSnapshot
 from graphagg.rag.question.excerpts import NEIGHBORS, tokens_of
 from graphagg.rag.question.request import Request, Selection, check_request
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -31,7 +46,7 @@ from graphagg.serve.models.passages import FacetsRequest, SearchRequest
 from graphagg.serve.reload import ReloadingIndex
 from graphagg.serve.rights import CURRENT
 from graphagg.serve.shared import SharedResources
-from graphagg.store import open_artifact
+from graphagg.store import Artifact, open_artifact
 
 Answer = dict[str, Any]
 R = TypeVar("R")
@@ -60,37 +75,69 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         eager: bool = False,
     ) -> None:
         self._shared, self._pool, self._eager = shared, shared.pool, eager
-        self._prepared = False
+        self._prepared, self.objects = False, PartObjects()
         super().__init__(directory, self._open_version, *parts)
 
     def _open_version(self, *directories: PathLike[str]) -> PassageIndex | PassageParts:
         """Open a version that is ready to answer, with the loaded models."""
         with ExitStack() as opened:  # closes all unless the version is ready
-            indices = [opened.enter_context(self._open_index(each)) for each in directories]
-            ready = PassageParts(indices) if len(indices) > 1 else indices[0]
+            indices = list[PassageIndex | RemotePart]()
+            for each in directories:
+                indices.append(self._open_index(each))
+                opened.callback(indices[-1].close)
+            first = indices[0]
+            is_one = len(indices) == 1 and isinstance(first, PassageIndex)
+            ready: Any = first if is_one else PassageParts(indices)
             ready.retriever()  # computes the view of all passages
             if self._prepared:  # load another model before questions move to this version
                 self._check_models(ready.snapshot)
                 ready.snapshot.models.encoder()
             opened.pop_all()
-        return ready
+        return cast("PassageIndex | PassageParts", ready)
 
-    def _open_index(self, directory: PathLike[str]) -> PassageIndex:
+    def _open_index(self, directory: PathLike[str] | PartAddress) -> PassageIndex | RemotePart:
+        if isinstance(directory, PartAddress):
+            return RemotePart(directory, lambda part: IndexModels(part, *self._models_of(part)))
         with self._shared.loading:
             artifact = open_artifact(directory, kind=PassageIndex.KIND)
-            models = artifact.manifest.models
-            encoder = self._shared.encoders.get(models["encoder"]["sha256"])
-            extractor = self._shared.extractors.get(models["extractor"]["sha256"])
-            opened = PassageIndex(artifact, encoder, extractor)
+            opened = PassageIndex(artifact, *self._models_of(artifact))
             if self._eager:
                 opened.models.encoder()
                 self._shared.keep(*opened.models.loaded())
         return opened
 
+    def about_part(self) -> Answer:
+        """The version for a process that asks several parts, and which process this is."""
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            raise InvalidParameter("a part is served by one process; start it without --workers")
+        with self._lease() as index:
+            snapshot = index.snapshot
+            if isinstance(snapshot, JoinedSnapshot):
+                raise InvalidParameter("this service has several parts; ask a service of one index")
+            self.objects.open(snapshot)
+            manifest = snapshot.artifact.manifest.to_json()
+            return {"instance": self.objects.instance, "manifest": manifest}
+
+    def file_of_part(self, version: str, name: str) -> Path:
+        """The path of a file of the served version."""
+        with self._lease() as index:
+            if version != index.manifest.data:
+                raise NoSuchIndex(f"this service has no version {version!r}; open the part again")
+            return index.snapshot.artifact.path(name)
+
     @property
     def has_parts(self) -> bool:
         """Whether several parts answer as one index."""
-        return len(self._places) > 1
+        first, *further = self._places
+        return bool(further) or isinstance(first.location, PartAddress)
+
+    def _models_of(self, artifact: Artifact) -> tuple[Encoder | None, EntityExtractor | None]:
+        """The loaded models of a version."""
+        models = artifact.manifest.models
+        return (
+            self._shared.encoders.get(models["encoder"]["sha256"]),
+            self._shared.extractors.get(models["extractor"]["sha256"]),
+        )
 
     def check_models(self) -> None:
         """Check by their files that all models are here; raises `MissingExtra`, `MissingModel`."""
@@ -121,8 +168,12 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         """The served version as if it held only visible passages; open until the block ends."""
         filter = CURRENT.get().filter
         with self._lease() as index:
-            snapshot = index.snapshot
+            snapshot: PassageSnapshot = index.snapshot
             try:
+                if (missing := sorted(self._missing)) and isinstance(snapshot, JoinedSnapshot):
+                    if len(missing) == len(self._places):
+                        raise PartUnavailable(", ".join(missing), "no part answers")
+                    snapshot = await self._pool.run(snapshot.without, missing)
                 if filter is not None:
                     snapshot = await self._pool.run(_restricted, snapshot, filter)
                 yield snapshot
@@ -134,8 +185,32 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
 
     async def ask(self, call: Callable[[PassageSnapshot], R]) -> R:
         """Call a function on the visible passages in a thread."""
-        async with self.visible() as snapshot:
-            return await self._pool.run(call, snapshot)
+
+        async def attempt() -> R:
+            async with self.visible() as snapshot:
+                return await self._pool.run(call, snapshot)
+
+        return await self._without_missing(attempt)
+
+    def refresh(self) -> bool:
+        """Move to the published version; see which parts answer."""
+        is_new = super().refresh()
+        for place in self._places:
+            if isinstance(place.location, PartAddress):
+                is_missing = place.location.url in self._missing
+                self._shared.metrics.part_missing.labels(place.location.url).set(is_missing)
+        return is_new
+
+    async def _without_missing(self, attempt: Callable[[], Awaitable[R]]) -> R:
+        """Answer; leave out parts that do not answer until the next `refresh` finds them."""
+        for _ in self._places:
+            try:
+                return await attempt()
+            except PartUnavailable as error:
+                self._missing.add(error.part)
+                self._is_lost |= error.is_lost
+                _log.warning("a part is left out: %s", error)
+        return await attempt()
 
     async def info(self) -> Answer:
         """Counts, modes, metadata keys and models."""
@@ -159,6 +234,9 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
 
     async def found(self, search: SearchRequest) -> Answer:
         """The hits of a question with their confidence; mode and version."""
+        return await self._without_missing(partial(self._found, search))
+
+    async def _found(self, search: SearchRequest) -> Answer:
         request = search.request(neighbors=NEIGHBORS)
         check_request([search.question], search.ranked)
         if search.offset and request.max_tokens is not None:
@@ -180,6 +258,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
             "tokens": sum(tokens_of(hit["text"]) for hit in found),
             "mode": request.mode,
             "version": snapshot.artifact.manifest.data,
+            **({"partial": True, "missing": list(snapshot.missing)} if snapshot.missing else {}),
         }
 
     async def _retriever(self, snapshot: PassageSnapshot, request: Request) -> Retriever:
@@ -192,7 +271,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
     async def _encode(
         self, retriever: Retriever, request: Request, question: str
     ) -> EncodedQuestion:
-        scope = CURRENT.get().filter, vars(request.selection)
+        scope = CURRENT.get().filter, vars(request.selection), retriever.snapshot.missing
         encoded = await self._shared.question_encoder.encode(retriever, scope, question)
         self._shared.keep(*retriever.snapshot.models.loaded())
         return encoded

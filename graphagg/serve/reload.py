@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from graphagg.errors import NotAnArtifact
-from graphagg.store.addresses import Address, parse_location
+from graphagg.errors import NotAnArtifact, PartUnavailable
+from graphagg.rag.parts.client import PartAddress, PartClient, place_of
+from graphagg.store.addresses import Address
 from graphagg.store.manifest import MANIFEST_NAME, Manifest
 from graphagg.store.remote.files import Store
 from graphagg.store.remote.pointers import pointer_of
@@ -41,20 +42,22 @@ def stamp_of(path: Path) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-class _Place:
+class _WatchedPlace:
     """A directory, or an address on a store, where versions are published."""
 
     def __init__(self, directory: os.PathLike[str]) -> None:
-        self.location = parse_location(directory)
+        self.location = place_of(directory)
         self._asked, self._last = -math.inf, cast(Any, None)
 
     def stamp(self) -> Any:
         """A value that changes when a version is published."""
-        if isinstance(self.location, Address):
+        if isinstance(self.location, PartAddress):
+            stamp: Any = PartClient(self.location).version()
+        elif isinstance(self.location, Address):
             if time.monotonic() < self._asked + _EVERY:
                 return self._last
             self._asked = time.monotonic()
-            stamp: Any = pointer_of(Store(self.location)).read()[1]
+            stamp = pointer_of(Store(self.location)).read()[1]
         else:
             stamp = stamp_of(self.location / MANIFEST_NAME)
         if stamp is None and self._last is not None:  # opening names a missing file
@@ -84,8 +87,10 @@ class ReloadingIndex(Generic[T]):
     def __init__(
         self, directory: os.PathLike[str], open_index: Callable[..., T], *parts: os.PathLike[str]
     ) -> None:
-        self._places = [_Place(each) for each in (directory, *parts)]
+        self._places = [_WatchedPlace(each) for each in (directory, *parts)]
         self._open = open_index
+        self._missing = set[str]()  # addresses of parts that do not answer
+        self._is_lost = False  # whether a part lost what was opened there
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._stamps = [place.stamp() for place in self._places]
@@ -129,18 +134,34 @@ class ReloadingIndex(Generic[T]):
         raised, and the next call tries again.
         """
         with self._refreshing:
-            stamps = [place.stamp() for place in self._places]
-            if stamps == self._stamps:
+            stamps = [
+                self._stamp_of(*pair) for pair in zip(self._places, self._stamps, strict=True)
+            ]
+            if stamps == self._stamps and not self._is_lost:
                 return False
             opened = self._open_now()
-            self._stamps = stamps
-            if opened.manifest.data == self.version:
+            has_parts = any(isinstance(each.location, PartAddress) for each in self._places)
+            self._stamps, self._is_lost = stamps, False
+            if opened.manifest.data == self.version and not has_parts:
                 opened.close()
                 return False
             with self._lock:
                 before, self._current = self._current, _OpenVersion(opened)
             self._release(before)
+            self._missing.clear()
             return True
+
+    def _stamp_of(self, place: _WatchedPlace, before: Any) -> Any:
+        """The stamp of a place; a part that does not answer keeps its own and is left out."""
+        address = os.fspath(place.location)
+        try:
+            stamp = place.stamp()
+        except PartUnavailable:
+            self._missing.add(address)
+            return before
+        if stamp == before:
+            self._missing.discard(address)
+        return stamp
 
     def close(self) -> None:
         """Close the current version when its last request ends."""

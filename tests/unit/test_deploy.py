@@ -58,8 +58,8 @@ def dockerfile(bare: ModuleType) -> list[tuple[str, str]]:
     return list(bare.instructions(DEPLOY / "Dockerfile"))
 
 
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+def compose(name: str = "compose") -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / f"{name}.yaml").read_text())
     return found
 
 
@@ -97,7 +97,8 @@ def test_each_command_is_one_that_graphagg_takes(bare: ModuleType) -> None:
     ]
     assert len(snippets) == 2
     commands = [image, compose()["services"]["graphagg"]["command"], container()["args"]]
-    commands.append(container("store")["args"])
+    commands += [container("store")["args"], container("parts")["args"]]
+    commands += [each["command"] for each in compose("compose-parts")["services"].values()]
     commands += [unit_command(), *(each.replace("... ", "").split() for each in snippets)]
     for words in commands:
         assert words[0] == "serve"
@@ -113,7 +114,7 @@ def test_they_agree_on_user_port_and_addresses(bare: ModuleType) -> None:
     said = dict(dockerfile(bare))
     assert said["USER"] == f"{USER}:{USER}" and said["EXPOSE"] == str(PORT)
     assert "/readyz" in said["HEALTHCHECK"]
-    for name in ("graphagg", "store"):
+    for name in ("graphagg", "store", "parts"):
         user = pod_of(name)["securityContext"]
         assert user["runAsUser"] == USER and user["runAsNonRoot"]
         found = container(name)
@@ -132,7 +133,7 @@ def test_they_wait_longer_than_an_answer_may_take() -> None:
     """To stop is to answer what is open: at most 30 s, after 10 s for its body."""
     limits = patient().__class__()
     longest = limits.answer_seconds + limits.receive_seconds
-    for name in ("graphagg", "store"):
+    for name in ("graphagg", "store", "parts"):
         assert pod_of(name)["terminationGracePeriodSeconds"] > longest + 5  # preStop
     unit = (DEPLOY / "graphagg.service").read_text()
     assert int(re.findall(r"TimeoutStopSec=(\d+)", unit)[0]) > longest
@@ -178,7 +179,7 @@ def test_kubernetes() -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is missing")
     version = validate.latest_version()
     kinds = []
-    for each in (*manifests(), *manifests("store")):
+    for each in (*manifests(), *manifests("store"), *manifests("parts")):
         validate.validate(each, version, strict=True)
         kinds.append(each["kind"])
     assert kinds[:4] == ["PersistentVolumeClaim", "Deployment", "Service", "PodDisruptionBudget"]

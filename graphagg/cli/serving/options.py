@@ -11,7 +11,6 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from graphagg.cli.folders import LocalPath
-from graphagg.store.addresses import parse_location
 
 if TYPE_CHECKING:
     from graphagg.serve.http.security import Access
@@ -44,14 +43,15 @@ class Indices:
 
     def sources(self) -> Sources:
         """Sources of a service."""
+        from graphagg.rag.parts.client import place_of
         from graphagg.serve.service import Sources
 
         first, *parts = self.passages or cast(list[str | None], [None])
         passages, communities, embedding = (
-            None if place is None else parse_location(place)
+            None if place is None else place_of(place)
             for place in (first, self.communities, self.embedding)
         )
-        further = tuple(parse_location(place) for place in parts if place is not None)
+        further = tuple(place_of(place) for place in parts if place is not None)
         return Sources(passages, communities, embedding, self.root, further)
 
 

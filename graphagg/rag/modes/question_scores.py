@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -40,12 +40,11 @@ class NamedDocuments:
             for term, n in sorted(df.items())
         }
 
-    def certainty(self, scores: Sequence[QuestionScores]) -> float:
-        """The factor min(1, D^(2R - 2)) / n; `scores` are of all parts of the corpus."""
-        largest = max(float(each.document_rarity.max(initial=0.0)) for each in scores)
+    def certainty(self, largest: float, documents_from: Callable[[float], int]) -> float:
+        """The factor min(1, D^(2R - 2)) / n; `documents_from` counts those of at least an r."""
         if largest <= 0.0:
             return 0.0
-        alike = sum(each.documents_from(_ALIKE * largest) for each in scores)
+        alike = documents_from(_ALIKE * largest)
         return min(math.pow(self._count, 2.0 * largest - 2.0), 1.0) / max(alike, 1)
 
 
@@ -82,11 +81,6 @@ class QuestionScores:
         self._view, self._dense = view, dense
         self._nearest: tuple[Rows, Array] | None = None
         self.levels: dict[int, Array] = {}
-
-    @property
-    def parts(self) -> Sequence[QuestionScores]:
-        """The scores in each part of the corpus; an index is one part."""
-        return [self]
 
     @property
     def vector(self) -> Vectors:
@@ -140,6 +134,11 @@ class QuestionScores:
                 rarity[self.names[term]] += of_term
         return rarity
 
+    @property
+    def largest_rarity(self) -> float:
+        """The largest r of a visible document."""
+        return float(self.document_rarity.max(initial=0.0))
+
     def documents_from(self, least: float) -> int:
         """Number of visible documents of at least this r, which is above 0."""
         rows = np.flatnonzero(self.document_rarity >= least)
@@ -148,7 +147,7 @@ class QuestionScores:
     @cached_property
     def certainty(self) -> float:
         """The factor of all documents in the formula of `NamedDocuments`."""
-        return self.documents.certainty(self.parts)
+        return self.documents.certainty(self.largest_rarity, self.documents_from)
 
     @cached_property
     def _documents(self) -> Array:

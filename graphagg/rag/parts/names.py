@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, distinct, offsets, read_only
+from graphagg.errors import InvalidParameter
 from graphagg.rag.indexing.change_blocks import StayingRows
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import GAZETTEER_ARRAYS, LONGER, Gazetteer
@@ -26,31 +27,42 @@ class NamesOfPart(NamedTuple):
     numbers: Array
 
 
-def names_of_parts(parts: Sequence[PassageSnapshot]) -> tuple[Gazetteer, list[NamesOfPart]]:
-    """Number the names of all parts, and find them in each; the first result has no mentions."""
-    tables = [part.gazetteer.keys for part in parts]
-    keys = StringTable.pack_bytes(sorted({raw for table in tables for raw in table.raws()}))
-    number = {raw: i for i, raw in enumerate(keys.raws())}
-    kind, numbers = np.zeros(len(keys), np.uint8), list[Array]()
-    for part, table in zip(parts, tables, strict=True):
-        numbers.append(np.fromiter(map(number.__getitem__, table.raws()), np.int32, len(table)))
-        kind[numbers[-1]] = part.gazetteer.kind
+def keys_and_kinds(keys: StringTable, kind: Array) -> Gazetteer:
+    """Names without mentions."""
     none: dict[str, Any] = dict.fromkeys(GAZETTEER_ARRAYS, np.zeros(0, np.int64))
-    every = Gazetteer(keys, **none | {"kind": kind})
-    named = list[NamesOfPart]()
-    for part, own in zip(parts, numbers, strict=True):
-        found = _with_names(part, own, every)
-        short = (number.get(raw, -1) for raw in _short_forms(every.keys.take(found["pairs.key"])))
-        named.append(_names_of(part, every, found, np.fromiter(short, np.int64)))
-    return every, named
+    return Gazetteer(keys, **none | {"kind": kind})
 
 
-def _with_names(part: PassageSnapshot, own: Array, every: Gazetteer) -> dict[str, Array]:
-    """The mentions of all names in a part; `own` are the numbers of its names."""
+def names_of_all(parts: Sequence[Gazetteer]) -> tuple[Gazetteer, list[tuple[StringTable, Array]]]:
+    """Number the names of all parts; also returns keys and kinds that each part lacks."""
+    keys = StringTable.pack_bytes(sorted({raw for each in parts for raw in each.keys.raws()}))
+    number = {raw: i for i, raw in enumerate(keys.raws())}
+    kind, lacks = np.zeros(len(keys), np.uint8), list[Array]()
+    for each in parts:
+        own = np.fromiter(map(number.__getitem__, each.keys.raws()), np.int64, len(each.keys))
+        kind[own] = each.kind
+        lacks.append(np.setdiff1d(np.arange(len(keys)), own, assume_unique=True))
+    return keys_and_kinds(keys, kind), [(keys.take(fresh), kind[fresh]) for fresh in lacks]
+
+
+def find_names(part: PassageSnapshot, fresh: StringTable, kinds: Array) -> NamesOfPart:
+    """Find the names of all parts in one, which lacks the names `fresh` of these kinds."""
+    own = list(part.gazetteer.keys.raws())
+    keys = StringTable.pack_bytes(sorted([*own, *fresh.raws()]))
+    number = {raw: i for i, raw in enumerate(keys.raws())}
+    if len(number) != len(keys):
+        raise InvalidParameter(f"{len(keys) - len(number)} names came twice; send those it lacks")
+    numbers = np.fromiter(map(number.__getitem__, own), np.int32, len(own))
+    others = np.fromiter(map(number.__getitem__, fresh.raws()), np.int64, len(fresh))
+    kind = np.empty(len(keys), np.uint8)
+    kind[numbers], kind[others] = part.gazetteer.kind, kinds
     rows = len(part.alive)
     staying = StayingRows(part, np.where(part.alive, np.arange(rows), -1), rows)
-    fresh = np.setdiff1d(np.arange(len(every.keys)), own, assume_unique=True)
-    return staying.mentions(own, fresh, every.keys.take(fresh))
+    order = np.argsort(others)
+    found = staying.mentions(numbers, others[order], fresh.take(order))
+    short = (number.get(raw, -1) for raw in _short_forms(keys.take(found["pairs.key"])))
+    every = keys_and_kinds(keys, kind)
+    return _names_of(part, every, found, np.fromiter(short, np.int64))
 
 
 def _short_forms(keys: StringTable) -> Iterator[bytes]:

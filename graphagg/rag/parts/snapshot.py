@@ -7,16 +7,17 @@ import threading
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
+from graphagg.errors import PartUnavailable
+from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask, ask_each
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
-from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.view import NameUses, View
+from graphagg.rag.tables.vectors import Rows
+from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.manifest import canonical_json
 
@@ -28,17 +29,23 @@ class Part:
     Attributes:
         snapshot: its index.
         start: number of its first row among the rows of all parts.
-        gazetteer: its mentions of the names of all parts.
-        numbers: `[E]` the numbers of these names among all, ascending.
+        named: answers for the part.
+        numbers: `[E]` the numbers of its names among those of all parts, ascending.
     """
 
     snapshot: PassageSnapshot
     start: int
-    gazetteer: Gazetteer
+    named: NamedPart
     numbers: Array
 
+    def rows(self, own: Rows) -> Rows:
+        """Rows of the part among those of all; raises `PartUnavailable` if it has no such rows."""
+        if len(own) and not 0 <= own.min() <= own.max() < len(self.snapshot.corpus):
+            raise PartUnavailable(str(self.snapshot.artifact.location), "it answered other rows")
+        return own + self.start
+
     def local(self, entities: Array) -> Ints:
-        """The ids of some names in `gazetteer`; -1 for one that it lacks."""
+        """The part's ids of some names; -1 for one that it lacks."""
         if not len(self.numbers):
             return np.full(len(entities), -1)
         at = np.minimum(self.numbers.searchsorted(entities), len(self.numbers) - 1)
@@ -47,16 +54,20 @@ class Part:
 
 @dataclass(frozen=True)
 class JoinedView(View):
-    """A view of all parts; `parts` has the view of each. It has names but no mentions and ties."""
+    """A view of all parts, with names but without mentions and ties.
 
-    parts: tuple[View, ...]
+    Attributes:
+        parts: the parts with visible passages, and the view of each.
+        codes: number of visible passages by language; {} in an index of one language.
+    """
 
-    @cached_property
+    parts: tuple[tuple[Part, PartView], ...]
+    codes: dict[str, int]
+
+    @property
     def languages(self) -> dict[str, int]:
         """Number of visible passages by language; {} in an index of one language."""
-        counts = [part.languages for part in self.parts]
-        codes = sorted({code for each in counts for code in each})
-        return {code: sum(each.get(code, 0) for each in counts) for code in codes}
+        return self.codes
 
 
 class JoinedArtifact(Artifact):
@@ -90,7 +101,7 @@ class JoinedSnapshot(PassageSnapshot):
         from graphagg.execution.arrays import MemoryArrays
         from graphagg.rag.indexing.build import write_orders
         from graphagg.rag.indexing.shards import check_alike, rows_by_id
-        from graphagg.rag.parts.names import names_of_parts
+        from graphagg.rag.parts.names import names_of_all
 
         check_alike(snapshots)
         first = snapshots[0]
@@ -103,37 +114,60 @@ class JoinedSnapshot(PassageSnapshot):
         memory = MemoryArrays()
         write_orders(memory.writer, self.corpus, rows_by_id(snapshots, self.corpus))
         self._open_orders(memory.map)
-        self.names, named = names_of_parts(snapshots)
+        self.names, fresh = names_of_all([each.gazetteer for each in snapshots])
         artifacts = [each.artifact for each in snapshots]
         self.artifact = JoinedArtifact(artifacts, len(self.names.keys))
+        opened = [getattr(each, "steps", None) or OpenedPart(each) for each in snapshots]
+        named = ask_each(list(zip(opened, fresh, strict=True)), "named")
         starts = offsets([len(each.corpus) for each in snapshots]).tolist()
-        columns = zip(snapshots, starts, named, strict=False)
-        self.parts = [Part(each, start, *names) for each, start, names in columns]
+        columns = zip(snapshots, starts, named, ask(named, "numbers"), strict=False)
+        self.parts = [Part(*of_part) for of_part in columns]
         self._lock, self._cache = threading.Lock(), OrderedDict[tuple[str, str], Any]()
         self._all = self._view_of(self.alive)
 
     def _view_of(self, visible: Mask) -> JoinedView:
         masks = np.split(visible, [part.start for part in self.parts[1:]])
-        pairs = list(zip(self.parts, masks, strict=True))
-        uses = NameUses(*np.zeros((2, len(self.names.keys)), np.int64))
-        for part, mask in pairs:
-            flags, balance = NameUses.of(part.gazetteer, mask)
-            uses.flags[part.numbers] |= flags
-            uses.balance[part.numbers] += balance
-        views, df = list[View](), np.zeros(len(self.names.keys), np.int32)
-        for part, mask in pairs:
-            own = NameUses(*(column[part.numbers] for column in uses))
-            views.append(View.of(part.gazetteer, part.snapshot.lexicon, mask, uses=own))
-            df[part.numbers] += views[-1].df
-        passages, tokens = (sum(getattr(v, n) for v in views) for n in ("passages", "tokens"))
-        common = {"passages": passages, "tokens": tokens}
-        parts = tuple(
-            replace(view, df=df[part.numbers], **common)
-            for view, part in zip(views, self.parts, strict=True)
-        )
-        none = {field.name: np.zeros(0, np.uint8) for field in fields(View)}
-        common |= {"gazetteer": self.names, "visible": visible, "df": df}
-        return JoinedView(**none | common, parts=parts)
+        pairs = [(p, mask) for p, mask in zip(self.parts, masks, strict=True) if mask.any()]
+        parts = [part for part, _ in pairs]
+        count = len(self.names.keys)
+        flags, balance = np.zeros(count, np.uint8), np.zeros(count, np.int64)
+        masks_of = [(part.named, (mask,)) for part, mask in pairs]
+        for part, (of_part, own) in zip(parts, ask_each(masks_of, "uses"), strict=True):
+            flags[part.numbers] |= of_part
+            balance[part.numbers] += own
+        calls = [(p.named, (mask, flags[p.numbers], balance[p.numbers])) for p, mask in pairs]
+        views = ask_each(calls, "view")
+        df, passages, tokens = np.zeros(len(flags), np.int32), 0, 0
+        languages = Counter[str]()
+        for part, (own, *sizes, codes) in zip(parts, ask(views, "counts"), strict=True):
+            df[part.numbers] += own
+            passages, tokens = passages + sizes[0], tokens + sizes[1]
+            languages.update(codes)
+        shares = [
+            (view, (df[part.numbers], passages, tokens))
+            for part, view in zip(parts, views, strict=True)
+        ]
+        ask_each(shares, "share")
+        none: dict[str, Any] = {field.name: np.zeros(0, np.uint8) for field in fields(View)}
+        none |= {"gazetteer": self.names, "visible": visible, "df": df}
+        none |= {"passages": passages, "tokens": tokens}
+        codes = dict(sorted(languages.items()))
+        return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)
+
+    def without(self, addresses: Sequence[str]) -> JoinedSnapshot:
+        """This version as if the parts at these addresses held no passage."""
+        places = {str(part.snapshot.artifact.location): part for part in self.parts}
+        visible = np.ones(len(self.corpus), np.bool_)
+        for address in addresses:
+            part = places[address]
+            visible[part.start : part.start + len(part.snapshot.corpus)] = False
+
+        def make() -> JoinedSnapshot:
+            reduced = self.reduced(visible)
+            reduced.missing = tuple(addresses)
+            return reduced
+
+        return self.cached("without", " ".join(addresses), make)
 
     def language_of(self, row: int) -> str:
         """The language of a passage; `OTHER` in an index of one language."""

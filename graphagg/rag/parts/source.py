@@ -7,12 +7,14 @@ question are added up here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
 from graphagg.arrays import Array, Ints, distinct, kth_largest, top_k
+from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.tokens import TextTokens
@@ -21,8 +23,9 @@ from graphagg.rag.modes.multihop.links import Bridges, Edges, MultihopSource
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores
 from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
-from graphagg.rag.question.reading import NameFound, names_in, words_written_as_one
-from graphagg.rag.snapshot.search import Lexical
+from graphagg.rag.parts.steps import PartQuestion, PartView, ask, ask_each
+from graphagg.rag.question.reading import NameFound, QuestionReading
+from graphagg.rag.snapshot.search import Lexical, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows, Vectors
@@ -30,39 +33,63 @@ from graphagg.rag.tables.view import View
 
 
 class VisibleParts:
-    """The parts that have visible passages."""
+    """The parts that have visible passages, and their views."""
 
-    def __init__(self, parts: Sequence[Part], views: Sequence[View]) -> None:
-        pairs = [(p, v) for p, v in zip(parts, views, strict=True) if v.row_set.count]
-        self.parts, self.views = [p for p, _ in pairs], [v for _, v in pairs]
+    def __init__(self, parts: Sequence[tuple[Part, PartView]]) -> None:
+        self.parts, self.views = [part for part, _ in parts], [view for _, view in parts]
         self._starts = np.array([part.start for part in self.parts])
+
+    def questions(
+        self, reading: QuestionReading, query: Queries, words: Vectors | None, rarity: Array
+    ) -> tuple[list[PartQuestion], list[int]]:
+        """A question in each part, and how many passages of all contain each term."""
+        named = np.asarray(reading.entities, dtype=np.int64)
+        calls = [
+            (
+                view,
+                (
+                    replace(reading, entities=tuple(part.local(named).tolist())),
+                    query,
+                    words,
+                    rarity,
+                ),
+            )
+            for part, view in zip(self.parts, self.views, strict=True)
+        ]
+        parts, df = zip(*ask_each(calls, "question"), strict=True)
+        return list(parts), [sum(of_term) for of_term in zip(*df, strict=True)]
 
     def owners(self, rows: Rows) -> Ints:
         """The position of the part of each row."""
         return np.searchsorted(self._starts, rows, side="right") - 1
 
-    def split(self, rows: Rows) -> Iterator[tuple[int, Ints, Rows]]:
+    def split(self, rows: Rows) -> list[tuple[int, Ints, Rows]]:
         """The parts of some rows: position, which of the rows, and their numbers in the part."""
         owner = self.owners(rows)
-        for i in distinct(owner).tolist():
-            some = np.flatnonzero(owner == i)
-            yield i, some, rows[some] - self.parts[i].start
+        pairs = [(i, np.flatnonzero(owner == i)) for i in distinct(owner).tolist()]
+        return [(i, some, rows[some] - self.parts[i].start) for i, some in pairs]
 
     def best(self, found: Sequence[tuple[Rows, Array]], k: int, ranks: Array) -> tuple[Rows, Array]:
         """The `k` rows of greatest value, best first; `found` are rows and values by part."""
-        starts = (part.start for part in self.parts)
-        rows = np.concatenate([own + i for (own, _), i in zip(found, starts, strict=True)])
-        values = np.concatenate([own for _, own in found])
+        rows, values = self.joined(found)
         best = top_k(values, k, ranks[rows])
         return rows[best], values[best]
 
-    def gather(self, rows: Rows, values: Callable[[int, Rows], Array]) -> Array:
-        """Values of some rows; `values` returns those of a part by its position."""
-        if not len(rows):
-            return values(0, rows)
-        each = [(some, values(i, own)) for i, some, own in self.split(rows)]
-        result = np.empty((len(rows), *each[0][1].shape[1:]), each[0][1].dtype)
-        for some, own in each:
+    def joined(self, found: Sequence[tuple[Rows, Array]]) -> tuple[Rows, Array]:
+        """Rows and values of all parts."""
+        pairs = zip(found, self.parts, strict=True)
+        rows = np.concatenate([part.rows(own) for (own, _), part in pairs])
+        return rows, np.concatenate([own for _, own in found])
+
+    def gather(
+        self, questions: Sequence[PartQuestion], method: str, rows: Rows, *before: Any
+    ) -> Array:
+        """Values of some rows, by a method of the parts that takes their rows last."""
+        each = self.split(rows) or [(0, np.zeros(0, np.int64), rows)]
+        calls = [(questions[i], (*before, own)) for i, _, own in each]
+        found = ask_each(calls, method)
+        result: Array = np.empty((len(rows), *found[0].shape[1:]), found[0].dtype)
+        for (_, some, _), own in zip(each, found, strict=True):
             result[some] = own
         return result
 
@@ -70,29 +97,25 @@ class VisibleParts:
 class JoinedLexical(Lexical):
     """Scores of a question's terms over all parts, by their common document frequencies."""
 
-    def __init__(self, visible: VisibleParts, parts: Sequence[Lexical]) -> None:
-        self._visible, self.parts = visible, parts
-        self.df = [sum(each) for each in zip(*(part.df for part in parts), strict=True)]
-        for part in parts:
-            part.weigh(self.df)
-        self.idf, self.weights = parts[0].idf, parts[0].weights
+    def __init__(
+        self, visible: VisibleParts, view: View, parts: Sequence[PartQuestion], df: list[int]
+    ) -> None:
+        self._visible, self._parts, self.df = visible, parts, df
+        self.idf, self.weights = weights_of(df, view.passages)
 
     def best(self, k: int) -> tuple[Rows, Array]:
         """Find the rows of `Lexical.best` among those of all parts."""
-        pairs = [part.best(k) for part in self.parts]
-        starts = [part.start for part in self._visible.parts]
-        rows = np.concatenate([own + i for (own, _), i in zip(pairs, starts, strict=True)])
-        scores = np.concatenate([own for _, own in pairs])
+        rows, scores = self._visible.joined(ask(self._parts, "best_by_words", self.df, k))
         is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
         return rows[is_best], scores[is_best]
 
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
-        return self._visible.gather(rows, lambda i, own: self.parts[i].covers(own))
+        return self._visible.gather(self._parts, "covers", rows)
 
 
 class JoinedScores(QuestionScores):
-    """Scores of a question over all parts."""
+    """Scores of a question over all parts; `parts` are those in each."""
 
     def __init__(
         self, visible: VisibleParts, snapshot: JoinedSnapshot, view: View, question: EncodedQuestion
@@ -101,50 +124,38 @@ class JoinedScores(QuestionScores):
         self.named = np.asarray(self.reading.entities, dtype=np.int64)
         self.rarity = view.idf(self.named)
         self._visible, self._ranks = visible, snapshot.ranks
-        self._parts = [
-            QuestionScores(
-                replace(self.reading, entities=tuple(part.local(self.named).tolist())),
-                self.query, self.words, own, part.snapshot.dense, self.rarity,
-            )
-            for part, own in zip(visible.parts, visible.views, strict=True)
-        ]  # fmt: skip
-        self.lexical = JoinedLexical(visible, [part.lexical for part in self._parts])
-
-    @property
-    def parts(self) -> Sequence[QuestionScores]:
-        """The scores in each part of the corpus."""
-        return self._parts
+        found = visible.questions(self.reading, self.query, self.words, self.rarity)
+        self.parts, self.lexical = found[0], JoinedLexical(visible, view, *found)
 
     @property
     def largest_similarity(self) -> float:
         """The largest similarity to a visible passage."""
-        return max(part.largest_similarity for part in self.parts)
+        return float(max(ask(self.parts, "largest_similarity")))
 
     def nearest(self, k: int) -> tuple[Rows, Array]:
         """The `k` most similar visible passages, best first."""
-        return self._visible.best([part.nearest(k) for part in self.parts], k, self._ranks)
+        return self._visible.best(ask(self.parts, "nearest", k), k, self._ranks)
 
     def similarity_at(self, rows: Rows) -> Array:
         """Similarity to some rows, `[m]`."""
-        return self._visible.gather(rows, lambda i, own: self.parts[i].similarity_at(own))
+        return self._visible.gather(self.parts, "similarity_at", rows)
 
 
-def share_statistics(parts: Sequence[QuestionScores]) -> None:
-    """Give the parts the statistics of the documents and titles that a question names."""
-    counts = [part.document_counts() for part in parts]
-    terms = {term for _, df in counts for term in df}
-    df = {term: sum(own.get(term, 0) for _, own in counts) for term in terms}
-    documents = NamedDocuments(sum(count for count, _ in counts), df)
-    for part in parts:
-        part.documents = documents
-    certainty = documents.certainty(parts) if df else 0.0
-    for part in parts:
-        part.certainty = certainty
-    for name in range(len(parts[0].named)):
-        near = [part.closeness(part.titled[name]) for part in parts]
-        levels = distinct(np.concatenate(near))
-        for part in parts:
-            part.levels[name] = levels
+def common_statistics(question: JoinedScores) -> tuple[float, list[Array]]:
+    """The certainty and levels of titles of all parts; sets their counts of named documents."""
+    parts, certainty = question.parts, 0.0
+    counts, dfs, near = zip(*ask(parts, "statistics", question.lexical.df), strict=True)
+    if df := {t: sum(own.get(t, 0) for own in dfs) for t in {t for own in dfs for t in own}}:
+        largest = max(ask(parts, "take_documents", sum(counts), df))
+        certainty = NamedDocuments(sum(counts), df).certainty(
+            largest, lambda least: sum(ask(parts, "documents_from", least))
+        )
+    return certainty, [distinct(np.concatenate(of_name)) for of_name in zip(*near, strict=True)]
+
+
+def parts_of(question: QuestionScores) -> Sequence[PartQuestion]:
+    """The question in each part."""
+    return cast(JoinedScores, question).parts  # the same source scored it
 
 
 class JoinedMultihop(MultihopSource):
@@ -155,69 +166,74 @@ class JoinedMultihop(MultihopSource):
     ) -> None:
         super().__init__(snapshot.corpus, snapshot.ranks, view, config)
         self._visible = visible
-        self._parts = [
-            MultihopSource(part.snapshot.corpus, part.snapshot.ranks, own, config)
-            for part, own in zip(visible.parts, visible.views, strict=True)
-        ]
 
     def leading(
         self, question: QuestionScores, size: int
     ) -> tuple[tuple[Rows, Array], tuple[Rows, Array]]:
         """The pool in two parts, each with its values: the `size` best, and the best titled."""
-        share_statistics(question.parts)
-        pairs = zip(self._parts, question.parts, strict=True)
-        best, titled = zip(*(part.leading(own, size) for part, own in pairs), strict=True)
+        parts = parts_of(question)
+        common = common_statistics(cast(JoinedScores, question))
+        found = ask(parts, "leading", self.config, size, *common)
+        best, titled = zip(*found, strict=True)
         visible, ranks = self._visible, self.ranks
         return visible.best(best, size, ranks), visible.best(titled, MOST_TITLED, ranks)
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
-        each = list[Candidates]()
-        for i, _, own in self._visible.split(rows):
-            found = self._parts[i].candidates(own, question.parts[i])
-            each.append(found._replace(rows=found.rows + self._visible.parts[i].start))
-        joined = [np.concatenate(column) for column in zip(*each, strict=True)]
+        each, parts = self._visible.split(rows), parts_of(question)
+        calls = [(parts[i], (self.config, own)) for i, _, own in each]
+        asked = [self._visible.parts[i] for i, *_ in each]
+        pairs = zip(ask_each(calls, "candidates"), asked, strict=True)
+        found = [own._replace(rows=part.rows(own.rows)) for own, part in pairs]
+        joined = [np.concatenate(column) for column in zip(*found, strict=True)]
         order = np.argsort(self.ranks[joined[0]])
         return Candidates(*(column[order] for column in joined))
 
     def bridges(self, frontier: Rows, question: QuestionScores) -> Bridges:
         """The entities through which the passages of a frontier lead on."""
-        each = list[Bridges]()
-        for i, some, own in self._visible.split(frontier):
-            found = self._parts[i].bridges(own, question.parts[i])
-            entity = self._visible.parts[i].numbers[found.entity]
-            each.append(replace(found, parent=some[found.parent], entity=entity.astype(np.int64)))
-        joined = {f: np.concatenate([getattr(b, f) for b in each]) for f in vars(each[0])}
+        each, parts = self._visible.split(frontier), parts_of(question)
+        found = ask_each([(parts[i], (self.config, own)) for i, _, own in each], "bridges")
+        moved = list[Bridges]()
+        for (i, some, _), own in zip(each, found, strict=True):
+            entity = self._visible.parts[i].numbers[own.entity].astype(np.int64)
+            moved.append(replace(own, parent=some[own.parent], entity=entity))
+        joined = {f: np.concatenate([getattr(b, f) for b in moved]) for f in vars(moved[0])}
         order = np.argsort(joined["parent"], kind="stable")
         return Bridges(**{name: column[order] for name, column in joined.items()})
 
     def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
         """Every link through an entity from the frontier."""
-        each, owner = list[Edges](), self._visible.owners(frontier)
+        calls, knows, owner = [], list[Array](), self._visible.owners(frontier)
         for i, part in enumerate(self._visible.parts):
             local = part.local(bridges.entity)
             known = np.flatnonzero(local >= 0)  # this part has the others neither in its texts
             columns = {name: column[known] for name, column in vars(bridges).items()}
             own = Bridges(**columns | {"entity": local[known]})
-            edges = self._parts[i].expand(own, np.where(owner == i, frontier - part.start, -1))
-            each.append(edges._replace(bridge=known[edges.bridge], row=edges.row + part.start))
+            within = np.where(owner == i, frontier - part.start, -1)
+            calls.append((self._visible.views[i], (own, within)))
+            knows.append(known)
+        found = ask_each(calls, "expand")
+        each = [
+            edges._replace(bridge=known[edges.bridge], row=part.rows(edges.row))
+            for edges, known, part in zip(found, knows, self._visible.parts, strict=True)
+        ]
         return Edges(*map(np.concatenate, zip(*each, strict=True)))
 
     def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
         """See `closeness_to_open_terms`."""
-        near = np.empty(len(row))
-        for i, some, own in self._visible.split(row):
-            local = self._visible.parts[i].local(entity[some])
-            near[some] = self._parts[i].closeness(own, local, parent[some], vectors)
+        near, each = np.empty(len(row)), self._visible.split(row)
+        calls = [
+            (self._visible.views[i],
+             (own, self._visible.parts[i].local(entity[some]), parent[some], vectors))
+            for i, some, own in each
+        ]  # fmt: skip
+        for (_, some, _), of_part in zip(each, ask_each(calls, "closeness"), strict=True):
+            near[some] = of_part
         return near
 
     def ties(self, question: QuestionScores, name: int, rows: Rows) -> Array:
         """Ties of an entity that the question names to some passages."""
-
-        def of_part(i: int, own: Rows) -> Array:
-            return self._parts[i].ties(question.parts[i], name, own)
-
-        return self._visible.gather(rows, of_part)
+        return self._visible.gather(parts_of(question), "ties", rows, name)
 
     def speller(self) -> Speller:
         """Finds spellings of entities."""
@@ -231,11 +247,11 @@ class JoinedSpeller(Speller):
         super().__init__(corpus, names)
         self._visible = visible
 
-    def _first_mention(self, entity: int, row: int) -> tuple[int, int]:
+    def first_mention(self, entity: int, row: int) -> tuple[int, int]:
+        """First token and length of the first mention of an entity in a passage."""
         part = self._visible.parts[int(self._visible.owners(np.array([row]))[0])]
         (local,) = part.local(np.array([entity])).tolist()
-        speller = Speller(part.snapshot.corpus, part.gazetteer)
-        return speller._first_mention(local, row - part.start) if local >= 0 else (0, 0)
+        return part.named.first_mention(local, row - part.start) if local >= 0 else (0, 0)
 
 
 class JoinedSource(PassageSource):
@@ -243,30 +259,36 @@ class JoinedSource(PassageSource):
 
     def __init__(self, snapshot: JoinedSnapshot, view: JoinedView) -> None:
         super().__init__(snapshot, view)
-        self._joined, self._visible = snapshot, VisibleParts(snapshot.parts, view.parts)
+        self._joined, self._visible = snapshot, VisibleParts(view.parts)
+        self._last: tuple[str | None, list[Any]] = None, []
 
     def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
         """The entities whose words are in a question."""
-        visible, listed = self._visible, self.snapshot.listed
         return list({
-            found._replace(entity=int(part.numbers[found.entity]))
-            for part, view in zip(visible.parts, visible.views, strict=True)
-            for found in names_in(text, tokens, view, listed)
+            found._replace(entity=int(part.numbers[found.entity])): None
+            for part, (names, _) in zip(self._visible.parts, self._found(text), strict=True)
+            for found in names
         })  # fmt: skip
 
     def words(self, text: str, tokens: TextTokens) -> list[str]:
         """Names of a question that are one word in the title or path of a document."""
-        analyzers, languages = self.snapshot.analyzers, self.view.languages
-        found = {
-            word
-            for view in self._visible.views
-            for word in words_written_as_one(text, tokens, view, analyzers, languages)
-        }
+        found = {each for _, words in self._found(text) for each in words}
         return [word for *_, word in sorted(found)]
+
+    def _found(self, text: str) -> list[Any]:
+        """Names and words of a question in each part; the last ones are kept."""
+        last, found = self._last
+        if last != text:
+            found = ask(self._visible.views, "read", text)
+            self._last = text, found
+        return found
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""
-        return JoinedLexical(self._visible, [Lexical(view, terms) for view in self._visible.views])
+        reading = QuestionReading("", tuple(terms), (), (), (), ())
+        no_vector = Queries(np.zeros((1, 0), np.float32))
+        found = self._visible.questions(reading, no_vector, None, np.zeros(0))
+        return JoinedLexical(self._visible, self.view, *found)
 
     def scores(self, question: EncodedQuestion) -> QuestionScores:
         """The scores of a question."""

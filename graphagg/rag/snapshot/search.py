@@ -147,6 +147,12 @@ _MARKED = 128  # with a row per so many passages, marking a list costs less than
 _ROUNDING = 1e-9  # of sums
 
 
+def weights_of(df: Sequence[int], passages: int) -> tuple[Array, Array]:
+    """Idf of terms, as in Lucene, and the share of each in its sum."""
+    idf = np.array([math.log(1.0 + (passages - n + 0.5) / (n + 0.5)) for n in df], float)
+    return idf, idf / max(float(idf.sum()), 1e-12)
+
+
 class Lexical:
     """Scores of a question's terms over a view: BM25 divided by the sum of idf.
 
@@ -168,10 +174,7 @@ class Lexical:
 
     def weigh(self, df: Sequence[int]) -> None:
         """Weigh the terms by their document frequencies, which may count other indices too."""
-        passages = self._view.passages
-        # As in Lucene.
-        self.idf = np.array([math.log(1.0 + (passages - n + 0.5) / (n + 0.5)) for n in df], float)
-        self.weights = self.idf / max(float(self.idf.sum()), 1e-12)
+        self.idf, self.weights = weights_of(df, self._view.passages)
         order = np.argsort(-self.weights, kind="stable").tolist()
         self._lists = [(float(self.weights[t]), p) for t in order for p in self.postings[t]]
         self._best: tuple[int, Rows, Array] | None = None

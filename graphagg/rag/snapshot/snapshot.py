@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property, lru_cache, partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +71,7 @@ class PassageSnapshot:
     """
 
     is_restricted = False
+    missing: tuple[str, ...] = ()  # addresses of parts that do not answer
 
     def __init__(self, artifact: Artifact, models: IndexModels | None = None) -> None:
         revision = artifact.manifest.parameters.get("revision")
@@ -93,26 +94,30 @@ class PassageSnapshot:
         tables = [segment.passages.metadata for segment in self.corpus.segments]
         has_metadata = any(int(t.offsets[-1]) > len("{}") * len(t) for t in tables)
         self.lexicon = Lexicon.open(artifact, has_metadata)
-        language = artifact.manifest.parameters["language"]
-        if not isinstance(language, str):
-            raise damaged(artifact.folder, f"language {language!r}, wanted a code")
-        self.analyzers = Analyzers(language)
-        self.listed = names_of(artifact.manifest.models["extractor"])
+        self._read_parameters(artifact)
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
             at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
-        self.profile: Profile = artifact.manifest.parameters["profile"]
-        self._weights = WEIGHTS[self.profile]
-        chunking = artifact.manifest.parameters["chunking"]
-        self.chunking = None if chunking is None else ChunkConfig(**chunking)
-        self.columns = RowConfig(*artifact.manifest.parameters["columns"])
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._all = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
             at_random([self._all.title, self._all.mentions, self._all.tie, self._all.df])
+
+    def _read_parameters(self, artifact: Artifact) -> None:
+        """Take the settings of the build."""
+        parameters = artifact.manifest.parameters
+        language, chunking = parameters["language"], parameters["chunking"]
+        if not isinstance(language, str):
+            raise damaged(artifact.folder, f"language {language!r}, wanted a code")
+        self.analyzers = Analyzers(language)
+        self.listed = names_of(artifact.manifest.models["extractor"])
+        self.profile: Profile = parameters["profile"]
+        self._weights = WEIGHTS[self.profile]
+        self.chunking = None if chunking is None else ChunkConfig(**chunking)
+        self.columns = RowConfig(*parameters["columns"])
 
     def _open_orders(self, array: Callable[[str], Any]) -> None:
         """Take the orders and families of passages by the names of their arrays."""
@@ -135,12 +140,14 @@ class PassageSnapshot:
         no score, count or key. Raises `InvalidFilter` for an unknown key or a wrong type.
         """
         key = json.dumps(filter, sort_keys=True)
-        return self.cached("restricted", key, lambda: self._restricted(filter))
+        make = lambda: self.reduced(self._filtered(self._compiled(filter)))  # noqa: E731
+        return self.cached("restricted", key, make)
 
-    def _restricted(self, filter: Mapping[str, Any]) -> PassageSnapshot:
+    def reduced(self, visible: Mask) -> Self:
+        """This version as if it held only the passages of a mask `[R]`; see `restricted`."""
         part = copy(self)
         part.is_restricted = True
-        part.alive = self.alive & self._filtered(self._compiled(filter))
+        part.alive = self.alive & visible
         part.by_id = self.by_id[part.alive[self.by_id]]
         part._by_text = self._by_text[part.alive[self._by_text]]
         part._row_of = lru_cache(_CACHED_ROWS)(partial(_row_of, self.corpus, part.by_id))

@@ -185,7 +185,7 @@ class Speller:
         Another spelling of a name is shown with the key: "SRE (site reliability
         engineering)".
         """
-        key, (first, length) = self._gazetteer.keys[entity], self._first_mention(entity, row)
+        key, (first, length) = self._gazetteer.keys[entity], self.first_mention(entity, row)
         passage = self.passage(row)
         spans = passage.word_spans(first, first + length) if length else ()
         if not spans:
@@ -195,7 +195,7 @@ class Speller:
             return spelling
         return _joined(key) if _UNSPACED.search(spelling) else f"{spelling} ({key})"
 
-    def _first_mention(self, entity: int, row: int) -> tuple[int, int]:
+    def first_mention(self, entity: int, row: int) -> tuple[int, int]:
         """First token and length of the first mention of an entity in a passage; (0, 0): none."""
         g = self._gazetteer
         of_row = g.mentions(row)

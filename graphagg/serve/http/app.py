@@ -20,7 +20,7 @@ from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
 from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.requests import Observed
-from graphagg.serve.http.routes import about, collections, indices, products
+from graphagg.serve.http.routes import about, collections, indices, parts, products
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import Service
 from graphagg.serve.writing import Writer
@@ -92,6 +92,7 @@ def _add_routes(app: FastAPI, service: Service, writer: Writer | None) -> None:
     """Add the routes of a service; those of an index that it lacks raise `NoSuchIndex`."""
     app.include_router(about.router(service))
     app.include_router(products.router(service, writer))
+    app.include_router(parts.router(service))
 
     async def main_service() -> Service:  # in the event loop: another function would take a thread
         return service

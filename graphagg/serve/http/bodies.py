@@ -19,11 +19,12 @@ from graphagg.serve.http.security import local_path
 from graphagg.serve.limits import ServiceLimits
 
 _UNTIMED = re.compile(
-    r".*/(files|sync|passages|passages/delete)|/v1/collections/[^/]*|(?!/v1/|/retrieval).*",
+    r".*/(files|sync|passages|passages/delete)|/v1/collections/[^/]*|/v1/parts/.*"
+    r"|(?!/v1/|/retrieval).*",
     re.DOTALL,
 )
-"""Writes have limits of their own."""
-_FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
+"""Writes have limits of their own, and those who ask parts."""
+_FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), ("/v1/collections/", "/v1/parts/")
 _SEARCHES = re.compile(
     r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
     re.DOTALL,

@@ -40,7 +40,7 @@ _STATUS: dict[int, tuple[type[errors.GraphAggError], ...]] = {
     403: (errors.Forbidden,),
     409: (errors.ArtifactBusy, errors.CollectionExists),
     507: (errors.WriteFailed,),
-    503: (errors.Overloaded,),
+    503: (errors.Overloaded, errors.PartUnavailable),
     500: (errors.MissingExtra, errors.ArtifactError, errors.InvalidVectors),
 }  # fmt: skip
 _SYNONYMS = {"query": "question", "q": "question", "top_k": "k", "limit": "k", "where": "filter"}

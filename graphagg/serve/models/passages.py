@@ -150,3 +150,5 @@ class SearchAnswer(AnswerModel):
     tokens: int = Field(description="Of the texts of the hits: a token is four bytes of UTF-8.")
     mode: Mode
     version: str = Field(description="Of the passages.")
+    partial: bool = Field(default=False, description="Whether parts of the corpus are missing.")
+    missing: list[str] = Field(default=[], description="Addresses of parts that did not answer.")

@@ -274,7 +274,8 @@ def test_every_surface_has_a_case(tmp_path: Path) -> None:
             (method, route.path)
             for route in flat(found.app.routes)
             for method in (getattr(route, "methods", None) or {"GET"}) - {"HEAD"}
-            if route.path not in NOT_OF_PASSAGES
+            # test_parts: tokens with a filter may not use the routes of parts
+            if route.path not in NOT_OF_PASSAGES and not route.path.startswith("/v1/parts/")
         }
         tools = {each["name"] for each in found.mcp("tools/list")["result"]["tools"]}
         others = [

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from graphagg.rag import PassageIndex
+from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.parts.client import PartAddress
+from graphagg.rag.parts.served import PartObjects
+from graphagg.rag.parts.wire import encode
 from graphagg.serve.http.security import Access
 from graphagg.serve.rights import TokenFile
 from graphagg.serve.service import Service, Sources
+from graphagg.store.strings import StringTable
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
-from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving
+from tests.unit.rag.corpora import ENCODER, EXTRACTOR, POOLING, QUESTIONS, build
+from tests.unit.rag.parts.test_parts import ASKED, CORPORA, assert_parts_answer_as
+from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until
 from tests.unit.serve.test_rights import PASSAGES, as_, written
 
 MODELS: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
@@ -132,6 +143,136 @@ def test_a_part_is_replaced_while_it_is_asked(tmp_path: Path) -> None:
             each.result(SECONDS)
     assert {found for _, found in answers} <= {*expected}
     assert len({*answers}) == len({version for version, _ in answers})
+
+
+@contextmanager
+def deployed(folders: list[Path], access: Access | None = None) -> Iterator[list[Live]]:
+    """A service for each part, as in processes of their own."""
+    with ExitStack() as started:
+        services = [Service(Sources(folder), patient()) for folder in folders]
+        yield [started.enter_context(serving(service, access)) for service in services]
+
+
+@settings(max_examples=5, deadline=None)
+@given(CORPORA, st.integers(2, 3), st.integers(0, 2**32 - 1))
+def test_parts_in_other_processes_answer_as_one_index(
+    tmp_path_factory: pytest.TempPathFactory, corpus: list[Passage], count: int, seed: int
+) -> None:
+    root, rng = tmp_path_factory.mktemp("parts"), random.Random(seed)
+    models = {"encoder": rng.choice([POOLING, ENCODER]), "extractor": EXTRACTOR}
+    rng.shuffle(corpus)
+    groups = [corpus[i::count] for i in range(min(count, len(corpus)))]
+    folders = [root / f"s{i}" for i in range(len(groups))]
+    for folder, group in zip(folders, groups, strict=True):
+        build(group, folder, **models).close()
+    with (
+        deployed(folders) as lives,
+        PassageParts.open([live.url for live in lives], **models) as parts,
+        PassageIndex.merge(folders, root / "one", **models) as one,
+    ):
+        for options in rng.sample(ASKED, 2):
+            assert_parts_answer_as(one, parts, bool(seed % 2), options)
+        name = corpus[0].id
+        why = [each.explain(QUESTIONS[0], name, 2) for each in (parts, one)]
+        assert (why[0].reason, why[0].rank) == (why[1].reason, why[1].rank)
+
+
+def test_a_part_that_does_not_answer_is_named_until_it_is_back(tmp_path: Path) -> None:
+    folders, body = built(tmp_path), {"question": QUESTION, "k": 10}
+    with deployed(folders[:1]) as (first,), serving(Service(Sources(folders[0], **MODELS))) as one:
+        with serving(Service(Sources(folders[1]), patient())) as second:
+            port, places = second.port, [PartAddress(each.url) for each in (first, second)]
+            sources = Sources(places[0], parts=(places[1],), **MODELS)
+            started = serving(Service(sources, patient()))
+            live = started.__enter__()
+            whole = live.json(SEARCH, body)
+            assert len(whole["hits"]) == len(CORPUS) and "partial" not in whole
+        try:
+            left = live.json(SEARCH, body)
+            assert left["partial"] and left["missing"] == [second.url]
+            alone = one.json(SEARCH, body)["hits"]
+            assert left["hits"] == alone
+            metric = f'graphagg_part_missing{{part="{second.url}"}}'
+            until(lambda: f"{metric} 1.0" in live.get("/metrics").text)
+            with serving(Service(Sources(folders[1]), patient()), port=port):
+                until(lambda: f"{metric} 0.0" in live.get("/metrics").text)
+                assert "partial" not in live.json(SEARCH, body)
+                assert live.json(SEARCH, body)["hits"] == whole["hits"]
+        finally:
+            started.__exit__(None, None, None)
+
+
+def test_a_served_part_is_replaced_while_it_is_asked(tmp_path: Path) -> None:
+    folders, body = built(tmp_path), {"question": QUESTION, "k": 10}
+
+    def ids(live: Live) -> set[str]:
+        return {hit["id"] for hit in live.json(SEARCH, body)["hits"]}
+
+    with deployed(folders) as lives:
+        first, second = (PartAddress(live.url) for live in lives)
+        with serving(Service(Sources(first, parts=(second,), **MODELS), patient())) as live:
+            before = ids(live)
+            with PassageIndex.open(folders[1], **MODELS) as part:
+                part.add([Passage("new", "Menabrea read the Engine's notes.", "Menabrea")])
+            while (now := ids(live)) != before | {"new"}:
+                assert now == before
+
+
+def test_a_late_step_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders, end, late, answer = built(tmp_path), threading.Event(), [], PartObjects.answer
+
+    def answer_late(objects: PartObjects, body: bytes) -> bytes:
+        if b'"nearest"' in body and not late:
+            late.append(body)
+            end.wait(SECONDS)
+        return answer(objects, body)
+
+    monkeypatch.setattr(PartObjects, "answer", answer_late)
+    with deployed(folders) as lives:
+        first, second = (PartAddress(live.url) for live in lives)
+        with serving(Service(Sources(first, parts=(second,), **MODELS), patient())) as live:
+            found = live.json(SEARCH, {"question": QUESTION, "mode": "dense", "k": 10})
+            end.set()
+    assert late and len(found["hits"]) == len(CORPUS) and "partial" not in found
+
+
+def test_steps_need_an_unfiltered_token_and_fit_arguments(tmp_path: Path) -> None:
+    folders = built(tmp_path, PASSAGES)
+    access = Access(tokens=TokenFile(written(tmp_path / "tokens.toml")))
+    with deployed(folders[:1], access) as (live,):
+        steps, about = "/v1/parts/steps", "/v1/parts/about"
+        for path in (about, "/v1/parts/files/x/y"):
+            assert error_of(live.get(path), 401) == "Unauthorized"
+            assert error_of(live.get(path, headers=as_("ours")), 403) == "Forbidden"
+        version = live.get(about, headers=as_("reader")).json()["manifest"]["data"]
+        for name in ("../manifest.json", "manifest.json", "%2e%2e%2fmanifest.json"):
+            found = live.get(f"/v1/parts/files/{version}/{name}", headers=as_("reader"))
+            assert found.status_code in (404, 500)
+        rows, far = np.zeros(1, np.int64), np.full(1, 1 << 40)
+        none = StringTable.pack([])
+        named = live.client.post(
+            steps, content=encode((version, "named", (none, np.zeros(0, np.uint8)), [])),
+            headers=as_("reader"),
+        )  # fmt: skip
+        key = named.json()["object"]
+        for step in (
+            b"{}", b"[1]", b"\xff", encode((version, "__class__", (), [])),
+            encode((version, "rows_at", ("rows.alive", rows.astype(float)), [])),
+            encode((version, "rows_at", ("rows.alive", far), [])),
+            encode((version, "rows_at", (1, rows), [])), encode((version, "named", (rows,), [])),
+            encode((key, "uses", (np.ones(99, np.bool_),), [])),
+            encode((key, "first_mention", (-5, 1 << 40), [])),
+            encode((key, "view", (np.ones(3, np.bool_), rows, rows), [])),
+            b'[1,2,3,{"record":"QuestionReading","of":[]}]',
+            b'["a","b",{"array":"<i8","shape":[-1,99999999999],"data":""},[]]',
+        ):  # fmt: skip
+            found = live.client.post(steps, content=step, headers=as_("reader"))
+            assert error_of(found, 400) == "InvalidParameter"
+        gone = live.client.post(
+            steps, content=encode(("x", "nearest", (1,), [])), headers=as_("reader")
+        )
+        assert error_of(gone, 404) == "NoSuchIndex"
+        assert "/v1/parts/steps" not in live.get("/openapi.json", headers=as_("reader")).text
 
 
 def test_parts_are_options_of_the_command(call: Any, tmp_path: Path) -> None:

@@ -1,0 +1,196 @@
+"""Parts in other processes: `graphagg serve --passages X` answers for each, over HTTP.
+
+The process that asks keeps ids, titles, metadata and the other small columns of a part in a
+temporary folder. Vectors, texts and postings stay with the part: `RemoteRows` reads rows of the
+former two, and the steps of a question run there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+from weakref import finalize
+
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.errors import CorruptArtifact
+from graphagg.rag.documents.metadata import MetadataTable
+from graphagg.rag.models.by_name import IndexModels
+from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, PartAddress, PartClient, pool
+from graphagg.rag.parts.names import keys_and_kinds
+from graphagg.rag.parts.wire import decode, encode
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.segments import (
+    SENTENCES,
+    WINDOWS,
+    PassageTable,
+    Ragged,
+    Segment,
+    StoredCorpus,
+    segment_prefix,
+    table_name,
+)
+from graphagg.store import Artifact
+from graphagg.store.manifest import Manifest, file_sha256, manifest_of
+from graphagg.store.reading import Closing
+
+ModelsOf = Callable[[Artifact], IndexModels]
+"""Returns the models of a version."""
+_ONCE = frozenset(("named", "share", "best_by_words", "statistics", "take_documents", "leading"))
+"""Steps that change an object, so that they are not sent twice."""
+
+
+class RemoteObject:
+    """An object in the process of a part; its methods run there."""
+
+    def __init__(self, client: PartClient, key: str) -> None:
+        self._client, self._key, self.pool = client, key, pool()
+        finalize(self, client.unused.append, key).atexit = False
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return partial(self._step, method)
+
+    def _step(self, method: str, *arguments: Any) -> Any:
+        client = self._client
+        unused = [client.unused.popleft() for _ in range(len(client.unused))]
+        body = encode((self._key, method, arguments, unused))
+        seconds = OPENING_SECONDS if method == "named" else SECONDS
+        answer = client.step(body, seconds, method not in _ONCE)
+        return decode(answer, partial(RemoteObject, client))
+
+
+class RemoteRows:
+    """Rows of an array that lies with a part."""
+
+    def __init__(self, steps: Any, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        self._steps, self._name, self.shape, self.dtype = steps, name, shape, np.dtype(dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            count, found = max(stop - start, 0), self._steps.range_of(self._name, start, stop)
+        else:
+            if not len(rows):  # most questions read rows of few parts
+                return np.zeros((0, *self.shape[1:]), self.dtype)
+            asked = np.asarray(rows, np.int64)
+            count, found = len(asked), self._steps.rows_at(self._name, asked)
+        if found.dtype != self.dtype or found.shape != (count, *self.shape[1:]):
+            raise CorruptArtifact(f"{self._name}: a part answered {found.dtype} {found.shape}")
+        return cast(Array, found)
+
+
+class RemoteArtifact(Artifact):
+    """The small files of a version of a part, copied when they are needed."""
+
+    def __init__(self, client: PartClient, manifest: Manifest) -> None:
+        self._copies = tempfile.TemporaryDirectory(prefix="graphagg-part-")
+        (Path(self._copies.name) / manifest.data).mkdir()
+        super().__init__(Path(self._copies.name), manifest, -1)
+        self._client, self._copying = client, threading.Lock()
+        self.steps = RemoteObject(client, manifest.data)
+
+    def path(self, name: str) -> Path:
+        """The path of a copied file."""
+        path, entry = super().path(name), self.manifest.files[name]
+        with self._copying:
+            if not path.exists():
+                version = quote(self.manifest.data)
+                content = self._client.get(f"files/{version}/{quote(name)}", OPENING_SECONDS)
+                path.write_bytes(content)
+                if file_sha256(path) != entry.sha256:
+                    path.unlink()
+                    raise CorruptArtifact(f"{self._client.url}: {name} arrived damaged; try again")
+        return path
+
+    def array(self, name: str) -> Array:
+        """An array; compressed texts stay with the part."""
+        entry = self.manifest.files.get(f"{name}.npy")
+        if entry is not None and name.endswith(".texts.zlib") and entry.shape is not None:
+            return cast(Array, RemoteRows(self.steps, name, entry.shape, entry.dtype))
+        return super().array(name)
+
+    def raise_damage(self, error: Exception) -> None:
+        """The part checks its own files."""
+
+    @property
+    def location(self) -> Any:
+        """The address of the part."""
+        return self._client.url
+
+    def close(self) -> None:
+        """Remove the copies; arrays stay valid."""
+        self._copies.cleanup()
+
+
+class RemoteSnapshot(PassageSnapshot):
+    """A version of a part in another process; `steps` runs what reads vectors and postings."""
+
+    def __init__(self, client: PartClient, models: ModelsOf) -> None:
+        manifest = manifest_of(client.about()["manifest"], client.url)
+        self.url, self.artifact = client.url, RemoteArtifact(client, manifest)
+        self.steps, artifact = self.artifact.steps, self.artifact
+        self.models = models(artifact)
+        segments = range(manifest.counts["segments"])
+        self.corpus = StoredCorpus([self._segment(i) for i in segments])
+        self.tables = [
+            MetadataTable.open(artifact, table_name(i), len(segment.passages))
+            for i, segment in enumerate(self.corpus.segments)
+        ]
+        self._open_orders(artifact.array)
+        names = artifact.strings("entities.keys"), artifact.array("gazetteer.kind")
+        self.gazetteer = keys_and_kinds(*names)
+        languages = "lexicon.languages"
+        codes = artifact.array(languages) if f"{languages}.npy" in artifact else None
+        self.lexicon = replace(Lexicon.of_lengths(np.zeros(0, np.int32)), languages=codes)
+        self._read_parameters(artifact)
+
+    def _segment(self, i: int) -> Segment:
+        artifact, prefix = self.artifact, segment_prefix(i)
+        passages = PassageTable.open(artifact, f"{prefix}passages")
+        sentences = Ragged.open(artifact, f"{prefix}sentences")
+        bounds, width = artifact.array(f"{prefix}windows.bounds"), self._dimension()
+        values = [
+            RemoteRows(self.steps, f"{prefix}{name}", (count, width), np.uint8)
+            for name, count in ((WINDOWS, int(bounds[-1])), (SENTENCES, len(sentences.values)))
+        ]
+        windows, vectors = list[Any](values)
+        none = Ragged(np.zeros(len(passages) + 1, np.int64), np.zeros((0, 2), np.int64))
+        return Segment(passages, sentences, none, Ragged(bounds, windows), vectors)
+
+    def _dimension(self) -> int:
+        found = self.steps.range_of(f"{segment_prefix(0)}{WINDOWS}", 0, 1)
+        return int(found.shape[1])
+
+
+class RemotePart(Closing):
+    """A part in another process, where `PassageParts` takes an index."""
+
+    def __init__(self, address: PartAddress, models: ModelsOf) -> None:
+        self._client, self._models = PartClient(address), models
+        self.snapshot = RemoteSnapshot(self._client, models)
+
+    @property
+    def artifact(self) -> Artifact:
+        """The opened version."""
+        return self.snapshot.artifact
+
+    def reopen(self) -> None:
+        """Switch to the version that the process serves now."""
+        self.snapshot = RemoteSnapshot(self._client, self._models)
+
+    def close(self) -> None:
+        """Remove the copied files."""
+        self.snapshot.artifact.close()

@@ -1,0 +1,177 @@
+"""The objects of a part that questions from other processes use, and checks of what these send."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
+from graphagg.nearest.vectors import Queries
+from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.modes.multihop.links import Bridges
+from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartQuestion, PartView
+from graphagg.rag.parts.wire import decode, encode
+from graphagg.rag.question.reading import QuestionReading
+from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.store.strings import StringTable
+
+_MOST = {OpenedPart: 4, NamedPart: 4, PartView: 64, PartQuestion: 256}
+"""Objects that are kept of each class; the least recently used ones are dropped."""
+_LARGEST = 10_000  # hits of a step
+
+
+class _Fit(NamedTuple):
+    """What arguments have to fit: R rows and E names of the part."""
+
+    rows: int
+    names: int
+
+    def array(self, x: Any, dtypes: str, dimensions: int = 1) -> bool:
+        is_array = isinstance(x, np.ndarray) and x.ndim == dimensions
+        return is_array and x.dtype.str in dtypes.split()
+
+    def positions(self, x: Any, low: int, high: int) -> bool:
+        return self.array(x, "<i8") and (not len(x) or low <= x.min() <= x.max() < high)
+
+    def bridges(self, x: Any) -> bool:
+        return isinstance(x, Bridges) and (
+            self.positions(x.entity, 0, self.names)
+            and self.array(x.strength, "<f8", 2)
+            and x.strength.shape == (len(x.entity), 3)
+            and all(len(each) == len(x.entity) for each in (x.parent, x.sentence, x.similarity))
+        )
+
+    def reading(self, x: Any) -> bool:
+        named = x.entities if isinstance(x, QuestionReading) else (None,)
+        return all(isinstance(each, int) and -1 <= each < self.names for each in named)
+
+
+_CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
+    "strings": lambda _, x: isinstance(x, StringTable),
+    "bytes": lambda fit, x: fit.array(x, "|u1"),
+    "text": lambda _, x: isinstance(x, str),
+    "count": lambda _, x: isinstance(x, int) and 0 <= x <= 1 << 53,
+    "k": lambda _, x: isinstance(x, int) and 0 < x <= _LARGEST,
+    "number": lambda _, x: isinstance(x, float | int),
+    "list": lambda _, x: isinstance(x, tuple),
+    "table": lambda _, x: isinstance(x, dict),
+    "mask": lambda fit, x: fit.array(x, "|b1") and len(x) == fit.rows,
+    "flags": lambda fit, x: fit.array(x, "|u1") and len(x) == fit.names,
+    "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
+    "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
+    "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
+    "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
+    "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
+    "frontier": lambda fit, x: fit.positions(x, -1, fit.rows),
+    "entities": lambda fit, x: fit.positions(x, -1, fit.names),
+    "integers": lambda fit, x: fit.array(x, "<i8"),
+    "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
+    "vectors": lambda fit, x: fit.array(x, "<f4 <f8", 2),
+    "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
+    "query": lambda _, x: isinstance(x, Queries),
+    "config": lambda _, x: isinstance(x, MultihopConfig),
+    "reading": _Fit.reading,
+    "bridges": _Fit.bridges,
+}
+STEPS: dict[type[Any], dict[str, str]] = {
+    OpenedPart: {
+        "named": "strings bytes", "rows_at": "text integers", "range_of": "text count count",
+    },
+    NamedPart: {
+        "numbers": "", "uses": "mask", "view": "mask flags balance",
+        "first_mention": "entity row",
+    },
+    PartView: {
+        "counts": "", "share": "df count count", "read": "text",
+        "question": "reading query words floats", "expand": "bridges frontier",
+        "closeness": "rows entities integers vectors",
+    },
+    PartQuestion: {
+        "best_by_words": "list k", "covers": "rows", "nearest": "k",
+        "largest_similarity": "", "similarity_at": "rows", "statistics": "list",
+        "take_documents": "count table", "documents_from": "number",
+        "leading": "config k number list", "candidates": "config rows",
+        "bridges": "config rows", "ties": "count rows",
+    },
+}  # fmt: skip
+"""The steps that other processes may call, with the check of each argument."""
+
+
+class PartObjects:
+    """The objects of a part by their keys, for all processes that ask it."""
+
+    def __init__(self) -> None:
+        self.instance = secrets.token_hex(8)
+        self._lock = threading.Lock()
+        self._kept = {kind: OrderedDict[str, Any]() for kind in _MOST}
+
+    def open(self, snapshot: PassageSnapshot) -> str:
+        """Keep a version; returns its key."""
+        key = snapshot.artifact.manifest.data
+        with self._lock:
+            return self._keep(key, self._kept[OpenedPart].get(key) or OpenedPart(snapshot))
+
+    def _keep(self, key: str, target: object) -> str:
+        kept = self._kept[type(target)]
+        kept[key] = target
+        while len(kept) > _MOST[type(target)]:
+            kept.popitem(last=False)
+        return key
+
+    def keep(self, target: object) -> str:
+        """Keep an object; returns its key."""
+        if type(target) not in _MOST:
+            raise TypeError(f"a {type(target).__name__} cannot be sent")
+        with self._lock:
+            return self._keep(secrets.token_hex(12), target)
+
+    def find(self, key: str) -> Any:
+        """The object of a key; raises `NoSuchIndex`."""
+        with self._lock:
+            for kept in self._kept.values():
+                if key in kept:
+                    kept.move_to_end(key)
+                    return kept[key]
+        raise NoSuchIndex("this part has no such object any more; open the part again")
+
+    def answer(self, body: bytes) -> bytes:
+        """Run a step: `(key, method, arguments, keys of objects that are used no more)`.
+
+        Raises:
+            InvalidParameter: there is no such step, or it has other arguments.
+            NoSuchIndex: the object is not kept any more.
+        """
+        message = decode(body, self._refuse)
+        if not (isinstance(message, tuple) and len(message) == 4):
+            raise InvalidParameter("a step has a key, a method, arguments and keys to drop")
+        key, method, arguments, unused = message
+        if not (isinstance(arguments, tuple) and isinstance(unused, tuple)):
+            raise InvalidParameter("arguments and keys to drop are lists")
+        with self._lock:
+            for kept in (self._kept[PartView], self._kept[PartQuestion]):
+                for each in map(str, unused):
+                    kept.pop(each, None)
+        target = self.find(str(key))
+        checks = STEPS[type(target)].get(str(method), "unknown").split()
+        if len(checks) != len(arguments) or "unknown" in checks:
+            raise InvalidParameter(f"there is no step {str(method)[:40]!r} of so many arguments")
+        fit = _Fit(len(target.snapshot.alive), target.size)
+        try:
+            for check, argument in zip(checks, arguments, strict=True):
+                if not _CHECKS[check](fit, argument):
+                    raise InvalidParameter(f"{check} of {method} does not fit this part")
+            return encode(getattr(target, method)(*arguments), self.keep)
+        except GraphAggError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            target.snapshot.artifact.raise_damage(error)
+            raise InvalidParameter(f"{method} failed: {type(error).__name__}") from error
+
+    @staticmethod
+    def _refuse(key: str) -> object:
+        raise InvalidParameter("a step names no object beside its own")

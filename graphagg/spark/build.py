@@ -46,7 +46,7 @@ class SparkOptions:
             store. None: beside the index.
         items_per_task: passages that a task annotates and encodes, or entries of compressed rows
             that it holds for communities. None: 2,000 passages, 2,000,000 entries.
-        rejects: folder, on any path that Spark writes, that receives rows and files that are left
+        rejects: folder, on any path that Spark writes, that receives rows of edges that are left
             out as Parquet, each with its `reason`. None: they are counted.
 
     Examples:

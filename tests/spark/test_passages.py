@@ -14,13 +14,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graphagg.errors import DuplicateId, EmptyCorpus, InvalidPassage, UnreadableFile
+from graphagg.errors import (
+    DuplicateId,
+    EmptyCorpus,
+    InvalidParameter,
+    InvalidPassage,
+    UnreadableFile,
+)
 from graphagg.nearest import search
-from graphagg.rag import ChunkConfig, PassageIndex, read_passages
+from graphagg.rag import (
+    ChunkConfig,
+    PassageIndex,
+    chunk_documents,
+    read_documents,
+    read_passages,
+)
+from graphagg.rag.documents.rows import RowConfig
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.operations.config import PassageOptions
 from graphagg.rag.spark import build as building
+from graphagg.rag.spark.records import PassageInput
 from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.store.manifest import read_manifest
@@ -189,6 +203,33 @@ def test_every_form_of_input(spark: Any, tmp_path: Path, form: str) -> None:
     ).close()
     PassageIndex.build(str(source), tmp_path / "spark", engine=SparkOptions(spark), **fakes())
     assert files(tmp_path / "spark") == files(tmp_path / "local")
+
+
+def test_passages_of_documents_are_those_of_one_process(spark: Any, tmp_path: Path) -> None:
+    """Spark refuses documents, and reads what the message says to write."""
+    folder, written = tmp_path / "in", tmp_path / "p.jsonl"
+    folder.mkdir()
+    text = "# Lower\n\n## Cranes\n\n" + "Ada met Charles Babbage in London. " * 99
+    (folder / "long.md").write_text(f"See [the cranes](page.md#cranes).\n\n{text}")
+    (folder / "page.md").write_text("# Upper\n\n## Cranes\n\nAda paid for the motor.\n")
+    with pytest.raises(InvalidParameter, match=r"documents \(\.md\).*chunk_documents"):
+        PassageIndex.build(str(folder), tmp_path / "idx", engine=SparkOptions(spark), **fakes())
+    passages = chunk_documents(read_documents(folder), ChunkConfig())
+    written.write_text(lines([vars(each) for each in passages]))
+    PassageIndex.build(read_documents(folder), tmp_path / "local", **fakes()).close()
+    PassageIndex.build(str(written), tmp_path / "spark", engine=SparkOptions(spark), **fakes())
+    assert files(tmp_path / "spark") == files(tmp_path / "local")
+
+
+@pytest.mark.parametrize(
+    ("names", "is_table"),
+    [(["x/part-0.parquet", "_SUCCESS"], True), (["p.jsonl.gz", "q.JSON"], False)],
+)
+def test_parts_of_a_table(spark: Any, tmp_path: Path, names: list[str], is_table: bool) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert PassageInput.from_source(str(tmp_path), RowConfig()).is_table(spark) is is_table
 
 
 @pytest.mark.slow

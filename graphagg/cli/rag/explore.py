@@ -35,19 +35,16 @@ def graph(
     target: Annotated[Path, Parameter("--out")],
     config: Annotated[GraphConfig, FLAT] = GraphConfig(),
     visible: Visible = VisibleOptions(),
-    edges: EdgeKind = "all",
+    edges: EdgeKind = "entities",
     as_json: AsJson = False,
 ) -> None:
     """Write the graph of passages and entities, for `communities build` and `embed build` too.
 
-    Example: graphagg rag graph idx --out edges.parquet --edges entities
-
-    Example: graphagg rag graph idx --out corpus.graphml --filter 'year>=2000'
+    Example: graphagg rag graph idx --out edges.parquet --filter 'year>=2000'
 
     Args:
-        target: file to write: .parquet or .csv; with all edges also .graphml or .gexf.
-        edges: edges to write: entities (two that share sentences), passages (with their entities),
-            or all.
+        target: file to write: .parquet or .csv.
+        edges: edges to write: entities (two that share sentences), or passages with their entities.
     """
     from graphagg.rag import PassageIndex
 

@@ -1,4 +1,4 @@
-"""`CorpusGraph`: passages and entities as a graph, in the forms that other tools take.
+"""`CorpusGraph`: passages and entities as a graph, and its edges as tables.
 
 Two entities are tied where a sentence names both. The view decides which names count: the
 leftmost and longest; of the title, which is read as part of the first sentence, the entity that it
@@ -14,7 +14,7 @@ weighs (1 + ln N) ln(1 + P / df).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -28,14 +28,12 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import DATE, LINKABLE
 from graphagg.rag.tables.mentions import BASE_TITLE, FULL_TITLE
 from graphagg.rag.tables.view import LONGEST_NAME, View
-from graphagg.tables import graph_writers, networkx_module, save, table_writers
+from graphagg.tables import save, table_writers
 
 if TYPE_CHECKING:
-    import networkx
     import pyarrow
 
-EdgeKind = Literal["all", "entities", "passages"]
-CONTAINS, SHARES = "contains", "shares"
+EdgeKind = Literal["entities", "passages"]
 
 
 class WeightedEdges(NamedTuple):
@@ -69,12 +67,10 @@ class CorpusGraph(Brief):
         {'passages': 1, 'entities': 2, 'contains': 2, 'shares': 1}
         >>> graph.entity_edges().to_pylist()
         [{'source': 'ada', 'target': 'york', 'weight': 0.4}]
-        >>> graph.passage_edges().num_rows, graph.to_arrow().num_rows
-        (2, 3)
-        >>> graph.to_networkx().number_of_nodes()
-        3
+        >>> graph.passage_edges().num_rows
+        2
         >>> from tempfile import mkdtemp
-        >>> graph.save(mkdtemp() + "/graph.csv")
+        >>> graph.save(mkdtemp() + "/edges.csv", "passages")
     """
 
     passages: Sequence[str]
@@ -103,69 +99,27 @@ class CorpusGraph(Brief):
         entity, passage, weight = self.contains
         return _table(element=ids[passage], set=keys[entity], weight=weight, count=self.counts)
 
-    def to_arrow(self) -> pyarrow.Table:
-        """All edges: `source`, `target`, `weight`, `relation` and `count`.
-
-        Ends are named `passage:ID` and `entity:KEY`, so that names are unique; `count` is 0
-        where `relation` is `shares`.
-        """
-        ids, keys = self._nodes()
-        first, second = self.contains, self.shares
-        return _table(
-            source=np.concatenate([keys[first.source], keys[second.source]]),
-            target=np.concatenate([ids[first.target], keys[second.target]]),
-            weight=np.concatenate([first.weight, second.weight]),
-            relation=[CONTAINS] * len(first.weight) + [SHARES] * len(second.weight),
-            count=np.concatenate([self.counts, np.zeros(len(second.weight), np.int64)]),
-        )
-
-    def _nodes(self) -> tuple[Any, Any]:
-        return (
-            np.array([f"passage:{identifier}" for identifier in self.passages], dtype=object),
-            np.array([f"entity:{key}" for key in self.entities], dtype=object),
-        )
-
-    def to_networkx(self) -> networkx.Graph:
-        """The graph; nodes as in `to_arrow`, with `kind` and `name`; edges with their columns.
-
-        Raises:
-            MissingExtra: networkx is not installed.
-        """
-        graph: networkx.Graph = networkx_module().Graph()
-        kinds = ("passage", self.passages), ("entity", self.entities)
-        for nodes, (kind, names) in zip(self._nodes(), kinds, strict=True):
-            for node, name in zip(nodes.tolist(), names, strict=True):
-                graph.add_node(node, kind=kind, name=name)
-        for edge in self.to_arrow().to_pylist():
-            graph.add_edge(edge.pop("source"), edge.pop("target"), **edge)
-        return graph
-
-    def save(self, path: str | os.PathLike[str], edges: EdgeKind = "all") -> None:
-        """Write edges as `.parquet` or `.csv`, or the whole graph as `.graphml` or `.gexf`.
+    def save(self, path: str | os.PathLike[str], edges: EdgeKind = "entities") -> None:
+        """Write edges as `.parquet` or `.csv`.
 
         Args:
             path: the file; its suffix is the format.
-            edges: `all` (`to_arrow`), `entities` (`entity_edges`) or `passages` (`passage_edges`).
+            edges: `entities` (`entity_edges`) or `passages` (`passage_edges`).
 
         Raises:
             InvalidParameter: another suffix, or `edges` is unknown.
             WriteFailed: the file system refuses.
         """
-        tables: Mapping[str, Callable[[], pyarrow.Table]] = {
-            "all": self.to_arrow,
-            "entities": self.entity_edges,
-            "passages": self.passage_edges,
-        }
-        writers = table_writers(tables[one_of("edges", edges, get_args(EdgeKind))])
-        save(path, writers | (graph_writers(self.to_networkx) if edges == "all" else {}))
+        of_entities = one_of("edges", edges, get_args(EdgeKind)) == "entities"
+        save(path, table_writers(self.entity_edges if of_entities else self.passage_edges))
 
     def to_json(self) -> dict[str, int]:
         """Sizes, under the keys of the command line's `--json`."""
         return {
             "passages": len(self.passages),
             "entities": len(self.entities),
-            CONTAINS: len(self.contains.weight),
-            SHARES: len(self.shares.weight),
+            "contains": len(self.contains.weight),
+            "shares": len(self.shares.weight),
         }
 
 

@@ -2,13 +2,13 @@
 
 Each stage ends on disk in `<directory>.work`, so that a killed job resumes:
 
-1. records, passages: read or converted from documents (`documents`), checked, split where they are
-   long, and written in blocks of consecutive rows, in the order of the input (`records`).
-2. The order of ids, in one task (`whole`).
+1. records, passages: read, checked, split where they are long, and written in blocks of consecutive
+   rows, in the order of the input (`records`).
+2. The order of ids, in one task.
 3. segment: entities, sentences, vectors, names and words of each block; models load once per worker
    process.
 4. The stages of `graphagg.rag.indexing.engine`, as tasks.
-5. Metadata (`whole`).
+5. The order of texts, and metadata.
 
 One process writes the same files, byte for byte, on machines of one kind.
 """
@@ -18,9 +18,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +30,6 @@ from graphagg.execution.runner import Stats
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import SAMPLE, language_of_corpus
-from graphagg.rag.documents.reading.settings import FolderReport
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
 from graphagg.rag.indexing.engine import MENTIONS, TableStages
@@ -41,12 +39,18 @@ from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.rag.snapshot.snapshot import KIND
-from graphagg.rag.spark.documents import PASSAGES, DocumentFolder, add_report
-from graphagg.rag.spark.records import PassageInput, join_passages, load_passages, write_passages
-from graphagg.rag.spark.whole import write_order, write_tables
+from graphagg.rag.spark.records import (
+    PASSAGES,
+    PassageInput,
+    join_passages,
+    load_passages,
+    write_order,
+    write_passages,
+    write_tables,
+)
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
-from graphagg.spark.sources import hadoop_path, refuse
+from graphagg.spark.sources import refuse
 from graphagg.store import Publication
 
 PASSAGES_PER_TASK = 2_000
@@ -66,7 +70,7 @@ def build_by_spark(
 ) -> tuple[Encoder | None, EntityExtractor | None]:
     """Build with Spark; returns encoder and extractor if the caller gave objects."""
     limits = None if config.limits == DEFAULT_LIMITS else config.limits
-    refuse(limits=limits, processes=config.processes)
+    refuse(limits=limits, processes=config.processes, rejects=options.rejects)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
     by_name = (
@@ -93,23 +97,18 @@ def write_with_spark(
 ) -> None:
     """Index a corpus by Spark; see `PassageIndex.build` and `records.write_passages`.
 
-    Tasks split long texts, and annotate and encode `items_per_task` passages each. The report of
-    documents is added to the source. `in_language` returns the models for the language of a sample.
+    Tasks split long texts, and annotate and encode `items_per_task` passages each. `in_language`
+    returns the models for the language of a sample.
     """
     columns, chunking = config.columns, config.chunking
     source = PassageInput.from_source(passages, columns)
     first = Recipe(loaded(loader), chunking, columns)
 
-    def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
+    def write(job: SparkJob, publication: Publication) -> None:
         arrays = BuildArrays(job.blocks, job.arrays, job.version())
-        passages, read = write_passages(
+        passages = write_passages(
             job, source, chunking, options.items_per_task or PASSAGES_PER_TASK
         )
-        report = asdict(read)
-        if options.rejects is not None:
-            rows = [(r.path, r.kind, r.reason) for r in (*read.left_out, *read.refused)]
-            frame = job.spark.createDataFrame(rows, "path string, kind string, reason string")
-            frame.write.mode("overwrite").parquet(hadoop_path(os.fspath(options.rejects)))
         starts = [int(bound) for bound in offsets([s["rows"] for s in passages])]
         write_order(job, arrays, passages)
         digest = _digest(arrays, passages)
@@ -118,7 +117,7 @@ def write_with_spark(
             models = in_language(_language(job, arrays, passages, starts))
         recipe = Recipe(loaded(models), chunking, columns)
         if not force and recipe.is_built(publication.location, digest):
-            return report
+            return
         blocks = _annotate(job, arrays, passages, models)
         join_passages(job, arrays, passages)
         counts = TableStages(starts, arrays, job, ENTRIES_PER_TASK).run(blocks)
@@ -127,15 +126,11 @@ def write_with_spark(
         sentences = len(arrays.version.map("s0.sentences"))
         counts |= {"passages": starts[-1], "sentences": sentences}
         publish_build(publication, recipe, digest, counts)
-        return report
 
-    report = options.publish(
+    options.publish(
         KIND, job_of(source, first), source, directory, write,
         stages=STAGES, progress=progress, force=force,
     )  # fmt: skip
-    add_report(source.folder.report, report or asdict(FolderReport()))
-    if not isinstance(passages, DocumentFolder) and not source.folder.report.complete:
-        warnings.warn(f"{source}: {source.folder.report}", stacklevel=2)
 
 
 def job_of(source: PassageInput, recipe: Recipe) -> dict[str, Any]:

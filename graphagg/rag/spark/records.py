@@ -1,4 +1,4 @@
-"""Passages from any Hadoop path into blocks of consecutive rows, in the order of the input."""
+"""Passages from any Hadoop path into blocks of consecutive rows, and the files over all rows."""
 
 from __future__ import annotations
 
@@ -12,84 +12,72 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from graphagg.errors import EmptyCorpus, InvalidPassage
+from graphagg.errors import EmptyCorpus, InvalidParameter, InvalidPassage
+from graphagg.execution.arrays import MemoryArrays
 from graphagg.execution.runner import Stats
 from graphagg.execution.task_arrays import TaskArrays
+from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, metadata_json
 from graphagg.rag.documents.reading.kinds import DOCUMENTS
-from graphagg.rag.documents.reading.settings import FolderReport, ReadConfig
 from graphagg.rag.documents.rows import RowConfig, parse_line
+from graphagg.rag.indexing.passage_files import checked_order, write_id_order, write_text_order
 from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
-from graphagg.rag.spark import documents
-from graphagg.rag.spark.documents import PASSAGES, DocumentFolder
-from graphagg.rag.tables.segments import PassageTable
+from graphagg.rag.tables.segments import PassageTable, table_name
 from graphagg.spark import sources
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import SparkInput
 from graphagg.spark.tasks import write_blocks
 from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.manifest import canonical_json
+from graphagg.store.strings import StringTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+PASSAGES = "passages"
 _SCHEMA = "file string, block long, place long, part int, split boolean, record binary"
 _TEXTS = "s0.passages.texts"
 _PLACE = frozenset({"_file", "_block", "_place"})
 Record = tuple[Source, str]
 Parse = Callable[[Mapping[str, Any]], Record | None]
 PARQUET = frozenset((".parquet", ".pq"))
-LINES = frozenset((".json", ".jsonl", ".ndjson"))
 
 
 @dataclass(frozen=True)
 class PassageInput(SparkInput):
-    """The source of passages or documents.
-
-    Attributes:
-        columns: names of the columns of a table, or of the fields of an object.
-        folder: the options of documents, and their report.
-    """
+    """The source of passages; `columns` are those of a table, or the fields of an object."""
 
     columns: RowConfig
-    folder: DocumentFolder
 
     @classmethod
     def from_source(cls, passages: Any, columns: RowConfig) -> PassageInput:
-        """A DataFrame, one path or table, several paths, or a `DocumentFolder`."""
+        """A DataFrame, one path or table, or several paths."""
         if sources.is_frame(passages):
-            return cls(passages, (), columns, DocumentFolder("the DataFrame"))
-        if isinstance(passages, DocumentFolder):
-            return cls(None, (os.fspath(passages.path),), columns, passages)
+            return cls(passages, (), columns)
         paths = (passages,) if isinstance(passages, str | os.PathLike) else passages
-        names = tuple(map(os.fspath, paths))
-        return cls(None, names, columns, DocumentFolder(", ".join(names)))
+        return cls(None, tuple(map(os.fspath, paths)), columns)
 
     def identity(self) -> list[Any]:
         """Values that change with the input, or with how it is read, as far as known."""
-        fields = [] if self.columns == RowConfig() else [vars(self.columns)]
-        if self.folder.reading != ReadConfig():
-            fields.append(vars(self.folder.reading))
-        return [*self.seen(), *fields]
+        return [*self.seen(), *([] if self.columns == RowConfig() else [vars(self.columns)])]
 
-    def kind(self, spark: SparkSession) -> str:
-        """`table` of Parquet or JSON `lines`, by the names of the files, or `documents`.
+    def is_table(self, spark: SparkSession) -> bool:
+        """Whether it has columns, as Parquet has, by the names of its files; else JSON lines.
 
-        A folder of Parquet alone, or of JSON alone without options of documents, holds the parts
-        of a table.
+        Raises `InvalidParameter` for documents.
         """
         if self.is_frame or sources.is_table(self.origin):
-            return "table"
-        suffixes, path = sources.suffixes_at(self.paths, spark), sources.seen_path(self.paths[0])
-        if suffixes <= PARQUET:
-            return "table"
-        is_folder = path is not None and path.is_dir()
-        is_folder = is_folder or "." not in self.paths[0].rstrip("/").rpartition("/")[2]
-        is_of_documents = is_folder or suffixes & DOCUMENTS.keys()
-        is_lines = suffixes <= LINES and self.folder.reading == ReadConfig()
-        return "documents" if is_of_documents and not is_lines else "lines"
+            return True
+        suffixes = sources.suffixes_at(self.paths, spark)
+        if documents := suffixes & DOCUMENTS.keys():
+            raise InvalidParameter(
+                f"{self}: documents ({' '.join(sorted(documents))}), but Spark reads Parquet and "
+                "JSON lines; write `vars` of each passage that "
+                "`chunk_documents(read_documents(folder))` yields as a line, and give that file"
+            )
+        return suffixes <= PARQUET
 
 
 def read_records(
@@ -178,19 +166,16 @@ def _plain(path: str) -> str:
 
 def write_passages(
     job: SparkJob, source: PassageInput, chunking: ChunkConfig | None, per_task: int
-) -> tuple[list[Stats], FolderReport]:
+) -> list[Stats]:
     """Stages `records` and `passages`: write the passages in blocks, in the order of the input.
 
-    Tasks split documents as they read them; array `split` of a block marks chunks. Returns the
-    lengths of the arrays of each block, of which `rows` is the number of its passages, and of
-    documents the report. Raises `EmptyCorpus`.
+    Tasks split long texts as they read them; array `split` of a block marks chunks. Returns the
+    lengths of the arrays of each block, of which `rows` is the number of its passages. Raises
+    `EmptyCorpus`.
     """
-    kind = source.kind(job.spark)
-    table = (
-        sources.read_table(job.spark, source.origin, *source.paths[1:]) if kind == "table" else None
-    )
-    if kind == "documents":
-        return documents.write_documents(job, source.folder, chunking, per_task)
+    table = None
+    if source.is_table(job.spark):
+        table = sources.read_table(job.spark, source.origin, *source.paths[1:])
     records = job.phase("records", lambda: read_records(job.spark, source, table, chunking))
     count = records.count()
     if not count:
@@ -201,10 +186,13 @@ def write_passages(
 
     def write(partition: int, table: pa.Table) -> Stats:
         passages = [Passage(**json.loads(line)) for line in table.column("record").to_pylist()]
-        return documents.save_block(stage, partition, passages, table.column("split").to_numpy())
+        writer, was_split = MemoryArrays(), table.column("split").to_numpy()
+        PassageTable.of(passages).save_plain(writer, "s0.passages")
+        return stage.save(partition, writer.arrays | {"split": was_split}, rows=len(passages))
 
     ordered = ordered.sortWithinPartitions(*order)
-    return job.stage(PASSAGES, lambda: write_blocks(ordered, write)), FolderReport()
+    written: list[Stats] = job.stage(PASSAGES, lambda: write_blocks(ordered, write))
+    return written
 
 
 def load_passages(
@@ -242,3 +230,40 @@ def join_passages(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats])
             blocks.write(ArtifactWriter(folder), _TEXTS, table)
 
     job.run(1, compress)
+
+
+def write_order(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
+    """Write the order of ids, in one task; raises `DuplicateId`."""
+    stage, files, numbers = arrays.stage(PASSAGES), arrays.version, [s["block"] for s in passages]
+
+    def write(_: int) -> None:
+        ids, documents = (
+            StringTable.joined([stage.strings(i, f"s0.passages.{name}") for i in numbers])
+            for name in ("ids", "documents")
+        )
+        positions, is_chunk = (
+            np.concatenate([stage.array(i, name) for i in numbers])
+            for name in ("s0.passages.positions", "split")
+        )
+        by_id = checked_order(ids, documents, positions, is_chunk)
+        with files.written() as folder:
+            write_id_order(ArtifactWriter(folder), by_id, len(by_id))
+
+    job.run(1, write)
+
+
+def write_tables(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats]) -> None:
+    """Write the order of texts, and metadata."""
+    stage, files = arrays.stage(PASSAGES), arrays.version
+
+    def write(_: int) -> None:
+        digests = files.map("s0.passages.text_digests")
+        lines = (
+            line for s in passages for line in stage.strings(s["block"], "s0.passages.metadata")
+        )
+        with files.written() as folder:
+            writer = ArtifactWriter(folder)
+            write_text_order(writer, digests, np.ones(len(digests), np.bool_))
+            MetadataTable.build(map(json.loads, lines)).save(writer, table_name(0))
+
+    job.run(1, write)

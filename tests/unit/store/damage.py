@@ -103,7 +103,7 @@ def read_passages(folder: Path, **models: Any) -> Iterator[Callable[[], object]]
             yield lambda i=identifier: index.similar_passages(i)
         yield lambda: index.similar_entities("Ada")
         yield lambda: list(index)
-        yield lambda: index.graph().to_networkx()
+        yield lambda: index.graph().passage_edges()
         yield lambda: index.map().to_arrow()
 
 

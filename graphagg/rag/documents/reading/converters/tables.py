@@ -1,8 +1,8 @@
-"""Rows of CSV, JSON lists and JSON lines to documents, and tickets of Jira and Zendesk among them.
+"""Rows of CSV, JSON lists and JSON lines to documents.
 
 The text of a row is its column `text`, else lines `column: value`; HTML in it becomes text. Its
 title is `title`, else the first of `subject`, `summary`, `headline` and `name`. Its id within the
-file is `id`. The other columns become metadata.
+file is `id`. The other columns become metadata. The columns of an issue of Jira are its `fields`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO, StringIO
 from itertools import chain
@@ -23,7 +22,6 @@ from graphagg.rag.documents.reading.content import Content, Unread
 from graphagg.rag.documents.reading.converters.chats import chat_of_json
 from graphagg.rag.documents.reading.converters.layout import LONGEST_NAME, are_names, filled
 from graphagg.rag.documents.reading.converters.structure import without_tags
-from graphagg.rag.documents.reading.rules import applied, rules_of
 
 _DELIMITERS = ",;\t|"
 SENTENCE = re.compile(r"(?:\S*[^\W\d_]\S* ){3}\S")  # four words
@@ -33,7 +31,9 @@ _TITLES = ("subject", "summary", "headline", "name")  # columns with the title o
 _LONGEST_TITLE = 200
 _MOST_ABOVE = 20  # rows above the column names
 _MOST_COLUMNS = 1_000  # of metadata; a wider row is text alone
+_BLOCKS = frozenset("blockquote codeBlock heading listItem paragraph panel tableRow".split())
 _DEEPEST = 8  # levels of nested values that become columns
+_DEEPEST_NODE = 64
 
 
 def csv_rows(text: str) -> Iterator[Content | Unread]:
@@ -223,9 +223,10 @@ def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content 
     digests: dict[str, set[int]] = {}
     names: Counter[str] = Counter()
     for position, (record, fault) in enumerate(records, start=1):
+        if isinstance(record.get("fields"), Mapping) and "key" in record:  # an issue of Jira
+            record = {"id": record["key"], **record["fields"]}
         folded = {name.lower(): value for name, value in reversed(list(record.items()))}
-        is_issue = isinstance(folded.get("fields"), Mapping)  # of Jira, known by its key
-        row = _name(folded.get("key" if is_issue else "id"), position)
+        row = _name(folded.get("id"), position)
         if fault:
             yield Unread("rows that cannot be read", fault, row)
             continue
@@ -257,9 +258,6 @@ def _content(record: Mapping[str, Any], folded: Mapping[str, Any], row: str) -> 
     metadata |= nested if isinstance(nested, Mapping) else {}
     if len(metadata) > _MOST_COLUMNS:  # each chunk of the text has them
         metadata = {}
-    with suppress(AttributeError, TypeError):  # a ticket of another shape is any row
-        if ticket := ticket_of(record):
-            return replace(ticket, metadata=dict(ticket.metadata) | metadata, row=row)
     if not is_whole:
         others = (each for each in map(folded.get, _TITLES) if isinstance(each, str) and each)
         short = (each for each in others if len(each) <= _LONGEST_TITLE and "\n" not in each)
@@ -272,7 +270,9 @@ def _flat(record: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterat
     """The columns of a row; nested ones have names such as `requester.name`."""
     for key, value in record.items():
         prefix = prefix if len(prefix) <= LONGEST_NAME else ""
-        if isinstance(value, Mapping) and depth < _DEEPEST:
+        if isinstance(value, Mapping) and value.get("type") == "doc":  # Jira's document format
+            yield prefix + str(key), re.sub(r"\n{3,}", "\n\n", "".join(_pieces(value))).strip()
+        elif isinstance(value, Mapping) and depth < _DEEPEST:
             yield from _flat(value, f"{prefix}{key}.", depth + 1)
         else:
             yield prefix + str(key), value
@@ -293,61 +293,12 @@ def _as_text(value: object, separator: str = "\n") -> str:
     return "" if value is None else str(value)
 
 
-_WRITTEN = frozenset(("subject", "raw_subject", "summary", "description", "comment", "comments"))
-_NO_FIELDS = frozenset(("id", "url", "self", "expand"))
-_NAMES = ("displayName", "name", "value", "title", "filename", "file_name", "key")
-_BLOCKS = frozenset("blockquote codeBlock heading listItem paragraph panel tableRow".split())
-
-
-def ticket_of(record: Mapping[str, Any]) -> Content | None:
-    """The document of a ticket, with its fields as metadata; None for any other row."""
-    fields, comments = record.get("fields"), record.get("comments")
-    if isinstance(fields, Mapping) and "summary" in fields and "key" in record:
-        comment = fields.get("comment")
-        comments = comment.get("comments") if isinstance(comment, Mapping) else ()
-    elif "subject" in record and (isinstance(comments, list) or "requester_id" in record):
-        fields = record
-    else:
-        return None
-    names = {e.get("id"): _named(e) for e in record.values() if isinstance(e, Mapping)}
-    values = {key: _named(value) for key, value in fields.items() if key not in _WRITTEN}
-    columns = {key: value for key, value in values.items() if value and key not in _NO_FIELDS}
-    texts = [_text(fields.get("description"))]
-    for each in comments if isinstance(comments, list) else ():
-        bodies = map(_text, map(each.get, ("plain_body", "body", "html_body")))
-        text = next(filter(None, bodies), "")
-        author = _named(each.get("author")) or names.get(each.get("author_id"), "")
-        texts += [f"{author}: {text}" if author else text] * bool(text)
-    if len(texts) > 1 and texts[1].endswith(texts[0]):  # Zendesk's description is its first comment
-        del texts[0]
-    texts.append("\n".join(f"{key}: {value}" for key, value in columns.items()))
-    title = _text(fields.get("subject") or fields.get("summary"))
-    return Content("\n\n".join(filter(None, texts)), title, columns)
-
-
-def _named(value: Any) -> str:
-    """A value as text: the name of an object, or the names of the elements of a list."""
-    if isinstance(value, list):
-        return ", ".join(filter(None, map(_named, value)))
-    if not isinstance(value, Mapping):
-        return "" if value is None else str(value)
-    if "content" in value:
-        return _text(value)
-    return next((_named(value[key]) for key in _NAMES if value.get(key)), "")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return re.sub(r"\n{3,}", "\n\n", "".join(_pieces(value))).strip()
-    return applied(rules_of("chats", "jira"), without_tags(str(value or ""))).strip()
-
-
-def _pieces(node: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of a node of Jira's document format."""
-    attributes = node.get("attrs") or {}
-    labels = (attributes.get(key) for key in ("text", "shortName", "url"))
-    text = node.get("text") or next(filter(None, labels), "")
+def _pieces(node: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
+    """The texts of a node of Jira's document format, with a blank line after each block."""
+    attributes, inside = node.get("attrs"), node.get("content")
+    text = node.get("text") or (isinstance(attributes, Mapping) and attributes.get("text")) or ""
     yield "\n" if node.get("type") == "hardBreak" else str(text)
-    for each in node.get("content") or ():
-        yield from _pieces(each)
+    for each in inside if isinstance(inside, list) else ():
+        is_node = isinstance(each, Mapping) and depth < _DEEPEST_NODE
+        yield from _pieces(each, depth + 1) if is_node else [str(each)]
     yield "\n\n" * (node.get("type") in _BLOCKS)

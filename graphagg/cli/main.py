@@ -31,7 +31,7 @@ _COMMANDS = {
     "rag.sync": ("rag sync",),
     "rag.search": ("rag search", "rag explain"),
     "rag.explore": ("rag graph", "rag map", "rag similar", "rag versions"),
-    "rag.evaluation": ("rag eval",),
+    "rag.evaluation": ("rag eval", "rag questions"),
     "communities": tuple(
         f"communities {each}"
         for each in ("query", "structure", "eval", "detect", "add", "delete")

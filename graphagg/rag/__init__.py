@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from graphagg.rag.documents.reading.settings import FolderReport as FolderReport
     from graphagg.rag.documents.reading.settings import ReadConfig as ReadConfig
     from graphagg.rag.documents.rows import RowConfig as RowConfig
+    from graphagg.rag.evaluation.drafts import draft_questions as draft_questions
     from graphagg.rag.evaluation.measure import RetrievalEvaluation as RetrievalEvaluation
     from graphagg.rag.evaluation.measure import evaluate as evaluate
     from graphagg.rag.evaluation.questions import GoldQuestion as GoldQuestion

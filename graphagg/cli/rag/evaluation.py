@@ -1,13 +1,14 @@
-"""`graphagg rag eval`: measure a passage index."""
+"""`graphagg rag eval` and `questions`: measure a passage index; draft questions for it."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt
+from cyclopts.types import NonNegativeInt, PositiveInt
 
 from graphagg.checks import one_of
 from graphagg.cli.folders import Directory
@@ -30,6 +31,7 @@ def evaluate(
     compare: str | None = None,
     refuse: float | None = None,
     fail_below: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    report: Path | None = None,
     random_state: NonNegativeInt = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +41,7 @@ def evaluate(
 
     Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25
 
-    Example: graphagg rag eval idx questions.jsonl --fail-below recall@5=0.8
+    Example: graphagg rag eval idx questions.jsonl --fail-below recall@5=0.8 --report recall.xml
 
     Args:
         questions: file with questions and answers: JSONL, JSON, CSV or Parquet; see
@@ -49,15 +51,18 @@ def evaluate(
         refuse: share of wrong answers to refuse, e.g. 0.9; prints the `--min-confidence` for it.
         fail_below: least values of the first mode, such as recall@5=0.8; the exit code is 1 if one
             is not reached.
+        report: file to write with the outcome of `fail_below`: .md, or .xml in the form of JUnit.
         random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
-    from graphagg.rag.evaluation.gate import check_metrics
+    from graphagg.rag.evaluation.gate import check_metrics, check_report, write_report
     from graphagg.rag.evaluation.measure import confidence_threshold, difference
     from graphagg.rag.evaluation.measure import evaluate as measure
     from graphagg.rag.evaluation.questions import read_questions
 
     modes = _modes(mode, compare)
+    if report is not None:
+        check_report(report)
     gold = read_questions(questions)
     with PassageIndex.open(directory) as index, progress_report() as progress:
         reports: dict[str, RetrievalEvaluation] = {
@@ -75,6 +80,8 @@ def evaluate(
         }
     first, *others = reports
     checks = check_metrics(reports[first], fail_below or ())
+    if report is not None:
+        write_report(report, checks, reports[first].questions)
     for check in checks:
         err.print(str(check), style=None if check.passes else "bold red", markup=False)
     differences = {name: difference(reports[name], reports[first], random_state) for name in others}
@@ -96,6 +103,35 @@ def evaluate(
         )
     if not all(check.passes for check in checks):
         sys.exit(1)
+
+
+def questions(
+    directory: Directory,
+    /,
+    *,
+    count: PositiveInt = 50,
+    random_state: NonNegativeInt = 0,
+) -> None:
+    """Draft questions for `rag eval` from the names of an index, as JSON lines.
+
+    They are drafts: a person must check and reword them before they measure anything.
+
+    Example: graphagg rag questions idx --count 100
+
+    Args:
+        count: maximum number of questions.
+        random_state: random seed of the choice.
+    """
+    from graphagg.rag import PassageIndex
+    from graphagg.rag.evaluation.drafts import draft_questions
+
+    with PassageIndex.open(directory) as index:
+        drafts = draft_questions(index, count, random_state)
+    for draft in drafts:
+        gold = sorted(draft.gold)
+        row = {"id": draft.id, "question": draft.text, "gold_passage_ids": gold, "type": draft.type}
+        print(json.dumps(row, ensure_ascii=False))
+    err.print(f"{len(drafts)} drafts; check each before you use it")
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:

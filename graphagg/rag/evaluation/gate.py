@@ -1,9 +1,11 @@
-"""A gate for CI: least values of metrics."""
+"""A gate for CI: least values of metrics, and a report as Markdown or JUnit XML."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
 
 from graphagg.errors import InvalidParameter
 from graphagg.rag.evaluation.measure import RetrievalEvaluation
@@ -47,3 +49,32 @@ def check_metrics(evaluation: RetrievalEvaluation, least: Iterable[str]) -> list
             )
         checks.append(MetricCheck(name, bound, evaluation.quality[name] / 100))
     return checks
+
+
+def check_report(path: Path) -> None:
+    """Raise `InvalidParameter` for a report of another kind than `.md` and `.xml`."""
+    if path.suffix not in (".md", ".xml"):
+        raise InvalidParameter(f"report is {str(path)!r}, wanted a name that ends in .md or .xml")
+
+
+def write_report(path: Path, checks: Sequence[MetricCheck], questions: int) -> None:
+    """Write checks as JUnit XML (`.xml`), or as a table in Markdown (`.md`)."""
+    if path.suffix == ".xml":
+        failures = str(sum(not each.passes for each in checks))
+        suite = ElementTree.Element(
+            "testsuite", name="retrieval", tests=str(len(checks)), failures=failures
+        )
+        for each in checks:
+            case = ElementTree.SubElement(
+                suite, "testcase", classname="graphagg.retrieval", name=each.metric
+            )
+            if not each.passes:
+                ElementTree.SubElement(case, "failure", message=str(each))
+        path.write_bytes(ElementTree.tostring(suite, "utf-8", xml_declaration=True))
+        return
+    rows = (
+        f"| {each.metric} | {each.value:.4f} | {each.least:g} | {'yes' if each.passes else 'no'} |"
+        for each in checks
+    )
+    head = "| metric | value | least | passes |", "| --- | ---: | ---: | --- |"
+    path.write_text("\n".join([f"{questions:,} questions", "", *head, *rows, ""]), "utf-8")

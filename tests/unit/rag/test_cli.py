@@ -234,13 +234,15 @@ def test_eval(call: Call, demo_index: Path) -> None:
 def test_an_evaluation_is_a_gate(
     call: Call, demo_index: Path, tmp_path: Path, least: float
 ) -> None:
-    """The exit code is 1 below the least value."""
+    """The exit code is 1 below the least value; both reports say the same."""
     rows = (DEMO / "questions.jsonl").read_text("utf-8").splitlines()
     lost = {"question": "Who?", "gold_passage_ids": ["absent"]}
     (tmp_path / "q.jsonl").write_text("\n".join([*rows, json.dumps(lost)]), "utf-8")
-    words = ("--fail-below", f"recall@5={least}", "--json")
-    answer = call("rag", "eval", demo_index, tmp_path / "q.jsonl", *words)
-    assert answer.code == int(least) and json.loads(answer.out)["questions"] == 11
+    for name, says in (("r.xml", b"<failure"), ("r.md", b"| no |")):
+        words = ("--fail-below", f"recall@5={least}", "--report", tmp_path / name, "--json")
+        answer = call("rag", "eval", demo_index, tmp_path / "q.jsonl", *words)
+        assert answer.code == int(least) and json.loads(answer.out)["questions"] == 11
+        assert (says in (tmp_path / name).read_bytes()) == bool(least)
     refused = call("rag", "eval", demo_index, tmp_path / "q.jsonl", "--fail-below", "recall@3=2")
     assert "--fail-below is 'recall@3=2', wanted METRIC=VALUE" in refused.error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from graphagg.errors import InvalidParameter, InvalidQuestion, UnreadableFile
+from graphagg.errors import EmptyCorpus, InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag import ChunkConfig, Hit, Passage, PassageIndex
+from graphagg.rag.evaluation.drafts import DRAFT_ONE, DRAFT_TWO, draft_questions
 from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
 from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
 from graphagg.rag.evaluation.recall import (
@@ -227,3 +229,42 @@ def test_bad_questions(tmp_path: Path, line: str, error: type[Exception], messag
     (tmp_path / "q.jsonl").write_text(line)
     with pytest.raises(error, match=message):
         read_questions(tmp_path / "q.jsonl")
+
+
+# --- drafts --------------------------------------------------------------------------------------
+
+
+def test_drafts_follow_from_passages_and_seed(tmp_path: Path, call) -> None:
+    """Each name is in one gold passage alone; two of them share a name of theirs."""
+    staff = [Passage(f"a{i}", f"Ann{i} works at Firm{i}.") for i in range(20)]
+    staff += [Passage(f"b{i}", f"Bob{i} has left Firm{i}.") for i in range(20)]
+    index = built(tmp_path / "staff", staff)
+    drafts = draft_questions(index, 30, random_state=4)
+    texts = {passage.id: passage.full_text for passage in index}
+    for draft in drafts:
+        names = re.fullmatch(r"(?:What is said about|How is) (.+?)(?: connected with (.+))?\?",
+                             draft.text)  # fmt: skip
+        assert names is not None and len(draft.gold) == len(list(filter(None, names.groups())))
+        holders = {
+            key for key, text in texts.items() for name in names.groups()
+            if name and re.search(rf"\b{name}\b", text)
+        }  # fmt: skip
+        assert holders == draft.gold
+        words = [set(re.findall(r"[A-Z]\w+", texts[key])) for key in draft.gold]
+        assert set.intersection(*words)
+    assert {draft.type for draft in drafts} == {DRAFT_ONE, DRAFT_TWO}
+    with built(tmp_path / "other", staff[::-1]) as other:
+        assert draft_questions(other, 30, random_state=4) == drafts
+    assert draft_questions(index, 30, random_state=5) != drafts
+    shown = call("rag", "questions", tmp_path / "staff", "--count", 30, "--random-state", 4)
+    (tmp_path / "drafts.jsonl").write_text(shown.out)
+    assert read_questions(tmp_path / "drafts.jsonl") == drafts and "check each" in shown.err
+    assert evaluate(index, drafts).gold_missing == 0
+
+
+def test_a_corpus_without_own_names_has_no_drafts(tmp_path: Path) -> None:
+    with (
+        built(tmp_path / "i", [Passage("a", "it rained."), Passage("b", "it snowed.")]) as index,
+        pytest.raises(EmptyCorpus, match="has a name that others lack"),
+    ):
+        draft_questions(index)

@@ -174,7 +174,7 @@ class InMemory:
             PassageTable.of(passages).save(ArtifactWriter(files.folder), "s0.passages")
             arrays = BuildArrays(MemoryBlocks(), files, files)
             stages = TableStages([0, len(passages)], arrays, InProcessRunner(), 4_000_000)
-            block = arrays.stage(SEGMENT_STAGE).save(0, block_of(passages, models, None, silent))
+            block = arrays.stage(SEGMENT_STAGE).save(0, block_of(passages, models, silent))
             stages.run([{"block": 0} | block])
             opened = ArrayFolder(files.folder)
             corpus = StoredCorpus([Segment.open(opened, 0)])

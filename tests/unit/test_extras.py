@@ -194,7 +194,7 @@ def test_a_package_of_no_extra_is_named_itself(installed):
     [
         ("starlette.datastructures", "serve"),
         ("threadpoolctl", "search"),
-        ("scipy.sparse", "detect"),
+        ("scipy.sparse", "communities"),
         ("mcp", "mcp"),
         ("obstore", "stores"),
         ("nothing", ""),

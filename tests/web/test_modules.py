@@ -49,6 +49,8 @@ questions = st.fixed_dictionaries(
         "page": st.integers(1, 50),
         "filters": st.lists(filters, max_size=3),
         "history": st.lists(st.text(unicode, min_size=1, max_size=12), max_size=3),
+        "asOf": st.sampled_from(["", "2024-02-29"]),
+        "recency": st.sampled_from(["", "0.2", "1"]),
     }
 )
 maps = st.fixed_dictionaries(

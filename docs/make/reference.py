@@ -10,7 +10,7 @@ import griffe
 from cyclopts import App
 
 API = {
-    "rag": ("graphagg.rag", "graphagg.rag.answer"),
+    "rag": ("graphagg.rag",),
     "communities": ("graphagg.communities",),
     "embedding": ("graphagg.embedding",),
     "graph": ("graphagg.graph",),

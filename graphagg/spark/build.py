@@ -46,8 +46,6 @@ class SparkOptions:
             store. None: beside the index.
         items_per_task: passages that a task annotates and encodes, or entries of compressed rows
             that it holds for communities. None: 2,000 passages, 2,000,000 entries.
-        rejects: folder, on any path that Spark writes, that receives rows of edges that are left
-            out as Parquet, each with its `reason`. None: they are counted.
 
     Examples:
         >>> SparkOptions.from_engine("spark", "edges.parquet").items_per_task is None
@@ -57,7 +55,6 @@ class SparkOptions:
     session: SparkSession | None = None
     work: Location | None = None
     items_per_task: int | None = None
-    rejects: Location | None = None
 
     def __post_init__(self) -> None:
         if self.items_per_task is not None:

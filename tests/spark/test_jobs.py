@@ -144,7 +144,7 @@ def test_a_job_says_what_it_did(spark: Any, tmp_path: Path) -> None:
     edges.write_text("source,target\n1,2\n2,3\n3,1\n3,3\n2,1\nx y,4\n5\n")
 
     def run(*more: object) -> dict[str, Any]:
-        words = ("--edges", edges, "--out", out, "--rejects", tmp_path / "bad")
+        words = ("--edges", edges, "--out", out)
         invoke("job", "communities", *words, "--ids", "integer", "--skip-bad-rows", *more)
         summary: dict[str, Any] = json.loads((out / SUMMARY).read_text())
         return summary
@@ -154,11 +154,9 @@ def test_a_job_says_what_it_did(spark: Any, tmp_path: Path) -> None:
     assert summary["rows"] == {"read": 5, "left_out": left_out}
     assert summary["counts"]["edges"] == 3 and summary["unchanged"] is False
     assert [each["stage"] for each in summary["stages"]][:2] == ["edges", "vertices"]
-    assert all(each["work_bytes"] > 0 and each["seconds"] >= 0 for each in summary["stages"])
+    assert all(each["seconds"] >= 0 for each in summary["stages"])
     assert summary["peak_memory_mib"] > 0 and summary["task_peak_memory_mib"] > 0
     assert summary["parameters"]["config"]["bands"] and summary["versions"]["spark"]
-    bad = [row["reason"] for row in spark.read.parquet(str(tmp_path / "bad")).collect()]
-    assert len(bad) == 2 and any("'x y'" in reason for reason in bad)
     assert run()["unchanged"] is True, "the same again is no work"
     edges.write_text("source,target\n1,9\n")
     with pytest.raises(InvalidParameter, match="exists; give another folder"):

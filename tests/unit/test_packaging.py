@@ -91,7 +91,6 @@ def test_every_exported_name_is_there_and_has_an_example():
     import graphagg.nn
     import graphagg.nn.training as training
     import graphagg.rag
-    import graphagg.rag.answer
     import graphagg.store
 
     for package in (
@@ -100,7 +99,6 @@ def test_every_exported_name_is_there_and_has_an_example():
         graphagg.graph,
         graphagg.nn,
         graphagg.rag,
-        graphagg.rag.answer,
         graphagg.store,
         training,
     ):

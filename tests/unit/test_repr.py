@@ -11,7 +11,6 @@ import pytest
 from graphagg import communities, embedding, rag
 from graphagg.communities.answer.structure import CommunityStructure
 from graphagg.embedding.results import Neighbor, Neighbors
-from graphagg.rag.answer.generate import Answer
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.question.results import Hit, Hits
 
@@ -36,7 +35,7 @@ def classes() -> list[type]:
     """Every dataclass that the packages show, but settings and what counts itself."""
     faces = (rag, communities, embedding)
     shown = [getattr(face, name) for face in faces for name in face.__all__]
-    made = [each for each in (*shown, Answer, CommunityStructure) if isinstance(each, type)]
+    made = [each for each in (*shown, CommunityStructure) if isinstance(each, type)]
     others = ("Config", "Request", "Partition", "Hierarchy")
     return [e for e in made if is_dataclass(e) and not e.__name__.endswith(others)]
 

@@ -31,7 +31,6 @@ class RunOptions:
         force: build even if nothing changed or a job is unfinished; replace an existing index.
         if_exists: what to do if the index exists: report an error, replace it, or skip the build.
             None: replace it; a Spark job replaces only an index of the same input.
-        rejects: folder for the rows of edges that Spark leaves out, as Parquet.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
         work: folder or address for an unfinished Spark job, shared by all machines. None: beside
@@ -45,7 +44,6 @@ class RunOptions:
     remote: str | None = None
     force: bool = False
     if_exists: Literal["error", "replace", "skip"] | None = None
-    rejects: str | None = None
     log_level: JobLogLevel = "info"
     json: bool = False
     config: ConfigFile = None

@@ -11,8 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagg.spark.session import SUBMITTED, is_classic
@@ -88,15 +86,12 @@ def log_failure(job: str, message: str) -> None:
 class StageLog:
     """A `Progress` that logs each finished stage with its seconds.
 
-    `stages` are all stages of the job in order, `finished` those of an earlier run, `work` the
-    folder of the job. `done` has the seconds of each stage, and the bytes of the folder after it.
+    `stages` are all stages of the job in order, `finished` those of an earlier run. `done` has the
+    seconds of each stage.
     """
 
-    def __init__(
-        self, stages: Sequence[str], finished: Sequence[str] = (), work: object = None
-    ) -> None:
+    def __init__(self, stages: Sequence[str], finished: Sequence[str] = ()) -> None:
         self.done: list[dict[str, Any]] = []
-        self._work = work
         self.stages = tuple(stages)
         self.finished = list(finished)
         self._since = time.monotonic()
@@ -120,12 +115,5 @@ class StageLog:
         rank = self.stages.index(stage) + 1
         seconds = now - self._since
         say("stage %d of %d done, %.1f s", rank, len(self.stages), seconds, stage=stage)
-        self.done.append({"stage": stage, "seconds": round(seconds, 1), "work_bytes": self._size()})
+        self.done.append({"stage": stage, "seconds": round(seconds, 1)})
         self._since = time.monotonic()
-
-    def _size(self) -> int | None:
-        """Bytes of the work folder; None on a store, or where tasks still remove files."""
-        if isinstance(self._work, Path):
-            with suppress(OSError):
-                return sum(f.stat().st_size for f in self._work.rglob("*") if f.is_file())
-        return None

@@ -71,11 +71,11 @@ def _run_job(build: Build, run: RunOptions) -> None:
                 say("skipped: %s exists", run.out)
                 return
         work = work_of(run.out, run.work)
-        log = StageLog(stages, () if run.force else finished(work, stages), work)
+        log = StageLog(stages, () if run.force else finished(work, stages))
         with session(f"graphagg {build.name}", run.master, run.remote) as spark:
             size = getattr(build, build.task_size, None)
             follow(spark, run.log_level)
-            built = build.build(run, log, SparkOptions(spark, run.work, size, run.rejects))
+            built = build.build(run, log, SparkOptions(spark, run.work, size))
         unchanged = before is not None and before == current_version(run.out)
         if unchanged:
             say("nothing to do: the index has this input and these parameters")

@@ -141,10 +141,8 @@ class Built:
         return cls(dict(manifest.counts), bytes=size, **more)
 
     def rows(self) -> dict[str, Any]:
-        """Rows or files that were read, and how many were left out for which reason."""
-        files, read = self.details.get("files"), dict(self.details.get("read", {}))
-        if files is not None:
-            return {"read": files["read"], "left_out": files["left_out"]}
+        """Rows that were read, and how many were left out for which reason."""
+        read = dict(self.details.get("read", {}))
         names = ("self_loops", "duplicates", "bad_rows")
         left_out = {name: read[name] for name in names if name in read}
         return {"read": read.get("edges_read"), "left_out": left_out}

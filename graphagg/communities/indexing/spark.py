@@ -33,7 +33,7 @@ def build_by_spark(
     reading: EdgeReading, progress: Progress, force: bool,
 ) -> ReadReport:  # fmt: skip
     """Index a graph; see `CommunityIndex.build`."""
-    source = EdgeInput.of(edges, reading, options.rejects)
+    source = EdgeInput.of(edges, reading)
     per_task = options.items_per_task or ENTRIES_PER_TASK
     family = HashFamily(config.permutations, config.hash_seed)
 

@@ -54,7 +54,7 @@ def build_by_spark(
     reading: WeightedReading, progress: Progress, force: bool,
 ) -> ReadReport:  # fmt: skip
     """Embed a graph and publish the index, unless it is there already."""
-    source = EdgeInput.of(edges, reading, options.rejects)
+    source = EdgeInput.of(edges, reading)
     per_task = config.max_piece_edges or MAX_PIECE_EDGES
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ from graphagg.graph.reading.text import TextLayout
 from graphagg.spark import sources
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import SparkInput
-from graphagg.store.addresses import Location
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -42,25 +40,19 @@ class EdgeInput(SparkInput):
     """Edges that Spark reads, and how they are read."""
 
     reading: EdgeReading  # the options
-    rejects: Location | None = None  # where rows that are left out go, as Parquet
 
     @classmethod
-    def of(
-        cls,
-        edges: DataFrame | str | Sequence[str],
-        reading: EdgeReading,
-        rejects: Location | None = None,
-    ) -> EdgeInput:
+    def of(cls, edges: DataFrame | str | Sequence[str], reading: EdgeReading) -> EdgeInput:
         """Take a DataFrame, a path or table, or several paths."""
         if sources.is_frame(edges):
-            return cls(edges, (), reading, rejects)  # type: ignore[arg-type]
+            return cls(edges, (), reading)  # type: ignore[arg-type]
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
         if len(paths) > 1 and any(map(sources.is_table, paths)):
             raise InvalidParameter(
                 f"{sources.called(paths)}: a table among other sources, wanted it alone; union "
                 "them in Spark"
             )
-        return cls(None, paths, reading, rejects)
+        return cls(None, paths, reading)
 
     def identity(self) -> list[Any]:
         """Identity of the input and of the options, as far as it can be seen."""
@@ -87,8 +79,6 @@ class EdgeInput(SparkInput):
         bad = frame.filter(f"{_BAD} IS NOT NULL").withColumnRenamed(_BAD, "reason")
 
         def summary() -> dict[str, Any]:
-            if self.rejects is not None:
-                bad.write.mode("overwrite").parquet(sources.hadoop_path(os.fspath(self.rejects)))
             row = bad.selectExpr("count(*) AS rows", "min(reason) AS first").collect()[0]
             return {"bad_rows": row["rows"], "first_bad": row["first"]}
 

@@ -1,16 +1,13 @@
-"""Names from a user's list, with aliases or as patterns; they are found in every text.
+"""Names from a user's list, with aliases; they are found in every text.
 
 A name and its aliases are one entity, found in any letter case; an alias in capitals ("SRE", "US")
-only in capitals. In a pattern each run of `#` matches a run of digits: "WO-####" finds work
-orders, each an entity of its own. A file of names has a name per line, followed by its aliases,
-separated by `=`.
+only in capitals. A file of names has a name per line, followed by its aliases, separated by `=`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -21,14 +18,12 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag.documents.codes import Code
 from graphagg.rag.documents.tokens import TextTokens, entity_key, scan, tokenize
 
-_DIGITS = re.compile("#+")
-_FEWEST_LITERALS = 2  # letters and digits of a pattern, so that it does not find every number
 _LONGEST = 10  # words
 
 
 @dataclass(frozen=True)
 class ListedName:
-    """A name of a user's list with other spellings; with `#` a pattern."""
+    """A name of a user's list with other spellings."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -38,19 +33,20 @@ class ListedNames:
     """The names of a list, checked.
 
     Raises `InvalidParameter` for a name or alias without a letter or digit, longer than 10 words or
-    listed twice; or a pattern that nearly any number fits.
+    listed twice.
     """
 
     def __init__(self, names: Sequence[ListedName]) -> None:
         self.names = tuple(names)
         self._by_word: dict[str, list[tuple[tuple[str, ...], str, bool]]] = {}
         self._name_of: dict[str, str] = {}
-        self._patterns: list[re.Pattern[str]] = []
         name_of: dict[tuple[tuple[str, ...], bool], str] = {}
         for entry in self.names:
-            if "#" in entry.name:
-                self._patterns.append(_pattern(entry))
-                continue
+            if "##" in entry.name:
+                raise InvalidParameter(
+                    f"names: {entry.name!r} is a pattern, wanted a name; leave it out, since codes "
+                    "such as WO-2231 are names by themselves"
+                )
             key = entity_key(entry.name)
             self._name_of[key] = entry.name
             for spelling in dict.fromkeys((entry.name, *entry.aliases)):
@@ -113,21 +109,6 @@ class ListedNames:
                     first, last = tokens.spans[start][0], tokens.spans[end - 1][1]
                     if not in_capitals or text[first:last].isupper():
                         yield Code(first, last, key, True)
-        for pattern in self._patterns:
-            for match in pattern.finditer(text):
-                yield Code(match.start(), match.end(), "".join(tokenize(match[0])), True)
-
-
-def _pattern(entry: ListedName) -> re.Pattern[str]:
-    """A pattern of literals and runs of digits, which takes time linear in the text."""
-    literals = _DIGITS.split(entry.name)
-    if sum(map(str.isalnum, "".join(literals))) < _FEWEST_LITERALS or entry.aliases:
-        raise InvalidParameter(
-            f"names: the pattern {entry.name!r} needs {_FEWEST_LITERALS} letters or digits beside "
-            "#, and no aliases; else it finds nearly any number"
-        )
-    body = r"\d++".join(map(re.escape, literals))
-    return re.compile(rf"(?<!\w){body}(?!\w)", re.IGNORECASE)
 
 
 def _read(path: Path) -> Iterator[ListedName]:

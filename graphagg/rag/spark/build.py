@@ -70,7 +70,7 @@ def build_by_spark(
 ) -> tuple[Encoder | None, EntityExtractor | None]:
     """Build with Spark; returns encoder and extractor if the caller gave objects."""
     limits = None if config.limits == DEFAULT_LIMITS else config.limits
-    refuse(limits=limits, processes=config.processes, rejects=options.rejects)
+    refuse(limits=limits, processes=config.processes)
     encoder = None if isinstance(config.encoder, str) else config.encoder
     extractor = None if isinstance(config.extractor, str) else config.extractor
     by_name = (

@@ -16,12 +16,11 @@ from tests.fakes import FakeEncoder, FakeExtractor
 
 FILE = """Site Reliability Engineering = SRE = site reliability
 Hydrogen Plant 7 = HP7
-WO-####
 """
 ROWS = [
     {"id": "a", "text": "The SRE on call repaired the pump."},
     {"id": "b", "text": "Site Reliability Engineering is led by Mette Kjaer."},
-    {"id": "c", "text": "The pump of wo-2231 is blue."},
+    {"id": "c", "text": "The pump of WO-2231 is blue."},
     {"id": "d", "text": "sre is a syllable."},
 ]
 
@@ -30,14 +29,14 @@ def names(text: str, listed: ListedNames) -> list[tuple[str, str]]:
     return [(text[c.start : c.end], c.key) for c in listed.find(text, scan(text))]
 
 
-def test_finds_aliases_under_the_name_and_patterns_by_themselves(tmp_path: Path) -> None:
+def test_finds_aliases_under_the_name(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text(FILE)
     listed = ListedNames.from_source(tmp_path / "names.txt")
-    assert listed is not None and len(listed.names) == 3
+    assert listed is not None and len(listed.names) == 2
     key = "site reliability engineering"
-    text = "Ask SRE, not sre, of Site reliability about wo-17 and xwo-17, at HP7."
+    text = "Ask SRE, not sre, of Site reliability about it, at HP7."
     assert sorted(names(text, listed)) == [
-        ("HP7", "hydrogen plant 7"), ("SRE", key), ("Site reliability", key), ("wo-17", "wo17"),
+        ("HP7", "hydrogen plant 7"), ("SRE", key), ("Site reliability", key),
     ]  # fmt: skip
     assert ListedNames.from_source(FILE.splitlines()).digest == listed.digest  # type: ignore[union-attr]
     assert ListedNames.from_source(listed.to_json()).digest == listed.digest  # type: ignore[union-attr]
@@ -71,8 +70,7 @@ def test_a_question_by_an_alias_has_the_answer_of_the_name(mode: Any, tmp_path: 
         ([{"name": " ".join("abcdefghijk")}], "has 11 words"),
         ([{"name": "Ada"}, {"name": "ada"}], "listed for 'Ada' and for 'ada'"),
         ([{"name": "Ada", "aliases": ["x"]}, {"name": "Bo", "aliases": ["x"]}], "keep one"),
-        ([{"name": "####"}], "nearly any number"),
-        ([{"name": "WO-##", "aliases": ["order"]}], "no aliases"),
+        ([{"name": "WO-####"}], "is a pattern"),
         ([7], "is no name"),
         (["Ada = = b"], "none of them empty"),
     ],

@@ -251,7 +251,6 @@ LISTED = ListedNames.from_source(
     [
         {"name": "Ada Lovelace", "aliases": ["the countess", "AL"]},
         {"name": "river ouse", "aliases": ["Ouse"]},
-        {"name": "WO-###"},
     ]
 )
 ALIASES = (

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter
 from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
-from graphagg.rag.answer.generate import messages
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.tokens import code_blocks, tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
@@ -95,9 +94,8 @@ def test_json_under_a_budget_is_small_whatever_a_hit_holds() -> None:
 
 
 def asked(hits: list[Hit], characters: int) -> str:
-    """What a model is asked from these hits."""
-    sources = [(each.place.title, each.context(characters)) for each in hits]
-    return messages("?", sources)[1]["content"]
+    """What a model is given of these hits."""
+    return "\n\n".join(f"{each.place.title}\n{each.context(characters)}" for each in hits)
 
 
 def test_a_model_is_given_the_place_that_matched_and_its_neighbors() -> None:

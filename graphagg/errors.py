@@ -29,6 +29,10 @@ class RunFailed(GraphAggError):
     exit_code = 1
 
 
+class RemovedName(GraphAggError, ImportError):
+    """A public name of an earlier version that nothing replaces."""
+
+
 class MissingExtra(GraphAggError):
     """An optional dependency is not installed.
 

@@ -13,20 +13,30 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from graphagg.errors import MissingExtra
 
 
+def renamed(module: str, old: str, new: str) -> Any:
+    """The value of a public name of a loaded module by its old name, with a warning."""
+    text = f"{module}.{old} is now {new}; the old name goes with the next version"
+    warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return getattr(sys.modules[module], new)
+
+
 def lazy_names(
-    package: str, extra: str | None = None
+    package: str, extra: str | None = None, old: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` for names imported for type checkers.
 
     The source comes from the import system, so this works inside a zip file (spark-submit). If a
-    library is missing, the error names `extra`; None: Python's own error is raised.
+    library is missing, the error names `extra`; None: Python's own error is raised. `old` has the
+    present names by names of the version before.
     """
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
     modules: dict[str, str] = {}
@@ -36,6 +46,8 @@ def lazy_names(
                 modules |= {alias.name: node.module for alias in node.names if alias.asname}
 
     def attribute(name: str) -> Any:
+        if name in old:
+            return renamed(package, name, old[name])
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:

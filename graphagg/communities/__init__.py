@@ -21,4 +21,6 @@ if TYPE_CHECKING:
     from graphagg.communities.partitions import Agreement as Agreement
     from graphagg.communities.partitions import Partition as Partition
 else:
-    __getattr__, __dir__, __all__ = lazy_names(__name__, extra="communities")
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__, "communities", {"IndexConfig": "CommunityConfig", "Shared": "SharedElements"}
+    )

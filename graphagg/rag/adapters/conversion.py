@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from graphagg.checks import check_names
-from graphagg.errors import InvalidFilter
+from graphagg.errors import InvalidFilter, RemovedName
+from graphagg.lazy import renamed
 from graphagg.rag.documents.filters import SIGNS
 from graphagg.rag.documents.metadata import READER_KEYS
 from graphagg.rag.index import PassageIndex
@@ -57,6 +58,22 @@ def questions_of(history: Any) -> Any:
         if getattr(role, "value", role) in ("user", "human"):
             questions.append(getattr(each, "content", None) or getattr(each, "text", each))
     return questions
+
+
+def old_names(module: str, retriever: str, *stores: str) -> Callable[[str], Any]:
+    """`__getattr__` of an adapter: the name of its retriever in 0.2, and stores that are gone."""
+
+    def attribute(name: str) -> Any:
+        if name in stores:
+            raise RemovedName(
+                f"{module}.{name} is gone; write with PassageIndex.build, add and delete, and read "
+                f"with {retriever}"
+            )
+        if name != "GraphAggRetriever":
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return renamed(module, name, retriever)
+
+    return attribute
 
 
 def opened(index: PassageIndex | str | os.PathLike[str]) -> PassageIndex:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphagg.errors import InvalidFilter, needs
-from graphagg.rag.adapters.conversion import checked, condition, metadata_of, opened
+from graphagg.rag.adapters.conversion import checked, condition, metadata_of, old_names, opened
 from graphagg.rag.index import PassageIndex
 from graphagg.rag.question.request import Request
 from graphagg.rag.question.results import Hit
@@ -136,3 +136,8 @@ def own_filter(filters: dict[str, Any]) -> dict[str, Any]:
         key = str(filters["field"]).removeprefix("meta.")
         return condition(key, str(filters["operator"]), filters["value"])
     return filters
+
+
+__getattr__ = old_names(
+    __name__, "HaystackRetriever", "GraphAggDocumentStore", "HaystackDocumentStore"
+)

@@ -16,6 +16,7 @@ from graphagg.errors import needs
 from graphagg.rag.adapters.conversion import (
     checked,
     metadata_of,
+    old_names,
     opened,
     request_and_rest,
 )
@@ -90,3 +91,8 @@ class LangChainRetriever(BaseRetriever):
 
 def _document(hit: Hit) -> Document:
     return Document(id=hit.passage.id, page_content=hit.text, metadata=metadata_of(hit))
+
+
+__getattr__ = old_names(
+    __name__, "LangChainRetriever", "GraphAggVectorStore", "LangChainVectorStore"
+)

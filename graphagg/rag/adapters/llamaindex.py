@@ -16,6 +16,7 @@ from graphagg.rag.adapters.conversion import (
     HIDDEN_FROM_LLM,
     condition,
     metadata_of,
+    old_names,
     opened,
     request_and_rest,
 )
@@ -103,3 +104,6 @@ def _nodes(hits: Sequence[Hit]) -> list[NodeWithScore]:
         )
         nodes.append(NodeWithScore(node=node, score=hit.score))
     return nodes
+
+
+__getattr__ = old_names(__name__, "LlamaIndexRetriever", "GraphAggStore", "LlamaIndexStore")

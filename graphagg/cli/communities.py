@@ -41,22 +41,19 @@ class QueryOptions:
     Attributes:
         seed: a seed vertex; can be given several times.
         k: number of members to return besides the seeds.
-        sweep: choose the number of members by a sweep cut; `k` is not used.
         method: how members are found and ranked.
     """
 
     seed: list[str] | None = None
     k: K = 50
-    sweep: bool = False
     method: Method = "fused"
 
     def community(self, directory: str) -> Community:
         """Answer the query from an index."""
         from graphagg.communities import CommunityIndex
 
-        k = None if self.sweep else self.k
         with CommunityIndex.open(directory) as index:
-            return index.query(self.seed or [], k, method=self.method)
+            return index.query(self.seed or [], self.k, method=self.method)
 
 
 Query = Annotated[QueryOptions, FLAT]
@@ -84,8 +81,6 @@ def query(
     if len(community) > _SHOWN:
         omitted = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
         err.print(f"{omitted}; --json prints and --out FILE writes all", markup=False)
-    if community.conductance is not None:
-        err.print(f"conductance {community.conductance:.3f}", markup=False)
     for note in community.notes:
         err.print(f"note: {note}", markup=False)
 

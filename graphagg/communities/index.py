@@ -20,7 +20,7 @@ from graphagg.communities.config import (
 )
 from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
-from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidParameter, InvalidSeeds, UnknownVertex
+from graphagg.errors import ArtifactBusy, EmptyGraph, InvalidSeeds, UnknownVertex
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexId, VertexIds, id_list
 from graphagg.graph.reading.settings import EdgeReading, config_with
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 
-SWEEP_LIMIT = 1_000
-"""Number of members that a sweep cut considers."""
 _CONFIG = CommunityConfig()
 _COLUMNS = EdgeReading()
 
@@ -170,7 +168,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
     def query(
         self,
         seeds: VertexId | Iterable[VertexId],
-        k: int | None = 50,
+        k: int = 50,
         *,
         method: Method = "fused",
     ) -> Community:
@@ -178,8 +176,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
         Args:
             seeds: ids of vertices, or one id; repeats count once.
-            k: number of members besides the seeds. None: a sweep cut chooses the prefix of least
-                conductance among the first `SWEEP_LIMIT` (not for two-mode graphs).
+            k: number of members besides the seeds.
             method: `fused`, `minhash`, `jaccard`, `agglomerative` or `pagerank`.
 
         Raises:
@@ -196,17 +193,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
         """
         snapshot = self.snapshot  # another thread may change the index
         vertices = snapshot.find_seeds(seeds)
-        if k is None and snapshot.config.kind == "two-mode":
-            raise InvalidParameter("a two-mode graph has no sweep cut (all edges leave); give k")
-        limit = SWEEP_LIMIT if k is None else min(integer("k", k, 1), len(snapshot.vertices))
-        ranking = snapshot.expander.rank(vertices, limit, check_method(method))
-        return answer(snapshot, vertices, ranking, k, limit, method)
+        k = min(integer("k", k, 1), len(snapshot.vertices))
+        ranking = snapshot.expander.rank(vertices, k, check_method(method))
+        return answer(snapshot, vertices, ranking, k, method)
 
     def query_on_spark(
         self,
         frame: DataFrame,
         column: str = "seeds",
-        k: int | None = 50,
+        k: int = 50,
         *,
         method: Method = "fused",
     ) -> DataFrame:

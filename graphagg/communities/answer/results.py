@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.communities.query.expansion import PUSH_WORK
-from graphagg.communities.query.vertex_ranking import VertexRanking, sweep_cut
+from graphagg.communities.query.vertex_ranking import VertexRanking
 from graphagg.communities.similarity.jaccard import shared_with_seeds
 from graphagg.communities.similarity.neighborhoods import TWO_MODE
 from graphagg.communities.snapshot import CommunitySnapshot
@@ -118,7 +117,6 @@ class Community(Brief, Exportable):
         plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (tables for
             the seeds that pass the work budget), `scan` of all signatures, or `push` (the walk).
         notes: buckets that were cut, isolated seeds and the like.
-        conductance: of seeds and members together, if a sweep cut chose the size.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -134,7 +132,7 @@ class Community(Brief, Exportable):
         (1, 2)
         >>> community.save(folder.name + "/members.csv")
         >>> sorted(community.to_json())[:2], community.members[0].to_json()["id"]
-        (['conductance', 'members'], 2)
+        (['members', 'method'], 2)
     """
 
     seeds: tuple[VertexId, ...]
@@ -142,7 +140,6 @@ class Community(Brief, Exportable):
     method: str
     plan: str
     notes: tuple[str, ...] = ()
-    conductance: float | None = None
     _snapshot: CommunitySnapshot | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -225,7 +222,6 @@ class Community(Brief, Exportable):
             "method": self.method,
             "plan": self.plan,
             "notes": list(self.notes),
-            "conductance": self.conductance,
         }
 
 
@@ -233,18 +229,12 @@ def answer(
     snapshot: CommunitySnapshot,
     seeds: Array,
     ranking: VertexRanking,
-    k: int | None,
-    limit: int,
+    k: int,
     method: str,
 ) -> Community:
-    """Name the best `limit` members, or a sweep cut of them where `k` is None."""
+    """Name the best `k` members."""
     vertices = snapshot.vertices
-    best = ranking.best(limit, seeds)
-    conductance = None
-    if k is None:
-        cut = sweep_cut(snapshot.neighborhoods, seeds, ranking.vertices[best], PUSH_WORK)
-        if cut is not None:
-            best, conductance = best[: cut[0]], cut[1]
+    best = ranking.best(k, seeds)
     isolated = seeds[snapshot.neighborhoods.degrees(seeds) == 0]
     notes = tuple(f"seed {vertices[int(i)]!r} has no neighbors" for i in isolated)
     return Community(
@@ -253,7 +243,6 @@ def answer(
         method=method,
         plan=ranking.plan,
         notes=(*ranking.notes, *notes, *_hub_notes(snapshot, seeds, ranking.scores[best])),
-        conductance=conductance,
         _snapshot=snapshot,
     )
 

@@ -32,7 +32,7 @@ ALPHA = 0.05
 RESIDUAL = 1e-5
 """Residual per edge of a vertex that the push leaves."""
 PUSH_WORK = 2_000_000
-"""Edges that the push or a sweep cut reads."""
+"""Edges that the push reads."""
 HUB, HUB_REACH = 100, 300
 """Neighbors from which on a seed is a hub, and neighbors of a hub for each edge of its prior."""
 GROWTH_WORK = 500_000

@@ -21,9 +21,7 @@ class CommunityRequest(RequestModel):
     """A query of the community of some seeds."""
 
     seeds: Seeds
-    k: Members | None = Field(
-        default=50, description="Number of members; null: a sweep cut chooses."
-    )
+    k: Members = Field(default=50, description="Number of members.")
     method: Method = "fused"
 
 
@@ -53,7 +51,6 @@ class CommunityAnswer(AnswerModel):
     method: Method
     plan: str
     notes: list[str]
-    conductance: float | None
 
 
 class StructureVertex(AnswerModel):

@@ -33,12 +33,9 @@ PASSAGES = [
     ),
     Passage(
         "hugh", "Hugh was count of Tours. 😀 He fled to Italy.", "Hugh",
-        {"year": 837, "kind": "count", "when": "2023-05-01"},
+        {"year": 837, "kind": "count"},
     ),
-    Passage(
-        "erstein", "Erstein is an abbey in Alsace.", "Erstein",
-        {"year": 849, "kind": "abbey", "when": "2025-05-01"},
-    ),
+    Passage("erstein", "Erstein is an abbey in Alsace.", "Erstein", {"year": 849, "kind": "abbey"}),
     Passage("evil", f"Hugh wrote {EVIL} in Italy.", f"Mallory {EVIL}", {"kind": EVIL}),
 ]  # fmt: skip
 

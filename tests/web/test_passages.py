@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,24 @@ def test_a_link_reproduces_question_mode_number_and_filters(page: Page):
     assert page.wait("#filter-rows .value").get_attribute("value") == "abbey"
 
 
-def test_a_moment_hides_what_is_later_and_newer_passages_gain(page: Page):
+@pytest.fixture
+def dated(visit: Callable[[str], Page], tmp_path: Path) -> Iterator[Page]:
+    """The page of passages of which two have a date."""
+    whens = {"hugh": "2023-05-01", "erstein": "2025-05-01"}
+    rows = [
+        replace(
+            each, metadata={**each.metadata, "when": whens[each.id]} if each.id in whens else {}
+        )
+        for each in PASSAGES
+    ]
+    models = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
+    PassageIndex.build(rows, tmp_path, **models).close()
+    with serving(Service(Sources(tmp_path, **models), patient())) as live:
+        yield visit(live.url)
+
+
+def test_a_moment_hides_what_is_later_and_newer_passages_gain(dated: Page):
+    page = dated
     ask(page)
     assert "Erstein" in page.texts("#hits h2")
     page.options()

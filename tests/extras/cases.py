@@ -46,6 +46,7 @@ CASES: dict[str, str] = {
     "rag map": "rag map {made}/idx",
     "rag similar": "rag similar {made}/idx warsaw",
     "rag versions": "rag versions {made}/idx",
+    "rag questions": "rag questions {made}/idx --count 2",
     "rag eval": "rag eval {made}/idx {made}/questions.jsonl --compare multihop,bm25",
     "communities build": "communities build {made}/edges.csv --out out",
     "communities query": "communities query {made}/comm --seed 1",

@@ -220,7 +220,7 @@ class JoinedMultihop(MultihopSource):
         return Edges(*map(np.concatenate, zip(*each, strict=True)))
 
     def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
-        """See `closeness_to_open_terms`."""
+        """`[m]` closeness of linked passages to the terms that their parents leave open."""
         near, each = np.empty(len(row)), self._visible.split(row)
         calls = [
             (self._visible.views[i],

@@ -148,11 +148,11 @@ class PartView:
         return PartQuestion(self.snapshot, self._view, scores), scores.lexical.df
 
     def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
-        """See `MultihopSource.expand`; -1 in the frontier stands for a row of another part."""
+        """Every link through an entity; -1 in the frontier stands for a row of another part."""
         return expand(self._view, bridges, frontier)
 
     def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
-        """See `closeness_to_open_terms`."""
+        """`[m]` closeness of linked passages to the terms that their parents leave open."""
         corpus = self.snapshot.corpus
         return closeness_to_open_terms(corpus, self._view, row, entity, parent, vectors)
 
@@ -166,30 +166,30 @@ class PartQuestion:
         self.size = len(view.df)
 
     def _weigh(self, df: Sequence[int]) -> Lexical:
-        """Weigh the terms by the document frequencies of all parts, once."""
+        """The terms, weighted by the document frequencies of all parts."""
         if not self._is_weighed:
             self._scores.lexical.weigh(df)
             self._is_weighed = True
         return self._scores.lexical
 
     def best_by_words(self, df: Sequence[int], k: int) -> Ranked:
-        """See `Lexical.best`; `df` of all parts."""
+        """The `k` best rows by words, with the document frequencies `df` of all parts."""
         return self._weigh(df).best(k)
 
     def covers(self, rows: Rows) -> Array:
-        """See `Lexical.covers`."""
+        """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
         return self._scores.lexical.covers(rows)
 
     def nearest(self, k: int) -> Ranked:
-        """See `QuestionScores.nearest`."""
+        """The `k` most similar visible passages, best first."""
         return self._scores.nearest(k)
 
     def largest_similarity(self) -> float:
-        """See `QuestionScores.largest_similarity`."""
+        """The largest similarity to a visible passage."""
         return self._scores.largest_similarity
 
     def similarity_at(self, rows: Rows) -> Array:
-        """See `QuestionScores.similarity_at`."""
+        """Similarity to some rows, `[m]`."""
         return self._scores.similarity_at(rows)
 
     def statistics(self, df: Sequence[int]) -> tuple[int, dict[int, int], list[Array]]:
@@ -203,7 +203,7 @@ class PartQuestion:
         return self._scores.largest_rarity
 
     def documents_from(self, least: float) -> int:
-        """See `QuestionScores.documents_from`."""
+        """Number of visible documents of at least this rarity, which is above 0."""
         return self._scores.documents_from(least)
 
     def leading(
@@ -215,11 +215,11 @@ class PartQuestion:
         return self._source(config).leading(self._scores, size)
 
     def candidates(self, config: MultihopConfig, rows: Rows) -> Candidates:
-        """See `CandidateScorer.candidates`."""
+        """Compute features and F of some rows."""
         return self._source(config).candidates(rows, self._scores)
 
     def bridges(self, config: MultihopConfig, frontier: Rows) -> Bridges:
-        """See `MultihopSource.bridges`."""
+        """The entities through which the passages of a frontier lead on."""
         return self._source(config).bridges(frontier, self._scores)
 
     def ties(self, name: int, rows: Rows) -> Array:

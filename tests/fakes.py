@@ -21,9 +21,9 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.documents.analyzer import Analyzers
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.tokens import tokenize
+from graphagg.rag.indexing.arrays import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.encoding.pooling import PassageVectors, Spans, unit
 from graphagg.rag.models.extractor import Annotation

@@ -1,8 +1,8 @@
 """The execution layer: one text of a build runs in memory, over files and on Spark.
 
-    arrays         named arrays in memory or in files; tasks write ranges of them
+    arrays         named arrays in memory or in files; tasks write ranges of them, or blocks that
+                   are joined
     blocks         small arrays that belong to one block: a task, or a piece of the input
-    task_arrays    arrays that the tasks of a stage write, and their concatenation
     runner         how the tasks of a stage run: here one after another, on Spark in parallel
 
 A build is a list of stages. A task of a stage is a function of its number: it reads named arrays,

@@ -23,7 +23,7 @@ from graphagg.store.manifest import (
     own_file,
     read_manifest,
 )
-from graphagg.store.npy import map_array, npy_header
+from graphagg.store.ranges import map_array, npy_header
 from graphagg.store.strings import StringTable
 
 P = ParamSpec("P")

@@ -28,7 +28,7 @@ from graphagg.store.manifest import (
     file_sha256,
     read_manifest,
 )
-from graphagg.store.npy import npy_header
+from graphagg.store.ranges import npy_header
 from graphagg.store.reading import Artifact
 from graphagg.store.strings import StringTable
 

@@ -25,9 +25,8 @@ from graphagg.arrays import Array, Mask
 from graphagg.communities.config import CommunityConfig
 from graphagg.communities.query.planner import BUCKET_CAP
 from graphagg.communities.snapshot import CommunitySnapshot, IndexGraph
-from graphagg.execution.arrays import ArrayStore
+from graphagg.execution.arrays import ArrayStore, TaskArrays
 from graphagg.execution.runner import Stats, TaskRunner
-from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph
 from graphagg.minhash.bands import BANDS_AT_ONCE, BucketCounts, build_tables, directory_bits

@@ -23,9 +23,8 @@ from graphagg.embedding.build import KIND, embed_matrix, inputs_of, peak_bytes
 from graphagg.embedding.config import MAX_PIECE_EDGES, EmbeddingConfig
 from graphagg.embedding.prone.network import NetworkMatrix, RowBlock, check_graph, row_blocks
 from graphagg.embedding.prone.propagation import STEPS
-from graphagg.execution.arrays import FileArrays
+from graphagg.execution.arrays import FileArrays, TaskArrays
 from graphagg.execution.runner import Stats
-from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.csr import Csr
 from graphagg.graph.graph import Graph, ReadReport
 from graphagg.graph.ids import VertexIds

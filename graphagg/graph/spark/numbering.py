@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, distinct, offsets
 from graphagg.errors import InvalidGraph
+from graphagg.execution.arrays import TaskArrays
 from graphagg.execution.runner import Stats
-from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.spark.sorting import SAMPLES, sort_keys
 from graphagg.spark.job import SparkJob
 from graphagg.spark.tasks import write_blocks

@@ -27,8 +27,8 @@ import pyarrow as pa
 
 from graphagg.arrays import Array, Ints, offsets
 from graphagg.errors import EmptyGraph, InvalidGraph
+from graphagg.execution.arrays import TaskArrays
 from graphagg.execution.runner import Stats
-from graphagg.execution.task_arrays import TaskArrays
 from graphagg.graph.adjacency import merge_repeats, pair_keys, pairs_of
 from graphagg.graph.graph import ReadReport
 from graphagg.graph.kinds import GraphKind

@@ -3,8 +3,7 @@
     passage_files  passages of a build, checked and written as they come
     block          arrays of a block of passages, by the models
     engine         the stages that merge blocks into gazetteer, lexicon and view, for all builds
-    state          where the stages keep arrays, and how they run: in memory or over files; Spark's
-                   are in `graphagg.rag.spark.engine`
+    arrays         the arrays of a build, and the FAISS files that it makes of vectors
     build          a build in this process; the recipe in the manifest, and its publication
     change         passages added, replaced and deleted, segments joined
 

@@ -28,10 +28,10 @@ from graphagg.rag.corpus.versions import write_families
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import corpus_digest
 from graphagg.rag.documents.rows import RowConfig
+from graphagg.rag.indexing.arrays import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.engine import TableStages
 from graphagg.rag.indexing.passage_files import PassageFiles, write_id_order, write_text_order
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import ChunkConfig
 from graphagg.rag.snapshot.snapshot import KIND, REVISION

@@ -22,12 +22,11 @@ from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage
+from graphagg.rag.indexing.arrays import BuildArrays, index_windows
 from graphagg.rag.indexing.block import Arrays
 from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import StayingRows, new_block, segment_of, write_tables
 from graphagg.rag.indexing.engine import KEYS, VECTORS, TableStages, insert_sorted
-from graphagg.rag.indexing.state import BuildArrays
-from graphagg.rag.indexing.vector_files import index_windows
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, join_segments, segment_prefix, table_name

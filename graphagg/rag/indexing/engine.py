@@ -31,9 +31,8 @@ import numpy as np
 from graphagg.arrays import Array, Ints, Mask, narrow, narrow_type, offsets
 from graphagg.execution.arrays import FileArrays
 from graphagg.execution.runner import Stats, TaskRunner
+from graphagg.rag.indexing.arrays import SEGMENT_STAGE, BuildArrays, write_new
 from graphagg.rag.indexing.block import COLUMNS, WINDOWS, Arrays, mentions_of_block
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
-from graphagg.rag.indexing.vector_files import write_new
 from graphagg.rag.tables.gazetteer import DEFINES, Gazetteer
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table

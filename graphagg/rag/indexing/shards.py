@@ -18,10 +18,10 @@ from graphagg.execution.blocks import MemoryBlocks
 from graphagg.execution.runner import InProcessRunner
 from graphagg.progress import Progress
 from graphagg.rag.config.limits import DEFAULT_LIMITS
+from graphagg.rag.indexing.arrays import BuildArrays
 from graphagg.rag.indexing.build import publish_segments
 from graphagg.rag.indexing.change_blocks import StayingRows, write_tables
 from graphagg.rag.indexing.engine import KEYS, TableStages, merge_strings
-from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, segment_prefix, table_name
 from graphagg.store import ArtifactWriter, Publication

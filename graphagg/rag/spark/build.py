@@ -30,10 +30,10 @@ from graphagg.execution.runner import Stats
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
 from graphagg.rag.documents.passages import SAMPLE, language_of_corpus
+from graphagg.rag.indexing.arrays import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.indexing.block import block_of
 from graphagg.rag.indexing.build import Recipe, publish_build
 from graphagg.rag.indexing.engine import MENTIONS, TableStages
-from graphagg.rag.indexing.state import SEGMENT_STAGE, BuildArrays
 from graphagg.rag.models.by_name import Models, with_names
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor

@@ -13,15 +13,14 @@ from urllib.parse import unquote
 import numpy as np
 
 from graphagg.errors import EmptyCorpus, InvalidParameter, InvalidPassage
-from graphagg.execution.arrays import MemoryArrays
+from graphagg.execution.arrays import MemoryArrays, TaskArrays
 from graphagg.execution.runner import Stats
-from graphagg.execution.task_arrays import TaskArrays
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.documents.passages import Passage, metadata_json
 from graphagg.rag.documents.reading.kinds import DOCUMENTS
 from graphagg.rag.documents.rows import RowConfig, parse_line
+from graphagg.rag.indexing.arrays import BuildArrays
 from graphagg.rag.indexing.passage_files import checked_order, write_id_order, write_text_order
-from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.models.chunking import ChunkConfig, Source, split
 from graphagg.rag.tables.segments import PassageTable, table_name
 from graphagg.spark import sources

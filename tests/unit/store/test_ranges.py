@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from graphagg.errors import CorruptArtifact, WriteFailed
 from graphagg.store import ranges
-from graphagg.store.npy import map_array, npy_header
 from graphagg.store.ranges import (
     GrowingFile,
     at_random,
     check_space,
     forget,
     is_large,
+    map_array,
+    npy_header,
     preallocate,
     take_rows,
     will_need,

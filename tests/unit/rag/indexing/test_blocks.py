@@ -19,8 +19,8 @@ from graphagg.rag import ChunkConfig, Passage, PassageIndex
 from graphagg.rag.config.limits import BuildLimits
 from graphagg.rag.indexing import build as build_module
 from graphagg.rag.indexing import engine
+from graphagg.rag.indexing.arrays import SEGMENT_STAGE
 from graphagg.rag.indexing.engine import TableStages
-from graphagg.rag.indexing.state import SEGMENT_STAGE
 from graphagg.rag.models.chunking import chunk_documents
 from graphagg.rag.models.extractor import Annotation
 from graphagg.store import ArtifactWriter

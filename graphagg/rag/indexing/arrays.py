@@ -1,16 +1,45 @@
-"""The FAISS files of a segment: its vectors, and an index of its windows where they are many."""
+"""The arrays of a build of passages, and the FAISS files that it makes of vectors.
+
+A build in process keeps one block in memory, and several in files that survive a killed build. A
+Spark job keeps them in its folder.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from graphagg.execution.arrays import FileArrays, TaskArrays
+from graphagg.execution.blocks import Blocks
 from graphagg.execution.runner import TaskRunner
 from graphagg.nearest import search
 from graphagg.nearest.vectors import map_vectors, write_vectors
 from graphagg.rag.indexing import block
-from graphagg.rag.indexing.state import BuildArrays
 from graphagg.rag.tables.segments import MEASURED, SEARCH, SENTENCES, WINDOWS, segment_prefix
 from graphagg.store import ArtifactWriter
+
+SEGMENT_STAGE = "segment"
+"""The stage that runs the models; its tables `keys` and `terms` are merged."""
+
+
+@dataclass(frozen=True)
+class BuildArrays:
+    """The arrays of a build.
+
+    Attributes:
+        blocks: arrays of one block of passages, by the stage that made them.
+        work: temporary arrays over all blocks.
+        version: the files of the new version.
+    """
+
+    blocks: Blocks
+    work: FileArrays
+    version: FileArrays
+
+    def stage(self, name: str) -> TaskArrays:
+        """The arrays that a stage made of each block."""
+        return TaskArrays(self.blocks, name)
 
 
 def write_new(arrays: BuildArrays, runner: TaskRunner) -> None:

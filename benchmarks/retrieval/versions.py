@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--half", choices=("tune", "test"), default="test")
     parser.add_argument("--profile", default="fast")
-    parser.add_argument("--versions", choices=("right", "all"), default="right")
+    parser.add_argument("--versions", choices=("auto", "all"), default="auto")
     parser.add_argument("--show", action="store_true", help="wrong answers")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")

@@ -209,7 +209,7 @@ def detect(
         iterations: iterations of Leiden; -1: until none improves the partition.
         restarts: partitions to compute with other seeds; the best one is kept.
         start: partition to start from (.csv, .parquet); communities keep their numbers.
-        fixed: a vertex that keeps its community of the start; can be given several times.
+        fixed: a vertex that stays in its community of --start; can be given several times.
     """
     from graphagg.communities import detect as partitioned
 

@@ -45,7 +45,7 @@ def train(
         preset: a preset (see --list), a TOML file, or auto: the best of four plain models.
         data: a .safetensors file of graphs.
         out_dir: folder for models, logs and results.
-        device: auto, cpu, cuda, cuda:1, ...
+        device: where to train: auto, cpu, cuda, cuda:1, ...
         splits: how many of the data's splits to train on.
         split_ratio: random splits with these shares, in place of the data's: 0.8 0.1 0.1.
         epochs: maximum number of epochs; the preset's by default.

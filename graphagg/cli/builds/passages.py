@@ -60,8 +60,8 @@ class ModelNames:
     """Models by name.
 
     Attributes:
-        profile: standard, or fast: vectors from a static table and names by rules, without PyTorch
-            and spaCy. None: standard; fast if only its libraries are installed.
+        profile: models to use: standard, or fast: vectors from a static table and names by rules.
+            None: standard; fast if only its libraries are installed.
         encoder: name or path of a sentence-transformers model, or multilingual-e5-small. None: the
             encoder of the profile.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.

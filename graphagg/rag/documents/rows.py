@@ -32,7 +32,7 @@ class RowConfig:
         id_column: column of the ids; integers become strings.
         text_column: column of the texts.
         title_column: column of the titles; the column may be missing.
-        when_column: column of the dates, which become `when`; the column may be missing.
+        when_column: column of the dates; the column may be missing.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")

@@ -204,7 +204,7 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
 
     Each is a component of the score, and adds to the contribution of the last hop too.
     """
-    orders_versions, as_of = request.versions == "right", request.selection.as_of
+    orders_versions, as_of = request.versions == "auto", request.selection.as_of
     hits = _recent(ranking, k, request)
     order = HitOrder(ranking.retriever, question, ranking.ranking.scores, as_of)
     pool = order.pool(hits, orders_versions)  # more hits are made only where needed

@@ -28,7 +28,7 @@ from graphagg.rag.documents.value_types import parse_instant
 
 When = str | date
 """A moment: ISO 8601 text, a date, or a date and time."""
-VersionChoice = Literal["right", "all"]
+VersionChoice = Literal["auto", "all"]
 VERSIONS: tuple[VersionChoice, ...] = get_args(VersionChoice)
 _DAY = 86_400_000_000  # microseconds
 
@@ -113,8 +113,8 @@ class Request:
             passages.
         include: only these passages or documents, by id. None: all.
         exclude: passages or documents to leave out, by id.
-        as_of: ISO 8601 date, or date and time: hide passages whose metadata `when` is later.
-            Passages without a date stay visible. None: no limit.
+        as_of: ISO 8601 date, or date and time: hide passages of a later date. Passages without a
+            date stay visible. None: no limit.
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
             component `recency`. Ages are counted back from `as_of`, or from the newest visible
             passage. None: age changes nothing.
@@ -129,8 +129,8 @@ class Request:
             None: no limit.
         history: earlier questions of the conversation, newest last, or one: "How do I disable it?"
             is understood with "How do I encrypt my disk?" before it. The newest one is read.
-        versions: right shows the version of a document that the question asks for before its other
-            versions: of a date or number in it, else the newest; all keeps the order of the mode.
+        versions: order of the versions of one document: auto puts the one first that the question
+            asks for by a date or number, else the newest; all keeps the order of the mode.
     """
 
     mode: Mode = DEFAULT_MODE
@@ -145,7 +145,7 @@ class Request:
     min_score: float | None = None
     min_confidence: float | None = None
     history: str | Iterable[str] = ()
-    versions: VersionChoice = "right"
+    versions: VersionChoice = "auto"
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, MODES)

@@ -28,8 +28,8 @@ class ReadConfig:
         encoding: encoding of text files that are not UTF-8 and declare none. None: detected.
         everything: also read lock files, minified and generated code, hex dumps and build folders.
         strict: stop at the first file that cannot be read, instead of leaving it out.
-        when: metadata key whose date becomes `when`, the date of a document. None: a date of its
-            properties, name, title or text, or the time of its last change.
+        when: metadata key with the date of a document. None: a date of its properties, name, title
+            or text, or the time of its last change.
 
     Examples:
         >>> ReadConfig(include=["*.md"], exclude=["drafts/**"]).max_file_size

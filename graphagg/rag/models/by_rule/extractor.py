@@ -9,7 +9,7 @@ beginning of a text: up to eight words before "(" or a form of "to be", with a c
 The first word of a sentence belongs to a run if it is not a stop word of the language and one of
 these holds: the next word is capitalized too, it is capitalized elsewhere inside a sentence of the
 text, the sentence has no final punctuation (a title), or it is a question in a language with stop
-words. A stop word behind a colon, a line break or a cell belongs to no name, and a sentence in
+words. A stop word after a colon, a line break or a cell belongs to no name, and a sentence in
 capitals has none. Exceptions:
 
 - German and Luxembourgish capitalize nouns: a single capitalized word is a common noun if it
@@ -201,7 +201,7 @@ def capitals(
 
 
 def _opens_part(text: str, word: re.Match[str], stop_words: Container[str]) -> bool:
-    """Whether a word is a stop word behind a colon, a line break or a cell of a table."""
+    """Whether a word is a stop word after a colon, a line break or a cell of a table."""
     before = text[max(word.start() - 2, 0) : word.start()].strip(" ")
     return before in _OPENERS and word[0].casefold() in stop_words
 

@@ -140,7 +140,7 @@ def _distinct(names: Iterable[str]) -> Iterator[str]:
 
 
 def _unused(name: str, counts: Counter[str]) -> str:
-    """A name, with a number behind it if it was used before."""
+    """A name, with a number appended if it is taken."""
     unique = name
     while counts[unique]:
         counts[name] += 1

@@ -73,8 +73,8 @@ def main(*first: str) -> None:
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     words = [*first, *sys.argv[1:]]
     warnings.formatwarning = lambda text, *_: f"warning: {with_flags(str(text), app, words)}\n"
-    called = app.parse_commands([word for word in words if word[:1] != "-"])[1][-1]
     try:
+        called = app.parse_commands([word for word in words if word[:1] != "-"])[1][-1]
         if called.default_command is None and "--version" not in words:
             called.resolved_commands()  # else the help would not describe them
         app(words)

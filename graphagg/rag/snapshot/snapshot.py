@@ -78,7 +78,8 @@ class PassageSnapshot:
         if revision != REVISION:
             raise UnsupportedFormat(
                 f"{artifact.directory}: revision {revision}, wanted {REVISION}; build the index "
-                "again (10^6 passages: half a CPU hour by profile fast, four by standard)"
+                "again: graphagg rag index INPUT --out INDEX (10^6 passages: half a CPU hour by "
+                "profile fast, four by standard)"
             )
         self.artifact = artifact
         self.models = models or IndexModels(artifact, None, None)

@@ -7,7 +7,7 @@ import sys
 import warnings
 
 from graphagg import __version__
-from graphagg.cli.failures import FAILURES, failure
+from graphagg.cli.failures import FAILURES, failure, with_flags
 from graphagg.cli.options import build_on_spark, fill_options, make_app
 from graphagg.cli.output.console import err
 
@@ -71,10 +71,10 @@ def main(*first: str) -> None:
     """
     # PyTorch Geometric calls `torch.jit` when it is imported, and PyTorch warns.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
-    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     words = [*first, *sys.argv[1:]]
-    called = app.parse_commands([word for word in words if word[:1] != "-"])[1][-1]
+    warnings.formatwarning = lambda text, *_: f"warning: {with_flags(str(text), app, words)}\n"
     try:
+        called = app.parse_commands([word for word in words if word[:1] != "-"])[1][-1]
         if called.default_command is None and "--version" not in words:
             called.resolved_commands()  # else the help would not describe them
         app(words)

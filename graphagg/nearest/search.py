@@ -13,7 +13,7 @@ import math
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +79,8 @@ def to_bytes(index: Any) -> Array:
 
 def measured(index: Any, vectors: Path, sentences: Codes) -> Measured:
     """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
-    flat = _read(vectors, index.ntotal, index.d)
+    shape = index.ntotal, index.d
+    flat = _read(vectors, _mapped(vectors, *shape), *shape)
     count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
     rows = np.sort(np.random.default_rng(0).choice(len(sentences), count, replace=False))
     queries = rotated(sentences[rows])
@@ -118,14 +119,24 @@ class FlatSearch:
 
 
 class VectorSearch:
-    """A mapped FAISS index of stored vectors.
-
-    Raises `CorruptArtifact` for a file that this library does not write for these vectors.
-    """
+    """A mapped FAISS index of stored vectors, checked when it is first used."""
 
     def __init__(self, path: Path, codes: Codes, measured: Measured | None = None) -> None:
-        self.path, self.index, self.count = path, _read(path, *codes.shape), len(codes)
+        self.path, self._shape, self.count = path, codes.shape, len(codes)
         self.measured = measured or Measured()
+        self._content = _mapped(path, *codes.shape)
+
+    @cached_property
+    def index(self) -> Any:
+        """The index; `CorruptArtifact` if this library does not write such a file for the vectors.
+
+        A question by words loads neither FAISS nor the file.
+        """
+        return _read(self.path, self._content, *self._shape)
+
+    def check(self, _: object = None) -> None:
+        """Check the file now; raises as `index`."""
+        assert self.index is not None
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
         """Find about the `n` vectors nearest to one query, or all visible ones if there are fewer.
@@ -165,15 +176,20 @@ class VectorSearch:
         return ids[ids >= 0]
 
 
-def _read(path: Path, count: int, dimension: int) -> Any:
-    """Map a FAISS file read-only, and check it; FAISS gets these bytes, and opens nothing."""
-    faiss = library()
+def _mapped(path: Path, count: int, dimension: int) -> Array:
+    """Map a FAISS file read-only; the size of a flat one is checked."""
     with path.open("rb") as file, content_of(path):
+        is_flat = file.read(4) == FLAT_TYPE
         content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-    if bytes(content[:4]) == FLAT_TYPE:
-        if (shape := map_vectors(path).shape) != (count, dimension):
-            raise damaged(path, f"vectors of shape {shape}, wanted {count, dimension}")
-    else:
+    if is_flat and (shape := map_vectors(path).shape) != (count, dimension):
+        raise damaged(path, f"vectors of shape {shape}, wanted {count, dimension}")
+    return content
+
+
+def _read(path: Path, content: Array, count: int, dimension: int) -> Any:
+    """Check a mapped FAISS file; FAISS gets these bytes, and opens nothing."""
+    faiss = library()
+    if bytes(content[:4]) != FLAT_TYPE:
         check_lists(path, content, count, dimension)
     try:
         index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))

@@ -135,10 +135,11 @@ class Queries:
 
 def products(codes: Codes, queries: Queries) -> Floats:
     """Products of stored rows `[n, d]` with queries; `[n, q]` float32."""
-    sums = np.empty((len(codes), len(queries)))
+    sums, columns = np.empty((len(codes), len(queries))), queries.columns
     for start in range(0, len(codes), _BLOCK):
-        signed = (codes[start : start + _BLOCK] ^ _MIDDLE).view(np.int8)
-        np.matmul(signed.astype(np.float64), queries.columns, out=sums[start : start + _BLOCK])
+        block = codes[start : start + _BLOCK].astype(np.float64)
+        np.matmul(block, columns, out=sums[start : start + _BLOCK])
+    sums -= _MIDDLE * columns.sum(axis=0)
     sums *= step_of(codes.shape[1])
     return sums.astype(np.float32)
 

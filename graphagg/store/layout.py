@@ -20,7 +20,7 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.store.manifest import Manifest, damaged
-from graphagg.store.ranges import forget, will_need
+from graphagg.store.ranges import ends_of, forget, will_need
 
 ANY_END = "*"
 NARROW = "|u1 <u2 <i4"
@@ -111,7 +111,7 @@ class ArrayLayout:
         added = [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
         for rule in added:
             if rule.ends is not None:
-                problem = self._problem(rule, lambda name: array(name)[[0, -1]])
+                problem = self._problem(rule, lambda name: ends_of(array(name)))
                 if problem is not None:
                     raise damaged(self._path(rule.name), problem)
             self._unread[rule.name] = rule

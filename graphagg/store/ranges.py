@@ -221,6 +221,15 @@ def at_random(value: object) -> None:
             mapping.madvise(mmap.MADV_RANDOM)
 
 
+def ends_of(array: Array) -> Array:
+    """The first and the last value, without the megabytes around them."""
+    at_random(array)
+    ends = array[[0, -1]]
+    if (mapping := _mapping_of(array)) is not None:
+        mapping.madvise(mmap.MADV_NORMAL)
+    return ends
+
+
 def will_need(*arrays: Array) -> None:
     """Advise that mapped arrays (or views) are read next, from end to end."""
     for array in arrays:

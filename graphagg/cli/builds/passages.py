@@ -159,7 +159,7 @@ class PassagesBuild(Build):
             if not (self.models.extractor or self.models.language) and language != "en":
                 notes.append(f"language: {language}, as detected; --language en sets English")
             if not self.models.encoder and language != "en":
-                notes.append(advice(language, config.profile))
+                notes.append(advice(config.profile))
             read = what_was_read(report)
             return Built.of(index.manifest, **read | {"notes": [*notes, *read.get("notes", ())]})
 

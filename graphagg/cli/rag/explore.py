@@ -146,7 +146,7 @@ def _show_theme(themes: ThemeMap, theme: Theme, as_json: bool) -> None:
 def _time(theme: Theme) -> str:
     if theme.span is None:
         return ""
-    first, last = theme.span.first, theme.span.last
+    first, last = theme.span.first[:10], theme.span.last[:10]
     return first if first == last else f"{first} to {last}"
 
 

@@ -257,8 +257,8 @@ def language_of_corpus(corpus: Sequence[Passage]) -> str | None:
         language = AUTO if several else language
         shares = ", ".join(f"{code or 'other'} {n}" for code, n in counts.most_common(5))
         warnings.warn(
-            f"the language of {len(texts)} documents is in doubt ({shares}): {language or 'en'} is "
-            "taken; `language` names another",
+            f"the documents are in several languages ({shares}): {language or 'en'} is taken; "
+            "`language` sets another",
             stacklevel=2,
         )
     return language

@@ -76,11 +76,11 @@ def read_nano_e5() -> tuple[BertModel, str]:
     return BertModel(weights, 12, tokenizer, _WINDOW, _PROMPTS), sha256
 
 
-def advice(language: str, profile: Profile) -> str:
+def advice(profile: Profile) -> str:
     """Which packaged encoder to take for a language other than English."""
     where = "" if profile == "standard" else "in profile standard "
     return (
-        f"encoder: the default one knows English, not {language}; {where}--encoder {NANO_E5} knows "
+        f"encoder: the default one knows English only; {where}--encoder {NANO_E5} knows "
         "94 languages (extra multilingual: 90 MB, 1.6 times the CPU time)"
     )
 

@@ -34,10 +34,10 @@ from graphagg.rag.snapshot.layout import check_layout
 from graphagg.rag.snapshot.search import DenseIndex
 from graphagg.rag.tables.families import Families
 from graphagg.rag.tables.gazetteer import Gazetteer
-from graphagg.rag.tables.lexicon import Lexicon
+from graphagg.rag.tables.lexicon import POSTINGS, Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
 from graphagg.rag.tables.vectors import Rows
-from graphagg.rag.tables.view import View
+from graphagg.rag.tables.view import STORED, View
 from graphagg.store import Artifact
 from graphagg.store.manifest import damaged
 from graphagg.store.ranges import at_random
@@ -78,13 +78,15 @@ class PassageSnapshot:
         if revision != REVISION:
             raise UnsupportedFormat(
                 f"{artifact.directory}: revision {revision}, wanted {REVISION}; build the index "
-                "again (10^6 passages: half a CPU hour by profile fast, four by standard)"
+                "again: graphagg rag index INPUT --out INDEX (10^6 passages: half a CPU hour by "
+                "profile fast, four by standard)"
             )
         self.artifact = artifact
         self.models = models or IndexModels(artifact, None, None)
         check_layout(artifact)
         count = artifact.manifest.counts["segments"]
         self.corpus = StoredCorpus([Segment.open(artifact, i) for i in range(count)])
+        artifact.declare((), [s.search.check for s in self.corpus.segments if s.search])
         self.tables = [
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)
@@ -98,13 +100,15 @@ class PassageSnapshot:
         self.dense = DenseIndex(self.corpus, self.ranks)
         is_large = self.dense.is_large
         if is_large:  # a question reads few of many passages
-            at_random([self.corpus.segments, self.gazetteer, _postings(self.lexicon)])
+            words = [vars(self.lexicon)[name] for name in POSTINGS]
+            at_random([self.corpus.segments, self.gazetteer, self.lexicon.terms, words])
+            at_random([self.ranks, self.by_id, self._by_text, self.families.member])
         self._lock = threading.Lock()
         self._cache: OrderedDict[tuple[str, str], Any] = OrderedDict()
         # Mapped now: the folder may be moved or replaced before the first question.
         self._all = View.open(artifact, self.gazetteer, self.lexicon, self.alive)
         if is_large:
-            at_random([self._all.title, self._all.mentions, self._all.tie, self._all.df])
+            at_random([getattr(self._all, name) for name in STORED])
 
     def _read_parameters(self, artifact: Artifact) -> None:
         """Take the settings of the build."""
@@ -180,7 +184,7 @@ class PassageSnapshot:
 
     def _evenly(self, view: View, most: int) -> Rows:
         """At most so many visible rows, evenly spaced by their ids."""
-        rows = self.by_id[view.visible[self.by_id]]
+        rows = self.by_id if view is self._all else self.by_id[view.visible[self.by_id]]
         return rows[:: -(-len(rows) // most) or 1].astype(np.int64)
 
     def _known_share(self, view: View) -> float:
@@ -393,8 +397,3 @@ def _row_of(corpus: StoredCorpus, by_id: npt.NDArray[np.int32], identifier: str)
     if position < len(by_id) and raw_id(row := int(by_id[position])) == raw:
         return row
     return None
-
-
-def _postings(lexicon: Lexicon) -> list[Any]:
-    """The lexicon without the lengths, 8 bytes per passage: a common word needs many of them."""
-    return [lexicon.terms, lexicon.bounds, lexicon.rows, lexicon.counts, lexicon.context]

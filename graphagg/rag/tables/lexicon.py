@@ -23,7 +23,8 @@ from graphagg.store.strings import StringTable
 
 K1, B = 1.2, 0.75
 """Constants of BM25, over title and text."""
-_ARRAYS = ("bounds", "rows", "counts", "context", "lengths")
+POSTINGS = ("bounds", "rows", "counts", "context")
+"""Arrays without the lengths, 4 bytes per passage: a common word needs many of these."""
 _LANGUAGES = "lexicon.languages"
 _KEPT_STEMS = 4096
 _BLOCK = 1 << 20  # postings that are read at once
@@ -114,7 +115,9 @@ class Lexicon:
     @classmethod
     def open(cls, arrays: NamedArrays, has_metadata: bool = True) -> Lexicon:
         """Map the lexicon of a version."""
-        columns: dict[str, Any] = {name: arrays.array(f"lexicon.{name}") for name in _ARRAYS}
+        columns: dict[str, Any] = {
+            name: arrays.array(f"lexicon.{name}") for name in (*POSTINGS, "lengths")
+        }
         has_languages = f"{_LANGUAGES}.npy" in arrays
         languages = arrays.array(_LANGUAGES) if has_languages else None
         columns |= {"languages": languages, "has_metadata": has_metadata}

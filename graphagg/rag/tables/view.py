@@ -125,7 +125,7 @@ class View:
         cls, artifact: Artifact, gazetteer: Gazetteer, lexicon: Lexicon, visible: Mask
     ) -> View:
         """Map the stored view; every entity of the gazetteer is visible."""
-        stored: dict[str, Any] = {name: artifact.array(f"view.{name}") for name in _STORED}
+        stored: dict[str, Any] = {name: artifact.array(f"view.{name}") for name in STORED}
         stored["passages"], stored["tokens"] = artifact.array("view.counts").tolist()
         entity = np.broadcast_to(np.True_, len(gazetteer.keys))
         return cls(gazetteer, lexicon, visible, entity, **stored)
@@ -212,7 +212,7 @@ class View:
         return rows[(tie & (IS_TITLE | STARTS_TEXT)) > 0]
 
 
-_STORED = ("title", "mentions", "tie", "titled", "df")
+STORED = ("title", "mentions", "tie", "titled", "df")
 
 
 def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:

@@ -57,6 +57,7 @@ def test_changed_bytes_are_refused_or_harmless(
     path.write_bytes(content)
     try:
         search = VectorSearch(path, CODES)
+        search.check()
     except CorruptArtifact:
         return
     search.index.nprobe = search.index.nlist
@@ -135,7 +136,7 @@ def test_faiss_never_gets_a_forged_file(
     path.write_bytes(to_bytes(FORGED[harm](tmp_path)).data)
     monkeypatch.delattr(faiss, "read_index")
     with pytest.raises(CorruptArtifact, match=r"i\.faiss: .*wanted.*build the index again"):
-        VectorSearch(path, CODES)
+        VectorSearch(path, CODES).check()
 
 
 def test_a_shorter_or_longer_file_is_refused(
@@ -147,4 +148,4 @@ def test_a_shorter_or_longer_file_is_refused(
     for changed in (content + b"\0", *(content[:length] for length in lengths)):
         path.write_bytes(changed)
         with pytest.raises(CorruptArtifact, match=r"i\.faiss: "):
-            VectorSearch(path, CODES)
+            VectorSearch(path, CODES).check()

@@ -26,6 +26,7 @@ _BUILT, _OUTPUT, _BUILDERS = (
     frozenset(section("markups", "screened")[key].split())
     for key in ("built", "output", "builders")
 )
+_OF_WINDOWS = ("desktop.ini", "thumbs.db")
 Leave = Callable[[str, Unread], None]
 """Notes that a path is left out."""
 
@@ -135,7 +136,7 @@ def _entries(root: Path, folder: str, leave: Leave) -> list[tuple[os.DirEntry[st
 
 def _fault(entry: os.DirEntry[str], name: str, takes: Callable[[str], bool]) -> Unread | None:
     """The reason to leave a path out before it is opened; None if there is none."""
-    if entry.name.startswith("."):
+    if entry.name.startswith((".", "~$")) or entry.name.lower() in _OF_WINDOWS:
         return Unread("hidden")
     if _printable(name) != name:
         return Unread("unreadable", "its name is not UTF-8; rename it")
@@ -153,7 +154,7 @@ def _target(root: Path, name: str, names: set[str]) -> Path:
     except OSError:
         raise Unread("broken link") from None
     if not target.is_relative_to(root):
-        raise Unread("link out of the folder", "it leads out of the folder and is not followed")
+        raise Unread("link out of the folder", "not followed")
     if not target.is_file():
         raise Unread("link to a folder")
     if target.relative_to(root).as_posix() in names:

@@ -34,7 +34,8 @@ def screened(name: str, content: bytes) -> Unread | None:
     if suffix == ".map" or ".min." in base:
         return Unread(f"minified ({suffix})")
     if suffix == ".log" and len(content) > _LARGEST_LOG:
-        return Unread("large log (.log)", f"{len(content) / 2**20:,.1f} MiB, more than 1 MiB")
+        size = f"{len(content) / 2**20:,.1f} MiB"
+        return Unread("large log (.log)", f"{size}, more than 1 MiB; set everything to read it")
     is_long = len(content) > max(_LEAST, _LONG * (content.count(b"\n") + 1))
     if is_long and suffix in _SCRIPTS and suffix != ".json":
         return Unread(f"minified ({suffix})", "its lines have over 400 bytes on average")

@@ -75,7 +75,7 @@ def with_values(base: D, values: Mapping[str, Any]) -> D:
 
 
 def _plain(value: object) -> int | float | None:
-    """Convert to a Python number; None for booleans and all else."""
+    """Convert to a Python number; None for booleans and anything else."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     return int(value) if isinstance(value, Integral) else float(value)

@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from cyclopts import (
-    App,
-    CycloptsError,
-    MissingArgumentError,
-    UnknownCommandError,
-    UnusedCliTokensError,
-)
+import cyclopts
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from graphagg.errors import GraphAggError, MissingExtra
 from graphagg.extras import extra_with
@@ -40,14 +35,11 @@ def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[
     message, code = str(error), 2
     if isinstance(error, MissingArgumentError) and not error.keyword:
         message = _missing(error)
-    elif isinstance(error, UnusedCliTokensError):
-        command, unused = " ".join(error.command_chain or ()), error.unused_tokens or ()
-        message = (
-            f"{command} has no place for {', '.join(map(repr, unused))}: see graphagg {command} "
-            "--help; a path with spaces needs quotes"
-        )
-    elif isinstance(error, UnknownCommandError) and len(words) > 0 and not error.command_chain:
-        groups = [name for name in app if name[0] != "-" and words[0] in app[name]]
+    elif isinstance(error, cyclopts.UnusedCliTokensError):
+        command, unused = " ".join(error.command_chain or ()), ", ".join(error.unused_tokens or ())
+        message = f"{command} has no place for {unused}: quote a path with spaces, or see --help"
+    elif isinstance(error, cyclopts.UnknownCommandError) and words and not error.command_chain:
+        groups = (name for name in app if name[0] != "-" and words[0] in app[name])
         message += "".join(f" There is graphagg {name} {words[0]}." for name in groups)
     elif isinstance(error, GraphAggError):
         message, code = with_flags(message, app, words), error.exit_code

@@ -46,8 +46,8 @@ def find_edges(paths: Sequence[str]) -> Any:
 def remember_source(directory: Location, source: str, stamp: str = "", documents: int = 0) -> None:
     """Save the source of a local index (folder, file or address) beside its manifest.
 
-    An address with a password is not recorded. `stamp` is of the files that
-    were read (`source_stamp`), which gave so many documents.
+    An address with a password is not saved. `stamp` is the `source_stamp` of the files that were
+    read, `documents` the number of documents in them.
     """
     if is_address(source) and urlsplit(source).password:
         return

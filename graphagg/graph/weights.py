@@ -26,7 +26,7 @@ def load_weighted(
     Weights are the column `weight` of a table or of text with a header, the third column of text
     without one if it is a number in the first line, the values of a sparse matrix, the attribute
     `weight` of networkx edges (default 1), or the third items of triples or of an `[E, 3]` array.
-    Weights of repeated edges are summed; undirected, also of the pair the other way round.
+    Weights of repeated edges are summed; in an undirected graph, those of (a, b) and (b, a) too.
 
     Args:
         edges: anything that `load_graph` takes, or an `[E, 3]` array.

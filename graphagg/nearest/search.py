@@ -172,7 +172,7 @@ class VectorSearch:
         try:
             ids: Ints = self.index.search(vector, n, params=parameters)[1][0]
         except RuntimeError as error:
-            raise damaged(self.path, f"FAISS does not search it ({_short(error)})") from None
+            raise damaged(self.path, f"FAISS cannot search it ({_short(error)})") from None
         return ids[ids >= 0]
 
 

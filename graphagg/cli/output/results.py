@@ -177,7 +177,7 @@ def print_evaluations(
         ]
     )
     out.print(
-        f"\n{reports[first].questions:,} questions, one at a time; quality in percent with its "
+        f"\nquestions: {reports[first].questions:,}, one at a time; quality in percent with its "
         "95 % interval; wall times in ms"
     )
     if reports[first].gold_missing:

@@ -137,6 +137,5 @@ def questions(
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:
     if mode is not None and compare is not None:
         raise InvalidParameter("give --mode or --compare, not both")
-    if compare is None:
-        return [mode or DEFAULT_MODE]
-    return [one_of("mode", cast(Mode, name.strip()), MODES) for name in compare.split(",")]
+    names = compare.split(",") if compare is not None else [mode or DEFAULT_MODE]
+    return [one_of("mode", cast(Mode, name.strip()), MODES) for name in names]

@@ -49,16 +49,14 @@ class HaystackRetriever:
         filters: dict[str, Any] | None = None,
         **fields: Any,
     ) -> None:
-        self._where = index
-        self._index: PassageIndex | None = None
+        self._where = self._index = index
         self.top_k, self.filters = top_k, filters
         self.fields = checked(fields, ("top_k", "filters"))
         Request().with_fields(**fields)  # raises for what it does not take
 
     def warm_up(self) -> None:
         """Open the index; no model is loaded."""
-        if self._index is None:
-            self._index = opened(self._where)
+        self._ready()
 
     def to_dict(self) -> dict[str, Any]:
         """The component in a saved pipeline: the location of the index, and the options."""
@@ -93,9 +91,8 @@ class HaystackRetriever:
         return _documents(await self._ready().aretrieve(query, **options))
 
     def _ready(self) -> PassageIndex:
-        self.warm_up()
-        assert self._index is not None
-        return self._index
+        self._index = index = opened(self._index)
+        return index
 
     def _options(self, filters: Filters, top_k: int | None, history: History) -> dict[str, Any]:
         conditions = self.filters if filters is None else filters

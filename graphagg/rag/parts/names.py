@@ -51,7 +51,7 @@ def find_names(part: PassageSnapshot, fresh: StringTable, kinds: Array) -> Names
     keys = StringTable.pack_bytes(sorted([*own, *fresh.raws()]))
     number = {raw: i for i, raw in enumerate(keys.raws())}
     if len(number) != len(keys):
-        raise InvalidParameter(f"{len(keys) - len(number)} names came twice; send those it lacks")
+        raise InvalidParameter(f"{len(keys) - len(number)} names are in the part; send the others")
     numbers = np.fromiter(map(number.__getitem__, own), np.int32, len(own))
     others = np.fromiter(map(number.__getitem__, fresh.raws()), np.int64, len(fresh))
     kind = np.empty(len(keys), np.uint8)

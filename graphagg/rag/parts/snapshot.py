@@ -41,7 +41,7 @@ class Part:
     def rows(self, own: Rows) -> Rows:
         """Rows of the part among those of all; raises `PartUnavailable` if it has no such rows."""
         if len(own) and not 0 <= own.min() <= own.max() < len(self.snapshot.corpus):
-            raise PartUnavailable(str(self.snapshot.artifact.location), "it answered other rows")
+            raise PartUnavailable(str(self.snapshot.artifact.location), "it has no such rows")
         return own + self.start
 
     def local(self, entities: Array) -> Ints:

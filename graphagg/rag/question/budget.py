@@ -11,7 +11,7 @@ from graphagg.rag.question.results import Hit
 
 
 def fitting_hits(hits: Iterable[Hit], max_tokens: int) -> list[Hit]:
-    """The first hits whose texts have at most `max_tokens` together, the last perhaps a piece."""
+    """The first hits with at most `max_tokens` in all; the last one may be cut to a piece."""
     chosen = list[Hit]()
     for hit in hits:
         text = hit.passage.text

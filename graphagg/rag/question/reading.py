@@ -153,7 +153,7 @@ def names_in(
 
 
 def _ties_any(entity: int, view: View) -> bool:
-    """Whether a visible passage is tied to an entity; none is to a common word."""
+    """Whether a visible passage mentions the entity; common words have no mentions."""
     return bool(view.entity[entity] and view.df[entity])
 
 

@@ -172,8 +172,9 @@ class Hit(Brief):
         metadata, place = dict(self.passage.metadata), self.place
         if marks_of(metadata):
             del metadata[MARKS]
-            own = {"heading": list(place.heading), "page": place.page}
-            metadata |= {key: value for key, value in own.items() if value}
+            for key, value in (("heading", list(place.heading)), ("page", place.page)):
+                metadata.pop(key, None)
+                metadata |= {key: value} if value else {}
         if isinstance(metadata.get("anchors"), Mapping) and place.anchor:
             metadata["anchor"] = place.anchor
         return metadata

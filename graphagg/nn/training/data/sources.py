@@ -110,7 +110,7 @@ def _read_graphs(path: Path) -> list[Data]:
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
         if not re.fullmatch("[0-9]{1,18}", number) or name not in (*WANTED, *_SPLITS):
-            raise InvalidDataset(f"{path}: unknown tensor {key!r}; wanted such as '0.x'")
+            raise InvalidDataset(f"{path}: unknown tensor {key!r}; wanted a name such as '0.x'")
         graphs.setdefault(int(number), {})[name] = tensor
     return [Data(**graphs[number]) for number in sorted(graphs)]
 

@@ -7,11 +7,11 @@ days of a Slack export are joined. Names of users and channels come from the lis
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from graphagg.rag.documents.dates import DATED_BY, dated
 from graphagg.rag.documents.metadata import WHEN
@@ -90,19 +90,16 @@ class Conversations:
         stated = {
             "channel": document.title, "authors": [*dict.fromkeys(authors)], "date": first.sent
         }  # fmt: skip
+        own = {k: v for k, v in document.metadata.items() if k not in (WHEN, DATED_BY)}
         return replace(
             document,
             id=f"{document.id}/{first.id or first.sent}",
             text="\n\n".join(f"{a}: {t}" for a, t in zip(authors, texts, strict=True)),
-            metadata=dated("", "", "", stated | _without_date(document.metadata)),
+            metadata=dated("", "", "", stated | own),
         )
 
     def _with_names(self, text: str) -> str:
         return MENTION.sub(lambda m: self.names.get(m[1]) or m[2] or m[1], text)
-
-
-def _without_date(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if key not in (WHEN, DATED_BY)}
 
 
 def _conversations(messages: Sequence[_Sent]) -> Iterable[list[_Sent]]:

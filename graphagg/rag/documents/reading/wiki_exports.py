@@ -21,7 +21,7 @@ _PROPERTY = re.compile(r"([^\W\d_][\w /-]{0,40}): (\S.{0,199})")
 
 
 def read_export(text: str) -> tuple[str, str, dict[str, Any]]:
-    """The page of an export without its boilerplate, its title and metadata; else as it is."""
+    """Return the page without boilerplate, its title and metadata; other pages are unchanged."""
     for name in _EXPORTS:
         form = section("markups", name)
         if form["begins"] in text[:20_000]:

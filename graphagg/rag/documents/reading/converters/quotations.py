@@ -53,10 +53,6 @@ def read_body(
     runs = _runs(lines, bool(_FORWARD_SUBJECT.match(subject)))
     if is_html and _BEGIN not in text and not any(run.quoted for run in runs):
         return composer, ()  # with its headings and links
-    return _composed(runs)
-
-
-def _composed(runs: Sequence[_QuotedRun]) -> tuple[Composer, tuple[Quotation, ...]]:
     composer, quotations = Composer(), []
     for run in runs:
         text, body = "\n".join((*run.lead, *run.lines)), "\n".join(run.lines).strip("\n")

@@ -298,7 +298,7 @@ def test_a_converter_that_crashes_costs_one_file(
     documents, report = read(folder)
     assert "report.pdf" not in documents and "word.docx" in documents
     left = {each.path: each for each in report.left_out}["report.pdf"]
-    assert left.reason.startswith("it cannot be read (")
+    assert left.reason.startswith("not a PDF that can be read (")
 
 
 def test_one_file_is_read_as_well(folder: Path) -> None:

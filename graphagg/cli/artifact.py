@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib import import_module
 from operator import attrgetter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from graphagg import store
 from graphagg.cli.folders import Directory, IndexLocation, LocalPath
 from graphagg.cli.output.console import AsJson, print_json, print_rows, progress_report, show
 from graphagg.errors import GraphAggError
-from graphagg.store import Artifact, manifest_at, open_artifact, verify_at
 from graphagg.store.addresses import Address, parse_location
-from graphagg.store.remote import pulling, pushing
+
+if TYPE_CHECKING:  # the help of all commands loads none of it
+    from graphagg.store import Artifact
 
 Url = Annotated[
     IndexLocation,
@@ -37,9 +39,9 @@ def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
     Example: graphagg info idx
     """
     if isinstance(parse_location(directory), Address):
-        manifest, weights = manifest_at(directory), []
+        manifest, weights = store.manifest_at(directory), []
     else:
-        with open_artifact(directory) as artifact:
+        with store.open_artifact(directory) as artifact:
             manifest, weights = artifact.manifest, [] if as_json else _weights(artifact)
     if as_json:
         print_json(manifest.to_json())
@@ -80,7 +82,7 @@ def verify(directory: Directory, /, *, as_json: AsJson = False) -> None:
 
     Example: graphagg verify idx
     """
-    files = len(verify_at(directory, read).files)
+    files = len(store.verify_at(directory, read).files)
     text = f"{directory}: intact, {files} files compared"
     show({"directory": directory, "files": files, "intact": True}, text, as_json)
 
@@ -97,6 +99,8 @@ def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
 
     Example: graphagg push idx s3://bucket/idx
     """
+    from graphagg.store.remote import pushing
+
     with progress_report() as progress:
         report = pushing.push(directory, url, progress=progress)
     show({"url": url, **asdict(report)}, _in_words(url, report), as_json)
@@ -107,11 +111,13 @@ def pull(url: Url, directory: Folder, /, *, as_json: AsJson = False) -> None:
 
     Example: graphagg pull s3://bucket/idx idx
     """
+    from graphagg.store.remote import pulling
+
     with progress_report() as progress:
         report = pulling.pull(url, directory, progress=progress)
     show({"directory": str(directory), **asdict(report)}, _in_words(directory, report), as_json)
 
 
-def _in_words(place: object, report: pushing.PushReport | pulling.PullReport) -> str:
+def _in_words(place: object, report: Any) -> str:
     names = (f"{name.replace('_', ' ')} {value}" for name, value in asdict(report).items())
     return f"{place}: {', '.join(names)}"

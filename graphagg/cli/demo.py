@@ -19,7 +19,6 @@ from graphagg.cli.output.console import (
     progress_report,
     resources,
 )
-from graphagg.cli.output.results import print_hits
 from graphagg.errors import MissingExtra
 
 _SEEDS = ("Enjolras", "Gavroche")
@@ -69,6 +68,7 @@ def _run(out_dir: Path, verbose: bool) -> tuple[dict[str, Any], dict[str, Missin
 
 
 def _passages(directory: Path, verbose: bool) -> dict[str, Any]:
+    from graphagg.cli.output.results import print_hits
     from graphagg.rag import PassageIndex, read_passages, read_questions
     from graphagg.rag.config.profile import installed_profile
 

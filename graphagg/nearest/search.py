@@ -128,10 +128,7 @@ class VectorSearch:
 
     @cached_property
     def index(self) -> Any:
-        """The index; `CorruptArtifact` if this library does not write such a file for the vectors.
-
-        A question by words loads neither FAISS nor the file.
-        """
+        """The index; `CorruptArtifact` if this library writes no such file for the vectors."""
         return _read(self.path, self._content, *self._shape)
 
     def check(self, _: object = None) -> None:

@@ -18,11 +18,12 @@ from graphagg.rag.operations.config import PassageConfig, PassageOptions
 from graphagg.rag.operations.corpus import IndexedCorpus
 from graphagg.rag.operations.retrieval import Retrieval
 from graphagg.rag.question.request import Request, RequestFields, ids_of
-from graphagg.spark.build import Engine, SparkOptions
 from graphagg.store.changes import ChangeReport
 
 if TYPE_CHECKING:  # a question imports neither builds, changes nor Spark
     from pyspark.sql import DataFrame
+
+    from graphagg.spark.build import Engine
 
 
 _CONFIG = PassageConfig()
@@ -119,6 +120,8 @@ class PassageIndex(IndexedCorpus, Retrieval):
             >>> len(PassageIndex.build(rows, tempfile.mkdtemp(), config=config))
             1
         """
+        from graphagg.spark.build import SparkOptions
+
         config = with_values(config, options)
         spark = SparkOptions.from_engine(engine, passages)
         if spark is None:

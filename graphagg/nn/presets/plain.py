@@ -1,10 +1,11 @@
 """Four plain models of width 64, one recipe for each kind of task.
 
 `mlp` reads features alone, for vertices by one hidden layer; `gcn` and `sage` are layers of PyG's
-convolutions, for vertices without a residual: with few labels, it fits the features alone. `gps`
-adds attention and a positional encoding. `graphagg.nn.train_auto` compares them. Widths, depths and
-rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30 for vertices and
-of 20 for graphs stopped some models before they had learned anything.
+convolutions, for vertices without a residual: with few labels, it fits the features alone. There,
+`gcn` is that of Kipf and Welling (arXiv 1609.02907): two linear maps, and dropout of the features.
+`gps` adds attention and a positional encoding. `graphagg.nn.train_auto` compares them. Widths,
+depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30 for
+vertices and of 20 for graphs stopped some models before they had learned anything.
 """
 
 from __future__ import annotations
@@ -47,13 +48,15 @@ def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0) -> Preset
         attention = AttentionConfig(kind, dropout=0.5)
     walks, vectors = EncodingConfig("rwse", 16, size=16), EncodingConfig("lappe-deepset", 4, size=4)
     gated = attends and many
+    local = {"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)
+    classic = (name, task) == ("gcn", "node")
     model = GPSConfig(
-        FeatureConfig(width=1),  # fitted to the data
+        FeatureConfig(width=1, dropout=0.5 if classic else 0.0),  # fitted to the data
         FeatureConfig(constant=True) if gated else FeatureConfig(),
         ((walks,) if many else (vectors,)) if attends else (),
         64,
         3 if many else 1 if perceptron else 2,
-        local=LocalConfig({"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)),
+        local=LocalConfig("propagation" if classic else local),
         attention=attention,
         layer=LayerOptions(
             "batch" if many else "none",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch_geometric.data import Data
-from torch_geometric.nn import MLP
+from torch_geometric.nn import MLP, GCNConv
 
 from graphagg.errors import CheckpointMismatch, RunExists
 from graphagg.nn import GPS, FeatureConfig, Preset, load_model, train_auto
@@ -42,6 +42,18 @@ def test_the_mlp_for_vertices_is_the_one_of_pyg() -> None:
     peer.load_state_dict(dict(zip(peer.state_dict(), model.state_dict().values(), strict=True)))
     data = Data(x=torch.randn(7, 5), edge_index=torch.zeros((2, 0), dtype=torch.int64))
     torch.testing.assert_close(model(data), peer(data.x))
+
+
+def test_the_gcn_for_vertices_is_the_one_of_pyg() -> None:
+    config = replace(plain_preset("gcn", "node").model, nodes=FeatureConfig(width=5))
+    model, first, second = GPS(config).eval(), GCNConv(5, 64, bias=False), GCNConv(64, 1)
+    weights = dict(zip(("w", "b", "v", "c"), model.parameters(), strict=True))
+    weights["b"].data.zero_()  # before the sum over neighbors, in PyG after it
+    first.load_state_dict({"lin.weight": weights["w"]})
+    second.load_state_dict({"lin.weight": weights["v"], "bias": weights["c"]})
+    data = Data(x=torch.randn(7, 5), edge_index=torch.randint(0, 7, (2, 20)))
+    hidden = first(data.x, data.edge_index).relu()
+    torch.testing.assert_close(model(data), second(hidden, data.edge_index))
 
 
 @pytest.mark.parametrize("kind", [many, single, pairs])

@@ -21,9 +21,10 @@ those of the first five hits whatever k is, so more hits never make an answer le
     linked       share of the first five hits that a link led to
     foreign      whether most visible passages are in languages that the encoder does not know
 
-Where a hit has other versions, words for the present and dates do not count: they chose the
-version, and need not be in its text. Features depend on the visible passages only, in any order: a
-change equals a rebuild.
+Words for the present do not count, nor dates where a hit has other versions: they need not be in
+the text. A word that no visible passage has counts `ABSENT` of its idf where the encoder reads the
+question: in a small corpus it is often another word for what a text says. Features depend on the
+visible passages only, in any order: a change equals a rebuild.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphagg.rag.config.profile import Profile
-from graphagg.rag.documents.dates import time_spans
+from graphagg.rag.documents.dates import present_spans, time_spans
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit
 
@@ -42,6 +43,8 @@ JUDGED = 5
 """Number of first hits that an answer is judged by."""
 SPREAD = 10
 """Number of scores whose spread counts; similar chunks of one document count once."""
+ABSENT = 0.4
+"""Share of its weight that a word without passages has."""
 _USUAL_SPREAD, _USUAL_SECOND = 0.2, 0.2  # for other modes, whose scores have another scale
 RISE = 0.15
 """Slope of the logarithm of k / `JUDGED`."""
@@ -89,9 +92,12 @@ def features_of(
     """
     lexical, reading = question.lexical, question.reading
     weights, is_name = lexical.weights.copy(), np.zeros(len(lexical.weights), np.bool_)
+    if question.has_vector:
+        weights[np.array(lexical.df, np.int64) == 0] *= ABSENT
     if reading.spans:  # not in mode `linearrag`
         is_name[:] = reading.capitals
-        for first, last in time_spans(reading.text) if has_versions else ():
+        unheld = time_spans if has_versions else present_spans
+        for first, last in unheld(reading.text):
             weights[[first < end <= last for _, end in reading.spans]] = 0.0
     counted = float(weights.sum()) or 1.0
     is_open = ~lexical.covers(np.array(rows, np.int64)).any(axis=0)

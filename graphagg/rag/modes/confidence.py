@@ -20,6 +20,8 @@ those of the first five hits whatever k is, so more hits never make an answer le
     spread       standard deviation of the ten largest scores by mode multihop, one per document
     linked       share of the first five hits that a link led to
     foreign      whether most visible passages are in languages that the encoder does not know
+    small        ln(100 / visible passages), 0 from 100 on: fewer passages compete, so the same
+                 scores are right more often; fitted on views of 6 to 30 passages
 
 Words for the present do not count, nor dates where a hit has other versions: they need not be in
 the text. A word that no visible passage has counts `ABSENT` of its idf where the encoder reads the
@@ -43,6 +45,7 @@ JUDGED = 5
 """Number of first hits that an answer is judged by."""
 SPREAD = 10
 """Number of scores whose spread counts; similar chunks of one document count once."""
+SMALL = 100  # passages
 ABSENT = 0.4
 """Share of its weight that a word without passages has."""
 _USUAL_SPREAD, _USUAL_SECOND = 0.2, 0.2  # for other modes, whose scores have another scale
@@ -51,10 +54,12 @@ RISE = 0.15
 _STANDARD: Mapping[str, float] = {
     "intercept": -3.69, "similarity": 1.09, "words": 0.0, "held": 1.11, "open_names": -6.01,
     "agreement": 0.85, "spread": 4.00, "second": 0.77, "linked": 0.36, "foreign": 1.50,
+    "small": 0.30,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
     "intercept": -4.80, "similarity": -0.50, "words": 2.81, "held": 1.78, "open_names": -6.65,
     "agreement": 1.41, "spread": 3.01, "second": 2.31, "linked": 2.18, "foreign": 0.0,
+    "small": 0.30,
 }  # fmt: skip
 _UNREAD: Mapping[str, float] = {
     "intercept": -4.16, "words": 8.57, "held": 0.45, "spread": 22.04,
@@ -84,11 +89,12 @@ def features_of(
     spread: float | None,
     foreign: bool,
     has_versions: bool,
+    passages: int,
 ) -> dict[str, float]:
     """Compute the features of an answer.
 
     `hits` are the first five, or all there are; `spread` is None for other modes than
-    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
+    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible `passages`, a number.
     """
     lexical, reading = question.lexical, question.reading
     weights, is_name = lexical.weights.copy(), np.zeros(len(lexical.weights), np.bool_)
@@ -118,4 +124,5 @@ def features_of(
         "second": second,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),
         "foreign": float(foreign),
+        "small": max(math.log(SMALL / passages), 0.0),
     }

@@ -159,7 +159,12 @@ def time_spans(question: str) -> list[tuple[int, int]]:
         ([(12, 20)], [])
     """
     dates = [(each.start, each.end) for each in periods(question)]
-    return [*dates, *(match.span() for match in _NOW.finditer(question))]
+    return [*dates, *present_spans(question)]
+
+
+def present_spans(question: str) -> list[tuple[int, int]]:
+    """The words for the present in a question, `question[start:end]`."""
+    return [match.span() for match in _NOW.finditer(question)]
 
 
 def dated(

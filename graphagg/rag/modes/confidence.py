@@ -20,10 +20,13 @@ those of the first five hits whatever k is, so more hits never make an answer le
     spread       standard deviation of the ten largest scores by mode multihop, one per document
     linked       share of the first five hits that a link led to
     foreign      whether most visible passages are in languages that the encoder does not know
+    small        ln(100 / visible passages), 0 from 100 on: fewer passages compete, so the same
+                 scores are right more often; fitted on views of 6 to 30 passages
 
-Where a hit has other versions, words for the present and dates do not count: they chose the
-version, and need not be in its text. Features depend on the visible passages only, in any order: a
-change equals a rebuild.
+Words for the present do not count, nor dates where a hit has other versions: they need not be in
+the text. A word that no visible passage has counts `ABSENT` of its idf where the encoder reads the
+question: in a small corpus it is often another word for what a text says. Features depend on the
+visible passages only, in any order: a change equals a rebuild.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from graphagg.rag.config.profile import Profile
-from graphagg.rag.documents.dates import time_spans
+from graphagg.rag.documents.dates import present_spans, time_spans
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.results import Hit
 
@@ -42,16 +45,21 @@ JUDGED = 5
 """Number of first hits that an answer is judged by."""
 SPREAD = 10
 """Number of scores whose spread counts; similar chunks of one document count once."""
+SMALL = 100  # passages
+ABSENT = 0.4
+"""Share of its weight that a word without passages has."""
 _USUAL_SPREAD, _USUAL_SECOND = 0.2, 0.2  # for other modes, whose scores have another scale
 RISE = 0.15
 """Slope of the logarithm of k / `JUDGED`."""
 _STANDARD: Mapping[str, float] = {
     "intercept": -3.69, "similarity": 1.09, "words": 0.0, "held": 1.11, "open_names": -6.01,
     "agreement": 0.85, "spread": 4.00, "second": 0.77, "linked": 0.36, "foreign": 1.50,
+    "small": 0.30,
 }  # fmt: skip
 _FAST: Mapping[str, float] = {
     "intercept": -4.80, "similarity": -0.50, "words": 2.81, "held": 1.78, "open_names": -6.65,
     "agreement": 1.41, "spread": 3.01, "second": 2.31, "linked": 2.18, "foreign": 0.0,
+    "small": 0.30,
 }  # fmt: skip
 _UNREAD: Mapping[str, float] = {
     "intercept": -4.16, "words": 8.57, "held": 0.45, "spread": 22.04,
@@ -81,17 +89,21 @@ def features_of(
     spread: float | None,
     foreign: bool,
     has_versions: bool,
+    passages: int,
 ) -> dict[str, float]:
     """Compute the features of an answer.
 
     `hits` are the first five, or all there are; `spread` is None for other modes than
-    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible passages.
+    `multihop`; `foreign` is `Snapshot.is_foreign` of the visible `passages`, a number.
     """
     lexical, reading = question.lexical, question.reading
     weights, is_name = lexical.weights.copy(), np.zeros(len(lexical.weights), np.bool_)
+    if question.has_vector:
+        weights[np.array(lexical.df, np.int64) == 0] *= ABSENT
     if reading.spans:  # not in mode `linearrag`
         is_name[:] = reading.capitals
-        for first, last in time_spans(reading.text) if has_versions else ():
+        unheld = time_spans if has_versions else present_spans
+        for first, last in unheld(reading.text):
             weights[[first < end <= last for _, end in reading.spans]] = 0.0
     counted = float(weights.sum()) or 1.0
     is_open = ~lexical.covers(np.array(rows, np.int64)).any(axis=0)
@@ -112,4 +124,5 @@ def features_of(
         "second": second,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),
         "foreign": float(foreign),
+        "small": max(math.log(SMALL / passages), 0.0),
     }

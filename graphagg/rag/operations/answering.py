@@ -177,7 +177,7 @@ class DistinctHits:
         view, families = self.retriever.view, snapshot.families
         foreign, spread = snapshot.is_foreign(view), self.ranking.spread
         has_versions = any(families.versions(row, view.visible) for row in rows)
-        return features_of(scores, hits, rows, spread, foreign, has_versions)
+        return features_of(scores, hits, rows, spread, foreign, has_versions, view.passages)
 
     def confidence(self, k: int) -> float | None:
         """The confidence of the first `k`; None in a mode without vectors."""

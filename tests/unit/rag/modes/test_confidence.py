@@ -18,6 +18,7 @@ from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.evaluation.measure import confidence_threshold
 from graphagg.rag.evaluation.questions import GoldQuestion
 from graphagg.rag.modes.multihop.mode import RankingHits
+from graphagg.rag.operations.answering import distinct_hits
 from tests.unit.rag.corpora import SENTENCES, build, corpora
 
 IDS = "abcdefgh"
@@ -81,6 +82,20 @@ def test_similarity_in_a_language_that_the_encoder_does_not_know_makes_an_answer
         monkeypatch.setattr(type(index.snapshot), "is_foreign", lambda self, view: True)
         other = index.retrieve(QUESTIONS[0], 3, mode="dense").confidence
         assert english is not None and other is not None and other > english
+
+
+def test_words_for_the_present_are_not_open_and_absent_words_count_less(tmp_path: Path) -> None:
+    texts = ["Hotels are paid up to 150 EUR a night.", "Visitors park free for two hours."]
+    with build([Passage(f"p{i}", text) for i, text in enumerate(texts)], tmp_path / "i") as index:
+        held = []
+        for question in ("Who paid for hotels?", "Who currently paid for hotels at the moment?",
+                         "Who paid for zebra hotels?"):  # fmt: skip
+            retriever = index.retriever()
+            read = retriever.read([question], index.models)
+            features = distinct_hits(retriever, retriever.encode(read, index.models), 5).features()
+            assert features is not None
+            held.append(features["held"])
+        assert held[0] == held[1] == pytest.approx(1.0) and 0.5 < held[2] < 1.0
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "sure"])

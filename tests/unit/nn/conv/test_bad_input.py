@@ -57,7 +57,7 @@ def test_what_is_not_finite_is_refused_where_it_is_read(name: str, value: float)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.int64, torch.bool])
 def test_x_of_another_type_than_the_weights(name: str, dtype: torch.dtype) -> None:
     part = LOCAL_PARTS[name]()
-    if name == "no weights" and dtype.is_floating_point:
+    if name in ("no weights", "propagation") and dtype.is_floating_point:
         assert run(part, x=X.to(dtype)).dtype == dtype
         return
     message = f"{type(part).__name__}: x is of type {dtype}; wanted "

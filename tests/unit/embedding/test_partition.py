@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from graphagg.embedding.config import EmbeddingConfig
 from graphagg.embedding.partition.cut import node_weights, partition
 from graphagg.embedding.partition.report import HUB, ISOLATED, measure
-from graphagg.embedding.partition.streaming import (
-    Groups,
-    Labels,
-    Rows,
-    _breadth_first,
-    _restream,
-)
+from graphagg.embedding.partition.streaming import Labels, Rows, _breadth_first, _restream
 from graphagg.embedding.prone.network import NetworkMatrix
 from graphagg.errors import InvalidParameter, PieceTooLarge
 from graphagg.graph import load_graph
@@ -119,14 +113,14 @@ def rows_of(matrix: Csr) -> Rows:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(1, 6), left_out=st.integers(0, 20))
 def test_a_pass_puts_each_node_where_its_formula_says(seed, count, left_out):
-    """The first pass over single nodes, written out with dictionaries."""
+    """The first pass, written out with dictionaries."""
     rng = np.random.default_rng(seed)
     matrix = NetworkMatrix.from_graph(graph(60, 4, seed % 7)).matrix
     weights = rng.integers(1, 9, 60)
     nodes = rng.permutation(60)[left_out:]
     capacity = int(1.05 * weights[nodes].sum() / count) + 1
     labels = Labels(np.full(60, -1, dtype=np.int32), np.zeros(count, np.int64), capacity)
-    _restream(rows_of(matrix), weights, Groups(nodes, np.arange(len(nodes) + 1)), labels, 1)
+    _restream(rows_of(matrix), weights, nodes, labels, 1)
     part, loads = {}, [0] * count
     for v in nodes.tolist():
         around = [part[w] for w in matrix.row(v).tolist() if w in part]

@@ -23,7 +23,7 @@ from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import IndexModels
-from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, PartAddress, PartClient, pool
+from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, Asked, PartAddress, PartClient
 from graphagg.rag.parts.names import keys_and_kinds
 from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -52,21 +52,25 @@ class RemoteObject:
     """An object in the process of a part; its methods run there."""
 
     def __init__(self, client: PartClient, key: str) -> None:
-        self._client, self._key, self.pool = client, key, pool()
+        self._client, self._key = client, key
         finalize(self, client.unused.append, key).atexit = False
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method.startswith("_"):
             raise AttributeError(method)
-        return partial(self._step, method)
+        return lambda *arguments: self.answer(self.begin(method, arguments))
 
-    def _step(self, method: str, *arguments: Any) -> Any:
+    def begin(self, method: str, arguments: tuple[Any, ...]) -> Asked:
+        """Send a step."""
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
-        body = encode((self._key, method, arguments, unused))
+        message = encode((self._key, method, arguments, unused))
         seconds = OPENING_SECONDS if method == "named" else SECONDS
-        answer = client.step(body, seconds, method not in _ONCE)
-        return decode(answer, partial(RemoteObject, client))
+        return Asked(client, message, seconds, method not in _ONCE)
+
+    def answer(self, asked: Asked) -> Any:
+        """What a step returned."""
+        return decode(asked.answer(), partial(RemoteObject, self._client))
 
 
 class RemoteRows:

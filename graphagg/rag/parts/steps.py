@@ -51,11 +51,18 @@ def ask(targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
 
 
 def ask_each(calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str) -> list[Any]:
-    """Call a method of each object with arguments of its own."""
-    pool = next((target.pool for target, _ in calls if hasattr(target, "pool")), None)
-    if pool is None or len(calls) < 2:
-        return [getattr(target, method)(*arguments) for target, arguments in calls]
-    return list(pool.map(lambda call: getattr(call[0], method)(*call[1]), calls))
+    """Call a method of each object with arguments of its own; other processes run it at once."""
+    begun, found = list[Any](), list[Any]()
+    try:
+        for target, arguments in calls:
+            begun.append(target.begin(method, arguments) if hasattr(target, "begin") else None)
+        for sent, (target, arguments) in zip(begun, calls, strict=True):
+            result = target.answer(sent) if sent else getattr(target, method)(*arguments)
+            found.append(result)
+    finally:
+        for sent in filter(None, begun[len(found) :]):
+            sent.close()
+    return found
 
 
 class OpenedPart:

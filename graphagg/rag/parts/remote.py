@@ -1,26 +1,27 @@
 """Parts in other processes: `graphagg serve --passages X` answers for each, over HTTP.
 
 The process that asks keeps ids, titles, metadata and the other small columns of a part in a
-temporary folder. Vectors, texts and postings stay with the part: `RemoteRows` reads rows of the
-former two, and the steps of a question run there.
+temporary folder. Vectors, texts and postings stay with the part, and the steps of a question run
+there.
 """
 
 from __future__ import annotations
 
 import tempfile
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 from weakref import finalize
 
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.errors import CorruptArtifact
+from graphagg.errors import CorruptArtifact, PartUnavailable
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import IndexModels
 from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, Asked, PartAddress, PartClient
@@ -29,8 +30,6 @@ from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import (
-    SENTENCES,
-    WINDOWS,
     PassageTable,
     Ragged,
     Segment,
@@ -41,18 +40,18 @@ from graphagg.rag.tables.segments import (
 from graphagg.store import Artifact
 from graphagg.store.manifest import Manifest, file_sha256, manifest_of
 from graphagg.store.reading import Closing
+from graphagg.store.strings import Strings
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
-_ONCE = frozenset(("named", "share", "best_by_words", "statistics", "take_documents", "leading"))
-"""Steps that change an object, so that they are not sent twice."""
+_KEPT, _AHEAD = 4096, 32  # texts that are kept, and that are read together
 
 
 class RemoteObject:
     """An object in the process of a part; its methods run there."""
 
     def __init__(self, client: PartClient, key: str) -> None:
-        self._client, self._key = client, key
+        self._client, self._key, self.url = client, key, client.url
         finalize(self, client.unused.append, key).atexit = False
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -65,35 +64,46 @@ class RemoteObject:
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
         message = encode((self._key, method, arguments, unused))
-        seconds = OPENING_SECONDS if method == "named" else SECONDS
-        return Asked(client, message, seconds, method not in _ONCE)
+        is_long = method == "named"  # so that it is not sent twice
+        return Asked(client, message, OPENING_SECONDS if is_long else SECONDS, not is_long)
 
     def answer(self, asked: Asked) -> Any:
         """What a step returned."""
         return decode(asked.answer(), partial(RemoteObject, self._client))
 
 
-class RemoteRows:
-    """Rows of an array that lies with a part."""
+class RemoteTexts(Strings):
+    """Texts that lie with a part, from its row `start` on; keeps those that were read last."""
 
-    def __init__(self, steps: Any, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        self._steps, self._name, self.shape, self.dtype = steps, name, shape, np.dtype(dtype)
+    def __init__(self, part: RemoteObject, start: int, offsets: Array) -> None:
+        self.part, self.start, self.offsets, self.where = part, start, offsets, part.url
+        self._kept, self._lock = OrderedDict[int, bytes](), threading.Lock()
 
-    def __len__(self) -> int:
-        return self.shape[0]
+    def has(self, i: int) -> bool:
+        """Whether a text is kept."""
+        return i in self._kept
 
-    def __getitem__(self, rows: Any) -> Array:
-        if isinstance(rows, slice):
-            start, stop, _ = rows.indices(len(self))
-            count, found = max(stop - start, 0), self._steps.range_of(self._name, start, stop)
-        else:
-            if not len(rows):  # most questions read rows of few parts
-                return np.zeros((0, *self.shape[1:]), self.dtype)
-            asked = np.asarray(rows, np.int64)
-            count, found = len(asked), self._steps.rows_at(self._name, asked)
-        if found.dtype != self.dtype or found.shape != (count, *self.shape[1:]):
-            raise CorruptArtifact(f"{self._name}: a part answered {found.dtype} {found.shape}")
-        return cast(Array, found)
+    def keep(self, i: int, raw: bytes) -> None:
+        """Keep a text that the part answered."""
+        if len(raw) != self.offsets[i + 1] - self.offsets[i]:
+            raise PartUnavailable(self.where, "it answered another text")
+        with self._lock:
+            self._kept[i] = raw
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+    def raw(self, i: int) -> bytes:
+        """The UTF-8 bytes of string `i`; those behind it are read with it."""
+        raw = self._kept.get(i)
+        if raw is not None:
+            return raw
+        near = range(i, min(i + _AHEAD, len(self)))
+        found: list[bytes] = list(
+            self.part.texts(np.arange(near.start, near.stop) + self.start).raws()
+        )
+        for each, content in zip(near, found, strict=True):
+            self.keep(each, content)
+        return found[0]
 
 
 class RemoteArtifact(Artifact):
@@ -121,10 +131,7 @@ class RemoteArtifact(Artifact):
 
     def array(self, name: str) -> Array:
         """An array; compressed texts stay with the part."""
-        entry = self.manifest.files.get(f"{name}.npy")
-        if entry is not None and name.endswith(".texts.zlib") and entry.shape is not None:
-            return cast(Array, RemoteRows(self.steps, name, entry.shape, entry.dtype))
-        return super().array(name)
+        return np.zeros(0, np.uint8) if name.endswith(".texts.zlib") else super().array(name)
 
     def raise_damage(self, error: Exception) -> None:
         """The part checks its own files."""
@@ -147,8 +154,12 @@ class RemoteSnapshot(PassageSnapshot):
         self.url, self.artifact = client.url, RemoteArtifact(client, manifest)
         self.steps, artifact = self.artifact.steps, self.artifact
         self.models = models(artifact)
-        segments = range(manifest.counts["segments"])
-        self.corpus = StoredCorpus([self._segment(i) for i in segments])
+        self._dimension = int(manifest.models["encoder"]["dimension"])
+        segments, start = list[Segment](), 0
+        for i in range(manifest.counts["segments"]):
+            segments.append(self._segment(i, start))
+            start += len(segments[-1].passages)
+        self.corpus = StoredCorpus(segments)
         self.tables = [
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)
@@ -161,22 +172,17 @@ class RemoteSnapshot(PassageSnapshot):
         self.lexicon = replace(Lexicon.of_lengths(np.zeros(0, np.int32)), languages=codes)
         self._read_parameters(artifact)
 
-    def _segment(self, i: int) -> Segment:
+    def _segment(self, i: int, start: int) -> Segment:
         artifact, prefix = self.artifact, segment_prefix(i)
         passages = PassageTable.open(artifact, f"{prefix}passages")
+        texts = RemoteTexts(self.steps, start, passages.texts.offsets)
         sentences = Ragged.open(artifact, f"{prefix}sentences")
-        bounds, width = artifact.array(f"{prefix}windows.bounds"), self._dimension()
-        values = [
-            RemoteRows(self.steps, f"{prefix}{name}", (count, width), np.uint8)
-            for name, count in ((WINDOWS, int(bounds[-1])), (SENTENCES, len(sentences.values)))
-        ]
-        windows, vectors = list[Any](values)
+        bounds = artifact.array(f"{prefix}windows.bounds")
         none = Ragged(np.zeros(len(passages) + 1, np.int64), np.zeros((0, 2), np.int64))
-        return Segment(passages, sentences, none, Ragged(bounds, windows), vectors)
-
-    def _dimension(self) -> int:
-        found = self.steps.range_of(f"{segment_prefix(0)}{WINDOWS}", 0, 1)
-        return int(found.shape[1])
+        blank = np.zeros((0, self._dimension), np.uint8)
+        return Segment(
+            replace(passages, texts=texts), sentences, none, Ragged(bounds, blank), blank
+        )
 
 
 class RemotePart(Closing):

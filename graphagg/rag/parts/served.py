@@ -13,7 +13,7 @@ import numpy as np
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.links import Bridges
+from graphagg.rag.modes.multihop.links import Bridges, Frontier
 from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartQuestion, PartView
 from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.question.reading import QuestionReading
@@ -46,6 +46,14 @@ class _Fit(NamedTuple):
             and all(len(each) == len(x.entity) for each in (x.parent, x.sentence, x.similarity))
         )
 
+    def frontier(self, x: Any) -> bool:
+        return isinstance(x, Frontier) and (
+            self.positions(x.rows, -1, self.rows)
+            and self.array(x.first, "|u1", 2)
+            and (x.vectors is None or self.array(x.vectors, "<f4", 2))
+            and len(x.first) == len(x.rows)
+        )
+
     def reading(self, x: Any) -> bool:
         named = x.entities if isinstance(x, QuestionReading) else (None,)
         return all(isinstance(each, int) and -1 <= each < self.names for each in named)
@@ -59,44 +67,41 @@ _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
     "k": lambda _, x: isinstance(x, int) and 0 < x <= _LARGEST,
     "number": lambda _, x: isinstance(x, float | int),
     "list": lambda _, x: isinstance(x, tuple),
+    "terms": lambda _, x: isinstance(x, tuple) and all(isinstance(each, tuple) for each in x),
     "table": lambda _, x: isinstance(x, dict),
     "mask": lambda fit, x: fit.array(x, "|b1") and len(x) == fit.rows,
     "flags": lambda fit, x: fit.array(x, "|u1") and len(x) == fit.names,
     "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
     "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
-    "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
-    "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
     "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
-    "frontier": lambda fit, x: fit.positions(x, -1, fit.rows),
-    "entities": lambda fit, x: fit.positions(x, -1, fit.names),
-    "integers": lambda fit, x: fit.array(x, "<i8"),
+    "entities": lambda fit, x: fit.positions(x, 0, fit.names),
     "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
-    "vectors": lambda fit, x: fit.array(x, "<f4 <f8", 2),
     "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
-    "query": lambda _, x: isinstance(x, Queries),
+    "query": lambda _, x: isinstance(x, Queries) and x.vectors.ndim == 2 and len(x) == 1,
     "config": lambda _, x: isinstance(x, MultihopConfig),
+    "settings": lambda _, x: x is None or isinstance(x, MultihopConfig),
     "reading": _Fit.reading,
     "bridges": _Fit.bridges,
+    "frontier": _Fit.frontier,
 }
 STEPS: dict[type[Any], dict[str, str]] = {
     OpenedPart: {
-        "named": "strings bytes", "rows_at": "text integers", "range_of": "text count count",
+        "named": "strings bytes", "texts": "rows", "first_vectors": "rows",
+        "cosines": "rows query",
     },
     NamedPart: {
         "numbers": "", "uses": "mask", "view": "mask flags balance",
-        "first_mention": "entity row",
+        "first_mentions": "entities rows",
     },
     PartView: {
-        "counts": "", "share": "df count count", "read": "text",
-        "question": "reading query words floats", "expand": "bridges frontier",
-        "closeness": "rows entities integers vectors",
+        "counts": "", "share": "df count count", "read": "text terms", "frequencies": "terms",
+        "question": "reading query words floats list settings count",
     },
     PartQuestion: {
-        "best_by_words": "list k", "covers": "rows", "nearest": "k",
-        "largest_similarity": "", "similarity_at": "rows", "statistics": "list",
+        "best_by_words": "k", "covers": "rows", "nearest": "k",
         "take_documents": "count table", "documents_from": "number",
-        "leading": "config k number list", "candidates": "config rows",
-        "bridges": "config rows", "ties": "count rows",
+        "leading": "config k number", "candidates": "config list rows",
+        "bridges": "config rows", "linked": "config list bridges frontier rows rows",
     },
 }  # fmt: skip
 """The steps that other processes may call, with the check of each argument."""

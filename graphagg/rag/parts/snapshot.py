@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.errors import PartUnavailable
+from graphagg.nearest.vectors import decode
+from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask, ask_each
-from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.snapshot.snapshot import SAMPLE, PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -29,12 +31,14 @@ class Part:
     Attributes:
         snapshot: its index.
         start: number of its first row among the rows of all parts.
-        named: answers for the part.
+        opened: answers for the part.
+        named: answers with the names of all parts.
         numbers: `[E]` the numbers of its names among those of all parts, ascending.
     """
 
     snapshot: PassageSnapshot
     start: int
+    opened: OpenedPart
     named: NamedPart
     numbers: Array
 
@@ -58,10 +62,12 @@ class JoinedView(View):
 
     Attributes:
         parts: the parts with visible passages, and the view of each.
+        documents: number of visible documents.
         codes: number of visible passages by language; {} in an index of one language.
     """
 
     parts: tuple[tuple[Part, PartView], ...]
+    documents: int
     codes: dict[str, int]
 
     @property
@@ -89,6 +95,25 @@ class JoinedArtifact(Artifact):
             part.raise_damage(error)
 
 
+class JoinedCorpus(StoredCorpus):
+    """The passages of all parts; texts of a part in another process stay there."""
+
+    def read_ahead(self, rows: Iterable[int]) -> None:
+        """Read the texts of some rows, from all processes at once."""
+        wanted: dict[Any, list[tuple[Any, int]]] = {}
+        for segment, inside in map(self.locate, dict.fromkeys(rows)):
+            texts: Any = segment.passages.texts
+            if hasattr(texts, "part") and not texts.has(inside):
+                wanted.setdefault(texts.part, []).append((texts, inside))
+        calls = [
+            (part, (np.array([texts.start + i for texts, i in each]),))
+            for part, each in wanted.items()
+        ]
+        for found, each in zip(ask_each(calls, "texts"), wanted.values(), strict=True):
+            for raw, (texts, inside) in zip(found.raws(), each, strict=True):
+                texts.keep(inside, raw)
+
+
 class JoinedSnapshot(PassageSnapshot):
     """Several parts as one version: rows of all parts, one part after another.
 
@@ -109,7 +134,7 @@ class JoinedSnapshot(PassageSnapshot):
             "models", "analyzers", "listed", "profile", "_weights", "chunking", "columns",
         ):  # fmt: skip
             setattr(self, name, getattr(first, name))
-        self.corpus = StoredCorpus([s for each in snapshots for s in each.corpus.segments])
+        self.corpus = JoinedCorpus([s for each in snapshots for s in each.corpus.segments])
         self.tables = [table for each in snapshots for table in each.tables]
         memory = MemoryArrays()
         write_orders(memory.writer, self.corpus, rows_by_id(snapshots, self.corpus))
@@ -120,7 +145,7 @@ class JoinedSnapshot(PassageSnapshot):
         opened = [getattr(each, "steps", None) or OpenedPart(each) for each in snapshots]
         named = ask_each(list(zip(opened, fresh, strict=True)), "named")
         starts = offsets([len(each.corpus) for each in snapshots]).tolist()
-        columns = zip(snapshots, starts, named, ask(named, "numbers"), strict=False)
+        columns = zip(snapshots, starts, opened, named, ask(named, "numbers"), strict=False)
         self.parts = [Part(*of_part) for of_part in columns]
         self._lock, self._cache = threading.Lock(), OrderedDict[tuple[str, str], Any]()
         self._all = self._view_of(self.alive)
@@ -137,12 +162,13 @@ class JoinedSnapshot(PassageSnapshot):
             balance[part.numbers] += own
         calls = [(p.named, (mask, flags[p.numbers], balance[p.numbers])) for p, mask in pairs]
         views = ask_each(calls, "view")
-        df, passages, tokens = np.zeros(len(flags), np.int32), 0, 0
+        df, sizes = np.zeros(len(flags), np.int32), np.zeros(3, np.int64)
         languages = Counter[str]()
-        for part, (own, *sizes, codes) in zip(parts, ask(views, "counts"), strict=True):
+        for part, (own, *own_sizes, codes) in zip(parts, ask(views, "counts"), strict=True):
             df[part.numbers] += own
-            passages, tokens = passages + sizes[0], tokens + sizes[1]
+            sizes += own_sizes
             languages.update(codes)
+        passages, tokens, documents = sizes.tolist()
         shares = [
             (view, (df[part.numbers], passages, tokens))
             for part, view in zip(parts, views, strict=True)
@@ -150,7 +176,7 @@ class JoinedSnapshot(PassageSnapshot):
         ask_each(shares, "share")
         none: dict[str, Any] = {field.name: np.zeros(0, np.uint8) for field in fields(View)}
         none |= {"gazetteer": self.names, "visible": visible, "df": df}
-        none |= {"passages": passages, "tokens": tokens}
+        none |= {"passages": passages, "tokens": tokens, "documents": documents}
         codes = dict(sorted(languages.items()))
         return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)
 
@@ -168,6 +194,15 @@ class JoinedSnapshot(PassageSnapshot):
             return reduced
 
         return self.cached("without", " ".join(addresses), make)
+
+    def _known_share(self, view: View) -> float:
+        rows = self._evenly(view, SAMPLE)
+        starts = [part.start for part in self.parts]
+        owners = np.searchsorted(starts, rows, side="right") - 1
+        calls = [
+            (part.opened, (rows[owners == i] - part.start,)) for i, part in enumerate(self.parts)
+        ]
+        return known_share(decode(np.concatenate(ask_each(calls, "first_vectors"))))
 
     def language_of(self, row: int) -> str:
         """The language of a passage; `OTHER` in an index of one language."""

@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphagg.arrays import Array, Mask
-from graphagg.nearest.vectors import Queries
+from graphagg.nearest.vectors import Codes, Queries
 from graphagg.rag.config.multihop import MultihopConfig
+from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.tokens import scan
 from graphagg.rag.modes.multihop.candidates import Candidates
 from graphagg.rag.modes.multihop.links import (
     Bridges,
     Edges,
+    Frontier,
     MultihopSource,
-    closeness_to_open_terms,
-    expand,
 )
-from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores
+from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
+from graphagg.rag.modes.sentences import sentence_cosines
 from graphagg.rag.question.reading import (
     NameFound,
     QuestionReading,
@@ -32,7 +35,6 @@ from graphagg.rag.question.reading import (
 from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Speller
-from graphagg.rag.tables.segments import SENTENCES, WINDOWS, segment_prefix
 from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import NameUses, View
 from graphagg.store.strings import StringTable
@@ -40,9 +42,10 @@ from graphagg.store.strings import StringTable
 if TYPE_CHECKING:
     from graphagg.rag.parts.names import NamesOfPart
 
-_LONGEST = 1 << 24  # rows that are read at once
 Ranked = tuple[Rows, Array]
 """Rows and their values."""
+Pool = tuple[Ranked, Ranked]
+"""See `CandidateScorer.leading`."""
 
 
 def ask(targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
@@ -73,21 +76,18 @@ class OpenedPart:
     def __init__(self, snapshot: PassageSnapshot) -> None:
         self.snapshot = snapshot
 
-    def rows_at(self, name: str, rows: Rows) -> Array:
-        """Some rows of an array, or of vectors, of the version."""
-        return self._values(name)[rows]
+    def texts(self, rows: Rows) -> StringTable:
+        """The texts of some passages."""
+        return StringTable.pack_bytes(map(self.snapshot.corpus.raw_text, rows.tolist()))
 
-    def range_of(self, name: str, start: int, stop: int) -> Array:
-        """Consecutive rows of them."""
-        return self._values(name)[start : min(stop, start + _LONGEST)]
+    def first_vectors(self, rows: Rows) -> Codes:
+        """The stored first vectors of some passages."""
+        corpus = self.snapshot.corpus
+        return corpus.windows.rows(corpus.window_bounds[rows])
 
-    def _values(self, name: str) -> Array:
-        for i, segment in enumerate(self.snapshot.corpus.segments):
-            vectors = {WINDOWS: segment.windows.values, SENTENCES: segment.sentence_vectors}
-            for file, values in vectors.items():
-                if name == f"{segment_prefix(i)}{file}":
-                    return values
-        return self.snapshot.artifact.array(name)
+    def cosines(self, rows: Rows, query: Queries) -> Array:
+        """The cosines of all sentences of some passages with one vector."""
+        return np.concatenate(sentence_cosines(self.snapshot.corpus, rows, query))
 
     def named(self, fresh: StringTable, kinds: Array) -> NamedPart:
         """Find the names of all parts in its passages; `fresh` are those that it lacks."""
@@ -117,9 +117,10 @@ class NamedPart:
         view = View.of(self._names.gazetteer, lexicon, visible, uses=uses)
         return PartView(self.snapshot, view)
 
-    def first_mention(self, entity: int, row: int) -> tuple[int, int]:
-        """First token and length of the first mention of an entity in a passage."""
-        return Speller(self.snapshot.corpus, self._names.gazetteer).first_mention(entity, row)
+    def first_mentions(self, entities: Array, rows: Rows) -> Array:
+        """`[m, 2]` first token and length of the first mention of entities in passages."""
+        first = Speller(self.snapshot.corpus, self._names.gazetteer).first_mention
+        return np.array(list(map(first, entities.tolist(), rows.tolist())), np.int64)
 
 
 class PartView:
@@ -128,40 +129,53 @@ class PartView:
     def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
         self.snapshot, self._view, self.size = snapshot, view, len(view.df)
 
-    def counts(self) -> tuple[Array, int, int, dict[str, int]]:
-        """`[E]` df of its names; passages, tokens, and passages by language."""
-        view = self._view
-        return view.df, view.passages, view.tokens, view.languages
+    def counts(self) -> tuple[Array, int, int, int, dict[str, int]]:
+        """`[E]` df of its names; passages, tokens, documents, and passages by language."""
+        view, firsts = self._view, self.snapshot.corpus.firsts
+        documents = int(np.count_nonzero(firsts & view.visible))
+        return view.df, view.passages, view.tokens, documents, view.languages
 
     def share(self, df: Array, passages: int, tokens: int) -> None:
         """Set the counts of all parts."""
         self._view = replace(self._view, df=df, passages=passages, tokens=tokens)
 
-    def read(self, text: str) -> tuple[list[NameFound], list[tuple[int, int, str]]]:
-        """The part's names in a question, and its words that documents write as one."""
+    def read(
+        self, text: str, terms: Sequence[Term]
+    ) -> tuple[list[NameFound], list[tuple[int, int, str]], list[int]]:
+        """The part's names in a question, its words that documents write as one, and df."""
         snapshot, view, tokens = self.snapshot, self._view, scan(text)
         words = words_written_as_one(text, tokens, view, snapshot.analyzers, view.languages)
-        return list(names_in(text, tokens, view, snapshot.listed)), list(words)
+        names = names_in(text, tokens, view, snapshot.listed)
+        return list(names), list(words), self.frequencies(terms)
+
+    def frequencies(self, terms: Sequence[Term]) -> list[int]:
+        """How many visible passages contain each term."""
+        return list(Lexical(self._view, terms).df)
 
     def question(
-        self, reading: QuestionReading, query: Queries, words: Vectors | None, rarity: Array
-    ) -> tuple[PartQuestion, list[int]]:
-        """A question with the part's numbers of its entities and their common rarity.
+        self,
+        reading: QuestionReading,
+        query: Queries,
+        words: Vectors | None,
+        rarity: Array,
+        df: Sequence[int],
+        config: MultihopConfig | None,
+        size: int,
+    ) -> tuple[PartQuestion, dict[int, int], list[Array], Strongest | None, Pool | None]:
+        """A question with the part's numbers of its entities, their common rarity and all df.
 
-        Also returns the number of visible passages that contain each term.
+        Also returns how many documents have its terms in their names, the closeness of the passages
+        that each entity titles, and the best passages. The `leading` ones too with a `config`,
+        unless the documents of all parts must be counted first.
         """
-        dense = self.snapshot.dense
-        scores = QuestionScores(reading, query, words, self._view, dense, rarity)
-        return PartQuestion(self.snapshot, self._view, scores), scores.lexical.df
-
-    def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
-        """Every link through an entity; -1 in the frontier stands for a row of another part."""
-        return expand(self._view, bridges, frontier)
-
-    def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
-        """`[m]` closeness of linked passages to the terms that their parents leave open."""
-        corpus = self.snapshot.corpus
-        return closeness_to_open_terms(corpus, self._view, row, entity, parent, vectors)
+        view, dense = self._view, self.snapshot.dense
+        scores = QuestionScores(reading, query, words, view, dense, rarity, df)
+        question = PartQuestion(self.snapshot, view, scores)
+        if not len(query.vectors[0]):  # words only
+            return question, {}, [], None, None
+        closeness, names = list(map(scores.closeness, scores.titled)), scores.document_df()
+        leading = question.leading(config, size, 0.0) if config and not names else None
+        return question, names, closeness, scores.strongest, leading
 
 
 class PartQuestion:
@@ -169,19 +183,11 @@ class PartQuestion:
 
     def __init__(self, snapshot: PassageSnapshot, view: View, scores: QuestionScores) -> None:
         self.snapshot, self._view, self._scores = snapshot, view, scores
-        self._is_weighed = False
         self.size = len(view.df)
 
-    def _weigh(self, df: Sequence[int]) -> Lexical:
-        """The terms, weighted by the document frequencies of all parts."""
-        if not self._is_weighed:
-            self._scores.lexical.weigh(df)
-            self._is_weighed = True
-        return self._scores.lexical
-
-    def best_by_words(self, df: Sequence[int], k: int) -> Ranked:
-        """The `k` best rows by words, with the document frequencies `df` of all parts."""
-        return self._weigh(df).best(k)
+    def best_by_words(self, k: int) -> Ranked:
+        """The `k` best rows by words."""
+        return self._scores.lexical.best(k)
 
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
@@ -190,19 +196,6 @@ class PartQuestion:
     def nearest(self, k: int) -> Ranked:
         """The `k` most similar visible passages, best first."""
         return self._scores.nearest(k)
-
-    def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage."""
-        return self._scores.largest_similarity
-
-    def similarity_at(self, rows: Rows) -> Array:
-        """Similarity to some rows, `[m]`."""
-        return self._scores.similarity_at(rows)
-
-    def statistics(self, df: Sequence[int]) -> tuple[int, dict[int, int], list[Array]]:
-        """Counts of documents, and the closeness of the passages that each named entity titles."""
-        scores, _ = self._scores, self._weigh(df)
-        return *scores.document_counts(), [scores.closeness(rows) for rows in scores.titled]
 
     def take_documents(self, count: int, df: dict[int, int]) -> float:
         """Set the counts of documents of all parts; returns the largest rarity."""
@@ -213,25 +206,32 @@ class PartQuestion:
         """Number of visible documents of at least this rarity, which is above 0."""
         return self._scores.documents_from(least)
 
-    def leading(
-        self, config: MultihopConfig, size: int, certainty: float, levels: Sequence[Array]
-    ) -> tuple[Ranked, Ranked]:
-        """The best of the part, with the certainty and the levels of titles of all parts."""
+    def leading(self, config: MultihopConfig, size: int, certainty: float) -> Pool:
+        """The best of the part, with the certainty of all parts."""
         self._scores.certainty = certainty
-        self._scores.levels = dict(enumerate(levels))
         return self._source(config).leading(self._scores, size)
 
-    def candidates(self, config: MultihopConfig, rows: Rows) -> Candidates:
-        """Compute features and F of some rows."""
+    def candidates(self, config: MultihopConfig, levels: Sequence[Array], rows: Rows) -> Candidates:
+        """Compute features and F of some rows, with the levels of titles of all parts."""
+        self._scores.levels = dict(enumerate(levels))
         return self._source(config).candidates(rows, self._scores)
 
-    def bridges(self, config: MultihopConfig, frontier: Rows) -> Bridges:
-        """The entities through which the passages of a frontier lead on."""
+    def bridges(self, config: MultihopConfig, frontier: Rows) -> tuple[Bridges, Codes]:
+        """The entities through which passages lead on, and the stored first vector of each."""
         return self._source(config).bridges(frontier, self._scores)
 
-    def ties(self, name: int, rows: Rows) -> Array:
-        """Ties of an entity that the question names to some passages."""
-        return self._view.ties_at(self._scores.reading.entities[name], rows)
+    def linked(
+        self,
+        config: MultihopConfig,
+        levels: Sequence[Array],
+        bridges: Bridges,
+        frontier: Frontier,
+        known: Rows,
+        pool: Rows,
+    ) -> tuple[Edges, Candidates]:
+        """Every link to passages of the part, and those that are not known yet."""
+        self._scores.levels = dict(enumerate(levels))
+        return self._source(config).linked(self._scores, bridges, frontier, known, pool)
 
     def _source(self, config: MultihopConfig) -> MultihopSource:
         snapshot = self.snapshot

@@ -19,7 +19,8 @@ from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.multihop import LinkWeights, MultihopConfig, PassageWeights
 from graphagg.rag.modes.multihop.candidates import Candidates
-from graphagg.rag.modes.multihop.links import Bridges, Edges
+from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier
+from graphagg.rag.modes.question_scores import Strongest
 from graphagg.rag.question.reading import NameFound, QuestionReading
 from graphagg.store.strings import StringTable
 
@@ -27,8 +28,8 @@ _TYPES = frozenset("|b1 |u1 <u2 <u4 <u8 <i4 <i8 <f4 <f8".split())
 _RECORDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        QuestionReading, NameFound, Candidates, Edges, Bridges, MultihopConfig, PassageWeights,
-        LinkWeights,
+        QuestionReading, NameFound, Candidates, Edges, Bridges, Frontier, Strongest, MultihopConfig,
+        PassageWeights, LinkWeights,
     )
 }  # fmt: skip
 _FIELDS = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
@@ -106,9 +105,20 @@ class RankingHits(Ranking):
 
     def _hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
         """Make a hit of each chosen candidate."""
-        for row in self._rows(chosen).tolist():  # before paths lead through them
+        rows: list[int] = self._rows(chosen).tolist()
+        mentions = [each for row in rows for each in self._mentions(row, self.ranking.step(row))]
+        self._speller.read_ahead([*rows, *(row for _, row in mentions)], mentions)
+        for row in rows:  # before paths lead through them
             self._speller.read_whole(row)
         return [self._hit(position, gain) for position, gain in chosen]
+
+    def _mentions(self, row: int, step: Step | None) -> Iterator[tuple[int, int]]:
+        """The entities on the path to a passage, each with the row that it is read in."""
+        while step is not None:
+            bridge, row = int(step.round.edges.bridge[step.edge]), int(step.round.parent[step.edge])
+            if bridge >= 0:
+                yield int(step.round.bridges.entity[bridge]), row
+            step = self.ranking.step(row, step.index) if step.index else None
 
     def _next_hit(self, row: int, taken: int) -> Hit:
         """Make a hit of a candidate as if it were chosen after the first `taken`."""
@@ -189,17 +199,12 @@ class RankingHits(Ranking):
     def _start(self, row: int) -> Iterator[Hop]:
         """The question's entity that the passage is tied to: its title's, else the rarest."""
         question, at = self.ranking.question, self._position(row)
-        named = zip(question.reading.names, question.rarity.tolist(), self._ties, strict=True)
-        ties = [(bool(tie[at] & IS_TITLE), idf, name) for name, idf, tie in named if tie[at]]
+        tied = self.ranking.candidates.ties[at].tolist()
+        named = zip(question.reading.names, question.rarity.tolist(), tied, strict=True)
+        ties = [(bool(tie & IS_TITLE), idf, name) for name, idf, tie in named if tie]
         if ties:
             is_title, _, name = max(ties, key=lambda tie: tie[:2])
             yield Hop("question_entity", name, float(is_title))
-
-    @cached_property
-    def _ties(self) -> list[list[int]]:
-        """Ties of each of the question's entities to the candidates."""
-        scores, rows, source = self.scores, self.ranking.candidates.rows, self.search.source
-        return [source.ties(scores, i, rows).tolist() for i in range(len(scores.named))]
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
         """The sentence and the entity of a hop, or the similarity."""

@@ -100,8 +100,8 @@ STEPS: dict[type[Any], dict[str, str]] = {
     PartQuestion: {
         "best_by_words": "k", "covers": "rows", "nearest": "k",
         "take_documents": "count table", "documents_from": "number",
-        "leading": "config k number", "candidates": "config list rows",
-        "bridges": "config rows", "linked": "config list bridges frontier rows rows",
+        "leading": "config k number", "candidates": "list rows",
+        "bridges": "rows", "linked": "list bridges frontier rows rows",
     },
 }  # fmt: skip
 """The steps that other processes may call, with the check of each argument."""

@@ -213,7 +213,7 @@ class JoinedMultihop(MultihopSource):
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
         each, asked = self._visible.split(rows), _asked(question)
-        calls = [(asked.parts[i], (self.config, asked.levels, own)) for i, _, own in each]
+        calls = [(asked.parts[i], (asked.levels, own)) for i, _, own in each]
         found = ask_each(calls, "candidates")
         return self._joined(question, [i for i, *_ in each], found)
 
@@ -232,7 +232,7 @@ class JoinedMultihop(MultihopSource):
     def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
         """The entities through which passages lead on, and the stored first vector of each."""
         each, parts = self._visible.split(frontier), _asked(question).parts
-        found = ask_each([(parts[i], (self.config, own)) for i, _, own in each], "bridges")
+        found = ask_each([(parts[i], (own,)) for i, _, own in each], "bridges")
         moved, first = list[Bridges](), np.empty((len(frontier), found[0][1].shape[1]), np.uint8)
         for (i, some, _), (own, vectors) in zip(each, found, strict=True):
             entity = self._visible.parts[i].numbers[own.entity].astype(np.int64)
@@ -266,7 +266,7 @@ class JoinedMultihop(MultihopSource):
             own = Bridges(**columns | {"entity": local[some]})
             within = frontier._replace(rows=np.where(owner == i, frontier.rows - part.start, -1))
             of_part = (known_by.get(i, _NONE), pool_by.get(i, _NONE))
-            calls.append((asked.parts[i], (self.config, asked.levels, own, within, *of_part)))
+            calls.append((asked.parts[i], (asked.levels, own, within, *of_part)))
             parts.append(i)
             bridge_of.append(np.append(some, -1))  # at -1, of a link by similarity
         edges, more = zip(*ask_each(calls, "linked"), strict=True)

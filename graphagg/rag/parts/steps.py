@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphagg.arrays import Array, Mask
+from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import Codes, Queries
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.analyzer import Term
@@ -170,7 +171,7 @@ class PartView:
         """
         view, dense = self._view, self.snapshot.dense
         scores = QuestionScores(reading, query, words, view, dense, rarity, df)
-        question = PartQuestion(self.snapshot, view, scores)
+        question = PartQuestion(self.snapshot, view, scores, config)
         if not len(query.vectors[0]):  # words only
             return question, {}, [], None, None
         closeness, names = list(map(scores.closeness, scores.titled)), scores.document_df()
@@ -181,8 +182,14 @@ class PartView:
 class PartQuestion:
     """A question in the visible passages of a part."""
 
-    def __init__(self, snapshot: PassageSnapshot, view: View, scores: QuestionScores) -> None:
-        self.snapshot, self._view, self._scores = snapshot, view, scores
+    def __init__(
+        self,
+        snapshot: PassageSnapshot,
+        view: View,
+        scores: QuestionScores,
+        config: MultihopConfig | None,
+    ) -> None:
+        self.snapshot, self._view, self._scores, self._config = snapshot, view, scores, config
         self.size = len(view.df)
 
     def best_by_words(self, k: int) -> Ranked:
@@ -208,21 +215,20 @@ class PartQuestion:
 
     def leading(self, config: MultihopConfig, size: int, certainty: float) -> Pool:
         """The best of the part, with the certainty of all parts."""
-        self._scores.certainty = certainty
-        return self._source(config).leading(self._scores, size)
+        self._scores.certainty, self._config = certainty, config
+        return self._source.leading(self._scores, size)
 
-    def candidates(self, config: MultihopConfig, levels: Sequence[Array], rows: Rows) -> Candidates:
+    def candidates(self, levels: Sequence[Array], rows: Rows) -> Candidates:
         """Compute features and F of some rows, with the levels of titles of all parts."""
         self._scores.levels = dict(enumerate(levels))
-        return self._source(config).candidates(rows, self._scores)
+        return self._source.candidates(rows, self._scores)
 
-    def bridges(self, config: MultihopConfig, frontier: Rows) -> tuple[Bridges, Codes]:
+    def bridges(self, frontier: Rows) -> tuple[Bridges, Codes]:
         """The entities through which passages lead on, and the stored first vector of each."""
-        return self._source(config).bridges(frontier, self._scores)
+        return self._source.bridges(frontier, self._scores)
 
     def linked(
         self,
-        config: MultihopConfig,
         levels: Sequence[Array],
         bridges: Bridges,
         frontier: Frontier,
@@ -231,8 +237,11 @@ class PartQuestion:
     ) -> tuple[Edges, Candidates]:
         """Every link to passages of the part, and those that are not known yet."""
         self._scores.levels = dict(enumerate(levels))
-        return self._source(config).linked(self._scores, bridges, frontier, known, pool)
+        return self._source.linked(self._scores, bridges, frontier, known, pool)
 
-    def _source(self, config: MultihopConfig) -> MultihopSource:
+    @property
+    def _source(self) -> MultihopSource:
+        if self._config is None:
+            raise InvalidParameter("`leading` was not asked yet")
         snapshot = self.snapshot
-        return MultihopSource(snapshot.corpus, snapshot.ranks, self._view, config)
+        return MultihopSource(snapshot.corpus, snapshot.ranks, self._view, self._config)

@@ -44,6 +44,8 @@ from graphagg.store.strings import Strings
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
+_LONG = {"named": OPENING_SECONDS, "uses": 60.0, "view": 60.0}
+"""Time limits of steps that read a whole part, so that they are not sent twice."""
 _KEPT, _AHEAD = 4096, 32  # texts that are kept, and that are read together
 
 
@@ -64,8 +66,7 @@ class RemoteObject:
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
         message = encode((self._key, method, arguments, unused))
-        is_long = method == "named"  # so that it is not sent twice
-        return Asked(client, message, OPENING_SECONDS if is_long else SECONDS, not is_long)
+        return Asked(client, message, _LONG.get(method, SECONDS), method not in _LONG)
 
     def answer(self, asked: Asked) -> Any:
         """What a step returned."""

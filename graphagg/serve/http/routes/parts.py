@@ -18,8 +18,9 @@ from graphagg.serve.rights import check_unfiltered
 from graphagg.serve.service import Service
 
 PREFIX = "/v1/parts"
-_LAST = 30.0  # seconds after which a token is checked anew: the client connects again
-_TICK = 1.0
+LAST = 30.0
+"""Seconds of a connection, so that a token is checked again; the client connects anew."""
+_TICK = 0.5  # seconds after which a connection sees that the service stops
 
 
 def router(service: Service) -> APIRouter:
@@ -55,25 +56,27 @@ class Steps:
         headers = [(b"connection", b"close"), (b"content-type", b"application/octet-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         loop, read = asyncio.get_running_loop(), bytearray()
-        begin, is_open = loop.time(), True
-        while is_open and not self._service.stopping and loop.time() < begin + _LAST:
+        limits, end, is_open = self._service.limits, loop.time() + LAST, True
+        while is_open and not self._service.stopping:
             try:
                 async with asyncio.timeout(_TICK):
                     message = await receive()
             except TimeoutError:
+                is_open = loop.time() < end + (limits.receive_seconds if read else 0.0)
                 continue
             is_open = message.get("more_body", False)
             read += message.get("body", b"")
             while is_open and len(read) >= LENGTH:
                 size = int.from_bytes(read[:LENGTH], "little")
-                is_open = size <= self._service.limits.upload_bytes
-                if len(read) < LENGTH + size:
+                is_open = size <= limits.upload_bytes
+                if not is_open or len(read) < LENGTH + size:
                     break
                 step = bytes(memoryview(read)[LENGTH : LENGTH + size])
                 del read[: LENGTH + size]
                 # A coordinator in this process waits for this step before it frees its thread.
                 answer = await loop.run_in_executor(None, self._answer, step)
                 await send({"type": "http.response.body", "body": answer, "more_body": True})
+            is_open &= bool(read) or loop.time() < end
         await send({"type": "http.response.body", "body": b""})
 
     def _answer(self, step: bytes) -> bytes:

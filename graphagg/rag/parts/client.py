@@ -16,7 +16,7 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from graphagg.errors import InvalidParameter, PartUnavailable
@@ -29,7 +29,6 @@ SECONDS, OPENING_SECONDS = 5.0, 3600.0
 """Time limits of a step, and of finding the names of other parts."""
 _HEDGE = 0.5  # seconds after which a step is sent a second time
 _LARGEST = 1 << 30  # bytes of an answer
-_MOST_READ = 1 << 16  # bytes
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class PartClient:
         self.url, self._root = address.url, parts.path.rstrip("/")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._connect = partial(kind, parts.hostname or "", parts.port)
-        self._idle: deque[_Stream] = deque(maxlen=64)
+        self.idle: deque[_Stream] = deque(maxlen=64)
         self.unused: deque[str] = deque()
         self.hedging = threading.Lock()
 
@@ -81,34 +80,15 @@ class PartClient:
     def get(self, path: str, seconds: float) -> bytes:
         """The content at a path below the routes of a part."""
         try:
-            connection, response = self._request("GET", path, seconds)
-            content = response.read(_LARGEST)
-            connection.close()
-            return content
+            stream = self.request("GET", path, seconds)
+            content = stream.response.read(_LARGEST)
         except (HTTPException, OSError) as error:
             raise self.failed(error) from None
+        stream.close()
+        return content
 
-    def stream(self, seconds: float) -> _Stream:
-        """A new connection for steps."""
-        try:
-            return _Stream(*self._request("POST", "steps", seconds))
-        except (HTTPException, OSError) as error:
-            raise self.failed(error) from None
-
-    def idle(self) -> _Stream | None:
-        """A connection that was opened before."""
-        try:
-            return self._idle.pop()
-        except IndexError:  # another thread took it
-            return None
-
-    def keep(self, stream: _Stream) -> None:
-        """Keep a connection whose last answer was read."""
-        self._idle.append(stream)
-
-    def _request(
-        self, method: str, path: str, seconds: float
-    ) -> tuple[HTTPConnection, HTTPResponse]:
+    def request(self, method: str, path: str, seconds: float) -> _Stream:
+        """A connection with a request, the body of a POST still to come, and its response."""
         connection = self._connect(timeout=seconds)
         connection.putrequest(method, f"{self._root}/v1/parts/{path}")
         if token := os.environ.get(TOKEN):
@@ -118,65 +98,47 @@ class PartClient:
         connection.endheaders()
         response = HTTPResponse(connection.sock, method=method)
         response.begin()
+        stream = _Stream(connection, response)
         if response.status != 200:
             answer = response.read(200).decode(errors="replace")
-            connection.close()
+            stream.close()
             is_lost = response.status == 404
             raise PartUnavailable(self.url, f"status {response.status}: {answer}", is_lost)
-        return connection, response
+        return stream
 
     def failed(self, problem: object) -> PartUnavailable:
         """The error of a part that cannot be asked."""
         return PartUnavailable(self.url, str(problem) or type(problem).__name__)
 
 
-class _Stream:
+class _Stream(NamedTuple):
     """One connection for steps; a message is sent after the answer to the one before."""
 
-    def __init__(self, connection: HTTPConnection, response: HTTPResponse) -> None:
-        self._connection, self._response = connection, response
-        self.socket, self._read, self._answer = connection.sock, bytearray(), bytearray()
+    connection: HTTPConnection
+    response: HTTPResponse
 
-    def send(self, message: bytes, seconds: float) -> None:
-        """Send a step."""
-        self.socket.settimeout(seconds)
-        frame = framed(message)
-        self.socket.sendall(b"%x\r\n%b\r\n" % (len(frame), frame))
+    def send(self, message: bytes, end: float) -> None:
+        """Send a step as a chunk."""
+        self.connection.sock.settimeout(_left(end))
+        self.connection.send(b"%x\r\n%b\r\n" % (len(message) + LENGTH, framed(message)))
 
     def receive(self, end: float) -> bytes:
-        """The next answer; may be called again where it was not there at `end`."""
-        answer, size = self._answer, 0
-        while len(answer) < size + LENGTH:
-            answer += self._chunk(end)
-            size = int.from_bytes(answer[:LENGTH], "little")
-            if size > _LARGEST:
-                raise HTTPException(f"an answer of {size:,} bytes")
-        self._answer = bytearray()
-        return bytes(memoryview(answer)[LENGTH:])
-
-    def _chunk(self, end: float) -> bytes:
-        while (line := self._read.find(b"\r\n")) < 0:
-            self._fill(end)
-        first, last = line + 2, line + 2 + int(self._read[:line], 16)
-        while len(self._read) < last + 2:
-            self._fill(end)
-        chunk = bytes(memoryview(self._read)[first:last])
-        del self._read[: last + 2]
-        if not chunk:
+        """The next answer."""
+        self.connection.sock.settimeout(_left(end))
+        size = int.from_bytes(self.response.read(LENGTH), "little")
+        content = self.response.read(min(size, _LARGEST))
+        if not content or len(content) < size:
             raise ConnectionError("the connection was closed")
-        return chunk
-
-    def _fill(self, end: float) -> None:
-        self.socket.settimeout(max(end - time.monotonic(), 1e-3))
-        content = self.socket.recv(_MOST_READ)
-        if not content:
-            raise ConnectionError("the connection was closed")
-        self._read += content
+        return content
 
     def close(self) -> None:
         """Close the connection."""
-        self._response.close()
-        self._connection.close()
+        self.response.close()
+        self.connection.close()
+
+
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), 1e-3)
 
 
 class Asked:
@@ -187,40 +149,34 @@ class Asked:
     ) -> None:
         self._client, self._message, self._may_repeat = client, message, may_repeat
         self._end = time.monotonic() + seconds
-        idle = client.idle()
-        self._is_new = idle is None
-        self._stream = self._sent_on(idle or client.stream(seconds))
-
-    def _sent_on(self, stream: _Stream) -> _Stream:
         try:
-            stream.send(self._message, max(self._end - time.monotonic(), 1e-3))
-        except OSError as error:
-            return self._again(stream, error)
-        return stream
+            self._stream, self._is_new = client.idle.pop(), False
+            self._stream.send(message, self._end)
+        except (IndexError, OSError):  # there is none, or the server closed it
+            self._stream, self._is_new = self._sent_anew(), True
 
-    def _again(self, stream: _Stream, error: Exception) -> _Stream:
-        """Send the step on a new connection if the server closed an idle one; else raise."""
-        stream.close()
-        if self._is_new or isinstance(error, TimeoutError):
+    def _sent_anew(self) -> _Stream:
+        """A new connection with the step on it."""
+        try:
+            stream = self._client.request("POST", "steps", _left(self._end))
+            stream.send(self._message, self._end)
+        except (HTTPException, OSError) as error:
             raise self._client.failed(error) from None
-        self._is_new = True
-        return self._sent_on(self._client.stream(max(self._end - time.monotonic(), 1e-3)))
+        return stream
 
     def answer(self) -> bytes:
         """The answer; raises `PartUnavailable`."""
-        end = min(time.monotonic() + _HEDGE, self._end) if self._may_repeat else self._end
-        while True:
-            try:
-                answer = self._stream.receive(end)
-                break
-            except TimeoutError as error:
-                if end == self._end:
-                    self._again(self._stream, error)
-                end = self._end
+        try:
+            if self._may_repeat and not wait([self._stream.connection.sock], _HEDGE):
                 self._hedge()
-            except (HTTPException, OSError, ValueError) as error:
-                self._stream = self._again(self._stream, error)
-        self._client.keep(self._stream)
+            answer = self._stream.receive(self._end)
+        except (HTTPException, OSError) as error:
+            self.close()
+            if self._is_new or isinstance(error, TimeoutError):
+                raise self._client.failed(error) from None
+            self._stream, self._is_new = self._sent_anew(), True  # the server closed an idle one
+            return self.answer()
+        self._client.idle.append(self._stream)
         if answer[:1] == FAILED:
             raise PartUnavailable(self._client.url, answer[1:].decode(), b"NoSuchIndex" in answer)
         return answer[1:]
@@ -230,13 +186,13 @@ class Asked:
         if not self._client.hedging.acquire(blocking=False):
             return  # where many are late, more of them would not help
         try:
-            both = [self._stream, self._sent_on(self._client.stream(self._end - time.monotonic()))]
-            ready = wait([each.socket for each in both], self._end - time.monotonic())
+            both = [self._stream, self._sent_anew()]
+            ready = wait([each.connection.sock for each in both], _left(self._end))
         finally:
             self._client.hedging.release()
-        both.sort(key=lambda each: each.socket in ready)
-        both[0].close()
-        self._stream = both[1]
+        both.sort(key=lambda each: each.connection.sock in ready)
+        late, self._stream = both
+        late.close()
 
     def close(self) -> None:
         """Close the connection of a step whose answer is not wanted any more."""

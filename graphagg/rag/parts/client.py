@@ -25,8 +25,8 @@ from graphagg.store.addresses import Address, parse_location
 
 TOKEN = "GRAPHAGG_PARTS_TOKEN"
 """Environment variable with the token for the processes of parts."""
-SECONDS, OPENING_SECONDS = 5.0, 3600.0
-"""Time limits of a step, and of finding the names of other parts."""
+OPENING_SECONDS = 3600.0
+"""Time limit of finding the names of other parts."""
 _HEDGE = 0.5  # seconds after which a step is sent a second time
 _LARGEST = 1 << 30  # bytes of an answer
 
@@ -144,11 +144,9 @@ def _left(end: float) -> float:
 class Asked:
     """A step that was sent to a part; if `may_repeat`, a late one is sent again."""
 
-    def __init__(
-        self, client: PartClient, message: bytes, seconds: float, may_repeat: bool
-    ) -> None:
+    def __init__(self, client: PartClient, message: bytes, end: float, may_repeat: bool) -> None:
         self._client, self._message, self._may_repeat = client, message, may_repeat
-        self._end = time.monotonic() + seconds
+        self._end = end
         try:
             self._stream, self._is_new = client.idle.pop(), False
             self._stream.send(message, self._end)

@@ -7,8 +7,10 @@ there.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,8 +26,9 @@ from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, PartUnavailable
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import IndexModels
-from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, Asked, PartAddress, PartClient
+from graphagg.rag.parts.client import OPENING_SECONDS, Asked, PartAddress, PartClient
 from graphagg.rag.parts.names import keys_and_kinds
+from graphagg.rag.parts.steps import SECONDS
 from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.lexicon import Lexicon
@@ -59,14 +62,15 @@ class RemoteObject:
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method.startswith("_"):
             raise AttributeError(method)
-        return lambda *arguments: self.answer(self.begin(method, arguments))
+        return lambda *arguments: self.answer(self.begin(method, arguments, math.inf))
 
-    def begin(self, method: str, arguments: tuple[Any, ...]) -> Asked:
+    def begin(self, method: str, arguments: tuple[Any, ...], end: float) -> Asked:
         """Send a step."""
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
         message = encode((self._key, method, arguments, unused))
-        return Asked(client, message, _LONG.get(method, SECONDS), method not in _LONG)
+        end = min(end, time.monotonic() + _LONG.get(method, SECONDS))
+        return Asked(client, message, end, method not in _LONG)
 
     def answer(self, asked: Asked) -> Any:
         """What a step returned."""

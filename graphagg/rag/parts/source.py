@@ -7,6 +7,8 @@ question are added up here.
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -24,7 +26,7 @@ from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, Multihop
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
 from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
-from graphagg.rag.parts.steps import PartQuestion, PartView, Pool, ask, ask_each
+from graphagg.rag.parts.steps import QUESTION_SECONDS, PartQuestion, PartView, Pool, ask, ask_each
 from graphagg.rag.question.reading import NameFound, QuestionReading, read_terms
 from graphagg.rag.snapshot.search import Lexical, lookup, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
@@ -36,7 +38,8 @@ from graphagg.rag.tables.view import View
 class VisibleParts:
     """The parts that have visible passages, and their views."""
 
-    def __init__(self, parts: Sequence[tuple[Part, PartView]]) -> None:
+    def __init__(self, parts: Sequence[tuple[Part, PartView]], ranks: Array) -> None:
+        self._ranks = ranks
         self.parts, self.views = [part for part, _ in parts], [view for _, view in parts]
         self._starts = np.array([part.start for part in self.parts])
 
@@ -50,10 +53,10 @@ class VisibleParts:
         pairs = [(i, np.flatnonzero(owner == i)) for i in distinct(owner).tolist()]
         return [(i, some, rows[some] - self.parts[i].start) for i, some in pairs]
 
-    def best(self, found: Sequence[tuple[Rows, Array]], k: int, ranks: Array) -> tuple[Rows, Array]:
+    def best(self, found: Sequence[tuple[Rows, Array]], k: int) -> tuple[Rows, Array]:
         """The `k` rows of greatest value, best first; `found` are rows and values by part."""
         rows, values = self.joined(found)
-        best = top_k(values, k, ranks[rows])
+        best = top_k(values, k, self._ranks[rows])
         return rows[best], values[best]
 
     def joined(self, found: Sequence[tuple[Rows, Array]]) -> tuple[Rows, Array]:
@@ -62,136 +65,119 @@ class VisibleParts:
         rows = np.concatenate([part.rows(own) for (own, _), part in pairs])
         return rows, np.concatenate([own for _, own in found])
 
-    def gather(
-        self, questions: Sequence[PartQuestion], method: str, rows: Rows, *before: Any
-    ) -> Array:
-        """Values of some rows, by a method of the parts that takes their rows last."""
-        each = self.split(rows) or [(0, np.zeros(0, np.int64), rows)]
-        calls = [(questions[i], (*before, own)) for i, _, own in each]
-        found = ask_each(calls, method)
-        result: Array = np.empty((len(rows), *found[0].shape[1:]), found[0].dtype)
+
+class JoinedLexical(Lexical):
+    """Scores of a question's terms over all parts, by their common document frequencies."""
+
+    def __init__(self, scores: JoinedScores, passages: int, df: list[int]) -> None:
+        self._scores, self.df = scores, df
+        self.idf, self.weights = weights_of(df, passages)
+        self.held: dict[int, Array] = {}  # terms of the candidates
+
+    def best(self, k: int) -> tuple[Rows, Array]:
+        """Find the rows of `Lexical.best` among those of all parts."""
+        found = self._scores.ask(self._scores.parts, "best_by_words", k)
+        rows, scores = self._scores.visible.joined(found)
+        is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
+        return rows[is_best], scores[is_best]
+
+    def covers(self, rows: Rows) -> Array:
+        """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
+        covers = np.zeros((len(rows), len(self.df)))
+        others = np.array([i for i, r in enumerate(rows.tolist()) if r not in self.held], np.int64)
+        each, parts = self._scores.visible.split(rows[others]), self._scores.parts
+        found = self._scores.ask_each([(parts[i], (own,)) for i, _, own in each], "covers")
         for (_, some, _), own in zip(each, found, strict=True):
-            result[some] = own
-        return result
+            covers[others[some]] = own
+        for i, row in enumerate(rows.tolist()):
+            covers[i] = self.held.get(row, covers[i])
+        return covers
 
 
-class AskedQuestion:
-    """A question in each part, which all get with the first step that needs them."""
+class JoinedScores(QuestionScores):
+    """Scores of a question over all parts, which get it with the first step that needs them.
+
+    Attributes:
+        visible: the parts.
+        end: when a part that did not answer is late; the steps share the time.
+    """
+
+    lexical: JoinedLexical
 
     def __init__(
         self, visible: VisibleParts, view: JoinedView, question: EncodedQuestion, df: list[int]
     ) -> None:
-        self.visible, self.df, self._question, self._documents = (
-            visible,
-            df,
-            question,
-            view.documents,
-        )
-        self.named = np.asarray(question.reading.entities, dtype=np.int64)
-        self.rarity = view.idf(self.named)
-        self._parts, self._leading = list[PartQuestion](), list[Pool | None]()
+        self.reading, self.words, self.query = question.reading, question.words, question.query
+        self.named = np.asarray(self.reading.entities, dtype=np.int64)
+        self.rarity, self._documents_of_all = view.idf(self.named), view.documents
+        self.visible, self.end = visible, time.monotonic() + QUESTION_SECONDS
+        self.lexical = JoinedLexical(self, view.passages, df)
+        self._parts = list[PartQuestion]()
+
+    def ask_each(self, calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str) -> list[Any]:
+        """Call a method of each object, within the time of the question."""
+        return ask_each(calls, method, self.end)
+
+    def ask(self, targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
+        """Call a method of each object with the same arguments."""
+        return self.ask_each([(target, arguments) for target in targets], method)
 
     @property
     def parts(self) -> list[PartQuestion]:
         """The question in each part."""
-        if not self._parts:
-            self._start(None, 0)
-        return self._parts
+        return self._parts or self._start(None, 0)[0]
 
-    def _start(self, config: MultihopConfig | None, size: int) -> None:
-        reading, calls = self._question.reading, []
+    def _start(
+        self, config: MultihopConfig | None, size: int
+    ) -> tuple[list[PartQuestion], list[Pool | None]]:
+        calls = []
         for part, view in zip(self.visible.parts, self.visible.views, strict=True):
-            own = replace(reading, entities=tuple(part.local(self.named).tolist()))
-            query, words = self._question.query, self._question.words
-            calls.append((view, (own, query, words, self.rarity, self.df, config, size)))
-        found = zip(*ask_each(calls, "question"), strict=True)
-        parts, self._names, self._titled, self._strongest, leading = map(list, found)
-        self._leading, self._parts = leading, parts
+            own = replace(self.reading, entities=tuple(part.local(self.named).tolist()))
+            common = (self.query, self.words, self.rarity, self.lexical.df, config, size)
+            calls.append((view, (own, *common)))
+        found = zip(*self.ask_each(calls, "question"), strict=True)
+        self._parts, self._named_by, titled, self._strongest, leading = map(list, found)
+        self.of_titles = [
+            distinct(np.concatenate(of_name)) for of_name in zip(*titled, strict=True)
+        ]
+        return self._parts, leading
 
     def leading(self, config: MultihopConfig, size: int) -> list[Pool]:
         """The best of each part."""
-        if not self._parts:
-            self._start(config, size)
-            found = self._leading
-        else:
-            found = [None] * len(self._parts)
+        found = [None] * len(self._parts) if self._parts else self._start(config, size)[1]
         late = [part for part, pool in zip(self._parts, found, strict=True) if pool is None]
-        rest = iter(ask(late, "leading", config, size, self._certainty))
-        return [next(rest) if pool is None else pool for pool in found]
+        rest = iter(self.ask(late, "leading", config, size, self.certainty) if late else ())
+        return [pool or next(rest) for pool in found]
 
     @cached_property
-    def _certainty(self) -> float:
-        """The certainty of all parts, which get the counts of the documents that are named."""
-        dfs = [own for own in self._names if own]
-        named = [part for part, own in zip(self._parts, self._names, strict=True) if own]
+    def certainty(self) -> float:
+        """That of all parts, which get the counts of the documents that are named."""
+        named = [part for part, own in zip(self.parts, self._named_by, strict=True) if own]
         if not named:
             return 0.0
-        df = {t: sum(own.get(t, 0) for own in dfs) for own in dfs for t in own}
-        largest = max(ask(named, "take_documents", self._documents, df))
-        return NamedDocuments(self._documents, df).certainty(
-            largest, lambda least: sum(ask(named, "documents_from", least))
+        count, df = self._documents_of_all, Counter[int]()  # with the terms of no document
+        for own in self._named_by:
+            df.update(own)
+        largest = max(self.ask(named, "take_documents", count, dict(df)))
+        return NamedDocuments(count, df).certainty(
+            largest, lambda least: sum(self.ask(named, "documents_from", least))
         )
 
-    @cached_property
-    def levels(self) -> list[Array]:
-        """The levels of titles of all parts, of each named entity."""
-        _ = self.parts
-        return [distinct(np.concatenate(of_name)) for of_name in zip(*self._titled, strict=True)]
-
-    @cached_property
+    @property
     def strongest(self) -> Strongest:
-        """The best of all parts."""
+        """The best by similarity, and by words."""
         _ = self.parts
         similarity, words, _ = map(max, zip(*self._strongest, strict=True))
         of_words = max(each.of_words for each in self._strongest if each.words == words)
         return Strongest(similarity, words, of_words)
 
-
-class JoinedLexical(Lexical):
-    """Scores of a question's terms over all parts, by their common document frequencies."""
-
-    def __init__(self, asked: AskedQuestion, view: View) -> None:
-        self._asked, self.df = asked, asked.df
-        self.idf, self.weights = weights_of(self.df, view.passages)
-        self._held: dict[int, Array] = {}
-
-    def best(self, k: int) -> tuple[Rows, Array]:
-        """Find the rows of `Lexical.best` among those of all parts."""
-        found = ask(self._asked.parts, "best_by_words", k)
-        rows, scores = self._asked.visible.joined(found)
-        is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
-        return rows[is_best], scores[is_best]
-
-    def keep(self, candidates: Candidates) -> None:
-        """Keep which terms some rows hold."""
-        self._held |= zip(candidates.rows.tolist(), candidates.covers, strict=True)
-
-    def covers(self, rows: Rows) -> Array:
-        """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
-        kept = [self._held.get(row) for row in rows.tolist()]
-        if kept and all(each is not None for each in kept):
-            return np.array(kept)
-        return self._asked.visible.gather(self._asked.parts, "covers", rows)
-
-
-class JoinedScores(QuestionScores):
-    """Scores of a question over all parts."""
-
-    def __init__(
-        self, asked: AskedQuestion, snapshot: JoinedSnapshot, view: View, question: EncodedQuestion
-    ) -> None:
-        self.reading, self.words, self.query = question.reading, question.words, question.query
-        self.asked, self.named, self.rarity = asked, asked.named, asked.rarity
-        self.lexical, self._ranks = JoinedLexical(asked, view), snapshot.ranks
-
-    @property
-    def strongest(self) -> Strongest:
-        """The best by similarity, and by words."""
-        return self.asked.strongest
-
     def nearest(self, k: int) -> tuple[Rows, Array]:
         """The `k` most similar visible passages, best first."""
-        return self.asked.visible.best(ask(self.asked.parts, "nearest", k), k, self._ranks)
+        return self.visible.best(self.ask(self.parts, "nearest", k), k)
+
+
+def _joined(question: QuestionScores) -> JoinedScores:
+    return cast(JoinedScores, question)  # the same source scored it
 
 
 class JoinedMultihop(MultihopSource):
@@ -205,20 +191,17 @@ class JoinedMultihop(MultihopSource):
 
     def leading(self, question: QuestionScores, size: int) -> Pool:
         """The pool in two parts, each with its values: the `size` best, and the best titled."""
-        found = _asked(question).leading(self.config, size)
-        best, titled = zip(*found, strict=True)
-        visible, ranks = self._visible, self.ranks
-        return visible.best(best, size, ranks), visible.best(titled, MOST_TITLED, ranks)
+        best, titled = zip(*_joined(question).leading(self.config, size), strict=True)
+        return self._visible.best(best, size), self._visible.best(titled, MOST_TITLED)
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
-        each, asked = self._visible.split(rows), _asked(question)
-        calls = [(asked.parts[i], (asked.levels, own)) for i, _, own in each]
-        found = ask_each(calls, "candidates")
-        return self._joined(question, [i for i, *_ in each], found)
+        each, scores = self._visible.split(rows), _joined(question)
+        calls = [(scores.parts[i], (scores.of_titles, own)) for i, _, own in each]
+        return self._merged(scores, [i for i, *_ in each], scores.ask_each(calls, "candidates"))
 
-    def _joined(
-        self, question: QuestionScores, parts: Sequence[int], found: Sequence[Candidates]
+    def _merged(
+        self, scores: JoinedScores, parts: Sequence[int], found: Sequence[Candidates]
     ) -> Candidates:
         """The candidates of some parts."""
         pairs = zip(found, parts, strict=True)
@@ -226,13 +209,13 @@ class JoinedMultihop(MultihopSource):
         joined = [np.concatenate(column) for column in zip(*own, strict=True)]
         order = np.argsort(self.ranks[joined[0]])
         candidates = Candidates(*(column[order] for column in joined))
-        cast(JoinedLexical, question.lexical).keep(candidates)
+        scores.lexical.held |= zip(candidates.rows.tolist(), candidates.covers, strict=True)
         return candidates
 
     def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
         """The entities through which passages lead on, and the stored first vector of each."""
-        each, parts = self._visible.split(frontier), _asked(question).parts
-        found = ask_each([(parts[i], (own,)) for i, _, own in each], "bridges")
+        each, scores = self._visible.split(frontier), _joined(question)
+        found = scores.ask_each([(scores.parts[i], (own,)) for i, _, own in each], "bridges")
         moved, first = list[Bridges](), np.empty((len(frontier), found[0][1].shape[1]), np.uint8)
         for (i, some, _), (own, vectors) in zip(each, found, strict=True):
             entity = self._visible.parts[i].numbers[own.entity].astype(np.int64)
@@ -251,7 +234,7 @@ class JoinedMultihop(MultihopSource):
         pool: Rows,
     ) -> tuple[Edges, Candidates]:
         """Every link from the frontier, and the passages they lead to that are not known yet."""
-        asked, owner = _asked(question), self._visible.owners(frontier.rows)
+        scores, owner = _joined(question), self._visible.owners(frontier.rows)
         known_by, pool_by = (
             {i: own for i, _, own in self._visible.split(r)} for r in (known, pool)
         )
@@ -266,17 +249,17 @@ class JoinedMultihop(MultihopSource):
             own = Bridges(**columns | {"entity": local[some]})
             within = frontier._replace(rows=np.where(owner == i, frontier.rows - part.start, -1))
             of_part = (known_by.get(i, _NONE), pool_by.get(i, _NONE))
-            calls.append((asked.parts[i], (asked.levels, own, within, *of_part)))
+            calls.append((scores.parts[i], (scores.of_titles, own, within, *of_part)))
             parts.append(i)
             bridge_of.append(np.append(some, -1))  # at -1, of a link by similarity
-        edges, more = zip(*ask_each(calls, "linked"), strict=True)
+        edges, more = zip(*scores.ask_each(calls, "linked"), strict=True)
         moved = [
             own._replace(bridge=bridge[own.bridge], row=self._visible.parts[i].rows(own.row))
             for own, bridge, i in zip(edges, bridge_of, parts, strict=True)
         ]
         joined = Edges(*map(np.concatenate, zip(*moved, strict=True)))
         joined = joined.between_documents(self.corpus, frontier.rows)
-        found = self._joined(question, parts, more)
+        found = self._merged(scores, parts, more)
         is_linked, _ = lookup(np.sort(joined.row), found.rows)
         return joined, Candidates(*(column[is_linked] for column in found))
 
@@ -286,11 +269,6 @@ class JoinedMultihop(MultihopSource):
 
 
 _NONE = np.zeros(0, np.int64)
-
-
-def _asked(question: QuestionScores) -> AskedQuestion:
-    """The question in the parts."""
-    return cast(JoinedScores, question).asked  # the same source scored it
 
 
 class JoinedSpeller(Speller):
@@ -325,7 +303,11 @@ class JoinedSource(PassageSource):
 
     def __init__(self, snapshot: JoinedSnapshot, view: JoinedView) -> None:
         super().__init__(snapshot, view)
-        self._joined, self._joined_view, self._visible = snapshot, view, VisibleParts(view.parts)
+        self._joined, self._joined_view, self._visible = (
+            snapshot,
+            view,
+            VisibleParts(view.parts, snapshot.ranks),
+        )
         self._last: tuple[str | None, list[Any]] = None, []
         self._df: dict[Term, int] = {}
 
@@ -357,24 +339,18 @@ class JoinedSource(PassageSource):
         for i, term in enumerate(terms):
             self._df[term] = sum(df[i] for df in dfs)
 
-    def _asked(self, question: EncodedQuestion) -> AskedQuestion:
-        """A question with the document frequencies of its terms."""
-        terms = question.reading.terms
+    def scores(self, question: EncodedQuestion) -> JoinedScores:
+        """The scores of a question, with the document frequencies of its terms."""
+        terms = question.terms
         if others := [term for term in terms if term not in self._df]:
             self._count(others, ask(self._visible.views, "frequencies", others))
         df = [self._df[term] for term in terms]
-        return AskedQuestion(self._visible, self._joined_view, question, df)
+        return JoinedScores(self._visible, self._joined_view, question, df)
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""
         reading = QuestionReading("", tuple(terms), (), (), (), ())
-        return JoinedLexical(
-            self._asked(EncodedQuestion(reading, np.zeros(0, np.float32))), self.view
-        )
-
-    def scores(self, question: EncodedQuestion) -> QuestionScores:
-        """The scores of a question."""
-        return JoinedScores(self._asked(question), self._joined, self.view, question)
+        return self.scores(EncodedQuestion(reading, np.zeros(0, np.float32))).lexical
 
     def multihop(self, config: MultihopConfig) -> MultihopSource:
         """The source of candidates and links."""

@@ -6,6 +6,7 @@ process and, by `graphagg.rag.parts.wire`, over HTTP.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ from graphagg.store.strings import StringTable
 if TYPE_CHECKING:
     from graphagg.rag.parts.names import NamesOfPart
 
+SECONDS, QUESTION_SECONDS = 5.0, 10.0
+"""Time limits of a step in another process, and of all steps of a question."""
 Ranked = tuple[Rows, Array]
 """Rows and their values."""
 Pool = tuple[Ranked, Ranked]
@@ -54,12 +57,18 @@ def ask(targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
     return ask_each([(target, arguments) for target in targets], method)
 
 
-def ask_each(calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str) -> list[Any]:
-    """Call a method of each object with arguments of its own; other processes run it at once."""
+def ask_each(
+    calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str, end: float = math.inf
+) -> list[Any]:
+    """Call a method of each object with arguments of its own; other processes run it at once.
+
+    They have until `end`, by `time.monotonic`, and no longer than the limit of the step.
+    """
     begun, found = list[Any](), list[Any]()
     try:
         for target, arguments in calls:
-            begun.append(target.begin(method, arguments) if hasattr(target, "begin") else None)
+            is_here = not hasattr(target, "begin")
+            begun.append(None if is_here else target.begin(method, arguments, end))
         for sent, (target, arguments) in zip(begun, calls, strict=True):
             result = target.answer(sent) if sent else getattr(target, method)(*arguments)
             found.append(result)

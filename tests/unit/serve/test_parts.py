@@ -6,6 +6,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -263,7 +264,7 @@ def test_steps_need_an_unfiltered_token_and_fit_arguments(
             return decode(answered(message[0] if len(message) == 1 else encode(message)), str)
 
         def answered(message: bytes) -> bytes:
-            return Asked(client, message, SECONDS, False).answer()
+            return Asked(client, message, time.monotonic() + SECONDS, False).answer()
 
         rows, far = np.zeros(1, np.int64), np.full(1, 1 << 40)
         none = StringTable.pack([])
@@ -302,9 +303,9 @@ def test_a_step_that_is_too_large_or_a_token_that_was_removed_ends_the_connectio
     with serving(service) as live:
         client = PartClient(PartAddress(live.url))
         with pytest.raises(PartUnavailable, match=r"closed|reset|pipe"):
-            Asked(client, b" " * 1000, SECONDS, False).answer()
+            Asked(client, b" " * 1000, time.monotonic() + SECONDS, False).answer()
         with pytest.raises(PartUnavailable, match="InvalidParameter"):
-            Asked(client, b" " * 999, SECONDS, False).answer()
+            Asked(client, b" " * 999, time.monotonic() + SECONDS, False).answer()
     monkeypatch.setattr(parts, "LAST", 0.0)
     tokens = written(tmp_path / "tokens.toml")
     with deployed(folders[:1], Access(tokens=TokenFile(tokens))) as (live,):
@@ -312,10 +313,10 @@ def test_a_step_that_is_too_large_or_a_token_that_was_removed_ends_the_connectio
         client = PartClient(PartAddress(live.url))
         for _ in range(2):  # the second one on a connection of its own
             with pytest.raises(PartUnavailable, match="InvalidParameter"):
-                Asked(client, b" ", SECONDS, False).answer()
+                Asked(client, b" ", time.monotonic() + SECONDS, False).answer()
         tokens.write_text("changed-" + "0" * 40)
         with pytest.raises(PartUnavailable, match="401"):
-            Asked(client, b" ", SECONDS, False).answer()
+            Asked(client, b" ", time.monotonic() + SECONDS, False).answer()
 
 
 def test_parts_are_options_of_the_command(call: Any, tmp_path: Path) -> None:

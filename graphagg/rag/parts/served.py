@@ -74,7 +74,8 @@ _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
     "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
     "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
     "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
-    "entities": lambda fit, x: fit.positions(x, 0, fit.names),
+    "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
+    "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
     "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
     "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
     "query": lambda _, x: isinstance(x, Queries) and x.vectors.ndim == 2 and len(x) == 1,
@@ -91,7 +92,7 @@ STEPS: dict[type[Any], dict[str, str]] = {
     },
     NamedPart: {
         "numbers": "", "uses": "mask", "view": "mask flags balance",
-        "first_mentions": "entities rows",
+        "first_mention": "entity row",
     },
     PartView: {
         "counts": "", "share": "df count count", "read": "text terms", "frequencies": "terms",

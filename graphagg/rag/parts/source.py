@@ -83,14 +83,13 @@ class JoinedLexical(Lexical):
 
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
-        covers = np.zeros((len(rows), len(self.df)))
-        others = np.array([i for i, r in enumerate(rows.tolist()) if r not in self.held], np.int64)
-        each, parts = self._scores.visible.split(rows[others]), self._scores.parts
+        if len(rows) and all(row in self.held for row in rows.tolist()):
+            return np.array([self.held[row] for row in rows.tolist()])
+        covers, parts = np.zeros((len(rows), len(self.df))), self._scores.parts
+        each = self._scores.visible.split(rows)
         found = self._scores.ask_each([(parts[i], (own,)) for i, _, own in each], "covers")
         for (_, some, _), own in zip(each, found, strict=True):
-            covers[others[some]] = own
-        for i, row in enumerate(rows.tolist()):
-            covers[i] = self.held.get(row, covers[i])
+            covers[some] = own
         return covers
 
 
@@ -277,25 +276,12 @@ class JoinedSpeller(Speller):
     def __init__(self, corpus: StoredCorpus, names: Gazetteer, visible: VisibleParts) -> None:
         super().__init__(corpus, names)
         self._visible = visible
-        self._first: dict[tuple[int, int], tuple[int, int]] = {}
-
-    def read_ahead(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
-        """Read some texts, and the first mentions of entities in rows."""
-        super().read_ahead(rows, mentions)
-        pairs = np.array([*dict.fromkeys(mentions)], np.int64).reshape(-1, 2)
-        calls, kept = [], list[Array]()
-        for i, some, own in self._visible.split(pairs[:, 1]):
-            local = self._visible.parts[i].local(pairs[some, 0])
-            known = np.flatnonzero(local >= 0)
-            calls.append((self._visible.parts[i].named, (local[known], own[known])))
-            kept.append(some[known])
-        for some, found in zip(kept, ask_each(calls, "first_mentions"), strict=True):
-            places = map(tuple, found.tolist())
-            self._first |= zip(map(tuple, pairs[some].tolist()), places, strict=True)
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
-        """First token and length of a first mention that was read ahead; (0, 0): none."""
-        return self._first.get((entity, row), (0, 0))
+        """First token and length of the first mention of an entity in a passage."""
+        part = self._visible.parts[int(self._visible.owners(np.array([row]))[0])]
+        (local,) = part.local(np.array([entity])).tolist()
+        return part.named.first_mention(local, row - part.start) if local >= 0 else (0, 0)
 
 
 class JoinedSource(PassageSource):

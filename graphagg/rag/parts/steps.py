@@ -127,10 +127,9 @@ class NamedPart:
         view = View.of(self._names.gazetteer, lexicon, visible, uses=uses)
         return PartView(self.snapshot, view)
 
-    def first_mentions(self, entities: Array, rows: Rows) -> Array:
-        """`[m, 2]` first token and length of the first mention of entities in passages."""
-        first = Speller(self.snapshot.corpus, self._names.gazetteer).first_mention
-        return np.array(list(map(first, entities.tolist(), rows.tolist())), np.int64)
+    def first_mention(self, entity: int, row: int) -> tuple[int, int]:
+        """First token and length of the first mention of an entity in a passage."""
+        return Speller(self.snapshot.corpus, self._names.gazetteer).first_mention(entity, row)
 
 
 class PartView:

@@ -169,10 +169,6 @@ class Speller:
         self._corpus, self._gazetteer = corpus, gazetteer
         self._read: dict[int, Passage] = {}
 
-    def read_ahead(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
-        """Read some texts, and the first mentions of entities in rows: those that lie elsewhere."""
-        self._corpus.read_ahead(rows)
-
     def passage(self, row: int) -> Passage:
         """The passage in a row."""
         if row not in self._read:

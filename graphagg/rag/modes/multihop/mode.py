@@ -106,19 +106,10 @@ class RankingHits(Ranking):
     def _hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
         """Make a hit of each chosen candidate."""
         rows: list[int] = self._rows(chosen).tolist()
-        mentions = [each for row in rows for each in self._mentions(row, self.ranking.step(row))]
-        self._speller.read_ahead([*rows, *(row for _, row in mentions)], mentions)
+        self.search.source.corpus.read_ahead(rows)
         for row in rows:  # before paths lead through them
             self._speller.read_whole(row)
         return [self._hit(position, gain) for position, gain in chosen]
-
-    def _mentions(self, row: int, step: Step | None) -> Iterator[tuple[int, int]]:
-        """The entities on the path to a passage, each with the row that it is read in."""
-        while step is not None:
-            bridge, row = int(step.round.edges.bridge[step.edge]), int(step.round.parent[step.edge])
-            if bridge >= 0:
-                yield int(step.round.bridges.entity[bridge]), row
-            step = self.ranking.step(row, step.index) if step.index else None
 
     def _next_hit(self, row: int, taken: int) -> Hit:
         """Make a hit of a candidate as if it were chosen after the first `taken`."""

@@ -11,19 +11,18 @@ import math
 import tempfile
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 from weakref import finalize
 
 import numpy as np
 
 from graphagg.arrays import Array
-from graphagg.errors import CorruptArtifact, PartUnavailable
+from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import IndexModels
 from graphagg.rag.parts.client import OPENING_SECONDS, Asked, PartAddress, PartClient
@@ -43,20 +42,18 @@ from graphagg.rag.tables.segments import (
 from graphagg.store import Artifact
 from graphagg.store.manifest import Manifest, file_sha256, manifest_of
 from graphagg.store.reading import Closing
-from graphagg.store.strings import Strings
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
 _LONG = {"named": OPENING_SECONDS, "uses": 60.0, "view": 60.0}
 """Time limits of steps that read a whole part, so that they are not sent twice."""
-_KEPT, _AHEAD = 4096, 32  # texts that are kept, and that are read together
 
 
 class RemoteObject:
     """An object in the process of a part; its methods run there."""
 
     def __init__(self, client: PartClient, key: str) -> None:
-        self._client, self._key, self.url = client, key, client.url
+        self._client, self._key = client, key
         finalize(self, client.unused.append, key).atexit = False
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -77,38 +74,18 @@ class RemoteObject:
         return decode(asked.answer(), partial(RemoteObject, self._client))
 
 
-class RemoteTexts(Strings):
-    """Texts that lie with a part, from its row `start` on; keeps those that were read last."""
+class RemoteTexts:
+    """The compressed texts of a part; blocks are read from there."""
 
-    def __init__(self, part: RemoteObject, start: int, offsets: Array) -> None:
-        self.part, self.start, self.offsets, self.where = part, start, offsets, part.url
-        self._kept, self._lock = OrderedDict[int, bytes](), threading.Lock()
+    def __init__(self, part: RemoteObject, name: str, size: int) -> None:
+        self._part, self._name, self._size = part, name, size
 
-    def has(self, i: int) -> bool:
-        """Whether a text is kept."""
-        return i in self._kept
+    def __len__(self) -> int:
+        return self._size
 
-    def keep(self, i: int, raw: bytes) -> None:
-        """Keep a text that the part answered."""
-        if len(raw) != self.offsets[i + 1] - self.offsets[i]:
-            raise PartUnavailable(self.where, "it answered another text")
-        with self._lock:
-            self._kept[i] = raw
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-
-    def raw(self, i: int) -> bytes:
-        """The UTF-8 bytes of string `i`; those behind it are read with it."""
-        raw = self._kept.get(i)
-        if raw is not None:
-            return raw
-        near = range(i, min(i + _AHEAD, len(self)))
-        found: list[bytes] = list(
-            self.part.texts(np.arange(near.start, near.stop) + self.start).raws()
-        )
-        for each, content in zip(near, found, strict=True):
-            self.keep(each, content)
-        return found[0]
+    def __getitem__(self, block: slice) -> Array:
+        found: Array = self._part.texts(self._name, block.start, block.stop)
+        return found
 
 
 class RemoteArtifact(Artifact):
@@ -136,7 +113,11 @@ class RemoteArtifact(Artifact):
 
     def array(self, name: str) -> Array:
         """An array; compressed texts stay with the part."""
-        return np.zeros(0, np.uint8) if name.endswith(".texts.zlib") else super().array(name)
+        if not name.endswith(".texts.zlib"):
+            return super().array(name)
+        (size,) = self.manifest.files[f"{name}.npy"].shape or (0,)
+        texts: Any = RemoteTexts(self.steps, name, size)
+        return cast(Array, texts)
 
     def raise_damage(self, error: Exception) -> None:
         """The part checks its own files."""
@@ -159,12 +140,8 @@ class RemoteSnapshot(PassageSnapshot):
         self.url, self.artifact = client.url, RemoteArtifact(client, manifest)
         self.steps, artifact = self.artifact.steps, self.artifact
         self.models = models(artifact)
-        self._dimension = int(manifest.models["encoder"]["dimension"])
-        segments, start = list[Segment](), 0
-        for i in range(manifest.counts["segments"]):
-            segments.append(self._segment(i, start))
-            start += len(segments[-1].passages)
-        self.corpus = StoredCorpus(segments)
+        segments = range(manifest.counts["segments"])
+        self.corpus = StoredCorpus([self._segment(i) for i in segments])
         self.tables = [
             MetadataTable.open(artifact, table_name(i), len(segment.passages))
             for i, segment in enumerate(self.corpus.segments)
@@ -177,17 +154,14 @@ class RemoteSnapshot(PassageSnapshot):
         self.lexicon = replace(Lexicon.of_lengths(np.zeros(0, np.int32)), languages=codes)
         self._read_parameters(artifact)
 
-    def _segment(self, i: int, start: int) -> Segment:
+    def _segment(self, i: int) -> Segment:
         artifact, prefix = self.artifact, segment_prefix(i)
         passages = PassageTable.open(artifact, f"{prefix}passages")
-        texts = RemoteTexts(self.steps, start, passages.texts.offsets)
         sentences = Ragged.open(artifact, f"{prefix}sentences")
         bounds = artifact.array(f"{prefix}windows.bounds")
         none = Ragged(np.zeros(len(passages) + 1, np.int64), np.zeros((0, 2), np.int64))
-        blank = np.zeros((0, self._dimension), np.uint8)
-        return Segment(
-            replace(passages, texts=texts), sentences, none, Ragged(bounds, blank), blank
-        )
+        blank = np.zeros((0, artifact.manifest.models["encoder"]["dimension"]), np.uint8)
+        return Segment(passages, sentences, none, Ragged(bounds, blank), blank)
 
 
 class RemotePart(Closing):

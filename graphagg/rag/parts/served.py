@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,20 +88,20 @@ _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
 }
 STEPS: dict[type[Any], dict[str, str]] = {
     OpenedPart: {
-        "named": "strings bytes", "texts": "rows", "first_vectors": "rows",
+        "named": "strings bytes", "texts": "text count count", "first_vectors": "rows",
         "cosines": "rows query",
     },
     NamedPart: {
-        "numbers": "", "uses": "mask", "view": "mask flags balance",
+        "uses": "mask", "view": "mask flags balance",
         "first_mention": "entity row",
     },
     PartView: {
-        "counts": "", "share": "df count count", "read": "text terms", "frequencies": "terms",
+        "share": "df count count", "read": "text terms", "frequencies": "terms",
         "question": "reading query words floats list settings count",
     },
     PartQuestion: {
-        "best_by_words": "k", "covers": "rows", "nearest": "k",
-        "take_documents": "count table", "documents_from": "number",
+        "scores.lexical.best": "k", "scores.lexical.covers": "rows", "scores.nearest": "k",
+        "take_documents": "count table", "scores.documents_from": "number",
         "leading": "config k number", "candidates": "list rows",
         "bridges": "rows", "linked": "list bridges frontier rows rows",
     },
@@ -171,7 +172,7 @@ class PartObjects:
             for check, argument in zip(checks, arguments, strict=True):
                 if not _CHECKS[check](fit, argument):
                     raise InvalidParameter(f"{check} of {method} does not fit this part")
-            return encode(getattr(target, method)(*arguments), self.keep)
+            return encode(attrgetter(method)(target)(*arguments), self.keep)
         except GraphAggError:
             raise
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

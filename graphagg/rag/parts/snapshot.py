@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.errors import PartUnavailable
 from graphagg.nearest.vectors import decode
 from graphagg.rag.models.encoding.center import known_share
-from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask, ask_each
+from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask_each
 from graphagg.rag.snapshot.snapshot import SAMPLE, PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
@@ -95,25 +95,6 @@ class JoinedArtifact(Artifact):
             part.raise_damage(error)
 
 
-class JoinedCorpus(StoredCorpus):
-    """The passages of all parts; texts of a part in another process stay there."""
-
-    def read_ahead(self, rows: Iterable[int]) -> None:
-        """Read the texts of some rows, from all processes at once."""
-        wanted: dict[Any, list[tuple[Any, int]]] = {}
-        for segment, inside in map(self.locate, dict.fromkeys(rows)):
-            texts: Any = segment.passages.texts
-            if hasattr(texts, "part") and not texts.has(inside):
-                wanted.setdefault(texts.part, []).append((texts, inside))
-        calls = [
-            (part, (np.array([texts.start + i for texts, i in each]),))
-            for part, each in wanted.items()
-        ]
-        for found, each in zip(ask_each(calls, "texts"), wanted.values(), strict=True):
-            for raw, (texts, inside) in zip(found.raws(), each, strict=True):
-                texts.keep(inside, raw)
-
-
 class JoinedSnapshot(PassageSnapshot):
     """Several parts as one version: rows of all parts, one part after another.
 
@@ -134,7 +115,7 @@ class JoinedSnapshot(PassageSnapshot):
             "models", "analyzers", "listed", "profile", "_weights", "chunking", "columns",
         ):  # fmt: skip
             setattr(self, name, getattr(first, name))
-        self.corpus = JoinedCorpus([s for each in snapshots for s in each.corpus.segments])
+        self.corpus = StoredCorpus([s for each in snapshots for s in each.corpus.segments])
         self.tables = [table for each in snapshots for table in each.tables]
         memory = MemoryArrays()
         write_orders(memory.writer, self.corpus, rows_by_id(snapshots, self.corpus))
@@ -143,9 +124,9 @@ class JoinedSnapshot(PassageSnapshot):
         artifacts = [each.artifact for each in snapshots]
         self.artifact = JoinedArtifact(artifacts, len(self.names.keys))
         opened = [getattr(each, "steps", None) or OpenedPart(each) for each in snapshots]
-        named = ask_each(list(zip(opened, fresh, strict=True)), "named")
+        named = zip(*ask_each(list(zip(opened, fresh, strict=True)), "named"), strict=True)
         starts = offsets([len(each.corpus) for each in snapshots]).tolist()
-        columns = zip(snapshots, starts, opened, named, ask(named, "numbers"), strict=False)
+        columns = zip(snapshots, starts, opened, *named, strict=False)
         self.parts = [Part(*of_part) for of_part in columns]
         self._lock, self._cache = threading.Lock(), OrderedDict[tuple[str, str], Any]()
         self._all = self._view_of(self.alive)
@@ -161,10 +142,11 @@ class JoinedSnapshot(PassageSnapshot):
             flags[part.numbers] |= of_part
             balance[part.numbers] += own
         calls = [(p.named, (mask, flags[p.numbers], balance[p.numbers])) for p, mask in pairs]
-        views = ask_each(calls, "view")
+        found = ask_each(calls, "view")
+        views = [view for view, *_ in found]
         df, sizes = np.zeros(len(flags), np.int32), np.zeros(3, np.int64)
         languages = Counter[str]()
-        for part, (own, *own_sizes, codes) in zip(parts, ask(views, "counts"), strict=True):
+        for part, (_, own, *own_sizes, codes) in zip(parts, found, strict=True):
             df[part.numbers] += own
             sizes += own_sizes
             languages.update(codes)

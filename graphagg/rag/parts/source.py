@@ -76,7 +76,7 @@ class JoinedLexical(Lexical):
 
     def best(self, k: int) -> tuple[Rows, Array]:
         """Find the rows of `Lexical.best` among those of all parts."""
-        found = self._scores.ask(self._scores.parts, "best_by_words", k)
+        found = self._scores.ask(self._scores.parts, "scores.lexical.best", k)
         rows, scores = self._scores.visible.joined(found)
         is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
         return rows[is_best], scores[is_best]
@@ -87,7 +87,9 @@ class JoinedLexical(Lexical):
             return np.array([self.held[row] for row in rows.tolist()])
         covers, parts = np.zeros((len(rows), len(self.df))), self._scores.parts
         each = self._scores.visible.split(rows)
-        found = self._scores.ask_each([(parts[i], (own,)) for i, _, own in each], "covers")
+        found = self._scores.ask_each(
+            [(parts[i], (own,)) for i, _, own in each], "scores.lexical.covers"
+        )
         for (_, some, _), own in zip(each, found, strict=True):
             covers[some] = own
         return covers
@@ -159,7 +161,7 @@ class JoinedScores(QuestionScores):
             df.update(own)
         largest = max(self.ask(named, "take_documents", count, dict(df)))
         return NamedDocuments(count, df).certainty(
-            largest, lambda least: sum(self.ask(named, "documents_from", least))
+            largest, lambda least: sum(self.ask(named, "scores.documents_from", least))
         )
 
     @property
@@ -172,7 +174,7 @@ class JoinedScores(QuestionScores):
 
     def nearest(self, k: int) -> tuple[Rows, Array]:
         """The `k` most similar visible passages, best first."""
-        return self.visible.best(self.ask(self.parts, "nearest", k), k)
+        return self.visible.best(self.ask(self.parts, "scores.nearest", k), k)
 
 
 def _joined(question: QuestionScores) -> JoinedScores:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 SECONDS, QUESTION_SECONDS = 5.0, 10.0
 """Time limits of a step in another process, and of all steps of a question."""
+_LONGEST = 1 << 24  # bytes of texts that are read at once
 Ranked = tuple[Rows, Array]
 """Rows and their values."""
 Pool = tuple[Ranked, Ranked]
@@ -70,7 +72,7 @@ def ask_each(
             is_here = not hasattr(target, "begin")
             begun.append(None if is_here else target.begin(method, arguments, end))
         for sent, (target, arguments) in zip(begun, calls, strict=True):
-            result = target.answer(sent) if sent else getattr(target, method)(*arguments)
+            result = target.answer(sent) if sent else attrgetter(method)(target)(*arguments)
             found.append(result)
     finally:
         for sent in filter(None, begun[len(found) :]):
@@ -86,9 +88,11 @@ class OpenedPart:
     def __init__(self, snapshot: PassageSnapshot) -> None:
         self.snapshot = snapshot
 
-    def texts(self, rows: Rows) -> StringTable:
-        """The texts of some passages."""
-        return StringTable.pack_bytes(map(self.snapshot.corpus.raw_text, rows.tolist()))
+    def texts(self, name: str, start: int, stop: int) -> Array:
+        """A part of the compressed texts."""
+        if not name.endswith(".texts.zlib"):
+            raise InvalidParameter(f"{name[:40]!r} are no texts")
+        return self.snapshot.artifact.array(name)[start : min(stop, start + _LONGEST)]
 
     def first_vectors(self, rows: Rows) -> Codes:
         """The stored first vectors of some passages."""
@@ -99,11 +103,15 @@ class OpenedPart:
         """The cosines of all sentences of some passages with one vector."""
         return np.concatenate(sentence_cosines(self.snapshot.corpus, rows, query))
 
-    def named(self, fresh: StringTable, kinds: Array) -> NamedPart:
-        """Find the names of all parts in its passages; `fresh` are those that it lacks."""
+    def named(self, fresh: StringTable, kinds: Array) -> tuple[NamedPart, Array]:
+        """Find the names of all parts in its passages; `fresh` are those that it lacks.
+
+        Also returns `[E]` the numbers of its names among those of all parts, ascending.
+        """
         from graphagg.rag.parts.names import find_names  # not before a question
 
-        return NamedPart(self.snapshot, find_names(self.snapshot, fresh, kinds))
+        names = find_names(self.snapshot, fresh, kinds)
+        return NamedPart(self.snapshot, names), names.numbers
 
 
 class NamedPart:
@@ -112,20 +120,23 @@ class NamedPart:
     def __init__(self, snapshot: PassageSnapshot, names: NamesOfPart) -> None:
         self.snapshot, self._names, self.size = snapshot, names, len(names.numbers)
 
-    def numbers(self) -> Array:
-        """`[E]` the numbers of its names among those of all parts, ascending."""
-        return self._names.numbers
-
     def uses(self, visible: Mask) -> tuple[Array, Array]:
         """Flags and balance of its names; see `NameUses`."""
         flags, balance = NameUses.of(self._names.gazetteer, visible)
         return flags, balance
 
-    def view(self, visible: Mask, flags: Array, balance: Array) -> PartView:
-        """The view of some passages, with the uses of its names in all parts."""
+    def view(
+        self, visible: Mask, flags: Array, balance: Array
+    ) -> tuple[PartView, Array, int, int, int, dict[str, int]]:
+        """The view of some passages, with the uses of its names in all parts.
+
+        Also returns `[E]` df of its names; passages, tokens, documents, and passages by language.
+        """
         lexicon, uses = self.snapshot.lexicon, NameUses(flags, balance)
         view = View.of(self._names.gazetteer, lexicon, visible, uses=uses)
-        return PartView(self.snapshot, view)
+        documents = int(np.count_nonzero(self.snapshot.corpus.firsts & visible))
+        counts = view.df, view.passages, view.tokens, documents, view.languages
+        return PartView(self.snapshot, view), *counts
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
         """First token and length of the first mention of an entity in a passage."""
@@ -137,12 +148,6 @@ class PartView:
 
     def __init__(self, snapshot: PassageSnapshot, view: View) -> None:
         self.snapshot, self._view, self.size = snapshot, view, len(view.df)
-
-    def counts(self) -> tuple[Array, int, int, int, dict[str, int]]:
-        """`[E]` df of its names; passages, tokens, documents, and passages by language."""
-        view, firsts = self._view, self.snapshot.corpus.firsts
-        documents = int(np.count_nonzero(firsts & view.visible))
-        return view.df, view.passages, view.tokens, documents, view.languages
 
     def share(self, df: Array, passages: int, tokens: int) -> None:
         """Set the counts of all parts."""
@@ -197,43 +202,27 @@ class PartQuestion:
         scores: QuestionScores,
         config: MultihopConfig | None,
     ) -> None:
-        self.snapshot, self._view, self._scores, self._config = snapshot, view, scores, config
+        self.snapshot, self._view, self.scores, self._config = snapshot, view, scores, config
         self.size = len(view.df)
-
-    def best_by_words(self, k: int) -> Ranked:
-        """The `k` best rows by words."""
-        return self._scores.lexical.best(k)
-
-    def covers(self, rows: Rows) -> Array:
-        """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
-        return self._scores.lexical.covers(rows)
-
-    def nearest(self, k: int) -> Ranked:
-        """The `k` most similar visible passages, best first."""
-        return self._scores.nearest(k)
 
     def take_documents(self, count: int, df: dict[int, int]) -> float:
         """Set the counts of documents of all parts; returns the largest rarity."""
-        self._scores.documents = NamedDocuments(count, df)
-        return self._scores.largest_rarity
-
-    def documents_from(self, least: float) -> int:
-        """Number of visible documents of at least this rarity, which is above 0."""
-        return self._scores.documents_from(least)
+        self.scores.documents = NamedDocuments(count, df)
+        return self.scores.largest_rarity
 
     def leading(self, config: MultihopConfig, size: int, certainty: float) -> Pool:
         """The best of the part, with the certainty of all parts."""
-        self._scores.certainty, self._config = certainty, config
-        return self._source.leading(self._scores, size)
+        self.scores.certainty, self._config = certainty, config
+        return self._source.leading(self.scores, size)
 
     def candidates(self, levels: Sequence[Array], rows: Rows) -> Candidates:
         """Compute features and F of some rows, with the levels of titles of all parts."""
-        self._scores.levels = dict(enumerate(levels))
-        return self._source.candidates(rows, self._scores)
+        self.scores.levels = dict(enumerate(levels))
+        return self._source.candidates(rows, self.scores)
 
     def bridges(self, frontier: Rows) -> tuple[Bridges, Codes]:
         """The entities through which passages lead on, and the stored first vector of each."""
-        return self._source.bridges(frontier, self._scores)
+        return self._source.bridges(frontier, self.scores)
 
     def linked(
         self,
@@ -244,8 +233,8 @@ class PartQuestion:
         pool: Rows,
     ) -> tuple[Edges, Candidates]:
         """Every link to passages of the part, and those that are not known yet."""
-        self._scores.levels = dict(enumerate(levels))
-        return self._source.linked(self._scores, bridges, frontier, known, pool)
+        self.scores.levels = dict(enumerate(levels))
+        return self._source.linked(self.scores, bridges, frontier, known, pool)
 
     @property
     def _source(self) -> MultihopSource:

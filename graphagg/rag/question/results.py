@@ -387,7 +387,6 @@ def unanswered(confidence: float) -> str:
 def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
     """Make hits of rows, best first, whose score is one number: one component, by its mode."""
     hits = []
-    corpus.read_ahead(rows.tolist())
     for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
         passage = corpus[row]
         title = passage.title or passage.id

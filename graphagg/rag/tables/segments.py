@@ -28,7 +28,7 @@ from graphagg.store import ArtifactWriter, blocks
 from graphagg.store.blocks import BlockStrings
 from graphagg.store.manifest import damaged
 from graphagg.store.reading import ArrayFolder, content_of
-from graphagg.store.strings import Strings, StringTable
+from graphagg.store.strings import StringTable
 from graphagg.store.writing import ArrayWriter
 
 
@@ -77,7 +77,7 @@ class PassageTable:
 
     ids: StringTable
     titles: StringTable
-    texts: Strings
+    texts: StringTable | BlockStrings
     metadata: StringTable
     documents: StringTable
     positions: npt.NDArray[np.int32]
@@ -247,9 +247,6 @@ class StoredCorpus:
     def __getitem__(self, row: int) -> Passage:
         segment, inside = self.locate(row)
         return segment.passages[inside]
-
-    def read_ahead(self, rows: Iterable[int]) -> None:
-        """Read texts that lie elsewhere; here all are at hand."""
 
     def id(self, row: int) -> str:
         """The id of a passage."""

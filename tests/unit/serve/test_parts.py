@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import PartUnavailable
+from graphagg.nearest.vectors import Queries
 from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.parts.client import TOKEN, Asked, PartAddress, PartClient
@@ -227,7 +228,7 @@ def test_a_late_step_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders, end, late, answer = built(tmp_path), threading.Event(), [], PartObjects.answer
 
     def answer_late(objects: PartObjects, body: bytes) -> bytes:
-        if b'"nearest"' in body and not late:
+        if b'"scores.nearest"' in body and not late:
             late.append(body)
             end.wait(SECONDS)
         return answer(objects, body)
@@ -267,13 +268,15 @@ def test_steps_need_an_unfiltered_token_and_fit_arguments(
             return Asked(client, message, time.monotonic() + SECONDS, False).answer()
 
         rows, far = np.zeros(1, np.int64), np.full(1, 1 << 40)
-        none = StringTable.pack([])
-        key = step(version, "named", (none, np.zeros(0, np.uint8)), [])
+        none, query = StringTable.pack([]), Queries(np.ones((1, 16), np.float32))
+        key, _ = step(version, "named", (none, np.zeros(0, np.uint8)), [])
         for message in (
             b"{}", b"\2\0\0\0\0\0\0\0[]", b"\xff", b"\xff" * 9,
             encode((version, "__class__", (), [])),
-            encode((version, "texts", (rows.astype(float),), [])),
-            encode((version, "texts", (far,), [])), encode((version, "texts", (1, rows), [])),
+            encode((version, "cosines", (rows.astype(float), query), [])),
+            encode((version, "cosines", (far, query), [])),
+            encode((version, "texts", ("rows.alive", 0, 9), [])),
+            encode((version, "texts", (1, rows), [])),
             encode((version, "named", (rows,), [])),
             encode((key, "uses", (np.ones(99, np.bool_),), [])),
             encode((key, "first_mention", (-5, 1 << 40), [])),
@@ -287,7 +290,7 @@ def test_steps_need_an_unfiltered_token_and_fit_arguments(
         with pytest.raises(PartUnavailable, match="NoSuchIndex") as lost:
             step("x", "nearest", (1,), [])
         assert lost.value.is_lost
-        assert step(version, "texts", (rows,), [])[0] in {each.text for each in PASSAGES}
+        assert len(step(version, "cosines", (rows, query), []))
         assert steps not in live.get("/openapi.json", headers=as_("reader")).text
 
 

@@ -105,9 +105,7 @@ class RankingHits(Ranking):
 
     def _hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
         """Make a hit of each chosen candidate."""
-        rows: list[int] = self._rows(chosen).tolist()
-        self.search.source.corpus.read_ahead(rows)
-        for row in rows:  # before paths lead through them
+        for row in self._rows(chosen).tolist():  # before paths lead through them
             self._speller.read_whole(row)
         return [self._hit(position, gain) for position, gain in chosen]
 

@@ -138,9 +138,7 @@ class JoinedScores(QuestionScores):
             calls.append((view, (own, *common)))
         found = zip(*self.ask_each(calls, "question"), strict=True)
         self._parts, self._named_by, titled, self._strongest, leading = map(list, found)
-        self.of_titles = [
-            distinct(np.concatenate(of_name)) for of_name in zip(*titled, strict=True)
-        ]
+        self.of_titles = [distinct(np.concatenate(each)) for each in zip(*titled, strict=True)]
         return self._parts, leading
 
     def leading(self, config: MultihopConfig, size: int) -> list[Pool]:
@@ -227,15 +225,10 @@ class JoinedMultihop(MultihopSource):
         return Bridges(**{name: column[order] for name, column in joined.items()}), first
 
     def linked(
-        self,
-        question: QuestionScores,
-        bridges: Bridges,
-        frontier: Frontier,
-        known: Rows,
-        pool: Rows,
+        self, scores: QuestionScores, bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
     ) -> tuple[Edges, Candidates]:
         """Every link from the frontier, and the passages they lead to that are not known yet."""
-        scores, owner = _joined(question), self._visible.owners(frontier.rows)
+        asked, owner = _joined(scores), self._visible.owners(frontier.rows)
         known_by, pool_by = (
             {i: own for i, _, own in self._visible.split(r)} for r in (known, pool)
         )
@@ -250,17 +243,17 @@ class JoinedMultihop(MultihopSource):
             own = Bridges(**columns | {"entity": local[some]})
             within = frontier._replace(rows=np.where(owner == i, frontier.rows - part.start, -1))
             of_part = (known_by.get(i, _NONE), pool_by.get(i, _NONE))
-            calls.append((scores.parts[i], (scores.of_titles, own, within, *of_part)))
+            calls.append((asked.parts[i], (asked.of_titles, own, within, *of_part)))
             parts.append(i)
             bridge_of.append(np.append(some, -1))  # at -1, of a link by similarity
-        edges, more = zip(*scores.ask_each(calls, "linked"), strict=True)
+        edges, more = zip(*asked.ask_each(calls, "linked"), strict=True)
         moved = [
             own._replace(bridge=bridge[own.bridge], row=self._visible.parts[i].rows(own.row))
             for own, bridge, i in zip(edges, bridge_of, parts, strict=True)
         ]
         joined = Edges(*map(np.concatenate, zip(*moved, strict=True)))
         joined = joined.between_documents(self.corpus, frontier.rows)
-        found = self._merged(scores, parts, more)
+        found = self._merged(asked, parts, more)
         is_linked, _ = lookup(np.sort(joined.row), found.rows)
         return joined, Candidates(*(column[is_linked] for column in found))
 

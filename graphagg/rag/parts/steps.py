@@ -225,12 +225,7 @@ class PartQuestion:
         return self._source.bridges(frontier, self.scores)
 
     def linked(
-        self,
-        levels: Sequence[Array],
-        bridges: Bridges,
-        frontier: Frontier,
-        known: Rows,
-        pool: Rows,
+        self, levels: Sequence[Array], bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
     ) -> tuple[Edges, Candidates]:
         """Every link to passages of the part, and those that are not known yet."""
         self.scores.levels = dict(enumerate(levels))

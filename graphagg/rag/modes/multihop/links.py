@@ -349,12 +349,7 @@ class MultihopSource(CandidateScorer):
         return bridges, *found
 
     def linked(
-        self,
-        question: QuestionScores,
-        bridges: Bridges,
-        frontier: Frontier,
-        known: Rows,
-        pool: Rows,
+        self, scores: QuestionScores, bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
     ) -> tuple[Edges, Candidates]:
         """Every link from the frontier, and the passages they lead to that are not known yet."""
         edges = expand(self.view, bridges, frontier.rows)
@@ -368,7 +363,7 @@ class MultihopSource(CandidateScorer):
                 self.corpus, self.view, row, entity, edges.parent[through], frontier.vectors
             )
         is_known, _ = lookup(np.sort(known), edges.row)
-        return edges, self.candidates(distinct(edges.row[~is_known]), question)
+        return edges, self.candidates(distinct(edges.row[~is_known]), scores)
 
     def speller(self) -> Speller:
         """Finds spellings of entities."""

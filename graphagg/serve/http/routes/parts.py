@@ -37,11 +37,11 @@ def router(service: Service) -> APIRouter:
         check_unfiltered("parts")
         return FileResponse(service.passages.file_of_part(version, name))
 
-    routes.routes.append(Route(STEPS, Steps(service), methods=["POST"], include_in_schema=False))
+    routes.routes.append(Route(STEPS, PartSteps(service), methods=["POST"], include_in_schema=False))
     return routes
 
 
-class Steps:
+class PartSteps:
     """ASGI application: steps of questions are parts of a body, and answers of the response.
 
     A step that is too large ends the connection.

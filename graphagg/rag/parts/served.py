@@ -39,6 +39,12 @@ class _Fit(NamedTuple):
     def positions(self, x: Any, low: int, high: int) -> bool:
         return self.array(x, "<i8") and (not len(x) or low <= x.min() <= x.max() < high)
 
+    def strings(self, x: Any) -> bool:
+        is_table = isinstance(x, StringTable) and self.array(x.data, "|u1")
+        if not is_table or not self.positions(x.offsets, 0, len(x.data) + 1):
+            return False
+        return len(x.offsets) > 0 and bool((np.diff(x.offsets) >= 0).all())
+
     def bridges(self, x: Any) -> bool:
         return isinstance(x, Bridges) and (
             self.positions(x.entity, 0, self.names)
@@ -61,7 +67,7 @@ class _Fit(NamedTuple):
 
 
 _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
-    "strings": lambda _, x: isinstance(x, StringTable),
+    "strings": _Fit.strings,
     "bytes": lambda fit, x: fit.array(x, "|u1"),
     "text": lambda _, x: isinstance(x, str),
     "count": lambda _, x: isinstance(x, int) and 0 <= x <= 1 << 53,

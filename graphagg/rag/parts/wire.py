@@ -28,13 +28,14 @@ _TYPES = frozenset("|b1 |u1 <u2 <u4 <u8 <i4 <i8 <f4 <f8".split())
 _RECORDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        QuestionReading, NameFound, Candidates, Edges, Bridges, Frontier, Strongest, MultihopConfig,
-        PassageWeights, LinkWeights,
+        Queries, StringTable, QuestionReading, NameFound, Candidates, Edges, Bridges, Frontier,
+        Strongest, MultihopConfig, PassageWeights, LinkWeights,
     )
 }  # fmt: skip
-_FIELDS = {
+_FIELDS = {"Queries": ["vectors"], "StringTable": ["data", "offsets"]} | {
     name: [field.name for field in fields(each)] if is_dataclass(each) else each._fields
     for name, each in _RECORDS.items()
+    if each not in (Queries, StringTable)
 }
 LENGTH = 8  # bytes of a length
 ANSWERED, FAILED = b"\0", b"\1"  # first byte of an answer
@@ -73,10 +74,6 @@ def _encoded(value: Any, arrays: list[Array], keep: Callable[[object], str] | No
         return {"array": value.dtype.str, "shape": value.shape}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, Queries):
-        return {"queries": _encoded(value.vectors, arrays, None)}
-    if isinstance(value, StringTable):
-        return {"strings": [_encoded(each, arrays, None) for each in (value.data, value.offsets)]}
     if isinstance(value, dict):
         return {"dict": [_encoded(pair, arrays, keep) for pair in value.items()]}
     name = type(value).__name__
@@ -107,15 +104,7 @@ class _Decoder:
             return _RECORDS[value["record"]](*map(self.value, value["of"]))
         if "object" in value:
             return self._made_of(value["object"])
-        if "queries" in value:
-            return Queries(self.value(value["queries"]))
-        if "dict" in value:
-            return dict(map(self.value, value["dict"]))
-        data, bounds = map(self.value, value["strings"])
-        ends = np.concatenate([[0], bounds, [len(data)]])
-        if data.dtype != np.uint8 or bounds.dtype != np.int64 or (np.diff(ends) < 0).any():
-            raise ValueError("bounds of strings")
-        return StringTable(data, bounds)
+        return dict(map(self.value, value["dict"]))
 
     def _array(self, kind: str, shape: list[int]) -> Array:
         if kind not in _TYPES or any(not isinstance(n, int) or n < 0 for n in shape):

@@ -37,7 +37,8 @@ def router(service: Service) -> APIRouter:
         check_unfiltered("parts")
         return FileResponse(service.passages.file_of_part(version, name))
 
-    routes.routes.append(Route(STEPS, PartSteps(service), methods=["POST"], include_in_schema=False))
+    steps = Route(STEPS, PartSteps(service), methods=["POST"], include_in_schema=False)
+    routes.routes.append(steps)
     return routes
 
 

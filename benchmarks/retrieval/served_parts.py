@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -55,7 +55,7 @@ class Process:
             try:
                 urlopen(f"{self.url}/readyz", timeout=60).close()
                 return
-            except URLError:
+            except OSError:
                 assert self.running.poll() is None, f"{self.places} cannot be served"
                 time.sleep(0.2)
 

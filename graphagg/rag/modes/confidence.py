@@ -107,10 +107,7 @@ def features_of(
             weights[[first < end <= last for _, end in reading.spans]] = 0.0
     counted = float(weights.sum()) or 1.0
     is_open = ~lexical.covers(np.array(rows, np.int64)).any(axis=0)
-    best, (scored, scores) = question.largest_similarity, lexical.best(1)
-    words, agreement = float(scores.max(initial=0.0)), 0.0
-    if words > 0:  # of equal ones the most similar, so that no order of rows decides
-        agreement = float(question.similarity_at(scored[scores == words]).max()) - best
+    best, words, of_words = question.strongest
     second = _USUAL_SECOND
     if spread is not None and len(hits) > 2:
         second = hits[1].score - float(np.mean([hit.score for hit in hits[2:]]))
@@ -119,7 +116,7 @@ def features_of(
         "words": min(words / counted, 1.0),
         "held": float(weights[~is_open].sum()) / counted,
         "open_names": float(weights[is_open & is_name].sum()) / counted,
-        "agreement": agreement,
+        "agreement": of_words - best if words > 0 else 0.0,
         "spread": _USUAL_SPREAD if spread is None else spread,
         "second": second,
         "linked": float(np.mean(["link" in hit.components for hit in hits])),

@@ -17,7 +17,7 @@ from graphagg.rag.documents.passages import Passage
 from graphagg.rag.models.encoder import Encoder, checked
 from graphagg.rag.models.extractor import EntityExtractor
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.modes.sentences import sentence_cosines, term_shares
+from graphagg.rag.modes.sentences import term_shares
 from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit
@@ -110,7 +110,7 @@ class Retriever(ABC):
         return [int((a + b).argmax()) for a, b in zip(cosines, shares, strict=True)]
 
     def _cosines(self, question: EncodedQuestion, rows: Rows) -> list[Floats]:
-        return sentence_cosines(self.snapshot.corpus, rows, question.query)
+        return self.source.cosines(rows, question.query)
 
 
 def resolve_aliases(snapshot: PassageSnapshot, questions: Sequence[str]) -> Sequence[str]:

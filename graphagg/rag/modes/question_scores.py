@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,6 +55,20 @@ def closeness(similarity: Array, lexical: Array) -> Array:
     return near
 
 
+class Strongest(NamedTuple):
+    """The best passages of a question.
+
+    Attributes:
+        similarity: the largest to a visible passage, or to one that FAISS finds.
+        words: the largest score by words; 0: no passage has one.
+        of_words: similarity to the passages with that score.
+    """
+
+    similarity: float
+    words: float
+    of_words: float
+
+
 class QuestionScores:
     """Scores of a question over a view; each is computed once.
 
@@ -73,9 +88,10 @@ class QuestionScores:
         view: View,
         dense: DenseIndex,
         rarity: Array | None = None,
+        df: Sequence[int] | None = None,
     ) -> None:
         self.reading, self.words, self.query = reading, words, query
-        self.lexical = Lexical(view, reading.terms)
+        self.lexical = Lexical(view, reading.terms, df)
         self.named = np.asarray(reading.entities, dtype=np.int64)
         self.rarity: Array = view.idf(self.named) if rarity is None else rarity
         self._view, self._dense = view, dense
@@ -114,16 +130,18 @@ class QuestionScores:
         """How much the question names the documents of some visible rows, `[m]`."""
         return self._documents[rows] if self.documents.rarity else np.zeros(len(rows))
 
-    def document_counts(self) -> tuple[int, dict[int, int]]:
-        """Number of visible documents, and of those that have each of `names` in their name."""
-        visible, firsts = self._view.visible, self._dense.corpus.firsts
-        counts = {t: int(np.count_nonzero(firsts[held])) for t, held in self.names.items()}
-        return int(np.count_nonzero(firsts & visible)), counts
+    def document_df(self) -> dict[int, int]:
+        """Number of visible documents that have each of `names` in their name."""
+        firsts = self._dense.corpus.firsts
+        return {t: int(np.count_nonzero(firsts[held])) for t, held in self.names.items()}
 
     @cached_property
     def documents(self) -> NamedDocuments:
         """The statistics of the documents that the question names."""
-        return NamedDocuments(*self.document_counts()) if self.names else NamedDocuments(0, {})
+        if not self.names:
+            return NamedDocuments(0, {})
+        firsts = self._dense.corpus.firsts & self._view.visible
+        return NamedDocuments(int(np.count_nonzero(firsts)), self.document_df())
 
     @cached_property
     def document_rarity(self) -> Array:
@@ -186,12 +204,18 @@ class QuestionScores:
         return self._dense.similarities(self.query, self._view.row_set)
 
     @property
-    def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage, or to one that FAISS finds."""
+    def strongest(self) -> Strongest:
+        """The best by similarity, and by words."""
+        similarity, words, of_words = 0.0, 0.0, 0.0
         if self.is_exact:
-            return float(self.similarities.max())
-        _, similarities = self.nearest(1)
-        return float(similarities[0]) if len(similarities) else 0.0
+            similarity = float(self.similarities.max())
+        elif len(found := self.nearest(1)[1]):
+            similarity = float(found[0])
+        rows, scores = self.lexical.best(1)
+        if len(rows):  # of equal ones the most similar, so that no order of rows decides
+            words = float(scores.max())
+            of_words = float(self.similarity_at(rows[scores == words]).max())
+        return Strongest(similarity, words, of_words)
 
     def nearest(self, k: int) -> tuple[Rows, Array]:
         """The `k` most similar visible passages, best first."""

@@ -17,6 +17,7 @@ from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.tokens import TextTokens, scan
 from graphagg.rag.modes.multihop.links import MultihopSource
 from graphagg.rag.modes.question_scores import QuestionScores
+from graphagg.rag.modes.sentences import sentence_cosines
 from graphagg.rag.question.reading import (
     NameFound,
     QuestionReading,
@@ -27,6 +28,7 @@ from graphagg.rag.question.reading import (
 )
 from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 
@@ -87,6 +89,10 @@ class PassageSource:
         view, analyzers = self.view, self.snapshot.analyzers
         found = words_written_as_one(text, tokens, view, analyzers, view.languages)
         return [word for *_, word in found]
+
+    def cosines(self, rows: Rows, query: Queries) -> list[Floats]:
+        """The cosine of each sentence of each row with one vector."""
+        return sentence_cosines(self.snapshot.corpus, rows, query)
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""

@@ -1,27 +1,32 @@
-"""Connections to the processes that serve parts of a corpus."""
+"""Connections to the processes that serve parts of a corpus.
+
+Messages of a connection are chunks of one request that goes on: an answer is a chunk of its
+response. So a step costs a twentieth of an HTTP request.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache, partial
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from graphagg.errors import InvalidParameter, PartUnavailable
+from graphagg.rag.parts.wire import FAILED, LENGTH, framed
 from graphagg.store.addresses import Address, parse_location
 
 TOKEN = "GRAPHAGG_PARTS_TOKEN"
 """Environment variable with the token for the processes of parts."""
-SECONDS, OPENING_SECONDS = 5.0, 3600.0
-"""Time limits of a step, and of finding the names of other parts."""
+OPENING_SECONDS = 3600.0
+"""Time limit of finding the names of other parts."""
 _HEDGE = 0.5  # seconds after which a step is sent a second time
 _LARGEST = 1 << 30  # bytes of an answer
 
@@ -48,12 +53,6 @@ def place_of(location: str | os.PathLike[str]) -> Path | Address | PartAddress:
     return parse_location(location)
 
 
-@cache
-def pool() -> ThreadPoolExecutor:
-    """The threads that wait for parts."""
-    return ThreadPoolExecutor(256, thread_name_prefix="parts")
-
-
 class PartClient:
     """Connections to the process of a part; safe to use from several threads."""
 
@@ -62,15 +61,15 @@ class PartClient:
         self.url, self._root = address.url, parts.path.rstrip("/")
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._connect = partial(kind, parts.hostname or "", parts.port)
-        self._idle: deque[HTTPConnection] = deque(maxlen=64)
+        self.idle: deque[_Stream] = deque(maxlen=64)
         self.unused: deque[str] = deque()
-        self._hedging = threading.Lock()
+        self.hedging = threading.Lock()
 
     def about(self) -> dict[str, Any]:
         """Version, instance and manifest of what the part serves."""
         about = json.loads(self.get("about", 2.0))
         if not isinstance(about, dict):
-            raise self._failed("an answer that is no object")
+            raise self.failed("an answer that is no object")
         return about
 
     def version(self) -> tuple[str, str]:
@@ -78,65 +77,121 @@ class PartClient:
         about = self.about()
         return str(about["instance"]), str(about["manifest"]["data"])
 
-    def get(self, path: str, seconds: float = SECONDS) -> bytes:
+    def get(self, path: str, seconds: float) -> bytes:
         """The content at a path below the routes of a part."""
-        return self._send("GET", path, None, seconds)
-
-    def step(self, body: bytes, seconds: float, may_repeat: bool) -> bytes:
-        """Run a step; if `may_repeat`, a late one is sent again, and the first answer counts."""
-        call = partial(self._send, "POST", "steps", body, seconds)
-        return self._hedged(call) if may_repeat else call()
-
-    def _hedged(self, call: Callable[[], bytes]) -> bytes:
-        first = _calls().submit(call)
-        if wait([first], _HEDGE).done or not self._hedging.acquire(blocking=False):
-            return first.result()  # where many are late, more requests would not help
         try:
-            return self._first_answer({first, _calls().submit(call)})
-        finally:
-            self._hedging.release()
+            stream = self.request("GET", path, seconds)
+            content = stream.response.read(_LARGEST)
+        except (HTTPException, OSError) as error:
+            raise self.failed(error) from None
+        stream.close()
+        return content
 
-    @staticmethod
-    def _first_answer(running: set[Future[bytes]]) -> bytes:
-        while True:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            answered = next((each for each in done if each.exception() is None), None)
-            if answered is not None or not running:
-                return (answered or next(iter(done))).result()
-
-    def _send(self, method: str, path: str, body: bytes | None, seconds: float) -> bytes:
-        headers = {"content-type": "application/json"}
+    def request(self, method: str, path: str, seconds: float) -> _Stream:
+        """A connection with a request, the body of a POST still to come, and its response."""
+        connection = self._connect(timeout=seconds)
+        connection.putrequest(method, f"{self._root}/v1/parts/{path}")
         if token := os.environ.get(TOKEN):
-            headers["authorization"] = f"Bearer {token}"
-        for is_last in (False, True):
-            is_idle = bool(self._idle) and not is_last
-            try:
-                connection = self._idle.pop() if is_idle else self._connect(timeout=seconds)
-            except IndexError:  # another thread took it
-                connection, is_idle = self._connect(timeout=seconds), False
-            try:
-                if connection.sock is not None:
-                    connection.sock.settimeout(seconds)
-                connection.request(method, f"{self._root}/v1/parts/{path}", body, headers)
-                response = connection.getresponse()
-                content, status = response.read(_LARGEST), response.status
-            except (HTTPException, OSError) as error:
-                connection.close()
-                if is_idle and not isinstance(error, TimeoutError):
-                    continue  # the server closed an idle connection
-                raise self._failed(str(error) or type(error).__name__) from None
-            self._idle.append(connection)
-            if status != 200:
-                answer = content[:200].decode(errors="replace")
-                raise PartUnavailable(self.url, f"status {status}: {answer}", status == 404)
-            return content
-        raise AssertionError("the last connection is a new one")
+            connection.putheader("authorization", f"Bearer {token}")
+        if method == "POST":
+            connection.putheader("transfer-encoding", "chunked")
+        connection.endheaders()
+        response = HTTPResponse(connection.sock, method=method)
+        response.begin()
+        stream = _Stream(connection, response)
+        if response.status != 200:
+            answer = response.read(200).decode(errors="replace")
+            stream.close()
+            is_lost = response.status == 404
+            raise PartUnavailable(self.url, f"status {response.status}: {answer}", is_lost)
+        return stream
 
-    def _failed(self, problem: str) -> PartUnavailable:
-        return PartUnavailable(self.url, problem)
+    def failed(self, problem: object) -> PartUnavailable:
+        """The error of a part that cannot be asked."""
+        return PartUnavailable(self.url, str(problem) or type(problem).__name__)
 
 
-@cache
-def _calls() -> ThreadPoolExecutor:
-    """The threads of requests; `pool` waits for them."""
-    return ThreadPoolExecutor(512, thread_name_prefix="part-calls")
+class _Stream(NamedTuple):
+    """One connection for steps; a message is sent after the answer to the one before."""
+
+    connection: HTTPConnection
+    response: HTTPResponse
+
+    def send(self, message: bytes, end: float) -> None:
+        """Send a step as a chunk."""
+        self.connection.sock.settimeout(_left(end))
+        self.connection.send(b"%x\r\n%b\r\n" % (len(message) + LENGTH, framed(message)))
+
+    def receive(self, end: float) -> bytes:
+        """The next answer."""
+        self.connection.sock.settimeout(_left(end))
+        size = int.from_bytes(self.response.read(LENGTH), "little")
+        content = self.response.read(min(size, _LARGEST))
+        if not content or len(content) < size:
+            raise ConnectionError("the connection was closed")
+        return content
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.response.close()
+        self.connection.close()
+
+
+def _left(end: float) -> float:
+    return max(end - time.monotonic(), 1e-3)
+
+
+class Asked:
+    """A step that was sent to a part; if `may_repeat`, a late one is sent again."""
+
+    def __init__(self, client: PartClient, message: bytes, end: float, may_repeat: bool) -> None:
+        self._client, self._message, self._may_repeat = client, message, may_repeat
+        self._end = end
+        try:
+            self._stream, self._is_new = client.idle.pop(), False
+            self._stream.send(message, self._end)
+        except (IndexError, OSError):  # there is none, or the server closed it
+            self._stream, self._is_new = self._sent_anew(), True
+
+    def _sent_anew(self) -> _Stream:
+        """A new connection with the step on it."""
+        try:
+            stream = self._client.request("POST", "steps", _left(self._end))
+            stream.send(self._message, self._end)
+        except (HTTPException, OSError) as error:
+            raise self._client.failed(error) from None
+        return stream
+
+    def answer(self) -> bytes:
+        """The answer; raises `PartUnavailable`."""
+        try:
+            if self._may_repeat and not wait([self._stream.connection.sock], _HEDGE):
+                self._hedge()
+            answer = self._stream.receive(self._end)
+        except (HTTPException, OSError) as error:
+            self.close()
+            if self._is_new or isinstance(error, TimeoutError):
+                raise self._client.failed(error) from None
+            self._stream, self._is_new = self._sent_anew(), True  # the server closed an idle one
+            return self.answer()
+        self._client.idle.append(self._stream)
+        if answer[:1] == FAILED:
+            raise PartUnavailable(self._client.url, answer[1:].decode(), b"NoSuchIndex" in answer)
+        return answer[1:]
+
+    def _hedge(self) -> None:
+        """Send the step a second time, and go on with the connection that answers first."""
+        if not self._client.hedging.acquire(blocking=False):
+            return  # where many are late, more of them would not help
+        try:
+            both = [self._stream, self._sent_anew()]
+            ready = wait([each.connection.sock for each in both], _left(self._end))
+        finally:
+            self._client.hedging.release()
+        both.sort(key=lambda each: each.connection.sock in ready)
+        late, self._stream = both
+        late.close()
+
+    def close(self) -> None:
+        """Close the connection of a step whose answer is not wanted any more."""
+        self._stream.close()

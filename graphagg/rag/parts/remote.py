@@ -1,14 +1,16 @@
 """Parts in other processes: `graphagg serve --passages X` answers for each, over HTTP.
 
 The process that asks keeps ids, titles, metadata and the other small columns of a part in a
-temporary folder. Vectors, texts and postings stay with the part: `RemoteRows` reads rows of the
-former two, and the steps of a question run there.
+temporary folder. Vectors, texts and postings stay with the part, and the steps of a question run
+there.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,14 +25,13 @@ from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact
 from graphagg.rag.documents.metadata import MetadataTable
 from graphagg.rag.models.by_name import IndexModels
-from graphagg.rag.parts.client import OPENING_SECONDS, SECONDS, PartAddress, PartClient, pool
+from graphagg.rag.parts.client import OPENING_SECONDS, Asked, PartAddress, PartClient
 from graphagg.rag.parts.names import keys_and_kinds
+from graphagg.rag.parts.steps import SECONDS
 from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.segments import (
-    SENTENCES,
-    WINDOWS,
     PassageTable,
     Ragged,
     Segment,
@@ -44,52 +45,47 @@ from graphagg.store.reading import Closing
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
-_ONCE = frozenset(("named", "share", "best_by_words", "statistics", "take_documents", "leading"))
-"""Steps that change an object, so that they are not sent twice."""
+_LONG = {"named": OPENING_SECONDS, "uses": 60.0, "view": 60.0}
+"""Time limits of steps that read a whole part, so that they are not sent twice."""
 
 
 class RemoteObject:
     """An object in the process of a part; its methods run there."""
 
     def __init__(self, client: PartClient, key: str) -> None:
-        self._client, self._key, self.pool = client, key, pool()
+        self._client, self._key = client, key
         finalize(self, client.unused.append, key).atexit = False
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method.startswith("_"):
             raise AttributeError(method)
-        return partial(self._step, method)
+        return lambda *arguments: self.answer(self.begin(method, arguments, math.inf))
 
-    def _step(self, method: str, *arguments: Any) -> Any:
+    def begin(self, method: str, arguments: tuple[Any, ...], end: float) -> Asked:
+        """Send a step."""
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
-        body = encode((self._key, method, arguments, unused))
-        seconds = OPENING_SECONDS if method == "named" else SECONDS
-        answer = client.step(body, seconds, method not in _ONCE)
-        return decode(answer, partial(RemoteObject, client))
+        message = encode((self._key, method, arguments, unused))
+        end = min(end, time.monotonic() + _LONG.get(method, SECONDS))
+        return Asked(client, message, end, method not in _LONG)
+
+    def answer(self, asked: Asked) -> Any:
+        """What a step returned."""
+        return decode(asked.answer(), partial(RemoteObject, self._client))
 
 
-class RemoteRows:
-    """Rows of an array that lies with a part."""
+class RemoteTexts:
+    """The compressed texts of a part; blocks are read from there."""
 
-    def __init__(self, steps: Any, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        self._steps, self._name, self.shape, self.dtype = steps, name, shape, np.dtype(dtype)
+    def __init__(self, part: RemoteObject, name: str, size: int) -> None:
+        self._part, self._name, self._size = part, name, size
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return self._size
 
-    def __getitem__(self, rows: Any) -> Array:
-        if isinstance(rows, slice):
-            start, stop, _ = rows.indices(len(self))
-            count, found = max(stop - start, 0), self._steps.range_of(self._name, start, stop)
-        else:
-            if not len(rows):  # most questions read rows of few parts
-                return np.zeros((0, *self.shape[1:]), self.dtype)
-            asked = np.asarray(rows, np.int64)
-            count, found = len(asked), self._steps.rows_at(self._name, asked)
-        if found.dtype != self.dtype or found.shape != (count, *self.shape[1:]):
-            raise CorruptArtifact(f"{self._name}: a part answered {found.dtype} {found.shape}")
-        return cast(Array, found)
+    def __getitem__(self, block: slice) -> Array:
+        found: Array = self._part.texts(self._name, block.start, block.stop)
+        return found
 
 
 class RemoteArtifact(Artifact):
@@ -117,10 +113,11 @@ class RemoteArtifact(Artifact):
 
     def array(self, name: str) -> Array:
         """An array; compressed texts stay with the part."""
-        entry = self.manifest.files.get(f"{name}.npy")
-        if entry is not None and name.endswith(".texts.zlib") and entry.shape is not None:
-            return cast(Array, RemoteRows(self.steps, name, entry.shape, entry.dtype))
-        return super().array(name)
+        if not name.endswith(".texts.zlib"):
+            return super().array(name)
+        (size,) = self.manifest.files[f"{name}.npy"].shape or (0,)
+        texts: Any = RemoteTexts(self.steps, name, size)
+        return cast(Array, texts)
 
     def raise_damage(self, error: Exception) -> None:
         """The part checks its own files."""
@@ -161,18 +158,10 @@ class RemoteSnapshot(PassageSnapshot):
         artifact, prefix = self.artifact, segment_prefix(i)
         passages = PassageTable.open(artifact, f"{prefix}passages")
         sentences = Ragged.open(artifact, f"{prefix}sentences")
-        bounds, width = artifact.array(f"{prefix}windows.bounds"), self._dimension()
-        values = [
-            RemoteRows(self.steps, f"{prefix}{name}", (count, width), np.uint8)
-            for name, count in ((WINDOWS, int(bounds[-1])), (SENTENCES, len(sentences.values)))
-        ]
-        windows, vectors = list[Any](values)
+        bounds = artifact.array(f"{prefix}windows.bounds")
         none = Ragged(np.zeros(len(passages) + 1, np.int64), np.zeros((0, 2), np.int64))
-        return Segment(passages, sentences, none, Ragged(bounds, windows), vectors)
-
-    def _dimension(self) -> int:
-        found = self.steps.range_of(f"{segment_prefix(0)}{WINDOWS}", 0, 1)
-        return int(found.shape[1])
+        blank = np.zeros((0, artifact.manifest.models["encoder"]["dimension"]), np.uint8)
+        return Segment(passages, sentences, none, Ragged(bounds, blank), blank)
 
 
 class RemotePart(Closing):

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.links import Bridges
+from graphagg.rag.modes.multihop.links import Bridges, Frontier
 from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartQuestion, PartView
 from graphagg.rag.parts.wire import decode, encode
 from graphagg.rag.question.reading import QuestionReading
@@ -38,6 +39,12 @@ class _Fit(NamedTuple):
     def positions(self, x: Any, low: int, high: int) -> bool:
         return self.array(x, "<i8") and (not len(x) or low <= x.min() <= x.max() < high)
 
+    def strings(self, x: Any) -> bool:
+        is_table = isinstance(x, StringTable) and self.array(x.data, "|u1")
+        if not is_table or not self.positions(x.offsets, 0, len(x.data) + 1):
+            return False
+        return len(x.offsets) > 0 and bool((np.diff(x.offsets) >= 0).all())
+
     def bridges(self, x: Any) -> bool:
         return isinstance(x, Bridges) and (
             self.positions(x.entity, 0, self.names)
@@ -46,57 +53,63 @@ class _Fit(NamedTuple):
             and all(len(each) == len(x.entity) for each in (x.parent, x.sentence, x.similarity))
         )
 
+    def frontier(self, x: Any) -> bool:
+        return isinstance(x, Frontier) and (
+            self.positions(x.rows, -1, self.rows)
+            and self.array(x.first, "|u1", 2)
+            and (x.vectors is None or self.array(x.vectors, "<f4", 2))
+            and len(x.first) == len(x.rows)
+        )
+
     def reading(self, x: Any) -> bool:
         named = x.entities if isinstance(x, QuestionReading) else (None,)
         return all(isinstance(each, int) and -1 <= each < self.names for each in named)
 
 
 _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
-    "strings": lambda _, x: isinstance(x, StringTable),
+    "strings": _Fit.strings,
     "bytes": lambda fit, x: fit.array(x, "|u1"),
     "text": lambda _, x: isinstance(x, str),
     "count": lambda _, x: isinstance(x, int) and 0 <= x <= 1 << 53,
     "k": lambda _, x: isinstance(x, int) and 0 < x <= _LARGEST,
     "number": lambda _, x: isinstance(x, float | int),
     "list": lambda _, x: isinstance(x, tuple),
+    "terms": lambda _, x: isinstance(x, tuple) and all(isinstance(each, tuple) for each in x),
     "table": lambda _, x: isinstance(x, dict),
     "mask": lambda fit, x: fit.array(x, "|b1") and len(x) == fit.rows,
     "flags": lambda fit, x: fit.array(x, "|u1") and len(x) == fit.names,
     "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
     "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
+    "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
     "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
     "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
-    "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
-    "frontier": lambda fit, x: fit.positions(x, -1, fit.rows),
-    "entities": lambda fit, x: fit.positions(x, -1, fit.names),
-    "integers": lambda fit, x: fit.array(x, "<i8"),
     "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
-    "vectors": lambda fit, x: fit.array(x, "<f4 <f8", 2),
     "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
-    "query": lambda _, x: isinstance(x, Queries),
+    "query": lambda _, x: isinstance(x, Queries) and x.vectors.ndim == 2 and len(x) == 1,
     "config": lambda _, x: isinstance(x, MultihopConfig),
+    "settings": lambda _, x: x is None or isinstance(x, MultihopConfig),
     "reading": _Fit.reading,
     "bridges": _Fit.bridges,
+    "frontier": _Fit.frontier,
 }
 STEPS: dict[type[Any], dict[str, str]] = {
     OpenedPart: {
-        "named": "strings bytes", "rows_at": "text integers", "range_of": "text count count",
+        "named": "strings bytes", "texts": "text count count", "first_vectors": "rows",
+        "cosines": "rows query",
     },
     NamedPart: {
-        "numbers": "", "uses": "mask", "view": "mask flags balance",
+        "uses": "mask", "view": "mask flags balance",
         "first_mention": "entity row",
     },
     PartView: {
-        "counts": "", "share": "df count count", "read": "text",
-        "question": "reading query words floats", "expand": "bridges frontier",
-        "closeness": "rows entities integers vectors",
+        "share": "df count count", "read": "text terms", "frequencies": "terms",
+        "question": "reading query words floats list settings count",
     },
     PartQuestion: {
-        "best_by_words": "list k", "covers": "rows", "nearest": "k",
-        "largest_similarity": "", "similarity_at": "rows", "statistics": "list",
-        "take_documents": "count table", "documents_from": "number",
-        "leading": "config k number list", "candidates": "config rows",
-        "bridges": "config rows", "ties": "count rows",
+        "scores.lexical.best": "k", "scores.lexical.covers": "rows", "scores.nearest": "k",
+        "take_documents": "count table", "scores.documents_from": "number",
+        "leading": "config k number", "candidates": "list rows",
+        "bridges": "rows", "linked": "list bridges frontier rows rows",
     },
 }  # fmt: skip
 """The steps that other processes may call, with the check of each argument."""
@@ -165,7 +178,7 @@ class PartObjects:
             for check, argument in zip(checks, arguments, strict=True):
                 if not _CHECKS[check](fit, argument):
                     raise InvalidParameter(f"{check} of {method} does not fit this part")
-            return encode(getattr(target, method)(*arguments), self.keep)
+            return encode(attrgetter(method)(target)(*arguments), self.keep)
         except GraphAggError:
             raise
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:

@@ -13,8 +13,10 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.errors import PartUnavailable
-from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask, ask_each
-from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.nearest.vectors import decode
+from graphagg.rag.models.encoding.center import known_share
+from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask_each
+from graphagg.rag.snapshot.snapshot import SAMPLE, PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
@@ -29,12 +31,14 @@ class Part:
     Attributes:
         snapshot: its index.
         start: number of its first row among the rows of all parts.
-        named: answers for the part.
+        opened: answers for the part.
+        named: answers with the names of all parts.
         numbers: `[E]` the numbers of its names among those of all parts, ascending.
     """
 
     snapshot: PassageSnapshot
     start: int
+    opened: OpenedPart
     named: NamedPart
     numbers: Array
 
@@ -58,10 +62,12 @@ class JoinedView(View):
 
     Attributes:
         parts: the parts with visible passages, and the view of each.
+        documents: number of visible documents.
         codes: number of visible passages by language; {} in an index of one language.
     """
 
     parts: tuple[tuple[Part, PartView], ...]
+    documents: int
     codes: dict[str, int]
 
     @property
@@ -118,9 +124,9 @@ class JoinedSnapshot(PassageSnapshot):
         artifacts = [each.artifact for each in snapshots]
         self.artifact = JoinedArtifact(artifacts, len(self.names.keys))
         opened = [getattr(each, "steps", None) or OpenedPart(each) for each in snapshots]
-        named = ask_each(list(zip(opened, fresh, strict=True)), "named")
+        named = zip(*ask_each(list(zip(opened, fresh, strict=True)), "named"), strict=True)
         starts = offsets([len(each.corpus) for each in snapshots]).tolist()
-        columns = zip(snapshots, starts, named, ask(named, "numbers"), strict=False)
+        columns = zip(snapshots, starts, opened, *named, strict=False)
         self.parts = [Part(*of_part) for of_part in columns]
         self._lock, self._cache = threading.Lock(), OrderedDict[tuple[str, str], Any]()
         self._all = self._view_of(self.alive)
@@ -136,13 +142,15 @@ class JoinedSnapshot(PassageSnapshot):
             flags[part.numbers] |= of_part
             balance[part.numbers] += own
         calls = [(p.named, (mask, flags[p.numbers], balance[p.numbers])) for p, mask in pairs]
-        views = ask_each(calls, "view")
-        df, passages, tokens = np.zeros(len(flags), np.int32), 0, 0
+        found = ask_each(calls, "view")
+        views = [view for view, *_ in found]
+        df, sizes = np.zeros(len(flags), np.int32), np.zeros(3, np.int64)
         languages = Counter[str]()
-        for part, (own, *sizes, codes) in zip(parts, ask(views, "counts"), strict=True):
+        for part, (_, own, *own_sizes, codes) in zip(parts, found, strict=True):
             df[part.numbers] += own
-            passages, tokens = passages + sizes[0], tokens + sizes[1]
+            sizes += own_sizes
             languages.update(codes)
+        passages, tokens, documents = sizes.tolist()
         shares = [
             (view, (df[part.numbers], passages, tokens))
             for part, view in zip(parts, views, strict=True)
@@ -150,7 +158,7 @@ class JoinedSnapshot(PassageSnapshot):
         ask_each(shares, "share")
         none: dict[str, Any] = {field.name: np.zeros(0, np.uint8) for field in fields(View)}
         none |= {"gazetteer": self.names, "visible": visible, "df": df}
-        none |= {"passages": passages, "tokens": tokens}
+        none |= {"passages": passages, "tokens": tokens, "documents": documents}
         codes = dict(sorted(languages.items()))
         return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)
 
@@ -168,6 +176,15 @@ class JoinedSnapshot(PassageSnapshot):
             return reduced
 
         return self.cached("without", " ".join(addresses), make)
+
+    def _known_share(self, view: View) -> float:
+        rows = self._evenly(view, SAMPLE)
+        starts = [part.start for part in self.parts]
+        owners = np.searchsorted(starts, rows, side="right") - 1
+        calls = [
+            (part.opened, (rows[owners == i] - part.start,)) for i, part in enumerate(self.parts)
+        ]
+        return known_share(decode(np.concatenate(ask_each(calls, "first_vectors"))))
 
     def language_of(self, row: int) -> str:
         """The language of a passage; `OTHER` in an index of one language."""

@@ -7,57 +7,41 @@ question are added up here.
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
 
-from graphagg.arrays import Array, Ints, distinct, kth_largest, top_k
-from graphagg.nearest.vectors import Queries
+from graphagg.arrays import Array, Floats, Ints, distinct, kth_largest, top_k
+from graphagg.nearest.vectors import Codes, Queries
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.documents.tokens import TextTokens
+from graphagg.rag.documents.tokens import TextTokens, scan
 from graphagg.rag.modes.multihop.candidates import MOST_TITLED, Candidates
-from graphagg.rag.modes.multihop.links import Bridges, Edges, MultihopSource
-from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores
+from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, MultihopSource
+from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
 from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
-from graphagg.rag.parts.steps import PartQuestion, PartView, ask, ask_each
-from graphagg.rag.question.reading import NameFound, QuestionReading
-from graphagg.rag.snapshot.search import Lexical, weights_of
+from graphagg.rag.parts.steps import QUESTION_SECONDS, PartQuestion, PartView, Pool, ask, ask_each
+from graphagg.rag.question.reading import NameFound, QuestionReading, read_terms
+from graphagg.rag.snapshot.search import Lexical, lookup, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Vectors
+from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 
 class VisibleParts:
     """The parts that have visible passages, and their views."""
 
-    def __init__(self, parts: Sequence[tuple[Part, PartView]]) -> None:
+    def __init__(self, parts: Sequence[tuple[Part, PartView]], ranks: Array) -> None:
+        self._ranks = ranks
         self.parts, self.views = [part for part, _ in parts], [view for _, view in parts]
         self._starts = np.array([part.start for part in self.parts])
-
-    def questions(
-        self, reading: QuestionReading, query: Queries, words: Vectors | None, rarity: Array
-    ) -> tuple[list[PartQuestion], list[int]]:
-        """A question in each part, and how many passages of all contain each term."""
-        named = np.asarray(reading.entities, dtype=np.int64)
-        calls = [
-            (
-                view,
-                (
-                    replace(reading, entities=tuple(part.local(named).tolist())),
-                    query,
-                    words,
-                    rarity,
-                ),
-            )
-            for part, view in zip(self.parts, self.views, strict=True)
-        ]
-        parts, df = zip(*ask_each(calls, "question"), strict=True)
-        return list(parts), [sum(of_term) for of_term in zip(*df, strict=True)]
 
     def owners(self, rows: Rows) -> Ints:
         """The position of the part of each row."""
@@ -69,10 +53,10 @@ class VisibleParts:
         pairs = [(i, np.flatnonzero(owner == i)) for i in distinct(owner).tolist()]
         return [(i, some, rows[some] - self.parts[i].start) for i, some in pairs]
 
-    def best(self, found: Sequence[tuple[Rows, Array]], k: int, ranks: Array) -> tuple[Rows, Array]:
+    def best(self, found: Sequence[tuple[Rows, Array]], k: int) -> tuple[Rows, Array]:
         """The `k` rows of greatest value, best first; `found` are rows and values by part."""
         rows, values = self.joined(found)
-        best = top_k(values, k, ranks[rows])
+        best = top_k(values, k, self._ranks[rows])
         return rows[best], values[best]
 
     def joined(self, found: Sequence[tuple[Rows, Array]]) -> tuple[Rows, Array]:
@@ -81,81 +65,118 @@ class VisibleParts:
         rows = np.concatenate([part.rows(own) for (own, _), part in pairs])
         return rows, np.concatenate([own for _, own in found])
 
-    def gather(
-        self, questions: Sequence[PartQuestion], method: str, rows: Rows, *before: Any
-    ) -> Array:
-        """Values of some rows, by a method of the parts that takes their rows last."""
-        each = self.split(rows) or [(0, np.zeros(0, np.int64), rows)]
-        calls = [(questions[i], (*before, own)) for i, _, own in each]
-        found = ask_each(calls, method)
-        result: Array = np.empty((len(rows), *found[0].shape[1:]), found[0].dtype)
-        for (_, some, _), own in zip(each, found, strict=True):
-            result[some] = own
-        return result
-
 
 class JoinedLexical(Lexical):
     """Scores of a question's terms over all parts, by their common document frequencies."""
 
-    def __init__(
-        self, visible: VisibleParts, view: View, parts: Sequence[PartQuestion], df: list[int]
-    ) -> None:
-        self._visible, self._parts, self.df = visible, parts, df
-        self.idf, self.weights = weights_of(df, view.passages)
+    def __init__(self, scores: JoinedScores, passages: int, df: list[int]) -> None:
+        self._scores, self.df = scores, df
+        self.idf, self.weights = weights_of(df, passages)
+        self.held: dict[int, Array] = {}  # terms of the candidates
 
     def best(self, k: int) -> tuple[Rows, Array]:
         """Find the rows of `Lexical.best` among those of all parts."""
-        rows, scores = self._visible.joined(ask(self._parts, "best_by_words", self.df, k))
+        found = self._scores.ask(self._scores.parts, "scores.lexical.best", k)
+        rows, scores = self._scores.visible.joined(found)
         is_best = scores >= kth_largest(scores, k) if k < len(rows) else slice(None)
         return rows[is_best], scores[is_best]
 
     def covers(self, rows: Rows) -> Array:
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
-        return self._visible.gather(self._parts, "covers", rows)
+        if len(rows) and all(row in self.held for row in rows.tolist()):
+            return np.array([self.held[row] for row in rows.tolist()])
+        covers, parts = np.zeros((len(rows), len(self.df))), self._scores.parts
+        each = self._scores.visible.split(rows)
+        found = self._scores.ask_each(
+            [(parts[i], (own,)) for i, _, own in each], "scores.lexical.covers"
+        )
+        for (_, some, _), own in zip(each, found, strict=True):
+            covers[some] = own
+        return covers
 
 
 class JoinedScores(QuestionScores):
-    """Scores of a question over all parts; `parts` are those in each."""
+    """Scores of a question over all parts, which get it with the first step that needs them.
+
+    Attributes:
+        visible: the parts.
+        end: when a part that did not answer is late; the steps share the time.
+    """
+
+    lexical: JoinedLexical
 
     def __init__(
-        self, visible: VisibleParts, snapshot: JoinedSnapshot, view: View, question: EncodedQuestion
+        self, visible: VisibleParts, view: JoinedView, question: EncodedQuestion, df: list[int]
     ) -> None:
         self.reading, self.words, self.query = question.reading, question.words, question.query
         self.named = np.asarray(self.reading.entities, dtype=np.int64)
-        self.rarity = view.idf(self.named)
-        self._visible, self._ranks = visible, snapshot.ranks
-        found = visible.questions(self.reading, self.query, self.words, self.rarity)
-        self.parts, self.lexical = found[0], JoinedLexical(visible, view, *found)
+        self.rarity, self._documents_of_all = view.idf(self.named), view.documents
+        self.visible, self.end = visible, time.monotonic() + QUESTION_SECONDS
+        self.lexical = JoinedLexical(self, view.passages, df)
+        self._parts = list[PartQuestion]()
+
+    def ask_each(self, calls: Sequence[tuple[Any, tuple[Any, ...]]], method: str) -> list[Any]:
+        """Call a method of each object, within the time of the question."""
+        return ask_each(calls, method, self.end)
+
+    def ask(self, targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
+        """Call a method of each object with the same arguments."""
+        return self.ask_each([(target, arguments) for target in targets], method)
 
     @property
-    def largest_similarity(self) -> float:
-        """The largest similarity to a visible passage."""
-        return float(max(ask(self.parts, "largest_similarity")))
+    def parts(self) -> list[PartQuestion]:
+        """The question in each part."""
+        return self._parts or self._start(None, 0)[0]
+
+    def _start(
+        self, config: MultihopConfig | None, size: int
+    ) -> tuple[list[PartQuestion], list[Pool | None]]:
+        calls = []
+        for part, view in zip(self.visible.parts, self.visible.views, strict=True):
+            own = replace(self.reading, entities=tuple(part.local(self.named).tolist()))
+            common = (self.query, self.words, self.rarity, self.lexical.df, config, size)
+            calls.append((view, (own, *common)))
+        found = zip(*self.ask_each(calls, "question"), strict=True)
+        self._parts, self._named_by, titled, self._strongest, leading = map(list, found)
+        self.of_titles = [distinct(np.concatenate(each)) for each in zip(*titled, strict=True)]
+        return self._parts, leading
+
+    def leading(self, config: MultihopConfig, size: int) -> list[Pool]:
+        """The best of each part."""
+        found = [None] * len(self._parts) if self._parts else self._start(config, size)[1]
+        late = [part for part, pool in zip(self._parts, found, strict=True) if pool is None]
+        rest = iter(self.ask(late, "leading", config, size, self.certainty) if late else ())
+        return [pool or next(rest) for pool in found]
+
+    @cached_property
+    def certainty(self) -> float:
+        """That of all parts, which get the counts of the documents that are named."""
+        named = [part for part, own in zip(self.parts, self._named_by, strict=True) if own]
+        if not named:
+            return 0.0
+        count, df = self._documents_of_all, Counter[int]()  # with the terms of no document
+        for own in self._named_by:
+            df.update(own)
+        largest = max(self.ask(named, "take_documents", count, dict(df)))
+        return NamedDocuments(count, df).certainty(
+            largest, lambda least: sum(self.ask(named, "scores.documents_from", least))
+        )
+
+    @property
+    def strongest(self) -> Strongest:
+        """The best by similarity, and by words."""
+        _ = self.parts
+        similarity, words, _ = map(max, zip(*self._strongest, strict=True))
+        of_words = max(each.of_words for each in self._strongest if each.words == words)
+        return Strongest(similarity, words, of_words)
 
     def nearest(self, k: int) -> tuple[Rows, Array]:
         """The `k` most similar visible passages, best first."""
-        return self._visible.best(ask(self.parts, "nearest", k), k, self._ranks)
-
-    def similarity_at(self, rows: Rows) -> Array:
-        """Similarity to some rows, `[m]`."""
-        return self._visible.gather(self.parts, "similarity_at", rows)
+        return self.visible.best(self.ask(self.parts, "scores.nearest", k), k)
 
 
-def common_statistics(question: JoinedScores) -> tuple[float, list[Array]]:
-    """The certainty and levels of titles of all parts; sets their counts of named documents."""
-    parts, certainty = question.parts, 0.0
-    counts, dfs, near = zip(*ask(parts, "statistics", question.lexical.df), strict=True)
-    if df := {t: sum(own.get(t, 0) for own in dfs) for t in {t for own in dfs for t in own}}:
-        largest = max(ask(parts, "take_documents", sum(counts), df))
-        certainty = NamedDocuments(sum(counts), df).certainty(
-            largest, lambda least: sum(ask(parts, "documents_from", least))
-        )
-    return certainty, [distinct(np.concatenate(of_name)) for of_name in zip(*near, strict=True)]
-
-
-def parts_of(question: QuestionScores) -> Sequence[PartQuestion]:
-    """The question in each part."""
-    return cast(JoinedScores, question).parts  # the same source scored it
+def _joined(question: QuestionScores) -> JoinedScores:
+    return cast(JoinedScores, question)  # the same source scored it
 
 
 class JoinedMultihop(MultihopSource):
@@ -167,77 +188,81 @@ class JoinedMultihop(MultihopSource):
         super().__init__(snapshot.corpus, snapshot.ranks, view, config)
         self._visible = visible
 
-    def leading(
-        self, question: QuestionScores, size: int
-    ) -> tuple[tuple[Rows, Array], tuple[Rows, Array]]:
+    def leading(self, question: QuestionScores, size: int) -> Pool:
         """The pool in two parts, each with its values: the `size` best, and the best titled."""
-        parts = parts_of(question)
-        common = common_statistics(cast(JoinedScores, question))
-        found = ask(parts, "leading", self.config, size, *common)
-        best, titled = zip(*found, strict=True)
-        visible, ranks = self._visible, self.ranks
-        return visible.best(best, size, ranks), visible.best(titled, MOST_TITLED, ranks)
+        best, titled = zip(*_joined(question).leading(self.config, size), strict=True)
+        return self._visible.best(best, size), self._visible.best(titled, MOST_TITLED)
 
     def candidates(self, rows: Rows, question: QuestionScores) -> Candidates:
         """Compute features and F of some rows."""
-        each, parts = self._visible.split(rows), parts_of(question)
-        calls = [(parts[i], (self.config, own)) for i, _, own in each]
-        asked = [self._visible.parts[i] for i, *_ in each]
-        pairs = zip(ask_each(calls, "candidates"), asked, strict=True)
-        found = [own._replace(rows=part.rows(own.rows)) for own, part in pairs]
-        joined = [np.concatenate(column) for column in zip(*found, strict=True)]
-        order = np.argsort(self.ranks[joined[0]])
-        return Candidates(*(column[order] for column in joined))
+        each, scores = self._visible.split(rows), _joined(question)
+        calls = [(scores.parts[i], (scores.of_titles, own)) for i, _, own in each]
+        return self._merged(scores, [i for i, *_ in each], scores.ask_each(calls, "candidates"))
 
-    def bridges(self, frontier: Rows, question: QuestionScores) -> Bridges:
-        """The entities through which the passages of a frontier lead on."""
-        each, parts = self._visible.split(frontier), parts_of(question)
-        found = ask_each([(parts[i], (self.config, own)) for i, _, own in each], "bridges")
-        moved = list[Bridges]()
-        for (i, some, _), own in zip(each, found, strict=True):
+    def _merged(
+        self, scores: JoinedScores, parts: Sequence[int], found: Sequence[Candidates]
+    ) -> Candidates:
+        """The candidates of some parts."""
+        pairs = zip(found, parts, strict=True)
+        own = [each._replace(rows=self._visible.parts[i].rows(each.rows)) for each, i in pairs]
+        joined = [np.concatenate(column) for column in zip(*own, strict=True)]
+        order = np.argsort(self.ranks[joined[0]])
+        candidates = Candidates(*(column[order] for column in joined))
+        scores.lexical.held |= zip(candidates.rows.tolist(), candidates.covers, strict=True)
+        return candidates
+
+    def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
+        """The entities through which passages lead on, and the stored first vector of each."""
+        each, scores = self._visible.split(frontier), _joined(question)
+        found = scores.ask_each([(scores.parts[i], (own,)) for i, _, own in each], "bridges")
+        moved, first = list[Bridges](), np.empty((len(frontier), found[0][1].shape[1]), np.uint8)
+        for (i, some, _), (own, vectors) in zip(each, found, strict=True):
             entity = self._visible.parts[i].numbers[own.entity].astype(np.int64)
             moved.append(replace(own, parent=some[own.parent], entity=entity))
+            first[some] = vectors
         joined = {f: np.concatenate([getattr(b, f) for b in moved]) for f in vars(moved[0])}
         order = np.argsort(joined["parent"], kind="stable")
-        return Bridges(**{name: column[order] for name, column in joined.items()})
+        return Bridges(**{name: column[order] for name, column in joined.items()}), first
 
-    def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
-        """Every link through an entity from the frontier."""
-        calls, knows, owner = [], list[Array](), self._visible.owners(frontier)
+    def linked(
+        self, scores: QuestionScores, bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
+    ) -> tuple[Edges, Candidates]:
+        """Every link from the frontier, and the passages they lead to that are not known yet."""
+        asked, owner = _joined(scores), self._visible.owners(frontier.rows)
+        known_by, pool_by = (
+            {i: own for i, _, own in self._visible.split(r)} for r in (known, pool)
+        )
+        parts, calls, bridge_of = list[int](), [], list[Array]()
         for i, part in enumerate(self._visible.parts):
             local = part.local(bridges.entity)
-            known = np.flatnonzero(local >= 0)  # this part has the others neither in its texts
-            columns = {name: column[known] for name, column in vars(bridges).items()}
-            own = Bridges(**columns | {"entity": local[known]})
-            within = np.where(owner == i, frontier - part.start, -1)
-            calls.append((self._visible.views[i], (own, within)))
-            knows.append(known)
-        found = ask_each(calls, "expand")
-        each = [
-            edges._replace(bridge=known[edges.bridge], row=part.rows(edges.row))
-            for edges, known, part in zip(found, knows, self._visible.parts, strict=True)
+            some = np.flatnonzero(local >= 0)  # this part has the others neither in its texts
+            is_last = part is self._visible.parts[-1]
+            if not len(some) and i not in pool_by and (parts or not is_last):
+                continue
+            columns = {name: column[some] for name, column in vars(bridges).items()}
+            own = Bridges(**columns | {"entity": local[some]})
+            within = frontier._replace(rows=np.where(owner == i, frontier.rows - part.start, -1))
+            of_part = (known_by.get(i, _NONE), pool_by.get(i, _NONE))
+            calls.append((asked.parts[i], (asked.of_titles, own, within, *of_part)))
+            parts.append(i)
+            bridge_of.append(np.append(some, -1))  # at -1, of a link by similarity
+        edges, more = zip(*asked.ask_each(calls, "linked"), strict=True)
+        moved = [
+            own._replace(bridge=bridge[own.bridge], row=self._visible.parts[i].rows(own.row))
+            for own, bridge, i in zip(edges, bridge_of, parts, strict=True)
         ]
-        return Edges(*map(np.concatenate, zip(*each, strict=True)))
-
-    def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
-        """`[m]` closeness of linked passages to the terms that their parents leave open."""
-        near, each = np.empty(len(row)), self._visible.split(row)
-        calls = [
-            (self._visible.views[i],
-             (own, self._visible.parts[i].local(entity[some]), parent[some], vectors))
-            for i, some, own in each
-        ]  # fmt: skip
-        for (_, some, _), of_part in zip(each, ask_each(calls, "closeness"), strict=True):
-            near[some] = of_part
-        return near
-
-    def ties(self, question: QuestionScores, name: int, rows: Rows) -> Array:
-        """Ties of an entity that the question names to some passages."""
-        return self._visible.gather(parts_of(question), "ties", rows, name)
+        joined = Edges(*map(np.concatenate, zip(*moved, strict=True)))
+        joined = joined.between_documents(self.corpus, frontier.rows)
+        found = self._merged(asked, parts, more)
+        is_linked, _ = lookup(np.sort(joined.row), found.rows)
+        return joined, Candidates(*(column[is_linked] for column in found))
 
     def speller(self) -> Speller:
         """Finds spellings of entities."""
         return JoinedSpeller(self.corpus, self.view.gazetteer, self._visible)
+
+
+_NONE = np.zeros(0, np.int64)
 
 
 class JoinedSpeller(Speller):
@@ -259,41 +284,65 @@ class JoinedSource(PassageSource):
 
     def __init__(self, snapshot: JoinedSnapshot, view: JoinedView) -> None:
         super().__init__(snapshot, view)
-        self._joined, self._visible = snapshot, VisibleParts(view.parts)
+        self._joined, self._joined_view, self._visible = (
+            snapshot,
+            view,
+            VisibleParts(view.parts, snapshot.ranks),
+        )
         self._last: tuple[str | None, list[Any]] = None, []
+        self._df: dict[Term, int] = {}
 
     def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
         """The entities whose words are in a question."""
         return list({
             found._replace(entity=int(part.numbers[found.entity])): None
-            for part, (names, _) in zip(self._visible.parts, self._found(text), strict=True)
+            for part, (names, *_) in zip(self._visible.parts, self._found(text), strict=True)
             for found in names
         })  # fmt: skip
 
     def words(self, text: str, tokens: TextTokens) -> list[str]:
         """Names of a question that are one word in the title or path of a document."""
-        found = {each for _, words in self._found(text) for each in words}
+        found = {each for _, words, _ in self._found(text) for each in words}
         return [word for *_, word in sorted(found)]
 
     def _found(self, text: str) -> list[Any]:
-        """Names and words of a question in each part; the last ones are kept."""
+        """What each part reads in a question; the last one is kept."""
         last, found = self._last
         if last != text:
-            found = ask(self._visible.views, "read", text)
+            analyzers, languages = self.snapshot.analyzers, self.view.languages
+            terms = read_terms(text, scan(text), (), analyzers, languages).terms
+            found = ask(self._visible.views, "read", text, terms)
+            self._count(terms, [df for *_, df in found])
             self._last = text, found
         return found
+
+    def _count(self, terms: Sequence[Term], dfs: Sequence[Sequence[int]]) -> None:
+        for i, term in enumerate(terms):
+            self._df[term] = sum(df[i] for df in dfs)
+
+    def scores(self, question: EncodedQuestion) -> JoinedScores:
+        """The scores of a question, with the document frequencies of its terms."""
+        terms = question.terms
+        if others := [term for term in terms if term not in self._df]:
+            self._count(others, ask(self._visible.views, "frequencies", others))
+        df = [self._df[term] for term in terms]
+        return JoinedScores(self._visible, self._joined_view, question, df)
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""
         reading = QuestionReading("", tuple(terms), (), (), (), ())
-        no_vector = Queries(np.zeros((1, 0), np.float32))
-        found = self._visible.questions(reading, no_vector, None, np.zeros(0))
-        return JoinedLexical(self._visible, self.view, *found)
-
-    def scores(self, question: EncodedQuestion) -> QuestionScores:
-        """The scores of a question."""
-        return JoinedScores(self._visible, self._joined, self.view, question)
+        return self.scores(EncodedQuestion(reading, np.zeros(0, np.float32))).lexical
 
     def multihop(self, config: MultihopConfig) -> MultihopSource:
         """The source of candidates and links."""
         return JoinedMultihop(self._visible, self._joined, self.view, config)
+
+    def cosines(self, rows: Rows, query: Queries) -> list[Floats]:
+        """The cosine of each sentence of each row with one vector."""
+        each, bounds = self._visible.split(rows), self.snapshot.corpus.sentence_bounds
+        calls = [(self._visible.parts[i].opened, (own, query)) for i, _, own in each]
+        cosines = dict[int, Floats]()
+        for (_, some, _), found in zip(each, ask_each(calls, "cosines"), strict=True):
+            ends = np.cumsum(bounds[rows[some] + 1] - bounds[rows[some]])
+            cosines |= zip(some.tolist(), np.split(found, ends[:-1]), strict=True)
+        return [cosines[i] for i in range(len(rows))]

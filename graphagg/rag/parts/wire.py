@@ -1,4 +1,4 @@
-"""How steps of a question travel between processes: as JSON, with arrays in base64.
+"""How steps of a question travel between processes: as JSON, with the bytes of arrays behind it.
 
 Values are numbers, texts, arrays of a few types, and the records below. Objects stay in the process
 of the part and are named by a key. Nothing is executed that a message names.
@@ -6,9 +6,8 @@ of the part and are named by a key. Nothing is executed that a message names.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
+import math
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -20,7 +19,8 @@ from graphagg.errors import InvalidParameter
 from graphagg.nearest.vectors import Queries
 from graphagg.rag.config.multihop import LinkWeights, MultihopConfig, PassageWeights
 from graphagg.rag.modes.multihop.candidates import Candidates
-from graphagg.rag.modes.multihop.links import Bridges, Edges
+from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier
+from graphagg.rag.modes.question_scores import Strongest
 from graphagg.rag.question.reading import NameFound, QuestionReading
 from graphagg.store.strings import StringTable
 
@@ -28,17 +28,29 @@ _TYPES = frozenset("|b1 |u1 <u2 <u4 <u8 <i4 <i8 <f4 <f8".split())
 _RECORDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        QuestionReading, NameFound, Candidates, Edges, Bridges, MultihopConfig, PassageWeights,
-        LinkWeights,
+        Queries, StringTable, QuestionReading, NameFound, Candidates, Edges, Bridges, Frontier,
+        Strongest, MultihopConfig, PassageWeights, LinkWeights,
     )
 }  # fmt: skip
+_FIELDS = {"Queries": ["vectors"], "StringTable": ["data", "offsets"]} | {
+    name: [field.name for field in fields(each)] if is_dataclass(each) else each._fields
+    for name, each in _RECORDS.items()
+    if each not in (Queries, StringTable)
+}
+LENGTH = 8  # bytes of a length
+ANSWERED, FAILED = b"\0", b"\1"  # first byte of an answer
+
+
+def framed(message: bytes) -> bytes:
+    """A message behind its length."""
+    return len(message).to_bytes(LENGTH, "little") + message
 
 
 def encode(value: object, keep: Callable[[object], str] | None = None) -> bytes:
-    """A value as JSON; `keep` returns the key of an object that stays in this process."""
-    return json.dumps(_encoded(value, keep), ensure_ascii=False, separators=(",", ":")).encode(
-        errors="surrogatepass"
-    )
+    """A value as a message; `keep` returns the key of an object that stays in this process."""
+    arrays = list[Array]()
+    text = json.dumps(_encoded(value, arrays, keep), separators=(",", ":")).encode()
+    return b"".join([framed(text), *map(np.ndarray.tobytes, arrays)])
 
 
 def decode(body: bytes, made_of: Callable[[str], object]) -> Any:
@@ -48,63 +60,55 @@ def decode(body: bytes, made_of: Callable[[str], object]) -> Any:
         InvalidParameter: it is no such message.
     """
     try:
-        return _decoded(json.loads(body.decode(errors="surrogatepass")), made_of)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error):
+        end = LENGTH + int.from_bytes(body[:LENGTH], "little")
+        return _Decoder(body, end, made_of).value(json.loads(body[LENGTH:end]))
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
         raise InvalidParameter("the message is no step of a question; check the versions") from None
 
 
-def _encoded(value: Any, keep: Callable[[object], str] | None) -> Any:
+def _encoded(value: Any, arrays: list[Array], keep: Callable[[object], str] | None) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"array": value.dtype.str, "shape": value.shape}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, np.ndarray):
-        data = base64.b64encode(np.ascontiguousarray(value).data).decode()
-        return {"array": value.dtype.str, "shape": value.shape, "data": data}
-    if isinstance(value, Queries):
-        return {"queries": _encoded(value.vectors, None)}
-    if isinstance(value, StringTable):
-        return {"strings": [_encoded(each, None) for each in (value.data, value.offsets)]}
     if isinstance(value, dict):
-        return {"dict": [[_encoded(each, keep) for each in pair] for pair in value.items()]}
+        return {"dict": [_encoded(pair, arrays, keep) for pair in value.items()]}
     name = type(value).__name__
     if name in _RECORDS:
-        names = [each.name for each in fields(value)] if is_dataclass(value) else value._fields
-        return {"record": name, "of": [_encoded(getattr(value, each), keep) for each in names]}
+        names = _FIELDS[name]
+        return {"record": name, "of": [_encoded(getattr(value, n), arrays, keep) for n in names]}
     if isinstance(value, list | tuple):
-        return [_encoded(each, keep) for each in value]
+        return [_encoded(each, arrays, keep) for each in value]
     if keep is None:
         raise TypeError(f"a {name} cannot be sent")
     return {"object": keep(value)}
 
 
-def _decoded(value: Any, made_of: Callable[[str], object]) -> Any:
-    if isinstance(value, list):
-        return tuple(_decoded(each, made_of) for each in value)
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return _array(value)
-    if "dict" in value:
-        return {_decoded(k, made_of): _decoded(v, made_of) for k, v in value["dict"]}
-    if "record" in value:
-        return _RECORDS[value["record"]](*(_decoded(each, made_of) for each in value["of"]))
-    if "object" in value:
-        return made_of(value["object"])
-    if "queries" in value:
-        return Queries(_array(value["queries"]))
-    data, bounds = map(_array, value["strings"])
-    ends = np.concatenate([[0], bounds, [len(data)]])
-    if data.dtype != np.uint8 or bounds.dtype != np.int64 or (np.diff(ends) < 0).any():
-        raise ValueError("bounds of strings")
-    return StringTable(data, bounds)
+class _Decoder:
+    """Reads the values of one message; its arrays begin at `place`, in the order of the JSON."""
 
+    def __init__(self, body: bytes, place: int, made_of: Callable[[str], object]) -> None:
+        self._body, self._place, self._made_of = body, place, made_of
 
-def _array(value: Any) -> Array:
-    if value["array"] not in _TYPES:
-        raise ValueError("type of an array")
-    content = base64.b64decode(value["data"], validate=True)
-    array: Array = np.ndarray(tuple(value["shape"]), value["array"], content)
-    if array.nbytes != len(content):
-        raise ValueError("bytes of an array")
-    return array.copy()
+    def value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(map(self.value, value))
+        if not isinstance(value, dict):
+            return value
+        if "array" in value:
+            return self._array(value["array"], value["shape"])
+        if "record" in value:
+            return _RECORDS[value["record"]](*map(self.value, value["of"]))
+        if "object" in value:
+            return self._made_of(value["object"])
+        return dict(map(self.value, value["dict"]))
+
+    def _array(self, kind: str, shape: list[int]) -> Array:
+        if kind not in _TYPES or any(not isinstance(n, int) or n < 0 for n in shape):
+            raise ValueError("type of an array")
+        array: Array = np.frombuffer(self._body, kind, math.prod(shape), self._place)
+        self._place += array.nbytes
+        return array.reshape(shape).copy()

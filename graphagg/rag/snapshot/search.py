@@ -158,23 +158,23 @@ class Lexical:
 
     Attributes:
         postings: `[t]` of each term, by its stems.
-        df: `[t]` visible passages that contain each term.
+        df: `[t]` visible passages that contain each term; those of all parts, where given.
         idf: `[t]` of each term.
         weights: `[t]` share of each term in the sum of idf.
     """
 
-    def __init__(self, view: View, terms: Sequence[Term]) -> None:
+    def __init__(self, view: View, terms: Sequence[Term], df: Sequence[int] | None = None) -> None:
         # A term has a stem per language; stems of several languages share no passage.
         by_stem = [[view.lexicon.find(stem) for stem in term] for term in terms]
         self.postings = [[p for p in postings if p is not None] for postings in by_stem]
         self._view = view
-        self.df = [sum(view.frequency(p.start, p.end) for p in each) for each in self.postings]
+        self.df = (
+            df
+            if df is not None
+            else [sum(view.frequency(p.start, p.end) for p in each) for each in self.postings]
+        )
         self._count = sum(len(p.rows) for of_term in self.postings for p in of_term)
-        self.weigh(self.df)
-
-    def weigh(self, df: Sequence[int]) -> None:
-        """Weigh the terms by their document frequencies, which may count other indices too."""
-        self.idf, self.weights = weights_of(df, self._view.passages)
+        self.idf, self.weights = weights_of(self.df, view.passages)
         order = np.argsort(-self.weights, kind="stable").tolist()
         self._lists = [(float(self.weights[t]), p) for t in order for p in self.postings[t]]
         self._best: tuple[int, Rows, Array] | None = None

@@ -50,7 +50,7 @@ KIND = "passages"
 REVISION = 28  # raised when the same corpus and models give another index
 _CACHED_ROWS = 4096  # rows of the last used ids
 _FOREIGN = 0.5  # share of the weight of similarity in profile `fast`
-_SAMPLE = 256  # passages whose vectors are compared
+SAMPLE = 256  # passages whose vectors are compared
 _CODE_SAMPLE = 32  # passages whose characters are counted
 _CODE_SIGNS, _CODE_SHARE = re.compile(rb"[(){}\[\]=;_<>]"), 0.05  # of a passage that is code
 _LEAST_KNOWN = 0.16  # below this share of their weights, cosines are ignored
@@ -189,7 +189,7 @@ class PassageSnapshot:
 
     def _known_share(self, view: View) -> float:
         """`known_share` of the vectors of some visible passages, evenly spaced by their ids."""
-        rows = self._evenly(view, _SAMPLE)
+        rows = self._evenly(view, SAMPLE)
         return known_share(self.corpus.windows.take(self.corpus.window_bounds[rows]))
 
     def is_foreign(self, view: View) -> bool:

@@ -24,7 +24,9 @@ _UNTIMED = re.compile(
     re.DOTALL,
 )
 """Writes have limits of their own, and those who ask parts."""
-_FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), ("/v1/collections/", "/v1/parts/")
+_FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
+STEPS = "/v1/parts/steps"
+"""Where processes that ask several parts connect."""
 _SEARCHES = re.compile(
     r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
     re.DOTALL,
@@ -77,7 +79,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or local_path(scope) == STEPS:  # which has limits of its own
             await self._app(scope, receive, send)
             return
         limited = _Limited(scope, receive, send, self._limits, self._queue)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,12 +18,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphagg.errors import PartUnavailable
+from graphagg.nearest.vectors import Queries
 from graphagg.rag import PassageIndex, PassageParts
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.parts.client import PartAddress
+from graphagg.rag.parts.client import TOKEN, Asked, PartAddress, PartClient
 from graphagg.rag.parts.served import PartObjects
-from graphagg.rag.parts.wire import encode
+from graphagg.rag.parts.wire import decode, encode, framed
+from graphagg.serve.http.routes import parts
 from graphagg.serve.http.security import Access
+from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.rights import TokenFile
 from graphagg.serve.service import Service, Sources
 from graphagg.store.strings import StringTable
@@ -222,7 +228,7 @@ def test_a_late_step_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders, end, late, answer = built(tmp_path), threading.Event(), [], PartObjects.answer
 
     def answer_late(objects: PartObjects, body: bytes) -> bytes:
-        if b'"nearest"' in body and not late:
+        if b'"scores.nearest"' in body and not late:
             late.append(body)
             end.wait(SECONDS)
         return answer(objects, body)
@@ -236,7 +242,9 @@ def test_a_late_step_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert late and len(found["hits"]) == len(CORPUS) and "partial" not in found
 
 
-def test_steps_need_an_unfiltered_token_and_fit_arguments(tmp_path: Path) -> None:
+def test_steps_need_an_unfiltered_token_and_fit_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folders = built(tmp_path, PASSAGES)
     access = Access(tokens=TokenFile(written(tmp_path / "tokens.toml")))
     with deployed(folders[:1], access) as (live,):
@@ -244,35 +252,74 @@ def test_steps_need_an_unfiltered_token_and_fit_arguments(tmp_path: Path) -> Non
         for path in (about, "/v1/parts/files/x/y"):
             assert error_of(live.get(path), 401) == "Unauthorized"
             assert error_of(live.get(path, headers=as_("ours")), 403) == "Forbidden"
+        assert error_of(live.post(steps, {}), 401) == "Unauthorized"
+        assert error_of(live.post(steps, {}, headers=as_("ours")), 403) == "Forbidden"
         version = live.get(about, headers=as_("reader")).json()["manifest"]["data"]
         for name in ("../manifest.json", "manifest.json", "%2e%2e%2fmanifest.json"):
             found = live.get(f"/v1/parts/files/{version}/{name}", headers=as_("reader"))
             assert found.status_code in (404, 500)
+        monkeypatch.setenv(TOKEN, as_("reader")["authorization"].removeprefix("Bearer "))
+        client = PartClient(PartAddress(live.url))
+
+        def step(*message: Any) -> Any:
+            return decode(answered(message[0] if len(message) == 1 else encode(message)), str)
+
+        def answered(message: bytes) -> bytes:
+            return Asked(client, message, time.monotonic() + SECONDS, False).answer()
+
         rows, far = np.zeros(1, np.int64), np.full(1, 1 << 40)
-        none = StringTable.pack([])
-        named = live.client.post(
-            steps, content=encode((version, "named", (none, np.zeros(0, np.uint8)), [])),
-            headers=as_("reader"),
-        )  # fmt: skip
-        key = named.json()["object"]
-        for step in (
-            b"{}", b"[1]", b"\xff", encode((version, "__class__", (), [])),
-            encode((version, "rows_at", ("rows.alive", rows.astype(float)), [])),
-            encode((version, "rows_at", ("rows.alive", far), [])),
-            encode((version, "rows_at", (1, rows), [])), encode((version, "named", (rows,), [])),
+        none, query = StringTable.pack([]), Queries(np.ones((1, 16), np.float32))
+        key, _ = step(version, "named", (none, np.zeros(0, np.uint8)), [])
+        for message in (
+            b"{}", b"\2\0\0\0\0\0\0\0[]", b"\xff", b"\xff" * 9,
+            encode((version, "__class__", (), [])),
+            encode((version, "cosines", (rows.astype(float), query), [])),
+            encode((version, "cosines", (far, query), [])),
+            encode((version, "texts", ("rows.alive", 0, 9), [])),
+            encode((version, "texts", (1, rows), [])),
+            encode((version, "named", (rows,), [])),
             encode((key, "uses", (np.ones(99, np.bool_),), [])),
             encode((key, "first_mention", (-5, 1 << 40), [])),
             encode((key, "view", (np.ones(3, np.bool_), rows, rows), [])),
-            b'[1,2,3,{"record":"QuestionReading","of":[]}]',
-            b'["a","b",{"array":"<i8","shape":[-1,99999999999],"data":""},[]]',
+            json_message([1, 2, 3, {"record": "QuestionReading", "of": []}]),
+            json_message(["a", "b", {"array": "<i8", "shape": [-1, 99999999999]}, []]),
+            json_message(["a", "b", {"array": "|O", "shape": [1]}, []]),
         ):  # fmt: skip
-            found = live.client.post(steps, content=step, headers=as_("reader"))
-            assert error_of(found, 400) == "InvalidParameter"
-        gone = live.client.post(
-            steps, content=encode(("x", "nearest", (1,), [])), headers=as_("reader")
-        )
-        assert error_of(gone, 404) == "NoSuchIndex"
-        assert "/v1/parts/steps" not in live.get("/openapi.json", headers=as_("reader")).text
+            with pytest.raises(PartUnavailable, match="InvalidParameter"):
+                answered(message)
+        with pytest.raises(PartUnavailable, match="NoSuchIndex") as lost:
+            step("x", "nearest", (1,), [])
+        assert lost.value.is_lost
+        assert len(step(version, "cosines", (rows, query), []))
+        assert steps not in live.get("/openapi.json", headers=as_("reader")).text
+
+
+def json_message(value: Any) -> bytes:
+    return framed(json.dumps(value).encode())
+
+
+def test_a_step_that_is_too_large_or_a_token_that_was_removed_ends_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = built(tmp_path, PASSAGES)
+    service = Service(Sources(folders[0]), patient(ServiceLimits(upload_bytes=999)))
+    with serving(service) as live:
+        client = PartClient(PartAddress(live.url))
+        with pytest.raises(PartUnavailable, match=r"closed|reset|pipe"):
+            Asked(client, b" " * 1000, time.monotonic() + SECONDS, False).answer()
+        with pytest.raises(PartUnavailable, match="InvalidParameter"):
+            Asked(client, b" " * 999, time.monotonic() + SECONDS, False).answer()
+    monkeypatch.setattr(parts, "LAST", 0.0)
+    tokens = written(tmp_path / "tokens.toml")
+    with deployed(folders[:1], Access(tokens=TokenFile(tokens))) as (live,):
+        monkeypatch.setenv(TOKEN, as_("reader")["authorization"].removeprefix("Bearer "))
+        client = PartClient(PartAddress(live.url))
+        for _ in range(2):  # the second one on a connection of its own
+            with pytest.raises(PartUnavailable, match="InvalidParameter"):
+                Asked(client, b" ", time.monotonic() + SECONDS, False).answer()
+        tokens.write_text("changed-" + "0" * 40)
+        with pytest.raises(PartUnavailable, match="401"):
+            Asked(client, b" ", time.monotonic() + SECONDS, False).answer()
 
 
 def test_parts_are_options_of_the_command(call: Any, tmp_path: Path) -> None:

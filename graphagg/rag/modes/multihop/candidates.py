@@ -30,6 +30,7 @@ class Candidates(NamedTuple):
         rows: `[n]` ascending by the ranks of their ids.
         features: `[n, 5]` the terms of F, in the order of `FEATURES`.
         covers: `[n, t]` which of the question's terms each passage contains, 0 or 1.
+        ties: `[n, e]` of each passage to the named entities, uint8.
         pages: `[n, e]` idf of the named entities that each passage is a page of (its title is the
             entity, or its text begins with it), else 0.
         documents: `[n]` how much the question names its document and the headings in it.
@@ -39,6 +40,7 @@ class Candidates(NamedTuple):
     rows: Rows
     features: Array
     covers: Array
+    ties: Array
     pages: Array
     documents: Array
     direct: Array
@@ -115,8 +117,9 @@ class CandidateScorer:
         rows = rows[np.argsort(self.ranks[rows])]  # so that equals are ordered by id
         title, entities = np.zeros(len(rows)), np.zeros(len(rows))
         pages = np.zeros((len(rows), len(question.named)))
+        ties = np.zeros(pages.shape, np.uint8)
         for i, idf in enumerate(question.rarity.tolist()):
-            tie = self.view.ties_at(question.reading.entities[i], rows)
+            tie = ties[:, i] = self.view.ties_at(question.reading.entities[i], rows)
             is_tied, is_titled = tie > 0, (tie & IS_TITLE) > 0
             shares = _title_shares(i, rows[is_titled], question)
             title[is_titled] = np.maximum(title[is_titled], idf * shares)
@@ -129,7 +132,7 @@ class CandidateScorer:
         features[:, 3], features[:, 4] = title, entities
         direct = weighted(features, self._weights)
         covers, documents = question.lexical.covers(rows), question.documents_at(rows)
-        return Candidates(rows, features, covers, pages, documents, direct)
+        return Candidates(rows, features, covers, ties, pages, documents, direct)
 
 
 def _title_shares(name: int, rows: Rows, question: QuestionScores) -> Array:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, members, ranges
+from graphagg.arrays import Array, distinct, members, ranges
+from graphagg.nearest.vectors import Codes, decode
 from graphagg.rag.config.multihop import MultihopConfig
-from graphagg.rag.modes.multihop.candidates import CandidateScorer, rank_shares
+from graphagg.rag.modes.multihop.candidates import Candidates, CandidateScorer, rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.search import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE, Speller
@@ -48,6 +49,20 @@ class Bridges:
     strength: Array
 
 
+class Frontier(NamedTuple):
+    """The passages that lead on in a round; f of them.
+
+    Attributes:
+        rows: `[f]`; -1 for one of another part.
+        first: `[f, d]` the stored first vector of each.
+        vectors: `[f, d]` of the terms that each leaves open; None if these do not count.
+    """
+
+    rows: Rows
+    first: Codes
+    vectors: Vectors | None
+
+
 class Edges(NamedTuple):
     """Links to passages; m of them.
 
@@ -57,6 +72,7 @@ class Edges(NamedTuple):
         row: `[m]` the target passage.
         kind: `[m]` position in `KINDS`.
         link: `[m]` its strength; see `of_titles`.
+        near: `[m]` closeness to the terms that its source leaves open; 0 for one by similarity.
     """
 
     bridge: Array
@@ -64,6 +80,7 @@ class Edges(NamedTuple):
     row: Rows
     kind: Array
     link: Array
+    near: Array
 
     def of_titles(self, bridges: Bridges, closeness: Array) -> Edges:
         """Share a title that several passages have: the best of them gets most of it.
@@ -82,6 +99,10 @@ class Edges(NamedTuple):
         link[pages[is_tied]] = mention[is_tied] + (page - mention[is_tied]) * share[is_tied]
         kept = np.delete(np.arange(len(link)), pages[~is_tied])
         return self._replace(link=link).kept(kept)
+
+    def between_documents(self, corpus: StoredCorpus, frontier: Rows) -> Edges:
+        """The links that do not stay within a document."""
+        return self.kept(~corpus.same_document(self.row, frontier[self.parent]))
 
     def kept(self, some: Array) -> Edges:
         """Some of the links, by a mask or by their positions."""
@@ -170,7 +191,8 @@ def expand(view: View, bridges: Bridges, frontier: Rows) -> Edges:
     # Not to the passage itself.
     leads = (row != frontier[bridges.parent][bridge]) & (link > _NO_LINK)
     bridge = bridge[leads]
-    return Edges(bridge, bridges.parent[bridge], row[leads], kind[leads], link[leads])
+    near = np.zeros(len(bridge))
+    return Edges(bridge, bridges.parent[bridge], row[leads], kind[leads], link[leads], near)
 
 
 def _with_longer(
@@ -199,19 +221,19 @@ def _with_longer(
 
 
 def similar_edges(
-    corpus: StoredCorpus, frontier: Rows, pool: Rows, config: MultihopConfig
+    corpus: StoredCorpus, frontier: Frontier, pool: Rows, config: MultihopConfig
 ) -> Edges:
     """A link by similarity from each passage of the frontier to every other one of a pool.
 
     From a passage with several vectors the first is compared, to one with several the best.
     """
     kind, slope = config.link.similar
-    first = corpus.windows.take(corpus.window_bounds[frontier]).astype(np.float32)
-    link = kind + slope * corpus.similarity_at(pool, first).astype(np.float64)  # [pool, frontier]
-    target, parent = np.nonzero((link > _NO_LINK) & (pool[:, None] != frontier))
+    near = corpus.similarity_at(pool, decode(frontier.first)).astype(np.float64)
+    link = kind + slope * near  # [pool, frontier]
+    target, parent = np.nonzero((link > _NO_LINK) & (pool[:, None] != frontier.rows))
     row = pool[target]
     no_bridge, kinds = np.full(len(row), -1), np.full(len(row), SIMILAR)
-    return Edges(no_bridge, parent, row, kinds, link[target, parent])
+    return Edges(no_bridge, parent, row, kinds, link[target, parent], np.zeros(len(row)))
 
 
 def open_vectors(covers: Array, vector: Vectors, words: Vectors | None) -> Vectors:
@@ -305,21 +327,43 @@ class MultihopSource(CandidateScorer):
     `graphagg.rag.parts.source` asks the same of many indices.
     """
 
-    def bridges(self, frontier: Rows, question: QuestionScores) -> Bridges:
-        """The entities through which the passages of a frontier lead on."""
-        return find_bridges(self.corpus, self.view, frontier, question, self.config)
+    def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
+        """The entities through which passages lead on, and the stored first vector of each."""
+        first = self.corpus.windows.rows(self.corpus.window_bounds[frontier])
+        return find_bridges(self.corpus, self.view, frontier, question, self.config), first
 
-    def expand(self, bridges: Bridges, frontier: Rows) -> Edges:
-        """Every link through an entity from the frontier."""
-        return expand(self.view, bridges, frontier)
+    def follow(
+        self, candidates: Candidates, frontier: Array, question: QuestionScores, pool: Rows | None
+    ) -> tuple[Bridges, Edges, Candidates]:
+        """The links from some of the candidates, by their positions, and what else they lead to.
 
-    def closeness(self, row: Rows, entity: Array, parent: Array, vectors: Vectors) -> Array:
-        """See `closeness_to_open_terms`."""
-        return closeness_to_open_terms(self.corpus, self.view, row, entity, parent, vectors)
+        With a `pool` there are links by similarity to its passages too. There are none within a
+        document, whose chunks share names anyway.
+        """
+        rows, vectors = candidates.rows[frontier], None
+        bridges, first = self.bridges(rows, question)
+        if self.config.open_terms:
+            vectors = open_vectors(candidates.covers[frontier], question.vector, question.words)
+        known, pool = candidates.rows, rows[:0] if pool is None else pool
+        found = self.linked(question, bridges, Frontier(rows, first, vectors), known, pool)
+        return bridges, *found
 
-    def ties(self, question: QuestionScores, name: int, rows: Rows) -> Array:
-        """Ties of an entity that the question names to some passages."""
-        return self.view.ties_at(question.reading.entities[name], rows)
+    def linked(
+        self, scores: QuestionScores, bridges: Bridges, frontier: Frontier, known: Rows, pool: Rows
+    ) -> tuple[Edges, Candidates]:
+        """Every link from the frontier, and the passages they lead to that are not known yet."""
+        edges = expand(self.view, bridges, frontier.rows)
+        if len(pool):
+            edges = edges.joined(similar_edges(self.corpus, frontier, pool, self.config))
+        edges = edges.between_documents(self.corpus, frontier.rows)
+        through = np.flatnonzero(edges.kind != SIMILAR)
+        if frontier.vectors is not None and len(through):
+            row, entity = edges.row[through], bridges.entity[edges.bridge[through]]
+            edges.near[through] = closeness_to_open_terms(
+                self.corpus, self.view, row, entity, edges.parent[through], frontier.vectors
+            )
+        is_known, _ = lookup(np.sort(known), edges.row)
+        return edges, self.candidates(distinct(edges.row[~is_known]), scores)
 
     def speller(self) -> Speller:
         """Finds spellings of entities."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
@@ -189,17 +188,12 @@ class RankingHits(Ranking):
     def _start(self, row: int) -> Iterator[Hop]:
         """The question's entity that the passage is tied to: its title's, else the rarest."""
         question, at = self.ranking.question, self._position(row)
-        named = zip(question.reading.names, question.rarity.tolist(), self._ties, strict=True)
-        ties = [(bool(tie[at] & IS_TITLE), idf, name) for name, idf, tie in named if tie[at]]
+        tied = self.ranking.candidates.ties[at].tolist()
+        named = zip(question.reading.names, question.rarity.tolist(), tied, strict=True)
+        ties = [(bool(tie & IS_TITLE), idf, name) for name, idf, tie in named if tie]
         if ties:
             is_title, _, name = max(ties, key=lambda tie: tie[:2])
             yield Hop("question_entity", name, float(is_title))
-
-    @cached_property
-    def _ties(self) -> list[list[int]]:
-        """Ties of each of the question's entities to the candidates."""
-        scores, rows, source = self.scores, self.ranking.candidates.rows, self.search.source
-        return [source.ties(scores, i, rows).tolist() for i in range(len(scores.named))]
 
     def _link(self, step: Step, passed_on: float) -> Iterator[Hop]:
         """The sentence and the entity of a hop, or the similarity."""

@@ -13,17 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphagg.arrays import Array, Mask, distinct, top_k
+from graphagg.arrays import Array, Mask, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import FEATURES, Candidates, weighted
 from graphagg.rag.modes.multihop.links import (
-    SIMILAR,
     Bridges,
     Edges,
     MultihopSource,
     above_mean,
-    open_vectors,
-    similar_edges,
 )
 from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
@@ -60,13 +57,13 @@ class MultihopSearch:
         for _ in range(2):
             if not len(frontier):
                 break
-            rows = candidates.rows[frontier]
-            walked |= set(rows.tolist())
+            walked |= set(candidates.rows[frontier].tolist())
             # Passages that a link leads to become candidates before their paths are compared.
-            bridges, edges = self.links(rows, question, None if rounds else pool)
+            near = None if rounds else pool
+            bridges, edges, more = self.source.follow(candidates, frontier, question, near)
             if not len(edges.row):
                 break
-            candidates, score, position = self._grown(candidates, score, edges.row, question)
+            candidates, score, position = self._grown(candidates, score, more)
             frontier = position[frontier]
             # The first round levels named pages; the second passes path scores on.
             passed_on = score if rounds else self._passed_on(candidates, frontier, most_held)
@@ -86,35 +83,16 @@ class MultihopSearch:
             config = replace(config, coverage=config.unnamed * config.coverage)
         return MultihopRanking(question, candidates, score, rounds, eligible, config)
 
-    def links(
-        self, frontier: Rows, question: QuestionScores, pool: Rows | None = None
-    ) -> tuple[Bridges, Edges]:
-        """The bridges of a frontier, and its links to passages.
-
-        With a `pool` there are links by similarity to its passages too.
-        """
-        source = self.source
-        bridges = source.bridges(frontier, question)
-        edges = source.expand(bridges, frontier)
-        if pool is not None:
-            edges = edges.joined(similar_edges(source.corpus, frontier, pool, self.config))
-        # Not within a document, whose chunks share names anyway.
-        within = source.corpus.same_document(edges.row, frontier[edges.parent])
-        return bridges, edges.kept(~within)
-
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""
         return lookup(np.sort(others), rows)[0]
 
     def _grown(
-        self, candidates: Candidates, score: Array, rows: Rows, question: QuestionScores
+        self, candidates: Candidates, score: Array, more: Candidates
     ) -> tuple[Candidates, Array, Array]:
-        """Add rows with their F; returns scores, and the new positions of the old candidates."""
-        is_candidate, _ = lookup(candidates.rows, rows, self.source.ranks)
-        new = distinct(rows[~is_candidate])
-        if not len(new):
+        """Add candidates; returns scores, and the new positions of the old candidates."""
+        if not len(more.rows):
             return candidates, score, np.arange(len(score))
-        more = self.source.candidates(new, question)
         grown, position = candidates.joined(more, self.source.ranks)
         scores = np.empty(len(position))
         scores[position] = np.concatenate([score, more.direct])
@@ -180,7 +158,7 @@ class MultihopSearch:
         held = weighted(covers, weights)
         together = weighted(np.maximum(covers[parent], covers[target]), weights)
         joint_coverage = together - np.maximum(held[parent], held[target])
-        open_terms = self._open_terms(covers[frontier], bridges, edges, question)
+        open_terms = above_mean(edges.near, edges, len(frontier))
         value = (
             passed_on[parent] * (c.inherited + edges.link)
             + c.target * candidates.direct[target]
@@ -199,18 +177,6 @@ class MultihopSearch:
         rows = candidates.rows[parent]
         followed = Round(bridges, edges, rows, passed_on[parent], joint_coverage, open_terms, best)
         return followed, raised
-
-    def _open_terms(
-        self, covers: Array, bridges: Bridges, edges: Edges, question: QuestionScores
-    ) -> Array:
-        """`[m]` closeness of edges' passages to the terms that their parents leave open."""
-        near, through = np.zeros(len(edges.row)), np.flatnonzero(edges.kind != SIMILAR)
-        if not self.config.open_terms or not len(through):
-            return near
-        vectors = open_vectors(covers, question.vector, question.words)
-        entity, parent = bridges.entity[edges.bridge[through]], edges.parent[through]
-        near[through] = self.source.closeness(edges.row[through], entity, parent, vectors)
-        return above_mean(near, edges, len(covers))
 
 
 def _best(score: Array, among: Mask, count: int) -> Array:

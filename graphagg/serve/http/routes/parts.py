@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
-from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from fastapi import APIRouter
+from starlette.responses import FileResponse, JSONResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from graphagg.errors import GraphAggError
+from graphagg.rag.parts.wire import ANSWERED, FAILED, LENGTH, framed
+from graphagg.serve.http.bodies import STEPS
+from graphagg.serve.http.failures import body_of
 from graphagg.serve.rights import check_unfiltered
 from graphagg.serve.service import Service
 
 PREFIX = "/v1/parts"
+LAST = 30.0
+"""Seconds of a connection, so that a token is checked again; the client connects anew."""
+_TICK = 0.5  # seconds after which a connection sees that the service stops
 
 
 def router(service: Service) -> APIRouter:
@@ -27,12 +37,51 @@ def router(service: Service) -> APIRouter:
         check_unfiltered("parts")
         return FileResponse(service.passages.file_of_part(version, name))
 
-    @routes.post("/steps")
-    async def step(request: Request) -> Response:
-        check_unfiltered("parts")
-        objects = service.passages.objects
-        # In threads of their own: a coordinator waits for this step before it frees its thread.
-        answer = await asyncio.to_thread(objects.answer, await request.body())
-        return Response(answer, media_type="application/json")
-
+    steps = Route(STEPS, PartSteps(service), methods=["POST"], include_in_schema=False)
+    routes.routes.append(steps)
     return routes
+
+
+class PartSteps:
+    """ASGI application: steps of questions are parts of a body, and answers of the response.
+
+    A step that is too large ends the connection.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the steps of one connection."""
+        check_unfiltered("parts")
+        headers = [(b"connection", b"close"), (b"content-type", b"application/octet-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        loop, read = asyncio.get_running_loop(), bytearray()
+        limits, end, is_open = self._service.limits, loop.time() + LAST, True
+        while is_open and not self._service.stopping:
+            try:
+                async with asyncio.timeout(_TICK):
+                    message = await receive()
+            except TimeoutError:
+                is_open = loop.time() < end + (limits.receive_seconds if read else 0.0)
+                continue
+            is_open = message.get("more_body", False)
+            read += message.get("body", b"")
+            while is_open and len(read) >= LENGTH:
+                size = int.from_bytes(read[:LENGTH], "little")
+                is_open = size <= limits.upload_bytes
+                if not is_open or len(read) < LENGTH + size:
+                    break
+                step = bytes(memoryview(read)[LENGTH : LENGTH + size])
+                del read[: LENGTH + size]
+                # A coordinator in this process waits for this step before it frees its thread.
+                answer = await loop.run_in_executor(None, self._answer, step)
+                await send({"type": "http.response.body", "body": answer, "more_body": True})
+            is_open &= bool(read) or loop.time() < end
+        await send({"type": "http.response.body", "body": b""})
+
+    def _answer(self, step: bytes) -> bytes:
+        try:
+            return framed(ANSWERED + self._service.passages.objects.answer(step))
+        except GraphAggError as error:
+            return framed(FAILED + json.dumps(body_of(error)).encode())

@@ -58,15 +58,13 @@ test-extras: java $(VENV)/.dev
 LOWEST := unit/test_demo.py unit/graph/test_readers.py unit/nearest unit/communities/test_index.py \
 	unit/communities/test_structure.py unit/communities/test_exchange.py unit/embedding/test_index.py \
 	unit/embedding/test_partition.py unit/nn/aggr unit/nn/attention unit/nn/conv \
-	unit/rag/adapters/test_haystack.py unit/rag/adapters/test_llamaindex.py \
+	unit/rag/adapters/test_llamaindex.py \
 	unit/rag/documents/reading/test_converters.py unit/rag/models/test_models.py \
 	unit/rag/modes/test_multihop.py unit/rag/test_bad_input.py unit/rag/test_cli.py \
 	unit/serve/test_answers.py unit/serve/test_mcp.py unit/serve/test_observe.py \
 	unit/store/test_artifacts.py unit/store/remote/test_indices.py
-# Left out: a test that compares with the store of a later LlamaIndex, and one that uses a parameter of
-# a later Haystack.
-LATER := llamaindex.py::test_filters_of_llamaindex_take_what_its_own_store_takes \
-	haystack.py::test_a_saved_pipeline_is_the_same
+# Left out: a test that compares with the store of a later LlamaIndex.
+LATER := llamaindex.py::test_filters_of_llamaindex_take_what_its_own_store_takes
 test-lowest:
 	uv venv --quiet --clear build/lowest
 	uv pip install --quiet --python build/lowest --resolution lowest-direct --editable '.[all]'

@@ -46,7 +46,6 @@ extractor._load_pipeline = lambda model: (
 )
 if sys.platform == "linux":  # a folder starts two or three, and hundreds of tests read one
     BoundedConverter._start = converters.start
-os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"  # tests talk to nobody
 
 # On a busy machine every example is slow, so no test has a limit of time for one.
 BUSY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -166,11 +166,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return len(self.vertices)
 
     def query(
-        self,
-        seeds: VertexId | Iterable[VertexId],
-        k: int = 50,
-        *,
-        method: Method = "fused",
+        self, seeds: VertexId | Iterable[VertexId], k: int = 50, *, method: Method = "fused"
     ) -> Community:
         """Find the community of some vertices.
 
@@ -198,12 +194,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return answer(snapshot, vertices, ranking, k, method)
 
     def query_on_spark(
-        self,
-        frame: DataFrame,
-        column: str = "seeds",
-        k: int = 50,
-        *,
-        method: Method = "fused",
+        self, frame: DataFrame, column: str = "seeds", k: int = 50, *, method: Method = "fused"
     ) -> DataFrame:
         """Run `query` for a column of seeds: one row per member, as a lazy DataFrame.
 

@@ -123,10 +123,7 @@ class Themes:
                 for hit in hits
                 if snapshot.row_of(hit["id"]) is not None
             ]
-            return {
-                "passages": located,
-                "themes": dict(Counter(each["theme"] for each in located)),
-            }
+            return {"passages": located, "themes": dict(Counter(each["theme"] for each in located))}
 
         return await self._passages.ask(answer)
 

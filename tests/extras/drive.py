@@ -31,7 +31,7 @@ from graphagg.errors import MissingExtra
 SECONDS = 300.0
 FACES = ("graphagg.rag", "graphagg.communities", "graphagg.embedding", "graphagg.graph",
          "graphagg.nn", "graphagg.nn.training", "graphagg.store", "graphagg.store.remote",
-         "graphagg.spark", "graphagg.spark.session", "graphagg.rag.adapters.haystack",
+         "graphagg.spark", "graphagg.spark.session",
          "graphagg.rag.adapters.langchain", "graphagg.rag.adapters.llamaindex")  # fmt: skip
 
 

@@ -64,7 +64,6 @@ MISSING = {
     "torch": ("import graphagg.nn", "nn"),
     "langchain_core": ("import graphagg.rag.adapters.langchain", "langchain"),
     "llama_index": ("import graphagg.rag.adapters.llamaindex", "llamaindex"),
-    "haystack": ("import graphagg.rag.adapters.haystack", "haystack"),
     "torch_geometric": ("from graphagg.nn.aggr import LCMAggregation", "nn"),
     "safetensors": ("from graphagg.nn.files import safetensors; safetensors()", "nn"),
 }  # fmt: skip

@@ -106,11 +106,7 @@ def evaluate(
 
 
 def questions(
-    directory: Directory,
-    /,
-    *,
-    count: PositiveInt = 50,
-    random_state: NonNegativeInt = 0,
+    directory: Directory, /, *, count: PositiveInt = 50, random_state: NonNegativeInt = 0
 ) -> None:
     """Draft questions for `rag eval` from the names of an index, as JSON lines.
 

@@ -226,11 +226,7 @@ class Community(Brief, Exportable):
 
 
 def answer(
-    snapshot: CommunitySnapshot,
-    seeds: Array,
-    ranking: VertexRanking,
-    k: int,
-    method: str,
+    snapshot: CommunitySnapshot, seeds: Array, ranking: VertexRanking, k: int, method: str
 ) -> Community:
     """Name the best `k` members."""
     vertices = snapshot.vertices

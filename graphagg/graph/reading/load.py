@@ -15,12 +15,7 @@ from graphagg.checks import one_of, with_values
 from graphagg.errors import EmptyGraph, InvalidGraph, UnreadableFile
 from graphagg.graph.graph import GRAPH_KINDS, Graph, GraphKind, ReadReport, weighted_graph
 from graphagg.graph.ids import VertexId, VertexIds, id_list
-from graphagg.graph.reading.batches import (
-    EdgeBatch,
-    EdgeSource,
-    ReadCounts,
-    wrong_weights,
-)
+from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, ReadCounts, wrong_weights
 from graphagg.graph.reading.buffer import EdgeColumns, join_weights
 from graphagg.graph.reading.files import PARQUET, find_files, paths_of, suffix_of
 from graphagg.graph.reading.settings import EdgeReading, ReadingOptions

@@ -12,12 +12,7 @@ import pyarrow.compute as pc
 
 from graphagg.errors import EmptyGraph, InvalidGraph, InvalidParameter
 from graphagg.graph.kinds import GraphKind
-from graphagg.graph.reading.batches import (
-    EdgeBatch,
-    Ids,
-    ReadCounts,
-    wrong_weights,
-)
+from graphagg.graph.reading.batches import EdgeBatch, Ids, ReadCounts, wrong_weights
 from graphagg.graph.reading.columns import SAMPLE, named_columns
 from graphagg.graph.reading.files import PARQUET, mixed_folder
 from graphagg.graph.reading.settings import EdgeReading

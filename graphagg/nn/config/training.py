@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from graphagg.nn.settings import (
-    STRICT,
-    check_choices,
-    check_integers,
-    check_numbers,
-    parse,
-)
+from graphagg.nn.settings import STRICT, check_choices, check_integers, check_numbers, parse
 
 Metric = Literal["mae", "accuracy", "roc-auc", "ap", "f1"]
 MetricOrAuto = Literal["auto", "mae", "accuracy", "roc-auc", "ap", "f1"]

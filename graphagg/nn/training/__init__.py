@@ -16,10 +16,7 @@ if TYPE_CHECKING:
         Split as Split,
     )
     from graphagg.nn.training.data.random_splits import random_splits as random_splits
-    from graphagg.nn.training.data.sources import (
-        load_data as load_data,
-        save_graphs as save_graphs,
-    )
+    from graphagg.nn.training.data.sources import load_data as load_data, save_graphs as save_graphs
     from graphagg.nn.training.predictor import Predictor as Predictor, load_model as load_model
     from graphagg.nn.training.auto import train_auto as train_auto
     from graphagg.nn.training.results import (

@@ -22,13 +22,7 @@ from graphagg.graph.csr import Csr
 from graphagg.graph.leiden import by_size, leiden
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.corpus import MapConfig
-from graphagg.rag.corpus.network import (
-    CorpusNetwork,
-    name_hashes,
-    network,
-    random_bits,
-    symmetric,
-)
+from graphagg.rag.corpus.network import CorpusNetwork, name_hashes, network, random_bits, symmetric
 from graphagg.rag.corpus.theme_words import ThemeWords, first_of_each
 from graphagg.rag.documents.value_types import parse_instant
 from graphagg.rag.snapshot.snapshot import PassageSnapshot

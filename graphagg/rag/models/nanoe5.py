@@ -30,10 +30,7 @@ _LAYER = (
     "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
     "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
 )  # fmt: skip
-_MODULES = (
-    "embeddings.LayerNorm",
-    *(f"encoder.layer.{i}.{m}" for i in range(12) for m in _LAYER),
-)
+_MODULES = ("embeddings.LayerNorm", *(f"encoder.layer.{i}.{m}" for i in range(12) for m in _LAYER))
 _NAMES = (
     *(f"embeddings.{table}_embeddings.weight" for table in ("word", "position", "token_type")),
     *(f"{module}.{part}" for module in _MODULES for part in ("weight", "bias")),

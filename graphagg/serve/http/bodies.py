@@ -28,8 +28,7 @@ _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 STEPS = "/v1/parts/steps"
 """Where processes that ask several parts connect."""
 _SEARCHES = re.compile(
-    r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)",
-    re.DOTALL,
+    r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)", re.DOTALL
 )
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 1.0
 _SHARE = 0.5  # of the time limit that a new request may be expected to take

@@ -53,8 +53,7 @@ Characters = Annotated[
     int, Field(ge=_LEAST_CHARACTERS, le=limits.MOST_TEXT, description="Longest answer.")
 ]
 Tokens = Annotated[
-    int,
-    Field(ge=_LEAST_TOKENS, le=limits.MOST_TEXT // 4, description="Longest answer, in tokens."),
+    int, Field(ge=_LEAST_TOKENS, le=limits.MOST_TEXT // 4, description="Longest answer, in tokens.")
 ]
 PassageId = Annotated[
     str,
@@ -174,9 +173,7 @@ def _add_search(server: CorpusServer, service: Service) -> None:
 def _add_reading(server: CorpusServer, service: Service) -> None:
     @_tool(server)
     async def read_passage(
-        passage_id: PassageId,
-        around: Around = 1,
-        characters: Characters = _CHARACTERS,
+        passage_id: PassageId, around: Around = 1, characters: Characters = _CHARACTERS
     ) -> str:
         """Read a passage whole, with its metadata and the chunks before and after it."""
         call = partial(

@@ -22,13 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphagg.errors import ArtifactBusy, CorruptArtifact, NotAnArtifact, NotWritable
-from graphagg.store.manifest import (
-    MANIFEST_NAME,
-    FileEntry,
-    Manifest,
-    manifest_json,
-    manifest_of,
-)
+from graphagg.store.manifest import MANIFEST_NAME, FileEntry, Manifest, manifest_json, manifest_of
 from graphagg.store.remote.clients import ObjectClient, Tag
 from graphagg.store.remote.files import Store
 

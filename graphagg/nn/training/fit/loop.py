@@ -15,11 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from graphagg.errors import (
-    DeviceOutOfMemory,
-    InvalidDataset,
-    UnreadableFile,
-)
+from graphagg.errors import DeviceOutOfMemory, InvalidDataset, UnreadableFile
 from graphagg.nn.files import write_tensors, write_whole
 from graphagg.nn.training.batches import Feed, epoch_generator
 from graphagg.nn.training.data.dataset import SUBSETS

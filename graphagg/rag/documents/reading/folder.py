@@ -27,12 +27,7 @@ from graphagg.rag.documents.reading.document import (
     plain_metadata,
     suffix_of,
 )
-from graphagg.rag.documents.reading.files import (
-    FoundFile,
-    ReadFile,
-    find_files,
-    read_file,
-)
+from graphagg.rag.documents.reading.files import FoundFile, ReadFile, find_files, read_file
 from graphagg.rag.documents.reading.rules import section
 from graphagg.rag.documents.reading.screening import screened
 from graphagg.rag.documents.reading.settings import FolderReport, LeftOut, ReadConfig

@@ -16,12 +16,7 @@ import numpy as np
 from graphagg.arrays import Array, Mask, top_k
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import FEATURES, Candidates, weighted
-from graphagg.rag.modes.multihop.links import (
-    Bridges,
-    Edges,
-    MultihopSource,
-    above_mean,
-)
+from graphagg.rag.modes.multihop.links import Bridges, Edges, MultihopSource, above_mean
 from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows

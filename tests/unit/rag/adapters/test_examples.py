@@ -42,11 +42,6 @@ def test_a_llamaindex_query_engine(run, capsys: pytest.CaptureFixture[str]) -> N
     assert "Warsaw" in capsys.readouterr().out
 
 
-def test_a_haystack_pipeline(run) -> None:
-    prompt = run("HaystackRetriever(")["answer"]["prompt"]["prompt"]
-    assert "river Vistula" in prompt and prompt.endswith("birthplace lie?")
-
-
 def test_notes_in_langchain(run) -> None:
     notes = run("LangChainRetriever(index=index")
     assert [document.id for document in notes["passages"]] == ["1822"]
@@ -61,4 +56,4 @@ def test_an_mcp_client(run) -> None:
 def test_importing_the_folder_needs_no_framework() -> None:
     code = "import sys, graphagg.rag.adapters; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"langchain_core", "llama_index", "haystack"} & set(shown.stdout.split())
+    assert not {"langchain_core", "llama_index"} & set(shown.stdout.split())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haystack.dataclasses import ChatMessage as HaystackMessage
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from llama_index.core.llms import ChatMessage as LlamaMessage
@@ -15,7 +14,6 @@ from llama_index.core.schema import MetadataMode
 
 from graphagg.errors import InvalidFilter, InvalidParameter, NotAnArtifact
 from graphagg.rag import PassageIndex
-from graphagg.rag.adapters.haystack import HaystackRetriever as HaystackRetriever
 from graphagg.rag.adapters.langchain import LangChainRetriever
 from graphagg.rag.adapters.llamaindex import LlamaIndexRetriever as LlamaRetriever
 from tests.fakes import FakeEncoder, FakeExtractor
@@ -26,11 +24,9 @@ QUESTION = "Where was the man born who designed the Engine?"
 def test_documents_and_nodes_carry_what_hits_know(index: PassageIndex) -> None:
     hits = index.retrieve(QUESTION, 4)
     documents = LangChainRetriever(index=index, k=4).invoke(QUESTION)
-    components = HaystackRetriever(index, top_k=4).run(query=QUESTION)["documents"]
     nodes = LlamaRetriever(index, k=4).retrieve(QUESTION)
     for found in (
         [(d.id, d.page_content, d.metadata["score"], d.metadata) for d in documents],
-        [(d.id, d.content, d.score, d.meta) for d in components],
         [(n.node_id, n.text, n.score, n.metadata) for n in nodes],
     ):
         for (name, text, score, metadata), hit in zip(found, hits, strict=True):
@@ -47,9 +43,6 @@ def test_a_history_is_of_questions_or_of_the_messages_of_a_chat(index: PassageIn
     for history in ([before], before, chat):
         found = LangChainRetriever(index=index, k=4).invoke(question, history=history)
         assert [each.id for each in found] == expected
-    said = [HaystackMessage.from_user(before), HaystackMessage.from_assistant("Babbage.")]
-    run = HaystackRetriever(index, top_k=4).run(query=question, history=said)
-    assert [each.id for each in run["documents"]] == expected
     talk = [LlamaMessage(content=before), LlamaMessage(role="assistant", content="Babbage.")]
     nodes = LlamaRetriever(index, k=4, history=talk).retrieve(question)
     assert [each.node_id for each in nodes] == expected
@@ -95,8 +88,6 @@ def test_an_unknown_option_is_refused(index: PassageIndex, name: str) -> None:
         LangChainRetriever(index=index).invoke(QUESTION, **{name: 3})
     with pytest.raises(InvalidParameter, match="unknown"):
         LlamaRetriever(index, **{name: 3})
-    with pytest.raises(InvalidParameter if name != "top_k" else TypeError):
-        HaystackRetriever(index, 5, None, **{name: 3})
 
 
 def test_a_citation_finds_its_source(tmp_path: Path) -> None:

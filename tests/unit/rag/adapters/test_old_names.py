@@ -11,13 +11,11 @@ from graphagg.errors import RemovedName
 PRESENT = {
     ("graphagg.rag.adapters.langchain", "GraphAggRetriever"): "LangChainRetriever",
     ("graphagg.rag.adapters.llamaindex", "GraphAggRetriever"): "LlamaIndexRetriever",
-    ("graphagg.rag.adapters.haystack", "GraphAggRetriever"): "HaystackRetriever",
     ("graphagg.communities", "IndexConfig"): "CommunityConfig",
     ("graphagg.communities", "Shared"): "SharedElements",
 }
 GONE = [
     ("langchain", "GraphAggVectorStore"), ("langchain", "LangChainVectorStore"),
-    ("haystack", "GraphAggDocumentStore"), ("haystack", "HaystackDocumentStore"),
     ("llamaindex", "GraphAggStore"), ("llamaindex", "LlamaIndexStore"),
 ]  # fmt: skip
 

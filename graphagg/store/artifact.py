@@ -60,7 +60,14 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
 
 
 def manifest_at(location: Location) -> Manifest:
-    """Read the manifest of the current version, without its files; raises as `open_artifact`."""
+    """Read the manifest of the current version, without its files; raises as `open_artifact`.
+
+    Example:
+        >>> from graphagg.communities import CommunityIndex
+        >>> CommunityIndex.build([(1, 2), (2, 3), (3, 1)], "idx").close()
+        >>> manifest_at("idx").kind
+        'communities'
+    """
     parsed = parse_location(location)
     if isinstance(parsed, Address):
         return current(Store(parsed))[0].manifest
@@ -74,6 +81,14 @@ def verify_at(
 
     `read` opens a version of its kind, so that the values of all arrays are checked, too. The
     objects of a store are downloaded to a temporary folder.
+
+    Example:
+        >>> from graphagg.store.manifest import Manifest
+        >>> with write_artifact("idx") as publication:
+        ...     publication.writer.strings("names", ["one", "two"])
+        ...     manifest = publication.publish(Manifest("demo", counts={"names": 2}))
+        >>> verify_at("idx").counts
+        {'names': 2}
     """
     parsed = parse_location(location)
     if isinstance(parsed, Address):
@@ -121,6 +136,14 @@ def write_artifact(location: Location) -> Iterator[Publication]:
         ArtifactError: the directory is a file, or a folder that holds something else.
         WriteFailed: the disk is full or read-only.
         StoreError, MissingExtra: about the store.
+
+    Example:
+        >>> from graphagg.store.manifest import Manifest
+        >>> with write_artifact("idx") as publication:
+        ...     publication.writer.strings("names", ["one", "two"])
+        ...     manifest = publication.publish(Manifest("demo", counts={"names": 2}))
+        >>> manifest.kind, sorted(manifest.files)
+        ('demo', ['names.offsets.npy', 'names.utf8.npy'])
     """
     parsed = parse_location(location)
     if not isinstance(parsed, Address):

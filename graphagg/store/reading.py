@@ -135,6 +135,16 @@ class Artifact(ArrayFolder, Closing):
         source: the address of an index on a store; None for a local index.
         is_verified: whether checksums were compared at opening; then the values of declared arrays
             are checked, too.
+
+    Example:
+        >>> import numpy as np
+        >>> from graphagg.store import open_artifact, write_artifact
+        >>> with write_artifact("idx") as publication:
+        ...     publication.writer.array("squares", np.arange(3) ** 2)
+        ...     manifest = publication.publish(Manifest("demo"))
+        >>> with open_artifact("idx") as artifact:
+        ...     print(artifact.manifest.kind, artifact.array("squares"))
+        demo [0 1 4]
     """
 
     def __init__(self, directory: Path, manifest: Manifest, lease: int) -> None:

@@ -63,7 +63,7 @@ def test_weighted_two_mode_with_a_hub_by_streaming(spark: Any, tmp_path: Path) -
     rows = [(a, b, round(float(rng.random()) + 0.1, 3)) for a, b in pairs + pairs[:40]]
     edges = write_text(tmp_path / "edges.txt", rows)
     config = EmbeddingConfig(
-        dim=8, pieces=7, kind="two-mode", max_piece_edges=258, partitioner="streaming"
+        dim=8, pieces=7, kind="two-mode", max_piece_edges=256, partitioner="streaming"
     )
     found = assert_same(spark, edges, tmp_path, config, look)
     report = found.partition_report

@@ -78,7 +78,9 @@ def _head(text: str, delimiter: str) -> tuple[int, list[str]]:
     whole = [(at, row) for at, row in rows if len(row) == width and filled(row) >= min(width, 2)]
     usual = max(Counter(filled(row) for _, row in whole).items(), key=itemgetter(1), default=(0, 0))
     heads = ((at, row) for at, row in whole[:_MOST_ABOVE] if filled(row) >= usual[0])
-    named = ((at, row) for at, row in heads if are_names(row))
+    named = [(at, row) for at, row in heads if are_names(row)]
+    if named[1:] and named[0][0] and sum(map(str.isdigit, named[0][1])) == 1:
+        del named[0]  # "Exported by;Ann;2025" below a title, above names
     return next(chain(named, whole), (0, []))
 
 

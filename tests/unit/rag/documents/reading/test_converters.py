@@ -428,6 +428,7 @@ def rows(contents: Iterator[Content | Unread]) -> list[tuple[str, object]]:
     ("above", "title", "label", "sentence"),
     [
         ("Sales\n", "Sales", "", ""), ("Account;DE12\n\n", "Account DE12", "", ""),
+        ("Sales\nExported by;Ann;2025;Ulm\n", "Sales", "Exported by Ann 2025 Ulm", ""),
         ("Sales 2024\nExported by;Ann;\nNet of all taxes here.\n\n", "Sales 2024", "Exported by Ann",
          "Net of all taxes here."),
     ],

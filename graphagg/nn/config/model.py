@@ -45,7 +45,7 @@ class FeatureConfig:
             from 0.
         width: number of real-valued columns.
         constant: one learned vector for every row; no column is read.
-        dropout: of the real-valued columns.
+        dropout: probability of dropout in the real-valued columns.
 
     Examples:
         >>> from graphagg.nn import FeatureConfig

@@ -88,7 +88,7 @@ class PartClient:
         return content
 
     def request(self, method: str, path: str, seconds: float) -> _Stream:
-        """A connection with a request, the body of a POST still to come, and its response."""
+        """Send a request and open its response; the caller sends the body of a POST in chunks."""
         connection = self._connect(timeout=seconds)
         connection.putrequest(method, f"{self._root}/v1/parts/{path}")
         if token := os.environ.get(TOKEN):
@@ -107,7 +107,7 @@ class PartClient:
         return stream
 
     def failed(self, problem: object) -> PartUnavailable:
-        """The error of a part that cannot be asked."""
+        """Make the error for a part that does not answer."""
         return PartUnavailable(self.url, str(problem) or type(problem).__name__)
 
 
@@ -154,7 +154,7 @@ class Asked:
             self._stream, self._is_new = self._sent_anew(), True
 
     def _sent_anew(self) -> _Stream:
-        """A new connection with the step on it."""
+        """Open a connection and send the step."""
         try:
             stream = self._client.request("POST", "steps", _left(self._end))
             stream.send(self._message, self._end)
@@ -180,7 +180,7 @@ class Asked:
         return answer[1:]
 
     def _hedge(self) -> None:
-        """Send the step a second time, and go on with the connection that answers first."""
+        """Send the step again on a second connection, and keep the one that answers first."""
         if not self._client.hedging.acquire(blocking=False):
             return  # where many are late, more of them would not help
         try:
@@ -193,5 +193,5 @@ class Asked:
         late.close()
 
     def close(self) -> None:
-        """Close the connection of a step whose answer is not wanted any more."""
+        """Close the connection: the answer is no longer needed."""
         self._stream.close()

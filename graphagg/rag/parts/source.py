@@ -212,7 +212,7 @@ class JoinedMultihop(MultihopSource):
         return candidates
 
     def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
-        """The entities through which passages lead on, and the stored first vector of each."""
+        """Find the entities that link passages to others; with the first vector of each passage."""
         each, scores = self._visible.split(frontier), _joined(question)
         found = scores.ask_each([(scores.parts[i], (own,)) for i, _, own in each], "bridges")
         moved, first = list[Bridges](), np.empty((len(frontier), found[0][1].shape[1]), np.uint8)
@@ -237,6 +237,7 @@ class JoinedMultihop(MultihopSource):
             local = part.local(bridges.entity)
             some = np.flatnonzero(local >= 0)  # this part has the others neither in its texts
             is_last = part is self._visible.parts[-1]
+            # A part with no names to follow and no pool is left out, but one is always asked.
             if not len(some) and i not in pool_by and (parts or not is_last):
                 continue
             columns = {name: column[some] for name, column in vars(bridges).items()}

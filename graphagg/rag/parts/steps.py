@@ -211,7 +211,7 @@ class PartQuestion:
         return self._source.candidates(rows, self.scores)
 
     def bridges(self, frontier: Rows) -> tuple[Bridges, Codes]:
-        """The entities through which passages lead on, and the stored first vector of each."""
+        """Find the entities that link passages to others; with the first vector of each passage."""
         return self._source.bridges(frontier, self.scores)
 
     def linked(

@@ -1,4 +1,4 @@
-"""How steps of a question travel between processes: as JSON, with the bytes of arrays behind it.
+"""How steps of a question travel between processes: as JSON, followed by the bytes of arrays.
 
 Values are numbers, texts, arrays of a few types, and the records below. Objects stay in the process
 of the part and are named by a key. Nothing is executed that a message names.
@@ -42,12 +42,12 @@ ANSWERED, FAILED = b"\0", b"\1"  # first byte of an answer
 
 
 def framed(message: bytes) -> bytes:
-    """A message behind its length."""
+    """Put the length of a message before it."""
     return len(message).to_bytes(LENGTH, "little") + message
 
 
 def encode(value: object, keep: Callable[[object], str] | None = None) -> bytes:
-    """A value as a message; `keep` returns the key of an object that stays in this process."""
+    """Encode a value as a message; `keep` returns the key of an object that stays here."""
     arrays = list[Array]()
     text = json.dumps(_encoded(value, arrays, keep), separators=(",", ":")).encode()
     return b"".join([framed(text), *map(np.ndarray.tobytes, arrays)])

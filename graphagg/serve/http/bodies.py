@@ -26,7 +26,7 @@ _UNTIMED = re.compile(
 """Writes have limits of their own, and those who ask parts."""
 _FILES, _WRITES = re.compile(r"/v1/collections/[^/]+/files"), "/v1/collections/"
 STEPS = "/v1/parts/steps"
-"""Where processes that ask several parts connect."""
+"""Path of the route for steps of questions over several parts."""
 _SEARCHES = re.compile(
     r".*/(search|query|structure|themes?|theme-distribution|similar|facets|neighbors)", re.DOTALL
 )

@@ -328,14 +328,14 @@ class MultihopSource(CandidateScorer):
     """
 
     def bridges(self, frontier: Rows, question: QuestionScores) -> tuple[Bridges, Codes]:
-        """The entities through which passages lead on, and the stored first vector of each."""
+        """Find the entities that link passages to others; with the first vector of each passage."""
         first = self.corpus.windows.rows(self.corpus.window_bounds[frontier])
         return find_bridges(self.corpus, self.view, frontier, question, self.config), first
 
     def follow(
         self, candidates: Candidates, frontier: Array, question: QuestionScores, pool: Rows | None
     ) -> tuple[Bridges, Edges, Candidates]:
-        """The links from some of the candidates, by their positions, and what else they lead to.
+        """Follow links from the candidates at some positions; returns new candidates too.
 
         With a `pool` there are links by similarity to its passages too. There are none within a
         document, whose chunks share names anyway.

@@ -19,7 +19,7 @@ from graphagg.serve.service import Service
 
 PREFIX = "/v1/parts"
 LAST = 30.0
-"""Seconds of a connection, so that a token is checked again; the client connects anew."""
+"""Seconds after which a connection ends: the client reconnects, and its token is checked again."""
 _TICK = 0.5  # seconds after which a connection sees that the service stops
 
 
@@ -43,7 +43,7 @@ def router(service: Service) -> APIRouter:
 
 
 class PartSteps:
-    """ASGI application: steps of questions are parts of a body, and answers of the response.
+    """ASGI application: reads steps of questions from the body, writes answers to the response.
 
     A step that is too large ends the connection.
     """

@@ -2,7 +2,7 @@
 
 `mlp` reads features alone, for vertices by one hidden layer; `gcn` and `sage` are layers of PyG's
 convolutions, for vertices without a residual: with few labels, it fits the features alone. There,
-`gcn` is that of Kipf and Welling (arXiv 1609.02907): two linear maps, and dropout of the features.
+`gcn` of many features is that of Kipf and Welling (arXiv 1609.02907): two linear maps, and dropout.
 `gps` adds attention and a positional encoding. `graphagg.nn.train_auto` compares them. Widths,
 depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30 for
 vertices and of 20 for graphs stopped some models before they had learned anything.
@@ -29,6 +29,7 @@ from graphagg.nn.presets.preset import Preset
 
 PlainModel = Literal["mlp", "gcn", "sage", "gps"]
 PLAIN_MODELS: tuple[PlainModel, ...] = get_args(PlainModel)
+WORDS = 256  # columns of features from which they are taken for words
 EXACT_UP_TO = 1000
 """Largest graph (vertices) for which `gps` attends exactly; above, by Performer."""
 
@@ -36,10 +37,10 @@ _ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, p
 _MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
 
 
-def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0) -> Preset:
+def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0, columns: int = 0) -> Preset:
     """The plain model of a name: three layers for graphs, two for vertices or pairs.
 
-    `vertices` is the number of vertices of the largest graph.
+    `vertices` is the number of vertices of the largest graph, `columns` that of its features.
     """
     many, attends, perceptron = task == "graph", name == "gps", (name, task) == ("mlp", "node")
     attention = AttentionConfig(OFF)
@@ -49,7 +50,7 @@ def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0) -> Preset
     walks, vectors = EncodingConfig("rwse", 16, size=16), EncodingConfig("lappe-deepset", 4, size=4)
     gated = attends and many
     local = {"mlp": OFF, "gps": "gatedgcn" if gated else "gcn"}.get(name, name)
-    classic = (name, task) == ("gcn", "node")
+    classic = (name, task) == ("gcn", "node") and columns >= WORDS
     model = GPSConfig(
         FeatureConfig(width=1, dropout=0.5 if classic else 0.0),  # fitted to the data
         FeatureConfig(constant=True) if gated else FeatureConfig(),

@@ -104,7 +104,7 @@ def winner_folder(run: Path, remedy: str) -> Path:
 
 
 def _plain(name: PlainModel, data: GraphData, change: Callable[[Preset], Preset]) -> Preset:
-    plain = plain_preset(name, data.level, _vertices(data))
+    plain = plain_preset(name, data.level, _vertices(data), data.graphs[0].num_node_features)
     brief = for_epochs(plain.training, change(plain).training.epochs)
     return change(replace(plain, training=brief))
 

@@ -45,7 +45,7 @@ def test_the_mlp_for_vertices_is_the_one_of_pyg() -> None:
 
 
 def test_the_gcn_for_vertices_is_the_one_of_pyg() -> None:
-    config = replace(plain_preset("gcn", "node").model, nodes=FeatureConfig(width=5))
+    config = replace(plain_preset("gcn", "node", 7, 256).model, nodes=FeatureConfig(width=5))
     model, first, second = GPS(config).eval(), GCNConv(5, 64, bias=False), GCNConv(64, 1)
     weights = dict(zip(("w", "b", "v", "c"), model.parameters(), strict=True))
     weights["b"].data.zero_()  # before the sum over neighbors, in PyG after it

@@ -153,15 +153,19 @@ class Block:
 
     def names_and_words(self) -> Arrays:
         """The arrays without vectors; words, keys and terms ascend by their UTF-8 bytes."""
+        return self.names() | self._postings()
+
+    def names(self) -> Arrays:
+        """The arrays of tokens and names alone."""
         words, word_of = _sorted(self._words)
         keys, key_of = _sorted(self._keys)
         rows = len(self._lengths)
         titled = _ints(self._titled).reshape(-1, 3)
         mentions = _ints(self._named).reshape(-1, 5)
-        tokens = word_of[_ints(self._tokens)]
         return {
             **string_arrays("words", words),
-            "tokens": tokens, "tokens.bounds": offsets(np.array(self._lengths, np.int64)),
+            "tokens": word_of[_ints(self._tokens)],
+            "tokens.bounds": offsets(np.array(self._lengths, np.int64)),
             "token.sentence": _ints(self._sentence),
             "token.case": np.frombuffer(bytes(self._case), np.uint8),
             "gazetteer.title_tokens": narrow(_ints(self._titles)),
@@ -173,13 +177,15 @@ class Block:
             "named.bounds": offsets(np.bincount(mentions[:, 0], minlength=rows)),
             "named.key": key_of[mentions[:, 1]], "named.flags": mentions[:, 4].astype(np.uint8),
             "named.start": mentions[:, 2], "named.length": mentions[:, 3],
-        } | self._postings(words, word_of, tokens)  # fmt: skip
+        }  # fmt: skip
 
-    def _postings(self, words: list[str], word_of: Array, tokens: Array) -> Arrays:
+    def _postings(self) -> Arrays:
         """The stems of the block, each with the passages that contain it.
 
         Words of the context are neither in the counts nor in the lengths.
         """
+        words, word_of = _sorted(self._words)
+        tokens = word_of[_ints(self._tokens)]
         lengths = np.array(self._lengths, np.int64)
         count = len(lengths)
         rows, own = np.repeat(np.arange(count), lengths), len(tokens) + len(self._inner)

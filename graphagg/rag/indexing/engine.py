@@ -67,13 +67,16 @@ def merge_strings(tables: Sequence[StringTable], file: GrowingStrings) -> list[A
 
 
 def insert_sorted(table: StringTable, new: StringTable) -> tuple[StringTable, Array, Array]:
-    """Merge a sorted table of m strings into one of n; O(m log n) comparisons and one copy.
+    """Merge a sorted table of m strings into one of n; O(m log(n / m)) comparisons and one copy.
 
     Returns the merged table, and in it the int32 rank of each string of `table` and of `new`.
     """
     positions, is_new, low = np.zeros(len(new), np.int64), np.zeros(len(new), bool), 0
     for i, raw in enumerate(new.raws()):
-        low = positions[i] = table.place_sorted(raw, low)
+        high, step = low, 1
+        while high < len(table) and table.raw(high) < raw:
+            low, high, step = high + 1, high + step, 2 * step
+        low = positions[i] = table.place_sorted(raw, low, min(high, len(table)))
         is_new[i] = low == len(table) or table.raw(low) != raw
     inserted = np.flatnonzero(is_new)
     new_ranks = positions + np.cumsum(is_new) - is_new

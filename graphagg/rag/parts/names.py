@@ -15,6 +15,7 @@ import numpy as np
 from graphagg.arrays import Array, distinct, offsets, read_only
 from graphagg.errors import InvalidParameter
 from graphagg.rag.indexing.change_blocks import StayingRows
+from graphagg.rag.indexing.engine import insert_sorted
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import GAZETTEER_ARRAYS, LONGER, Gazetteer
 from graphagg.store.strings import StringTable
@@ -35,49 +36,44 @@ def keys_and_kinds(keys: StringTable, kind: Array) -> Gazetteer:
 
 def names_of_all(parts: Sequence[Gazetteer]) -> tuple[Gazetteer, list[tuple[StringTable, Array]]]:
     """Number the names of all parts; also returns keys and kinds that each part lacks."""
-    keys = StringTable.pack_bytes(sorted({raw for each in parts for raw in each.keys.raws()}))
-    number = {raw: i for i, raw in enumerate(keys.raws())}
+    keys, ranks = parts[0].keys, [np.arange(len(parts[0].keys), dtype=np.int32)]
+    for part in parts[1:]:
+        keys, before, own = insert_sorted(keys, part.keys)
+        ranks = [*(before[each] for each in ranks), own]
     kind, lacks = np.zeros(len(keys), np.uint8), list[Array]()
-    for each in parts:
-        own = np.fromiter(map(number.__getitem__, each.keys.raws()), np.int64, len(each.keys))
-        kind[own] = each.kind
+    for part, own in zip(parts, ranks, strict=True):
+        kind[own] = part.kind
         lacks.append(np.setdiff1d(np.arange(len(keys)), own, assume_unique=True))
     return keys_and_kinds(keys, kind), [(keys.take(fresh), kind[fresh]) for fresh in lacks]
 
 
 def find_names(part: PassageSnapshot, fresh: StringTable, kinds: Array) -> NamesOfPart:
     """Find the names of all parts in one, which lacks the names `fresh` of these kinds."""
-    own = list(part.gazetteer.keys.raws())
-    keys = StringTable.pack_bytes(sorted([*own, *fresh.raws()]))
-    number = {raw: i for i, raw in enumerate(keys.raws())}
-    if len(number) != len(keys):
-        raise InvalidParameter(f"{len(keys) - len(number)} names are in the part; send the others")
-    numbers = np.fromiter(map(number.__getitem__, own), np.int32, len(own))
-    others = np.fromiter(map(number.__getitem__, fresh.raws()), np.int64, len(fresh))
+    keys, numbers, others = insert_sorted(part.gazetteer.keys, fresh)
+    if missing := len(numbers) + len(others) - len(keys):
+        raise InvalidParameter(f"{missing} names are in the part; send the others")
     kind = np.empty(len(keys), np.uint8)
     kind[numbers], kind[others] = part.gazetteer.kind, kinds
     rows = len(part.alive)
     staying = StayingRows(part, np.where(part.alive, np.arange(rows), -1), rows)
-    order = np.argsort(others)
-    found = staying.mentions(numbers, others[order], fresh.take(order))
-    short = (number.get(raw, -1) for raw in _short_forms(keys.take(found["pairs.key"])))
-    every = keys_and_kinds(keys, kind)
-    return _names_of(part, every, found, np.fromiter(short, np.int64))
+    found = staying.mentions(numbers, others, fresh)
+    short = map(keys.find_sorted, _short_forms(keys.take(found["pairs.key"])))
+    with_longer = np.array([number for number in short if number is not None], np.int32)
+    return _names_of(part, keys_and_kinds(keys, kind), found, with_longer)
 
 
-def _short_forms(keys: StringTable) -> Iterator[bytes]:
+def _short_forms(keys: StringTable) -> Iterator[str]:
     """The first and last word of names of three to five words, which links lead from."""
-    for raw in keys.raws():
-        words = raw.split(b" ")
+    for words in (key.split(" ") for key in keys):
         if len(words) in LONGER:
-            yield words[0] + b" " + words[-1]
+            yield f"{words[0]} {words[-1]}"
 
 
 def _names_of(
-    part: PassageSnapshot, every: Gazetteer, found: dict[str, Array], short: Array
+    part: PassageSnapshot, every: Gazetteer, found: dict[str, Array], with_longer: Array
 ) -> NamesOfPart:
     """The names that the passages of a part hold, and those with a longer form there."""
-    numbers = distinct(np.concatenate([found["pairs.key"], short[short >= 0]]).astype(np.int32))
+    numbers = distinct(np.concatenate([found["pairs.key"], with_longer]))
     pairs = np.zeros(len(numbers), np.int64)
     pairs[numbers.searchsorted(found["pairs.key"])] = np.diff(found["pairs.bounds"])
     columns = {

@@ -26,6 +26,7 @@ from graphagg.rag.indexing.engine import KEYS, MENTIONS, TableStages
 from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.matching import key_table
 from graphagg.rag.tables.mentions import LINK, PREFIX, TARGET, target_keys
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
@@ -136,17 +137,20 @@ class StayingRows:
         moved[self.row_map[stays]] = values[stays]
         return moved
 
-    def mentions(self, ranks: Array, fresh: Array, names: StringTable) -> Arrays:
+    def mentions(
+        self, ranks: Array, fresh: Array, names: StringTable, old: Gazetteer | None = None
+    ) -> Arrays:
         """Mentions of the entities before, and of names that are new to the index.
 
-        `ranks` are of the entities before among all keys, `fresh` `[f]` of the new keys `names`.
+        `ranks` are of the entities before among all keys, or -1 for one that goes, `fresh` `[f]` of
+        the new keys `names`. `old` has the entities before (None: those of the version).
         """
-        old = self.before.gazetteer
+        old = old or self.before.gazetteer
         row = np.repeat(self.row_map, np.diff(old.bounds))
         mentions = row, ranks[old.entity], old.start, old.length, old.sentence, old.flags
         key, pair_row = np.repeat(ranks, np.diff(old.pair_bounds)), self.row_map[old.row]
-        columns = _where(mentions, row >= 0)
-        pairs = _where((key, pair_row, old.count, old.pair_flags), pair_row >= 0)
+        columns = _where(mentions, (row >= 0) & (mentions[1] >= 0))
+        pairs = _where((key, pair_row, old.count, old.pair_flags), (pair_row >= 0) & (key >= 0))
         fresh_records = self._mentions_of_fresh(fresh, names)
         if len(fresh_records):
             more = mention_arrays(fresh_records)

@@ -22,10 +22,17 @@ from graphagg.store.strings import StringTable
 
 
 class NamesOfPart(NamedTuple):
-    """A part's mentions of the names of all parts, and `[E]` the numbers of these, ascending."""
+    """The names of all parts in one.
+
+    Attributes:
+        gazetteer: the part's mentions of them.
+        numbers: `[E]` numbers of these names among those of all parts, ascending.
+        others: the names of other parts that were looked for.
+    """
 
     gazetteer: Gazetteer
     numbers: Array
+    others: StringTable
 
 
 def keys_and_kinds(keys: StringTable, kind: Array) -> Gazetteer:
@@ -47,19 +54,30 @@ def names_of_all(parts: Sequence[Gazetteer]) -> tuple[Gazetteer, list[tuple[Stri
     return keys_and_kinds(keys, kind), [(keys.take(fresh), kind[fresh]) for fresh in lacks]
 
 
-def find_names(part: PassageSnapshot, fresh: StringTable, kinds: Array) -> NamesOfPart:
-    """Find the names of all parts in one, which lacks the names `fresh` of these kinds."""
-    keys, numbers, others = insert_sorted(part.gazetteer.keys, fresh)
-    if missing := len(numbers) + len(others) - len(keys):
-        raise InvalidParameter(f"{missing} names are in the part; send the others")
+def find_names(
+    part: PassageSnapshot, others: StringTable, kinds: Array, before: NamesOfPart | None
+) -> NamesOfPart:
+    """Find the names of all parts in one, which lacks the names `others` of these kinds.
+
+    Texts are read for names only that were not looked for `before`.
+    """
+    keys, own, ranks = insert_sorted(part.gazetteer.keys, others)
+    if known := len(own) + len(ranks) - len(keys):
+        raise InvalidParameter(f"{known} names are in the part; send the others")
     kind = np.empty(len(keys), np.uint8)
-    kind[numbers], kind[others] = part.gazetteer.kind, kinds
+    kind[own], kind[ranks] = part.gazetteer.kind, kinds
+    names = before or NamesOfPart(part.gazetteer, own, StringTable.pack([]))
+    _, looked_for, wanted = insert_sorted(names.others, others)
+    is_new = ~np.isin(wanted, looked_for)
+    found_before = map(keys.find_sorted, names.gazetteer.keys) if before else own.tolist()
+    numbers = np.array([-1 if i is None else i for i in found_before], np.int32)
     rows = len(part.alive)
     staying = StayingRows(part, np.where(part.alive, np.arange(rows), -1), rows)
-    found = staying.mentions(numbers, others, fresh)
+    fresh = others.take(np.flatnonzero(is_new))
+    found = staying.mentions(numbers, ranks[is_new], fresh, names.gazetteer)
     short = map(keys.find_sorted, _short_forms(keys.take(found["pairs.key"])))
     with_longer = np.array([number for number in short if number is not None], np.int32)
-    return _names_of(part, keys_and_kinds(keys, kind), found, with_longer)
+    return _names_of(part, keys_and_kinds(keys, kind), found, with_longer, others)
 
 
 def _short_forms(keys: StringTable) -> Iterator[str]:
@@ -70,7 +88,11 @@ def _short_forms(keys: StringTable) -> Iterator[str]:
 
 
 def _names_of(
-    part: PassageSnapshot, every: Gazetteer, found: dict[str, Array], with_longer: Array
+    part: PassageSnapshot,
+    every: Gazetteer,
+    found: dict[str, Array],
+    with_longer: Array,
+    others: StringTable,
 ) -> NamesOfPart:
     """The names that the passages of a part hold, and those with a longer form there."""
     numbers = distinct(np.concatenate([found["pairs.key"], with_longer]))
@@ -87,4 +109,4 @@ def _names_of(
         "pair_flags": found["pairs.flags"],
     }
     fixed: dict[str, Any] = {name: read_only(column) for name, column in columns.items()}
-    return NamesOfPart(Gazetteer(every.keys.take(numbers), **fixed), numbers)
+    return NamesOfPart(Gazetteer(every.keys.take(numbers), **fixed), numbers, others)

@@ -123,7 +123,7 @@ class JoinedSnapshot(PassageSnapshot):
         self.names, fresh = names_of_all([each.gazetteer for each in snapshots])
         artifacts = [each.artifact for each in snapshots]
         self.artifact = JoinedArtifact(artifacts, len(self.names.keys))
-        opened = [getattr(each, "steps", None) or OpenedPart(each) for each in snapshots]
+        opened = [_opened(each) for each in snapshots]
         named = zip(*ask_each(list(zip(opened, fresh, strict=True)), "named"), strict=True)
         starts = offsets([len(each.corpus) for each in snapshots]).tolist()
         columns = zip(snapshots, starts, opened, *named, strict=False)
@@ -190,3 +190,8 @@ class JoinedSnapshot(PassageSnapshot):
         """The language of a passage; `OTHER` in an index of one language."""
         part = next(each for each in reversed(self.parts) if each.start <= row)
         return part.snapshot.language_of(row - part.start)
+
+
+def _opened(snapshot: PassageSnapshot) -> OpenedPart:
+    remote: OpenedPart | None = getattr(snapshot, "steps", None)
+    return remote or snapshot.cached("part", "", lambda: OpenedPart(snapshot))

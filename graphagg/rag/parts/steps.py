@@ -77,6 +77,7 @@ class OpenedPart:
 
     def __init__(self, snapshot: PassageSnapshot) -> None:
         self.snapshot = snapshot
+        self._names: NamesOfPart | None = None
 
     def texts(self, name: str, start: int, stop: int) -> Array:
         """A part of the compressed texts."""
@@ -93,14 +94,14 @@ class OpenedPart:
         """The cosines of all sentences of some passages with one vector."""
         return np.concatenate(sentence_cosines(self.snapshot.corpus, rows, query))
 
-    def named(self, fresh: StringTable, kinds: Array) -> tuple[NamedPart, Array]:
-        """Find the names of all parts in its passages; `fresh` are those that it lacks.
+    def named(self, others: StringTable, kinds: Array) -> tuple[NamedPart, Array]:
+        """Find the names of all parts in its passages; `others` are those that it lacks.
 
         Also returns `[E]` the numbers of its names among those of all parts, ascending.
         """
         from graphagg.rag.parts.names import find_names  # not before a question
 
-        names = find_names(self.snapshot, fresh, kinds)
+        names = self._names = find_names(self.snapshot, others, kinds, self._names)
         return NamedPart(self.snapshot, names), names.numbers
 
 

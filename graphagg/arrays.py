@@ -45,6 +45,15 @@ def offsets(lengths: Sequence[int] | Array) -> Ints:
     return bounds
 
 
+def joined_offsets(tables: Sequence[Ints]) -> Ints:
+    """The offsets of several tables (at least one), one table after another."""
+    if len(tables) == 1:
+        return tables[0]
+    starts = offsets([each[-1] - each[0] for each in tables])
+    moved = [each[:-1] + (start - each[0]) for each, start in zip(tables, starts, strict=False)]
+    return np.concatenate([*moved, starts[-1:]])
+
+
 def ranges(starts: Array, lengths: Array) -> Ints:
     """`start, start + 1, ...` of several ranges, concatenated."""
     ends = np.cumsum(lengths)

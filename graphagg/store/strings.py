@@ -10,7 +10,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import members, offsets
+from graphagg.arrays import joined_offsets, members, offsets
 from graphagg.store.manifest import damaged
 
 _READ = 4096  # strings that `raws` takes out of the buffer together
@@ -92,8 +92,8 @@ class StringTable(Strings):
     @classmethod
     def joined(cls, tables: Sequence[StringTable]) -> StringTable:
         """The strings of several tables, one table after another."""
-        lengths = np.concatenate([np.diff(table.offsets) for table in tables])
-        return cls(np.concatenate([table.data for table in tables]), offsets(lengths))
+        bounds = joined_offsets([table.offsets for table in tables])
+        return cls(np.concatenate([table.data for table in tables]), bounds)
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:
         """A table of the strings at `rows`, in that order."""

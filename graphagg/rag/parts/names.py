@@ -69,8 +69,10 @@ def find_names(
     names = before or NamesOfPart(part.gazetteer, own, StringTable.pack([]))
     _, looked_for, wanted = insert_sorted(names.others, others)
     is_new = ~np.isin(wanted, looked_for)
-    found_before = map(keys.find_sorted, names.gazetteer.keys) if before else own.tolist()
-    numbers = np.array([-1 if i is None else i for i in found_before], np.int32)
+    numbers = own
+    if before:
+        places = map(keys.find_sorted, before.gazetteer.keys)
+        numbers = np.array([-1 if place is None else place for place in places], np.int32)
     rows = len(part.alive)
     staying = StayingRows(part, np.where(part.alive, np.arange(rows), -1), rows)
     fresh = others.take(np.flatnonzero(is_new))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Mask, members, narrow, offsets
+from graphagg.arrays import Mask, joined_offsets, members, narrow, offsets
 from graphagg.nearest import search as nearest
 from graphagg.nearest.search import Measured, VectorSearch
 from graphagg.nearest.vectors import Codes, Queries, map_vectors, write_vectors
@@ -302,12 +302,12 @@ class StoredCorpus:
     @cached_property
     def sentence_bounds(self) -> npt.NDArray[np.int64]:
         """`[R + 1]`: the sentences of row r are numbered from `[r]` to `[r + 1]`."""
-        return _stacked([segment.sentences.bounds for segment in self.segments])
+        return joined_offsets([segment.sentences.bounds for segment in self.segments])
 
     @cached_property
     def window_bounds(self) -> npt.NDArray[np.int64]:
         """`[R + 1]`: the windows of row r are numbered from `[r]` to `[r + 1]`."""
-        return _stacked([segment.windows.bounds for segment in self.segments])
+        return joined_offsets([segment.windows.bounds for segment in self.segments])
 
     def sentence_spans(self, row: int) -> list[tuple[int, int]]:
         """Spans of the sentences of a passage in its full text."""
@@ -382,9 +382,3 @@ def _best_at(
 ) -> npt.NDArray[np.float32]:
     positions, lengths = members(bounds, rows)
     return largest_of(vectors.dots_at(positions, queries), lengths)
-
-
-def _stacked(bounds: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    if len(bounds) == 1:
-        return bounds[0]
-    return offsets(np.concatenate([np.diff(of_segment) for of_segment in bounds]))

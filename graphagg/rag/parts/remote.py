@@ -45,8 +45,8 @@ from graphagg.store.reading import Closing
 
 ModelsOf = Callable[[Artifact], IndexModels]
 """Returns the models of a version."""
-_LONG = {"named": OPENING_SECONDS, "uses": 60.0, "view": 60.0}
-"""Time limits of steps that read a whole part, so that they are not sent twice."""
+_LONG = frozenset({"named", "uses", "view"})
+"""Steps that read a whole part, so that they are not sent twice."""
 
 
 class RemoteObject:
@@ -66,7 +66,8 @@ class RemoteObject:
         client = self._client
         unused = [client.unused.popleft() for _ in range(len(client.unused))]
         message = encode((self._key, method, arguments, unused))
-        end = min(end, time.monotonic() + _LONG.get(method, SECONDS))
+        seconds = OPENING_SECONDS if method in _LONG else SECONDS
+        end = min(end, time.monotonic() + seconds)
         return Asked(client, message, end, method not in _LONG)
 
     def answer(self, asked: Asked) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -22,6 +24,8 @@ from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.manifest import canonical_json
+
+_VIEW_SECONDS = 60.0  # time limit of a new filter
 
 
 @dataclass(frozen=True)
@@ -129,20 +133,21 @@ class JoinedSnapshot(PassageSnapshot):
         columns = zip(snapshots, starts, opened, *named, strict=False)
         self.parts = [Part(*of_part) for of_part in columns]
         self._lock, self._cache = threading.Lock(), OrderedDict[tuple[str, str], Any]()
-        self._all = self._view_of(self.alive)
+        self._all = self._view_of(self.alive, math.inf)
 
-    def _view_of(self, visible: Mask) -> JoinedView:
+    def _view_of(self, visible: Mask, seconds: float = _VIEW_SECONDS) -> JoinedView:
+        end = time.monotonic() + seconds
         masks = np.split(visible, [part.start for part in self.parts[1:]])
         pairs = [(p, mask) for p, mask in zip(self.parts, masks, strict=True) if mask.any()]
         parts = [part for part, _ in pairs]
         count = len(self.names.keys)
         flags, balance = np.zeros(count, np.uint8), np.zeros(count, np.int64)
         masks_of = [(part.named, (mask,)) for part, mask in pairs]
-        for part, (of_part, own) in zip(parts, ask_each(masks_of, "uses"), strict=True):
+        for part, (of_part, own) in zip(parts, ask_each(masks_of, "uses", end), strict=True):
             flags[part.numbers] |= of_part
             balance[part.numbers] += own
         calls = [(p.named, (mask, flags[p.numbers], balance[p.numbers])) for p, mask in pairs]
-        found = ask_each(calls, "view")
+        found = ask_each(calls, "view", end)
         views = [view for view, *_ in found]
         df, sizes = np.zeros(len(flags), np.int32), np.zeros(3, np.int64)
         languages = Counter[str]()

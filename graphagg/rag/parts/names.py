@@ -77,8 +77,8 @@ def find_names(
     staying = StayingRows(part, np.where(part.alive, np.arange(rows), -1), rows)
     fresh = others.take(np.flatnonzero(is_new))
     found = staying.mentions(numbers, ranks[is_new], fresh, names.gazetteer)
-    short = map(keys.find_sorted, _short_forms(keys.take(found["pairs.key"])))
-    with_longer = np.array([number for number in short if number is not None], np.int32)
+    short = map(others.find_sorted, _short_forms(keys.take(found["pairs.key"])))
+    with_longer = ranks[[place for place in short if place is not None]]
     return _names_of(part, keys_and_kinds(keys, kind), found, with_longer, others)
 
 
@@ -98,13 +98,15 @@ def _names_of(
 ) -> NamesOfPart:
     """The names that the passages of a part hold, and those with a longer form there."""
     numbers = distinct(np.concatenate([found["pairs.key"], with_longer]))
+    own = np.zeros(len(every.keys), np.int32)
+    own[numbers] = np.arange(len(numbers))
     pairs = np.zeros(len(numbers), np.int64)
-    pairs[numbers.searchsorted(found["pairs.key"])] = np.diff(found["pairs.bounds"])
+    pairs[own[found["pairs.key"]]] = np.diff(found["pairs.bounds"])
     columns = {
         "kind": every.kind[numbers],
         "title_tokens": part.gazetteer.title_tokens,
         "bounds": offsets(np.bincount(found["row"], minlength=len(part.alive))),
-        "entity": numbers.searchsorted(found["key"]).astype(np.int32),
+        "entity": own[found["key"]],
         **{name: found[name] for name in ("start", "length", "sentence", "flags")},
         "pair_bounds": offsets(pairs),
         **{name: found[f"pairs.{name}"] for name in ("row", "count")},

@@ -18,7 +18,7 @@ from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.tokens import code_blocks, tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
-from graphagg.rag.modes.source import PassageSource
+from graphagg.rag.modes.protocol import PassageSource
 from graphagg.rag.question.budget import whole_sentences
 from graphagg.rag.question.excerpts import Span, excerpt, fitting, tokens_of
 from tests.fakes import FakeEncoder

@@ -20,7 +20,7 @@ from graphagg.cli.output.console import (
     print_rows,
     progress_report,
 )
-from graphagg.communities.config import Method, QualityFunction, check_method
+from graphagg.communities.config import Method, QualityFunction
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import EdgeReading, WeightedReading
@@ -114,68 +114,6 @@ def structure(
         return
     for rank, vertices in enumerate(similarity.communities(), 1):
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
-
-
-def evaluate(
-    directory: Directory,
-    communities: Path,
-    /,
-    *,
-    seeds: int = 5,
-    draws: int = 5,
-    min_size: int = 12,
-    max_size: int | None = None,
-    max_communities: int | None = None,
-    method: list[str] | None = None,
-    random_state: RandomState = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Measure the recall of true communities from a few of their members.
-
-    Example: graphagg communities eval comm truth.txt --method fused --method jaccard
-
-    Args:
-        communities: file with the true communities.
-        seeds: number of seeds drawn per community.
-        draws: number of draws of seeds per community.
-        min_size: minimum size of a community.
-        max_size: maximum size of a community.
-        max_communities: maximum number of communities; they are drawn at random.
-        method: method to measure; give it several times to compare. None: fused.
-    """
-    from graphagg.communities import CommunityIndex
-    from graphagg.communities.evaluation import draw_seeds, read_communities
-    from graphagg.communities.evaluation import evaluate as measure
-
-    methods = [check_method(name) for name in method or ["fused"]]
-    with CommunityIndex.open(directory) as index, progress_report() as report:
-        truth = read_communities(communities, index.vertices)
-        selection = truth.select(min_size, max_size, max_communities, random_state)
-        questions = draw_seeds(selection, seeds, draws, random_state)
-        results = [
-            measure(index, questions, method=name, random_state=random_state, progress=report)
-            for name in methods
-        ]
-    if truth.unknown:
-        err.print(f"{truth.unknown:,} members are not in the graph; left out", markup=False)
-    if as_json:
-        runs = [{**result.to_json(), "unknown_members": truth.unknown} for result in results]
-        print_json(runs[0] if len(runs) == 1 else {"runs": runs})
-        return
-    print_rows(
-        [
-            {
-                "method": run.method,
-                "communities": run.communities,
-                "recall": run.recall,
-                "95 %": "{:.3f}-{:.3f}".format(*run.recall_interval),
-                "area": run.recall_auc,
-                "ms p50": run.latency_ms["p50"],
-                "ms p99": run.latency_ms["p99"],
-            }
-            for run in results
-        ]
-    )
 
 
 def detect(

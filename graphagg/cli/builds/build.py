@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 from graphagg.cli.folders import IndexLocation
 from graphagg.cli.options import ConfigFile, panel
 from graphagg.cli.output.console import Built
-from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 
@@ -28,9 +27,7 @@ class RunOptions:
             folder on a file system that driver and executors share.
         master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
         remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build even if nothing changed or a job is unfinished; replace an existing index.
-        if_exists: what to do if the index exists: report an error, replace it, or skip the build.
-            None: replace it; a Spark job replaces only an index of the same input.
+        force: build even if nothing changed or a job is unfinished.
         log_level: log level of a job and its Spark.
         json: print JSON instead of text.
         work: folder or address for an unfinished Spark job, shared by all machines. None: beside
@@ -43,27 +40,12 @@ class RunOptions:
     master: str | None = None
     remote: str | None = None
     force: bool = False
-    if_exists: Literal["error", "replace", "skip"] | None = None
     log_level: JobLogLevel = "info"
     json: bool = False
     config: ConfigFile = None
     work: str | None = None
     engine: Literal["local", "spark"] = "local"
     dry_run: bool = False
-
-    def skips(self, *, is_own: bool) -> bool:
-        """Whether to skip the build because its index exists; raises `InvalidParameter`.
-
-        `is_own`: it is of the same input and parameters, or may be replaced.
-        """
-        if self.force or self.if_exists == "replace" or (self.if_exists is None and is_own):
-            return False
-        if self.if_exists == "skip":
-            return True
-        raise InvalidParameter(
-            f'{self.out} exists; give another folder, or `if_exists="replace"` or '
-            '`if_exists="skip"`'
-        )
 
 
 class Build(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
@@ -86,7 +86,6 @@ class CommunitiesBuild(GraphBuild):
     """The build of a community index.
 
     Attributes:
-        similarity: choose bands and rows for this Jaccard similarity.
         entries_per_task: number of matrix entries per Spark task, 100 bytes each. None: 2,000,000.
     """
 
@@ -102,21 +101,7 @@ class CommunitiesBuild(GraphBuild):
     reading: Annotated[settings.EdgeReading, READING] = field(
         default_factory=settings.EdgeReading, kw_only=True
     )
-    similarity: Annotated[float | None, heading("Index")] = field(default=None, kw_only=True)
     entries_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
-
-    @property
-    def config(self) -> CommunityConfig:
-        """The configuration, with bands and rows chosen by `similarity` if it is given."""
-        config: CommunityConfig = self.parameters
-        if self.similarity is None:
-            return config
-        from graphagg.minhash.bands import choose_bands
-
-        if (config.bands, config.rows) != (CommunityConfig.bands, CommunityConfig.rows):
-            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
-        bands, rows = choose_bands(config.permutations, self.similarity)
-        return replace(config, bands=bands, rows=rows)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -132,4 +133,5 @@ def _kinds(left_out: list[LeftOut]) -> dict[str, int]:
 
 
 def _counts_text(kinds: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    one = {kind: re.sub(r"\b(line|value|link)s\b", r"\1", kind) for kind in kinds}
+    return ", ".join(f"{n:,} {kind if n > 1 else one[kind]}" for kind, n in kinds.items())

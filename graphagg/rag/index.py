@@ -155,7 +155,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
             fields: as for `retrieve`.
         """
         from graphagg.rag.documents.analyzer import Analyzer
-        from graphagg.rag.spark.frames import passages_frame
+        from graphagg.rag.spark.build import passages_frame
 
         request = request.with_fields(**fields)
         Analyzer("en").stem("a")  # raises its errors before Spark runs, as the next line does

@@ -53,13 +53,11 @@ class Build(ABC):
 
     Attributes:
         name: of the job, and of the table of a TOML file that `--config` reads.
-        kind: kind of the index.
         package: module and class of the index.
         task_size: field with the number of items per Spark task; empty: there is none.
     """
 
     name: ClassVar[str]
-    kind: ClassVar[str]
     package: ClassVar[str]
     task_size: ClassVar[str] = ""
 

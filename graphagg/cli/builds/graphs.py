@@ -90,7 +90,6 @@ class CommunitiesBuild(GraphBuild):
     """
 
     name: ClassVar[str] = "communities"
-    kind: ClassVar[str] = "communities"
     package: ClassVar[str] = "communities.CommunityIndex"
     task_size: ClassVar[str] = "entries_per_task"
     spark_module: ClassVar[str] = "graphagg.communities.indexing.spark"
@@ -109,7 +108,6 @@ class EmbeddingBuild(GraphBuild):
     """The build of an embedding."""
 
     name: ClassVar[str] = "embed"
-    kind: ClassVar[str] = "embedding"
     package: ClassVar[str] = "embedding.NodeEmbedding"
     spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
 

@@ -91,7 +91,6 @@ class PassagesBuild(Build):
     """
 
     name: ClassVar[str] = "passages"
-    kind: ClassVar[str] = "passages"
     package: ClassVar[str] = "rag.PassageIndex"
     task_size: ClassVar[str] = "passages_per_task"
 

@@ -143,9 +143,10 @@ def detect(
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
         objective: quality function: modularity, or cpm (communities denser than the resolution).
-        resolution: larger gives more communities.
-        iterations: iterations of Leiden; -1: until none improves the partition.
-        restarts: partitions to compute with other seeds; the best one is kept.
+        resolution: larger values give more communities.
+        iterations: number of iterations of Leiden; -1 iterates until the partition no longer
+            improves.
+        restarts: number of runs with different seeds; the best partition is kept.
         start: partition to start from (.csv, .parquet); communities keep their numbers.
         fixed: a vertex that stays in its community of --start; can be given several times.
     """
@@ -180,7 +181,7 @@ def add(
     directory: Directory, edges: Path, /, *,
     reading: Annotated[EdgeReading, READING] = EdgeReading(), as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Add edges; the result equals a build of the larger graph.
+    """Add edges to an index. The result equals an index built from the larger graph.
 
     Example: graphagg communities add comm new_edges.csv
 
@@ -203,7 +204,7 @@ def delete(
     vertex: list[str] | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete edges, or vertices with their edges; the result equals a build of the rest.
+    """Delete edges, or vertices with their edges. The result equals an index built anew.
 
     Example: graphagg communities delete comm --vertex alice --vertex bob
 

@@ -32,7 +32,7 @@ def demo(
     out_dir: Annotated[LocalPath, Parameter("--out")] = Path("build/demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
+    """Try bundled data: answer ten questions, find a community of Les Misérables, and embed it.
 
     The three parts need the extras `rag,models` (or `fast`), `communities` and `embedding`. A part
     without its extra is skipped, and the command that installs it is printed.

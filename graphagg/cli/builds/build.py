@@ -23,17 +23,18 @@ class RunOptions:
     """How a build runs.
 
     Attributes:
-        out: where the index goes: a folder, or an address such as s3://bucket/idx; with Spark a
-            folder on a file system that driver and executors share.
-        master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
-        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build even if nothing changed or a job is unfinished.
-        log_level: log level of a job and its Spark.
+        out: folder or address of the new index, such as s3://bucket/idx; with Spark, a folder that
+            the driver and all executors share.
+        master: Spark master, such as local[4]. None: that of spark-submit, or else local[*].
+        remote: address of a Spark Connect server, such as sc://HOST:15002; local[2] starts one
+            here.
+        force: build even if nothing has changed, and start over if a job is unfinished.
+        log_level: log level of a Spark job.
         json: print JSON instead of text.
-        work: folder or address for an unfinished Spark job, shared by all machines. None: beside
-            the output.
+        work: folder or address, shared by all machines, for the files of an unfinished Spark job.
+            None: beside the index.
         engine: where to build: local (in this process) or spark.
-        dry_run: check input and output, print the stages on Spark and write nothing.
+        dry_run: check input and output, print the stages of a Spark job, and write nothing.
     """
 
     out: IndexLocation

@@ -25,8 +25,8 @@ class GraphBuild(Build):
     """A build that reads a graph.
 
     Attributes:
-        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet; Spark: Parquet
-            or text on any path.
+        edges: files, folders or quoted patterns of text (.gz), CSV or Parquet; with Spark, text or
+            Parquet on any path.
         parameters: configuration of the index.
         reading: how edges are read.
         spark_module: module of the Spark build, with `stages`.
@@ -137,7 +137,7 @@ class EmbeddingBuild(GraphBuild):
 def communities(
     build: Annotated[CommunitiesBuild, FLAT], *, run: Annotated[RunOptions, RUN]
 ) -> None:
-    """Index a graph; an old index stays until the new one is complete.
+    """Index a graph. An existing index is replaced when the new one is complete.
 
     Example: graphagg communities build edges.txt.gz --out comm --kind undirected
     """
@@ -145,7 +145,7 @@ def communities(
 
 
 def embed(build: Annotated[EmbeddingBuild, FLAT], *, run: Annotated[RunOptions, RUN]) -> None:
-    """Embed a graph; an old index stays until the new one is complete.
+    """Embed a graph. An existing index is replaced when the new one is complete.
 
     Example: graphagg embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000
     """

@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # the help of all commands loads none of it
 Url = Annotated[
     IndexLocation,
     Parameter(
-        help="An address such as s3://bucket/idx, gs:// or abfss://; for reading also https:// and "
-        "hf://."
+        help="Address such as s3://bucket/idx; also gs:// and abfss://, and https:// and hf:// for "
+        "reading."
     ),
 ]
 Folder = Annotated[LocalPath, Parameter(help="The index directory.")]
@@ -95,7 +95,7 @@ def read(artifact: Artifact) -> None:
 
 
 def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
-    """Publish an index on a store; objects that are already there are not sent again.
+    """Upload an index to a store. Objects that are already there are not sent again.
 
     Example: graphagg push idx s3://bucket/idx
     """
@@ -107,7 +107,7 @@ def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
 
 
 def pull(url: Url, directory: Folder, /, *, as_json: AsJson = False) -> None:
-    """Download an index from a store into a folder; files that are already here stay.
+    """Download an index from a store. Files that the folder has already are not sent again.
 
     Example: graphagg pull s3://bucket/idx idx
     """

@@ -20,7 +20,7 @@ from graphagg.cli.output.console import (
     print_rows,
     progress_report,
 )
-from graphagg.communities.config import Method, QualityFunction, check_method
+from graphagg.communities.config import Method, QualityFunction
 from graphagg.errors import InvalidParameter
 from graphagg.graph.kinds import GraphKind
 from graphagg.graph.reading.settings import EdgeReading, WeightedReading
@@ -116,68 +116,6 @@ def structure(
         out.print(f"{rank}: {' '.join(map(str, vertices))}", markup=False)
 
 
-def evaluate(
-    directory: Directory,
-    communities: Path,
-    /,
-    *,
-    seeds: int = 5,
-    draws: int = 5,
-    min_size: int = 12,
-    max_size: int | None = None,
-    max_communities: int | None = None,
-    method: list[str] | None = None,
-    random_state: RandomState = 0,
-    as_json: AsJson = False,
-) -> None:
-    """Measure the recall of true communities from a few of their members.
-
-    Example: graphagg communities eval comm truth.txt --method fused --method jaccard
-
-    Args:
-        communities: file with the true communities.
-        seeds: number of seeds drawn per community.
-        draws: number of draws of seeds per community.
-        min_size: minimum size of a community.
-        max_size: maximum size of a community.
-        max_communities: maximum number of communities; they are drawn at random.
-        method: method to measure; give it several times to compare. None: fused.
-    """
-    from graphagg.communities import CommunityIndex
-    from graphagg.communities.evaluation import draw_seeds, read_communities
-    from graphagg.communities.evaluation import evaluate as measure
-
-    methods = [check_method(name) for name in method or ["fused"]]
-    with CommunityIndex.open(directory) as index, progress_report() as report:
-        truth = read_communities(communities, index.vertices)
-        selection = truth.select(min_size, max_size, max_communities, random_state)
-        questions = draw_seeds(selection, seeds, draws, random_state)
-        results = [
-            measure(index, questions, method=name, random_state=random_state, progress=report)
-            for name in methods
-        ]
-    if truth.unknown:
-        err.print(f"{truth.unknown:,} members are not in the graph; left out", markup=False)
-    if as_json:
-        runs = [{**result.to_json(), "unknown_members": truth.unknown} for result in results]
-        print_json(runs[0] if len(runs) == 1 else {"runs": runs})
-        return
-    print_rows(
-        [
-            {
-                "method": run.method,
-                "communities": run.communities,
-                "recall": run.recall,
-                "95 %": "{:.3f}-{:.3f}".format(*run.recall_interval),
-                "area": run.recall_auc,
-                "ms p50": run.latency_ms["p50"],
-                "ms p99": run.latency_ms["p99"],
-            }
-            for run in results
-        ]
-    )
-
-
 def detect(
     edges: list[str],
     /,
@@ -205,9 +143,10 @@ def detect(
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
         objective: quality function: modularity, or cpm (communities denser than the resolution).
-        resolution: larger gives more communities.
-        iterations: iterations of Leiden; -1: until none improves the partition.
-        restarts: partitions to compute with other seeds; the best one is kept.
+        resolution: larger values give more communities.
+        iterations: number of iterations of Leiden; -1 iterates until the partition no longer
+            improves.
+        restarts: number of runs with different seeds; the best partition is kept.
         start: partition to start from (.csv, .parquet); communities keep their numbers.
         fixed: a vertex that stays in its community of --start; can be given several times.
     """
@@ -242,7 +181,7 @@ def add(
     directory: Directory, edges: Path, /, *,
     reading: Annotated[EdgeReading, READING] = EdgeReading(), as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Add edges; the result equals a build of the larger graph.
+    """Add edges to an index. The result equals an index built from the larger graph.
 
     Example: graphagg communities add comm new_edges.csv
 
@@ -265,7 +204,7 @@ def delete(
     vertex: list[str] | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete edges, or vertices with their edges; the result equals a build of the rest.
+    """Delete edges, or vertices with their edges. The result equals an index built anew.
 
     Example: graphagg communities delete comm --vertex alice --vertex bob
 

@@ -13,7 +13,7 @@ from graphagg.rag.documents.rows import RowConfig
 PassageSource = Annotated[
     str,
     Parameter(
-        help="A folder of documents, JSONL (.gz) or Parquet, also at an address such as "
+        help="Folder of documents, or a JSONL (.gz) or Parquet file; can be an address such as "
         "s3://bucket/docs."
     ),
 ]

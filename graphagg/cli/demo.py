@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -30,7 +32,7 @@ def demo(
     out_dir: Annotated[LocalPath, Parameter("--out")] = Path("build/demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Answer ten multi-hop questions; explore a community of Les Misérables, and embed them.
+    """Try bundled data: answer ten questions, find a community of Les Misérables, and embed it.
 
     The three parts need the extras `rag,models` (or `fast`), `communities` and `embedding`. A part
     without its extra is skipped, and the command that installs it is printed.
@@ -63,6 +65,8 @@ def _run(out_dir: Path, verbose: bool) -> tuple[dict[str, Any], dict[str, Missin
             extra = "fast" if name == "passages" else name  # smaller than `rag`
             left_out[name] = MissingExtra(error.package, extra)
     if len(left_out) == len(_DEMOS):
+        with suppress(OSError):
+            os.removedirs(out_dir)
         raise left_out["passages"]
     return figures, left_out
 

@@ -22,7 +22,7 @@ from graphagg.graph.reading.settings import WeightedReading
 
 SideName = Annotated[
     Side,
-    Parameter(help="End of the edges whose vectors are used; for directed and two-mode graphs."),
+    Parameter(help="Vectors of a directed or two-mode graph to use: of sources or of targets."),
 ]
 
 
@@ -30,7 +30,7 @@ def add(
     directory: Directory, edges: Path, /, *,
     reading: Annotated[WeightedReading, READING] = WeightedReading(), as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Compute vectors of new vertices from their neighbors'; the others do not change.
+    """Add vertices, with vectors computed from their neighbors; other vectors do not change.
 
     Example: graphagg embed add emb new_edges.txt
 
@@ -55,14 +55,14 @@ def neighbors(
     dot: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the vertices whose vectors are nearest.
+    """Show the vertices with the nearest vectors.
 
     Example: graphagg embed neighbors emb --vertex alice -k 10
 
     Args:
         vertex: the vertex whose neighbors are shown.
         k: number of neighbors to show.
-        among: compare with the vectors of this end. None: the same end.
+        among: vectors to compare with. None: the same as --of.
         dot: rank by dot product instead of cosine.
     """
     from graphagg.embedding import NodeEmbedding
@@ -79,12 +79,12 @@ def neighbors(
 def export(
     directory: Directory, /, *, target: Annotated[Path, Parameter("--out")], side: SideName = "from"
 ) -> None:
-    """Write the vectors for other programs.
+    """Write the vectors to a file for other programs.
 
     Example: graphagg embed export emb --out vectors.txt
 
     Args:
-        target: file to write: .parquet, or .txt in the format of word2vec.
+        target: file to write: .parquet, or .txt in word2vec format.
     """
     from graphagg.embedding import NodeEmbedding
     from graphagg.embedding.export import write_vectors

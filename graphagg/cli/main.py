@@ -34,7 +34,7 @@ _COMMANDS = {
     "rag.evaluation": ("rag eval", "rag questions"),
     "communities": tuple(
         f"communities {each}"
-        for each in ("query", "structure", "eval", "detect", "add", "delete")
+        for each in ("query", "structure", "detect", "add", "delete")
     ),
     "embed": ("embed add", "embed neighbors", "embed export"),
     "builds.passages": ("rag index", "job passages"),
@@ -42,8 +42,8 @@ _COMMANDS = {
 }  # fmt: skip
 """The commands of each file; the last word is the name of the function."""
 _FUNCTIONS = {
-    "rag map": "map_", "rag eval": "evaluate", "communities eval": "evaluate",
-    "rag index": "passages", "communities build": "communities", "embed build": "embed",
+    "rag map": "map_", "rag eval": "evaluate", "rag index": "passages",
+    "communities build": "communities", "embed build": "embed",
 }  # fmt: skip
 """Functions of another name."""
 

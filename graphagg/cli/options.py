@@ -34,7 +34,7 @@ ARGUMENT = Parameter(group="Arguments")
 ConfigFile = Annotated[
     Path | None,
     Parameter(
-        help=f"TOML file with options in the table of the command: {', '.join(TABLES)}. Options on "
+        help=f"TOML file with a table of options for each command: {', '.join(TABLES)}. Options on "
         f"the command line and environment variables such as {PREFIX}FORCE take precedence."
     ),
 ]

@@ -37,20 +37,22 @@ def train(
     show: Annotated[bool, Parameter("--list")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a graph model, split by split, and report the epoch with the best validation score.
+    """Train a graph model on each split, and report the epoch with the best validation score.
 
     Example: graphagg train auto --data rings.safetensors --out runs/rings --splits 5
 
     Args:
-        preset: a preset (see --list), a TOML file, or auto: the best of four plain models.
+        preset: name of a preset (see --list), a TOML file, or auto, which trains four plain models
+            and keeps the best.
         data: a .safetensors file of graphs.
         out_dir: folder for models, logs and results.
         device: where to train: auto, cpu, cuda, cuda:1, ...
-        splits: how many of the data's splits to train on.
-        split_ratio: random splits with these shares, in place of the data's: 0.8 0.1 0.1.
-        epochs: maximum number of epochs; the preset's by default.
-        changes: a setting, e.g. model.layers=4; can be given several times.
-        random_state: seed of every random choice; the preset's, or 0, by default.
+        splits: number of the data's splits to train on.
+        split_ratio: shares of training, validation and test data, such as 0.8 0.1 0.1, for random
+            splits; by default the splits of the data are used.
+        epochs: maximum number of epochs. None: that of the preset.
+        changes: setting to change, such as model.layers=4; can be given several times.
+        random_state: random seed. None: that of the preset, or 0.
         resume: continue the run in --out.
         force: replace the run in --out.
         show: print the presets and exit.

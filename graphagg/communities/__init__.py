@@ -1,7 +1,4 @@
-"""Communities around seed vertices: a MinHash/LSH index that answers in milliseconds.
-
-The names load their modules when they are first used.
-"""
+"""Communities around seed vertices: a MinHash/LSH index that answers in milliseconds."""
 
 from typing import TYPE_CHECKING
 

@@ -47,8 +47,9 @@ class GroundTruth:
     unknown: int
 
     def select(
-        self, min_size: int, max_size: int | None, most: int | None, random_state: int
-    ) -> tuple[Ints, ...]:
+        self, min_size: int = 1, max_size: int | None = None, most: int | None = None,
+        random_state: int = 0,
+    ) -> tuple[Ints, ...]:  # fmt: skip
         """Select communities by size, and draw `most` of them at random, in file order."""
         fit = [c for c in self.communities if min_size <= len(c) <= (max_size or len(c))]
         if most is None or len(fit) <= most:

@@ -1,7 +1,4 @@
-"""Node embeddings of graphs of any size, computed in pieces.
-
-The names load their modules when they are first used.
-"""
+"""Node embeddings of graphs of any size, computed in pieces."""
 
 from typing import TYPE_CHECKING
 

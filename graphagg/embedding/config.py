@@ -28,7 +28,7 @@ class EmbeddingConfig:
     """Parameters of an embedding.
 
     Attributes:
-        dim: length d of a vector; less if a small graph has fewer directions.
+        dim: number of dimensions of the vectors; fewer if the graph is too small.
         pieces: number of pieces of the graph. None: chosen by `max_piece_edges`.
         max_piece_edges: maximum number of matrix entries in a piece; an edge has two. None:
             5,000,000, or no limit if `pieces` is given.
@@ -39,7 +39,7 @@ class EmbeddingConfig:
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         leaf_rank: minimum rank of the factorization of a piece.
         dtype: number type of the stored vectors.
-        random_state: seed of every random choice.
+        random_state: random seed.
 
     Examples:
         >>> EmbeddingConfig(dim=64, pieces=4).width

@@ -1,7 +1,4 @@
-"""Edges in, compressed rows out: what the capabilities share.
-
-The names load their modules, and with them pyarrow, when they are first used.
-"""
+"""Edges in, compressed rows out: what the capabilities share."""
 
 from typing import TYPE_CHECKING
 

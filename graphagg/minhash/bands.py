@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, offsets
-from graphagg.checks import number
 from graphagg.kernels import kernel
 from graphagg.store import Artifact
 from graphagg.store.ranges import forget
@@ -98,24 +97,6 @@ def build_tables(
     starts, (largest, over_cap) = offsets([len(each) for each in ids_of_bands]), counts.tolist()
     tables = BandTables(rows, starts, directories, np.concatenate(ids_of_bands))
     return tables, BucketCounts(int(starts[-1]), largest, over_cap)
-
-
-def choose_bands(permutations: int, similarity: float) -> tuple[int, int]:
-    """(b, r) whose S-curve 1 - (1 - J^r)^b errs least about a target similarity.
-
-    The error is the area of wrong candidates below the target plus the area of missed ones above it
-    (Zhu et al., LSH Ensemble, VLDB 2016, section 5.3), with b = K / r bands.
-    """
-    number("similarity", similarity, above=0, below=1)
-    grid = (np.arange(2000) + 0.5) / 2000
-    above = grid >= similarity
-
-    def error(rows: int) -> float:
-        curve = 1 - (1 - grid**rows) ** (permutations // rows)
-        return float(np.where(above, 1 - curve, curve).mean())
-
-    rows = min(range(1, permutations + 1), key=error)
-    return permutations // rows, rows
 
 
 @kernel

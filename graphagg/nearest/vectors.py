@@ -12,7 +12,7 @@ The rotation is a random sign for each component and then a Hartley transform,
 which keeps products and is its own inverse: R. N. Bracewell, *Discrete Hartley transform*, Journal
 of the Optical Society of America 73, 1983. Rotation before a fixed quantizer is the idea of J. Gao
 and C. Long, *RaBitQ*, SIGMOD 2024. Components of a query are rounded to multiples of 2^-22, so that
-float64 sums products without an error, in any order.
+float64 sums products without an error, in any order: segment, batch and filter change nothing.
 """
 
 from __future__ import annotations
@@ -21,17 +21,21 @@ import hashlib
 import math
 import mmap
 import struct
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphagg.arrays import Doubles, Floats
+from graphagg.arrays import Doubles, Floats, offsets
 from graphagg.store.manifest import damaged
 
 Codes = npt.NDArray[np.uint8]
 """Stored vectors `[n, d]`: component j is `(code[j] - 128) * step_of(d)`."""
+Vectors = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
 _LARGEST, _MIDDLE, _SPREAD = 127, 128, 4.0
 _FINE = 2.0**22  # units of a component of a query
 _GRID = 2.0**16  # units of a component to be stored, in a step: equal ones are equal to the bit
@@ -179,3 +183,82 @@ def _header(count: int, dimension: int) -> bytes:
         _HEADER, FLAT_TYPE, dimension, count, _BLANK, _BLANK, 1, _PRODUCT, _UNIFORM, 0, 0.0,
         dimension, dimension, 2, -(_MIDDLE + 0.5) * step, 255.0 * step, count * dimension,
     )  # fmt: skip
+
+
+class RowSet:
+    """A subset of the rows of a corpus: a mask `[R]`, and the number of rows in it."""
+
+    def __init__(self, mask: npt.NDArray[np.bool_], count: int) -> None:
+        self.mask, self.count = mask, count
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it contains every row."""
+        return self.count == len(self.mask)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows, ascending; cached, 8 bytes each."""
+        return np.flatnonzero(self.mask)
+
+    def of_values(self, start: int, bounds: Rows) -> npt.NDArray[np.bool_]:
+        """Mask of the values of n rows from `start` on, with `bounds` `[n + 1]`; cached."""
+        mask = self.mask[start : start + len(bounds) - 1]
+        if bounds[-1] == len(mask):  # a value each
+            return mask
+        if start not in self._of_values:
+            self._of_values[start] = np.repeat(mask, np.diff(bounds))
+        return self._of_values[start]
+
+    @cached_property
+    def _of_values(self) -> dict[int, npt.NDArray[np.bool_]]:
+        return {}
+
+
+class Stack:
+    """Rows of several matrices of stored vectors `[n_i, d]` as one, without a copy."""
+
+    def __init__(self, matrices: Sequence[Codes]) -> None:
+        self.matrices = list(matrices)
+        self.starts = offsets([len(matrix) for matrix in matrices])
+        self.dimension = matrices[0].shape[1]
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def take(self, rows: Rows) -> Vectors:
+        """The vectors of some rows, `[m, d]` float32."""
+        return decode(self.rows(rows))
+
+    def rows(self, rows: Rows) -> Codes:
+        """A copy of some stored rows."""
+        first = self.matrices[0]
+        if len(self.matrices) == 1:
+            return first[rows]
+        result = np.empty((len(rows), first.shape[1]), first.dtype)
+        owner = np.searchsorted(self.starts, rows, side="right") - 1
+        for i, matrix in enumerate(self.matrices):
+            positions = np.flatnonzero(owner == i)
+            result[positions] = matrix[rows[positions] - self.starts[i]]
+        return result
+
+    def dots(self, queries: Vectors | Queries) -> Vectors:
+        """Products of every row with queries `[q, d]`; `[n, q]`."""
+        query = Queries.of(queries)
+        return np.concatenate([products(matrix, query) for matrix in self.matrices])
+
+    def dots_at(self, rows: Rows, queries: Vectors | Queries) -> Vectors:
+        """Products of some rows with queries `[q, d]`; `[m, q]`."""
+        return products(self.rows(rows), Queries.of(queries))
+
+
+def largest_of(values: npt.NDArray[Any], lengths: Rows) -> npt.NDArray[Any]:
+    """Maxima of consecutive ranges of rows, `[len(lengths), q]`; -1 for an empty range."""
+    if len(values) == len(lengths) and bool((lengths == 1).all()):
+        return values
+    maxima = np.full((len(lengths), *values.shape[1:]), -1, dtype=values.dtype)
+    filled = lengths > 0
+    if filled.any():
+        starts = (np.cumsum(lengths) - lengths)[filled]
+        maxima[filled] = np.maximum.reduceat(values, starts, axis=0)
+    return maxima

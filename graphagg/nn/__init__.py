@@ -1,7 +1,6 @@
 """Graph learning: aggregators, attention, local parts, encodings, GPS models and their training.
 
-The names load their modules when they are first used. Without PyTorch or PyTorch Geometric the
-import says what to install.
+Without PyTorch or PyTorch Geometric the import says what to install.
 """
 
 from importlib.util import find_spec

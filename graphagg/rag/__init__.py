@@ -1,7 +1,4 @@
-"""Multi-hop passage retrieval without an LLM.
-
-The names load their modules when they are first used.
-"""
+"""Multi-hop passage retrieval without an LLM."""
 
 from typing import TYPE_CHECKING
 

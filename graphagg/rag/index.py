@@ -125,7 +125,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
         config = with_values(config, options)
         spark = SparkOptions.from_engine(engine, passages)
         if spark is None:
-            from graphagg.rag.operations.builds import build_here
+            from graphagg.rag.operations.changes import build_here
 
             models = build_here(passages, directory, config, progress, force)
             return cls.open(directory, encoder=models.encoder, extractor=models.extractor)
@@ -155,7 +155,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
             fields: as for `retrieve`.
         """
         from graphagg.rag.documents.analyzer import Analyzer
-        from graphagg.rag.spark.frames import passages_frame
+        from graphagg.rag.spark.build import passages_frame
 
         request = request.with_fields(**fields)
         Analyzer("en").stem("a")  # raises its errors before Spark runs, as the next line does
@@ -188,9 +188,9 @@ class PassageIndex(IndexedCorpus, Retrieval):
             ArtifactBusy, ArtifactError, WriteFailed: the directory is in use or cannot be written.
             ModelMismatch: the newest version was built with other models.
         """
-        from graphagg.rag.operations import builds, changes
+        from graphagg.rag.operations import changes
 
-        sources = list(builds.rows_of(passages, columns, self.snapshot.columns))
+        sources = list(changes.rows_of(passages, columns, self.snapshot.columns))
         with self._changing() as (publication, newest):
             return changes.add_passages(publication, newest, sources, replace, progress)
 
@@ -209,9 +209,9 @@ class PassageIndex(IndexedCorpus, Retrieval):
             UnknownPassage: an id is not in the index; nothing was changed.
             GraphAggError: the errors of `add`.
         """
-        from graphagg.rag.operations import builds, changes
+        from graphagg.rag.operations import changes
 
-        sources = list(builds.rows_of(passages, columns, self.snapshot.columns))
+        sources = list(changes.rows_of(passages, columns, self.snapshot.columns))
         with self._changing() as (publication, newest):
             return changes.add_passages(
                 publication, newest, sources, True, progress, must_exist=True
@@ -240,9 +240,9 @@ class PassageIndex(IndexedCorpus, Retrieval):
             EmptyCorpus: there is no passage; nothing was deleted.
             GraphAggError: the errors of `add`.
         """
-        from graphagg.rag.operations import builds, changes
+        from graphagg.rag.operations import changes
 
-        sources = list(builds.rows_of(passages, columns, self.snapshot.columns))
+        sources = list(changes.rows_of(passages, columns, self.snapshot.columns))
         if dry_run:
             self.reopen()
             return changes.difference(self.snapshot, sources)[-1]

@@ -31,8 +31,7 @@ from graphagg.rag.documents.value_types import ValueType
 from graphagg.rag.models.by_name import IndexModels, check_installed
 from graphagg.rag.models.encoder import Encoder
 from graphagg.rag.models.extractor import EntityExtractor
-from graphagg.rag.modes.protocol import Retriever
-from graphagg.rag.modes.source import EncodedQuestion
+from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
 from graphagg.rag.operations.answering import answer, retriever_for
 from graphagg.rag.parts.client import PartAddress
 from graphagg.rag.parts.remote import RemotePart

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 from graphagg import __version__
 from graphagg.errors import GraphAggError, InvalidParameter, NoSuchIndex
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.metrics import Metrics
 from graphagg.serve.rights import CURRENT, check_unfiltered
-from graphagg.serve.shared import SharedResources
+from graphagg.serve.shared import Metrics, SharedResources
 
 if TYPE_CHECKING:
     from graphagg.rag.models.encoder import Encoder

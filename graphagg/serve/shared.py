@@ -1,25 +1,96 @@
-"""Threads and models that the indices of a process share."""
+"""What the indices of a process share: threads, models, and metrics for Prometheus."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from graphagg.errors import Overloaded
 from graphagg.serve.limits import UNSURE, ServiceLimits
-from graphagg.serve.metrics import Metrics
 
 if TYPE_CHECKING:  # a service of graphs loads no library of passages
     from graphagg.rag.config.modes import Mode
     from graphagg.rag.models.encoder import Encoder
     from graphagg.rag.models.extractor import EntityExtractor
-    from graphagg.rag.modes.protocol import Retriever
-    from graphagg.rag.modes.source import EncodedQuestion
+    from graphagg.rag.modes.protocol import EncodedQuestion, Retriever
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Counters and histograms of a service and its process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        counter = partial(Counter, registry=self.registry)
+        latest = partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
+        self.requests = counter(
+            "graphagg_requests", "Requests answered.", ["route", "method", "status"]
+        )
+        self.seconds = Histogram(
+            "graphagg_request_seconds", "Wall time of requests.", ["route"],
+            registry=self.registry, buckets=_SECONDS,
+        )  # fmt: skip
+        self.in_flight = Gauge(
+            "graphagg_requests_in_flight", "Requests being answered.", registry=self.registry,
+            multiprocess_mode="livesum",
+        )  # fmt: skip
+        self.answers = counter(
+            "graphagg_answers",
+            "Questions by outcome: answered, unsure (low confidence) or refused (no passage).",
+            ["outcome"],
+        )
+        self.reloads = counter(
+            "graphagg_reloads", "Published versions met, by outcome.", ["kind", "outcome"]
+        )
+        self.index = latest(
+            "graphagg_index_info", "1 for the version that is served.", ["kind", "version"]
+        )
+        self.part_missing = latest(
+            "graphagg_part_missing", "1 while a part does not answer, by address.", ["part"]
+        )
+        self.ready = latest("graphagg_ready", "1 when every model is loaded.")
+        self.problem = latest(
+            "graphagg_index_problem",
+            "1 while the published version cannot be opened, by error; an older one is served.",
+            ["kind", "error"],
+        )
+
+    @staticmethod
+    def moved(gauge: Gauge, kind: str, to: str | None, before: str | None = None) -> None:
+        """Set the label of a kind of index, in place of the one before; None: it has none."""
+        if before is not None and before != to:
+            gauge.remove(kind, before)
+        if to is not None:
+            gauge.labels(kind, to).set(1)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus's text format, summed over the workers."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
 
 R = TypeVar("R")
 _CACHED = 256  # questions; with the default encoder about 5 MiB

@@ -1,7 +1,4 @@
-"""Spark: sessions, tasks that write blocks, jobs that resume, and failures as named errors.
-
-The names load their modules when they are first used.
-"""
+"""Spark: sessions, tasks that write blocks, jobs that resume, and failures as named errors."""
 
 from typing import TYPE_CHECKING
 

@@ -83,12 +83,10 @@ def verify_at(
     objects of a store are downloaded to a temporary folder.
 
     Example:
-        >>> from graphagg.store.manifest import Manifest
-        >>> with write_artifact("idx") as publication:
-        ...     publication.writer.strings("names", ["one", "two"])
-        ...     manifest = publication.publish(Manifest("demo", counts={"names": 2}))
-        >>> verify_at("idx").counts
-        {'names': 2}
+        >>> from graphagg.communities import CommunityIndex
+        >>> CommunityIndex.build([(1, 2), (2, 3), (3, 1)], "idx").close()
+        >>> verify_at("idx").counts["edges"]
+        3
     """
     parsed = parse_location(location)
     if isinstance(parsed, Address):

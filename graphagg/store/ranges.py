@@ -21,7 +21,6 @@ import numpy as np
 
 from graphagg.arrays import Array
 from graphagg.errors import CorruptArtifact, WriteFailed
-from graphagg.store.strings import StringTable
 
 RESIDENT = 1 << 26
 """Bytes of a mapped array that `take_rows` holds at once."""
@@ -128,26 +127,6 @@ class GrowingFile:
         np.lib.format.write_array_header_1_0(
             self._file, header | {"shape": (self.length, *self._width)}
         )
-
-
-class GrowingStrings:
-    """A `StringTable` in two files that is appended to."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._data = GrowingFile(folder / f"{name}.utf8.npy", np.uint8)
-        self._ends = GrowingFile(folder / f"{name}.offsets.npy", np.int64)
-        self._ends.append(np.zeros(1, np.int64))
-
-    def append(self, table: StringTable) -> None:
-        """Append the strings of a table."""
-        first, last = int(table.offsets[0]), int(table.offsets[-1])
-        self._ends.append(table.offsets[1:] - first + self._data.length)
-        self._data.append(table.data[first:last])
-
-    def close(self) -> None:
-        """Write the lengths."""
-        self._data.close()
-        self._ends.close()
 
 
 def check_space(folder: Path, needed: int, what: str) -> None:

@@ -51,7 +51,6 @@ CASES: dict[str, str] = {
     "communities build": "communities build {made}/edges.csv --out out",
     "communities query": "communities query {made}/comm --seed 1",
     "communities structure": "communities structure {made}/comm --seed 1 --out out.png",
-    "communities eval": "communities eval {made}/comm {made}/truth.txt --min-size 2",
     "communities detect": "communities detect {made}/edges.csv --out out.csv",
     "communities add": "communities add {made}/comm {made}/more.csv",
     "communities delete": "communities delete {made}/comm --vertex 1",
@@ -94,7 +93,6 @@ def _write_graphs(folder: Path, edges: np.ndarray) -> None:
         folder / "edges.csv", edges, fmt="%d", delimiter=",", header="source,target", comments=""
     )
     (folder / "more.csv").write_text("source,target\n1000,1\n")
-    (folder / "truth.txt").write_text("1 2 3 4 5 6\n13 14 15 16 17\n")
     CommunityIndex.build(edges, folder / "comm").close()
     NodeEmbedding.build(edges, folder / "emb", config=EmbeddingConfig(dim=4)).close()
     (folder / "small.toml").write_text(SMALL)

@@ -12,7 +12,7 @@ from graphagg.communities.query import planner
 from graphagg.communities.query.expansion import pagerank
 from graphagg.communities.similarity.jaccard import jaccard_to_seeds
 from graphagg.communities.similarity.neighborhoods import QueryScratch
-from graphagg.minhash.bands import build_tables, choose_bands
+from graphagg.minhash.bands import build_tables
 from tests.unit.communities.graphs import KINDS, jaccard, planted, sets_of
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -218,22 +218,6 @@ def test_band_tables_equal_brute_force():
                 int(u) for group in shared if v in group for u in group[:2]
             }
             assert cut == sum(len(group) > 2 for group in shared if v in group)
-
-
-def test_bands_are_chosen_as_datasketch_chooses():
-    from datasketch.lsh import _optimal_param
-
-    for similarity in (0.1, 0.3, 0.5, 0.8):
-        ours = choose_bands(128, similarity)
-        theirs = _optimal_param(similarity, 128, 0.5, 0.5)
-
-        def error(choice, similarity=similarity):
-            grid = (np.arange(4000) + 0.5) / 4000
-            found = 1 - (1 - grid ** choice[1]) ** choice[0]
-            return np.where(grid >= similarity, 1 - found, found).mean()
-
-        # datasketch also tries fewer bands than fit; ours is no worse than 2 % of the area.
-        assert error(ours) <= error(theirs) + 0.02
 
 
 def test_minhash_plans_agree_on_what_they_score(tmp_path, monkeypatch):

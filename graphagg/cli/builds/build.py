@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 from graphagg.cli.folders import IndexLocation
 from graphagg.cli.options import ConfigFile, panel
 from graphagg.cli.output.console import Built
-from graphagg.errors import InvalidParameter
 from graphagg.progress import Progress
 from graphagg.spark.build import SparkOptions
 
@@ -24,26 +23,24 @@ class RunOptions:
     """How a build runs.
 
     Attributes:
-        out: where the index goes: a folder, or an address such as s3://bucket/idx; with Spark a
-            folder on a file system that driver and executors share.
-        master: where Spark runs, e.g. local[4]. None: the master of spark-submit, else local[*].
-        remote: Spark Connect server: sc://HOST:15002, or local[2] to start one here.
-        force: build even if nothing changed or a job is unfinished; replace an existing index.
-        if_exists: what to do if the index exists: report an error, replace it, or skip the build.
-            None: replace it; a Spark job replaces only an index of the same input.
-        log_level: log level of a job and its Spark.
+        out: folder or address of the new index, such as s3://bucket/idx; with Spark, a folder that
+            the driver and all executors share.
+        master: Spark master, such as local[4]. None: that of spark-submit, or else local[*].
+        remote: address of a Spark Connect server, such as sc://HOST:15002; local[2] starts one
+            here.
+        force: build even if nothing has changed, and start over if a job is unfinished.
+        log_level: log level of a Spark job.
         json: print JSON instead of text.
-        work: folder or address for an unfinished Spark job, shared by all machines. None: beside
-            the output.
+        work: folder or address, shared by all machines, for the files of an unfinished Spark job.
+            None: beside the index.
         engine: where to build: local (in this process) or spark.
-        dry_run: check input and output, print the stages on Spark and write nothing.
+        dry_run: check input and output, print the stages of a Spark job, and write nothing.
     """
 
     out: IndexLocation
     master: str | None = None
     remote: str | None = None
     force: bool = False
-    if_exists: Literal["error", "replace", "skip"] | None = None
     log_level: JobLogLevel = "info"
     json: bool = False
     config: ConfigFile = None
@@ -51,33 +48,17 @@ class RunOptions:
     engine: Literal["local", "spark"] = "local"
     dry_run: bool = False
 
-    def skips(self, *, is_own: bool) -> bool:
-        """Whether to skip the build because its index exists; raises `InvalidParameter`.
-
-        `is_own`: it is of the same input and parameters, or may be replaced.
-        """
-        if self.force or self.if_exists == "replace" or (self.if_exists is None and is_own):
-            return False
-        if self.if_exists == "skip":
-            return True
-        raise InvalidParameter(
-            f'{self.out} exists; give another folder, or `if_exists="replace"` or '
-            '`if_exists="skip"`'
-        )
-
 
 class Build(ABC):
     """An index to build; its fields are the options of a command.
 
     Attributes:
         name: of the job, and of the table of a TOML file that `--config` reads.
-        kind: kind of the index.
         package: module and class of the index.
         task_size: field with the number of items per Spark task; empty: there is none.
     """
 
     name: ClassVar[str]
-    kind: ClassVar[str]
     package: ClassVar[str]
     task_size: ClassVar[str] = ""
 

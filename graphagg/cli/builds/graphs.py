@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any, ClassVar
 
@@ -25,8 +25,8 @@ class GraphBuild(Build):
     """A build that reads a graph.
 
     Attributes:
-        edges: files, folders or patterns in quotes: text (.gz), CSV, Parquet; Spark: Parquet
-            or text on any path.
+        edges: files, folders or quoted patterns of text (.gz), CSV or Parquet; with Spark, text or
+            Parquet on any path.
         parameters: configuration of the index.
         reading: how edges are read.
         spark_module: module of the Spark build, with `stages`.
@@ -86,12 +86,10 @@ class CommunitiesBuild(GraphBuild):
     """The build of a community index.
 
     Attributes:
-        similarity: choose bands and rows for this Jaccard similarity.
         entries_per_task: number of matrix entries per Spark task, 100 bytes each. None: 2,000,000.
     """
 
     name: ClassVar[str] = "communities"
-    kind: ClassVar[str] = "communities"
     package: ClassVar[str] = "communities.CommunityIndex"
     task_size: ClassVar[str] = "entries_per_task"
     spark_module: ClassVar[str] = "graphagg.communities.indexing.spark"
@@ -102,21 +100,7 @@ class CommunitiesBuild(GraphBuild):
     reading: Annotated[settings.EdgeReading, READING] = field(
         default_factory=settings.EdgeReading, kw_only=True
     )
-    similarity: Annotated[float | None, heading("Index")] = field(default=None, kw_only=True)
     entries_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
-
-    @property
-    def config(self) -> CommunityConfig:
-        """The configuration, with bands and rows chosen by `similarity` if it is given."""
-        config: CommunityConfig = self.parameters
-        if self.similarity is None:
-            return config
-        from graphagg.minhash.bands import choose_bands
-
-        if (config.bands, config.rows) != (CommunityConfig.bands, CommunityConfig.rows):
-            raise InvalidParameter("--similarity chooses bands and rows; give it or them, not both")
-        bands, rows = choose_bands(config.permutations, self.similarity)
-        return replace(config, bands=bands, rows=rows)
 
 
 @dataclass(frozen=True)
@@ -124,7 +108,6 @@ class EmbeddingBuild(GraphBuild):
     """The build of an embedding."""
 
     name: ClassVar[str] = "embed"
-    kind: ClassVar[str] = "embedding"
     package: ClassVar[str] = "embedding.NodeEmbedding"
     spark_module: ClassVar[str] = "graphagg.embedding.spark.write"
 
@@ -154,7 +137,7 @@ class EmbeddingBuild(GraphBuild):
 def communities(
     build: Annotated[CommunitiesBuild, FLAT], *, run: Annotated[RunOptions, RUN]
 ) -> None:
-    """Index a graph; an old index stays until the new one is complete.
+    """Index a graph. An existing index is replaced when the new one is complete.
 
     Example: graphagg communities build edges.txt.gz --out comm --kind undirected
     """
@@ -162,7 +145,7 @@ def communities(
 
 
 def embed(build: Annotated[EmbeddingBuild, FLAT], *, run: Annotated[RunOptions, RUN]) -> None:
-    """Embed a graph; an old index stays until the new one is complete.
+    """Embed a graph. An existing index is replaced when the new one is complete.
 
     Example: graphagg embed build edges.txt.gz --out emb --dim 64 --max-piece-edges 2000000
     """

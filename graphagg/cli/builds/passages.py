@@ -60,16 +60,16 @@ class ModelNames:
     """Models by name.
 
     Attributes:
-        profile: models to use: standard, or fast: vectors from a static table and names by rules.
-            None: standard; fast if only its libraries are installed.
+        profile: models to use: standard, or fast, which takes vectors from a static table and finds
+            names by rules. None: standard; fast if only its libraries are installed.
         encoder: name or path of a sentence-transformers model, or multilingual-e5-small. None: the
             encoder of the profile.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
             None: chosen by profile and language.
         language: code of the language of all passages; auto detects the language of each
             passage. None: the language of the extractor.
-        known_names: file of names in the texts, one name per line followed by its aliases,
-            separated by =, or JSON Lines; with Spark on every machine.
+        known_names: file with names that occur in the texts: one name per line, followed by its
+            aliases, separated by =, or JSON Lines. With Spark, every machine needs the file.
     """
 
     profile: Profile | None = None
@@ -84,14 +84,13 @@ class PassagesBuild(Build):
     """The build of a passage index.
 
     Attributes:
-        passages: a folder of documents, JSONL (.gz) or Parquet, also at an address such as
-            s3://bucket/docs; with Spark JSONL or Parquet on any path that it reads, or a table.
+        passages: folder of documents, or a JSONL (.gz) or Parquet file; can be an address such as
+            s3://bucket/docs. With Spark, JSONL or Parquet on any path that Spark reads, or a table.
         processes: number of processes that find entities. None: chosen by the size of the corpus.
         passages_per_task: number of passages per Spark task. None: 2,000.
     """
 
     name: ClassVar[str] = "passages"
-    kind: ClassVar[str] = "passages"
     package: ClassVar[str] = "rag.PassageIndex"
     task_size: ClassVar[str] = "passages_per_task"
 
@@ -165,7 +164,7 @@ class PassagesBuild(Build):
 
 
 def passages(build: Annotated[PassagesBuild, FLAT], *, run: Annotated[RunOptions, RUN]) -> None:
-    """Index a corpus; an old index stays until the new one is complete.
+    """Index a corpus. An existing index is replaced when the new one is complete.
 
     Example: graphagg rag index articles/ --out idx
 

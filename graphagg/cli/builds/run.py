@@ -21,7 +21,7 @@ from graphagg.cli.failures import FAILURES
 from graphagg.cli.output import console
 from graphagg.cli.output.console import current_version, resources
 from graphagg.errors import GraphAggError, InvalidParameter, UnreadableFile
-from graphagg.spark.build import SparkOptions, recall, work_of
+from graphagg.spark.build import SparkOptions, work_of
 from graphagg.spark.job import finished
 from graphagg.spark.session import session
 from graphagg.spark.sources import seen_path
@@ -48,9 +48,6 @@ def run_build(build: Build, run: RunOptions) -> None:
 
 def _run_here(build: Build, run: RunOptions) -> None:
     before = current_version(run.out)
-    if before is not None and run.skips(is_own=run.if_exists is None):
-        console.err.print(f"skipped: {run.out} exists", markup=False)
-        return
     with console.progress_report() as progress:
         built = build.build(run, progress, None)
     console.print_built(run.out, built, before, run.json)
@@ -65,11 +62,7 @@ def _run_job(build: Build, run: RunOptions) -> None:
     try:
         _check(build, run)
         before, stages = current_version(run.out), build.stages()
-        place, job = parse_location(run.out), build.job()
-        if before is not None:
-            if run.skips(is_own=recall(place, build.kind, job) is not None):
-                say("skipped: %s exists", run.out)
-                return
+        job = build.job()
         work = work_of(run.out, run.work)
         log = StageLog(stages, () if run.force else finished(work, stages))
         with session(f"graphagg {build.name}", run.master, run.remote) as spark:

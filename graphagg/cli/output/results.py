@@ -47,8 +47,9 @@ def _name(hit: Hit) -> str:
     page = f", page {metadata['page']}" if "page" in metadata else ""
     qualifier = f" ({' '.join(hit.apart)})" if hit.apart else ""
     versions = f"\n{hit.versions}" if hit.versions else ""
-    dated = f"\n{metadata[WHEN][:10]}, by {metadata[DATED_BY]}" if DATED_BY in metadata else ""
-    line = f"{hit.passage.id}{page}{qualifier}{versions}{dated}"
+    line = f"{hit.passage.id}{page}{qualifier}{versions}"
+    if DATED_BY in metadata:
+        line += f"\ndated {metadata[WHEN][:10]} (source: {metadata[DATED_BY].replace('_', ' ')})"
     return f"{title_line}[dim]{escape(line)}[/dim]"
 
 

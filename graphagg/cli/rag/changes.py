@@ -55,14 +55,14 @@ def add(
     columns: RowColumns = RowConfig(),
     as_json: AsJson = False,
 ) -> None:
-    """Add passages, all or none; answers equal the answers of a rebuild.
+    """Add passages; if one is invalid, none is added. Answers equal those of a rebuilt index.
 
-    Long documents are split as the index was built.
+    Long documents are split with the settings of the build.
 
     Example: graphagg rag add idx more.jsonl.gz --replace
 
     Args:
-        replace: replace passages with the same ids, documents with all their chunks.
+        replace: replace passages that have the same ids, and documents with all their chunks.
     """
     change_corpus(
         directory, passages, reading, columns, as_json,
@@ -79,7 +79,7 @@ def update(
     columns: RowColumns = RowConfig(),
     as_json: AsJson = False,
 ) -> None:
-    """Replace passages of the same ids, documents with all their chunks; all must exist.
+    """Replace passages by their ids, which must exist; documents with all their chunks.
 
     Example: graphagg rag update idx corrected.jsonl
     """
@@ -98,7 +98,7 @@ def delete(
     ignore_missing: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete passages: all or, if an id is unknown, none; compact removes their texts.
+    """Delete passages; if an id is unknown, none is deleted. `rag compact` removes the texts.
 
     Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing
 
@@ -134,7 +134,7 @@ def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
 
 
 def merge(shards: Shards, /, *, out_dir: OutDir, as_json: AsJson = False) -> None:
-    """Merge indices of parts of a corpus; the result answers as an index of all passages.
+    """Merge the indices of several parts of a corpus into one index.
 
     Example: graphagg rag merge part1 part2 s3://bucket/part3 --out idx
     """

@@ -35,9 +35,10 @@ def evaluate(
     random_state: NonNegativeInt = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure recall of gold passages or documents, and of answers, and latency per question.
+    """Measure recall and latency on questions whose answers are known.
 
-    Each question has gold_passage_ids, gold_document_ids or answers; intervals are of 95 %.
+    Each question has gold_passage_ids, gold_document_ids or answers. Intervals are 95 % confidence
+    intervals.
 
     Example: graphagg rag eval idx questions.jsonl.gz --compare multihop,linearrag,dense,bm25
 
@@ -48,10 +49,11 @@ def evaluate(
             docs/guides/formats.md.
         mode: retrieval mode. None: multihop.
         compare: modes to compare, separated by commas: multihop,linearrag,dense,bm25.
-        refuse: share of wrong answers to refuse, e.g. 0.9; prints the `--min-confidence` for it.
-        fail_below: least values of the first mode, such as recall@5=0.8; the exit code is 1 if one
-            is not reached.
-        report: file to write with the outcome of `fail_below`: .md, or .xml in the form of JUnit.
+        refuse: share of wrong answers to refuse, such as 0.9; prints the `--min-confidence` that
+            does so.
+        fail_below: minimum values of metrics, such as recall@5=0.8; the exit code is 1 if the first
+            mode is below a minimum.
+        report: report on `fail_below` to write: .md, or .xml in JUnit format.
         random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex
@@ -110,7 +112,7 @@ def questions(
 ) -> None:
     """Draft questions for `rag eval` from the names of an index, as JSON lines.
 
-    They are drafts: a person must check and reword them before they measure anything.
+    A person must check and reword the drafts before they are used.
 
     Example: graphagg rag questions idx --count 100
 

@@ -38,13 +38,14 @@ def graph(
     edges: EdgeKind = "entities",
     as_json: AsJson = False,
 ) -> None:
-    """Write the graph of passages and entities, for `communities build` and `embed build` too.
+    """Write the graph of passages and entities, which `communities build` and others can read.
 
     Example: graphagg rag graph idx --out edges.parquet --filter 'year>=2000'
 
     Args:
         target: file to write: .parquet or .csv.
-        edges: edges to write: entities (two that share sentences), or passages with their entities.
+        edges: edges to write: entities (pairs that share a sentence), or passages (each with its
+            entities).
     """
     from graphagg.rag import PassageIndex
 
@@ -160,14 +161,14 @@ def similar(
     k: K = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show the passages most like a passage, or the entities most like an entity.
+    """Show the passages most similar to a passage, or the entities most similar to an entity.
 
     Example: graphagg rag similar idx warsaw
 
     Example: graphagg rag similar idx 'Marie Curie' --entity
 
     Args:
-        name: id of a passage, or with --entity a name.
+        name: id of a passage, or the name of an entity with --entity.
         entity: find similar entities instead of passages.
         k: number of hits.
     """

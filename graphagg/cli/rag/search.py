@@ -26,7 +26,8 @@ def search(
     Args:
         k: number of hits.
         explain: show the parts of each score and the hop paths.
-        characters: maximum length of a passage with its neighboring chunks in JSON. None: no limit.
+        characters: maximum number of characters of a passage and its neighbors in JSON. None: no
+            limit.
     """
     from graphagg.rag import PassageIndex
 

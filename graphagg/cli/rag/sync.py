@@ -43,12 +43,12 @@ def sync(
     yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Update an index to hold exactly the files of a folder, in one new version.
+    """Update an index so that it holds exactly the files of a folder.
 
-    Only new texts are encoded; answers equal the answers of a rebuild. Counts are of documents.
-    Where no file has another size or time than at the last sync or build, none is read.
-    Without PASSAGES the source of the build is used. The command asks before it syncs from another
-    folder, or deletes most documents.
+    Only new texts are encoded, and answers equal those of a rebuilt index. The printed counts are
+    numbers of documents. If no file has changed its size or time, no file is read. Without
+    PASSAGES, the source of the build is used. The command asks for confirmation before it syncs
+    from another folder or deletes most documents.
 
     Example: graphagg rag sync idx
 
@@ -56,8 +56,7 @@ def sync(
 
     Args:
         dry_run: show the changes without making them.
-        yes: do not ask for confirmation before a sync from another folder, or one that deletes most
-            documents.
+        yes: do not ask for confirmation.
     """
     source = passages or source_of(directory)
     if source is None:

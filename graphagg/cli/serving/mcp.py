@@ -33,15 +33,15 @@ def mcp(
     about: str = "",
     answer_seconds: Annotated[float, Parameter(validator=Number(gte=1))] = 120.0,
 ) -> None:
-    """Serve indices as MCP tools, over stdio or HTTP; models load at the start.
+    """Serve indices as MCP tools over stdio or HTTP. Models are loaded at startup.
 
     Example: graphagg mcp --passages idx --communities comm
 
     Args:
         http: serve streamable HTTP at /mcp instead of stdio.
-        host: address to bind; beyond loopback a token is required.
+        host: address to bind. Any address but loopback requires a token.
         token_file: file with the access token, or with hashes of tokens.
-        about: subject of the passages, in one sentence for the model.
+        about: one sentence that tells the model what the passages are about.
         answer_seconds: time limit for an answer, in seconds.
     """
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_FILES = 65_536
 
 Port = Annotated[
-    int, Parameter(validator=Number(gte=0, lte=65_535), help="Port to bind; 0 for any free port.")
+    int, Parameter(validator=Number(gte=0, lte=65_535), help="Port to bind; 0 picks a free port.")
 ]
 
 
@@ -28,7 +28,8 @@ class Indices:
     """The indices to serve.
 
     Attributes:
-        passages: passage index to serve; given several times, parts of a corpus that answer as one.
+        passages: passage index to serve. Give the option several times to serve parts of a corpus
+            as one.
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.
@@ -61,7 +62,7 @@ class NetworkOptions:
 
     Attributes:
         allowed_hosts: allowed host name, such as rag.example.org or *.example.org; can be given
-            several times. None: any host beyond loopback.
+            several times. None: any host name, if the service is bound beyond loopback.
         proxies: address or network of a trusted proxy, whose X-Forwarded-For and X-Forwarded-Proto
             are used; can be given several times.
         root_path: URL path of the service behind a proxy, such as /rag.

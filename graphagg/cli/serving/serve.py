@@ -44,12 +44,12 @@ def serve(
     workers: PositiveInt = 1,
     config: ConfigFile = None,
 ) -> None:
-    """Serve indices over HTTP, with a page to explore them; new versions are picked up.
+    """Serve indices over HTTP, with a page to explore them. New versions load automatically.
 
     Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2
 
     Args:
-        host: address to bind; beyond loopback a token is required.
+        host: address to bind. Any address but loopback requires a token.
         token_file: file with the access token, or with hashes of tokens.
         workers: number of processes, each with its own models.
     """

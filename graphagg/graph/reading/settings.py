@@ -25,17 +25,17 @@ class EdgeReading:
     A column is given by its name in the header or table, or by its number from 1.
 
     Attributes:
-        ids: type of ids in text: `integer`, `string`, or detected (`auto`). Of Python objects
-            `string` takes the text of ids that are no integers, such as tuples.
+        ids: type of the vertex ids: `integer`, `string`, or `auto` to detect it. With `string`,
+            Python objects such as tuples are converted to text.
         header: whether the first line of text is a header; if its names are unknown, the first two
             columns are read. None: detected.
-        source: column of the sources; of the elements in a two-mode graph. None: a known name, else
-            the first column.
-        target: column of the targets; of the sets in a two-mode graph. None: a known name, else the
-            second column.
+        source: column with the sources of edges, or the elements of a two-mode graph. None: a
+            column with a known name, or else the first.
+        target: column with the targets of edges, or the sets of a two-mode graph. None: a column
+            with a known name, or else the second.
         delimiter: column separator in text: a character, tab or space. None: detected.
-        skip_bad_rows: leave out rows that cannot be read; their number and the first of them are
-            reported.
+        skip_bad_rows: leave out rows that cannot be read, and report their number and the first
+            ones.
 
     Examples:
         >>> EdgeReading(source="from_user", delimiter="space").given()

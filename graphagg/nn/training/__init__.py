@@ -1,7 +1,4 @@
-"""Training of graph models: data, the loop, checkpoints and results.
-
-The names load their modules, and with them PyTorch, when they are first used.
-"""
+"""Training of graph models: data, the loop, checkpoints and results."""
 
 from typing import TYPE_CHECKING
 

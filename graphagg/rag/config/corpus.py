@@ -15,8 +15,8 @@ class GraphConfig:
         floor: minimum weight of an edge between two entities (normalized pointwise mutual
             information); lighter edges are left out.
         neighbors: number of strongest edges kept per entity; an edge stays if either end keeps it.
-        max_names: maximum number of names in a sentence; a sentence with more is a list and makes
-            no edges.
+        max_names: maximum number of names in a sentence; a sentence with more names is treated as a
+            list and adds no edges.
         dates: also use names that consist of numbers and months only, such as "May 1999".
 
     Raises:
@@ -43,9 +43,9 @@ class MapConfig:
     """The number of themes, and the description of a theme.
 
     Attributes:
-        resolution: larger gives more and smaller themes.
-        nearest_passages: number of nearest passages, by text vectors, that a passage is linked to;
-            0: themes depend on names alone.
+        resolution: larger values give more and smaller themes.
+        nearest_passages: number of most similar passages that each passage is linked to; with 0,
+            themes depend on names alone.
         when: metadata key with the date of a passage. None: the first of when, date, published,
             created, year and modified that a passage has.
         shown: number of entities, words and passages shown per theme.

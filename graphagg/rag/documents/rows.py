@@ -29,10 +29,10 @@ class RowConfig:
     All others become metadata.
 
     Attributes:
-        id_column: column of the ids; integers become strings.
-        text_column: column of the texts.
-        title_column: column of the titles; the column may be missing.
-        when_column: column of the dates; the column may be missing.
+        id_column: column with the ids; integers become strings.
+        text_column: column with the texts.
+        title_column: column with the titles; the column may be missing.
+        when_column: column with the dates; the column may be missing.
 
     Examples:
         >>> RowConfig(text_column="body").record({"id": 7, "body": "Hello.", "year": 1900}, "row 0")

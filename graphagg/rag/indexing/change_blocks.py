@@ -9,6 +9,7 @@ from functools import partial, reduce
 import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, narrow, offsets, ranges
+from graphagg.nearest.vectors import Rows, Stack
 from graphagg.progress import Progress
 from graphagg.rag.documents.passages import Passage
 from graphagg.rag.indexing.block import (
@@ -30,7 +31,6 @@ from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.matching import key_table
 from graphagg.rag.tables.mentions import LINK, PREFIX, TARGET, target_keys
 from graphagg.rag.tables.segments import PassageTable, Ragged, Segment, StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Stack
 from graphagg.store.strings import StringTable
 
 

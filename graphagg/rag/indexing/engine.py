@@ -38,8 +38,8 @@ from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.matching import KeyTable, key_table
 from graphagg.rag.tables.view import View
 from graphagg.store import ArtifactWriter
-from graphagg.store.ranges import GrowingStrings, preallocate
-from graphagg.store.strings import StringTable
+from graphagg.store.ranges import preallocate
+from graphagg.store.strings import GrowingStrings, StringTable
 
 _WRITTEN = 65_536  # strings that are appended to a file together
 

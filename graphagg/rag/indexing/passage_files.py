@@ -17,10 +17,10 @@ from graphagg.progress import Progress
 from graphagg.rag.documents.passages import Passage, iterable
 from graphagg.rag.models.chunking import ChunkConfig, Source, clash, split
 from graphagg.rag.tables.segments import PassageTable, segment_prefix
-from graphagg.store import ArtifactWriter, blocks
-from graphagg.store.ranges import GrowingFile, GrowingStrings
+from graphagg.store import ArtifactWriter
+from graphagg.store.ranges import GrowingFile
 from graphagg.store.reading import ArrayFolder
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import BlockWriter, GrowingStrings, StringTable
 from graphagg.store.writing import ArrayWriter
 
 _BATCH = 1_000  # passages that are written together
@@ -49,7 +49,7 @@ class PassageFiles(Sequence[Passage]):
         self._writer = writer
         folder = writer.folder
         self._strings = {n: GrowingStrings(folder, f"{_PREFIX}.{n}") for n in _STRINGS}
-        self._texts = blocks.BlockWriter(writer, f"{_PREFIX}.texts")
+        self._texts = BlockWriter(folder / f"{_PREFIX}.texts")
         arrays = {"positions": (np.int32, ()), "digests": (np.uint8, (32,)),
                   "text_digests": (np.uint64, ())}  # fmt: skip
         self._arrays = {

@@ -26,8 +26,7 @@ from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus, segment_prefix, table_name
 from graphagg.store import ArtifactWriter, Publication
 from graphagg.store.manifest import Manifest
-from graphagg.store.ranges import GrowingStrings
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import GrowingStrings, StringTable
 
 
 def merge_shards(

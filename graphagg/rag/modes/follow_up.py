@@ -26,11 +26,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from graphagg.nearest.vectors import Rows
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.modes.protocol import Ranking, Retriever
-from graphagg.rag.modes.source import EncodedQuestion, PassageSource
+from graphagg.rag.modes.protocol import EncodedQuestion, PassageSource, Ranking, Retriever
 from graphagg.rag.question.results import Hit
-from graphagg.rag.tables.vectors import Rows
 
 DEPTH = 10
 """Number of hits with the turn before that are compared."""

@@ -8,17 +8,22 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphagg.nearest.vectors import Rows
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.modes.protocol import QuestionModels, Ranking, Retriever
+from graphagg.rag.modes.protocol import (
+    EncodedQuestion,
+    PassageSource,
+    QuestionModels,
+    Ranking,
+    Retriever,
+    term_shares,
+)
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.modes.sentences import term_shares
-from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, plain_hits
 from graphagg.rag.snapshot.search import top_rows
-from graphagg.rag.tables.vectors import Rows
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and the least number of hits fused from each list."""

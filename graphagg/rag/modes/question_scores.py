@@ -10,11 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, distinct, top_k
-from graphagg.nearest.vectors import Queries
+from graphagg.nearest.vectors import Queries, Rows, Vectors
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.snapshot.search import DenseIndex, Lexical
 from graphagg.rag.tables.lexicon import HEADING, NAME
-from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import View
 
 _ALIKE = 0.79

@@ -22,9 +22,14 @@ from graphagg.rag.modes.confidence import JUDGED, confidence_of, features_of
 from graphagg.rag.modes.follow_up import rank_follow_up
 from graphagg.rag.modes.multihop.mode import Multihop
 from graphagg.rag.modes.plain import BM25, RRF, Dense
-from graphagg.rag.modes.protocol import Ranking, Retriever
-from graphagg.rag.modes.sentences import closest_lines, sentence_span
-from graphagg.rag.modes.source import EncodedQuestion, PassageSource
+from graphagg.rag.modes.protocol import (
+    EncodedQuestion,
+    PassageSource,
+    Ranking,
+    Retriever,
+    closest_lines,
+    sentence_span,
+)
 from graphagg.rag.operations.order import HitOrder
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView
 from graphagg.rag.parts.source import JoinedSource

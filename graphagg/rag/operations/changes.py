@@ -1,24 +1,72 @@
-"""Changes of a passage index. Each publishes one version, which equals a rebuild.
+"""Builds a passage index in this process, and changes one.
 
-A sync compares passages by digests of all fields. The chunks with the same `document` are a
-document; a passage without it is a document of its own.
+Each change publishes one version, which equals a rebuild. A sync compares passages by digests of
+all fields. The chunks with the same `document` are a document; a passage without it is a document
+of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from graphagg.errors import DuplicateId, EmptyCorpus, UnknownPassage
 from graphagg.progress import Progress
-from graphagg.rag.documents.passages import Passage, passage_digest
+from graphagg.rag.documents.passages import Passage, iterable, language_of_corpus, passage_digest
+from graphagg.rag.documents.rows import PLAIN, RowConfig
+from graphagg.rag.indexing.build import Recipe, build
 from graphagg.rag.indexing.change import change_passages
+from graphagg.rag.indexing.passage_files import PassageFiles, reading
+from graphagg.rag.models.by_name import Models
 from graphagg.rag.models.chunking import Source, chunk_documents, split_documents
+from graphagg.rag.operations.config import PassageConfig
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
+from graphagg.store import write_artifact
 from graphagg.store.changes import ChangeReport
 from graphagg.store.writing import Publication
+
+
+def build_here(
+    passages: Any,
+    directory: str | os.PathLike[str],
+    config: PassageConfig,
+    progress: Progress,
+    force: bool,
+) -> Models:
+    """Build in this process; returns the models."""
+    rows = rows_of(passages, config.columns)
+    with reading(), write_artifact(directory) as publication, publication.scratch() as scratch:
+        corpus = PassageFiles(publication.writer)
+        corpus.write(rows, config.chunking, progress)
+        if config.language is None and config.extractor is None:
+            config = replace(config, language=language_of_corpus(corpus))
+        models = config.load()
+        recipe = Recipe(models, config.chunking, config.columns)
+        if force or not recipe.is_built(directory, corpus.digest()):
+            build(publication, corpus, recipe, scratch, progress, config.limits)
+    return models
+
+
+def rows_of(
+    passages: Iterable[Source], columns: RowConfig | None, usual: RowConfig = PLAIN
+) -> Iterator[Source]:
+    """Read passages and documents one by one, with renamed fields.
+
+    Without `columns`, fields are renamed by the `usual` ones in rows that have those.
+    """
+
+    def renamed(row: Any, where: str) -> Any:
+        if not isinstance(row, Mapping):
+            return row
+        is_usual = usual.id_column in row and usual.text_column in row
+        return (columns or (usual if is_usual else PLAIN)).record(row, where)
+
+    return (renamed(row, f"passage {index}") for index, row in enumerate(iterable(passages)))
 
 
 def add_passages(

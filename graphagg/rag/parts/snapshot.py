@@ -15,12 +15,11 @@ import numpy as np
 
 from graphagg.arrays import Array, Ints, Mask, offsets
 from graphagg.errors import PartUnavailable
-from graphagg.nearest.vectors import decode
+from graphagg.nearest.vectors import Rows, decode
 from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask_each
 from graphagg.rag.snapshot.snapshot import SAMPLE, PassageSnapshot
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
 from graphagg.store.manifest import canonical_json

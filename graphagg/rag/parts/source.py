@@ -17,21 +17,20 @@ from typing import Any, cast
 import numpy as np
 
 from graphagg.arrays import Array, Floats, Ints, distinct, kth_largest, top_k
-from graphagg.nearest.vectors import Codes, Queries
+from graphagg.nearest.vectors import Codes, Queries, Rows
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.tokens import TextTokens, scan
 from graphagg.rag.modes.multihop.candidates import MOST_TITLED, Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, MultihopSource
+from graphagg.rag.modes.protocol import EncodedQuestion, PassageSource
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
-from graphagg.rag.modes.source import EncodedQuestion, PassageSource
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
 from graphagg.rag.parts.steps import QUESTION_SECONDS, PartQuestion, PartView, Pool, ask, ask_each
 from graphagg.rag.question.reading import NameFound, QuestionReading, read_terms
 from graphagg.rag.snapshot.search import Lexical, lookup, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import View
 
 

@@ -16,19 +16,18 @@ import numpy as np
 
 from graphagg.arrays import Array, Mask
 from graphagg.errors import InvalidParameter
-from graphagg.nearest.vectors import Codes, Queries
+from graphagg.nearest.vectors import Codes, Queries, Rows, Vectors
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.documents.tokens import scan
 from graphagg.rag.modes.multihop.candidates import Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, MultihopSource
+from graphagg.rag.modes.protocol import sentence_cosines
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
-from graphagg.rag.modes.sentences import sentence_cosines
 from graphagg.rag.question.reading import NameFound, QuestionReading, names_in, words_written_as_one
 from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Speller
-from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import NameUses, View
 from graphagg.store.strings import StringTable
 

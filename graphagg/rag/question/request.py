@@ -38,9 +38,9 @@ class Recency:
     """A preference for newer passages: `weight * 2^(-age / half_life)` is added to their scores.
 
     Attributes:
-        weight: gain of the newest passages; scores of mode multihop run from 0 to about 4. 0: age
-            changes nothing.
-        half_life: days after which a passage gains half as much.
+        weight: score that the newest passages gain; older ones gain less. Scores of mode multihop
+            run from 0 to about 4. 0: age does not count.
+        half_life: age in days at which a passage gains half as much.
 
     Examples:
         >>> from graphagg.rag.documents.value_types import parse_instant
@@ -111,26 +111,28 @@ class Request:
             the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
-        include: only these passages or documents, by id. None: all.
-        exclude: passages or documents to leave out, by id.
-        as_of: ISO 8601 date, or date and time: hide passages of a later date. Passages without a
-            date stay visible. None: no limit.
+        include: ids of the only passages or documents to search. None: all.
+        exclude: ids of passages or documents to leave out.
+        as_of: hide passages that are dated later than this ISO 8601 date, or date and time.
+            Passages without a date stay visible. None: no limit.
         recency: adds to the score of passages with a metadata `when`, the newer the more, as the
             component `recency`. Ages are counted back from `as_of`, or from the newest visible
             passage. None: age changes nothing.
-        neighbors: number of chunks to show before and after each hit from its document.
-        max_tokens: number of tokens of all texts together, four bytes of UTF-8 each: as many of the
-            hits as fit, best first, and whole sentences of the next one. Titles do not count, and
-            there are no neighbors. None: no limit.
-        min_score: leave out hits with a lower score. Scores compare within one question and one
-            mode only. None: no limit.
-        min_confidence: give no hit where the estimated chance that the right passages are among
-            the first k is lower: nothing here seems to answer the question. Not in mode bm25.
-            None: no limit.
-        history: earlier questions of the conversation, newest last, or one: "How do I disable it?"
-            is understood with "How do I encrypt my disk?" before it. The newest one is read.
-        versions: order of the versions of one document: auto puts the one first that the question
-            asks for by a date or number, else the newest; all keeps the order of the mode.
+        neighbors: number of chunks of the same document to show before and after each hit.
+        max_tokens: maximum number of tokens of all texts together, four bytes of UTF-8 each. The
+            answer has as many of the best hits as fit, and whole sentences of the next one. Titles
+            do not count, and no neighbors are shown. None: no limit.
+        min_score: leave out hits with a lower score. Scores are comparable only within one question
+            and one mode. None: no limit.
+        min_confidence: return no hits if the confidence is lower, which is the estimated chance
+            that the right passages are among the first k. Not available in mode bm25. None: no
+            limit.
+        history: earlier questions of the conversation, the newest last, or only that one: "How do I
+            disable it?" is understood with "How do I encrypt my disk?" before it. Only the newest
+            one is used.
+        versions: how versions of one document are ordered: auto puts first the version that the
+            question asks for by a date or number, or else the newest; all keeps the order of the
+            mode.
     """
 
     mode: Mode = DEFAULT_MODE

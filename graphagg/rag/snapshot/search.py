@@ -22,11 +22,10 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array, Floats, Mask, distinct, kth_largest, top_k
 from graphagg.nearest import search
-from graphagg.nearest.vectors import Queries
+from graphagg.nearest.vectors import Queries, Rows, RowSet
 from graphagg.rag.documents.analyzer import Term
 from graphagg.rag.tables.lexicon import NAME, Postings
 from graphagg.rag.tables.segments import Segment, StoredCorpus
-from graphagg.rag.tables.vectors import Rows, RowSet
 from graphagg.rag.tables.view import View
 from graphagg.store.ranges import will_need
 

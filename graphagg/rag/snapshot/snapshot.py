@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphagg.errors import InvalidParameter, UnknownPassage, UnsupportedFormat
+from graphagg.nearest.vectors import Rows
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.config.profile import CODE_WEIGHTS, WEIGHTS, Profile
 from graphagg.rag.documents.analyzer import Analyzers
@@ -36,7 +37,6 @@ from graphagg.rag.tables.families import Families
 from graphagg.rag.tables.gazetteer import Gazetteer
 from graphagg.rag.tables.lexicon import POSTINGS, Lexicon
 from graphagg.rag.tables.segments import Segment, StoredCorpus, table_name
-from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import STORED, View
 from graphagg.store import Artifact
 from graphagg.store.manifest import damaged

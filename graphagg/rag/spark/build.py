@@ -18,14 +18,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from graphagg.arrays import offsets
+from graphagg.errors import InvalidQuestion
 from graphagg.execution.runner import Stats
 from graphagg.progress import Progress, silent
 from graphagg.rag.config.limits import DEFAULT_LIMITS
@@ -48,10 +49,14 @@ from graphagg.rag.spark.records import (
     write_passages,
     write_tables,
 )
+from graphagg.spark.answers import answered, of_worker, one_by_one
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import refuse
 from graphagg.store import Publication
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 PASSAGES_PER_TASK = 2_000
 ENTRIES_PER_TASK = 1_000_000
@@ -224,3 +229,31 @@ def loaded(loader: ModelLoader) -> Models:
         _LOADED.clear()
         _LOADED[loader] = loader.load()
     return _LOADED[loader]
+
+
+FIELDS = {"passage": "string", "score": "double", "title": "string", "text": "string"}
+
+
+def passages_frame(
+    frame: DataFrame, index: Any, column: str, models: tuple[Any, ...], options: Mapping[str, Any]
+) -> DataFrame:
+    """The rows with `rank` and `FIELDS`; see `PassageIndex.retrieve_on_spark`.
+
+    `models` are the encoder and extractor that the index was opened with, or None; `options` are of
+    `retrieve_batch`.
+    """
+
+    def ask(passages: Any, questions: list[str]) -> Any:
+        try:
+            return batch(passages, questions)
+        except InvalidQuestion:  # ask one by one to find which
+            return one_by_one(lambda q: batch(passages, [q])[0], questions, (InvalidQuestion,))
+
+    def batch(passages: Any, questions: list[str]) -> list[Any]:
+        return [
+            [(h.passage.id, h.score, h.place.title, h.text) for h in hits]
+            for hits in passages.retrieve_batch(questions, **options)
+        ]
+
+    worker = of_worker(index, encoder=models[0], extractor=models[1])
+    return answered(frame, column, FIELDS, worker, ask)

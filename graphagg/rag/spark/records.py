@@ -27,9 +27,9 @@ from graphagg.spark import sources
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import SparkInput
 from graphagg.spark.tasks import write_blocks
-from graphagg.store import ArtifactWriter, blocks
+from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import canonical_json
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import StringTable, write_strings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -226,7 +226,7 @@ def join_passages(job: SparkJob, arrays: BuildArrays, passages: Sequence[Stats])
     def compress(_: int) -> None:
         table = joined.strings(_TEXTS)
         with version.written() as folder:
-            blocks.write(ArtifactWriter(folder), _TEXTS, table)
+            write_strings(folder / _TEXTS, table)
 
     job.run(1, compress)
 

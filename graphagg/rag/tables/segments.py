@@ -21,14 +21,21 @@ import numpy.typing as npt
 from graphagg.arrays import Mask, joined_offsets, members, narrow, offsets
 from graphagg.nearest import search as nearest
 from graphagg.nearest.search import Measured, VectorSearch
-from graphagg.nearest.vectors import Codes, Queries, map_vectors, write_vectors
+from graphagg.nearest.vectors import (
+    Codes,
+    Queries,
+    Rows,
+    Stack,
+    Vectors,
+    largest_of,
+    map_vectors,
+    write_vectors,
+)
 from graphagg.rag.documents.passages import Passage, metadata_json, passage_digest
-from graphagg.rag.tables.vectors import Rows, Stack, Vectors, largest_of
-from graphagg.store import ArtifactWriter, blocks
-from graphagg.store.blocks import BlockStrings
+from graphagg.store import ArtifactWriter
 from graphagg.store.manifest import damaged
 from graphagg.store.reading import ArrayFolder, content_of
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import BlockStrings, StringTable, write_strings
 from graphagg.store.writing import ArrayWriter
 
 
@@ -121,7 +128,7 @@ class PassageTable:
     def save(self, writer: ArtifactWriter, prefix: str) -> None:
         """Write every column; texts in compressed blocks."""
         self.save_plain(writer, prefix, [name for name in _TEXT_COLUMNS if name != _TEXTS])
-        blocks.write(writer, f"{prefix}.{_TEXTS}", self.texts)
+        write_strings(writer.path(f"{prefix}.{_TEXTS}"), self.texts)
 
     def save_plain(
         self, writer: ArrayWriter, prefix: str, texts: Sequence[str] = _TEXT_COLUMNS
@@ -138,7 +145,7 @@ class PassageTable:
         columns: dict[str, Any] = {
             name: artifact.strings(f"{prefix}.{name}") for name in _TEXT_COLUMNS if name != _TEXTS
         }
-        columns[_TEXTS] = BlockStrings.open(artifact, f"{prefix}.{_TEXTS}")
+        columns[_TEXTS] = BlockStrings.open(artifact.array, artifact.folder / f"{prefix}.{_TEXTS}")
         columns |= {name: artifact.array(f"{prefix}.{name}") for name in _ARRAYS}
         return cls(**columns)
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from graphagg.arrays import Array, Mask, offsets, read_only
 from graphagg.kernels import kernel, lower_bound
+from graphagg.nearest.vectors import RowSet
 from graphagg.rag.tables.gazetteer import DEFINES, LINKABLE, REFERENCE, Gazetteer, or_of
 from graphagg.rag.tables.lexicon import Lexicon
 from graphagg.rag.tables.mentions import (
@@ -34,7 +35,6 @@ from graphagg.rag.tables.mentions import (
     TARGET,
     TITLE,
 )
-from graphagg.rag.tables.vectors import RowSet
 from graphagg.store import Artifact, ArtifactWriter
 
 LONGEST_NAME, INSIDE_NAME = 1, 2

@@ -18,8 +18,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from graphagg import __version__
 from graphagg.serve.collections import Collections
 from graphagg.serve.http import failures
-from graphagg.serve.http.bodies import BodyLimit
-from graphagg.serve.http.requests import Observed
+from graphagg.serve.http.requests import BodyLimit, Observed
 from graphagg.serve.http.routes import about, collections, indices, parts, products
 from graphagg.serve.http.security import Access, Guard, RootPath
 from graphagg.serve.service import Service

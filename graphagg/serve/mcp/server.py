@@ -21,8 +21,8 @@ from graphagg import __version__
 from graphagg.communities.config import Method
 from graphagg.errors import GraphAggError, needs
 from graphagg.serve import limits
-from graphagg.serve.http.bodies import BodyLimit
 from graphagg.serve.http.failures import INTERNAL, body_of, explained
+from graphagg.serve.http.requests import BodyLimit
 from graphagg.serve.http.security import Access, Guard
 from graphagg.serve.mcp import passages, text
 from graphagg.serve.models.graphs import CommunityRequest, NearestRequest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from graphagg.errors import GraphAggError, InvalidParameter, UnknownVertex
@@ -22,10 +20,9 @@ def run_json(*arguments):
 
 @pytest.fixture
 def files(tmp_path):
-    edges, truth = planted(4, 20)
+    edges, _ = planted(4, 20)
     path = tmp_path / "edges.txt"
     path.write_text("# planted\n" + "\n".join(f"{a} {b}" for a, b in edges) + "\n3 3\n")
-    (tmp_path / "truth.txt").write_text("\n".join(" ".join(map(str, c)) for c in truth) + "\n")
     return tmp_path
 
 
@@ -54,18 +51,6 @@ def test_build_query_change(files):
     assert manifest == (index / "manifest.json").read_text()
 
 
-def test_eval(files):
-    run("build", files / "edges.txt", "--out", files / "index")
-    report = run_json("eval", files / "index", files / "truth.txt", "--draws", 2)
-    assert report["recall"] > 0.8
-    assert report["communities"] == 4
-    compared = run_json(
-        "eval", files / "index", files / "truth.txt", "--method", "minhash", "--method", "jaccard"
-    )
-    assert [r["method"] for r in compared["runs"]] == ["minhash", "jaccard"]
-    assert "recall" in run("eval", files / "index", files / "truth.txt").out
-
-
 def test_structure_writes_a_picture(files):
     run("build", files / "edges.txt", "--out", files / "index")
     found = run("structure", files / "index", "--seed", 0, "-k", 25, "--out", files / "p.png")
@@ -83,18 +68,9 @@ def test_detect_begins_from_its_own_file(files):
     assert again["changes"]["moved"] == 0 and len(again["communities"]) == 4
 
 
-def test_similarity_chooses_the_bands(files):
-    run("build", files / "edges.txt", "--out", files / "index", "--similarity", 0.5)
-    parameters = json.loads((files / "index" / "manifest.json").read_text())["parameters"]
-    b, r = parameters["bands"], parameters["rows"]
-    assert b * r <= 128
-    assert 0.35 < (1 / b) ** (1 / r) < 0.65
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--similarity", 0.5, "--bands", 3], "not both"),
         (["--bands", 100], "at most 64 bands"),
         (["--kind", "two-mode", "--closed"], "cannot be closed"),
     ],
@@ -110,11 +86,9 @@ def test_bad_requests_propagate(files):
     with pytest.raises(UnknownVertex, match="closest ids are 79"):
         run("query", files / "index", "--seed", 12345)
     for arguments in (
-        ["eval", files / "index", files / "truth.txt", "--method", "odd"],
         ["query", files / "index"],
         ["query", files / "nowhere", "--seed", 1],
         ["delete", files / "index"],
-        ["eval", files / "index", files / "truth.txt", "--seeds", 50],
         ["add", files / "index", files / "nowhere.txt"],
         ["build", files / "nowhere.txt", "--out", files / "new"],
     ):

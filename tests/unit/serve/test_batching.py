@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from graphagg.errors import Overloaded
-from graphagg.serve.http.bodies import BodyLimit
+from graphagg.serve.http.requests import BodyLimit
 from graphagg.serve.limits import ServiceLimits
 from graphagg.serve.service import Sources
 from graphagg.serve.shared import BoundedThreadPool

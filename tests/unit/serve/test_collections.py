@@ -20,9 +20,8 @@ from graphagg.errors import CollectionExists, InvalidParameter, WriteFailed
 from graphagg.rag import PassageIndex
 from graphagg.serve.collections import Collections, Settings
 from graphagg.serve.limits import ServiceLimits
-from graphagg.serve.metrics import Metrics
 from graphagg.serve.service import Service, Sources
-from graphagg.serve.shared import SharedResources
+from graphagg.serve.shared import Metrics, SharedResources
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor
 from tests.unit.commands import GRAPHAGG
 from tests.unit.serve.live import SECONDS, Live, error_of, patient, serving, until

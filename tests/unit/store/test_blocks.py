@@ -11,17 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import CorruptArtifact
-from graphagg.store import Artifact, blocks, open_artifact, write_artifact
-from graphagg.store.blocks import BlockStrings
+from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.manifest import Manifest
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import BLOCK, BlockStrings, StringTable, write_strings
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
 def stored(strings: list[str], root: Path) -> Artifact:
     with write_artifact(root / "idx") as publication:
-        blocks.write(publication.writer, "texts", StringTable.pack(strings))
+        write_strings(publication.writer.path("texts"), StringTable.pack(strings))
         publication.publish(Manifest(kind="strings"))
     return open_artifact(root / "idx")
 
@@ -31,7 +30,7 @@ def stored(strings: list[str], root: Path) -> Artifact:
 def test_any_string_is_read_by_itself(pairs: list[tuple[str, int]], data: st.DataObject) -> None:
     strings = [text * times for text, times in pairs]
     with tempfile.TemporaryDirectory() as root, stored(strings, Path(root)) as artifact:
-        table = BlockStrings.open(artifact, "texts")
+        table = BlockStrings.open(artifact.array, artifact.folder / "texts")
         assert list(table) == strings and len(table) == len(strings)
         order = data.draw(st.permutations(range(len(strings))))
         assert [table[i] for i in order] == [strings[i] for i in order]
@@ -40,7 +39,7 @@ def test_any_string_is_read_by_itself(pairs: list[tuple[str, int]], data: st.Dat
         assert list(table.take(rows)) == [strings[i] for i in rows.tolist()]
         # What was read is written as it was: a version is the same from either.
         with write_artifact(Path(root) / "again") as publication:
-            blocks.write(publication.writer, "texts", table)
+            write_strings(publication.writer.path("texts"), table)
             again = publication.publish(Manifest(kind="strings"))
         assert again.files == artifact.manifest.files
         with pytest.raises(IndexError):
@@ -48,10 +47,10 @@ def test_any_string_is_read_by_itself(pairs: list[tuple[str, int]], data: st.Dat
 
 
 def test_long_strings_have_blocks_of_their_own(tmp_path: Path) -> None:
-    strings = ["a" * blocks.BLOCK, "b" * 3 * blocks.BLOCK, "", "c"]
+    strings = ["a" * BLOCK, "b" * 3 * BLOCK, "", "c"]
     with stored(strings, tmp_path) as artifact:
         assert artifact.array("texts.blocks")[:, 0].tolist() == [0, 1, 2]
-        assert list(BlockStrings.open(artifact, "texts")) == strings
+        assert list(BlockStrings.open(artifact.array, artifact.folder / "texts")) == strings
 
 
 def test_a_damaged_block_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -22,14 +23,14 @@ class ReadConfig:
         include: read only files whose path below the folder matches one of these globs, as in a
             .gitignore file, such as '*.md' or 'manual/**'. None: all.
         exclude: leave out files whose path below the folder matches one of these globs.
-        max_file_size: largest file in MiB; larger files are left out, logs above 1 MiB.
+        max_file_size: maximum size of a file in MiB, and 1 MiB for logs; larger files are left out.
         max_seconds: time limit for the conversion of one file, in seconds.
         max_memory: memory limit for the conversion of one file, in MiB.
-        encoding: encoding of text files that are not UTF-8 and declare none. None: detected.
+        encoding: encoding of text files that are not UTF-8 and declare no encoding. None: detected.
         everything: also read lock files, minified and generated code, hex dumps and build folders.
         strict: stop at the first file that cannot be read, instead of leaving it out.
-        when: metadata key with the date of a document. None: a date of its properties, name, title
-            or text, or the time of its last change.
+        when: metadata key that holds the date of a document. None: a date from its properties,
+            name, title or text, or else the time of its last change.
 
     Examples:
         >>> ReadConfig(include=["*.md"], exclude=["drafts/**"]).max_file_size
@@ -132,4 +133,5 @@ def _kinds(left_out: list[LeftOut]) -> dict[str, int]:
 
 
 def _counts_text(kinds: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    one = {kind: re.sub(r"\b(line|value|link)s\b", r"\1", kind) for kind in kinds}
+    return ", ".join(f"{n:,} {kind if n > 1 else one[kind]}" for kind, n in kinds.items())

@@ -12,8 +12,7 @@ from graphagg.rag.modes.linearrag.activation import Seed
 from graphagg.rag.modes.linearrag.names import NameVectors
 from graphagg.rag.modes.linearrag.search import LinearRAGSearch, SeededQuestion, WalkRanking
 from graphagg.rag.modes.plain import Dense, SimilarityRanking
-from graphagg.rag.modes.protocol import QuestionModels, Ranking, resolve_aliases
-from graphagg.rag.modes.source import EncodedQuestion
+from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, resolve_aliases
 from graphagg.rag.question.reading import QuestionReading
 
 

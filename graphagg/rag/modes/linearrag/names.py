@@ -13,12 +13,11 @@ import numpy as np
 
 from graphagg.arrays import Floats, Ints
 from graphagg.errors import InvalidParameter
-from graphagg.nearest.vectors import encode
+from graphagg.nearest.vectors import Stack, encode
 from graphagg.rag.models.encoder import Encoder, checked
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import or_of
 from graphagg.rag.tables.mentions import FOUND
-from graphagg.rag.tables.vectors import Stack
 
 MOST_NAMES = 50_000
 """The most names that are encoded while a question waits: about 25 seconds, 75 MB."""

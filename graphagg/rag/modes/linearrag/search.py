@@ -18,9 +18,8 @@ from graphagg.rag.documents.tokens import entity_key
 from graphagg.rag.modes.linearrag.activation import Activation, Seed, activate
 from graphagg.rag.modes.linearrag.pagerank import personalized_pagerank
 from graphagg.rag.modes.linearrag.trigraph import TriGraph
-from graphagg.rag.modes.protocol import Ranking
+from graphagg.rag.modes.protocol import EncodedQuestion, Ranking
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.snapshot.search import lookup, top_rows
 from graphagg.rag.tables.gazetteer import Speller

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, distinct, top_k
+from graphagg.nearest.vectors import Rows
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.search import best_rows, lookup
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE, STARTS_TEXT, View
 
 FEATURES = ("similarity", "sentence", "lexical", "title", "entities")

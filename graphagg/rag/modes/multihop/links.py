@@ -14,14 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, distinct, members, ranges
-from graphagg.nearest.vectors import Codes, decode
+from graphagg.nearest.vectors import Codes, Rows, Vectors, decode
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import Candidates, CandidateScorer, rank_shares
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.snapshot.search import is_among, lookup
 from graphagg.rag.tables.gazetteer import DATE, REFERENCE, Speller
 from graphagg.rag.tables.segments import StoredCorpus
-from graphagg.rag.tables.vectors import Rows, Vectors
 from graphagg.rag.tables.view import IN_TITLE, IS_TITLE, STARTS_TEXT, View
 
 KINDS = ("page", "lead", "shared", "similar")

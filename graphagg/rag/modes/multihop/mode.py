@@ -10,19 +10,18 @@ from dataclasses import replace
 
 import numpy as np
 
+from graphagg.nearest.vectors import Rows
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.models.encoder import checked, gives_words
 from graphagg.rag.modes.confidence import SPREAD
 from graphagg.rag.modes.multihop.candidates import FEATURES
 from graphagg.rag.modes.multihop.links import KINDS, SIMILAR
 from graphagg.rag.modes.multihop.search import Gain, MultihopRanking, MultihopSearch, Step
-from graphagg.rag.modes.protocol import QuestionModels, Ranking, Retriever
+from graphagg.rag.modes.protocol import EncodedQuestion, QuestionModels, Ranking, Retriever
 from graphagg.rag.modes.question_scores import QuestionScores
-from graphagg.rag.modes.source import EncodedQuestion
 from graphagg.rag.question.reading import QuestionReading
 from graphagg.rag.question.results import Hit, Hop
 from graphagg.rag.tables.mentions import ANYWHERE, PREFIX
-from graphagg.rag.tables.vectors import Rows
 from graphagg.rag.tables.view import IS_TITLE
 
 MIN_DOCUMENTS = 3  # that a spread needs

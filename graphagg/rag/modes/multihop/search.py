@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from graphagg.arrays import Array, Mask, top_k
+from graphagg.nearest.vectors import Rows
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.modes.multihop.candidates import FEATURES, Candidates, weighted
 from graphagg.rag.modes.multihop.links import Bridges, Edges, MultihopSource, above_mean
 from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
-from graphagg.rag.tables.vectors import Rows
 
 NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from graphagg.serve.http.failures import documented
-from graphagg.serve.metrics import CONTENT_TYPE
 from graphagg.serve.models.about import Health, Info, Ready
 from graphagg.serve.rights import check_unfiltered
 from graphagg.serve.service import Service
+from graphagg.serve.shared import CONTENT_TYPE
 
 PAGE = Path(__file__).parents[2] / "page"
 """The folder of the page's files."""

@@ -12,8 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from graphagg.errors import GraphAggError
 from graphagg.rag.parts.wire import ANSWERED, FAILED, LENGTH, framed
-from graphagg.serve.http.bodies import STEPS
 from graphagg.serve.http.failures import body_of
+from graphagg.serve.http.requests import STEPS
 from graphagg.serve.rights import check_unfiltered
 from graphagg.serve.service import Service
 

@@ -17,11 +17,10 @@ from graphagg.errors import (
     ModelMismatch,
 )
 from graphagg.nearest import search
-from graphagg.nearest.vectors import Queries
+from graphagg.nearest.vectors import Queries, RowSet
 from graphagg.rag import LinearRAGConfig, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES, Mode
 from graphagg.rag.snapshot import search as dense_module
-from graphagg.rag.tables.vectors import RowSet
 from tests.fakes import CORPUS, FakeEncoder, FakeExtractor, assert_same_hits
 
 QUESTIONS = [

@@ -19,9 +19,8 @@ from graphagg.rag.indexing.engine import (
     merge_strings,
 )
 from graphagg.rag.indexing.passage_files import checked_order
-from graphagg.store.ranges import GrowingStrings
 from graphagg.store.reading import ArrayFolder
-from graphagg.store.strings import StringTable
+from graphagg.store.strings import GrowingStrings, StringTable
 
 WORDS = st.text("ab é中", max_size=3)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import DuplicateId, InvalidParameter
@@ -18,6 +18,7 @@ from graphagg.rag import ChunkConfig, Hit, Hop, Passage, PassageIndex
 from graphagg.rag.config.modes import MODES
 from graphagg.rag.documents.tokens import code_blocks, tokenize
 from graphagg.rag.models.by_rule.extractor import RuleExtractor
+from graphagg.rag.modes.protocol import PassageSource
 from graphagg.rag.question.budget import whole_sentences
 from graphagg.rag.question.excerpts import Span, excerpt, fitting, tokens_of
 from tests.fakes import FakeEncoder
@@ -146,8 +147,15 @@ def test_whole_sentences_grow_from_the_match() -> None:
     ]  # fmt: skip
 
 
+WRITTEN_AS_ONE = [  # "newyork" is one more term of a question that names New York
+    Passage("a", SENTENCES[8], "Ada's Engine", {"path": "a/NewYork_may-1999.pdf"}),
+    Passage("e", " ".join([SENTENCES[2], SENTENCES[17], SENTENCES[5]]), "ada"),
+]
+
+
 @settings(max_examples=10, deadline=None)
 @given(corpus=corpora("abcdef"))
+@example(corpus=WRITTEN_AS_ONE)
 def test_the_match_is_the_closest_sentence_and_min_score_leaves_out_the_rest(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -172,7 +180,8 @@ def test_the_match_is_the_closest_sentence_and_min_score_leaves_out_the_rest(
 
 
 def _terms(index: PassageIndex, text: str) -> set[str]:
-    return set(index.snapshot.analyzers.for_language("").content(tokenize(text)))
+    source = PassageSource(index.snapshot, index.snapshot.view(None))
+    return {stem for term in source.read_terms(text).terms for stem in term}
 
 
 def _closeness(index: PassageIndex, hit: Hit, question: str) -> tuple[list[float], int]:

@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.arrays import ranges
-from graphagg.nearest.vectors import decode, encode
-from graphagg.rag.tables.vectors import Stack, largest_of
+from graphagg.nearest.vectors import Stack, decode, encode, largest_of
 from tests.unit.nearest.units import unit
 
 SEEDS = st.integers(0, 2**32 - 1)

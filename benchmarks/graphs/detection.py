@@ -1,4 +1,4 @@
-"""`detect` beside Louvain and Leiden of igraph, leidenalg, networkx and scikit-network.
+"""`detect` beside Louvain and Leiden of six other packages.
 
     python -m benchmarks.graphs.detection                   every graph, then changes of some
     python -m benchmarks.graphs.detection --graph pages --graph "LFR .3"
@@ -9,8 +9,8 @@ Each side goes from one array of pairs to a label per vertex, with five seeds; t
 medians. CPU seconds are those of the process: of the partition alone, and with the graph made
 of the array. Normalized mutual information (NMI) is taken against labels where there are any.
 `apart` counts communities that are not connected; `equal` says whether a second run of the first
-seed gave the same labels. igraph and leidenalg are under the GPL and only
-compared with (`pip install igraph leidenalg`); where they are absent the report says so.
+seed gave the same labels. Packages that graphagg's extras do not install are compared with where
+they are there: `pip install igraph leidenalg networkit graspologic-native`. The first two are GPL.
 
 Changes: of each batch half are removed edges, half random new ones. CPU seconds of the thread, with
 the reading of an array for `detect`; `update` gets the changed pairs alone. Kept are the shares of
@@ -44,7 +44,7 @@ LFR = {
     "n": 3_000, "tau1": 2.5, "tau2": 1.5, "average_degree": 12, "max_degree": 100,
     "min_community": 20, "max_community": 200,
 }  # fmt: skip
-LARGE, SLOW = 120_000, ("networkx Louvain", "leidenalg, 2 iterations", "igraph Louvain")
+LARGE, SLOW = 120_000, ("networkx Louvain", "leidenalg, 2 iterations")
 """Pairs above which these sides are left out: they take minutes."""
 SHARES = (0.0001, 0.001, 0.01)
 """Shares of edges that change in a batch."""
@@ -124,8 +124,10 @@ def compared(name: str, sides: dict[str, Side]) -> list[list[str]]:
 def license_of(package: str) -> str:
     """The license that an installed package declares."""
     about = metadata(DISTRIBUTIONS.get(package, package))
-    text = about["License-Expression"] or about["License"] or "see its page"
-    return str(text).splitlines()[0][:40]
+    named = [
+        each.split(" :: ")[-1] for each in about.get_all("Classifier", []) if "License" in each
+    ]
+    return str(about["License-Expression"] or [*named, about["License"]][0])
 
 
 def modularity(pairs: Ints, labels: Ints) -> float:
@@ -198,8 +200,8 @@ def by_detect(pairs: Ints, seed: int, iterations: int = 2) -> tuple[Any, float]:
     return found.labels, time.process_time() - begin
 
 
-def by_igraph(pairs: Ints, seed: int, method: str, **options: Any) -> tuple[Any, float]:
-    """Partition by a method of igraph."""
+def by_igraph(pairs: Ints, seed: int, **options: Any) -> tuple[Any, float]:
+    """Partition by igraph's Leiden."""
     import random
 
     import igraph
@@ -207,7 +209,7 @@ def by_igraph(pairs: Ints, seed: int, method: str, **options: Any) -> tuple[Any,
     igraph.set_random_number_generator(random.Random(seed))
     graph = igraph.Graph(int(pairs.max()) + 1, pairs)
     begin = time.process_time()
-    found = getattr(graph, f"community_{method}")(**options).membership
+    found = graph.community_leiden(**options).membership
     return found, time.process_time() - begin
 
 
@@ -239,16 +241,45 @@ def by_networkx(pairs: Ints, seed: int) -> tuple[Any, float]:
 
 def by_sknetwork(pairs: Ints, seed: int, method: str) -> tuple[Any, float]:
     """Partition by scikit-network's Louvain or Leiden."""
-    from scipy.sparse import csr_matrix
     from sknetwork import clustering
 
-    n, (a, b) = int(pairs.max()) + 1, pairs.T
-    matrix = csr_matrix((np.ones(len(a)), (a, b)), shape=(n, n))
-    matrix = (matrix + matrix.T).tocsr()
+    matrix = symmetric(pairs)
     begin = time.process_time()
     algorithm = getattr(clustering, method)(shuffle_nodes=True, random_state=seed)
     labels = algorithm.fit_predict(matrix)
     return labels, time.process_time() - begin
+
+
+def by_networkit(pairs: Ints, seed: int) -> tuple[Any, float]:
+    """Partition by NetworKit's Leiden, in one thread."""
+    import networkit
+
+    networkit.setNumberOfThreads(1)
+    networkit.setSeed(seed, False)
+    graph = networkit.GraphFromCoo((pairs[:, 0], pairs[:, 1]), n=int(pairs.max()) + 1)
+    begin = time.process_time()
+    found = networkit.community.ParallelLeiden(graph, iterations=2).run().getPartition()
+    return found.getVector(), time.process_time() - begin
+
+
+def by_graspologic(pairs: Ints, seed: int) -> tuple[Any, float]:
+    """Partition by graspologic-native."""
+    import graspologic_native
+
+    matrix = symmetric(pairs)
+    rows, n = (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32)), len(matrix.indptr)
+    begin = time.process_time()
+    _, of = graspologic_native.leiden_csr(*rows, matrix.data, n - 1, iterations=2, seed=seed)
+    return [of[vertex] for vertex in range(n - 1)], time.process_time() - begin
+
+
+def symmetric(pairs: Ints) -> Any:
+    """Adjacency matrix of distinct undirected pairs."""
+    from scipy.sparse import csr_matrix
+
+    n, (a, b) = int(pairs.max()) + 1, pairs.T
+    matrix = csr_matrix((np.ones(len(a)), (a, b)), shape=(n, n))
+    return (matrix + matrix.T).tocsr()
 
 
 def lfr(mixing: float) -> Sample:
@@ -349,12 +380,11 @@ sample = cache(lambda name: GRAPHS[name]())
 LEIDEN = {"objective_function": "modularity", "n_iterations": 2}
 SIDES: dict[str, Side] = {
     "graphagg detect": ("graphagg", by_detect),
-    "igraph Leiden, 2 iterations": (
-        "igraph", lambda pairs, seed: by_igraph(pairs, seed, "leiden", **LEIDEN)
-    ),
-    "igraph Louvain": ("igraph", lambda pairs, seed: by_igraph(pairs, seed, "multilevel")),
+    "igraph Leiden, 2 iterations": ("igraph", partial(by_igraph, **LEIDEN)),
     "leidenalg, 2 iterations": ("leidenalg", by_leidenalg),
     "networkx Louvain": ("networkx", by_networkx),
+    "NetworKit Leiden, 2 iterations": ("networkit", by_networkit),
+    "graspologic Leiden, 2 iterations": ("graspologic_native", by_graspologic),
     **{
         f"scikit-network {method}": ("sknetwork", partial(by_sknetwork, method=method))
         for method in ("Louvain", "Leiden")
@@ -363,7 +393,7 @@ SIDES: dict[str, Side] = {
 UNTIL = LEIDEN | {"n_iterations": -1}
 LONG: dict[str, Side] = {
     "graphagg detect": ("graphagg", partial(by_detect, iterations=-1)),
-    "igraph Leiden": ("igraph", lambda pairs, seed: by_igraph(pairs, seed, "leiden", **UNTIL)),
+    "igraph Leiden": ("igraph", partial(by_igraph, **UNTIL)),
 }
 DISTRIBUTIONS = {"sknetwork": "scikit-network"}
 

@@ -2,7 +2,6 @@
 
     python -m benchmarks.learning.lcm_order                       four sets, three splits each
     python -m benchmarks.learning.lcm_order --set texas --splits 40
-    python -m benchmarks.learning.lcm_order --law                 weights of the associativity loss
 
 Two layers of SAGE whose messages are folded: by the mean, by LCM with its rows in an order by
 values and in the given order, and by its second operator. The test accuracy is that of the epoch
@@ -34,43 +33,12 @@ from graphagg.nn.presets.plain import for_epochs, plain_preset
 from graphagg.nn.training import Shape, train
 from graphagg.nn.training.plan import fit_config
 
-
-class Adding(torch.autograd.Function):
-    """The first tensor, and a loss that is added to whatever loss the tensor gets into."""
-
-    @staticmethod
-    def forward(ctx: Any, out: torch.Tensor, loss: torch.Tensor) -> torch.Tensor:
-        return out.clone()
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        return grad, grad.new_ones(())
-
-
-class Lawful(LCMAggregation):
-    """LCM that adds its associativity loss, times `weight`, to the loss of the training."""
-
-    def __init__(self, channels: int, out: int, weight: float, **options: Any) -> None:
-        super().__init__(channels, out, **options)
-        self.weight = weight
-
-    def forward(self, x: torch.Tensor, *args: Any, **options: Any) -> torch.Tensor:
-        out: torch.Tensor = super().forward(x, *args, **options)
-        law = self.monoid_losses(x).associativity if self.training else out.new_zeros(())
-        return Adding.apply(out, self.weight * law)  # type: ignore[no-any-return,no-untyped-call]
-
-
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "mean": None,
     "LCM": {},
     "LCM, order given": {"order": "given"},
     "LCM, GRU": {"operator": "gru"},
     "LCM, GRU, order given": {"operator": "gru", "order": "given"},
-}
-LAWS: dict[str, dict[str, Any] | None] = {
-    f"LCM{more}, weight {weight:g}": {"weight": weight, **options}
-    for more, options in (("", {}), (", GRU", {"operator": "gru"}))
-    for weight in (0.0, 0.3, 3.0)
 }
 EPOCHS = 100
 SETS = ("blocks, 60% inside, signal 0.3", "texas", "infection", "houses")
@@ -103,8 +71,7 @@ def with_options(model: torch.nn.Module, options: dict[str, Any]) -> None:
         aggregator = getattr(module, "aggr_module", None)
         if isinstance(aggregator, LCMAggregation):
             width = aggregator.in_channels
-            kind = Lawful if "weight" in options else LCMAggregation
-            module.aggr_module = kind(width, width, **options)
+            module.aggr_module = LCMAggregation(width, width, **options)
 
 
 def moved(model: torch.nn.Module, graph: Data) -> tuple[float, float]:
@@ -120,7 +87,7 @@ def moved(model: torch.nn.Module, graph: Data) -> tuple[float, float]:
 
 def run(name: str, variant: str, splits: int) -> tuple[str, list[float]]:
     """A row of the table, and the test accuracy of each split."""
-    options, cpu = (VARIANTS | LAWS)[variant], 0.0
+    options, cpu = VARIANTS[variant], 0.0
     tests, changes, laws = [], [], []
     graph = dataset(name).graphs[0]
     for split in range(splits):
@@ -149,20 +116,18 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--set", action="append", choices=SETS)
     parser.add_argument("--splits", type=int, default=3)
-    parser.add_argument("--law", action="store_true")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     print("| set | aggregator | test | moved | classes | associativity | CPU s |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for name in chosen.set or SETS:
         tests = {}
-        for variant in LAWS if chosen.law else VARIANTS:
+        for variant in VARIANTS:
             row, tests[variant] = run(name, variant, chosen.splits)
             print(row, flush=True)
-        if not chosen.law:
-            gain = 100 * (np.array(tests["LCM"]) - tests["LCM, order given"])
-            error = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else np.nan
-            print(f"| {name} | sorted | {gain.mean():+.1f} ± {error:.1f} | | | | |", flush=True)
+        gain = 100 * (np.array(tests["LCM"]) - tests["LCM, order given"])
+        error = gain.std(ddof=1) / len(gain) ** 0.5 if len(gain) > 1 else np.nan
+        print(f"| {name} | sorted | {gain.mean():+.1f} ± {error:.1f} | | | | |", flush=True)
 
 
 if __name__ == "__main__":

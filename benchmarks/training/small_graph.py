@@ -1,7 +1,6 @@
 """A small graph: what `train` adds to a plain loop of the same layers, and LCM to a mean.
 
     python -m benchmarks.training.small_graph            5 rounds of 40 epochs each
-    python -m benchmarks.training.small_graph --profile  where the time of an epoch goes
 
 A block model of 300 labeled vertices and about 3,000 edges, two layers of SAGE of width 64, each
 epoch with its validation part, one thread. Sides take turns in one process; a figure is the median
@@ -165,25 +164,12 @@ def ratio(every: dict[str, list[float]], of: str, to: str) -> float:
     return statistics.median(a / b for a, b in zip(every[of], every[to], strict=True))
 
 
-def profiled(epochs: int) -> None:
-    data = check_data(blocks(0.6, 0.3, 1))
-    for name in AGGREGATORS:
-        by_train(data, recipe(name, 3))
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-            by_train(data, recipe(name, epochs))
-        print(name, profile.key_averages().table(sort_by="self_cpu_time_total", row_limit=25))
-
-
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--profile", action="store_true")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    if chosen.profile:
-        profiled(chosen.epochs)
-        return
     every = measure(chosen.epochs, chosen.rounds)
     print("| CPU ms of an epoch | PyG, plain loop | ours, plain loop | `train` | over plain |")
     print("| --- | ---: | ---: | ---: | ---: |")

@@ -144,12 +144,12 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
             for split in result.splits
         ]
     )  # fmt: skip
-    test = result.test
-    shown = f"{factor * test.mean:.{digits}f}{unit} on one split"
+    mean, deviation = factor * result.test.mean, factor * result.test.std
+    shown = f"{mean:.{digits}f}{unit} on one split"
     if len(result.splits) > 1:
         shown = (
-            f"{factor * test.mean:.{digits}f} ± {factor * test.std:.{digits}f}{unit}, mean and "
-            f"deviation over {len(result.splits)} of the splits"
+            f"{mean:.{digits}f} ± {deviation:.{digits}f}{unit}, mean and deviation over "
+            f"{len(result.splits)} of the splits"
         )
     out.print(
         f"{result.model} on {result.data}: test {result.metric} {shown}; "
@@ -165,7 +165,8 @@ def _print_auto(results: list[TrainingResult]) -> None:
         [
             {
                 "model": result.model, "val": factor * result.val.mean,
-                "test": factor * result.test.mean, "deviation": factor * result.test.std,
+                "test": factor * result.test.mean,
+                **({"deviation": factor * result.test.std} if len(result.splits) > 1 else {}),
                 "parameters": result.parameters, "seconds": result.seconds,
             }
             for result in results

@@ -70,10 +70,10 @@ class Partition(Exportable):
     pending: float = 0.0
 
     def __repr__(self) -> str:
-        return (
-            f"Partition({len(self)} communities of {len(self.vertices):,} vertices, "
-            f"modularity {self.modularity:.3f})"
-        )
+        both = self.graph.report.both_sides
+        note = f"; {both:,} ids are an element and a set" if both else ""
+        size = f"{len(self)} communities of {len(self.vertices):,} vertices"
+        return f"Partition({size}, modularity {self.modularity:.3f}{note})"
 
     @property
     def vertices(self) -> Sequence[VertexId]:

@@ -112,22 +112,22 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
 
     @property
     def targets(self) -> VertexIds:
-        """Ids in the order of `target_vectors`: `vertices`; two-mode: elements."""
+        """Ids in the order of `target_vectors`: `vertices`, or elements of a two-mode graph."""
         return self._version.targets
 
     @property
     def vectors(self) -> Array:
-        """`[n, d]`, not normalized; of a directed graph as sources of edges."""
+        """Vectors `[n, d]`, not normalized; those of sources if the graph is directed."""
         return self._version.vectors
 
     @property
     def target_vectors(self) -> Array:
-        """Directed: `[n, d]` as targets of edges; two-mode: of elements; else `vectors`."""
+        """Vectors `[n, d]` of targets (directed) or elements (two-mode); else `vectors`."""
         return self._version.target_vectors
 
     @property
     def piece_of_node(self) -> Array:
-        """`[N]` int32 piece of each node; -1 split, -2 without an edge, -3 added later."""
+        """Piece of each node, `[N]` int32; -1: split, -2: without an edge, -3: added later."""
         return self._version.piece_of_node
 
     @classmethod
@@ -329,8 +329,8 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
     ) -> ChangeReport:
         """Remove vertices, or one, with their vectors; other vectors do not change.
 
-        So vertices that were added and are deleted leave the vectors as they were. Edges cannot be
-        deleted: an embedding keeps none, and each changes all vectors of a build.
+        Deleting added vertices restores the vectors from before. Edges cannot be deleted: an
+        embedding stores none, and every edge influences all vectors.
 
         Args:
             vertices: ids of vertices; two-mode: of sets.

@@ -109,7 +109,7 @@ class GPSLayer(torch.nn.Module):
         ptr: Tensor | None = None,
         segments: Segments | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """The next vectors of the vertices and of the edges.
+        """Compute the next vectors of the vertices and the edges.
 
         Args:
             x: `[N, channels]`, the vertices of a graph side by side.

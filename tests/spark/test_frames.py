@@ -131,7 +131,7 @@ def test_passages_of_a_frame_with_columns_of_other_names(spark: Any, tmp_path: P
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("1L AS src, 2L AS who", "no pair of known names"),
+        ("1L AS src, 2L AS who", "no known pair of names"),
         ("1L AS src, CAST(NULL AS LONG) AS dst", "column dst holds nulls"),
         ("1L AS src, 2L AS dst, 3L AS SRC", "occurs 2 times"),
         ("1L AS src, 2.5 AS dst", "column dst is decimal"),

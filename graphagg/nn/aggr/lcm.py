@@ -113,7 +113,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             self.register_buffer("direction", direction, persistent=False)
 
     def reset_parameters(self) -> None:
-        """Redraw the projection and the operator; set the identity to 0."""
+        """Initialize the projection and the operator anew; set the identity to 0."""
         reset(self.lin)
         reset(self.operator)
         nn.init.zeros_(self.identity)
@@ -165,7 +165,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         if plan is None:
             plan = _plan(len(x), index, ptr, dim_size)
         elif plan.rows != len(x):
-            raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
+            raise InvalidBatch(f"the plan has {plan.rows} rows, but x has {len(x)}")
         check_finite(x)
         order = plan.order
         if self.order == "values":

@@ -189,7 +189,7 @@ class LayerOptions:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """From the vertices' last vectors to predictions.
+    """The head of a model, which maps vertex vectors to predictions.
 
     Attributes:
         task: predict for each `graph`, `node`, or `edge` (pair of `edge_label_index`).

@@ -60,7 +60,7 @@ class Passage(Brief):
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     def in_full_text(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Spans in the text as spans in the full text."""
+        """Convert spans in the text to spans in the full text."""
         shift = len(self.full_text) - len(self.text)
         return [(start + shift, end + shift) for start, end in spans] if shift else spans
 

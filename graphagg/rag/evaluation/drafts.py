@@ -66,7 +66,7 @@ def draft_questions(
         elif df[entity] <= _SHARED:
             shared.setdefault(entity, []).append(row)
     if not own:
-        raise EmptyCorpus("no passage has a name that others lack; write the questions yourself")
+        raise EmptyCorpus("no passage has a name of its own; write the questions yourself")
 
     def ids(rows: tuple[int, ...]) -> tuple[str, ...]:
         return tuple(sorted(snapshot.corpus.id(row) for row in rows if row in own))

@@ -65,7 +65,7 @@ class RetrievalEvaluation(Brief):
         return self.overall.percent
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of `rag eval --json`."""
+        """Return JSON values with the keys of `rag eval --json`."""
         return {
             **self.overall.to_json(),
             "by_type": {kind: summary.to_json() for kind, summary in self.by_type.items()},

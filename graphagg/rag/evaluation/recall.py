@@ -57,7 +57,7 @@ class Summary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         intervals = {metric: list(bounds) for metric, bounds in self.intervals.items()}
         return {"questions": self.questions, **self.percent, "intervals": intervals}
 
@@ -83,7 +83,7 @@ def metrics_of(questions: Sequence[GoldQuestion]) -> tuple[str, ...]:
     if all(without.values()):
         raise InvalidQuestion(
             f"of {len(questions)} questions {without['gold ids']} have no gold ids and "
-            f"{without['answers']} no answers; give all of them the one or the other"
+            f"{without['answers']} no answers; give all of them gold ids, or all of them answers"
         )
     return (*(() if without["gold ids"] else METRICS), *(() if without["answers"] else CONTAIN))
 

@@ -52,7 +52,7 @@ class Split:
 
     @classmethod
     def from_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
-        """From three boolean masks `[n]`; otherwise `InvalidDataset`.
+        """Make a split from three boolean masks `[n]`; raises `InvalidDataset`.
 
         Examples:
             >>> import torch
@@ -332,7 +332,7 @@ def _check_graphs(data: GraphData, flat: Graphs) -> None:
 
 def _check_splits(data: GraphData, flat: Graphs) -> None:
     if not data.splits:
-        raise InvalidDataset(f"{data.name}: there is no split; wanted train, val and test")
+        raise InvalidDataset(f"{data.name}: the data have no split; wanted train, val and test")
     label_counts = _known(data, flat)
     for split in data.splits:
         if not isinstance(split, Split):

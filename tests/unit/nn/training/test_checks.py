@@ -132,7 +132,7 @@ def test_attributes_that_are_none(values: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"splits": ()}, "there is no split"),
+        ({"splits": ()}, "the data have no split"),
         ({"splits": "train"}, "splits hold a str; wanted Split objects"),
         ({"splits": (Split("a", "train", "val", "test"),)}, "train of split a is of type str"),
         ({"splits": (Split("a", *[torch.ones(8).bool()] * 3),)}, r"\[8\] of .*from_masks"),

@@ -86,8 +86,9 @@ def test_what_is_left_out_of_an_archive_is_named(tmp_path: Path) -> None:
     found = faults(tmp_path)
     assert read(tmp_path)[0].keys() == {"b.txt", "z.zip/a.md"}
     for path, reason in {
-        "../up.md": "out of the archive", "/root.md": "out of", "C:/c.md": "out of",
-        "x/../../y.md": "out of", "../w.md": "out of", "link.md": "a link", ".git/a.md": "hidden",
+        "../up.md": "outside the archive", "/root.md": "outside", "C:/c.md": "outside",
+        "x/../../y.md": "outside", "../w.md": "outside", "link.md": "links inside",
+        ".git/a.md": "hidden",
         "__MACOSX/a.md": "hidden", "q.bin": "of unknown kind", "a.md": "another file has its name",
         "a.md/b.md": "that of a folder", "lzma.md": "compressed by method 14", "bad.docx": "broken",
         "empty.md": "empty",

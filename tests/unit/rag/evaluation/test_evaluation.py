@@ -14,14 +14,16 @@ import pytest
 from graphagg.errors import EmptyCorpus, InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag import ChunkConfig, Hit, Passage, PassageIndex
 from graphagg.rag.evaluation.drafts import DRAFT_ONE, DRAFT_TWO, draft_questions
-from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
-from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
-from graphagg.rag.evaluation.recall import (
+from graphagg.rag.evaluation.measure import (
     CONTAIN,
     METRICS,
+    RetrievalEvaluation,
     Summary,
+    difference,
+    evaluate,
     outcome_of,
 )
+from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
 from tests.fakes import FakeEncoder, FakeExtractor
 
 PEOPLE = [
@@ -178,7 +180,9 @@ def test_questions_come_from_files_and_frames(kind: str, tmp_path: Path) -> None
 
 
 def test_questions_need_gold_or_answers_alike(chunked: PassageIndex) -> None:
-    with pytest.raises(InvalidQuestion, match=r"question 0: .*\['question'\] lack gold_passage_ids"):
+    with pytest.raises(
+        InvalidQuestion, match=r"question 0: .*\['question'\] lack gold_passage_ids"
+    ):
         read_questions([{"question": "Who?"}])
     mixed = read_questions([FIELDS[0] | {"answers": None}, {"question": "?", "answers": "a"}])
     with pytest.raises(InvalidQuestion, match="1 have no gold ids and 1 no answers"):

@@ -149,7 +149,7 @@ def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> No
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("'a' AS id, 'b' AS body", r"wanted also \['text'\].*text_column"),
+        ("'a' AS id, 'b' AS body", r"lack \['text'\].*text_column"),
         ("CAST(NULL AS STRING) AS id, 'b' AS text", "the DataFrame: id is missing"),
     ],
 )

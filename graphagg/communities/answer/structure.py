@@ -224,7 +224,7 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     for i in range(1, len(ids)):
         pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
     if not ((dense >= 0) & (dense <= 1)).all():  # libraries in C place and divide vertices by them
-        raise ValueError("a similarity outside 0 to 1, of damaged weights")
+        raise ValueError("a similarity is outside 0 to 1, so the weights are damaged")
     return dense + dense.T
 
 

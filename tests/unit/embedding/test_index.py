@@ -287,7 +287,7 @@ def arrays(index):
             [(1, 2), (2, 3)],
             EmbeddingConfig(dim=2, pieces=4),
             InvalidParameter,
-            "4 pieces of 3 vertices",
+            "pieces is 4, but only 3 vertices",
         ),
     ],
 )

@@ -240,7 +240,7 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("empty.txt", "", r"empty\.txt: empty; correct or exclude"),
-        ("bad.pdf", b"%PDF-1.7", r"bad\.pdf: not a PDF that can be read"),
+        ("bad.pdf", b"%PDF-1.7", r"bad\.pdf: the PDF cannot be read"),
         ("rows.jsonl", "{", r"rows\.jsonl/1: not JSON"),
         ("p.pdf", files.pdf([["x"]], password="p"), r"p\.pdf: it needs a password"),
     ],

@@ -2,11 +2,6 @@
 
 Each message states the value found, the values wanted, and what to do. The command line exits with
 `exit_code`: 2 for input that must change, 1 for a run that failed.
-
-    >>> from graphagg.communities import CommunityConfig
-    >>> CommunityConfig(rows=0)
-    Traceback (most recent call last):
-    graphagg.errors.InvalidParameter: rows is 0, wanted an integer of 1 to 64
 """
 
 from __future__ import annotations

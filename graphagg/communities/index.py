@@ -141,16 +141,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
             (3, [1, 2, 3])
         """
         from graphagg.spark.build import SparkOptions
-        from graphagg.spark.sources import by_spark, refuse
+        from graphagg.spark.sources import refuse
 
         if "kind" in fields:  # whether sets are closed follows from it
             fields.setdefault("closed", None)
         config = config_with(config, fields)
         reading = columns.unweighted()
         ids = id_list("vertices", vertices)
-        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
+        if (options := SparkOptions.from_engine(engine, edges)) is not None:
             refuse(vertices=tuple(ids))
-            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
             from graphagg.communities.indexing.spark import build_by_spark
 
             report = build_by_spark(options, edges, directory, config, reading, progress, force)

@@ -71,7 +71,7 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
         positions = vertices.positions(_unsorted(mine, vertices.is_integer))
         known = positions >= 0
         if np.bincount(positions[known], minlength=1).max() > 1:
-            raise InvalidParameter("start has a vertex in two communities, wanted one row each")
+            raise InvalidParameter("start has a vertex in two communities; give it only one row")
         label = np.full(len(vertices), -1, np.int64)
         label[positions[known]] = numbers[rows[known]]
         labels.append(label)

@@ -40,7 +40,7 @@ from graphagg.graph.reading.settings import EdgeReading, config_with
 from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import by_spark, refuse
+from graphagg.spark.sources import refuse
 from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
@@ -170,9 +170,8 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         """
         config, reading = config_with(config, fields), columns.with_weights()
         ids = id_list("vertices", vertices)
-        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
+        if (options := SparkOptions.from_engine(engine, edges)) is not None:
             refuse(vertices=tuple(ids))
-            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
             report = build_by_spark(options, edges, directory, config, reading, progress, force)
         else:
             report = build_here(edges, directory, config, reading, ids, progress, force)

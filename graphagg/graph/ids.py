@@ -239,12 +239,13 @@ def check_ids(ids: Sequence[object]) -> None:
             continue
         if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
             raise InvalidGraph(
-                f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}: take their text "
-                '(`ids="string"`)'
+                f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}: read them as "
+                'text (`ids="string"`)'
             )
         if not 0 <= vertex < 2**63:
             raise InvalidGraph(
-                f"vertex id {vertex} is out of range; {accepted}: renumber, or quote"
+                f"vertex id {vertex} is out of range; {accepted}: renumber the vertices, or use "
+                "strings"
             )
     if text and not _is_unicode("".join(map(str, ids))):
         bad = next(name for name in ids if not _is_unicode(str(name)))

@@ -134,8 +134,8 @@ class GPSLayer(torch.nn.Module):
             branches.append(self._after_local(x, h))
         elif edge_attr is not None:
             raise InvalidFeatures(
-                f"edge_attr is {tuple(edge_attr.shape)}, but the layer has no local part, which "
-                "alone reads edges; give `local`, or no edge_attr"
+                f"edge_attr is {tuple(edge_attr.shape)}, but the layer has no local part to read "
+                "it; give `local`, or no edge_attr"
             )
         elif self.plain:
             branches.append(self.dropout(x.relu()))

@@ -1,4 +1,4 @@
-"""Options of reading edges."""
+"""Options for reading edges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 @dataclass(frozen=True)
 class EdgeReading:
-    """Options of reading edges.
+    """Options for reading edges.
 
     A column is given by its name in the header or table, or by its number from 1.
 
@@ -94,7 +94,7 @@ class EdgeReading:
 
 @dataclass(frozen=True)
 class WeightedReading(EdgeReading):
-    """Options of reading edges with weights.
+    """Options for reading edges with weights.
 
     Attributes:
         weight: column of the weights. None: a known name; without a header the third column.

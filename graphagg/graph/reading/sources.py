@@ -250,7 +250,8 @@ def _array_batches(array: Array, weighted: bool = False) -> Batches:
         )
     if ids.size and ids.dtype.kind != "i" and ids.max() >= 2**63:
         raise InvalidGraph(
-            f"vertex id {ids.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber"
+            f"vertex id {ids.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber "
+            "the vertices"
         )
     wide = ids.astype(np.int64)
     if ids.dtype.kind == "f" and (wide != ids).any():

@@ -229,7 +229,7 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
     if ptr is not None and index is not None and not torch.equal(check_index(index), plan.index):
         raise InvalidBatch(
-            "index is not the sorted index that ptr describes; sort the rows by it, or give one of "
-            "them alone"
+            "index is not the sorted index that ptr describes; sort the rows by it, or give only "
+            "one of the two"
         )
     return plan

@@ -46,7 +46,7 @@ class SimilarItem:
 
 @dataclass(frozen=True, repr=False)
 class SimilarItems(Brief):
-    """Passages or entities similar to one, the most similar first.
+    """Passages or entities similar to a given one, the most similar first.
 
     Attributes:
         of: the id of the passage, or the key of the entity.

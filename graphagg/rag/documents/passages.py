@@ -213,7 +213,8 @@ def metadata_json(passage: Passage) -> str:
         return canonical_json(passage.metadata).decode("utf-8")
     except (TypeError, ValueError) as error:
         raise InvalidPassage(
-            f"passage {passage.id!r}: metadata is no JSON ({error}); use strings, numbers, lists"
+            f"passage {passage.id!r}: metadata is not JSON ({error}); use strings, numbers and "
+            "lists"
         ) from None
 
 

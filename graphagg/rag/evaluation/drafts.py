@@ -32,7 +32,7 @@ _SHARED = 3  # passages that a connecting name may have
 def draft_questions(
     index: PassageIndex, count: int = 50, random_state: int = 0
 ) -> list[GoldQuestion]:
-    """Draft questions, as many of one passage as of two if there are enough of both.
+    """Draft questions about one passage and about two, equally many if possible.
 
     The same passages give the same drafts, whatever their order. The questions are in English.
 

@@ -131,7 +131,7 @@ class SpacyExtractor:
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text.
 
-        Paragraphs, list items ("- ") and pieces of 100,000 characters are read alone; code is not.
+        Paragraphs, list items and pieces of 100,000 characters are read one by one, code is not.
         """
         chunks = [_chunks(text) for text in texts]
         flat = [

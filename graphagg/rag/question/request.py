@@ -111,7 +111,8 @@ class Request:
             the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
-        include: ids of the only passages or documents to search. None: all.
+        include: ids of passages or documents to search; all others are hidden. None: all are
+            searched.
         exclude: ids of passages or documents to leave out.
         as_of: hide passages that are dated later than this ISO 8601 date, or date and time.
             Passages without a date stay visible. None: no limit.
@@ -127,9 +128,8 @@ class Request:
         min_confidence: return no hits if the confidence is lower, which is the estimated chance
             that the right passages are among the first k. Not available in mode bm25. None: no
             limit.
-        history: earlier questions of the conversation, the newest last, or only that one: "How do I
-            disable it?" is understood with "How do I encrypt my disk?" before it. Only the newest
-            one is used.
+        history: earlier questions of the conversation, the newest last; only the newest one is
+            used. "How do I disable it?" is understood after "How do I encrypt my disk?".
         versions: how versions of one document are ordered: auto puts first the version that the
             question asks for by a date or number, or else the newest; all keeps the order of the
             mode.

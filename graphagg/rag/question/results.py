@@ -267,7 +267,7 @@ def context_of(hit: Mapping[str, Any]) -> str:
 
 
 class Hits(list[Hit], Tabular):
-    """The hits of a question, best first: a list, and a table.
+    """The hits of a question, best first; a list that converts to a table.
 
     Args:
         hits: best first.

@@ -177,7 +177,7 @@ def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -
             InvalidPassage,
             "metadata of passage 'bad' is <object",
         ),
-        ({"id": "bad", "text": "x", "k": "\ud800"}, InvalidPassage, "lone surrogate|no JSON"),
+        ({"id": "bad", "text": "x", "k": "\ud800"}, InvalidPassage, "lone surrogate|not JSON"),
     ],
 )
 def test_a_batch_with_one_bad_row(

@@ -297,7 +297,7 @@ def check_inputs(name: str, level: TaskLevel, graphs: Sequence[Data]) -> list[Da
         if missing:
             raise InvalidDataset(
                 f"{name}: graph {index} has no {missing[0]!r}; wanted {', '.join(required)}"
-                + ("" if level != "edge" else ", the last of them [2, P], the pairs to predict")
+                + ("" if level != "edge" else " (the pairs to predict, [2, P])")
             )
         keys = [key for key in (*required, "edge_attr") if graph.get(key) is not None]
         plain.append(Data(**{key: graph[key] for key in keys}))
@@ -388,5 +388,6 @@ def _check_known(where: str, ids: Tensor, label_counts: Tensor, every: bool) -> 
         )
     if len(without) == len(ids):
         raise InvalidDataset(
-            f"{where} holds no known label in its {len(ids):,} graphs, only NaN or -1; label some"
+            f"{where} has no known label in its {len(ids):,} graphs, only NaN or -1; label some "
+            "of them"
         )

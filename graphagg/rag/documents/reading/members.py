@@ -88,7 +88,9 @@ def zipped(content: bytes, members: Members) -> Iterator[Content | Unread]:
     except (BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise Unread("broken", f"the zip archive cannot be read ({error})") from None
     if not {"[Content_Types].xml", "mimetype"}.isdisjoint(archive.namelist()):
-        raise Unread("misnamed", "an Office file or a book with the suffix .zip; rename it")
+        raise Unread(
+            "misnamed", ("it is an Office file or an e-book with the suffix .zip; rename it")
+        )
     yield from members.read(_files(archive))
 
 

@@ -100,7 +100,7 @@ def test_a_part_without_any_known_label_is_refused(
         check_data(data)  # the others of this part are known
     for at in ids:
         data.graphs[at][label][:] = unknown
-    with pytest.raises(InvalidDataset, match=rf"{part} of split 1 holds no known label"):
+    with pytest.raises(InvalidDataset, match=rf"{part} of split 1 has no known label"):
         check_data(data)
     data.graphs[ids[-1]][label][1] = 1
     check_data(data)

@@ -98,7 +98,7 @@ def test_a_corpus_as_a_whole(tmp_path: Path) -> None:
         list(read_passages(tmp_path / "empty"))
     with pytest.raises(DuplicateId, match=r"passage 1: id 'a' was used before"):
         list(chunk_documents([EXPECTED[0], EXPECTED[0]]))
-    with pytest.raises(InvalidPassage, match="metadata is no JSON"):
+    with pytest.raises(InvalidPassage, match="metadata is not JSON"):
         corpus_digest(map(passage_digest, [Passage("a", "x", metadata={"when": object()})]))
 
 

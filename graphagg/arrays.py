@@ -73,7 +73,7 @@ def members(bounds: Ints, rows: Array) -> tuple[Ints, Ints]:
     if lengths.max(initial=0) > count or lengths.sum() > count:
         rows = distinct(rows)
         if (own := bounds[rows + 1] - bounds[rows]).max() > count or own.sum() > count:
-            raise IndexError(f"bounds of rows that overlap or pass their end, {count}")
+            raise IndexError(f"the bounds of rows overlap or exceed {count}")
     return ranges(starts, lengths), lengths
 
 

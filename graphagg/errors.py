@@ -2,11 +2,6 @@
 
 Each message states the value found, the values wanted, and what to do. The command line exits with
 `exit_code`: 2 for input that must change, 1 for a run that failed.
-
-    >>> from graphagg.communities import CommunityConfig
-    >>> CommunityConfig(rows=0)
-    Traceback (most recent call last):
-    graphagg.errors.InvalidParameter: rows is 0, wanted an integer of 1 to 64
 """
 
 from __future__ import annotations
@@ -30,7 +25,7 @@ class RunFailed(GraphAggError):
 
 
 class RemovedName(GraphAggError, ImportError):
-    """A public name of an earlier version that nothing replaces."""
+    """A public name of an earlier version was removed."""
 
 
 class MissingExtra(GraphAggError):
@@ -49,7 +44,7 @@ class MissingExtra(GraphAggError):
 
     @classmethod
     def of(cls, error: ImportError, extra: str) -> MissingExtra | ImportError:
-        """The error to raise for a failed import.
+        """Return the error to raise for a failed import.
 
         A `MissingExtra` if the extra holds the package; else the import's own error, about a module
         of Python that the system lacks, a file of graphagg, or a broken package.
@@ -143,7 +138,7 @@ class MissingModel(ArtifactError):
 
 
 class InvalidGraph(GraphAggError):
-    """The edges are no graph: a bad line, ids of two types, a negative id."""
+    """The edges do not form a graph: a bad line, ids of two types, a negative id."""
 
 
 class EmptyGraph(GraphAggError):
@@ -167,7 +162,7 @@ class WriteFailed(ArtifactError, RunFailed):
 
 
 class StoreError(ArtifactError, RunFailed):
-    """An object store, or the way to it, failed; base of the errors about stores."""
+    """Base of the errors about object stores and the connection to them."""
 
 
 class StoreUnreachable(StoreError):
@@ -207,7 +202,7 @@ class InvalidFilter(GraphAggError):
 
 
 class PieceTooLarge(GraphAggError):
-    """A piece of a partitioned graph holds more than a worker may."""
+    """A piece of a partitioned graph is larger than the limit."""
 
 
 class ParametersDiffer(ArtifactError):
@@ -285,7 +280,7 @@ class PortTaken(RunFailed):
 class PartUnavailable(RunFailed):
     """A part of a corpus does not answer; `part` is its address.
 
-    `is_lost`: it answers, but lost what was opened there, for instance as it was started again.
+    `is_lost`: it answers, but was restarted and lost the version that was opened.
     """
 
     def __init__(self, part: str, problem: str, is_lost: bool = False) -> None:

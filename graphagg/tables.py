@@ -85,7 +85,7 @@ class Exportable(Tabular):
 
     @abstractmethod
     def to_json(self) -> Any:
-        """Plain JSON values."""
+        """Return plain JSON values."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table (.csv, .parquet), .json, or the graph if it has one (.graphml, .gexf).

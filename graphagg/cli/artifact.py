@@ -107,7 +107,7 @@ def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
 
 
 def pull(url: Url, directory: Folder, /, *, as_json: AsJson = False) -> None:
-    """Download an index from a store. Files that the folder has already are not sent again.
+    """Download an index from a store. Files in the folder are not downloaded again.
 
     Example: graphagg pull s3://bucket/idx idx
     """

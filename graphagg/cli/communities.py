@@ -204,7 +204,7 @@ def delete(
     vertex: list[str] | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete edges, or vertices with their edges. The result equals an index built anew.
+    """Delete edges, or vertices with their edges. The result equals an index of the rest.
 
     Example: graphagg communities delete comm --vertex alice --vertex bob
 

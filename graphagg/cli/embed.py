@@ -22,7 +22,7 @@ from graphagg.graph.reading.settings import WeightedReading
 
 SideName = Annotated[
     Side,
-    Parameter(help="Vectors of a directed or two-mode graph to use: of sources or of targets."),
+    Parameter(help="Vectors of the sources or targets of edges, if the graph has directions."),
 ]
 
 
@@ -87,7 +87,7 @@ def export(
         target: file to write: .parquet, or .txt in word2vec format.
     """
     from graphagg.embedding import NodeEmbedding
-    from graphagg.embedding.export import write_vectors
+    from graphagg.embedding.results import write_vectors
 
     with NodeEmbedding.open(directory) as index:
         write_vectors(*index.vectors_of(side), target)

@@ -25,7 +25,7 @@ GRAPH_KIND: dict[SetKind, GraphKind] = {
 
 @dataclass(frozen=True)
 class CommunityConfig:
-    """Parameters of an index.
+    """Parameters of a community index.
 
     Attributes:
         kind: which neighbors form the set of a vertex: all (`undirected`), `directed-in`,
@@ -68,12 +68,12 @@ class CommunityConfig:
         if self.bands * self.rows > self.permutations:
             raise InvalidParameter(
                 f"{self.bands} bands of {self.rows} rows take {self.bands * self.rows} slots, the "
-                f"signature has {self.permutations}; take at most "
-                f"{self.permutations // self.rows} bands, or more permutations"
+                f"signature has {self.permutations}; use at most {self.permutations // self.rows} "
+                "bands, or more permutations"
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`."""
+        """Return the `parameters` of the manifest."""
         return asdict(self)
 
 

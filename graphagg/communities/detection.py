@@ -156,7 +156,7 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
     mask: Mask = np.concatenate(masks)
     if earlier is None or (mask & (earlier < 0)).any() or mask.sum() < len(set(vertices)):
         raise InvalidParameter(
-            "`fixed` has vertices without a community, wanted vertices of `start` and of the graph"
+            "`fixed` has vertices without a community, wanted vertices of `start` and the graph"
         )
     return mask
 
@@ -234,9 +234,9 @@ def _symmetric(graph: Graph, weights: Array | None) -> tuple[Csr, Doubles]:
 def update(
     before: Partition, added: Any = (), removed: Any = (), **reading: Unpack[WeightedReadingOptions]
 ) -> Partition:
-    """Continue a partition after some edges changed, at a cost that follows from the change.
+    """Update a partition after some edges changed; the cost grows with the change.
 
-    The vertices of changed edges are looked at, and others as long as a neighbor moved. When
+    It visits the vertices of changed edges, and others while their neighbors move. When
     changes add up to `REVIEW` of the edge weight, Leiden looks at all levels once, as
     `detect` with a start does. The idea of touching only what changed is that of HIT-Leiden (arXiv
     2601.08554), which keeps the parts of all levels. Other costs are copies of the rows.

@@ -59,10 +59,10 @@ class GroundTruth:
 
 
 def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> GroundTruth:
-    r"""Read a ground truth.
+    r"""Read known communities from a file.
 
-    A file has one community per line, `vertex label` pairs (two columns, no vertex first twice), a
-    CSV of these pairs with or without a header; gzip too.
+    The file has one community per line, or `vertex label` pairs (each vertex once), or a CSV of
+    such pairs; it may be gzipped.
 
     Args:
         path: the file.
@@ -84,7 +84,9 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
             f"{source}: cannot be read ({error}); convert the file to UTF-8"
         ) from None
     if text.lstrip()[:1] in ("{", "["):
-        raise UnreadableFile(f"{source}: is JSON, wanted a community per line, or a CSV of pairs")
+        raise UnreadableFile(
+            f"{source}: the file is JSON, wanted a community per line, or CSV pairs"
+        )
     return number_communities(_groups(text), vertices, str(source))
 
 
@@ -101,7 +103,7 @@ def number_communities(
         if inside:
             communities.append(np.array(inside, dtype=np.int64))
     if not communities and not unknown:
-        raise InvalidCommunities(f"{name}: no community in it, wanted at least one")
+        raise InvalidCommunities(f"{name}: contains no communities; check the file")
     if not communities:
         raise InvalidCommunities(
             f"{name}: none of {unknown:,} members is in the graph, wanted its vertex ids; "
@@ -166,7 +168,7 @@ class Evaluation:
     latency_ms: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Return JSON values with the keys of the command line's `--json`."""
         return asdict(self)
 
 
@@ -193,8 +195,8 @@ def draw_seeds(
     if not questions:
         largest = max((len(members) for members in communities), default=0)
         raise InvalidCommunities(
-            f"{len(communities)} communities of at most {largest} vertices, wanted one of more "
-            f"than {seeds} seeds; ask for fewer seeds or other sizes"
+            f"none of {len(communities)} communities has more than {seeds} vertices (the largest "
+            f"has {largest}); draw fewer seeds, or select other sizes"
         )
     return questions
 
@@ -207,9 +209,9 @@ def evaluate(
     random_state: int = 0,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Rank for every question and measure recall and time.
+    """Measure recall and time over draws of seeds.
 
-    A draw none of whose seeds has a neighbor counts as recall 0.
+    A draw whose seeds have no neighbors counts as recall 0.
 
     Args:
         index: the index.

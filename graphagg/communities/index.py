@@ -91,7 +91,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
     @property
     def elements(self) -> VertexIds:
-        """Ids of the members of sets: elements (two-mode), else the vertices."""
+        """Ids of the members of sets: the elements of a two-mode graph, else the vertices."""
         return self.snapshot.elements
 
     @classmethod
@@ -141,16 +141,15 @@ class CommunityIndex(Index[CommunitySnapshot]):
             (3, [1, 2, 3])
         """
         from graphagg.spark.build import SparkOptions
-        from graphagg.spark.sources import by_spark, refuse
+        from graphagg.spark.sources import refuse
 
         if "kind" in fields:  # whether sets are closed follows from it
             fields.setdefault("closed", None)
         config = config_with(config, fields)
         reading = columns.unweighted()
         ids = id_list("vertices", vertices)
-        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
+        if (options := SparkOptions.from_engine(engine, edges)) is not None:
             refuse(vertices=tuple(ids))
-            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
             from graphagg.communities.indexing.spark import build_by_spark
 
             report = build_by_spark(options, edges, directory, config, reading, progress, force)
@@ -222,7 +221,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return answered(frame, column, fields, of_worker(self), answers_of)
 
     def rank(self, rows: Ints, k: int, *, method: Method = "fused") -> VertexRanking:
-        """Score vertices by number, without reasons.
+        """Score vertices for seeds given by number, without reasons.
 
         Args:
             rows: `[s]` distinct numbers of the seeds, from `find_seeds`.
@@ -232,7 +231,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         return self.snapshot.expander.rank(rows, k, check_method(method))
 
     def find_seeds(self, seeds: VertexId | Iterable[VertexId]) -> Ints:
-        """The distinct numbers of seeds; raises the errors of `query`."""
+        """Return the distinct numbers of seeds; raises the errors of `query`."""
         return self.snapshot.find_seeds(seeds)
 
     def find(self, vertex: VertexId) -> int:
@@ -252,7 +251,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         vertices: Iterable[VertexId] = (),
         progress: Progress = silent,
     ) -> ChangeReport:
-        """Add edges and their vertices; the index equals a build of the larger graph.
+        """Add edges and their vertices; the result equals an index of the larger graph.
 
         Raises:
             GraphAggError: the errors of `build`.
@@ -320,7 +319,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
         kind, options = GRAPH_KIND[self.config.kind], columns.unweighted()
         graph, _ = read_graph(edges, kind, options, vertices=vertices, allow_empty=True)
         if not len(graph.rows):
-            raise EmptyGraph("the change names no edge and no vertex, wanted one at least")
+            raise EmptyGraph("the change has no edges and no vertices; give at least one")
         return graph
 
     @contextmanager

@@ -77,7 +77,7 @@ class Partition(Exportable):
 
     @property
     def vertices(self) -> Sequence[VertexId]:
-        """Ids of the vertices, ascending; two-mode: of the sets, then of the elements."""
+        """Ids of the vertices, ascending; of a two-mode graph, the sets and then the elements."""
         sides = list(sides_of(self.graph).values())
         return sides[0] if len(sides) == 1 else [*sides[0], *sides[1]]
 
@@ -122,7 +122,7 @@ class Partition(Exportable):
         ids, (first, second) = list(self.vertices), self.graph.pairs()
         if len(set(ids)) < len(ids):
             raise InvalidParameter(
-                "a set and an element have the same id, wanted ids that differ; write .csv, or "
+                "a set and an element have the same id, wanted different ids; write .csv, or "
                 "rename the elements"
             )
         for vertex, label in zip(ids, self.labels.tolist(), strict=True):
@@ -141,7 +141,7 @@ class Partition(Exportable):
         return graph
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Return JSON values with the keys of the command line's `--json`."""
         return {
             "vertices": len(self.vertices),
             "modularity": self.modularity,
@@ -153,14 +153,14 @@ class Partition(Exportable):
         }
 
     def compare(self, other: Any) -> Agreement:
-        """Compare with another partition, or what `detect` takes as a start, on common vertices."""
+        """Compare with another partition, or anything that `detect` takes as `start`."""
         labels, _ = start_labels(other, sides_of(self.graph))
         return agreement(self.labels[labels >= 0], labels[labels >= 0])
 
     def plot(self, path: str | os.PathLike[str], *, title: str = "") -> None:
         """Draw the graph (.png, .svg, .pdf) with a color for each community.
 
-        A graph of more than `MOST_DRAWN` vertices has one dot per community, as large as it is.
+        A graph of more than `MOST_DRAWN` vertices has one dot per community, sized by it.
         """
         with needs("matplotlib", "communities"):
             from matplotlib.figure import Figure

@@ -61,7 +61,7 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
     """The community in `start` of each vertex, `[n]`, -1 if it has none; and all its numbers."""
     ids, numbers, of = _columns(start)
     if len(numbers) and int(numbers.min()) < 0:
-        raise InvalidParameter(f"start: community {numbers.min()}, wanted numbers from 0")
+        raise InvalidParameter(f"start has the community {numbers.min()}, wanted numbers from 0")
     labels = []
     for side, vertices in sides.items():
         mine, rows = ids, np.arange(len(ids))
@@ -71,7 +71,7 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
         positions = vertices.positions(_unsorted(mine, vertices.is_integer))
         known = positions >= 0
         if np.bincount(positions[known], minlength=1).max() > 1:
-            raise InvalidParameter("start: a vertex is in two communities, wanted one row each")
+            raise InvalidParameter("start has a vertex in two communities; give it only one row")
         label = np.full(len(vertices), -1, np.int64)
         label[positions[known]] = numbers[rows[known]]
         labels.append(label)

@@ -77,15 +77,15 @@ class EmbeddingConfig:
 
     @property
     def width(self) -> int:
-        """m, directions kept in the merge."""
+        """Number m of directions that the merge keeps."""
         return self.dim + _MARGIN
 
     def rank(self, pieces: int) -> int:
-        """Rank of a piece's decomposition, so that all together have twice m."""
+        """Rank of the decomposition of a piece; all pieces together have rank 2m."""
         return max(self.leaf_rank, -(-2 * self.width // pieces)) if pieces > 1 else self.width
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's `parameters`; `filter` names the propagation of vectors."""
+        """Return the `parameters` of the manifest; `filter` names the propagation of vectors."""
         return {**asdict(self), "filter": FILTER}
 
     @classmethod

@@ -124,8 +124,8 @@ def grow(
     config = EmbeddingConfig.from_json(parameters)
     if parameters.get("filter") != FILTER:
         raise ArtifactError(
-            f"{artifact.directory}: another version of graphagg made these vectors, wanted this "
-            "version's to add to; build it again"
+            f"{artifact.directory}: another version of graphagg built this index, so vertices "
+            "cannot be added; build it again"
         )
     grown = _Grown.from_artifact(artifact, config, graph)
     network, stored = grown.network(graph, weights), artifact.array
@@ -166,7 +166,7 @@ def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeRepo
     stay = np.ones(len(ids), dtype=np.bool_)
     stay[rows] = False
     if not stay.any():
-        raise InvalidParameter(f"all {len(ids):,} vertices are deleted, wanted one left at least")
+        raise InvalidParameter(f"all {len(ids):,} vertices would be deleted; keep at least one")
     masks = {"": stay}
     if config.kind == "directed":
         masks[".to"] = stay

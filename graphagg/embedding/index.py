@@ -40,7 +40,7 @@ from graphagg.graph.reading.settings import EdgeReading, config_with
 from graphagg.nearest.search import library
 from graphagg.progress import Progress, silent
 from graphagg.spark.build import Engine, SparkOptions
-from graphagg.spark.sources import by_spark, refuse
+from graphagg.spark.sources import refuse
 from graphagg.store import Artifact, Publication
 from graphagg.store.changes import ChangeReport
 from graphagg.store.index import Index
@@ -112,22 +112,22 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
 
     @property
     def targets(self) -> VertexIds:
-        """Ids in the order of `target_vectors`: `vertices`; two-mode: elements."""
+        """Ids in the order of `target_vectors`: `vertices`, or elements of a two-mode graph."""
         return self._version.targets
 
     @property
     def vectors(self) -> Array:
-        """`[n, d]`, not normalized; of a directed graph as sources of edges."""
+        """Vectors `[n, d]`, not normalized; those of sources if the graph is directed."""
         return self._version.vectors
 
     @property
     def target_vectors(self) -> Array:
-        """Directed: `[n, d]` as targets of edges; two-mode: of elements; else `vectors`."""
+        """Vectors `[n, d]` of targets (directed) or elements (two-mode); else `vectors`."""
         return self._version.target_vectors
 
     @property
     def piece_of_node(self) -> Array:
-        """`[N]` int32 piece of each node; -1 split, -2 without an edge, -3 added later."""
+        """Piece of each node, `[N]` int32; -1: split, -2: without an edge, -3: added later."""
         return self._version.piece_of_node
 
     @classmethod
@@ -170,9 +170,8 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         """
         config, reading = config_with(config, fields), columns.with_weights()
         ids = id_list("vertices", vertices)
-        if isinstance(engine, SparkOptions) or by_spark(engine, edges):
+        if (options := SparkOptions.from_engine(engine, edges)) is not None:
             refuse(vertices=tuple(ids))
-            options = engine if isinstance(engine, SparkOptions) else SparkOptions()
             report = build_by_spark(options, edges, directory, config, reading, progress, force)
         else:
             report = build_here(edges, directory, config, reading, ids, progress, force)
@@ -329,8 +328,8 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
     ) -> ChangeReport:
         """Remove vertices, or one, with their vectors; other vectors do not change.
 
-        So vertices that were added and are deleted leave the vectors as they were. Edges cannot be
-        deleted: an embedding keeps none, and each changes all vectors of a build.
+        Deleting added vertices restores the vectors from before. Edges cannot be deleted: an
+        embedding stores none, and every edge influences all vectors.
 
         Args:
             vertices: ids of vertices; two-mode: of sets.

@@ -1,13 +1,21 @@
-"""Results of an embedding: neighbors of a vertex."""
+"""Neighbors of a vertex, and export of vectors: Parquet and word2vec text."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from graphagg.arrays import Array
+from graphagg.errors import InvalidParameter
 from graphagg.fields import short
 from graphagg.graph.ids import VertexId
-from graphagg.tables import Tabular, ids_column, ranks_column
+from graphagg.tables import Tabular, ids_column, ranks_column, save
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,3 +53,49 @@ class Neighbors(tuple[Neighbor, ...], Tabular):
                 "score": pa.array([neighbor.score for neighbor in self], pa.float64()),
             }
         )
+
+
+def write_vectors(ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str]) -> None:
+    """Write vectors `[n, d]` with their ids, atomically.
+
+    By the suffix: .parquet has columns `id` and `vector` (a list of d floats); .txt and .vec are
+    word2vec's text format: a line `n d`, then one line per vertex; ids must not contain white
+    space.
+
+    Raises:
+        InvalidParameter: another suffix, or an id that the format cannot hold.
+        WriteFailed: the file system refuses.
+
+    Examples:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "vectors.txt"
+        >>> write_vectors(["a", "b"], np.eye(2, dtype=np.float32), path)
+        >>> print(path.read_text(), end="")
+        2 2
+        a 1 0
+        b 0 1
+    """
+    word2vec = partial(_write_word2vec, ids, rows)
+    save(path, {".parquet": partial(_write_parquet, ids, rows), ".txt": word2vec, ".vec": word2vec})
+
+
+def _write_parquet(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    flat = pa.array(np.ascontiguousarray(rows).ravel())
+    vectors = pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
+    parquet.write_table(pa.table({"id": list(ids), "vector": vectors}), path)
+
+
+def _write_word2vec(ids: Sequence[VertexId], rows: Array, path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"{len(ids)} {rows.shape[1]}\n")
+        for vertex, row in zip(ids, rows, strict=True):
+            name = str(vertex)
+            if not name or len(name.split()) != 1:
+                raise InvalidParameter(
+                    f"id {name!r} is empty or contains white space, which word2vec text cannot "
+                    "hold; write .parquet"
+                )
+            file.write(f"{name} {' '.join(f'{value:.9g}' for value in row.astype(float))}\n")

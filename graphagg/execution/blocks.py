@@ -42,7 +42,7 @@ class Blocks:
     def check_run(self) -> None:
         """Raise `JobFailed` if a newer run has begun, or has removed the folder."""
         if self._newest_run() != self.run:
-            raise JobFailed(f"{self.storage}: the job was submitted again; this run is over")
+            raise JobFailed(f"{self.storage}: the job was submitted again, so this run ends")
 
     def _newest_run(self) -> int:
         return max(map(int, self.storage.names(RUNS)), default=0)

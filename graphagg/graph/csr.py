@@ -53,7 +53,7 @@ class Csr:
 
     @property
     def entries(self) -> Array:
-        """All values, `[nnz]`."""
+        """All stored values, `[nnz]`."""
         assert self.data is not None, "a pattern holds no values"
         return self.data
 
@@ -96,6 +96,6 @@ class Csr:
     def read(
         cls, name: str, array: Callable[[str], Array], columns: int, *, weighted: bool = False
     ) -> Csr:
-        """Rows from the arrays that `save` wrote; `array` returns an array by its name."""
+        """Read the arrays that `save` wrote; `array` returns an array by its name."""
         values = array(f"{name}.data") if weighted else None
         return cls(array(f"{name}.indptr"), array(f"{name}.indices"), values, columns)

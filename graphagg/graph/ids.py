@@ -115,9 +115,9 @@ class VertexIds(Sequence[VertexId]):
         return position
 
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
-        """The ids most like an unknown one: by value, or by spelling.
+        """Return the ids closest to an unknown one, by value or by spelling.
 
-        An id that is one letter away is found at any size: half of its letters are the same.
+        An id that differs in one letter is always found: one of its halves is the same.
         """
         if not len(self):
             return []
@@ -145,14 +145,14 @@ class VertexIds(Sequence[VertexId]):
         return np.where(mine[positions] == theirs, positions, -1)
 
     def union(self, *others: VertexIds) -> VertexIds:
-        """The ids of all; `InvalidGraph` if one has integers and another strings."""
+        """Return the union of several; `InvalidGraph` if some are integers and some strings."""
         filled = [ids for ids in (self, *others) if len(ids)]
         if not filled:
             return self
         if len({ids.is_integer for ids in filled}) > 1:
             examples = {ids.is_integer: ids[0] for ids in reversed(filled)}
             raise InvalidGraph(
-                f"vertex ids are integers here ({examples[True]!r}) and strings there "
+                f"some vertex ids are integers ({examples[True]!r}) and others strings "
                 f"({examples[False]!r}); write all as integers, or read all as strings"
             )
         if filled[0].is_integer:
@@ -198,7 +198,7 @@ class VertexIds(Sequence[VertexId]):
     def read(
         cls, name: str, array: Callable[[str], Any], exists: Callable[[str], bool]
     ) -> VertexIds:
-        """Ids from the arrays that `save` wrote; `array` returns an array by its name."""
+        """Read the arrays that `save` wrote; `array` returns an array by its name."""
         if exists(name):
             return cls(array(name))
         return cls(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))
@@ -239,18 +239,19 @@ def check_ids(ids: Sequence[object]) -> None:
             continue
         if isinstance(vertex, bool) or not isinstance(vertex, int | np.integer):
             raise InvalidGraph(
-                f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}: take their text "
-                '(`ids="string"`)'
+                f"vertex id {vertex!r} is a {type(vertex).__name__}; {accepted}: read them as "
+                'text (`ids="string"`)'
             )
         if not 0 <= vertex < 2**63:
             raise InvalidGraph(
-                f"vertex id {vertex} is out of range; {accepted}: renumber, or quote"
+                f"vertex id {vertex} is out of range; {accepted}: renumber the vertices, or use "
+                "strings"
             )
     if text and not _is_unicode("".join(map(str, ids))):
         bad = next(name for name in ids if not _is_unicode(str(name)))
         raise InvalidGraph(
-            f"vertex id {bad!r} is no Unicode text (half of a surrogate pair), wanted text that "
-            "UTF-8 can hold; mend how it was decoded"
+            f"vertex id {bad!r} is not valid Unicode (it has half of a surrogate pair); decode "
+            "the input correctly"
         )
 
 

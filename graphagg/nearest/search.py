@@ -191,7 +191,7 @@ def _read(path: Path, content: Array, count: int, dimension: int) -> Any:
     try:
         index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))
     except RuntimeError as error:
-        raise damaged(path, f"FAISS does not read it ({_short(error)})") from None
+        raise damaged(path, f"FAISS cannot read it ({_short(error)})") from None
     index.referenced_objects = [content]  # FAISS has pointers into it
     return index
 

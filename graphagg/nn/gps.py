@@ -109,7 +109,7 @@ class GPSLayer(torch.nn.Module):
         ptr: Tensor | None = None,
         segments: Segments | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """The next vectors of the vertices and of the edges.
+        """Compute the next vectors of the vertices and the edges.
 
         Args:
             x: `[N, channels]`, the vertices of a graph side by side.
@@ -134,8 +134,8 @@ class GPSLayer(torch.nn.Module):
             branches.append(self._after_local(x, h))
         elif edge_attr is not None:
             raise InvalidFeatures(
-                f"edge_attr is {tuple(edge_attr.shape)}, but the layer has no local part, which "
-                "alone reads edges; give `local`, or no edge_attr"
+                f"edge_attr is {tuple(edge_attr.shape)}, but the layer has no local part to read "
+                "it; give `local`, or no edge_attr"
             )
         elif self.plain:
             branches.append(self.dropout(x.relu()))

@@ -136,7 +136,9 @@ class Segments:
             return cls(whole, torch.zeros(rows, dtype=torch.int64, device=device))
         segments = cls.from_index(index)
         if segments.rows != rows:
-            raise InvalidBatch(f"batch has {segments.rows} entries for {rows} rows; wanted equal")
+            raise InvalidBatch(
+                f"batch has {segments.rows} entries for {rows} rows; wanted one each"
+            )
         return segments
 
     def sum(self, values: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ def check_same(path: Path, saved: Any, current: Any, remedy: str) -> None:
     if fields:
         more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
         listed = "; ".join(fields[:_SHOWN])
-        raise CheckpointMismatch(f"{path} is of another configuration ({listed}{more}); {remedy}")
+        raise CheckpointMismatch(f"{path} has another configuration ({listed}{more}); {remedy}")
 
 
 def _names(kind: Any) -> list[str]:

@@ -171,7 +171,7 @@ class PassageIndex(IndexedCorpus, Retrieval):
         replace: bool = False,
         progress: Progress = silent,
     ) -> ChangeReport:
-        """Add passages, all or none, as a new version; answers equal those of a rebuild.
+        """Add passages, all or none, as a new version; answers equal those of a rebuilt index.
 
         Long texts are split as in the build (`chunking`).
 

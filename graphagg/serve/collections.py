@@ -85,7 +85,7 @@ class Collections:
         """The folder of a collection; raises `NoSuchIndex`."""
         folder = self.root / check_name(name)
         if not _exists(folder):
-            raise NoSuchIndex(f"there is no collection {name!r}; make it by POST /v1/collections")
+            raise NoSuchIndex(f"no collection {name!r}; create it with POST /v1/collections")
         return folder
 
     def index(self, name: str, kind: str) -> Path:
@@ -101,7 +101,7 @@ class Collections:
         try:
             return Settings(**json.loads((folder / ABOUT).read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise NoSuchIndex(f"the collection {name!r} was removed just now") from None
+            raise NoSuchIndex(f"the collection {name!r} has just been removed") from None
         except (ValueError, TypeError, RecursionError, InvalidParameter) as error:
             raise CorruptArtifact(
                 f"{folder / ABOUT}: not the settings of a collection ({error}); restore the file"
@@ -111,7 +111,7 @@ class Collections:
         """Make an empty collection; raises `CollectionExists`."""
         folder = self.root / check_name(name)
         if _exists(folder):
-            raise CollectionExists(f"there is a collection {name!r} already; take another name")
+            raise CollectionExists(f"collection {name!r} already exists; choose another name")
         folder.mkdir(exist_ok=True)
         try:
             # If two processes create it at once, one fails.
@@ -119,7 +119,7 @@ class Collections:
                 json.dump(asdict(settings), file)
             sync(folder / ABOUT)
         except FileExistsError:
-            raise CollectionExists(f"there is a collection {name!r} already") from None
+            raise CollectionExists(f"collection {name!r} already exists") from None
 
     async def remove(self, name: str) -> None:
         """Remove a collection and its content; running requests keep what they opened."""
@@ -158,7 +158,7 @@ class Collections:
     def _open_service(self, name: str, folder: Path) -> Service:
         indices = indices_of(folder)
         if not indices:
-            raise CollectionEmpty(f"collection {name!r} holds nothing yet; add passages or files")
+            raise CollectionEmpty(f"collection {name!r} is empty; add passages or files")
         return Service(Sources(**indices), self._limits, shared=self._shared)
 
     def forget(self, name: str) -> None:

@@ -239,7 +239,7 @@ class Passages(ReloadingIndex[PassageIndex | PassageParts]):
         request = search.request(neighbors=NEIGHBORS)
         check_request([search.question], search.ranked)
         if search.offset and request.max_tokens is not None:
-            raise InvalidParameter("offset and max_tokens were given; give one of the two")
+            raise InvalidParameter("offset and max_tokens cannot be combined; give only one")
         async with self.visible() as snapshot:
             retriever = await self._retriever(snapshot, request)
             encode = partial(self._encode, retriever, request)

@@ -151,9 +151,9 @@ class _Token(BaseModel):
     def _check(self) -> Self:
         limits = self.filter, self.groups, self.groups_header
         if self.role == "write" and limits != (None, None, None):
-            raise ValueError("a token that writes has no filter or groups; make two tokens")
+            raise ValueError("role write allows no filter or groups; use two tokens")
         if None not in (self.groups, self.groups_header):
-            raise ValueError("groups_header stands in place of groups; give one of the two")
+            raise ValueError("groups_header replaces groups; give only one")
         return self
 
     def identity(self) -> Identity:

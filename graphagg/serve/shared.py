@@ -126,7 +126,7 @@ class BoundedThreadPool:
         """Raise `Overloaded` if `capacity` calls run or wait."""
         if self._open >= self.capacity:
             raise Overloaded(
-                f"{self._open} requests wait for {self.name} already; try again in a second"
+                f"{self._open} requests already wait for {self.name}; try again in a second"
             )
 
     def _release(self, _: Future[Any] | None) -> None:

@@ -130,7 +130,7 @@ class Themes:
     async def similar(self, request: SimilarRequest) -> Answer:
         """The passages or entities most similar to one."""
         if (request.passage is None) == (request.entity is None):
-            raise InvalidParameter("passage and entity: wanted one of the two")
+            raise InvalidParameter("give either passage or entity")
 
         def answer(snapshot: PassageSnapshot) -> Answer:
             selection, k = Selection(request.filter), request.k

@@ -166,7 +166,7 @@ class Writer:
                     ids = [index.snapshot.corpus.id(row) for row in rows]
         file = self.files(name) / path
         if not ids and not file.is_file():
-            raise UnknownPassage(f"the collection has no file {path!r}; see its documents")
+            raise UnknownPassage(f"the collection has no file {path!r}; list its documents")
         answer = self.delete(name, ids, False, progress) if ids else {}
         file.unlink(missing_ok=True)
         return answer
@@ -177,7 +177,7 @@ class Writer:
         from graphagg.rag import PassageIndex
 
         if not is_bare(folder):
-            raise CollectionEmpty("the collection holds nothing yet; add passages or files")
+            raise CollectionEmpty("the collection is empty; add passages or files")
         models = self._models.pop() if self._models else {
             model.spec.sha256: model for model in self._loaded_models if model is not None
         }  # fmt: skip

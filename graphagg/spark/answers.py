@@ -72,15 +72,15 @@ def answered(
 
     if column not in frame.columns:
         raise InvalidParameter(
-            f"the table: columns are {frame.columns}, none is {column!r}; name the one to ask in "
-            "`column`"
+            f"the table has the columns {frame.columns}, but not {column!r}; name the column to "
+            "read in `column`"
         )
     check_columns(frame, [column], InvalidParameter)
     more = {"rank": "long", **fields, "reason": "string"}
     clash = sorted(more.keys() & set(frame.columns))
     if clash:
         raise InvalidParameter(
-            f"the table: column {clash[0]!r} has the name of a column of answers; rename it"
+            f"column {clash[0]!r} of the table has the name of a column of answers; rename it"
         )
     of_spark = {"long": types.LongType, "double": types.DoubleType, "string": types.StringType}
     added = [types.StructField(name, of_spark[kind]()) for name, kind in more.items()]

@@ -199,7 +199,7 @@ def named_errors() -> Iterator[None]:
                 "command then resumes after the last finished stage"
             ) from failure
         hint = next((hint for words, hint in _HINTS if words in str(failure)), "")
-        raise JobFailed(f"Spark gave up: {cause(failure)}{hint}") from failure
+        raise JobFailed(f"the Spark job failed: {cause(failure)}{hint}") from failure
 
 
 _HINTS = (

@@ -239,8 +239,8 @@ def refuse(**given: Any) -> None:
     for name, value in given.items():
         if value is not None and value != ():
             raise InvalidParameter(
-                f"`{name}` is given, which Spark does not take; leave it out, or build in this "
-                'process: `engine="local"`'
+                f"Spark does not support `{name}`; leave it out, or build in this process: "
+                '`engine="local"`'
             )
 
 

@@ -101,7 +101,9 @@ class Address(os.PathLike[str]):
     def hadoop(self) -> str:
         """The address as Spark and Hadoop write it; `InvalidParameter` if Hadoop cannot read it."""
         if self.scheme.hadoop is None:
-            raise InvalidParameter(f"{self}: Spark reads no {self.scheme.name}://; copy it first")
+            raise InvalidParameter(
+                f"{self}: Spark cannot read {self.scheme.name}://; copy it first"
+            )
         return self._with(self.scheme.hadoop)
 
     def _with(self, scheme: str) -> str:
@@ -119,7 +121,7 @@ def address(location: Location, **options: Any) -> Address:
     """
     parsed = parse_location(location)
     if isinstance(parsed, Path):
-        raise InvalidParameter(f"{os.fspath(location)}: a local path, wanted such as s3://bucket/x")
+        raise InvalidParameter(f"{os.fspath(location)}: wanted an address such as s3://bucket/x")
     return replace(parsed, options={**parsed.options, **options})
 
 
@@ -247,13 +249,13 @@ def _remote(text: str, scheme: Scheme, rest: str) -> Address:
     host, _, rest = rest.removeprefix("/").removeprefix("/").partition("/")
     names = [name for name in rest.split("/") if name not in ("", ".")]
     if ".." in names:
-        raise InvalidParameter(f"{text}: has '..' in it; write the address without")
+        raise InvalidParameter(f"{text}: contains '..'; write the address without it")
     if scheme.of_host and not host:
         raise InvalidParameter(
-            f"{text}: names no bucket or host; wanted such as {scheme.name}://bucket/idx"
+            f"{text}: has no bucket or host; wanted such as {scheme.name}://bucket/idx"
         )
     if scheme.name.startswith("http") and any(mark in rest for mark in "?#"):
-        raise InvalidParameter(f"{text}: holds a query; wanted the address of a folder")
+        raise InvalidParameter(f"{text}: contains a query string; wanted the address of a folder")
     if scheme.name == "memory" and host:
         names, host = [host, *names], ""
     return Address(scheme, host, "/".join(names))

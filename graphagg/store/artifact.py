@@ -52,7 +52,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
     published = current(store)[0]
     if kind is not None and published.manifest.kind != kind:
         raise NotAnArtifact(
-            f"{parsed}: an index of kind {published.manifest.kind!r}, wanted {kind!r}"
+            f"{parsed}: the index has kind {published.manifest.kind!r}, wanted {kind!r}"
         )
     artifact = open_folder(bring_here(store, published), kind=kind, verify=verify)
     artifact.source = parsed
@@ -60,7 +60,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
 
 
 def manifest_at(location: Location) -> Manifest:
-    """Read the manifest of the current version, without its files; raises as `open_artifact`.
+    """Read the manifest of the current version; raises the errors of `open_artifact`.
 
     Example:
         >>> from graphagg.communities import CommunityIndex

@@ -170,7 +170,7 @@ class ArrayLayout:
         if not fits:
             raise damaged(
                 self._path(rule.name),
-                f"dtype {entry.dtype} and shape {shape}, wanted {rule.dtypes} and "
+                f"it has dtype {entry.dtype} and shape {shape}, wanted {rule.dtypes} and "
                 f"({', '.join(map(str, rule.shape))}) where {self.sizes}",
             )
         return True

@@ -142,7 +142,7 @@ def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
     """The manifest in its JSON; `CorruptArtifact` if it lacks a key."""
     try:
         if not DATA_FOLDER.fullmatch(raw["data"]):
-            raise ValueError(f"data folder {raw['data']!r}")
+            raise ValueError(f"invalid data folder {raw['data']!r}")
         return Manifest(
             kind=str(raw["kind"]),
             **{name: dict(raw[name]) for name in ("parameters", "inputs")},
@@ -158,21 +158,21 @@ def manifest_of(raw: Mapping[str, Any], where: str) -> Manifest:
 
 def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError(f"a count is {shown(value)}")
+        raise ValueError(f"invalid count {shown(value)}")
     return value
 
 
 def _model(raw: Mapping[str, Any]) -> dict[str, Any]:
     if not all(isinstance(raw[name], str) for name in ("name", "sha256")):
-        raise ValueError("a model without name and sha256")
+        raise ValueError("a model lacks a name or sha256")
     return dict(raw)
 
 
 def _entry(name: str, raw: Mapping[str, Any]) -> FileEntry:
     if not FILE_NAME.fullmatch(name):
-        raise ValueError(f"file name {name!r}")
+        raise ValueError(f"invalid file name {name!r}")
     shape = None if raw.get("shape") is None else tuple(_count(size) for size in raw["shape"])
     dtype, sha256 = raw.get("dtype"), str(raw["sha256"])
     if not SHA256.fullmatch(sha256) or not isinstance(dtype, str | None):
-        raise ValueError(f"{name}: sha256 {shown(sha256)}, dtype {shown(dtype)}")
+        raise ValueError(f"{name}: invalid sha256 {shown(sha256)} or dtype {shown(dtype)}")
     return FileEntry(_count(raw["bytes"]), sha256, dtype, shape)

@@ -37,7 +37,7 @@ def map_array(path: Path) -> Array:
     with path.open("rb") as file:
         header = _header(file)
         if header is None:
-            raise CorruptArtifact(f"{path}: not a whole array of numbers; build the index again")
+            raise CorruptArtifact(f"{path}: not a complete array of numbers; build the index again")
         dtype, shape = header
         if 0 in shape:  # an empty file cannot be mapped
             return np.zeros(shape, dtype)

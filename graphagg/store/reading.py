@@ -182,7 +182,7 @@ class Artifact(ArrayFolder, Closing):
     def declare(
         self, rules: Iterable[ArrayRule], further: Sequence[Check] = ()
     ) -> Mapping[str, int]:
-        """Check dtypes and shapes; returns the number of each letter of the shapes."""
+        """Check dtypes and shapes; returns the size of each letter of the shapes."""
         self._layout.add(rules, self.array, further)
         if self.is_verified:
             self.check_values()
@@ -193,7 +193,7 @@ class Artifact(ArrayFolder, Closing):
         self._layout.check_values(self.array)
 
     def raise_damage(self, error: Exception) -> None:
-        """Raise `CorruptArtifact` if damaged values may have caused an error: reads all now."""
+        """Check all values after an error; raises `CorruptArtifact` if they are damaged."""
         try:
             self.check_values()
         except CorruptArtifact as damage:
@@ -226,7 +226,7 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:
-            raise NotAnArtifact(f"{root}: an index of kind {manifest.kind!r}, wanted {kind!r}")
+            raise NotAnArtifact(f"{root}: the index has kind {manifest.kind!r}, wanted {kind!r}")
         lease = _take_lease(root, manifest)
         if lease is not None:
             break

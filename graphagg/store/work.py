@@ -163,9 +163,9 @@ class WorkFolder:
                 before, now = (unfinished or described).get(name), described.get(name)
                 if before != now:
                     raise ParametersDiffer(
-                        f"{self.storage}: an unfinished job with {name} {before!r}, wanted "
-                        f"{now!r}; finish it with its own parameters, or start again with "
-                        "`force=True`, which removes it"
+                        f"{self.storage}: the folder has an unfinished job with {name} "
+                        f"{before!r}, wanted {now!r}; finish it with its own parameters, or start "
+                        "again with `force=True`, which removes it"
                     )
             if unfinished is None or not resume:
                 self.storage.empty()

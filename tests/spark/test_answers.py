@@ -106,9 +106,11 @@ def test_the_answers_are_of_the_version_that_was_asked(tmp_path: Path) -> None:
 
 def test_what_a_frame_must_hold(spark: Any, embedding: Any) -> None:
     frame = spark.sql("SELECT 1L AS vertex, 2L AS rank")
-    with pytest.raises(InvalidParameter, match=r"none is 'v'; name the one to ask"):
+    with pytest.raises(InvalidParameter, match=r"not 'v'; name the column to read"):
         embedding.neighbors_on_spark(frame, "v")
-    with pytest.raises(InvalidParameter, match=r"'rank' has the name of a column of answers"):
+    with pytest.raises(
+        InvalidParameter, match=r"'rank' of the table has the name of a column of answers"
+    ):
         embedding.neighbors_on_spark(frame)
     nothing = spark.sql("SELECT CAST(NULL AS LONG) AS vertex")
     (row,) = embedding.neighbors_on_spark(nothing).collect()

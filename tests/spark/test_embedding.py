@@ -124,7 +124,7 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
     ("rows", "config", "error", "message"),
     [
         ([], SMALL, EmptyGraph, "no edge"),
-        ([(1, 1)], SMALL, EmptyGraph, "self-loops and no edge"),
+        ([(1, 1)], SMALL, EmptyGraph, "self-loops and no other edge"),
         ([(1, -2)], SMALL, InvalidGraph, "negative id -2"),
         ([(1, 2, 1.0), (2, 3, -1.0)], SMALL, InvalidGraph, "has the weight -1.0"),
         pytest.param(

@@ -131,7 +131,7 @@ def test_passages_of_a_frame_with_columns_of_other_names(spark: Any, tmp_path: P
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("1L AS src, 2L AS who", "no pair of known names"),
+        ("1L AS src, 2L AS who", "no known pair of names"),
         ("1L AS src, CAST(NULL AS LONG) AS dst", "column dst holds nulls"),
         ("1L AS src, 2L AS dst, 3L AS SRC", "occurs 2 times"),
         ("1L AS src, 2.5 AS dst", "column dst is decimal"),
@@ -149,7 +149,7 @@ def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> No
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("'a' AS id, 'b' AS body", r"wanted also \['text'\].*text_column"),
+        ("'a' AS id, 'b' AS body", r"lack \['text'\].*text_column"),
         ("CAST(NULL AS STRING) AS id, 'b' AS text", "the DataFrame: id is missing"),
     ],
 )

@@ -252,7 +252,7 @@ def test_a_faiss_index(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("", EmptyCorpus, "no passages"),
         ('{"id": "a", "text": "x"}\n{"id": "a", "text": "y"}\n', DuplicateId, "'a'"),
         ('{"id": "a"}\n', InvalidPassage, "text missing"),
-        ('{"id": "a", "text": \n', UnreadableFile, "not JSON"),
+        ('{"id": "a", "text": \n', UnreadableFile, "invalid JSON"),
         (None, UnreadableFile, "PATH_NOT_FOUND"),
     ],
 )

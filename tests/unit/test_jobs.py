@@ -163,9 +163,9 @@ class Session:
     ("error", "code", "message"),
     [
         (None, 0, ""),
-        (EmptyGraph("no edge in it"), 2, "EmptyGraph error: no edge in it"),
+        (EmptyGraph("contains no edges"), 2, "EmptyGraph error: contains no edges"),
         (
-            JobFailed("Spark gave up: Lost: x"),
+            JobFailed("the Spark job failed: Lost: x"),
             1,
             "it ended in stage pairs (2 of 3); finished stages stay",
         ),
@@ -254,9 +254,9 @@ def test_wrong_input_is_named_before_a_session_starts(
     out = tmp_path / "out"
     for edges, folder, more, message in (
         ("absent.csv", out, (), "no such file"),
-        ("empty", out, (), "no file in this folder"),
-        ("table.csv", out, ("--source", "calller"), "no column is called 'calller'"),
-        ("named.csv", out, ("--header", "--target", "to"), "no column is called 'to'"),
+        ("empty", out, (), "the folder has no files"),
+        ("table.csv", out, ("--source", "calller"), "not exactly one column is called 'calller'"),
+        ("named.csv", out, ("--header", "--target", "to"), "not exactly one column is called 'to'"),
         ("bad.txt", out, (), "line 2: negative id -4"),
         ("table.csv", tmp_path / "taken", (), "holds 'thesis.tex' and no index"),
     ):

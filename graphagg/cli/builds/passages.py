@@ -46,8 +46,7 @@ class ChunkOptions:
         if self.no_chunks:
             if self != ChunkOptions(no_chunks=True):
                 raise InvalidParameter(
-                    "--no-chunks keeps documents whole; leave out --chunk-words, or leave out "
-                    "--no-chunks"
+                    "--no-chunks keeps documents whole; give either --chunk-words or --no-chunks"
                 )
             return None
         # in proportion, where chunks are small

@@ -18,8 +18,7 @@ from graphagg.rag.question.results import PARTS_IN_WORDS, unanswered
 
 if TYPE_CHECKING:
     from graphagg.rag import Explanation, Hit, Hits
-    from graphagg.rag.evaluation.measure import RetrievalEvaluation
-    from graphagg.rag.evaluation.recall import Summary
+    from graphagg.rag.evaluation.measure import RetrievalEvaluation, Summary
 
 _SHORTENED = 240  # characters of a passage in a list of hits
 _SENTENCE = 200  # characters of a sentence in an explanation

@@ -79,7 +79,7 @@ def update(
     columns: RowColumns = RowConfig(),
     as_json: AsJson = False,
 ) -> None:
-    """Replace passages by their ids, which must exist; documents with all their chunks.
+    """Replace passages that have the same ids, and documents with all their chunks.
 
     Example: graphagg rag update idx corrected.jsonl
     """

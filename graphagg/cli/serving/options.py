@@ -29,7 +29,7 @@ class Indices:
 
     Attributes:
         passages: passage index to serve. Give the option several times to serve parts of a corpus
-            as one.
+            as one index.
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.

@@ -61,7 +61,7 @@ class SharedElements(Brief):
         return f"{count} shared with {self.seed}" + (" (adjacent)" if self.adjacent else "")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "seed": self.seed,
             "shared_neighbors": self.count,
@@ -97,7 +97,7 @@ class Member(Brief):
         return "; ".join(map(SharedElements.explain, self.reason)) or "reached through others"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Return JSON values with the keys of the command line's `--json`."""
         return {
             "id": self.id,
             "score": self.score,
@@ -209,13 +209,13 @@ class Community(Brief, Exportable):
         """The index that answered, and the ids of seeds and members."""
         if self._snapshot is None:
             raise InvalidParameter(
-                "this Community was made by hand and knows no graph, wanted one from a query; "
-                "call CommunityIndex.query"
+                "this Community was not made by a query, so it has no graph; call "
+                "CommunityIndex.query"
             )
         return self._snapshot, [*self.seeds, *(member.id for member in self.members)]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Return JSON values with the keys of the command line's `--json`."""
         return {
             "seeds": list(self.seeds),
             "members": [member.to_json() for member in self.members],

@@ -148,7 +148,7 @@ class CommunityStructure(Brief):
         figure.savefig(target, dpi=120, metadata=date)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "vertices": list(self.vertices),
             "seeds": self.seeds,
@@ -216,15 +216,15 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     """Exact Jaccard similarity of all pairs of `MOST_VERTICES` at most, `[V, V]`; diagonal 0."""
     if len(ids) > MOST_VERTICES:
         raise InvalidParameter(
-            f"{len(ids):,} vertices, at most {MOST_VERTICES:,} are compared with each other; "
-            "ask for fewer"
+            f"the structure would have {len(ids):,} vertices, wanted at most {MOST_VERTICES:,}; "
+            "use a smaller `k`"
         )
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)
     dense, sets = np.zeros((len(ids), len(ids))), snapshot.neighborhoods.bundle
     for i in range(1, len(ids)):
         pair_similarities(sets, vertices[i : i + 1], vertices[:i], _NO_LIMIT, dense[i, :i])
     if not ((dense >= 0) & (dense <= 1)).all():  # libraries in C place and divide vertices by them
-        raise ValueError("a similarity outside 0 to 1, of damaged weights")
+        raise ValueError("a similarity is outside 0 to 1, so the weights are damaged")
     return dense + dense.T
 
 

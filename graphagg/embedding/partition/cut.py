@@ -91,8 +91,8 @@ def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
     count = config.pieces or max(1, math.ceil(entries * SLACK / limit))
     if count > nodes:
         raise InvalidParameter(
-            f"{count:,} pieces of {nodes:,} vertices with an edge, wanted at most one piece a "
-            f"vertex; take `pieces={nodes}` or fewer, or a larger `max_piece_edges`"
+            f"pieces is {count:,}, but only {nodes:,} vertices have an edge; use `pieces={nodes}` "
+            "or fewer, or a larger `max_piece_edges`"
         )
     return count
 

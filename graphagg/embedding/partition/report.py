@@ -60,7 +60,7 @@ class PartitionReport(Brief):
     levels: tuple[LevelReport, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return asdict(self)
 
     @classmethod

@@ -56,7 +56,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     of_edges = _empty(work.folder / "edges")
     edges = EdgeColumns.read(opened, name, source.vertices, of_edges, work.step("edges read"))
     if not edges.edges:
-        raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
+        raise EmptyGraph(f"{name}: contains no edges; check the path and format")
     rows, columns, sources, targets = edges.number(kind, name)
     writer = ArtifactWriter(folder)
     rows.save(writer, "vertices")
@@ -80,7 +80,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     edge_count, duplicates = sum(dealt[0].sizes) // each_way, repeats[0] // each_way
     loops = edges.edges - edge_count
     if not edge_count:
-        raise EmptyGraph(f"{name}: {loops:,} self-loops and no edge, wanted at least one edge")
+        raise EmptyGraph(f"{name}: {loops:,} self-loops and no other edge, wanted at least one")
     report = ReadReport(edges.edges, edge_count - duplicates, loops, duplicates)
     return with_both_sides(with_counts(report, counts, kind, weighted=False), rows, columns)
 

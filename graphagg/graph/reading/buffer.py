@@ -57,8 +57,8 @@ class IdColumn:
             smallest, largest = int(ids.min()), int(ids.max())
             if smallest < 0:
                 raise InvalidGraph(
-                    f"{name}: negative id {smallest}, wanted integers of 0 to 2^63 - 1; "
-                    "renumber, or give the ids as strings"
+                    f"{name}: negative id {smallest}, wanted integers of 0 to 2^63 - 1; renumber "
+                    "the vertices, or give strings"
                 )
             self.largest = max(self.largest, largest)
             ids = ids.astype(np.uint32) if largest < 2**32 else ids

@@ -90,8 +90,8 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
     source, target = ends
     if source is None or target is None:
         raise InvalidGraph(
-            f"{where}: the columns {_quoted(names)} hold no pair of known names such as source and "
-            "target; name the columns (`source`, `target`)"
+            f"{where}: the columns {_quoted(names)} have no known pair of names, such as source "
+            "and target; name the columns (`source`, `target`)"
         )
     return _distinct(names, source, target, _weight(names, reading, where), True, where)
 
@@ -107,8 +107,8 @@ def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str
     if reading.header is False or (reading.header is None and any(map(is_number, first))):
         if by_name:
             raise InvalidGraph(
-                f"{where}: the first line {_line(first)} is an edge, so that columns have no "
-                'names; name them by their numbers (`source="2"`, `target="3"`)'
+                f"{where}: the first line {_line(first)} is an edge, so the columns have no "
+                'names; use their numbers (`source="2"`, `target="3"`)'
             )
         return _by_number(first, reading, where, header=False)
     pair, ids = _known_pair(first, (None, None)), {c for row in below if row != first for c in row}
@@ -145,8 +145,8 @@ def _distinct(
 ) -> Columns:
     if len({source, target, weight}) < 3:
         raise InvalidGraph(
-            f"{where}: a column of {_line(names)} was named for two of source, target and weight; "
-            "name three different ones"
+            f"{where}: one column of {_line(names)} is used for two of source, target and weight; "
+            "name different columns"
         )
     return Columns(source, target, weight, header, tuple(names))
 
@@ -196,7 +196,7 @@ def _position(names: Sequence[str], requested: str | None, where: str) -> int | 
     if _is_place(requested, names):
         return int(requested) - 1
     raise InvalidGraph(
-        f"{where}: no column is called {requested!r} alone, wanted one of {_quoted(names)}"
+        f"{where}: not exactly one column is called {requested!r}, wanted one of {_quoted(names)}"
     )
 
 

@@ -53,7 +53,7 @@ def _below(folder: Path) -> list[Path]:
         if file.is_file() and not any(map(_is_hidden, file.relative_to(folder).parts))
     )
     if not files:
-        raise UnreadableFile(f"{folder}: no file in this folder, wanted files of edges")
+        raise UnreadableFile(f"{folder}: the folder has no files, wanted files of edges")
     if folder / MANIFEST_NAME in files:
         raise InvalidGraph(
             f"{folder}: a graphagg index, wanted files of edges; give the files it was built from"

@@ -91,7 +91,7 @@ def read_graph(
     columns = EdgeColumns.read(source, name, listed)
     weights = join_weights(columns.weights)
     if not columns.edges and not allow_empty:
-        raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
+        raise EmptyGraph(f"{name}: contains no edges; check the path and format")
     row_ids, column_ids, sources, targets = columns.number(kind, name)
     pairs = sources.joined(), targets.joined()
     del columns, sources, targets  # of a graph of 100 million edges 800 MB and more
@@ -100,7 +100,7 @@ def read_graph(
     graph = replace(graph, report=with_both_sides(report, row_ids, column_ids))
     if not graph.edges and not allow_empty:
         raise EmptyGraph(
-            f"{name}: {graph.report.self_loops:,} self-loops and no edge, wanted at least one edge"
+            f"{name}: {graph.report.self_loops:,} self-loops and no other edge, wanted at least one"
         )
     return graph, entries
 
@@ -195,7 +195,7 @@ def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
         yield from source.batches
         if _size_and_time(path) != size_and_time:
             raise UnreadableFile(
-                f"{path}: changed while it was read; run it again when nothing writes to it"
+                f"{path}: the file changed while it was read; try again when nothing writes to it"
             )
 
     return source._replace(batches=batches())
@@ -216,7 +216,7 @@ def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSour
         return EdgeSource(read_parquet(path, counts, reading))
     if suffix in _OTHERS:
         raise InvalidGraph(
-            f"{path}: wanted text, CSV or Parquet; read it in Python by "
-            f"{_OTHERS[suffix]}, and give the result"
+            f"{path}: this format is not supported, wanted text, CSV or Parquet; read it with "
+            f"{_OTHERS[suffix]} and pass the result"
         )
     return EdgeSource(read_lines(path, counts, reading))

@@ -1,4 +1,4 @@
-"""Options of reading edges."""
+"""Options for reading edges."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 
 @dataclass(frozen=True)
 class EdgeReading:
-    """Options of reading edges.
+    """Options for reading edges.
 
     A column is given by its name in the header or table, or by its number from 1.
 
@@ -55,7 +55,7 @@ class EdgeReading:
             mark = _DELIMITERS.get(self.delimiter, self.delimiter)
             if len(mark) != 1 or not mark.isascii() or mark in '\n\r"':
                 raise InvalidParameter(
-                    f"delimiter is {self.delimiter!r}, wanted one ASCII character that is no "
+                    f"delimiter is {self.delimiter!r}, wanted one ASCII character other than a "
                     "quote, or tab or space"
                 )
             object.__setattr__(self, "delimiter", mark)
@@ -84,8 +84,8 @@ class EdgeReading:
         """The same options without weights; a column of weights raises `InvalidParameter`."""
         if self.weight_column is not None:
             raise InvalidParameter(
-                f"`weight` is {self.weight_column!r}, but an index of communities uses no weights, "
-                "wanted no column of them; leave it out, or partition the graph by `detect`"
+                f"`weight` is {self.weight_column!r}, but an index of communities uses no "
+                "weights; leave it out, or partition the graph with `detect`"
             )
         return with_values(
             EdgeReading(), {n: v for n, v in self.given().items() if n != "weighted"}
@@ -94,7 +94,7 @@ class EdgeReading:
 
 @dataclass(frozen=True)
 class WeightedReading(EdgeReading):
-    """Options of reading edges with weights.
+    """Options for reading edges with weights.
 
     Attributes:
         weight: column of the weights. None: a known name; without a header the third column.
@@ -113,8 +113,8 @@ def config_with(config: D, fields: Mapping[str, Any]) -> D:
     """The configuration of an index with other fields; those of a reading belong in `columns`."""
     for name in fields.keys() & WeightedReading.__dataclass_fields__:
         raise InvalidParameter(
-            f"`{name}` is no parameter of the index, wanted it in `columns`, which says how edges "
-            f"are read: `columns=WeightedReading({name}=...)`"
+            f"`{name}` is not a parameter of the index; pass it in `columns`, which says how "
+            f"edges are read: `columns=WeightedReading({name}=...)`"
         )
     return with_values(config, fields)
 

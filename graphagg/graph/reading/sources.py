@@ -61,8 +61,8 @@ def _third(edges: list[Any], name: str) -> Doubles:
         return np.array([edge[2] for edge in edges], dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidGraph(
-            f"{name}: the third of a triple is no number (the first is {edges[0]!r}), wanted a "
-            "weight in each triple, or pairs; convert them, or leave weights out"
+            f"{name}: the third item of a triple is not a number (the first is {edges[0]!r}), "
+            "wanted a weight in each triple, or pairs; convert them, or leave weights out"
         ) from None
 
 
@@ -149,7 +149,7 @@ def _sides(graph: Any, triples: list[tuple[Any, Any, Any]]) -> dict[Any, int]:
             colors = networkx.bipartite.color(graph.to_undirected(as_view=True))
         except networkx.NetworkXError:
             raise InvalidGraph(
-                "the networkx graph is not two-mode: it has a circle of odd length; set the node "
+                "the networkx graph is not two-mode: it has a cycle of odd length; set the node "
                 "attribute `bipartite` (0 elements, 1 sets), or give pairs (element, set)"
             ) from None
         side = {node: 1 - color for node, color in colors.items()}
@@ -177,8 +177,8 @@ def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bo
     entries = matrix.tocoo()
     if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
         raise InvalidGraph(
-            f"the sparse matrix has shape {entries.shape}, wanted a square one: a row and a column "
-            "a vertex; a matrix of sets and elements has the kind two-mode"
+            f"the sparse matrix has shape {entries.shape}, wanted a square matrix with a row and "
+            "a column for each vertex; for sets and elements use the kind two-mode"
         )
     is_edge = entries.data != 0
     if kind == "undirected" and (matrix != matrix.T).nnz == 0:
@@ -196,7 +196,7 @@ def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
     for name, elements in sets.items():
         if isinstance(elements, str | bytes) or not isinstance(elements, Iterable):
             raise InvalidGraph(
-                f"set {name!r} holds {elements!r}, wanted its elements: {{set: [elements]}}"
+                f"set {name!r} holds {elements!r}, wanted a list of elements: {{set: [elements]}}"
             )
         for element in elements:
             yield name, element
@@ -250,11 +250,12 @@ def _array_batches(array: Array, weighted: bool = False) -> Batches:
         )
     if ids.size and ids.dtype.kind != "i" and ids.max() >= 2**63:
         raise InvalidGraph(
-            f"vertex id {ids.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber"
+            f"vertex id {ids.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber "
+            "the vertices"
         )
     wide = ids.astype(np.int64)
     if ids.dtype.kind == "f" and (wide != ids).any():
-        raise InvalidGraph("the edge array holds ids that are no integers, wanted whole numbers")
+        raise InvalidGraph("the edge array holds ids that are not integers, wanted whole numbers")
     return iter([EdgeBatch(wide[:, 0], wide[:, 1], weights)])
 
 

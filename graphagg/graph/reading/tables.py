@@ -112,7 +112,7 @@ def _weights(column: pa.Array, where: str, name: str) -> Doubles:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidGraph(
             f"{where}: column {name} is {column.type} ({error}), wanted numbers; convert it, or "
-            "leave weights out (`weighted=False`)"
+            "ignore the weights (`weighted=False`)"
         ) from None
     return weights
 
@@ -123,8 +123,8 @@ def _ids(column: pa.Array, where: str, name: str) -> Ids:
             values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
             raise InvalidGraph(
-                f"{where}: column {name} is out of range ({error}), wanted integers of 0 to "
-                "2^63 - 1; renumber, or write the ids as strings"
+                f"{where}: column {name} is out of range ({error}), wanted integers of 0 to 2^63 "
+                "- 1; renumber the vertices, or write the ids as strings"
             ) from None
         return values
     if pa.types.is_dictionary(column.type):

@@ -81,8 +81,8 @@ class TextLayout:
         """Inspect the first data lines; None if the block has none."""
         if block.startswith(b"%%MatrixMarket"):
             raise InvalidGraph(
-                f"{name}: a Matrix Market file, wanted lines of edges; read it by scipy.io.mmread "
-                "and give the matrix"
+                f"{name}: is a Matrix Market file, wanted lines of edges; read it with "
+                "scipy.io.mmread and pass the matrix"
             )
         lines = list(islice(_data_lines(block), SAMPLE))
         if not lines:
@@ -135,7 +135,7 @@ class TextLayout:
         table, others = self._table(text, block, counts)
         count = table.num_rows + len(others)
         if count != text.count(b"\n"):
-            raise self._unreadable(block, counts, "a cell goes over several lines")
+            raise self._unreadable(block, counts, "a cell spans several lines")
         lines = np.delete(np.arange(1, 1 + count), [number - 1 for number, _ in others])
         others = [(n, line) for n, line in others if line.strip(" \t")]
         cells = [pc.fill_null(column.combine_chunks(), "") for column in table.itercolumns()]

@@ -44,7 +44,7 @@ class EdgeInput(SparkInput):
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
         if len(paths) > 1 and any(map(sources.is_table, paths)):
             raise InvalidParameter(
-                f"{sources.called(paths)}: a table among other sources, wanted it alone; union "
+                f"{sources.called(paths)}: a table cannot be combined with other sources; union "
                 "them in Spark"
             )
         return cls(None, paths, reading)
@@ -137,7 +137,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts, graph: Graph
         casts.append(plain.alias(alias))
     ends = {column: types[column] for column in used[:2]}
     if graph != "two-mode" and len({kind == "string" for kind in ends.values()}) > 1:
-        raise InvalidGraph(f"{name}: columns are {ends}, wanted one type of id; convert one")
+        raise InvalidGraph(f"{name}: columns have the types {ends}, wanted one; convert a column")
     if weighted:
         kind = types[used[2]]
         if kind.partition("(")[0] not in _NUMBERS:
@@ -178,7 +178,7 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
 
     sniffed = TextLayout.sniff(top.encode(), name, reading, counts)
     if sniffed is None:
-        raise EmptyGraph(f"{name}: no edge in it, wanted at least one; check the path and format")
+        raise EmptyGraph(f"{name}: contains no edges; check the path and format")
     head = counts.header
     layout = replace(sniffed, header=0, numbered=False)
 
@@ -224,7 +224,7 @@ def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
         source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))
         raise InvalidGraph(
             f"{name}: edge {source!r} - {target!r} has the weight {weights[bad[0]]}, wanted a "
-            "number of 0 or more; mend or drop such edges"
+            "number of 0 or more; correct or drop such edges"
         )
     return edges
 

@@ -81,7 +81,7 @@ class GraphRows:
         first, second = (partial(_keys_of, kind, numbers, step) for step in steps)
         if not self._write_rows(pairs, first, SETS, rows.total):
             raise EmptyGraph(
-                f"{self.source}: {loops:,} self-loops and no edge, wanted at least one edge"
+                f"{self.source}: {loops:,} self-loops and no other edge, wanted at least one"
             )
         if kind != "undirected":
             self._write_rows(pairs, second, HOLDERS, columns.total)
@@ -100,13 +100,13 @@ class GraphRows:
         frame = self.source.frame(self.job, self.kind)
         count = self.job.note("read", frame.count)
         if count == 0:
-            raise EmptyGraph(f"{self.source}: no edge in it, wanted at least one; check the path")
+            raise EmptyGraph(f"{self.source}: contains no edges; check the path")
         if self.kind == "two-mode":  # an edge is (element, set)
             return frame.selectExpr("dst AS src", "src AS dst", *_weight(frame)), count
         ids = dict(frame.select("src", "dst").dtypes)
         if len(set(ids.values())) > 1:
             raise InvalidGraph(
-                f"{self.source}: columns are {ids}, wanted one type of id; convert one"
+                f"{self.source}: columns have the types {ids}, wanted one; convert a column"
             )
         return frame, count
 

@@ -175,8 +175,8 @@ def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
         combined = operator(a, b)
         if combined.shape != a.shape:
             raise InvalidParameter(
-                f"the operator makes {tuple(combined.shape)} of two tensors {tuple(a.shape)}; "
-                "wanted a module that gives the shape it takes"
+                f"the operator returns {tuple(combined.shape)} for two tensors {tuple(a.shape)}; "
+                "wanted the same shape"
             )
         values = torch.cat([values, combined.to(values.dtype)])
     return values.index_select(0, block.roots)
@@ -202,6 +202,6 @@ class _Once(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         raise InvalidParameter(
-            "LCMAggregation is differentiated twice, and has first derivatives only; take another "
-            "aggregator, or do not differentiate its gradient"
+            "LCMAggregation has no second derivatives; use another aggregator, or do not "
+            "differentiate its gradient"
         )

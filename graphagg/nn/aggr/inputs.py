@@ -29,8 +29,8 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
         )
     if x.size(1) != channels:
         raise InvalidFeatures(
-            f"x is {x.size(1)} wide; wanted {channels}, the in_channels of the aggregator (in an "
-            "attention layer the width of one head, in SAGEConv the width of x)"
+            f"x has {x.size(1)} channels; wanted {channels}, the in_channels of the aggregator "
+            "(in an attention layer the width of one head, in SAGEConv the width of x)"
         )
     if not x.is_floating_point():
         raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")

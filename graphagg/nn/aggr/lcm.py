@@ -113,7 +113,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             self.register_buffer("direction", direction, persistent=False)
 
     def reset_parameters(self) -> None:
-        """Redraw the projection and the operator; set the identity to 0."""
+        """Initialize the projection and the operator anew; set the identity to 0."""
         reset(self.lin)
         reset(self.operator)
         nn.init.zeros_(self.identity)
@@ -165,7 +165,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         if plan is None:
             plan = _plan(len(x), index, ptr, dim_size)
         elif plan.rows != len(x):
-            raise InvalidBatch(f"the plan is of {plan.rows} rows, but x has {len(x)}")
+            raise InvalidBatch(f"the plan has {plan.rows} rows, but x has {len(x)}")
         check_finite(x)
         order = plan.order
         if self.order == "values":
@@ -229,7 +229,7 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
     if ptr is not None and index is not None and not torch.equal(check_index(index), plan.index):
         raise InvalidBatch(
-            "index is not the sorted index that ptr describes; sort the rows by it, or give one of "
-            "them alone"
+            "index is not the sorted index that ptr describes; sort the rows by it, or give only "
+            "one of the two"
         )
     return plan

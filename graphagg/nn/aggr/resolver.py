@@ -37,7 +37,7 @@ _NAMES: dict[str, Callable[[int, int], Aggregation]] = {
 
 
 def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
-    """An aggregator that keeps the width.
+    """Make an aggregator whose output is as wide as its input.
 
     Args:
         name_or_module: "lcm" or "lcm-gate" (its default operator), "lcm-gru" (that of its paper),

@@ -109,7 +109,7 @@ class GraphAttention(torch.nn.Module):
         graphs = segments or Segments.from_batch(rows, ptr, batch, x.device)
         if graphs.rows != rows:
             raise InvalidBatch(
-                f"the graphs hold {graphs.rows} rows, but x has {rows}; wanted equal"
+                f"the graphs hold {graphs.rows} rows, but x has {rows}; they must be equal"
             )
         if batch is not None and not torch.equal(batch.long(), graphs.index):
             raise InvalidBatch(
@@ -120,7 +120,7 @@ class GraphAttention(torch.nn.Module):
         return self.attend(x, graphs)
 
     def attend(self, x: Tensor, graphs: Segments) -> Tensor:
-        """The mechanism itself, on checked input with at least one row: `[N, C]` to `[N, C]`."""
+        """Apply the mechanism to checked input with at least one row: `[N, C]` to `[N, C]`."""
         raise NotImplementedError
 
     def extra_repr(self) -> str:

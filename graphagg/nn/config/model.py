@@ -35,7 +35,7 @@ _MOST_WEIGHTS = 2**28  # 1 GiB of float32
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """Columns of `x` or of `edge_attr`.
+    """Configuration of the columns of `x` or `edge_attr`.
 
     The categorical columns come first, then the real-valued ones. Each categorical column has an
     embedding, the real-valued ones share a linear map, and all of them are summed.
@@ -83,7 +83,7 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class EncodingConfig:
-    """A positional or structural encoding.
+    """Configuration of a positional or structural encoding.
 
     Attributes:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.model.encoding`.
@@ -109,7 +109,7 @@ class EncodingConfig:
 
 @dataclass(frozen=True)
 class LocalConfig:
-    """The local, message-passing part of a layer.
+    """Configuration of the local, message-passing part of a layer.
 
     Attributes:
         name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`. `none`: no local
@@ -131,7 +131,7 @@ class LocalConfig:
 
 @dataclass(frozen=True)
 class AttentionConfig:
-    """The global part of a layer.
+    """Configuration of the global part of a layer.
 
     Attributes:
         name: such as `exact` or `performer`; see `graphagg.nn.attention.ATTENTIONS`. `none`: no
@@ -158,7 +158,7 @@ class AttentionConfig:
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """Norm, dropout and order around the two parts of a layer.
+    """Norm, dropout and order of the two parts of a layer.
 
     Attributes:
         norm: normalization after each residual.
@@ -189,7 +189,7 @@ class LayerOptions:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """From the vertices' last vectors to predictions.
+    """Configuration of the head, which maps vertex vectors to predictions.
 
     Attributes:
         task: predict for each `graph`, `node`, or `edge` (pair of `edge_label_index`).
@@ -236,7 +236,7 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class GPSConfig:
-    """A GPS model.
+    """Configuration of a GPS model.
 
     Attributes:
         nodes: vertex features.

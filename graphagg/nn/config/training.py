@@ -23,7 +23,7 @@ _MANY = 10**7
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training: AdamW, its learning rate schedule, and early stopping.
+    """Settings of a training run: AdamW, its learning rate schedule, and early stopping.
 
     Attributes:
         metric: chooses the best epoch on the validation part: `mae` (mean absolute error, lower is

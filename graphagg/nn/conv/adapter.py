@@ -34,7 +34,7 @@ class ConvPart(LocalPart):
         signature = inspect.signature(conv.forward)
         if not isinstance(conv, MessagePassing) and "edge_index" not in signature.parameters:
             raise InvalidParameter(
-                f"{type(conv).__name__} is no convolution: its forward takes "
+                f"{type(conv).__name__} is not a convolution: its forward takes "
                 f"{', '.join(signature.parameters)}; wanted (x, edge_index, ...)"
             )
         self.conv, self.channels, self.edge_channels = conv, channels, edge_channels

@@ -61,7 +61,7 @@ class LocalPart(torch.nn.Module):
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """The part itself, on checked input; see `forward`."""
+        """Apply the part to checked input; see `forward`."""
         raise NotImplementedError
 
     def check(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> None:

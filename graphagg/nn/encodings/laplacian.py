@@ -131,7 +131,7 @@ def lowest(matrix: csr_array, count: int) -> tuple[Doubles, Doubles]:
             values = bound - values
     except ArpackError as error:
         raise NoConvergence(
-            f"{count} eigenvectors of a graph of {size} vertices: {error}; ask for fewer"
+            f"cannot compute {count} eigenvectors of {size} vertices ({error}); use fewer"
         ) from None
     order = np.argsort(values)
     return np.maximum(values[order], 0.0), _fix_signs(vectors[:, order])

@@ -112,7 +112,7 @@ class GPS(torch.nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write `config.json` and `model.safetensors`; each is replaced at once.
+        """Write `config.json` and `model.safetensors`, each atomically.
 
         Raises:
             WriteFailed: the folder cannot be written.
@@ -121,7 +121,7 @@ class GPS(torch.nn.Module):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> GPS:
-        """A saved model, in evaluation mode and in the precision of its weights.
+        """Load a saved model, in evaluation mode and in the precision of its weights.
 
         Args:
             folder: a folder that `save` wrote.

@@ -50,7 +50,7 @@ def read_weights(
     try:
         saved = GPSConfig.from_dict(json.loads(metadata["config"]))
     except (KeyError, TypeError, ValueError, RecursionError, InvalidParameter) as error:
-        raise CheckpointMismatch(f"{path} names no config ({error}); {_WANTED}") from None
+        raise CheckpointMismatch(f"{path} has no config ({error}); {_WANTED}") from None
     check_same(path, saved.to_dict(), config.to_dict(), _WANTED)
     numbers = sum(value.numel() for value in tensors.values())
     if config.fewest_weights > numbers:

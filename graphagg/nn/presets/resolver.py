@@ -23,7 +23,7 @@ def preset_names() -> tuple[str, ...]:
 
 
 def get_preset(name: str) -> Preset:
-    """A preset.
+    """Return a preset by its name.
 
     Raises:
         UnknownPreset: unknown name; the message lists the nearest name and all others.
@@ -66,7 +66,7 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     for name, table in tables.items():
         if name not in TABLES or not isinstance(table, dict):
             raise InvalidParameter(
-                f"{file}: {name!r} is not a table of it; wanted `preset`, [model] and [training]"
+                f"{file}: {name!r} is not a known table; wanted `preset`, [model] and [training]"
             )
     if base is not None:
         if not isinstance(base, str):

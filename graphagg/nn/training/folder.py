@@ -111,7 +111,7 @@ class RunFolder:
         remedy = f"remove {path} to train that split again"
         values = read_json(path, remedy)
         if values.pop("run", None) != self.digest:
-            raise CheckpointMismatch(f"{path} is another run's; {remedy}")
+            raise CheckpointMismatch(f"{path} belongs to another run; {remedy}")
         return SplitResult.from_json(values, path, remedy)
 
     def last(self, index: int) -> tuple[dict[str, str], dict[str, Tensor]] | None:
@@ -124,7 +124,7 @@ class RunFolder:
             return None
         metadata, tensors = read_tensors(path, AGAIN)
         if metadata.get("run") != self.digest:
-            raise CheckpointMismatch(f"{path} is another run's; {AGAIN}")
+            raise CheckpointMismatch(f"{path} belongs to another run; {AGAIN}")
         return metadata, tensors
 
     def save_result(self, index: int, result: SplitResult) -> None:

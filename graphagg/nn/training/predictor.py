@@ -89,7 +89,7 @@ class Predictor:
 def load_model(
     run: str | os.PathLike[str], split: int | None = None, *, device: str = "auto"
 ) -> Predictor:
-    """The model of a training run, ready to predict.
+    """Load the model of a training run, ready to predict.
 
     Args:
         run: the folder of the run; of `train_auto`, the best model is loaded.
@@ -126,7 +126,7 @@ def load_model(
     chosen = _best(scores, metric) if split is None else split
     if chosen not in scores:
         trained = ", ".join(map(str, sorted(scores)))
-        raise InvalidParameter(f"{path}: no split {chosen}; trained are {trained}")
+        raise InvalidParameter(f"{path}: no split {chosen}; the trained ones are {trained}")
     folder = path / f"split-{chosen}"
     if "head" not in read_json(folder / CONFIG, _REMEDY):
         raise InvalidParameter(
@@ -140,7 +140,7 @@ def _training(path: Path, settings: dict[str, Any]) -> TrainingConfig:
     try:
         return TrainingConfig.from_dict(settings.get("training", {}))
     except InvalidParameter as error:
-        raise UnreadableFile(f"{path / RUN} is not of a run ({error}); {_REMEDY}") from None
+        raise UnreadableFile(f"{path / RUN} does not describe a run ({error}); {_REMEDY}") from None
 
 
 def _validation(path: Path) -> dict[int, float]:
@@ -154,7 +154,7 @@ def _validation(path: Path) -> dict[int, float]:
             scores[int(match[1])] = SplitResult.from_json(values, file, _REMEDY).val
     if not scores:
         raise UnreadableFile(
-            f"{path}: no split is trained to its end; continue the run (`resume=True` of train)"
+            f"{path}: no split is fully trained; continue the run (`resume=True` of train)"
         )
     return scores
 

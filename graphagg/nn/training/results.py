@@ -59,7 +59,7 @@ class SplitResult:
         try:
             return parse(cls, values, "result")
         except InvalidParameter as error:
-            raise UnreadableFile(f"{path} is no result ({error}); {remedy}") from None
+            raise UnreadableFile(f"{path} is not a result ({error}); {remedy}") from None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Score:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """All splits.
+    """The results of all splits.
 
     Attributes:
         task: `graph`, `node` or `edge`.
@@ -111,17 +111,17 @@ class TrainingResult:
 
     @property
     def train(self) -> Score:
-        """Over the training parts."""
+        """Score over the training parts."""
         return Score.from_values([split.train for split in self.splits])
 
     @property
     def val(self) -> Score:
-        """Over the validation parts."""
+        """Score over the validation parts."""
         return Score.from_values([split.val for split in self.splits])
 
     @property
     def test(self) -> Score:
-        """Over the test parts."""
+        """Score over the test parts."""
         return Score.from_values([split.test for split in self.splits])
 
     @property
@@ -130,7 +130,7 @@ class TrainingResult:
         return sum(split.seconds for split in self.splits)
 
     def to_json(self) -> dict[str, Any]:
-        """The keys of `graphagg train --json`."""
+        """Return JSON values with the keys of `graphagg train --json`."""
         return {
             "task": self.task,
             "model": self.model,

@@ -54,7 +54,7 @@ class LlamaIndexRetriever(BaseRetriever):
     ) -> None:
         if filters is not None:
             if options.get("filter") is not None:
-                raise InvalidParameter("`filter` and `filters` were given; give one of the two")
+                raise InvalidParameter("both `filter` and `filters` are given; give only one")
             options["filter"] = own_filter(filters)
         own = "callback_manager", "object_map", "objects", "verbose"
         self._request, rest = request_and_rest(options, own)

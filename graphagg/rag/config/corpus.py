@@ -9,7 +9,7 @@ from graphagg.checks import integer, number
 
 @dataclass(frozen=True)
 class GraphConfig:
-    """Ties of entities that share sentences.
+    """Settings of the graph of entities that share sentences.
 
     Attributes:
         floor: minimum weight of an edge between two entities (normalized pointwise mutual
@@ -40,7 +40,7 @@ class GraphConfig:
 
 @dataclass(frozen=True)
 class MapConfig:
-    """The number of themes, and the description of a theme.
+    """Settings of the themes of a corpus.
 
     Attributes:
         resolution: larger values give more and smaller themes.

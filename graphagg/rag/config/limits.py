@@ -9,7 +9,7 @@ from graphagg.checks import integer
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """Sizes of the pieces that a build of a passage index holds in memory; the index is the same.
+    """How much a build of a passage index holds in memory; the index does not depend on it.
 
     Attributes:
         passages: passages of a block, which are annotated and encoded together.

@@ -184,13 +184,13 @@ class MultihopConfig:
             integer(name, getattr(self, name), least)
 
     def weighing(self, share: float) -> MultihopConfig:
-        """The settings with a share of the weights of similarity and sentence."""
+        """Return settings with the weights of similarity and sentence scaled by a share."""
         passage = self.passage
         similarity, sentence = share * passage.similarity, share * passage.sentence
         return replace(self, passage=replace(passage, similarity=similarity, sentence=sentence))
 
     def leaning(self, share: float) -> MultihopConfig:
-        """The settings in which vectors have a share of the weight of vectors and words."""
+        """Return settings in which vectors have a share of the weight of vectors and words."""
         passage = self.passage
         vectors, total = passage.similarity + passage.sentence, self._vectors_and_words
         words = replace(self, passage=replace(passage, lexical=(1.0 - share) * total))
@@ -206,7 +206,7 @@ class MultihopConfig:
         return self.passage.similarity + self.passage.sentence + self.passage.lexical
 
     def knowing(self, share: float) -> MultihopConfig:
-        """The settings with a share of every weight of a cosine, also those of links."""
+        """Return settings with the weights of all cosines scaled by a share, also in links."""
         kind, slope = self.link.similar
         link = replace(
             self.link, similar=(kind, share * slope), sentence=share * self.link.sentence
@@ -215,14 +215,14 @@ class MultihopConfig:
 
     @property
     def word_only(self) -> MultihopConfig:
-        """The settings for a question that the encoder does not read: words and names alone."""
+        """Return settings for a question that the encoder cannot read: words and names alone."""
         config = self
         for part in ("similarity", "sentence", "links", "coverage"):
             config = config.without(part)
         return config
 
     def without(self, name: str) -> MultihopConfig:
-        """Switch one of `ABLATIONS` off; raises `InvalidParameter` with the names."""
+        """Return settings with one of `ABLATIONS` off; raises `InvalidParameter`."""
         config = self
         for path, value in ABLATIONS[one_of("part", name, ABLATIONS)].items():
             group, _, inner = path.rpartition(".")

@@ -50,7 +50,7 @@ class WeightedEdges(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class CorpusGraph(Brief):
-    """The visible passages of an index, the entities that they name, and how they are tied.
+    """The visible passages of an index, the entities that they name, and their edges.
 
     Attributes:
         passages: `[P]` ids, in the order of the index.
@@ -82,7 +82,7 @@ class CorpusGraph(Brief):
     def entity_edges(self) -> pyarrow.Table:
         """Edges of entities: `source`, `target` and `weight`.
 
-        For `CommunityIndex.build(graph.entity_edges(), DIR)`, `NodeEmbedding.build` and, as
+        Use it for `CommunityIndex.build(graph.entity_edges(), DIR)`, `NodeEmbedding.build` and, as
         Parquet, the jobs on Spark.
         """
         keys = np.array(self.entities, dtype=object)
@@ -92,8 +92,8 @@ class CorpusGraph(Brief):
     def passage_edges(self) -> pyarrow.Table:
         """Edges of passages and entities: `element`, `set`, `weight` and `count`.
 
-        For `CommunityIndex.build` with `CommunityConfig(kind="two-mode")`: entities that the same
-        passages name are similar.
+        Use it for `CommunityIndex.build` with `CommunityConfig(kind="two-mode")`: entities that the
+        same passages name are similar.
         """
         keys, ids = (np.array(names, dtype=object) for names in (self.entities, self.passages))
         entity, passage, weight = self.contains

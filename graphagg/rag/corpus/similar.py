@@ -46,7 +46,7 @@ class SimilarItem:
 
 @dataclass(frozen=True, repr=False)
 class SimilarItems(Brief):
-    """Passages or entities similar to one, the most similar first.
+    """Passages or entities similar to a given one, the most similar first.
 
     Attributes:
         of: the id of the passage, or the key of the entity.
@@ -62,7 +62,7 @@ class SimilarItems(Brief):
     items: tuple[SimilarItem, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Return JSON values with the keys of the command line's `--json`."""
         return {"of": self.of, "items": [asdict(each) for each in self.items]}
 
 
@@ -89,7 +89,7 @@ def similar_passages(
     rows = space.view.rows
     position = int(np.searchsorted(rows, row))
     if position >= len(rows) or int(rows[position]) != row:
-        raise UnknownPassage(f"passage {identifier!r} is left out by the filter; make it wider")
+        raise UnknownPassage(f"passage {identifier!r} is left out by the filter; widen the filter")
     scores = _cosines(space.passages, position)
     best = _best(scores, snapshot.ranks[rows], position, k)
     passages = ((snapshot.corpus[int(rows[i])], scores[i]) for i in best)
@@ -111,7 +111,7 @@ def similar_entities(
     key = view.gazetteer.find(entity_key(name))
     position = -1 if key is None else int(np.searchsorted(entities, key))
     if key is None or position >= len(entities) or int(entities[position]) != key:
-        raise UnknownEntity(f"no visible passage names {name!r}; wanted a name as passages have it")
+        raise UnknownEntity(f"no visible passage names {name!r}; use a spelling of a passage")
     scores = _cosines(space.of_entities, position)
     speller = Speller(snapshot.corpus, view.gazetteer)
     items = []

@@ -69,7 +69,7 @@ class DateRange:
 
 @dataclass(frozen=True, repr=False)
 class Theme(Brief):
-    """Passages that belong together.
+    """A theme: passages that belong together.
 
     Attributes:
         id: its number, by size: `1` is the largest.
@@ -94,7 +94,7 @@ class Theme(Brief):
     span: DateRange | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         plain = asdict(self)
         return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
@@ -141,8 +141,8 @@ class ThemeMap(Brief, Exportable):
             if theme.id == identifier:
                 return position
         raise UnknownTheme(
-            f"theme {identifier!r} is not on the map, which has {len(self)}; wanted an id such as "
-            "'1' (`graphagg rag map`)"
+            f"theme {identifier!r} is not on the map, which has {len(self)} themes; wanted an id "
+            "such as '1' (`graphagg rag map`)"
         )
 
     def passages_of(self, identifier: str) -> list[str]:
@@ -161,7 +161,7 @@ class ThemeMap(Brief, Exportable):
         return {identifier: place for place, identifier in enumerate(self.passages)}
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`."""
+        """Return JSON values with the keys of the command line's `--json`."""
         themes = [theme.to_json() for theme in self.themes]
         return {"passages": len(self.passages), "when": self.when, "themes": themes}
 

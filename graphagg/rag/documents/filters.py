@@ -108,7 +108,7 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for key, value in pairs:
         if key in members:
-            raise InvalidFilter(f"filter with {key!r} twice in one object; join the two by and")
+            raise InvalidFilter(f'the filter has {key!r} twice in one object; join them by "and"')
         members[key] = value
     return members
 
@@ -187,7 +187,7 @@ class _Compiler:
 
     def filter(self, condition: object, depth: int) -> _Node:
         if depth > MAX_DEPTH:
-            raise InvalidFilter(f"filter nested deeper than {MAX_DEPTH} levels; write it flatter")
+            raise InvalidFilter(f"the filter is nested deeper than {MAX_DEPTH} levels; simplify it")
         if not isinstance(condition, Mapping):
             raise InvalidFilter(
                 f"filter {shown(condition)}: a {type(condition).__name__}, "
@@ -220,16 +220,16 @@ class _Compiler:
             condition = {"in" if isinstance(condition, _SEVERAL) else "eq": condition}
         operators = (*_EQUALITY, *ORDERS) if kind in _ORDERED else _EQUALITY
         if not condition:
-            raise InvalidFilter(f"key {key!r}: no operator; use {', '.join(operators)}")
+            raise InvalidFilter(f"key {key!r} has no operator; use one of {', '.join(operators)}")
         self.clauses += len(condition)
         if self.clauses > MAX_CLAUSES:
             raise InvalidFilter(
-                f"filter with more than {MAX_CLAUSES:,} comparisons; use 'in' for many values"
+                f"the filter has more than {MAX_CLAUSES:,} comparisons; use 'in' for many values"
             )
         for operator in condition:
             if not isinstance(operator, str) or operator not in operators:
                 raise InvalidFilter(
-                    f"key {key!r} is of type {kind}: operator {shown(operator)} is none of "
+                    f"key {key!r} is of type {kind}: operator {shown(operator)} is not one of "
                     f"{', '.join(operators)}"
                 )
             value = condition[operator]

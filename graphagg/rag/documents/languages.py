@@ -50,7 +50,7 @@ def check_language(language: str | None) -> str | None:
         return one_of("language", language, (AUTO, *LANGUAGES))
     except InvalidParameter as error:
         raise InvalidParameter(
-            f"{error}; the extractor rule:CODE indexes texts in another language without stems"
+            f"{error}; use the extractor rule:CODE for other languages, which have no stems"
         ) from None
 
 

@@ -302,7 +302,7 @@ class MetadataTable:
         row = self._positions[key, kind]
         cells: dict[str, Any] = {name: self._table[name][row].values for name in _KeyColumn._fields}
         if any(cell is not None and cell.null_count for cell in cells.values()):
-            raise ValueError("an empty value within a list")
+            raise ValueError("a list contains an empty value")
         arrays: dict[str, Any] = {
             name: cell if cell is None or name == "texts" else np.asarray(cell)
             for name, cell in cells.items()
@@ -333,7 +333,7 @@ class MetadataTable:
             with content_of(path):
                 table = pa.ipc.open_file(pa.py_buffer(content)).read_all()
                 if table.schema != _columns() or b"rows" not in (table.schema.metadata or {}):
-                    raise ValueError(f"columns {table.schema.names}")
+                    raise ValueError(f"the table has the columns {table.schema.names}")
                 table.validate(full=True)
                 cls(lambda: table)._check(rows)
             return table
@@ -343,10 +343,10 @@ class MetadataTable:
     def _check(self, rows: int) -> None:
         """Raise `ValueError` for an index that is out of range."""
         if self.rows != rows:
-            raise ValueError(f"{self.rows} passages, wanted {rows}")
+            raise ValueError(f"the table has {self.rows} passages, wanted {rows}")
         for key, kind in self._positions:
             if key is None or kind not in (*FAMILIES, "mixed"):
-                raise ValueError(f"key {key!r}, type {kind!r}")
+                raise ValueError(f"key {key!r} has the unknown type {kind!r}")
             _check_column(kind, rows, self._column(key, kind))
 
 
@@ -355,18 +355,18 @@ def _check_column(kind: str, count: int, column: Iterable[Any]) -> None:
     rows, bounds, codes, texts, integers, floats = column
     if not isinstance(rows, slice):
         if (np.diff(rows, prepend=-1, append=count) <= 0).any():
-            raise ValueError("rows that do not ascend below the number of passages")
+            raise ValueError("the rows do not ascend, or exceed the number of passages")
         count = len(rows)
     if kind == "empty list" or kind in LISTS:
         if len(bounds) != count + 1 or bounds[0] != 0 or (np.diff(bounds) < 0).any():
-            raise ValueError("bounds that do not ascend from 0")
+            raise ValueError("the bounds do not ascend from 0")
         count = int(bounds[-1])
     elif bounds is not None:
-        raise ValueError("bounds of values that are no lists")
+        raise ValueError("values that are not lists have bounds")
     has_instants = kind == "date" or (kind == "string" and len(integers))
     is_even = len(codes) == (0 if kind == "mixed" else count)
     if not is_even or (has_instants and len(integers) != len(texts)):
-        raise ValueError("columns of unequal length")
+        raise ValueError("the columns have different lengths")
     distinct = len(texts) if kind in (*TEXTS, "list of strings") else len(integers) + len(floats)
     if len(codes) and not 0 <= codes.min() <= codes.max() < distinct:
-        raise ValueError("codes past the distinct values")
+        raise ValueError("a code exceeds the number of distinct values")

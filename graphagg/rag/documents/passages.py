@@ -60,7 +60,7 @@ class Passage(Brief):
         return f"{self.title}\n{self.text}" if self.title else self.text
 
     def in_full_text(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Spans in the text as spans in the full text."""
+        """Convert spans in the text to spans in the full text."""
         shift = len(self.full_text) - len(self.text)
         return [(start + shift, end + shift) for start, end in spans] if shift else spans
 
@@ -213,7 +213,8 @@ def metadata_json(passage: Passage) -> str:
         return canonical_json(passage.metadata).decode("utf-8")
     except (TypeError, ValueError) as error:
         raise InvalidPassage(
-            f"passage {passage.id!r}: metadata is no JSON ({error}); use strings, numbers, lists"
+            f"passage {passage.id!r}: metadata is not JSON ({error}); use strings, numbers and "
+            "lists"
         ) from None
 
 

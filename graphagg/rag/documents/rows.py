@@ -54,8 +54,8 @@ class RowConfig:
         missing = {self.id_column, self.text_column} - set(names)
         if missing:
             raise InvalidPassage(
-                f"{where}: columns are {sorted(names)}, wanted also {sorted(missing)}; name them "
-                "by `id_column`, `text_column` and `title_column`"
+                f"{where}: the columns {sorted(names)} lack {sorted(missing)}; name them with "
+                "`id_column`, `text_column` and `title_column`"
             )
 
     def record(
@@ -118,7 +118,7 @@ def _records(path: Path, parse: Any) -> Iterator[Row]:
     except Unread as fault:
         raise UnreadableFile(f"{path}: {fault}") from None
     if records is None:
-        raise UnreadableFile(f"{path}: no JSON list of objects; wanted [{{...}}, ...]")
+        raise UnreadableFile(f"{path}: not a JSON list of objects; wanted [{{...}}, ...]")
     return ((record, f"{path}: row {row}") for row, record in enumerate(records))
 
 
@@ -159,7 +159,7 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
             f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise UnreadableFile(f"{where}: not JSON that can be read ({error})") from None
+        raise UnreadableFile(f"{where}: invalid JSON ({error})") from None
     if not isinstance(record, dict):
         raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
     return record

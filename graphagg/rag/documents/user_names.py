@@ -130,7 +130,7 @@ def _entry(value: Any, where: str) -> ListedName:
     texts = [name, *aliases] if isinstance(aliases, list | tuple) else [None]
     if not all(isinstance(text, str) and text for text in texts) or {*fields} - {"name", "aliases"}:
         raise InvalidParameter(
-            f"{where}: {value!r} is no name, wanted a text `name` and a list of texts `aliases`, "
-            "none of them empty, or a line such as 'Name = Alias'"
+            f"{where}: {value!r} is not a name, wanted a text `name` and a list of texts "
+            "`aliases`, none of them empty, or a line such as 'Name = Alias'"
         )
     return ListedName(str(name), tuple(aliases))

@@ -32,7 +32,7 @@ _SHARED = 3  # passages that a connecting name may have
 def draft_questions(
     index: PassageIndex, count: int = 50, random_state: int = 0
 ) -> list[GoldQuestion]:
-    """Draft questions, as many of one passage as of two if there are enough of both.
+    """Draft questions about one passage and about two, equally many if possible.
 
     The same passages give the same drafts, whatever their order. The questions are in English.
 
@@ -66,7 +66,7 @@ def draft_questions(
         elif df[entity] <= _SHARED:
             shared.setdefault(entity, []).append(row)
     if not own:
-        raise EmptyCorpus("no passage has a name that others lack; write the questions yourself")
+        raise EmptyCorpus("no passage has a name of its own; write the questions yourself")
 
     def ids(rows: tuple[int, ...]) -> tuple[str, ...]:
         return tuple(sorted(snapshot.corpus.id(row) for row in rows if row in own))

@@ -79,7 +79,7 @@ def read_questions(source: str | os.PathLike[str] | Iterable[Any]) -> list[GoldQ
         if record.get("type") != "refused" or any(map(record.get, (*_GOLD, "answers")))
     ]  # fmt: skip
     if not questions:
-        raise UnreadableFile(f"{name}: holds no questions; give at least one")
+        raise UnreadableFile(f"{name}: contains no questions; give at least one")
     return questions
 
 
@@ -92,8 +92,8 @@ def _as_question(record: Mapping[str, Any], where: str) -> GoldQuestion:
     answers = _strings(record, "answers", where)
     if not gold and not answers:
         raise InvalidQuestion(
-            f"{where}: no gold_passage_ids, gold_document_ids or answers among {sorted(record)}; "
-            "wanted a list of ids, or of answers, at least one"
+            f"{where}: the fields {sorted(record)} lack gold_passage_ids, gold_document_ids and "
+            "answers; give one of them"
         )
     identifier = record.get("id")
     name = where if identifier is None else str(identifier)

@@ -62,13 +62,14 @@ def check_alike(shards: Sequence[PassageSnapshot]) -> None:
         for name, value in first.manifest.parameters.items():
             if (other := manifest.parameters.get(name)) != value and name != "columns":
                 raise InvalidParameter(
-                    f"{shard.artifact.directory}: built with {name} {other!r}, the first shard ("
-                    f"{first.directory}) with {value!r}; build it with the parameters of the others"
+                    f"{shard.artifact.directory}: the index was built with {name} {other!r}, the "
+                    f"first shard ({first.directory}) with {value!r}; build it with the "
+                    "parameters of the others"
                 )
         if manifest.models != first.manifest.models:
             raise ModelMismatch(
-                f"{shard.artifact.directory}: built with other models than the first shard "
-                f"({first.directory}); build it with the models of the others"
+                f"{shard.artifact.directory}: the index was built with other models than the "
+                f"first shard ({first.directory}); build it with the models of the others"
             )
 
 

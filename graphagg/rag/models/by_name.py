@@ -123,8 +123,8 @@ def encoder_of(profile: Profile, name: str | None = None) -> Encoder:
         return StaticEncoder()
     if profile == "fast":
         raise InvalidParameter(
-            f"encoder {name!r}: profile fast has an encoder of its own; leave the encoder out, or "
-            "take profile standard"
+            f"encoder {name!r}: profile fast has its own encoder; leave out the encoder, or use "
+            "profile standard"
         )
     if name in (None, NANO_E5):
         need_standard("onnxruntime")

@@ -44,11 +44,11 @@ _ITEM = re.compile(r"^[^\S\n\t]*(?:[-*+\u2022]|\d{1,3}[.)])[^\S\n]", re.MULTILIN
 
 @dataclass(frozen=True)
 class ChunkConfig:
-    """Limits of chunks.
+    """Limits on the length of chunks.
 
     Attributes:
-        max_words: words of a chunk at most.
-        min_words: a last chunk with fewer words is joined to the one before.
+        max_words: maximum number of words in a chunk.
+        min_words: a last chunk with fewer words is joined to the previous chunk.
 
     Examples:
         >>> ChunkConfig(max_words=80)

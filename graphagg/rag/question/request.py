@@ -57,7 +57,7 @@ class Recency:
         number("half_life", self.half_life, above=0.0)
 
     def gain(self, when: object, now: int) -> float:
-        """Gain of a passage by its `when`, 0 without one; `now` is in microseconds since 1970."""
+        """Return the gain of a passage by its `when` (0 without); `now` is in microseconds."""
         instant = parse_instant(when) if isinstance(when, str) else None
         if instant is None:
             return 0.0
@@ -90,7 +90,7 @@ class RequestFields(VisibleFields, total=False):
 
 @dataclass(frozen=True)
 class Request:
-    """A request: the mode, which passages are visible, and what changes scores.
+    """Options of a retrieval: the mode, the visible passages, and what changes scores.
 
     Passages that `filter`, `include`, `exclude` or `as_of` hide neither score nor lead anywhere:
     the answer is the answer of an index that holds exactly the visible passages.
@@ -111,7 +111,8 @@ class Request:
             the mode; for multihop, of the index's profile.
         filter: conditions on metadata, such as {"year": {"gte": 2000}, "lang": "en"}. None: all
             passages.
-        include: ids of the only passages or documents to search. None: all.
+        include: ids of passages or documents to search; all others are hidden. None: all are
+            searched.
         exclude: ids of passages or documents to leave out.
         as_of: hide passages that are dated later than this ISO 8601 date, or date and time.
             Passages without a date stay visible. None: no limit.
@@ -127,9 +128,8 @@ class Request:
         min_confidence: return no hits if the confidence is lower, which is the estimated chance
             that the right passages are among the first k. Not available in mode bm25. None: no
             limit.
-        history: earlier questions of the conversation, the newest last, or only that one: "How do I
-            disable it?" is understood with "How do I encrypt my disk?" before it. Only the newest
-            one is used.
+        history: earlier questions of the conversation, the newest last; only the newest one is
+            used. "How do I disable it?" is understood after "How do I encrypt my disk?".
         versions: how versions of one document are ordered: auto puts first the version that the
             question asks for by a date or number, or else the newest; all keeps the order of the
             mode.
@@ -170,8 +170,8 @@ class Request:
             number("min_confidence", self.min_confidence, least=0, most=1)
         if self.min_confidence is not None and self.mode == "bm25":
             raise InvalidParameter(
-                "min_confidence: mode 'bm25' makes no vectors, by which answers are judged; "
-                "take another mode, or min_score"
+                "min_confidence: mode 'bm25' has no confidence, since it uses no vectors; use "
+                "another mode, or min_score"
             )
 
     def with_fields(self, **fields: Any) -> Request:
@@ -196,7 +196,7 @@ class Request:
         )
 
     def readings(self, question: str) -> list[str]:
-        """The texts that a question is read as: alone, and after the turn before it."""
+        """Return the texts to read for a question: it alone, and after the previous question."""
         return [question, *(f"{turn}\n{question}" for turn in tuple(self.history)[-1:])]
 
 
@@ -250,8 +250,8 @@ def questions_of(questions: Iterable[str]) -> list[str]:
     """Many questions; raises `InvalidQuestion` for one, which would be taken letter by letter."""
     if isinstance(questions, str) or not hasattr(questions, "__iter__"):
         raise InvalidQuestion(
-            f"questions is a {type(questions).__name__}, wanted a list of strings; ask a single "
-            "one by retrieve"
+            f"questions is a {type(questions).__name__}, wanted a list of strings; use `retrieve` "
+            "for a single question"
         )
     return list(questions)
 
@@ -261,11 +261,11 @@ def check_question(question: object) -> str:
     if not isinstance(question, str):
         raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
     if not question.strip():
-        raise InvalidQuestion("the question is empty; ask something")
+        raise InvalidQuestion("the question is empty; enter a question")
     if len(question) > LONGEST_QUESTION:
         raise InvalidQuestion(
-            f"the question has {len(question):,} characters, at most {LONGEST_QUESTION:,} are "
-            "taken; shorten it"
+            f"the question has {len(question):,} characters, wanted at most {LONGEST_QUESTION:,}; "
+            "shorten it"
         )
     try:
         question.encode()

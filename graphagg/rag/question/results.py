@@ -203,7 +203,7 @@ class Hit(Brief):
         return replace(piece, span=shown, characters=len(text))
 
     def to_json(self, characters: int | None = None) -> dict[str, Any]:
-        """Plain JSON values under the keys of the command line's `--json`.
+        """Return JSON values with the keys of the command line's `--json`.
 
         Args:
             characters: limit of the texts of passage and neighbors together; `cut` is the piece
@@ -237,9 +237,9 @@ class Hit(Brief):
         }
 
     def context(self, characters: int) -> str:
-        """The text for a language model, with the chunks around it that fit a number of characters.
+        """Return the text for a language model, with the neighboring chunks that fit.
 
-        An ellipsis stands where the passage itself is cut.
+        An ellipsis marks where the passage is cut.
         """
         return context_of(self.to_json(characters))
 
@@ -267,7 +267,7 @@ def context_of(hit: Mapping[str, Any]) -> str:
 
 
 class Hits(list[Hit], Tabular):
-    """The hits of a question, best first: a list, and a table.
+    """The hits of a question, best first; a list that converts to a table.
 
     Args:
         hits: best first.
@@ -423,5 +423,5 @@ class Explanation(Brief):
     threshold: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {**vars(self), "hit": None if self.hit is None else self.hit.to_json()}

@@ -115,7 +115,7 @@ class PassageSnapshot:
         parameters = artifact.manifest.parameters
         language, chunking = parameters["language"], parameters["chunking"]
         if not isinstance(language, str):
-            raise damaged(artifact.folder, f"language {language!r}, wanted a code")
+            raise damaged(artifact.folder, f"language is {language!r}, wanted a language code")
         self.analyzers = Analyzers(language)
         self.listed = names_of(artifact.manifest.models["extractor"])
         self.profile: Profile = parameters["profile"]

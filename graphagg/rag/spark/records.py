@@ -178,7 +178,7 @@ def write_passages(
     records = job.phase("records", lambda: read_records(job.spark, source, table, chunking))
     count = records.count()
     if not count:
-        raise EmptyCorpus(f"{source}: no passages in it; give at least one")
+        raise EmptyCorpus(f"{source}: contains no passages; give at least one")
     order = ("file", "block", "place", "part")
     ordered = records.repartitionByRange(math.ceil(count / per_task), *order)
     stage = TaskArrays(job.blocks, PASSAGES)

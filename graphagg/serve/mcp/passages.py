@@ -84,7 +84,7 @@ def _known(snapshot: PassageSnapshot, identifier: str) -> Sequence[int]:
     rows = snapshot.rows_named(identifier)
     if not rows:
         raise UnknownPassage(
-            f"no passage or document has the id {identifier!r}; take an id from a search"
+            f"no passage or document has the id {identifier!r}; use an id from a search"
         )
     return rows
 

@@ -70,8 +70,8 @@ def pull(
     kind, kind_here = published.manifest.kind, _kind_of(root)
     if kind_here not in (kind, None):
         raise NotAnArtifact(
-            f"{root}: an index of kind {kind_here!r}, the store has one of kind {kind!r}; pull it "
-            "to another folder"
+            f"{root}: this is an index of kind {kind_here!r}, the store has one of kind {kind!r}; "
+            "pull it to another folder"
         )
     return pull_version(store, published, root, progress)[1]
 

@@ -141,7 +141,7 @@ def test_bad_starts(tmp_path):
     for start, said in (
         (tmp_path / "x.csv", "wanted 'vertex' and 'community'"),
         (tmp_path / "text.csv", "communities are string"),
-        (tmp_path / "twice.csv", "a vertex is in two communities"),
+        (tmp_path / "twice.csv", "a vertex in two communities"),
         (tmp_path / "x.json", "suffix '.json'"),
         ({1: -1}, "community -1"),
         (7, "start is a int"),

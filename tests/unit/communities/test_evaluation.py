@@ -54,7 +54,7 @@ def test_unknown_members_are_counted(tmp_path):
     with pytest.raises(UnreadableFile):
         read_communities(tmp_path / "nowhere", IDS)
     path.write_text("# no line but this one\n")
-    with pytest.raises(InvalidCommunities, match="no community in it"):
+    with pytest.raises(InvalidCommunities, match="contains no communities"):
         read_communities(path, IDS)
     path.write_text('{"communities": [[1, 2, 3]]}')
     with pytest.raises(UnreadableFile, match="is JSON, wanted a community per line"):
@@ -81,7 +81,7 @@ def test_draws_are_members_and_repeat():
     assert all((a.seeds == b.seeds).all() for a, b in zip(first, again, strict=True))
     other = draw_seeds(communities, 2, 3, 1)
     assert any((a.seeds != b.seeds).any() for a, b in zip(first, other, strict=True))
-    with pytest.raises(InvalidCommunities, match="more than 4 seeds"):
+    with pytest.raises(InvalidCommunities, match="more than 4 vertices"):
         draw_seeds(communities, 4, 1, 0)
     with pytest.raises(InvalidParameter, match="seeds is 0"):
         draw_seeds(communities, 0, 1, 0)

@@ -172,12 +172,12 @@ def test_other_parameters_do_not_go_on(tmp_path, monkeypatch, over_files):
 
 def test_bad_edges_leave_no_work(tmp_path, over_files):
     (tmp_path / "loops.txt").write_text("1 1\n2 2\n")
-    with pytest.raises(EmptyGraph, match="2 self-loops and no edge"):
+    with pytest.raises(EmptyGraph, match="2 self-loops and no other edge"):
         CommunityIndex.build(tmp_path / "loops.txt", tmp_path / "a")
     (tmp_path / "mixed.txt").write_text("1 2\n3 -4\n")
     with pytest.raises(InvalidGraph, match="negative id"):
         CommunityIndex.build(tmp_path / "mixed.txt", tmp_path / "a")
     (tmp_path / "none.txt").write_text("# nothing\n")
-    with pytest.raises(EmptyGraph, match="no edge in it"):
+    with pytest.raises(EmptyGraph, match="contains no edges"):
         CommunityIndex.build(tmp_path / "none.txt", tmp_path / "a")
     assert not (tmp_path / "a.work").exists()

@@ -90,7 +90,7 @@ def test_fused_has_one_order_whatever_is_asked_for(tmp_path_factory, edges, data
 
 
 def test_bad_seeds(index):
-    with pytest.raises(InvalidSeeds, match="no seeds"):
+    with pytest.raises(InvalidSeeds, match="`seeds` is empty"):
         index.query([])
     with pytest.raises(InvalidParameter, match=r"seeds is 1\.5, wanted a vertex or several"):
         index.query(1.5)
@@ -121,7 +121,7 @@ def test_isolated_seeds(tmp_path, closed):
     graph = nx.path_graph(6)
     graph.add_nodes_from([20, 21])
     index = CommunityIndex.build(graph, tmp_path / "a", config=CommunityConfig(closed=closed))
-    with pytest.raises(InvalidSeeds, match=r"no seed has a neighbor \(20, 21\)"):
+    with pytest.raises(InvalidSeeds, match=r"none of the seeds has a neighbor \(20, 21\)"):
         index.query([20, 21])
     for method in METHODS:
         answer = index.query([2, 20], 3, method=method)

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphagg.embedding import EmbeddingConfig, NodeEmbedding
-from graphagg.embedding.export import write_vectors
+from graphagg.embedding.results import write_vectors
 from graphagg.errors import InvalidParameter
 from tests.unit.embedding.graphs import communities
 

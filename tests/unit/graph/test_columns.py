@@ -89,10 +89,13 @@ def test_columns_are_named_by_options_or_numbers(tmp_path):
     ("options", "message"),
     [
         ({}, "looks like a header with unknown names"),
-        ({"source": "x", "target": "b"}, "no column is called 'x' alone, wanted one of 'a', 'b'"),
+        (
+            {"source": "x", "target": "b"},
+            "not exactly one column is called 'x', wanted one of 'a', 'b'",
+        ),
         ({"source": "a"}, "name the columns"),
-        ({"source": "a", "target": "a"}, "a column of 'a,b' was named for two"),
-        ({"header": False, "source": "a", "target": "b"}, "name them by their numbers"),
+        ({"source": "a", "target": "a"}, "one column of 'a,b' is used for two"),
+        ({"header": False, "source": "a", "target": "b"}, "use their numbers"),
     ],
 )
 def test_a_header_that_is_not_known_is_an_error(tmp_path, options, message):
@@ -186,7 +189,7 @@ def test_folders_patterns_and_lists_are_read_as_one(tmp_path):
     with pytest.raises(UnreadableFile, match="no file matches"):
         load_graph(tmp_path / "*.tsv")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UnreadableFile, match="no file in this folder"):
+    with pytest.raises(UnreadableFile, match="the folder has no files"):
         load_graph(tmp_path / "empty")
     CommunityIndex.build([("a", "b")], tmp_path / "index")
     with pytest.raises(InvalidGraph, match="a graphagg index, wanted files of edges"):

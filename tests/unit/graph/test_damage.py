@@ -40,14 +40,14 @@ def test_two_arrays_are_columns_in_a_list_too(form, kind):
         ([(1, 2), [3, 4, 5, 6, 7]], "wanted pairs"),
         ([b"ab", b"cd"], "b'ab', wanted pairs"),
         (b"1 2", "edges are a bytes"),
-        ({1: 5}, "set 1 holds 5, wanted its elements"),
-        ({1: "xy"}, "set 1 holds 'xy', wanted its elements"),
+        ({1: 5}, "set 1 holds 5, wanted a list of elements"),
+        ({1: "xy"}, "set 1 holds 'xy', wanted a list of elements"),
         ([{1, 2}], "wanted pairs"),
         ([{"src": 1, "dst": 2}], "wanted pairs"),
         (None, "edges are a NoneType"),
-        (sparse.csr_array(np.ones((2, 3))), r"shape \(2, 3\), wanted a square one"),
+        (sparse.csr_array(np.ones((2, 3))), r"shape \(2, 3\), wanted a square matrix"),
         (np.array([[2**63, 1]], dtype=np.uint64), "9223372036854775808 is out of range"),
-        ([("a", "\ud800")], r"id '\\ud800' is no Unicode text"),
+        ([("a", "\ud800")], r"id '\\ud800' is not valid Unicode"),
         ([(1, 2), ("a", 3)], "mix types: 1 and 'a'"),
         ([(1, -4)], "-4 is out of range"),
         ([(1.5, 2)], "is a float"),
@@ -76,10 +76,10 @@ def test_weights_of_triples_are_counted():
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".mtx", ".net", ".gexf", ".gml", ".graphml"])
 def test_other_formats_name_what_reads_them(tmp_path, suffix):
     (tmp_path / f"g{suffix}").write_text("%%MatrixMarket matrix\n")
-    with pytest.raises(InvalidGraph, match=r"read it in Python by (json|pandas|scipy|networkx)\."):
+    with pytest.raises(InvalidGraph, match=r"read it with (json|pandas|scipy|networkx)\."):
         load_graph(tmp_path / f"g{suffix}")
     (tmp_path / "g.txt").write_text("%%MatrixMarket matrix\n2 2 1\n1 2\n")
-    with pytest.raises(InvalidGraph, match=r"read it by scipy\.io\.mmread"):
+    with pytest.raises(InvalidGraph, match=r"read it with scipy\.io\.mmread"):
         load_graph(tmp_path / "g.txt")
 
 
@@ -131,7 +131,7 @@ def test_no_query_breaks_find():
     assert integers.find(str(2**63 - 1)) == 1
     assert integers.closest("9" * 5000, 1) == [7]
     assert strings.find("\ud800") is None
-    with pytest.raises(InvalidGraph, match="no Unicode text"):
+    with pytest.raises(InvalidGraph, match="not valid Unicode"):
         VertexIds.of(["a", "\ud800"])
 
 

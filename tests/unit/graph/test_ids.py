@@ -49,7 +49,7 @@ def test_positions_and_union():
     s, t = VertexIds.of(["x", "y"]), VertexIds.of(["a", "y"])
     assert list(s.union(t)) == ["a", "x", "y"]
     assert s.positions(t).tolist() == [-1, 1]
-    with pytest.raises(InvalidGraph, match="integers here"):
+    with pytest.raises(InvalidGraph, match="some vertex ids are integers"):
         a.union(s)
 
 

@@ -178,8 +178,8 @@ def test_weights_out_of_range_are_refused(tmp_path, weight):
 @pytest.mark.parametrize(
     ("edges", "message"),
     [
-        ([(1, 2, 0.5), (2, 3, {})], "the third of a triple is no number"),
-        (np.array([[0.5, 1.0, 1.0]]), "no integers, wanted whole numbers"),
+        ([(1, 2, 0.5), (2, 3, {})], "the third item of a triple is not a number"),
+        (np.array([[0.5, 1.0, 1.0]]), "not integers, wanted whole numbers"),
         (np.array([["a", "b", "1"]]), "the edge array holds <U1"),
         (nx.Graph([("a", "b", {"weight": "heavy"})]), "'a' - 'b' has the weight 'heavy'"),
     ],

@@ -121,7 +121,7 @@ def test_adding_an_id_that_is_there(index: PassageIndex) -> None:
     refused(
         index,
         DuplicateId,
-        r"passage 'p1' is in the index \(1 of 2 are\); nothing was added.*replace=True",
+        r"passage 'p1' is already in the index \(1 of 2 are\); nothing was added.*replace=True",
         lambda: index.add(both),
     )
     index.add(both, replace=True)
@@ -177,7 +177,7 @@ def test_an_update_takes_ids_of_passages_not_of_documents(index: PassageIndex) -
             InvalidPassage,
             "metadata of passage 'bad' is <object",
         ),
-        ({"id": "bad", "text": "x", "k": "\ud800"}, InvalidPassage, "lone surrogate|no JSON"),
+        ({"id": "bad", "text": "x", "k": "\ud800"}, InvalidPassage, "lone surrogate|not JSON"),
     ],
 )
 def test_a_batch_with_one_bad_row(
@@ -347,7 +347,7 @@ def test_filters_on_what_there_is_not(index: PassageIndex) -> None:
         "key 'kind' is of type string: 'eq' wants a string": {"kind": 5},
         "key 'year' is of type number: 'gte' wants a finite number": {"year": {"gte": "1843"}},
         "key 'when' is of type date: 'lt' wants an ISO 8601 date": {"when": {"lt": "soon"}},
-        "operator 'gt' is none of": {"tags": {"gt": "x"}},
+        "operator 'gt' is not one of": {"tags": {"gt": "x"}},
         "filter 'city': a str, wanted a mapping": "city",
     }
     for mode in MODES:

@@ -141,7 +141,7 @@ def test_changes(call: Call, demo_index: Path, tmp_path: Path) -> None:
     sava = {"id": "sava", "title": "Sava", "text": "The Sava is a river of Zagreb.", "year": 1}
     more.write_text("\n".join(map(json.dumps, [sava, {"id": "warsaw", "text": "A city."}])))
     before = (index / "manifest.json").read_bytes()
-    assert "'warsaw' is in the index (1 of 2 are)" in call("rag", "add", index, more).error
+    assert "'warsaw' is already in the index (1 of 2 are)" in call("rag", "add", index, more).error
     assert "1 of 2 ids are not in the index ('sava')" in call("rag", "update", index, more).error
     assert (index / "manifest.json").read_bytes() == before
 
@@ -176,7 +176,7 @@ def test_chunks_can_be_added_and_deleted_by_document(
     added = ("rag", "add", index, tmp_path / "mill.jsonl", "--json")
     again = call(*added).json
     assert (again["added"], again["passages"]) == (1, 4)  # split as the index was built
-    assert "passage 'mill' is in the index (1 of 1 are)" in call(*added).error
+    assert "passage 'mill' is already in the index (1 of 1 are)" in call(*added).error
     short = DOCUMENTS[1] | {"text": "The mill is gone."}
     (tmp_path / "mill.jsonl").write_text(json.dumps(short))
     assert call("rag", "update", index, tmp_path / "mill.jsonl", "--json").json["passages"] == 3

@@ -81,7 +81,7 @@ def test_an_empty_folder_deletes_nothing(tmp_path: Path, call: Callable[..., Ans
     write(docs, a="Ada met Byron.")
     call("rag", "index", docs, "--out", index)
     (docs / "a.md").unlink()
-    assert "nothing in it can be read" in call("rag", "sync", index, docs).error
+    assert "none of its files can be read" in call("rag", "sync", index, docs).error
     with PassageIndex.open(index) as opened:
         assert list(opened)
 

@@ -68,8 +68,8 @@ UNTOLD = (
     "min_confidence is",
     "offset and max_tokens",
     "level is",
-    "passage and entity: wanted one",
-    "no file",
+    "give either passage or entity",
+    "no file was sent",
     "language",
 )
 """How errors begin about what the document does not tell: dates, levels of a map, either of two."""

@@ -138,7 +138,7 @@ def test_a_thread_pool_keeps_count_when_it_is_closed(tmp_path: Path) -> None:
         asyncio.run(pool.run(lambda: 1 // 0))
     assert pool._open == 0
     pool._open = 2
-    with pytest.raises(Overloaded, match="2 requests wait for test"):
+    with pytest.raises(Overloaded, match="2 requests already wait for test"):
         asyncio.run(pool.run(lambda: None))
     pool.close()
     pool._open = 0

@@ -91,7 +91,7 @@ def test_a_header_gives_nothing_to_a_token_that_does_not_name_it(live: Live):
         ('role = "read"\ngroups = "a"', "token.0.groups"),
         ('role = "read"\ngroups = [1]', "token.0.groups"),
         ('role = "read"\ngroups_header = 5', "groups_header"),
-        ('role = "read"\ngroups = []\ngroups_header = "x"', "in place of groups"),
+        ('role = "read"\ngroups = []\ngroups_header = "x"', "groups_header replaces groups"),
         ('role = "read"\ngroup = ["a"]', "token.0.group"),
     ],
 )

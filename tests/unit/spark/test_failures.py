@@ -20,7 +20,7 @@ TRACE = "An exception was thrown from the Python worker.\n  File worker.py, line
         ),
         ("OSError: [Errno 28] No space left on device", WriteFailed, "no space on the disk"),
         ("graphagg.errors.InvalidGraph: negative id -2", InvalidGraph, "^negative id -2$"),
-        ("ZeroDivisionError: task 0", JobFailed, "Spark gave up: ZeroDivisionError: task 0$"),
+        ("ZeroDivisionError: task 0", JobFailed, "Spark job failed: ZeroDivisionError: task 0$"),
     ],
 )  # fmt: skip
 def test_a_failure_of_a_task_says_what_to_do(line: str, error: type[Exception], message: str):

@@ -127,7 +127,7 @@ def test_an_array_of_numbers_is_mapped_as_numpy_reads_it(tmp_path, array):
 def test_an_array_of_anything_else_is_refused(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
     assert npy_header(tmp_path / "a.npy") is None
-    with pytest.raises(CorruptArtifact, match="not a whole array"):
+    with pytest.raises(CorruptArtifact, match="not a complete array"):
         map_array(tmp_path / "a.npy")
 
 
@@ -135,7 +135,7 @@ def test_an_array_that_is_cut_off_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.arange(10))
     content = (tmp_path / "a.npy").read_bytes()
     (tmp_path / "a.npy").write_bytes(content[:-8])
-    with pytest.raises(CorruptArtifact, match="not a whole array"):
+    with pytest.raises(CorruptArtifact, match="not a complete array"):
         map_array(tmp_path / "a.npy")
 
 

@@ -52,7 +52,7 @@ class Split:
 
     @classmethod
     def from_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
-        """From three boolean masks `[n]`; otherwise `InvalidDataset`.
+        """Make a split from three boolean masks `[n]`; raises `InvalidDataset`.
 
         Examples:
             >>> import torch
@@ -297,7 +297,7 @@ def check_inputs(name: str, level: TaskLevel, graphs: Sequence[Data]) -> list[Da
         if missing:
             raise InvalidDataset(
                 f"{name}: graph {index} has no {missing[0]!r}; wanted {', '.join(required)}"
-                + ("" if level != "edge" else ", the last of them [2, P], the pairs to predict")
+                + ("" if level != "edge" else " (the pairs to predict, [2, P])")
             )
         keys = [key for key in (*required, "edge_attr") if graph.get(key) is not None]
         plain.append(Data(**{key: graph[key] for key in keys}))
@@ -332,7 +332,7 @@ def _check_graphs(data: GraphData, flat: Graphs) -> None:
 
 def _check_splits(data: GraphData, flat: Graphs) -> None:
     if not data.splits:
-        raise InvalidDataset(f"{data.name}: there is no split; wanted train, val and test")
+        raise InvalidDataset(f"{data.name}: the data have no split; wanted train, val and test")
     label_counts = _known(data, flat)
     for split in data.splits:
         if not isinstance(split, Split):
@@ -388,5 +388,6 @@ def _check_known(where: str, ids: Tensor, label_counts: Tensor, every: bool) -> 
         )
     if len(without) == len(ids):
         raise InvalidDataset(
-            f"{where} holds no known label in its {len(ids):,} graphs, only NaN or -1; label some"
+            f"{where} has no known label in its {len(ids):,} graphs, only NaN or -1; label some "
+            "of them"
         )

@@ -48,7 +48,7 @@ class Graphs:
         Raises `InvalidDataset` without graphs, or if they differ in their attributes.
         """
         if not graphs:
-            raise InvalidDataset("the data hold no graph; wanted at least one")
+            raise InvalidDataset("the data contain no graphs; wanted at least one")
         names = _tensor_names(graphs[0])
         for index, graph in enumerate(graphs):
             if _tensor_names(graph) != names:

@@ -20,10 +20,10 @@ EIGHT_ONE_ONE: Ratio = (0.8, 0.1, 0.1)
 def random_splits(
     source: GraphSource, ratio: Ratio = EIGHT_ONE_ONE, *, count: int = 1, random_state: int = 0
 ) -> GraphData:
-    """Data with random splits, which replace existing ones and are named `random 0`, ...
+    """Return the data with random splits, named `random 0`, ...; they replace its own.
 
     Graphs are split, or the vertices of a single graph; those without a label are left out. Each
-    part has at least one; the rest of rounding goes to training.
+    part has at least one of them; rounding favors training.
 
     Args:
         source: as for `load_data`; needs labels, but no splits.
@@ -57,7 +57,7 @@ def random_splits(
     ids = _labeled(data)
     if len(ids) < len(SUBSETS):
         raise InvalidDataset(
-            f"{data.name}: {len(ids)} with a label; wanted at least three, one per part"
+            f"{data.name}: only {len(ids)} items have a label; wanted at least three, one per part"
         )
     splits = tuple(_draw_split(ids, ratio, s, random_state + s) for s in range(count))
     return replace(data, splits=splits)

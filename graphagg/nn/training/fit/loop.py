@@ -243,7 +243,9 @@ class Loop:
             self.rows = [(int(n), loss, lr, val) for n, loss, lr, val in rows]
             self.best_epoch, self.best_state = int(metadata["best_epoch"]), groups["best"]
             if not 1 <= self.best_epoch <= self.done:
-                raise ValueError(f"the best epoch is {self.best_epoch} of {self.done}")
+                raise ValueError(
+                    f"the best epoch {self.best_epoch} exceeds the number of epochs, {self.done}"
+                )
         except (IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {str(error)[:200]}"
             raise UnreadableFile(f"{path} does not fit the run ({reason}); {AGAIN}") from None

@@ -133,7 +133,7 @@ def plain_metadata(properties: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
 def plain_value(value: Any, depth: int = 1) -> Any:
     """Convert a value to JSON values; dates become text. Raise `ValueError` with the reason."""
     if depth > _DEEPEST:
-        raise ValueError(f"nested more than {_DEEPEST} deep")
+        raise ValueError(f"nested more than {_DEEPEST} levels deep")
     if type(value).__module__ == "numpy":  # which a sync without changes does not load
         value = value.tolist()
     if isinstance(value, list | tuple):

@@ -143,7 +143,7 @@ def _fault(entry: os.DirEntry[str], name: str, takes: Callable[[str], bool]) -> 
     if not takes(name):
         return Unread("excluded")
     if not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
-        return Unread("unreadable", "no regular file: a socket, a pipe or a device")
+        return Unread("unreadable", "not a regular file but a socket, a pipe or a device")
     return None
 
 
@@ -178,7 +178,7 @@ def read_file(path: Path, most: int, first: int | None = None) -> ReadFile:
         with open(os.open(path, flags), "rb") as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
-                raise Unread("unreadable", "no regular file any more")
+                raise Unread("unreadable", "it is no longer a regular file")
             if first is not None:
                 return ReadFile(file.read(first), before.st_mtime)
             if before.st_size > most * _MIB:

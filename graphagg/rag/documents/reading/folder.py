@@ -112,7 +112,7 @@ def read_documents(
     if not filled.read:
         reason = f"{filled}" if filled.left_out else "the folder is empty"
         raise EmptyCorpus(
-            f"{path}: nothing in it can be read: {reason}; readable formats: {kinds.READ}"
+            f"{path}: none of its files can be read: {reason}; readable formats: {kinds.READ}"
         )
     if report is None and not filled.complete:
         warnings.warn(f"{path}: {filled}", stacklevel=2)
@@ -276,7 +276,7 @@ def converted(
             yield f"{name}/{content.row}", content
             continue
         if not (content.file or content.row or content.text.strip()):
-            raise Unread("empty", "no text in it")
+            raise Unread("empty", "it contains no text")
         path = f"{name}/{content.file}" if content.file else name
         where = f"{path}/{content.row}" if content.row else path
         if content.guess and not guess:

@@ -50,7 +50,7 @@ class Members:
                     elif each.text.strip():
                         yield replace(each, file=f"{name}/{each.file}" if each.file else name)
                     else:
-                        yield Unread("empty", "no text in it", name)
+                        yield Unread("empty", "it contains no text", name)
             except MissingExtra as error:
                 kind = f"for lack of a library ({PurePosixPath(name).suffix.lower()})"
                 yield Unread(kind, str(error), name)
@@ -70,7 +70,7 @@ class Members:
         if self._files > MAX_FILES:
             raise Unread("too many files", f"more than {MAX_FILES:,} files inside; unpack the file")
         if self._depth > MAX_DEPTH:
-            raise Unread("too deep", f"more than {MAX_DEPTH} files inside of each other; unpack it")
+            raise Unread("too deep", f"files are nested more than {MAX_DEPTH} deep; unpack it")
         content = load(max(0, self.left) + 1)
         self.left -= len(content)
         if self.left < 0:
@@ -86,9 +86,11 @@ def zipped(content: bytes, members: Members) -> Iterator[Content | Unread]:
     try:
         archive = ZipFile(BytesIO(content))
     except (BadZipFile, NotImplementedError, OSError, ValueError) as error:
-        raise Unread("broken", f"no zip archive that can be read ({error})") from None
+        raise Unread("broken", f"the zip archive cannot be read ({error})") from None
     if not {"[Content_Types].xml", "mimetype"}.isdisjoint(archive.namelist()):
-        raise Unread("misnamed", "an Office file or a book with the suffix .zip; rename it")
+        raise Unread(
+            "misnamed", ("it is an Office file or an e-book with the suffix .zip; rename it")
+        )
     yield from members.read(_files(archive))
 
 
@@ -114,13 +116,13 @@ def _name(member: ZipInfo) -> str:
 def _load(archive: ZipFile, member: ZipInfo, name: str, is_taken: bool, most: int) -> bytes:
     """Read a member; raise `Unread` for one that is no document of the archive."""
     if _UNSOUND.search(name):
-        raise Unread("unreadable", "its name leads out of the archive")
+        raise Unread("unreadable", "its path points outside the archive")
     if is_taken:
         raise Unread("unreadable", "another file has its name, or that of a folder above it")
     if _HIDDEN.search(name):
         raise Unread("hidden")
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise Unread("links", "a link inside of an archive, which is not followed")
+        raise Unread("links", "links inside an archive are not followed")
     if member.flag_bits & _ENCRYPTED:
         raise Unread("password", "it needs a password; unpack it")
     if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):

@@ -17,7 +17,7 @@ _SCANS = ("without text", "(.png)", "(.jpg)", "(.jpeg)", "(.tif)", "(.tiff)", "(
 
 @dataclass(frozen=True)
 class ReadConfig:
-    """Files of a folder to read.
+    """Which files of a folder are read, and how.
 
     Attributes:
         include: read only files whose path below the folder matches one of these globs, as in a

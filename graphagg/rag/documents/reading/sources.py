@@ -113,7 +113,7 @@ class _Mirror:
         names = {path: path or self._name for path in listed if not path.endswith("/")}
         for path in listed:
             if path in names and (path in folders or not _is_sound(names[path])):
-                self._leave(names.pop(path), Unread("unreadable", "its name is that of no file"))
+                self._leave(names.pop(path), Unread("unreadable", "its name is not a file name"))
         try:
             before = json.loads(self._tags.read_text("utf-8"))
         except (OSError, ValueError):
@@ -159,7 +159,7 @@ class _Mirror:
             os.utime(draft, (info.modified, info.modified))
             draft.replace(local)
         except FileNotFoundError:
-            self._leave(path, Unread("changed", "it went away while it was read"))
+            self._leave(path, Unread("changed", "it was removed while it was read"))
         except OSError as error:
             draft.unlink(missing_ok=True)
             if error.errno != ENAMETOOLONG:

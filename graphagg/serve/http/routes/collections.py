@@ -145,7 +145,7 @@ def _add_files(routes: APIRouter, writer: Writer) -> None:
             async with http.form(max_files=limits.upload_files, max_fields=10) as form:
                 files = [each for _, each in form.multi_items() if isinstance(each, UploadFile)]
                 if not files:
-                    raise errors.InvalidParameter("no file; send files as multipart/form-data")
+                    raise errors.InvalidParameter("no file was sent; send multipart/form-data")
                 await run_in_threadpool(_stage, staged, files)
         except BaseException:
             discard()

@@ -70,7 +70,7 @@ async def _named(service: Service, writer: Writer | None, name: str) -> AsyncIte
     if name == "passages" and service.has("passages"):
         yield service
     elif writer is None:
-        raise NoSuchIndex(f"there is no index {name!r}; take 'passages'")
+        raise NoSuchIndex(f"there is no index {name!r}; use 'passages'")
     else:
         async with writer.collections.lease(name) as collection:
             yield collection

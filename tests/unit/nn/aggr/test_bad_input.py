@@ -87,7 +87,7 @@ def test_an_operator_of_another_width() -> None:
         with pytest.raises(InvalidParameter, match=f"takes {width} .* wanted 4"):
             LCMAggregation(4, 4, operator=SymmetricGRU(width))
     module = LCMAggregation(4, 4, operator=Sum(nn.Linear(4, 1)))
-    with pytest.raises(InvalidParameter, match=r"makes \(1, 1\) of two tensors \(1, 4\)"):
+    with pytest.raises(InvalidParameter, match=r"returns \(1, 1\) for two tensors \(1, 4\)"):
         module(X, torch.tensor([0, 0, 1]))
 
 

@@ -102,7 +102,7 @@ def test_no_convergence_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "DENSE", 0)
     monkeypatch.setattr(module, "eigsh", fails)
-    with pytest.raises(NoConvergence, match="4 eigenvectors of a graph of 90 vertices"):
+    with pytest.raises(NoConvergence, match="4 eigenvectors of 90 vertices"):
         LapPE(4)(of(nx.path_graph(90)))
 
 

@@ -80,7 +80,7 @@ def test_foreign_weights_are_refused(saved: Path) -> None:
     path = saved / "model.safetensors"
     tensors = load_file(path)
     save_file(tensors, path)
-    with pytest.raises(CheckpointMismatch, match="names no config"):
+    with pytest.raises(CheckpointMismatch, match="has no config"):
         GPS.load(saved)
     name = next(iter(tensors))
     del tensors[name]

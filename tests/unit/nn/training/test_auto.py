@@ -90,7 +90,7 @@ def test_a_finished_run_is_resumed_without_training(tmp_path: Path) -> None:
     assert [r.to_json()["splits"] for r in again] == [r.to_json()["splits"] for r in first]
     assert [scores(r) for r in run(single(), tmp_path, force=True)] == [scores(r) for r in first]
     train(tiny, single(), tmp_path / "other", training=TrainingConfig(epochs=1))
-    with pytest.raises(CheckpointMismatch, match="of another configuration"):
+    with pytest.raises(CheckpointMismatch, match="has another configuration"):
         run(single(), tmp_path / "other", resume=True)
 
 

@@ -100,7 +100,7 @@ def test_a_part_without_any_known_label_is_refused(
         check_data(data)  # the others of this part are known
     for at in ids:
         data.graphs[at][label][:] = unknown
-    with pytest.raises(InvalidDataset, match=rf"{part} of split 1 holds no known label"):
+    with pytest.raises(InvalidDataset, match=rf"{part} of split 1 has no known label"):
         check_data(data)
     data.graphs[ids[-1]][label][1] = 1
     check_data(data)
@@ -132,7 +132,7 @@ def test_attributes_that_are_none(values: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"splits": ()}, "there is no split"),
+        ({"splits": ()}, "the data have no split"),
         ({"splits": "train"}, "splits hold a str; wanted Split objects"),
         ({"splits": (Split("a", "train", "val", "test"),)}, "train of split a is of type str"),
         ({"splits": (Split("a", *[torch.ones(8).bool()] * 3),)}, r"\[8\] of .*from_masks"),

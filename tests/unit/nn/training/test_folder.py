@@ -151,7 +151,9 @@ def test_results_of_another_run_are_not_taken_over(tmp_path: Path) -> None:
     assert len(again.splits) == 1 and not (tmp_path / "split-1").exists()
     (tmp_path / "split-1").mkdir()
     (tmp_path / "split-1" / "result.json").write_text(kept)
-    with pytest.raises(CheckpointMismatch, match=r"split-1.result\.json is another run's; remove"):
+    with pytest.raises(
+        CheckpointMismatch, match=r"split-1.result\.json belongs to another run; remove"
+    ):
         run(tmp_path, training=other, resume=True, splits=2)
 
 
@@ -187,7 +189,7 @@ def test_a_broken_result_is_named_with_what_to_do(tmp_path: Path) -> None:
     plain = json.loads(path.read_text())
     broken = {'{"test": nul': "is not JSON", "[]": "wanted an object"}
     for change in ({"test": None}, {"epoch": "1"}, {"train": True}, {"more": 1}):
-        broken[json.dumps(plain | change)] = rf"is no result \(.*{next(iter(change))}"
+        broken[json.dumps(plain | change)] = rf"is not a result \(.*{next(iter(change))}"
     for text, message in broken.items():
         path.write_text(text)
         with pytest.raises(UnreadableFile, match=rf"{message}.*; remove"):

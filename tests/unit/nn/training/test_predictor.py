@@ -136,7 +136,7 @@ def test_graphs_that_do_not_fit(runs, change, error, match):
 def test_what_is_no_run(runs, tmp_path: Path):
     with pytest.raises(UnreadableFile, match=r"run\.json does not exist"):
         load_model(tmp_path)
-    with pytest.raises(InvalidParameter, match="no split 7; trained are 0, 1"):
+    with pytest.raises(InvalidParameter, match="no split 7; the trained ones are 0, 1"):
         load_model(runs["graph"], 7)
     training = TrainingConfig("accuracy", epochs=1, warmup_epochs=0)
     train(tiny, data_of("graph"), tmp_path / "own", training=training)

@@ -68,7 +68,7 @@ def build(passages: Any, directory: Path, **options: Any) -> PassageIndex:
 def test_files_hold_the_same_rows_and_a_missing_column_is_named(name: str, tmp_path: Path) -> None:
     FILES[name](tmp_path / name)
     assert list(read_passages(tmp_path / name, NAMED)) == WANTED
-    with pytest.raises(InvalidPassage, match=r"columns are \['body'.*'key'.*`id_column`"):
+    with pytest.raises(InvalidPassage, match=r"the columns \['body'.*'key'.*`id_column`"):
         list(read_passages(tmp_path / name, RowConfig("key", "body")))
 
 
@@ -133,4 +133,4 @@ def test_commands_take_names_of_columns(tmp_path: Path, call: Callable[..., Answ
     said = call("rag", "sync", idx, tmp_path / "p.csv", "--json", *names).json
     assert said["unchanged"] == 3
     error = call("rag", "index", tmp_path / "p.csv", "--out", idx).error
-    assert "wanted also ['id', 'text']" in error and "--id-column" in error
+    assert "lack ['id', 'text']" in error and "--id-column" in error

@@ -64,14 +64,14 @@ def test_a_question_by_an_alias_has_the_answer_of_the_name(mode: Any, tmp_path: 
     ("wrong", "message"),
     [
         ([{"name": ""}], "none of them empty"),
-        ([{"name": "a", "alias": ["b"]}], "is no name"),
-        ([{"name": "a", "aliases": "b"}], "is no name"),
+        ([{"name": "a", "alias": ["b"]}], "is not a name"),
+        ([{"name": "a", "aliases": "b"}], "is not a name"),
         ([{"name": "?!"}], "has 0 words"),
         ([{"name": " ".join("abcdefghijk")}], "has 11 words"),
         ([{"name": "Ada"}, {"name": "ada"}], "listed for 'Ada' and for 'ada'"),
         ([{"name": "Ada", "aliases": ["x"]}, {"name": "Bo", "aliases": ["x"]}], "keep one"),
         ([{"name": "WO-####"}], "is a pattern"),
-        ([7], "is no name"),
+        ([7], "is not a name"),
         (["Ada = = b"], "none of them empty"),
     ],
 )

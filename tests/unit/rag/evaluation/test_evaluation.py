@@ -14,14 +14,16 @@ import pytest
 from graphagg.errors import EmptyCorpus, InvalidParameter, InvalidQuestion, UnreadableFile
 from graphagg.rag import ChunkConfig, Hit, Passage, PassageIndex
 from graphagg.rag.evaluation.drafts import DRAFT_ONE, DRAFT_TWO, draft_questions
-from graphagg.rag.evaluation.measure import RetrievalEvaluation, difference, evaluate
-from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
-from graphagg.rag.evaluation.recall import (
+from graphagg.rag.evaluation.measure import (
     CONTAIN,
     METRICS,
+    RetrievalEvaluation,
     Summary,
+    difference,
+    evaluate,
     outcome_of,
 )
+from graphagg.rag.evaluation.questions import GoldQuestion, read_questions
 from tests.fakes import FakeEncoder, FakeExtractor
 
 PEOPLE = [
@@ -178,7 +180,9 @@ def test_questions_come_from_files_and_frames(kind: str, tmp_path: Path) -> None
 
 
 def test_questions_need_gold_or_answers_alike(chunked: PassageIndex) -> None:
-    with pytest.raises(InvalidQuestion, match=r"question 0: no gold_passage_ids.*\['question'\]"):
+    with pytest.raises(
+        InvalidQuestion, match=r"question 0: .*\['question'\] lack gold_passage_ids"
+    ):
         read_questions([{"question": "Who?"}])
     mixed = read_questions([FIELDS[0] | {"answers": None}, {"question": "?", "answers": "a"}])
     with pytest.raises(InvalidQuestion, match="1 have no gold ids and 1 no answers"):
@@ -219,9 +223,9 @@ def test_differences_are_paired(towns: PassageIndex, runs: dict[str, RetrievalEv
 @pytest.mark.parametrize(
     ("line", "error", "message"),
     [
-        ("", UnreadableFile, "holds no questions"),
+        ("", UnreadableFile, "contains no questions"),
         ('{"gold_passage_ids": ["a"]}', InvalidQuestion, "q.jsonl:1: the question is a NoneType"),
-        ('{"question": "?", "gold_passage_ids": []}', InvalidQuestion, "at least one"),
+        ('{"question": "?", "gold_passage_ids": []}', InvalidQuestion, "lack gold_passage_ids"),
         ('{"question": "?", "gold_passage_ids": [1.5]}', InvalidQuestion, "a list of strings"),
     ],
 )
@@ -265,6 +269,6 @@ def test_drafts_follow_from_passages_and_seed(tmp_path: Path, call) -> None:
 def test_a_corpus_without_own_names_has_no_drafts(tmp_path: Path) -> None:
     with (
         built(tmp_path / "i", [Passage("a", "it rained."), Passage("b", "it snowed.")]) as index,
-        pytest.raises(EmptyCorpus, match="has a name that others lack"),
+        pytest.raises(EmptyCorpus, match="has a name of its own"),
     ):
         draft_questions(index)

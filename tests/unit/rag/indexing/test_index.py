@@ -154,7 +154,7 @@ def test_search_by_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: 
     [
         ("", "empty"),
         (" \n", "empty"),
-        ("why? " * 20_000, "100,000 characters, at most 10,000"),
+        ("why? " * 20_000, "100,000 characters, wanted at most 10,000"),
         (5, "a int, wanted a string"),
     ],
 )

@@ -284,7 +284,7 @@ def test_other_languages_by_their_code() -> None:
     assert len(specs) == 3
     assert RuleExtractor("de").spec.settings["language"] == "de"
     for code in ("", "EN", "english", "e1"):
-        with pytest.raises(InvalidParameter, match="no code of a language"):
+        with pytest.raises(InvalidParameter, match="not a language code"):
             RuleExtractor(code)
 
 

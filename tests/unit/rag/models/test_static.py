@@ -86,7 +86,7 @@ def test_an_altered_table_and_another_encoder_are_refused(tmp_path: Path) -> Non
         pytest.raises(ModelMismatch, match="install graphagg again"),
     ):
         StaticEncoder().encode(["Ada"])
-    with pytest.raises(InvalidParameter, match="profile fast has an encoder of its own"):
+    with pytest.raises(InvalidParameter, match="profile fast has its own encoder"):
         PassageIndex.build([{"id": "p", "text": "T."}], tmp_path / "k", encoder="m", profile="fast")
 
 

@@ -103,7 +103,7 @@ def test_a_limit_outside_0_to_1_is_named(tmp_path: Path, value: object) -> None:
     with build([Passage("a", SENTENCES[0])], tmp_path / "i") as index:
         with pytest.raises(InvalidParameter, match="min_confidence"):
             index.retrieve("Ada?", min_confidence=value)  # type: ignore[arg-type]
-        with pytest.raises(InvalidParameter, match="mode 'bm25' makes no vectors"):
+        with pytest.raises(InvalidParameter, match="mode 'bm25' has no confidence"):
             index.retrieve("Ada?", mode="bm25", min_confidence=0.5)
 
 

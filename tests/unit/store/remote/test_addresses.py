@@ -65,7 +65,7 @@ def test_local_places() -> None:
     ("said", "message"),
     [
         ("ftp://h/x", "ftp:// is not supported.*s3://"),
-        ("s3:///x", "names no bucket"),
+        ("s3:///x", "has no bucket"),
         ("s3://b/x/../y", "'..'"),
         ("hdfs://h/x", "hdfs:// is not supported"),
         ("https://h/x?signature=1", "query"),

@@ -34,7 +34,7 @@ def subtitles(text: str) -> Content:
                 composer.block(words, "\n")
                 last = words
     if not composer.length:
-        raise Unread("broken", "no subtitles: no line with two times")
+        raise Unread("broken", "it has no subtitles: no line has two times")
     return composer.content()
 
 
@@ -52,7 +52,7 @@ def xml(text: str) -> Iterator[Content]:
     text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     root = etree.fromstring(text.encode(), parser)
     if root is None:
-        raise Unread("broken", "not XML that can be read; correct it")
+        raise Unread("broken", "the XML cannot be parsed; correct it")
     if etree.QName(root).localname == "mediawiki":
         for number, page in enumerate(root.iterfind("{*}page"), 1):
             title, text = (page.findtext(name) or "" for name in ("{*}title", ".//{*}text"))
@@ -90,7 +90,7 @@ def entries(text: str) -> Iterator[Content]:
                 fields = {key: [*map(_value, lines)] for key, lines in entry.contents.items()}
                 yield _entry(fields, str(next(rows)))
     if next(rows) == 1:
-        raise Unread("broken", "no event, task or contact in it")
+        raise Unread("broken", "it has no event, task or contact")
 
 
 def _value(line: Any) -> str:

@@ -52,7 +52,7 @@ def eml(content: bytes, members: Members) -> Iterator[Content | Unread]:
     """Convert a mail; each readable attachment is a document of its own; raise `Unread`."""
     message = message_from_bytes(content, policy=_Policy())
     if not any(_header(message, name) for name in ("from", "to", "subject", "date")):
-        raise Unread("broken", "no mail: it has neither sender, recipient, subject nor date")
+        raise Unread("broken", "not an email: it has no sender, recipient, subject or date")
     headers = {name: _header(message, name) for name in _HEADERS}
     leaves = list(_leaves(message))
     kinds = [leaf.get_content_type() for leaf in leaves if _is_body(leaf)]
@@ -150,7 +150,7 @@ def mbox(content: bytes, members: Members) -> Iterator[Content | Unread]:
     """Convert the mails of an mbox file, one document each."""
     begins = [match.span() for match in _FROM.finditer(content)]
     if not begins:
-        raise Unread("broken", "no mbox: no line begins with From")
+        raise Unread("broken", "not an mbox file: no line begins with From")
     ends = [*(start for start, _ in begins[1:]), len(content)]
     for position, ((_, start), end) in enumerate(zip(begins, ends, strict=True), 1):
         mail, row = _ESCAPED.sub(b"", content[start:end]), str(position)

@@ -135,7 +135,7 @@ def front_matter(text: str) -> tuple[dict[str, Any], str, tuple[Unread, ...]]:
 
 def _toml(text: str) -> object:
     if len(text) > _LONGEST_TOML:
-        raise ValueError(f"{len(text):,} characters of TOML, more than {_LONGEST_TOML:,}")
+        raise ValueError(f"the TOML has {len(text):,} characters, more than {_LONGEST_TOML:,}")
     return tomllib.loads(text)
 
 
@@ -151,7 +151,7 @@ def _yaml(text: str) -> object:
     class Loader(yaml.BaseLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.events.AliasEvent):
-                raise yaml.YAMLError("an alias")
+                raise yaml.YAMLError("aliases are not read")
             return super().compose_node(parent, index)
 
         def construct_scalar(self, node: Any) -> Any:
@@ -161,7 +161,7 @@ def _yaml(text: str) -> object:
     try:
         value: object = yaml.load(text, Loader)  # a BaseLoader makes no objects
     except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError(f"not YAML that can be read ({error})") from None
+        raise ValueError(f"the YAML cannot be parsed ({error})") from None
     return value
 
 

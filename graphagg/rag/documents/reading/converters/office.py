@@ -47,7 +47,7 @@ def office(content: bytes, most: int) -> Content:
     except (anydoc.EncryptedError, anydoc.UnsupportedError) as error:
         if isinstance(error, anydoc.EncryptedError) or _ENCRYPTED in content:
             raise Unread("password", "it needs a password; save a copy without one") from None
-        raise Unread("broken", "no Office file of a known kind; open and save it again") from None
+        raise Unread("broken", "not an Office file of a known kind; save it again") from None
     except anydoc.ConvertError as error:
         raise Unread("broken", f"{error}; save it again") from None
     text = _BLANK_ROWS.sub(r"\1", text)

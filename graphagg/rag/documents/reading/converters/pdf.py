@@ -41,7 +41,7 @@ def pdf(content: bytes, most: int) -> Content:
     except PdfiumError as error:
         if error.err_code == _NEEDS_PASSWORD:
             raise Unread("password", "it needs a password; save a copy without one") from None
-        raise Unread("broken", f"not a PDF that can be read ({error})") from None
+        raise Unread("broken", f"the PDF cannot be read ({error})") from None
     document.init_forms()
     composer, headings, outline, scans = Composer(), [], _outline(document), list[str]()
     for page, text in enumerate(_pages(document, most), start=1):

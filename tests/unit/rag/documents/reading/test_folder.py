@@ -177,7 +177,7 @@ def test_pipes_and_files_without_permission_are_left_out(folder: Path, monkeypat
     _, report = read(folder)
     reasons = {each.path: each.reason for each in report.left_out if each.kind == "unreadable"}
     assert reasons["a.md"] == "Permission denied"
-    assert reasons["pipe.txt"].startswith("no regular file")
+    assert reasons["pipe.txt"].startswith("not a regular file")
 
 
 @pytest.mark.parametrize("change", ["grow", "vanish", "link"])
@@ -240,7 +240,7 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("empty.txt", "", r"empty\.txt: empty; correct or exclude"),
-        ("bad.pdf", b"%PDF-1.7", r"bad\.pdf: not a PDF that can be read"),
+        ("bad.pdf", b"%PDF-1.7", r"bad\.pdf: the PDF cannot be read"),
         ("rows.jsonl", "{", r"rows\.jsonl/1: not JSON"),
         ("p.pdf", files.pdf([["x"]], password="p"), r"p\.pdf: it needs a password"),
     ],
@@ -298,7 +298,7 @@ def test_a_converter_that_crashes_costs_one_file(
     documents, report = read(folder)
     assert "report.pdf" not in documents and "word.docx" in documents
     left = {each.path: each for each in report.left_out}["report.pdf"]
-    assert left.reason.startswith("not a PDF that can be read (")
+    assert left.reason.startswith("the PDF cannot be read (")
 
 
 def test_one_file_is_read_as_well(folder: Path) -> None:

@@ -312,7 +312,7 @@ def test_mails_are_read_to_a_depth(tmp_path: Path) -> None:
     write(tmp_path / "a.eml", mails(6))
     write(tmp_path / "b.txt", "Text.")
     _, report = read(tmp_path)
-    assert any("inside of each other" in each.reason for each in report.refused)
+    assert any("files are nested" in each.reason for each in report.refused)
 
 
 # --- converters of others ------------------------------------------------------------------------

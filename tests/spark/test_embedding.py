@@ -139,7 +139,7 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
             [(1, 2), (2, 3)],
             SMALL,
             InvalidParameter,
-            "4 pieces of 3 vertices",
+            "pieces is 4, but only 3 vertices",
             marks=pytest.mark.slow,
         ),
         pytest.param(

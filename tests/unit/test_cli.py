@@ -47,13 +47,13 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("rag", "index", "bad.jsonl", "--out", "o"), "bad.jsonl:2: not JSON"),
+        (("rag", "index", "bad.jsonl", "--out", "o"), "bad.jsonl:2: invalid JSON"),
         (("rag", "index", "empty.jsonl", "--out", "o"), "no passages found"),
         (("rag", "index", "absent", "--out", "o"), "no such file"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "0"), "max_words is 0"),
         (("rag", "index", "good.jsonl", "--out", "o", "--chunk-words", "-1"), "is -1"),
         (("rag", "add", "absent", "good.jsonl"), "no such folder"),
-        (("rag", "add", "idx", "bad.jsonl"), "bad.jsonl:2: not JSON"),
+        (("rag", "add", "idx", "bad.jsonl"), "bad.jsonl:2: invalid JSON"),
         (("rag", "update", "idx", "empty.jsonl"), "no passages found"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
         (("rag", "delete", "."), "no id is given"),

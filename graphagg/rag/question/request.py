@@ -196,7 +196,7 @@ class Request:
         )
 
     def readings(self, question: str) -> list[str]:
-        """Return the texts to read for a question: it alone, and after the previous question."""
+        """Return the texts to read for a question: itself, and joined with the one before it."""
         return [question, *(f"{turn}\n{question}" for turn in tuple(self.history)[-1:])]
 
 

@@ -69,7 +69,7 @@ def test_a_piece_that_cannot_fit_is_named():
 
 def test_more_pieces_than_vertices():
     network = NetworkMatrix.from_graph(graph(20, 2))
-    with pytest.raises(InvalidParameter, match=r"21 pieces of 20 vertices.*`pieces=20`"):
+    with pytest.raises(InvalidParameter, match=r"pieces is 21, but only 20 vertices.*`pieces=20`"):
         partition(network.matrix, EmbeddingConfig(pieces=21))
 
 

@@ -164,7 +164,7 @@ def test_a_passage_is_read_with_what_stands_around_it(tmp_path: Path) -> None:
     assert len(cut) <= 1_000 and body.endswith("...")
     assert long.text.startswith(body.removesuffix("..."))
     assert long.text in tool(server, "read_passage", passage_id="../long", characters=20_000)
-    assert "take an id from a search" in failure(server, "read_passage", passage_id="none")
+    assert "use an id from a search" in failure(server, "read_passage", passage_id="none")
     service.close()
 
 

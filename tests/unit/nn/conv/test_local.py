@@ -135,7 +135,7 @@ def test_features_that_do_not_fit(name: str) -> None:
         (lambda: make_local_part("gatedgcn", D, dropout=1.0), "dropout is 1.0"),
         (lambda: make_local_part(SAGEConv(D, D), D, None, "sum"), "already built"),
         (lambda: make_local_part(GatedGCN(D), D, dropout=0.5), "already built"),
-        (lambda: make_local_part(torch.nn.Linear(D, D), D), "Linear is no convolution"),
+        (lambda: make_local_part(torch.nn.Linear(D, D), D), "Linear is not a convolution"),
         (lambda: make_local_part("NNConv", D), "no local part is named 'NNConv'.*or a convolution"),
         (lambda: make_local_part("gatedgcn", D, dropout="a"), "dropout is 'a', wanted"),
     ],

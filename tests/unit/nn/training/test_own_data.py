@@ -158,7 +158,7 @@ def test_ratios_and_data_that_cannot_be_split():
     with pytest.raises(InvalidParameter, match=r"ratio is 0\.8, 0\.1, 0\.2"):
         random_splits([], (0.8, 0.1, 0.2))
     two = [Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0).long(), y=torch.tensor([0]))] * 2
-    with pytest.raises(InvalidDataset, match="2 with a label"):
+    with pytest.raises(InvalidDataset, match="only 2 items have a label"):
         random_splits(two)
     with pytest.raises(InvalidDataset, match="no labels 'y'"):
         random_splits([Data(x=torch.ones(1, 1), edge_index=torch.zeros(2, 0).long())] * 3)

@@ -290,7 +290,7 @@ def test_an_index_splits_what_is_added_as_it_was_built(tmp_path: Path) -> None:
         with build(rebuilt, tmp_path / "j", chunking=chunking) as other:
             assert list(index) == list(other)
             assert index.manifest == other.manifest
-        with pytest.raises(DuplicateId, match="'d' is in the index"):
+        with pytest.raises(DuplicateId, match="'d' is already in the index"):
             index.add([Passage("d", "Short.")])
         with pytest.raises(DuplicateId, match="chunk 'n#0' has the id of a passage"):
             index.add([Passage("n#0", "Ada.")])

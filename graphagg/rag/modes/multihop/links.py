@@ -112,8 +112,9 @@ class Edges(NamedTuple):
 
     def through(self, bridges: Bridges) -> Edges:
         """The links with the strengths of these bridges; those by similarity stay as they are."""
-        strength = bridges.strength[self.bridge, np.minimum(self.kind, SHARED)]
-        return self._replace(link=np.where(self.kind == SIMILAR, self.link, strength))
+        link, named = self.link.copy(), self.kind != SIMILAR
+        link[named] = bridges.strength[self.bridge[named], self.kind[named]]
+        return self._replace(link=link)
 
     def kept(self, some: Array) -> Edges:
         """Some of the links, by a mask or by their positions."""

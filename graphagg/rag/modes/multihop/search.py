@@ -22,7 +22,7 @@ from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
 CHAIN_HELD, CHAIN_DESCRIPTIONS = 0.7, 2
-"""A question describes a chain if no passage holds this share of it, and it has these."""
+"""A question describes a chain if no candidate holds this share of it, and it has these."""
 NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
@@ -62,7 +62,7 @@ class MultihopSearch:
                 break
             candidates, score, position = self._grown(candidates, score, more)
             frontier = position[frontier]
-            if self._is_chain(candidates, question):
+            if self._is_chain(candidates, question, others):
                 bridges = bridges.of_chain(self.source.view, self.config)
                 edges = edges.through(bridges)
             # The first round levels named pages; the second passes path scores on.
@@ -83,11 +83,12 @@ class MultihopSearch:
             config = replace(config, coverage=config.unnamed * config.coverage)
         return MultihopRanking(question, candidates, score, rounds, eligible, config)
 
-    def _is_chain(self, candidates: Candidates, question: QuestionScores) -> bool:
-        """Whether a question describes a chain: no candidate holds most of it."""
+    def _is_chain(self, candidates: Candidates, question: QuestionScores, others: Rows) -> bool:
+        """Whether a question describes a chain; `others` are rows that are only explained."""
         if question.reading.descriptions < CHAIN_DESCRIPTIONS:
             return False
-        return float(weighted(candidates.covers, question.lexical.weights).max()) < CHAIN_HELD
+        covers = candidates.covers[~self._are_in(candidates.rows, others)]
+        return float(weighted(covers, question.lexical.weights).max()) < CHAIN_HELD
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.lexicon import NAME
 from graphagg.rag.tables.view import View
+
+_ASKS = re.compile(r"\b(?:who|whom|whose|which|what|where|when|how|that)\b", re.IGNORECASE)
+_DESCRIBES = re.compile(r"['\u2019]s\b|\b(?:of|by|from|in|on|with) the\b")
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,17 @@ class QuestionReading:
     capitals: tuple[bool, ...]
     entities: tuple[int, ...]
     names: tuple[str, ...]
+
+    @property
+    def descriptions(self) -> int:
+        """Number of clauses, possessives and "of the" outside of names, in English.
+
+        One of the question words asks, each other one begins a clause.
+        """
+        text = self.text
+        for name in self.names:
+            text = text.replace(name, "")
+        return max(len(_ASKS.findall(text)) - 1, 0) + len(_DESCRIBES.findall(text))
 
 
 class NameFound(NamedTuple):

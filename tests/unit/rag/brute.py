@@ -521,7 +521,10 @@ class Brute:
             if tie != "page":
                 return None
             tie = "reference"
-        kind, slope = getattr(self.config.link, "shared" if tie == "title" else tie)
+        name = "shared" if tie == "title" else tie
+        kind, slope = getattr(self.config.link, name)
+        if self.chain and name in ("page", "shared"):
+            kind += self.config.link.chain[name == "shared"]
         value = kind + slope * self.idf(key)
         return value if value > -5 else None  # switched off
 
@@ -616,10 +619,19 @@ class Brute:
             raise Tied
         handed = {p: value * (1 - c.answered * max(most - 0.9, 0.0)) for p, value in handed.items()}
         walked: set[int] = set()
+        asks = re.findall(r"(?i)\b(who|which|where|what|when|how)\b", question)
+        places = re.findall(r"'s\b|\bof the\b|\bin the\b", question)
         for near in (pool, ()):
             walked |= {*front}
+            self.chain = False
             paths = self._paths(front, handed, direct, near)
             candidates |= {q for q, value in enumerate(paths) if value > -math.inf}
+            held = max(self._share(self.held[i]) for i in candidates)
+            if max(len(asks) - 1, 0) + len(places) >= 2:
+                self.chain = held < 0.7
+                paths = self._paths(front, handed, direct, near)
+                if abs(held - 0.7) < CLOSE:
+                    raise Tied
             raised = [q for q, value in enumerate(paths) if value > score[q]]
             for q in raised:
                 score[q] = paths[q]

@@ -50,7 +50,7 @@ LONGER = (
 """Sentences with longer forms of names."""
 QUESTIONS = (
     "Who read the New York Times with Ada Lovelace?",
-    "Which engine did the husband of Ada build in York?",
+    "Which engine did the husband of the woman who met Ada build in York?",
     "where was jose alvarez born?",
     "Is the New York Times older than The Engine or York?",
     "what happens when nothing is named?",

@@ -8,7 +8,7 @@ terms: nothing is encoded again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +46,12 @@ class Bridges:
     sentence: Array
     similarity: Array
     strength: Array
+
+    def of_chain(self, view: View, config: MultihopConfig) -> Bridges:
+        """The same for a question that describes a chain; links of files stay as they are."""
+        page, shared = config.link.chain
+        by_name = (view.gazetteer.kind[self.entity] & REFERENCE) == 0
+        return replace(self, strength=self.strength + np.outer(by_name, (page, 0.0, shared)))
 
 
 class Frontier(NamedTuple):
@@ -102,6 +108,12 @@ class Edges(NamedTuple):
     def between_documents(self, corpus: StoredCorpus, frontier: Rows) -> Edges:
         """The links that do not stay within a document."""
         return self.kept(~corpus.same_document(self.row, frontier[self.parent]))
+
+    def through(self, bridges: Bridges) -> Edges:
+        """The links with the strengths of these bridges; those by similarity stay as they are."""
+        link, named = self.link.copy(), self.kind != SIMILAR
+        link[named] = bridges.strength[self.bridge[named], self.kind[named]]
+        return self._replace(link=link)
 
     def kept(self, some: Array) -> Edges:
         """Some of the links, by a mask or by their positions."""

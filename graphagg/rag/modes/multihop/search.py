@@ -21,6 +21,8 @@ from graphagg.rag.modes.multihop.links import Bridges, Edges, MultihopSource, ab
 from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
 
+CHAIN_HELD, CHAIN_DESCRIPTIONS = 0.7, 2
+"""A question describes a chain if no candidate holds this share of it, and it has these."""
 NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
@@ -60,6 +62,9 @@ class MultihopSearch:
                 break
             candidates, score, position = self._grown(candidates, score, more)
             frontier = position[frontier]
+            if self._is_chain(candidates, question, others):
+                bridges = bridges.of_chain(self.source.view, self.config)
+                edges = edges.through(bridges)
             # The first round levels named pages; the second passes path scores on.
             passed_on = score if rounds else self._passed_on(candidates, frontier, most_held)
             edges = self._of_titles(candidates, bridges, edges)
@@ -77,6 +82,13 @@ class MultihopSearch:
         if not len(question.named) and most_held < NEARLY:
             config = replace(config, coverage=config.unnamed * config.coverage)
         return MultihopRanking(question, candidates, score, rounds, eligible, config)
+
+    def _is_chain(self, candidates: Candidates, question: QuestionScores, others: Rows) -> bool:
+        """Whether a question describes a chain; `others` are rows that are only explained."""
+        if question.reading.descriptions < CHAIN_DESCRIPTIONS:
+            return False
+        covers = candidates.covers[~self._are_in(candidates.rows, others)]
+        return float(weighted(covers, question.lexical.weights).max()) < CHAIN_HELD
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""

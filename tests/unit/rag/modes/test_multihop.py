@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from graphagg.rag import ABLATIONS, MultihopConfig, Passage, PassageIndex
 from graphagg.rag.documents.user_names import ListedNames
 from graphagg.rag.models.by_name import with_names
+from graphagg.rag.question.reading import QuestionReading
 from tests.fakes import FakeExtractor, assert_same_hits
 from tests.unit.rag.brute import Brute, Tied, WordEncoder, distinct_texts
 from tests.unit.rag.corpora import LONGER, QUESTIONS, SENTENCES, TITLES, build, corpora
@@ -111,6 +112,22 @@ def test_a_part_that_is_switched_off_is_gone_from_the_formula(
     config = EVERYTHING.without(part)
     assert equals_brute(middling, config, QUESTIONS[:5]) >= 3
     assert scores(middling, config) != with_all_parts
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "count"),
+    [
+        ("Who is the spouse of the actress who played Ada?", (), 2),
+        ("Who is the spouse of the actress who played Ada?", ("spouse of the actress",), 1),
+        ("What is the seat of Ada's county?", (), 1),
+        ("The county is located in which state?", (), 0),
+        ("Wo wohnt die Frau, die Ada kennt?", (), 0),
+    ],
+)
+def test_descriptions_are_counted_outside_of_names(
+    text: str, names: tuple[str, ...], count: int
+) -> None:
+    assert QuestionReading(text, (), (), (), (), names).descriptions == count
 
 
 @pytest.fixture(scope="module")

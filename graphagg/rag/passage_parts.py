@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PassageParts(Closing, Retrieval):
-    """Parts of a corpus, opened together: answers are those of `PassageIndex.merge` of them.
+    """Parts of a corpus, opened together: they answer as their merged index would.
 
     Ids, order, paths, scores and confidence are equal, with filters and after changes too; above
     20,000 passages similarity has the recall of each part. Nothing is written. Opening finds the

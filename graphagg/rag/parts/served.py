@@ -187,4 +187,4 @@ class PartObjects:
 
     @staticmethod
     def _refuse(key: str) -> object:
-        raise InvalidParameter("a step names no object beside its own")
+        raise InvalidParameter("a step may name only its own object")

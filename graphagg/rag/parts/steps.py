@@ -81,7 +81,7 @@ class OpenedPart:
     def texts(self, name: str, start: int, stop: int) -> Array:
         """A part of the compressed texts."""
         if not name.endswith(".texts.zlib"):
-            raise InvalidParameter(f"{name[:40]!r} are no texts")
+            raise InvalidParameter(f"{name[:40]!r} is not a file of texts")
         return self.snapshot.artifact.array(name)[start : min(stop, start + _LONGEST)]
 
     def first_vectors(self, rows: Rows) -> Codes:

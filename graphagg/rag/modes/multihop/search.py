@@ -21,8 +21,7 @@ from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
 from graphagg.rag.tables.vectors import Rows
 
-CHAIN_HELD, CHAIN_DESCRIPTIONS = 0.7, 2
-"""A question describes a chain if no candidate holds this share of it, and it has these."""
+CHAIN_HELD = 0.7  # a question with a clause describes a chain if no candidate holds this share
 NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
@@ -85,7 +84,7 @@ class MultihopSearch:
 
     def _is_chain(self, candidates: Candidates, question: QuestionScores, others: Rows) -> bool:
         """Whether a question describes a chain; `others` are rows that are only explained."""
-        if question.reading.descriptions < CHAIN_DESCRIPTIONS:
+        if not question.reading.has_clause:
             return False
         covers = candidates.covers[~self._are_in(candidates.rows, others)]
         return float(weighted(covers, question.lexical.weights).max()) < CHAIN_HELD

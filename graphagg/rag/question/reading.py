@@ -43,10 +43,7 @@ class QuestionReading:
 
     @property
     def has_clause(self) -> bool:
-        """Whether an English clause outside of names describes a thing, in no choice ("or").
-
-        One of the question words asks, another one begins a clause.
-        """
+        """Whether a second English question word begins a clause; not in a choice ("or")."""
         text = self.text
         for name in self.names:
             text = text.replace(name, "")

@@ -84,10 +84,9 @@ class MultihopSearch:
 
     def _is_chain(self, candidates: Candidates, question: QuestionScores, others: Rows) -> bool:
         """Whether a question describes a chain; `others` are rows that are only explained."""
-        if not question.reading.has_clause:
-            return False
         covers = candidates.covers[~self._are_in(candidates.rows, others)]
-        return float(weighted(covers, question.lexical.weights).max()) < CHAIN_HELD
+        most_held = float(weighted(covers, question.lexical.weights).max())
+        return question.reading.has_clause and most_held < CHAIN_HELD
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""

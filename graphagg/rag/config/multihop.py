@@ -32,8 +32,8 @@ document passes on as much as the best one:
   whose title is a longer form of it (three to five words, the same at both ends), or whose text
   begins with one, is linked as if its text began with e: so "Karan Johar" leads to
   "Karan Kumar Johar (born 1972) ...".
-- link, in a chain: if a question describes what it asks for in two places or more ("the spouse of
-  the actress who ...", in English) and no candidate so far holds .7 of its terms, the kind of a
+- link, in a chain: if a clause describes what is asked for ("the spouse of the actress who ...", in
+  English, without "or") and no candidate so far holds .7 of the question's terms, the kind of a
   mention is .1 more and that of a page .05 less: what it needs often mentions e in passing (not in
   profile `fast`).
 - link, by reference: where p links to q's document, or to an anchor in q, kind + slope idf + .1

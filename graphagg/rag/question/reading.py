@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,7 @@ from graphagg.rag.tables.gazetteer import LINKABLE
 from graphagg.rag.tables.lexicon import NAME
 from graphagg.rag.tables.view import View
 
-_ASKS = re.compile(r"\b(?:who|whom|whose|which|what|where|when|how|that)\b", re.IGNORECASE)
-_DESCRIBES = re.compile(r"['\u2019]s\b|\b(?:of|by|from|in|on|with) the\b")
+_QUESTION_WORDS = frozenset("who whom whose which what where when how that".split())
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,13 @@ class QuestionReading:
     names: tuple[str, ...]
 
     @property
-    def descriptions(self) -> int:
-        """Number of clauses, possessives and "of the" outside of names, in English.
-
-        One of the question words asks, each other one begins a clause.
-        """
+    def has_clause(self) -> bool:
+        """Whether a second English question word begins a clause; not in a choice ("or")."""
         text = self.text
         for name in self.names:
             text = text.replace(name, "")
-        return max(len(_ASKS.findall(text)) - 1, 0) + len(_DESCRIBES.findall(text))
+        words = scan(text).words
+        return sum(word in _QUESTION_WORDS for word in words) > 1 and "or" not in words
 
 
 class NameFound(NamedTuple):

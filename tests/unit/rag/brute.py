@@ -620,14 +620,13 @@ class Brute:
         handed = {p: value * (1 - c.answered * max(most - 0.9, 0.0)) for p, value in handed.items()}
         walked: set[int] = set()
         asks = re.findall(r"(?i)\b(who|which|where|what|when|how)\b", question)
-        places = re.findall(r"'s\b|\bof the\b|\bin the\b", question)
         for near in (pool, ()):
             walked |= {*front}
             self.chain = False
             paths = self._paths(front, handed, direct, near)
             candidates |= {q for q, value in enumerate(paths) if value > -math.inf}
             held = max(self._share(self.held[i]) for i in candidates)
-            if max(len(asks) - 1, 0) + len(places) >= 2:
+            if len(asks) > 1 and " or " not in question:
                 self.chain = held < 0.7
                 paths = self._paths(front, handed, direct, near)
                 if abs(held - 0.7) < CLOSE:

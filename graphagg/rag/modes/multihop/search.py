@@ -21,8 +21,7 @@ from graphagg.rag.modes.multihop.links import Bridges, Edges, MultihopSource, ab
 from graphagg.rag.modes.question_scores import QuestionScores, closeness
 from graphagg.rag.snapshot.search import lookup
 
-CHAIN_HELD, CHAIN_DESCRIPTIONS = 0.7, 2
-"""A question describes a chain if no candidate holds this share of it, and it has these."""
+CHAIN_HELD = 0.7  # a question with a clause describes a chain if no candidate holds this share
 NEARLY = 0.9  # share of the question's words that one passage holds
 MOST_CHUNKS = 8  # other chunks of the frontier's documents that lead on with it
 
@@ -85,10 +84,9 @@ class MultihopSearch:
 
     def _is_chain(self, candidates: Candidates, question: QuestionScores, others: Rows) -> bool:
         """Whether a question describes a chain; `others` are rows that are only explained."""
-        if question.reading.descriptions < CHAIN_DESCRIPTIONS:
-            return False
         covers = candidates.covers[~self._are_in(candidates.rows, others)]
-        return float(weighted(covers, question.lexical.weights).max()) < CHAIN_HELD
+        most_held = float(weighted(covers, question.lexical.weights).max())
+        return question.reading.has_clause and most_held < CHAIN_HELD
 
     def _are_in(self, rows: Rows, others: Rows) -> Mask:
         """Mask of the rows that are among others; both may be the whole corpus."""

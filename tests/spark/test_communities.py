@@ -116,7 +116,7 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
         ({"src": [1, None], "dst": [2, 3]}, InvalidGraph, "has no id"),
         ({"src": [1], "who": [2]}, InvalidGraph, "no known pair of names"),
         ({"src": [1.5], "dst": [2.5]}, InvalidGraph, "column src is double"),
-        ({"src": [1], "dst": ["a"]}, InvalidGraph, "one type of id"),
+        ({"src": [1], "dst": ["a"]}, InvalidGraph, "wanted one; convert"),
         ({"src": pa.array([], pa.int64()), "dst": pa.array([], pa.int64())}, EmptyGraph, "no edge"),
     ],
 )

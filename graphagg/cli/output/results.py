@@ -48,7 +48,7 @@ def _name(hit: Hit) -> str:
     versions = f"\n{hit.versions}" if hit.versions else ""
     line = f"{hit.passage.id}{page}{qualifier}{versions}"
     if DATED_BY in metadata:
-        line += f"\ndated {metadata[WHEN][:10]} (source: {metadata[DATED_BY].replace('_', ' ')})"
+        line += f"\ndated {metadata[WHEN][:10]} ({metadata[DATED_BY].replace('_', ' ')})"
     return f"{title_line}[dim]{escape(line)}[/dim]"
 
 

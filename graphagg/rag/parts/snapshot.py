@@ -55,7 +55,8 @@ class Part:
         """The part's ids of some names; -1 for one that it lacks."""
         if not len(self.numbers):
             return np.full(len(entities), -1)
-        at = np.minimum(self.numbers.searchsorted(entities), len(self.numbers) - 1)
+        wanted = entities.astype(self.numbers.dtype)  # else all numbers are converted
+        at = np.minimum(self.numbers.searchsorted(wanted), len(self.numbers) - 1)
         return np.where(self.numbers[at] == entities, at, -1)
 
 

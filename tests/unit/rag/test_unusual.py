@@ -119,8 +119,8 @@ def nested(depth: int) -> Any:
     ("passage", "message"),
     [
         (Passage("p", "t", metadata={"v": math.inf}), "of passage 'p' is inf, wanted a finite"),
-        (Passage("p", "t", metadata={"v": nested(900)}), "nested more than 64 deep"),
-        (Passage("p", "t", metadata={"v": nested(5000)}), "nested more than 64 deep"),
+        (Passage("p", "t", metadata={"v": nested(900)}), "nested more than 64 levels deep"),
+        (Passage("p", "t", metadata={"v": nested(5000)}), "nested more than 64 levels deep"),
         (Passage("p", "t", position=3_000_000_000), "wanted an integer of 0 to 2147483647"),
         (None, "wanted a Passage or a mapping"),
         ("text", "wanted a Passage or a mapping"),

@@ -75,7 +75,7 @@ function text(hit, { sentences, names, words }) {
 
 /** The place of the hit among the versions of its document, and its date with the source. */
 function versions({ versions: family, metadata: { when, dated_by: source } = {} }) {
-  const dated = when && source ? `dated ${String(when).slice(0, 10)} (source: ${spaced(source)})` : "";
+  const dated = when && source ? `dated ${String(when).slice(0, 10)} (${spaced(source)})` : "";
   const newest = family && family.place === 1;
   if (!family && !dated) return null;
   return h(

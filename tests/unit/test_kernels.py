@@ -105,7 +105,8 @@ def test_a_kernel_keeps_its_name_and_text_and_travels_by_name() -> None:
 def test_numba_is_loaded_by_the_first_call() -> None:
     code = (
         "import sys, numpy\nfrom graphagg.kernels import lower_bound\n"
-        "from graphagg.nearest import vectors\nfrom graphagg.rag.tables import view\nassert 'numba' not in sys.modules\n"
+        "from graphagg.nearest import vectors\nfrom graphagg.rag.tables import view\n"
+        "assert 'numba' not in sys.modules\n"
         "assert lower_bound(numpy.arange(9), 0, 9, 4) == 4\nassert 'numba' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -145,10 +145,10 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
         ]
     )  # fmt: skip
     mean, deviation = factor * result.test.mean, factor * result.test.std
-    one = f"{mean:.{digits}f}{unit} on one split"
-    many = f"{mean:.{digits}f} ± {deviation:.{digits}f}{unit}, mean and deviation over "
-    many += f"{len(result.splits)} of the splits"
-    shown = one if len(result.splits) == 1 else many
+    shown = f"{mean:.{digits}f}{unit} on one split"
+    if len(result.splits) > 1:
+        shown = f"{mean:.{digits}f} ± {deviation:.{digits}f}{unit}, mean and deviation over "
+        shown += f"{len(result.splits)} of the splits"
     out.print(
         f"{result.model} on {result.data}: test {result.metric} {shown}; "
         f"{result.parameters:,} parameters; {out_dir}",

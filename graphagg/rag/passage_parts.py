@@ -27,8 +27,8 @@ class PassageParts(Closing, Retrieval):
     """Parts of a corpus, opened together: they answer as their merged index would.
 
     Ids, order, paths, scores and confidence are equal, with filters and after changes too; above
-    20,000 passages similarity has the recall of each part. Nothing is written. Opening finds the
-    names of each part in the texts of the others, and keeps the places of all names in memory.
+    20,000 passages each part adds its own closest passages to the candidates. Nothing is written.
+    Opening finds the names of each part in the texts of the others, and keeps all places in memory.
     Parts are changed by `PassageIndex`, one by one; `reopen` reads the newest versions. Mode
     `linearrag` needs one index.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -155,9 +156,14 @@ class Block:
         """The arrays without vectors; words, keys and terms ascend by their UTF-8 bytes."""
         return self.names() | self._postings()
 
+    @cached_property
+    def _ordered(self) -> tuple[list[str], Array]:
+        """The distinct words in their order, and the rank of each by its number."""
+        return _sorted(self._words)
+
     def names(self) -> Arrays:
         """The arrays of tokens and names alone."""
-        words, word_of = _sorted(self._words)
+        words, word_of = self._ordered
         keys, key_of = _sorted(self._keys)
         rows = len(self._lengths)
         titled = _ints(self._titled).reshape(-1, 3)
@@ -184,7 +190,7 @@ class Block:
 
         Words of the context are neither in the counts nor in the lengths.
         """
-        words, word_of = _sorted(self._words)
+        words, word_of = self._ordered
         tokens = word_of[_ints(self._tokens)]
         lengths = np.array(self._lengths, np.int64)
         count = len(lengths)

@@ -79,7 +79,7 @@ def find_names(
     found = staying.mentions(numbers, ranks[is_new], fresh, names.gazetteer)
     short = map(others.find_sorted, _short_forms(keys.take(found["pairs.key"])))
     with_longer = ranks[[place for place in short if place is not None]]
-    return _names_of(part, keys_and_kinds(keys, kind), found, with_longer, others)
+    return NamesOfPart(*_names_of(part, keys_and_kinds(keys, kind), found, with_longer), others)
 
 
 def _short_forms(keys: StringTable) -> Iterator[str]:
@@ -90,13 +90,9 @@ def _short_forms(keys: StringTable) -> Iterator[str]:
 
 
 def _names_of(
-    part: PassageSnapshot,
-    every: Gazetteer,
-    found: dict[str, Array],
-    with_longer: Array,
-    others: StringTable,
-) -> NamesOfPart:
-    """The names that the passages of a part hold, and those with a longer form there."""
+    part: PassageSnapshot, every: Gazetteer, found: dict[str, Array], with_longer: Array
+) -> tuple[Gazetteer, Array]:
+    """The names that the passages of a part hold or have a longer form of, and their numbers."""
     numbers = distinct(np.concatenate([found["pairs.key"], with_longer]))
     own = np.zeros(len(every.keys), np.int32)
     own[numbers] = np.arange(len(numbers))
@@ -113,4 +109,4 @@ def _names_of(
         "pair_flags": found["pairs.flags"],
     }
     fixed: dict[str, Any] = {name: read_only(column) for name, column in columns.items()}
-    return NamesOfPart(Gazetteer(every.keys.take(numbers), **fixed), numbers, others)
+    return Gazetteer(every.keys.take(numbers), **fixed), numbers

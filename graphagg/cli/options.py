@@ -108,7 +108,11 @@ def _use_file(
 ) -> None:
     from cyclopts.config import Dict
 
-    document, table = read_toml(path), getattr(app.default_command, "__name__", "")
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UnreadableFile(f"{path}: not valid TOML ({error}); correct it") from None
+    table = getattr(app.default_command, "__name__", "")
     unknown = ", ".join(sorted(document.keys() - {*TABLES}))
     if unknown:
         raise InvalidParameter(
@@ -116,14 +120,6 @@ def _use_file(
         )
     values = Dict(document, root_keys=[table], use_commands_as_keys=False, source=str(path))
     values(app, commands, arguments)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises `UnreadableFile`."""
-    try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UnreadableFile(f"{path}: not valid TOML ({error}); correct it") from None
 
 
 def read_text(path: Path) -> str:
@@ -159,12 +155,6 @@ class _Help:
             negatives = () if is_off else entry.negative_names
             entries.append(entry.copy(description=description, negative_names=negatives))
         DefaultFormatter()(console, options, panel.copy(entries=entries))
-
-    def render_usage(self, console: Any, options: Any, usage: Any) -> None:
-        """Print the usage as cyclopts does."""
-        from cyclopts.help import DefaultFormatter
-
-        DefaultFormatter().render_usage(console, options, usage)
 
 
 def _default(value: object) -> str | None:

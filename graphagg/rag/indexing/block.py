@@ -141,7 +141,10 @@ class Block:
             self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
-        """All arrays of the block, from the vectors of windows and sentences `[S, ...]`."""
+        """All arrays of the block, from the vectors of windows and sentences `[S, ...]`.
+
+        Words, keys and terms ascend by their UTF-8 bytes.
+        """
         return {
             "s0.sentences.bounds": self.sentences.bounds,
             SENTENCES: sentence_vectors,
@@ -150,11 +153,9 @@ class Block:
             "s0.found": narrow(self.entities.values),
             "s0.windows.bounds": windows.bounds,
             WINDOWS: windows.values,
-        } | self.names_and_words()
-
-    def names_and_words(self) -> Arrays:
-        """The arrays without vectors; words, keys and terms ascend by their UTF-8 bytes."""
-        return self.names() | self._postings()
+            **self.names(),
+            **self._postings(),
+        }
 
     @cached_property
     def _ordered(self) -> tuple[list[str], Array]:

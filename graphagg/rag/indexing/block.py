@@ -331,7 +331,7 @@ def by_key(keys: Array) -> Ints:
 
 @kernel(small=True)
 def _place(keys: Array, places: Array, order: Array) -> None:
-    """Put each entry at the next of the `places` of its key."""
+    """Counting sort: write entry `i` to the next free place of its key, `places[keys[i]]`."""
     for i in range(len(keys)):
         order[places[keys[i]]] = i
         places[keys[i]] += 1

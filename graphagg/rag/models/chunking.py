@@ -120,7 +120,7 @@ def chunk_documents(
     Raises:
         InvalidPassage: a document is invalid or has no text.
         DuplicateId: two documents share an id, or a chunk and a document do.
-        EmptyCorpus: there is no document.
+        EmptyCorpus: there are no documents.
 
     Examples:
         >>> document = {"id": "d", "text": "Ada was born. Ada wrote. Ada died."}

@@ -156,6 +156,12 @@ class _Help:
             entries.append(entry.copy(description=description, negative_names=negatives))
         DefaultFormatter()(console, options, panel.copy(entries=entries))
 
+    def render_usage(self, console: Any, options: Any, usage: Any) -> None:
+        """Print the usage as cyclopts does."""
+        from cyclopts.help import DefaultFormatter
+
+        DefaultFormatter().render_usage(console, options, usage)
+
 
 def _default(value: object) -> str | None:
     """The default that the help shows; None for one that says nothing."""

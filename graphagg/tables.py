@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from graphagg.errors import InvalidParameter, WriteFailed, needs
 
 if TYPE_CHECKING:
-    import networkx
     import pyarrow
     import pyarrow.parquet
     from pandas import DataFrame  # type: ignore[import-untyped]  # it ships no types
@@ -94,8 +93,15 @@ class Exportable(Tabular):
             InvalidParameter: another suffix.
             WriteFailed: the file system refuses.
         """
-        writers, graph = table_writers(self.to_arrow), getattr(self, "to_networkx", None)
-        writers |= json_writer(self.to_json) | (graph_writers(graph) if graph else {})
+
+        def write_json(target: Path) -> None:
+            text = json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n"
+            target.write_text(text, encoding="utf-8")
+
+        writers = table_writers(self.to_arrow) | {".json": write_json}
+        if (graph := getattr(self, "to_networkx", None)) is not None:
+            writers[".graphml"] = lambda target: networkx_module().write_graphml(graph(), target)
+            writers[".gexf"] = lambda target: networkx_module().write_gexf(graph(), target)
         save(path, writers)
 
 
@@ -114,24 +120,6 @@ def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:
         parquet.write_table(table(), path)
 
     return {".csv": write_csv, ".parquet": write_parquet}
-
-
-def json_writer(value: Callable[[], object]) -> dict[str, Writer]:
-    """The writer of JSON."""
-
-    def write(path: Path) -> None:
-        text = json.dumps(value(), indent=1, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8")
-
-    return {".json": write}
-
-
-def graph_writers(graph: Callable[[], networkx.Graph]) -> dict[str, Writer]:
-    """Writers of a graph for other programs: GraphML and GEXF."""
-    return {
-        ".graphml": lambda path: networkx_module().write_graphml(graph(), path),
-        ".gexf": lambda path: networkx_module().write_gexf(graph(), path),
-    }
 
 
 def networkx_module() -> Any:

@@ -100,7 +100,7 @@ def structure(
     Example: graphagg communities structure comm --seed alice --out community.svg
 
     Args:
-        picture: picture to write: .png, .svg or .pdf.
+        picture: output file of the drawing: .png, .svg or .pdf.
         resolution: larger values give more sub-communities.
     """
     community = query.community(directory)

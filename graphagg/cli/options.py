@@ -108,7 +108,11 @@ def _use_file(
 ) -> None:
     from cyclopts.config import Dict
 
-    document, table = read_toml(path), getattr(app.default_command, "__name__", "")
+    try:
+        document = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UnreadableFile(f"{path}: not valid TOML ({error}); correct it") from None
+    table = getattr(app.default_command, "__name__", "")
     unknown = ", ".join(sorted(document.keys() - {*TABLES}))
     if unknown:
         raise InvalidParameter(
@@ -116,14 +120,6 @@ def _use_file(
         )
     values = Dict(document, root_keys=[table], use_commands_as_keys=False, source=str(path))
     values(app, commands, arguments)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; raises `UnreadableFile`."""
-    try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UnreadableFile(f"{path}: not valid TOML ({error}); correct it") from None
 
 
 def read_text(path: Path) -> str:

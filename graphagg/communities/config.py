@@ -34,7 +34,7 @@ class CommunityConfig:
         closed: include the vertex itself in its set, which finds slightly more of the true
             communities. None: yes, unless two-mode.
         permutations: number of slots of a signature (K).
-        bands: number of bands of the LSH tables (b); 0 for as many as fit, K / r.
+        bands: number of bands of the LSH tables (b); 0 means K / r, as many as fit.
         rows: number of slots per band (r); b * r is at most K. 64 bands of 2 match with a
             probability of 0.5 at a similarity of 0.10.
         hash_seed: seed of the hash family; 1 is datasketch's default.

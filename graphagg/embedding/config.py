@@ -30,7 +30,7 @@ class EmbeddingConfig:
     Attributes:
         dim: number of dimensions of the vectors; fewer if the graph is too small.
         pieces: number of pieces of the graph. None: chosen by `max_piece_edges`.
-        max_piece_edges: maximum number of matrix entries in a piece; an edge has two. None:
+        max_piece_edges: maximum number of matrix entries in a piece; each edge counts as two. None:
             5,000,000, or no limit if `pieces` is given.
         partitioner: how the graph is cut: `metis`, which holds it in memory; `streaming`, which
             passes over the rows of a graph that need not fit; or `auto`: `metis` up to 100 million

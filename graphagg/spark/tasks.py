@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def run_tasks(spark: SparkSession, count: int, task: TaskFunction) -> list[Stats]:
     """Run `task(i)` for i below `count`, each as a Spark task, which may run more than once.
 
-    Returns what the tasks returned, integers and bytes by name, with `block`, by i.
+    Returns the result of each task in the order of i: integers and bytes by name, and `block`.
     """
     if count == 0:
         return []

@@ -67,7 +67,8 @@ def array(name: str, dtypes: str, *shape: Size, **values: Any) -> ArrayRule:
 
 def bounds(name: str, count: Size, ends: Size, *, optional: bool = False) -> ArrayRule:
     """Offsets of `count` rows into an array of length `ends`."""
-    return ArrayRule(name, "<i8", (_plus(count, 1),), ends=ends, optional=optional)
+    size = count + 1 if isinstance(count, int) else f"{count}+1"
+    return ArrayRule(name, "<i8", (size,), ends=ends, optional=optional)
 
 
 def strings(name: str, count: Size) -> list[ArrayRule]:
@@ -81,10 +82,6 @@ def csr(name: str, rows: Size, columns: Size) -> list[ArrayRule]:
     size, indptr = f"{name} entries", f"{name}.indptr"
     indices = array(f"{name}.indices", "<i4", size, least=0, below=columns, rows=indptr)
     return [bounds(indptr, rows, size), indices]
-
-
-def _plus(size: Size, more: int) -> Size:
-    return size + more if isinstance(size, int) else f"{size}+{more}"
 
 
 class ArrayLayout:

@@ -215,7 +215,7 @@ class BlockStrings(Strings):
         for column, most in ((firsts, len(self)), (begins, len(self._data))):
             ends = np.concatenate(([0], column, [most]))
             if not len(column) or column[0] or (ends[1:] < ends[:-1]).any():
-                raise damaged(self.where, f"its blocks do not ascend from 0 to {most}")
+                raise damaged(self.where, f"block offsets do not ascend from 0 to {most}")
         return firsts
 
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> StringTable:

@@ -223,7 +223,7 @@ def check_root(root: Path) -> None:
     foreign = [name for name in names if not is_reserved(name)]
     if foreign and not names & {MANIFEST_NAME, PULLED}:  # a pull also makes inner artifacts
         raise ArtifactError(
-            f"{root}: the folder holds {sorted(foreign)[0]!r} and no index; "
+            f"{root}: the folder contains {sorted(foreign)[0]!r} and no index; "
             "choose an empty or new folder"
         )
 

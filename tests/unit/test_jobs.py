@@ -258,7 +258,7 @@ def test_wrong_input_is_named_before_a_session_starts(
         ("table.csv", out, ("--source", "calller"), "not exactly one column is called 'calller'"),
         ("named.csv", out, ("--header", "--target", "to"), "not exactly one column is called 'to'"),
         ("bad.txt", out, (), "line 2: negative id -4"),
-        ("table.csv", tmp_path / "taken", (), "holds 'thesis.tex' and no index"),
+        ("table.csv", tmp_path / "taken", (), "contains 'thesis.tex' and no index"),
     ):
         words = ("--edges", tmp_path / edges, "--out", folder, *more, *dry)
         assert start("communities", *words) == 2

@@ -53,7 +53,7 @@ def evaluate(
             does so.
         fail_below: minimum values of metrics, such as recall@5=0.8; the exit code is 1 if the first
             mode is below a minimum.
-        report: report on `fail_below` to write: .md, or .xml in JUnit format.
+        report: output file with the results of `fail_below`: .md, or .xml in JUnit format.
         random_state: random seed of the bootstrap intervals.
     """
     from graphagg.rag import PassageIndex

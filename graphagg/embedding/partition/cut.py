@@ -61,7 +61,8 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
     filled = degrees > 0
     entries = len(matrix.indices)
     count = piece_count(config, entries, int(np.count_nonzero(filled)))
-    hubs = degrees > hub_bound(config, entries, count)
+    limit = max(2, entries // (2 * count)) if count > 1 else entries
+    hubs = degrees > min(limit, (config.max_piece_edges or 2 * limit) // 2)
     if np.count_nonzero(filled & ~hubs) < count:  # too few other nodes to give each piece one
         hubs[:] = False
     weights = node_weights(matrix, hubs)
@@ -95,12 +96,6 @@ def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
             "or fewer, or a larger `max_piece_edges`"
         )
     return count
-
-
-def hub_bound(config: EmbeddingConfig, entries: int, pieces: int) -> int:
-    """Entries above which a node is a hub, whose row is split among pieces."""
-    limit = max(2, entries // (2 * pieces)) if pieces > 1 else entries
-    return limit if config.max_piece_edges is None else min(limit, config.max_piece_edges // 2)
 
 
 def node_weights(matrix: Csr, hubs: Mask) -> Ints:

@@ -127,14 +127,6 @@ class RunFolder:
             raise CheckpointMismatch(f"{path} belongs to another run; {AGAIN}")
         return metadata, tensors
 
-    def save_result(self, index: int, result: SplitResult) -> None:
-        """Write the result of a split."""
-        write_json(self.split(index) / RESULT, {**result.to_json(), "run": self.digest})
-
-    def save_results(self, results: dict[str, Any]) -> None:
-        """Write the results of the run."""
-        write_json(self.path / RESULTS, results)
-
     @property
     def digest(self) -> str:
         """A digest of the settings, in all files of the run."""

@@ -25,7 +25,7 @@ from graphagg.nn.training.data.sources import GraphSource
 from graphagg.nn.training.device import few_threads, find_device
 from graphagg.nn.training.fit.learner import Learner
 from graphagg.nn.training.fit.loop import FitOptions, Logger, fit_split
-from graphagg.nn.training.folder import RunFolder, locked
+from graphagg.nn.training.folder import RESULT, RESULTS, RunFolder, locked
 from graphagg.nn.training.metrics import Measure
 from graphagg.nn.training.plan import ModelMaker, TrainingPlan, check_task, make_plan, transform_for
 from graphagg.nn.training.results import SplitResult, TrainingResult
@@ -173,7 +173,7 @@ class _Run:
             if index not in results:
                 results[index] = self._split(index)
         result = self._result(results)
-        self._folder.save_results(result.to_json())
+        write_json(self._folder.path / RESULTS, result.to_json())
         return result
 
     def _result(self, results: dict[int, SplitResult]) -> TrainingResult:
@@ -204,7 +204,8 @@ class _Run:
         name = self._data.splits[index].name
         result = fit_split(learner, feed, self._folder, index, name, self._options)
         save_model(learner.model, self._folder.split(index), self._plan.settings(self._shape))
-        self._folder.save_result(index, result)
+        values = {**result.to_json(), "run": self._folder.digest}
+        write_json(self._folder.split(index) / RESULT, values)
         return result
 
 

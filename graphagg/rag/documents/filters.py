@@ -229,8 +229,8 @@ class _Compiler:
         for operator in condition:
             if not isinstance(operator, str) or operator not in operators:
                 raise InvalidFilter(
-                    f"key {key!r} is of type {kind}: operator {shown(operator)} is not one of "
-                    f"{', '.join(operators)}"
+                    f"operator {shown(operator)} does not apply to key {key!r} of type {kind}; "
+                    f"use one of {', '.join(operators)}"
                 )
             value = condition[operator]
             is_date = isinstance(value, str) and parse_instant(value) is not None

@@ -102,7 +102,7 @@ class KeyValues:
             "".join([key, *texts]).encode()
         except UnicodeEncodeError:
             raise InvalidPassage(
-                f"metadata key {key!r}: it or one of its values holds a lone surrogate; remove it"
+                f"metadata key {key!r}: the key or a value contains a lone surrogate; remove it"
             ) from None
         ranks = np.empty(len(distinct), np.int32)
         ranks[[self.positions[value] for value in distinct]] = np.arange(len(distinct))

@@ -141,7 +141,10 @@ class Block:
             self._named.extend((row, key_number(f.key), f.start, f.length, f.flags))
 
     def arrays(self, windows: Ragged, sentence_vectors: Array) -> Arrays:
-        """All arrays of the block, from the vectors of windows and sentences `[S, ...]`."""
+        """All arrays of the block, from the vectors of windows and sentences `[S, ...]`.
+
+        Words, keys and terms ascend by their UTF-8 bytes.
+        """
         return {
             "s0.sentences.bounds": self.sentences.bounds,
             SENTENCES: sentence_vectors,
@@ -150,11 +153,9 @@ class Block:
             "s0.found": narrow(self.entities.values),
             "s0.windows.bounds": windows.bounds,
             WINDOWS: windows.values,
-        } | self.names_and_words()
-
-    def names_and_words(self) -> Arrays:
-        """The arrays without vectors; words, keys and terms ascend by their UTF-8 bytes."""
-        return self.names() | self._postings()
+            **self.names(),
+            **self._postings(),
+        }
 
     @cached_property
     def _ordered(self) -> tuple[list[str], Array]:
@@ -330,7 +331,7 @@ def by_key(keys: Array) -> Ints:
 
 @kernel(small=True)
 def _place(keys: Array, places: Array, order: Array) -> None:
-    """Put each entry at the next of the `places` of its key."""
+    """Counting sort: write entry `i` to the next free place of its key, `places[keys[i]]`."""
     for i in range(len(keys)):
         order[places[keys[i]]] = i
         places[keys[i]] += 1

@@ -120,7 +120,7 @@ def chunk_documents(
     Raises:
         InvalidPassage: a document is invalid or has no text.
         DuplicateId: two documents share an id, or a chunk and a document do.
-        EmptyCorpus: there is no document.
+        EmptyCorpus: there are no documents.
 
     Examples:
         >>> document = {"id": "d", "text": "Ada was born. Ada wrote. Ada died."}
@@ -295,7 +295,9 @@ def _sentences(
     """Split a text at its sentences, rows of tables and layout; drop only white space."""
     headings = dict(match.span() for match in _HEADING.finditer(text))
     headings |= _marked_headings(text, marks)
-    sections = headings.keys() | _sections(marks)
+    before = [(), *(mark.heading for mark in marks)]  # a page break alone is no new section
+    changes = {m.offset for m, last in zip(marks, before, strict=False) if m.heading != last}
+    sections = headings.keys() | changes
     opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
     opening |= {table.start for table in tables}
     cuts = {row for table in tables for row in table.rows}
@@ -335,12 +337,6 @@ def _code_pieces(
         count += words
     if count:
         yield _Sentence(first, end, count, opens, False)
-
-
-def _sections(marks: Sequence[Mark]) -> set[int]:
-    """Offsets at which the heading changes; a page break alone is no new section."""
-    before = [(), *(mark.heading for mark in marks)]
-    return {mark.offset for mark, last in zip(marks, before, strict=False) if mark.heading != last}
 
 
 def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:

@@ -78,7 +78,7 @@ class PassageEncoder(Encoder, Protocol):
 
     @property
     def pools_sentences(self) -> bool:
-        """Whether it does; else each sentence is encoded as a text of its own."""
+        """Whether sentences are embedded with their passage; else each is a text of its own."""
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent

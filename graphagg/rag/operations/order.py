@@ -214,7 +214,7 @@ class HitOrder:
         return replace(hit, passage=passage, path=(*before, hop), copies=copies)
 
     def _distance(self, row: int) -> tuple[float, ...]:
-        """Words that the title, then the file name, does not share with the question, of all."""
+        """Jaccard distance of the question's words to those of the title, and of the file name."""
         if row not in self._distances:
             words = [(self._content(name, row), self._asked) for name in self._names(row)]
             self._distances[row] = tuple(len(a ^ b) / max(len(a | b), 1) for a, b in words)

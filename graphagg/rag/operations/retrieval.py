@@ -178,7 +178,7 @@ def _threshold(hits: Sequence[Hit]) -> float | None:
 
 
 def _rank_in(hits: Sequence[Hit], identifier: str) -> tuple[int | None, Hit | None]:
-    """Rank (from 1) and hit of a passage or its text; None if it is not among the hits."""
+    """Find a passage, or a copy of it, among the hits: its rank (from 1) and hit, or None."""
     for rank, hit in enumerate(hits, start=1):
         if identifier in (hit.passage.id, *hit.copies):
             return rank, hit

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,7 +158,8 @@ class View:
         """Number of visible passages among the postings in a range."""
         if self.row_set.is_all:
             return lambda start, end: end - start
-        return lru_cache(_CACHED)(partial(_frequency, self.visible, self.lexicon.rows))
+        visible, rows = self.visible, self.lexicon.rows
+        return lru_cache(_CACHED)(lambda i, j: int(np.count_nonzero(visible[rows[i:j]])))
 
     @property
     def mean_length(self) -> float:
@@ -201,11 +202,6 @@ class View:
         begins, ends = (self.titled.searchsorted(bounds[entities + i]) for i in (0, 1))
         return begins, ends
 
-    def titled_by(self, entity: int) -> npt.NDArray[np.int64]:
-        """The visible passages that an entity titles, ascending."""
-        (begin,), (end,) = self.titled_range(np.array([entity]))
-        return self.gazetteer.row[self.titled[begin:end]].astype(np.int64)
-
     def passages_about(self, entity: int) -> npt.NDArray[np.int32]:
         """The visible passages whose title is the entity, or whose text begins with it."""
         rows, tie = self.tied(entity)
@@ -213,10 +209,6 @@ class View:
 
 
 STORED = ("title", "mentions", "tie", "titled", "df")
-
-
-def _frequency(visible: Array, rows: Array, start: int, end: int) -> int:
-    return int(np.count_nonzero(visible[rows[start:end]]))
 
 
 class _Mentions(NamedTuple):

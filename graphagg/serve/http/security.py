@@ -124,10 +124,6 @@ class Access:
             for each in map(str.lower, self.hosts)
         )
 
-    def allows_origin(self, origin: str, host: str) -> bool:
-        """Whether a page of `origin` may send requests: this service's own, or a listed site's."""
-        return origin in self.origins or urlsplit(origin).netloc.lower() == host.lower()
-
     @property
     def is_guarded(self) -> bool:
         """Whether requests must carry a token."""
@@ -227,7 +223,8 @@ class Guard:
                 "UnknownHost",
                 "this host name is not allowed; use localhost, or --allowed-host",
             )
-        if origin is not None and not self._access.allows_origin(origin, hosts[0]):
+        own_page = origin is None or urlsplit(origin).netloc.lower() == hosts[0].lower()
+        if not own_page and origin not in self._access.origins:
             return refusal(
                 403, "ForeignOrigin", "pages of that site may not send requests; see --cors-origin"
             )

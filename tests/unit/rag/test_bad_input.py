@@ -347,7 +347,7 @@ def test_filters_on_what_there_is_not(index: PassageIndex) -> None:
         "key 'kind' is of type string: 'eq' wants a string": {"kind": 5},
         "key 'year' is of type number: 'gte' wants a finite number": {"year": {"gte": "1843"}},
         "key 'when' is of type date: 'lt' wants an ISO 8601 date": {"when": {"lt": "soon"}},
-        "operator 'gt' is not one of": {"tags": {"gt": "x"}},
+        "operator 'gt' does not apply to key 'tags'": {"tags": {"gt": "x"}},
         "filter 'city': a str, wanted a mapping": "city",
     }
     for mode in MODES:

@@ -367,8 +367,8 @@ def _check_ids(where: str, ids: Tensor, count: int) -> None:
         raise InvalidDataset(f"{where} is of type {type(ids).__name__}; wanted a tensor [n] int64")
     if ids.dim() != 1 or ids.dtype is not torch.int64:
         raise InvalidDataset(
-            f"{where} is {list(ids.shape)} of {ids.dtype}; wanted [n] int64 numbers (of masks: "
-            "Split.from_masks)"
+            f"{where} is {list(ids.shape)} of {ids.dtype}; wanted [n] int64 numbers; "
+            "Split.from_masks converts masks"
         )
     if not ids.numel():
         raise InvalidDataset(f"{where} is empty")

@@ -50,7 +50,7 @@ class Conversations:
     def is_listed(self, document: Document) -> bool:
         """Whether a document is a user or channel of the lists of an export; notes the name.
 
-        It is no document of its own beside the chats of the export.
+        It is not a separate document beside the chats of the export.
         """
         path, _, identifier = document.id.rpartition("/")
         if PurePosixPath(path).name not in _LISTS:

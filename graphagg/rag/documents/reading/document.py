@@ -84,7 +84,7 @@ class Document(Brief):
 
     @property
     def record(self) -> dict[str, Any]:
-        """The fields of its passage, if it is not split; see `as_passage`."""
+        """The fields of the passage that an unsplit document becomes; see `as_passage`."""
         return {"id": self.id, "text": self.text, "title": self.title, "metadata": self.metadata}
 
 

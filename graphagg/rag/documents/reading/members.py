@@ -114,7 +114,7 @@ def _name(member: ZipInfo) -> str:
 
 
 def _load(archive: ZipFile, member: ZipInfo, name: str, is_taken: bool, most: int) -> bytes:
-    """Read a member; raise `Unread` for one that is no document of the archive."""
+    """Read a member; raise `Unread` for one that is not a document of the archive."""
     if _UNSOUND.search(name):
         raise Unread("unreadable", "its path points outside the archive")
     if is_taken:

@@ -27,7 +27,7 @@ _LARGEST_LOG = 2**20  # bytes
 
 
 def screened(name: str, content: bytes) -> Unread | None:
-    """The reason why a file is no document; None if it may be one."""
+    """The reason why a file is not a document; None if it may be one."""
     suffix, base = suffix_of(name), PurePosixPath(name).name
     if base in _LOCKS or suffix == ".lock":
         return Unread(f"lock file ({suffix})", "what a package manager wrote")

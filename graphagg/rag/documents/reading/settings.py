@@ -20,9 +20,9 @@ class ReadConfig:
     """Which files of a folder are read, and how.
 
     Attributes:
-        include: read only files whose path below the folder matches one of these globs, as in a
-            .gitignore file, such as '*.md' or 'manual/**'. None: all.
-        exclude: leave out files whose path below the folder matches one of these globs.
+        include: read only files whose path relative to the folder matches one of these globs, as in
+            a .gitignore file, such as '*.md' or 'manual/**'. None: all.
+        exclude: leave out files whose path relative to the folder matches one of these globs.
         max_file_size: maximum size of a file in MiB, and 1 MiB for logs; larger files are left out.
         max_seconds: time limit for the conversion of one file, in seconds.
         max_memory: memory limit for the conversion of one file, in MiB.

@@ -88,9 +88,9 @@ class RuleExtractor:
         self._lead = re.compile(f"{_LEAD}{_IS.get(language, _ANY)})\\s)")
         self._stop_words = Analyzer(language).stop_words
         words = " ".join(sorted(self._stop_words))
-        digest = hashlib.sha256(
-            f"rules {_REVISION} {revision_of(language)} {language} {words}".encode()
-        ).hexdigest()
+        has_exceptions = language in (*_CAPITALIZED_NOUNS, *_BRACKETED)
+        revision = f"{_REVISION} {_NAMES_REVISION if has_exceptions else 1}"
+        digest = hashlib.sha256(f"rules {revision} {language} {words}".encode()).hexdigest()
         settings = {"dropped_labels": [], "language": language, "sentences": "rules"}
         self.spec = ModelSpec(PREFIX + language, digest, settings)
 
@@ -177,11 +177,6 @@ _BEFORE = 60  # characters before a word in which its determiner is looked for
 _BRACKETS = re.compile(
     r"《([^《》\n]{1,40})》|〈([^〈〉\n]{1,40})〉|「([^「」\n]{1,20})」|『([^『』\n]{1,40})』"
 )
-
-
-def revision_of(language: str) -> int:
-    """The revision of the rules for a language; 1 without exceptions."""
-    return _NAMES_REVISION if language in (*_CAPITALIZED_NOUNS, *_BRACKETED) else 1
 
 
 def capitals(

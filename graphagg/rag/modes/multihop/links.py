@@ -48,19 +48,19 @@ class Bridges:
     strength: Array
 
     def of_chain(self, view: View, config: MultihopConfig) -> Bridges:
-        """The same for a question that describes a chain; links of files stay as they are."""
+        """The links as scored for a question about a chain; links of files stay as they are."""
         page, shared = config.link.chain
         by_name = (view.gazetteer.kind[self.entity] & REFERENCE) == 0
         return replace(self, strength=self.strength + np.outer(by_name, (page, 0.0, shared)))
 
 
 class Frontier(NamedTuple):
-    """The passages that lead on in a round; f of them.
+    """The f passages whose links a round follows.
 
     Attributes:
-        rows: `[f]`; -1 for one of another part.
+        rows: `[f]` row numbers; -1 for a passage of another part.
         first: `[f, d]` the stored first vector of each.
-        vectors: `[f, d]` of the terms that each leaves open; None if these do not count.
+        vectors: `[f, d]` of the question's terms that each lacks; None if these do not count.
     """
 
     rows: Rows

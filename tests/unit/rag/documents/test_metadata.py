@@ -58,7 +58,7 @@ def test_an_altered_head_is_named(tmp_path: Path, altered: tuple[bytes, bytes]) 
     ("row", "message"),
     [
         ({1: "a"}, "metadata key 1: a int, wanted a string"),
-        ({"a": "\ud800"}, "metadata key 'a': it or one of its values holds a lone surrogate"),
+        ({"a": "\ud800"}, "metadata key 'a': the key or a value contains a lone surrogate"),
         ({"a": ["\ud800"]}, "lone surrogate"),
         ({"\ud800": 1}, r"metadata key '\\ud800'.*lone surrogate"),
     ],

@@ -90,7 +90,7 @@ def test_strings_and_open_sets(spark: Any, tmp_path: Path) -> None:
     pairs = [(f"vertex ä{a}", f"vertex ä{b}") for a, b in hub_pairs(2)]
     edges = write_parquet(tmp_path / "edges.parquet", pairs)
     config = CommunityConfig(kind="directed-out", closed=False, permutations=16, bands=5, rows=3)
-    assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=80)
+    assert_equal_bytes(spark, edges, tmp_path, config, items_per_task=200)
 
 
 @pytest.mark.slow
@@ -114,8 +114,6 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     [
         ({"src": [1, -2], "dst": [2, 3]}, InvalidGraph, "negative id -2"),
         ({"src": [1, None], "dst": [2, 3]}, InvalidGraph, "has no id"),
-        ({"src": [1], "who": [2]}, InvalidGraph, "no known pair of names"),
-        ({"src": [1.5], "dst": [2.5]}, InvalidGraph, "column src is double"),
         ({"src": [1], "dst": ["a"]}, InvalidGraph, "wanted one; convert"),
         ({"src": pa.array([], pa.int64()), "dst": pa.array([], pa.int64())}, EmptyGraph, "no edge"),
     ],

@@ -28,7 +28,7 @@ SMALL = CommunityConfig("directed-in", permutations=16, bands=4, rows=2)
 
 
 def build(spark: Any, edges: str, out: Any, progress: Any) -> CommunityIndex:
-    """An index by small tasks."""
+    """Build an index by small tasks."""
     engine = SparkOptions(spark, items_per_task=200)
     return CommunityIndex.build(edges, out, engine=engine, config=SMALL, progress=progress)
 
@@ -78,10 +78,12 @@ def test_jobs_are_named_and_the_names_end_with_them(spark: Any, tmp_path: Path) 
 
     def note(stage: str, done: int, total: int) -> None:
         shown.append(context.getLocalProperty("spark.job.description"))
+        raise Killed
 
     edges = write_text(tmp_path / "edges.txt", hub_pairs(6))
-    build(spark, edges, tmp_path / "out", note).close()
-    assert shown[0] == "communities: edges, 1 of 6"
+    with pytest.raises(Killed):
+        build(spark, edges, tmp_path / "out", note)
+    assert shown == ["communities: edges, 1 of 6"]
     assert context.statusTracker().getJobIdsForGroup("graphagg communities")
     assert [context.getLocalProperty(key) for key in keys] == [None, None]
 

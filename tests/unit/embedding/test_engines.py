@@ -54,7 +54,7 @@ def begun(folder: str) -> SparkJob:
     return job
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     pieces=st.integers(1, 9),
@@ -118,7 +118,7 @@ def test_a_task_of_the_merge_maps_the_leaves_and_reads_none_whole(tmp_path):
     job.release()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     kind=st.sampled_from(GRAPH_KINDS),

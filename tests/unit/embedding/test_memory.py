@@ -22,7 +22,7 @@ from tests.unit.embedding.graphs import communities, graph, values_of
 SMALL = EmbeddingConfig(dim=40, pieces=3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     pieces=st.integers(1, 5),

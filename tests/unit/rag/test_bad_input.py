@@ -241,9 +241,8 @@ def full_from(number: int, real: Callable[..., object]) -> Callable[..., object]
 @pytest.mark.parametrize(
     ("place", "number"),
     [
-        *[("array", 0), ("array", 10), ("adopt", 0), ("adopt", 17), ("sync", 0), ("sync", 17)],
-        *[("preallocate", 0), ("write_range", 0), ("write_range", 9)],
-        *[("_write", 0), ("_rename", 0), ("_replace", 0)],
+        *[("array", 10), ("adopt", 17), ("sync", 0), ("sync", 17), ("preallocate", 0)],
+        *[("write_range", 9), ("_write", 0), ("_rename", 0), ("_replace", 0)],
     ],
 )
 def test_a_disk_that_fills_while_publishing(

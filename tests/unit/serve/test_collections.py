@@ -160,7 +160,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes)
 def test_after_any_writes_answers_are_those_of_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, list[int], int]]
@@ -343,16 +343,16 @@ def test_markup_that_was_uploaded_is_no_page_of_the_service(live: Live) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["../x.txt", "/etc/x.txt", "a/../../x.txt", ".hidden.txt", "a/.b/x.txt", "c:x.txt", "a\\x.txt",
-     "", "x" * 300 + ".txt"],
-)  # fmt: skip
-def test_no_file_leaves_the_folder(live: Live, tmp_path: Path, name: str) -> None:
+def test_no_file_leaves_the_folder(live: Live, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
-    assert upload(live, (name, b"text")).status_code in (400, 422)
-    assert [each for each in sorted(tmp_path.rglob("*")) if each.name != "files"] == before
-    assert live.get(f"{A}/files/{name}").status_code in (400, 404)
+    for name in (
+        "../x.txt", "/etc/x.txt", "a/../../x.txt", ".hidden.txt", "a/.b/x.txt", "c:x.txt",
+        "a\\x.txt", "", "x" * 300 + ".txt",
+    ):  # fmt: skip
+        assert upload(live, (name, b"text")).status_code in (400, 422), name
+        left = [each for each in sorted(tmp_path.rglob("*")) if each.name != "files"]
+        assert left == before, name
+        assert live.get(f"{A}/files/{name}").status_code in (400, 404), name
 
 
 def test_an_upload_has_an_end(tmp_path: Path) -> None:

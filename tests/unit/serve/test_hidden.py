@@ -207,7 +207,7 @@ def same(found: Any, wanted: Any, at: str = "") -> None:
         assert found == wanted, at
 
 
-@settings(max_examples=max(settings().max_examples // 3, 1), report_multiple_bugs=False)
+@settings(max_examples=max(settings().max_examples // 5, 1), report_multiple_bugs=False)
 @given(corpus=corpora(), data=st.data())
 def test_a_token_sees_what_an_index_of_its_passages_would_show(
     corpus: list[Passage], data: st.DataObject

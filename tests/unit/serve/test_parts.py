@@ -159,7 +159,7 @@ def deployed(folders: list[Path], access: Access | None = None) -> Iterator[list
         yield [started.enter_context(serving(service, access)) for service in services]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=max(settings().max_examples // 5, 1))
 @given(CORPORA, st.integers(2, 3), st.integers(0, 2**32 - 1))
 def test_parts_in_other_processes_answer_as_one_index(
     tmp_path_factory: pytest.TempPathFactory, corpus: list[Passage], count: int, seed: int
@@ -176,8 +176,7 @@ def test_parts_in_other_processes_answer_as_one_index(
         PassageParts.open([live.url for live in lives], **models) as parts,
         PassageIndex.merge(folders, root / "one", **models) as one,
     ):
-        for options in rng.sample(ASKED, 2):
-            assert_parts_answer_as(one, parts, bool(seed % 2), options)
+        assert_parts_answer_as(one, parts, bool(seed % 2), rng.choice(ASKED))
         name = corpus[0].id
         why = [each.explain(QUESTIONS[0], name, 2) for each in (parts, one)]
         assert (why[0].reason, why[0].rank) == (why[1].reason, why[1].rank)

@@ -24,7 +24,7 @@ from graphagg.store import verify_at
 from tests.unit.rag.corpora import ENCODER, EXTRACTOR, QUESTIONS
 from tests.unit.store import damage
 
-FEW, MANY = 16, 3_000
+FEW, MANY = 8, 3_000
 """Cases of each kind in `make test`, and in `make fuzz`."""
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagg.errors import InvalidParameter
@@ -58,6 +58,7 @@ def answers(index: PassageIndex, **fields: Any) -> list[Any]:
     return [index.versions(), *shown]
 
 
+@settings(max_examples=max(settings().max_examples // 2, 1))
 @given(FILES, FILES)
 def test_a_change_and_a_filter_equal_a_rebuild(before: Any, after: Any) -> None:
     with TemporaryDirectory() as folder:

@@ -40,7 +40,7 @@ def files(index: PassageIndex) -> dict[str, Any]:
     return dict(index.manifest.files)
 
 
-@settings(max_examples=max(settings().max_examples // 2, 1))
+@settings(max_examples=max(settings().max_examples // 4, 1))
 @given(
     corpora("abcdefghij"),
     st.builds(BuildLimits, st.integers(1, 4), st.integers(1, 400), st.integers(1, 40)),

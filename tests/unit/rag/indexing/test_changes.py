@@ -141,14 +141,12 @@ class Changes(RuleBasedStateMachine):
     def _compare_with_a_rebuilt_one(self) -> None:
         rebuilt_folder = self.folder / "rebuilt"
         with self.index as index, build(list(index), rebuilt_folder, **self.options) as rebuilt:
-            expected = answers(rebuilt)
-            assert_same_answers(answers(index), expected)
+            assert_same_answers(answers(index), answers(rebuilt))
             assert {**index.manifest.counts, "segments": 1} == rebuilt.manifest.counts
             assert index.manifest.inputs == rebuilt.manifest.inputs
             assert index.schema == rebuilt.schema
             index.compact()
             assert index.manifest.data == rebuilt.manifest.data  # the digest of all bytes
-            assert_same_answers(answers(index), expected)
 
 
 Changes.TestCase.settings = settings(
@@ -264,7 +262,7 @@ def test_with_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     model = {p.id: p for p in map(passage, range(40))}
     with build(model.values(), tmp_path / "i") as index:
-        for round_ in range(3):
+        for round_ in range(2):
             gone = rng.sample(sorted(model), 5)
             index.delete(gone)
             changed = [passage(n) for n in range(50, 60, 2 + round_ % 2)]

@@ -157,13 +157,17 @@ def test_the_explanation_of_a_hit_is_the_hit(index: PassageIndex) -> None:
                 assert told.to_json()["hit"]["id"] == hit.passage.id
 
 
+def test_a_passage_beyond_the_hits_scores_as_if_it_were_chosen_next(index: PassageIndex) -> None:
+    for question in QUESTIONS:
+        fourth = index.retrieve(question, 4)[3]
+        told = index.explain(question, fourth.passage.id, 3)
+        assert_same_hits([told.hit], [fourth], 1e-9)  # type: ignore[list-item]
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_passage_beyond_the_hits_is_told_why(index: PassageIndex, way: str) -> None:
     mode, config = WAYS[way]
     for question in QUESTIONS:
-        fourth = index.retrieve(question, 4)[3]  # scores as if it were chosen next
-        told = index.explain(question, fourth.passage.id, 3)
-        assert_same_hits([told.hit], [fourth], 1e-9)  # type: ignore[list-item]
         hits = index.retrieve(question, 3, mode=mode, config=config)
         everything = index.retrieve(question, len(index), mode=mode, config=config)
         first = {hit.passage.id for hit in hits}

@@ -51,7 +51,7 @@ def assert_parts_answer_as(
             assert hits.confidence == expected.confidence
 
 
-@settings(max_examples=max(settings().max_examples // 3, 1))
+@settings(max_examples=max(settings().max_examples // 5, 1))
 @given(CORPORA, st.integers(1, 4), st.booleans(), st.integers(0, 2**32 - 1))
 def test_parts_answer_as_one_index(
     tmp_path_factory: pytest.TempPathFactory,

@@ -49,7 +49,7 @@ def test_scores_equal_bm25s(passages: list[Passage], terms: list[str]) -> None:
     np.testing.assert_allclose(found * idf, expected, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(PASSAGES, st.lists(st.sampled_from(WORDS), min_size=1, max_size=6, unique=True), st.data())
 def test_the_best_of_many_rows_are_those_of_all(
     passages: list[Passage], words: list[str], data: st.DataObject

@@ -57,6 +57,7 @@ def create_session(
         JobFailed: no session starts.
     """
     with needs("pyspark", "spark"):
+        from pyspark import SparkConf
         from pyspark.sql import SparkSession
     if master is not None and remote is not None:
         raise errors.InvalidParameter(
@@ -78,6 +79,8 @@ def create_session(
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         for key, value in _LOCAL_SETTINGS.items():
             builder = builder.config(key, value)
+    if submitted and not SparkConf().contains("spark.log.level"):
+        builder = builder.config("spark.log.level", "WARN")  # before Spark writes 50 lines of INFO
     for key, value in (settings or {}).items():
         builder = builder.config(key, value)
     try:

@@ -12,7 +12,7 @@ from graphagg.rag import Passage, PassageIndex
 from graphagg.serve.service import Service, Sources
 from tests.fakes import FakeEncoder, FakeExtractor
 from tests.unit.rag.documents.reading.files import thirty
-from tests.unit.serve.live import patient, serving
+from tests.unit.serve.live import patient, serving, until
 from tests.web.browser import DESKTOP, PHONE, Page
 
 pytestmark = [pytest.mark.web, pytest.mark.slow]
@@ -42,6 +42,7 @@ def files(tmp_path: Path) -> list[Path]:
 def url(tmp_path: Path) -> Iterator[str]:
     models: dict[str, Any] = {"encoder": FakeEncoder(), "extractor": FakeExtractor()}
     with serving(Service(Sources(root=tmp_path / "root", **models), patient())) as live:
+        until(lambda: live.get("/readyz").status_code == 200)  # 503 is an error on the console
         yield live.url
 
 

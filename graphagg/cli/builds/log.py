@@ -36,7 +36,7 @@ def start_logging(job: str, level: JobLogLevel) -> None:
     line = f"%(asctime)s %(levelname)s {job} %(stage)s %(message)s"
     formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ", defaults={"stage": "-"})
     formatter.converter = time.gmtime
-    handler = _JvmHandler(level) if SUBMITTED in os.environ else logging.StreamHandler(sys.stderr)
+    handler = _JvmHandler() if SUBMITTED in os.environ else logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     _LOGGER.handlers[:] = [handler]
     _LOGGER.propagate = False
@@ -44,19 +44,14 @@ def start_logging(job: str, level: JobLogLevel) -> None:
 
 
 class _JvmHandler(logging.Handler):
-    """Write lines to the stderr of the JVM that runs this Python process.
+    """Write lines to the stderr of the JVM that runs this Python process."""
 
-    Spark's own log level is set here, since Spark writes 50 lines before there is a session.
-    """
-
-    def __init__(self, level: JobLogLevel) -> None:
+    def __init__(self) -> None:
         super().__init__()
         from pyspark.java_gateway import launch_gateway
 
         gateway: Any = launch_gateway()  # type: ignore[no-untyped-call]
         self._stderr = gateway.jvm.java.lang.System.err
-        log4j = gateway.jvm.org.apache.logging.log4j
-        log4j.core.config.Configurator.setRootLevel(log4j.Level.valueOf(_SPARK[level]))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, to this process's stderr if the JVM has ended."""

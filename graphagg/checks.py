@@ -36,7 +36,8 @@ def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
     """Check an integer, bounds included."""
     checked = _plain(value)
     if not isinstance(checked, int) or checked < least or (most is not None and checked > most):
-        raise _wrong(name, value, _integers(least, most))
+        bounds = f"of at least {least}" if most is None else f"of {least} to {most}"
+        raise _wrong(name, value, f"an integer {bounds}")
     return checked
 
 
@@ -88,10 +89,6 @@ def shown(value: object) -> str:
     except ValueError:  # Python refuses to print integers of thousands of digits
         return "an integer of thousands of digits"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
-def _integers(least: int, most: int | None) -> str:
-    return f"an integer of at least {least}" if most is None else f"an integer of {least} to {most}"
 
 
 def _numbers(least: float, above: float, most: float, below: float) -> str:

@@ -252,7 +252,7 @@ def evaluate(
         recall=float(means.mean()),
         recall_interval=bootstrap_interval(means, random_state),
         recall_auc=float(_means(groups, np.array(areas)).mean()),
-        latency_ms=_percentiles(times),
+        latency_ms={f"p{p}": round(float(np.percentile(times, p)) * 1e3, 3) for p in (50, 99)},
     )
 
 
@@ -267,8 +267,3 @@ def bootstrap_interval(means: Array, random_state: int) -> tuple[float, float]:
 def _means(groups: Array, values: Array) -> Array:
     positions = np.unique(groups, return_inverse=True)[1]
     return np.asarray(np.bincount(positions, values) / np.bincount(positions))
-
-
-def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    p50, p99 = np.percentile(np.array(seconds) * 1e3, [50, 99])
-    return {"p50": round(float(p50), 3), "p99": round(float(p99), 3)}

@@ -205,7 +205,10 @@ def theme_map(
     typical = _typical(snapshot, net, theme, count, shown)
     sizes, spans = np.bincount(theme, minlength=count).tolist(), _spans(theme, count, dates)
     names = map(str, range(1, count + 1))
-    labels = map(_label, words, entities, typical)
+    labels = [
+        ", ".join(own[:_IN_LABEL]) or (named[0].name if named else best[0].title or best[0].id)
+        for own, named, best in zip(words, entities, typical, strict=True)
+    ]  # the first words; of a theme without words its first entity or passage
     columns = zip(names, labels, map(tuple, words), entities, typical, sizes, spans, strict=True)
     return ThemeMap(tuple(Theme(*column) for column in columns), ids, theme, when)
 
@@ -276,15 +279,6 @@ def _members(theme: Ints, count: int) -> list[Ints]:
     """The passages of each theme."""
     order = np.argsort(theme, kind="stable")
     return np.split(order, np.searchsorted(theme[order], np.arange(1, count))) if count else []
-
-
-def _label(
-    words: Sequence[str], entities: Sequence[NamedEntity], typical: Sequence[NamedPassage]
-) -> str:
-    """The first words; of a theme without words its first entity or passage."""
-    if words:
-        return ", ".join(words[:_IN_LABEL])
-    return entities[0].name if entities else typical[0].title or typical[0].id
 
 
 class Date(NamedTuple):

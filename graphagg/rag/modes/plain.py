@@ -54,7 +54,7 @@ class Dense(Retriever):
         self, question: EncodedQuestion, rows: Rows, passages: Sequence[Passage]
     ) -> list[int]:
         """The sentence of each row that is closest by similarity."""
-        return [int(cosines.argmax()) for cosines in self._cosines(question, rows)]
+        return [int(each.argmax()) for each in self.source.cosines(rows, question.query)]
 
 
 class WordRanking(Ranking):

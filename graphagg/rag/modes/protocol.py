@@ -285,12 +285,9 @@ class Retriever(ABC):
 
         By similarity and the share of the question's terms, each between 0 and 1.
         """
-        cosines = self._cosines(question, rows)
+        cosines = self.source.cosines(rows, question.query)
         shares = term_shares(self.snapshot, rows, passages, question.terms)
         return [int((a + b).argmax()) for a, b in zip(cosines, shares, strict=True)]
-
-    def _cosines(self, question: EncodedQuestion, rows: Rows) -> list[Floats]:
-        return self.source.cosines(rows, question.query)
 
 
 def resolve_aliases(snapshot: PassageSnapshot, questions: Sequence[str]) -> Sequence[str]:

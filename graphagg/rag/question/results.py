@@ -389,10 +389,8 @@ def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method)
     """Make hits of rows, best first, whose score is one number: one component, by its mode."""
     hits = []
     for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
-        passage = corpus[row]
-        title = passage.title or passage.id
-        path = (Hop("passage", title, score, score, passage.id),)
-        hits.append(Hit(passage, score, {method: score}, path, method))
+        path = (Hop.to_passage(corpus, row, score, score),)
+        hits.append(Hit(corpus[row], score, {method: score}, path, method))
     return hits
 
 

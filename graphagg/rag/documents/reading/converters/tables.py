@@ -88,14 +88,11 @@ def _delimiter(text: str) -> str:
     """The delimiter of the most cells in rows of the same length, at the head of a text."""
 
     def cells_alike(delimiter: str) -> int:
-        lengths = Counter(map(len, _cells(text[: 2**16], delimiter)))
+        rows = csv.reader(StringIO(text[: 2**16], newline=""), delimiter=delimiter)
+        lengths = Counter(map(len, rows))
         return max((length * n for length, n in lengths.items() if length > 1), default=0)
 
     return max(_DELIMITERS, key=cells_alike)
-
-
-def _cells(text: str, delimiter: str) -> list[list[str]]:
-    return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
 
 
 def csv_records(

@@ -214,7 +214,8 @@ class TextLayout:
                     self._refuse(fault, i + 1, counts)
                     lines[i] = b""
             mark = re.escape(self.separator.encode())
-            text = re.sub(rb'(?m)(^|%b) +"' % mark, rb'\1"', b"\n".join(lines))
+            blanks = rb'(?m)("[^"]*")|(^|%b) +(?=")' % mark  # before a quoted cell, not in one
+            text = re.sub(blanks, rb"\1\2", b"\n".join(lines))
         return text
 
     @property

@@ -126,6 +126,7 @@ def test_what_csv_writes_comes_back(tmp_path_factory, pairs):
         ('a 5" pipe\tb', ('a 5" pipe', "b")),
         ('"""",b', ('"', "b")),
         ('"a" "b"', ('"a"', '"b"')),
+        ('"Ann, ""Al""", "b,  c"', ('Ann, "Al"', "b,  c")),
     ],
 )
 def test_quotes(tmp_path, line, edge):

@@ -4,6 +4,6 @@ Import the capability you need: `from graphagg.rag import PassageIndex`. Importi
 itself loads no numerical library.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 __all__ = ["__version__"]

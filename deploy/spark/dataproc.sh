@@ -5,6 +5,6 @@ set -eu
 
 gcloud dataproc jobs submit pyspark "gs://$BUCKET/graphagg/jobs/communities.py" \
     --cluster="$CLUSTER" --region="$REGION" \
-    --archives="gs://$BUCKET/graphagg/graphagg-0.3.0-environment.tar.gz#environment" \
+    --archives="gs://$BUCKET/graphagg/graphagg-0.4.0-environment.tar.gz#environment" \
     --properties="spark.submit.deployMode=cluster,spark.yarn.appMasterEnv.PYSPARK_PYTHON=./environment/bin/python,spark.executorEnv.PYSPARK_PYTHON=./environment/bin/python" \
     -- --edges "gs://$BUCKET/edges/" --out "gs://$BUCKET/indices/communities"

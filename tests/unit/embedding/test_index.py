@@ -350,7 +350,7 @@ def test_bad_requests(tmp_path):
         NodeEmbedding.open(tmp_path / "nowhere")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "other.txt").write_text("x")
-    with pytest.raises(ArtifactError, match=r"holds 'other\.txt'"):
+    with pytest.raises(ArtifactError, match=r"contains 'other\.txt'"):
         NodeEmbedding.build(communities(), tmp_path / "full", config=SMALL)
 
 

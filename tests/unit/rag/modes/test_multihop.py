@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -62,7 +63,12 @@ def equals_brute(
 def test_equals_brute_force(
     corpus: list[Passage], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with build(corpus, tmp_path_factory.mktemp("brute") / "i", **MODELS) as index:
+    files = Counter[str]()
+    chosen = []
+    for each in corpus:  # a third hit of a file has a rule of its own: see test_repeats
+        files[file := str(each.metadata.get("path") or each.document or each.id)] += 1
+        chosen += [each] * (files[file] <= 2)
+    with build(chosen, tmp_path_factory.mktemp("brute") / "i", **MODELS) as index:
         for config in CONFIGS:
             event(f"{equals_brute(index, config)} of {len(QUESTIONS)} decided")
 

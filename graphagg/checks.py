@@ -1,4 +1,4 @@
-"""Checks of parameters, with one wording of errors: the value found, and the values wanted.
+"""Checks of parameters, with one wording of errors: the value found, and those expected.
 
 Each raises `InvalidParameter` and returns the value, so that a check can stand where the value is
 used. Booleans are no numbers here, numpy's integers and floats are.
@@ -65,7 +65,7 @@ def check_names(values: Iterable[str], names: Sequence[str]) -> None:
             from difflib import get_close_matches
 
             close = [f"did you mean `{each}`?" for each in get_close_matches(name, names, 1)]
-            advice = close or [f"wanted one of {', '.join(f'`{each}`' for each in names)}"]
+            advice = close or [f"expected one of {', '.join(f'`{each}`' for each in names)}"]
             raise InvalidParameter(f"unknown parameter `{name}`, {advice[0]}")
 
 
@@ -98,4 +98,4 @@ def _numbers(least: float, above: float, most: float, below: float) -> str:
 
 
 def _wrong(name: str, value: object, allowed: str) -> InvalidParameter:
-    return InvalidParameter(f"{name} is {shown(value)}, wanted {allowed}")
+    return InvalidParameter(f"{name} is {shown(value)}, expected {allowed}")

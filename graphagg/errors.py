@@ -1,6 +1,6 @@
 """Every error that graphagg raises on purpose.
 
-Each message states the value found, the values wanted, and what to do. The command line exits with
+Each message states what was found, what was expected, and what to do. The command line exits with
 `exit_code`: 2 for input that must change, 1 for a run that failed.
 """
 

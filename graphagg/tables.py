@@ -50,7 +50,7 @@ def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
     writer = writers.get(path.suffix.casefold())
     if writer is None:
         suffixes = ", ".join(writers)
-        raise InvalidParameter(f"{path}: suffix {path.suffix!r}, wanted one of {suffixes}")
+        raise InvalidParameter(f"{path}: suffix {path.suffix!r}, expected one of {suffixes}")
     # The suffix must stay at the end: some libraries choose the format by it.
     partial = path.with_name(f".part-{path.name}")
     try:

@@ -35,7 +35,7 @@ def main(names: list[str]) -> None:
     books = {path.stem: path for path in sorted(HERE.glob("*.ipynb"))}
     for name in [name.removesuffix(".ipynb") for name in names] or books:
         if name not in books:
-            sys.exit(f"{name}: no notebook of that name, wanted one of {', '.join(books)}")
+            sys.exit(f"{name}: no notebook of that name, expected one of {', '.join(books)}")
         nbformat.write(execute(books[name]), books[name])
         print(f"{books[name].name}: executed")
 

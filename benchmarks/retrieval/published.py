@@ -122,9 +122,9 @@ def _list(path: Path) -> list[Mapping[str, Any]]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UnreadableFile(f"{path}: {error}; wanted a published list in JSON") from None
+        raise UnreadableFile(f"{path}: {error}; expected a published list in JSON") from None
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise UnreadableFile(f"{path}: no list of objects; wanted the file as it is published")
+        raise UnreadableFile(f"{path}: no list of objects; expected the file as it is published")
     return rows
 
 

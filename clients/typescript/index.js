@@ -5,7 +5,7 @@ export class ServiceError extends Error {
   /**
    * @param {number} status of the answer
    * @param {string} type name of the error, such as UnknownVertex
-   * @param {string} message what was found, what was wanted, what to do
+   * @param {string} message what was found, what was expected, what to do
    */
   constructor(status, type, message) {
     super(message);

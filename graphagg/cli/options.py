@@ -116,7 +116,7 @@ def _use_file(
     unknown = ", ".join(sorted(document.keys() - {*TABLES}))
     if unknown:
         raise InvalidParameter(
-            f"{path}: unknown table {unknown}, wanted one of {', '.join(TABLES)}"
+            f"{path}: unknown table {unknown}, expected one of {', '.join(TABLES)}"
         )
     values = Dict(document, root_keys=[table], use_commands_as_keys=False, source=str(path))
     values(app, commands, arguments)

@@ -89,8 +89,8 @@ def detect(
     if key_added is not None:
         if not hasattr(edges, "obs"):
             raise InvalidParameter(
-                f"`key_added` is {key_added!r}, but edges are a {type(edges).__name__}, wanted an "
-                "AnnData object; leave it out"
+                f"`key_added` is {key_added!r}, but edges are a {type(edges).__name__}, expected "
+                "an AnnData object; leave it out"
             )
         import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 
@@ -156,7 +156,7 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
     mask: Mask = np.concatenate(masks)
     if earlier is None or (mask & (earlier < 0)).any() or mask.sum() < len(set(vertices)):
         raise InvalidParameter(
-            "`fixed` has vertices without a community, wanted vertices of `start` and the graph"
+            "`fixed` has vertices without a community, expected vertices of `start` and the graph"
         )
     return mask
 

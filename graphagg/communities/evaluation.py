@@ -85,7 +85,7 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
         ) from None
     if text.lstrip()[:1] in ("{", "["):
         raise UnreadableFile(
-            f"{source}: the file is JSON, wanted a community per line, or CSV pairs"
+            f"{source}: the file is JSON, expected a community per line, or CSV pairs"
         )
     return number_communities(_groups(text), vertices, str(source))
 
@@ -106,7 +106,7 @@ def number_communities(
         raise InvalidCommunities(f"{name}: contains no communities; check the file")
     if not communities:
         raise InvalidCommunities(
-            f"{name}: none of {unknown:,} members is in the graph, wanted its vertex ids; "
+            f"{name}: none of {unknown:,} members is in the graph, expected its vertex ids; "
             "check that file and index belong together"
         )
     return GroundTruth(tuple(communities), unknown)

@@ -122,7 +122,7 @@ class Partition(Exportable):
         ids, (first, second) = list(self.vertices), self.graph.pairs()
         if len(set(ids)) < len(ids):
             raise InvalidParameter(
-                "a set and an element have the same id, wanted different ids; write .csv, or "
+                "a set and an element have the same id, expected different ids; write .csv, or "
                 "rename the elements"
             )
         for vertex, label in zip(ids, self.labels.tolist(), strict=True):

@@ -133,7 +133,7 @@ class CommunitySnapshot(IndexGraph):
         ids = id_list("seeds", seeds)
         vertices = np.array(list(dict.fromkeys(map(self.find, ids))), dtype=np.int64)
         if not len(vertices):
-            raise InvalidSeeds("`seeds` is empty, wanted at least one vertex")
+            raise InvalidSeeds("`seeds` is empty, expected at least one vertex")
         if not self.neighborhoods.degrees(vertices).any():
             names = ", ".join(repr(self.vertices[int(i)]) for i in vertices[:3])
             raise InvalidSeeds(f"none of the seeds has a neighbor ({names}); add another seed")

@@ -61,7 +61,7 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
     """The community in `start` of each vertex, `[n]`, -1 if it has none; and all its numbers."""
     ids, numbers, of = _columns(start)
     if len(numbers) and int(numbers.min()) < 0:
-        raise InvalidParameter(f"start has the community {numbers.min()}, wanted numbers from 0")
+        raise InvalidParameter(f"start has the community {numbers.min()}, expected numbers from 0")
     labels = []
     for side, vertices in sides.items():
         mine, rows = ids, np.arange(len(ids))
@@ -84,7 +84,7 @@ def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
         numbers = np.array(list(start.values()))
         if len(numbers) and numbers.dtype.kind not in "iu":
             raise InvalidParameter(
-                f"start: communities are {numbers.dtype}, wanted an id and a whole number in each"
+                f"start: communities are {numbers.dtype}, expected an id and a whole number in each"
             )
         return list(start), numbers.astype(np.int64), None
     if hasattr(start, "labels") and start.graph.kind != "two-mode":  # a partition
@@ -103,7 +103,7 @@ def _as_table(start: Any) -> pyarrow.Table:
     if isinstance(start, str | os.PathLike):
         path = Path(start)
         if path.suffix not in (".csv", ".parquet"):
-            raise InvalidParameter(f"start: suffix {path.suffix!r}, wanted .csv or .parquet")
+            raise InvalidParameter(f"start: suffix {path.suffix!r}, expected .csv or .parquet")
         try:
             text = csv.ConvertOptions(column_types={"vertex": pa.string()})
             start = (
@@ -121,12 +121,12 @@ def _as_table(start: Any) -> pyarrow.Table:
         raise InvalidParameter(f"start is a {type(start).__name__}; {_ADVICE}")
     if not {"vertex", "community"} <= set(start.column_names):
         raise InvalidParameter(
-            f"start has the columns {start.column_names}, wanted 'vertex' and 'community'"
+            f"start has the columns {start.column_names}, expected 'vertex' and 'community'"
         )
     kind = start["community"].type
     if not pa.types.is_integer(kind) or start["community"].null_count + start["vertex"].null_count:
         raise InvalidParameter(
-            f"start: communities are {kind}, wanted an id and a whole number in each row"
+            f"start: communities are {kind}, expected an id and a whole number in each row"
         )
     return start
 

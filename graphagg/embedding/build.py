@@ -188,7 +188,7 @@ def embed_matrix(
     def cut(_: int) -> None:
         full, limit = matrix(), float(np.finfo(np.float32).max)
         if (total := float(full.entries.sum(dtype=np.float64))) > limit:
-            raise InvalidGraph(f"the weights sum to {total:.3g}, wanted {limit:.3g} at most")
+            raise InvalidGraph(f"the weights sum to {total:.3g}, expected {limit:.3g} at most")
         if arrays.folder is not None:
             need = peak_bytes(full.rows, len(full.indices), config)
             check_space(arrays.folder, need, f"the embedding of {full.rows:,} nodes at its peak")

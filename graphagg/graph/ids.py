@@ -222,13 +222,13 @@ def id_list(name: str, ids: VertexId | Iterable[VertexId]) -> list[VertexId]:
     if isinstance(ids, str | int | np.integer):
         return [ids]
     if isinstance(ids, bytes) or not isinstance(ids, Iterable):
-        raise InvalidParameter(f"{name} is {ids!r}, wanted a vertex or several")
+        raise InvalidParameter(f"{name} is {ids!r}, expected a vertex or several")
     return list(ids)
 
 
 def check_ids(ids: Sequence[object]) -> None:
     """Raise `InvalidGraph` unless all ids are integers of 0 to 2^63 - 1, or all are strings."""
-    accepted = "wanted non-negative integers, or strings, and all of one type"
+    accepted = "expected non-negative integers, or strings, and all of one type"
     text = isinstance(ids[0], str) if ids else False
     for vertex in ids:
         if text != isinstance(vertex, str):

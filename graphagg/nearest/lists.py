@@ -51,7 +51,7 @@ class _File:
 
     def check(self, is_right: Any, problem: str) -> None:
         if not is_right:
-            wanted = "wanted the lists of packed 4-bit codes that this version writes"
+            wanted = "expected the lists of packed 4-bit codes that this version writes"
             raise damaged(self.path, f"{problem}, before byte {self.at}; {wanted}")
 
     def take(self, layout: str, *wanted: object) -> tuple[Any, ...]:

@@ -179,7 +179,7 @@ def _mapped(path: Path, count: int, dimension: int) -> Array:
         is_flat = file.read(4) == FLAT_TYPE
         content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
     if is_flat and (shape := map_vectors(path).shape) != (count, dimension):
-        raise damaged(path, f"vectors of shape {shape}, wanted {count, dimension}")
+        raise damaged(path, f"vectors of shape {shape}, expected {count, dimension}")
     return content
 
 

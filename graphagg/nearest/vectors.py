@@ -167,7 +167,7 @@ def map_vectors(path: Path) -> Codes:
             raise damaged(
                 path,
                 f"a file of {size} bytes that begins with {kind!r} and names {count} vectors of "
-                f"{dimension} components; wanted FAISS's {FLAT_TYPE!r} of 8 bits with inner "
+                f"{dimension} components; expected FAISS's {FLAT_TYPE!r} of 8 bits with inner "
                 "products, as this version writes it",
             )
         if not count:

@@ -46,5 +46,5 @@ def check_finite(x: Tensor, name: str = "x") -> None:
         row = int(bad.nonzero()[0])
         raise NotFinite(
             f"row {row} of {name} holds NaN or infinity, as do {int(bad.sum())} rows in all; "
-            "wanted finite values: replace or remove them first"
+            "expected finite values: replace or remove them first"
         )

@@ -51,7 +51,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:  # also too many digits, or no UTF-8
         raise UnreadableFile(f"{path} is not JSON ({error}); {remedy}") from None
     if not isinstance(values, dict):
-        raise UnreadableFile(f"{path} holds a {type(values).__name__}, wanted an object; {remedy}")
+        raise UnreadableFile(f"{path}: a {type(values).__name__}, expected an object; {remedy}")
     return values
 
 

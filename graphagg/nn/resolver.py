@@ -44,7 +44,7 @@ def unknown(
     names = list(names)
     choices = ", ".join(names) + (f", or {otherwise}" if otherwise else "")
     meant = suggestion(str(name), names)
-    return error(f"no {kind} is named {shown(name)}{meant}; wanted one of {choices}")
+    return error(f"no {kind} is named {shown(name)}{meant}; expected one of {choices}")
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:

@@ -80,11 +80,11 @@ class Segments:
             every = torch.arange(ptr.numel() - 1, device=ptr.device)
             return cls(ptr, torch.repeat_interleave(every, ptr.diff(), output_size=rows))
         if ptr.numel() < 1:
-            raise InvalidBatch("ptr is empty; wanted S + 1 offsets from 0 to the number of rows")
+            raise InvalidBatch("ptr is empty; expected S + 1 offsets from 0 to the number of rows")
         first, last = int(ptr[0]), int(ptr[-1])
         if first != 0 or last != rows:
             raise InvalidBatch(
-                f"ptr runs from {first} to {last}; wanted 0 to {rows}, the number of rows"
+                f"ptr runs from {first} to {last}; expected 0 to {rows}, the number of rows"
             )
         sizes = ptr.diff()
         if sizes.numel() and int(sizes.min()) < 0:
@@ -137,7 +137,7 @@ class Segments:
         segments = cls.from_index(index)
         if segments.rows != rows:
             raise InvalidBatch(
-                f"batch has {segments.rows} entries for {rows} rows; wanted one each"
+                f"batch has {segments.rows} entries for {rows} rows; expected one each"
             )
         return segments
 
@@ -170,17 +170,17 @@ def check_index(index: Tensor, count: int | None = None) -> Tensor:
     if index.numel():
         low, high = int(index.min()), int(index.max())
         if low < 0:
-            raise InvalidBatch(f"index holds {low}; wanted values of at least 0")
+            raise InvalidBatch(f"index holds {low}; expected values of at least 0")
         if count is not None and high >= count:
             raise InvalidBatch(
-                f"index holds {high}, but there are {count} segments; wanted at most {count - 1}"
+                f"index holds {high}, but there are {count} segments; expected at most {count - 1}"
             )
     return index
 
 
 def _integers(values: Tensor, name: str) -> Tensor:
     if values.dtype not in _INTEGERS:
-        raise InvalidBatch(f"{name} is of type {values.dtype}; wanted integers (torch.int64)")
+        raise InvalidBatch(f"{name} is of type {values.dtype}; expected integers (torch.int64)")
     if values.dim() != 1:
-        raise InvalidBatch(f"{name} has {values.dim()} dimensions; wanted 1")
+        raise InvalidBatch(f"{name} has {values.dim()} dimensions; expected 1")
     return values.long()

@@ -40,7 +40,7 @@ def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
         sizes = getattr(settings, name)
         if not isinstance(sizes, list | tuple):
             raise InvalidParameter(
-                f"{name} is {shown(sizes)}, wanted a list of integers such as [10, 5]"
+                f"{name} is {shown(sizes)}, expected a list of integers such as [10, 5]"
             )
         checked = tuple(integer(name, size, least, most) for size in sizes)
         object.__setattr__(settings, name, checked)
@@ -55,7 +55,7 @@ def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
 def part_width(name: str, count: Any, of: str, width: int) -> int:
     """The width of one of `count` equal parts, such as heads; `count` must divide `width`."""
     if integer(name, count, 1) > width or width % count:
-        raise InvalidParameter(f"{name} is {count}, wanted a divisor of {of}, which is {width}")
+        raise InvalidParameter(f"{name} is {count}, expected a divisor of {of}, which is {width}")
     return width // int(count)
 
 
@@ -66,7 +66,7 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
     value of the wrong type or out of range.
     """
     if not isinstance(values, dict):
-        raise InvalidParameter(f"{where} is {shown(values)}, wanted a table of settings")
+        raise InvalidParameter(f"{where} is {shown(values)}, expected a table of settings")
     try:
         return TypeAdapter(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
@@ -79,7 +79,7 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
             meant = suggestion(last, [other for other in _names(owner) if other != last])
             if first["type"] == "unexpected_keyword_argument":
                 raise InvalidParameter(f"{name} is not a field{meant}; {_choice(owner)}") from None
-            message = f"wanted a table, {_choice(_at(kind, location))}{meant}"
+            message = f"expected a table, {_choice(_at(kind, location))}{meant}"
         raise InvalidParameter(f"{name} is {shown(first['input'])}: {message}") from None
     except TypeError as error:
         raise InvalidParameter(f"{where} holds what JSON cannot: {error}") from None

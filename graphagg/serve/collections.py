@@ -197,7 +197,7 @@ def check_name(name: str) -> str:
     """Check the name of a collection; raises `InvalidParameter`."""
     if not _NAME.fullmatch(name):
         raise InvalidParameter(
-            f"collection {name[:80]!r}: wanted 1 to 63 of a-z, 0-9, _ and -, not _ or - first"
+            f"collection {name[:80]!r}: expected 1 to 63 of a-z, 0-9, _ and -, not _ or - first"
         )
     return name
 

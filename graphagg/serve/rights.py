@@ -120,7 +120,7 @@ def read_tokens(path: Path) -> dict[str, Identity]:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidToken(
-            f"{path}: cannot be read ({getattr(error, 'strerror', 'not text')}); wanted a file "
+            f"{path}: cannot be read ({getattr(error, 'strerror', 'not text')}); expected a file "
             "that holds a token"
         ) from None
     if "[[token]]" not in text:
@@ -174,7 +174,7 @@ def _plain_token(path: Path, token: str) -> str:
     sound = token.isascii() and token.isprintable() and " " not in token
     if len(token) < _SHORTEST_TOKEN or not sound:
         raise InvalidToken(
-            f"{path}: {len(token)} characters, wanted at least {_SHORTEST_TOKEN}, printable ASCII "
-            "and no blanks; for instance: openssl rand -hex 32"
+            f"{path}: {len(token)} characters, expected at least {_SHORTEST_TOKEN}, printable "
+            "ASCII and no blanks; for instance: openssl rand -hex 32"
         )
     return token

@@ -61,8 +61,8 @@ def create_session(
         from pyspark.sql import SparkSession
     if master is not None and remote is not None:
         raise errors.InvalidParameter(
-            f"both master {master!r} and remote {remote!r} are given, wanted one of them; a Spark "
-            "Connect server has its own master"
+            f"both master {master!r} and remote {remote!r} are given, expected one of them; a "
+            "Spark Connect server has its own master"
         )
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers run this very Python
     builder = SparkSession.builder.appName(name)

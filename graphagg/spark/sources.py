@@ -177,7 +177,7 @@ def check_columns(frame: DataFrame, names: Sequence[str], error: type[Exception]
         count = plain.count(name.casefold())
         if count > 1:
             raise error(
-                f"the DataFrame: column {name!r} occurs {count} times, wanted once; select or "
+                f"the DataFrame: column {name!r} occurs {count} times, expected once; select or "
                 "rename one of them"
             )
 

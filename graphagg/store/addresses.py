@@ -121,7 +121,7 @@ def address(location: Location, **options: Any) -> Address:
     """
     parsed = parse_location(location)
     if isinstance(parsed, Path):
-        raise InvalidParameter(f"{os.fspath(location)}: wanted an address such as s3://bucket/x")
+        raise InvalidParameter(f"{os.fspath(location)}: expected an address such as s3://bucket/x")
     return replace(parsed, options={**parsed.options, **options})
 
 
@@ -146,8 +146,8 @@ def parse_location(location: Location) -> Path | Address:
         return _file(text, rest)
     if name not in _BY_NAME:
         raise InvalidParameter(
-            f"{text}: {match[1]}:// is not supported; wanted a local path, file:///folder, or one "
-            f"of {', '.join(f'{scheme.name}://' for scheme in SCHEMES if scheme.name != 'memory')}"
+            f"{text}: {match[1]}:// is not supported; expected a local path, file:///folder, or "
+            f"one of {', '.join(f'{each.name}://' for each in SCHEMES if each.name != 'memory')}"
         )
     return _remote(text, _BY_NAME[name], rest)
 
@@ -252,10 +252,10 @@ def _remote(text: str, scheme: Scheme, rest: str) -> Address:
         raise InvalidParameter(f"{text}: contains '..'; write the address without it")
     if scheme.of_host and not host:
         raise InvalidParameter(
-            f"{text}: has no bucket or host; wanted such as {scheme.name}://bucket/idx"
+            f"{text}: has no bucket or host; expected {scheme.name}://bucket/idx"
         )
     if scheme.name.startswith("http") and any(mark in rest for mark in "?#"):
-        raise InvalidParameter(f"{text}: contains a query string; wanted the address of a folder")
+        raise InvalidParameter(f"{text}: contains a query string; expected the address of a folder")
     if scheme.name == "memory" and host:
         names, host = [host, *names], ""
     return Address(scheme, host, "/".join(names))

@@ -27,7 +27,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
 
     Args:
         location: a directory, or an address such as `s3://bucket/idx`.
-        kind: the kind wanted; None takes any.
+        kind: the kind expected; None takes any.
         verify: also compare every checksum, of the local files, and check the values of the arrays
             that the reader declares.
 
@@ -52,7 +52,7 @@ def open_artifact(location: Location, *, kind: str | None = None, verify: bool =
     published = current(store)[0]
     if kind is not None and published.manifest.kind != kind:
         raise NotAnArtifact(
-            f"{parsed}: the index has kind {published.manifest.kind!r}, wanted {kind!r}"
+            f"{parsed}: the index has kind {published.manifest.kind!r}, expected {kind!r}"
         )
     artifact = open_folder(bring_here(store, published), kind=kind, verify=verify)
     artifact.source = parsed

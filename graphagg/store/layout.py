@@ -167,7 +167,7 @@ class ArrayLayout:
         if not fits:
             raise damaged(
                 self._path(rule.name),
-                f"it has dtype {entry.dtype} and shape {shape}, wanted {rule.dtypes} and "
+                f"it has dtype {entry.dtype} and shape {shape}, expected {rule.dtypes} and "
                 f"({', '.join(map(str, rule.shape))}) where {self.sizes}",
             )
         return True
@@ -194,7 +194,7 @@ def _blocks(array: Array) -> Iterator[Array]:
 
 def _not_offsets(blocks: Iterable[Array], end: int | None) -> str | None:
     """The problem if values do not ascend from 0 to `end` (None: any end), else None."""
-    last, expected = None, f"wanted offsets that ascend from 0 to {'any' if end is None else end}"
+    last, expected = None, f"expected offsets that ascend from 0 to {'any' if end is None else end}"
     for block in blocks:
         descends = block[0] != 0 if last is None else block[0] < last
         if descends or (block[1:] < block[:-1]).any():
@@ -212,7 +212,7 @@ def _not_sorted(blocks: Iterable[Array], starts: Array) -> str | None:
         low, high = np.searchsorted(starts, (first + 1, first + len(values)))
         descends[starts[low:high] - first - 1] = False
         if descends.any():
-            return "values that do not ascend within a row, wanted each row sorted, none twice"
+            return "values that do not ascend within a row, expected each row sorted, none twice"
         first, last = first + len(values) - 1, values[-1:]
     return None
 
@@ -222,5 +222,5 @@ def _outside(blocks: Iterable[Array], least: float, below: float) -> str | None:
     for block in blocks:
         for value in (block.min().item(), block.max().item()):
             if not least <= value < below:  # NaN, too
-                return f"holds {value}, wanted numbers from {least} to below {below}"
+                return f"holds {value}, expected numbers from {least} to below {below}"
     return None

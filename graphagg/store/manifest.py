@@ -102,7 +102,7 @@ def own_file(path: Path) -> int:
     status = path.lstat()
     if not stat.S_ISREG(status.st_mode):
         kind = "a symbolic link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-        raise CorruptArtifact(f"{path}: {kind}, wanted a regular file; copy the index again")
+        raise CorruptArtifact(f"{path}: {kind}, expected a regular file; copy the index again")
     return status.st_size
 
 
@@ -115,7 +115,7 @@ def read_manifest(directory: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         problem = "a folder without manifest.json" if directory.is_dir() else "no such folder"
         raise NotAnArtifact(
-            f"{directory}: {problem}; wanted a graphagg index. Check the path, or build one first"
+            f"{directory}: {problem}; expected a graphagg index. Check the path, or build one first"
         ) from None
     return manifest_of(manifest_json(content, str(path)), str(path))
 

@@ -134,7 +134,7 @@ def check_space(folder: Path, needed: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise WriteFailed(
-            f"{folder}: {free / 2**30:,.1f} GiB are free, wanted {needed / 2**30:,.1f} GiB for "
+            f"{folder}: {free / 2**30:,.1f} GiB are free, expected {needed / 2**30:,.1f} GiB for "
             f"{what}; make room, or give a folder on another disk"
         )
 

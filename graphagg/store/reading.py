@@ -226,7 +226,7 @@ def open_folder(root: Path, *, kind: str | None = None, verify: bool = False) ->
     while True:
         manifest = read_manifest(root)
         if kind is not None and manifest.kind != kind:
-            raise NotAnArtifact(f"{root}: the index has kind {manifest.kind!r}, wanted {kind!r}")
+            raise NotAnArtifact(f"{root}: the index has kind {manifest.kind!r}, expected {kind!r}")
         lease = _take_lease(root, manifest)
         if lease is not None:
             break
@@ -248,7 +248,7 @@ def _take_lease(root: Path, manifest: Manifest) -> int | None:
     """Lock the data folder; None if a writer published meanwhile."""
     folder = root / manifest.data
     if folder.is_symlink():
-        raise damaged(folder, "a symbolic link, wanted a folder")
+        raise damaged(folder, "a symbolic link, expected a folder")
     try:
         return hold_folder(folder, shared=True)
     except (FileNotFoundError, NotADirectoryError):

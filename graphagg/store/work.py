@@ -164,8 +164,8 @@ class WorkFolder:
                 if before != now:
                     raise ParametersDiffer(
                         f"{self.storage}: the folder has an unfinished job with {name} "
-                        f"{before!r}, wanted {now!r}; finish it with its own parameters, or start "
-                        "again with `force=True`, which removes it"
+                        f"{before!r}, expected {now!r}; finish it with its own parameters, or "
+                        "start again with `force=True`, which removes it"
                     )
             if unfinished is None or not resume:
                 self.storage.empty()

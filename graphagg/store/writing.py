@@ -218,7 +218,7 @@ def check_root(root: Path) -> None:
     if not root.exists():
         return
     if not root.is_dir():
-        raise ArtifactError(f"{root}: is a file, wanted a folder; choose another path")
+        raise ArtifactError(f"{root}: is a file, expected a folder; choose another path")
     names = {entry.name for entry in root.iterdir()}
     foreign = [name for name in names if not is_reserved(name)]
     if foreign and not names & {MANIFEST_NAME, PULLED}:  # a pull also makes inner artifacts

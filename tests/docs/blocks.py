@@ -94,7 +94,7 @@ def _info(info: str, place: str) -> tuple[str, dict[str, str]]:
             f"{place}: a block of language {language!r}; known: {RUN + PARSED + SHOWN}"
         )
     if _ATTRIBUTE.sub("", rest).strip():
-        raise ValueError(f'{place}: {rest!r} are no attributes, wanted name or name="text"')
+        raise ValueError(f'{place}: {rest!r} are no attributes, expected name or name="text"')
     attributes = {name: value for name, value in _ATTRIBUTE.findall(rest)}
     if unknown := set(attributes) - set(ATTRIBUTES):
         raise ValueError(f"{place}: attribute {sorted(unknown)[0]!r}; known: {ATTRIBUTES}")

@@ -114,7 +114,7 @@ def test_killed_workers_change_nothing(spark: Any, tmp_path: Path) -> None:
     [
         ({"src": [1, -2], "dst": [2, 3]}, InvalidGraph, "negative id -2"),
         ({"src": [1, None], "dst": [2, 3]}, InvalidGraph, "has no id"),
-        ({"src": [1], "dst": ["a"]}, InvalidGraph, "wanted one; convert"),
+        ({"src": [1], "dst": ["a"]}, InvalidGraph, "expected one; convert"),
         ({"src": pa.array([], pa.int64()), "dst": pa.array([], pa.int64())}, EmptyGraph, "no edge"),
     ],
 )

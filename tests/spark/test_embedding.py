@@ -146,7 +146,7 @@ def test_a_changed_input_is_not_gone_on_with(spark: Any, tmp_path: Path) -> None
             [(u, v) for u in range(12) for v in range(u)],
             EmbeddingConfig(dim=2, pieces=12, max_piece_edges=8),
             PieceTooLarge,
-            "has 11 entries, wanted at most 8",
+            "has 11 entries, expected at most 8",
             marks=pytest.mark.slow,
         ),
     ],

@@ -143,7 +143,7 @@ def test_passages_of_a_frame_with_columns_of_other_names(spark: Any, tmp_path: P
         ("1.5D AS src, 2L AS dst", "column src is double"),
         ("1L AS src, X'01' AS dst", "column dst is binary"),
         ("array(1L) AS src, 2L AS dst", "column src is array<bigint>"),
-        ("1L AS src, 2L AS dst, array(1L) AS weight", "column weight is array.*wanted numbers"),
+        ("1L AS src, 2L AS dst, array(1L) AS weight", "column weight is array.*expected numbers"),
     ],
 )
 def test_a_frame_that_holds_no_edges(spark: Any, query: str, message: str) -> None:

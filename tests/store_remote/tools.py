@@ -45,7 +45,7 @@ def fetch() -> Path:
     )  # fmt: skip
     found = json.loads(told.stdout)["Sum"]
     if found != CHECKSUM:
-        sys.exit(f"{MODULE}@{VERSION} has the checksum {found}, wanted {CHECKSUM}")
+        sys.exit(f"{MODULE}@{VERSION} has the checksum {found}, expected {CHECKSUM}")
     subprocess.run(
         ["go", "install", f"{MODULE}/cmd/versitygw@{VERSION}"],
         env=environment, cwd=folder(), check=True,

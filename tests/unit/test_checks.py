@@ -18,7 +18,7 @@ def test_an_integer_passes_inside_its_bounds_only(value, least, width):
     if least <= value <= most:
         assert integer("k", value, least, most) == value
     else:
-        with pytest.raises(InvalidParameter, match=f"^k is .*, wanted an integer of {least} to"):
+        with pytest.raises(InvalidParameter, match=f"^k is .*, expected an integer of {least} to"):
             integer("k", value, least, most)
 
 
@@ -28,14 +28,14 @@ def test_a_number_is_finite_and_inside_its_bounds(value):
         assert number("share", value, above=0, most=1) == value
     else:
         with pytest.raises(
-            InvalidParameter, match="wanted a finite number above 0 and of at most 1"
+            InvalidParameter, match="expected a finite number above 0 and of at most 1"
         ):
             number("share", value, above=0, most=1)
 
 
 @pytest.mark.parametrize("value", [True, np.True_, "3", None, [3], 3.0, 10, np.float32(3)])
 def test_what_is_no_small_integer_is_named(value):
-    with pytest.raises(InvalidParameter, match=r"^k is .{1,110}, wanted an integer of 1 to 9$"):
+    with pytest.raises(InvalidParameter, match=r"^k is .{1,110}, expected an integer of 1 to 9$"):
         integer("k", value, 1, 9)
 
 
@@ -46,7 +46,7 @@ def test_integers_of_numpy_pass(value):
 
 @pytest.mark.parametrize("value", [True, "x", None, math.nan, math.inf, 10**400, 1 + 0j])
 def test_what_is_no_finite_number_is_named(value):
-    with pytest.raises(InvalidParameter, match=r"^rate is .*, wanted a finite number$"):
+    with pytest.raises(InvalidParameter, match=r"^rate is .*, expected a finite number$"):
         number("rate", value)
 
 
@@ -56,10 +56,12 @@ def test_numbers_of_other_libraries_pass():
 
 def test_a_choice_is_one_of_those():
     assert one_of("mode", "a", ("a", "b")) == "a"
-    with pytest.raises(InvalidParameter, match=r"^mode is 'c', wanted one of a, b$"):
+    with pytest.raises(InvalidParameter, match=r"^mode is 'c', expected one of a, b$"):
         one_of("mode", "c", ("a", "b"))
 
 
 def test_an_integer_of_thousands_of_digits_is_named_too():
-    with pytest.raises(InvalidParameter, match=r"^k is an integer of thousands of digits, wanted"):
+    with pytest.raises(
+        InvalidParameter, match=r"^k is an integer of thousands of digits, expected"
+    ):
         integer("k", 10**5000, 1, 9)

@@ -63,7 +63,7 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "search", "absent", "why?"), "no such folder"),
         (ASK, "without manifest.json"),
         ((*ASK, "--mode", "fast"), 'Choose from: "multihop", '),
-        ((*ASK, "--filter", "year"), "filter 'year': wanted k=v"),
+        ((*ASK, "--filter", "year"), "filter 'year': expected k=v"),
         ((*ASK, "--filter", "{"), "not readable as JSON"),
         (("rag", "explain", ".", "why?"), "rag explain needs PASSAGE"),
         (("rag", "explain", ".", "why?", "a", "--mode", "fast"), 'Invalid value "fast"'),

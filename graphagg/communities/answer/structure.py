@@ -115,7 +115,7 @@ class CommunityStructure(Brief):
         """
         target = Path(path)
         if target.suffix not in _PICTURES:
-            raise InvalidParameter(f"{target}: suffix {target.suffix!r}, wanted .png, .svg or .pdf")
+            raise InvalidParameter(f"{target}: expected the suffix .png, .svg or .pdf")
         with needs("matplotlib", _EXTRA):
             from matplotlib.figure import Figure
         networkx, graph = networkx_module(), self.to_networkx()
@@ -216,7 +216,7 @@ def similarities(snapshot: CommunitySnapshot, ids: Sequence[VertexId]) -> Array:
     """Exact Jaccard similarity of all pairs of `MOST_VERTICES` at most, `[V, V]`; diagonal 0."""
     if len(ids) > MOST_VERTICES:
         raise InvalidParameter(
-            f"the structure would have {len(ids):,} vertices, wanted at most {MOST_VERTICES:,}; "
+            f"the structure would have {len(ids):,} vertices, expected at most {MOST_VERTICES:,}; "
             "use a smaller `k`"
         )
     vertices = np.array([snapshot.find(vertex) for vertex in ids], dtype=np.int64)

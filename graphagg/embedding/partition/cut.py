@@ -123,7 +123,7 @@ def check_pieces(entries: Array, limit: int | None) -> None:
     if limit is not None and len(entries) and entries.max() > limit:
         worst = int(np.argmax(entries))
         raise PieceTooLarge(
-            f"piece {worst} of {len(entries):,} has {int(entries[worst]):,} entries, wanted at "
+            f"piece {worst} of {len(entries):,} has {int(entries[worst]):,} entries, expected at "
             f"most {limit:,}; raise `max_piece_edges` to {int(entries[worst]):,}, or give more "
             "`pieces`"
         )

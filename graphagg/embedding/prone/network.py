@@ -133,4 +133,4 @@ def row_blocks(kind: GraphKind, forward: Csr, backward: Csr) -> list[RowBlock]:
 def check_graph(graph: Graph) -> None:
     """Raise `InvalidGraph` for a graph of a single vertex."""
     if len(graph.rows) < 2 and graph.kind != "two-mode":
-        raise InvalidGraph(f"the graph has {len(graph.rows)} vertex, wanted at least 2")
+        raise InvalidGraph(f"the graph has {len(graph.rows)} vertex, expected at least 2")

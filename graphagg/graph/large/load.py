@@ -80,7 +80,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
     edge_count, duplicates = sum(dealt[0].sizes) // each_way, repeats[0] // each_way
     loops = edges.edges - edge_count
     if not edge_count:
-        raise EmptyGraph(f"{name}: {loops:,} self-loops and no other edge, wanted at least one")
+        raise EmptyGraph(f"{name}: {loops:,} self-loops and no other edge, expected another")
     report = ReadReport(edges.edges, edge_count - duplicates, loops, duplicates)
     return with_both_sides(with_counts(report, counts, kind, weighted=False), rows, columns)
 

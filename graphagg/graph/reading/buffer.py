@@ -50,14 +50,14 @@ class IdColumn:
         integer = isinstance(ids, np.ndarray)
         if self.is_integer is not None and integer != self.is_integer:
             raise InvalidGraph(
-                f"{name}: ids mix integers and strings, wanted one type; read them as strings"
+                f"{name}: ids mix integers and strings, expected one type; read them as strings"
             )
         self.is_integer, self.count = integer, self.count + len(ids)
         if integer:
             smallest, largest = int(ids.min()), int(ids.max())
             if smallest < 0:
                 raise InvalidGraph(
-                    f"{name}: negative id {smallest}, wanted integers of 0 to 2^63 - 1; renumber "
+                    f"{name}: negative id {smallest}, expected integers of 0 to 2^63 - 1; renumber "
                     "the vertices, or give strings"
                 )
             self.largest = max(self.largest, largest)
@@ -190,7 +190,7 @@ def _number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds,
     types = {column.is_integer for column in columns} - {None}
     if len(types) > 1:
         raise InvalidGraph(
-            f"{name}: one column holds integers and another strings, wanted one type of id; "
+            f"{name}: one column holds integers and another strings, expected one type of id; "
             'read the ids as strings (`ids="string"`), or build a two-mode graph'
         )
     if types == {False}:
@@ -198,7 +198,7 @@ def _number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds,
     else:
         ids, numbered = _integer_numbers(columns)
     if len(ids) >= 2**31:
-        raise InvalidGraph(f"{len(ids):,} vertices, wanted fewer than 2^31; split the graph")
+        raise InvalidGraph(f"{len(ids):,} vertices, expected fewer than 2^31; split the graph")
     return ids, numbered
 
 

@@ -196,7 +196,7 @@ def _position(names: Sequence[str], requested: str | None, where: str) -> int | 
     if _is_place(requested, names):
         return int(requested) - 1
     raise InvalidGraph(
-        f"{where}: not exactly one column is called {requested!r}, wanted one of {_quoted(names)}"
+        f"{where}: not exactly one column is called {requested!r}, expected one of {_quoted(names)}"
     )
 
 

@@ -53,10 +53,10 @@ def _below(folder: Path) -> list[Path]:
         if file.is_file() and not any(map(_is_hidden, file.relative_to(folder).parts))
     )
     if not files:
-        raise UnreadableFile(f"{folder}: the folder has no files, wanted files of edges")
+        raise UnreadableFile(f"{folder}: the folder has no files, expected files of edges")
     if folder / MANIFEST_NAME in files:
         raise InvalidGraph(
-            f"{folder}: a graphagg index, wanted files of edges; give the files it was built from"
+            f"{folder}: a graphagg index, expected files of edges; give the files it was built from"
         )
     parquet = [suffix_of(file.name) in PARQUET for file in files]
     if any(parquet) and not all(parquet):
@@ -72,7 +72,7 @@ def _is_hidden(name: str) -> bool:
 def mixed_folder(folder: str, other: str) -> str:
     """Message about a folder that holds Parquet and other files."""
     return (
-        f"{folder}: Parquet and other files ({other}), wanted files of one kind; give a pattern, "
+        f"{folder}: Parquet and other files ({other}), expected files of one kind; give a pattern, "
         "such as folder/*.parquet"
     )
 
@@ -88,7 +88,7 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
     try:
         raw = path.open("rb")
     except OSError as error:
-        raise UnreadableFile(f"{path}: {error.strerror}; wanted a readable file of edges") from None
+        raise UnreadableFile(f"{path}: {error.strerror}; expected a file of edges") from None
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     return gzip.open(raw) if packed else raw

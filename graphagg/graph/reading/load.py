@@ -100,7 +100,7 @@ def read_graph(
     graph = replace(graph, report=with_both_sides(report, row_ids, column_ids))
     if not graph.edges and not allow_empty:
         raise EmptyGraph(
-            f"{name}: {graph.report.self_loops:,} self-loops and no other edge, wanted at least one"
+            f"{name}: {graph.report.self_loops:,} self-loops and no other edge, expected another"
         )
     return graph, entries
 
@@ -169,7 +169,7 @@ def _checked(
         if wrong.any():
             row = int(wrong.argmax())
             message = (
-                f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, wanted a "
+                f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, expected a "
                 "number of 0 or more; mend or drop such edges"
             )
             if not reading.skip_bad_rows:
@@ -216,7 +216,7 @@ def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSour
         return EdgeSource(read_parquet(path, counts, reading))
     if suffix in _OTHERS:
         raise InvalidGraph(
-            f"{path}: this format is not supported, wanted text, CSV or Parquet; read it with "
+            f"{path}: this format is not supported, expected text, CSV or Parquet; read it with "
             f"{_OTHERS[suffix]} and pass the result"
         )
     return EdgeSource(read_lines(path, counts, reading))

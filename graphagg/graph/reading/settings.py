@@ -55,7 +55,7 @@ class EdgeReading:
             mark = _DELIMITERS.get(self.delimiter, self.delimiter)
             if len(mark) != 1 or not mark.isascii() or mark in '\n\r"':
                 raise InvalidParameter(
-                    f"delimiter is {self.delimiter!r}, wanted one ASCII character other than a "
+                    f"delimiter is {self.delimiter!r}, expected one ASCII character other than a "
                     "quote, or tab or space"
                 )
             object.__setattr__(self, "delimiter", mark)

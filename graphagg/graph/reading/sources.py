@@ -41,7 +41,7 @@ def read_tuples(
     while batch := list(islice(iterator, EDGES_AT_ONCE)):
         for edge in batch:
             if not _is_pair(edge):
-                raise InvalidGraph(f"{name}: {edge!r}, wanted pairs (source, target) or triples")
+                raise InvalidGraph(f"{name}: {edge!r}, expected pairs (source, target) or triples")
             if len(edge) == 3:
                 counts.weights_ignored += isinstance(edge[2], Real | np.number)
         weighted = weighted and all(
@@ -62,7 +62,7 @@ def _third(edges: list[Any], name: str) -> Doubles:
     except (TypeError, ValueError):
         raise InvalidGraph(
             f"{name}: the third item of a triple is not a number (the first is {edges[0]!r}), "
-            "wanted a weight in each triple, or pairs; convert them, or leave weights out"
+            "expected a weight in each triple, or pairs; convert them, or leave weights out"
         ) from None
 
 
@@ -105,7 +105,7 @@ def read_object(
     if isinstance(edges, Iterable) and not isinstance(edges, bytes):
         return EdgeSource(read_tuples(edges, "the edges", counts, weighted, reading))
     raise InvalidGraph(
-        f"edges are a {type(edges).__name__}, wanted a path, a table (pandas, polars, Arrow), a "
+        f"edges are a {type(edges).__name__}, expected a path, a table (pandas, polars, Arrow), a "
         "graph of networkx or igraph, AnnData, an [E, 2] array, a SciPy sparse "
         "matrix, a mapping {set: elements}, or pairs"
     )
@@ -115,8 +115,8 @@ def _connectivities(cells: Any) -> Any:
     """The matrix of neighbors of an AnnData object."""
     if "connectivities" not in cells.obsp:
         raise InvalidGraph(
-            f"obsp has {sorted(cells.obsp)}, wanted 'connectivities'; call scanpy.pp.neighbors, or "
-            "give the matrix itself"
+            f"obsp has {sorted(cells.obsp)}, expected 'connectivities'; call scanpy.pp.neighbors, "
+            "or give the matrix itself"
         )
     return cells.obsp["connectivities"]
 
@@ -177,7 +177,7 @@ def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bo
     entries = matrix.tocoo()
     if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
         raise InvalidGraph(
-            f"the sparse matrix has shape {entries.shape}, wanted a square matrix with a row and "
+            f"the sparse matrix has shape {entries.shape}, expected a square matrix with a row and "
             "a column for each vertex; for sets and elements use the kind two-mode"
         )
     is_edge = entries.data != 0
@@ -196,7 +196,7 @@ def _mapping_pairs(sets: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
     for name, elements in sets.items():
         if isinstance(elements, str | bytes) or not isinstance(elements, Iterable):
             raise InvalidGraph(
-                f"set {name!r} holds {elements!r}, wanted a list of elements: {{set: [elements]}}"
+                f"set {name!r} holds {elements!r}, expected a list of elements: {{set: [elements]}}"
             )
         for element in elements:
             yield name, element
@@ -206,7 +206,7 @@ def _stacked(source: Array, target: Array) -> Array:
     if source.shape != target.shape or source.ndim != 1:
         counts = (f"{len(end):,}" if end.ndim == 1 else list(end.shape) for end in (source, target))
         raise InvalidGraph(
-            "two arrays of {} sources and {} targets, wanted two of one length; check where they "
+            "two arrays of {} sources and {} targets, expected two of one length; check where they "
             "come from".format(*counts)
         )
     return np.stack((source, target), axis=1)
@@ -229,7 +229,7 @@ def _weighted_batches(
                 yield source, target, 1.0 if weight is None else float(weight)
             except (TypeError, ValueError):
                 raise InvalidGraph(
-                    f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, wanted a "
+                    f"{name}: edge {source!r} - {target!r} has the weight {weight!r}, expected a "
                     "number; convert it"
                 ) from None
 
@@ -240,22 +240,22 @@ def _array_batches(array: Array, weighted: bool = False) -> Batches:
     """Edges of an `[E, 2]` array; weighted, an `[E, 3]` array has weights in its third column."""
     triples = weighted and array.ndim == 2 and array.shape[1] == 3
     if array.ndim != 2 or not (array.shape[1] == 2 or triples):
-        raise InvalidGraph(f"the edge array has shape {array.shape}, wanted [E, 2]; transpose it")
+        raise InvalidGraph(f"the edge array has shape {array.shape}, expected [E, 2]; transpose it")
     if array.dtype.kind == "O" or (array.dtype.kind == "U" and not triples):
         return read_tuples(array.tolist(), "the edge array", None, weighted)
     ids, weights = array[:, :2], array[:, 2].astype(np.float64) if triples else None
     if array.dtype.kind not in ("iuf" if triples else "iu"):
         raise InvalidGraph(
-            f"the edge array holds {array.dtype}, wanted integers or strings; convert it"
+            f"the edge array holds {array.dtype}, expected integers or strings; convert it"
         )
     if ids.size and ids.dtype.kind != "i" and ids.max() >= 2**63:
         raise InvalidGraph(
-            f"vertex id {ids.max()} is out of range, wanted integers of 0 to 2^63 - 1; renumber "
+            f"vertex id {ids.max()} is out of range, expected integers of 0 to 2^63 - 1; renumber "
             "the vertices"
         )
     wide = ids.astype(np.int64)
     if ids.dtype.kind == "f" and (wide != ids).any():
-        raise InvalidGraph("the edge array holds ids that are not integers, wanted whole numbers")
+        raise InvalidGraph("the edge array holds ids that are not integers, expected whole numbers")
     return iter([EdgeBatch(wide[:, 0], wide[:, 1], weights)])
 
 

@@ -43,7 +43,7 @@ def read_stream(
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidGraph(
             f"{name}: a column holds values of several types ({str(error).splitlines()[0]}), "
-            "wanted integers or strings; convert it"
+            "expected integers or strings; convert it"
         ) from None
 
 
@@ -88,7 +88,7 @@ def _without_nulls(
         for column, name in zip(values[:2], names[:2], strict=True):
             if column.null_count:
                 raise InvalidGraph(
-                    f"{where}: column {name} holds {column.null_count:,} nulls, wanted an id in "
+                    f"{where}: column {name} holds {column.null_count:,} nulls, expected an id in "
                     "every row; remove those rows, or leave them out (`skip_bad_rows=True`)"
                 )
         return None
@@ -111,7 +111,7 @@ def _weights(column: pa.Array, where: str, name: str) -> Doubles:
         weights: Doubles = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidGraph(
-            f"{where}: column {name} is {column.type} ({error}), wanted numbers; convert it, or "
+            f"{where}: column {name} is {column.type} ({error}), expected numbers; convert it, or "
             "ignore the weights (`weighted=False`)"
         ) from None
     return weights
@@ -123,7 +123,7 @@ def _ids(column: pa.Array, where: str, name: str) -> Ids:
             values: Ids = column.cast(pa.int64()).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
             raise InvalidGraph(
-                f"{where}: column {name} is out of range ({error}), wanted integers of 0 to 2^63 "
+                f"{where}: column {name} is out of range ({error}), expected integers of 0 to 2^63 "
                 "- 1; renumber the vertices, or write the ids as strings"
             ) from None
         return values
@@ -133,5 +133,5 @@ def _ids(column: pa.Array, where: str, name: str) -> Ids:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.large_string()).dictionary_encode()
     raise InvalidGraph(
-        f"{where}: column {name} is {column.type}, wanted integers or strings; convert it"
+        f"{where}: column {name} is {column.type}, expected integers or strings; convert it"
     )

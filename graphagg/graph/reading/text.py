@@ -81,7 +81,7 @@ class TextLayout:
         """Inspect the first data lines; None if the block has none."""
         if block.startswith(b"%%MatrixMarket"):
             raise InvalidGraph(
-                f"{name}: is a Matrix Market file, wanted lines of edges; read it with "
+                f"{name}: is a Matrix Market file, expected lines of edges; read it with "
                 "scipy.io.mmread and pass the matrix"
             )
         lines = list(islice(_data_lines(block), SAMPLE))
@@ -286,7 +286,7 @@ class TextLayout:
         """What is wrong with a row; None if nothing is."""
         if not (source and target):
             return (
-                f"an id is missing or empty ({source!r}, {target!r}), wanted two vertex ids; "
+                f"an id is missing or empty ({source!r}, {target!r}), expected two vertex ids; "
                 "remove the line, begin it with #, or leave bad lines out (`skip_bad_rows=True`)"
             )
         for cell, integer in zip((source, target), self.integer, strict=True):
@@ -295,7 +295,7 @@ class TextLayout:
                 return _about_id(cell)
             if canonical and not integer and self.automatic:
                 return (
-                    f"id {cell!r} is an integer among strings, wanted one type of id in a file; "
+                    f"id {cell!r} is an integer among strings, expected one type of id in a file; "
                     'read the ids as strings (`ids="string"`), or mend the line'
                 )
         if not self.weighted:
@@ -303,11 +303,11 @@ class TextLayout:
         number = _doubles(pa.array([weight]))
         if number is None:
             return (
-                f"weight {weight!r} beside numbers in {self.columns.weight_label}, wanted "
+                f"weight {weight!r} beside numbers in {self.columns.weight_label}, expected "
                 "a number in each line or in none; mend it, or leave weights out (`weighted=False`)"
             )
         if self.lenient and wrong_weights(number)[0]:
-            return f"weight {number[0]}, wanted a number of 0 or more"
+            return f"weight {number[0]}, expected a number of 0 or more"
         return None
 
     def _refuse(self, fault: str, line: int, counts: ReadCounts) -> None:
@@ -350,11 +350,11 @@ def _about_id(cell: str) -> str:
     """Message about a bad id among integers."""
     advice = 'read the ids as strings (`ids="string"`)'
     if INTEGER.fullmatch(cell) and cell[0] == "-":
-        return f"negative id {cell}, wanted integers of 0 to 2^63 - 1; renumber, or {advice}"
+        return f"negative id {cell}, expected integers of 0 to 2^63 - 1; renumber, or {advice}"
     if INTEGER.fullmatch(cell):
-        return f"id {cell[:80]} is out of range, wanted integers of 0 to 2^63 - 1; {advice}"
+        return f"id {cell[:80]} is out of range, expected integers of 0 to 2^63 - 1; {advice}"
     return (
-        f"id {cell!r} among integers, wanted one type of id in a file; {advice}, or mend the line"
+        f"id {cell!r} among integers, expected one type of id in a file; {advice}, or mend the line"
     )
 
 

@@ -131,17 +131,17 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts, graph: Graph
         kind = types[column]
         if kind not in _IDS:
             raise InvalidGraph(
-                f"{name}: column {column} is {kind}, wanted integers or strings; convert it"
+                f"{name}: column {column} is {kind}, expected integers or strings; convert it"
             )
         plain = frame[sources.quoted(column)].cast("string" if kind == "string" else "long")
         casts.append(plain.alias(alias))
     ends = {column: types[column] for column in used[:2]}
     if graph != "two-mode" and len({kind == "string" for kind in ends.values()}) > 1:
-        raise InvalidGraph(f"{name}: columns have the types {ends}, wanted one; convert a column")
+        raise InvalidGraph(f"{name}: columns have the types {ends}, expected one; convert a column")
     if weighted:
         kind = types[used[2]]
         if kind.partition("(")[0] not in _NUMBERS:
-            raise InvalidGraph(f"{name}: column {used[2]} is {kind}, wanted numbers; convert it")
+            raise InvalidGraph(f"{name}: column {used[2]} is {kind}, expected numbers; convert it")
         casts.append(frame[sources.quoted(used[2])].cast("double").alias("weight"))
     typed = frame.select(*casts)
     missing = " OR ".join(f"{column} IS NULL" for column in typed.columns)
@@ -166,7 +166,7 @@ def _check_ids(edges: pa.RecordBatch, name: str, columns: Sequence[str]) -> None
         if nulls:
             raise InvalidGraph(
                 f"{name}: a row has no id, column {column} holds nulls ({nulls:,} in a batch), "
-                "wanted an id in every row; remove those rows, or leave them out "
+                "expected an id in every row; remove those rows, or leave them out "
                 "(`skip_bad_rows=True`)"
             )
 
@@ -223,7 +223,7 @@ def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
     if len(bad):
         source, target = (edges.column(end)[bad[0]].as_py() for end in ("src", "dst"))
         raise InvalidGraph(
-            f"{name}: edge {source!r} - {target!r} has the weight {weights[bad[0]]}, wanted a "
+            f"{name}: edge {source!r} - {target!r} has the weight {weights[bad[0]]}, expected a "
             "number of 0 or more; correct or drop such edges"
         )
     return edges

@@ -84,7 +84,7 @@ def number_ids(ids: DataFrame, blocks: TaskArrays, per_task: int, count: int) ->
     stats = sort_keys(ids, sample, lambda b: (np.concatenate(b.columns), None), per_task, save)
     if stats and stats[0]["smallest"] < 0:
         raise InvalidGraph(
-            f"negative id {stats[0]['smallest']}, wanted integers of 0 to 2^63 - 1; renumber the "
+            f"negative id {stats[0]['smallest']}, expected integers of 0 to 2^63 - 1; renumber the "
             "vertices, or write the ids as strings"
         )
     return Numbering(blocks, stats)

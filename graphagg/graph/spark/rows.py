@@ -81,7 +81,7 @@ class GraphRows:
         first, second = (partial(_keys_of, kind, numbers, step) for step in steps)
         if not self._write_rows(pairs, first, SETS, rows.total):
             raise EmptyGraph(
-                f"{self.source}: {loops:,} self-loops and no other edge, wanted at least one"
+                f"{self.source}: {loops:,} self-loops and no other edge, expected another"
             )
         if kind != "undirected":
             self._write_rows(pairs, second, HOLDERS, columns.total)
@@ -106,7 +106,7 @@ class GraphRows:
         ids = dict(frame.select("src", "dst").dtypes)
         if len(set(ids.values())) > 1:
             raise InvalidGraph(
-                f"{self.source}: columns have the types {ids}, wanted one; convert a column"
+                f"{self.source}: columns have the types {ids}, expected one; convert a column"
             )
         return frame, count
 

@@ -176,7 +176,7 @@ def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
         if combined.shape != a.shape:
             raise InvalidParameter(
                 f"the operator returns {tuple(combined.shape)} for two tensors {tuple(a.shape)}; "
-                "wanted the same shape"
+                "expected the same shape"
             )
         values = torch.cat([values, combined.to(values.dtype)])
     return values.index_select(0, block.roots)

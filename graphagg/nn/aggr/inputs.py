@@ -24,16 +24,16 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
     """Raise `InvalidFeatures` unless `x` is `[N, channels]` floats with `dim` -2 or 0."""
     if x.dim() != 2 or dim not in (-2, 0):
         raise InvalidFeatures(
-            f"x has {x.dim()} dimensions and is aggregated along {dim}; wanted [rows, channels] "
+            f"x has {x.dim()} dimensions and is aggregated along {dim}; expected [rows, channels] "
             "along -2, or [rows, heads, channels] along 0"
         )
     if x.size(1) != channels:
         raise InvalidFeatures(
-            f"x has {x.size(1)} channels; wanted {channels}, the in_channels of the aggregator "
+            f"x has {x.size(1)} channels; expected {channels}, the in_channels of the aggregator "
             "(in an attention layer the width of one head, in SAGEConv the width of x)"
         )
     if not x.is_floating_point():
-        raise InvalidFeatures(f"x is of type {x.dtype}; wanted floats")
+        raise InvalidFeatures(f"x is of type {x.dtype}; expected floats")
 
 
 def sorted_within(index: Tensor, keys: Tensor) -> Tensor:

@@ -224,7 +224,7 @@ def _plan(rows: int, index: Tensor | None, ptr: Tensor | None, count: int | None
     elif index is not None:
         plan = cached_plan(index, count, partial(LCMPlan.from_index, index, count))
     else:
-        raise InvalidBatch("neither index nor ptr is given; wanted one of them")
+        raise InvalidBatch("neither index nor ptr is given; expected one of them")
     if plan.rows != rows:
         raise InvalidBatch(f"index or ptr describes {plan.rows} rows, but x has {rows}")
     if ptr is not None and index is not None and not torch.equal(check_index(index), plan.index):

@@ -113,7 +113,7 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
             if widths != (channels, channels):
                 raise InvalidParameter(
                     f"the operator takes {widths[0]} and gives {widths[1]} channels; "
-                    f"wanted {channels}"
+                    f"expected {channels}"
                 )
         return operator
     otherwise = "a module that takes two tensors [P, channels] and returns one"

@@ -100,10 +100,10 @@ class GraphAttention(torch.nn.Module):
     ) -> Tensor:
         if not x.is_floating_point():
             raise InvalidFeatures(
-                f"x is of type {x.dtype}; wanted a float type such as torch.float32"
+                f"x is of type {x.dtype}; expected a float type such as torch.float32"
             )
         if x.dim() != 2 or x.shape[1] != self.channels:
-            raise InvalidFeatures(f"x has shape {tuple(x.shape)}; wanted [N, {self.channels}]")
+            raise InvalidFeatures(f"x has shape {tuple(x.shape)}; expected [N, {self.channels}]")
         check_finite(x)
         rows = x.shape[0]
         graphs = segments or Segments.from_batch(rows, ptr, batch, x.device)

@@ -219,13 +219,13 @@ class HeadConfig:
     def __post_init__(self) -> None:
         check_choices(self, task=TaskLevel, kind=HeadKind, pooling=GraphPooling, norm=Norm)
         if not self.shape:
-            raise InvalidParameter("shape is (); wanted at least one size, such as (1,)")
+            raise InvalidParameter("shape is (); expected at least one size, such as (1,)")
         check_integers(self, layers=(1, 100))
         check_sizes(self, shape=(1, LARGE))
         if self.kind == "dot" and (self.task != "edge" or self.width != 1):
             raise InvalidParameter(
                 f"kind 'dot' returns one number per pair, but task is {self.task!r} and shape "
-                f"{self.shape}; wanted task 'edge' and shape (1,)"
+                f"{self.shape}; expected task 'edge' and shape (1,)"
             )
 
     @property
@@ -291,7 +291,7 @@ class GPSConfig:
             )
         if self.fewest_weights > _MOST_WEIGHTS:
             raise InvalidParameter(
-                f"the model has at least {self.fewest_weights:,} weights, wanted at most "
+                f"the model has at least {self.fewest_weights:,} weights, expected at most "
                 f"{_MOST_WEIGHTS:,}; lower `channels`, `layers` or the widths, or number "
                 "categories and classes without gaps"
             )

@@ -35,13 +35,13 @@ class ConvPart(LocalPart):
         if not isinstance(conv, MessagePassing) and "edge_index" not in signature.parameters:
             raise InvalidParameter(
                 f"{type(conv).__name__} is not a convolution: its forward takes "
-                f"{', '.join(signature.parameters)}; wanted (x, edge_index, ...)"
+                f"{', '.join(signature.parameters)}; expected (x, edge_index, ...)"
             )
         self.conv, self.channels, self.edge_channels = conv, channels, edge_channels
         self._takes_edges = _takes_edge_attr(conv)
         if edge_channels is not None and not self._takes_edges:
             raise InvalidParameter(
-                f"edge_channels is {edge_channels}, but {conv} reads no edge features; wanted "
+                f"edge_channels is {edge_channels}, but {conv} reads no edge features; expected "
                 "None, or a local part that reads them, such as 'gine' or 'gatedgcn'"
             )
         names = ["x", "edge_index", *(["edge_attr"] if self._takes_edges else [])]

@@ -72,7 +72,7 @@ class LocalPart(torch.nn.Module):
         """
         if x.dim() != 2 or x.size(1) != self.channels:
             raise InvalidFeatures(
-                f"{type(self).__name__}: x is {tuple(x.shape)}; wanted [N, {self.channels}], its "
+                f"{type(self).__name__}: x is {tuple(x.shape)}; expected [N, {self.channels}], its "
                 "channels"
             )
         check_edge_index(edge_index, x.size(0))
@@ -103,7 +103,7 @@ class LocalPart(torch.nn.Module):
         names = " or ".join(sorted(map(str, types)))
         allowed = f"{names}, as its weights are" if types else "floats"
         raise InvalidFeatures(
-            f"{type(self).__name__}: {name} is of type {values.dtype}; wanted {allowed}; convert "
+            f"{type(self).__name__}: {name} is of type {values.dtype}; expected {allowed}; convert "
             "the features or the part by .to(...)"
         )
 
@@ -126,7 +126,7 @@ class LocalPart(torch.nn.Module):
         given = None if edge_attr is None else tuple(edge_attr.shape)
         if given != right:
             raise InvalidFeatures(
-                f"{type(self).__name__}: edge_attr is {given}; wanted {right} from edge_channels="
+                f"{type(self).__name__}: edge_attr is {given}; expected {right} from edge_channels="
                 f"{self.edge_channels} (None for edges without features)"
             )
 
@@ -137,15 +137,15 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
     The ids are not checked while `torch.compile` traces.
     """
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
-        raise InvalidBatch(f"edge_index is {tuple(edge_index.shape)}; wanted [2, E]")
+        raise InvalidBatch(f"edge_index is {tuple(edge_index.shape)}; expected [2, E]")
     if edge_index.dtype != torch.int64:
-        raise InvalidBatch(f"edge_index is of type {edge_index.dtype}; wanted torch.int64")
+        raise InvalidBatch(f"edge_index is of type {edge_index.dtype}; expected torch.int64")
     if edge_index.numel() == 0 or not checks_values():
         return
     low, high = torch.stack(edge_index.aminmax()).tolist()
     if low < 0 or high >= vertices:
         raise InvalidBatch(
-            f"edge_index holds the vertex {low if low < 0 else high}; wanted ids from 0 to "
+            f"edge_index holds the vertex {low if low < 0 else high}; expected ids from 0 to "
             f"{vertices - 1}"
         )
 

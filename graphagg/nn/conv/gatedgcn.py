@@ -72,8 +72,8 @@ class GatedGCN(LocalPart):
         super().__init__()
         if edge_channels not in (None, channels):
             raise InvalidParameter(
-                f"GatedGCN: edge_channels is {edge_channels}; wanted {channels}, its channels (or "
-                "None): edge features are carried by a residual, embed them to that width first"
+                f"GatedGCN: edge_channels is {edge_channels}; expected {channels}, its channels "
+                "(or None): edge features are carried by a residual, embed them to that width first"
             )
         self.channels, self.edge_channels = channels, edge_channels
         # A, D, B and E in one product.

@@ -32,7 +32,7 @@ def gather(
     out: Tensor = aggregation(messages, target, dim_size=vertices)
     if out.shape != shape:
         raise InvalidParameter(
-            f"{aggregation} turns messages of width {shape[1]} into {tuple(out.shape)}; wanted the "
-            "same width"
+            f"{aggregation} turns messages of width {shape[1]} into {tuple(out.shape)}; expected "
+            "the same width"
         )
     return out

@@ -44,12 +44,12 @@ class VertexEncoder(torch.nn.Module):
             )
         if values.dim() != 2 or values.size(1) != width:
             raise InvalidFeatures(
-                f"{type(self).__name__}: {name} is {tuple(values.shape)}; wanted [N, {width}]: "
+                f"{type(self).__name__}: {name} is {tuple(values.shape)}; expected [N, {width}]: "
                 "give the encoder the width of the transform"
             )
         if data.num_nodes is not None and len(values) != data.num_nodes:
             raise InvalidFeatures(
-                f"{name} has {len(values)} rows for {data.num_nodes} vertices; wanted one each"
+                f"{name} has {len(values)} rows for {data.num_nodes} vertices; expected one each"
             )
         if not values.is_floating_point():
             return values

@@ -50,7 +50,7 @@ class FeatureEncoder(torch.nn.Module):
         return torch.stack(embedded).sum(0) if len(embedded) > 1 else embedded[0]
 
     def _shaped(self, values: Tensor | None, rows: int) -> Tensor:
-        requirement = f"wanted [{rows}, {self.config.columns}]"
+        requirement = f"expected [{rows}, {self.config.columns}]"
         if values is None:
             raise InvalidFeatures(f"{self.name} is missing; {requirement}")
         if values.is_sparse:
@@ -66,7 +66,7 @@ class FeatureEncoder(torch.nn.Module):
             row, column = (~torch.isfinite(values)).nonzero()[0].tolist()
             raise InvalidFeatures(
                 f"{self.name} is {float(values[row, column])} at {_place(row, column, owner)}; "
-                "wanted finite numbers"
+                "expected finite numbers"
             )
         for column, size in enumerate(self.config.vocabulary):
             categories = values[:, column]
@@ -77,7 +77,7 @@ class FeatureEncoder(torch.nn.Module):
                 row = int(wrong.nonzero()[0])
                 raise InvalidFeatures(
                     f"{self.name} is {categories[row].item()} at {_place(row, column, owner)}; "
-                    f"wanted a category from 0 to {size - 1}"
+                    f"expected a category from 0 to {size - 1}"
                 )
 
 

@@ -156,10 +156,10 @@ def batch_segments(data: Data) -> Segments:
     """
     rows = data.num_nodes
     if rows is None:
-        raise InvalidFeatures("data has neither x nor num_nodes; wanted one of them")
+        raise InvalidFeatures("data has neither x nor num_nodes; expected one of them")
     edge_index = data.edge_index
     if edge_index is None:
-        raise InvalidFeatures("edge_index is missing; wanted [2, E], with E = 0 without edges")
+        raise InvalidFeatures("edge_index is missing; expected [2, E], with E = 0 without edges")
     check_edge_index(edge_index, rows)
     ptr, batch = getattr(data, "ptr", None), getattr(data, "batch", None)
     return Segments.from_batch(rows, ptr, batch, edge_index.device)

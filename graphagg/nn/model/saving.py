@@ -20,7 +20,7 @@ from graphagg.nn.settings import check_same
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-_WANTED = "wanted a folder that GPS.save wrote: save the model again"
+_WANTED = "expected a folder that GPS.save wrote: save the model again"
 
 
 def write_model(
@@ -68,6 +68,6 @@ def check_shapes(path: Path, tensors: Mapping[str, Tensor], weights: Mapping[str
         right = tuple(weights[name].shape) if name in weights else "absent"
         if saved_shape != right:
             raise CheckpointMismatch(
-                f"{path}: {name} is {saved_shape}, wanted {right}; the weights are of another "
+                f"{path}: {name} is {saved_shape}, expected {right}; the weights are of another "
                 "version of graphagg"
             )

@@ -66,11 +66,11 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
     for name, table in tables.items():
         if name not in TABLES or not isinstance(table, dict):
             raise InvalidParameter(
-                f"{file}: {name!r} is not a known table; wanted `preset`, [model] and [training]"
+                f"{file}: {name!r} is not a known table; expected `preset`, [model] and [training]"
             )
     if base is not None:
         if not isinstance(base, str):
-            raise InvalidParameter(f"{file}: preset is {base!r}; wanted a name")
+            raise InvalidParameter(f"{file}: preset is {base!r}; expected a name")
         tables = _merged(get_preset(base).to_dict(), tables)
     return Preset.from_dict(tables)
 
@@ -87,7 +87,7 @@ def override(preset: Preset, changes: Sequence[str]) -> Preset:
         keys = path.strip().split(".")
         if not equals or keys[0] not in TABLES or len(keys) < 2:
             raise InvalidParameter(
-                f"cannot set {change!r}; wanted PATH=VALUE such as model.layers=4 or "
+                f"cannot set {change!r}; expected PATH=VALUE such as model.layers=4 or "
                 "training.epochs=10"
             )
         try:

@@ -41,10 +41,10 @@ def compute_loss(
         loss = replacement(predicted, labels)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             shown = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise InvalidParameter(f"loss returns {shown}; wanted a tensor of one number")
+            raise InvalidParameter(f"loss returns {shown}; expected a tensor of one number")
         if torch.is_grad_enabled() and not loss.requires_grad:
             raise InvalidParameter(
-                "loss returns a number without a gradient; wanted one that is computed from the "
+                "loss returns a number without a gradient; expected one that is computed from the "
                 "predictions by PyTorch alone, without detach, item or argmax"
             )
         return loss.view(())
@@ -113,6 +113,6 @@ def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) 
 def not_defined(metric: str, subset: str, problem: str, remedy: str) -> NoReturn:
     """Raise `InvalidDataset` for a metric that is not defined on a part of the data."""
     raise InvalidDataset(
-        f"metric {metric!r} is not defined on {subset}: {problem}; wanted {remedy}: take another "
+        f"metric {metric!r} is not defined on {subset}: {problem}; expected {remedy}: take another "
         "split, or set training.metric to another one"
     )

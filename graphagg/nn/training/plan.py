@@ -68,7 +68,7 @@ def make_plan(
         return TrainingPlan(name or "gps", training, partial(_build, model), model)
     if not callable(model) or isinstance(model, torch.nn.Module):
         raise InvalidParameter(
-            f"model is {type(model).__name__}, wanted a preset, a GPSConfig, or a callable that "
+            f"model is {type(model).__name__}, expected a preset, a GPSConfig, or a callable that "
             "takes the data's Shape and returns a torch module: each split begins with a new one"
         )
     own_name = str(getattr(model, "__name__", type(model).__name__))

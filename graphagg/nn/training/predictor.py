@@ -26,7 +26,7 @@ from graphagg.nn.training.folder import RESULT, RUN
 from graphagg.nn.training.plan import transform_for
 from graphagg.nn.training.results import SplitResult
 
-_REMEDY = "wanted the folder that `graphagg train` or `train` wrote"
+_REMEDY = "expected the folder that `graphagg train` or `train` wrote"
 
 
 class Predictor:

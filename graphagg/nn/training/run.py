@@ -103,7 +103,7 @@ def train(
     options = FitOptions(find_device(device), progress, tuple(loggers), loss)
     if not isinstance(training, TrainingConfig | None):
         raise InvalidParameter(
-            f"training is a {type(training).__name__}; wanted a TrainingConfig, such as "
+            f"training is a {type(training).__name__}; expected a TrainingConfig, such as "
             "TrainingConfig(epochs=50)"
         )
     plan = make_plan(model, training, name)

@@ -28,9 +28,9 @@ def condition(key: str, operator: str, value: Any) -> dict[str, Any]:
     """
     own = OPERATORS.get(operator)
     if own is None:
-        raise InvalidFilter(f"operator is {operator!r}, wanted one of {', '.join(OPERATORS)}")
+        raise InvalidFilter(f"operator is {operator!r}, expected one of {', '.join(OPERATORS)}")
     if own in ("in", "nin") and not isinstance(value, list):
-        raise InvalidFilter(f"{operator!r} has {value!r}, wanted a list")
+        raise InvalidFilter(f"{operator!r} has {value!r}, expected a list")
     if value is None:  # no value is more or less than a missing one
         return {key: {"in": []} if own not in ("eq", "ne") else {"exists": own == "ne"}}
     return {key: {own: value}}

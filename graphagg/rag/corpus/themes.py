@@ -141,7 +141,7 @@ class ThemeMap(Brief, Exportable):
             if theme.id == identifier:
                 return position
         raise UnknownTheme(
-            f"theme {identifier!r} is not on the map, which has {len(self)} themes; wanted an id "
+            f"theme {identifier!r} is not on the map, which has {len(self)} themes; expected an id "
             "such as '1' (`graphagg rag map`)"
         )
 
@@ -301,8 +301,8 @@ def dates_of(
             return key, dates
     if when is not None and metadata:
         raise InvalidParameter(
-            f"when is {when!r}, but no passage has a date there; wanted a key of the metadata with "
-            "ISO 8601 dates such as 2024-05-31, or with years"
+            f"when is {when!r}, but no passage has a date there; expected a key of the metadata "
+            "with ISO 8601 dates such as 2024-05-31, or with years"
         )
     return None, [None] * len(metadata)
 

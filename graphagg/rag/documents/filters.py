@@ -92,7 +92,7 @@ def parse_cli(text: str) -> dict[str, Any]:
     key = text[: sign.start()].strip() if sign else ""
     if not sign or not key:
         raise InvalidFilter(
-            f"filter {shown(text)}: wanted k=v, k!=v, k>v, k>=v, k<v, k<=v, 'k in a,b' or JSON"
+            f"filter {shown(text)}: expected k=v, k!=v, k>v, k>=v, k<v, k<=v, 'k in a,b' or JSON"
         )
     value = text[sign.end() :].strip()
     if sign[0] != "in":
@@ -191,7 +191,7 @@ class _Compiler:
         if not isinstance(condition, Mapping):
             raise InvalidFilter(
                 f"filter {shown(condition)}: a {type(condition).__name__}, "
-                'wanted a mapping like {"year": {"gte": 2000}}'
+                'expected a mapping like {"year": {"gte": 2000}}'
             )
         return ("and", *(self.entry(*item, depth) for item in condition.items()))
 
@@ -207,7 +207,7 @@ class _Compiler:
 
     def condition(self, key: object, condition: object) -> _Node:
         if not isinstance(key, str):
-            raise InvalidFilter(f"key {shown(key)}: a {type(key).__name__}, wanted a string")
+            raise InvalidFilter(f"key {shown(key)}: a {type(key).__name__}, expected a string")
         kind = self.schema.get(key)
         if kind is None:
             raise InvalidFilter(_unknown(key, self.schema))

@@ -87,7 +87,7 @@ class KeyValues:
     def encoded(self, key: object, kind: ValueType, count: int) -> dict[str, Any]:
         """The table's row of one key and type; the segment has `count` passages."""
         if not isinstance(key, str):
-            raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, wanted a string")
+            raise InvalidPassage(f"metadata key {key!r}: a {type(key).__name__}, expected a string")
         is_text = kind in ("string", "list of strings")
         texts = sorted(self.positions) if is_text else []
         integers = [] if is_text else sorted(filter(is_int64, self.positions))
@@ -343,7 +343,7 @@ class MetadataTable:
     def _check(self, rows: int) -> None:
         """Raise `ValueError` for an index that is out of range."""
         if self.rows != rows:
-            raise ValueError(f"the table has {self.rows} passages, wanted {rows}")
+            raise ValueError(f"the table has {self.rows} passages, expected {rows}")
         for key, kind in self._positions:
             if key is None or kind not in (*FAMILIES, "mixed"):
                 raise ValueError(f"key {key!r} has the unknown type {kind!r}")

@@ -134,17 +134,17 @@ def as_passage(record: Mapping[str, Any], where: str) -> Passage:
     identifier, text = _id(record.get("id")), record.get("text")
     if not isinstance(identifier, str) or not identifier:
         raise InvalidPassage(
-            f"{where}: id is {_shown(identifier)}, wanted a string that is not empty, or an integer"
+            f"{where}: id is {_shown(identifier)}, expected a non-empty string or an integer"
         )
     if not isinstance(text, str) or not text.strip():
         raise InvalidPassage(
-            f"{where}: passage {identifier!r} has text {_shown(text)}, wanted a string with text"
+            f"{where}: passage {identifier!r} has text {_shown(text)}, expected a string with text"
         )
     title = _string(record, "title", where)
     document = _string({"document": _id(record.get("document"))}, "document", where)
     metadata = record.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
-        raise InvalidPassage(f"{where}: metadata is {_shown(metadata)}, wanted an object")
+        raise InvalidPassage(f"{where}: metadata is {_shown(metadata)}, expected an object")
     others = {key: value for key, value in record.items() if key not in _FIELDS}
     position = record.get("position")
     try:
@@ -169,7 +169,7 @@ def _id(value: object) -> object:
 def _string(record: Mapping[str, Any], name: str, where: str) -> str:
     value = record.get(name)
     if value is not None and not isinstance(value, str):
-        raise InvalidPassage(f"{where}: {name} is {_shown(value)}, wanted a string")
+        raise InvalidPassage(f"{where}: {name} is {_shown(value)}, expected a string")
     return value or ""
 
 
@@ -180,7 +180,7 @@ def _shown(value: object) -> str:
 def checked_passage(record: Passage | Mapping[str, Any], where: str) -> Passage:
     """Check one passage; `where` names it in messages. Raises `InvalidPassage`."""
     if not isinstance(record, Passage | Mapping):
-        raise InvalidPassage(f"{where} is {_shown(record)}, wanted a Passage or a mapping")
+        raise InvalidPassage(f"{where} is {_shown(record)}, expected a Passage or a mapping")
     return as_passage(vars(record) if isinstance(record, Passage) else record, where)
 
 
@@ -191,8 +191,8 @@ def iterable(passages: Iterable[Any]) -> Iterable[Any]:
     is_single = isinstance(passages, str | bytes | os.PathLike | Mapping)
     if is_single or not hasattr(passages, "__iter__"):
         raise InvalidPassage(
-            f"the passages are a {type(passages).__name__}, wanted an iterable of them (a file is "
-            "read by read_passages)"
+            f"the passages are a {type(passages).__name__}, expected an iterable of them (a file "
+            "is read by read_passages)"
         )
     return passages
 

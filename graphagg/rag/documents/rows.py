@@ -118,7 +118,7 @@ def _records(path: Path, parse: Any) -> Iterator[Row]:
     except Unread as fault:
         raise UnreadableFile(f"{path}: {fault}") from None
     if records is None:
-        raise UnreadableFile(f"{path}: not a JSON list of objects; wanted [{{...}}, ...]")
+        raise UnreadableFile(f"{path}: not a JSON list of objects; expected [{{...}}, ...]")
     return ((record, f"{path}: row {row}") for row, record in enumerate(records))
 
 
@@ -161,5 +161,5 @@ def parse_line(line: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"{where}: invalid JSON ({error})") from None
     if not isinstance(record, dict):
-        raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, wanted an object")
+        raise UnreadableFile(f"{where}: a JSON {type(record).__name__}, expected an object")
     return record

@@ -44,8 +44,8 @@ class ListedNames:
         for entry in self.names:
             if "##" in entry.name:
                 raise InvalidParameter(
-                    f"names: {entry.name!r} is a pattern, wanted a name; leave it out, since codes "
-                    "such as WO-2231 are names by themselves"
+                    f"names: {entry.name!r} is a pattern, expected a name; leave it out, since "
+                    "codes such as WO-2231 are names by themselves"
                 )
             key = entity_key(entry.name)
             self._name_of[key] = entry.name
@@ -53,7 +53,7 @@ class ListedNames:
                 words = tuple(tokenize(spelling))
                 if not 0 < len(words) <= _LONGEST or not key:
                     raise InvalidParameter(
-                        f"names: {spelling!r} has {len(words)} words, wanted 1 to {_LONGEST}"
+                        f"names: {spelling!r} has {len(words)} words, expected 1 to {_LONGEST}"
                     )
                 variant = words, spelling.isupper()
                 if variant in name_of:
@@ -130,7 +130,7 @@ def _entry(value: Any, where: str) -> ListedName:
     texts = [name, *aliases] if isinstance(aliases, list | tuple) else [None]
     if not all(isinstance(text, str) and text for text in texts) or {*fields} - {"name", "aliases"}:
         raise InvalidParameter(
-            f"{where}: {value!r} is not a name, wanted a text `name` and a list of texts "
+            f"{where}: {value!r} is not a name, expected a text `name` and a list of texts "
             "`aliases`, none of them empty, or a line such as 'Name = Alias'"
         )
     return ListedName(str(name), tuple(aliases))

@@ -44,7 +44,7 @@ def check_metrics(evaluation: RetrievalEvaluation, least: Iterable[str]) -> list
             bound = -1.0
         if name not in evaluation.quality or not 0 <= bound <= 1:
             raise InvalidParameter(
-                f"`fail_below` is {text!r}, wanted METRIC=VALUE with a value from 0 to 1 and one "
+                f"`fail_below` is {text!r}, expected METRIC=VALUE with a value from 0 to 1 and one "
                 f"of {', '.join(evaluation.quality)}"
             )
         checks.append(MetricCheck(name, bound, evaluation.quality[name] / 100))
@@ -54,7 +54,7 @@ def check_metrics(evaluation: RetrievalEvaluation, least: Iterable[str]) -> list
 def check_report(path: Path) -> None:
     """Raise `InvalidParameter` for a report of another kind than `.md` and `.xml`."""
     if path.suffix not in (".md", ".xml"):
-        raise InvalidParameter(f"report is {str(path)!r}, wanted a name that ends in .md or .xml")
+        raise InvalidParameter(f"report is {str(path)!r}, expected a name that ends in .md or .xml")
 
 
 def write_report(path: Path, checks: Sequence[MetricCheck], questions: int) -> None:

@@ -112,7 +112,7 @@ def _strings(record: Mapping[str, Any], name: str, where: str) -> list[str]:
     plain = [str(each) if isinstance(each, Integral) else each for each in values]
     strings = [each for each in plain if each is not None]
     if not all(isinstance(each, str) and each.strip() for each in strings):
-        raise InvalidQuestion(f"{where}: {name} is {value!r}, wanted a string or a list of strings")
+        raise InvalidQuestion(f"{where}: {name} is {value!r}, expected a string or a list of them")
     return strings
 
 

@@ -63,7 +63,7 @@ class ChunkConfig:
         integer("min_words", self.min_words, 0)
         if self.min_words > self.max_words:
             raise InvalidParameter(
-                f"min_words is {self.min_words}, wanted at most max_words ({self.max_words})"
+                f"min_words is {self.min_words}, expected at most max_words ({self.max_words})"
             )
 
 

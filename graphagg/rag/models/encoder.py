@@ -118,7 +118,7 @@ def checked(encoder: Encoder, vectors: Any, count: int) -> Vectors:
     if rows.size != count * size or not np.isfinite(rows).all():
         raise InvalidVectors(
             f"encoder {encoder.spec.name!r}: it returned vectors that are not finite, or of shape "
-            f"{list(rows.shape)}; wanted {count} vectors of {size} finite values"
+            f"{list(rows.shape)}; expected {count} vectors of {size} finite values"
         )
     return rows.reshape(count, size)
 

@@ -39,7 +39,7 @@ def pinned_sha256(path: Path, wanted: str, package: str) -> str:
     """The sha256 of a packaged file; raises `ModelMismatch` unless it is the pinned one."""
     sha256 = file_sha256(path)
     if sha256 != wanted:
-        raise ModelMismatch(f"{path}: sha256 is {sha256}, wanted {wanted}; install {package} again")
+        raise ModelMismatch(f"{path}: sha256 {sha256}, expected {wanted}; install {package} again")
     return sha256
 
 

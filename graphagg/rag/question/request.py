@@ -102,7 +102,7 @@ class Request:
         >>> Request(neighbors=-1)
         Traceback (most recent call last):
         ...
-        graphagg.errors.InvalidParameter: neighbors is -1, wanted an integer of at least 0
+        graphagg.errors.InvalidParameter: neighbors is -1, expected an integer of at least 0
 
     Attributes:
         mode: retrieval mode: multihop (follows links between passages), linearrag (LinearRAG as
@@ -159,7 +159,7 @@ class Request:
         instant_of(self.as_of)
         if self.recency is not None and not isinstance(self.recency, Recency):
             raise InvalidParameter(
-                f"recency is a {type(self.recency).__name__}, wanted a Recency(weight, half_life)"
+                f"recency is a {type(self.recency).__name__}, expected a Recency(weight, half_life)"
             )
         integer("neighbors", self.neighbors, 0)
         if self.max_tokens is not None:
@@ -208,7 +208,7 @@ def ids_of(name: str, ids: Iterable[str]) -> tuple[str, ...]:
     """
     listed = _listed(ids)
     if not all(isinstance(each, str) for each in listed):
-        raise InvalidParameter(f"{name} is {shown(ids)}, wanted a list of ids")
+        raise InvalidParameter(f"{name} is {shown(ids)}, expected a list of ids")
     return tuple(dict.fromkeys(listed))
 
 
@@ -229,7 +229,7 @@ def instant_of(as_of: When | None) -> int | None:
     instant = parse_instant(text) if isinstance(text, str) else None
     if instant is None:
         raise InvalidParameter(
-            f"as_of is {shown(as_of)}, wanted an ISO 8601 date like 2024-05-31 or "
+            f"as_of is {shown(as_of)}, expected an ISO 8601 date like 2024-05-31 or "
             "2024-05-31T12:00:00+02:00"
         )
     return instant
@@ -250,8 +250,8 @@ def questions_of(questions: Iterable[str]) -> list[str]:
     """Many questions; raises `InvalidQuestion` for one, which would be taken letter by letter."""
     if isinstance(questions, str) or not hasattr(questions, "__iter__"):
         raise InvalidQuestion(
-            f"questions is a {type(questions).__name__}, wanted a list of strings; use `retrieve` "
-            "for a single question"
+            f"questions is a {type(questions).__name__}, expected a list of strings; use "
+            "`retrieve` for a single question"
         )
     return list(questions)
 
@@ -259,13 +259,13 @@ def questions_of(questions: Iterable[str]) -> list[str]:
 def check_question(question: object) -> str:
     """The question; raises `InvalidQuestion` for anything else."""
     if not isinstance(question, str):
-        raise InvalidQuestion(f"the question is a {type(question).__name__}, wanted a string")
+        raise InvalidQuestion(f"the question is a {type(question).__name__}, expected a string")
     if not question.strip():
         raise InvalidQuestion("the question is empty; enter a question")
     if len(question) > LONGEST_QUESTION:
         raise InvalidQuestion(
-            f"the question has {len(question):,} characters, wanted at most {LONGEST_QUESTION:,}; "
-            "shorten it"
+            f"the question has {len(question):,} characters, expected at most "
+            f"{LONGEST_QUESTION:,}; shorten it"
         )
     try:
         question.encode()

@@ -31,8 +31,8 @@ def check_layout(artifact: Artifact) -> None:
     ):
         if count != sizes["alive"]:
             raise CorruptArtifact(
-                f"{artifact.folder}: {where} has {count} passages, wanted {sizes['alive']}; build "
-                "the index again"
+                f"{artifact.folder}: {where} has {count} passages, expected {sizes['alive']}; "
+                "build the index again"
             )
 
 

@@ -77,7 +77,7 @@ class PassageSnapshot:
         revision = artifact.manifest.parameters.get("revision")
         if revision != REVISION:
             raise UnsupportedFormat(
-                f"{artifact.directory}: revision {revision}, wanted {REVISION}; build the index "
+                f"{artifact.directory}: revision {revision}, expected {REVISION}; build the index "
                 "again: graphagg rag index INPUT --out INDEX (10^6 passages: half a CPU hour by "
                 "profile fast, four by standard)"
             )
@@ -115,7 +115,7 @@ class PassageSnapshot:
         parameters = artifact.manifest.parameters
         language, chunking = parameters["language"], parameters["chunking"]
         if not isinstance(language, str):
-            raise damaged(artifact.folder, f"language is {language!r}, wanted a language code")
+            raise damaged(artifact.folder, f"language is {language!r}, expected a language code")
         self.analyzers = Analyzers(language)
         self.listed = names_of(artifact.manifest.models["extractor"])
         self.profile: Profile = parameters["profile"]

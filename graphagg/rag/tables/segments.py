@@ -194,7 +194,7 @@ class Segment:
             (of_sentences, vectors.shape, (len(sentences.values), windows.shape[1])),
         ):
             if shape != expected:
-                raise damaged(file, f"vectors of shape {shape}, wanted {expected}")
+                raise damaged(file, f"vectors of shape {shape}, expected {expected}")
         search = None
         if f"{prefix}{SEARCH}" in artifact:
             candidates, recall = artifact.array(f"{prefix}{MEASURED}").tolist()

@@ -140,7 +140,7 @@ def _line(fault: Any) -> str:
     """One validation error: the field, without branches of unions, and the problem."""
     loc = fault["loc"]
     if fault["type"] == "json_invalid":
-        return f"the body is no JSON at character {loc[-1]}, wanted a JSON object; mend it"
+        return f"the body is no JSON at character {loc[-1]}, expected a JSON object; mend it"
     names = map(str, loc[1:] if loc[:1] in (("body",), ("query",)) else loc)
     where = ".".join(name for name in names if "[" not in name)
     text = str(fault["msg"]).removeprefix("Value error, ")

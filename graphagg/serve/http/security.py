@@ -86,18 +86,18 @@ class Access:
             plain = f"{url.scheme}://{url.netloc}" == origin and bool(url.hostname)
             _check(
                 url.scheme in ("http", "https") and plain,
-                f"origin is {origin!r}, wanted scheme and host, such as https://example.org",
+                f"origin is {origin!r}, expected scheme and host, such as https://example.org",
             )
         for name in self.hosts:
             _check(
                 _HOST.fullmatch(name),
-                f"allowed host is {name!r}, wanted a name without scheme and port, such as "
+                f"allowed host is {name!r}, expected a name without scheme and port, such as "
                 "rag.example.org, or *.example.org",
             )
         root = self.root_path
         _check(
             not root or (_ROOT.fullmatch(root) and root.split("/")[1] not in _RESERVED_ROOTS),
-            f"root path is {root!r}, wanted a path such as /rag: with a slash before and none "
+            f"root path is {root!r}, expected a path such as /rag: with a slash before and none "
             f"behind it, and none of the service's own ({', '.join(_RESERVED_ROOTS)})",
         )
         for address in self.proxies:
@@ -105,7 +105,7 @@ class Access:
                 ipaddress.ip_network(address)
             except ValueError as error:
                 raise InvalidParameter(
-                    f"proxy is {address!r} ({error}), wanted an address or a network, such as "
+                    f"proxy is {address!r} ({error}), expected an address or a network, such as "
                     "127.0.0.1 or 10.0.0.0/8"
                 ) from None
 

@@ -61,7 +61,7 @@ PassageId = Annotated[
 ]
 Show = Annotated[list[str], Field(description="Keys of metadata to see beside each hit.")]
 Around = Annotated[
-    int, Field(ge=0, le=passages.MOST_AROUND, description="Chunks wanted on each side.")
+    int, Field(ge=0, le=passages.MOST_AROUND, description="Number of chunks on each side.")
 ]
 
 

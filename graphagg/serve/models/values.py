@@ -29,7 +29,7 @@ JsonAnswer = dict[str, Any]
 def unicode_text(text: str) -> str:
     """The text itself; raises `ValueError` for a lone surrogate, which UTF-8 cannot encode."""
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("the text has a lone surrogate, wanted valid Unicode; remove it")
+        raise ValueError("the text has a lone surrogate, expected valid Unicode; remove it")
     return text
 
 
@@ -98,7 +98,7 @@ class ErrorDetail(AnswerModel):
     """A named error."""
 
     type: str = Field(description="Name of the error, such as UnknownVertex.")
-    message: str = Field(description="What was found, what was wanted, what to do.")
+    message: str = Field(description="What was found, what was expected, what to do.")
 
 
 class ErrorAnswer(AnswerModel):

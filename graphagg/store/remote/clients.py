@@ -127,7 +127,7 @@ class FolderClient:
                 self._fs, self._root = fsspec.core.url_to_fs(address.options["url"])
             except (ImportError, ValueError) as error:
                 raise InvalidParameter(
-                    f"{address}: {error}; wanted the address of a store, of a file system of "
+                    f"{address}: {error}; expected the address of a store, of a file system of "
                     "fsspec whose library is installed, or of a source of graphagg.sources"
                 ) from None
             return

@@ -82,7 +82,7 @@ class Store:
                 raise CorruptArtifact(
                     f"{self.address}/{name}: shorter than {end:,} bytes; publish the index again"
                 )
-            raise ConnectionError(f"{name}: {len(data)} bytes came, wanted {end - start}")
+            raise ConnectionError(f"{name}: {len(data)} bytes came, expected {end - start}")
 
         return self.call(request)
 

@@ -139,7 +139,7 @@ def test_bad_starts(tmp_path):
     (tmp_path / "text.csv").write_text("vertex,community\n1,red\n", encoding="utf-8")
     (tmp_path / "twice.csv").write_text("vertex,community\n1,0\n1,2\n", encoding="utf-8")
     for start, said in (
-        (tmp_path / "x.csv", "wanted 'vertex' and 'community'"),
+        (tmp_path / "x.csv", "expected 'vertex' and 'community'"),
         (tmp_path / "text.csv", "communities are string"),
         (tmp_path / "twice.csv", "a vertex in two communities"),
         (tmp_path / "x.json", "suffix '.json'"),
@@ -186,7 +186,7 @@ def test_every_format_holds_the_partition(tmp_path, ids):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"x.{suffix}" for suffix in ("csv", "gexf", "graphml", "json", "parquet")
     ]
-    with pytest.raises(InvalidParameter, match=r"suffix '.doc', wanted one of .csv, .parquet"):
+    with pytest.raises(InvalidParameter, match=r"suffix '.doc', expected one of .csv, .parquet"):
         found.save(tmp_path / "x.doc")
 
 

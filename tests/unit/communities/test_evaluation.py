@@ -57,7 +57,7 @@ def test_unknown_members_are_counted(tmp_path):
     with pytest.raises(InvalidCommunities, match="contains no communities"):
         read_communities(path, IDS)
     path.write_text('{"communities": [[1, 2, 3]]}')
-    with pytest.raises(UnreadableFile, match="is JSON, wanted a community per line"):
+    with pytest.raises(UnreadableFile, match="is JSON, expected a community per line"):
         read_communities(path, IDS)
 
 

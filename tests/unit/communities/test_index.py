@@ -203,7 +203,7 @@ def test_a_change_of_an_index_that_was_built_again_otherwise_is_refused(tmp_path
         ({"permutations": 0}, "permutations is 0"),
         ({"bands": 65}, "65 bands of 2 rows take 130 slots.*at most 64 bands"),
         ({"rows": 3}, "at most 42 bands"),
-        ({"kind": "odd"}, "kind is 'odd', wanted one of"),
+        ({"kind": "odd"}, "kind is 'odd', expected one of"),
         ({"kind": "two-mode", "closed": True}, "cannot be closed"),
         ({"hash_seed": -1}, "hash_seed is -1"),
         ({"permutation": 64}, "did you mean `permutations`"),
@@ -219,7 +219,7 @@ def test_removing_unknown_vertices_names_the_closest(tmp_path):
     index = CommunityIndex.build([("ann", "bob")], tmp_path / "a", config=small())
     with pytest.raises(UnknownVertex, match=r"'anna' is not in the graph.*'ann'"):
         index.delete_vertices(["anna"])
-    with pytest.raises(InvalidParameter, match="wanted a vertex or several"):
+    with pytest.raises(InvalidParameter, match="expected a vertex or several"):
         index.delete_vertices(None)
     with pytest.raises(EmptyGraph):
         CommunityIndex.build([(1, 1)], tmp_path / "b", config=small())

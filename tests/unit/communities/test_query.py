@@ -92,7 +92,7 @@ def test_fused_has_one_order_whatever_is_asked_for(tmp_path_factory, edges, data
 def test_bad_seeds(index):
     with pytest.raises(InvalidSeeds, match="`seeds` is empty"):
         index.query([])
-    with pytest.raises(InvalidParameter, match=r"seeds is 1\.5, wanted a vertex or several"):
+    with pytest.raises(InvalidParameter, match=r"seeds is 1\.5, expected a vertex or several"):
         index.query(1.5)
     with pytest.raises(UnknownVertex, match="1000 is not in the graph; the closest ids are 149"):
         index.query([0, 1000])
@@ -108,7 +108,7 @@ def test_bad_seeds(index):
         ({"k": 2.5}, "k is 2.5"),
         ({"k": "3"}, "k is .3."),
         ({"k": True}, "k is True"),
-        ({"method": "magic"}, "method is 'magic', wanted one of"),
+        ({"method": "magic"}, "method is 'magic', expected one of"),
     ],
 )
 def test_bad_arguments(index, arguments, message):

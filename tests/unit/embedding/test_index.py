@@ -315,7 +315,7 @@ def test_stored_vectors_that_are_not_finite_give_no_answer(tmp_path, bad):
 
 
 def test_one_vertex():
-    with pytest.raises(InvalidGraph, match="the graph has 1 vertex, wanted at least 2"):
+    with pytest.raises(InvalidGraph, match="the graph has 1 vertex, expected at least 2"):
         NetworkMatrix.from_graph(load_graph([], vertices=[7], allow_empty=True))
 
 
@@ -325,10 +325,10 @@ def test_one_vertex():
         ({"dim": 0}, "dim is 0"),
         ({"pieces": 0}, "pieces is 0"),
         ({"max_piece_edges": 1}, "max_piece_edges is 1"),
-        ({"partitioner": "odd"}, "partitioner is 'odd', wanted one of"),
+        ({"partitioner": "odd"}, "partitioner is 'odd', expected one of"),
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
-        ({"propagate": 3}, "propagate is 3, wanted an integer of 1 to 2"),
+        ({"propagate": 3}, "propagate is 3, expected an integer of 1 to 2"),
     ],
 )
 def test_bad_parameters(changes, message):

@@ -88,7 +88,9 @@ def test_a_small_disk_is_named_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**20))
     monkeypatch.setattr(build, "IN_MEMORY", 1)
     ran = []
-    with pytest.raises(WriteFailed, match=r"0\.0 GiB are free, wanted 0\.0 GiB for the embedding"):
+    with pytest.raises(
+        WriteFailed, match=r"0\.0 GiB are free, expected 0\.0 GiB for the embedding"
+    ):
         NodeEmbedding.build(
             communities(2_000), tmp_path / "out", config=replace(SMALL, dim=64),
             progress=lambda stage, *_: ran.append(stage),

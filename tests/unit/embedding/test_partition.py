@@ -63,7 +63,7 @@ def test_pieces_are_cut_until_they_fit():
 def test_a_piece_that_cannot_fit_is_named():
     complete = [(u, v) for u in range(30) for v in range(u)]
     network = NetworkMatrix.from_graph(load_graph(complete))
-    with pytest.raises(PieceTooLarge, match=r"piece 0 of 30 has 29 entries, wanted at most 20"):
+    with pytest.raises(PieceTooLarge, match=r"piece 0 of 30 has 29 entries, expected at most 20"):
         partition(network.matrix, EmbeddingConfig(pieces=30, max_piece_edges=20))
 
 

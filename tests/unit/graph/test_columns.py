@@ -91,7 +91,7 @@ def test_columns_are_named_by_options_or_numbers(tmp_path):
         ({}, "looks like a header with unknown names"),
         (
             {"source": "x", "target": "b"},
-            "not exactly one column is called 'x', wanted one of 'a', 'b'",
+            "not exactly one column is called 'x', expected one of 'a', 'b'",
         ),
         ({"source": "a"}, "name the columns"),
         ({"source": "a", "target": "a"}, "one column of 'a,b' is used for two"),
@@ -192,7 +192,7 @@ def test_folders_patterns_and_lists_are_read_as_one(tmp_path):
     with pytest.raises(UnreadableFile, match="the folder has no files"):
         load_graph(tmp_path / "empty")
     CommunityIndex.build([("a", "b")], tmp_path / "index")
-    with pytest.raises(InvalidGraph, match="a graphagg index, wanted files of edges"):
+    with pytest.raises(InvalidGraph, match="a graphagg index, expected files of edges"):
         load_graph(tmp_path / "index")
 
 
@@ -233,7 +233,7 @@ def test_sets_and_elements_are_found_by_name(tmp_path, lines):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"delimiter": "ab"}, "wanted one ASCII character"), ({"ids": "number"}, "wanted one of")],
+    [({"delimiter": "ab"}, "expected one ASCII character"), ({"ids": "number"}, "expected one of")],
 )
 def test_options_are_checked(options, message):
     with pytest.raises(InvalidParameter, match=message):

@@ -36,24 +36,24 @@ def test_two_arrays_are_columns_in_a_list_too(form, kind):
 @pytest.mark.parametrize(
     ("edges", "message"),
     [
-        ([(1, 2, 3, 4)], r"\(1, 2, 3, 4\), wanted pairs"),
-        ([(1, 2), [3, 4, 5, 6, 7]], "wanted pairs"),
-        ([b"ab", b"cd"], "b'ab', wanted pairs"),
+        ([(1, 2, 3, 4)], r"\(1, 2, 3, 4\), expected pairs"),
+        ([(1, 2), [3, 4, 5, 6, 7]], "expected pairs"),
+        ([b"ab", b"cd"], "b'ab', expected pairs"),
         (b"1 2", "edges are a bytes"),
-        ({1: 5}, "set 1 holds 5, wanted a list of elements"),
-        ({1: "xy"}, "set 1 holds 'xy', wanted a list of elements"),
-        ([{1, 2}], "wanted pairs"),
-        ([{"src": 1, "dst": 2}], "wanted pairs"),
+        ({1: 5}, "set 1 holds 5, expected a list of elements"),
+        ({1: "xy"}, "set 1 holds 'xy', expected a list of elements"),
+        ([{1, 2}], "expected pairs"),
+        ([{"src": 1, "dst": 2}], "expected pairs"),
         (None, "edges are a NoneType"),
-        (sparse.csr_array(np.ones((2, 3))), r"shape \(2, 3\), wanted a square matrix"),
+        (sparse.csr_array(np.ones((2, 3))), r"shape \(2, 3\), expected a square matrix"),
         (np.array([[2**63, 1]], dtype=np.uint64), "9223372036854775808 is out of range"),
         ([("a", "\ud800")], r"id '\\ud800' is not valid Unicode"),
         ([(1, 2), ("a", 3)], "mix types: 1 and 'a'"),
         ([(1, -4)], "-4 is out of range"),
         ([(1.5, 2)], "is a float"),
-        ([(1,)], "wanted pairs"),
+        ([(1,)], "expected pairs"),
         (np.array([[0, -1]]), "negative id -1"),
-        (np.zeros((2, 3), dtype=int), r"wanted \[E, 2\]"),
+        (np.zeros((2, 3), dtype=int), r"expected \[E, 2\]"),
     ],
 )
 def test_objects_of_another_form_are_refused(edges, message):
@@ -63,7 +63,7 @@ def test_objects_of_another_form_are_refused(edges, message):
 
 @pytest.mark.parametrize("vertices", [5.5, None, b"ab"])
 def test_vertices_must_be_ids(vertices):
-    with pytest.raises(InvalidParameter, match=r"vertices is .*, wanted a vertex or several"):
+    with pytest.raises(InvalidParameter, match=r"vertices is .*, expected a vertex or several"):
         load_graph([(1, 2)], vertices=vertices)
     assert list(load_graph([(1, 2)], vertices=5).rows) == [1, 2, 5]
 
@@ -120,7 +120,7 @@ def test_damaged_parquet_is_named(tmp_path, read):
 def test_parquet_ids_out_of_range_are_named(tmp_path):
     path = tmp_path / "e.parquet"
     pq.write_table(pa.table({"src": pa.array([2**63], pa.uint64()), "dst": [1]}), path)
-    with pytest.raises(InvalidGraph, match=r"column src .*wanted integers of 0 to 2\^63 - 1"):
+    with pytest.raises(InvalidGraph, match=r"column src .*expected integers of 0 to 2\^63 - 1"):
         load_graph(path)
 
 
@@ -165,11 +165,11 @@ def test_columns_of_a_type_that_is_no_id_or_weight_are_named(tmp_path, form, val
         return tmp_path / "e.parquet"
 
     for source, target in ([1, 2], values), (values, [1, 2]):
-        with pytest.raises(InvalidGraph, match=rf"is {kind}.*wanted integers or strings"):
+        with pytest.raises(InvalidGraph, match=rf"is {kind}.*expected integers or strings"):
             load_graph(given(source=source, target=target))
     if kind not in ("double", "bool"):
         edges = given(source=[1, 2], target=[2, 3], weight=values)
-        with pytest.raises(InvalidGraph, match=f"column weight is {kind}.*wanted numbers"):
+        with pytest.raises(InvalidGraph, match=f"column weight is {kind}.*expected numbers"):
             load_weighted(edges)
         assert load_graph(edges).edges == 2
 
@@ -187,7 +187,7 @@ def test_files_whose_ids_are_of_several_types_are_refused(tmp_path, forms, kind)
         else:
             csv.write_csv(table, path)
     for order in (paths, paths[::-1]):
-        with pytest.raises(InvalidGraph, match="ids mix integers and strings, wanted one type"):
+        with pytest.raises(InvalidGraph, match="ids mix integers and strings, expected one type"):
             load_graph(order, kind)
 
 

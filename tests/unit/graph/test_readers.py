@@ -88,7 +88,7 @@ def test_two_mode_keeps_equal_ids_of_both_sides():
 def test_kinds():
     directed = load_graph(PAIRS, "directed")
     assert edges_of(directed) == {(0, 1), (1, 2), (2, 0), (2, 7), (1, 0)}
-    with pytest.raises(InvalidParameter, match="wanted one of"):
+    with pytest.raises(InvalidParameter, match="expected one of"):
         load_graph(PAIRS, "circular")
 
 

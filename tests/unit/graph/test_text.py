@@ -38,7 +38,9 @@ def test_integers_reach_to_the_largest_of_63_bits(tmp_path, first):
 @pytest.mark.parametrize("large", [LARGEST + 1, 9999999999999999999, 10**19, 2**64, 10**40])
 @pytest.mark.parametrize("line", ["{} 1\n2 3\n", "2 3\n{} 1\n"])
 def test_integers_beyond_are_refused_and_read_as_strings(tmp_path, large, line):
-    with pytest.raises(InvalidGraph, match=f"id {large} is out of range, wanted integers of 0 to"):
+    with pytest.raises(
+        InvalidGraph, match=f"id {large} is out of range, expected integers of 0 to"
+    ):
         read(tmp_path, line.format(large))
     graph = read(tmp_path, line.format(large), ids="string")
     assert edges_of(graph) == {(str(large), "1"), ("2", "3")}

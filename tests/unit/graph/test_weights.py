@@ -171,7 +171,7 @@ def test_weights_out_of_range_are_refused(tmp_path, weight):
     columns = dict(zip(("src", "dst", "weight"), zip(*edges, strict=True), strict=True))
     pq.write_table(pa.table({n: list(v) for n, v in columns.items()}), tmp_path / "e.parquet")
     for form in (edges, tmp_path / "e.parquet"):
-        with pytest.raises(InvalidGraph, match=r"edge 2 has the weight .*, wanted a number of 0"):
+        with pytest.raises(InvalidGraph, match=r"edge 2 has the weight .*, expected a number of 0"):
             load_weighted(form)
 
 
@@ -179,7 +179,7 @@ def test_weights_out_of_range_are_refused(tmp_path, weight):
     ("edges", "message"),
     [
         ([(1, 2, 0.5), (2, 3, {})], "the third item of a triple is not a number"),
-        (np.array([[0.5, 1.0, 1.0]]), "not integers, wanted whole numbers"),
+        (np.array([[0.5, 1.0, 1.0]]), "not integers, expected whole numbers"),
         (np.array([["a", "b", "1"]]), "the edge array holds <U1"),
         (nx.Graph([("a", "b", {"weight": "heavy"})]), "'a' - 'b' has the weight 'heavy'"),
     ],

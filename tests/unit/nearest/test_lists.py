@@ -135,7 +135,7 @@ def test_faiss_never_gets_a_forged_file(
     path = tmp_path / "i.faiss"
     path.write_bytes(to_bytes(FORGED[harm](tmp_path)).data)
     monkeypatch.delattr(faiss, "read_index")
-    with pytest.raises(CorruptArtifact, match=r"i\.faiss: .*wanted.*build the index again"):
+    with pytest.raises(CorruptArtifact, match=r"i\.faiss: .*expected.*build the index again"):
         VectorSearch(path, CODES).check()
 
 

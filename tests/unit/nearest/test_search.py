@@ -68,7 +68,7 @@ def test_an_index_of_other_vectors_is_refused(
 ) -> None:
     codes = encode(unit(np.random.default_rng(0), 200, 16))
     path = opened(tmp_path, codes).path.with_name(name)
-    with pytest.raises(CorruptArtifact, match=rf"{name}: .*wanted.*build the index again"):
+    with pytest.raises(CorruptArtifact, match=rf"{name}: .*expected.*build the index again"):
         VectorSearch(path, codes[: shape[0], : shape[1]], Measured()).check()
 
 

@@ -104,5 +104,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, harm: str) -> None:
         content[37] = 99  # the type of the quantizer
     changed = {"short": content[:-1], "long": content + b"x", "empty": b""}.get(harm, content)
     path.write_bytes(changed)
-    with pytest.raises(CorruptArtifact, match=r"v\.faiss: .*wanted FAISS's.*build the index again"):
+    with pytest.raises(
+        CorruptArtifact, match=r"v\.faiss: .*expected FAISS's.*build the index again"
+    ):
         map_vectors(path)

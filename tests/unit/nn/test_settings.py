@@ -51,12 +51,12 @@ def test_a_name_is_in_the_registry_or_refused_with_all_that_are(name: object) ->
         find("attention", name, REGISTRY, "a module")
     said = str(error.value)
     assert said.startswith("no attention is named ")
-    assert said.endswith("; wanted one of exact, PerFormer, elu, or a module")
+    assert said.endswith("; expected one of exact, PerFormer, elu, or a module")
 
 
 @pytest.mark.parametrize(("name", "near"), [("exakt", "exact"), ("performer", "PerFormer")])
 def test_the_nearest_name_is_proposed_whatever_its_case(name: str, near: str) -> None:
-    with pytest.raises(InvalidDataset, match=rf"'{name}' \(did you mean '{near}'\?\); wanted"):
+    with pytest.raises(InvalidDataset, match=rf"'{name}' \(did you mean '{near}'\?\); expected"):
         find("attention", name, REGISTRY, error=InvalidDataset)
 
 
@@ -73,7 +73,7 @@ def test_the_nearest_name_is_proposed_whatever_its_case(name: str, near: str) ->
 )
 @pytest.mark.parametrize("name", ["exakt", "", None, 3])
 def test_each_registry_refuses_in_the_same_words(call, name: object) -> None:
-    with pytest.raises(Exception, match=rf"^no [a-z ]+ is named {name!r}.*; wanted one of "):
+    with pytest.raises(Exception, match=rf"^no [a-z ]+ is named {name!r}.*; expected one of "):
         call(name)
 
 

@@ -101,7 +101,7 @@ def test_vectors_that_an_encoder_may_not_return(
 ) -> None:
     encoder, models = kind(), {"extractor": FakeExtractor()}
     index = PassageIndex.build(CORPUS, tmp_path / "idx", encoder=encoder, **models)
-    before, message = index.manifest.data, "encoder 'fake': it returned .*; wanted"
+    before, message = index.manifest.data, "encoder 'fake': it returned .*; expected"
     encoder.change = change
     for mode in set(MODES) - {"bm25"}:
         with pytest.raises(InvalidVectors, match=message):
@@ -324,7 +324,7 @@ def test_an_index_of_an_older_revision(index: PassageIndex, call: Any) -> None:
     """A promise of `docs/compatibility.md`: named everywhere, and built again over the old one."""
     directory = index.directory
     edit_manifest(directory, revision=1)
-    message = r"revision 1, wanted \d+; build the index again"
+    message = r"revision 1, expected \d+; build the index again"
     for work in (lambda: opened(directory), lambda: index.add([NEW]), index.reopen):
         with pytest.raises(UnsupportedFormat, match=message):
             work()
@@ -347,7 +347,7 @@ def test_filters_on_what_there_is_not(index: PassageIndex) -> None:
         "key 'year' is of type number: 'gte' wants a finite number": {"year": {"gte": "1843"}},
         "key 'when' is of type date: 'lt' wants an ISO 8601 date": {"when": {"lt": "soon"}},
         "operator 'gt' does not apply to key 'tags'": {"tags": {"gt": "x"}},
-        "filter 'city': a str, wanted a mapping": "city",
+        "filter 'city': a str, expected a mapping": "city",
     }
     for mode in MODES:
         for message, filter in wrong.items():
@@ -371,12 +371,14 @@ def test_settings_of_another_mode(index: PassageIndex) -> None:
     message = "config is a MultihopConfig, 'linearrag' needs a LinearRAGConfig"
     with pytest.raises(InvalidParameter, match=message):
         index.retrieve(QUESTION, mode="linearrag", config=MultihopConfig())
-    with pytest.raises(InvalidParameter, match="mode is 'worst', wanted one of"):
+    with pytest.raises(InvalidParameter, match="mode is 'worst', expected one of"):
         index.retrieve(QUESTION, mode="worst")  # type: ignore[arg-type]
     for name in ("pool", "beam", "second_beam"):
-        with pytest.raises(InvalidParameter, match=f"{name} is -1, wanted an integer of at least"):
+        with pytest.raises(
+            InvalidParameter, match=f"{name} is -1, expected an integer of at least"
+        ):
             MultihopConfig(**{name: -1})
-    with pytest.raises(InvalidParameter, match=r"part is 'x', wanted one of .*third-hop"):
+    with pytest.raises(InvalidParameter, match=r"part is 'x', expected one of .*third-hop"):
         MultihopConfig().without("x")
 
 
@@ -387,7 +389,7 @@ def test_ids_of_no_passage(index: PassageIndex) -> None:
             index[name]
         refused(index, UnknownPassage, "1 of 1 ids", lambda name=name: index.delete([name]))
         assert index.retrieve(QUESTION, include=[name]) == []
-    with pytest.raises(InvalidParameter, match=r"ids is \[5\], wanted a list of ids"):
+    with pytest.raises(InvalidParameter, match=r"ids is \[5\], expected a list of ids"):
         index.delete([5])  # type: ignore[list-item]
 
 

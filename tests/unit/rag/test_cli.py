@@ -245,7 +245,7 @@ def test_an_evaluation_is_a_gate(
         assert answer.code == int(least) and json.loads(answer.out)["questions"] == 11
         assert (says in (tmp_path / name).read_bytes()) == bool(least)
     refused = call("rag", "eval", demo_index, tmp_path / "q.jsonl", "--fail-below", "recall@3=2")
-    assert "--fail-below is 'recall@3=2', wanted METRIC=VALUE" in refused.error
+    assert "--fail-below is 'recall@3=2', expected METRIC=VALUE" in refused.error
 
 
 def test_eval_compares_modes(call: Call, demo_index: Path) -> None:

@@ -39,14 +39,14 @@ def test_a_mixed_index_and_moments(call: Call, tmp_path: Path) -> None:
         "rag", "explain", place, "Rhein?", "en 2026-05-06.txt", "--as-of", "2026-03-04", "--json"
     ).json
     assert why["rank"] is None
-    assert "as_of is 'soon', wanted an ISO 8601 date" in call(*search, "--as-of", "soon").error
+    assert "as_of is 'soon', expected an ISO 8601 date" in call(*search, "--as-of", "soon").error
     assert "half_life is 0.0" in call(*search, "--recency", 1, "--half-life", 0).error
 
 
 def test_a_language_that_does_not_exist(call: Call, tmp_path: Path) -> None:
     options = ("--language", "klingon", "--out", tmp_path / "idx")
     message = call("rag", "index", written(tmp_path), *options).error
-    assert "language is 'klingon', wanted one of auto, ar, ca, da, de" in message
+    assert "language is 'klingon', expected one of auto, ar, ca, da, de" in message
     assert not (tmp_path / "idx").exists()
 
 

@@ -76,7 +76,7 @@ def test_questions_may_come_from_anything_that_gives_them(small_index: PassageIn
     assert small_index.retrieve_batch(map(str, texts)) == expected
     assert small_index.retrieve_batch(()) == []
     for wrong in (QUESTION, None, 5):
-        with pytest.raises(InvalidQuestion, match="wanted a list of strings"):
+        with pytest.raises(InvalidQuestion, match="expected a list of strings"):
             small_index.retrieve_batch(wrong)
 
 
@@ -118,13 +118,13 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize(
     ("passage", "message"),
     [
-        (Passage("p", "t", metadata={"v": math.inf}), "of passage 'p' is inf, wanted a finite"),
+        (Passage("p", "t", metadata={"v": math.inf}), "of passage 'p' is inf, expected a finite"),
         (Passage("p", "t", metadata={"v": nested(900)}), "nested more than 64 levels deep"),
         (Passage("p", "t", metadata={"v": nested(5000)}), "nested more than 64 levels deep"),
-        (Passage("p", "t", position=3_000_000_000), "wanted an integer of 0 to 2147483647"),
-        (None, "wanted a Passage or a mapping"),
-        ("text", "wanted a Passage or a mapping"),
-        (("a", "b"), "wanted a Passage or a mapping"),
+        (Passage("p", "t", position=3_000_000_000), "expected an integer of 0 to 2147483647"),
+        (None, "expected a Passage or a mapping"),
+        ("text", "expected a Passage or a mapping"),
+        (("a", "b"), "expected a Passage or a mapping"),
     ],
 )
 def test_a_passage_that_is_none(small_index: PassageIndex, passage: Any, message: str) -> None:
@@ -134,7 +134,7 @@ def test_a_passage_that_is_none(small_index: PassageIndex, passage: Any, message
 
 @pytest.mark.parametrize("wrong", [None, 5, "passages.jsonl", Path("p"), {"id": "a"}])
 def test_passages_that_are_none(small_index: PassageIndex, wrong: Any) -> None:
-    with pytest.raises(InvalidPassage, match="wanted an iterable"):
+    with pytest.raises(InvalidPassage, match="expected an iterable"):
         small_index.add(wrong)
 
 

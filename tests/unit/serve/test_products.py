@@ -182,7 +182,7 @@ def test_errors_of_dify_have_its_codes(live: Live) -> None:
     for operator, value in (("contains", "a"), ("start with", "a"), ("=", None), ("in", "a")):
         condition = {"name": ["kind"], "comparison_operator": operator, "value": value}
         failed = retrieved(live, 400, metadata_condition={"conditions": [condition]})
-        assert "wanted one of" in failed["error_msg"]
+        assert "expected one of" in failed["error_msg"]
 
 
 def test_the_client_of_openai_reads_a_page(live: Live) -> None:

@@ -143,9 +143,9 @@ def test_the_command_refuses_before_it_binds(call, indices: Sources, tmp_path: P
     assert "--token-file" in call("serve", *communities, "--host", "0.0.0.0").error
     assert "no index to serve" in call("serve").error
     assert "no such folder" in call("serve", "--passages", tmp_path / "none").error
-    assert "wanted 'passages'" in call("serve", "--passages", indices.communities).error
+    assert "expected 'passages'" in call("serve", "--passages", indices.communities).error
     wrong = call("serve", *communities, "--token-file", tmp_path / "none")
-    assert "wanted a file that holds a token" in wrong.error
+    assert "expected a file that holds a token" in wrong.error
     assert "above 0" in call("serve", *communities, "--body-bytes", 0).error
 
 

@@ -98,7 +98,7 @@ def test_what_is_no_index_is_named(tmp_path: Path, found: str) -> None:
         path.mkdir()
     if found == "file":
         path.write_text("text")
-    with pytest.raises(NotAnArtifact, match="wanted a graphagg index"):
+    with pytest.raises(NotAnArtifact, match="expected a graphagg index"):
         open_artifact(path)
 
 
@@ -115,7 +115,7 @@ def test_a_broken_manifest_is_named(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"kind": "other"}, NotAnArtifact, "kind 'other', wanted 'test'"),
+        ({"kind": "other"}, NotAnArtifact, "kind 'other', expected 'test'"),
         ({"format_version": 2}, UnsupportedFormat, "format version 2.*reads 1"),
         ({"data": "../elsewhere"}, CorruptArtifact, "data folder"),
         ({"data": "/etc"}, CorruptArtifact, "data folder"),
@@ -172,7 +172,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"thesis\.tex"), write_artifact(tmp_path):
         pass
     with (
-        pytest.raises(ArtifactError, match="a file, wanted a folder"),
+        pytest.raises(ArtifactError, match="a file, expected a folder"),
         write_artifact(tmp_path / "thesis.tex"),
     ):
         pass

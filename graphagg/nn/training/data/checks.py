@@ -33,7 +33,7 @@ def check_tensors(name: str, graphs: Sequence[object]) -> None:
     for index, graph in enumerate(graphs):
         if not isinstance(graph, Data):
             raise InvalidDataset(
-                f"{name}: item {index} is a {type(graph).__name__}, wanted a PyG Data"
+                f"{name}: item {index} is a {type(graph).__name__}, expected a PyG Data"
                 f"{OF_KINDS if isinstance(graph, HeteroData) else ''}"
             )
         for key, requirement in WANTED.items():
@@ -43,11 +43,11 @@ def check_tensors(name: str, graphs: Sequence[object]) -> None:
                 continue
             if not isinstance(value, Tensor):
                 raise InvalidDataset(
-                    f"{where} of type {type(value).__name__}; wanted {requirement}"
+                    f"{where} of type {type(value).__name__}; expected {requirement}"
                 )
             if not _can_be(key, value):
                 raise InvalidDataset(
-                    f"{where} {list(value.shape)} of {value.dtype}; wanted {requirement}"
+                    f"{where} {list(value.shape)} of {value.dtype}; expected {requirement}"
                 )
 
 
@@ -93,11 +93,11 @@ def check_features(name: str, key: str, column: GraphColumn) -> None:
             position = bad.nonzero()[0].tolist()
             raise InvalidFeatures(
                 f"{name}: {key} holds {values[tuple(position)].item()} in row {position[0]}, "
-                f"{int(bad.sum()):,} such values in all; wanted finite numbers"
+                f"{int(bad.sum()):,} such values in all; expected finite numbers"
             )
     elif values.numel() and int(values.min()) < 0:
         raise InvalidFeatures(
-            f"{name}: {key} holds the category {int(values.min())}; wanted 0, 1, ..."
+            f"{name}: {key} holds the category {int(values.min())}; expected 0, 1, ..."
         )
 
 
@@ -123,8 +123,8 @@ def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> 
     if len(odd):
         at = int(odd[0])
         raise InvalidDataset(
-            f"{name}: graph {at} has {int(rows[at]):,} rows of {key}, wanted {int(counts[at]):,}, "
-            f"one per {what}"
+            f"{name}: graph {at} has {int(rows[at]):,} rows of {key}, expected "
+            f"{int(counts[at]):,}, one per {what}"
         )
 
 
@@ -134,13 +134,13 @@ def check_labels(name: str, key: str, labels: Tensor) -> None:
         if bool(labels.isinf().any()):
             at = int(labels.isinf().nonzero()[0, 0])
             raise InvalidFeatures(
-                f"{name}: {key} holds inf in row {at}; wanted finite numbers, or NaN where a "
+                f"{name}: {key} holds inf in row {at}; expected finite numbers, or NaN where a "
                 "label is unknown"
             )
     elif labels.numel() and int(labels.min()) < -1:
         at = int((labels < -1).nonzero()[0, 0])
         raise InvalidDataset(
-            f"{name}: {key} holds the class {int(labels[at].min())} in row {at}; wanted "
+            f"{name}: {key} holds the class {int(labels[at].min())} in row {at}; expected "
             "0, 1, ..., or -1 where a label is unknown"
         )
 

@@ -64,7 +64,7 @@ class Split:
         kinds = [f"{list(mask.shape)} of {mask.dtype}" for mask in masks]
         if any(mask.dtype is not torch.bool or mask.shape != (len(train),) for mask in masks):
             raise InvalidDataset(
-                f"split {name}: the masks are {', '.join(kinds)}; wanted three booleans [n]"
+                f"split {name}: the masks are {', '.join(kinds)}; expected three booleans [n]"
             )
         return cls(name, *(mask.nonzero().flatten() for mask in masks))
 
@@ -81,7 +81,7 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
         return ()
     if missing:
         raise InvalidDataset(
-            f"the graph has no {', '.join(missing)}; wanted all three masks of its vertices, "
+            f"the graph has no {', '.join(missing)}; expected all three masks of its vertices, "
             "booleans, or none: graphagg.nn.random_splits draws parts"
         )
     vertices, masks = int(graph.num_nodes or 0), [graph[name] for name in names]
@@ -89,15 +89,15 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
         found = f"{list(mask.shape)} of {mask.dtype}" if isinstance(mask, Tensor) else type(mask)
         if not isinstance(mask, Tensor) or found != f"{[vertices, *mask.shape[1:2]]} of torch.bool":
             raise InvalidDataset(
-                f"{name} is {found}; wanted booleans [{vertices}] or [{vertices}, S], one row per "
-                "vertex"
+                f"{name} is {found}; expected booleans [{vertices}] or [{vertices}, S], one row "
+                "per vertex"
             )
     masks = [mask.unsqueeze(1) if mask.dim() == 1 else mask for mask in masks]
     counts = [mask.size(1) for mask in masks]
     if any(each not in (1, max(counts)) for each in counts):
         raise InvalidDataset(
             f"{names[0]}, {names[1]} and {names[2]} hold {counts[0]}, {counts[1]} and {counts[2]} "
-            "splits; wanted the same number of each, one column per split"
+            "splits; expected the same number of each, one column per split"
         )
     count = max(counts)
     wide = [mask.expand(-1, count) for mask in masks]
@@ -268,7 +268,7 @@ def check_data(data: GraphData) -> GraphData:
     """
     if data.level not in get_args(TaskLevel):
         raise InvalidDataset(
-            f"{data.name}: the level is {data.level!r}; wanted one of "
+            f"{data.name}: the level is {data.level!r}; expected one of "
             f"{', '.join(get_args(TaskLevel))}"
         )
     check_tensors(data.name, data.graphs)
@@ -296,7 +296,7 @@ def check_inputs(name: str, level: TaskLevel, graphs: Sequence[Data]) -> list[Da
         missing = [key for key in required if graph.get(key) is None]
         if missing:
             raise InvalidDataset(
-                f"{name}: graph {index} has no {missing[0]!r}; wanted {', '.join(required)}"
+                f"{name}: graph {index} has no {missing[0]!r}; expected {', '.join(required)}"
                 + ("" if level != "edge" else " (the pairs to predict, [2, P])")
             )
         keys = [key for key in (*required, "edge_attr") if graph.get(key) is not None]
@@ -332,12 +332,12 @@ def _check_graphs(data: GraphData, flat: Graphs) -> None:
 
 def _check_splits(data: GraphData, flat: Graphs) -> None:
     if not data.splits:
-        raise InvalidDataset(f"{data.name}: the data have no split; wanted train, val and test")
+        raise InvalidDataset(f"{data.name}: the data have no split; expected train, val and test")
     label_counts = _known(data, flat)
     for split in data.splits:
         if not isinstance(split, Split):
             raise InvalidDataset(
-                f"{data.name}: the splits hold a {type(split).__name__}; wanted Split objects"
+                f"{data.name}: the splits hold a {type(split).__name__}; expected Split objects"
             )
         seen = torch.zeros_like(label_counts)
         for subset in SUBSETS:
@@ -364,17 +364,17 @@ def _known(data: GraphData, flat: Graphs) -> Tensor:
 
 def _check_ids(where: str, ids: Tensor, count: int) -> None:
     if not isinstance(ids, Tensor):
-        raise InvalidDataset(f"{where} is of type {type(ids).__name__}; wanted a tensor [n] int64")
+        raise InvalidDataset(f"{where} is a {type(ids).__name__}; expected a tensor [n] int64")
     if ids.dim() != 1 or ids.dtype is not torch.int64:
         raise InvalidDataset(
-            f"{where} is {list(ids.shape)} of {ids.dtype}; wanted [n] int64 numbers; "
+            f"{where} is {list(ids.shape)} of {ids.dtype}; expected [n] int64 numbers; "
             "Split.from_masks converts masks"
         )
     if not ids.numel():
         raise InvalidDataset(f"{where} is empty")
     if int(ids.min()) < 0 or int(ids.max()) >= count:
         raise InvalidDataset(
-            f"{where} holds {int(ids.min())} to {int(ids.max())}; wanted 0 to {count - 1}"
+            f"{where} holds {int(ids.min())} to {int(ids.max())}; expected 0 to {count - 1}"
         )
 
 

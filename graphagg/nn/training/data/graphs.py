@@ -48,7 +48,7 @@ class Graphs:
         Raises `InvalidDataset` without graphs, or if they differ in their attributes.
         """
         if not graphs:
-            raise InvalidDataset("the data contain no graphs; wanted at least one")
+            raise InvalidDataset("the data contain no graphs; expected at least one")
         names = _tensor_names(graphs[0])
         for index, graph in enumerate(graphs):
             if _tensor_names(graph) != names:
@@ -69,7 +69,7 @@ class Graphs:
                 columns[name] = GraphColumn(values, offsets(lengths), dim, "index" in name)
             except RuntimeError as error:
                 raise InvalidDataset(
-                    f"{name!r} has other shapes in some graphs ({error}); wanted the same width"
+                    f"{name!r} has other shapes in some graphs ({error}); expected the same width"
                 ) from None
         return cls(columns, offsets(sizes))
 

@@ -50,14 +50,14 @@ def random_splits(
     if len(ratio) != len(SUBSETS) or min(ratio) <= 0 or abs(sum(ratio) - 1) > 1e-6:
         shown = ", ".join(f"{share:g}" for share in ratio)
         raise InvalidParameter(
-            f"the split ratio is {shown}; wanted three positive shares that sum to 1, such as "
+            f"the split ratio is {shown}; expected three positive shares that sum to 1, such as "
             "0.8 0.1 0.1"
         )
     data = load_data(source)
     ids = _labeled(data)
     if len(ids) < len(SUBSETS):
         raise InvalidDataset(
-            f"{data.name}: only {len(ids)} items have a label; wanted at least three, one per part"
+            f"{data.name}: only {len(ids)} items have a label; expected three or more, one per part"
         )
     splits = tuple(_draw_split(ids, ratio, s, random_state + s) for s in range(count))
     return replace(data, splits=splits)

@@ -56,7 +56,7 @@ def load_data(source: GraphSource) -> GraphData:
         return replace(load_data(_read_graphs(_existing(source))), name=data_name(source))
     graphs = [source] if isinstance(source, Data) else _listed(source)
     if not graphs:
-        raise InvalidDataset("the list holds no graph; wanted at least one for each part")
+        raise InvalidDataset("the list holds no graph; expected at least one for each part")
     check_tensors("the data", graphs)
     plain = [_plain(graph) for graph in graphs]
     level = label_level(plain)
@@ -92,7 +92,7 @@ def save_graphs(path: str | os.PathLike[str], graphs: Data | Sequence[Data]) -> 
     """
     target = Path(path)
     if target.suffix != _SUFFIX:
-        raise InvalidDataset(f"{target}: wanted a file name that ends in {_SUFFIX}")
+        raise InvalidDataset(f"{target}: expected a file name that ends in {_SUFFIX}")
     listed = [graphs] if isinstance(graphs, Data) else _listed(graphs)
     load_data(listed)  # checks them
     tensors = {
@@ -105,12 +105,12 @@ def save_graphs(path: str | os.PathLike[str], graphs: Data | Sequence[Data]) -> 
 
 
 def _read_graphs(path: Path) -> list[Data]:
-    _, tensors = read_tensors(path, "wanted a file that graphagg.nn.save_graphs wrote")
+    _, tensors = read_tensors(path, "expected a file that graphagg.nn.save_graphs wrote")
     graphs: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
         if not re.fullmatch("[0-9]{1,18}", number) or name not in (*WANTED, *_SPLITS):
-            raise InvalidDataset(f"{path}: unknown tensor {key!r}; wanted a name such as '0.x'")
+            raise InvalidDataset(f"{path}: unknown tensor {key!r}; expected a name such as '0.x'")
         graphs.setdefault(int(number), {})[name] = tensor
     return [Data(**graphs[number]) for number in sorted(graphs)]
 
@@ -130,7 +130,7 @@ def _existing(source: str | os.PathLike[str]) -> Path:
     if not os.path.exists(name):  # unlike pathlib's, False for impossible paths
         raise UnreadableFile(f"{name}: no such file")
     if os.path.isdir(name):
-        raise InvalidDataset(f"{name} is a folder; wanted a file of save_graphs")
+        raise InvalidDataset(f"{name} is a folder; expected a file of save_graphs")
     return Path(name)
 
 
@@ -139,13 +139,13 @@ def _listed(source: Sequence[Data]) -> list[Data]:
     iterable = hasattr(source, "__iter__") or hasattr(source, "__getitem__")
     if isinstance(source, HeteroData) or not iterable:
         raise InvalidDataset(
-            f"the data are of type {type(source).__name__}; wanted a PyG Data or a list of "
+            f"the data are of type {type(source).__name__}; expected a PyG Data or a list of "
             f"them{OF_KINDS if isinstance(source, HeteroData) else ''}"
         )
     if isinstance(source, torch.utils.data.DataLoader):
         raise InvalidDataset(
-            f"the data are a {type(source).__name__}, which gives batches; wanted the graphs: its "
-            "`dataset` (training.batch_size is their number in a batch)"
+            f"the data are a {type(source).__name__}, which gives batches; expected the graphs: "
+            "its `dataset` (training.batch_size is their number in a batch)"
         )
     return list(source)
 
@@ -166,8 +166,8 @@ def _part(index: int, graph: Data) -> int:
         whole = subset.numel() == 1 and not subset.dtype.is_floating_point
     if not whole or int(subset) not in (0, 1, 2):
         raise InvalidDataset(
-            f"graph {index} has split {subset!r}; wanted 0 for training, 1 for validation or 2 for "
-            "testing; graphagg.nn.random_splits draws parts"
+            f"graph {index} has split {subset!r}; expected 0 for training, 1 for validation or 2 "
+            "for testing; graphagg.nn.random_splits draws parts"
         )
     return int(subset)
 

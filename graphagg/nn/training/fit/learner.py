@@ -43,7 +43,7 @@ class Learner(torch.nn.Module):
         if predicted.size(0) != labels.size(0):
             raise InvalidFeatures(
                 f"the model returns {predicted.size(0):,} rows for {labels.size(0):,} labels; "
-                f"wanted one per {self.level}"
+                f"expected one per {self.level}"
             )
         rows = batch.get("rows")
         return (predicted, labels) if rows is None else (predicted[rows], labels[rows])

@@ -207,7 +207,7 @@ class Loop:
         losses = self._learner.losses
         if not losses:
             raise InvalidDataset(
-                "the training part has no known label, all are -1 or NaN; wanted at least one"
+                "the training part has no known label, all are -1 or NaN; expected at least one"
             )
         return math.fsum(losses) / len(losses)
 

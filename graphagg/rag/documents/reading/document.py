@@ -152,7 +152,7 @@ def _plain_scalar(value: Any) -> Any:
     if isinstance(value, date):  # a datetime is one
         return value.isoformat()
     if not isinstance(value, int | float):
-        raise ValueError(f"{shown(value)}, a {type(value).__name__}, wanted a JSON value")
+        raise ValueError(f"{shown(value)}, a {type(value).__name__}, expected a JSON value")
     if math.isinf(value) if isinstance(value, float) else abs(value) >= _LARGEST:
-        raise ValueError(f"{shown(value)}, wanted a finite number of at most 100 bits")
+        raise ValueError(f"{shown(value)}, expected a finite number of at most 100 bits")
     return value

@@ -60,7 +60,7 @@ def _matcher(name: str, globs: list[str] | None, default: bool) -> Callable[[str
     try:
         return GitIgnoreSpec.from_lines(globs).match_file
     except ValueError as error:
-        raise InvalidParameter(f"{name} is {globs}, wanted globs like '*.md' ({error})") from None
+        raise InvalidParameter(f"{name} is {globs}, expected globs like '*.md' ({error})") from None
 
 
 def find_files(folder: Path, config: ReadConfig, leave: Leave) -> list[FoundFile]:

@@ -54,7 +54,7 @@ class ReadConfig:
             codecs.lookup(self.encoding or "utf-8")
         except LookupError:
             raise InvalidParameter(
-                f"encoding is {self.encoding!r}, wanted a name such as cp1252 or shift_jis"
+                f"encoding is {self.encoding!r}, expected a name such as cp1252 or shift_jis"
             ) from None
 
 

@@ -62,11 +62,11 @@ def _checked(
     takes = path_filter(config)
     for document in read(source):
         if not isinstance(document, Document):
-            raise InvalidPassage(f"{source}: yields a {type(document).__name__}, wanted a Document")
+            raise InvalidPassage(f"{source}: a {type(document).__name__}, expected a Document")
         readers = document.metadata.get("readers", [])
         if not isinstance(readers, list) or not all(isinstance(each, str) for each in readers):
             raise InvalidPassage(
-                f"{source}: {document.id!r} has readers {readers!r}, wanted a list of names"
+                f"{source}: {document.id!r} has readers {readers!r}, expected a list of names"
             )
         if takes(document.id):
             report.read += 1

@@ -80,9 +80,9 @@ class RuleExtractor:
     def __init__(self, language: str = "en") -> None:
         if not _CODE.fullmatch(language):
             raise InvalidParameter(
-                f"entity rules {PREFIX + language!r}: {language!r} is not a language code, wanted "
-                f"two or three lower-case letters, such as '{PREFIX}en'; '{PREFIX}xx' is any "
-                "language"
+                f"entity rules {PREFIX + language!r}: {language!r} is not a language code, "
+                f"expected two or three lower-case letters, such as '{PREFIX}en'; '{PREFIX}xx' is "
+                "any language"
             )
         self._language = language
         self._lead = re.compile(f"{_LEAD}{_IS.get(language, _ANY)})\\s)")

@@ -273,7 +273,7 @@ def _path_below(name: str) -> tuple[str, ...]:
     )  # fmt: skip
     if not is_valid:
         raise errors.InvalidParameter(
-            f"file name {ascii(name)[:120]}: wanted a path below the folder without hidden parts"
+            f"file name {ascii(name)[:120]}: expected a path below the folder without hidden parts"
         )
     return folders
 

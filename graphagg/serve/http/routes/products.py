@@ -105,7 +105,7 @@ def _dify_condition(given: products.DifyCondition, name: str) -> dict[str, Any]:
     if own is None or value is None or (own in ("in", "nin")) != isinstance(value, list):
         wanted = ", ".join([*_DIFY, *_EXISTS])
         raise InvalidFilter(
-            f"{name}: {operator!r} with {value!r}, wanted one of {wanted}, with a list for in"
+            f"{name}: {operator!r} with {value!r}, expected one of {wanted}, with a list for in"
         )
     values = [CliText(each) if isinstance(each, str) else each for each in _listed(value)]
     return {name: {own: values if isinstance(value, list) else values[0]}}

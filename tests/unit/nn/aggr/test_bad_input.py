@@ -17,7 +17,7 @@ X = torch.ones(3, 4)
     ("index", "message"),
     [
         (torch.tensor([0, 1, 5]), "holds 5, but there are 4 segments"),
-        (torch.tensor([0.0, 1.0, 1.0]), "of type torch.float32; wanted integers"),
+        (torch.tensor([0.0, 1.0, 1.0]), "of type torch.float32; expected integers"),
         (torch.tensor([0, 1]), "2 (entries|rows)"),
     ],
 )
@@ -54,9 +54,9 @@ def test_large_features_whose_sum_overflows_are_not_refused() -> None:
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (torch.ones(3, 5), "5 channels; wanted 4"),
+        (torch.ones(3, 5), "5 channels; expected 4"),
         (torch.ones(2, 3, 4), "3 dimensions"),
-        (torch.ones(3, 4, dtype=torch.long), "int64; wanted floats"),
+        (torch.ones(3, 4, dtype=torch.long), "int64; expected floats"),
     ],
 )
 def test_features_of_another_shape_or_type(x: torch.Tensor, message: str) -> None:
@@ -67,7 +67,7 @@ def test_features_of_another_shape_or_type(x: torch.Tensor, message: str) -> Non
 def test_names_and_options() -> None:
     with pytest.raises(InvalidParameter, match="no aggregation is named Linear"):
         make_aggregation(nn.Linear(4, 4), 4)
-    with pytest.raises(InvalidParameter, match="named 'lstm'; wanted one of gate, gru"):
+    with pytest.raises(InvalidParameter, match="named 'lstm'; expected one of gate, gru"):
         LCMAggregation(4, 4, operator="lstm")
 
 
@@ -84,7 +84,7 @@ class Sum(nn.Module):
 
 def test_an_operator_of_another_width() -> None:
     for width in (2, 8):
-        with pytest.raises(InvalidParameter, match=f"takes {width} .* wanted 4"):
+        with pytest.raises(InvalidParameter, match=f"takes {width} .* expected 4"):
             LCMAggregation(4, 4, operator=SymmetricGRU(width))
     module = LCMAggregation(4, 4, operator=Sum(nn.Linear(4, 1)))
     with pytest.raises(InvalidParameter, match=r"returns \(1, 1\) for two tensors \(1, 4\)"):

@@ -120,9 +120,9 @@ def test_nan_is_refused_with_its_row(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (torch.zeros(4, CHANNELS + 1), "wanted \\[N, 8\\]"),
+        (torch.zeros(4, CHANNELS + 1), "expected \\[N, 8\\]"),
         (torch.zeros(CHANNELS), "shape \\(8,\\)"),
-        (torch.zeros(4, CHANNELS, dtype=torch.int64), "torch.int64; wanted a float type"),
+        (torch.zeros(4, CHANNELS, dtype=torch.int64), "torch.int64; expected a float type"),
     ],
 )
 def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
@@ -135,7 +135,7 @@ def test_features_of_the_wrong_kind(x: torch.Tensor, message: str) -> None:
     [
         ({"batch": torch.tensor([0, 0, 1])}, "3 entries for 4 rows"),
         ({"batch": torch.tensor([0, 1, 0, 1])}, "not sorted"),
-        ({"ptr": torch.tensor([0, 3])}, "wanted 0 to 4"),
+        ({"ptr": torch.tensor([0, 3])}, "expected 0 to 4"),
         ({"ptr": torch.tensor([0, 2, 4]), "batch": torch.tensor([0, 0, 0, 1])}, "disagree"),
         ({"ptr": torch.tensor([0, 2, 4]), "batch": torch.tensor([0, 0])}, "disagree"),
         ({"segments": Segments.from_ptr(torch.tensor([0, 3]), 3)}, "hold 3 rows"),

@@ -60,7 +60,7 @@ def test_x_of_another_type_than_the_weights(name: str, dtype: torch.dtype) -> No
     if name in ("no weights", "propagation") and dtype.is_floating_point:
         assert run(part, x=X.to(dtype)).dtype == dtype
         return
-    message = f"{type(part).__name__}: x is of type {dtype}; wanted "
+    message = f"{type(part).__name__}: x is of type {dtype}; expected "
     with pytest.raises(InvalidFeatures, match=message):
         run(part, x=X.to(dtype))
 

@@ -98,7 +98,7 @@ def test_few_vertices_and_few_edges(name: str, training: bool, vertices: int, ed
 @pytest.mark.parametrize(
     ("edge_index", "message"),
     [
-        ([[0, 1], [1, 5]], "the vertex 5; wanted ids from 0 to 4"),
+        ([[0, 1], [1, 5]], "the vertex 5; expected ids from 0 to 4"),
         ([[0, -1], [1, 0]], "the vertex -1"),
         ([[0.0], [1.0]], "torch.float32"),
         ([0, 1], r"\(2,\)"),
@@ -114,7 +114,7 @@ def test_a_bad_edge_index(name: str, edge_index: list, message: str) -> None:
 def test_features_that_do_not_fit(name: str) -> None:
     part, x = make_local_part(name, D, D), ALONE.x.float()
     attr, index = ALONE.edge_attr.float(), ALONE.edge_index
-    with pytest.raises(InvalidFeatures, match=r"edge_attr is None; wanted \(12, 4\)"):
+    with pytest.raises(InvalidFeatures, match=r"edge_attr is None; expected \(12, 4\)"):
         part(x, index)
     with pytest.raises(InvalidFeatures, match=r"edge_attr is \(11, 4\)"):
         part(x, index, attr[1:])
@@ -125,19 +125,19 @@ def test_features_that_do_not_fit(name: str) -> None:
     [
         (
             lambda: make_local_part("gatedgnc", D),
-            r"did you mean 'gatedgcn'.*wanted one of gatedgcn",
+            r"did you mean 'gatedgcn'.*expected one of gatedgcn",
         ),
-        (lambda: make_local_part("gatedgcn", D, 3), "edge_channels is 3; wanted 4"),
+        (lambda: make_local_part("gatedgcn", D, 3), "edge_channels is 3; expected 4"),
         (
             lambda: make_local_part("gatedgcn", D, norm="instance"),
-            "wanted one of batch, layer, none",
+            "expected one of batch, layer, none",
         ),
         (lambda: make_local_part("gatedgcn", D, dropout=1.0), "dropout is 1.0"),
         (lambda: make_local_part(SAGEConv(D, D), D, None, "sum"), "already built"),
         (lambda: make_local_part(GatedGCN(D), D, dropout=0.5), "already built"),
         (lambda: make_local_part(torch.nn.Linear(D, D), D), "Linear is not a convolution"),
         (lambda: make_local_part("NNConv", D), "no local part is named 'NNConv'.*or a convolution"),
-        (lambda: make_local_part("gatedgcn", D, dropout="a"), "dropout is 'a', wanted"),
+        (lambda: make_local_part("gatedgcn", D, dropout="a"), "dropout is 'a', expected"),
     ],
 )
 def test_what_cannot_be_built(make, message: str) -> None:
@@ -176,7 +176,7 @@ class Doubling(SumAggregation):
 
 @pytest.mark.parametrize("name", ["gatedgcn", "gine"])
 def test_an_aggregator_of_another_width(name: str) -> None:
-    with pytest.raises(InvalidParameter, match=r"width 4 into \(5, 8\); wanted the same width"):
+    with pytest.raises(InvalidParameter, match=r"width 4 into \(5, 8\); expected the same width"):
         make_local_part(name, D, None, Doubling())(ALONE.x.float(), ALONE.edge_index)
 
 

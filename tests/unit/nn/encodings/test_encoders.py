@@ -82,7 +82,7 @@ def test_encodings_that_are_missing_or_of_another_width() -> None:
     for name in ENCODINGS:
         with pytest.raises(InvalidFeatures, match="apply the transform that writes it first"):
             make(name)(plain)
-    with pytest.raises(InvalidFeatures, match=r"rwse is \(5, 6\); wanted \[N, 20\]"):
+    with pytest.raises(InvalidFeatures, match=r"rwse is \(5, 6\); expected \[N, 20\]"):
         make("rwse")(walks(6)(plain))
     assert LinearEncoder(8, 6)(walks(6)(plain)).shape == (5, 8)
     with pytest.raises(InvalidFeatures, match=r"lap_vectors is \(5, 6\)"):

@@ -128,7 +128,10 @@ def test_a_graph_is_read_as_undirected_without_loops() -> None:
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
-        (Data(edge_index=torch.tensor([[0, 1], [1, 3]]), num_nodes=3), "the vertex 3; wanted ids"),
+        (
+            Data(edge_index=torch.tensor([[0, 1], [1, 3]]), num_nodes=3),
+            "the vertex 3; expected ids",
+        ),
         (Data(num_nodes=3), "no edge_index"),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
             InvalidParameter,
             r"not a field \(did you mean 'layers'.* nodes, edges",
         ),
-        ("[model]\nlayer = 2", InvalidParameter, "wanted a table.*did you mean 'layers'"),
+        ("[model]\nlayer = 2", InvalidParameter, "expected a table.*did you mean 'layers'"),
         ("[model.layer]\nnorms = 3", InvalidParameter, "the fields are norm, dropout"),
         (
             "[model]\nencodings = [{name = 'rwse', dim = 8, k = 3}]",
@@ -65,7 +65,7 @@ def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
         ),
         ("[model]\nchannels = '64'", InvalidParameter, "model.channels is '64'"),
         ("[model.layer]\nnorm = 'group'", InvalidParameter, "'group'.*'batch', 'layer' or 'none'"),
-        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, wanted an integer of 1"),
+        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, expected an integer of 1"),
         ("[model.head]\nshape = []", InvalidParameter, "shape is \\(\\)"),
         ('preset = "zinc"\n[training]\nepoch = 3', InvalidParameter, "epoch"),
         ('preset = "zinc"\n[training]\nepochs = "many"', InvalidParameter, "epochs"),
@@ -90,14 +90,17 @@ def test_a_file_that_does_not_fit_is_said_to(
     ("make", "said"),
     [
         (lambda: GPSConfig(), "nodes has no features"),
-        (lambda: GPSConfig(FeatureConfig(width=3), channels=63), "heads is 4, wanted a divisor of"),
+        (
+            lambda: GPSConfig(FeatureConfig(width=3), channels=63),
+            "heads is 4, expected a divisor of",
+        ),
         (
             lambda: replace(get_preset("zinc").model, channels=28),
             "leave none to the vertex features",
         ),
         (lambda: FeatureConfig(width=2, constant=True), "drop either"),
         (lambda: FeatureConfig(vocabulary=(0,)), "vocabulary is 0"),
-        (lambda: HeadConfig(kind="dot"), "wanted task 'edge' and shape"),
+        (lambda: HeadConfig(kind="dot"), "expected task 'edge' and shape"),
         (lambda: HeadConfig(pooling="sum"), "add, mean, max"),  # type: ignore[arg-type]
         (lambda: AttentionConfig(dropout=1.0), "of at least 0 and below 1"),
         (lambda: AttentionConfig(heads=True), "heads is True"),

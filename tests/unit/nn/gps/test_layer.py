@@ -88,13 +88,15 @@ def test_what_cannot_be_is_said() -> None:
         GPSLayer(CHANNELS, None, None, layer=LayerOptions(feedforward=0))
     plain = GPSLayer(CHANNELS, None, None, layer=LayerOptions(feedforward=0, order="plain"))
     torch.testing.assert_close(plain(x, edge_index)[0], x.relu())
-    with pytest.raises(InvalidParameter, match="heads is 3, wanted a divisor of channels"):
+    with pytest.raises(InvalidParameter, match="heads is 3, expected a divisor of channels"):
         GPSLayer(CHANNELS, None, AttentionConfig(heads=3))
     with pytest.raises(InvalidParameter, match="exact"):
         GPSLayer(CHANNELS, None, "exakt")
     with pytest.raises(InvalidParameter, match="gatedgcn"):
         GPSLayer(CHANNELS, "gatedgnc")
-    with pytest.raises(InvalidParameter, match="norm is 'bach', wanted one of batch, layer, none"):
+    with pytest.raises(
+        InvalidParameter, match="norm is 'bach', expected one of batch, layer, none"
+    ):
         LayerOptions(norm="bach")  # type: ignore[arg-type]
     layer = GPSLayer(CHANNELS, edge_channels=CHANNELS)
     with pytest.raises(InvalidFeatures, match="edge_attr"):

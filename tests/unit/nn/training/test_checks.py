@@ -54,11 +54,11 @@ def test_a_class_below_minus_one_is_no_unknown_label(
         ),
         (
             {"edge_label_index": torch.zeros(4, 2, dtype=torch.int64)},
-            r"edge_label_index of graph 2 is \[4, 2\] of torch.int64; wanted \[2, P\]",
+            r"edge_label_index of graph 2 is \[4, 2\] of torch.int64; expected \[2, P\]",
         ),
         (
             {"edge_label": torch.ones(3)},
-            "graph 2 has 3 rows of edge_label, wanted 4, one per pair of edge_label_index",
+            "graph 2 has 3 rows of edge_label, expected 4, one per pair of edge_label_index",
         ),
     ],
 )
@@ -72,13 +72,13 @@ def test_labels_of_one_graph_are_not_read_as_anothers() -> None:
     data = pairs()
     changed(data, 2, edge_label=torch.ones(3))
     changed(data, 3, edge_label=torch.ones(5))
-    with pytest.raises(InvalidDataset, match="graph 2 has 3 rows of edge_label, wanted 4"):
+    with pytest.raises(InvalidDataset, match="graph 2 has 3 rows of edge_label, expected 4"):
         check_data(data)
     data = many(4)
     for number, graph in enumerate(data.graphs):
         graph.edge_attr = torch.ones(graph.num_edges + (number == 1) - (number == 2))
     with pytest.raises(
-        InvalidDataset, match="graph 1 has 9 rows of edge_attr, wanted 8, one per edge"
+        InvalidDataset, match="graph 1 has 9 rows of edge_attr, expected 8, one per edge"
     ):
         check_data(data)
 
@@ -109,13 +109,13 @@ def test_a_part_without_any_known_label_is_refused(
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"y": 1}, r"y of graph 1 is of type int; wanted a tensor"),
-        ({"y": np.ones(1)}, r"y of graph 1 is of type ndarray; wanted a tensor"),
-        ({"y": torch.ones(1, 0)}, r"y of graph 1 is \[1, 0\] of torch.float32; wanted"),
-        ({"y": torch.ones(1, dtype=torch.complex64)}, "complex64; wanted"),
-        ({"x": torch.tensor(1.0)}, r"x of graph 1 is \[\] of torch.float32; wanted"),
-        ({"x": torch.ones(4, 0)}, r"x of graph 1 is \[4, 0\] of torch.float32; wanted .*column"),
-        ({"edge_index": torch.empty(2, 0)}, r"torch.float32; wanted \[2, E\] integers"),
+        ({"y": 1}, r"y of graph 1 is of type int; expected a tensor"),
+        ({"y": np.ones(1)}, r"y of graph 1 is of type ndarray; expected a tensor"),
+        ({"y": torch.ones(1, 0)}, r"y of graph 1 is \[1, 0\] of torch.float32; expected"),
+        ({"y": torch.ones(1, dtype=torch.complex64)}, "complex64; expected"),
+        ({"x": torch.tensor(1.0)}, r"x of graph 1 is \[\] of torch.float32; expected"),
+        ({"x": torch.ones(4, 0)}, r"x of graph 1 is \[4, 0\] of torch.float32; expected .*column"),
+        ({"edge_index": torch.empty(2, 0)}, r"torch.float32; expected \[2, E\] integers"),
         ({"edge_attr": torch.tensor(1)}, r"edge_attr of graph 1 is \[\]"),
     ],
 )
@@ -133,12 +133,18 @@ def test_attributes_that_are_none(values: dict[str, Any], message: str) -> None:
     ("changes", "message"),
     [
         ({"splits": ()}, "the data have no split"),
-        ({"splits": "train"}, "splits hold a str; wanted Split objects"),
-        ({"splits": (Split("a", "train", "val", "test"),)}, "train of split a is of type str"),
+        ({"splits": "train"}, "splits hold a str; expected Split objects"),
+        ({"splits": (Split("a", "train", "val", "test"),)}, "train of split a is a str"),
         ({"splits": (Split("a", *[torch.ones(8).bool()] * 3),)}, r"\[8\] of .*from_masks"),
-        ({"splits": (Split("a", *[torch.tensor([0.5])] * 3),)}, r"of torch.float32; wanted \[n\]"),
-        ({"splits": (Split("a", *[torch.tensor(1)] * 3),)}, r"is \[\] of torch.int64; wanted \[n"),
-        ({"level": "vertex"}, "level is 'vertex'; wanted one of graph, node, edge"),
+        (
+            {"splits": (Split("a", *[torch.tensor([0.5])] * 3),)},
+            r"of torch.float32; expected \[n\]",
+        ),
+        (
+            {"splits": (Split("a", *[torch.tensor(1)] * 3),)},
+            r"is \[\] of torch.int64; expected \[n",
+        ),
+        ({"level": "vertex"}, "level is 'vertex'; expected one of graph, node, edge"),
     ],
 )
 def test_splits_and_levels_that_are_none(changes: dict[str, Any], message: str) -> None:
@@ -154,7 +160,7 @@ def test_a_part_of_a_graph_is_one_of_three_numbers(part: Any) -> None:
     for graph in data.graphs:
         graph.split = 0
     data.graphs[5].split = part
-    with pytest.raises(InvalidDataset, match=r"graph 5 has split .*; wanted 0 for training"):
+    with pytest.raises(InvalidDataset, match=r"graph 5 has split .*; expected 0 for training"):
         load_data(data.graphs)
 
 

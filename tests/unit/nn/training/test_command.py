@@ -155,7 +155,7 @@ def test_random_splits(tmp_path: Path, recipe: Path, call: Callable[..., Answer]
     found = call(*common, "--out", tmp_path / "run", *ratio, "--json").json
     assert [split["split"] for split in found["splits"]] == ["random 0", "random 1"]
     assert (
-        "wanted three positive shares"
+        "expected three positive shares"
         in call(*common, "--out", tmp_path / "odd", "--split-ratio", 0.5, 0.5, 0.5).error
     )
     missing = call("train", "zinc", "--out", tmp_path / "code")

@@ -45,7 +45,7 @@ from graphagg.nn.training.plan import fit_config
     ],
 )
 def test_a_value_outside_is_named_with_what_was_wanted(key: str, value: Any) -> None:
-    with pytest.raises(InvalidParameter, match=rf"{key} is .*wanted"):
+    with pytest.raises(InvalidParameter, match=rf"{key} is .*expected"):
         TrainingConfig(**{key: value})
 
 
@@ -60,7 +60,7 @@ def test_each_metric_has_a_loss(metric: Metric) -> None:
     ("change", "message"),
     [
         pytest.param("training.lr=1" + "0" * 400, "lr is ", id="more than a float holds"),
-        ("training.lr=NaN", "lr is nan, wanted a finite number above 0"),
+        ("training.lr=NaN", "lr is nan, expected a finite number above 0"),
         pytest.param("training.lr=" + "[" * 50_000, "lr is ", id="brackets"),
         ("training.epochs=2.5", r"training\.epochs is 2\.5"),
         ("model.encodings.0.size=8", r"model\.encodings is \{'0': "),
@@ -69,8 +69,8 @@ def test_each_metric_has_a_loss(metric: Metric) -> None:
             "model.layer.nrom=none",
             r"nrom is not a field \(did you mean .norm.\?\); the fields are norm, ",
         ),
-        ("layers=4", "wanted PATH=VALUE"),
-        ("model.layers", "wanted PATH=VALUE"),
+        ("layers=4", "expected PATH=VALUE"),
+        ("model.layers", "expected PATH=VALUE"),
         ("model.layers=many", r"layers is 'many'"),
     ],
 )

@@ -151,13 +151,19 @@ def test_one_test_mask_beside_many_others_is_that_of_all_splits() -> None:
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (torch.arange(20), r"val_mask is \[20\] of torch.int64; wanted booleans \[40\] or \[40, S"),
-        (torch.arange(40), r"val_mask is \[40\] of torch.int64; wanted booleans"),
-        (torch.ones(20).bool(), r"val_mask is \[20\] of torch.bool; wanted booleans \[40\]"),
-        (torch.ones(3, 40).bool(), r"val_mask is \[3, 40\] of torch.bool; wanted booleans \[40\]"),
-        (torch.ones(40, 1, 1).bool(), r"val_mask is \[40, 1, 1\] of torch.bool; wanted"),
-        (torch.tensor(True), r"val_mask is \[\] of torch.bool; wanted"),
-        (np.ones(40, dtype=bool), r"val_mask is .*ndarray.*; wanted booleans"),
+        (
+            torch.arange(20),
+            r"val_mask is \[20\] of torch.int64; expected booleans \[40\] or \[40, S",
+        ),
+        (torch.arange(40), r"val_mask is \[40\] of torch.int64; expected booleans"),
+        (torch.ones(20).bool(), r"val_mask is \[20\] of torch.bool; expected booleans \[40\]"),
+        (
+            torch.ones(3, 40).bool(),
+            r"val_mask is \[3, 40\] of torch.bool; expected booleans \[40\]",
+        ),
+        (torch.ones(40, 1, 1).bool(), r"val_mask is \[40, 1, 1\] of torch.bool; expected"),
+        (torch.tensor(True), r"val_mask is \[\] of torch.bool; expected"),
+        (np.ones(40, dtype=bool), r"val_mask is .*ndarray.*; expected booleans"),
         (torch.ones(40, 3).bool(), "train_mask, val_mask and test_mask hold 2, 3 and 2 splits"),
         (torch.ones(40, 0).bool(), "train_mask, val_mask and test_mask hold 2, 0 and 2 splits"),
     ],

@@ -187,7 +187,7 @@ def test_a_broken_result_is_named_with_what_to_do(tmp_path: Path) -> None:
     run(tmp_path)
     path = tmp_path / "split-0" / "result.json"
     plain = json.loads(path.read_text())
-    broken = {'{"test": nul': "is not JSON", "[]": "wanted an object"}
+    broken = {'{"test": nul': "is not JSON", "[]": "expected an object"}
     for change in ({"test": None}, {"epoch": "1"}, {"train": True}, {"more": 1}):
         broken[json.dumps(plain | change)] = rf"is not a result \(.*{next(iter(change))}"
     for text, message in broken.items():

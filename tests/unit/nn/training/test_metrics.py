@@ -99,7 +99,7 @@ def test_nothing_known_is_a_loss_and_a_gradient_of_zero(objective: Loss, answer:
         ("roc-auc", torch.ones(4, 2), r"'roc-auc' is not defined on .*2 columns.*both classes"),
         ("ap", torch.zeros(4, 2), r"'ap' is not defined on .*0 ones and 8 zeros.*both classes"),
         ("ap", torch.full((4, 2), math.nan), r"'ap' is .*0 ones and 0 zeros"),
-        ("mae", torch.full((4, 2), math.nan), r"'mae' is .*none of 8 labels is known.*wanted"),
+        ("mae", torch.full((4, 2), math.nan), r"'mae' is .*none of 8 labels is known.*expected"),
         ("accuracy", torch.full((4,), -1), r"'accuracy' is .*none of 4 labels is known"),
         ("f1", torch.full((4,), -1), r"'f1' is .*none of 4 labels"),
         ("f1", torch.full((4,), -1), r"'f1' is not defined on the test part: none of 4 labels"),

@@ -121,7 +121,7 @@ def test_categories_and_classes_without_bound_are_refused(tmp_path: Path) -> Non
         if name == "x":
             for graph in data.graphs[1:]:
                 graph.x = graph.x.long().abs()
-        with pytest.raises(InvalidParameter, match=r"wanted (an integer|at most)"):
+        with pytest.raises(InvalidParameter, match=r"expected (an integer|at most)"):
             train(config, data, out)
     assert not out.exists()
 

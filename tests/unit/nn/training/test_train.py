@@ -190,7 +190,7 @@ def test_what_cannot_be_trained_is_named_before_anything_is_written(tmp_path: Pa
     with pytest.raises(InvalidDataset, match="metric 'mae' does not fit"):
         train(tiny, many(), out, training=replace(SHORT, metric="mae"))
     for wrong in (2.0, "2", True, 0):
-        with pytest.raises(InvalidParameter, match="wanted an integer of at least 1"):
+        with pytest.raises(InvalidParameter, match="expected an integer of at least 1"):
             train(tiny, many(), out, splits=wrong)  # type: ignore[arg-type]
     for model in (3, torch.nn.Linear(2, 2)):
         with pytest.raises(InvalidParameter, match=r"model is \w+, .*begins with a new one"):

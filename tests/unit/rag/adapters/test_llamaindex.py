@@ -84,5 +84,5 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> PassageIndex:
     ],
 )
 def test_filters_that_are_refused(index: PassageIndex, options, error) -> None:
-    with pytest.raises(error, match=r"wanted|give only one"):
+    with pytest.raises(error, match=r"expected|give only one"):
         LlamaIndexRetriever(index, **options).retrieve("London")

@@ -169,9 +169,9 @@ CYCLE["not"] = CYCLE
         ({"zzzzzz": 1}, r"unknown key 'zzzzzz'\. The keys are 'flag' \(boolean\), 'lang' "),
         ({"gte": 1}, "unknown key 'gte'"),
         ({"odd": 1}, "key 'odd' is of type mixed: its values are objects"),
-        ("lang=en", "filter 'lang=en': a str, wanted a mapping"),
-        (None, "filter None: a NoneType, wanted a mapping"),
-        ({"not": [1]}, r"filter \[1\]: a list, wanted a mapping"),
+        ("lang=en", "filter 'lang=en': a str, expected a mapping"),
+        (None, "filter None: a NoneType, expected a mapping"),
+        ({"not": [1]}, r"filter \[1\]: a list, expected a mapping"),
         ({"or": []}, r"'or' needs a list of at least one filter, found \[\]"),
         ({"and": "x"}, "'and' needs a list of filters, found 'x'"),
         ({"year": {}}, "key 'year' has no operator; use one of eq, ne, in, nin, exists, gt, gte"),
@@ -267,7 +267,7 @@ def test_command_line_forms(text: str, expected: Row) -> None:
     assert parse_cli(text) == expected
 
 
-NO_FORM = r"wanted k=v, k!=v, .* or JSON"
+NO_FORM = r"expected k=v, k!=v, .* or JSON"
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_an_altered_head_is_named(tmp_path: Path, altered: tuple[bytes, bytes]) 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({1: "a"}, "metadata key 1: a int, wanted a string"),
+        ({1: "a"}, "metadata key 1: a int, expected a string"),
         ({"a": "\ud800"}, "metadata key 'a': the key or a value contains a lone surrogate"),
         ({"a": ["\ud800"]}, "lone surrogate"),
         ({"\ud800": 1}, r"metadata key '\\ud800'.*lone surrogate"),

@@ -154,8 +154,8 @@ def test_search_by_faiss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flat: 
     [
         ("", "empty"),
         (" \n", "empty"),
-        ("why? " * 20_000, "100,000 characters, wanted at most 10,000"),
-        (5, "a int, wanted a string"),
+        ("why? " * 20_000, "100,000 characters, expected at most 10,000"),
+        (5, "a int, expected a string"),
     ],
 )
 def test_bad_questions(small_index: PassageIndex, question: str, message: str) -> None:

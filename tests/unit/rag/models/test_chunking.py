@@ -304,10 +304,10 @@ def test_a_chunk_says_its_page_and_heading() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"max_words": 0}, "max_words is 0, wanted an integer of at least 1"),
+        ({"max_words": 0}, "max_words is 0, expected an integer of at least 1"),
         ({"min_words": True}, "min_words is True"),
         ({"max_words": 1.5}, r"max_words is 1\.5"),
-        ({"max_words": 10, "min_words": 11}, r"min_words is 11, wanted at most max_words \(10\)"),
+        ({"max_words": 10, "min_words": 11}, r"min_words is 11, expected at most max_words \(10\)"),
     ],
 )
 def test_limits_are_checked(values: dict[str, int], message: str) -> None:

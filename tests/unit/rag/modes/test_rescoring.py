@@ -152,14 +152,14 @@ def test_explanations_say_what_was_added(index: PassageIndex) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"as_of": "yesterday"}, "as_of is .*, wanted an ISO 8601 date like"),
-        ({"as_of": "2026-02-30"}, "as_of is .*, wanted an ISO 8601 date like"),
-        ({"as_of": 20260101}, "as_of is .*, wanted an ISO 8601 date like"),
+        ({"as_of": "yesterday"}, "as_of is .*, expected an ISO 8601 date like"),
+        ({"as_of": "2026-02-30"}, "as_of is .*, expected an ISO 8601 date like"),
+        ({"as_of": 20260101}, "as_of is .*, expected an ISO 8601 date like"),
     ],
 )
 def test_options_that_are_wrong(index: PassageIndex, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidParameter, match=message):
         index.retrieve(QUESTION, **options)
     for weight, half_life in ((-1.0, 30.0), (math.nan, 30.0), (1.0, 0.0), (1.0, math.inf)):
-        with pytest.raises(InvalidParameter, match=r"(recency|half_life) is .*, wanted a finite"):
+        with pytest.raises(InvalidParameter, match=r"(recency|half_life) is .*, expected a finite"):
             Recency(weight, half_life)

@@ -175,7 +175,7 @@ def test_the_match_is_the_closest_sentence_and_min_score_leaves_out_the_rest(
             for least in np.linspace(-1.0, 3.0, 5).tolist():
                 found = index.retrieve(QUESTIONS[0], 5, mode=mode, min_score=least)
                 assert found == [hit for hit in hits if hit.score >= least]
-        with pytest.raises(InvalidParameter, match="min_score is nan, wanted a finite number"):
+        with pytest.raises(InvalidParameter, match="min_score is nan, expected a finite number"):
             index.retrieve(QUESTIONS[0], min_score=float("nan"))
 
 

@@ -105,12 +105,12 @@ def test_plain_values_make_the_same_request() -> None:
     ("values", "message"),
     [
         ({"mode": "luck"}, "mode is luck|mode is 'luck'"),
-        ({"include": ["p1", 5]}, "include is .'p1', 5., wanted a list of ids"),
-        ({"exclude": None}, "exclude is None, wanted a list of ids"),
-        ({"as_of": "yesterday"}, "as_of is 'yesterday', wanted an ISO 8601 date"),
-        ({"recency": 0.5}, "recency is a float, wanted a Recency"),
+        ({"include": ["p1", 5]}, "include is .'p1', 5., expected a list of ids"),
+        ({"exclude": None}, "exclude is None, expected a list of ids"),
+        ({"as_of": "yesterday"}, "as_of is 'yesterday', expected an ISO 8601 date"),
+        ({"recency": 0.5}, "recency is a float, expected a Recency"),
         ({"neighbors": -1}, "neighbors is -1"),
-        ({"min_score": float("nan")}, "min_score is nan, wanted a finite number"),
+        ({"min_score": float("nan")}, "min_score is nan, expected a finite number"),
     ],
 )
 def test_a_value_out_of_range_is_named(values: dict[str, object], message: str) -> None:

@@ -197,6 +197,6 @@ def test_commands(tmp_path: Path, call: Callable[..., Answer]) -> None:
     assert sent["sent_bytes"] == fetched["fetched_bytes"]
     assert "holds no index" in call("info", "memory://nothing").error
     assert (
-        "wanted an address such as s3://bucket/x"
+        "expected an address such as s3://bucket/x"
         in call("push", tmp_path / "idx", tmp_path / "b").error
     )

@@ -214,7 +214,7 @@ def _objects(text: str) -> Iterator[tuple[Mapping[str, Any], str]]:
             yield {}, f"not JSON ({error})"
             continue
         is_row = isinstance(record, dict)
-        yield (record, "") if is_row else ({}, f"a JSON {type(record).__name__}, wanted an object")
+        yield (record, "") if is_row else ({}, f"a {type(record).__name__}, expected an object")
 
 
 def _rows(records: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Content | Unread]:

@@ -139,7 +139,7 @@ def test_globs_with_a_slash_start_at_the_folder(folder: Path) -> None:
     documents, report = read(folder, include=["pkg/**"], exclude=["*.py"])
     assert list(documents) == ["pkg/README", "pkg/README.Debian"]
     assert report.kinds["excluded"] == 20
-    with pytest.raises(InvalidParameter, match="wanted globs"):
+    with pytest.raises(InvalidParameter, match="expected globs"):
         read(folder, include=["!"])
 
 

@@ -175,7 +175,7 @@ def test_guesses_are_reported_and_an_encoding_may_be_named(tmp_path: Path) -> No
     assert "guessed: a.txt (cp1252), b.txt" in str(report)
     named, report = read(tmp_path, encoding="mac-roman")
     assert named["a.txt"].text != documents["a.txt"].text and len(report.guessed) == 1
-    with pytest.raises(InvalidParameter, match="encoding is 'klingon', wanted a name such as"):
+    with pytest.raises(InvalidParameter, match="encoding is 'klingon', expected a name such as"):
         ReadConfig(encoding="klingon")
 
 

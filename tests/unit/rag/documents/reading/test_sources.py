@@ -155,7 +155,7 @@ def test_names_that_no_file_can_have_are_left_out(
     ("address", "error", "message"),
     [
         ("local://{}/absent", UnreadableFile, "no such file or folder"),
-        ("nothing://a/b", InvalidParameter, "nothing://a/b: .*wanted the address of a store"),
+        ("nothing://a/b", InvalidParameter, "nothing://a/b: .*expected the address of a store"),
     ],
 )
 def test_wrong_addresses(tmp_path: Path, address: str, error: type, message: str) -> None:
@@ -196,7 +196,7 @@ def test_a_source_of_ones_own_yields_documents_with_readers(plugins: None, tmp_p
         sales = {"readers": {"in": ["*", "sales"]}}
         assert [hit.passage.id for hit in index.retrieve("plan", filter=sales)] == ["team/plan"]
     for name in ("mapping", "readers"):
-        with pytest.raises(InvalidPassage, match=r"wanted a (Document|list of names)"):
+        with pytest.raises(InvalidPassage, match=r"expected a (Document|list of names)"):
             documents(f"broken://{name}")
 
 

@@ -102,7 +102,7 @@ def test_pictures(made, tmp_path, suffix, magic):
     made[2].draw(path, title="Seeds 0 and 15")
     assert path.read_bytes().startswith(magic)
     assert path.stat().st_size > 5_000
-    with pytest.raises(InvalidParameter, match=r"expected \.png, \.svg or \.pdf"):
+    with pytest.raises(InvalidParameter, match=r"expected the suffix \.png, \.svg or \.pdf"):
         made[2].draw(tmp_path / "picture.gif")
 
 

@@ -98,9 +98,13 @@ def test_plain_values_come_back_and_all_else_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"name": "π", "list": [1, None]})
     assert read_json(path, "write it again") == {"name": "π", "list": [1, None]}
-    for data, said in ((b"{", "is not JSON"), (b"\xff", "is not JSON"), (b"[]", "holds a list")):
+    for data, said in (
+        (b"{", "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (b"[]", "a list, expected"),
+    ):
         path.write_bytes(data)
-        with pytest.raises(UnreadableFile, match=rf"a\.json {said}.*; write it again"):
+        with pytest.raises(UnreadableFile, match=rf"a\.json:? {said}.*; write it again"):
             read_json(path, "write it again")
     with pytest.raises(UnreadableFile, match=r"none\.json does not exist; write it again"):
         read_json(tmp_path / "none.json", "write it again")

@@ -51,15 +51,19 @@ def test_files_give_the_same_passages(tmp_path: Path) -> None:
     [
         (b'{"id": "b", "text": "x"', UnreadableFile, r"p\.jsonl:2: invalid JSON"),
         (b'{"id": "b", "text": "caf\xe9"}', UnreadableFile, r"p\.jsonl:2: byte 24 is not UTF-8"),
-        (b'["b", "x"]', UnreadableFile, r"p\.jsonl:2: a list, expected an object"),
+        (b'["b", "x"]', UnreadableFile, r"p\.jsonl:2: a JSON list, expected an object"),
         (b'{"id": "b"}', InvalidPassage, r"p\.jsonl:2: passage 'b' has text missing"),
         (b'{"id": "b", "text": "  "}', InvalidPassage, "expected a string with text"),
         (b'{"id": "b", "text": 5}', InvalidPassage, "has text int 5"),
-        (b'{"text": "x"}', InvalidPassage, r"p\.jsonl:2: id is missing, expected a string"),
+        (
+            b'{"text": "x"}',
+            InvalidPassage,
+            r"p\.jsonl:2: id is missing, expected a non-empty string",
+        ),
         (
             b'{"id": true, "text": "x"}',
             InvalidPassage,
-            r"p\.jsonl:2: id is bool True, expected a str",
+            r"p\.jsonl:2: id is bool True, expected a non-empty str",
         ),
         (b'{"id": "", "text": "x"}', InvalidPassage, "id is str ''"),
         (b'{"id": "b", "text": "x", "title": 1}', InvalidPassage, "title is int 1"),

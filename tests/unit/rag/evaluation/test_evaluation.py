@@ -226,7 +226,11 @@ def test_differences_are_paired(towns: PassageIndex, runs: dict[str, RetrievalEv
         ("", UnreadableFile, "contains no questions"),
         ('{"gold_passage_ids": ["a"]}', InvalidQuestion, "q.jsonl:1: the question is a NoneType"),
         ('{"question": "?", "gold_passage_ids": []}', InvalidQuestion, "lack gold_passage_ids"),
-        ('{"question": "?", "gold_passage_ids": [1.5]}', InvalidQuestion, "a string or a list of them"),
+        (
+            '{"question": "?", "gold_passage_ids": [1.5]}',
+            InvalidQuestion,
+            "a string or a list of them",
+        ),
     ],
 )
 def test_bad_questions(tmp_path: Path, line: str, error: type[Exception], message: str) -> None:

@@ -57,7 +57,7 @@ class ArrayStore(Protocol):
         """Append to the first `length` values of an array; returns the new length."""
 
     def map(self, name: str) -> Array:
-        """An array that is complete."""
+        """Map a complete array."""
 
     def select(self, name: str, rows: Array, columns: slice = slice(None)) -> Array:
         """Some rows, ascending, and some of their columns."""
@@ -114,7 +114,7 @@ class MemoryArrays:
         return length + len(values)
 
     def map(self, name: str) -> Array:
-        """An array that is complete."""
+        """Map a complete array."""
         if name in self._parts:
             self.arrays[name] = np.concatenate(self._parts.pop(name))
         return self.arrays[name]

@@ -82,7 +82,7 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
             message = f"expected a table, {_choice(_at(kind, location))}{meant}"
         raise InvalidParameter(f"{name} is {shown(first['input'])}: {message}") from None
     except TypeError as error:
-        raise InvalidParameter(f"{where} holds what JSON cannot: {error}") from None
+        raise InvalidParameter(f"{where} cannot be written as JSON: {error}") from None
 
 
 def differences(saved: Any, current: Any, where: str = "") -> list[str]:

@@ -144,9 +144,9 @@ def seen_path(source: str) -> Path | None:
 
 
 def suffixes_at(paths: Sequence[str], spark: SparkSession | None = None) -> set[str]:
-    """Suffixes of the files at paths, in lower case and without `.gz`, but of hidden files.
+    """Suffixes of the files at paths except hidden ones, in lower case and without `.gz`.
 
-    Spark lists what this machine does not see, if the paths have no suffix themselves.
+    Spark lists a path without a suffix that this machine does not see.
     """
     seen = [path for path in map(seen_path, paths) if path is not None and path.exists()]
     names = [path.rstrip("/").rpartition("/")[2] for path in paths]

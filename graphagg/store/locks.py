@@ -99,4 +99,4 @@ def _lock(descriptor: int, shared: bool) -> None:
     except portalocker.AlreadyLocked as error:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
     except portalocker.LockException as error:
-        raise OSError(errno.ENOLCK, f"no lock ({error})") from error
+        raise OSError(errno.ENOLCK, f"cannot be locked ({error})") from error

@@ -45,7 +45,7 @@ class NetworkMatrix:
 
     @property
     def nodes(self) -> int:
-        """N: n, or the rows and columns of a cover together."""
+        """N: number of vertices, or of rows and columns of a cover."""
         return self.matrix.rows
 
     @classmethod

@@ -66,8 +66,8 @@ def old_names(module: str, retriever: str, *stores: str) -> Callable[[str], Any]
     def attribute(name: str) -> Any:
         if name in stores:
             raise RemovedName(
-                f"{module}.{name} is gone; write with PassageIndex.build, add and delete, and read "
-                f"with {retriever}"
+                f"{module}.{name} is removed; write with PassageIndex.build, add and delete, and "
+                f"read with {retriever}"
             )
         if name != "GraphAggRetriever":
             raise AttributeError(f"module {module!r} has no attribute {name!r}")

@@ -156,7 +156,7 @@ class EncodedQuestion:
 
     @cached_property
     def query(self) -> Queries:
-        """Its vector as a query."""
+        """The vector of the question, as a query."""
         return Queries(self.vector[None])
 
 

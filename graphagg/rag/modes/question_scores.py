@@ -160,7 +160,7 @@ class QuestionScores:
         return float(self.document_rarity.max(initial=0.0))
 
     def documents_from(self, least: float) -> int:
-        """Number of visible documents of at least this r, which is above 0."""
+        """Number of visible documents whose rarity r is at least this value above 0."""
         rows = np.flatnonzero(self.document_rarity >= least)
         return int(np.count_nonzero(self._dense.corpus.firsts[rows]))
 

@@ -40,7 +40,7 @@ class PartAddress:
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-            raise InvalidParameter(f"part {self.url!r}: expected one such as http://host:8321")
+            raise InvalidParameter(f"part {self.url!r}: expected an address like http://host:8321")
 
     def __fspath__(self) -> str:
         return self.url

@@ -363,7 +363,7 @@ def request_of(values: Mapping[str, Any]) -> Request:
         values: of some options, in words or JSON; `config` is taken as it is.
 
     Raises:
-        InvalidParameter, InvalidFilter: a value is out of range, or a condition is no condition.
+        InvalidParameter, InvalidFilter: a value is out of range, or a condition cannot be read.
 
     Examples:
         >>> request_of({"filter": ["year>=2000"], "recency": 0.5, "exclude": None}).recency

@@ -113,7 +113,7 @@ class PassageTable:
         with content_of(self.metadata.where):
             metadata: dict[str, Any] = json.loads(self.metadata[row])
             if not isinstance(metadata, dict):
-                raise TypeError(f"metadata of passage {row} are not an object")
+                raise TypeError(f"metadata of passage {row} is not an object")
         return metadata
 
     def __getitem__(self, row: int) -> Passage:

@@ -77,6 +77,6 @@ class Ready(AnswerModel):
 
     status: Literal["ready", "loading", "stopping"]
     problems: dict[str, str] = Field(
-        description="By kind of index, the error of opening its published version; an older "
-        "one is served meanwhile."
+        description="Error of opening the published version, by kind of index; an older version "
+        "is served meanwhile."
     )

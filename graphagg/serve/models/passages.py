@@ -47,7 +47,7 @@ else:
 class FacetsRequest(_Options):
     """The passages whose metadata is counted: all visible ones, or the first hits of a question."""
 
-    question: Question | None = Field(default=None, description="null: all passages.")
+    question: Question | None = Field(default=None, description="null counts all passages.")
 
     def request(self, **more: Any) -> Request:
         """The request in Python; `more` are fields that the service adds."""
@@ -112,7 +112,7 @@ class HitVersions(AnswerModel):
     of: int
     first: str
     last: str
-    text: str = Field(description="In words: newest of 4 versions, 2022 to 2025.")
+    text: str = Field(description="In words, such as: newest of 4 versions, 2022 to 2025.")
 
 
 class PassageHit(AnswerModel):
@@ -136,8 +136,10 @@ class PassageHit(AnswerModel):
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )
-    versions: HitVersions | None = Field(default=None, description="null: no other versions.")
-    apart: list[str] | None = Field(default=None, description="Words that similar paths lack.")
+    versions: HitVersions | None = Field(default=None, description="null if there are no others.")
+    apart: list[str] | None = Field(
+        default=None, description="Words that tell the path from similar ones."
+    )
 
 
 class SearchAnswer(AnswerModel):

@@ -92,7 +92,7 @@ class Recognizer:
         sentence = np.append(np.cumsum(is_first), 0)
 
         def following(tokens: Any, sentences: Any) -> Any:
-            """The next entity from a token on, of those sentences that have one."""
+            """Find the first entity at or after each token, in sentences that have one."""
             nearest = heads[np.searchsorted(heads, tokens)]
             return nearest[sentence[nearest] == sentences]
 

@@ -46,7 +46,7 @@ class Candidates(NamedTuple):
     direct: Array
 
     def joined(self, more: Candidates, ranks: Array) -> tuple[Candidates, Array]:
-        """Add candidates; also returns the new position of each old one, then of each added one."""
+        """Add candidates; also returns the new positions of the old and of the added ones."""
         order = np.argsort(ranks[np.concatenate([self.rows, more.rows])])
         position = np.empty(len(order), np.int64)
         position[order] = np.arange(len(order))

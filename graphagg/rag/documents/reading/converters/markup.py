@@ -151,7 +151,7 @@ def _yaml(text: str) -> object:
     class Loader(yaml.BaseLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.events.AliasEvent):
-                raise yaml.YAMLError("aliases are not read")
+                raise yaml.YAMLError("aliases of YAML are not supported")
             return super().compose_node(parent, index)
 
         def construct_scalar(self, node: Any) -> Any:

@@ -120,7 +120,7 @@ class PassagesBuild(Build):
         return replace(models, **settings)
 
     def job(self) -> dict[str, Any]:
-        """Input and models, which are loaded for this."""
+        """Input and models, which identify the job; loads the models."""
         from graphagg.rag.indexing.build import Recipe
         from graphagg.rag.spark.build import job_of, loaded
         from graphagg.rag.spark.records import PassageInput

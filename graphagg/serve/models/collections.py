@@ -22,7 +22,7 @@ class CollectionRequest(RequestModel):
     name: CollectionName
     profile: Profile = "standard"
     language: Annotated[str, Field(max_length=20)] | None = Field(
-        default=None, description="Code of the language of all passages, or auto; null: recognized."
+        default=None, description="Code of the language of all passages; null or auto: recognized."
     )
 
 
@@ -31,7 +31,7 @@ class CollectionItem(AnswerModel):
 
     name: str
     passages: int | None = Field(
-        default=None, description="null: it holds none, or a filter hides how many."
+        default=None, description="null if there are none, or a filter hides how many."
     )
     version: str | None = None
     problem: str | None = Field(default=None, description="The error, if it cannot be opened.")
@@ -97,7 +97,7 @@ class Facet(AnswerModel):
 
     type: str
     passages: int
-    values: list[FacetValue] | None = Field(description="null: there are too many.")
+    values: list[FacetValue] | None = Field(description="null if there are too many.")
 
 
 class FacetsAnswer(AnswerModel):

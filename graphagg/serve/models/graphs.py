@@ -73,7 +73,7 @@ class StructureEdge(AnswerModel):
     source: ShownVertex
     target: ShownVertex
     weight: float
-    in_graph: bool = Field(description="Whether the graph joins the two, too.")
+    in_graph: bool = Field(description="Whether the graph has this edge.")
 
 
 class StructureAnswer(AnswerModel):

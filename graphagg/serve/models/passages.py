@@ -47,7 +47,7 @@ else:
 class FacetsRequest(_Options):
     """The passages whose metadata is counted: all visible ones, or the first hits of a question."""
 
-    question: Question | None = Field(default=None, description="null counts all passages.")
+    question: Question | None = Field(default=None, description="null to count all passages.")
 
     def request(self, **more: Any) -> Request:
         """The request in Python; `more` are fields that the service adds."""
@@ -132,7 +132,7 @@ class PassageHit(AnswerModel):
     neighbors: list[NeighborChunk] | None = Field(
         default=None, description="Chunks around it, as far as they fit characters."
     )
-    cut: ExcerptRange | None = Field(default=None, description="null: text is the whole passage.")
+    cut: ExcerptRange | None = Field(default=None, description="null if text is the whole passage.")
     copies: list[str] | None = Field(
         default=None, description="Ids of other passages with exactly this text."
     )

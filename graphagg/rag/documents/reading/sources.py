@@ -92,7 +92,7 @@ def mirrored(source: Location, config: ReadConfig, leave: Leave) -> Path:
             return _Mirror(store, root, config, leave, name).update(listed)
     except OSError as error:
         raise WriteFailed(
-            f"{root}: the local cache does not take {store.address} ({error.strerror or error}); "
+            f"{root}: the local cache cannot store {store.address} ({error.strerror or error}); "
             "make room, or name another folder by GRAPHAGG_CACHE"
         ) from error
 

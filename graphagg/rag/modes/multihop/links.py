@@ -322,7 +322,7 @@ def _mentions(view: View, rows: Rows, entities: Array) -> tuple[Array, Array]:
 def above_mean(closeness: Array, edges: Edges, parents: int) -> Array:
     """`[m]` closeness of each edge's passage less the mean over its parent's passages.
 
-    Over the links through entities; one by similarity has 0.
+    Only links through entities have it; a link by similarity has 0.
     """
     through = edges.kind != SIMILAR
     parent = edges.parent[through]

@@ -301,7 +301,7 @@ class MultihopRanking:
 
     @cached_property
     def choice(self) -> Choice:
-        """What passages are chosen by."""
+        """The scores by which passages are chosen."""
         terms = self.candidates.covers * (self.config.coverage * self.question.lexical.weights)
         pages = self.config.named_page * self.candidates.pages
         document = self.config.document * self.candidates.documents

@@ -118,7 +118,7 @@ def _load(archive: ZipFile, member: ZipInfo, name: str, is_taken: bool, most: in
     if _UNSOUND.search(name):
         raise Unread("unreadable", "its path points outside the archive")
     if is_taken:
-        raise Unread("unreadable", "another file, or a folder above it, has the same name")
+        raise Unread("unreadable", "another file has its name, or a folder above it has")
     if _HIDDEN.search(name):
         raise Unread("hidden")
     if stat.S_ISLNK(member.external_attr >> 16):

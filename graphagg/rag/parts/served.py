@@ -81,8 +81,7 @@ _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
     "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
     "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
     "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
-    "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
-    "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
+    "entities": lambda fit, x: fit.positions(x, 0, fit.names),
     "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
     "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
     "query": lambda _, x: isinstance(x, Queries) and x.vectors.ndim == 2 and len(x) == 1,
@@ -99,7 +98,6 @@ STEPS: dict[type[Any], dict[str, str]] = {
     },
     NamedPart: {
         "uses": "mask", "view": "mask flags balance",
-        "first_mention": "entity row",
     },
     PartView: {
         "share": "df count count", "read": "text terms", "frequencies": "terms",
@@ -109,7 +107,8 @@ STEPS: dict[type[Any], dict[str, str]] = {
         "scores.lexical.best": "k", "scores.lexical.covers": "rows", "scores.nearest": "k",
         "take_documents": "count table", "scores.documents_from": "number",
         "leading": "config k number", "candidates": "list rows",
-        "bridges": "rows", "linked": "list bridges frontier rows rows",
+        "shown": "rows entities rows", "bridges": "rows",
+        "linked": "list bridges frontier rows rows",
     },
 }  # fmt: skip
 """The steps that other processes may call, with the check of each argument."""

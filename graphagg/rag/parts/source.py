@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
@@ -99,18 +99,24 @@ class JoinedScores(QuestionScores):
 
     Attributes:
         visible: the parts.
+        cosines: of the sentences of hits, by row.
         end: when a part that did not answer is late; the steps share the time.
     """
 
     lexical: JoinedLexical
 
     def __init__(
-        self, visible: VisibleParts, view: JoinedView, question: EncodedQuestion, df: list[int]
+        self,
+        visible: VisibleParts,
+        view: JoinedView,
+        question: EncodedQuestion,
+        df: list[int],
+        cosines: dict[int, Floats],
     ) -> None:
         self.reading, self.words, self.query = question.reading, question.words, question.query
         self.named = np.asarray(self.reading.entities, dtype=np.int64)
         self.rarity, self._documents_of_all = view.idf(self.named), view.documents
-        self.visible, self.end = visible, time.monotonic() + QUESTION_SECONDS
+        self.visible, self.cosines, self.end = visible, cosines, time.monotonic() + QUESTION_SECONDS
         self.lexical = JoinedLexical(self, view.passages, df)
         self._parts = list[PartQuestion]()
 
@@ -257,26 +263,54 @@ class JoinedMultihop(MultihopSource):
         is_linked, _ = lookup(np.sort(joined.row), found.rows)
         return joined, Candidates(*(column[is_linked] for column in found))
 
-    def speller(self) -> Speller:
-        """Finds spellings of entities."""
-        return JoinedSpeller(self.corpus, self.view.gazetteer, self._visible)
+    def speller(self, question: QuestionScores) -> Speller:
+        """Finds spellings of entities, for the hits of a question."""
+        return JoinedSpeller(self.corpus, self.view.gazetteer, _joined(question))
 
 
 _NONE = np.zeros(0, np.int64)
 
 
 class JoinedSpeller(Speller):
-    """Finds spellings in the passages of all parts."""
+    """Finds spellings in the passages of all parts; each part is asked once for all."""
 
-    def __init__(self, corpus: StoredCorpus, names: Gazetteer, visible: VisibleParts) -> None:
+    def __init__(self, corpus: StoredCorpus, names: Gazetteer, scores: JoinedScores) -> None:
         super().__init__(corpus, names)
-        self._visible = visible
+        self._scores, self._mentions = scores, dict[tuple[int, int], tuple[int, int]]()
+
+    def prepare(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
+        """Get the passages, and those that paths lead through, with mentions and cosines."""
+        scores, visible = self._scores, self._scores.visible
+        mentions = [each for each in dict.fromkeys(mentions) if each not in self._mentions]
+        fresh = {*rows, *(row for _, row in mentions)} - self._read.keys()
+        pairs = np.array(mentions, np.int64).reshape(-1, 2)
+        owned = {i: (some, own) for i, some, own in visible.split(pairs[:, 1])}
+        read = {i: own for i, _, own in visible.split(np.array(sorted(fresh), np.int64))}
+        each, calls = sorted(read.keys() | owned.keys()), []
+        for i in each:
+            some, mentioned = owned.get(i, (_NONE, _NONE))
+            local = visible.parts[i].local(pairs[some, 0])
+            calls.append((scores.parts[i], (read.get(i, _NONE), local, mentioned)))
+        for i, (texts, cosines, firsts) in zip(each, scores.ask_each(calls, "shown"), strict=True):
+            own = visible.parts[i].rows(read.get(i, _NONE))
+            named = (mentions[at] for at in owned.get(i, (_NONE,))[0].tolist())
+            self._mentions |= zip(named, firsts, strict=True)
+            scores.cosines |= _by_row(self._corpus, own, cosines)
+            for row, text in zip(own.tolist(), texts, strict=True):
+                segment, inside = self._corpus.locate(row)
+                metadata = segment.passages.metadata_of(inside)
+                self._read[row] = segment.passages.read(inside, metadata, text)
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
         """First token and length of the first mention of an entity in a passage."""
-        part = self._visible.parts[int(self._visible.owners(np.array([row]))[0])]
-        (local,) = part.local(np.array([entity])).tolist()
-        return part.named.first_mention(local, row - part.start) if local >= 0 else (0, 0)
+        return self._mentions[entity, row]
+
+
+def _by_row(corpus: StoredCorpus, rows: Rows, cosines: Floats) -> Iterator[tuple[int, Floats]]:
+    """The cosines of the sentences of each row."""
+    bounds = corpus.sentence_bounds
+    ends = np.cumsum(bounds[rows + 1] - bounds[rows])
+    return zip(rows.tolist(), np.split(cosines, ends[:-1]), strict=False)
 
 
 class JoinedSource(PassageSource):
@@ -291,6 +325,7 @@ class JoinedSource(PassageSource):
         )
         self._last: tuple[str | None, list[Any]] = None, []
         self._df: dict[Term, int] = {}
+        self._cosines = dict[Queries, dict[int, Floats]]()
 
     def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
         """The entities whose words are in a question."""
@@ -326,7 +361,8 @@ class JoinedSource(PassageSource):
         if others := [term for term in terms if term not in self._df]:
             self._count(others, ask(self._visible.views, "frequencies", others))
         df = [self._df[term] for term in terms]
-        return JoinedScores(self._visible, self._joined_view, question, df)
+        cosines = self._cosines.setdefault(question.query, {})
+        return JoinedScores(self._visible, self._joined_view, question, df, cosines)
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""
@@ -339,10 +375,9 @@ class JoinedSource(PassageSource):
 
     def cosines(self, rows: Rows, query: Queries) -> list[Floats]:
         """The cosine of each sentence of each row with one vector."""
-        each, bounds = self._visible.split(rows), self.snapshot.corpus.sentence_bounds
+        held = self._cosines.setdefault(query, {})
+        each = self._visible.split(rows[[row not in held for row in rows.tolist()]])
         calls = [(self._visible.parts[i].opened, (own, query)) for i, _, own in each]
-        cosines = dict[int, Floats]()
-        for (_, some, _), found in zip(each, ask_each(calls, "cosines"), strict=True):
-            ends = np.cumsum(bounds[rows[some] + 1] - bounds[rows[some]])
-            cosines |= zip(some.tolist(), np.split(found, ends[:-1]), strict=True)
-        return [cosines[i] for i in range(len(rows))]
+        for (i, _, own), found in zip(each, ask_each(calls, "cosines"), strict=True):
+            held |= _by_row(self.snapshot.corpus, self._visible.parts[i].rows(own), found)
+        return [held[row] for row in rows.tolist()]

@@ -128,10 +128,6 @@ class NamedPart:
         counts = view.df, view.passages, view.tokens, documents, view.languages
         return PartView(self.snapshot, view), *counts
 
-    def first_mention(self, entity: int, row: int) -> tuple[int, int]:
-        """First token and length of the first mention of an entity in a passage."""
-        return Speller(self.snapshot.corpus, self._names.gazetteer).first_mention(entity, row)
-
 
 class PartView:
     """The visible passages of a part."""
@@ -220,6 +216,20 @@ class PartQuestion:
         """Every link to passages of the part, and those that are not known yet."""
         self.scores.levels = dict(enumerate(levels))
         return self._source.linked(self.scores, bridges, frontier, known, pool)
+
+    def shown(
+        self, rows: Rows, entities: Array, mentioned: Rows
+    ) -> tuple[StringTable, Array, list[tuple[int, int]]]:
+        """Texts of some passages, the cosines of their sentences with the question, and mentions.
+
+        These are the first token and length of the first mention of each entity in a passage.
+        """
+        corpus = self.snapshot.corpus
+        texts = StringTable.pack_bytes(map(corpus.raw_text, rows.tolist()))
+        cosines = np.concatenate(sentence_cosines(corpus, rows, self.scores.query))
+        first_mention = Speller(corpus, self._view.gazetteer).first_mention
+        pairs = zip(entities.tolist(), mentioned.tolist(), strict=True)
+        return texts, cosines, [first_mention(*pair) for pair in pairs]
 
     @property
     def _source(self) -> MultihopSource:

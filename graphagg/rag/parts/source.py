@@ -27,7 +27,7 @@ from graphagg.rag.modes.protocol import EncodedQuestion, PassageSource
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
 from graphagg.rag.parts.steps import QUESTION_SECONDS, PartQuestion, PartView, Pool, ask, ask_each
-from graphagg.rag.question.reading import NameFound, QuestionReading, read_terms
+from graphagg.rag.question.reading import QuestionReading, read_terms
 from graphagg.rag.snapshot.search import Lexical, lookup, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
 from graphagg.rag.tables.segments import StoredCorpus
@@ -327,17 +327,9 @@ class JoinedSource(PassageSource):
         self._df: dict[Term, int] = {}
         self._cosines = dict[Queries, dict[int, Floats]]()
 
-    def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
-        """The entities whose words are in a question."""
-        return list({
-            found._replace(entity=int(part.numbers[found.entity])): None
-            for part, (names, *_) in zip(self._visible.parts, self._found(text), strict=True)
-            for found in names
-        })  # fmt: skip
-
     def words(self, text: str, tokens: TextTokens) -> list[str]:
         """Names of a question that are one word in the title or path of a document."""
-        found = {each for _, words, _ in self._found(text) for each in words}
+        found = {each for words, _ in self._found(text) for each in words}
         return [word for *_, word in sorted(found)]
 
     def _found(self, text: str) -> list[Any]:
@@ -347,7 +339,7 @@ class JoinedSource(PassageSource):
             analyzers, languages = self.snapshot.analyzers, self.view.languages
             terms = read_terms(text, scan(text), (), analyzers, languages).terms
             found = ask(self._visible.views, "read", text, terms)
-            self._count(terms, [df for *_, df in found])
+            self._count(terms, [df for _, df in found])
             self._last = text, found
         return found
 

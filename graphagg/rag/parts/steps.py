@@ -24,7 +24,7 @@ from graphagg.rag.modes.multihop.candidates import Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, MultihopSource
 from graphagg.rag.modes.protocol import sentence_cosines
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
-from graphagg.rag.question.reading import NameFound, QuestionReading, names_in, words_written_as_one
+from graphagg.rag.question.reading import QuestionReading, words_written_as_one
 from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Speller
@@ -141,12 +141,11 @@ class PartView:
 
     def read(
         self, text: str, terms: Sequence[Term]
-    ) -> tuple[list[NameFound], list[tuple[int, int, str]], list[int]]:
-        """The part's names in a question, its words that documents write as one, and df."""
-        snapshot, view, tokens = self.snapshot, self._view, scan(text)
-        words = words_written_as_one(text, tokens, view, snapshot.analyzers, view.languages)
-        names = names_in(text, tokens, view, snapshot.listed)
-        return list(names), list(words), self.frequencies(terms)
+    ) -> tuple[list[tuple[int, int, str]], list[int]]:
+        """The words of a question that documents of the part write as one, and df."""
+        view, analyzers = self._view, self.snapshot.analyzers
+        words = words_written_as_one(text, scan(text), view, analyzers, view.languages)
+        return list(words), self.frequencies(terms)
 
     def frequencies(self, terms: Sequence[Term]) -> list[int]:
         """How many visible passages contain each term."""

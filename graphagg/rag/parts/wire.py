@@ -21,14 +21,14 @@ from graphagg.rag.config.multihop import LinkWeights, MultihopConfig, PassageWei
 from graphagg.rag.modes.multihop.candidates import Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier
 from graphagg.rag.modes.question_scores import Strongest
-from graphagg.rag.question.reading import NameFound, QuestionReading
+from graphagg.rag.question.reading import QuestionReading
 from graphagg.store.strings import StringTable
 
 _TYPES = frozenset("|b1 |u1 <u2 <u4 <u8 <i4 <i8 <f4 <f8".split())
 _RECORDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        Queries, StringTable, QuestionReading, NameFound, Candidates, Edges, Bridges, Frontier,
+        Queries, StringTable, QuestionReading, Candidates, Edges, Bridges, Frontier,
         Strongest, MultihopConfig, PassageWeights, LinkWeights,
     )
 }  # fmt: skip

@@ -37,15 +37,7 @@ if TYPE_CHECKING:
 SECONDS, QUESTION_SECONDS = 5.0, 10.0
 """Time limits of a step in another process, and of all steps of a question."""
 _LONGEST = 1 << 24  # bytes of texts that are read at once
-Ranked = tuple[Rows, Array]
-"""Rows and their values."""
-Pool = tuple[Ranked, Ranked]
-"""See `CandidateScorer.leading`."""
-
-
-def ask(targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
-    """Call a method of each object with the same arguments; those in other processes at once."""
-    return ask_each([(target, arguments) for target in targets], method)
+Pool = tuple[tuple[Rows, Array], tuple[Rows, Array]]  # see `CandidateScorer.leading`
 
 
 def ask_each(
@@ -112,8 +104,7 @@ class NamedPart:
 
     def uses(self, visible: Mask) -> tuple[Array, Array]:
         """Flags and balance of its names; see `NameUses`."""
-        flags, balance = NameUses.of(self._names.gazetteer, visible)
-        return flags, balance
+        return NameUses.of(self._names.gazetteer, visible)
 
     def view(
         self, visible: Mask, flags: Array, balance: Array
@@ -145,11 +136,7 @@ class PartView:
         """The words of a question that documents of the part write as one, and df."""
         view, analyzers = self._view, self.snapshot.analyzers
         words = words_written_as_one(text, scan(text), view, analyzers, view.languages)
-        return list(words), self.frequencies(terms)
-
-    def frequencies(self, terms: Sequence[Term]) -> list[int]:
-        """How many visible passages contain each term."""
-        return list(Lexical(self._view, terms).df)
+        return list(words), list(Lexical(view, terms).df)
 
     def question(
         self,
@@ -216,19 +203,16 @@ class PartQuestion:
         self.scores.levels = dict(enumerate(levels))
         return self._source.linked(self.scores, bridges, frontier, known, pool)
 
-    def shown(
-        self, rows: Rows, entities: Array, mentioned: Rows
-    ) -> tuple[StringTable, Array, list[tuple[int, int]]]:
-        """Texts of some passages, the cosines of their sentences with the question, and mentions.
+    def shown(self, entities: Array, rows: Rows) -> tuple[StringTable, Array, list[Any]]:
+        """Get the texts of the rows with entity -1, the cosines of their sentences, and mentions.
 
-        These are the first token and length of the first mention of each entity in a passage.
+        These are what `Speller.first_mention` returns for each entity and row.
         """
-        corpus = self.snapshot.corpus
-        texts = StringTable.pack_bytes(map(corpus.raw_text, rows.tolist()))
-        cosines = np.concatenate(sentence_cosines(corpus, rows, self.scores.query))
-        first_mention = Speller(corpus, self._view.gazetteer).first_mention
-        pairs = zip(entities.tolist(), mentioned.tolist(), strict=True)
-        return texts, cosines, [first_mention(*pair) for pair in pairs]
+        corpus, read = self.snapshot.corpus, rows[entities < 0]
+        texts = StringTable.pack_bytes(map(corpus.raw_text, read.tolist()))
+        cosines = np.concatenate(sentence_cosines(corpus, read, self.scores.query))
+        first = Speller(corpus, self._view.gazetteer).first_mention
+        return texts, cosines, list(map(first, entities.tolist(), rows.tolist()))
 
     @property
     def _source(self) -> MultihopSource:

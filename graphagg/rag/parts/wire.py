@@ -54,11 +54,7 @@ def encode(value: object, keep: Callable[[object], str] | None = None) -> bytes:
 
 
 def decode(body: bytes, made_of: Callable[[str], object]) -> Any:
-    """The value of a message; `made_of` returns what stands for an object of the other process.
-
-    Raises:
-        InvalidParameter: it is no such message.
-    """
+    """The value of a message, or `InvalidParameter`; `made_of` returns the object of a key."""
     try:
         end = LENGTH + int.from_bytes(body[:LENGTH], "little")
         return _Decoder(body, end, made_of).value(json.loads(body[LENGTH:end]))

@@ -87,9 +87,7 @@ class PassageParts(Closing, Retrieval):
             raise IndexClosed("the parts were closed; open them again")
         return self._joined
 
-    @property
-    def _version(self) -> JoinedSnapshot:
-        return self.snapshot
+    _version = snapshot
 
     @property
     def manifest(self) -> Manifest:

@@ -81,8 +81,7 @@ _CHECKS: dict[str, Callable[[_Fit, Any], bool]] = {
     "balance": lambda fit, x: fit.array(x, "<i8") and len(x) == fit.names,
     "df": lambda fit, x: fit.array(x, "<i4") and len(x) == fit.names,
     "rows": lambda fit, x: fit.positions(x, 0, fit.rows),
-    "row": lambda fit, x: isinstance(x, int) and 0 <= x < fit.rows,
-    "entity": lambda fit, x: isinstance(x, int) and 0 <= x < fit.names,
+    "entities": lambda fit, x: fit.positions(x, -1, fit.names),
     "floats": lambda fit, x: fit.array(x, "<f4 <f8"),
     "words": lambda fit, x: x is None or fit.array(x, "<f4", 2),
     "query": lambda _, x: isinstance(x, Queries) and x.vectors.ndim == 2 and len(x) == 1,
@@ -99,17 +98,17 @@ STEPS: dict[type[Any], dict[str, str]] = {
     },
     NamedPart: {
         "uses": "mask", "view": "mask flags balance",
-        "first_mention": "entity row",
     },
     PartView: {
-        "share": "df count count", "read": "text terms", "frequencies": "terms",
+        "share": "df count count", "read": "text terms",
         "question": "reading query words floats list settings count",
     },
     PartQuestion: {
         "scores.lexical.best": "k", "scores.lexical.covers": "rows", "scores.nearest": "k",
         "take_documents": "count table", "scores.documents_from": "number",
         "leading": "config k number", "candidates": "list rows",
-        "bridges": "rows", "linked": "list bridges frontier rows rows",
+        "shown": "entities rows", "bridges": "rows",
+        "linked": "list bridges frontier rows rows",
     },
 }  # fmt: skip
 """The steps that other processes may call, with the check of each argument."""
@@ -155,24 +154,21 @@ class PartObjects:
     def answer(self, body: bytes) -> bytes:
         """Run a step: `(key, method, arguments, keys of objects that are used no more)`.
 
-        Raises:
-            InvalidParameter: there is no such step, or it has other arguments.
-            NoSuchIndex: the object is not kept any more.
+        Raises `InvalidParameter` for another step or arguments, `NoSuchIndex` for a lost object.
         """
-        message = decode(body, self._refuse)
-        if not (isinstance(message, tuple) and len(message) == 4):
-            raise InvalidParameter("a step has a key, a method, arguments and keys to drop")
-        key, method, arguments, unused = message
-        if not (isinstance(arguments, tuple) and isinstance(unused, tuple)):
-            raise InvalidParameter("arguments and keys to drop are lists")
+        match decode(body, self._refuse):
+            case (str(key), str(method), tuple(arguments), tuple(unused)):
+                pass
+            case _:
+                raise InvalidParameter("a step has a key, a method, and two lists")
         with self._lock:
             for kept in (self._kept[PartView], self._kept[PartQuestion]):
                 for each in map(str, unused):
                     kept.pop(each, None)
-        target = self.find(str(key))
-        checks = STEPS[type(target)].get(str(method), "unknown").split()
+        target = self.find(key)
+        checks = STEPS[type(target)].get(method, "unknown").split()
         if len(checks) != len(arguments) or "unknown" in checks:
-            raise InvalidParameter(f"there is no step {str(method)[:40]!r} of so many arguments")
+            raise InvalidParameter(f"there is no step {method[:40]!r} of so many arguments")
         fit = _Fit(len(target.snapshot.alive), target.size)
         try:
             for check, argument in zip(checks, arguments, strict=True):

@@ -19,6 +19,7 @@ from graphagg.nearest.vectors import Rows, decode
 from graphagg.rag.models.encoding.center import known_share
 from graphagg.rag.parts.steps import NamedPart, OpenedPart, PartView, ask_each
 from graphagg.rag.snapshot.snapshot import SAMPLE, PassageSnapshot
+from graphagg.rag.tables.gazetteer import DEFINES
 from graphagg.rag.tables.segments import StoredCorpus
 from graphagg.rag.tables.view import View
 from graphagg.store import Artifact
@@ -163,6 +164,7 @@ class JoinedSnapshot(PassageSnapshot):
         ask_each(shares, "share")
         none: dict[str, Any] = {field.name: np.zeros(0, np.uint8) for field in fields(View)}
         none |= {"gazetteer": self.names, "visible": visible, "df": df}
+        none |= {"entity": (flags & DEFINES) > 0}
         none |= {"passages": passages, "tokens": tokens, "documents": documents}
         codes = dict(sorted(languages.items()))
         return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
@@ -20,14 +20,14 @@ from graphagg.arrays import Array, Floats, Ints, distinct, kth_largest, top_k
 from graphagg.nearest.vectors import Codes, Queries, Rows
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.analyzer import Term
-from graphagg.rag.documents.tokens import TextTokens, scan
+from graphagg.rag.documents.tokens import TextTokens
 from graphagg.rag.modes.multihop.candidates import MOST_TITLED, Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, MultihopSource
 from graphagg.rag.modes.protocol import EncodedQuestion, PassageSource
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
 from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView, Part
-from graphagg.rag.parts.steps import QUESTION_SECONDS, PartQuestion, PartView, Pool, ask, ask_each
-from graphagg.rag.question.reading import NameFound, QuestionReading, read_terms
+from graphagg.rag.parts.steps import QUESTION_SECONDS, PartQuestion, PartView, Pool, ask_each
+from graphagg.rag.question.reading import QuestionReading, read_terms
 from graphagg.rag.snapshot.search import Lexical, lookup, weights_of
 from graphagg.rag.tables.gazetteer import Gazetteer, Speller
 from graphagg.rag.tables.segments import StoredCorpus
@@ -84,11 +84,10 @@ class JoinedLexical(Lexical):
         """Mask `[n, t]` of 0 and 1: whether row n contains term t."""
         if len(rows) and all(row in self.held for row in rows.tolist()):
             return np.array([self.held[row] for row in rows.tolist()])
-        covers, parts = np.zeros((len(rows), len(self.df))), self._scores.parts
-        each = self._scores.visible.split(rows)
-        found = self._scores.ask_each(
-            [(parts[i], (own,)) for i, _, own in each], "scores.lexical.covers"
-        )
+        covers, scores = np.zeros((len(rows), len(self.df))), self._scores
+        each = scores.visible.split(rows)
+        calls = [(scores.parts[i], (own,)) for i, _, own in each]
+        found = scores.ask_each(calls, "scores.lexical.covers")
         for (_, some, _), own in zip(each, found, strict=True):
             covers[some] = own
         return covers
@@ -99,18 +98,19 @@ class JoinedScores(QuestionScores):
 
     Attributes:
         visible: the parts.
+        cosines: of the sentences of hits, by row.
         end: when a part that did not answer is late; the steps share the time.
     """
 
     lexical: JoinedLexical
 
-    def __init__(
-        self, visible: VisibleParts, view: JoinedView, question: EncodedQuestion, df: list[int]
-    ) -> None:
+    def __init__(self, source: JoinedSource, question: EncodedQuestion, df: list[int]) -> None:
+        view = source.joined_view
         self.reading, self.words, self.query = question.reading, question.words, question.query
         self.named = np.asarray(self.reading.entities, dtype=np.int64)
         self.rarity, self._documents_of_all = view.idf(self.named), view.documents
-        self.visible, self.end = visible, time.monotonic() + QUESTION_SECONDS
+        self.visible, self.end = source.visible, time.monotonic() + QUESTION_SECONDS
+        self.cosines = source.of_sentences.setdefault(question.query, {})
         self.lexical = JoinedLexical(self, view.passages, df)
         self._parts = list[PartQuestion]()
 
@@ -257,26 +257,49 @@ class JoinedMultihop(MultihopSource):
         is_linked, _ = lookup(np.sort(joined.row), found.rows)
         return joined, Candidates(*(column[is_linked] for column in found))
 
-    def speller(self) -> Speller:
-        """Finds spellings of entities."""
-        return JoinedSpeller(self.corpus, self.view.gazetteer, self._visible)
+    def speller(self, question: QuestionScores) -> Speller:
+        """Finds spellings of entities, for the hits of a question."""
+        return JoinedSpeller(self.corpus, self.view.gazetteer, _joined(question))
 
 
 _NONE = np.zeros(0, np.int64)
 
 
 class JoinedSpeller(Speller):
-    """Finds spellings in the passages of all parts."""
+    """Finds spellings in the passages of all parts, which send all at once."""
 
-    def __init__(self, corpus: StoredCorpus, names: Gazetteer, visible: VisibleParts) -> None:
+    def __init__(self, corpus: StoredCorpus, names: Gazetteer, scores: JoinedScores) -> None:
         super().__init__(corpus, names)
-        self._visible = visible
+        self._scores, self._mentions = scores, dict[tuple[int, int], tuple[int, int]]()
+
+    def prepare(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
+        """Get passages and those that paths lead through, with mentions and cosines."""
+        scores, parts, corpus = self._scores, self._scores.visible.parts, self._corpus
+        read = [(-1, row) for row in (*rows, *(row for _, row in mentions))]
+        fresh = dict.fromkeys(each for each in (*read, *mentions) if each not in self._mentions)
+        entities, every = np.array([*fresh], np.int64).reshape(-1, 2).T
+        each, wanted = scores.visible.split(every), list(fresh)
+        calls = [(scores.parts[i], (parts[i].local(entities[some]), own)) for i, some, own in each]
+        found = scores.ask_each(calls, "shown")
+        for (_, some, _), (texts, cosines, firsts) in zip(each, found, strict=True):
+            self._mentions |= zip((wanted[at] for at in some.tolist()), firsts, strict=True)
+            own = every[some[entities[some] < 0]]
+            scores.cosines |= _by_row(corpus, own, cosines)
+            for row, text in zip(own.tolist(), texts, strict=True):
+                segment, inside = corpus.locate(row)
+                table = segment.passages
+                self._read[row] = table.read(inside, table.metadata_of(inside), text)
 
     def first_mention(self, entity: int, row: int) -> tuple[int, int]:
         """First token and length of the first mention of an entity in a passage."""
-        part = self._visible.parts[int(self._visible.owners(np.array([row]))[0])]
-        (local,) = part.local(np.array([entity])).tolist()
-        return part.named.first_mention(local, row - part.start) if local >= 0 else (0, 0)
+        return self._mentions[entity, row]
+
+
+def _by_row(corpus: StoredCorpus, rows: Rows, cosines: Floats) -> Iterator[tuple[int, Floats]]:
+    """The cosines of the sentences of each row."""
+    bounds = corpus.sentence_bounds
+    ends = np.cumsum(bounds[rows + 1] - bounds[rows])
+    return zip(rows.tolist(), np.split(cosines, ends[:-1]), strict=False)
 
 
 class JoinedSource(PassageSource):
@@ -284,49 +307,28 @@ class JoinedSource(PassageSource):
 
     def __init__(self, snapshot: JoinedSnapshot, view: JoinedView) -> None:
         super().__init__(snapshot, view)
-        self._joined, self._joined_view, self._visible = (
-            snapshot,
-            view,
-            VisibleParts(view.parts, snapshot.ranks),
-        )
-        self._last: tuple[str | None, list[Any]] = None, []
+        self._joined, self.joined_view = snapshot, view
+        self.visible = VisibleParts(view.parts, snapshot.ranks)
         self._df: dict[Term, int] = {}
-
-    def names(self, text: str, tokens: TextTokens) -> Sequence[NameFound]:
-        """The entities whose words are in a question."""
-        return list({
-            found._replace(entity=int(part.numbers[found.entity])): None
-            for part, (names, *_) in zip(self._visible.parts, self._found(text), strict=True)
-            for found in names
-        })  # fmt: skip
+        self.of_sentences = dict[Queries, dict[int, Floats]]()  # cosines by row
 
     def words(self, text: str, tokens: TextTokens) -> list[str]:
         """Names of a question that are one word in the title or path of a document."""
-        found = {each for _, words, _ in self._found(text) for each in words}
+        reading = read_terms(text, tokens, (), self.snapshot.analyzers, self.view.languages)
+        found = {each for words, _ in self._read(text, reading.terms) for each in words}
         return [word for *_, word in sorted(found)]
 
-    def _found(self, text: str) -> list[Any]:
-        """What each part reads in a question; the last one is kept."""
-        last, found = self._last
-        if last != text:
-            analyzers, languages = self.snapshot.analyzers, self.view.languages
-            terms = read_terms(text, scan(text), (), analyzers, languages).terms
-            found = ask(self._visible.views, "read", text, terms)
-            self._count(terms, [df for *_, df in found])
-            self._last = text, found
-        return found
-
-    def _count(self, terms: Sequence[Term], dfs: Sequence[Sequence[int]]) -> None:
+    def _read(self, text: str, terms: Sequence[Term]) -> list[Any]:
+        found = ask_each([(view, (text, terms)) for view in self.visible.views], "read")
         for i, term in enumerate(terms):
-            self._df[term] = sum(df[i] for df in dfs)
+            self._df[term] = sum(df[i] for _, df in found)
+        return found
 
     def scores(self, question: EncodedQuestion) -> JoinedScores:
         """The scores of a question, with the document frequencies of its terms."""
-        terms = question.terms
-        if others := [term for term in terms if term not in self._df]:
-            self._count(others, ask(self._visible.views, "frequencies", others))
-        df = [self._df[term] for term in terms]
-        return JoinedScores(self._visible, self._joined_view, question, df)
+        if others := [term for term in question.terms if term not in self._df]:
+            self._read("", others)
+        return JoinedScores(self, question, [self._df[term] for term in question.terms])
 
     def lexical(self, terms: Sequence[Term]) -> Lexical:
         """The scores of some terms."""
@@ -335,14 +337,13 @@ class JoinedSource(PassageSource):
 
     def multihop(self, config: MultihopConfig) -> MultihopSource:
         """The source of candidates and links."""
-        return JoinedMultihop(self._visible, self._joined, self.view, config)
+        return JoinedMultihop(self.visible, self._joined, self.view, config)
 
     def cosines(self, rows: Rows, query: Queries) -> list[Floats]:
         """The cosine of each sentence of each row with one vector."""
-        each, bounds = self._visible.split(rows), self.snapshot.corpus.sentence_bounds
-        calls = [(self._visible.parts[i].opened, (own, query)) for i, _, own in each]
-        cosines = dict[int, Floats]()
-        for (_, some, _), found in zip(each, ask_each(calls, "cosines"), strict=True):
-            ends = np.cumsum(bounds[rows[some] + 1] - bounds[rows[some]])
-            cosines |= zip(some.tolist(), np.split(found, ends[:-1]), strict=True)
-        return [cosines[i] for i in range(len(rows))]
+        held = self.of_sentences.setdefault(query, {})
+        each = self.visible.split(rows[[row not in held for row in rows.tolist()]])
+        calls = [(self.visible.parts[i].opened, (own, query)) for i, _, own in each]
+        for (i, _, own), found in zip(each, ask_each(calls, "cosines"), strict=True):
+            held |= _by_row(self.snapshot.corpus, self.visible.parts[i].rows(own), found)
+        return [held[row] for row in rows.tolist()]

@@ -24,7 +24,7 @@ from graphagg.rag.modes.multihop.candidates import Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier, MultihopSource
 from graphagg.rag.modes.protocol import sentence_cosines
 from graphagg.rag.modes.question_scores import NamedDocuments, QuestionScores, Strongest
-from graphagg.rag.question.reading import NameFound, QuestionReading, names_in, words_written_as_one
+from graphagg.rag.question.reading import QuestionReading, words_written_as_one
 from graphagg.rag.snapshot.search import Lexical
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.gazetteer import Speller
@@ -37,15 +37,7 @@ if TYPE_CHECKING:
 SECONDS, QUESTION_SECONDS = 5.0, 10.0
 """Time limits of a step in another process, and of all steps of a question."""
 _LONGEST = 1 << 24  # bytes of texts that are read at once
-Ranked = tuple[Rows, Array]
-"""Rows and their values."""
-Pool = tuple[Ranked, Ranked]
-"""See `CandidateScorer.leading`."""
-
-
-def ask(targets: Sequence[Any], method: str, *arguments: Any) -> list[Any]:
-    """Call a method of each object with the same arguments; those in other processes at once."""
-    return ask_each([(target, arguments) for target in targets], method)
+Pool = tuple[tuple[Rows, Array], tuple[Rows, Array]]  # see `CandidateScorer.leading`
 
 
 def ask_each(
@@ -112,8 +104,7 @@ class NamedPart:
 
     def uses(self, visible: Mask) -> tuple[Array, Array]:
         """Flags and balance of its names; see `NameUses`."""
-        flags, balance = NameUses.of(self._names.gazetteer, visible)
-        return flags, balance
+        return NameUses.of(self._names.gazetteer, visible)
 
     def view(
         self, visible: Mask, flags: Array, balance: Array
@@ -128,10 +119,6 @@ class NamedPart:
         counts = view.df, view.passages, view.tokens, documents, view.languages
         return PartView(self.snapshot, view), *counts
 
-    def first_mention(self, entity: int, row: int) -> tuple[int, int]:
-        """First token and length of the first mention of an entity in a passage."""
-        return Speller(self.snapshot.corpus, self._names.gazetteer).first_mention(entity, row)
-
 
 class PartView:
     """The visible passages of a part."""
@@ -145,16 +132,11 @@ class PartView:
 
     def read(
         self, text: str, terms: Sequence[Term]
-    ) -> tuple[list[NameFound], list[tuple[int, int, str]], list[int]]:
-        """The part's names in a question, its words that documents write as one, and df."""
-        snapshot, view, tokens = self.snapshot, self._view, scan(text)
-        words = words_written_as_one(text, tokens, view, snapshot.analyzers, view.languages)
-        names = names_in(text, tokens, view, snapshot.listed)
-        return list(names), list(words), self.frequencies(terms)
-
-    def frequencies(self, terms: Sequence[Term]) -> list[int]:
-        """How many visible passages contain each term."""
-        return list(Lexical(self._view, terms).df)
+    ) -> tuple[list[tuple[int, int, str]], list[int]]:
+        """The words of a question that documents of the part write as one, and df."""
+        view, analyzers = self._view, self.snapshot.analyzers
+        words = words_written_as_one(text, scan(text), view, analyzers, view.languages)
+        return list(words), list(Lexical(view, terms).df)
 
     def question(
         self,
@@ -220,6 +202,17 @@ class PartQuestion:
         """Every link to passages of the part, and those that are not known yet."""
         self.scores.levels = dict(enumerate(levels))
         return self._source.linked(self.scores, bridges, frontier, known, pool)
+
+    def shown(self, entities: Array, rows: Rows) -> tuple[StringTable, Array, list[Any]]:
+        """Get the texts of the rows with entity -1, the cosines of their sentences, and mentions.
+
+        These are what `Speller.first_mention` returns for each entity and row.
+        """
+        corpus, read = self.snapshot.corpus, rows[entities < 0]
+        texts = StringTable.pack_bytes(map(corpus.raw_text, read.tolist()))
+        cosines = np.concatenate(sentence_cosines(corpus, read, self.scores.query))
+        first = Speller(corpus, self._view.gazetteer).first_mention
+        return texts, cosines, list(map(first, entities.tolist(), rows.tolist()))
 
     @property
     def _source(self) -> MultihopSource:

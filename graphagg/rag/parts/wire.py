@@ -21,14 +21,14 @@ from graphagg.rag.config.multihop import LinkWeights, MultihopConfig, PassageWei
 from graphagg.rag.modes.multihop.candidates import Candidates
 from graphagg.rag.modes.multihop.links import Bridges, Edges, Frontier
 from graphagg.rag.modes.question_scores import Strongest
-from graphagg.rag.question.reading import NameFound, QuestionReading
+from graphagg.rag.question.reading import QuestionReading
 from graphagg.store.strings import StringTable
 
 _TYPES = frozenset("|b1 |u1 <u2 <u4 <u8 <i4 <i8 <f4 <f8".split())
 _RECORDS: dict[str, type[Any]] = {
     each.__name__: each
     for each in (
-        Queries, StringTable, QuestionReading, NameFound, Candidates, Edges, Bridges, Frontier,
+        Queries, StringTable, QuestionReading, Candidates, Edges, Bridges, Frontier,
         Strongest, MultihopConfig, PassageWeights, LinkWeights,
     )
 }  # fmt: skip
@@ -54,11 +54,7 @@ def encode(value: object, keep: Callable[[object], str] | None = None) -> bytes:
 
 
 def decode(body: bytes, made_of: Callable[[str], object]) -> Any:
-    """The value of a message; `made_of` returns what stands for an object of the other process.
-
-    Raises:
-        InvalidParameter: it is no such message.
-    """
+    """The value of a message, or `InvalidParameter`; `made_of` returns the object of a key."""
     try:
         end = LENGTH + int.from_bytes(body[:LENGTH], "little")
         return _Decoder(body, end, made_of).value(json.loads(body[LENGTH:end]))

@@ -175,9 +175,9 @@ class Speller:
             self._read[row] = self._corpus.read(row)
         return self._read[row]
 
-    def read_whole(self, row: int) -> None:
-        """Read the passage in a row with its metadata."""
-        self._read[row] = self._corpus[row]
+    def prepare(self, rows: Sequence[int], mentions: Sequence[tuple[int, int]]) -> None:
+        """Read passages with their metadata; `mentions` are entities and rows of paths to them."""
+        self._read |= {row: self._corpus[row] for row in rows}
 
     def spelling(self, entity: int, row: int) -> str:
         """The first spelling of an entity in a passage, or its key if the passage lacks it.

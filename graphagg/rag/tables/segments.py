@@ -119,9 +119,9 @@ class PassageTable:
     def __getitem__(self, row: int) -> Passage:
         return self.read(row, self.metadata_of(row))
 
-    def read(self, row: int, metadata: dict[str, Any] | None = None) -> Passage:
+    def read(self, row: int, metadata: dict[str, Any] | None = None, text: str = "") -> Passage:
         """A passage with the given metadata; reading its own takes half of the time."""
-        identifier, text, title = self.ids[row], self.texts[row], self.titles[row]
+        identifier, text, title = self.ids[row], text or self.texts[row], self.titles[row]
         document, position = self.documents[row], int(self.positions[row])
         return Passage(identifier, text, title, metadata or {}, document, position)
 

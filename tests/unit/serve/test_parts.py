@@ -278,7 +278,6 @@ def test_steps_need_an_unfiltered_token_and_fit_arguments(
             encode((version, "texts", (1, rows), [])),
             encode((version, "named", (rows,), [])),
             encode((key, "uses", (np.ones(99, np.bool_),), [])),
-            encode((key, "first_mention", (-5, 1 << 40), [])),
             encode((key, "view", (np.ones(3, np.bool_), rows, rows), [])),
             json_message([1, 2, 3, {"record": "QuestionReading", "of": []}]),
             json_message(["a", "b", {"array": "<i8", "shape": [-1, 99999999999]}, []]),

@@ -376,6 +376,6 @@ class MultihopSource(CandidateScorer):
         is_known, _ = lookup(np.sort(known), edges.row)
         return edges, self.candidates(distinct(edges.row[~is_known]), scores)
 
-    def speller(self) -> Speller:
-        """Finds spellings of entities."""
+    def speller(self, question: QuestionScores) -> Speller:
+        """Finds spellings of entities, for the hits of a question."""
         return Speller(self.corpus, self.view.gazetteer)

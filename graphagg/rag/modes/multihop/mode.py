@@ -68,7 +68,7 @@ class RankingHits(Ranking):
         self.search, self.ranking, self._config = search, ranking, search.config
         self.choice = ranking.choice
         self.scores: QuestionScores = ranking.question
-        self._speller = search.source.speller()
+        self._speller = search.source.speller(ranking.question)
         self._most, self._first = max(k, self._config.pool), self.choice.take(max(k, SPREAD))
         self.spread = self._spread(self._first[:SPREAD]) if self._first else None
 
@@ -104,8 +104,8 @@ class RankingHits(Ranking):
 
     def _hits(self, chosen: Sequence[tuple[int, Gain]]) -> list[Hit]:
         """Make a hit of each chosen candidate."""
-        for row in self._rows(chosen).tolist():  # before paths lead through them
-            self._speller.read_whole(row)
+        rows = self._rows(chosen).tolist()
+        self._speller.prepare(rows, [each for row in rows for each in self._mentions(row)])
         return [self._hit(position, gain) for position, gain in chosen]
 
     def _next_hit(self, row: int, taken: int) -> Hit:
@@ -180,6 +180,16 @@ class RankingHits(Ranking):
         end = config.target * direct + config.joint_coverage * float(followed.joint_coverage[edge])
         end += config.open_terms * float(followed.open_terms[edge])
         yield Hop.to_passage(corpus, row, direct, factor * end + offset)
+
+    def _mentions(self, row: int) -> Iterator[tuple[int, int]]:
+        """The entities on the path to a row, and the passages that mention them."""
+        step = self.ranking.step(row)
+        while step is not None:
+            followed, bridge = step.round, int(step.round.edges.bridge[step.edge])
+            row = int(followed.parent[step.edge])
+            if bridge >= 0:
+                yield int(followed.bridges.entity[bridge]), row
+            step = self.ranking.step(row, step.index)
 
     def _direct(self, row: int) -> float:
         return float(self.ranking.candidates.direct[self._position(row)])

@@ -163,9 +163,8 @@ class JoinedSnapshot(PassageSnapshot):
         ]
         ask_each(shares, "share")
         none: dict[str, Any] = {field.name: np.zeros(0, np.uint8) for field in fields(View)}
-        none |= {"gazetteer": self.names, "visible": visible, "df": df}
-        none |= {"entity": (flags & DEFINES) > 0}
-        none |= {"passages": passages, "tokens": tokens, "documents": documents}
+        none |= {"gazetteer": self.names, "visible": visible, "df": df, "tokens": tokens}
+        none |= {"entity": (flags & DEFINES) > 0, "passages": passages, "documents": documents}
         codes = dict(sorted(languages.items()))
         return JoinedView(**none, parts=tuple(zip(parts, views, strict=True)), codes=codes)
 

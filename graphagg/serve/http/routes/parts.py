@@ -23,7 +23,6 @@ LAST = 30.0
 """Seconds after which a connection ends: the client reconnects, and its token is checked again."""
 _SHORT = re.compile(rb'(?s).{8}\["[^"]*","(read|candidates|bridges|linked|shown|cosines)",')
 """Steps of about a millisecond run in the event loop: handing one to a thread costs .26 ms."""
-_SMALL = 1 << 16  # bytes of a step that is short
 _TICK = 0.5  # seconds after which a connection sees that the service stops
 
 
@@ -78,7 +77,7 @@ class PartSteps:
                     break
                 step = bytes(memoryview(read)[LENGTH : LENGTH + size])
                 del read[: LENGTH + size]
-                if len(step) < _SMALL and _SHORT.match(step):
+                if len(step) < 1 << 16 and _SHORT.match(step):
                     answer = self._answer(step)
                 else:  # a coordinator in this process waits before it frees its thread
                     answer = await loop.run_in_executor(None, self._answer, step)

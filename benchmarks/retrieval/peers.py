@@ -1,20 +1,28 @@
-"""hubmesh and bm25s beside graphagg, on the same passages and questions: recall, CPU of both steps.
+"""hubmesh, bm25s and LinearRAG beside graphagg, on the same passages and questions: recall and CPU.
 
     python -m venv peers
     peers/bin/pip install -e '.[rag,models]' 'hubmesh[kg]==0.4.2' bm25s==0.3.16 PyStemmer \
-        pytest hypothesis==6.170.17 httpx
-    peers/bin/python -m benchmarks.retrieval.peers --sets manuals hotpotqa
+        pytest hypothesis==6.170.17 httpx igraph pandas pyarrow tqdm openai
+    peers/bin/python -m benchmarks.retrieval.peers --sets manuals hotpotqa --linearrag CHECKOUT
 
 The peers have an environment of their own. Each cell is a fresh process of one thread. Questions
 are those of second halves. hubmesh runs as its page advises for questions over several passages:
 with its graph of entities, on titles and texts, with its defaults. It has the packaged encoder and
 spaCy pipeline of graphagg's profile `standard`, so that neither makes a difference. bm25s has its
-English stopwords and stemmer. The official code of LinearRAG is no package, so it is not run.
+English stopwords and stemmer.
+
+The official code of LinearRAG is no package: CHECKOUT is a folder with the files of
+github.com/DEEP-PolyU/LinearRAG (its later versions import PyTorch too). It indexes and retrieves by
+the defaults of its `run.py`, without an LLM, with the encoder and the pipeline of hubmesh instead
+of all-mpnet-base-v2 and en_core_web_trf. Its `retrieve` prepares its arrays at each call, thus for
+each question here.
 """
 
 from __future__ import annotations
 
+import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -80,6 +88,40 @@ def bm25s(passages: Sequence[Passage], folder: Path) -> Search:
     return search
 
 
+def linearrag(passages: Sequence[Passage], folder: Path) -> Search:
+    os.environ["TQDM_DISABLE"] = "1"
+    from src.config import LinearRAGConfig
+    from src.LinearRAG import LinearRAG
+
+    config = LinearRAGConfig(
+        "passages", embedding_model=_Encoder(), spacy_model=DEFAULT_EXTRACTOR, llm_model=None,
+        working_dir=str(folder), max_iterations=3, iteration_threshold=0.4, passage_ratio=2,
+        top_k_sentence=3,
+    )  # fmt: skip
+    ids = {f"{row}:{_text(passage)}": passage.id for row, passage in enumerate(passages)}
+    rag = LinearRAG(config)
+    rag.index(list(ids))
+
+    def search(question: str) -> list[str]:
+        found = rag.retrieve([{"question": question, "answer": ""}])
+        return [ids[text] for text in found[0]["sorted_passage"]]
+
+    return search
+
+
+class _Encoder:
+    """The packaged encoder, called as sentence-transformers is."""
+
+    def __init__(self) -> None:
+        self._encoder = SentenceTransformerEncoder()
+
+    def encode(self, texts: str | list[str], **options: Any) -> Any:
+        """A vector of a question, or vectors of texts; they are normalized in any case."""
+        if isinstance(texts, str):
+            return self._encoder.encode_query([texts], [])[0][0]
+        return self._encoder.encode(texts)
+
+
 def fast(passages: Sequence[Passage], folder: Path) -> Search:
     return _graphagg(PassageIndex.build(passages, folder / "idx", chunking=None, profile="fast"))
 
@@ -96,11 +138,14 @@ def _text(passage: Passage) -> str:
     return f"{passage.title}\n{passage.text}".strip()
 
 
-SYSTEMS = {each.__name__: each for each in (bm25s, hubmesh, fast, standard)}
+SYSTEMS = {each.__name__: each for each in (bm25s, hubmesh, linearrag, fast, standard)}
 
 
-def measure(system: str, name: str, most: int, size: int = 0) -> dict[str, float]:
+def measure(
+    system: str, name: str, most: int, size: int = 0, checkout: str = ""
+) -> dict[str, float]:
     """Recall in percent, CPU seconds of the build with its models, CPU ms of a question (p50)."""
+    sys.path += [checkout] if checkout else []
     asked = questions(name, "test", most)
     passages = _pool(list(passages_of(name)), asked, size)
     with tempfile.TemporaryDirectory() as folder:
@@ -142,13 +187,18 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
     parser.add_argument("--questions", type=int, default=200, help="of a set, at most")
     parser.add_argument("--passages", type=int, default=0, help="of a set, about; 0: all")
+    parser.add_argument("--linearrag", default="", metavar="CHECKOUT", help="without it: left out")
     chosen = parser.parse_args()
+    if not chosen.linearrag and "linearrag" in chosen.systems:
+        print("linearrag is left out: --linearrag names no checkout of its code\n")
+        chosen.systems.remove("linearrag")
     rows = []
     for name in chosen.sets:
         for system in chosen.systems:
             got = in_process(
-                measure, system=system, name=name, most=chosen.questions, size=chosen.passages
-            )
+                measure, system=system, name=name, most=chosen.questions, size=chosen.passages,
+                checkout=chosen.linearrag,
+            )  # fmt: skip
             if got is not None:
                 recall = f"{got['at_2']:.1f} / {got['at_5']:.1f}"
                 rows.append([name, system, recall, f"{got['build']:.1f}", f"{got['ms']:.1f}"])

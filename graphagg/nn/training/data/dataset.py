@@ -383,7 +383,7 @@ def _check_known(where: str, ids: Tensor, label_counts: Tensor, every: bool) -> 
     without = ids[label_counts[ids] == 0]
     if every and len(without):
         raise InvalidDataset(
-            f"{where} holds {len(without):,} items without a label, first {int(without[0])}; "
+            f"{where} holds {len(without):,} ids without a label, the first is {int(without[0])}; "
             "label them or leave them out"
         )
     if len(without) == len(ids):

@@ -53,7 +53,7 @@ def test_features_and_ids_are_checked(tmp_path: Path) -> None:
         check_data(data)
     data = single()
     data.graphs[0].y[int(data.splits[0].test[0])] = -1
-    with pytest.raises(InvalidDataset, match="test of split 0 holds 1 without a label"):
+    with pytest.raises(InvalidDataset, match="test of split 0 holds 1 ids without a label"):
         check_data(data)
     data = many(4, regression=True)
     data.graphs[0].y[0] = math.inf

@@ -108,7 +108,7 @@ def test_features_that_are_not_finite_stay_the_datas_fault() -> None:
     narrow = many().graphs
     for graph in narrow:
         graph.x = graph.x[:, :2]
-    with pytest.raises(InvalidFeatures, match="wanted"):
+    with pytest.raises(InvalidFeatures, match="expected"):
         learner.labeled_predictions(Graphs.from_list(narrow).batch(torch.arange(3)))
 
 

@@ -90,7 +90,7 @@ def test_what_is_left_out_of_an_archive_is_named(tmp_path: Path) -> None:
         "x/../../y.md": "outside", "../w.md": "outside", "link.md": "links inside",
         ".git/a.md": "hidden",
         "__MACOSX/a.md": "hidden", "q.bin": "of unknown kind", "a.md": "another file has its name",
-        "a.md/b.md": "that of a folder", "lzma.md": "compressed by method 14", "bad.docx": "broken",
+        "a.md/b.md": "folder above", "lzma.md": "compressed by method 14", "bad.docx": "broken",
         "empty.md": "empty",
     }.items():  # fmt: skip
         assert reason in found[f"z.zip/{path}"], path

@@ -67,7 +67,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         operator: "gate" (`SymmetricGate`), "gru" (the paper's `SymmetricGRU`: two to three times
             the time, and better at folds such as the second minimum of a set), or a module
             psi(a, b) on `[P, out_channels]`.
-        order: of the rows inside their segments: "values" or "given".
+        order: order of the rows inside their segments: "values" or "given".
 
     Raises:
         InvalidParameter: an unknown operator or order, or widths that differ without a projection.
@@ -135,7 +135,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S; by default one more than the largest index.
-            dim: -2 or 0; of heads 0.
+            dim: -2 or 0; 0 if `x` has heads.
             max_num_elements: ignored; part of PyG's interface.
             plan: a precomputed plan, instead of `index` and `ptr`.
 

@@ -22,7 +22,7 @@ from graphagg.nn.segments import Segments
 STEP, SMALL = 8, 64
 """Sizes are rounded up to multiples of `STEP` if no graph has more than `SMALL` vertices."""
 _SCORES, _SCORES_AT_ONCE = 1 << 24, 1 << 21
-"""64 MiB and 8 MiB in float32."""
+"""Most scores (64 MiB in float32) before queries are chunked, and scores of a chunk (8 MiB)."""
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -116,11 +116,11 @@ def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
 def softmax_attention(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float = 0.0
 ) -> Tensor:
-    """Attention of one bucket, `[graphs, H, n, d]`; a weight is dropped with that probability.
+    """Attention of one bucket, `[graphs, H, n, d]`; `dropout` is the probability for a weight.
 
-    On a CPU, PyTorch's kernel draws for dropout longer than it computes. Here the weights are
-    dropped by `drop`. If there are very many, the queries are processed in chunks, which are
-    computed again in the backward pass: in the memory of one chunk's scores.
+    On a CPU, PyTorch's kernel spends most of its time on the random numbers of dropout. Here the
+    weights are dropped by `drop`. If there are very many, the queries are processed in chunks,
+    which are computed again in the backward pass, so that memory holds one chunk's scores.
     """
     if not dropout or queries.device.type != "cpu":
         attend = F.scaled_dot_product_attention

@@ -26,7 +26,7 @@ from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.segments import Segments
 
 DENSE = 1000
-"""Vertices of a component up to which it is solved as a dense matrix."""
+"""Number of vertices up to which a component is solved as a dense matrix."""
 _ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
 _SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelopes that are always, or never, factored (1 GiB)

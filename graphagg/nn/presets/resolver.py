@@ -76,9 +76,9 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
 
 
 def override(preset: Preset, changes: Sequence[str]) -> Preset:
-    """A preset with changed settings.
+    """Return a preset with changed settings.
 
-    `changes` are such as `model.layers=4` or `training.epochs=10`. Values are JSON; other
+    `changes` are texts such as `model.layers=4` or `training.epochs=10`. Values are JSON; other
     text is a string. Raises `InvalidParameter` for an unknown path or an invalid value.
     """
     plain = preset.to_dict()

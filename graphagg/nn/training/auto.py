@@ -1,7 +1,7 @@
 """`train_auto`: train the four plain models of a task, and take the best by validation.
 
-The models are those of `graphagg.nn.presets.plain`. Test labels choose nothing, and the rule has
-no parameter that was fitted to data sets.
+The models are those of `graphagg.nn.presets.plain`. Test labels do not influence the choice, and
+the rule has no parameter that was fitted to data sets.
 """
 
 from __future__ import annotations

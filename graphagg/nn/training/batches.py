@@ -48,7 +48,7 @@ class Feed:
         return self._graphs is None
 
     def part(self, subset: str) -> Data:
-        """A part as one batch; a single graph is whole, with the part's vertices as `rows`."""
+        """A part as one batch; for a single graph, the graph with the part's vertices as `rows`."""
         if self._graphs is not None:
             return self._graphs.batch(getattr(self._split, subset))
         graph = copy(self._data.graphs[0])

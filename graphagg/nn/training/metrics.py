@@ -1,6 +1,6 @@
 """Losses and metrics as benchmarks define them.
 
-ZINC by the mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
+ZINC: mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
 that have both classes, unknown labels left out. LRGB: macro F1 and average precision.
 """
 

@@ -36,7 +36,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Communities as dense numbers.
+    """Known communities, as arrays of dense vertex numbers.
 
     Attributes:
         communities: arrays of distinct vertices, each with at least one.
@@ -93,7 +93,7 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
 def number_communities(
     groups: Iterable[Sequence[Any]], vertices: VertexIds, name: str = "the communities"
 ) -> GroundTruth:
-    """Exchange the ids of communities for dense numbers."""
+    """Convert the vertex ids of communities to dense numbers."""
     unknown = 0
     communities = []
     for group in groups:
@@ -130,7 +130,7 @@ def _groups(text: str) -> list[list[VertexId]]:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first line names columns: integers follow, or it is a usual name."""
+    """Whether the first line is a header: an integer follows, or it is a usual column name."""
     first = rows[0][0].strip().casefold()
     below = rows[1][0].strip() if len(rows) > 1 else ""
     return bool(_INTEGER.fullmatch(below)) or first in ("id", "vertex", "node", "name")

@@ -121,7 +121,7 @@ class CommunitySnapshot(IndexGraph):
 
     @cached_property
     def expander(self) -> Expander:
-        """Ranks vertices by their closeness to seeds."""
+        """The expander, which ranks vertices by their closeness to seeds."""
         return Expander(self.neighborhoods, self.signature_tables)
 
     def find(self, vertex: VertexId) -> int:

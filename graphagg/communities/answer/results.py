@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from graphagg.communities.answer.structure import CommunityStructure
 
 REASON_WORK = 50_000
-"""Element look-ups of the reasons; shared elements beyond are not counted."""
+"""Most element look-ups for the reasons of an answer; further elements are not counted."""
 _SHOWN = 5  # members that a printed community names
 _EXAMPLES = 3  # shared elements that a reason names
 _HUB = 1_000  # neighbors from which on a seed is a hub
@@ -228,7 +228,7 @@ class Community(Brief, Exportable):
 def answer(
     snapshot: CommunitySnapshot, seeds: Array, ranking: VertexRanking, k: int, method: str
 ) -> Community:
-    """Name the best `k` members."""
+    """Make the answer with the best `k` members of a ranking."""
     vertices = snapshot.vertices
     best = ranking.best(k, seeds)
     isolated = seeds[snapshot.neighborhoods.degrees(seeds) == 0]
@@ -244,7 +244,7 @@ def answer(
 
 
 def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list[str]:
-    """A note if the neighbors of a hub have equal scores."""
+    """Return a note if the neighbors of a hub have equal scores."""
     same = int(np.count_nonzero(scores == scores[-1])) if len(scores) else 0
     degrees = snapshot.neighborhoods.degrees(seeds)
     if same < 2 or degrees.max() < _HUB:

@@ -28,7 +28,7 @@ from graphagg.store.changes import ChangeReport
 from graphagg.store.work import FolderStorage
 
 LARGE = 1 << 22
-"""Entries of the rows of an index from which a change goes over files."""
+"""Number of entries in an index's rows from which a change uses files instead of memory."""
 
 
 @dataclass(frozen=True)

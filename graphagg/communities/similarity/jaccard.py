@@ -220,7 +220,7 @@ def grow(
 
 @kernel(checked=False)
 def _best_outside(scores: Array, active: Array, members: Array, size: int) -> int:
-    """The best vertex of the first `size` active ones that is no member; -1: none.
+    """Best of the first `size` active vertices that is not a member; -1: none.
 
     `add_similarity` has checked the numbers of the vertices.
     """

@@ -1,4 +1,4 @@
-"""Vectors for new vertices from their neighbors', without training again.
+"""Computes vectors of new vertices from those of their neighbors, without retraining.
 
 A vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes, see
 `prone.factorization.VectorArrays`. So the row of a new vertex times its neighbors' sources gives
@@ -39,7 +39,7 @@ _ROUNDS = 2
 def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
     """Vectors and sources of the new nodes `fresh`, `[a, d]` each.
 
-    `rows` `[a, N]` holds the weights of their edges, `sources` `[N, d]` zeros where a node is new.
+    `rows` `[a, N]` holds the weights of their edges; `sources` `[N, d]` is zero for new nodes.
     """
     sources = sources.astype(np.float32)
     has_source = np.ones(len(sources), dtype=bool)
@@ -59,7 +59,7 @@ def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
 
 
 def _product(rows: Csr, values: Doubles, dense: Array) -> Array:
-    """The pattern of some rows with other values, times `dense`, float32."""
+    """Multiply some rows, with other values, by `dense`; float32."""
     product: Array = sparse_array(replace(rows, data=values.astype(np.float32))) @ dense
     return product
 

@@ -219,7 +219,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             side: directed and two-mode: the side of the vertex's vector.
             target_side: the side of the neighbors' vectors. None: the same. From `from` to `to`
                 these are the likeliest targets of edges (or elements of a set).
-            normalized: by cosine; else by dot product.
+            normalized: rank by cosine; else by dot product.
 
         Raises:
             UnknownVertex: the vertex does not exist.

@@ -35,7 +35,7 @@ class ReadReport:
         edges_read: pairs read, with repeats and self-loops.
         edges: distinct edges kept.
         self_loops: pairs of a vertex with itself, dropped (their vertex stays).
-        duplicates: repeats, dropped; undirected: also the same pair the other way round.
+        duplicates: repeats, dropped; undirected: reversed pairs are repeats too.
         comments: lines of comment.
         header: the header line, or None.
         columns: the columns of a text or table that were read, in words.

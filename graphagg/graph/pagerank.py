@@ -63,7 +63,7 @@ class PushScratch(NamedTuple):
         nodes: `[nodes]` int32, the node of each slot.
         mass, residual: `[nodes]` float64, by slot.
         limit: `[nodes]` float64, by slot: the least residual that puts it in the queue; infinite
-            while it stands there.
+            while it is in the queue.
         queue: `[nodes + 1]` int32 slots in a ring. A slot is in it at most once, and one entry
             more distinguishes a full ring from an empty one.
     """

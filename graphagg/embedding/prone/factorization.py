@@ -3,7 +3,7 @@
 Values of all nodes are in arrays `[N', ...]` in the order of `PieceLayout`:
 
     strength    [N']     D, float64
-    arrived     [N']     q but for its sum, float64
+    arrived     [N']     q before normalization, float64
     leaf        a piece  V S of its part of the log matrix, `[c, r]`
     start       [N', m]  Q, from the merge of the leaves
     refined     [N', m]  F Q
@@ -130,7 +130,7 @@ class Factorization:
         return len(singular)
 
     def _grams(self, level: TreeLevel, depth: int) -> Iterable[Doubles]:
-        """The Gram matrices of a level of the merge; a task a shard of nodes."""
+        """Compute the Gram matrices of a level of the merge, with one task per shard of nodes."""
         name, shards = f"gram{depth}", shards_of(self.tasks.nodes)
         groups, has_maps = level.groups, level.maps is not None
         if level.maps is not None:
@@ -186,9 +186,9 @@ class Factorization:
     def _product(
         self, last: str, start: str | None, shift: Array | None
     ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
-        """Two functions: P S without loops over a piece's entries, and the resulting rows.
+        """Return two functions: P S over a piece's entries without loops, and the resulting rows.
 
-        These are the next S = E + P S, less `shift`, where `start` is the name of E, else
+        The rows are the next S = E + P S, minus `shift`, if `start` is the name of E; else they are
         T = D1^(1/2) P S.
         """
 

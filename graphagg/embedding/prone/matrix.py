@@ -20,7 +20,7 @@ from graphagg.graph.csr import Csr
 
 POWER = 0.75
 OVERSAMPLES, ITERATIONS = 10, 3
-"""Further columns, and power iterations, of a piece's decomposition."""
+"""Extra columns, and power iterations, of a piece's randomized decomposition."""
 
 
 def strengths(piece: Piece) -> Array:
@@ -47,7 +47,7 @@ def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
 
 
 def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
-    """D1^-1 A on the piece's entries, float32; the loops on the diagonal are added apart.
+    """D1^-1 A on the piece's entries, float32; the diagonal (loops) is added elsewhere.
 
     `strength` and `loops` `[owned + p]` are D and the loop of each row, complete also for hubs.
     """

@@ -25,7 +25,7 @@ from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids
 from graphagg.graph.reading.sources import id_array
 
 EDGES_PER_FILE = 1 << 21
-"""Edges of a chunk in files; its two ends take 16 MiB of integers below 2^32."""
+"""Edges of a chunk in files; both columns take 16 MiB if ids are integers below 2^32."""
 MARKED = 200_000_000
 """Dense integer ids below this are numbered by marking, 5 bytes each; others by sorting."""
 _JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
@@ -108,7 +108,7 @@ class EdgeColumns:
     ) -> EdgeColumns:
         """Read all edges, and write them to files where there is a folder.
 
-        `step` is called after each file with the number of edges read, twice.
+        `step` is called after each file with the number of edges read, as `done` and as `total`.
         """
         columns, edges_written = cls(), 0
 

@@ -210,7 +210,7 @@ def _letters_and_digits(name: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is made of digits, signs, points and commas, and so names no column."""
+    """Whether a cell has only digits, signs, points and commas, and so is no column name."""
     return re.fullmatch(NUMBER, cell) is not None
 
 

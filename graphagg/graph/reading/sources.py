@@ -25,7 +25,7 @@ _READING = EdgeReading()
 
 
 def _plain(ids: Iterable[Any], reading: EdgeReading) -> list[Any]:
-    """Ids; as text, ids of other types than integers and strings become their `str`."""
+    """List ids; if they are read as strings, other types than integers become their `str`."""
     if reading.ids != "string":
         return list(ids)
     return [each if isinstance(each, str | int | np.integer) else str(each) for each in ids]

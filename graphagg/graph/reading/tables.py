@@ -83,7 +83,7 @@ def _without_nulls(
     counts: ReadCounts,
     reading: EdgeReading,
 ) -> pa.Array | None:
-    """Mask of the rows that have both ids, where bad rows are skipped; else a null is an error."""
+    """Mask of the rows with both ids if bad rows are skipped; otherwise a null is an error."""
     if not reading.skip_bad_rows:
         for column, name in zip(values[:2], names[:2], strict=True):
             if column.null_count:
@@ -104,7 +104,7 @@ def _without_nulls(
 
 
 def _weights(column: pa.Array, where: str, name: str) -> Doubles:
-    """A column of numbers as float64; nulls are NaN, which is refused with the other weights."""
+    """A column of numbers as float64; nulls become NaN, which is rejected later."""
     try:
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
             raise pa.ArrowNotImplementedError("bytes")  # Arrow reads digits among them, Spark none

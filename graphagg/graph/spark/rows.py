@@ -46,7 +46,7 @@ VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
 _ROWS, _LENGTHS = "rows", "lengths"
 EndNumbers = Callable[["pa.RecordBatch"], Sequence[Array]]
-"""The dense numbers of both ends of each edge of a batch."""
+"""Function from a batch of edges to the dense numbers of their two ends."""
 
 
 def graph_stages(kind: GraphKind) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class GraphRows:
     def _pairs(
         self, frame: DataFrame, rows: Numbering, columns: Numbering
     ) -> tuple[DataFrame, EndNumbers]:
-        """The edges, and the dense numbers of both ends of those of a batch."""
+        """Return the edges, and a function that numbers the ends of the edges of a batch."""
         spark, arrays, ends = self.job.spark, self.job.arrays, (rows, columns)
         if rows.is_integer and columns.is_integer:
             names = [each.blocks.stage for each in ends]

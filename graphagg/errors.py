@@ -110,7 +110,7 @@ class ArtifactError(GraphAggError):
 
 
 class NotAnArtifact(ArtifactError):
-    """There is no graphagg index at the path, or one of another kind."""
+    """The path has no graphagg index, or one of another kind."""
 
 
 class IndexClosed(ArtifactError):

@@ -81,7 +81,7 @@ class Kernel(Generic[P, R]):
         return self.function.__qualname__
 
     def compiled(self) -> Any:
-        """The dispatcher of numba; raises `MissingExtra` where numba is not installed."""
+        """Return numba's dispatcher; raises `MissingExtra` if numba is not installed."""
         with _LOCK:
             if self._compiled is None:
                 # Without an entry point for C, which nobody uses, compiling takes a fifth less.
@@ -131,7 +131,7 @@ def kernel(
 
 
 def load() -> None:
-    """Load numba if it is installed, so that no later call waits for it."""
+    """Load numba if it is installed, so that later calls start without delay."""
     with suppress(MissingExtra):
         _numba()
 

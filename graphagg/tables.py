@@ -91,7 +91,7 @@ class Exportable(Tabular):
 
         Raises:
             InvalidParameter: another suffix.
-            WriteFailed: the file system refuses.
+            WriteFailed: the file cannot be written.
         """
 
         def write_json(target: Path) -> None:
@@ -123,7 +123,7 @@ def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:
 
 
 def networkx_module() -> Any:
-    """Import networkx; raises `MissingExtra` where it is not installed."""
+    """Import networkx; raises `MissingExtra` if it is not installed."""
     with needs("networkx", "communities"):
         import networkx
     return networkx

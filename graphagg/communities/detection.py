@@ -1,4 +1,4 @@
-"""Partitions a whole graph, without seeds or an index; and again after its edges changed.
+"""Partitions a whole graph, without seeds or an index, and updates the partition after changes.
 
 The method is Leiden: `graphagg.graph.leiden`. docs/results/communities.md compares it with peers.
 """

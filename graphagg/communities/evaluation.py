@@ -153,7 +153,7 @@ class Evaluation:
         method: how vertices were ranked.
         communities: number of communities.
         draws: number of draws per community.
-        recall: mean over communities of the mean over draws, at community size less seeds.
+        recall: mean over communities of the mean over draws, at community size minus seeds.
         recall_interval: 95 % bootstrap interval over communities.
         recall_auc: mean area under the recall curve; perfect is 1.
         latency_ms: wall milliseconds of a ranking, without its reasons: `p50`, `p99`.
@@ -215,7 +215,7 @@ def evaluate(
 
     Args:
         index: the index.
-        questions: from `draw_seeds`; take the same for all methods that you compare.
+        questions: result of `draw_seeds`; use the same for all methods that you compare.
         method: how to rank.
         random_state: seed of the bootstrap.
         progress: called after each question.

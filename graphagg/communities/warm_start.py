@@ -132,7 +132,7 @@ def _as_table(start: Any) -> pyarrow.Table:
 
 
 def _unsorted(ids: Any, integers: bool) -> VertexIds:
-    """A table of ids in their order; with `integers`, -1 for an id that is no integer."""
+    """Make a table of ids, unsorted; with `integers`, -1 for an id that is not an integer."""
     if isinstance(ids, VertexIds) and ids.is_integer == integers:
         return ids
     if hasattr(ids, "cast"):  # a column of Arrow

@@ -221,14 +221,14 @@ def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
     """Peak disk usage, in bytes, of an embedding over files, without its graph.
 
     That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
-    propagation, or two wider ones before it. The writing of the index takes less, and so do the
+    propagation, or two wider ones before it. Writing the index takes less, and so do the
     leaves of a merge, unless the pieces have more than four columns per node.
     """
     return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:
-    """Digests of the graph and, where it has any, of its weights."""
+    """Digests of the graph and, if it is weighted, of its weights."""
     inputs = {"graph": network.graph.digest()}
     if network.weighted:
         data = np.ascontiguousarray(network.matrix.entries, dtype=np.float32)

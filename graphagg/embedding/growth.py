@@ -66,11 +66,11 @@ def _product(rows: Csr, values: Doubles, dense: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Grown:
-    """Ids with the new ones among them, and the rows of the old nodes.
+    """Old and new ids together, and the numbers of the old nodes among them.
 
     Attributes:
         columns: the same object as `rows`, or the elements of a two-mode graph.
-        positions: `[N]` number of each old node among the new ones.
+        positions: `[N]` new number of each old node.
         fresh: `[N']` nodes that are new, or had no edge before.
     """
 

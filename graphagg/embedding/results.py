@@ -64,7 +64,7 @@ def write_vectors(ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[
 
     Raises:
         InvalidParameter: another suffix, or an id that the format cannot hold.
-        WriteFailed: the file system refuses.
+        WriteFailed: the file cannot be written.
 
     Examples:
         >>> from tempfile import mkdtemp

@@ -117,7 +117,7 @@ class VertexIds(Sequence[VertexId]):
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """Return the ids closest to an unknown one, by value or by spelling.
 
-        An id that differs in one letter is always found: one of its halves is the same.
+        An id that differs in one letter is always found, because one of its halves is equal.
         """
         if not len(self):
             return []

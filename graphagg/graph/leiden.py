@@ -7,12 +7,12 @@ of joining vertex or part v to community C is
     w(v, C) - gamma (out(v) in(C) + in(v) out(C)),
 
 where w is the weight between them in both directions. The masses `out` and `in`, `[n, 2]`, are
-degrees for modularity, so that the same kernels do undirected, directed (Leicht and Newman, 2008)
+degrees for modularity, so that the kernels also fit undirected, directed (Leicht and Newman, 2008)
 and two-mode graphs (Barber, 2007), and numbers of vertices for the constant Potts model.
 
 Departures: parts are joined where the gain is largest, not at random. Vertices are visited in the
 order of a hash of their surroundings: it depends on the structure of the graph alone, so that other
-names or another order of edges change nothing, but for vertices whose surroundings are the same.
+names or another order of edges change nothing, except for vertices with equal surroundings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The steps of Leiden over compressed rows; `graphagg.graph.leiden` says what they compute."""
+"""The steps of Leiden over compressed rows; `graphagg.graph.leiden` explains them."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def _sort_band(
 
 @kernel
 def _sort(entries: Array) -> None:
-    """Sort by key; the vertices come in ascending order, and stay so where keys are equal."""
+    """Sort entries by key; those of equal keys stay in ascending order of the vertices."""
     if len(entries) > 256:  # a hub's leaves: one key a million times
         entries.sort()
         return

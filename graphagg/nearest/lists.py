@@ -23,7 +23,7 @@ _BLOCK = 32  # vectors whose packed codes lie together
 
 
 def check_lists(path: Path, content: Array, count: int, dimension: int) -> None:
-    """Raise `CorruptArtifact` if the bytes are no index of `count` vectors for inner products."""
+    """Raise `CorruptArtifact` unless `content` is an inner-product index of `count` vectors."""
     file = _File(path, content)
     kind = bytes(content[:4])
     file.check(kind == _PACKED, f"an index of type {kind!r}")

@@ -45,7 +45,7 @@ def indexed(codes: Codes) -> Any:
     """Build an index of stored vectors `[n, d]`, trained on a sample of them.
 
     It has half as many lists as the square root of n, of codes of 4 bits for each two components of
-    a vector less the mean of its list; for each component if d is odd.
+    a vector minus the mean of its list; for each component if d is odd.
     """
     count, dimension = codes.shape
     parts = dimension if dimension % 2 else dimension // 2
@@ -132,7 +132,7 @@ class VectorSearch:
         return _read(self.path, self._content, *self._shape)
 
     def check(self, _: object = None) -> None:
-        """Check the file now; raises as `index`."""
+        """Check the file now; raises the errors of `index`."""
         assert self.index is not None
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:

@@ -1,4 +1,4 @@
-"""Files of runs and models, written atomically and read with errors that say what to do."""
+"""Files of runs and models, written atomically and read with helpful errors."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class GPSLayer(torch.nn.Module):
         attention: the global part: a name of `graphagg.nn.attention.ATTENTIONS`, an
             `AttentionConfig`, a `GraphAttention`, or None.
         heads: number of heads, if `attention` is a name; must divide `channels`.
-        edge_channels: width of the edges' vectors; None where edges have none. A PyG convolution
+        edge_channels: width of the edges' vectors; None if edges have none. A PyG convolution
             as `local` takes `edge_attr` without it.
         layer: norm, dropout, feed-forward network and order.
 

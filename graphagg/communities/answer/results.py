@@ -56,7 +56,7 @@ class SharedElements(Brief):
     adjacent: bool
 
     def explain(self) -> str:
-        """Describe the shared elements in words."""
+        """Describe the shared elements as text."""
         count = "many" if self.count is None else f"{self.count:,}"
         return f"{count} shared with {self.seed}" + (" (adjacent)" if self.adjacent else "")
 
@@ -116,7 +116,7 @@ class Community(Brief, Exportable):
         method: the method that ranked them.
         plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (tables for
             the seeds that pass the work budget), `scan` of all signatures, or `push` (the walk).
-        notes: buckets that were cut, isolated seeds and the like.
+        notes: remarks, for instance about LSH buckets that were cut or isolated seeds.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -187,7 +187,7 @@ class Community(Brief, Exportable):
         """Make a table of the members, best first.
 
         Columns: `rank` (from 1), `vertex`, `score`, `score_<name>` for each component of the score,
-        and `why` in words.
+        and `why`, as text.
         """
         import pyarrow as pa
 

@@ -1,6 +1,6 @@
 """Change an index: merge the rows, then run the stages of a build.
 
-Sets that stay the same keep their signatures; the others are signed, and the bands are sorted. The
+Unchanged sets keep their signatures; the others get new ones, and the bands are sorted. The
 result has the bytes of a build of the changed graph.
 """
 

@@ -49,7 +49,7 @@ ROWS_PER_TASK = 1 << 15
 
 @dataclass(frozen=True)
 class KnownSignatures:
-    """Signatures of another index, for the sets that are the same there."""
+    """Signatures of another index, which are copied for sets that are equal in both."""
 
     snapshot: CommunitySnapshot  # the other index
     vertices: Array  # `[n]` the number of each vertex there; -1: it has none

@@ -10,9 +10,9 @@ would.
 
 Coverage should count few vertices if the community is small, and many if it is large.
 So members are taken in stages: the first FIRST_STAGE by the coverage of as many vertices,
-then the same number by the coverage of twice that number, and so on. The stages depend on the seeds
-alone, so that fewer members are the first of more; docs/decisions/fused-in-stages.md has the other
-ways that were measured.
+then the same number by the coverage of twice that number, and so on. The stages depend only on the
+seeds, so a shorter answer is a prefix of a longer one; docs/decisions/fused-in-stages.md has the
+other ways that were measured.
 
 Most vertices that a walk reaches cannot be members and are not compared. J' is at most 1, so that a
 vertex scores at most p^POWER: a vertex with a lower p^POWER than the least score of the n best by p
@@ -38,7 +38,7 @@ POWER = 0.7
 FLOOR = 0.05
 """Smallest constant that is added to each similarity."""
 GAP = 3.0
-"""Growth of the constant where few of the best by PageRank have a similarity."""
+"""Growth of the constant if few of the best vertices by PageRank are similar to a seed."""
 EXPANSION_SIZE = 30
 """Number of first vertices with which others are compared, besides the seeds."""
 MIXTURE = 0.5

@@ -3,7 +3,7 @@
 Exact comparison reads all sets that share an element with a seed's set. Its work, the sum of the
 degrees of the set's elements, is known beforehand. A seed whose work does not fit the budget is
 looked up in the LSH tables instead, so the work of a query is bounded whatever the degree of its
-seeds. `minhash` compares the signatures of all vertices where there are few.
+seeds. `minhash` compares the signatures of all vertices if there are few.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def pair_similarities(
 def shared_with_seeds(
     sets: SetArrays, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
 ) -> Array:
-    """Count shared elements, `[members, seeds]` int64; -1 where counting would pass `budget`.
+    """Count shared elements, `[members, seeds]` int64; -1 if counting would exceed `budget`.
 
     `examples[i, j]` takes the first of them, `adjacent[i, j]` whether the seed is in the member's
     set.

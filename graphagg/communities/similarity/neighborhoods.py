@@ -114,7 +114,7 @@ class QueryScratch(NamedTuple):
 
 @kernel
 def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
-    """Size of a vertex's set, the vertex itself included where sets are closed."""
+    """Size of a vertex's set, which includes the vertex itself if sets are closed."""
     return offsets[vertex + 1] - offsets[vertex] + closed
 
 

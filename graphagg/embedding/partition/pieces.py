@@ -27,13 +27,13 @@ PIECE = "piece"
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of a matrix, with columns of their own numbering.
+    """Rows of a matrix; its columns are numbered within the piece.
 
     Attributes:
         first: the first node that it owns; it owns `first` to `first + owned - 1`.
         owned: number of nodes that it owns; each has a complete row.
         hubs: `[p]` ascending numbers of the hubs whose partial rows follow the complete ones.
-        columns: `[c]` ascending numbers of the nodes of its entries.
+        columns: `[c]` ascending numbers of the nodes that its columns stand for.
         matrix: `[owned + p, c]` rows; column j stands for node `columns[j]`.
     """
 

@@ -3,7 +3,7 @@
 Paper: ProNE (IJCAI 2019), section 3.1: with P_ij = w_ij / D_i, D_i = sum_j w_ij and
 q_j = (sum_i P_ij)^0.75 normalized to sum 1,
 
-    F_ij = ln P_ij - ln q_j    on the edges alone.
+    F_ij = ln P_ij - ln q_j    for edges only.
 
 Its code has a negative-sampling count of 1, whose logarithm vanishes. Values below 0 are kept.
 """

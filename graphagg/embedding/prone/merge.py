@@ -1,7 +1,7 @@
 """The merge of the pieces' decompositions: a tree of eigenproblems of small Gram matrices.
 
 Stacking the rows of all pieces, F^T F is the sum of the pieces' V S^2 V^T. So with Y the V S of the
-pieces side by side (nodes x sum of ranks, zero where a node is no column of a piece), the singular
+pieces side by side (nodes x sum of ranks, zero if a node is not a column of a piece), the singular
 values and right singular vectors of F are the same as of Y^T: eigh(Y^T Y) = W diag(s^2) W^T and
 V = Y W / s. The blocks off the diagonal come only from nodes that two pieces share: the halo aligns
 the pieces.

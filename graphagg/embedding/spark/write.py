@@ -1,4 +1,4 @@
-"""The embedding by Spark: the same vectors as a build in process.
+"""Builds an embedding with Spark; the vectors equal those of a build in process.
 
 Each stage ends on disk, so that a killed job resumes after the last one:
 

@@ -53,7 +53,7 @@ class EdgeSource(NamedTuple):
 
 @dataclass
 class ReadCounts:
-    """Counts of what a source contains besides ids; they grow while it is read."""
+    """Counts of lines, comments and faults of a source; they grow while it is read."""
 
     lines: int = 0  # of text
     comments: int = 0  # lines of comment

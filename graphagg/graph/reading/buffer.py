@@ -34,7 +34,7 @@ _JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
 class IdColumn:
     """A column of ids in chunks: 4 bytes per id below 2^32 or string, else 8.
 
-    Iterating gives uint32 or int64 arrays, or Arrow dictionary arrays.
+    Iterating yields uint32 or int64 arrays, or Arrow dictionary arrays.
     """
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class EdgeColumns:
         folder: Path | None = None,
         step: Callable[[int, int], None] = lambda done, total: None,
     ) -> EdgeColumns:
-        """Read all edges, and write them to files where there is a folder.
+        """Read all edges, and write them to files if a folder is given.
 
         `step` is called after each file with the number of edges read, as `done` and as `total`.
         """
@@ -168,7 +168,7 @@ def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The dense numbers of a column, made a chunk at a time."""
+    """The dense numbers of a column, computed chunk by chunk."""
 
     column: IdColumn
     of_chunk: Callable[[int, Any], Dense]  # gives the numbers of chunk i

@@ -202,7 +202,7 @@ def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:
-    """Size and time of a file; None for a pipe, or where there is none."""
+    """Size and modification time of a file; None for a pipe or a missing file."""
     if not path.is_file():
         return None
     status = path.stat()

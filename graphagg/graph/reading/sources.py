@@ -137,8 +137,8 @@ def _networkx_edges(
 def _sides(graph: Any, triples: list[tuple[Any, Any, Any]]) -> dict[Any, int]:
     """Whether each node of a two-mode networkx graph is a set.
 
-    An undirected graph has no order of ends. So elements are the nodes with the attribute
-    `bipartite` 0; else the first ends, if none of them is a second one; else the nodes that have
+    The ends of an undirected edge have no order. So elements are the nodes with the attribute
+    `bipartite` 0; else the first ends, if none of them is also a second end; else the nodes with
     the color of the first node of their component.
     """
     networkx, side = networkx_module(), dict(graph.nodes(data="bipartite"))
@@ -264,11 +264,11 @@ BUNDLED = {
     "karate_club": "karate_club_graph",
     "florentine_families": "florentine_families_graph",
 }
-"""Small graphs that come with networkx, by name."""
+"""Small graphs that networkx includes, by name."""
 
 
 def bundled_graph(name: str) -> Any:
-    """A small graph that comes with networkx, as a networkx graph.
+    """Return a small graph that networkx includes, as a networkx graph.
 
     Examples:
         >>> bundled_graph("karate_club").number_of_nodes()

@@ -116,7 +116,7 @@ class TextLayout:
         )  # fmt: skip
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
-        """The edges of a block of whole lines."""
+        """Parse the edges of a block of whole lines."""
         cells, lines = self._read(block, counts)
         edges = self._edges(cells)
         if edges is None:
@@ -224,7 +224,7 @@ class TextLayout:
         return self.separator not in "\t "
 
     def _unreadable(self, block: bytes, counts: ReadCounts, fault: str) -> GraphAggError:
-        """The error about a block that `pyarrow.csv` refuses."""
+        """Make the error about a block that `pyarrow.csv` cannot read."""
         try:
             block.decode()
         except UnicodeDecodeError as error:

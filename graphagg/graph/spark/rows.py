@@ -9,7 +9,7 @@ Stages; each ends on disk, so that a killed job resumes after the last one:
 4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column),
    see `sorting`. A range may end inside a row, so that one hub's neighbors spread over several
    tasks. Each task drops repeats and writes a block; then the blocks are concatenated. One task
-   writes where rows end, in 16 bytes per row.
+   writes the ends of the rows, in 16 bytes of memory per row.
 
 The arrays: ids `vertices` and, two-mode, `elements`; compressed rows `sets` and `holders`, its
 transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
@@ -187,7 +187,7 @@ def _weight(frame: DataFrame) -> tuple[str, ...]:
 
 
 def _save_block(of_tasks: TaskArrays, block: int, keys: Ints, weights: Array | None) -> Stats:
-    """Write one range of pairs, without repeats; their weights are added up."""
+    """Write one range of pairs without repeats; the weights of repeated pairs are added up."""
     merged, sums = merge_repeats(keys.view(np.uint64), weights)
     rows, columns = pairs_of(merged)
     distinct_rows, lengths = np.unique(rows, return_counts=True)

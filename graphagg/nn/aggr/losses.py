@@ -2,7 +2,7 @@
 
 The tree of arXiv 2212.08541 gives the same result for every order of a neighborhood only if the
 operator is associative and commutative, and an empty neighborhood fits only if its value is the
-identity. Each law gives a mean squared difference, to add to a training loss with a weight.
+identity. Each law has a mean squared difference, which can be added to a training loss.
 """
 
 from __future__ import annotations

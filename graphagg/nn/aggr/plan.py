@@ -45,7 +45,7 @@ class FoldBlock:
 
     @property
     def elements(self) -> int:
-        """Number of its elements."""
+        """Number of elements in the block."""
         return self.rows[1] - self.rows[0]
 
     def children(self, low: int, high: int) -> tuple[Tensor, Tensor]:
@@ -59,7 +59,7 @@ class LCMPlan:
 
     Attributes:
         ptr: `[segments + 1]` int64, the offsets of the segments.
-        order: `[N]` int64 that sorts the elements by segment, or None where they are sorted.
+        order: `[N]` int64 that sorts the elements by segment, or None if they are sorted.
         blocks: blocks of consecutive segments, in the order of the elements.
 
     Examples:

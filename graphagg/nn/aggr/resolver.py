@@ -46,7 +46,7 @@ def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregat
         channels: width of its input and output.
 
     Raises:
-        InvalidParameter: an unknown name, or a module that is no aggregation.
+        InvalidParameter: an unknown name, or a module that is not an aggregation.
 
     Examples:
         >>> from graphagg.nn import make_aggregation

@@ -30,7 +30,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 @dataclass(frozen=True)
 class Buckets:
-    """Graphs sorted by (rounded) size; graphs of one size lie side by side.
+    """Graphs sorted by (rounded) size, so that graphs of one size are adjacent.
 
     `shapes` has (number of graphs, rows of each) of each bucket, without empty graphs. `hidden` is
     added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding, None without padding.
@@ -84,7 +84,7 @@ class Buckets:
         return values if self.positions is None else _taken(values, self.positions)
 
     def apply(self, attend: Attend, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Call `attend` on each bucket of sorted rows `[N', H, d]`; return its results likewise.
+        """Call `attend` on each bucket of sorted rows `[N', H, d]`; return rows in the same order.
 
         `attend` takes three tensors `[graphs, H, n, d]` and the bucket's `hidden`.
         """

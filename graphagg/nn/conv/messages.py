@@ -1,4 +1,4 @@
-"""Messages gathered at their targets, by a sum or by any aggregator."""
+"""Aggregation of messages at their targets, by a sum or any other aggregator."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
     Nor is the basis of a repeated eigenvalue's eigenspace; in components of more than 1,000
     vertices some of its vectors may be missing, as in other solvers with one start. A graph with
     fewer than k vectors gets columns of 0 with a mask of False. PyG's `AddLaplacianEigenvectorPE`
-    has no eigenvalues, and takes no graph with fewer than k vertices.
+    has no eigenvalues, and does not accept a graph with fewer than k vertices.
 
     O(n^3) per component of up to 1,000 vertices; above, Lanczos in O(N k) memory.
 

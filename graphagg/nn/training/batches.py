@@ -1,4 +1,4 @@
-"""Batches of an epoch: of graphs, or of one whole graph.
+"""Batches of an epoch: several graphs each, or a single graph.
 
 The order of the batches depends on the random state and the epoch's number
 alone, so that a resumed run has the batches of an uninterrupted one.

@@ -130,7 +130,7 @@ def collect_predictions(
 
 
 def move_batch(batch: Data, device: torch.device) -> Data:
-    """Copy a batch to a device unless it is there."""
+    """Copy a batch to a device unless it is already there."""
     if batch.edge_index is not None and batch.edge_index.device == device:
         return batch
     there: Data = batch.to(str(device))

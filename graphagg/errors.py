@@ -226,7 +226,7 @@ class NotFinite(InvalidFeatures):
 
 
 class InvalidDataset(GraphAggError):
-    """Data for training that is missing, of an unknown kind, or lacks what the task needs."""
+    """Training data is missing, of an unknown kind, or lacks what the task needs."""
 
 
 class UnknownPreset(GraphAggError):

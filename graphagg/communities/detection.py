@@ -162,7 +162,7 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
 
 
 class Problem(NamedTuple):
-    """What Leiden partitions, and what it optimizes."""
+    """The graph that Leiden partitions, and the parameters of its objective."""
 
     rows: Csr  # symmetric; an undirected edge once per end, a directed one once in each direction
     masses: Doubles  # `[n, 2]`

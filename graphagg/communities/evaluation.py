@@ -156,7 +156,7 @@ class Evaluation:
         recall: mean over communities of the mean over draws, at community size minus seeds.
         recall_interval: 95 % bootstrap interval over communities.
         recall_auc: mean area under the recall curve; perfect is 1.
-        latency_ms: wall milliseconds of a ranking, without its reasons: `p50`, `p99`.
+        latency_ms: wall time of a ranking without its reasons, in milliseconds: `p50`, `p99`.
     """
 
     method: str

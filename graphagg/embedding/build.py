@@ -1,4 +1,4 @@
-"""From a matrix to the arrays of an index: the stages that this process and Spark share.
+"""Computes the arrays of an index from a matrix, in stages that this process and Spark share.
 
 Each stage ends in named arrays, in memory or in files, so that a job of Spark resumes after the
 last one: `partition` (the arrays `parts`, `numbers`, `order`, `starts` and `report`), `pieces`, the
@@ -77,7 +77,7 @@ def build_here(
 
 @dataclass(frozen=True)
 class Embedded:
-    """The embedded nodes of a network, as the arrays `names` of `stages`."""
+    """The embedded nodes of a network: arrays `names` that `stages` wrote."""
 
     stages: Factorization
     names: VectorArrays

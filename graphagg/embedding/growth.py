@@ -116,7 +116,7 @@ class _Grown:
 def grow(
     artifact: Artifact, published: Publication, graph: Graph, weights: Array | None
 ) -> ChangeReport:
-    """Write an index with the vertices of `graph` that it lacks, or had without an edge.
+    """Add to an index the vertices of `graph` that it lacks, or that had no edge.
 
     `weights` are of the entries of its adjacency; None: all 1.
     """
@@ -160,7 +160,7 @@ def grow(
 
 
 def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeReport:
-    """Write an index without the vertices of some numbers; other vectors stay as they are."""
+    """Write an index without some vertices, given by number; other vectors do not change."""
     config, stored = EmbeddingConfig.from_json(artifact.manifest.parameters), artifact.array
     ids = columns = VertexIds.open(artifact, "vertices")
     stay = np.ones(len(ids), dtype=np.bool_)

@@ -118,7 +118,7 @@ class Graph:
         return rows, columns
 
     def digest(self) -> str:
-        """Hex sha256 of ids and edges: equal graphs have equal digests, whatever their source."""
+        """Hex SHA-256 of ids and edges: equal graphs have equal digests, whatever their source."""
         arrays: list[Array] = []
         for ids in [self.rows] if self.rows is self.columns else [self.rows, self.columns]:
             table = ids.table

@@ -294,7 +294,7 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
     names = [table[int(row)] for row in rows]
 
     def differing(name: str) -> int:
-        """Letters between the common beginning and the common end."""
+        """Number of letters between the common prefix and the common suffix."""
         first = len(commonprefix((text, name)))  # noqa: RUF071 (characters, no paths)
         rest = text[first:][::-1], name[first:][::-1]
         return max(map(len, rest)) - len(commonprefix(rest))  # noqa: RUF071

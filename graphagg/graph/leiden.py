@@ -142,7 +142,7 @@ def by_size(labels: Array) -> Ints:
 
 
 class Partitioned(NamedTuple):
-    """A graph, and what its partition optimizes."""
+    """A graph, and the parameters of the objective that its partition optimizes."""
 
     rows: Rows
     masses: Doubles  # `[n, 2]`

@@ -60,7 +60,7 @@ def merge_rows(
 ) -> Iterator[tuple[Ints, Array]]:
     """Merge two matrices row by row; with `subtract`, remove the entries of `second` from `first`.
 
-    Yields for each range of rows their lengths, and their columns one after another (int32).
+    For each range of rows, yields the lengths of the rows and their concatenated columns (int32).
     """
     count = len(rows.ids)
     of_first, of_second = _inverse(rows.first, count), _inverse(rows.second, count)

@@ -1,4 +1,4 @@
-"""Objects by name: the lookup and its errors, shared by all registries of `graphagg.nn`.
+"""Looks up objects by name, with one wording of errors, for all registries of `graphagg.nn`.
 
 The registries are in modules called `resolver`.
 """

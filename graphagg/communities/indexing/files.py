@@ -40,7 +40,7 @@ def build_here(
 ) -> ReadReport:  # fmt: skip
     """Publish an index, built in memory, or over files if the edges are large.
 
-    An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
+    Unless `force`, an unfinished build with other input or parameters raises `ParametersDiffer`.
     """
     kind = GRAPH_KIND[config.kind]
     with write_artifact(directory) as publication:

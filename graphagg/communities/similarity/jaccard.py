@@ -133,7 +133,7 @@ def intersection(sets: SetArrays, a: int, b: int, examples: Array) -> Any:
 def pair_similarities(
     sets: SetArrays, seeds: Array, vertices: Array, budget: int, out: Array
 ) -> int:
-    """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
+    """Write to `out[i]` the sum of the exact similarities of `vertices[i]` to the seeds.
 
     Returns the number of vertices that were compared before the look-ups passed `budget`.
     """

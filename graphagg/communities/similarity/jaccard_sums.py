@@ -1,8 +1,8 @@
 """Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
 
-Where the vertices to compare are known, only their own sets are read: each element has a list of
-the members whose set contains it. So the work does not grow with the degrees of the elements, as it
-does in `jaccard`.
+If the vertices to compare are known, only their own sets are read: each element has a list of the
+members whose set contains it. So the work does not depend on the degrees of the elements, unlike
+in `jaccard`.
 """
 
 from __future__ import annotations

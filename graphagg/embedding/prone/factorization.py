@@ -65,7 +65,7 @@ class Factorization:
     config: EmbeddingConfig
 
     def prepare(self) -> None:
-        """Stages `strength` and `arrived`: D and q of all nodes."""
+        """Run stages `strength` and `arrived`, which compute D and q of all nodes."""
         tasks = self.tasks
         tasks.collect(STRENGTH, (), np.float64, strengths)
 
@@ -86,7 +86,7 @@ class Factorization:
         return log_matrix(piece, self.tasks.of_rows(piece, STRENGTH), self.log_q(piece.columns))
 
     def factorize(self) -> VectorArrays:
-        """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
+        """Run stages `leaves`, `gram...`, `start`, `refined`, for U sqrt(S) of the log matrix."""
         tasks = self.tasks
         leaves = tasks.run(tasks.layout.pieces, self._leaf, "leaves")
         width = self.merge([stats["rank"] for stats in leaves])
@@ -108,7 +108,7 @@ class Factorization:
         return {"rank": values.shape[1]}
 
     def merge(self, ranks: Sequence[int]) -> int:
-        """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32.
+        """Run stage `start`: Q, the leading right singular vectors of the stacked pieces, float32.
 
         Returns their number.
         """
@@ -159,7 +159,7 @@ class Factorization:
         return {i: self.tasks.matrix(name, i) for i in range(self.tasks.layout.pieces)}
 
     def propagate(self, before: VectorArrays, pass_number: int) -> VectorArrays:
-        """Stages `pass<number>...`: one pass of propagation over all nodes."""
+        """Run stages `pass<number>...`: one pass of propagation over all nodes."""
         tasks = self.tasks
         turn, name = tasks.matrix(f"{before.rows}.turn"), f"pass{pass_number}"
 
@@ -221,7 +221,7 @@ class Factorization:
         return np.asarray(total / weight, dtype=np.float32)
 
     def _smoothing(self) -> None:
-        """Stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""
+        """Run stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""
         tasks = self.tasks
 
         def degrees(piece: Piece) -> Array:

@@ -21,7 +21,7 @@ EDGES_AT_ONCE = 1 << 18
 
 
 def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
-    """The edges of a Parquet file; its columns are named as in text."""
+    """Read the edges of a Parquet file; its columns are found by name, as those of text."""
     try:
         file = pq.ParquetFile(path)
         columns = named_columns(file.schema_arrow.names, reading, str(path))
@@ -35,7 +35,7 @@ def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterat
 def read_stream(
     table: Any, name: str, counts: ReadCounts, reading: EdgeReading
 ) -> Iterator[EdgeBatch]:
-    """The edges of anything that has `__arrow_c_stream__`: pandas, polars, Arrow, DuckDB."""
+    """Read edges of anything that has `__arrow_c_stream__`: pandas, polars, Arrow, DuckDB."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)
         columns = named_columns(stream.schema.names, reading, name)

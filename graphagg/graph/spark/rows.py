@@ -139,7 +139,7 @@ class GraphRows:
         ]
 
     def _write_rows(self, pairs: DataFrame, keys_of: Any, name: str, total: int) -> bool:
-        """Write `total` compressed rows. Returns: whether they have an entry."""
+        """Write `total` compressed rows; return whether they have an entry."""
         job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
         sample = pairs.sample(min(1.0, SAMPLES / self.per_task), 0)
         save = partial(_save_block, of_tasks)

@@ -52,9 +52,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     fixed projection of their values before they are folded, which costs two sorts. So it is the
     same in any batch, for any numbers of the segments, and for any order of the edges.
 
-    With `order="given"` rows are combined as they come. The operator is associative only as far as
+    With `order="given"` rows stay in their order. The operator is associative only as far as
     it has learned to be: shuffled edges give .1 to 7 % of the vertices of a trained model another
-    class (`python -m benchmarks.learning.lcm_order`). Take it if the order of rows has a meaning.
+    class (`python -m benchmarks.learning.lcm_order`). Use it if the order of rows has a meaning.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
     weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an

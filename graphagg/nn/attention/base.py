@@ -1,4 +1,4 @@
-"""The interface of every global attention: rows in, rows out, independent of the batch."""
+"""Base classes of global attention; a graph's output does not depend on its batch."""
 
 from __future__ import annotations
 

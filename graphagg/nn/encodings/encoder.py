@@ -85,7 +85,7 @@ class LinearEncoder(VertexEncoder):
         self.norm, self.mlp = BatchNorm(width), mlp([width, dim])
 
     def forward(self, data: Data) -> Tensor:
-        """`[N, dim]` from `rwse` `[N, width]`."""
+        """Encode `rwse` `[N, width]`; return `[N, dim]`."""
         out: Tensor = self.mlp(self.norm(self.read(data, "rwse", self.width)))
         return out
 

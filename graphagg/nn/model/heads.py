@@ -18,7 +18,7 @@ _AT_ONCE = 2**14
 
 
 class Head(torch.nn.Module):
-    """Predictions `[A, *shape]`: one per graph, vertex, or pair of `edge_label_index`.
+    """Predicts `[A, *shape]`: one row per graph, vertex, or pair of `edge_label_index`.
 
     `channels` is the width d of the vertices' vectors.
     """

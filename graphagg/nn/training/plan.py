@@ -1,4 +1,4 @@
-"""The plan of a run: a preset, a config or a user's model, with its training settings."""
+"""Plan of a run: a preset, a config or a user's model, with its training settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions of a trained run."""
+"""Loads the model of a run, and predicts with it."""
 
 from __future__ import annotations
 

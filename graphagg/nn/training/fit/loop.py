@@ -73,7 +73,7 @@ def fit_split(
 
 
 def _scores(learner: Learner, feed: Feed, run: FitOptions) -> dict[str, float]:
-    """Scores of the three parts."""
+    """Compute the scores of the three parts."""
     scores: dict[str, float] = {}
     for subset in SUBSETS:
         learner.stage = f"the {subset} part"
@@ -131,7 +131,7 @@ def _save(where: Path, loop: Loop, run: str) -> None:
 
 
 class Loop:
-    """The epochs of a split.
+    """Runs the epochs of a split.
 
     Attributes:
         rows: number, loss, rate and validation metric of each epoch.

@@ -55,7 +55,7 @@ def joined_offsets(tables: Sequence[Ints]) -> Ints:
 
 
 def ranges(starts: Array, lengths: Array) -> Ints:
-    """`start, start + 1, ...` of several ranges, concatenated."""
+    """Concatenate several ranges `start, start + 1, ...` of some lengths."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     positions: Ints = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)

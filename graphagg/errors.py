@@ -154,7 +154,7 @@ class InvalidSeeds(GraphAggError):
 
 
 class InvalidCommunities(GraphAggError):
-    """A ground truth of communities cannot be read or fits no vertex of the graph."""
+    """Ground-truth communities cannot be read, or contain no vertex of the graph."""
 
 
 class WriteFailed(ArtifactError, RunFailed):

@@ -35,7 +35,7 @@ class Neighbor:
 
 
 class Neighbors(tuple[Neighbor, ...], Tabular):
-    """The vertices near another one, nearest first: a tuple, and a table."""
+    """Neighbors of a vertex, nearest first: a tuple that can be exported as a table."""
 
     __slots__ = ()
 

@@ -48,7 +48,7 @@ FLAT_TYPE = b"IxSQ"
 
 
 def step_of(dimension: int) -> float:
-    """Difference of neighboring codes of a component."""
+    """Difference between the values of neighboring codes of a component."""
     return min(1.0, _SPREAD / math.sqrt(dimension)) / _LARGEST
 
 

@@ -252,7 +252,7 @@ def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list
     hub, degree = snapshot.vertices[int(seeds[degrees.argmax()])], int(degrees.max())
     return [
         f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: their "
-        "order is that of ids; add seeds, or take the method agglomerative"
+        "order is that of ids; add seeds, or use the method agglomerative"
     ]
 
 

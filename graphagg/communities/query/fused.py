@@ -175,8 +175,8 @@ def _by_stages(
 ) -> tuple[Ints, Doubles]:
     """Take vertices stage by stage; return their positions and their scores, which never rise.
 
-    By its own stage's constant a vertex may score more than one before it; then it gets the score
-    of the one before.
+    With the constant of its stage, a vertex may score more than the one before it; then it gets the
+    score of that one.
     """
     remaining = np.arange(len(vertices))
     positions, scores = [], []

@@ -23,7 +23,7 @@ EXACT_WORK = 1_000_000
 """Most entries of the compressed rows that exact comparison reads. The LSH tables find candidates
 for seeds that do not fit."""
 PAIR_WORK = 200_000
-"""Most element look-ups of comparisons one by one."""
+"""Most element look-ups in one-by-one comparisons."""
 SCAN_BELOW = 100_000
 """With fewer vertices `minhash` compares all signatures."""
 MINHASH_WORK = 25_000

@@ -137,7 +137,7 @@ def with_counts(
 def open_edges(
     edges: Any, kind: GraphKind, reading: EdgeReading, counts: ReadCounts
 ) -> tuple[EdgeSource, str]:
-    """Check the parameters and open the edges; two-mode: (set, element). Returns also a name."""
+    """Check the parameters and open the edges; two-mode: (set, element). Also returns a name."""
     one_of("kind", kind, GRAPH_KINDS)
     paths = paths_of(edges)
     if paths is None:

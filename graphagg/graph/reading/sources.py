@@ -206,8 +206,8 @@ def _stacked(source: Array, target: Array) -> Array:
     if source.shape != target.shape or source.ndim != 1:
         counts = (f"{len(end):,}" if end.ndim == 1 else list(end.shape) for end in (source, target))
         raise InvalidGraph(
-            "two arrays of {} sources and {} targets, expected two of one length; check where they "
-            "come from".format(*counts)
+            "two arrays of {} sources and {} targets, expected two of one length; check how they "
+            "are made".format(*counts)
         )
     return np.stack((source, target), axis=1)
 

@@ -128,7 +128,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         max_num_elements: int | None = None,
         plan: LCMPlan | None = None,
     ) -> Tensor:
-        """Aggregate.
+        """Aggregate the rows of each segment.
 
         Args:
             x: `[N, in_channels]` floats, or `[N, H, in_channels]`.

@@ -112,7 +112,7 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
             widths = operator.input_size, operator.hidden_size
             if widths != (channels, channels):
                 raise InvalidParameter(
-                    f"the operator takes {widths[0]} and gives {widths[1]} channels; "
+                    f"the operator takes {widths[0]} and returns {widths[1]} channels; "
                     f"expected {channels}"
                 )
         return operator

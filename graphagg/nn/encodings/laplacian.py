@@ -109,8 +109,8 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
 def lowest(matrix: csr_array, count: int) -> tuple[Doubles, Doubles]:
     """The `count` smallest eigenvalues of D - A of one component, and their unit vectors.
 
-    Long thin graphs (grids, roads, trees), on which products need very many restarts, have small
-    factors: where the reverse Cuthill-McKee envelope, which bounds the fill, holds at most 2 n^1.5
+    Long thin graphs (grids, roads, trees) need very many restarts with products, but have small
+    factors: if the reverse Cuthill-McKee envelope, which bounds the fill, has at most 2 n^1.5
     entries, ARPACK works with (L + shift)^-1, else with bound - L.
     """
     size = matrix.shape[0]

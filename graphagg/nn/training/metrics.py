@@ -113,6 +113,6 @@ def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) 
 def not_defined(metric: str, subset: str, problem: str, remedy: str) -> NoReturn:
     """Raise `InvalidDataset` for a metric that is not defined on a part of the data."""
     raise InvalidDataset(
-        f"metric {metric!r} is not defined on {subset}: {problem}; expected {remedy}: take another "
+        f"metric {metric!r} is not defined on {subset}: {problem}; expected {remedy}: use another "
         "split, or set training.metric to another one"
     )

@@ -86,7 +86,7 @@ def check_task(config: GPSConfig, level: TaskLevel) -> None:
     if config.head.task != level:
         raise InvalidDataset(
             f"the model predicts per {config.head.task}, but the data have labels per {level}; set "
-            "model.head.task, or take another preset, or train_auto"
+            "model.head.task, or use another preset or train_auto"
         )
 
 

@@ -19,7 +19,7 @@ _GROUPS = 4  # groups per wanted value, at least
 
 
 def read_only(array: Array) -> Array:
-    """A read-only view: kernels are compiled once for it and for mapped arrays."""
+    """Return a read-only view; mapped arrays are read-only too, so kernels compile only once."""
     fixed = array.view()
     fixed.flags.writeable = False
     return fixed
@@ -34,7 +34,7 @@ def narrow_type(largest: int) -> np.dtype[Any]:
 
 
 def narrow(array: Array) -> Array:
-    """Cast non-negative integers to their `narrow_type`, as files hold them."""
+    """Cast non-negative integers to their `narrow_type`, which files store."""
     return array.astype(narrow_type(int(array.max(initial=0))), copy=False)
 
 
@@ -46,7 +46,7 @@ def offsets(lengths: Sequence[int] | Array) -> Ints:
 
 
 def joined_offsets(tables: Sequence[Ints]) -> Ints:
-    """The offsets of several tables (at least one), one table after another."""
+    """Join the offsets of several tables (at least one), one table after another."""
     if len(tables) == 1:
         return tables[0]
     starts = offsets([each[-1] - each[0] for each in tables])
@@ -55,7 +55,7 @@ def joined_offsets(tables: Sequence[Ints]) -> Ints:
 
 
 def ranges(starts: Array, lengths: Array) -> Ints:
-    """`start, start + 1, ...` of several ranges, concatenated."""
+    """Concatenate several ranges `start, start + 1, ...` of some lengths."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     positions: Ints = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
@@ -65,8 +65,8 @@ def ranges(starts: Array, lengths: Array) -> Ints:
 def members(bounds: Ints, rows: Array) -> tuple[Ints, Ints]:
     """Positions of the members of some rows, row after row, and how many each row has.
 
-    Row i has the members from `bounds[i]` to `bounds[i + 1]`. Raises `IndexError` where distinct
-    rows have more than there are, so that damaged bounds allocate no memory without limit.
+    Row i has the members from `bounds[i]` to `bounds[i + 1]`. Raises `IndexError` if distinct rows
+    have more members than exist, so that damaged bounds cannot allocate unlimited memory.
     """
     starts, count = bounds[rows], bounds[-1]
     lengths = bounds[rows + 1] - starts
@@ -90,7 +90,7 @@ def distinct(values: Array) -> Array:
 
 
 def kth_largest(values: Array, k: int) -> Any:
-    """The `k`-th largest of at least `k` values; a bound first drops most of many."""
+    """The `k`-th largest of at least `k` values; if there are many, a bound first drops most."""
     groups = len(values) // _GROUP
     if groups > _GROUPS * k:  # k groups hold a value each that is at least `bound`
         largest = values[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)

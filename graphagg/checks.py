@@ -1,7 +1,7 @@
 """Checks of parameters, with one wording of errors: the value found, and those expected.
 
-Each raises `InvalidParameter` and returns the value, so that a check can stand where the value is
-used. Booleans are no numbers here, numpy's integers and floats are.
+Each check raises `InvalidParameter` or returns the value, so it can be part of an expression.
+Numpy's integers and floats count as numbers; booleans do not.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class UnknownTheme(GraphAggError):
 
 
 class UnknownEntity(GraphAggError):
-    """An entity that no visible passage names."""
+    """No visible passage names this entity."""
 
 
 class InvalidQuestion(GraphAggError):
@@ -110,7 +110,7 @@ class ArtifactError(GraphAggError):
 
 
 class NotAnArtifact(ArtifactError):
-    """There is no graphagg index at the path, or one of another kind."""
+    """The path has no graphagg index, or one of another kind."""
 
 
 class IndexClosed(ArtifactError):
@@ -142,7 +142,7 @@ class InvalidGraph(GraphAggError):
 
 
 class EmptyGraph(GraphAggError):
-    """A graph without edges."""
+    """The graph has no edges."""
 
 
 class UnknownVertex(GraphAggError):
@@ -154,7 +154,7 @@ class InvalidSeeds(GraphAggError):
 
 
 class InvalidCommunities(GraphAggError):
-    """A ground truth of communities cannot be read or fits no vertex of the graph."""
+    """Ground-truth communities cannot be read, or contain no vertex of the graph."""
 
 
 class WriteFailed(ArtifactError, RunFailed):
@@ -226,7 +226,7 @@ class NotFinite(InvalidFeatures):
 
 
 class InvalidDataset(GraphAggError):
-    """Data for training that is missing, of an unknown kind, or lacks what the task needs."""
+    """Training data is missing, of an unknown kind, or lacks what the task needs."""
 
 
 class UnknownPreset(GraphAggError):
@@ -254,7 +254,7 @@ class InvalidToken(GraphAggError):
 
 
 class Forbidden(GraphAggError):
-    """The token of a request does not permit it."""
+    """The token of a request does not permit the request."""
 
 
 class CollectionExists(GraphAggError):
@@ -262,11 +262,11 @@ class CollectionExists(GraphAggError):
 
 
 class NoSuchIndex(GraphAggError):
-    """A request to a kind of index that the service does not have."""
+    """A request is for a kind of index that the service does not have."""
 
 
 class CollectionEmpty(NoSuchIndex):
-    """A query to a collection without passages and edges."""
+    """A query is for a collection without passages and edges."""
 
 
 class Overloaded(RunFailed):

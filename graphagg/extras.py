@@ -1,4 +1,4 @@
-"""Missing packages: the extra of graphagg that provides one, and how to install it."""
+"""Finds the extra of graphagg that provides a missing package, and how to install it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PACKAGES = {
     "Stemmer": "PyStemmer",
     "anydoc": "firecrawl-anydoc",
 }
-"""The package of a module, where more than case and hyphens differ."""
+"""Package of a module, if the names differ by more than case and hyphens."""
 _REQUIREMENT = re.compile(r"([\w.-]+)[^;]*;.*\bextra\s*==\s*['\"]([\w.-]+)['\"]")
 
 
@@ -52,7 +52,7 @@ def brings(extra: str, module: str) -> bool:
 
 
 def is_of_python(module: str) -> bool:
-    """Whether a module belongs to Python: no package installs it."""
+    """Whether a module belongs to Python's standard library, so that no package installs it."""
     return module in sys.stdlib_module_names
 
 

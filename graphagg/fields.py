@@ -10,7 +10,7 @@ from typing import Any
 
 
 class _Short(reprlib.Repr):
-    """Shows the shape of an array in place of its values."""
+    """A `repr` that shows the shape of an array in place of its values."""
 
     def repr_ndarray(self, array: Any, level: int) -> str:
         return f"<{' x '.join(map(str, array.shape))} {array.dtype}>"
@@ -36,13 +36,13 @@ def short(value: object) -> str:
 
 
 def text_of(kind: type, name: str) -> str:
-    """The documentation of a field in `Attributes:` of its class or a base; "" if there is none."""
+    """Documentation of a field in `Attributes:` of its class or a base; "" if there is none."""
     return next((texts[name] for texts in map(_attributes, kind.__mro__) if name in texts), "")
 
 
 @cache
 def _attributes(kind: type) -> dict[str, str]:
-    """The texts of the section "Attributes" of a class's own docstring, by field."""
+    """Parse the section "Attributes" of a class's own docstring: a text by field."""
     texts: dict[str, str] = {}
     _, _, entries = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")
     for entry in re.split(r"\n(?=    \S)", entries.split("\n\n")[0]):

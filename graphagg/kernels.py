@@ -35,7 +35,7 @@ class Kernel(Generic[P, R]):
     """A function that numba compiles; made by `kernel`.
 
     Attributes:
-        small_rows: rows of all arrays of a call that Python runs, at most; 0: all is compiled.
+        small_rows: most rows, over all arrays of a call, that Python runs; 0: always compile.
     """
 
     small_rows: ClassVar[int] = 1 << 14
@@ -81,7 +81,7 @@ class Kernel(Generic[P, R]):
         return self.function.__qualname__
 
     def compiled(self) -> Any:
-        """The dispatcher of numba; raises `MissingExtra` where numba is not installed."""
+        """Return numba's dispatcher; raises `MissingExtra` if numba is not installed."""
         with _LOCK:
             if self._compiled is None:
                 # Without an entry point for C, which nobody uses, compiling takes a fifth less.
@@ -109,13 +109,13 @@ def kernel(
 
     Args:
         function: a function in numba's subset of Python; it may call other kernels.
-        checked: raise `IndexError` for an index out of range, as Python does, instead of touching
-            other memory. False only where every index is of this process, or of an index whose
-            values were checked first (`graphagg.store.layout`); such loops can be vectorized.
+        checked: raise `IndexError` for an index out of range, as Python does, instead of accessing
+            other memory. Set it to False only if this process made every index, or checked them
+            (`graphagg.store.layout`); such loops can be vectorized.
         fastmath: let sums run in SIMD lanes; their order follows from their lengths.
         nogil: release the interpreter's lock, so that threads run the function side by side.
-        small: let Python run it on small inputs. The result must have the same bits: Python keeps
-            the width of a number, so convert values of 8, 16 or 32 bits before adding them up.
+        small: let Python run it on small inputs. The result must be the same to the bit: Python
+            does not widen numbers, so convert values of 8, 16 or 32 bits before adding them up.
 
     Examples:
         >>> @kernel(small=True)
@@ -131,13 +131,13 @@ def kernel(
 
 
 def load() -> None:
-    """Load numba if it is installed, so that no later call waits for it."""
+    """Load numba if it is installed, so that later calls start without delay."""
     with suppress(MissingExtra):
         _numba()
 
 
 def _remove_cache() -> None:
-    """Remove compiled code from beside the sources: numba reads it before it compares versions."""
+    """Remove compiled code beside the sources, which numba loads before it compares versions."""
     for file in Path(__file__).parent.rglob("__pycache__/*.nb[ic]"):
         with suppress(OSError):
             file.unlink()
@@ -145,7 +145,7 @@ def _remove_cache() -> None:
 
 @cache
 def _numba() -> Any:
-    """Load numba, and let it take a `Kernel` that another kernel calls as its compiled function."""
+    """Load numba; register `Kernel`, so that a kernel that another one calls is compiled too."""
     with needs("numba", "fast"):
         import numba
         from numba.extending import typeof_impl
@@ -159,7 +159,7 @@ def _numba() -> Any:
 
 
 def _announce_compiling() -> None:
-    """Log a message if compiling takes long; numba without such events logs none."""
+    """Log a message if compiling takes long, in versions of numba that report compilation."""
     try:
         from numba.core import event
     except ImportError:
@@ -190,7 +190,7 @@ def _say_that_it_compiles() -> None:  # once per process
 
 
 def _rows(value: Any) -> int:
-    """Number of rows of the arrays in some arguments, or in a bundle of arrays."""
+    """Count the rows of all arrays in the arguments, tuples included."""
     if isinstance(value, tuple):
         return sum(map(_rows, value))
     shape = getattr(value, "shape", ())
@@ -198,7 +198,7 @@ def _rows(value: Any) -> int:
 
 
 def _unboxed(value: Any) -> Any:
-    """Numbers as compiled code returns them: Python's, not numpy's."""
+    """Convert numpy's numbers to Python's, as compiled code returns them."""
     if type(value) is tuple:
         return tuple(map(_unboxed, value))
     return value.item() if getattr(value, "shape", None) == () else value

@@ -23,8 +23,8 @@ from graphagg.errors import MissingExtra
 
 
 def renamed(module: str, old: str, new: str) -> Any:
-    """The value of a public name of a loaded module by its old name, with a warning."""
-    text = f"{module}.{old} is now {new}; the old name goes with the next version"
+    """Return the value of a public name that was renamed, with a deprecation warning."""
+    text = f"{module}.{old} is now {new}; the old name will be removed in the next version"
     warnings.warn(text, DeprecationWarning, stacklevel=3)
     return getattr(sys.modules[module], new)
 
@@ -35,8 +35,8 @@ def lazy_names(
     """`__getattr__`, `__dir__` and `__all__` for names imported for type checkers.
 
     The source comes from the import system, so this works inside a zip file (spark-submit). If a
-    library is missing, the error names `extra`; None: Python's own error is raised. `old` has the
-    present names by names of the version before.
+    library is missing, the error names `extra`; None: Python's own error is raised. `old` maps
+    names of the previous version to the present ones.
     """
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
     modules: dict[str, str] = {}

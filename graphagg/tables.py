@@ -28,7 +28,7 @@ def parquet_batches(
 
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:
-    """Vertex ids as int64 or strings; if there are none, with the type of `like`."""
+    """Column of vertex ids, int64 or strings; `like` determines the type if there are none."""
     import pyarrow as pa
 
     examples = [*ids[:1], *like[:1]]
@@ -38,7 +38,7 @@ def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyar
 
 
 def ranks_column(count: int) -> pyarrow.Array:
-    """1 to `count`."""
+    """Ranks 1 to `count`, as a column of a table."""
     import pyarrow as pa
 
     return pa.array(range(1, count + 1), pa.int64())
@@ -65,14 +65,14 @@ def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
 
 
 class Tabular(ABC):
-    """Base of results that are a table."""
+    """Base of results that can be returned as a table."""
 
     @abstractmethod
     def to_arrow(self) -> pyarrow.Table:
         """Make a table."""
 
     def to_pandas(self) -> DataFrame:
-        """`to_arrow` in pandas; raises `MissingExtra` where it is not installed."""
+        """Make a pandas DataFrame; raises `MissingExtra` if pandas is not installed."""
         with needs("pandas", None):
             import pandas  # noqa: F401  # pyarrow would fail with a message of its own
         frame: Any = self.to_arrow().to_pandas()
@@ -91,7 +91,7 @@ class Exportable(Tabular):
 
         Raises:
             InvalidParameter: another suffix.
-            WriteFailed: the file system refuses.
+            WriteFailed: the file cannot be written.
         """
 
         def write_json(target: Path) -> None:
@@ -123,7 +123,7 @@ def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:
 
 
 def networkx_module() -> Any:
-    """Import networkx; raises `MissingExtra` where it is not installed."""
+    """Import networkx; raises `MissingExtra` if it is not installed."""
     with needs("networkx", "communities"):
         import networkx
     return networkx

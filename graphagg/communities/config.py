@@ -29,8 +29,8 @@ class CommunityConfig:
 
     Attributes:
         kind: which neighbors form the set of a vertex: all (`undirected`), `directed-in`,
-            `directed-out`, or the elements of a set (`two-mode`: an edge is (element, set), e.g.
-            follower before page).
+            `directed-out`, or the elements of a set (`two-mode`: an edge is (element, set), such as
+            (follower, page)).
         closed: include the vertex itself in its set, which finds slightly more of the true
             communities. None: yes, unless two-mode.
         permutations: number of slots of a signature (K).

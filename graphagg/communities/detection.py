@@ -1,4 +1,4 @@
-"""Partitions a whole graph, without seeds or an index; and again after its edges changed.
+"""Partitions a whole graph, without seeds or an index, and updates the partition after changes.
 
 The method is Leiden: `graphagg.graph.leiden`. docs/results/communities.md compares it with peers.
 """
@@ -28,7 +28,7 @@ from graphagg.graph.reading.settings import WeightedReadingOptions
 from graphagg.graph.weights import load_weighted
 
 REVIEW = 0.02
-"""Share of the edge weight that `update` changes before all levels are looked at again."""
+"""`update` visits all levels again once changes add up to this share of the edge weight."""
 
 
 def detect(
@@ -51,11 +51,11 @@ def detect(
     Args:
         edges: anything that `graphagg.graph.load_weighted` takes.
         kind: `undirected`: a pair in both directions is one edge with the summed weight;
-            `directed`: chance follows the directions; `two-mode`: sets and elements are in
-            communities together.
-        objective: `modularity`, or `cpm`: a community gains by edges that are denser than the
-            resolution, whatever the size of the graph (constant Potts model).
-        resolution: larger gives more and smaller communities; of `cpm` a density.
+            `directed`: the expected weight depends on the directions; `two-mode`: sets and
+            elements are in communities together.
+        objective: `modularity`, or `cpm` (constant Potts model), which finds communities that are
+            denser than the resolution, whatever the size of the graph.
+        resolution: larger gives more and smaller communities; for `cpm` it is a density.
         iterations: iterations of Leiden; -1: until none improves the partition, which takes about
             ten times as long.
         restarts: partitions to compute, with the seeds `random_state`, `random_state + 1`, ...; the
@@ -63,7 +63,7 @@ def detect(
         start: a partition to begin from: what `detect` returned or wrote (.csv, .parquet), a table
             of `vertex` and `community`, or `{vertex: community}`. Communities that continue keep
             their numbers, and `changes` of the result lists the others.
-        fixed: vertices of the start that keep their community; only these may lie apart in one.
+        fixed: vertices of the start that keep their community, even if it is not connected then.
         random_state: seed of the order in which vertices are visited.
         vertices: vertices without edges; each is a community of its own.
         key_added: with an AnnData object: the column of `obs` that gets the communities, as by
@@ -162,7 +162,7 @@ def _fixed(graph: Graph, vertices: Sequence[VertexId], earlier: Array | None) ->
 
 
 class Problem(NamedTuple):
-    """What Leiden partitions, and what it optimizes."""
+    """The graph that Leiden partitions, and the parameters of its objective."""
 
     rows: Csr  # symmetric; an undirected edge once per end, a directed one once in each direction
     masses: Doubles  # `[n, 2]`
@@ -175,7 +175,7 @@ class Problem(NamedTuple):
     def of(
         cls, graph: Graph, weights: Array | None, objective: QualityFunction, resolution: float
     ) -> Problem:
-        """The rows and masses of a graph."""
+        """Build the problem of a graph."""
         undirected = graph.kind == "undirected"
         rows, degrees = _symmetric(graph, weights)
         total, factor = float(degrees[:, 0].sum()), 0.5 if undirected else 1.0
@@ -192,7 +192,7 @@ class Problem(NamedTuple):
         return cls(rows, masses, gamma, degrees, of_degrees, scale)
 
     def quality(self, labels: Array) -> float:
-        """The objective, as a share of the edges."""
+        """Value of the objective for a partition, as a share of the edges."""
         return self._scaled(labels, self.masses, self.gamma)
 
     def modularity(self, labels: Array) -> float:
@@ -237,9 +237,9 @@ def update(
     """Update a partition after some edges changed; the cost grows with the change.
 
     It visits the vertices of changed edges, and others while their neighbors move. When
-    changes add up to `REVIEW` of the edge weight, Leiden looks at all levels once, as
-    `detect` with a start does. The idea of touching only what changed is that of HIT-Leiden (arXiv
-    2601.08554), which keeps the parts of all levels. Other costs are copies of the rows.
+    changes add up to `REVIEW` of the edge weight, Leiden visits all levels once, as `detect` with a
+    start does. The idea of visiting only what changed is from HIT-Leiden (arXiv 2601.08554), which
+    keeps the parts of all levels. The rest of the time is spent on copies of the rows.
 
     Args:
         before: what `detect` or `update` returned.

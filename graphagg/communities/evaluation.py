@@ -36,7 +36,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """Communities as dense numbers.
+    """Known communities, as arrays of dense vertex numbers.
 
     Attributes:
         communities: arrays of distinct vertices, each with at least one.
@@ -93,7 +93,7 @@ def read_communities(path: str | os.PathLike[str], vertices: VertexIds) -> Groun
 def number_communities(
     groups: Iterable[Sequence[Any]], vertices: VertexIds, name: str = "the communities"
 ) -> GroundTruth:
-    """Exchange the ids of communities for dense numbers."""
+    """Convert the vertex ids of communities to dense numbers."""
     unknown = 0
     communities = []
     for group in groups:
@@ -130,7 +130,7 @@ def _groups(text: str) -> list[list[VertexId]]:
 
 
 def _has_header(rows: list[list[str]]) -> bool:
-    """Whether the first line names columns: integers follow, or it is a usual name."""
+    """Whether the first line is a header: an integer follows, or it is a usual column name."""
     first = rows[0][0].strip().casefold()
     below = rows[1][0].strip() if len(rows) > 1 else ""
     return bool(_INTEGER.fullmatch(below)) or first in ("id", "vertex", "node", "name")
@@ -153,10 +153,10 @@ class Evaluation:
         method: how vertices were ranked.
         communities: number of communities.
         draws: number of draws per community.
-        recall: mean over communities of the mean over draws, at community size less seeds.
+        recall: mean over communities of the mean over draws, at community size minus seeds.
         recall_interval: 95 % bootstrap interval over communities.
         recall_auc: mean area under the recall curve; perfect is 1.
-        latency_ms: wall milliseconds of a ranking, without its reasons: `p50`, `p99`.
+        latency_ms: wall time of a ranking without its reasons, in milliseconds: `p50`, `p99`.
     """
 
     method: str
@@ -215,7 +215,7 @@ def evaluate(
 
     Args:
         index: the index.
-        questions: from `draw_seeds`; take the same for all methods that you compare.
+        questions: result of `draw_seeds`; use the same for all methods that you compare.
         method: how to rank.
         random_state: seed of the bootstrap.
         progress: called after each question.

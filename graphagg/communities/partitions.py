@@ -1,4 +1,4 @@
-"""The communities of a whole graph: a partition of its vertices, compared, drawn and written."""
+"""Partitions of a whole graph into communities: comparison, pictures and export."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MOST_DRAWN = 1_000
-"""Vertices of a picture; a larger graph is drawn by its communities."""
+"""Most vertices drawn in a picture; a larger graph has one dot per community."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,10 +38,10 @@ class Partition(Exportable):
         modularity: share of the edges inside communities, minus the share expected by chance.
         changes: how the communities of a start changed, if there was one.
         objective: the quality function, and its `resolution`.
-        restarts: the quality of each restart, of which this partition is the best; the spread says
-            how much of it is chance.
-        pending: weight of the edges that `update` changed since all levels were looked at, as a
-            share of all.
+        restarts: the quality of each restart, of which this partition is the best; the spread shows
+            how much depends on chance.
+        pending: weight of the edges that `update` changed since it last visited all levels, as a
+            share of the total weight.
 
     Examples:
         >>> from graphagg.communities import detect
@@ -191,7 +191,7 @@ class Agreement(NamedTuple):
     Attributes:
         ari: adjusted Rand index (Hubert and Arabie, 1985).
         nmi: mutual information over the mean of both entropies.
-        vertices: number of vertices that both have.
+        vertices: number of vertices that are in both partitions.
 
     Examples:
         >>> Agreement(ari=1.0, nmi=1.0, vertices=4).vertices
@@ -204,7 +204,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(first: Ints, second: Ints) -> Agreement:
-    """Compare two labels of each vertex, `[n]` each, whatever the numbers are.
+    """Compare two labelings `[n]` of the same vertices; the label numbers themselves do not count.
 
     Examples:
         >>> round(agreement(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2])).ari, 2)
@@ -229,7 +229,7 @@ def agreement(first: Ints, second: Ints) -> Agreement:
 
 
 def sides_of(graph: Graph) -> dict[str, VertexIds]:
-    """The ids of the vertices; in a two-mode graph of each side."""
+    """Vertex ids by side; only a two-mode graph has two sides."""
     if graph.kind == "two-mode":
         return {"set": graph.rows, "element": graph.columns}
     return {"vertex": graph.rows}

@@ -83,7 +83,7 @@ class IndexGraph:
         return Graph(kind, self.vertices, self.elements, self.adjacency, report or ReadReport())
 
     def hashes(self) -> Hashes:
-        """Hash the elements, and the vertices where sets are closed."""
+        """Hash the elements, and the vertices if sets are closed."""
         family = HashFamily(self.config.permutations, self.config.hash_seed)
         return Hashes.of(mix(self.elements.tokens()), self.config.closed, family)
 
@@ -121,7 +121,7 @@ class CommunitySnapshot(IndexGraph):
 
     @cached_property
     def expander(self) -> Expander:
-        """Ranks vertices by their closeness to seeds."""
+        """The expander, which ranks vertices by their closeness to seeds."""
         return Expander(self.neighborhoods, self.signature_tables)
 
     def find(self, vertex: VertexId) -> int:

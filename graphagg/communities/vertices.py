@@ -76,7 +76,7 @@ def _digit_ranges(table: Array, prefix: str) -> Iterator[tuple[int, int]]:
 
 
 class Vertices:
-    """The vertices of one version of a community index."""
+    """Type-ahead and neighbors of the vertices in one version of a community index."""
 
     def __init__(self, snapshot: CommunitySnapshot) -> None:
         self._snapshot = snapshot
@@ -89,7 +89,7 @@ class Vertices:
 
     @names_damage
     def _starting_with(self, prefix: str, limit: int) -> Listing:
-        """The vertex that is the prefix, then those that begin with it, by degree."""
+        """List the vertex called `prefix`, then those that begin with it, by degree."""
         ids, matrices = self._snapshot.vertices, self._matrices()
         ranges, none = prefix_ranges(ids, prefix), np.zeros(0, np.int64)
         vertices = np.concatenate([none, *(np.arange(*r) for r in ranges)])
@@ -115,14 +115,14 @@ class Vertices:
         return center, Listing(listed, len(neighbors) > limit)
 
     def _matrices(self) -> list[Csr]:
-        """The matrices in which a vertex has a row of its edges; two in a directed graph."""
+        """Matrices whose rows hold the edges of a vertex; two for a directed graph."""
         neighborhoods = self._snapshot.neighborhoods
         directed = neighborhoods.walk == DIRECTED
         return [neighborhoods.sets, neighborhoods.holders] if directed else [neighborhoods.sets]
 
 
 def _degrees(matrices: Sequence[Csr], rows: slice | Ints) -> Ints:
-    """The summed lengths of some rows of all matrices."""
+    """Lengths of some rows, summed over all matrices."""
     lengths = [matrix.indptr[1:][rows] - matrix.indptr[:-1][rows] for matrix in matrices]
     degrees: Ints = np.sum(lengths, axis=0)
     return degrees

@@ -35,7 +35,7 @@ class PartitionChanges(Brief):
         split: new number -> number of the community that most of its vertices were in.
         merged: number of a community of the start -> number that most of its vertices have now.
         came: numbers of communities most of whose vertices are new.
-        went: numbers of communities of the start that no vertex is left in.
+        went: numbers of communities of the start that have no vertex left.
 
     Examples:
         >>> PartitionChanges(2, {}, {3: 1}, (), ()).describe()
@@ -58,7 +58,7 @@ class PartitionChanges(Brief):
 
 
 def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints]:
-    """The community in `start` of each vertex, `[n]`, -1 if it has none; and all its numbers."""
+    """Return each vertex's community in `start`, `[n]`, -1 if it has none; and all its numbers."""
     ids, numbers, of = _columns(start)
     if len(numbers) and int(numbers.min()) < 0:
         raise InvalidParameter(f"start has the community {numbers.min()}, expected numbers from 0")
@@ -79,7 +79,7 @@ def start_labels(start: Any, sides: Mapping[str, VertexIds]) -> tuple[Ints, Ints
 
 
 def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
-    """The ids of a start, their communities `[n]`, and their sides if it has a column of them."""
+    """Return the ids of a start, their communities `[n]`, and their sides if it has that column."""
     if isinstance(start, Mapping):
         numbers = np.array(list(start.values()))
         if len(numbers) and numbers.dtype.kind not in "iu":
@@ -96,7 +96,7 @@ def _columns(start: Any) -> tuple[Any, Ints, list[str] | None]:
 
 
 def _as_table(start: Any) -> pyarrow.Table:
-    """A start as a table with the columns `vertex` and `community`."""
+    """Convert a start to a table with the columns `vertex` and `community`."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -132,7 +132,7 @@ def _as_table(start: Any) -> pyarrow.Table:
 
 
 def _unsorted(ids: Any, integers: bool) -> VertexIds:
-    """A table of ids in their order; with `integers`, -1 for an id that is no integer."""
+    """Make a table of ids, unsorted; with `integers`, -1 for an id that is not an integer."""
     if isinstance(ids, VertexIds) and ids.is_integer == integers:
         return ids
     if hasattr(ids, "cast"):  # a column of Arrow

@@ -1,4 +1,4 @@
-"""From a matrix to the arrays of an index: the stages that this process and Spark share.
+"""Computes the arrays of an index from a matrix, in stages that this process and Spark share.
 
 Each stage ends in named arrays, in memory or in files, so that a job of Spark resumes after the
 last one: `partition` (the arrays `parts`, `numbers`, `order`, `starts` and `report`), `pieces`, the
@@ -43,14 +43,14 @@ from graphagg.store.ranges import check_space
 
 KIND = "embedding"
 IN_MEMORY = 1 << 30
-"""Largest arrays with a row per node that are held in memory, in bytes; larger ones are files."""
+"""Most bytes of arrays with a row per node that are held in memory; larger ones are files."""
 _ARRAYS = 4  # of them that exist at a time
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _SHOWN = {
     "partition": "partition", "leaves": "pieces", "refined": "merge",
     **{f"pass{number}.{STEPS - 1}": "propagation" for number in (1, 2)}, "sources": "vectors",
 }  # fmt: skip
-"""Stages that a build in this process reports, by the words that users see."""
+"""Stages that a build in this process reports, and the names that users see."""
 
 
 def build_here(
@@ -77,7 +77,7 @@ def build_here(
 
 @dataclass(frozen=True)
 class Embedded:
-    """The embedded nodes of a network, as the arrays `names` of `stages`."""
+    """The embedded nodes of a network: arrays `names` that `stages` wrote."""
 
     stages: Factorization
     names: VectorArrays
@@ -98,7 +98,7 @@ class Embedded:
         return self.stages.rotated(self.names, self._numbers(low, high))
 
     def _numbers(self, low: int, high: int) -> Array:
-        """The row of each node in the arrays of the stages; -1: no edge."""
+        """Row of each node in the arrays of the stages; -1 for a node without an edge."""
         return np.asarray(self.stages.tasks.arrays.map(NUMBERS)[low:high])
 
     def publish(
@@ -106,7 +106,7 @@ class Embedded:
     ) -> None:
         """Publish the index of `graph`, whose ids are in the publication's folder.
 
-        Its arrays are written to `files`; what they are made of is removed.
+        Its arrays are written to `files`; the arrays that they are computed from are removed.
         """
         self._write(files, len(graph.rows))
         self.stages.tasks.arrays.gather(publication.writer, [PARTS])
@@ -182,7 +182,7 @@ def embed_matrix(
 
     O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory, a streaming
     partition some 20 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
-    The arrays `drop` are removed when the pieces are made.
+    `drop` names arrays that are removed once the pieces are made.
     """
 
     def cut(_: int) -> None:
@@ -218,17 +218,17 @@ def embed_matrix(
 
 
 def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
-    """Bytes of disk that an embedding over files takes at its peak, beside its graph.
+    """Peak disk usage, in bytes, of an embedding over files, without its graph.
 
     That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
-    propagation, or two wider ones before it. The writing of the index takes less, and so do the
+    propagation, or two wider ones before it. Writing the index takes less, and so do the
     leaves of a merge, unless the pieces have more than four columns per node.
     """
     return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:
-    """Digests of the graph and, where it has any, of its weights."""
+    """Digests of the graph and, if it is weighted, of its weights."""
     inputs = {"graph": network.graph.digest()}
     if network.weighted:
         data = np.ascontiguousarray(network.matrix.entries, dtype=np.float32)

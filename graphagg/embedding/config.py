@@ -12,12 +12,12 @@ from graphagg.graph.kinds import GRAPH_KINDS, GraphKind
 Partitioner = Literal["auto", "metis", "streaming"]
 Dtype = Literal["float32", "float16"]
 Side = Literal["from", "to"]
-"""Directed and two-mode graphs have vectors of both ends of edges."""
+"""Ends of an edge: directed and two-mode graphs have vectors for both."""
 PARTITIONERS: tuple[Partitioner, ...] = get_args(Partitioner)
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 FILTER = "walks"
-"""The propagation of this version; older manifests do not name theirs."""
+"""Name of this version's propagation in the manifest; older manifests have no name."""
 MAX_PIECE_EDGES = 5_000_000
 _MARGIN = 32
 _LIMIT = 2**31
@@ -29,12 +29,12 @@ class EmbeddingConfig:
 
     Attributes:
         dim: number of dimensions of the vectors; fewer if the graph is too small.
-        pieces: number of pieces of the graph. None: chosen by `max_piece_edges`.
+        pieces: number of pieces of the graph. None: chosen to fit `max_piece_edges`.
         max_piece_edges: maximum number of matrix entries in a piece; each edge counts as two. None:
             5,000,000, or no limit if `pieces` is given.
         partitioner: how the graph is cut: `metis`, which holds it in memory; `streaming`, which
-            passes over the rows of a graph that need not fit; or `auto`: `metis` up to 100 million
-            entries.
+            reads the graph row by row, so that it need not fit in memory; or `auto`: `metis` up to
+            100 million entries.
         propagate: number of propagation passes along walks, 1 or 2; 2 suits sparse graphs.
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         leaf_rank: minimum rank of the factorization of a piece.

@@ -1,4 +1,4 @@
-"""Vectors for new vertices from their neighbors', without training again.
+"""Computes vectors of new vertices from those of their neighbors, without retraining.
 
 A vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes, see
 `prone.factorization.VectorArrays`. So the row of a new vertex times its neighbors' sources gives
@@ -39,7 +39,7 @@ _ROUNDS = 2
 def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
     """Vectors and sources of the new nodes `fresh`, `[a, d]` each.
 
-    `rows` `[a, N]` holds the weights of their edges, `sources` `[N, d]` zeros where a node is new.
+    `rows` `[a, N]` holds the weights of their edges; `sources` `[N, d]` is zero for new nodes.
     """
     sources = sources.astype(np.float32)
     has_source = np.ones(len(sources), dtype=bool)
@@ -59,18 +59,18 @@ def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
 
 
 def _product(rows: Csr, values: Doubles, dense: Array) -> Array:
-    """The pattern of some rows with other values, times `dense`, float32."""
+    """Multiply some rows, with other values, by `dense`; float32."""
     product: Array = sparse_array(replace(rows, data=values.astype(np.float32))) @ dense
     return product
 
 
 @dataclass(frozen=True)
 class _Grown:
-    """Ids with the new ones among them, and the rows of the old nodes.
+    """Old and new ids together, and the numbers of the old nodes among them.
 
     Attributes:
         columns: the same object as `rows`, or the elements of a two-mode graph.
-        positions: `[N]` number of each old node among the new ones.
+        positions: `[N]` new number of each old node.
         fresh: `[N']` nodes that are new, or had no edge before.
     """
 
@@ -116,7 +116,7 @@ class _Grown:
 def grow(
     artifact: Artifact, published: Publication, graph: Graph, weights: Array | None
 ) -> ChangeReport:
-    """Write an index with the vertices of `graph` that it lacks, or had without an edge.
+    """Add to an index the vertices of `graph` that it lacks, or that had no edge.
 
     `weights` are of the entries of its adjacency; None: all 1.
     """
@@ -160,7 +160,7 @@ def grow(
 
 
 def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeReport:
-    """Write an index without the vertices of some numbers; other vectors stay as they are."""
+    """Write an index without some vertices, given by number; other vectors do not change."""
     config, stored = EmbeddingConfig.from_json(artifact.manifest.parameters), artifact.array
     ids = columns = VertexIds.open(artifact, "vertices")
     stay = np.ones(len(ids), dtype=np.bool_)

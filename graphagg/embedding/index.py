@@ -6,7 +6,7 @@ The files of an index of kind `embedding`, for n vertices (two-mode: n sets and 
     elements | elements.utf8, .offsets     two-mode only
     vectors                                [n, d] float32 or float16, not normalized
     vectors.to                             directed: [n, d] as targets; two-mode: [m, d] elements
-    sources, sources.to                    the same shapes: `add` makes new vectors of these
+    sources, sources.to                    same shapes; `add` computes new vectors from them
     parts                                  [N] int32 piece of each node; -1 split, -2 no edge
     partition.json                         the partition report
 """
@@ -217,9 +217,9 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             vertex: id of the vertex.
             k: number of neighbors.
             side: directed and two-mode: the side of the vertex's vector.
-            target_side: the side of the neighbors' vectors. None: the same. From `from` to `to`
+            target_side: the side of the neighbors' vectors. None: as `side`. From `from` to `to`
                 these are the likeliest targets of edges (or elements of a set).
-            normalized: by cosine; else by dot product.
+            normalized: rank by cosine; else by dot product.
 
         Raises:
             UnknownVertex: the vertex does not exist.
@@ -298,7 +298,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
     def add(
         self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent
     ) -> ChangeReport:
-        """Compute vectors of new vertices from their neighbors'; other vectors do not change.
+        """Compute vectors of new vertices from those of their neighbors; others do not change.
 
         Args:
             edges: edges of the new vertices, to existing ones and among themselves.

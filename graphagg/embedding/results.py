@@ -35,7 +35,7 @@ class Neighbor:
 
 
 class Neighbors(tuple[Neighbor, ...], Tabular):
-    """The vertices near another one, nearest first: a tuple, and a table."""
+    """Neighbors of a vertex, nearest first: a tuple that can be exported as a table."""
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ def write_vectors(ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[
 
     Raises:
         InvalidParameter: another suffix, or an id that the format cannot hold.
-        WriteFailed: the file system refuses.
+        WriteFailed: the file cannot be written.
 
     Examples:
         >>> from tempfile import mkdtemp

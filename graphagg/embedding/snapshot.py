@@ -72,5 +72,5 @@ def _arrays(artifact: Artifact, config: EmbeddingConfig) -> Iterator[ArrayRule]:
 
 
 def unit_rows(vectors: Array) -> Array:
-    """Vectors at length 1, float32; zeros stay."""
+    """Scale vectors to length 1, float32; zero vectors stay zero."""
     return normalize_rows(np.asarray(vectors, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""Products of sparse and dense matrices, and sums that do not depend on how rows are shared out."""
+"""Products of sparse and dense matrices, and sums that do not depend on how rows are split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphagg.graph.csr import Csr
 
 
 def sparse_array(matrix: Csr) -> Any:
-    """The matrix as an array of SciPy, over the same values."""
+    """Wrap the matrix as a SciPy array that shares its values."""
     with needs("scipy", "embedding"):
         from scipy.sparse import csr_array
     shape = (matrix.rows, matrix.columns)
@@ -22,7 +22,7 @@ def sparse_array(matrix: Csr) -> Any:
 
 
 def entries_where(matrix: Csr, mask: Mask) -> Csr:
-    """The matrix with some of its entries, `mask` `[nnz]`; rows and columns stay."""
+    """Keep only the entries where `mask` `[nnz]` is true; rows and columns stay."""
     indptr = offsets(mask)[matrix.indptr]
     return Csr(indptr, matrix.indices[mask], matrix.entries[mask], matrix.columns)
 
@@ -67,9 +67,9 @@ def one_thread() -> Any:
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> Any:
-    """The libraries with threads of their own; `modules` is the cache key, for imports add some.
+    """Find libraries with their own threads; `modules` is the cache key, as imports can add some.
 
-    A look-up takes longer than a small task of Spark.
+    The result is cached because the search takes longer than a small task of Spark.
     """
     with needs("threadpoolctl", "embedding"):
         from threadpoolctl import ThreadpoolController

@@ -1,4 +1,4 @@
-"""Edges in, compressed rows out: what the capabilities share."""
+"""Reads edges into compressed sparse rows, for all capabilities."""
 
 from typing import TYPE_CHECKING
 

@@ -81,12 +81,12 @@ def rows_from_pairs(
 
 
 def transpose(matrix: Csr) -> Csr:
-    """Rows and columns exchanged, with their values if there are any; O(nnz)."""
+    """Exchange rows and columns, with their values if there are any; O(nnz)."""
     return _turned(matrix, keep=False)
 
 
 def _turned(matrix: Csr, *, keep: bool) -> Csr:
-    """Rows and columns exchanged; with `keep`, for columns above their row, beside the matrix."""
+    """Exchange rows and columns; `keep` adds the result to the (strictly upper) matrix."""
     values = matrix.indices if matrix.data is None else matrix.data
     result = _exchange(matrix.indptr, matrix.indices, values, matrix.columns, keep)
     data = None if matrix.data is None else result[2]
@@ -120,7 +120,7 @@ def _distinct(rows: Dense, columns: Dense, count: int) -> tuple[Ints, Dense]:
 def _exchange(
     indptr: Ints, indices: Array, values: Array, count: int, keep: bool
 ) -> tuple[Ints, Dense, Array]:
-    """The compressed rows that `_turned` returns, `count` of them."""
+    """Compute the `count` compressed rows that `_turned` returns."""
     starts = np.zeros(count + 1, np.int64)
     for column in indices:
         starts[column + 1] += 1

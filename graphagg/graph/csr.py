@@ -20,7 +20,7 @@ class Csr:
     Attributes:
         indptr: `[rows + 1]` int64.
         indices: `[nnz]` int32, the columns of row i at `indptr[i]:indptr[i + 1]`, ascending.
-        data: `[nnz]` values, or None where only the pattern matters.
+        data: `[nnz]` values, or None for a pattern without values.
         columns: number of columns.
 
     Examples:

@@ -35,13 +35,13 @@ class ReadReport:
         edges_read: pairs read, with repeats and self-loops.
         edges: distinct edges kept.
         self_loops: pairs of a vertex with itself, dropped (their vertex stays).
-        duplicates: repeats, dropped; undirected: also the same pair the other way round.
+        duplicates: repeats, dropped; undirected: reversed pairs are repeats too.
         comments: lines of comment.
         header: the header line, or None.
-        columns: the columns of a text or table that were read, in words.
+        columns: description of the columns of a text or table that were read.
         weights_ignored: edges that carried a weight which was not used.
         bad_rows: rows that were left out because they cannot be read.
-        first_bad: the fault of the first bad row.
+        first_bad: description of the first bad row.
         both_sides: two-mode: ids that are an element and a set.
 
     Examples:
@@ -82,8 +82,8 @@ class Graph:
 
     Attributes:
         kind: `undirected`, `directed`, or `two-mode` (sets and their elements).
-        rows: ids of the vertices; of the sets where two-mode.
-        columns: the same object; the ids of the elements where two-mode.
+        rows: ids of the vertices; two-mode: of the sets.
+        columns: the same object as `rows`; two-mode: the ids of the elements.
         adjacency: `[len(rows), len(columns)]` pattern: neighbors (symmetric), out-neighbors, or
             the elements of each set.
         report: counts of what was read and dropped.
@@ -118,7 +118,7 @@ class Graph:
         return rows, columns
 
     def digest(self) -> str:
-        """Hex sha256 of ids and edges: equal graphs have equal digests, whatever their source."""
+        """Hex SHA-256 of ids and edges: equal graphs have equal digests, whatever their source."""
         arrays: list[Array] = []
         for ids in [self.rows] if self.rows is self.columns else [self.rows, self.columns]:
             table = ids.table

@@ -22,9 +22,9 @@ VertexId = int | str
 """The id of a vertex, as the caller names it."""
 
 _COMPARED = 200
-"""Ids on each side in the order that `closest` compares a string with."""
+"""Ids before and after a string, in ascending order, that `closest` compares it with."""
 _LIKELY = 20_000
-"""Ids that share half of it, at most."""
+"""Most ids that `closest` compares because they share a half of the string."""
 _DIGITS = len(str(2**63 - 1))
 
 
@@ -117,7 +117,7 @@ class VertexIds(Sequence[VertexId]):
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """Return the ids closest to an unknown one, by value or by spelling.
 
-        An id that differs in one letter is always found: one of its halves is the same.
+        An id that differs in one letter is always found, because one of its halves is equal.
         """
         if not len(self):
             return []
@@ -160,7 +160,7 @@ class VertexIds(Sequence[VertexId]):
         return VertexIds(sorted_strings([_as_arrow(ids.table) for ids in filled])[0])
 
     def select(self, mask: Mask) -> VertexIds:
-        """The ids at which a mask `[n]` is true."""
+        """Return the ids where a mask `[n]` is true."""
         if isinstance(self.table, StringTable):
             return VertexIds(self.table.take(np.flatnonzero(mask)))
         return VertexIds(self.table[mask])
@@ -204,21 +204,21 @@ class VertexIds(Sequence[VertexId]):
         return cls(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))
 
     def between(self, low: int, high: int) -> VertexIds:
-        """The ids from position `low` up to `high`, without a copy."""
+        """The ids at positions `low` to `high - 1`, without a copy."""
         if isinstance(self.table, StringTable):
             return VertexIds(StringTable(self.table.data, self.table.offsets[low : high + 1]))
         return VertexIds(self.table[low:high])
 
 
 def id_rules(artifact: Artifact, name: str, count: str) -> list[ArrayRule]:
-    """The arrays of `count` ids in an index."""
+    """Rules for the arrays of `count` ids in an index."""
     if f"{name}.npy" in artifact:
         return [array(name, "<i8", count, least=0, rows="")]
     return strings(name, count)
 
 
 def id_list(name: str, ids: VertexId | Iterable[VertexId]) -> list[VertexId]:
-    """List ids; one id stands for itself. `InvalidParameter` for anything else."""
+    """Return ids as a list; a single id becomes a list of one. `InvalidParameter` if not ids."""
     if isinstance(ids, str | int | np.integer):
         return [ids]
     if isinstance(ids, bytes) or not isinstance(ids, Iterable):
@@ -294,7 +294,7 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
     names = [table[int(row)] for row in rows]
 
     def differing(name: str) -> int:
-        """Letters between the common beginning and the common end."""
+        """Number of letters between the common prefix and the common suffix."""
         first = len(commonprefix((text, name)))  # noqa: RUF071 (characters, no paths)
         rest = text[first:][::-1], name[first:][::-1]
         return max(map(len, rest)) - len(commonprefix(rest))  # noqa: RUF071

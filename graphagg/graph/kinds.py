@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 GraphKind = Literal["undirected", "directed", "two-mode"]
-"""How edges are read: both ways, as arrows, or from elements to sets."""
+"""An edge goes both ways, from source to target, or joins an element with a set."""
 GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)
 """All kinds of graphs."""
 IdType = Literal["auto", "integer", "string"]

@@ -7,12 +7,12 @@ of joining vertex or part v to community C is
     w(v, C) - gamma (out(v) in(C) + in(v) out(C)),
 
 where w is the weight between them in both directions. The masses `out` and `in`, `[n, 2]`, are
-degrees for modularity, so that the same kernels do undirected, directed (Leicht and Newman, 2008)
+degrees for modularity, so that the kernels also fit undirected, directed (Leicht and Newman, 2008)
 and two-mode graphs (Barber, 2007), and numbers of vertices for the constant Potts model.
 
 Departures: parts are joined where the gain is largest, not at random. Vertices are visited in the
 order of a hash of their surroundings: it depends on the structure of the graph alone, so that other
-names or another order of edges change nothing, but for vertices whose surroundings are the same.
+names or another order of edges change nothing, except for vertices with equal surroundings.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from graphagg.graph.leiden_kernels import (
 )
 
 ITERATIONS = 2
-"""Iterations without a start."""
+"""Number of iterations without a start."""
 CONVERGE = -1
 """Repeat until an iteration no longer improves the partition, as in igraph and leidenalg."""
 TOLERANCE = 0.005
 """Loss of modularity that is accepted to keep a start; vertices then only move one by one."""
 _CORES = 3
-"""Partitions whose overlap is the start of iterations until none improves."""
+"""Number of partitions from whose overlap the iterations of `CONVERGE` start."""
 _LEAST = 1e-6
 """Iterations end when one gains less than this share of the total weight."""
 FEW = 0.002
-"""Share of the vertices that move one by one before an iteration is tried: some .4 % of the edges
-changed."""
+"""Share of the vertices above which moves one by one are followed by an iteration; it is reached
+when some .4 % of the edges changed."""
 _ROUNDS = 3
-"""Steps from a vertex that its hash covers."""
+"""Number of steps around a vertex that its hash covers."""
 _SLACK = 1e-9
-"""Least gain of a move, as a share of the mean weight: smaller ones are errors of rounding."""
+"""Least gain of a move, as a share of the mean weight; smaller gains are rounding errors."""
 
 
 def leiden(
@@ -142,7 +142,7 @@ def by_size(labels: Array) -> Ints:
 
 
 class Partitioned(NamedTuple):
-    """A graph, and what its partition optimizes."""
+    """A graph, and the parameters of the objective that its partition optimizes."""
 
     rows: Rows
     masses: Doubles  # `[n, 2]`
@@ -151,14 +151,14 @@ class Partitioned(NamedTuple):
     fixed: Mask  # `[n]` vertices that do not move
 
     def move(self, labels: Array, first: Array | None = None) -> tuple[Array, int, int]:
-        """Move the vertices `first`, or all, to better communities; see `move`."""
+        """Move the vertices `first`, or all, to better communities; see `leiden_kernels.move`."""
         vertices = np.arange(len(labels)) if first is None else first
         rows, masses, gamma, slack, fixed = self
         result: tuple[Array, int, int] = move(rows, masses, labels, gamma, slack, vertices, fixed)
         return result
 
     def quality(self, labels: Array) -> float:
-        """The value that moves increase."""
+        """The objective that moves increase; see `leiden_kernels.quality`."""
         return float(quality(self.rows, self.masses, labels, self.gamma))
 
     def contracted(self, labels: Array, parts: Array, size: int) -> tuple[Partitioned, Array]:
@@ -169,7 +169,7 @@ class Partitioned(NamedTuple):
         return self._replace(rows=rows, masses=masses, fixed=fixed), labels
 
     def shuffled(self, order: Array) -> Partitioned:
-        """The same graph with vertex `order[i]` as number i."""
+        """Renumber the graph: vertex `order[i]` becomes number i."""
         position = np.empty(len(order), np.int32)
         position[order] = np.arange(len(order), dtype=np.int32)
         rows = renumbered(*self.rows, order, position)
@@ -177,9 +177,9 @@ class Partitioned(NamedTuple):
 
 
 def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) -> tuple[Array, int]:
-    """Move vertices and cut what falls apart, until a look at all vertices changes nothing.
+    """Move vertices and split unconnected communities, until a pass over all changes nothing.
 
-    Also returns the number of moves and cuts. Overwrites `labels`.
+    Also returns the number of moves and splits. Overwrites `labels`.
     """
     changes, are_connected = 0, False
     while True:
@@ -196,7 +196,7 @@ def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) ->
 
 
 def _rejoined(pieces: Array, fixed: Mask, labels: Array) -> tuple[Array, int]:
-    """Give the fixed vertices of a community one number again, however they are connected."""
+    """Give the fixed vertices of a community one number again, even if they are not connected."""
     stay = np.flatnonzero(fixed)[::-1]
     number = np.arange(len(pieces), dtype=np.int32)
     first = np.zeros(len(pieces), np.int32)
@@ -223,7 +223,7 @@ def _iteration(graph: Partitioned, labels: Array) -> Array:
 def _iterated(
     graph: Partitioned, labels: Array, iterations: int, generator: np.random.Generator
 ) -> Array:
-    """Iterations that visit vertices in another order each time."""
+    """Run iterations, each with another order of the vertices."""
     for _ in range(iterations):
         order = generator.permutation(len(labels))
         result = np.empty_like(labels)
@@ -243,10 +243,10 @@ def _converged(graph: Partitioned, labels: Array, generator: np.random.Generator
 
 
 def _by_overlaps(graph: Partitioned, generator: np.random.Generator) -> Array:
-    """Iterations until none improves, from a partition of the overlap of several partitions.
+    """Iterate until none improves, starting from the overlap of several partitions.
 
-    The overlap is a much smaller graph, which is partitioned in the same way; if it is not, the
-    best of the partitions is improved.
+    The graph of the overlap is partitioned in the same way if it is less than half as large;
+    otherwise the best of the partitions is improved.
     """
     alone = np.arange(len(graph.masses), dtype=np.int32)
     some = [_iterated(graph, alone, ITERATIONS, generator) for _ in range(_CORES)]
@@ -259,7 +259,7 @@ def _by_overlaps(graph: Partitioned, generator: np.random.Generator) -> Array:
 
 
 def _overlap(partitions: list[Array]) -> Array:
-    """The groups of vertices that all partitions have in one community."""
+    """Group the vertices that are in one community in all partitions."""
     joint = np.zeros(len(partitions[0]), np.int64)
     for labels in partitions:
         pairs = joint * (1 + int(labels.max(initial=0))) + labels

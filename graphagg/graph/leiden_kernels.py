@@ -1,4 +1,4 @@
-"""The steps of Leiden over compressed rows; `graphagg.graph.leiden` says what they compute."""
+"""The steps of Leiden over compressed rows; `graphagg.graph.leiden` explains them."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def connected(graph: Rows, labels: Array) -> tuple[Array, int]:
 
 @kernel(checked=False, small=True)
 def quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
-    """The value that moves increase: the weight inside communities, less the expected weight."""
+    """The objective that moves increase: weight inside communities minus the expected weight."""
     indptr, indices, weights = graph
     totals, quality = _totals(masses, labels), 0.0
     for v in range(len(labels)):
@@ -216,7 +216,7 @@ def move(
 def _best(
     own: int, out: float, into: float, totals: Doubles, to: Doubles, touched: Array, slack: float
 ) -> int:
-    """The community with the largest gain, `own` among equals; -1 if all lose. Clears `to`."""
+    """The community with the largest gain, `own` on ties; -1 if none gains. Clears `to`."""
     best, most = own, to[own] - out * totals[own, 1] - into * totals[own, 0] + slack
     for c in touched:
         gain = to[c] - out * totals[c, 1] - into * totals[c, 0]

@@ -1,6 +1,6 @@
 """Merge the rows of two graphs, subtract one from the other, or select vertices.
 
-`merge_rows` is for indices, `change_rows` for a graph in memory of which little changes.
+`merge_rows` is for indices, `change_rows` for a graph in memory with few changes.
 
 Rows are read and yielded range by range: they may be mapped files that are larger than memory. Ids
 ascend in every graph, so that a range still ascends when its ids get their new numbers.
@@ -29,7 +29,7 @@ Entries = tuple[Ints, Array, Floats]
 
 
 class Renumbering(NamedTuple):
-    """The ids of a result, and the numbers there of the ids of two graphs."""
+    """The ids of a result, and the new numbers of the ids of two graphs."""
 
     ids: VertexIds  # of the result
     # `[n]` int32 ascending, the new number of each id of the first graph; -1: left out
@@ -38,13 +38,13 @@ class Renumbering(NamedTuple):
 
     @classmethod
     def union(cls, first: VertexIds, second: VertexIds) -> Renumbering:
-        """All ids of both; `InvalidGraph` if one has integers and the other strings."""
+        """Keep all ids of both; `InvalidGraph` if one has integers and the other strings."""
         ids = first.union(second)
         return cls(ids, *(ids.positions(old).astype(np.int32) for old in (first, second)))
 
     @classmethod
     def of_first(cls, first: VertexIds, second: VertexIds) -> Renumbering:
-        """The ids of the first graph alone."""
+        """Keep the ids of the first graph only."""
         identity = np.arange(len(first), dtype=np.int32)
         return cls(first, identity, first.positions(second).astype(np.int32))
 
@@ -60,7 +60,7 @@ def merge_rows(
 ) -> Iterator[tuple[Ints, Array]]:
     """Merge two matrices row by row; with `subtract`, remove the entries of `second` from `first`.
 
-    Yields for each range of rows their lengths, and their columns one after another (int32).
+    For each range of rows, yields the lengths of the rows and their concatenated columns (int32).
     """
     count = len(rows.ids)
     of_first, of_second = _inverse(rows.first, count), _inverse(rows.second, count)
@@ -78,7 +78,7 @@ def merge_rows(
 
 
 def _inverse(renumbered: Array, count: int) -> Array:
-    """The old number of each of `count` new ones, int32; -1: it is new."""
+    """Return the old number of each of `count` new numbers, int32; -1: it is new."""
     old = np.full(count, -1, dtype=np.int32)
     stay = np.flatnonzero(renumbered >= 0)
     old[renumbered[stay]] = stay
@@ -88,7 +88,7 @@ def _inverse(renumbered: Array, count: int) -> Array:
 def _entries(matrix: Csr, sources: Array, renumbered: Array) -> Keys:
     """The entries of a range of rows, ascending, with their new columns.
 
-    Row i of the range is row `sources[i]` of the matrix; -1: it has none.
+    Row i of the range is row `sources[i]` of the matrix; -1: it is empty.
     """
     present = np.flatnonzero(sources >= 0)
     old = sources[present]
@@ -139,7 +139,7 @@ def change_rows(
 def _renumbered(
     matrix: Csr, entries: Floats | None, rows: Array, columns: Array, count: int
 ) -> Entries:
-    """The entries of a matrix at new numbers; -1: it is left out."""
+    """Renumber the rows and columns of a matrix; those with the number -1 are left out."""
     values = np.ones(len(matrix.indices), np.float32) if entries is None else entries
     same = len(rows) == count and columns[-1:].sum() + 1 == len(columns)
     if same and (rows >= 0).all() and (columns >= 0).all():
@@ -154,7 +154,7 @@ def _renumbered(
 
 
 def _grown(ids: VertexIds, more: VertexIds) -> Renumbering:
-    """The ids of both; without sorting if there is no new one."""
+    """Unite the ids of both; nothing is sorted if there is no new id."""
     places = ids.positions(more) if len(more) else np.zeros(0, np.int64)
     if (places >= 0).all():
         return Renumbering(ids, np.arange(len(ids), dtype=np.int32), places.astype(np.int32))

@@ -35,7 +35,7 @@ class PushGraph(NamedTuple):
     """A graph as the kernels read it; make it with `push_graph`.
 
     A node links to `forward.neighbors + shift` by row `node` of `forward`, and to
-    `backward.neighbors` by row `node - shift` of `backward`, where there are such rows.
+    `backward.neighbors` by row `node - shift` of `backward`, if there are such rows.
     """
 
     forward: Links  # links of the n rows of a matrix
@@ -63,7 +63,7 @@ class PushScratch(NamedTuple):
         nodes: `[nodes]` int32, the node of each slot.
         mass, residual: `[nodes]` float64, by slot.
         limit: `[nodes]` float64, by slot: the least residual that puts it in the queue; infinite
-            while it stands there.
+            while it is in the queue.
         queue: `[nodes + 1]` int32 slots in a ring. A slot is in it at most once, and one entry
             more distinguishes a full ring from an empty one.
     """
@@ -135,7 +135,7 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
 def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
-    """Give the reset's nodes slots and queue them; return the numbers of slots and of queued."""
+    """Assign slots to the reset's nodes and queue them; return the counts of slots and queued."""
     forward, backward, shift = graph.forward.offsets, graph.backward.offsets, graph.shift
     slots, nodes, mass, residual, limit, queue = scratch
     tail = 0
@@ -220,7 +220,7 @@ def _degree(forward: Array, backward: Array, shift: int, node: int) -> int:
 
 @kernel
 def _range(offsets: Array, node: int, shift: int) -> tuple[int, int]:
-    """Find where the links of a node on one side begin and end; 0 and 0 if it has no row there."""
+    """Return the first and the end offset of a node's links on one side; 0 and 0 if it has none."""
     row = node - shift
     if row < 0 or row + 1 >= len(offsets):
         return 0, 0

@@ -1,6 +1,6 @@
 """LSH band tables as flat sorted arrays.
 
-A band is r slots of the signature; two sets meet in a band with probability J^r, in one of b bands
+A band is r slots of the signature; two sets agree in a band with probability J^r, in one of b bands
 with 1 - (1 - J^r)^b. The paper keeps a dictionary per band; here the vertices of a band are sorted
 by a 32-bit key, in one array for all bands that can be memory-mapped:
 
@@ -25,7 +25,7 @@ from graphagg.store import Artifact
 from graphagg.store.ranges import forget
 
 BANDS_AT_ONCE = 8
-"""Bands whose keys are made in one reading of the signatures."""
+"""Number of bands whose keys are computed in one pass over the signatures."""
 _ROWS_AT_ONCE = 1 << 16
 _MOST_BITS = 16
 
@@ -47,7 +47,7 @@ class BandTables(NamedTuple):
     def candidates(self, sig: Array, seeds: Array, cap: int, most: int) -> tuple[Array, int]:
         """Find the vertices that share a bucket with a seed, `[c]` int64 ascending.
 
-        Of a bucket the first `cap` vertices are taken; of all the `most` that share most buckets.
+        Each bucket yields its first `cap` vertices; at most `most`, in most buckets, are returned.
         `sig` has the signatures that the tables were built from. Also returns the number of cut
         buckets.
         """
@@ -62,7 +62,7 @@ class BandTables(NamedTuple):
 
 @dataclass(frozen=True)
 class BucketCounts:
-    """Entries kept, vertices in the largest bucket, buckets larger than the cap."""
+    """Number of entries, size of the largest bucket, and number of buckets above the cap."""
 
     entries: int
     largest: int
@@ -70,7 +70,7 @@ class BucketCounts:
 
 
 def directory_bits(vertices: int) -> int:
-    """p, the bits of the directory: about 16 vertices share a prefix."""
+    """Number p of bits in a prefix of the directory: about 16 vertices share a prefix."""
     return min(_MOST_BITS, max(0, vertices.bit_length() - 5))
 
 
@@ -122,7 +122,7 @@ def mix_one(h: Any) -> Any:
 
 @kernel(small=True)
 def write_keys(sig: Array, first: int, band: int, count: int, rows: int, out: Array) -> None:
-    """Keys of the vertices from `first` on in `count` bands from `band` on, into `[count, n]`."""
+    """Write the keys of the vertices from `first` on in `count` bands from `band` on."""
     for i in range(len(sig)):
         for j in range(count):
             out[j, first + i] = key_of(sig[i], (band + j) * rows, rows)
@@ -168,7 +168,7 @@ def _sort_band(
 
 @kernel
 def _sort(entries: Array) -> None:
-    """Sort by key; the vertices come in ascending order, and stay so where keys are equal."""
+    """Sort entries by key; those of equal keys stay in ascending order of the vertices."""
     if len(entries) > 256:  # a hub's leaves: one key a million times
         entries.sort()
         return

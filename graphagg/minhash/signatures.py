@@ -29,11 +29,11 @@ Tokens = npt.NDArray[np.uint32]
 _AT_ONCE = 1 << 16
 _ROWS_AT_ONCE = 1 << 10
 EMPTY = 0xFFFFFFFF
-"""Each slot of the empty set's signature."""
+"""Value of each slot in the signature of the empty set."""
 
 
 class HashFamily:
-    """The K permutations of a seed, as `datasketch.MinHash(num_perm=K, seed=random_state)` has."""
+    """The K permutations of `datasketch.MinHash(num_perm=K, seed=random_state)`."""
 
     def __init__(self, permutations: int, random_state: int) -> None:
         # The legacy generator, because datasketch draws its values so.
@@ -47,7 +47,7 @@ class HashFamily:
 class Hashes(NamedTuple):
     """Hashes f(x) of the elements and of each row's vertex, and a_k, b_k of each slot; all uint32.
 
-    `vertices` is empty where sets are open.
+    `vertices` is empty if the sets are not closed.
     """
 
     elements: Tokens
@@ -59,7 +59,7 @@ class Hashes(NamedTuple):
     def of(cls, mixed: Tokens, closed: bool | None, family: HashFamily) -> Hashes:
         """Bundle the hashes of a graph; `mixed` is `[columns]` `mix` of the token of each element.
 
-        With `closed` sets elements are vertices.
+        If the sets are `closed`, elements are vertices.
         """
         return cls(mixed, mixed if closed else mixed[:0], family.factors, family.shifts)
 
@@ -105,7 +105,7 @@ def _minima(offsets: Array, elements: Array, hashes: Hashes, rows: Array, out: A
 
 
 def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
-    """Count the slots of some rows that equal a seed's, over all seeds, `[len(rows)]` uint32."""
+    """For each row, the number of slots equal to a seed's, summed over the seeds; uint32."""
     equal = np.empty(len(rows), dtype=np.uint32)
     for low in range(0, len(rows), _ROWS_AT_ONCE):
         some = slice(low, low + _ROWS_AT_ONCE)
@@ -116,7 +116,7 @@ def agreements(sig: Array, seeds: Array, rows: Array) -> Array:
 
 @kernel
 def _agreements(sig: Array, seeds: Array, out: Array) -> None:
-    """`out[i]`: equal slots of row i with all seeds together."""
+    """Write to `out[i]` the number of slots of row i equal to a seed's, summed over the seeds."""
     for i in range(len(sig)):
         row = sig[i]
         equal = np.uint32(0)

@@ -2,8 +2,8 @@
 
 FAISS trusts a file: numbers in it index memory, and lists "on disk" name another file, which FAISS
 opens. So the file is compared with what FAISS writes for the type of `search.indexed`, from the
-first byte to the last. Centroids and codes may be any: FAISS computes with them only. Each id
-of a vector must be there once.
+first byte to the last. Centroids and codes may have any values, since FAISS only computes with
+them. The id of each vector must occur exactly once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BLOCK = 32  # vectors whose packed codes lie together
 
 
 def check_lists(path: Path, content: Array, count: int, dimension: int) -> None:
-    """Raise `CorruptArtifact` if the bytes are no index of `count` vectors for inner products."""
+    """Raise `CorruptArtifact` unless `content` is an inner-product index of `count` vectors."""
     file = _File(path, content)
     kind = bytes(content[:4])
     file.check(kind == _PACKED, f"an index of type {kind!r}")
@@ -40,11 +40,11 @@ def check_lists(path: Path, content: Array, count: int, dimension: int) -> None:
         file.check(ids.min() >= 0 and ids.max() < count, f"vector {ids.min()} to {ids.max()}")
         is_there[ids] = True
     is_right = sum(map(len, file.ids)) == count and is_there.all()
-    file.check(is_right, "ids that are missing or there twice")
+    file.check(is_right, "ids that are missing or occur twice")
 
 
 class _File:
-    """A reader of a file's numbers; `ids` of lists are collected."""
+    """Reads numbers from a file and checks them; collects the `ids` of the lists."""
 
     def __init__(self, path: Path, content: Array) -> None:
         self.path, self.content, self.at, self.ids = path, content, 0, list[Ints]()
@@ -55,7 +55,7 @@ class _File:
             raise damaged(self.path, f"{problem}, before byte {self.at}; {wanted}")
 
     def take(self, layout: str, *wanted: object) -> tuple[Any, ...]:
-        """The next values, each as wanted; None: any."""
+        """Read the next values and check that they equal `wanted`; None allows any value."""
         start, layout = self.at, f"<{layout}"
         self.skip(struct.calcsize(layout))
         values = struct.unpack_from(layout, self.content.data, start)
@@ -75,7 +75,7 @@ class _File:
 
 
 def _packed(file: _File, lists: int, dimension: int) -> None:
-    """A product quantizer of 4 bits, and lists of ids and packed codes."""
+    """Check a product quantizer of 4 bits, and read lists of ids and packed codes."""
     is_residual, code_size, _, width, _, _, _, parts, *_ = file.take(
         "BQiQiQQQQQ", None, None, _BLOCK, None, 0, 0, dimension, None, 4, 16 * dimension
     )

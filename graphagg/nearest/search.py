@@ -1,10 +1,10 @@
 """Search for the vectors nearest to a query, by FAISS.
 
-Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. More have
-an index of their own, which finds candidates that the caller compares exactly. Lists and candidates
-are as many as .99 of the ten nearest vectors of some sentences need, and more, since questions are
-farther from their passages than sentences are: twice as many lists, and half again as many
-candidates. The recall of other sentences is stored.
+Up to `FLAT` vectors FAISS compares a query with all rows of the file of `write_vectors`. For more,
+an index with inverted lists finds candidates, which the caller compares exactly. The numbers of
+lists and candidates are those that find .99 of the ten nearest vectors of some sentences, times 2
+and 1.5, since questions are farther from their passages than sentences are. The recall of other
+sentences is stored.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from graphagg.store.manifest import damaged
 from graphagg.store.reading import content_of
 
 SMALL = 20_000
-"""Vectors up to which numpy compares all, and FAISS is not loaded."""
+"""Number of vectors up to which numpy compares all, without FAISS."""
 FLAT = 100_000
-"""Vectors up to which FAISS compares all of them."""
+"""Number of vectors up to which FAISS compares all of them."""
 TARGET = 0.99
 """Recall of the nearest vectors for which `nprobe` and the number of candidates are chosen."""
 NEAREST = 10
-"""Number of nearest vectors per sentence that recall counts."""
+"""Number of nearest vectors per sentence over which recall is measured."""
 _SENTENCES = 200  # half of them choose, the others measure recall
 _CANDIDATES = 4096  # at most
 _LISTS_MARGIN, _CANDIDATES_MARGIN = 2, 1.5  # times as many as sentences need
@@ -42,10 +42,10 @@ _ADDED = 1 << 16  # rows that are added together
 
 
 def indexed(codes: Codes) -> Any:
-    """An index of stored vectors `[n, d]`, trained on a sample of them.
+    """Build an index of stored vectors `[n, d]`, trained on a sample of them.
 
     It has half as many lists as the square root of n, of codes of 4 bits for each two components of
-    a vector less the mean of its list; for each component if d is odd.
+    a vector minus the mean of its list; for each component if d is odd.
     """
     count, dimension = codes.shape
     parts = dimension if dimension % 2 else dimension // 2
@@ -60,11 +60,11 @@ def indexed(codes: Codes) -> Any:
 
 
 class Measured(NamedTuple):
-    """What was measured of an index when it was built.
+    """Measurements of an index, made when it was built.
 
     Attributes:
         candidates: number of vectors to compare exactly; 0: its own scores are exact.
-        recall: share of their nearest vectors that held-out sentences find so.
+        recall: share of the nearest vectors that is found so, over held-out sentences.
     """
 
     candidates: int = 0
@@ -72,13 +72,13 @@ class Measured(NamedTuple):
 
 
 def to_bytes(index: Any) -> Array:
-    """An index as an array of bytes; FAISS's `write_index` overlooks a full disk."""
+    """Serialize an index to bytes; FAISS's own `write_index` reports no error on a full disk."""
     content: Array = library().serialize_index(index)
     return content
 
 
 def measured(index: Any, vectors: Path, sentences: Codes) -> Measured:
-    """Set `nprobe` of a whole index of a file of vectors, and measure it by some sentences."""
+    """Set the `nprobe` of an index of the file `vectors`, and measure its recall by sentences."""
     shape = index.ntotal, index.d
     flat = _read(vectors, _mapped(vectors, *shape), *shape)
     count, nearest_count = min(len(sentences), _SENTENCES), min(NEAREST, flat.ntotal)
@@ -112,7 +112,7 @@ class FlatSearch:
         self._index.add(np.ascontiguousarray(rows, dtype=np.float32))
 
     def search(self, query: Floats, k: int, without: int | None = None) -> list[tuple[int, float]]:
-        """The k nearest rows and their products, best first, except row `without`."""
+        """Return the k nearest rows and their products, best first, except row `without`."""
         scores, rows = self._index.search(query[None, :], min(k + 1, self._index.ntotal))
         pairs = zip(rows[0].tolist(), scores[0].tolist(), strict=True)
         return [pair for pair in pairs if pair[0] != without][:k]
@@ -128,11 +128,11 @@ class VectorSearch:
 
     @cached_property
     def index(self) -> Any:
-        """The index; `CorruptArtifact` if this library writes no such file for the vectors."""
+        """The index; raises `CorruptArtifact` if the file does not fit the vectors."""
         return _read(self.path, self._content, *self._shape)
 
     def check(self, _: object = None) -> None:
-        """Check the file now; raises as `index`."""
+        """Check the file now; raises the errors of `index`."""
         assert self.index is not None
 
     def nearest(self, query: Queries, n: int, visible: Mask | None = None) -> Ints:
@@ -165,7 +165,7 @@ class VectorSearch:
         return self._found(vector, n, parameters)
 
     def _found(self, vector: Floats, n: int, parameters: Any) -> Ints:
-        """The ids of a result; FAISS fills missing ones with -1."""
+        """Search; return the ids found. FAISS fills missing ones with -1."""
         try:
             ids: Ints = self.index.search(vector, n, params=parameters)[1][0]
         except RuntimeError as error:
@@ -198,7 +198,7 @@ def _read(path: Path, content: Array, count: int, dimension: int) -> Any:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Context manager: FAISS uses one thread; for one query more would only wait for each other."""
+    """Context manager: FAISS uses one thread, since more do not speed up a single query."""
     faiss = library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
@@ -215,12 +215,12 @@ def _selector(visible: Mask | None) -> Any:
 
 @lru_cache(2)
 def library(extra: str = "search") -> Any:
-    """FAISS; raises `MissingExtra`."""
+    """Import FAISS; raises `MissingExtra`."""
     with needs("faiss-cpu", extra):
         import faiss
     return faiss
 
 
 def _short(error: Exception) -> str:
-    """The part of an error of FAISS after the place in its source."""
+    """Shorten an error of FAISS: drop the source location, and limit the length."""
     return " ".join(str(error).rpartition(": ")[2].split())[:120]

@@ -3,7 +3,7 @@
 A unit vector is rotated; then each component is rounded to one of 255 multiples of `step_of(d)`.
 The rotation spreads any vector over all components, so that one range serves all encoders, and a
 stored row depends on its vector only. Some components are rounded the other way, so that the
-product of the stored row with its own vector is exact: products with similar vectors err less then.
+product of a stored row with its own vector is exact; this reduces errors with similar vectors.
 
 The rotation is a random sign for each component and then a Hartley transform,
 
@@ -44,11 +44,11 @@ _ROTATED = 4096  # rows that are rotated together
 _HEADER = "<4siqqqBiiifQQQffQ"
 _UNIFORM, _PRODUCT, _BLANK = 2, 0, 1 << 20
 FLAT_TYPE = b"IxSQ"
-"""First bytes of a file of `write_vectors`."""
+"""First bytes of a file that `write_vectors` wrote."""
 
 
 def step_of(dimension: int) -> float:
-    """Difference of neighboring codes of a component."""
+    """Difference between the values of neighboring codes of a component."""
     return min(1.0, _SPREAD / math.sqrt(dimension)) / _LARGEST
 
 
@@ -64,8 +64,8 @@ def encode(vectors: Floats) -> Codes:
 def _rounded(exact: Doubles) -> Doubles:
     """Round rows to integers whose product with the row is nearly its square.
 
-    The errors of a row sum up to one along it. Components that add to it are rounded the other way
-    while this makes it smaller: first those that cost the least square error for what they take.
+    The rounding errors of a row have a component along the row. Entries that add to it are rounded
+    the other way while this reduces it: first those with the least square error per reduction.
     """
     rows = np.clip(np.rint(exact), -_LARGEST, _LARGEST)
     errors, sizes = rows - exact, np.abs(exact)
@@ -88,7 +88,7 @@ def decode(codes: Codes) -> Floats:
 
 
 def rotated(codes: Codes) -> Floats:
-    """The vectors of stored rows as they lie in the file, `[n, d]` float32."""
+    """The vectors of stored rows, without undoing the rotation, `[n, d]` float32."""
     vectors: Floats = (codes - np.float32(_MIDDLE)) * np.float32(step_of(codes.shape[1]))
     return vectors
 
@@ -177,7 +177,7 @@ def map_vectors(path: Path) -> Codes:
 
 
 def _header(count: int, dimension: int) -> bytes:
-    """Head of a FAISS file: kind, size, metric, quantizer, its range, and length of the codes."""
+    """Header of a FAISS file: kind, size, metric, quantizer, its range, and length of the codes."""
     step = step_of(dimension)
     return struct.pack(
         _HEADER, FLAT_TYPE, dimension, count, _BLANK, _BLANK, 1, _PRODUCT, _UNIFORM, 0, 0.0,
@@ -202,7 +202,7 @@ class RowSet:
         return np.flatnonzero(self.mask)
 
     def of_values(self, start: int, bounds: Rows) -> npt.NDArray[np.bool_]:
-        """Mask of the values of n rows from `start` on, with `bounds` `[n + 1]`; cached."""
+        """Mask of the values of n rows from `start` on, with offsets `bounds` `[n + 1]`; cached."""
         mask = self.mask[start : start + len(bounds) - 1]
         if bounds[-1] == len(mask):  # a value each
             return mask
@@ -216,7 +216,7 @@ class RowSet:
 
 
 class Stack:
-    """Rows of several matrices of stored vectors `[n_i, d]` as one, without a copy."""
+    """Several matrices of stored vectors `[n_i, d]`, used as one without a copy."""
 
     def __init__(self, matrices: Sequence[Codes]) -> None:
         self.matrices = list(matrices)

@@ -1,6 +1,6 @@
 """Graph learning: aggregators, attention, local parts, encodings, GPS models and their training.
 
-Without PyTorch or PyTorch Geometric the import says what to install.
+Importing it without PyTorch or PyTorch Geometric raises `MissingExtra` with the install command.
 """
 
 from importlib.util import find_spec

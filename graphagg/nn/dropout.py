@@ -1,4 +1,4 @@
-"""Dropout whose random numbers cost less than its product."""
+"""Dropout with cheap random numbers: 16 bits per entry on a CPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Dropout(torch.nn.Dropout):
 
 
 def drop(values: Tensor, probability: float) -> Tensor:
-    """Set entries to 0 with a probability, to 1 / 65,536, and scale the others.
+    """Set entries to 0 with a probability, rounded to 1 / 65,536, and scale the others.
 
     PyTorch draws a Bernoulli number in some 25 nanoseconds. Here a random number of 64 bits is four
     draws of 16 bits.

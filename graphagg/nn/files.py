@@ -1,4 +1,4 @@
-"""Files of runs and models, written atomically and read with errors that say what to do."""
+"""Files of runs and models, written atomically and read with helpful errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 def unwritable(path: Path, error: OSError) -> WriteFailed:
     """The error for a file that cannot be written."""
     return WriteFailed(
-        f"{path} cannot be written ({error.strerror or error}); free some space or take another "
+        f"{path} cannot be written ({error.strerror or error}); free some space or use another "
         "folder"
     )
 

@@ -46,8 +46,8 @@ class GPSLayer(torch.nn.Module):
             of PyTorch Geometric from `channels` to `channels`, or None.
         attention: the global part: a name of `graphagg.nn.attention.ATTENTIONS`, an
             `AttentionConfig`, a `GraphAttention`, or None.
-        heads: of an attention that is given by its name; they must divide `channels`.
-        edge_channels: width of the edges' vectors; None where edges have none. A PyG convolution
+        heads: number of heads, if `attention` is a name; must divide `channels`.
+        edge_channels: width of the edges' vectors; None if edges have none. A PyG convolution
             as `local` takes `edge_attr` without it.
         layer: norm, dropout, feed-forward network and order.
 
@@ -115,10 +115,10 @@ class GPSLayer(torch.nn.Module):
             x: `[N, channels]`, the vertices of a graph side by side.
             edge_index: `[2, E]` int64, from row 0 to row 1.
             edge_attr: `[E, edge_channels]`.
-            batch: `[N]` int64, sorted: the graph of each vertex; neither this nor `ptr` nor
-                `segments`: one graph.
+            batch: `[N]` int64, sorted: the graph of each vertex; without `batch`, `ptr` and
+                `segments`, all vertices are one graph.
             ptr: `[G + 1]` int64: graph g owns the rows `ptr[g]:ptr[g+1]`.
-            segments: the same, already checked; a model computes it once for all layers.
+            segments: the graphs as checked segments; a model computes them once for all layers.
 
         Returns:
             `[N, channels]`, and the edges' vectors: new ones from a local part that updates

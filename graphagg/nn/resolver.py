@@ -1,4 +1,4 @@
-"""Objects by name: the lookup and its errors, shared by all registries of `graphagg.nn`.
+"""Looks up objects by name, with one wording of errors, for all registries of `graphagg.nn`.
 
 The registries are in modules called `resolver`.
 """
@@ -23,7 +23,7 @@ def find(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> _T:
-    """The entry of a registry, or `error`, which lists the nearest name and all others.
+    """Return an entry of a registry, or raise `error` with the nearest name and all others.
 
     `kind` names the entries in the error, such as `attention`; `otherwise` is the alternative to a
     name.
@@ -40,7 +40,7 @@ def unknown(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> GraphAggError:
-    """The error about an unknown name; see `find`."""
+    """Make the error about an unknown name; see `find`."""
     names = list(names)
     choices = ", ".join(names) + (f", or {otherwise}" if otherwise else "")
     meant = suggestion(str(name), names)
@@ -48,7 +48,7 @@ def unknown(
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """The nearest of some names as a question in brackets; empty if none is near."""
+    """Return ` (did you mean NAME?)` with the nearest of some names; empty if none is near."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     # Matching takes quadratic time in the length of the user's name.
     close = get_close_matches(name[:_LONGEST].lower(), by_lower, n=1)

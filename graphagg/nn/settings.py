@@ -14,7 +14,7 @@ from graphagg.errors import CheckpointMismatch, InvalidParameter
 from graphagg.nn.resolver import suggestion
 
 STRICT = ConfigDict(extra="forbid", strict=True)
-"""`__pydantic_config__` with which `parse` refuses unknown fields and other types."""
+"""`__pydantic_config__` with which `parse` rejects unknown fields and other types."""
 
 LARGE = 2**31
 _SHOWN = 4  # differences in an error

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from graphagg.communities.answer.structure import CommunityStructure
 
 REASON_WORK = 50_000
-"""Element look-ups of the reasons; shared elements beyond are not counted."""
+"""Most element look-ups for the reasons of an answer; further elements are not counted."""
 _SHOWN = 5  # members that a printed community names
 _EXAMPLES = 3  # shared elements that a reason names
 _HUB = 1_000  # neighbors from which on a seed is a hub
@@ -56,7 +56,7 @@ class SharedElements(Brief):
     adjacent: bool
 
     def explain(self) -> str:
-        """Describe the shared elements in words."""
+        """Describe the shared elements as text."""
         count = "many" if self.count is None else f"{self.count:,}"
         return f"{count} shared with {self.seed}" + (" (adjacent)" if self.adjacent else "")
 
@@ -116,7 +116,7 @@ class Community(Brief, Exportable):
         method: the method that ranked them.
         plan: how candidates were found: `exact` comparison, `lsh` tables, `exact+lsh` (tables for
             the seeds that pass the work budget), `scan` of all signatures, or `push` (the walk).
-        notes: buckets that were cut, isolated seeds and the like.
+        notes: remarks, for instance about LSH buckets that were cut or isolated seeds.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -187,7 +187,7 @@ class Community(Brief, Exportable):
         """Make a table of the members, best first.
 
         Columns: `rank` (from 1), `vertex`, `score`, `score_<name>` for each component of the score,
-        and `why` in words.
+        and `why`, as text.
         """
         import pyarrow as pa
 
@@ -228,7 +228,7 @@ class Community(Brief, Exportable):
 def answer(
     snapshot: CommunitySnapshot, seeds: Array, ranking: VertexRanking, k: int, method: str
 ) -> Community:
-    """Name the best `k` members."""
+    """Make the answer with the best `k` members of a ranking."""
     vertices = snapshot.vertices
     best = ranking.best(k, seeds)
     isolated = seeds[snapshot.neighborhoods.degrees(seeds) == 0]
@@ -244,7 +244,7 @@ def answer(
 
 
 def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list[str]:
-    """A note if the neighbors of a hub have equal scores."""
+    """Return a note if the neighbors of a hub have equal scores."""
     same = int(np.count_nonzero(scores == scores[-1])) if len(scores) else 0
     degrees = snapshot.neighborhoods.degrees(seeds)
     if same < 2 or degrees.max() < _HUB:
@@ -252,7 +252,7 @@ def _hub_notes(snapshot: CommunitySnapshot, seeds: Array, scores: Array) -> list
     hub, degree = snapshot.vertices[int(seeds[degrees.argmax()])], int(degrees.max())
     return [
         f"seed {hub!r} has {degree:,} neighbors, and {same:,} members have the same score: their "
-        "order is that of ids; add seeds, or take the method agglomerative"
+        "order is that of ids; add seeds, or use the method agglomerative"
     ]
 
 

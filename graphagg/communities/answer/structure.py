@@ -33,9 +33,9 @@ MOST_VERTICES = 2_000
 """Most vertices whose pairwise similarities are computed: 2 million pairs."""
 
 MOST_EDGES = 400
-"""Most pairs of a picture."""
+"""Most pairs drawn in a picture."""
 _MOST_NAMES = 40
-"""Vertices of a picture that have a name."""
+"""Most vertices labeled in a picture."""
 _PICTURES = (".png", ".svg", ".pdf")
 _EXTRA = "communities"
 _NO_LIMIT = 1 << 62
@@ -94,8 +94,8 @@ class CommunityStructure(Brief):
     def drawn(self, most_edges: int = MOST_EDGES) -> Ints:
         """The positions in `edges` of the pairs that a picture shows.
 
-        Edges of the graph at a seed come first, then its other edges, then pairs that are only
-        alike; of each the most similar.
+        Edges of the graph at a seed come first, then its other edges, then pairs without an edge;
+        in each group the most similar pairs come first.
         """
         others = ~(self.in_graph & (self.edges < self.seeds).any(axis=1))
         order = np.lexsort((-self.weights, ~self.in_graph, others))

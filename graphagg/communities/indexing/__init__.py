@@ -1,1 +1,1 @@
-"""Building an index: one list of stages (`engine`) over arrays in memory, in files, or of a job."""
+"""Builds an index: the stages of `engine`, run in memory, over files or as a Spark job."""

@@ -1,6 +1,6 @@
 """Change an index: merge the rows, then run the stages of a build.
 
-Sets that stay the same keep their signatures; the others are signed, and the bands are sorted. The
+Unchanged sets keep their signatures; the others get new ones, and the bands are sorted. The
 result has the bytes of a build of the changed graph.
 """
 
@@ -28,7 +28,7 @@ from graphagg.store.changes import ChangeReport
 from graphagg.store.work import FolderStorage
 
 LARGE = 1 << 22
-"""Entries of the rows of an index from which a change goes over files."""
+"""Number of entries in an index's rows from which a change uses files instead of memory."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class GraphChange:
         return cls(rows, columns, other, subtract=True)
 
     def write(self, before: IndexGraph, arrays: ArrayStore) -> IndexGraph:
-        """Write ids and rows after the change. Returns: the graph, mapped."""
+        """Write ids and rows after the change; return the graph, mapped."""
         config, columns = before.config, self.columns
         if config.kind != "undirected":
             holders = self._write_rows(before, arrays, "holders", columns, self.rows)
@@ -92,7 +92,7 @@ class GraphChange:
         rows: Renumbering,
         columns: Renumbering,
     ) -> Ints:
-        """Write the merged rows range by range. Returns: the length of each row."""
+        """Write the merged rows range by range; return the length of each row."""
         first, second = (getattr(each, name) for each in (before.neighborhoods, self.other))
         size, lengths = arrays.append(f"{name}.indices", np.int32, 0, np.zeros(0, np.int32)), []
         for some, merged in merge_rows(first, second, rows, columns, subtract=self.subtract):

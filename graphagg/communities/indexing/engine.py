@@ -49,7 +49,7 @@ ROWS_PER_TASK = 1 << 15
 
 @dataclass(frozen=True)
 class KnownSignatures:
-    """Signatures of another index, for the sets that are the same there."""
+    """Signatures of another index, which are copied for sets that are equal in both."""
 
     snapshot: CommunitySnapshot  # the other index
     vertices: Array  # `[n]` the number of each vertex there; -1: it has none
@@ -119,7 +119,7 @@ class IndexBuild:
         return signed
 
     def sign(self, known: KnownSignatures | None = None) -> int:
-        """Stage `signatures`. Returns: the number of sets that `known` does not have."""
+        """Run stage `signatures`; return the number of sets that were not copied from `known`."""
         count, permutations = self._count, self.config.permutations
         starts = range(0, count, ROWS_PER_TASK)
         self._create("signatures", np.uint16, (count, permutations))
@@ -140,7 +140,7 @@ class IndexBuild:
         return sum(stats["signed"] for stats in self.runner.run(len(starts), sign, "signatures"))
 
     def sort_bands(self) -> BucketCounts:
-        """Stage `bands`: the LSH tables. Returns: the counts of their buckets."""
+        """Run stage `bands`, which makes the LSH tables; return the counts of their buckets."""
         bands, rows, width = self.config.bands, self.config.rows, self.bands_per_task
         self._create("lsh.directory", np.uint32, (bands, (1 << directory_bits(self._count)) + 1))
         of_tasks = TaskArrays(self.arrays.blocks, BANDS)

@@ -1,8 +1,8 @@
-"""An index of a graph in memory, and of one that is larger: the same stages, the same bytes.
+"""Builds an index in memory, or over files if the graph is larger; the bytes are the same.
 
 Over files each stage ends in `<directory>.work`, so that a killed build resumes after the last
-one: `graph` reads the edges (`graph.large`), then the stages of the engine follow. In memory
-are arrays of a number per vertex, a chunk of the edges and a range of the rows; what grows with the
+one: `graph` reads the edges (`graph.large`), then the stages of the engine follow. Memory holds
+arrays with a number per vertex, a chunk of the edges and a range of the rows; what grows with the
 edges is in files.
 """
 
@@ -31,7 +31,7 @@ from graphagg.store import Publication, write_artifact
 from graphagg.store.work import WorkFolder, fingerprint, work_folder
 
 LARGE = 1 << 28
-"""Bytes of files from which a graph is indexed over files."""
+"""Total size of the input files, in bytes, from which a build uses files instead of memory."""
 
 
 def build_here(
@@ -40,7 +40,7 @@ def build_here(
 ) -> ReadReport:  # fmt: skip
     """Publish an index, built in memory, or over files if the edges are large.
 
-    An unfinished build of other input or parameters raises `ParametersDiffer`, unless `force`.
+    Unless `force`, an unfinished build with other input or parameters raises `ParametersDiffer`.
     """
     kind = GRAPH_KIND[config.kind]
     with write_artifact(directory) as publication:
@@ -112,7 +112,7 @@ def _claim(work: WorkFolder, source: Source, config: CommunityConfig, force: boo
 
 
 def _machine() -> str:
-    """Read an id that changes when the machine starts; empty where the system has none."""
+    """Return an id that changes when the machine restarts; empty if the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

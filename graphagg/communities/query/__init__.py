@@ -1,1 +1,1 @@
-"""From seed vertices to a ranking of the vertices around them."""
+"""Ranks the vertices around seed vertices."""

@@ -30,13 +30,13 @@ from graphagg.graph.pagerank import PushLimits, degrees_of, push
 ALPHA = 0.05
 """Probability of a return to the seeds in each step of the walk."""
 RESIDUAL = 1e-5
-"""Residual per edge of a vertex that the push leaves."""
+"""Residual per edge that a vertex may keep when the push ends."""
 PUSH_WORK = 2_000_000
-"""Edges that the push reads."""
+"""Most edges that the push reads."""
 HUB, HUB_REACH = 100, 300
-"""Neighbors from which on a seed is a hub, and neighbors of a hub for each edge of its prior."""
+"""Degree above which a seed is a hub; further neighbors of a hub per edge of the prior."""
 GROWTH_WORK = 500_000
-"""Entries that `agglomerative` reads while the community grows."""
+"""Most entries that `agglomerative` reads while the community grows."""
 
 
 class Expander:

@@ -8,11 +8,11 @@ J > 0: in sparse graphs most true members share no neighbor with any seed, and t
 decides. J' mixes J with the similarity to the first EXPANSION_SIZE vertices, as agglomeration
 would.
 
-The number of the best by p that count decides much: few where the community is small, many where it
-is large. So members are taken in stages: the first FIRST_STAGE by the coverage of as many vertices,
-then the same number by the coverage of twice that number, and so on. The stages depend on the seeds
-alone, so that fewer members are the first of more; docs/decisions/fused-in-stages.md has the other
-ways that were measured.
+Coverage should count few vertices if the community is small, and many if it is large.
+So members are taken in stages: the first FIRST_STAGE by the coverage of as many vertices,
+then the same number by the coverage of twice that number, and so on. The stages depend only on the
+seeds, so a shorter answer is a prefix of a longer one; docs/decisions/fused-in-stages.md has the
+other ways that were measured.
 
 Most vertices that a walk reaches cannot be members and are not compared. J' is at most 1, so that a
 vertex scores at most p^POWER: a vertex with a lower p^POWER than the least score of the n best by p
@@ -36,13 +36,13 @@ from graphagg.communities.similarity.jaccard_sums import similarity_sums
 POWER = 0.7
 """Exponent of PageRank."""
 FLOOR = 0.05
-"""Least constant that is added to each similarity."""
+"""Smallest constant that is added to each similarity."""
 GAP = 3.0
-"""Growth of the constant where few of the best by PageRank have a similarity."""
+"""Growth of the constant if few of the best vertices by PageRank are similar to a seed."""
 EXPANSION_SIZE = 30
-"""Number of first vertices to which similarities are also taken."""
+"""Number of first vertices with which others are compared, besides the seeds."""
 MIXTURE = 0.5
-"""Share of the similarities to these vertices."""
+"""Weight of the similarities to these vertices."""
 FIRST_STAGE = 10
 """Members of the first stage; each later stage doubles the members."""
 _SLACK = 1.0 - 1e-9  # bounds and scores round differently, and no bound may exclude a member
@@ -105,7 +105,7 @@ class _Closeness:
         return np.minimum(self._sums[:count] / self._scale, 1.0)
 
     def _compare(self, vertices: Array) -> Doubles:
-        """Sum similarities; members with too large sets are compared while look-ups are left."""
+        """Sum similarities; members with too large sets are compared within the look-up budget."""
         query = self._query
         sums, costly = similarity_sums(
             query.neighborhoods, self._members, vertices, planner.EXACT_WORK, query.scratch
@@ -126,7 +126,7 @@ class _Closeness:
 
 
 def _stages(k: int) -> list[int]:
-    """Count the members after each stage, up to the first count of `k` or more."""
+    """Return the number of members after each stage, up to the first of at least `k`."""
     ends = [FIRST_STAGE]
     while ends[-1] < k:
         ends.append(2 * ends[-1])
@@ -134,7 +134,7 @@ def _stages(k: int) -> list[int]:
 
 
 def _best_by_walk(walk: VertexRanking, seeds: Array, most: int) -> tuple[Ints, Doubles]:
-    """Select the vertices that can be among the `most` best, the best by p first, no seeds.
+    """Select the vertices that can be among the `most` best, sorted by p, without the seeds.
 
     Whatever J', a vertex scores between p^POWER c / (1 + c), where c is at least FLOOR, and
     p^POWER.
@@ -175,8 +175,8 @@ def _by_stages(
 ) -> tuple[Ints, Doubles]:
     """Take vertices stage by stage; return their positions and their scores, which never rise.
 
-    By its own stage's constant a vertex may score more than one before it; then it gets the score
-    of the one before.
+    With the constant of its stage, a vertex may score more than the one before it; then it gets the
+    score of that one.
     """
     remaining = np.arange(len(vertices))
     positions, scores = [], []

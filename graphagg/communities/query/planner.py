@@ -3,7 +3,7 @@
 Exact comparison reads all sets that share an element with a seed's set. Its work, the sum of the
 degrees of the set's elements, is known beforehand. A seed whose work does not fit the budget is
 looked up in the LSH tables instead, so the work of a query is bounded whatever the degree of its
-seeds. `minhash` compares the signatures of all vertices where there are few.
+seeds. `minhash` compares the signatures of all vertices if there are few.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from graphagg.minhash.bands import BandTables
 from graphagg.minhash.signatures import agreements
 
 EXACT_WORK = 1_000_000
-"""Entries of the compressed rows that exact comparison reads. The LSH tables find candidates for
-seeds that do not fit."""
+"""Most entries of the compressed rows that exact comparison reads. The LSH tables find candidates
+for seeds that do not fit."""
 PAIR_WORK = 200_000
-"""Elements that comparisons one by one look up."""
+"""Most element look-ups in one-by-one comparisons."""
 SCAN_BELOW = 100_000
 """With fewer vertices `minhash` compares all signatures."""
 MINHASH_WORK = 25_000
-"""Entries of exact comparison that `minhash` reads to find its candidates."""
+"""Most entries that `minhash` reads to find its candidates by exact comparison."""
 BUCKET_CAP = 64
-"""Vertices that are taken from one LSH bucket."""
+"""Most vertices taken from one LSH bucket."""
 CANDIDATES = 8_192
-"""Vertices that are compared one by one."""
+"""Most vertices that are compared one by one."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SignatureTables:
 
     @property
     def permutations(self) -> int:
-        """K."""
+        """Number K of slots in a signature."""
         return int(self.sig.shape[1])
 
     def of(self, vertices: Array) -> Array:
@@ -51,13 +51,13 @@ class SignatureTables:
         return np.ascontiguousarray(self.sig[vertices])
 
     def agreements(self, seeds: Array, vertices: Array) -> Array:
-        """Equal slots of each vertex with all seeds together, `[len(vertices)]` uint32."""
+        """For each vertex, the number of slots equal to a seed's, summed over the seeds; uint32."""
         return agreements(self.sig, self.of(seeds), vertices)
 
 
 @dataclass(frozen=True)
 class QueryContext:
-    """The seeds, the arrays that rank vertices by them, and the bounds on the work."""
+    """The seeds of a query, and the arrays that rank vertices by them."""
 
     neighborhoods: Neighborhoods  # the sets, their inverse, and the raw graph
     signature_tables: SignatureTables  # signatures and band tables

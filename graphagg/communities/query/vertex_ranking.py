@@ -26,7 +26,7 @@ class VertexRanking:
     ordered: bool = False  # the order is part of the answer (agglomerative growth)
 
     def best(self, k: int, exclude: Array) -> Array:
-        """Positions of the `k` best in order, ties by number; `exclude` are no members. O(c)."""
+        """Positions of the `k` best in order, ties by number, without vertices `exclude`; O(c)."""
         allowed = np.flatnonzero((self.scores > 0) & ~np.isin(self.vertices, exclude))
         if self.ordered:
             return allowed[:k]

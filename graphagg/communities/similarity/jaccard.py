@@ -133,7 +133,7 @@ def intersection(sets: SetArrays, a: int, b: int, examples: Array) -> Any:
 def pair_similarities(
     sets: SetArrays, seeds: Array, vertices: Array, budget: int, out: Array
 ) -> int:
-    """`out[i]`: the sum of the exact similarities of `vertices[i]` to the seeds.
+    """Write to `out[i]` the sum of the exact similarities of `vertices[i]` to the seeds.
 
     Returns the number of vertices that were compared before the look-ups passed `budget`.
     """
@@ -160,7 +160,7 @@ def pair_similarities(
 def shared_with_seeds(
     sets: SetArrays, seeds: Array, members: Array, budget: int, examples: Array, adjacent: Array
 ) -> Array:
-    """Count shared elements, `[members, seeds]` int64; -1 where counting would pass `budget`.
+    """Count shared elements, `[members, seeds]` int64; -1 if counting would exceed `budget`.
 
     `examples[i, j]` takes the first of them, `adjacent[i, j]` whether the seed is in the member's
     set.
@@ -220,7 +220,7 @@ def grow(
 
 @kernel(checked=False)
 def _best_outside(scores: Array, active: Array, members: Array, size: int) -> int:
-    """The best vertex of the first `size` active ones that is no member; -1: none.
+    """Best of the first `size` active vertices that is not a member; -1: none.
 
     `add_similarity` has checked the numbers of the vertices.
     """

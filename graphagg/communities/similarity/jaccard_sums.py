@@ -1,8 +1,8 @@
 """Sums of exact Jaccard similarities of given vertices to a few members, by marked elements.
 
-Where the vertices to compare are known, only their own sets are read: each element has a list of
-the members whose set contains it. So the work does not grow with the degrees of the elements, as it
-does in `jaccard`.
+If the vertices to compare are known, only their own sets are read: each element has a list of the
+members whose set contains it. So the work does not depend on the degrees of the elements, unlike
+in `jaccard`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _count_shared(
 
 @kernel(checked=False)
 def _may_be_shared(bits: Array, element: int) -> Any:
-    """Whether the bit of an element is set, whatever number it is."""
+    """Whether the bit of `element` is set; any number is safe here."""
     return (bits[(element >> 6) % _SEEN] >> np.uint64(element & 63)) & np.uint64(1)
 
 
@@ -102,8 +102,8 @@ def _may_be_shared(bits: Array, element: int) -> Any:
 def _list_members(sets: SetArrays, members: Array, marks: Array, bits: Array) -> Array:
     """List the members of each element; `marks` is 1 + the first entry of an element's list.
 
-    Returns for each entry the next one, as in `marks`, and the member below it in 32 bits. `bits`
-    gets the bit of each element modulo its length.
+    Returns one link per entry: the lower 32 bits are the member, the upper ones the next entry, as
+    in `marks`. `bits` gets the bit of each element modulo its length.
     """
     offsets, elements, closed = sets.offsets, sets.elements, sets.closed
     size = 0

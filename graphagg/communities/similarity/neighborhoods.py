@@ -47,13 +47,13 @@ class Neighborhoods:
 
     @classmethod
     def of(cls, sets: Csr, holders: Csr, config: CommunityConfig) -> Neighborhoods:
-        """The neighborhoods of a graph of the kind that an index is built for."""
+        """Neighborhoods of a graph of the kind in `config`."""
         walk = {"undirected": UNDIRECTED, "two-mode": TWO_MODE}.get(config.kind, DIRECTED)
         return cls(sets, holders, bool(config.closed), walk)
 
     @property
     def nodes(self) -> int:
-        """Nodes of the raw graph that a walk runs on."""
+        """Number of nodes of the raw graph that a walk runs on."""
         return self.sets.rows + (self.sets.columns if self.walk == TWO_MODE else 0)
 
     @property
@@ -65,7 +65,7 @@ class Neighborhoods:
         )
 
     def degrees(self, vertices: Array) -> Ints:
-        """Elements of each vertex's set besides the vertex itself."""
+        """Number of elements of each vertex's set, without the vertex itself."""
         degrees: Ints = self.sets.indptr[vertices + 1] - self.sets.indptr[vertices]
         return degrees
 
@@ -114,13 +114,13 @@ class QueryScratch(NamedTuple):
 
 @kernel
 def set_size(offsets: Array, closed: bool, vertex: int) -> Any:
-    """Size of a vertex's set, the vertex itself included where sets are closed."""
+    """Size of a vertex's set, which includes the vertex itself if sets are closed."""
     return offsets[vertex + 1] - offsets[vertex] + closed
 
 
 @kernel
 def jaccard(shared: float, first: float, second: float) -> float:
-    """Jaccard similarity of two sets by the number of shared elements, above 0, and their sizes."""
+    """Jaccard similarity of two sets from their sizes and the number of shared elements (> 0)."""
     # A set of a damaged index can hold an element twice, and so share more than the union has.
     return shared / max(first + second - shared, shared)
 

@@ -28,7 +28,7 @@ from graphagg.graph.csr import Csr
 
 
 def metis(indptr: Array, indices: Array, weights: Ints, count: int, seed: int) -> Parts:
-    """Parts `[N]` of a symmetric pattern in compressed rows by METIS."""
+    """Cut a symmetric pattern in compressed rows by METIS; return the part of each node, `[N]`."""
     with needs("pymetis", "embedding"):
         import pymetis
     if count == 1:
@@ -45,7 +45,7 @@ def metis(indptr: Array, indices: Array, weights: Ints, count: int, seed: int) -
 
 
 WORKER_ENTRIES = 100_000_000
-"""Entries up to which `auto` takes METIS, which holds the graph in memory."""
+"""Most entries for which `auto` takes METIS, which holds the graph in memory."""
 
 
 def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionReport]:
@@ -87,7 +87,7 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
 
 
 def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
-    """The count of pieces; `InvalidParameter` if it exceeds the nodes with an edge."""
+    """Return the number of pieces; `InvalidParameter` if it exceeds the nodes with an edge."""
     limit = config.max_piece_edges or MAX_PIECE_EDGES
     count = config.pieces or max(1, math.ceil(entries * SLACK / limit))
     if count > nodes:
@@ -99,7 +99,7 @@ def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
 
 
 def node_weights(matrix: Csr, hubs: Mask) -> Ints:
-    """Entries `[N]` that a piece holds for each node: of its row, and of hubs in its column."""
+    """Number of entries that a piece holds for each node, `[N]`: its row, and one per hub in it."""
     degrees = matrix.degrees()
     if not hubs.any():
         return degrees
@@ -149,7 +149,7 @@ def _divide(
 
 
 def _oversized(piece_of: Parts, weights: Ints, limit: int | None) -> int | None:
-    """The heaviest part over the limit that has two nodes at least."""
+    """Return the heaviest part over the limit with at least two nodes, or None."""
     if limit is None:
         return None
     active = piece_of >= 0

@@ -22,18 +22,18 @@ from graphagg.execution.arrays import ArrayStore
 from graphagg.graph.csr import Csr
 
 PIECE = "piece"
-"""The stage of the arrays of the pieces."""
+"""Name of the stage that saves the arrays of the pieces."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of a matrix, with columns of their own numbering.
+    """Rows of a matrix; its columns are numbered within the piece.
 
     Attributes:
         first: the first node that it owns; it owns `first` to `first + owned - 1`.
-        owned: count of the nodes that it owns; each has a complete row.
+        owned: number of nodes that it owns; each has a complete row.
         hubs: `[p]` ascending numbers of the hubs whose partial rows follow the complete ones.
-        columns: `[c]` ascending numbers of the nodes of its entries.
+        columns: `[c]` ascending numbers of the nodes that its columns stand for.
         matrix: `[owned + p, c]` rows; column j stands for node `columns[j]`.
     """
 
@@ -45,7 +45,7 @@ class Piece:
     matrix: Csr
 
     def with_values(self, values: Array) -> Csr:
-        """The piece's pattern with other values, `[nnz]`."""
+        """Return the piece's matrix with other values, `[nnz]`."""
         return Csr(self.matrix.indptr, self.matrix.indices, values, self.matrix.columns)
 
 
@@ -64,12 +64,12 @@ class PieceLayout:
 
     @property
     def pieces(self) -> int:
-        """k, the count of pieces."""
+        """Number k of pieces."""
         return len(self.starts) - 1
 
     @property
     def hubs(self) -> int:
-        """Count of the nodes that are split."""
+        """Number of nodes that are split."""
         return int(self.starts[0])
 
     def numbers(self, nodes: int) -> Ints:
@@ -88,7 +88,7 @@ class PieceLayout:
 
 
 def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Ints, index: int) -> Piece:
-    """One piece of a matrix in old numbers; `numbers` is the result of `PieceLayout.numbers`."""
+    """Cut one piece from a matrix in old numbers; `numbers` comes from `PieceLayout.numbers`."""
     first, end = (int(start) for start in layout.starts[index : index + 2])
     nodes = layout.order[first:end]
     owners, columns = matrix.gather(nodes)

@@ -14,12 +14,12 @@ from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
 Parts = npt.NDArray[np.int32]
-"""The part of each node, or one of the three values below."""
+"""Part of each node, or one of the three values below."""
 
 HUB, ISOLATED, ADDED = -1, -2, -3
-"""Parts of nodes that are split, have no edge, or were added later by `add`."""
+"""Values for nodes that are split, have no edge, or were added later by `add`."""
 SLACK = 1.05
-"""A piece's entries over the mean, at most."""
+"""Most entries of a piece, relative to the mean."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PartitionReport(Brief):
     Attributes:
         partitioner: name of the partitioner.
         hubs: nodes that were split.
-        levels: the last is the partition that was embedded.
+        levels: quality of each level; the last is the partition that was embedded.
 
     Examples:
         >>> level = LevelReport(2, 0.1, 1.0, 1.0)

@@ -6,9 +6,9 @@ weight of part p and C its capacity (linear deterministic greedy: Stanton and Kl
     score(p) = |neighbors in p| (1 - L_p / C)
 
 and further passes move nodes by the same rule (restreaming: Nishimura and Ugander, KDD 2013).
-Nodes come in breadth-first order, so that a node's neighbors come close to it.
+Nodes are visited in breadth-first order, so that neighbors are visited close to each other.
 
-The matrix is read row by row and may be a mapped file. In memory are some 20 bytes per node.
+The matrix is read row by row and may be a mapped file. Memory holds some 20 bytes per node.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NONE = -1
 
 
 class Rows(NamedTuple):
-    """A pattern: the columns of row v are `indices[indptr[v]:indptr[v + 1]]`."""
+    """A sparsity pattern: the columns of row v are `indices[indptr[v]:indptr[v + 1]]`."""
 
     indptr: Array
     indices: Array

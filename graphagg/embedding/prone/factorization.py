@@ -3,7 +3,7 @@
 Values of all nodes are in arrays `[N', ...]` in the order of `PieceLayout`:
 
     strength    [N']     D, float64
-    arrived     [N']     q but for its sum, float64
+    arrived     [N']     q before normalization, float64
     leaf        a piece  V S of its part of the log matrix, `[c, r]`
     start       [N', m]  Q, from the merge of the leaves
     refined     [N', m]  F Q
@@ -65,7 +65,7 @@ class Factorization:
     config: EmbeddingConfig
 
     def prepare(self) -> None:
-        """Stages `strength` and `arrived`: D and q of all nodes."""
+        """Run stages `strength` and `arrived`, which compute D and q of all nodes."""
         tasks = self.tasks
         tasks.collect(STRENGTH, (), np.float64, strengths)
 
@@ -86,7 +86,7 @@ class Factorization:
         return log_matrix(piece, self.tasks.of_rows(piece, STRENGTH), self.log_q(piece.columns))
 
     def factorize(self) -> VectorArrays:
-        """Stages `leaves`, `gram...`, `start` and `refined`: U sqrt(S) of the log matrix."""
+        """Run stages `leaves`, `gram...`, `start`, `refined`, for U sqrt(S) of the log matrix."""
         tasks = self.tasks
         leaves = tasks.run(tasks.layout.pieces, self._leaf, "leaves")
         width = self.merge([stats["rank"] for stats in leaves])
@@ -108,7 +108,7 @@ class Factorization:
         return {"rank": values.shape[1]}
 
     def merge(self, ranks: Sequence[int]) -> int:
-        """Stage `start`: Q, the leading right singular vectors of the stacked pieces, float32.
+        """Run stage `start`: Q, the leading right singular vectors of the stacked pieces, float32.
 
         Returns their number.
         """
@@ -130,7 +130,7 @@ class Factorization:
         return len(singular)
 
     def _grams(self, level: TreeLevel, depth: int) -> Iterable[Doubles]:
-        """The Gram matrices of a level of the merge; a task a shard of nodes."""
+        """Compute the Gram matrices of a level of the merge, with one task per shard of nodes."""
         name, shards = f"gram{depth}", shards_of(self.tasks.nodes)
         groups, has_maps = level.groups, level.maps is not None
         if level.maps is not None:
@@ -159,7 +159,7 @@ class Factorization:
         return {i: self.tasks.matrix(name, i) for i in range(self.tasks.layout.pieces)}
 
     def propagate(self, before: VectorArrays, pass_number: int) -> VectorArrays:
-        """Stages `pass<number>...`: one pass of propagation over all nodes."""
+        """Run stages `pass<number>...`: one pass of propagation over all nodes."""
         tasks = self.tasks
         turn, name = tasks.matrix(f"{before.rows}.turn"), f"pass{pass_number}"
 
@@ -186,9 +186,9 @@ class Factorization:
     def _product(
         self, last: str, start: str | None, shift: Array | None
     ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
-        """Two functions: P S without loops over a piece's entries, and the resulting rows.
+        """Return two functions: P S over a piece's entries without loops, and the resulting rows.
 
-        These are the next S = E + P S, less `shift`, where `start` is the name of E, else
+        The rows are the next S = E + P S, minus `shift`, if `start` is the name of E; else they are
         T = D1^(1/2) P S.
         """
 
@@ -221,7 +221,7 @@ class Factorization:
         return np.asarray(total / weight, dtype=np.float32)
 
     def _smoothing(self) -> None:
-        """Stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""
+        """Run stages `loops` and `smooth`: the loops of all nodes, and D1^-1 A of each piece."""
         tasks = self.tasks
 
         def degrees(piece: Piece) -> Array:

@@ -3,7 +3,7 @@
 Paper: ProNE (IJCAI 2019), section 3.1: with P_ij = w_ij / D_i, D_i = sum_j w_ij and
 q_j = (sum_i P_ij)^0.75 normalized to sum 1,
 
-    F_ij = ln P_ij - ln q_j    on the edges alone.
+    F_ij = ln P_ij - ln q_j    for edges only.
 
 Its code has a negative-sampling count of 1, whose logarithm vanishes. Values below 0 are kept.
 """
@@ -20,7 +20,7 @@ from graphagg.graph.csr import Csr
 
 POWER = 0.75
 OVERSAMPLES, ITERATIONS = 10, 3
-"""Further columns, and power iterations, of a piece's decomposition."""
+"""Extra columns, and power iterations, of a piece's randomized decomposition."""
 
 
 def strengths(piece: Piece) -> Array:
@@ -47,7 +47,7 @@ def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
 
 
 def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
-    """D1^-1 A on the piece's entries, float32; the loops on the diagonal are added apart.
+    """D1^-1 A on the piece's entries, float32; the diagonal (loops) is added elsewhere.
 
     `strength` and `loops` `[owned + p]` are D and the loop of each row, complete also for hubs.
     """

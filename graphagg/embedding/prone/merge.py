@@ -1,10 +1,10 @@
 """The merge of the pieces' decompositions: a tree of eigenproblems of small Gram matrices.
 
 Stacking the rows of all pieces, F^T F is the sum of the pieces' V S^2 V^T. So with Y the V S of the
-pieces side by side (nodes x sum of ranks, zero where a node is no column of a piece), the singular
+pieces side by side (nodes x sum of ranks, zero if a node is not a column of a piece), the singular
 values and right singular vectors of F are the same as of Y^T: eigh(Y^T Y) = W diag(s^2) W^T and
-V = Y W / s. Only nodes that two pieces share give the blocks off the diagonal: the halo does the
-alignment.
+V = Y W / s. The blocks off the diagonal come only from nodes that two pieces share: the halo aligns
+the pieces.
 
 A vertex of the tree takes as many children as keep its Gram matrix small, keeps the leading `width`
 directions (also inside the tree: keeping the leaves' rank loses 0.7 points of AUC) and passes Y W
@@ -25,7 +25,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints, offsets
 
 MOST_COLUMNS = 1280
-"""Columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
+"""Most columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
 NODES_PER_SHARD = 50_000
 _NEGLIGIBLE = 1e-5
 
@@ -48,8 +48,8 @@ class TreeLevel:
     """One level of the tree.
 
     Attributes:
-        groups: for each vertex of the level, its children; a child is the leaves below it.
-        maps: by leaf, `[rank, w]` from the leaf's rows to the child's; None: as they are.
+        groups: for each vertex of the level, its children; a child is a tuple of its leaves.
+        maps: for each leaf, `[rank, w]` from its rows to the child's; None: rows stay as they are.
     """
 
     groups: tuple[tuple[tuple[int, ...], ...], ...]
@@ -127,7 +127,7 @@ def fix_signs(vectors: Doubles) -> Doubles:
 
 
 def level_grams(level: TreeLevel, leaves: Sequence[NodeRows]) -> list[Doubles]:
-    """The share of one shard's rows in a level's Gram matrices."""
+    """Contribution of one shard's rows to a level's Gram matrices."""
     maps = level.maps
     return [
         _group_gram([mapped(c, maps, leaves) if maps else leaves[c[0]] for c in group])
@@ -136,7 +136,7 @@ def level_grams(level: TreeLevel, leaves: Sequence[NodeRows]) -> list[Doubles]:
 
 
 def mapped(child: Sequence[int], maps: dict[int, Doubles], leaves: Sequence[NodeRows]) -> NodeRows:
-    """sum_a (V_a S_a) M_a over the leaves of a child, float32."""
+    """Compute sum_a (V_a S_a) M_a over the leaves of a child, float32."""
     nodes = np.unique(np.concatenate([leaves[leaf].nodes for leaf in child]))
     values = np.zeros((len(nodes), maps[child[0]].shape[1]), dtype=np.float32)
     for leaf in child:

@@ -100,7 +100,7 @@ class RowBlock:
         )
 
     def _filled(self, matrix: Csr, low: int, high: int) -> Csr:
-        """Rows of a matrix without entries of weight 0, which are no edges."""
+        """Rows of a matrix without entries of weight 0, which do not count as edges."""
         start, end = matrix.indptr[low], matrix.indptr[high]
         indices = np.asarray(matrix.indices[start:end])
         if self.shift:

@@ -10,8 +10,8 @@ A window of ten steps has the same role in DeepWalk (KDD 2014). With growing k e
 converges to c, in a dense graph after few steps. Since c is the same for all nodes, its weight is
 three and not ten. ProNE (IJCAI 2019, section 3.2) has a band-pass filter here, a Chebyshev
 expansion with mu = 0.2 and theta = 0.5; docs/decisions/walks-not-bands.md compares both. A loop
-weighs as much as its node's mean edge, which is 1 where edges weigh 1, so that a graph whose
-weights are all doubled has the same vectors but for their length. The output is not normalized:
+weighs as much as its node's mean edge, which is 1 if edges weigh 1, so that doubling all weights
+of a graph changes only the length of the vectors. The output is not normalized:
 lengths help the dot product to score links.
 """
 

@@ -22,17 +22,17 @@ from graphagg.execution.arrays import ArrayStore
 from graphagg.execution.runner import Stats, TaskFunction, TaskRunner
 
 _GATHERED = 1 << 27
-"""Numbers of an array of all nodes that a product gathers at once; 512 MiB of them."""
+"""Most numbers of an array of all nodes that a product gathers at once (512 MiB)."""
 _LEAST_WIDTH = 32
 _SUMS = 64
-"""Tasks that share a sum over many parts, at most."""
+"""Most tasks that share a sum over many parts."""
 
 
 @dataclass(frozen=True)
 class PieceTasks:
     """Runs tasks over the pieces of a matrix, which `save_piece` saved, and keeps their arrays.
 
-    Of the `order` of `layout` only the hubs are used.
+    Only the hubs of `layout.order` are used.
     """
 
     layout: PieceLayout
@@ -41,7 +41,7 @@ class PieceTasks:
 
     @property
     def nodes(self) -> int:
-        """Nodes with an edge."""
+        """Number of nodes with an edge."""
         return int(self.layout.starts[-1])
 
     @property
@@ -50,7 +50,7 @@ class PieceTasks:
         return list(pairwise([0, *self.layout.starts.tolist()]))
 
     def piece(self, i: int) -> Piece:
-        """Piece i."""
+        """Load piece `i`."""
         return load_piece(self.arrays, self.layout, i)
 
     def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
@@ -63,7 +63,7 @@ class PieceTasks:
         return self.runner.run(count, alone, stage)
 
     def drop(self, *names: str) -> None:
-        """Remove arrays that only stages read which are noted: a job that resumes skips them."""
+        """Remove arrays that only finished stages read; a resumed job skips these stages."""
         for name in names:
             self.arrays.drop(name)
 
@@ -121,13 +121,13 @@ class PieceTasks:
         self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))
 
     def of_rows(self, piece: Piece, name: str) -> Array:
-        """The values of a piece's rows, hubs included, in an array of all nodes."""
+        """Values of an array of all nodes at a piece's rows, hubs included."""
         array = self.arrays.map(name)
         mine = array[piece.first : piece.first + piece.owned]
         return np.concatenate((mine, array[piece.hubs]))
 
     def multiply(self, matrix: str, piece: Piece, name: str) -> Array:
-        """The piece's matrix with the values of a stage, times the rows of its columns.
+        """Multiply a piece, with the values of stage `matrix`, by its columns' rows in `name`.
 
         Columns are read in groups, to bound the memory.
         """
@@ -173,7 +173,7 @@ class PieceTasks:
         yield from (blocks.load(sum_name, j, "value") for j in range(count))
 
     def sum_of_spans(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
-        """Sum `of_rows` of the hubs' rows, and then of each piece's rows, of an array."""
+        """Sum `of_rows` over the spans of an array: the hubs' rows, then each piece's rows."""
         spans = self.spans
 
         def span(i: int) -> list[Array]:
@@ -186,11 +186,11 @@ class PieceTasks:
     def save_matrix(self, name: str, matrix: Array, index: int = 0) -> None:
         """Save a small matrix that rows are multiplied by, column by column.
 
-        The order in memory, columns in LAPACK, selects the loop of the library and so the last
-        bits.
+        The order in memory (by columns in LAPACK) determines which loop the library runs, and so
+        the last bits.
         """
         self.arrays.blocks.save(name, index, columns=matrix.T)
 
     def matrix(self, name: str, index: int = 0) -> Array:
-        """Load a matrix of `save_matrix`."""
+        """Load a matrix that `save_matrix` saved."""
         return self.arrays.blocks.load(name, index, "columns").T

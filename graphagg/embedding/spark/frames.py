@@ -19,7 +19,7 @@ VECTORS_PER_TASK = 50_000
 
 
 def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) -> DataFrame:
-    """Columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
+    """DataFrame with columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
     ids, _ = index.vectors_of(side)
     total, integer = len(ids), ids.is_integer
     worker = of_worker(index)
@@ -46,7 +46,7 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) ->
 def neighbors_frame(
     frame: DataFrame, index: Any, column: str, k: int, options: dict[str, Any]
 ) -> DataFrame:
-    """The rows with their neighbors; see `NodeEmbedding.neighbors_on_spark`."""
+    """Add neighbors to the rows of a DataFrame; see `NodeEmbedding.neighbors_on_spark`."""
     target_side = options["target_side"] or options["side"]
     kind = "long" if index.vectors_of(target_side)[0].is_integer else "string"
     fields = {"neighbor": kind, "score": "double"}

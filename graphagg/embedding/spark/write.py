@@ -1,4 +1,4 @@
-"""The embedding by Spark: the same vectors as a build in process.
+"""Builds an embedding with Spark; the vectors equal those of a build in process.
 
 Each stage ends on disk, so that a killed job resumes after the last one:
 
@@ -104,7 +104,7 @@ def mapped_graph(arrays: FileArrays, kind: GraphKind, report: ReadReport) -> Gra
 
 
 def write_matrix(job: SparkJob, graph: Graph, weighted: bool, per_task: int) -> NetworkMatrix:
-    """Stage `matrix`: write the rows of the matrix, about `per_task` entries in a task."""
+    """Run stage `matrix`: write the rows of the matrix, about `per_task` entries in a task."""
     check_graph(graph)
     arrays, kind = job.arrays, graph.kind
     tasks = [

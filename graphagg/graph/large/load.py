@@ -1,4 +1,4 @@
-"""A graph over files: the ids and rows that `load_graph` gives.
+"""Loads a graph into files: the ids and rows are those of `load_graph`.
 
 1. Edges are read, checked and written chunk by chunk.
 2. Ids are numbered and written; pairs are distributed over ranges of rows.
@@ -86,7 +86,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
 
 
 def _empty(folder: Path) -> Path:
-    """Remove and make a folder again; returns it."""
+    """Make an empty folder, without the files of an earlier one; return it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -1,8 +1,8 @@
 """Compressed rows of more pairs than fit in memory.
 
-Pairs are dealt out into files, each of which has the pairs of a range of rows; then one file after
-another is sorted, freed of repeats and appended to the rows. In memory are 8 bytes per row, a
-chunk of the pairs and the pairs of one range; the row of a hub is a range.
+Pairs are distributed over files, one file per range of rows; then one file after another is
+sorted, freed of repeats and appended to the rows. Memory holds 8 bytes per row, a chunk of the
+pairs and the pairs of one range; the row of a hub is a range of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from graphagg.graph.reading.buffer import Numbers
 from graphagg.store.ranges import GrowingFile
 
 PAIRS_PER_RANGE = 1 << 22
-"""Pairs of a range of rows; some 50 bytes each while they are sorted."""
+"""Number of pairs in a range of rows; each takes some 50 bytes while they are sorted."""
 _MOST_RANGES = 1000  # files that are open at once
 
 
@@ -36,7 +36,7 @@ class Pairs:
     symmetric: bool  # take each pair both ways
 
     def turned(self) -> Pairs:
-        """The same pairs the other way round."""
+        """The pairs with both numbers exchanged."""
         return replace(
             self, sources=self.targets, targets=self.sources, rows=self.columns, columns=self.rows
         )
@@ -53,7 +53,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Dealt:
-    """Files that pairs were dealt out to."""
+    """Files that pairs were distributed over."""
 
     folder: Path  # the folder, with one file per range of rows
     bounds: list[int]  # first row of each range, and the number of rows

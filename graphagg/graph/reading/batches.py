@@ -18,18 +18,18 @@ Ids = Any
 
 
 class EdgeBatch(NamedTuple):
-    """Some edges of a source."""
+    """A batch of edges from a source."""
 
     sources: Ids  # `[n]` ids
     targets: Ids  # `[n]` ids
     weights: Doubles | None = None  # `[n]`; None where the edges carry none, or none are wanted
 
     def turned(self) -> EdgeBatch:
-        """The edges the other way round."""
+        """The edges with source and target exchanged."""
         return EdgeBatch(self.targets, self.sources, self.weights)
 
     def where(self, mask: Mask) -> EdgeBatch:
-        """The edges that a mask `[n]` keeps."""
+        """The edges where a mask `[n]` is true."""
         sources, targets = (
             ids[mask] if isinstance(ids, np.ndarray) else ids.filter(pa.array(mask))
             for ids in self[:2]
@@ -38,12 +38,12 @@ class EdgeBatch(NamedTuple):
 
 
 def wrong_weights(weights: Doubles) -> Mask:
-    """Mask of the weights that are not finite or negative."""
+    """Mask of the weights that are negative or not finite."""
     return ~(np.isfinite(weights) & (weights >= 0))
 
 
 class EdgeSource(NamedTuple):
-    """Edges to read."""
+    """Edges to read, and vertices that may have no edge."""
 
     batches: Iterator[EdgeBatch]  # the edges; they can be read once
     vertices: Sequence[VertexId] = ()  # vertices that may have no edge
@@ -53,7 +53,7 @@ class EdgeSource(NamedTuple):
 
 @dataclass
 class ReadCounts:
-    """Counts of what a source contains besides ids; they grow while it is read."""
+    """Counts of lines, comments and faults of a source; they grow while it is read."""
 
     lines: int = 0  # of text
     comments: int = 0  # lines of comment

@@ -25,7 +25,7 @@ from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids
 from graphagg.graph.reading.sources import id_array
 
 EDGES_PER_FILE = 1 << 21
-"""Edges of a chunk in files; its two ends take 16 MiB of integers below 2^32."""
+"""Edges of a chunk in files; both columns take 16 MiB if ids are integers below 2^32."""
 MARKED = 200_000_000
 """Dense integer ids below this are numbered by marking, 5 bytes each; others by sorting."""
 _JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
@@ -34,7 +34,7 @@ _JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
 class IdColumn:
     """A column of ids in chunks: 4 bytes per id below 2^32 or string, else 8.
 
-    Iterating gives uint32 or int64 arrays, or Arrow dictionary arrays.
+    Iterating yields uint32 or int64 arrays, or Arrow dictionary arrays.
     """
 
     def __init__(self) -> None:
@@ -106,9 +106,9 @@ class EdgeColumns:
         folder: Path | None = None,
         step: Callable[[int, int], None] = lambda done, total: None,
     ) -> EdgeColumns:
-        """Read all edges, and write them to files where there is a folder.
+        """Read all edges, and write them to files if a folder is given.
 
-        `step` is called after each file with the number of edges read, twice.
+        `step` is called after each file with the number of edges read, as `done` and as `total`.
         """
         columns, edges_written = cls(), 0
 
@@ -168,7 +168,7 @@ def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The dense numbers of a column, made a chunk at a time."""
+    """The dense numbers of a column, computed chunk by chunk."""
 
     column: IdColumn
     of_chunk: Callable[[int, Any], Dense]  # gives the numbers of chunk i

@@ -4,8 +4,8 @@ Names are compared by their letters and digits, without case, so that `Source`, 
 `node_1` are known. A pair of known names may be anywhere and in any order. The first line of text
 is a header
 
-1. if the options say so, or name a column;
-2. if it has no number, but a pair of known names that are no ids in the lines below.
+1. if the options require it, or name a column;
+2. if it has no number, but a pair of known names that do not occur as ids in the lines below.
 
 It is an unknown header, which is an error, if it has no number and the ids below it are integers,
 or a later column below it has only numbers. Any other first line is an edge. The report names the
@@ -210,7 +210,7 @@ def _letters_and_digits(name: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is made of digits, signs, points and commas, and so names no column."""
+    """Whether a cell has only digits, signs, points and commas, and so is not a column name."""
     return re.fullmatch(NUMBER, cell) is not None
 
 

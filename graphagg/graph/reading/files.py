@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def paths_of(edges: Any) -> list[str] | None:
-    """The paths, if `edges` is one or a list of them; else None."""
+    """Return the paths if `edges` is a path or a list of paths; else None."""
     paths = list(edges) if isinstance(edges, list | tuple) else [edges]
     are_paths = paths and all(isinstance(path, str | os.PathLike) for path in paths)
     return [os.fspath(path) for path in paths] if are_paths else None
@@ -95,7 +95,7 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A whole file, unpacked, without a byte order mark; `UnreadableFile` if it is damaged."""
+    """Read a whole file, unpacked, without byte order mark; `UnreadableFile` if it is damaged."""
     with open_bytes(path) as file:
         try:
             return file.read().removeprefix(_BOM)
@@ -104,7 +104,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def line_blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """Whole lines of about `BLOCK` bytes; each ends in LF alone, the last one too."""
+    """Yield blocks of whole lines, of about `BLOCK` bytes; each line ends in LF, also the last."""
     rest = b""
     for chunk in _chunks(file, name):
         end = chunk.rfind(b"\n") + 1
@@ -116,7 +116,7 @@ def line_blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
 
 
 def _chunks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """The text in blocks of `BLOCK` bytes, without a byte order mark."""
+    """Yield the text in blocks of `BLOCK` bytes, without a byte order mark."""
     try:
         if start := file.read(BLOCK):
             yield start.removeprefix(_BOM)

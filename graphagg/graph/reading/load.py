@@ -54,16 +54,16 @@ def load_graph(
             (pandas, polars, Arrow); a graph of networkx or igraph; an `[E, 2]` array or two
             `[E]` arrays; a SciPy sparse matrix, or AnnData with one of neighbors; a
             mapping `{set: elements}`; or pairs.
-        kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), as a
-            follower comes before the page; a mapping and the rows of a matrix are sets. In a graph
-            of networkx nodes with the attribute `bipartite` 0 are elements.
+        kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), such
+            as (follower, page). The keys of a mapping and the rows of a matrix are sets. In a
+            networkx graph, nodes with the attribute `bipartite` 0 are elements.
         vertices: vertices without edges; two-mode: sets.
         allow_empty: accept a graph without edges.
         reading: fields of `graphagg.graph.EdgeReading`: type of ids, header, columns, delimiter,
             bad rows.
 
     Raises:
-        InvalidGraph, UnreadableFile: see the message.
+        InvalidGraph, UnreadableFile: the edges are invalid, or a file cannot be read.
         EmptyGraph: there is no edge.
         InvalidParameter: an option has a wrong value.
 
@@ -84,7 +84,7 @@ def read_graph(
     vertices: Iterable[VertexId] = (),
     allow_empty: bool = False,
 ) -> tuple[Graph, Floats | None]:
-    """`load_graph`, with the weights `[nnz]` of its adjacency if they are wanted and present."""
+    """Read a graph, and the weights `[nnz]` of its adjacency if they are wanted and present."""
     counts = ReadCounts()
     listed = id_list("vertices", vertices)
     source, name = open_edges(edges, kind, reading, counts)
@@ -106,7 +106,7 @@ def read_graph(
 
 
 def with_both_sides(report: ReadReport, sets: VertexIds, elements: VertexIds) -> ReadReport:
-    """Count the ids that stand on both sides of a two-mode graph."""
+    """Count the ids of a two-mode graph that are both a set and an element."""
     if sets is elements or sets.is_integer != elements.is_integer:
         return report
     return replace(report, both_sides=int(np.count_nonzero(sets.positions(elements) >= 0)))
@@ -137,7 +137,7 @@ def with_counts(
 def open_edges(
     edges: Any, kind: GraphKind, reading: EdgeReading, counts: ReadCounts
 ) -> tuple[EdgeSource, str]:
-    """Check the parameters and open the edges; two-mode: (set, element). Returns also a name."""
+    """Check the parameters and open the edges; two-mode: (set, element). Also returns a name."""
     one_of("kind", kind, GRAPH_KINDS)
     paths = paths_of(edges)
     if paths is None:
@@ -154,7 +154,7 @@ def open_edges(
 def _checked(
     batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
 ) -> Iterator[EdgeBatch]:
-    """Yield edges whose weights, if there are any, are right.
+    """Yield edges after a check of their weights, if there are any.
 
     A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
     counted.
@@ -170,7 +170,7 @@ def _checked(
             row = int(wrong.argmax())
             message = (
                 f"{name}: edge {read + row + 1:,} has the weight {batch.weights[row]}, expected a "
-                "number of 0 or more; mend or drop such edges"
+                "number of 0 or more; correct or drop such edges"
             )
             if not reading.skip_bad_rows:
                 raise InvalidGraph(message)
@@ -181,14 +181,14 @@ def _checked(
 
 
 def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """The edges of several files, as if they were one."""
+    """Open several files as one source of edges."""
     sources = [_unchanged(file, _open_file(file, counts, reading)) for file in files]
     vertices = [vertex for source in sources for vertex in source.vertices]
     return EdgeSource(chain.from_iterable(source.batches for source in sources), vertices)
 
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
-    """The edges of a file; at the end `UnreadableFile` if the file changed meanwhile."""
+    """Wrap the edges of a file: raise `UnreadableFile` at the end if the file has changed."""
     size_and_time = _size_and_time(path)
 
     def batches() -> Iterator[EdgeBatch]:
@@ -202,7 +202,7 @@ def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:
-    """Size and time of a file; None for a pipe, or where there is none."""
+    """Size and modification time of a file; None for a pipe or a missing file."""
     if not path.is_file():
         return None
     status = path.stat()
@@ -210,7 +210,7 @@ def _size_and_time(path: Path) -> tuple[int, int] | None:
 
 
 def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """The edges of a file, by its suffix."""
+    """Open the edges of a file, in the format of its suffix."""
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
         return EdgeSource(read_parquet(path, counts, reading))

@@ -110,7 +110,7 @@ class WeightedReading(EdgeReading):
 
 
 def config_with(config: D, fields: Mapping[str, Any]) -> D:
-    """The configuration of an index with other fields; those of a reading belong in `columns`."""
+    """Copy a configuration with other fields; `InvalidParameter` for a field of a reading."""
     for name in fields.keys() & WeightedReading.__dataclass_fields__:
         raise InvalidParameter(
             f"`{name}` is not a parameter of the index; pass it in `columns`, which says how "

@@ -25,7 +25,7 @@ _READING = EdgeReading()
 
 
 def _plain(ids: Iterable[Any], reading: EdgeReading) -> list[Any]:
-    """Ids; as text, ids of other types than integers and strings become their `str`."""
+    """List ids; if they are read as strings, other types than integers become their `str`."""
     if reading.ids != "string":
         return list(ids)
     return [each if isinstance(each, str | int | np.integer) else str(each) for each in ids]
@@ -137,8 +137,8 @@ def _networkx_edges(
 def _sides(graph: Any, triples: list[tuple[Any, Any, Any]]) -> dict[Any, int]:
     """Whether each node of a two-mode networkx graph is a set.
 
-    An undirected graph has no order of ends. So elements are the nodes with the attribute
-    `bipartite` 0; else the first ends, if none of them is a second one; else the nodes that have
+    The ends of an undirected edge have no order. So elements are the nodes with the attribute
+    `bipartite` 0; else the first ends, if none of them is also a second end; else the nodes with
     the color of the first node of their component.
     """
     networkx, side = networkx_module(), dict(graph.nodes(data="bipartite"))
@@ -206,8 +206,8 @@ def _stacked(source: Array, target: Array) -> Array:
     if source.shape != target.shape or source.ndim != 1:
         counts = (f"{len(end):,}" if end.ndim == 1 else list(end.shape) for end in (source, target))
         raise InvalidGraph(
-            "two arrays of {} sources and {} targets, expected two of one length; check where they "
-            "come from".format(*counts)
+            "two arrays of {} sources and {} targets, expected two of one length; check how they "
+            "are made".format(*counts)
         )
     return np.stack((source, target), axis=1)
 
@@ -264,11 +264,11 @@ BUNDLED = {
     "karate_club": "karate_club_graph",
     "florentine_families": "florentine_families_graph",
 }
-"""Small graphs that come with networkx, by name."""
+"""Small graphs that networkx includes, by name."""
 
 
 def bundled_graph(name: str) -> Any:
-    """A small graph that comes with networkx, as a networkx graph.
+    """Return a small graph that networkx includes, as a networkx graph.
 
     Examples:
         >>> bundled_graph("karate_club").number_of_nodes()

@@ -1,8 +1,8 @@
 """Read edges from text files: SNAP, CSV, TSV.
 
-A block of whole lines is read by `pyarrow.csv`. It hands over the lines that have another number of
-cells than the first one, and Python splits these. The row of the table is the number of the line,
-so an error can name it.
+A block of whole lines is read by `pyarrow.csv`. Lines that have another number of cells than the
+first one are split in Python. The row of the table is the number of the line, so that errors can
+report it.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator
     """Yield the edges of a text file, block by block; the file is opened on the first one.
 
     Comments begin with `#` or `%`. The separator is the first of tab, semicolon, comma and bar that
-    the first line has, else white space. With the last three a quoted cell may hold the separator,
-    and a quote as two quotes. `columns` says which line is a header and which columns are read.
+    the first line has, else white space. With the last three, a quoted cell may contain the
+    separator, and a quote as two quotes. The module `columns` finds the header and the columns.
     Without a header the third column holds weights if it is a number in the first line. Lines end
     in LF or CR LF; a byte order mark is skipped.
 
@@ -116,7 +116,7 @@ class TextLayout:
         )  # fmt: skip
 
     def parse(self, block: bytes, counts: ReadCounts) -> EdgeBatch:
-        """The edges of a block of whole lines."""
+        """Parse the edges of a block of whole lines."""
         cells, lines = self._read(block, counts)
         edges = self._edges(cells)
         if edges is None:
@@ -130,7 +130,7 @@ class TextLayout:
         return edges
 
     def _read(self, block: bytes, counts: ReadCounts) -> tuple[list[pa.Array], Ints]:
-        """The cells of sources, targets and weights `[E]`, and the line of each from 1."""
+        """Return the cells of sources, targets and weights `[E]`, and their line numbers from 1."""
         text = self._plain(block, counts)
         table, others = self._table(text, block, counts)
         count = table.num_rows + len(others)
@@ -158,7 +158,7 @@ class TextLayout:
     def _table(
         self, text: bytes, block: bytes, counts: ReadCounts
     ) -> tuple[pa.Table, list[tuple[int, str]]]:
-        """The columns that are read, and the other lines by their numbers: more or fewer cells."""
+        """Parse the columns; also return lines with more or fewer cells, with their numbers."""
         others: list[tuple[int, str]] = []
 
         def collect(row: Any) -> str:
@@ -188,7 +188,7 @@ class TextLayout:
         return table, others
 
     def _plain(self, block: bytes, counts: ReadCounts) -> bytes:
-        """The text with empty lines for the header, comments and lines of an open quote."""
+        """Replace the header, comments and lines with an open quote by empty lines."""
         text = block
         if self.header:
             lines = text.split(b"\n", self.header)
@@ -210,7 +210,7 @@ class TextLayout:
             for i, line in enumerate(lines):
                 if line.count(b'"') % 2:
                     excerpt = line.decode("utf-8", "replace").rstrip()[:80]
-                    fault = f"a quote that is not closed ({excerpt!r}); mend it"
+                    fault = f"a quote that is not closed ({excerpt!r}); close it"
                     self._refuse(fault, i + 1, counts)
                     lines[i] = b""
             mark = re.escape(self.separator.encode())
@@ -220,11 +220,11 @@ class TextLayout:
 
     @property
     def _quotes(self) -> bool:
-        """Whether quotes enclose cells; between tabs and white space they are characters."""
+        """Whether quotes enclose cells; between tabs and white space quotes are literal."""
         return self.separator not in "\t "
 
     def _unreadable(self, block: bytes, counts: ReadCounts, fault: str) -> GraphAggError:
-        """The error about a block that `pyarrow.csv` refuses."""
+        """Make the error about a block that `pyarrow.csv` cannot read."""
         try:
             block.decode()
         except UnicodeDecodeError as error:
@@ -232,10 +232,10 @@ class TextLayout:
             return UnreadableFile(
                 f"{self.name}: not UTF-8 in line {line}; convert the file to UTF-8"
             )
-        return InvalidGraph(f"{self.name}: {fault}; mend the file")
+        return InvalidGraph(f"{self.name}: {fault}; correct the file")
 
     def _edges(self, cells: list[pa.Array]) -> EdgeBatch | None:
-        """Edges of cells; None if one of them is wrong."""
+        """Make edges from cells; None if a cell is invalid."""
         sources, targets = (self._ids(cells[end], end) for end in range(2))
         if sources is None or targets is None:
             return None
@@ -273,7 +273,7 @@ class TextLayout:
         return values
 
     def _readable(self, cells: list[pa.Array], lines: Ints, counts: ReadCounts) -> Mask:
-        """Mask of the rows without a fault; the others are refused in the order of their lines."""
+        """Mask of the rows without a fault; `_refuse` gets the others in order of their lines."""
         columns, valid = [column.to_pylist() for column in cells], np.ones(len(lines), np.bool_)
         for i in np.argsort(lines, kind="stable").tolist():
             fault = self._fault(*(column[i] for column in columns))
@@ -283,7 +283,7 @@ class TextLayout:
         return valid
 
     def _fault(self, source: str, target: str, weight: str) -> str | None:
-        """What is wrong with a row; None if nothing is."""
+        """Describe the fault of a row; None if it has none."""
         if not (source and target):
             return (
                 f"an id is missing or empty ({source!r}, {target!r}), expected two vertex ids; "
@@ -296,7 +296,7 @@ class TextLayout:
             if canonical and not integer and self.automatic:
                 return (
                     f"id {cell!r} is an integer among strings, expected one type of id in a file; "
-                    'read the ids as strings (`ids="string"`), or mend the line'
+                    'read the ids as strings (`ids="string"`), or correct the line'
                 )
         if not self.weighted:
             return None
@@ -304,7 +304,7 @@ class TextLayout:
         if number is None:
             return (
                 f"weight {weight!r} beside numbers in {self.columns.weight_label}, expected "
-                "a number in each line or in none; mend it, or leave weights out (`weighted=False`)"
+                "a number in each line or in none; correct it, or skip weights (`weighted=False`)"
             )
         if self.lenient and wrong_weights(number)[0]:
             return f"weight {number[0]}, expected a number of 0 or more"
@@ -322,13 +322,13 @@ class TextLayout:
 
 
 def find_separator(line: str) -> str:
-    """The separator of a line: a tab, a mark outside quotes, else a space: white space."""
+    """Find the separator: a tab, else a mark outside quotes, else a space (any white space)."""
     plain = "\t" if "\t" in line.strip() else _QUOTED.sub("", line)
     return next((mark for mark in "\t;,|" if mark in plain), " ")
 
 
 def _cells(line: str, separator: str) -> list[str]:
-    """The cells of a line without blanks around them."""
+    """Split a line into cells, without blanks around them."""
     if separator == " ":
         return line.split()
     if separator == "\t" or '"' not in line:
@@ -338,7 +338,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _doubles(cells: pa.Array) -> Doubles | None:
-    """The numbers of cells; None if one of them is no number."""
+    """Parse cells as numbers; None if one of them is not a number."""
     try:
         values: Doubles = pc.cast(cells, pa.float64()).to_numpy()
     except pa.ArrowInvalid:
@@ -354,7 +354,7 @@ def _about_id(cell: str) -> str:
     if INTEGER.fullmatch(cell):
         return f"id {cell[:80]} is out of range, expected integers of 0 to 2^63 - 1; {advice}"
     return (
-        f"id {cell!r} among integers, expected one type of id in a file; {advice}, or mend the line"
+        f"id {cell!r} among integers, expected one type of id in a file; {advice}, or fix the line"
     )
 
 

@@ -50,7 +50,7 @@ class EdgeInput(SparkInput):
         return cls(None, paths, reading)
 
     def identity(self) -> list[Any]:
-        """Identity of the input and of the options, as far as it can be seen."""
+        """Identity of the input and of the options, as far as it can be determined."""
         return [*self.seen(), self.reading.given()]
 
     def job(self, config: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Stages; each ends on disk, so that a killed job resumes after the last one:
 4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column),
    see `sorting`. A range may end inside a row, so that one hub's neighbors spread over several
    tasks. Each task drops repeats and writes a block; then the blocks are concatenated. One task
-   writes where rows end, in 16 bytes per row.
+   writes the ends of the rows, in 16 bytes of memory per row.
 
 The arrays: ids `vertices` and, two-mode, `elements`; compressed rows `sets` and `holders`, its
 transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
@@ -46,7 +46,7 @@ VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
 _ROWS, _LENGTHS = "rows", "lengths"
 EndNumbers = Callable[["pa.RecordBatch"], Sequence[Array]]
-"""The dense numbers of both ends of each edge of a batch."""
+"""Function from a batch of edges to the dense numbers of their two ends."""
 
 
 def graph_stages(kind: GraphKind) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class GraphRows:
     def _pairs(
         self, frame: DataFrame, rows: Numbering, columns: Numbering
     ) -> tuple[DataFrame, EndNumbers]:
-        """The edges, and the dense numbers of both ends of those of a batch."""
+        """Return the edges, and a function that numbers the ends of the edges of a batch."""
         spark, arrays, ends = self.job.spark, self.job.arrays, (rows, columns)
         if rows.is_integer and columns.is_integer:
             names = [each.blocks.stage for each in ends]
@@ -139,7 +139,7 @@ class GraphRows:
         ]
 
     def _write_rows(self, pairs: DataFrame, keys_of: Any, name: str, total: int) -> bool:
-        """Write `total` compressed rows. Returns: whether they have an entry."""
+        """Write `total` compressed rows; return whether they have an entry."""
         job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
         sample = pairs.sample(min(1.0, SAMPLES / self.per_task), 0)
         save = partial(_save_block, of_tasks)
@@ -187,7 +187,7 @@ def _weight(frame: DataFrame) -> tuple[str, ...]:
 
 
 def _save_block(of_tasks: TaskArrays, block: int, keys: Ints, weights: Array | None) -> Stats:
-    """Write one range of pairs, without repeats; their weights are added up."""
+    """Write one range of pairs without repeats; the weights of repeated pairs are added up."""
     merged, sums = merge_repeats(keys.view(np.uint64), weights)
     rows, columns = pairs_of(merged)
     distinct_rows, lengths = np.unique(rows, return_counts=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SAMPLES = 32
-"""Keys of a range in the sample that cuts ranges: their sizes differ by some 20 %."""
+"""Number of sampled keys per range; the sizes of the ranges then differ by some 20 %."""
 Keyed = tuple[Ints, Array | None]
 """Keys `[E]`, and perhaps a weight of each."""
 

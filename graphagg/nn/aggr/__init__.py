@@ -1,4 +1,4 @@
-"""Aggregators for any PyG layer: learned commutative monoids, right in any batch."""
+"""Aggregators for any PyG layer: learned commutative monoids, independent of the batch."""
 
 from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses

@@ -41,12 +41,12 @@ class _Room:
 
     @property
     def nodes(self) -> list[Tensor]:
-        """The arguments of `gate_kernel.mix`."""
+        """Arrays with one row per node, in the order in which `gate_kernel` takes them."""
         return [self.total, self.apart, self.z, self.s]
 
 
 def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
-    """A room per block; the blocks of a large plan take turns in one piece of memory."""
+    """Work space for each block; the blocks of a large plan share one buffer."""
     small, sizes = _is_small(plan), [_sizes(block) for block in plan.blocks]
     shared = x.new_empty((0 if small else max(map(sum, sizes)), x.size(1)))
     rooms = []
@@ -57,7 +57,7 @@ def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
 
 
 def _sizes(block: FoldBlock) -> list[int]:
-    """Rows of each part of a room."""
+    """Number of rows of each array in the work space of a block."""
     nodes = len(block.left)
     largest = max((high - low for low, high in block.passes), default=0)
     return [block.elements + nodes, *[nodes] * 4, *[largest] * 2]
@@ -110,7 +110,7 @@ class GateFold(torch.autograd.Function):
         ctx: Any, plan: LCMPlan, keep: bool, order: Tensor | None, x: Tensor, identity: Tensor,
         *weights: Tensor,
     ) -> Tensor:  # fmt: skip
-        """`order` sorts the rows by segment; `keep`: a backward pass may follow."""
+        """Fold `x`; `order` sorts the rows by segment; `keep`: a backward pass may follow."""
         ctx.save_for_backward(x, *weights)
         out = identity.to(x.dtype).repeat(plan.count, 1)
         rooms, doubled = _rooms(plan, x), _doubled(weights)
@@ -151,9 +151,9 @@ def _doubled(weights: Sequence[Tensor]) -> GateWeights:
 
 
 def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module) -> Tensor:
-    """`fold` with any module psi(a, b), differentiated by PyTorch.
+    """Fold with any module psi(a, b), differentiated by PyTorch.
 
-    Of a large plan, backward computes each block again.
+    For a large plan, the backward pass computes each block again.
     """
     results, small = [x[:0]], _is_small(plan) or not torch.is_grad_enabled()
     # Slices would each have a gradient of the size of x; the parts share one.
@@ -169,7 +169,7 @@ def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module)
 
 
 def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
-    """The results of a block's segments, from its elements."""
+    """Fold the elements of a block; return one row per non-empty segment."""
     for low, high in block.passes:
         a, b = values.index_select(0, torch.cat(block.children(low, high))).chunk(2)
         combined = operator(a, b)
@@ -186,7 +186,7 @@ def _once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor |
     """Wrap gradients so that differentiating them again raises an error.
 
     They depend on the sources in ways that autograd did not record. PyTorch's `once_differentiable`
-    is silent if `grad_out` needs no gradient, and the second derivative then lacks a part.
+    raises no error if `grad_out` needs no gradient; the second derivative is then incomplete.
     """
     if not torch.is_grad_enabled():
         return grads

@@ -37,6 +37,6 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
 
 
 def sorted_within(index: Tensor, keys: Tensor) -> Tensor:
-    """`[N]`: sorts rows by their sorted segments `index` `[N]`, and in each by `keys` `[N]`."""
+    """Positions `[N]` that sort rows by sorted segments `index` `[N]`, then by `keys` `[N]`."""
     order = keys.argsort(stable=True)
     return order[index[order].argsort(stable=True)]

@@ -52,9 +52,9 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     fixed projection of their values before they are folded, which costs two sorts. So it is the
     same in any batch, for any numbers of the segments, and for any order of the edges.
 
-    With `order="given"` rows are combined as they come. The operator is associative only as far as
+    With `order="given"` rows stay in their order. The operator is associative only as far as
     it has learned to be: shuffled edges give .1 to 7 % of the vertices of a trained model another
-    class (`python -m benchmarks.learning.lcm_order`). Take it if the order of rows has a meaning.
+    class (`python -m benchmarks.learning.lcm_order`). Use it if the order of rows has a meaning.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
     weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an
@@ -67,7 +67,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         operator: "gate" (`SymmetricGate`), "gru" (the paper's `SymmetricGRU`: two to three times
             the time, and better at folds such as the second minimum of a set), or a module
             psi(a, b) on `[P, out_channels]`.
-        order: of the rows inside their segments: "values" or "given".
+        order: order of the rows inside their segments: "values" or "given".
 
     Raises:
         InvalidParameter: an unknown operator or order, or widths that differ without a projection.
@@ -128,14 +128,14 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         max_num_elements: int | None = None,
         plan: LCMPlan | None = None,
     ) -> Tensor:
-        """Aggregate.
+        """Aggregate the rows of each segment.
 
         Args:
             x: `[N, in_channels]` floats, or `[N, H, in_channels]`.
             index: `[N]` segment of each row, in any order.
             ptr: `[S + 1]` offsets of sorted rows, instead of `index`.
             dim_size: S; by default one more than the largest index.
-            dim: -2 or 0; of heads 0.
+            dim: -2 or 0; 0 if `x` has heads.
             max_num_elements: ignored; part of PyG's interface.
             plan: a precomputed plan, instead of `index` and `ptr`.
 

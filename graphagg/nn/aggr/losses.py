@@ -2,7 +2,7 @@
 
 The tree of arXiv 2212.08541 gives the same result for every order of a neighborhood only if the
 operator is associative and commutative, and an empty neighborhood fits only if its value is the
-identity. Each law gives a mean squared difference, to add to a training loss with a weight.
+identity. Each law has a mean squared difference, which can be added to a training loss.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class MonoidLosses:
-    """Mean squares, differentiable.
+    """Differentiable losses, one per law of a commutative monoid.
 
     Attributes:
-        associativity: of psi(psi(a, b), c) - psi(a, psi(b, c)).
-        commutativity: of psi(a, b) - psi(b, a); 0 for the operators of this package.
-        identity: of psi(e, a) - a and psi(a, e) - a.
+        associativity: mean square of psi(psi(a, b), c) - psi(a, psi(b, c)).
+        commutativity: mean square of psi(a, b) - psi(b, a); 0 for the operators of this package.
+        identity: mean square of psi(e, a) - a and psi(a, e) - a.
     """
 
     associativity: Tensor
@@ -29,7 +29,7 @@ class MonoidLosses:
 
     @property
     def total(self) -> Tensor:
-        """The sum of the three."""
+        """Sum of the three losses."""
         return self.associativity + self.commutativity + self.identity
 
 
@@ -40,7 +40,7 @@ def monoid_losses(
 
     Args:
         operator: psi(a, b) on `[P, d]`.
-        rows: `[N, d]`; without rows every loss is 0, but for the identity with itself.
+        rows: `[N, d]`; if it is empty, the losses are those of the identity alone.
         identity: `[d]`.
         triples: P.
 

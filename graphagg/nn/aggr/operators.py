@@ -34,7 +34,7 @@ class SymmetricGRU(nn.GRUCell):
         super().__init__(channels, channels)
 
     def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
-        """`[P, d]` and `[P, d]` to `[P, d]`.
+        """Combine the rows of two tensors `[P, d]`; return `[P, d]`.
 
         With W x for the input and U h for the hidden side, the gates of both orders are sigmoids of
 
@@ -75,7 +75,7 @@ class SymmetricGate(nn.Module):
         self.gate, self.candidate = nn.Linear(channels, channels), nn.Linear(channels, channels)
 
     def forward(self, a: Tensor, b: Tensor | None = None) -> Tensor:
-        """`[P, d]` and `[P, d]` to `[P, d]`."""
+        """Combine the rows of two tensors `[P, d]`; return `[P, d]`."""
         b = torch.zeros_like(a) if b is None else b
         total, apart = a + b, (a - b).abs()
         largest = 0.5 * (total + apart)  # its gradient is cheaper than that of torch.maximum
@@ -83,13 +83,13 @@ class SymmetricGate(nn.Module):
 
 
 def _gates_and_n(stacked: Tensor) -> tuple[Tensor, Tensor]:
-    """Parameters of `torch.nn.GRUCell`: of the gates r and z, and of the candidate n."""
+    """Split a parameter of `torch.nn.GRUCell`: gates r and z, and the candidate n."""
     last = len(stacked) // 3
     return stacked[:-last], stacked[-last:]
 
 
 def _tanh(x: Tensor) -> Tensor:
-    """By the sigmoid, which takes a tenth of the time of PyTorch's tanh on a CPU."""
+    """Compute tanh by the sigmoid, in a tenth of the time of PyTorch's tanh on a CPU."""
     return 2 * (2 * x).sigmoid() - 1
 
 
@@ -103,7 +103,7 @@ def is_gate(operator: nn.Module, x: Tensor) -> bool:
 
 
 def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
-    """The operator of that name, or the module itself.
+    """Return the operator of this name, or the module itself.
 
     Raises `InvalidParameter` for an unknown name or another width.
     """
@@ -112,7 +112,7 @@ def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
             widths = operator.input_size, operator.hidden_size
             if widths != (channels, channels):
                 raise InvalidParameter(
-                    f"the operator takes {widths[0]} and gives {widths[1]} channels; "
+                    f"the operator takes {widths[0]} and returns {widths[1]} channels; "
                     f"expected {channels}"
                 )
         return operator

@@ -1,14 +1,14 @@
 """The balanced binary tree over every segment of a ragged batch, as integers only.
 
 Every combine of the tree makes one *node*. Level by level, the elements of a segment are paired in
-their order (first with second, third with fourth, ...); an odd last element waits, and goes to the
+their order (first with second, third with fourth, ...); an odd last element is carried over to the
 end of the next level. A segment with one element left is finished. This is the tree of a balanced
 fold of each segment alone (arXiv 2212.08541, section 3): there is no padding, and a segment's
 result cannot depend on other segments.
 
 Segments are cut into blocks of consecutive segments with about `block_rows` elements. A block is
-folded from leaves to roots before the next one, so that its rows stay in the cache. Elements that
-wait are not moved: a node refers to its two children by number, so all levels together move
+folded from leaves to roots before the next one, so that its rows stay in the cache. Odd elements
+are not moved: a node refers to its two children by number, so all levels together move
 2 (N - S) rows for N elements in S non-empty segments.
 """
 
@@ -45,11 +45,11 @@ class FoldBlock:
 
     @property
     def elements(self) -> int:
-        """Number of its elements."""
+        """Number of elements in the block."""
         return self.rows[1] - self.rows[0]
 
     def children(self, low: int, high: int) -> tuple[Tensor, Tensor]:
-        """The children of nodes low..high-1."""
+        """First and second children of the nodes `low` to `high - 1`."""
         return self.left[low:high], self.right[low:high]
 
 
@@ -58,9 +58,9 @@ class LCMPlan:
     """The order in which elements are combined with each other.
 
     Attributes:
-        ptr: `[segments + 1]` int64, the offsets that the plan was made of.
-        order: `[N]` int64 that sorts the elements by segment, or None where they are sorted.
-        blocks: in the order of the elements.
+        ptr: `[segments + 1]` int64, the offsets of the segments.
+        order: `[N]` int64 that sorts the elements by segment, or None if they are sorted.
+        blocks: blocks of consecutive segments, in the order of the elements.
 
     Examples:
         >>> import torch
@@ -75,7 +75,7 @@ class LCMPlan:
 
     @property
     def combines(self) -> int:
-        """Combines in all: elements less non-empty segments."""
+        """Total number of combines: elements minus non-empty segments."""
         return sum(len(block.left) for block in self.blocks)
 
     @property
@@ -96,7 +96,7 @@ class LCMPlan:
 
     @classmethod
     def from_ptr(cls, ptr: Tensor, rows: int | None = None) -> LCMPlan:
-        """The plan of segments given by offsets; O(N) integer operations.
+        """Make the plan of segments from their offsets; O(N) integer operations.
 
         Args:
             ptr: `[segments + 1]` integers from 0 to N, non-decreasing.
@@ -111,7 +111,7 @@ class LCMPlan:
 
     @classmethod
     def from_index(cls, index: Tensor, count: int | None = None) -> LCMPlan:
-        """The plan of segments given by the segment of each element, in any order.
+        """Make the plan from the segment of each element, in any order.
 
         Args:
             index: `[N]` integers in `[0, count)`.
@@ -131,7 +131,7 @@ class LCMPlan:
         block_rows: int | None = None,
         pass_nodes: int | None = None,
     ) -> LCMPlan:
-        """The plan of a ragged batch whose elements, taken by `order`, are sorted by segment.
+        """Make the plan of a ragged batch whose elements, taken by `order`, are sorted by segment.
 
         Args:
             segments: the sorted ragged batch.
@@ -159,7 +159,7 @@ class LCMPlan:
 
 
 def _tree(sizes: Tensor) -> tuple[Tensor, Tensor, Tensor, list[int]]:
-    """Children (elements 0..N-1, then nodes by level), roots, and the nodes of each level."""
+    """Return left and right children, roots (elements, then nodes by level) and level sizes."""
     rows = int(sizes.sum())
     ids, roots = torch.arange(rows, device=sizes.device), sizes.cumsum(0) - sizes
     live = (sizes > 1).nonzero().view(-1)

@@ -19,8 +19,8 @@ _PYG = ("sum", "add", "mean", "max", "min", "mul", "var", "std", "softmax")
 def _pna(channels: int, out_channels: int) -> Aggregation:
     """Mean, minimum, maximum and deviation side by side, through a linear map (arXiv 2004.05718).
 
-    Of the paper's scalers only the identity is here: the others need the mean degree of the
-    training graphs, and belong to a layer that is given it (`torch_geometric.nn.PNAConv`).
+    Of the paper's scalers only the identity is used: the others need the mean degree of the
+    training graphs, which `torch_geometric.nn.PNAConv` takes as an argument.
     """
     widths = {"in_channels": channels, "out_channels": out_channels}
     return MultiAggregation(["mean", "min", "max", "std"], mode="proj", mode_kwargs=widths)
@@ -46,7 +46,7 @@ def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregat
         channels: width of its input and output.
 
     Raises:
-        InvalidParameter: an unknown name, or a module that is no aggregation.
+        InvalidParameter: an unknown name, or a module that is not an aggregation.
 
     Examples:
         >>> from graphagg.nn import make_aggregation

@@ -1,4 +1,4 @@
-"""The interface of every global attention: rows in, rows out, independent of the batch."""
+"""Base classes of global attention; a graph's output does not depend on its batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class GraphAttention(torch.nn.Module):
     Args:
         channels: C, the width of a vertex.
         heads: H; must divide C.
-        dropout: probability; each mechanism says what it drops.
+        dropout: probability; what is dropped depends on the subclass.
 
     Attributes:
         traceable: whether compilers use `traced` for one graph.
@@ -75,7 +75,7 @@ class GraphAttention(torch.nn.Module):
             batch: `[N]` the graph of each row, non-decreasing; without any of `batch`, `ptr` and
                 `segments` all rows are one graph.
             ptr: `[G + 1]` offsets of the graphs; takes precedence over `batch`, which must agree.
-            segments: the same, already checked; takes precedence over both.
+            segments: the graphs as checked segments; takes precedence over both.
 
         Returns:
             `[N, C]`.
@@ -91,7 +91,7 @@ class GraphAttention(torch.nn.Module):
         return checked
 
     def traced(self, x: Tensor) -> Tensor:
-        """Attention in one graph, for compilers if `traceable`."""
+        """Attend within a single graph; compilers trace this method if `traceable`."""
         raise NotImplementedError
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -124,7 +124,7 @@ class GraphAttention(torch.nn.Module):
         raise NotImplementedError
 
     def extra_repr(self) -> str:
-        """The settings that `print` shows."""
+        """Settings shown in the `repr` of the module."""
         return f"{self.channels}, heads={self.heads}, dropout={self.dropout}"
 
 

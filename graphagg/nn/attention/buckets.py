@@ -22,7 +22,7 @@ from graphagg.nn.segments import Segments
 STEP, SMALL = 8, 64
 """Sizes are rounded up to multiples of `STEP` if no graph has more than `SMALL` vertices."""
 _SCORES, _SCORES_AT_ONCE = 1 << 24, 1 << 21
-"""64 MiB and 8 MiB in float32."""
+"""Most scores (64 MiB in float32) before queries are chunked, and scores of a chunk (8 MiB)."""
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -30,7 +30,7 @@ Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 @dataclass(frozen=True)
 class Buckets:
-    """Graphs sorted by (rounded) size; graphs of one size lie side by side.
+    """Graphs sorted by (rounded) size, so that graphs of one size are adjacent.
 
     `shapes` has (number of graphs, rows of each) of each bucket, without empty graphs. `hidden` is
     added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding, None without padding.
@@ -84,7 +84,7 @@ class Buckets:
         return values if self.positions is None else _taken(values, self.positions)
 
     def apply(self, attend: Attend, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Call `attend` on each bucket of sorted rows `[N', H, d]`; return its results likewise.
+        """Call `attend` on each bucket of sorted rows `[N', H, d]`; return rows in the same order.
 
         `attend` takes three tensors `[graphs, H, n, d]` and the bucket's `hidden`.
         """
@@ -116,11 +116,11 @@ def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
 def softmax_attention(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float = 0.0
 ) -> Tensor:
-    """Attention of one bucket, `[graphs, H, n, d]`; a weight is dropped with that probability.
+    """Attention of one bucket, `[graphs, H, n, d]`; `dropout` is the probability for a weight.
 
-    On a CPU, PyTorch's kernel draws for dropout longer than it computes. Here the weights are
-    dropped by `drop`. If there are very many, the queries are processed in chunks, which are
-    computed again in the backward pass: in the memory of one chunk's scores.
+    On a CPU, PyTorch's kernel spends most of its time on the random numbers of dropout. Here the
+    weights are dropped by `drop`. If there are very many, the queries are processed in chunks,
+    which are computed again in the backward pass, so that memory holds one chunk's scores.
     """
     if not dropout or queries.device.type != "cpu":
         attend = F.scaled_dot_product_attention

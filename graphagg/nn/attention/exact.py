@@ -55,7 +55,7 @@ class ExactAttention(ProjectedAttention):
         return buckets.restore(self.out_proj(mixed.flatten(1)))
 
     def traced(self, x: Tensor) -> Tensor:
-        """Attend by one operation of PyTorch."""
+        """Attend within one graph by a single operation of PyTorch."""
         queries, keys, values = (rows.transpose(0, 1).unsqueeze(0) for rows in self.project(x))
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, None, dropout)

@@ -12,8 +12,8 @@ Then, with sums over the vertices of i's graph and nothing else,
 
 Departures:
 - The exponent is stabilized by subtracting a maximum: for a query over its own features, for keys
-  over the features of all keys *of the graph*. Both cancel in the weighted mean. The usual maximum
-  over the batch would let a graph change another one's digits.
+  over the features of all keys *of the graph*. Both cancel in the weighted mean. With the usual
+  maximum over the batch, the rounding of a graph's output would depend on the other graphs.
 - 1e-6 is then added to each feature, so that no normalizer is 0. It biases weights that are a
   millionth of the largest ones.
 - The vectors are drawn once, from `random_state`, on the CPU in float64, so that a run can be

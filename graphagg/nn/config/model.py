@@ -87,7 +87,7 @@ class EncodingConfig:
 
     Attributes:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.model.encoding`.
-        dim: number of the model's channels for it.
+        dim: number of channels of the model that hold the encoding.
         size: columns that the transform writes: eigenvectors, or steps of `rwse`. 0: the
             transform's default.
 
@@ -112,8 +112,8 @@ class LocalConfig:
     """Configuration of the local, message-passing part of a layer.
 
     Attributes:
-        name: such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`. `none`: no local
-            part.
+        name: name of the part, such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`.
+            `none`: no local part.
         aggregation: aggregator of the messages, such as `lcm`; see
             `graphagg.nn.aggr.make_aggregation`. Empty: the convolution's own.
 
@@ -134,10 +134,10 @@ class AttentionConfig:
     """Configuration of the global part of a layer.
 
     Attributes:
-        name: such as `exact` or `performer`; see `graphagg.nn.attention.ATTENTIONS`. `none`: no
-            global part.
-        heads: must divide the width.
-        dropout: of the attention weights, or of the output if the kind has none.
+        name: name of the part, such as `exact` or `performer`; see
+            `graphagg.nn.attention.ATTENTIONS`. `none`: no global part.
+        heads: number of heads; must divide the width.
+        dropout: probability for the attention weights, or for the output if the kind has none.
 
     Examples:
         >>> from graphagg.nn import AttentionConfig
@@ -162,11 +162,11 @@ class LayerOptions:
 
     Attributes:
         norm: normalization after each residual.
-        dropout: after each part, and twice in the feed-forward network.
-        feedforward: hidden width of the feed-forward network by the layer's width; 0: no network.
-        order: of the local part. `gps`: residual, then norm. `gnn+` (arXiv 2502.09263): norm,
-            activation and dropout, then residual. `plain`: the same without residual, also where
-            there is no local part.
+        dropout: probability after each part, and twice in the feed-forward network.
+        feedforward: hidden width of the feed-forward network in layer widths; 0: no network.
+        order: order of the steps after the local part. `gps`: residual, then norm. `gnn+` (arXiv
+            2502.09263): norm, activation and dropout, then residual. `plain`: as `gnn+` without
+            residual, also if there is no local part.
 
     Examples:
         >>> from graphagg.nn import LayerOptions
@@ -196,10 +196,10 @@ class HeadConfig:
         kind: `san` halves the width `layers` times before the last linear map; `mlp` keeps the
             width for `layers - 1` hidden layers; `dot`, for edges only, is the dot product of the
             endpoints, each after `layers` layers.
-        pooling: of a graph's vertices, if the task is `graph`.
+        pooling: how the vectors of a graph's vertices are pooled, if the task is `graph`.
         layers: depth; see `kind`.
-        norm: of the hidden layers of `mlp` and `dot`.
-        shape: of one prediction.
+        norm: normalization of the hidden layers of `mlp` and `dot`.
+        shape: shape of one prediction.
 
     Examples:
         >>> from graphagg.nn import HeadConfig
@@ -247,7 +247,7 @@ class GPSConfig:
         local: the local part of every layer.
         attention: the global part of every layer.
         layer: norm, dropout and order.
-        head: from vertices to predictions.
+        head: maps vertex vectors to predictions.
 
     Examples:
         >>> from graphagg.nn import FeatureConfig, GPSConfig

@@ -26,16 +26,16 @@ class TrainingConfig:
     """Settings of a training run: AdamW, its learning rate schedule, and early stopping.
 
     Attributes:
-        metric: chooses the best epoch on the validation part: `mae` (mean absolute error, lower is
+        metric: selects the best epoch on the validation part: `mae` (mean absolute error, lower is
             better), `accuracy`, `roc-auc` and `ap` (mean over the columns of labels, without
-            unknown ones), `f1` (mean over the classes), or `auto`: by the labels `mae`, `accuracy`
-            or `ap`.
+            unknown ones), `f1` (mean over the classes), or `auto`: `mae`, `accuracy` or `ap`,
+            depending on the labels.
         epochs: maximum number of passes over the training data.
         batch_size: graphs per step; a single graph is one step per epoch.
         lr: AdamW's rate after the warm-up.
         weight_decay: AdamW's decoupled decay.
-        warmup_epochs: epochs of a linear rise of the rate, which is set once per epoch; then it
-            falls to 0 by a cosine.
+        warmup_epochs: number of epochs in which the rate rises linearly; then it falls to 0
+            along a cosine. It is set once per epoch.
         clip_norm: largest norm of the gradient; 0: no clipping.
         patience: stop after this many epochs without a better validation metric; 0: never.
         random_state: seed of the weights, the order of the batches and dropout.

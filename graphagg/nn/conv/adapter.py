@@ -15,16 +15,16 @@ from graphagg.nn.conv.base import LocalPart
 class ConvPart(LocalPart):
     """A PyG convolution with the interface of `LocalPart`.
 
-    A convolution that takes `edge_attr` gets it, and it is returned unchanged.
+    `edge_attr` is passed to a convolution that takes it, and is returned unchanged.
 
     Args:
-        conv: from `channels` to `channels`.
+        conv: a convolution from `channels` to `channels`.
         channels: width of the vertices' features.
         edge_channels: width of the edges' features, to check it; None: what the convolution takes.
 
     Raises:
-        InvalidParameter: not a convolution, one with further inputs, or `edge_channels` for one
-            that takes no edge features.
+        InvalidParameter: `conv` is not a convolution or needs further inputs, or `edge_channels`
+            is given but it takes no edge features.
     """
 
     def __init__(

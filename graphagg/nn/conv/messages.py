@@ -1,4 +1,4 @@
-"""Messages gathered at their targets, by a sum or by any aggregator."""
+"""Aggregation of messages at their targets, by a sum or any other aggregator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphagg.nn.aggr import make_aggregation
 
 
 def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
-    """The aggregator for messages of width `channels`; None stays None, a convolution's own.
+    """Make the aggregator for messages of width `channels`; None is returned unchanged.
 
     Names are those of `graphagg.nn.aggr.make_aggregation`.
     """
@@ -22,7 +22,7 @@ def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
 def gather(
     aggregation: Aggregation | None, messages: Tensor, target: Tensor, vertices: int
 ) -> Tensor:
-    """Messages `[E, d]` at their targets `[E]`: `[vertices, d]`, by default summed.
+    """Aggregate messages `[E, d]` at their targets `[E]`, by default by sum: `[vertices, d]`.
 
     Raises `InvalidParameter` if the aggregator returns another width.
     """

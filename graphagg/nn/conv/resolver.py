@@ -1,4 +1,4 @@
-"""Local parts by name, or around a given convolution."""
+"""Builds local parts by name, or from a given convolution."""
 
 from __future__ import annotations
 

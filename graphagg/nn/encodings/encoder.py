@@ -1,4 +1,4 @@
-"""From the encodings of a batch to vectors of a model's width."""
+"""Encoders: map the encodings of a batch to vectors of the model's width."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class VertexEncoder(torch.nn.Module):
     needs: tuple[str, ...]
 
     def forward(self, data: Data) -> Tensor:
-        """`[N, dim]`."""
+        """Return one vector per vertex, `[N, dim]`."""
         raise NotImplementedError
 
     def read(self, data: Data, name: str, width: int) -> Tensor:
@@ -85,7 +85,7 @@ class LinearEncoder(VertexEncoder):
         self.norm, self.mlp = BatchNorm(width), mlp([width, dim])
 
     def forward(self, data: Data) -> Tensor:
-        """`[N, dim]` from `rwse` `[N, width]`."""
+        """Encode `rwse` `[N, width]`; return `[N, dim]`."""
         out: Tensor = self.mlp(self.norm(self.read(data, "rwse", self.width)))
         return out
 
@@ -117,7 +117,7 @@ class DeepSetEncoder(VertexEncoder):
         self.phi = mlp([2, 2 * dim, dim], last=True)
 
     def forward(self, data: Data) -> Tensor:
-        """`[N, dim]`."""
+        """Return one vector per vertex, `[N, dim]`."""
         if self.training and data.get("lap_vectors") is not None:
             data = flip_signs(data)
         columns = [self.read(data, name, self.k) for name in ("lap_vectors", "lap_values")]

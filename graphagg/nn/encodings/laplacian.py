@@ -26,7 +26,7 @@ from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.segments import Segments
 
 DENSE = 1000
-"""Vertices of a component up to which it is solved as a dense matrix."""
+"""Number of vertices up to which a component is solved as a dense matrix."""
 _ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
 _SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelopes that are always, or never, factored (1 GiB)
@@ -52,7 +52,7 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
     Nor is the basis of a repeated eigenvalue's eigenspace; in components of more than 1,000
     vertices some of its vectors may be missing, as in other solvers with one start. A graph with
     fewer than k vectors gets columns of 0 with a mask of False. PyG's `AddLaplacianEigenvectorPE`
-    has no eigenvalues, and takes no graph with fewer than k vertices.
+    has no eigenvalues, and does not accept a graph with fewer than k vertices.
 
     O(n^3) per component of up to 1,000 vertices; above, Lanczos in O(N k) memory.
 
@@ -109,8 +109,8 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
 def lowest(matrix: csr_array, count: int) -> tuple[Doubles, Doubles]:
     """The `count` smallest eigenvalues of D - A of one component, and their unit vectors.
 
-    Long thin graphs (grids, roads, trees), on which products need very many restarts, have small
-    factors: where the reverse Cuthill-McKee envelope, which bounds the fill, holds at most 2 n^1.5
+    Long thin graphs (grids, roads, trees) need very many restarts with products, but have small
+    factors: if the reverse Cuthill-McKee envelope, which bounds the fill, has at most 2 n^1.5
     entries, ARPACK works with (L + shift)^-1, else with bound - L.
     """
     size = matrix.shape[0]

@@ -1,4 +1,4 @@
-"""Heads: from the last vectors of the vertices to the predictions of a task.
+"""Heads: map the last vectors of the vertices to the predictions of a task.
 
 The heads of GraphGPS: `san_graph`, and GraphGym's `default`, `inductive_node` and `inductive_edge`.
 """
@@ -14,11 +14,11 @@ from graphagg.nn.conv.base import check_edge_index, find_norm
 from graphagg.nn.segments import Segments
 
 _AT_ONCE = 2**14
-"""Pairs whose vectors stay in the cache: ten times as fast as 2^18 at width 64."""
+"""Pairs per batch: their vectors fit in the cache; ten times as fast as 2^18 at width 64."""
 
 
 class Head(torch.nn.Module):
-    """Predictions `[A, *shape]`: one per graph, vertex, or pair of `edge_label_index`.
+    """Predicts `[A, *shape]`: one row per graph, vertex, or pair of `edge_label_index`.
 
     `channels` is the width d of the vertices' vectors.
     """

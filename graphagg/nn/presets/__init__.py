@@ -1,4 +1,4 @@
-"""Models and training settings by name, and from TOML files."""
+"""Presets: models with their training settings, by name or from TOML files."""
 
 from graphagg.nn.presets.preset import Preset
 from graphagg.nn.presets.resolver import get_preset, override, preset_names, read_preset

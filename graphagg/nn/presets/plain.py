@@ -1,8 +1,8 @@
 """Four plain models of width 64, one recipe for each kind of task.
 
-`mlp` reads features alone, for vertices by one hidden layer; `gcn` and `sage` are layers of PyG's
-convolutions, for vertices without a residual: with few labels, it fits the features alone. There,
-`gcn` of many features is that of Kipf and Welling (arXiv 1609.02907): two linear maps, and dropout.
+`mlp` reads only the features (for vertices, with one hidden layer); `gcn` and `sage` are layers of
+PyG's convolutions. For vertices they have no residual, which fits the features alone if labels are
+few, and `gcn` of many features is Kipf and Welling's (arXiv 1609.02907): two linear maps, dropout.
 `gps` adds attention and a positional encoding. `graphagg.nn.train_auto` compares them. Widths,
 depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30 for
 vertices and of 20 for graphs stopped some models before they had learned anything.
@@ -31,16 +31,16 @@ PlainModel = Literal["mlp", "gcn", "sage", "gps"]
 PLAIN_MODELS: tuple[PlainModel, ...] = get_args(PlainModel)
 WORDS = 256  # columns of features from which they are taken for words
 EXACT_UP_TO = 1000
-"""Largest graph (vertices) for which `gps` attends exactly; above, by Performer."""
+"""Largest graph (vertices) for which `gps` uses exact attention; above, it uses Performer."""
 
 _ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, patience=50)
 _MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
 
 
 def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0, columns: int = 0) -> Preset:
-    """The plain model of a name: three layers for graphs, two for vertices or pairs.
+    """Return a plain model by its name: three layers for graphs, two for vertices or pairs.
 
-    `vertices` is the number of vertices of the largest graph, `columns` that of its features.
+    `vertices` is the number of vertices of the largest graph, `columns` that of feature columns.
     """
     many, attends, perceptron = task == "graph", name == "gps", (name, task) == ("mlp", "node")
     attention = AttentionConfig(OFF)
@@ -71,9 +71,9 @@ def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0, columns: 
 
 
 def for_epochs(training: TrainingConfig, epochs: int) -> TrainingConfig:
-    """The recipe of a plain model for fewer epochs: a higher rate, and a shorter warm-up.
+    """Return the settings for fewer epochs: a higher learning rate and a shorter warm-up.
 
-    The rate grows with the root of the quotient, and the warm-up takes at most a twentieth.
+    The rate grows with the square root of the ratio; the warm-up takes at most a twentieth.
     """
     epochs = min(epochs, training.epochs)
     rate = training.lr * (training.epochs / epochs) ** 0.5

@@ -1,4 +1,4 @@
-"""Presets by name, and from a TOML file."""
+"""Finds presets by name, and reads them from TOML files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def get_preset(name: str) -> Preset:
 
 
 def read_preset(path: str | os.PathLike[str]) -> Preset:
-    r"""A model and its training from a TOML file with the tables `[model]` and `[training]`.
+    r"""Read a model and its training from a TOML file with the tables `[model]` and `[training]`.
 
     A line `preset = "NAME"` above the tables starts from a preset: a field of the file replaces
     the preset's, a table of the file is merged into the preset's.
@@ -76,9 +76,9 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
 
 
 def override(preset: Preset, changes: Sequence[str]) -> Preset:
-    """A preset with changed settings.
+    """Return a preset with changed settings.
 
-    `changes` are such as `model.layers=4` or `training.epochs=10`. Values are JSON; other
+    `changes` are texts such as `model.layers=4` or `training.epochs=10`. Values are JSON; other
     text is a string. Raises `InvalidParameter` for an unknown path or an invalid value.
     """
     plain = preset.to_dict()

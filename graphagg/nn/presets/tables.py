@@ -1,11 +1,11 @@
 """The presets: published configurations, models that train in minutes, and GNN+.
 
 `zinc` is the configuration of GraphGPS (arXiv 2205.12454), with the published number of parameters,
-423,717. All gradients are clipped at norm 1, as there. Its vocabulary covers the whole benchmark:
+423,717. Gradients are clipped at norm 1, as in GraphGPS. Its vocabulary covers the whole benchmark:
 28 atom types, of which the 12,000 molecules contain 21. Models are fitted to data, so one preset
 serves data sets that differ only in widths: `cora` is also for Citeseer.
 
-GNN+ (arXiv 2502.09263) has no attention, but edge features, norm, dropout, residual, feed-forward.
+GNN+ (arXiv 2502.09263) has edge features, norm, dropout, residual and feed-forward, no attention.
 Widths, depths, encodings and training are those of GraphGPS for the same data, not the tuned ones
 of that paper: only the attention and the order of the local part change.
 """

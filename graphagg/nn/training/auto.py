@@ -1,7 +1,7 @@
 """`train_auto`: train the four plain models of a task, and take the best by validation.
 
-The models are those of `graphagg.nn.presets.plain`. Test labels choose nothing, and the rule has
-no parameter that was fitted to data sets.
+The models are those of `graphagg.nn.presets.plain`. Test labels do not influence the choice, and
+the rule has no parameter that was fitted to data sets.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def train_auto(
 ) -> list[TrainingResult]:
     """Train the plain models, an MLP, a GCN, a SAGE and a GPS, and compare them by validation.
 
-    Each is a run in a folder of its own, `out/NAME`. `load_model(out)` loads the best one. A single
-    graph of more than 200,000 vertices is trained by SAGE alone.
+    Each model is a run in its own folder, `out/NAME`. `load_model(out)` loads the best one. On a
+    single graph of more than 200,000 vertices only SAGE is trained.
 
     Args:
         data: as for `train`.
@@ -60,7 +60,7 @@ def train_auto(
         The results of all models, the best first; `model` is the name of each.
 
     Raises:
-        GraphAggError: as `train`.
+        GraphAggError: the errors of `train`.
 
     Examples:
         >>> import tempfile, torch

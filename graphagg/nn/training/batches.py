@@ -1,4 +1,4 @@
-"""Batches of an epoch: of graphs, or of one whole graph.
+"""Batches of an epoch: several graphs each, or a single graph.
 
 The order of the batches depends on the random state and the epoch's number
 alone, so that a resumed run has the batches of an uninterrupted one.
@@ -48,7 +48,7 @@ class Feed:
         return self._graphs is None
 
     def part(self, subset: str) -> Data:
-        """A part as one batch; a single graph is whole, with the part's vertices as `rows`."""
+        """A part as one batch; for a single graph, the graph with the part's vertices as `rows`."""
         if self._graphs is not None:
             return self._graphs.batch(getattr(self._split, subset))
         graph = copy(self._data.graphs[0])

@@ -1,4 +1,4 @@
-"""The device of a name, and the number of threads on a CPU."""
+"""Find a device by its name; limit the number of CPU threads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def few_threads(data: GraphData, training: TrainingConfig) -> Iterator[None]:
 
 
 def find_device(name: str) -> torch.device:
-    """The device of a name: `auto` (CUDA if available), `cpu`, `cuda`, `cuda:1`, `mps`.
+    """Return the device of a name: `auto` (CUDA if available), `cpu`, `cuda`, `cuda:1`, `mps`.
 
     Raises `DeviceUnavailable`, which lists the available ones.
     """

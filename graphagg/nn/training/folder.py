@@ -44,7 +44,7 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises `RunBusy` if another process trains there, and `WriteFailed`.
     """
-    busy = f"{path}: another process trains there; wait for it, or take another folder"
+    busy = f"{path}: another process trains there; wait for it, or use another folder"
     try:
         path.mkdir(parents=True, exist_ok=True)
         descriptor = hold(path / ".lock", RunBusy(busy))

@@ -1,6 +1,6 @@
 """Losses and metrics as benchmarks define them.
 
-ZINC by the mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
+ZINC: mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
 that have both classes, unknown labels left out. LRGB: macro F1 and average precision.
 """
 
@@ -113,6 +113,6 @@ def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) 
 def not_defined(metric: str, subset: str, problem: str, remedy: str) -> NoReturn:
     """Raise `InvalidDataset` for a metric that is not defined on a part of the data."""
     raise InvalidDataset(
-        f"metric {metric!r} is not defined on {subset}: {problem}; expected {remedy}: take another "
+        f"metric {metric!r} is not defined on {subset}: {problem}; expected {remedy}: use another "
         "split, or set training.metric to another one"
     )

@@ -1,4 +1,4 @@
-"""The plan of a run: a preset, a config or a user's model, with its training settings."""
+"""Plan of a run: a preset, a config or a user's model, with its training settings."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TrainingPlan:
     """A model to train, and its training settings.
 
     `build` makes a model with new weights for data of a shape; its `forward` takes a `Data` or
-    batch and returns one row per prediction. `model` are the GPS settings before they are fitted to
-    the data; None for a user's model.
+    batch and returns one row per prediction. `model` holds the GPS settings before they are fitted
+    to the data; None for a user's model.
     """
 
     name: str
@@ -54,7 +54,7 @@ def make_plan(
     training: TrainingConfig | None = None,
     name: str | None = None,
 ) -> TrainingPlan:
-    """The plan for a preset or its name, a config, or a callable that makes a model for a `Shape`.
+    """Plan for a preset or its name, a config, or a callable that makes a model for a `Shape`.
 
     By default, settings and name are the preset's. Raises `UnknownPreset`, or `InvalidParameter`
     for another type.
@@ -86,7 +86,7 @@ def check_task(config: GPSConfig, level: TaskLevel) -> None:
     if config.head.task != level:
         raise InvalidDataset(
             f"the model predicts per {config.head.task}, but the data have labels per {level}; set "
-            "model.head.task, or take another preset, or train_auto"
+            "model.head.task, or use another preset or train_auto"
         )
 
 

@@ -1,4 +1,4 @@
-"""Predictions of a trained run."""
+"""Loads the model of a run, and predicts with it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def load_model(
     """Load the model of a training run, ready to predict.
 
     Args:
-        run: the folder of the run; of `train_auto`, the best model is loaded.
+        run: the folder of the run; from a folder of `train_auto`, the best model is loaded.
         split: the number of a split; by default the one with the best validation score, the first
             of equal ones.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
@@ -101,7 +101,7 @@ def load_model(
         UnreadableFile: there is no run, or one of its files is missing or broken.
         InvalidParameter: no such split, or the model is the user's own.
         CheckpointMismatch: the weights belong to another config.
-        DeviceUnavailable: the device is not there.
+        DeviceUnavailable: the device is not available.
 
     Examples:
         >>> import tempfile, torch

@@ -29,7 +29,7 @@ class SplitResult:
         epochs: epochs trained.
         parameters: number of the model's learned parameters.
         seconds: wall time of training and evaluation.
-        cpu_seconds: CPU time of the process meanwhile.
+        cpu_seconds: CPU time of training and evaluation.
 
     Examples:
         >>> from graphagg.nn.training import SplitResult

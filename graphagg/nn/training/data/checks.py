@@ -102,7 +102,7 @@ def check_features(name: str, key: str, column: GraphColumn) -> None:
 
 
 def check_ids(name: str, flat: Graphs, key: str) -> None:
-    """Raise `InvalidDataset` if an edge, or a pair to predict, leaves its graph."""
+    """Raise `InvalidDataset` if an edge, or a pair to predict, has a vertex outside its graph."""
     column = flat.columns[key]
     owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
     limit = flat.vertex_ptr.diff()[owner]
@@ -117,7 +117,7 @@ def check_ids(name: str, flat: Graphs, key: str) -> None:
 
 
 def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> None:
-    """Raise `InvalidDataset` if a graph has not `counts` `[G]` rows of `key`, one per `what`."""
+    """Raise `InvalidDataset` unless graphs have `counts` `[G]` rows of `key`, one per `what`."""
     rows = flat.columns[key].ptr.diff()
     odd = (rows != counts).nonzero().flatten()
     if len(odd):

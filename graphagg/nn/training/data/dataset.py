@@ -30,13 +30,13 @@ SUBSETS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """The numbers of the graphs in each part, `[n]` int64; of vertices if there is one graph.
+    """Numbers of the graphs (or of a single graph's vertices) in each part, `[n]` int64.
 
     Attributes:
-        name: for messages and results.
-        train: trained on.
-        val: chooses the best epoch.
-        test: reported.
+        name: name of the split in messages and results.
+        train: used for training.
+        val: used to choose the best epoch.
+        test: used for the reported score.
 
     Examples:
         >>> import torch
@@ -72,8 +72,8 @@ class Split:
 def masked_splits(graph: Data) -> tuple[Split, ...]:
     """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
-    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. Without
-    any mask there are none. Raises `InvalidDataset` for a missing or invalid mask.
+    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. A graph
+    without masks has no splits. Raises `InvalidDataset` for a missing or invalid mask.
     """
     names = [f"{subset}_mask" for subset in SUBSETS]
     missing = [name for name in names if graph.get(name) is None]
@@ -214,7 +214,7 @@ class GraphData:
 
 
 def output_width(labels: Tensor, metric: Metric) -> int:
-    """Columns to predict: those of regression and binary labels, else one per class.
+    """Number of columns to predict: those of regression or binary labels, else one per class.
 
     Raises `InvalidDataset` if the metric does not fit the labels.
     """
@@ -379,7 +379,7 @@ def _check_ids(where: str, ids: Tensor, count: int) -> None:
 
 
 def _check_known(where: str, ids: Tensor, label_counts: Tensor, every: bool) -> None:
-    """With `every`, each id needs a label; otherwise ids are graphs with some unknown labels."""
+    """Raise `InvalidDataset` if any id lacks a label (with `every`), or if all of them do."""
     without = ids[label_counts[ids] == 0]
     if every and len(without):
         raise InvalidDataset(

@@ -89,7 +89,7 @@ class Graphs:
 
 
 def ragged_ranges(starts: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
-    """`starts[i], ..., starts[i] + sizes[i] - 1` for every i, and the i of each, all int64."""
+    """Concatenate the ranges `starts[i], ..., starts[i] + sizes[i] - 1`; also return each i."""
     owner = torch.repeat_interleave(torch.arange(sizes.numel(), device=sizes.device), sizes)
     before = sizes.cumsum(0) - sizes
     return torch.arange(owner.numel(), device=sizes.device) + (starts - before)[owner], owner

@@ -28,8 +28,8 @@ def random_splits(
     Args:
         source: as for `load_data`; needs labels, but no splits.
         ratio: shares of training, validation and test; they sum to 1.
-        count: number of splits; split s is drawn by `random_state + s`.
-        random_state: of the draws.
+        count: number of splits; split s is drawn with the seed `random_state + s`.
+        random_state: random seed.
 
     Raises:
         InvalidParameter: shares that are not positive or do not sum to 1.
@@ -64,7 +64,7 @@ def random_splits(
 
 
 def with_splits(source: GraphSource, count: int, random_state: int) -> GraphData:
-    """The data; if they have no splits, with random ones 8 : 1 : 1, named `random 0`, ..."""
+    """Load data; if they have no splits, draw random ones 8 : 1 : 1, named `random 0`, ..."""
     data = load_data(source)
     return data if data.splits else random_splits(data, count=count, random_state=random_state)
 

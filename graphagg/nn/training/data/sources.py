@@ -144,7 +144,7 @@ def _listed(source: Sequence[Data]) -> list[Data]:
         )
     if isinstance(source, torch.utils.data.DataLoader):
         raise InvalidDataset(
-            f"the data are a {type(source).__name__}, which gives batches; expected the graphs: "
+            f"the data are a {type(source).__name__}, which yields batches; expected the graphs: "
             "its `dataset` (training.batch_size is their number in a batch)"
         )
     return list(source)

@@ -18,9 +18,9 @@ from graphagg.nn.training.metrics import Measure, compute_loss, known
 class Learner(torch.nn.Module):
     """A model with its loss and metric; its `forward` returns a row per prediction for a `Data`.
 
-    `metric` is `training.metric` with `auto` resolved, `level` the kind of a row, `loss` a
-    replacement for the metric's. `stage` is the part of the training that errors name; `losses` are
-    those of the batches with a known label, since the list was last emptied.
+    `metric` is `training.metric` with `auto` resolved; `level` is what a prediction is for; `loss`
+    replaces the loss of the metric. `stage` is the stage of training, for errors; `losses` has the
+    losses of the batches with a known label since the list was last emptied.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ def collect_predictions(
 
 
 def move_batch(batch: Data, device: torch.device) -> Data:
-    """Copy a batch to a device unless it is there."""
+    """Copy a batch to a device unless it is already there."""
     if batch.edge_index is not None and batch.edge_index.device == device:
         return batch
     there: Data = batch.to(str(device))

@@ -31,7 +31,7 @@ from graphagg.nn.training.results import SplitResult
 from graphagg.progress import Progress
 
 Logger = Callable[[dict[str, float], int], object]
-"""Called with `loss`, `lr` and `val` of an epoch, and its number from 1."""
+"""Called with a dict of an epoch's `loss`, `lr` and `val`, and the epoch's number from 1."""
 
 EpochRow = tuple[int, float, float, float]  # of `metrics.csv`: epoch, loss, lr, val
 
@@ -41,7 +41,7 @@ SAVE_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Options of a call of `train` that all splits share; see there."""
+    """Options of `train` that all splits share; see `train`."""
 
     device: torch.device
     progress: Progress
@@ -73,7 +73,7 @@ def fit_split(
 
 
 def _scores(learner: Learner, feed: Feed, run: FitOptions) -> dict[str, float]:
-    """Scores of the three parts."""
+    """Compute the scores of the three parts."""
     scores: dict[str, float] = {}
     for subset in SUBSETS:
         learner.stage = f"the {subset} part"
@@ -84,7 +84,7 @@ def _scores(learner: Learner, feed: Feed, run: FitOptions) -> dict[str, float]:
 
 @contextmanager
 def explain_out_of_memory(batch_size: int) -> Iterator[None]:
-    """Turn PyTorch's out-of-memory error into `DeviceOutOfMemory`, which says what to lower."""
+    """Turn PyTorch's out-of-memory error into `DeviceOutOfMemory` with advice on what to lower."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -131,7 +131,7 @@ def _save(where: Path, loop: Loop, run: str) -> None:
 
 
 class Loop:
-    """The epochs of a split.
+    """Runs the epochs of a split.
 
     Attributes:
         rows: number, loss, rate and validation metric of each epoch.

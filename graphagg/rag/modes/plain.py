@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphagg.arrays import Array
 from graphagg.nearest.vectors import Rows
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.documents.analyzer import Term
@@ -22,8 +23,9 @@ from graphagg.rag.modes.protocol import (
 )
 from graphagg.rag.modes.question_scores import QuestionScores
 from graphagg.rag.question.reading import QuestionReading
-from graphagg.rag.question.results import Hit, plain_hits
+from graphagg.rag.question.results import Hit, Hop, Method
 from graphagg.rag.snapshot.search import top_rows
+from graphagg.rag.tables.segments import StoredCorpus
 
 RRF_K, RRF_DEPTH = 60, 50
 """The constant of reciprocal rank fusion, and the least number of hits fused from each list."""
@@ -127,3 +129,12 @@ class RRF(Retriever):
     def rank(self, question: EncodedQuestion, k: int) -> Ranking:
         """Rank by the reciprocal ranks of both lists."""
         return FusedRanking(self.source, question)
+
+
+def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
+    """Make hits of rows, best first, whose score is one number: one component, by its mode."""
+    hits = []
+    for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
+        path = (Hop.to_passage(corpus, row, score, score),)
+        hits.append(Hit(corpus[row], score, {method: score}, path, method))
+    return hits

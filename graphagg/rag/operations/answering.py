@@ -17,7 +17,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.rag.config.modes import Mode
 from graphagg.rag.config.multihop import MultihopConfig
 from graphagg.rag.documents.metadata import WHEN
-from graphagg.rag.documents.tokens import CODE
+from graphagg.rag.documents.tokens import CODE, name_words
 from graphagg.rag.modes.confidence import JUDGED, confidence_of, features_of
 from graphagg.rag.modes.follow_up import rank_follow_up
 from graphagg.rag.modes.multihop.mode import Multihop
@@ -35,7 +35,7 @@ from graphagg.rag.parts.snapshot import JoinedSnapshot, JoinedView
 from graphagg.rag.parts.source import JoinedSource
 from graphagg.rag.question.budget import fitting_hits
 from graphagg.rag.question.request import Request, check_request, questions_of
-from graphagg.rag.question.results import Hit, Hits, add_distinguishing_paths
+from graphagg.rag.question.results import Hit, Hits
 from graphagg.rag.snapshot.snapshot import PassageSnapshot
 from graphagg.rag.tables.view import View
 from graphagg.store.reading import names_damage
@@ -270,3 +270,22 @@ def _with_neighbors(snapshot: PassageSnapshot, hit: Hit, count: int, visible: Ma
     row = snapshot.known_row(hit.passage.id)
     around = snapshot.neighbors(row, count, visible)
     return replace(hit, neighbors=tuple(snapshot.corpus[r] for r in around if r != row))
+
+
+_COMPARED = 50  # hits
+
+
+def add_distinguishing_paths(hits: Sequence[Hit]) -> list[Hit]:
+    """Add to each hit the words of its file path that similar paths of other hits lack.
+
+    Two paths are similar if they share half of their words. Only the first hits are compared.
+    """
+    paths = [str(hit.passage.metadata.get("path", "")) for hit in hits]
+    words = {path: name_words(path) for path in paths[:_COMPARED]}
+    apart = dict[str, tuple[str, ...]]()
+    for path, own in words.items():
+        others = [each for each in words.values() if each != own]
+        similar = [each for each in others if 3 * len({*own} & {*each}) >= len(own) + len(each)]
+        apart[path] = tuple(word for word in own if not all(word in each for each in similar))
+    pairs = zip(hits, paths, strict=True)
+    return [replace(hit, apart=apart[path]) if apart.get(path) else hit for hit, path in pairs]

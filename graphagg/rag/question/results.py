@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from graphagg.fields import Brief, short
 from graphagg.rag.documents.passages import Passage
-from graphagg.rag.documents.tokens import name_words
 from graphagg.rag.question.excerpts import (
     ELLIPSIS,
     MARKS,
@@ -30,7 +29,6 @@ from graphagg.tables import Tabular, ranks_column
 if TYPE_CHECKING:
     import pyarrow
 
-    from graphagg.arrays import Array
     from graphagg.rag.tables.segments import StoredCorpus
 
 HopKind = Literal["question_entity", "sentence", "entity", "reference", "similarity", "passage"]
@@ -334,25 +332,6 @@ class Hits(list[Hit], Tabular):
         return table.add_column(0, "rank", ranks_column(len(self)))
 
 
-_COMPARED = 50  # hits
-
-
-def add_distinguishing_paths(hits: Sequence[Hit]) -> list[Hit]:
-    """Hits with the words of their files' paths that similar paths of other hits lack.
-
-    Two paths are similar if they share half of their words; those of the first hits are compared.
-    """
-    paths = [str(hit.passage.metadata.get("path", "")) for hit in hits]
-    words = {path: name_words(path) for path in paths[:_COMPARED]}
-    apart = dict[str, tuple[str, ...]]()
-    for path, own in words.items():
-        others = [each for each in words.values() if each != own]
-        similar = [each for each in others if 3 * len({*own} & {*each}) >= len(own) + len(each)]
-        apart[path] = tuple(word for word in own if not all(word in each for each in similar))
-    pairs = zip(hits, paths, strict=True)
-    return [replace(hit, apart=apart[path]) if apart.get(path) else hit for hit, path in pairs]
-
-
 PARTS_IN_WORDS = {
     "similarity": "close to the question in meaning",
     "sentence": "its closest sentence is close to the question",
@@ -383,15 +362,6 @@ PARTS_IN_WORDS = {
 def unanswered(confidence: float) -> str:
     """Message for an answer whose confidence is below the requested minimum."""
     return f"nothing here seems to answer this (confidence {confidence:.2f})"
-
-
-def plain_hits(corpus: StoredCorpus, rows: Array, scores: Array, method: Method) -> list[Hit]:
-    """Make hits of rows, best first, whose score is one number: one component, by its mode."""
-    hits = []
-    for row, score in zip(rows.tolist(), scores.tolist(), strict=True):
-        path = (Hop.to_passage(corpus, row, score, score),)
-        hits.append(Hit(corpus[row], score, {method: score}, path, method))
-    return hits
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,8 +12,9 @@ from graphagg.rag.adapters.conversion import metadata_of
 from graphagg.rag.documents.passages import Passage, language_of_corpus
 from graphagg.rag.documents.reading.converters.line_formats import code
 from graphagg.rag.documents.reading.document import Mark
+from graphagg.rag.operations.answering import add_distinguishing_paths
 from graphagg.rag.question.excerpts import place_of
-from graphagg.rag.question.results import Hits, add_distinguishing_paths
+from graphagg.rag.question.results import Hits
 from graphagg.serve.mcp.text import _heads
 
 SECTIONS = {

@@ -20,7 +20,11 @@ from graphagg.rag.models.by_name import check_installed
         ("extractor", "xx_no_pipeline"), ("extractor", ""), ("extractor", "a b/c"),
     ],
 )  # fmt: skip
-def test_what_is_nowhere_is_missing(role: str, name: str) -> None:
+def test_what_is_nowhere_is_missing(
+    role: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")  # so that ../x is no folder of this machine
     with pytest.raises(MissingModel, match=role):
         check_installed({role: {"name": name}})
 

@@ -28,12 +28,12 @@ class EdgeReading:
         ids: type of the vertex ids: `integer`, `string`, or `auto` to detect it. With `string`,
             Python objects such as tuples are converted to text.
         header: whether the first line of text is a header; if its names are unknown, the first two
-            columns are read. None detects a header.
-        source: column with the sources of edges, or the elements of a two-mode graph. None uses a
+            columns are read. None: detect a header.
+        source: column with the sources of edges, or the elements of a two-mode graph. None: a
             column with a known name, or else the first column.
-        target: column with the targets of edges, or the sets of a two-mode graph. None uses a
+        target: column with the targets of edges, or the sets of a two-mode graph. None: a
             column with a known name, or else the second column.
-        delimiter: column separator in text: a character, tab or space. None detects it.
+        delimiter: column separator in text: a character, tab or space. None: detect it.
         skip_bad_rows: skip rows that cannot be read, and report their number and the first
             one.
 
@@ -97,7 +97,7 @@ class WeightedReading(EdgeReading):
     """Options for reading edges with weights.
 
     Attributes:
-        weight: column of the weights. None uses a known name; without a header the third column.
+        weight: column of the weights. None: a known name; without a header the third column.
         weighted: use the weights if the edges have any.
 
     Examples:

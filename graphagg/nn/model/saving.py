@@ -62,7 +62,7 @@ def read_weights(
 
 
 def check_shapes(path: Path, tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
-    """Raise `CheckpointMismatch` unless names and shapes of the tensors are those of `weights`."""
+    """Raise `CheckpointMismatch` unless names and shapes of the tensors match `weights`."""
     for name in [*weights, *tensors]:
         saved_shape = tuple(tensors[name].shape) if name in tensors else "absent"
         right = tuple(weights[name].shape) if name in weights else "absent"

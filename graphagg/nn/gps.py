@@ -38,7 +38,7 @@ class GPSLayer(torch.nn.Module):
     """Local message passing plus global attention, then a feed-forward network.
 
     Paper: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer,
-    arXiv 2205.12454. Cost: the local part's and the attention's, and O(N d^2).
+    arXiv 2205.12454. Cost: that of the local part and of the attention, plus O(N d^2).
 
     Args:
         channels: d, width of the vertices' vectors.
@@ -52,8 +52,8 @@ class GPSLayer(torch.nn.Module):
         layer: norm, dropout, feed-forward network and order.
 
     Raises:
-        InvalidParameter: neither part nor a feed-forward network in another order than `plain`,
-            heads that do not divide the width, an unknown name.
+        InvalidParameter: there is neither a part nor a feed-forward network (unless the order is
+            `plain`), `heads` does not divide the width, or a name is unknown.
 
     Examples:
         >>> import torch

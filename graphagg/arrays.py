@@ -90,7 +90,7 @@ def distinct(values: Array) -> Array:
 
 
 def kth_largest(values: Array, k: int) -> Any:
-    """Return the `k`-th largest of at least `k` values; a lower bound first drops most of many."""
+    """Return the `k`-th largest of at least `k` values; if many, first drop most with a bound."""
     groups = len(values) // _GROUP
     if groups > _GROUPS * k:  # k groups each contain a value that is at least `bound`
         largest = values[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)

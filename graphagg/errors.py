@@ -270,7 +270,7 @@ class CollectionEmpty(NoSuchIndex):
 
 
 class Overloaded(RunFailed):
-    """A service has reached its limit of concurrent requests; try again later."""
+    """A service has reached its limit of requests; try again later."""
 
 
 class PortTaken(RunFailed):

@@ -166,7 +166,7 @@ def _announce_compiling() -> None:
         return
 
     class Listener(event.Listener):
-        depth = 0  # events are nested: kernels that a kernel calls are compiled with it
+        depth = 0  # nested: callees are compiled with their kernel; one kernel at a time
         timer: threading.Timer
 
         def on_start(self, _: Any) -> None:

@@ -167,9 +167,9 @@ class Session:
         (
             JobFailed("the Spark job failed: Lost: x"),
             1,
-            "it ended in stage pairs (2 of 3); finished stages stay",
+            "it failed in stage pairs (2 of 3); finished stages stay",
         ),
-        (WriteFailed("disk full"), 1, "WriteFailed error: disk full; it ended in stage pairs"),
+        (WriteFailed("disk full"), 1, "WriteFailed error: disk full; it failed in stage pairs"),
         (OSError(28, "No space left on device", "/a/b"), 1, "/a/b: No space left on device; it"),
         (
             KeyboardInterrupt(),

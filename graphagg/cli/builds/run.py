@@ -127,9 +127,9 @@ def _write_summary(run: RunOptions, **facts: Any) -> None:
 
 
 def _place(run: RunOptions, log: StageLog) -> str:
-    """Return a note with the stage in which a job failed, and how to continue."""
+    """Return a note with the stage in which a job stopped, and how to continue."""
     folder = work_of(run.out, run.work)
     advice = f"finished stages stay in {folder}; run the same command to continue from there"
     if isinstance(folder, Path) and not folder.exists():
         advice = "the same command starts from the beginning"
-    return f"it failed in stage {log.place}; {advice}"
+    return f"it stopped in stage {log.place}; {advice}"

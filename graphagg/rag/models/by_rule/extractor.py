@@ -162,7 +162,7 @@ _LETTERS = re.compile(r"[\w\u0300-\u036f]+")
 _JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
 _OPENERS = (":", ";", "|", "\n")
 _AFTER = " \n\t\r\"')]\u00bb\u2019\u201d"
-_QUESTION = ("?", ";", "\u037e", "\u055e")  # the last: Greek, Armenian; Greeks often type ";"
+_QUESTION = ("?", ";", "\u037e", "\u055e")  # the last two: Greek, Armenian; Greeks often type ";"
 
 _DETERMINER = re.compile(
     r"(?:\b(?:(?:k?ein|mein|dein|sein|ihr|unser|euer|eur|dies|jen|jed|jeglich|manch|solch|welch)"

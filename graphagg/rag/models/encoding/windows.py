@@ -1,7 +1,7 @@
 """Splits texts into windows of tokens that fit the maximum input length of a model.
 
 A longer text is split at a line start in the second half of a window. Without one it is split
-between words, and the windows overlap, so that each word has context on both sides in one of them.
+between words, and the windows overlap, so that words at the split have context in one of them.
 """
 
 from __future__ import annotations

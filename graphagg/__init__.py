@@ -1,7 +1,7 @@
 """graphagg: graph processing and retrieval at linear cost.
 
-Import the capability you need: `from graphagg.rag import PassageIndex`. Importing `graphagg`
-itself loads no numerical library.
+Import what you need from its subpackage: `from graphagg.rag import PassageIndex`. Importing
+`graphagg` itself loads no numerical library.
 """
 
 __version__ = "0.4.0"

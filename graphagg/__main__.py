@@ -1,4 +1,4 @@
-"""`python -m graphagg`: the command line."""
+"""Runs the command line with `python -m graphagg`."""
 
 from graphagg.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Array types by name, views that cannot be written, and the offsets of consecutive ranges."""
+"""Names for array types, read-only views, offsets of consecutive ranges, and top-k selection."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_GROUP = 32  # values of which the largest is taken first
-_GROUPS = 4  # groups per wanted value, at least
+_GROUP = 32  # values per group; the maximum of each group is computed first
+_GROUPS = 4  # use groups if there are more than this many per requested value
 
 
 def read_only(array: Array) -> Array:
@@ -26,7 +26,7 @@ def read_only(array: Array) -> Array:
 
 
 def narrow_type(largest: int) -> np.dtype[Any]:
-    """The smallest of uint8, uint16 and int32 that holds 0 to `largest`."""
+    """Return the smallest of uint8, uint16 and int32 that can hold 0 to `largest`."""
     for kind in (np.uint8, np.uint16):
         if largest <= np.iinfo(kind).max:
             return np.dtype(kind)
@@ -34,19 +34,19 @@ def narrow_type(largest: int) -> np.dtype[Any]:
 
 
 def narrow(array: Array) -> Array:
-    """Cast non-negative integers to their `narrow_type`, which files store."""
+    """Cast non-negative integers to their `narrow_type`, to store them in files."""
     return array.astype(narrow_type(int(array.max(initial=0))), copy=False)
 
 
 def offsets(lengths: Sequence[int] | Array) -> Ints:
-    """`[N + 1]` int64 offsets of consecutive ranges: 0, then the running sums of `lengths`."""
+    """Return `[N + 1]` int64 offsets of consecutive ranges: 0, then the cumulative lengths."""
     bounds = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=bounds[1:])
     return bounds
 
 
 def joined_offsets(tables: Sequence[Ints]) -> Ints:
-    """Join the offsets of several tables (at least one), one table after another."""
+    """Return the offsets of the concatenation of several tables (at least one)."""
     if len(tables) == 1:
         return tables[0]
     starts = offsets([each[-1] - each[0] for each in tables])
@@ -55,7 +55,7 @@ def joined_offsets(tables: Sequence[Ints]) -> Ints:
 
 
 def ranges(starts: Array, lengths: Array) -> Ints:
-    """Concatenate several ranges `start, start + 1, ...` of some lengths."""
+    """Concatenate the ranges `start, start + 1, ...` with the given lengths."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     positions: Ints = np.arange(total) + np.repeat(starts - (ends - lengths), lengths)
@@ -63,10 +63,10 @@ def ranges(starts: Array, lengths: Array) -> Ints:
 
 
 def members(bounds: Ints, rows: Array) -> tuple[Ints, Ints]:
-    """Positions of the members of some rows, row after row, and how many each row has.
+    """Return the positions of the members of `rows`, row after row, and the count for each row.
 
     Row i has the members from `bounds[i]` to `bounds[i + 1]`. Raises `IndexError` if distinct rows
-    have more members than exist, so that damaged bounds cannot allocate unlimited memory.
+    have more members than exist, so that corrupt bounds cannot allocate unlimited memory.
     """
     starts, count = bounds[rows], bounds[-1]
     lengths = bounds[rows + 1] - starts
@@ -78,10 +78,10 @@ def members(bounds: Ints, rows: Array) -> tuple[Ints, Ints]:
 
 
 def distinct(values: Array) -> Array:
-    """Sort an array and drop repeats.
+    """Return the sorted distinct values of an array.
 
-    `numpy.unique` hashes integers, which takes five times as long on a million of them, and more on
-    a few ascending runs, such as joined ids.
+    `numpy.unique` hashes integers, which takes five times as long on a million of them, and longer
+    still on input that consists of a few ascending runs, such as concatenated ids.
     """
     ordered = np.sort(values, kind="stable")
     is_first = np.ones(len(ordered), dtype=np.bool_)
@@ -90,9 +90,9 @@ def distinct(values: Array) -> Array:
 
 
 def kth_largest(values: Array, k: int) -> Any:
-    """The `k`-th largest of at least `k` values; if there are many, a bound first drops most."""
+    """Return the `k`-th largest of at least `k` values; if many, first drop most with a bound."""
     groups = len(values) // _GROUP
-    if groups > _GROUPS * k:  # k groups hold a value each that is at least `bound`
+    if groups > _GROUPS * k:  # k groups each contain a value that is at least `bound`
         largest = values[: groups * _GROUP].reshape(_GROUP, groups).max(axis=0)
         bound = np.partition(largest, groups - k)[groups - k]
         values = values[values >= bound]
@@ -100,7 +100,7 @@ def kth_largest(values: Array, k: int) -> Any:
 
 
 def top_k(values: Array, k: int, ties: Array | None = None) -> Ints:
-    """Positions of the `k` largest values, largest first; equal ones by `ties`, else in order."""
+    """Return the positions of the `k` largest values, largest first; ties by `ties` or position."""
     if k < 1:
         return np.zeros(0, dtype=np.int64)
     positions = np.arange(len(values))

@@ -1,7 +1,7 @@
-"""Checks of parameters, with one wording of errors: the value found, and those expected.
+"""Parameter checks. All errors state the value found and the values expected.
 
-Each check raises `InvalidParameter` or returns the value, so it can be part of an expression.
-Numpy's integers and floats count as numbers; booleans do not.
+Each check raises `InvalidParameter` or returns the value, so it can be used in an expression.
+NumPy integers and floats are accepted as numbers; booleans are not.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _LONGEST = 100
 
 
 def one_of(name: str, value: T, choices: Collection[Any]) -> T:
-    """Check that a value is one of some choices."""
+    """Check that a value is one of the choices."""
     if not any(value is choice or value == choice for choice in choices):
         raise _wrong(name, value, f"one of {', '.join(map(str, choices))}")
     return value
 
 
 def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """Check an integer, bounds included."""
+    """Check that a value is an integer from `least` to `most` (inclusive; None: no maximum)."""
     checked = _plain(value)
     if not isinstance(checked, int) or checked < least or (most is not None and checked > most):
-        bounds = f"of at least {least}" if most is None else f"of {least} to {most}"
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise _wrong(name, value, f"an integer {bounds}")
     return checked
 
@@ -50,16 +50,16 @@ def number(
     most: float = _LARGEST,
     below: float = math.inf,
 ) -> float:
-    """Check a finite number: at least or above a bound, at most or below another."""
+    """Check that a value is a finite number within its bounds; return it as a float."""
     checked = _plain(value)
-    # Integers are compared as they are: a float may hold no number that large.
+    # Compare integers without converting them first: they may be too large for a float.
     if checked is None or not (least <= checked <= most and above < checked < below):
         raise _wrong(name, value, _numbers(least, above, most, below))
     return float(checked)
 
 
 def check_names(values: Iterable[str], names: Sequence[str]) -> None:
-    """Raise `InvalidParameter` for a name that is none of `names`; it suggests the closest."""
+    """Raise `InvalidParameter` for a name that is not in `names`; suggest the closest one."""
     for name in values:
         if name not in names:
             from difflib import get_close_matches
@@ -70,20 +70,20 @@ def check_names(values: Iterable[str], names: Sequence[str]) -> None:
 
 
 def with_values(base: D, values: Mapping[str, Any]) -> D:
-    """Copy a dataclass with other values; `InvalidParameter` suggests a name for a typo."""
+    """Copy a dataclass with some values replaced; errors for unknown names suggest a close one."""
     check_names(values, [each.name for each in fields(base)])
     return replace(base, **values) if values else base
 
 
 def _plain(value: object) -> int | float | None:
-    """Convert to a Python number; None for booleans and anything else."""
+    """Convert to a Python int or float; return None for booleans and all other types."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     return int(value) if isinstance(value, Integral) else float(value)
 
 
 def shown(value: object) -> str:
-    """Show a value in an error, in at most 100 characters."""
+    """Format a value for an error message; cut after 100 characters."""
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print integers of thousands of digits

@@ -31,8 +31,8 @@ class RemovedName(GraphAggError, ImportError):
 class MissingExtra(GraphAggError):
     """An optional dependency is not installed.
 
-    `extra` is the extra of graphagg that provides the package or module (None: no extra does);
-    `instead` names an alternative to installing it.
+    `extra` is the extra of graphagg that provides the package or module, or None if no extra does.
+    `instead` describes an alternative to installing it.
     """
 
     def __init__(self, package: str, extra: str | None, instead: str = "") -> None:
@@ -46,8 +46,8 @@ class MissingExtra(GraphAggError):
     def of(cls, error: ImportError, extra: str) -> MissingExtra | ImportError:
         """Return the error to raise for a failed import.
 
-        A `MissingExtra` if the extra holds the package; else the import's own error, about a module
-        of Python that the system lacks, a file of graphagg, or a broken package.
+        Returns a `MissingExtra` if the extra provides the package, else the original error: a
+        standard library module is missing, a file of graphagg is missing, or a package is broken.
         """
         module = (error.name or "").partition(".")[0]
         absent = isinstance(error, ModuleNotFoundError) and module not in ("", "graphagg")
@@ -58,7 +58,7 @@ class MissingExtra(GraphAggError):
 
 @contextmanager
 def needs(package: str, extra: str | None, instead: str = "") -> Iterator[None]:
-    """Context manager of imports: raises `MissingExtra` if one fails."""
+    """Context manager for imports; raises `MissingExtra` if an import fails."""
     try:
         yield
     except ImportError:
@@ -70,7 +70,7 @@ class InvalidParameter(GraphAggError):
 
 
 class UnreadableFile(GraphAggError):
-    """An input file is missing, broken or of an unknown kind."""
+    """An input file is missing, damaged or in an unknown format."""
 
 
 class EmptyCorpus(GraphAggError):
@@ -86,11 +86,11 @@ class DuplicateId(GraphAggError):
 
 
 class UnknownPassage(GraphAggError):
-    """The index has no passage of this id."""
+    """The index has no passage with this id."""
 
 
 class UnknownTheme(GraphAggError):
-    """The map has no theme of this id."""
+    """The map has no theme with this id."""
 
 
 class UnknownEntity(GraphAggError):
@@ -110,7 +110,7 @@ class ArtifactError(GraphAggError):
 
 
 class NotAnArtifact(ArtifactError):
-    """The path has no graphagg index, or one of another kind."""
+    """The path has no graphagg index, or an index of another kind."""
 
 
 class IndexClosed(ArtifactError):
@@ -122,7 +122,7 @@ class UnsupportedFormat(ArtifactError):
 
 
 class CorruptArtifact(ArtifactError):
-    """A file of the index is missing, or differs from the manifest."""
+    """A file of the index is missing or does not match the manifest."""
 
 
 class ArtifactBusy(ArtifactError, RunFailed):
@@ -130,7 +130,7 @@ class ArtifactBusy(ArtifactError, RunFailed):
 
 
 class ModelMismatch(ArtifactError):
-    """A model differs from the one that the index was built with."""
+    """A model differs from the model that the index was built with."""
 
 
 class MissingModel(ArtifactError):
@@ -138,7 +138,7 @@ class MissingModel(ArtifactError):
 
 
 class InvalidGraph(GraphAggError):
-    """The edges do not form a graph: a bad line, ids of two types, a negative id."""
+    """The edges are invalid: a bad line, ids of mixed types, or a negative id."""
 
 
 class EmptyGraph(GraphAggError):
@@ -162,7 +162,7 @@ class WriteFailed(ArtifactError, RunFailed):
 
 
 class StoreError(ArtifactError, RunFailed):
-    """Base of the errors about object stores and the connection to them."""
+    """Base of the errors about object stores and connections to them."""
 
 
 class StoreUnreachable(StoreError):
@@ -182,7 +182,7 @@ class AccessRefused(StoreError):
 
 
 class NoSuchBucket(StoreError):
-    """A store has no bucket, container or host of this name."""
+    """A store has no bucket, container or host with this name."""
 
     exit_code = 2
 
@@ -192,13 +192,13 @@ class ClockOff(StoreError):
 
 
 class NotWritable(StoreError):
-    """A store is read-only, or lacks the conditional puts that publishing needs."""
+    """A store is read-only, or does not support the conditional puts that publishing needs."""
 
     exit_code = 2
 
 
 class InvalidFilter(GraphAggError):
-    """A filter names an unknown key or is of the wrong type."""
+    """A filter contains an unknown key or has the wrong type."""
 
 
 class PieceTooLarge(GraphAggError):
@@ -206,7 +206,7 @@ class PieceTooLarge(GraphAggError):
 
 
 class ParametersDiffer(ArtifactError):
-    """An unfinished job was started again with other parameters."""
+    """An unfinished job was restarted with different parameters."""
 
 
 class JobFailed(ArtifactError, RunFailed):
@@ -214,11 +214,11 @@ class JobFailed(ArtifactError, RunFailed):
 
 
 class InvalidBatch(GraphAggError):
-    """An invalid `index`, `ptr` or `batch`: rows cannot be assigned to segments."""
+    """`index`, `ptr` or `batch` is invalid: rows cannot be assigned to segments."""
 
 
 class InvalidFeatures(GraphAggError):
-    """Features or labels of the wrong width or type, or with NaN or infinity in them."""
+    """Features or labels have the wrong width or type, or contain NaN or infinity."""
 
 
 class NotFinite(InvalidFeatures):
@@ -230,11 +230,11 @@ class InvalidDataset(GraphAggError):
 
 
 class UnknownPreset(GraphAggError):
-    """There is no preset of this name."""
+    """There is no preset with this name."""
 
 
 class CheckpointMismatch(GraphAggError):
-    """A checkpoint or a saved model belongs to another configuration."""
+    """A checkpoint or saved model was made with a different configuration."""
 
 
 class DeviceUnavailable(GraphAggError):
@@ -246,11 +246,11 @@ class DeviceOutOfMemory(RunFailed):
 
 
 class InsecureBinding(GraphAggError):
-    """A service would listen beyond loopback without a token."""
+    """A service would listen on an address other than loopback without a token."""
 
 
 class InvalidToken(GraphAggError):
-    """The file of a service's token is missing, or contains no valid token."""
+    """The token file of a service is missing or contains no valid token."""
 
 
 class Forbidden(GraphAggError):
@@ -258,7 +258,7 @@ class Forbidden(GraphAggError):
 
 
 class CollectionExists(GraphAggError):
-    """A collection of this name exists already."""
+    """A collection with this name already exists."""
 
 
 class NoSuchIndex(GraphAggError):
@@ -266,7 +266,7 @@ class NoSuchIndex(GraphAggError):
 
 
 class CollectionEmpty(NoSuchIndex):
-    """A query is for a collection without passages and edges."""
+    """The queried collection has neither passages nor edges."""
 
 
 class Overloaded(RunFailed):
@@ -280,7 +280,7 @@ class PortTaken(RunFailed):
 class PartUnavailable(RunFailed):
     """A part of a corpus does not answer; `part` is its address.
 
-    `is_lost`: it answers, but was restarted and lost the version that was opened.
+    `is_lost`: the part answers, but it was restarted and no longer has the version that was opened.
     """
 
     def __init__(self, part: str, problem: str, is_lost: bool = False) -> None:

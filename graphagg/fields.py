@@ -1,4 +1,4 @@
-"""Documentation of fields in docstrings, and a `repr` that fits a screen."""
+"""Reads the documentation of fields from docstrings; a short `repr` for dataclasses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class _Short(reprlib.Repr):
-    """A `repr` that shows the shape of an array in place of its values."""
+    """A `repr` that shows the shape of an array instead of its values."""
 
     def repr_ndarray(self, array: Any, level: int) -> str:
         return f"<{' x '.join(map(str, array.shape))} {array.dtype}>"
@@ -30,19 +30,19 @@ class Brief:
 
 
 def short(value: object) -> str:
-    """Show a value in at most 123 characters, shortened with dots."""
+    """Format a value in at most 123 characters; longer text ends in dots."""
     text = _SHORT.repr(value)
     return text if len(text) <= 120 else f"{text[:120]}..."
 
 
 def text_of(kind: type, name: str) -> str:
-    """Documentation of a field in `Attributes:` of its class or a base; "" if there is none."""
+    """Return the text on a field in `Attributes:` of its class or a base class; "" if none."""
     return next((texts[name] for texts in map(_attributes, kind.__mro__) if name in texts), "")
 
 
 @cache
 def _attributes(kind: type) -> dict[str, str]:
-    """Parse the section "Attributes" of a class's own docstring: a text by field."""
+    """Parse the section "Attributes" of a class's own docstring; return the text of each field."""
     texts: dict[str, str] = {}
     _, _, entries = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")
     for entry in re.split(r"\n(?=    \S)", entries.split("\n\n")[0]):

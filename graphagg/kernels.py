@@ -1,9 +1,9 @@
-"""Compiled functions: numba compiles each when it is first called, so importing one loads nothing.
+"""Functions that numba compiles at their first call, so importing them does not load numba.
 
-Compiling a function takes seconds, and loading numba longer than answering most questions.
+Compiling a function takes seconds, and loading numba takes longer than answering most questions.
 `kernel(small=True)` lets Python run the function uncompiled while its inputs are small, until this
-has cost about as much as loading compiled code would. `kernel` is `numba.njit` with `cache=True`:
-compiled code is cached on disk beside the source.
+has cost about as much as loading the compiled code would. `kernel` is `numba.njit` with
+`cache=True`: compiled code is cached on disk beside the source.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PATIENCE = 0.5
-"""Total CPU seconds that Python may run one kernel before it is compiled."""
-_SILENT = 2.0  # seconds of compiling before a message
+"""Total CPU seconds for which Python runs one kernel before numba compiles it."""
+_SILENT = 2.0  # seconds of compilation before a message is logged
 
 _LOG = logging.getLogger("graphagg")
 _LOCK = threading.RLock()
@@ -32,10 +32,10 @@ _THREAD = threading.local()
 
 
 class Kernel(Generic[P, R]):
-    """A function that numba compiles; made by `kernel`.
+    """A function that numba compiles; created by `kernel`.
 
     Attributes:
-        small_rows: most rows, over all arrays of a call, that Python runs; 0: always compile.
+        small_rows: maximum total rows of a call's arrays for Python to run it; 0: always compile.
     """
 
     small_rows: ClassVar[int] = 1 << 14
@@ -49,8 +49,8 @@ class Kernel(Generic[P, R]):
         update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function, compiled or by Python."""
-        if getattr(_THREAD, "interprets", False):  # for another kernel
+        """Run the function, either compiled or in Python."""
+        if getattr(_THREAD, "interprets", False):  # called by a kernel that Python runs
             return self.function(*args, **kwargs)
         result: R
         if self._compiled is None and self._patience > 0 and _rows(args) <= self.small_rows:
@@ -59,13 +59,13 @@ class Kernel(Generic[P, R]):
             compiled = self.compiled() if self._compiled is None else self._compiled
             try:
                 result = compiled(*args, **kwargs)
-            except (AttributeError, ImportError):  # the cache names classes of another version
+            except (AttributeError, ImportError):  # the cache refers to classes of another version
                 _remove_cache()
                 result = compiled(*args, **kwargs)
         return result
 
     def _interpret(self, args: Any, kwargs: Any) -> Any:
-        """Run the function by Python; returns what the compiled one would."""
+        """Run the function in Python; return the same value as the compiled function."""
         import numpy as np
 
         begin, _THREAD.interprets = time.thread_time(), True
@@ -77,14 +77,14 @@ class Kernel(Generic[P, R]):
             self._patience -= time.thread_time() - begin
 
     def __reduce__(self) -> str:
-        """Pickle by name, for another process."""
+        """Pickle the kernel by name, to send it to another process."""
         return self.function.__qualname__
 
     def compiled(self) -> Any:
         """Return numba's dispatcher; raises `MissingExtra` if numba is not installed."""
         with _LOCK:
             if self._compiled is None:
-                # Without an entry point for C, which nobody uses, compiling takes a fifth less.
+                # Skip the entry point for C, which is never used: compiling takes a fifth less.
                 options = {"cache": True, "no_cfunc_wrapper": True, **self._options}
                 self._compiled = _numba().njit(**options)(self.function)
         return self._compiled
@@ -110,12 +110,12 @@ def kernel(
     Args:
         function: a function in numba's subset of Python; it may call other kernels.
         checked: raise `IndexError` for an index out of range, as Python does, instead of accessing
-            other memory. Set it to False only if this process made every index, or checked them
+            other memory. Set it to False only if this process computed or checked every index
             (`graphagg.store.layout`); such loops can be vectorized.
-        fastmath: let sums run in SIMD lanes; their order follows from their lengths.
-        nogil: release the interpreter's lock, so that threads run the function side by side.
-        small: let Python run it on small inputs. The result must be the same to the bit: Python
-            does not widen numbers, so convert values of 8, 16 or 32 bits before adding them up.
+        fastmath: let sums use SIMD lanes; the order of summation depends only on the length.
+        nogil: release the GIL, so that several threads can run the function in parallel.
+        small: let Python run it on small inputs. The results must be bit-identical: Python does
+            not widen numbers, so convert values of 8, 16 or 32 bits before adding them up.
 
     Examples:
         >>> @kernel(small=True)
@@ -131,13 +131,13 @@ def kernel(
 
 
 def load() -> None:
-    """Load numba if it is installed, so that later calls start without delay."""
+    """Load numba if it is installed, so that later calls need not wait for it."""
     with suppress(MissingExtra):
         _numba()
 
 
 def _remove_cache() -> None:
-    """Remove compiled code beside the sources, which numba loads before it compares versions."""
+    """Remove the cache beside the sources; numba loads it before it compares versions."""
     for file in Path(__file__).parent.rglob("__pycache__/*.nb[ic]"):
         with suppress(OSError):
             file.unlink()
@@ -145,7 +145,7 @@ def _remove_cache() -> None:
 
 @cache
 def _numba() -> Any:
-    """Load numba; register `Kernel`, so that a kernel that another one calls is compiled too."""
+    """Load numba and register `Kernel`, so that compiled kernels can call other kernels."""
     with needs("numba", "fast"):
         import numba
         from numba.extending import typeof_impl
@@ -159,14 +159,14 @@ def _numba() -> Any:
 
 
 def _announce_compiling() -> None:
-    """Log a message if compiling takes long, in versions of numba that report compilation."""
+    """Log a message if compilation takes long; needs a version of numba that reports it."""
     try:
         from numba.core import event
     except ImportError:
         return
 
     class Listener(event.Listener):
-        depth = 0  # what a kernel calls is compiled with it, and one kernel at a time
+        depth = 0  # nested: callees are compiled with their kernel; one kernel at a time
         timer: threading.Timer
 
         def on_start(self, _: Any) -> None:
@@ -186,11 +186,11 @@ def _announce_compiling() -> None:
 
 @cache
 def _say_that_it_compiles() -> None:  # once per process
-    _LOG.warning("compiling functions at their first use in this installation")
+    _LOG.warning("compiling functions because this installation uses them for the first time")
 
 
 def _rows(value: Any) -> int:
-    """Count the rows of all arrays in the arguments, tuples included."""
+    """Count the rows of all arrays in the arguments, including those in tuples."""
     if isinstance(value, tuple):
         return sum(map(_rows, value))
     shape = getattr(value, "shape", ())
@@ -198,7 +198,7 @@ def _rows(value: Any) -> int:
 
 
 def _unboxed(value: Any) -> Any:
-    """Convert numpy's numbers to Python's, as compiled code returns them."""
+    """Convert NumPy scalars to Python numbers, which compiled code would return."""
     if type(value) is tuple:
         return tuple(map(_unboxed, value))
     return value.item() if getattr(value, "shape", None) == () else value
@@ -206,7 +206,7 @@ def _unboxed(value: Any) -> Any:
 
 @kernel
 def lower_bound(values: Any, low: int, high: int, value: Any) -> int:
-    """The first position of ascending `values[low:high]` with at least `value`, else `high`."""
+    """Return the first position of ascending `values[low:high]` that is at least `value`."""
     while low < high:
         middle = (low + high) // 2
         if values[middle] < value:

@@ -1,7 +1,7 @@
-"""Packages that load the names they export at first use.
+"""Lazy imports: a package loads each name that it exports at its first use.
 
-A package lists its names once, as imports for type checkers, which do not see `__getattr__` and
-so report a name that does not exist:
+A package lists its names once, as imports that only type checkers run. They do not see
+`__getattr__`, so they still report names that do not exist:
 
     if TYPE_CHECKING:
         from graphagg.rag.index import PassageIndex as PassageIndex
@@ -32,11 +32,11 @@ def renamed(module: str, old: str, new: str) -> Any:
 def lazy_names(
     package: str, extra: str | None = None, old: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` for names imported for type checkers.
+    """Return `__getattr__`, `__dir__` and `__all__` for the names imported for type checkers.
 
     The source comes from the import system, so this works inside a zip file (spark-submit). If a
-    library is missing, the error names `extra`; None: Python's own error is raised. `old` maps
-    names of the previous version to the present ones.
+    library is missing, the error names `extra`; if that is None, Python's own error is raised.
+    `old` maps names of the previous version to the current names.
     """
     loader: Any = sys.modules[package].__spec__.loader  # type: ignore[union-attr]  # it is loaded
     modules: dict[str, str] = {}

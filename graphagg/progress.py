@@ -1,4 +1,4 @@
-"""Progress of long work, reported to a callback."""
+"""Progress of long-running work, reported to a callback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called with a stage, the units of it that are done, and their total (0: not yet known)."""
+    """Callback with the stage, the units done, and the total number of units (0: unknown yet)."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Report progress."""
@@ -17,7 +17,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 def renamed(progress: Progress, name: str) -> Progress:
-    """Report to `progress` under one name, whatever the stage."""
+    """Return a `Progress` that reports every stage to `progress` under one name."""
 
     def report(stage: str, done: int, total: int) -> None:
         progress(name, done, total)

@@ -1,4 +1,4 @@
-"""Tables of PyArrow: reading in batches, and writing results in the format of a file's suffix."""
+"""PyArrow tables: read them in batches, and write results in the format of a file's suffix."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parquet_batches(
 
 
 def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyarrow.Array:
-    """Column of vertex ids, int64 or strings; `like` determines the type if there are none."""
+    """Return a column of vertex ids, int64 or strings; `like` sets the type if `ids` is empty."""
     import pyarrow as pa
 
     examples = [*ids[:1], *like[:1]]
@@ -38,20 +38,20 @@ def ids_column(ids: Sequence[int | str], like: Sequence[int | str] = ()) -> pyar
 
 
 def ranks_column(count: int) -> pyarrow.Array:
-    """Ranks 1 to `count`, as a column of a table."""
+    """Return the ranks 1 to `count` as a column of a table."""
     import pyarrow as pa
 
     return pa.array(range(1, count + 1), pa.int64())
 
 
 def save(target: str | os.PathLike[str], writers: Mapping[str, Writer]) -> None:
-    """Write a file atomically, in the format of its suffix; `InvalidParameter` if unknown."""
+    """Write a file atomically in the format of its suffix; reject unknown suffixes."""
     path = Path(target)
     writer = writers.get(path.suffix.casefold())
     if writer is None:
         suffixes = ", ".join(writers)
         raise InvalidParameter(f"{path}: suffix {path.suffix!r}, expected one of {suffixes}")
-    # The suffix must stay at the end: some libraries choose the format by it.
+    # The suffix must stay at the end: some libraries use it to choose the format.
     partial = path.with_name(f".part-{path.name}")
     try:
         writer(partial)
@@ -69,28 +69,28 @@ class Tabular(ABC):
 
     @abstractmethod
     def to_arrow(self) -> pyarrow.Table:
-        """Make a table."""
+        """Return the results as a PyArrow table."""
 
     def to_pandas(self) -> DataFrame:
-        """Make a pandas DataFrame; raises `MissingExtra` if pandas is not installed."""
+        """Return the results as a DataFrame; raises `MissingExtra` if pandas is not installed."""
         with needs("pandas", None):
-            import pandas  # noqa: F401  # pyarrow would fail with a message of its own
+            import pandas  # noqa: F401  # otherwise pyarrow fails with a different message
         frame: Any = self.to_arrow().to_pandas()
         return frame
 
 
 class Exportable(Tabular):
-    """Base of results that are written as a table, as JSON, and, if they have one, as a graph."""
+    """Base of results that can be saved as a table, as JSON, or, if they have one, as a graph."""
 
     @abstractmethod
     def to_json(self) -> Any:
-        """Return plain JSON values."""
+        """Return the results as plain JSON values."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table (.csv, .parquet), .json, or the graph if it has one (.graphml, .gexf).
 
         Raises:
-            InvalidParameter: another suffix.
+            InvalidParameter: the suffix is not supported.
             WriteFailed: the file cannot be written.
         """
 
@@ -106,7 +106,7 @@ class Exportable(Tabular):
 
 
 def table_writers(table: Callable[[], pyarrow.Table]) -> dict[str, Writer]:
-    """Writers of a table of plain columns: CSV with a header, and Parquet."""
+    """Return writers for a table of plain columns: CSV with a header, and Parquet."""
 
     def write_csv(path: Path) -> None:
         from pyarrow import csv

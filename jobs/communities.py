@@ -1,4 +1,4 @@
-"""Build a community index: spark-submit jobs/communities.py --edges EDGES --out DIR [...]."""
+"""Builds a community index: spark-submit jobs/communities.py --edges EDGES --out DIR [...]."""
 
 from graphagg.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Embed a graph: spark-submit jobs/embed.py --edges EDGES --out DIR [...]."""
+"""Embeds a graph: spark-submit jobs/embed.py --edges EDGES --out DIR [...]."""
 
 from graphagg.cli.main import main
 

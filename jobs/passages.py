@@ -1,4 +1,4 @@
-"""Index a corpus: spark-submit jobs/passages.py --passages PASSAGES --out DIR [...]."""
+"""Indexes a corpus: spark-submit jobs/passages.py --passages PASSAGES --out DIR [...]."""
 
 from graphagg.cli.main import main
 

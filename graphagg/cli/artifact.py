@@ -1,4 +1,4 @@
-"""`graphagg info`, `verify`, `push` and `pull`: an index as files, here or on a store."""
+"""`graphagg info`, `verify`, `push` and `pull`: inspect, check and copy the files of an index."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from graphagg.cli.output.console import AsJson, print_json, print_rows, progress
 from graphagg.errors import GraphAggError
 from graphagg.store.addresses import Address, parse_location
 
-if TYPE_CHECKING:  # the help of all commands loads none of it
+if TYPE_CHECKING:  # not imported at run time, so that `--help` is fast
     from graphagg.store import Artifact
 
 Url = Annotated[
@@ -62,7 +62,7 @@ def info(directory: Directory, /, *, as_json: AsJson = False) -> None:
 
 
 def _weights(artifact: Artifact) -> list[tuple[str, str]]:
-    """The weights of vectors and words in mode `multihop` of an index of passages, and why."""
+    """Return the weights of vectors and words in mode `multihop`, with the reason."""
     if artifact.manifest.kind != "passages":
         return []
     from graphagg.rag.snapshot.snapshot import PassageSnapshot
@@ -71,31 +71,31 @@ def _weights(artifact: Artifact) -> list[tuple[str, str]]:
         snapshot = PassageSnapshot(artifact)
         view = snapshot.view(None)
         share, is_code = snapshot.multihop_config(view).vector_share, snapshot.is_code(view)
-    except GraphAggError:  # of another revision, or damaged: the manifest is shown all the same
+    except GraphAggError:  # another revision, or damaged: show the manifest anyway
         return []
-    why = ", since most passages are source code" if is_code else ""
+    why = ", because most passages are source code" if is_code else ""
     return [("weights", f"vectors {share:.2f}, words {1 - share:.2f}{why}")]
 
 
 def verify(directory: Directory, /, *, as_json: AsJson = False) -> None:
-    """Compare every file of an index with its checksum, and check all values.
+    """Compare each file of an index with its checksum, and check all values.
 
     Example: graphagg verify idx
     """
     files = len(store.verify_at(directory, read).files)
-    text = f"{directory}: intact, {files} files compared"
+    text = f"{directory}: intact, {files} files checked"
     show({"directory": directory, "files": files, "intact": True}, text, as_json)
 
 
 def read(artifact: Artifact) -> None:
-    """Declare the arrays of a version, as its kind of index does."""
+    """Open a version with the reader of its kind, which declares the arrays."""
     if artifact.manifest.kind in _READERS:
         module, name = _READERS[artifact.manifest.kind]
         attrgetter(name)(import_module(module))(artifact)
 
 
 def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
-    """Upload an index to a store. Objects that are already there are not sent again.
+    """Upload an index to a store. Objects that are already on the store are not uploaded again.
 
     Example: graphagg push idx s3://bucket/idx
     """
@@ -107,7 +107,7 @@ def push(directory: Folder, url: Url, /, *, as_json: AsJson = False) -> None:
 
 
 def pull(url: Url, directory: Folder, /, *, as_json: AsJson = False) -> None:
-    """Download an index from a store. Files in the folder are not downloaded again.
+    """Download an index from a store. Files that are already in the folder are not downloaded.
 
     Example: graphagg pull s3://bucket/idx idx
     """

@@ -1,4 +1,4 @@
-"""`graphagg communities`: query and change an index of communities, or partition a graph."""
+"""`graphagg communities`: query and change a community index, or partition a graph."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 RandomState = Annotated[int, Parameter(help="Random seed.")]
 Target = Annotated[Path | None, Parameter("--out")]
 _SHOWN = 1_000
-"""Members in a table at most: 100,000 would take 20 seconds."""
+"""Maximum number of members in a table: printing 100,000 takes 20 seconds."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class QueryOptions:
     Attributes:
         seed: a seed vertex; can be given several times.
         k: number of members to return besides the seeds.
-        method: how members are found and ranked.
+        method: method that finds and ranks the members.
     """
 
     seed: list[str] | None = None
@@ -49,7 +49,7 @@ class QueryOptions:
     method: Method = "fused"
 
     def community(self, directory: str) -> Community:
-        """Answer the query from an index."""
+        """Query an index for the community."""
         from graphagg.communities import CommunityIndex
 
         with CommunityIndex.open(directory) as index:
@@ -68,7 +68,7 @@ def query(
     Example: graphagg communities query comm --seed alice --seed bob -k 20
 
     Args:
-        target: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
+        target: output file: .csv, .parquet or .json; or the graph as .graphml or .gexf.
     """
     community = query.community(directory)
     if target is not None:
@@ -80,7 +80,7 @@ def query(
     print_members(community.members[:_SHOWN])
     if len(community) > _SHOWN:
         omitted = f"{len(community) - _SHOWN:,} of {len(community):,} members are not shown"
-        err.print(f"{omitted}; --json prints and --out FILE writes all", markup=False)
+        err.print(f"{omitted}; --json prints all, --out FILE writes all", markup=False)
     for note in community.notes:
         err.print(f"note: {note}", markup=False)
 
@@ -108,7 +108,7 @@ def structure(
     if picture is not None:
         names = ", ".join(str(name) for name in community.seeds[:5])
         similarity.draw(picture, title=f"Community of {names}")
-        err.print(f"wrote {picture}; a picture shows {similarity.describe()}", markup=False)
+        err.print(f"wrote {picture}; it shows {similarity.describe()}", markup=False)
     if as_json:
         print_json(similarity.to_json())
         return
@@ -141,7 +141,7 @@ def detect(
     Args:
         edges: files of edges, as for `communities build`.
         kind: kind of graph; an edge of a two-mode graph is (element, set).
-        file: file to write: .csv, .parquet or .json; or the graph as .graphml or .gexf.
+        file: output file: .csv, .parquet or .json; or the graph as .graphml or .gexf.
         objective: quality function: modularity, or cpm (communities denser than the resolution).
         resolution: larger values give more communities.
         iterations: number of iterations of Leiden; -1 iterates until the partition no longer
@@ -204,12 +204,12 @@ def delete(
     vertex: list[str] | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete edges, or vertices with their edges. The result equals an index of the rest.
+    """Delete edges, or vertices with their edges. The result equals a rebuilt index.
 
     Example: graphagg communities delete comm --vertex alice --vertex bob
 
     Args:
-        edges: file with the edges to delete; vertices stay.
+        edges: file with the edges to delete; their vertices stay in the index.
         vertex: a vertex to delete; can be given several times.
     """
     from graphagg.communities import CommunityIndex

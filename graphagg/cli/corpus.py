@@ -1,4 +1,4 @@
-"""Options of passages to read: their place, columns of rows, and files of a folder."""
+"""Options for reading passages: the source, columns of tables, and files in a folder."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ PassageSource = Annotated[
         "s3://bucket/docs."
     ),
 ]
-RowColumns = Annotated[RowConfig, panel("Rows of CSV, JSON and Parquet")]
-Reading = Annotated[ReadConfig, panel("Files of a folder to read")]
+RowColumns = Annotated[RowConfig, panel("Reading rows of CSV, JSON and Parquet")]
+Reading = Annotated[ReadConfig, panel("Reading folders")]

@@ -1,4 +1,4 @@
-"""`graphagg demo`: a tour of bundled data."""
+"""`graphagg demo`: examples with bundled data."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ def demo(
     out_dir: Annotated[LocalPath, Parameter("--out")] = Path("build/demo"),
     as_json: AsJson = False,
 ) -> None:
-    """Try bundled data: answer ten questions, find a community of Les Misérables, and embed it.
+    """Try bundled data: answer ten questions, find a community in Les Misérables, and embed it.
 
-    The three parts need the extras `rag,models` (or `fast`), `communities` and `embedding`. A part
-    without its extra is skipped, and the command that installs it is printed.
+    The three parts need the extras `rag,models` (or `fast`), `communities` and `embedding`. If an
+    extra is missing, its part is skipped and the command to install the extra is printed.
 
     Example: graphagg demo --out build/demo
 
     Args:
-        out_dir: folder for the indices.
+        out_dir: output folder for the indices.
     """
     figures, left_out = _run(out_dir, not as_json)
     if as_json:
         print_json({**figures, "left_out": {name: str(why) for name, why in left_out.items()}})
         return
     for name, why in left_out.items():
-        out.print(f"Left out: {name}: {why}\n", markup=False)
+        out.print(f"Skipped: {name}: {why}\n", markup=False)
     ready = [name for name in _DEMOS if name not in left_out]
-    out.print(f"{resources()['wall_seconds']} s in all." + (" Continue with:" if ready else ""))
+    out.print(f"Total: {resources()['wall_seconds']} s." + (" Continue with:" if ready else ""))
     for name in ready:
         out.print(f"  graphagg {_DEMOS[name][1].format(out_dir / name)}", markup=False)
 
 
 def _run(out_dir: Path, verbose: bool) -> tuple[dict[str, Any], dict[str, MissingExtra]]:
-    """Run the parts whose extras are installed; returns their figures, and errors of the others."""
+    """Run the parts whose extras are installed; return results, and errors of skipped parts."""
     figures: dict[str, Any] = {}
     left_out: dict[str, MissingExtra] = {}
     for name, (run, _) in _DEMOS.items():
@@ -111,7 +111,7 @@ def _communities(directory: Path, verbose: bool) -> dict[str, Any]:
     if verbose:
         out.print(f"Les Misérables: the community of {' and '.join(_SEEDS)}", style="bold")
         print_members(community.members)
-        out.print(f"Drawn with its sub-communities: {picture}\n", markup=False)
+        out.print(f"Picture with its sub-communities: {picture}\n", markup=False)
     return {"community": community.to_json(), "picture": str(picture)}
 
 

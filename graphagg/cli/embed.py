@@ -30,12 +30,12 @@ def add(
     directory: Directory, edges: Path, /, *,
     reading: Annotated[WeightedReading, READING] = WeightedReading(), as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Add vertices, with vectors computed from their neighbors; other vectors do not change.
+    """Add vertices, with vectors computed from their neighbors. Existing vectors do not change.
 
     Example: graphagg embed add emb new_edges.txt
 
     Args:
-        edges: file with edges of new vertices.
+        edges: file with the edges of the new vertices.
     """
     from graphagg.embedding import NodeEmbedding
 

@@ -1,4 +1,4 @@
-"""Turn an error into a message that names command-line options, and into an exit code."""
+"""Converts an error to an exit code and a message that names command-line options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphagg.extras import extra_with
 FAILURES = (
     CycloptsError, GraphAggError, OSError, ModuleNotFoundError, KeyboardInterrupt, EOFError
 )  # fmt: skip
-"""What a command may raise."""
+"""Exceptions that a command may raise."""
 _OPTIONS = {
     "directory": "out",
     "ratio": "split_ratio",
@@ -22,12 +22,12 @@ _OPTIONS = {
     "vertices": "vertex",
     "tokens": "token_file",
 }
-"""Options that have another name than the parameter of the library."""
+"""Library parameters whose command-line options have different names."""
 _PLAIN = (None, "True", "False")
 
 
 def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[str, int]:
-    """The message of an error with its notes, and the exit code."""
+    """Return the message of an error, with its notes, and the exit code."""
     if isinstance(error, ModuleNotFoundError):
         if not (extra := extra_with(error.name or "")):
             raise error
@@ -37,10 +37,10 @@ def failure(error: BaseException, app: App, words: Sequence[str] = ()) -> tuple[
         message = _missing(error)
     elif isinstance(error, cyclopts.UnusedCliTokensError):
         command, unused = " ".join(error.command_chain or ()), ", ".join(error.unused_tokens or ())
-        message = f"{command} has no place for {unused}: quote a path with spaces, or see --help"
+        message = f"{command}: unexpected argument {unused}; quote paths with spaces, or see --help"
     elif isinstance(error, cyclopts.UnknownCommandError) and words and not error.command_chain:
         groups = (name for name in app if name[0] != "-" and words[0] in app[name])
-        message += "".join(f" There is graphagg {name} {words[0]}." for name in groups)
+        message += "".join(f" Did you mean: graphagg {name} {words[0]}?" for name in groups)
     elif isinstance(error, GraphAggError):
         message, code = with_flags(message, app, words), error.exit_code
     elif isinstance(error, KeyboardInterrupt | EOFError):
@@ -60,17 +60,17 @@ def _missing(error: MissingArgumentError) -> str:
 
 
 def _notes(error: BaseException | None) -> Iterator[str]:
-    """The notes of an error and of its causes."""
+    """Yield the notes of an error and of its causes."""
     while error is not None:
         yield from getattr(error, "__notes__", ())
         error = error.__cause__ or error.__context__
 
 
 def with_flags(message: str, app: App, words: Sequence[str] = ()) -> str:
-    """Replace the backticked parameters of an error message with the options of a command.
+    """Replace the parameters in backticks in an error message with the options of a command.
 
     `name`, `name=True` and `name="value"` become `--name`, `--name` and `--name value`; other names
-    stay. `words`, the command line, choose the command.
+    are unchanged. `words`, the command line, determine the command.
     """
     called = app.parse_commands(words)[1][-1]
     options = {}

@@ -15,7 +15,7 @@ from graphagg.cli.options import panel
 from graphagg.store.addresses import Location, is_address, local_folder, parse_location
 
 LocalPath = Annotated[Path, Parameter(converter=lambda _, tokens: local_folder(tokens[0].value))]
-"""A local folder, not the address of a store."""
+"""A local folder; addresses of object stores are not accepted."""
 IndexLocation = Annotated[str, Parameter(validator=lambda _, value: parse_location(value))]
 """A folder, or an address such as `s3://bucket/idx`."""
 Directory = Annotated[
@@ -28,14 +28,14 @@ Shards = Annotated[
 ]
 OutDir = Annotated[IndexLocation, Parameter("--out", help="Folder or address of the new index.")]
 K = Annotated[int, Parameter(("--k", "-k"))]
-READING = panel("How edges are read")
+READING = panel("Reading edges")
 BUNDLED = "bundled:"
-"""Prefix of the name of a graph that is part of networkx."""
+"""Prefix of the names of graphs that networkx includes."""
 _SOURCE = "source.json"
 
 
 def find_edges(paths: Sequence[str]) -> Any:
-    """Paths, or a bundled graph."""
+    """Return the paths as a list; load the graph if the first is the name of a bundled one."""
     if not paths[0].startswith(BUNDLED):
         return list(paths)
     from graphagg.graph import bundled_graph
@@ -46,8 +46,8 @@ def find_edges(paths: Sequence[str]) -> Any:
 def remember_source(directory: Location, source: str, stamp: str = "", documents: int = 0) -> None:
     """Save the source of a local index (folder, file or address) beside its manifest.
 
-    An address with a password is not saved. `stamp` is the `source_stamp` of the files that were
-    read, `documents` the number of documents in them.
+    An address that contains a password is not saved. `stamp` is the `source_stamp` of the files
+    read; `documents` is the number of documents in them.
     """
     if is_address(source) and urlsplit(source).password:
         return
@@ -60,7 +60,7 @@ def remember_source(directory: Location, source: str, stamp: str = "", documents
 
 
 def unchanged_documents(directory: Location, source: str, stamp: str) -> int:
-    """The number of documents of an index, if neither it nor its source changed; else 0."""
+    """Return the number of documents in an index if it and its source are unchanged, else 0."""
     location, record = parse_location(directory), _record(directory)
     if (
         not stamp
@@ -77,12 +77,12 @@ def _version(location: Path) -> str:
 
 
 def absolute_source(source: str) -> str:
-    """An address, or the absolute path of a file or folder."""
+    """Return the absolute path of a file or folder; return an address unchanged."""
     return source if is_address(source) else str(Path(source).absolute())
 
 
 def source_of(directory: Location) -> str | None:
-    """The folder, file or address from which an index was made; None if it is not known."""
+    """Return the folder, file or address that an index was built from; None if not recorded."""
     source = _record(directory).get("source")
     return None if source is None else str(source)
 

@@ -1,4 +1,4 @@
-"""The `graphagg` command. Only the file of the command that runs is imported."""
+"""The `graphagg` command. It imports only the module of the command that runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from graphagg.cli.failures import FAILURES, failure, with_flags
 from graphagg.cli.options import build_on_spark, fill_options, make_app
 from graphagg.cli.output.console import err
 
-# Threads of OpenMP sleep while they wait. By default they spin, which costs ten times the work of a
-# small matrix where other processes run too. Read when PyTorch or FAISS is first imported.
+# Let OpenMP threads sleep while they wait. By default they spin; with a small matrix and a busy
+# machine, this costs ten times the work itself. PyTorch and FAISS read the variable on import.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 _GROUPS = {
@@ -40,12 +40,12 @@ _COMMANDS = {
     "builds.passages": ("rag index", "job passages"),
     "builds.graphs": ("communities build", "embed build", "job communities", "job embed"),
 }  # fmt: skip
-"""The commands of each file; the last word is the name of the function."""
+"""The commands in each module; the last word is the name of the function."""
 _FUNCTIONS = {
     "rag map": "map_", "rag eval": "evaluate", "rag index": "passages",
     "communities build": "communities", "embed build": "embed",
 }  # fmt: skip
-"""Functions of another name."""
+"""Functions whose names differ from the commands."""
 
 app = make_app(
     "graphagg", "Graph processing and retrieval at linear cost.",
@@ -65,18 +65,18 @@ for _file, _names in _COMMANDS.items():
 
 
 def main(*first: str) -> None:
-    """Run the command line after the words `first`.
+    """Run the command line; `first` are words to put before its arguments.
 
     The exit code is 2 for bad input, 1 for a failed run, 130 for Ctrl-C.
     """
-    # PyTorch Geometric calls `torch.jit` when it is imported, and PyTorch warns.
+    # PyTorch Geometric calls `torch.jit` on import, and PyTorch warns about it.
     warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
     words = [*first, *sys.argv[1:]]
     warnings.formatwarning = lambda text, *_: f"warning: {with_flags(str(text), app, words)}\n"
     try:
         called = app.parse_commands([word for word in words if word[:1] != "-"])[1][-1]
         if called.default_command is None and "--version" not in words:
-            called.resolved_commands()  # else the help would not describe them
+            called.resolved_commands()  # otherwise the help has no descriptions of subcommands
         app(words)
     except FAILURES as error:
         message, code = failure(error, app, words)

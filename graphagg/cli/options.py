@@ -1,15 +1,15 @@
-"""How commands get their options: functions and dataclasses for cyclopts.
+"""Defines the options of commands from functions and dataclasses, with cyclopts.
 
-A command is a function. A parameter before `/` is a positional argument, one after `*` an option. A
-parameter `Annotated[Config, FLAT]` is an option for each field of the dataclass `Config`:
+A command is a function. A parameter before `/` is a positional argument; one after `*` is an
+option. A parameter `Annotated[Config, FLAT]` adds an option for each field of the class `Config`:
 
     field `max_piece_edges`     option `--max-piece-edges`; with `--config` also the environment
                                 variable `GRAPHAGG_MAX_PIECE_EDGES` and a key of the TOML table
     its type                    the accepted values
-    its default                 the default; without one the option is required
+    its default                 the default; without a default the option is required
     its text in "Attributes"    the help
 
-The help of other parameters is in "Args" of the function, or in the `Parameter` of their type.
+The help of other parameters comes from "Args" of the function or the `Parameter` of their type.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from graphagg.errors import InvalidParameter, UnreadableFile
 
 PREFIX = "GRAPHAGG_"
 TABLES = ("communities", "embed", "passages", "serve")
-"""Tables of the file of `--config`, named as the functions of the commands that read it."""
+"""Tables in the file of `--config`; each has the name of the command function that reads it."""
 FLAT = Parameter(name="*")
 """Marks a dataclass whose fields are options."""
 ARGUMENT = Parameter(group="Arguments")
-"""Lists a field that is a positional argument too with the arguments."""
+"""Marks a field that is also a positional argument; the help lists it under "Arguments"."""
 ConfigFile = Annotated[
     Path | None,
     Parameter(
@@ -42,22 +42,22 @@ ConfigFile = Annotated[
 
 @cache
 def _group(title: str) -> Group:
-    """A heading of the help; headings have the order in which they were made."""
+    """Return a help heading; headings are listed in the order of their creation."""
     return Group.create_ordered(title)
 
 
 def panel(title: str) -> Parameter:
-    """Mark a dataclass whose fields are options under a heading of the help."""
+    """Mark a dataclass: its fields become options, listed under a heading in the help."""
     return Parameter(name="*", group=_group(title))
 
 
 def heading(title: str) -> Parameter:
-    """Mark an option under a heading of the help."""
+    """List an option under a heading in the help."""
     return Parameter(group=_group(title))
 
 
 def make_app(name: str, text: str = "", **settings: Any) -> App:
-    """An application of cyclopts with the settings of all commands."""
+    """Return a cyclopts application with the settings that all commands share."""
     return App(
         name,
         text,
@@ -74,10 +74,10 @@ def make_app(name: str, text: str = "", **settings: Any) -> App:
 
 
 def fill_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Read options without a value from the environment, then from the file of `--config`.
+    """Read unset options from environment variables, then from the file of `--config`.
 
-    This is a configuration of cyclopts. Parameters of a function are not read from the environment:
-    Kubernetes sets `GRAPHAGG_PORT` for a service of that name.
+    cyclopts calls this function as a `config`. Function parameters are not read from environment
+    variables, because Kubernetes sets `GRAPHAGG_PORT` for a service named graphagg.
     """
     from cyclopts.config import Env
 
@@ -91,13 +91,13 @@ def fill_options(app: App, commands: tuple[str, ...], arguments: ArgumentCollect
     for argument in arguments:
         if argument.resolved_hint is int:
             for token in argument.tokens:
-                # cyclopts would round 3.5
+                # otherwise cyclopts rounds 3.5
                 if not re.fullmatch(r"\s*[+-]?\d[\d_]*\s*", token.value):
                     raise CoercionError(argument=argument, token=token, target_type=int)
 
 
 def build_on_spark(_: App, __: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Let the commands of `graphagg job` build with Spark; a configuration of cyclopts."""
+    """Set `--engine spark` for the commands of `graphagg job`; cyclopts calls it as a `config`."""
     for argument in arguments:
         if argument.field_info.name == "engine":
             argument.tokens[:] = [Token(keyword="--engine", value="spark", source="job")]
@@ -123,7 +123,7 @@ def _use_file(
 
 
 def read_text(path: Path) -> str:
-    """Read a text file, with or without a byte order mark; raises `UnreadableFile`."""
+    """Read a UTF-8 file, with or without a byte order mark; errors are `UnreadableFile`."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -134,10 +134,10 @@ def read_text(path: Path) -> str:
 
 
 class _Help:
-    """A help formatter: parameters in backticks become options, None becomes the default."""
+    """Help formatter: shows parameters in backticks as options, and "None:" as "Default:"."""
 
     def __call__(self, console: Any, options: Any, panel: Any) -> None:
-        """Print a panel."""
+        """Print a panel of the help."""
         from cyclopts.help import DefaultFormatter, InlineText
 
         names: dict[str, str] = {
@@ -151,20 +151,20 @@ class _Help:
             text = text.replace("None: ", "Default: ")
             text = re.sub(r"`([^`]*)`", lambda match: names.get(match[1], match[1]), text)
             description = InlineText.from_format(text[:1].upper() + text[1:], "plaintext")
-            is_off = entry.type is bool and entry.default is None  # its negative changes nothing
+            is_off = entry.type is bool and entry.default is None  # the negative flag has no effect
             negatives = () if is_off else entry.negative_names
             entries.append(entry.copy(description=description, negative_names=negatives))
         DefaultFormatter()(console, options, panel.copy(entries=entries))
 
     def render_usage(self, console: Any, options: Any, usage: Any) -> None:
-        """Print the usage as cyclopts does."""
+        """Print the usage with the default formatter of cyclopts."""
         from cyclopts.help import DefaultFormatter
 
         DefaultFormatter().render_usage(console, options, usage)
 
 
 def _default(value: object) -> str | None:
-    """The default that the help shows; None for one that says nothing."""
+    """Return the default to show in the help; None (show nothing) for empty defaults."""
     if value is None or value is False or value == "" or value == ():
         return None
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""Options of questions to a passage index, derived from the fields of `Request`."""
+"""Options for questions to a passage index, derived from the fields of `Request`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def _with_options(*names: str) -> Callable[[type[T]], type[T]]:
-    """Make a dataclass whose fields are the options of a request; without names, all."""
+    """Return a decorator that adds the named request options as fields; no names: all options."""
 
     def decorate(kind: type[T]) -> type[T]:
         listed = [each for each in options("words") if not names or each.name in names]
@@ -32,24 +32,24 @@ def _with_options(*names: str) -> Callable[[type[T]], type[T]]:
 
 
 class _Words:
-    """Options of a request, in words."""
+    """Options of a request, given as text."""
 
     def request(self) -> Request:
-        """Make the request."""
+        """Return the request."""
         return request_of(vars(self))
 
 
 @_with_options()
 class RequestOptions(_Words):
-    """All options of a request, in words."""
+    """All options of a request, given as text."""
 
 
 @_with_options(*VisibleFields.__annotations__)
 class VisibleOptions:
-    """The options that choose passages."""
+    """Options that select the visible passages."""
 
     def visible(self) -> VisibleFields:
-        """Make the fields of a request that choose passages."""
+        """Return the fields of a request that select passages."""
         made = request_of(vars(self))
         return {"filter": made.filter, "include": made.include, "exclude": made.exclude}
 

@@ -1,4 +1,4 @@
-"""`graphagg train`: train a graph model, by preset or TOML file, on a data set."""
+"""`graphagg train`: train a graph model, defined by a preset or a TOML file, on a data set."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def train(
     Example: graphagg train auto --data rings.safetensors --out runs/rings --splits 5
 
     Args:
-        preset: name of a preset (see --list), a TOML file, or auto, which trains four plain models
-            and keeps the best.
+        preset: name of a preset (see --list), a TOML file, or auto, which trains four simple models
+            and keeps the best one.
         data: a .safetensors file of graphs.
         out_dir: folder for models, logs and results.
         device: where to train: auto, cpu, cuda, cuda:1, ...
         splits: number of the data's splits to train on.
         split_ratio: shares of training, validation and test data, such as 0.8 0.1 0.1, for random
             splits; by default the splits of the data are used.
-        epochs: maximum number of epochs. None: that of the preset.
+        epochs: maximum number of epochs. None: as in the preset.
         changes: setting to change, such as model.layers=4; can be given several times.
-        random_state: random seed. None: that of the preset, or 0.
+        random_state: random seed. None: as in the preset, or 0.
         resume: continue the run in --out.
         force: replace the run in --out.
         show: print the presets and exit.
@@ -148,7 +148,7 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
     shown = f"{mean:.{digits}f}{unit} on one split"
     if len(result.splits) > 1:
         shown = f"{mean:.{digits}f} ± {deviation:.{digits}f}{unit}, mean and deviation over "
-        shown += f"{len(result.splits)} of the splits"
+        shown += f"{len(result.splits)} splits"
     out.print(
         f"{result.model} on {result.data}: test {result.metric} {shown}; "
         f"{result.parameters:,} parameters; {out_dir}",
@@ -157,7 +157,7 @@ def _print_result(result: TrainingResult, out_dir: Path) -> None:
 
 
 def _print_auto(results: list[TrainingResult]) -> None:
-    """A row per model of `auto`, the best by validation first."""
+    """Print a row for each model of `auto`, the best validation score first."""
     factor = 100.0 if results[0].metric in _PERCENT else 1.0
     print_rows(
         [

@@ -49,7 +49,7 @@ class EmbeddingConfig:
         (64, True)
         >>> EmbeddingConfig(dim=0)
         Traceback (most recent call last):
-        graphagg.errors.InvalidParameter: dim is 0, expected an integer of 1 to 1024
+        graphagg.errors.InvalidParameter: dim is 0, expected an integer from 1 to 1024
     """
 
     dim: int = 128

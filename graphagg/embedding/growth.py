@@ -204,7 +204,7 @@ def _publish(
         writer.array(name, array)
     writer.adopt(artifact, "partition.json")
     old, isolated = artifact.manifest, int((arrays["parts"] == ISOLATED).sum())
-    if old.parameters["kind"] == "directed":  # a vertex is two nodes
+    if EmbeddingConfig.from_json(old.parameters).kind == "directed":  # a vertex is two nodes
         isolated //= 2
     sizes = {"vertices": len(rows), "elements": len(columns), "isolated": isolated}
     counts = {**old.counts, **sizes, **counts}

@@ -139,11 +139,7 @@ class MemoryArrays:
 
 
 class FileArrays:
-    """Arrays as `.npy` files in a folder, memory-mapped.
-
-    Spark machines share the folder; `graphagg.spark.store_arrays` uses objects of a store, and has
-    no folder.
-    """
+    """Memory-mapped `.npy` files in a folder; `StoreArrays` keeps objects of a store instead."""
 
     def __init__(self, folder: Path | None, blocks: Blocks | None = None) -> None:
         self.folder = folder
@@ -198,8 +194,11 @@ class FileArrays:
 
     def drop(self, name: str) -> None:
         """Remove an array, and the blocks of a stage of this name."""
-        self.path(f"{name}.npy").unlink(missing_ok=True)
+        self._remove(name)
         self.blocks.remove(name)
+
+    def _remove(self, name: str) -> None:
+        self.path(f"{name}.npy").unlink(missing_ok=True)
 
     def write_whole(self, arrays: Mapping[str, Array | StringTable]) -> None:
         """Write whole arrays and string tables, by name."""
@@ -223,7 +222,7 @@ class FileArrays:
     def gather(self, writer: ArtifactWriter, names: Iterable[str] | None = None) -> None:
         """Bring arrays to the folder of a new version: the existing ones of `names`, or all."""
         if names is None:
-            files = sorted(path.name for path in self._local_folder.iterdir() if path.is_file())
+            files = self._all_files()
         else:
             files = [f"{name}.npy" for name in filter(self.exists, names)]
         for file_name in files:
@@ -232,6 +231,9 @@ class FileArrays:
     def _publish(self, file_name: str, writer: ArtifactWriter) -> None:
         if self._local_folder != writer.folder.absolute():
             writer.link(self.path(file_name), file_name)
+
+    def _all_files(self) -> list[str]:
+        return sorted(path.name for path in self._local_folder.iterdir() if path.is_file())
 
 
 class TaskArrays:

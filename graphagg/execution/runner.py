@@ -46,10 +46,7 @@ class TaskRunner(Protocol):
 
 
 class InProcessRunner:
-    """Runs tasks one after another.
-
-    With `work` their results are noted, so that a killed build resumes.
-    """
+    """Runs tasks one after another. Results noted in `work` let a killed build resume."""
 
     def __init__(self, progress: Progress = silent, work: WorkFolder | None = None) -> None:
         self._progress, self._work = progress, work

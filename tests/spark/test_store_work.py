@@ -17,6 +17,7 @@ from graphagg.spark import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.spark.storage import store_of
 from graphagg.spark.store_arrays import StoreArrays
+from graphagg.store import ArtifactWriter
 from tests.spark.stores import store_in
 from tests.spark.test_communities import hub_pairs, write_text
 from tests.spark.test_jobs import SMALL, build
@@ -74,6 +75,26 @@ def test_ranges_of_an_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(array.map("a"), rows)
     array.create("empty", np.int64, (0,))
     assert len(array.map("empty")) == 0 and array.exists("empty") and not array.exists("b")
+
+
+def test_arrays_of_a_store_are_dropped_and_gathered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_DIRS", str(tmp_path))  # of copies
+    arrays = StoreArrays(store_in(tmp_path / "store"), "run", MemoryBlocks())
+    for name in ("ranges", "dropped"):
+        arrays.create(name, np.int64, (3,))
+        arrays.write(name, 0, np.arange(3))
+    arrays.write_whole({"whole": np.ones(2), "gone": np.ones(1)})
+    assert arrays.map("dropped").sum() == 3
+    for name in ("dropped", "gone"):
+        arrays.drop(name)
+        assert not arrays.exists(name)
+    (tmp_path / "store" / "dropped").rmdir()  # a store has no empty folders
+    (tmp_path / "new").mkdir()
+    arrays.gather(ArtifactWriter(tmp_path / "new"))
+    found = {path.name: np.load(path).tolist() for path in (tmp_path / "new").iterdir()}
+    assert found == {"ranges.npy": [0, 1, 2], "whole.npy": [1, 1]}
 
 
 def test_the_later_of_two_runs_wins(spark: Any, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_an_integer_passes_inside_its_bounds_only(value, least, width):
     if least <= value <= most:
         assert integer("k", value, least, most) == value
     else:
-        with pytest.raises(InvalidParameter, match=f"^k is .*, expected an integer of {least} to"):
+        with pytest.raises(InvalidParameter, match=f"^k is .* expected an integer from {least} to"):
             integer("k", value, least, most)
 
 
@@ -35,7 +35,7 @@ def test_a_number_is_finite_and_inside_its_bounds(value):
 
 @pytest.mark.parametrize("value", [True, np.True_, "3", None, [3], 3.0, 10, np.float32(3)])
 def test_what_is_no_small_integer_is_named(value):
-    with pytest.raises(InvalidParameter, match=r"^k is .{1,110}, expected an integer of 1 to 9$"):
+    with pytest.raises(InvalidParameter, match=r"^k is .{1,110}, expected an integer from 1 to 9$"):
         integer("k", value, 1, 9)
 
 

@@ -56,7 +56,7 @@ EVAL = ("rag", "eval", ".", "q.jsonl")
         (("rag", "add", "idx", "bad.jsonl"), "bad.jsonl:2: invalid JSON"),
         (("rag", "update", "idx", "empty.jsonl"), "no passages found"),
         (("rag", "update", ".", "good.jsonl"), "without manifest.json"),
-        (("rag", "delete", "."), "no id is given"),
+        (("rag", "delete", "."), "no ids given"),
         (("rag", "delete", ".", "--ids-file", "absent"), "absent: No such file"),
         (("rag", "delete", ".", "a"), "without manifest.json"),
         (("rag", "compact", "absent"), "no such folder"),

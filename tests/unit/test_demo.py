@@ -31,7 +31,7 @@ def test_a_part_without_its_extra_is_left_out_and_named(
     said = call("demo", "--out", tmp_path)
     assert said.code == 0
     assert "Nearest to Valjean" in said.out and "graphagg embed neighbors" in said.out
-    assert "Left out: communities" in said.out and "'datasketch'" in said.out
+    assert "Skipped: communities" in said.out and "'datasketch'" in said.out
     assert "communities query" not in said.out
     found = call("demo", "--out", tmp_path, "--json").json
     assert found["left_out"].keys() == {"passages", "communities"}

@@ -167,14 +167,14 @@ class Session:
         (
             JobFailed("the Spark job failed: Lost: x"),
             1,
-            "it ended in stage pairs (2 of 3); finished stages stay",
+            "it stopped in stage pairs (2 of 3); finished stages stay",
         ),
-        (WriteFailed("disk full"), 1, "WriteFailed error: disk full; it ended in stage pairs"),
+        (WriteFailed("disk full"), 1, "WriteFailed error: disk full; it stopped in stage pairs"),
         (OSError(28, "No space left on device", "/a/b"), 1, "/a/b: No space left on device; it"),
         (
             KeyboardInterrupt(),
             130,
-            "interrupted; existing files have not changed; it ended",
+            "interrupted; existing files have not changed; it stopped",
         ),
     ],
 )

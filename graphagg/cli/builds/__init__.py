@@ -1,1 +1,1 @@
-"""Builds of indices: one description each, for a command and a Spark job."""
+"""Builds of indices. Each is defined once, for both its command and its Spark job."""

@@ -28,8 +28,8 @@ class GraphBuild(Build):
         edges: files, folders or quoted patterns of text (.gz), CSV or Parquet; with Spark, text or
             Parquet on any path.
         parameters: configuration of the index.
-        reading: how edges are read.
-        spark_module: module of the Spark build, with `stages`.
+        reading: settings for reading edges.
+        spark_module: module of the Spark build; has a function `stages`.
     """
 
     spark_module: ClassVar[str]
@@ -44,17 +44,17 @@ class GraphBuild(Build):
         return self.parameters
 
     def built(self, index: Any) -> Built:
-        """The result, with counts of the edges read."""
+        """Return the result, with counts of the edges read."""
         read = index.read_report
         details = {"read": read.to_json() if read else {}}
         return Built.of(index.manifest, details=details, notes=read.notes() if read else ())
 
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages on Spark, in order."""
+        """Return the names of the Spark stages, in order."""
         return tuple(import_module(self.spark_module).stages(self.config))
 
     def job(self) -> dict[str, Any]:
-        """Input and parameters, which identify the job."""
+        """Return the input and the parameters, which identify the job."""
         from graphagg.graph.spark.edges import EdgeInput
 
         return EdgeInput.of(self.edges, self.reading).job(self.config)
@@ -83,7 +83,7 @@ class GraphBuild(Build):
 
 @dataclass(frozen=True)
 class CommunitiesBuild(GraphBuild):
-    """The build of a community index.
+    """Build of a community index.
 
     Attributes:
         entries_per_task: number of matrix entries per Spark task, 100 bytes each. None: 2,000,000.
@@ -105,7 +105,7 @@ class CommunitiesBuild(GraphBuild):
 
 @dataclass(frozen=True)
 class EmbeddingBuild(GraphBuild):
-    """The build of an embedding."""
+    """Build of an embedding."""
 
     name: ClassVar[str] = "embed"
     package: ClassVar[str] = "embedding.NodeEmbedding"
@@ -119,12 +119,12 @@ class EmbeddingBuild(GraphBuild):
     )
 
     def built(self, index: Any) -> Built:
-        """The result, with the quality of the partition."""
+        """Return the result, with the quality of the partition."""
         report, read = index.partition_report.to_json(), index.read_report
         notes = read.notes() if read else []
         width = index.vectors.shape[1]
         if width < self.config.dim:
-            notes.append(f"dim: {width}, because the graph has no more directions")
+            notes.append(f"dim: {width}, because the graph has no further dimensions")
         details = {"dim": width, "read": read.to_json() if read else {}, "partition": report}
         last = report["levels"][-1]
         notes.append(

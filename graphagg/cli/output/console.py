@@ -1,4 +1,4 @@
-"""Printing of all commands: results on stdout, progress on stderr."""
+"""Output of all commands: results on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from graphagg.store.addresses import Location
     from graphagg.store.manifest import Manifest
 
-_PIPE_WIDTH = 100_000  # in a pipe each row is one line, for grep and cut, unless COLUMNS is set
-_QUIET = 15.0  # seconds between lines of progress in a pipe
+_PIPE_WIDTH = 100_000  # in a pipe, each row is one line for grep and cut, unless COLUMNS is set
+_QUIET = 15.0  # seconds between progress lines in a pipe
 
 _STARTED = time.perf_counter()
 
@@ -45,7 +45,7 @@ def print_json(value: object) -> None:
 
 
 def show(value: object, text: str, as_json: bool) -> None:
-    """Print a result: as JSON, or as text for a person."""
+    """Print a result as JSON or as text."""
     if as_json:
         print_json(value)
     else:
@@ -53,7 +53,7 @@ def show(value: object, text: str, as_json: bool) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, str | int | float]], **columns: Any) -> None:
-    """Print rows with equal keys as a table; numbers are aligned on the right."""
+    """Print rows with the same keys as a table; numbers are right-aligned."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -74,7 +74,7 @@ def print_members(members: Sequence[Member]) -> None:
 
 @contextmanager
 def progress_report() -> Iterator[Progress]:
-    """Report progress on stderr: by bars in a terminal, else by lines."""
+    """Report progress on stderr: progress bars in a terminal, else lines."""
     if not err.is_terminal:
         yield plain_report()
         return
@@ -99,7 +99,7 @@ def progress_report() -> Iterator[Progress]:
 
 
 def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
-    """Print a line when a stage ends, and before that at most one every `_QUIET` seconds."""
+    """Print a line when a stage ends, and before that at most one line every `_QUIET` seconds."""
     last = clock()
 
     def report(stage: str, done: int, total: int) -> None:
@@ -114,7 +114,7 @@ def plain_report(clock: Callable[[], float] = time.monotonic) -> Progress:
 
 
 def current_version(directory: Location) -> str | None:
-    """The version of the index in a directory; None if there is no index."""
+    """Return the version of the index in a directory; None if there is no index."""
     from graphagg.store import manifest_at
 
     try:
@@ -127,7 +127,7 @@ def current_version(directory: Location) -> str | None:
 
 @dataclass(frozen=True)
 class Built:
-    """The result of a build: sizes by name, further JSON, and notes for people."""
+    """Result of a build: sizes by name, more details as JSON, and notes for the user."""
 
     counts: dict[str, int]
     details: dict[str, Any] = field(default_factory=dict)
@@ -136,12 +136,12 @@ class Built:
 
     @classmethod
     def of(cls, manifest: Manifest, **more: Any) -> Built:
-        """The result with the sizes of a manifest."""
+        """Return a result with the sizes from a manifest."""
         size = sum(entry.bytes for entry in manifest.files.values())
         return cls(dict(manifest.counts), bytes=size, **more)
 
     def rows(self) -> dict[str, Any]:
-        """Rows that were read, and how many were left out for which reason."""
+        """Return the number of rows read, and the number of skipped rows by reason."""
         read = dict(self.details.get("read", {}))
         names = ("self_loops", "duplicates", "bad_rows")
         left_out = {name: read[name] for name in names if name in read}
@@ -149,7 +149,7 @@ class Built:
 
 
 _MAIN = ("passages", "segments", "vertices", "edges")
-"""Sizes to print after a change."""
+"""Names of the counts that are printed after a change."""
 _SINGULAR = {"entities": "entity", "vertices": "vertex", "entries": "entry"}
 
 
@@ -167,7 +167,7 @@ def print_built(directory: Location, built: Built, before: str | None, as_json: 
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
-    """Counts with their names, which are singular for 1."""
+    """Return counts with their names as text; a count of 1 has a singular name."""
     texts = []
     for name, count in counts.items():
         words = name.replace("_", " ")
@@ -185,7 +185,7 @@ def print_changed(
     details: Mapping[str, Any] = MappingProxyType({}),
     notes: Sequence[str] = (),
 ) -> None:
-    """Print the counts of a change, and the sizes of the index afterward."""
+    """Print the counts of a change, and the sizes of the index after it."""
     if as_json:
         print_json(
             {"index": str(directory), **manifest.counts, **changed, **resources(), **details}
@@ -199,7 +199,7 @@ def print_changed(
 
 
 def resources_text() -> str:
-    """The figures of `resources` as text."""
+    """Return the values of `resources` as text."""
     used = resources()
     peak = f", peak {used['peak_memory_mib']} MiB" if "peak_memory_mib" in used else ""
     return f"{used['wall_seconds']} s, {used['cpu_seconds']} CPU s{peak}"
@@ -215,9 +215,9 @@ def merge_indices(index_class: Any, shards: Sequence[str], target: str, as_json:
 
 
 def resources() -> dict[str, float]:
-    """`wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib` of the program.
+    """Return `wall_seconds`, `cpu_seconds` (with child processes) and `peak_memory_mib`.
 
-    Windows reports neither child processes nor the peak.
+    On Windows, child processes are not counted and there is no peak.
     """
     from graphagg.execution.runner import peak_memory
 

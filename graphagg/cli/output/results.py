@@ -1,4 +1,4 @@
-"""Tables and text for people: hits, explanations, evaluations."""
+"""Prints hits, explanations and evaluations as tables and text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from graphagg.rag import Explanation, Hit, Hits
     from graphagg.rag.evaluation.measure import RetrievalEvaluation, Summary
 
-_SHORTENED = 240  # characters of a passage in a list of hits
-_SENTENCE = 200  # characters of a sentence in an explanation
-_LEAST_SHOWN = 0.005  # of a part of a score
+_SHORTENED = 240  # maximum characters of a passage in a list of hits
+_SENTENCE = 200  # maximum characters of a sentence in an explanation
+_LEAST_SHOWN = 0.005  # smallest part of a score that is shown
 _NOTHING = "no passage is visible under these options"
 _STYLES = {"question_entity": "yellow", "sentence": "italic", "entity": "bold cyan"}
 
@@ -64,7 +64,7 @@ def _detail(hit: Hit, explain: bool) -> str:
 
 
 def _matched(hit: Hit) -> str:
-    """An excerpt of the passage with the closest sentence in bold, and its copies."""
+    """Return an excerpt of the passage with the closest sentence in bold, and its copies."""
     excerpt = hit.excerpt(_SHORTENED)
     start, end = excerpt.match
     text, mark = excerpt.marked, len(ELLIPSIS) if excerpt.span.start else 0
@@ -83,11 +83,11 @@ def _copies(hit: Hit) -> str:
     if not hit.copies:
         return ""
     more = f" and {len(hit.copies) - 3:,} more" if len(hit.copies) > 3 else ""
-    return f"\n[dim]the same text: {escape(', '.join(hit.copies[:3]))}{more}[/dim]"
+    return f"\n[dim]same text: {escape(', '.join(hit.copies[:3]))}{more}[/dim]"
 
 
 def explain_hit(hit: Hit) -> str:
-    """A hit's hop path and the larger parts of its score, in rich markup."""
+    """Return the hop path of a hit and the larger parts of its score, in rich markup."""
     digits, least = (2, _LEAST_SHOWN) if hit.method == "multihop" else (4, 0.0)
     components = "  ".join(
         f"{name}={value:.{digits}f}"
@@ -98,7 +98,7 @@ def explain_hit(hit: Hit) -> str:
 
 
 def _path(hit: Hit) -> str:
-    """The hops except the last, which is the hit."""
+    """Return all hops except the last one, which is the hit itself."""
     hops, sentence = hit.path[:-1], _one_line(hit.sentence).strip()
     if len(sentence) > _SENTENCE:
         sentence = sentence[:_SENTENCE] + ELLIPSIS
@@ -125,7 +125,7 @@ def _steps(hit: Hit) -> Iterator[str]:
 
 
 def _texts(hit: Hit) -> Iterator[str]:
-    """The text of each hop on one line; a sentence omits the title of the passage before it."""
+    """Yield the text of each hop; a sentence after its passage is shown without the title."""
     kind = ""
     for hop in hit.path:
         title, _, rest = hop.text.rpartition("\n")
@@ -134,7 +134,7 @@ def _texts(hit: Hit) -> Iterator[str]:
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Print the reason for a rank, the text, the parts of the score, and the path."""
+    """Print the reason for a rank, the text, the parts of the score and the hop path."""
     if explanation.hit is None:
         out.print(explanation.reason, markup=False)
         return
@@ -160,7 +160,7 @@ def print_explanation(explanation: Explanation) -> None:
 def print_evaluations(
     reports: Mapping[str, RetrievalEvaluation], differences: Mapping[str, Summary]
 ) -> None:
-    """Print runs side by side: quality with intervals, differences to the first, by type, times."""
+    """Print runs side by side: quality with intervals, differences to the first, types, latency."""
     first, *_ = reports
     rows = [_quality(name, report.overall) for name, report in reports.items()]
     rows += [_quality(f"{name} - {first}", each, "+") for name, each in differences.items()]
@@ -181,11 +181,11 @@ def print_evaluations(
         "95 % interval; wall times in ms"
     )
     if reports[first].gold_missing:
-        out.print(f"{reports[first].gold_missing:,} gold ids are not in the index")
+        out.print(f"{reports[first].gold_missing:,} gold ids are missing from the index")
 
 
 def _quality(name: str, summary: Summary, sign: str = "") -> dict[str, str | int | float]:
-    """A row with each measure in percent, and its interval."""
+    """Return a table row with each metric in percent and its confidence interval."""
     row: dict[str, str | int | float] = {"": name, "questions": summary.questions}
     for metric, (low, high) in summary.intervals.items():
         row[metric] = f"{summary.percent[metric]:{sign}.2f} ({low:{sign}.1f}, {high:{sign}.1f})"

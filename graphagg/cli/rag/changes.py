@@ -55,14 +55,14 @@ def add(
     columns: RowColumns = RowConfig(),
     as_json: AsJson = False,
 ) -> None:
-    """Add passages; if one is invalid, none is added. Answers equal those of a rebuilt index.
+    """Add passages; if any is invalid, none is added. Answers equal those of a rebuilt index.
 
     Long documents are split with the settings of the build.
 
     Example: graphagg rag add idx more.jsonl.gz --replace
 
     Args:
-        replace: replace passages that have the same ids, and documents with all their chunks.
+        replace: replace passages with the same ids, and documents with all their chunks.
     """
     change_corpus(
         directory, passages, reading, columns, as_json,
@@ -79,7 +79,7 @@ def update(
     columns: RowColumns = RowConfig(),
     as_json: AsJson = False,
 ) -> None:
-    """Replace passages that have the same ids, and documents with all their chunks.
+    """Replace passages with the same ids, and documents with all their chunks.
 
     Example: graphagg rag update idx corrected.jsonl
     """
@@ -98,7 +98,7 @@ def delete(
     ignore_missing: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete passages; if an id is unknown, none is deleted. `rag compact` removes the texts.
+    """Delete passages; if any id is unknown, none is deleted. `rag compact` removes the texts.
 
     Example: graphagg rag delete idx p17 p18 --ids-file gone.txt --ignore-missing
 
@@ -114,14 +114,14 @@ def delete(
         lines = (line.removesuffix("\r") for line in read_text(ids_file).split("\n"))
         names += [line for line in lines if line.strip()]
     if not names:
-        raise InvalidParameter("no id is given; name passages or documents, or give --ids-file")
+        raise InvalidParameter("no ids given; name passages or documents, or give --ids-file")
     with PassageIndex.open(directory) as index:
         report = index.delete(names, ignore_missing=ignore_missing)
         print_changed(directory, report.to_json(), index.manifest, as_json)
 
 
 def compact(directory: Directory, /, *, as_json: AsJson = False) -> None:
-    """Remove deleted texts from the disk, and merge all segments into one.
+    """Remove deleted texts from disk, and merge all segments into one.
 
     Example: graphagg rag compact idx
     """

@@ -1,4 +1,4 @@
-"""`graphagg rag eval` and `questions`: measure a passage index; draft questions for it."""
+"""`graphagg rag eval` and `questions`: evaluate a passage index, and draft questions for it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def evaluate(
     random_state: NonNegativeInt = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure recall and latency on questions whose answers are known.
+    """Measure recall and latency on questions with known answers.
 
     Each question has gold_passage_ids, gold_document_ids or answers. Intervals are 95 % confidence
     intervals.
@@ -50,7 +50,7 @@ def evaluate(
         mode: retrieval mode. None: multihop.
         compare: modes to compare, separated by commas: multihop,linearrag,dense,bm25.
         refuse: share of wrong answers to refuse, such as 0.9; prints the `--min-confidence` that
-            does so.
+            refuses them.
         fail_below: minimum values of metrics, such as recall@5=0.8; the exit code is 1 if the first
             mode is below a minimum.
         report: output file with the results of `fail_below`: .md, or .xml in JUnit format.
@@ -110,15 +110,15 @@ def evaluate(
 def questions(
     directory: Directory, /, *, count: PositiveInt = 50, random_state: NonNegativeInt = 0
 ) -> None:
-    """Draft questions for `rag eval` from the names of an index, as JSON lines.
+    """Draft questions for `rag eval` from the names in an index, as JSON lines.
 
-    A person must check and reword the drafts before they are used.
+    A person must check and reword the drafts before use.
 
     Example: graphagg rag questions idx --count 100
 
     Args:
         count: maximum number of questions.
-        random_state: random seed of the choice.
+        random_state: random seed for the choice of questions.
     """
     from graphagg.rag import PassageIndex
     from graphagg.rag.evaluation.drafts import draft_questions
@@ -129,7 +129,7 @@ def questions(
         gold = sorted(draft.gold)
         row = {"id": draft.id, "question": draft.text, "gold_passage_ids": gold, "type": draft.type}
         print(json.dumps(row, ensure_ascii=False))
-    err.print(f"{len(drafts)} drafts; check each before you use it")
+    err.print(f"{len(drafts)} drafts; check each one before use")
 
 
 def _modes(mode: Mode | None, compare: str | None) -> list[Mode]:

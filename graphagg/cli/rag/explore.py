@@ -1,4 +1,4 @@
-"""`graphagg rag graph`, `map`, `similar`, `versions`: a corpus as a whole."""
+"""`graphagg rag graph`, `map`, `similar` and `versions`: explore a corpus as a whole."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from graphagg.rag.corpus.graph import EdgeKind
 if TYPE_CHECKING:
     from graphagg.rag.corpus.themes import Theme, ThemeMap
 
-_SHOWN = 30  # themes of a table
+_SHOWN = 30  # maximum number of themes in a table
 
 
 def graph(
@@ -38,14 +38,14 @@ def graph(
     edges: EdgeKind = "entities",
     as_json: AsJson = False,
 ) -> None:
-    """Write the graph of passages and entities, which `communities build` and others can read.
+    """Write the graph of passages and entities, for example as input of `communities build`.
 
     Example: graphagg rag graph idx --out edges.parquet --filter 'year>=2000'
 
     Args:
         target: file to write: .parquet or .csv.
-        edges: edges to write: entities (pairs that share a sentence), or passages (each with its
-            entities).
+        edges: edges to write: entities (pairs that occur in the same sentence), or passages (pairs
+            of a passage and an entity).
     """
     from graphagg.rag import PassageIndex
 
@@ -63,8 +63,8 @@ def graph(
 def versions(directory: Directory, /, *, as_json: AsJson = False) -> None:
     """List the documents that are versions of each other, with their dates, oldest first.
 
-    Front matter corrects the list: `version_of: none` takes a file out of it, `successor: PATH`
-    names the next version.
+    Front matter overrides the list: `version_of: none` removes a file from it, and
+    `successor: PATH` sets the next version.
 
     Example: graphagg rag versions idx
     """
@@ -79,7 +79,7 @@ def versions(directory: Directory, /, *, as_json: AsJson = False) -> None:
         lines = (f"  {v.when[:10]}  {v.document}  ({v.dated_by or 'when'})" for v in family)
         out.print("\n".join((family[-1].title or family[-1].document, *lines)), markup=False)
     if not families:
-        err.print("no document of this index has another version", markup=False)
+        err.print("no document in this index has another version", markup=False)
 
 
 def map_(
@@ -100,7 +100,7 @@ def map_(
 
     Args:
         theme: show the theme with this id.
-        target: file to write: the map as .json, or its passages as .csv or .parquet.
+        target: output file: the map as .json, or its passages as .csv or .parquet.
     """
     from graphagg.rag import PassageIndex
 

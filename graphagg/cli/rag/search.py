@@ -1,4 +1,4 @@
-"""`graphagg rag search` and `explain`: questions to an index."""
+"""`graphagg rag search` and `explain`: query a passage index."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def search(
             return
         print_hits(hits, explain)
         if request.mode == "linearrag" and hits and hits[0].method == "dense":
-            err.print("the question names no entity: ranked by similarity alone")
+            err.print("the question names no entity: ranked by similarity only")
 
 
 def explain(
@@ -54,7 +54,7 @@ def explain(
     k: K = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a passage is, or is not, among the first k for a question.
+    """Explain why a passage is, or is not, among the first k hits for a question.
 
     Example: graphagg rag explain idx 'On which river was Marie Curie born?' warsaw
 

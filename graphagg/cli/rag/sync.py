@@ -43,12 +43,12 @@ def sync(
     yes: bool = False,
     as_json: AsJson = False,
 ) -> None:
-    """Update an index so that it holds exactly the files of a folder.
+    """Update an index so that it contains exactly the files of a folder.
 
     Only new texts are encoded, and answers equal those of a rebuilt index. The printed counts are
-    numbers of documents. If no file has changed its size or time, no file is read. Without
-    PASSAGES, the source of the build is used. The command asks for confirmation before it syncs
-    from another folder or deletes most documents.
+    numbers of documents. If no file size or modification time has changed, no file is read.
+    Without PASSAGES, the source of the build is used. The command asks for confirmation before it
+    syncs from another folder or deletes most documents.
 
     Example: graphagg rag sync idx
 
@@ -70,7 +70,7 @@ def sync(
         print_changed(directory, report.to_json(), read_manifest(Path(directory)), as_json)
         return
 
-    from graphagg.cli.rag.changes import change_corpus  # what is unchanged loads no library
+    from graphagg.cli.rag.changes import change_corpus  # imported only if something has changed
 
     def change(index: PassageIndex, sources: Iterable[Source], report: Progress) -> ChangeReport:
         planned = index.sync(sources, dry_run=True)
@@ -85,14 +85,14 @@ def sync(
 
     change_corpus(directory, source, reading, columns, as_json, change)
     if dry_run:
-        err.print("a dry run: nothing was changed", markup=False)
+        err.print("dry run: nothing was changed", markup=False)
 
 
 def _confirm(directory: str, source: str, planned: ChangeReport) -> None:
-    """Ask before a sync from another source or one that deletes most documents.
+    """Ask for confirmation if the source is different or most documents would be deleted.
 
     Raises:
-        InvalidParameter: the answer is no, or there is no terminal.
+        InvalidParameter: the answer is no, or stdin is not a terminal.
     """
     recorded, removed = source_of(directory), planned.removed
     before = removed + planned.replaced + planned.unchanged
@@ -103,6 +103,6 @@ def _confirm(directory: str, source: str, planned: ChangeReport) -> None:
         doubts.append(f"{removed:,} of the {before:,} documents of {directory} are not in {source}")
     text = "; ".join(doubts)
     if doubts and not (
-        sys.stdin.isatty() and Confirm.ask(f"{escape(text)}. Go on?", console=err, default=False)
+        sys.stdin.isatty() and Confirm.ask(f"{escape(text)}. Continue?", console=err, default=False)
     ):
         raise InvalidParameter(f"{text}; nothing was changed. Check the folder, or give --yes")

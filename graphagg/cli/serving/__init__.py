@@ -1,1 +1,1 @@
-"""Commands that serve indices: over HTTP, and as tools of language models."""
+"""Commands that serve indices over HTTP, or as tools for language models."""

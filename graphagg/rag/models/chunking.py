@@ -1,19 +1,19 @@
 """Split documents into passages at sentence boundaries.
 
-A document that fits in one chunk stays one passage, with its id. So does a passage that names its
-document: it is a chunk already. A chunk is a run of whole sentences of at most `max_words` words.
-It ends before the last heading in its second half, else at the last paragraph break there, else at
-the last sentence that fits, and not in a heading unless it has nothing else. Exceptions:
+A document that fits in one chunk stays one passage and keeps its id. A passage with a `document`
+field is already a chunk and is not split. A chunk consists of whole sentences, up to `max_words`
+words. It ends before the last heading in its second half, else at the last paragraph break there,
+else at the last sentence that fits, and not in a heading if it has other text. Exceptions:
 
-- A block of code counts as a sentence; a longer one is cut between lines. So does a row of a table
-  (`graphagg.rag.models.table_heads`). A longer sentence is cut at words into similar pieces.
-- A chunk of a document with marks holds one section or a part of it, or short neighbors under one
-  parent: siblings, or a section and those directly below it. Headings without a text of their own
-  belong to the section after.
-- A last chunk with fewer than `min_words` words is joined to the one before.
+- A code block counts as a sentence; a longer one is split between lines. A table row also counts as
+  a sentence (see `table_heads`). A longer sentence is split between words into similar pieces.
+- If a document has marks, a chunk holds one section, a part of one, or short adjacent sections
+  under one parent (siblings, or a section and its direct subsections). Headings without text
+  belong to the next section.
+- A last chunk with fewer than `min_words` words is joined to the previous one.
 
-A word is a run without white space; in scripts without spaces, such as Chinese, Japanese and Thai,
-it is two characters. A blank line, a heading and a list item begin a new sentence.
+A word is a run without white space; in scripts without spaces (Chinese, Japanese, Thai) it is two
+characters. A blank line, a heading or a list item starts a new sentence.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ DEFAULT_CHUNKING = ChunkConfig()
 
 
 class _UnitStart(IntEnum):
-    """The unit of the text that a sentence begins."""
+    """What starts at a sentence: a paragraph, a section or nothing."""
 
     NOTHING = 0
     PARAGRAPH = 1
@@ -89,7 +89,7 @@ class _Sentence(NamedTuple):
 
 
 class _ChunkSpan(NamedTuple):
-    """A chunk: `text[start:end]`, under `heading`; `head` is of the table in which it begins."""
+    """A chunk `text[start:end]` under `heading`; `head`: header of the table in which it starts."""
 
     start: int
     end: int
@@ -98,7 +98,7 @@ class _ChunkSpan(NamedTuple):
 
 
 Source = Passage | Document | Mapping[str, Any]
-"""A document to split: `id`, `text`, optionally `title`, `metadata`; a `Document` has marks too."""
+"""A document to split: `id`, `text`, optional `title`, `metadata`; a `Document` also has marks."""
 
 
 def chunk_documents(
@@ -106,20 +106,20 @@ def chunk_documents(
 ) -> Iterator[Passage]:
     """Split documents into passages, one document at a time, in near linear time.
 
-    A chunk's id is its document's id, `#` and its position. Its text is a piece of the document's.
-    Its title is the title of the document and, if the document has marks, the headings above all of
-    the chunk: "Travel policy > Trains"; where it begins within a table of a plain text or PDF, also
-    the lines above the rows: caption, unit and columns. It has the metadata of its document, its
-    own `heading` (a list, outermost first), `page` and `anchor`, and with their offsets `links`,
-    `anchors` and, if another heading or page applies within it, `marks`; see `Hit.place`.
+    A chunk's id is the document's id, `#` and the chunk's position. Its text is a part of the
+    document's text. Its title is the document's title and, if the document has marks, the headings
+    shared by the whole chunk: "Travel policy > Trains". If it starts inside a table of a plain text
+    or PDF, the title also has the header lines: caption, unit and columns. Its metadata are those
+    of the document plus `heading` (a list, outermost first), `page`, `anchor`, and with offsets
+    `links`, `anchors` and, if heading or page change inside it, `marks`; see `Hit.place`.
 
     Args:
         documents: the result of `read_passages`, or mappings with `id`, `text`, ...
-        config: the limits; None keeps every document whole.
+        config: the limits; None does not split documents.
 
     Raises:
         InvalidPassage: a document is invalid or has no text.
-        DuplicateId: two documents share an id, or a chunk and a document do.
+        DuplicateId: two documents, or a chunk and a document, have the same id.
         EmptyCorpus: there are no documents.
 
     Examples:
@@ -135,8 +135,8 @@ def chunk_documents(
 def split_documents(
     documents: Iterable[Source], config: ChunkConfig | None
 ) -> Iterator[list[Passage]]:
-    """`chunk_documents`, with a list of passages per document."""
-    taken: dict[str, str] = {}  # ids of documents and chunks; of a chunk made here, its document
+    """Like `chunk_documents`, but yield one list of passages per document."""
+    taken: dict[str, str] = {}  # ids of documents and chunks -> the document of a new chunk, or ""
     for position, source in enumerate(iterable(documents)):
         where = f"passage {position}"
         passages = split(source, config, where)
@@ -156,7 +156,7 @@ def split_documents(
 
 
 def split(source: Source, config: ChunkConfig | None, where: str) -> list[Passage]:
-    """Split one document into its chunks; `where` names it in messages."""
+    """Split one document into chunks; `where` is its name in error messages."""
     read = source if isinstance(source, Document) else Document("", "")
     document = checked_passage(source.record if isinstance(source, Document) else source, where)
     text = document.text
@@ -188,10 +188,10 @@ def _metadata_of(
 ) -> Iterator[dict[str, Any]]:
     """Yield the metadata of each chunk; the document's own values take precedence.
 
-    A link or anchor between two chunks belongs to the later one.
+    A link or anchor between two chunks is assigned to the later one.
     """
     links, anchors = deque(read.links), deque(sorted(read.anchors.items(), key=itemgetter(1)))
-    anchor = ""  # of what a chunk begins with
+    anchor = ""  # last anchor before or at the start of the chunk
     for span in spans:
         marks = _marks_in(read, span)
         own: dict[str, Any] = {"heading": list(span.heading)} if span.heading else {}
@@ -218,20 +218,20 @@ def _metadata_of(
 
 
 def _marks_in(read: Document, span: _ChunkSpan) -> list[Mark]:
-    """The mark that applies at the start of a chunk, and the others in it."""
+    """Return the mark that applies at the start of a chunk, then the marks inside it."""
     first = bisect_right(read.marks, span.start, key=lambda mark: mark.offset)
     last = bisect_left(read.marks, span.end, key=lambda mark: mark.offset)
     return [mark_at(read.marks, span.start), *read.marks[first:last]]
 
 
 def _shared(headings: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """The outer headings that all the given trails share."""
+    """Return the common prefix of heading paths."""
     levels = zip(*headings, strict=False)
     return tuple(names[0] for names in takewhile(lambda names: len({*names}) == 1, levels))
 
 
 def clash(chunk: str, document: str, other: str, where: str) -> str:
-    """The message about a chunk with the id of another document."""
+    """Return the error message for a chunk whose id is also the id of another document."""
     return (
         f"{where}: chunk {chunk!r} of document {document!r} has the id of document {other!r}; "
         "rename one of the documents"
@@ -241,7 +241,7 @@ def clash(chunk: str, document: str, other: str, where: str) -> str:
 def _spans(
     text: str, config: ChunkConfig, marks: Sequence[Mark], tables: Sequence[TextTable]
 ) -> list[_ChunkSpan]:
-    """Find start and end of each chunk of a text, in characters."""
+    """Return the chunks of a text, with character offsets."""
     sentences = list(_sentences(text, config.max_words, marks, tables))
     spans = []
     for heading, group in _groups(sentences, marks, config.max_words):
@@ -256,9 +256,9 @@ def _spans(
 def _groups(
     sentences: Sequence[_Sentence], marks: Sequence[Mark], longest: int
 ) -> Iterator[tuple[tuple[str, ...], list[_Sentence]]]:
-    """Split sentences into sections, or short neighbors under one parent of `longest` words.
+    """Group sentences by section; merge adjacent sections of one parent up to `longest` words.
 
-    Yields also the headings above all of a group.
+    Yields the headings shared by the whole group, and its sentences.
     """
     group: list[_Sentence] = []
     paths: list[tuple[str, ...]] = []
@@ -277,7 +277,7 @@ def _groups(
 def _sections_with_text(
     sentences: Sequence[_Sentence], marks: Sequence[Mark]
 ) -> Iterator[tuple[tuple[str, ...], list[_Sentence]]]:
-    """The headings and sentences of each section; an empty section is joined with the next."""
+    """Yield headings and sentences of each section; sections without text join the next one."""
     waiting: list[_Sentence] = []
     path: tuple[str, ...] = ()
     for path, run in groupby(sentences, key=lambda s: mark_at(marks, s.start).heading):
@@ -292,10 +292,10 @@ def _sections_with_text(
 def _sentences(
     text: str, longest: int, marks: Sequence[Mark], tables: Sequence[TextTable]
 ) -> Iterator[_Sentence]:
-    """Split a text at its sentences, rows of tables and layout; drop only white space."""
+    """Split a text at sentences, table rows and layout; drop only white space."""
     headings = dict(match.span() for match in _HEADING.finditer(text))
     headings |= _marked_headings(text, marks)
-    before = [(), *(mark.heading for mark in marks)]  # a page break alone is no new section
+    before = [(), *(mark.heading for mark in marks)]  # a page break alone starts no section
     changes = {m.offset for m, last in zip(marks, before, strict=False) if m.heading != last}
     sections = headings.keys() | changes
     opening = sections | {match.end() for match in _PARAGRAPH.finditer(text)}
@@ -326,7 +326,7 @@ def _sentences(
 def _code_pieces(
     text: str, start: int, end: int, longest: int, opens: _UnitStart
 ) -> Iterator[_Sentence]:
-    """Yield a block of code whole, or in runs of lines where it has over `longest` words."""
+    """Yield a code block; split it between lines if it has more than `longest` words."""
     first, count = start, 0
     for line in text[start:end].splitlines(keepends=True):
         words = sum(1 for _ in _WORD.finditer(line))
@@ -340,7 +340,7 @@ def _code_pieces(
 
 
 def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
-    """Start and end of the lines of marked headings that are in the text."""
+    """Return `{start: end}` of the lines in the text that are marked headings."""
     spans = {}
     for mark in marks:
         last = mark.offset + len(mark.heading[-1]) + 16 if mark.heading else mark.offset
@@ -353,7 +353,7 @@ def _marked_headings(text: str, marks: Sequence[Mark]) -> dict[int, int]:
 def _pieces(
     text: str, start: int, end: int, longest: int, opens: _UnitStart, heading: bool
 ) -> Iterator[_Sentence]:
-    """Yield a sentence, in pieces of similar length if it has more than `longest` words."""
+    """Yield a sentence; split it into similar pieces if it has more than `longest` words."""
     words = [match.span() for match in _WORD.finditer(text, start, end)]
     count = -(-len(words) // longest)
     bounds = [len(words) * i // count for i in range(count + 1)]
@@ -363,7 +363,7 @@ def _pieces(
 
 
 def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[int, int]]:
-    """Group sentences into chunks: the first sentence, and the end."""
+    """Group sentences into chunks `(first, end)`, as indices of sentences."""
     total = [0, *accumulate(sentence.words for sentence in sentences)]
     chunks: list[tuple[int, int]] = []
     end = 0
@@ -376,7 +376,7 @@ def _chunks(sentences: Sequence[_Sentence], config: ChunkConfig) -> list[tuple[i
 
 
 def _end(sentences: Sequence[_Sentence], total: Sequence[int], start: int, longest: int) -> int:
-    """The end of the chunk from sentence `start`."""
+    """Return the end of the chunk that starts at sentence `start`."""
     end = start + 1
     while end < len(sentences) and total[end + 1] - total[start] <= longest:
         end += 1

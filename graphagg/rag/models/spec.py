@@ -1,4 +1,4 @@
-"""Identity of a model, as an index records it."""
+"""Identity of a model, recorded in an index."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from graphagg.store.manifest import file_sha256
 class ModelSpec:
     """Identity of a model."""
 
-    name: str  # the requested one on a hub or of a package, or a path
-    sha256: str  # over its weights; two models are the same if their sha256 is
+    name: str  # as requested: a hub name, a package's model, or a path
+    sha256: str  # of the weights; two models with the same sha256 are the same
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest's entry."""
+        """Return the manifest entry of the model."""
         return {"name": self.name, "sha256": self.sha256, **self.settings}
 
     def check_built_with(self, role: str, recorded: Mapping[str, Any], where: str) -> None:
-        """Raise `ModelMismatch` unless this is the model that the manifest records."""
+        """Raise `ModelMismatch` unless this is the model recorded in the manifest."""
         if self.sha256 != recorded["sha256"]:
             raise ModelMismatch(
                 f"{where}: the index was built with the {role} {recorded['name']!r} (sha256 "
@@ -36,7 +36,7 @@ class ModelSpec:
 
 
 def pinned_sha256(path: Path, wanted: str, package: str) -> str:
-    """The sha256 of a packaged file; raises `ModelMismatch` unless it is the pinned one."""
+    """Return the sha256 of a packaged file; raise `ModelMismatch` unless it is the pinned one."""
     sha256 = file_sha256(path)
     if sha256 != wanted:
         raise ModelMismatch(f"{path}: sha256 {sha256}, expected {wanted}; install {package} again")
@@ -44,9 +44,9 @@ def pinned_sha256(path: Path, wanted: str, package: str) -> str:
 
 
 def packaged_file(package: str, extra: str, name: str, sha256: str) -> tuple[Path, str]:
-    """The path and sha256 of a file in a package, whose code is not run.
+    """Return the path and sha256 of a file in a package, without importing the package.
 
-    Raises `MissingExtra` without the package, `ModelMismatch` if it holds another file.
+    Raises `MissingExtra` if the package is missing, `ModelMismatch` if its file is a different one.
     """
     module = find_spec(package.replace("-", "_"))
     if module is None or module.origin is None:
@@ -56,7 +56,7 @@ def packaged_file(package: str, extra: str, name: str, sha256: str) -> tuple[Pat
 
 
 def files_sha256(paths: Iterable[Path]) -> str:
-    """The sha256 of one file, or one over the sha256 of several."""
+    """Return the sha256 of a file; for several files, the sha256 of their joined sha256."""
     digests = [file_sha256(path) for path in sorted(paths)]
     if len(digests) == 1:
         return digests[0]

@@ -1,8 +1,8 @@
-"""Tables in plain text, such as that of a PDF: rows of numbers, and the lines that head them.
+"""Finds tables in plain text, such as the text of a PDF: rows of numbers and their header lines.
 
-A row is a line that ends in two cells at least: numbers, dashes, currencies, marks of notes. The
-head of a table is the lines above its first row, up to a sentence, an empty line or another table.
-A line of several years begins another table. Lines without cells belong to a table if more rows
+A row is a line that ends in at least two cells: numbers, dashes, currency signs, footnote marks.
+The header is the lines above the first row, back to a sentence, an empty line or another table.
+A line with several years starts a new table. Lines without cells belong to a table if more rows
 follow.
 """
 
@@ -17,11 +17,11 @@ _NUMBER = re.compile(r"[$€£¥]?[-+\u2013\u2014]?\(?[$€£¥]?\d[\d.,]*\)?%?\
 _CELL = re.compile(rf"{_NUMBER.pattern}|[$€£¥%*]|\(\w{{1,2}}\)|NM|N/?A")  # or a mark beside one
 _YEAR = re.compile(r"(?<![\w.,])(?:19|20)\d\d(?![\w.,%)])")
 _MOST_LINES, _MOST_BETWEEN = 6, 3
-_SENTENCE, _LINE = 10, 24  # least words of a line that ends like a sentence, and of any line in one
+_SENTENCE, _LINE = 10, 24  # minimum words of a sentence's line, with and without a final ".;:"
 
 
 class TextTable(NamedTuple):
-    """A table `text[start:end]`, the lines of its head, and the offset of each row."""
+    """A table `text[start:end]` with its header lines and the offset of each row."""
 
     start: int
     end: int
@@ -30,7 +30,7 @@ class TextTable(NamedTuple):
 
 
 def tables_of(text: str) -> Iterator[TextTable]:
-    r"""Find the tables of a text, ascending.
+    r"""Yield the tables of a text in order.
 
     Examples:
         >>> text = "Sales by region\n(in millions) 2023 2022\nNorth 12 10\nSouth 9 8\nAll grew."
@@ -38,7 +38,7 @@ def tables_of(text: str) -> Iterator[TextTable]:
         >>> table.head, len(table.rows)
         (['Sales by region', '(in millions) 2023 2022'], 2)
     """
-    above: list[tuple[int, str]] = []  # lines that may head a table, or stand between its rows
+    above: list[tuple[int, str]] = []  # possible header lines, or lines between rows
     table: TextTable | None = None
     at = 0
     for line in text.splitlines(keepends=True):

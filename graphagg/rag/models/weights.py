@@ -1,4 +1,4 @@
-"""Load an encoder: a packaged one, or by sentence-transformers a name on a hub or a path."""
+"""Loads encoders: packaged ones, or with sentence-transformers by hub name or path."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _MODULES = (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
 
 
 def load_encoder(model: str, device: str | None) -> tuple[SentenceTransformer | BertModel, str]:
-    """Load a model, with the sha256 of its weights; packaged ones run on the CPU.
+    """Load a model; return it with the sha256 of its weights. Packaged models run on the CPU.
 
-    Raises `MissingExtra` without a library, `InvalidParameter` for a model that is missing or
-    damaged, and `ModelMismatch` unless a package holds the pinned weights.
+    Raises `MissingExtra` if a library is missing, `InvalidParameter` if the model is missing or
+    damaged, and `ModelMismatch` if a package does not contain the pinned weights.
     """
     packaged = {DEFAULT_ENCODER: read_default_encoder, NANO_E5: read_nano_e5}
     return packaged[model]() if model in packaged else load(model, device)
 
 
 def model_folder(name: str) -> Path | None:
-    """The folder of a model by its path, or by its name on a hub if it is in the cache."""
+    """Return the folder of a model, by path, or by hub name if it is cached; else None."""
     if name and Path(name).exists():
         return Path(name)
     try:
@@ -37,10 +37,10 @@ def model_folder(name: str) -> Path | None:
     except ImportError:
         return None
     for repo in [name] if "/" in name else [f"sentence-transformers/{name}", name]:
-        for file in ("modules.json", "config.json"):  # the first files that loading reads
+        for file in ("modules.json", "config.json"):  # the first files read when a model is loaded
             try:
                 path = try_to_load_from_cache(repo, file)
-            except ValueError:  # no name of a repository
+            except ValueError:  # not a valid repository name
                 return None
             if isinstance(path, str):
                 return Path(path).parent
@@ -48,14 +48,14 @@ def model_folder(name: str) -> Path | None:
 
 
 def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
-    """Load a model by sentence-transformers, in float32, with the sha256 of its weights."""
+    """Load a model with sentence-transformers; return it with the sha256 of its weights."""
     with needs("sentence-transformers", "rag-torch"):
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
     logging.disable_progress_bar()
     try:
         loaded = SentenceTransformer(model, device=device)
-    except (OSError, RuntimeError, ValueError) as error:  # a device that is not there, too
+    except (OSError, RuntimeError, ValueError) as error:  # also for a missing device
         raise InvalidParameter(
             f"encoder {model!r} cannot be loaded ({error}); give a sentence-transformers name or "
             f"path, or use the default {DEFAULT_ENCODER!r}"
@@ -77,7 +77,7 @@ def load(model: str, device: str | None) -> tuple[SentenceTransformer, str]:
 
 
 def prompt_of(model: SentenceTransformer | BertModel, *names: str) -> str:
-    """The first of the named prompts that a model has, else its default prompt, else ""."""
+    """Return the first of the named prompts that exists, else the default prompt, else ""."""
     for name in (*names, model.default_prompt_name):
         prompt: str | None = model.prompts.get(name) if name else None
         if prompt:
@@ -86,7 +86,7 @@ def prompt_of(model: SentenceTransformer | BertModel, *names: str) -> str:
 
 
 def pools_tokens(model: SentenceTransformer | BertModel) -> bool:
-    """Whether a text's vector is the mean of all its token vectors, or that of the first token."""
+    """Whether a text's vector is the mean of its token vectors or that of the first token."""
     if isinstance(model, BertModel):
         return True
     names = [type(module).__name__ for module in model]

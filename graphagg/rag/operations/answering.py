@@ -1,8 +1,8 @@
-"""Answers to questions: the retriever of a mode, and from its ranking to hits.
+"""Answers questions: picks the retriever of a mode and turns its ranking into hits.
 
-`answers` reads and encodes questions, and `answer` makes hits of one: a follow-up is ranked by both
-readings; then come distinct texts, recency and versions, the confidence, and the matching sentence.
-To add a mode, write a `Retriever` and add a line here and in `Mode`.
+`answers` reads and encodes questions. `answer` makes the hits of one question: it ranks a follow-up
+by both readings, removes equal texts, applies recency and versions, computes the confidence, and
+finds the matching sentences. To add a mode, write a `Retriever`, and a line here and in `Mode`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LOADED: dict[Mode, type[Retriever]] = {
 
 
 def retriever_of(mode: Mode) -> type[Retriever]:
-    """The class of a mode; `linearrag` is imported only when it is used."""
+    """Return the retriever class of a mode; `linearrag` is imported only when it is used."""
     if mode == "linearrag":
         from graphagg.rag.modes.linearrag.mode import LinearRAG
 
@@ -56,7 +56,7 @@ def retriever_of(mode: Mode) -> type[Retriever]:
 
 @names_damage
 def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
-    """The retriever of the request's mode over the visible passages.
+    """Make the retriever of the request's mode over the visible passages.
 
     Raises:
         InvalidParameter: `config` belongs to another mode, ids are not a list, or `as_of` or
@@ -81,7 +81,7 @@ def retriever_for(snapshot: PassageSnapshot, request: Request) -> Retriever:
 
 
 def source_of(snapshot: PassageSnapshot, view: View) -> PassageSource:
-    """The source of one index, or of several parts."""
+    """Return the source of one index, or of several parts."""
     if isinstance(snapshot, JoinedSnapshot) and isinstance(view, JoinedView):
         return JoinedSource(snapshot, view)
     return PassageSource(snapshot, view)
@@ -91,7 +91,7 @@ def source_of(snapshot: PassageSnapshot, view: View) -> PassageSource:
 def answers(
     snapshot: PassageSnapshot, questions: Iterable[str], k: int, request: Request
 ) -> list[Hits]:
-    """Answer questions with one call of the model."""
+    """Answer questions; the model encodes them in one call."""
     texts = questions_of(questions)
     check_request(texts, k)
     retriever = retriever_for(snapshot, request)
@@ -115,7 +115,7 @@ def encode(
 def answer(
     retriever: Retriever, readings: Sequence[EncodedQuestion], k: int, request: Request
 ) -> Hits:
-    """Find the `k` best passages of a question, best first; each text once.
+    """Find the `k` best passages for a question, best first, without duplicate texts.
 
     `readings` are the encoded `Request.readings` of the question.
     """
@@ -151,13 +151,13 @@ class DistinctHits:
         self._hits, self._is_all = list[Hit](), False
 
     def take(self, n: int) -> list[Hit]:
-        """The first `n` of them; fewer if there are not so many."""
+        """Return the first `n` hits, or all if there are fewer."""
         count = n
         while len(self._hits) < n and not self._is_all:
             hits = self.ranking.take(count)
             self._hits, copied = self._without_copies(hits)
             self.read, self._is_all = count, len(hits) < count
-            more = n + len(copied)  # than before: a hit that was left out is a copy
+            more = n + len(copied)  # more than before, since every dropped hit is a copy
             self._is_all |= len(self._hits) < n and more <= count  # copies of damaged values
             count = more
         return self._hits[:n]
@@ -174,7 +174,7 @@ class DistinctHits:
         return distinct, copied
 
     def features(self) -> dict[str, float] | None:
-        """The features of `graphagg.rag.modes.confidence`; None without hits or vectors."""
+        """Compute the features of `graphagg.rag.modes.confidence`; None without hits or vectors."""
         scores, hits, snapshot = self.ranking.scores, self.take(JUDGED), self.retriever.snapshot
         if scores is None or not hits:
             return None
@@ -185,7 +185,7 @@ class DistinctHits:
         return features_of(scores, hits, rows, spread, foreign, has_versions, view.passages)
 
     def confidence(self, k: int) -> float | None:
-        """The confidence of the first `k`; None in a mode without vectors."""
+        """Return the confidence of the first `k` hits; None in a mode without vectors."""
         scores, features = self.ranking.scores, self.features()
         if scores is None or features is None:
             return None if scores is None else 0.0
@@ -197,7 +197,7 @@ class DistinctHits:
 def distinct_hits(
     retriever: Retriever, readings: Sequence[EncodedQuestion], k: int
 ) -> DistinctHits:
-    """Rank passages for a question, for a follow-up by both readings."""
+    """Rank passages for a question; a follow-up is ranked by both readings."""
     if len(readings) == 1:
         return DistinctHits(retriever, retriever.rank(readings[0], k))
     question, with_history = readings
@@ -205,9 +205,9 @@ def distinct_hits(
 
 
 def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> list[Hit]:
-    """The `k` best hits after recency, and what repeats a file or is another version.
+    """Return the `k` best hits after recency and the reordering of repeats and versions.
 
-    Each is a component of the score, and adds to the contribution of the last hop too.
+    Each change is a component of the score and also counts in the last hop's contribution.
     """
     orders_versions, as_of = request.versions == "auto", request.selection.as_of
     hits = _recent(ranking, k, request)
@@ -219,9 +219,9 @@ def rescored(ranking: DistinctHits, question: str, k: int, request: Request) -> 
 
 
 def _recent(ranking: DistinctHits, count: int, request: Request) -> list[Hit]:
-    """The `count` best hits by score and recency, which adds its weight at most.
+    """Return the `count` best hits by score plus recency, which adds at most its weight.
 
-    So the hits are the best once the remaining ones score lower by more than that.
+    We can stop once the remaining hits score lower by at least that weight.
     """
     recency = request.recency
     if recency is None:
@@ -238,7 +238,7 @@ def _recent(ranking: DistinctHits, count: int, request: Request) -> list[Hit]:
             hit.with_part("recency", recency.gain(hit.passage.metadata.get(WHEN), now))
             for hit in before
         )[:count]
-        # Hits beyond `limit` score at most as the last, and gain the weight at most.
+        # Hits beyond `limit` score at most as much as the last one, and gain at most the weight.
         if len(before) < limit or hits[-1].score >= before[-1].score + recency.weight:
             return hits
         limit *= 2
@@ -250,7 +250,7 @@ def _ordered(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def matched(retriever: Retriever, question: EncodedQuestion, hits: Sequence[Hit]) -> list[Hit]:
-    """Hits with the span of the sentence that is closest to the question."""
+    """Set the span of the sentence closest to the question in each hit."""
     if not hits:
         return []
     snapshot, passages = retriever.snapshot, [hit.passage for hit in hits]

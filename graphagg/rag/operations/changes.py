@@ -1,8 +1,8 @@
-"""Builds a passage index in this process, and changes one.
+"""Builds and changes a passage index in this process.
 
 Each change publishes one version, which equals a rebuild. A sync compares passages by digests of
-all fields. The chunks with the same `document` are a document; a passage without it is a document
-of its own.
+all fields. Chunks with the same `document` form a document; a passage without `document` is a
+document by itself.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def rows_of(
 ) -> Iterator[Source]:
     """Read passages and documents one by one, with renamed fields.
 
-    Without `columns`, fields are renamed by the `usual` ones in rows that have those.
+    Without `columns`, rows that have the columns of `usual` are renamed with `usual`.
     """
 
     def renamed(row: Any, where: str) -> Any:
@@ -77,9 +77,9 @@ def add_passages(
     progress: Progress,
     must_exist: bool = False,
 ) -> ChangeReport:
-    """Add passages, all or none, to the newest version.
+    """Add all passages, or none, to the newest version.
 
-    With `must_exist`, all of them replace passages of the index.
+    With `must_exist`, each of them has to replace a passage of the index.
     """
     split = list(split_documents(rows, before.chunking))
     new = list(chain.from_iterable(split))
@@ -134,7 +134,7 @@ def _report(new: Sequence[Passage], rows: Sequence[int], **ids: tuple[str, ...])
 def _rows_to_replace(
     before: PassageSnapshot, new: Sequence[Sequence[Passage]]
 ) -> dict[str, list[int]]:
-    """By document id, the rows that new documents replace: the row of that id, and its chunks."""
+    """Map each document id to the rows it replaces: the row with that id, and its chunks."""
     rows_by_id = {}
     for passages in new:
         first = passages[0]
@@ -161,7 +161,7 @@ def _check_free(before: PassageSnapshot, new: Sequence[Passage], removed: Sequen
 def _all_rows(
     rows_by_id: Mapping[str, Sequence[int]], ignore_missing: bool, outcome: str
 ) -> list[int]:
-    """The distinct rows of all ids; raises `UnknownPassage` for ids without rows."""
+    """Return the distinct rows of all ids; raises `UnknownPassage` for ids without rows."""
     missing = [identifier for identifier, rows in rows_by_id.items() if not rows]
     if missing and not ignore_missing:
         examples = ", ".join(repr(identifier) for identifier in missing[:5])
@@ -175,10 +175,10 @@ def _all_rows(
 def difference(
     before: PassageSnapshot, passages: Iterable[Source]
 ) -> tuple[list[int], list[Passage], ChangeReport]:
-    """Compare a corpus, split as the index was built, with an indexed version, in linear time.
+    """Compare a corpus with an indexed version in linear time, split with the index's settings.
 
-    Returns the rows that are not in the corpus, its passages that are not in the version, and
-    counts of both.
+    Returns the rows that are not in the corpus, the passages that are not in the version, and a
+    report with the counts of both.
     """
     corpus = list(chunk_documents(passages, before.chunking))
     digests = {p.id: passage_digest(p) for p in corpus}

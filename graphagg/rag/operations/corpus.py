@@ -1,4 +1,4 @@
-"""The passages of an opened index, and the corpus as a whole."""
+"""Access to the passages of an opened index and to views of the whole corpus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from graphagg.rag.snapshot.snapshot import KIND, PassageSnapshot
 from graphagg.store import Artifact, open_artifact, write_artifact
 from graphagg.store.index import Index
 
-if TYPE_CHECKING:  # what no question needs loads when it is called
+if TYPE_CHECKING:  # questions do not need these modules; methods import them when called
     from graphagg.rag.corpus.graph import CorpusGraph
     from graphagg.rag.corpus.similar import SimilarItems
     from graphagg.rag.corpus.themes import ThemeMap
@@ -75,8 +75,8 @@ class IndexedCorpus(Index[PassageSnapshot]):
         """Merge indices of parts of a corpus; the result answers like an index of all passages.
 
         Nothing is encoded again, and files of the parts are linked where the disk allows it. To
-        replace a part, merge again. Above 100,000 passages the recall of similarity search is that
-        of each part.
+        replace a part, merge again. Above 100,000 passages, similarity search has the recall that
+        it has in each part.
 
         Args:
             shards: indices with the same parameters and models, or their addresses on a store.
@@ -157,13 +157,13 @@ class IndexedCorpus(Index[PassageSnapshot]):
         return self.snapshot.row_of(identifier) is not None
 
     def __iter__(self) -> Iterator[Passage]:
-        """All passages in the order of their addition."""
+        """Iterate over all passages in the order in which they were added."""
         snapshot = self.snapshot
         self.artifact.check_values()
         return (snapshot.corpus[row] for row in snapshot.alive.nonzero()[0].tolist())
 
     def __getitem__(self, identifier: str) -> Passage:
-        """The passage with an id; raises `UnknownPassage`."""
+        """Return the passage with an id; raises `UnknownPassage`."""
         snapshot = self.snapshot
         return snapshot.corpus[snapshot.known_row(identifier)]
 
@@ -194,7 +194,7 @@ class IndexedCorpus(Index[PassageSnapshot]):
         return self._version.models
 
     def versions(self) -> list[list[DocumentVersion]]:
-        """The families of documents that are versions of each other, each oldest first.
+        """Return the families of documents that are versions of each other, each oldest first.
 
         Examples:
             >>> import tempfile

@@ -1,17 +1,17 @@
-"""Puts hits in another order than their mode: repeats of a file later, the right version first.
+"""Reorders the hits of a mode: repeats of a file move down, and the right version comes first.
 
-Scores stay with the places; the components `repeats` and `version` are the differences.
+Scores stay with the ranks; the components `repeats` and `version` are the differences.
 
-After two hits of a file a further one must hold a word of the question that they lack. Otherwise it
-stands behind the hits of other files, among the first `SPREAD`.
+After two hits from one file, a further hit must contain a word of the question that they lack.
+Otherwise it moves behind the hits of other files, within the first `SPREAD` hits.
 
-Where a document has versions, the texts near-equal to a hit compete for its place. The document
-whose title and file name are closest to the question wins: a text does not tell whether it is the
-policy of Oslo or that of Bergen. Of its versions the one that the question asks for wins: of a date
-the version that has it in its name, such as the report of a year, or else was valid then; of two
-dates, one of each; of a version number, that version; else the newest that is valid already. If the
-ranking lacks it, its closest passage takes the place and score; a question with a date, a number or
-a word for the present gets it even where half of the text was written anew.
+If a document has versions, texts nearly equal to a hit compete for its place. The document whose
+title and file name are closest to the question wins, since a text may not show whether it is the
+policy of Oslo or of Bergen. Then the version that the question asks for wins. For a date: the one
+with that date in its name, such as the report of a year, else the one valid then. For two dates:
+one each. For a version number: that version. Otherwise: the newest one already valid. If the
+ranking lacks it, its closest passage takes the place and score, even if half of the text was
+rewritten, provided that the question has a date, a number or a word for the present.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ SPREAD = 10
 """First hits among which repeats of a file change places."""
 _REPEATS = 2  # hits of a file that need not add a word
 _DAY = 86_400_000_000  # microseconds
-_NEAR = 0.5  # words that two near-equal texts share, of all their words
-_REWRITTEN = 0.25  # the same where the question has a date, a number or a word for the present
-_READ = 64  # chunks of a document that are compared with a hit
+_NEAR = 0.5  # lower bound of the Jaccard similarity of two near-equal texts
+_REWRITTEN = 0.25  # lower bound if the question has a date, a number or a word for the present
+_READ = 64  # maximum number of chunks of a document that are compared with a hit
 
 
 class HitOrder:
-    """The order of the hits of one question; `scores` are None in a mode without vectors.
+    """Orders the hits of one question; `scores` is None in a mode without vectors.
 
-    `as_of` is the present in microseconds since 1970; None: the time of the clock.
+    `as_of` is the current time in microseconds since 1970; None: the system clock.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class HitOrder:
         self._asked_of: dict[tuple[int, ...], list[int]] = {}
 
     def pool(self, hits: Sequence[Hit], orders_versions: bool) -> int:
-        """Number of first hits that have to be read to order some; 0: they stay as they are."""
+        """Return how many of the best hits are needed to order `hits`; 0: the order stays."""
         if orders_versions and self._have_versions(hits):
             return POOL
         return 0 if all(self._add_something(hits)) else SPREAD
 
     def ordered(self, hits: Sequence[Hit], k: int, orders_versions: bool) -> list[Hit]:
-        """The first `k` of some hits, in this order."""
+        """Return the first `k` hits in the new order."""
         first = hits[:SPREAD]
         adding = self._add_something(first)
         places = sorted(range(len(first)), key=lambda i: not adding[i])
@@ -96,7 +96,7 @@ class HitOrder:
         return _at_places(list(chosen.values())[:k], hits, "version")
 
     def labeled(self, hit: Hit) -> Hit:
-        """The hit with its place among the versions of its document."""
+        """Return the hit with its place among the versions of its document."""
         row, rows_of = self._row(hit), self._families.rows_of
         members = self.versions(row)
         if not members:
@@ -107,7 +107,7 @@ class HitOrder:
         return replace(hit, versions=VersionPlace(place, len(members), min(dates), max(dates)))
 
     def versions(self, row: int) -> tuple[int, ...]:
-        """The visible versions of a row's document, oldest first."""
+        """Return the visible versions of a row's document, oldest first."""
         if row not in self._members:
             self._members[row] = tuple(self._families.versions(row, self._visible))
         return self._members[row]
@@ -119,7 +119,7 @@ class HitOrder:
         return len(self._families.when) > 0 and any(self.versions(self._row(hit)) for hit in hits)
 
     def _add_something(self, hits: Sequence[Hit]) -> list[bool]:
-        """Whether each hit holds a word that the hits of its file before it lack."""
+        """Return whether each hit has a word that the earlier hits of its file lack."""
         files = [_file(hit.passage) for hit in hits]
         if self._scores is None or max(Counter(files).values(), default=0) <= _REPEATS:
             return [True] * len(hits)
@@ -134,7 +134,7 @@ class HitOrder:
         return adding
 
     def _wanted(self, members: tuple[int, ...]) -> list[int]:
-        """The versions that the question asks for, best first; else the newest of the past."""
+        """Return the versions that the question asks for, best first; else the newest valid one."""
         if members not in self._asked_of:
             asked = dict.fromkeys(self._asked_for(members))
             begun = [m for m in members if self._families.when[m] <= self._now]
@@ -142,7 +142,7 @@ class HitOrder:
         return self._asked_of[members]
 
     def _asked_for(self, members: tuple[int, ...]) -> list[int]:
-        """The versions of the number or the dates in the question, best first."""
+        """Return the versions that match the number or dates in the question, best first."""
         families, number = self._families, NUMBERED * self._number
         named = [m for m in members if 0 <= int(families.version[m]) - number < NUMBERED]
         if number and named:
@@ -156,7 +156,7 @@ class HitOrder:
         return wanted
 
     def _is_named(self, member: int, asked: Period) -> bool:
-        """Whether title or file name hold a date within the one that is asked for."""
+        """Return whether the title or file name has a date that overlaps the period `asked`."""
         names = self._names(int(self._families.rows_of(member)[0]))
         dates = (period for name in names for period in periods(name))
         return any(each.first <= asked.last and asked.first <= each.last for each in dates)
@@ -167,13 +167,13 @@ class HitOrder:
         return passage.title.partition(TRAIL)[0], PurePosixPath(_file(passage)).stem
 
     def _preference(self, row: int) -> int:
-        """The place of a row's version among those that the question asks for; 0 is the best."""
+        """Return the rank of a row's version for the question; 0 is the best."""
         members = self.versions(row)
         newest = dict.fromkeys((*self._wanted(members), *members[::-1])) if members else ()
         return [*newest].index(int(self._families.member[row])) if members else 0
 
     def _best(self, left: Sequence[Hit], chosen: Mapping[str, Hit]) -> list[Hit]:
-        """The hits for the next places: the first one, or near-equal ones that are wanted more."""
+        """Return the hits for the next places: the first, or near-equal ones that fit better."""
         head = self._row(left[0])
         near = [each for each in left if self._shared(head, self._row(each)) >= _NEAR]
         named = min(near, key=lambda each: self._distance(self._row(each)))
@@ -191,7 +191,7 @@ class HitOrder:
         return [hit for hit in found if hit and hit.passage.id not in chosen] or near[:1]
 
     def _brought(self, hit: Hit, row: int, member: int) -> Hit | None:
-        """The passage of a version that is closest to a row, in place of a hit; None: none is."""
+        """Put the version's passage closest to a row in place of a hit; None if none is close."""
         rows = self._families.rows_of(member)
         rows = rows[self._visible[rows]][:_READ].tolist()
         closest = max(rows, key=lambda each: self._shared(row, each))
@@ -199,7 +199,7 @@ class HitOrder:
         return self._shown_as(hit, closest) if self._shared(row, closest) >= least else None
 
     def _best_copy(self, hit: Hit) -> Hit:
-        """The hit as the copy of it that is wanted most: documents may share a text."""
+        """Replace a hit by its copy that fits the question best; documents may share a text."""
         if not hit.copies:
             return hit
         rows = [self._row(hit), *map(self._snapshot.known_row, hit.copies)]
@@ -214,7 +214,7 @@ class HitOrder:
         return replace(hit, passage=passage, path=(*before, hop), copies=copies)
 
     def _distance(self, row: int) -> tuple[float, ...]:
-        """Jaccard distance of the question's words to those of the title, and of the file name."""
+        """Return the Jaccard distances of the question's words to the title and the file name."""
         if row not in self._distances:
             words = [(self._content(name, row), self._asked) for name in self._names(row)]
             self._distances[row] = tuple(len(a ^ b) / max(len(a | b), 1) for a, b in words)
@@ -226,7 +226,7 @@ class HitOrder:
         return {*self._snapshot.analyzers.for_language(language).content(tokenize(undated(name)))}
 
     def _shared(self, row: int, other: int) -> float:
-        """Words that two texts share, of all their words; numbers do not count."""
+        """Return the Jaccard similarity of the words of two texts, without numbers."""
         words, others = self._words(row), self._words(other)
         return len(words & others) / max(len(words | others), 1) if row != other else 1.0
 
@@ -242,6 +242,6 @@ def _file(passage: Passage) -> str:
 
 
 def _at_places(hits: Sequence[Hit], places: Sequence[Hit], name: str) -> list[Hit]:
-    """Hits with the scores of the places, in order; the component `name` is the difference."""
+    """Give hits the scores of `places`, in order; component `name` holds the difference."""
     pairs = zip(hits, places, strict=False)
     return [hit.with_part(name, at.score - hit.score) for hit, at in pairs]

@@ -1,4 +1,4 @@
-"""The methods that answer and explain questions, of an index or of several parts as one."""
+"""Methods that answer and explain questions, for an index or for several parts as one."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Retrieval(ABC):
         **fields: Unpack[RequestFields],
     ) -> Hits:
         """Run `retrieve` in a thread, for callers with an event loop."""
-        import asyncio  # here, as it takes longer to load than a question takes
+        import asyncio  # imported here, since the import takes longer than a question
 
         return await asyncio.to_thread(self.retrieve, question, k, request, **fields)
 
@@ -109,7 +109,7 @@ class Retrieval(ABC):
         return retriever_for(self._version, request.with_fields(**fields))
 
 
-_READ = 50  # hits that are looked through for the passage
+_READ = 50  # number of hits that are searched for the passage
 _MOVED = frozenset(("version", "repeats"))
 
 
@@ -135,7 +135,7 @@ def explanation(
 
 
 def _explained(ranking: DistinctHits, question: str, row: int, k: int) -> Explanation:
-    """Explain a visible passage by its mode alone."""
+    """Explain a visible passage by the ranking of its mode only."""
     retriever, hits = ranking.retriever, ranking.take(k)
     identifier, threshold = retriever.snapshot.corpus.id(row), _threshold(hits)
     rank, hit = _rank_in(hits, identifier)
@@ -178,7 +178,7 @@ def _threshold(hits: Sequence[Hit]) -> float | None:
 
 
 def _rank_in(hits: Sequence[Hit], identifier: str) -> tuple[int | None, Hit | None]:
-    """Find a passage, or a copy of it, among the hits: its rank (from 1) and hit, or None."""
+    """Return rank (from 1) and hit of a passage or a copy of it; None if it is not there."""
     for rank, hit in enumerate(hits, start=1):
         if identifier in (hit.passage.id, *hit.copies):
             return rank, hit

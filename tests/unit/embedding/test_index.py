@@ -328,7 +328,7 @@ def test_one_vertex():
         ({"partitioner": "odd"}, "partitioner is 'odd', expected one of"),
         ({"kind": "odd"}, "kind is 'odd'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
-        ({"propagate": 3}, "propagate is 3, expected an integer of 1 to 2"),
+        ({"propagate": 3}, "propagate is 3, expected an integer from 1 to 2"),
     ],
 )
 def test_bad_parameters(changes, message):

@@ -69,7 +69,7 @@ def test_the_language_of_a_folder_is_recognized_and_said(call: Call, tmp_path: P
 
 def test_a_language_without_a_packaged_encoder_is_said(call: Call, tmp_path: Path) -> None:
     said = (
-        "knows English only; in profile standard --encoder multilingual-e5-small knows 94 languages"
+        "is English only; in profile standard --encoder multilingual-e5-small supports 94 languages"
     )
     options = ("--language", "el", "--profile", "fast", "--out", tmp_path / "el")
     answer = call("rag", "index", written(tmp_path), *options)

@@ -121,7 +121,7 @@ def nested(depth: int) -> Any:
         (Passage("p", "t", metadata={"v": math.inf}), "of passage 'p' is inf, expected a finite"),
         (Passage("p", "t", metadata={"v": nested(900)}), "nested more than 64 levels deep"),
         (Passage("p", "t", metadata={"v": nested(5000)}), "nested more than 64 levels deep"),
-        (Passage("p", "t", position=3_000_000_000), "expected an integer of 0 to 2147483647"),
+        (Passage("p", "t", position=3_000_000_000), "expected an integer from 0 to 2147483647"),
         (None, "expected a Passage or a mapping"),
         ("text", "expected a Passage or a mapping"),
         (("a", "b"), "expected a Passage or a mapping"),

@@ -1,1 +1,1 @@
-"""Names and sentences by rule, without a model."""
+"""Rule-based extraction of names and sentences, without a model."""

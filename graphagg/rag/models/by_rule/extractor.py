@@ -1,7 +1,7 @@
-"""Sentences and names by rule: no model, no library, any language.
+"""Rule-based sentences and names for any language, without a model or library.
 
-A sentence ends at final punctuation before white space, unless a lower-case letter follows, at an
-empty line, before a list item ("- ") and before a line of a log, which begins with a time; not
+A sentence ends at final punctuation before white space, unless a lower-case letter follows; at an
+empty line; and before a list item ("- ") or a log line (it begins with a time). It does not end
 after an initial or a known abbreviation. Lines of code contain no sentences.
 
 A name is a maximal run of capitalized words, longer than one letter, or the subject at the
@@ -9,15 +9,15 @@ beginning of a text: up to eight words before "(" or a form of "to be", with a c
 The first word of a sentence belongs to a run if it is not a stop word of the language and one of
 these holds: the next word is capitalized too, it is capitalized elsewhere inside a sentence of the
 text, the sentence has no final punctuation (a title), or it is a question in a language with stop
-words. A stop word after a colon, a line break or a cell belongs to no name, and a sentence in
-capitals has none. Exceptions:
+words. A stop word after a colon, a line break or a table cell is never part of a name, and a
+sentence in capitals has no names. Exceptions:
 
 - German and Luxembourgish capitalize nouns: a single capitalized word is a common noun if it
   follows an indefinite article, a possessive, a quantifier or a number, with at most two words in
   lower case between, or if it has an ending of derived nouns (-ung, -heit, -schaft, ...). A polite
   pronoun is not a name either.
-- Chinese, Japanese and Korean, and texts of an unknown language (`xx`): a name also stands in the
-  brackets that these scripts put around titles and names.
+- Chinese, Japanese, Korean and unknown languages (`xx`): text in the brackets that these scripts
+  use for titles and names is a name too.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from graphagg.rag.models.extractor import Annotation
 from graphagg.rag.models.spec import ModelSpec
 
 PREFIX = "rule:"
-"""Prefix of the names of these extractors, `rule:CODE` with the code of a language."""
-_REVISION = 6  # raised when the rules find other sentences or names in the same text
+"""Prefix of the names of these extractors: `rule:CODE`, where CODE is a language code."""
+_REVISION = 6  # increase it when the rules find different sentences or names in the same text
 
 _CODE = re.compile("[a-z]{2,3}")
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\uff09"
 _STOPS = "[.!?\u2026\u061f\u06d4\u0964\u0965\u0589\u1362\u104b\u17d4]"
 # Stops, closing marks, and white space; or stops of a script without spaces; or a blank line.
-# A run of stops is matched from its first character only; else the time is its length squared.
+# A run of stops matches only from its first character; else matching takes quadratic time.
 _END = re.compile(
     rf"(?<!{_STOPS})(?P<stop>{_STOPS}++)[{_CLOSERS}]*+\s++"
     rf"|[\u3002\uff01\uff1f\uff61]++[{_CLOSERS}]*+\s*+|\n[^\S\n]*+\n\s*+|\n(?=- |{LOG_TIME})"
@@ -64,7 +64,7 @@ _IS = {
     "pt": "é|foi|são", "sv": "är|var",
 }  # fmt: skip
 _ANY = "|".join(_IS.values())
-_IF = "if|wenn|falls|si|se|als|om|hvis"  # a condition has no subject at its beginning
+_IF = "if|wenn|falls|si|se|als|om|hvis"  # a text that begins with a condition has no subject
 _LEAD = (
     "[\\s\"'\u201c\u201e\u00ab\u2018-]{0,8}+"  # opening marks
     rf"(?!(?i:{_IF})\s)"
@@ -75,7 +75,7 @@ _MOST_WORDS = 8
 
 
 class RuleExtractor:
-    """Finds sentences and names by rule; stop words of the language begin no name; `xx` is any."""
+    """Finds sentences and names with rules and stop words of a language; `xx`: any language."""
 
     def __init__(self, language: str = "en") -> None:
         if not _CODE.fullmatch(language):
@@ -106,7 +106,7 @@ class RuleExtractor:
             yield Annotation(spans, tuple(names))
 
     def _subject(self, text: str, sentences: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-        """The span of the subject at the beginning of a text; None if it begins otherwise."""
+        """Return the span of the subject at the start of a text; None if there is none."""
         match = self._lead.match(text)
         start, end = sentences[0] if sentences else (0, 0)
         if match is None or not start <= match.start("name") < match.end("name") <= end:
@@ -119,7 +119,7 @@ class RuleExtractor:
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Find the sentences of a text, `(start, end)`, without white space around, outside of code."""
+    """Yield the sentences of a text outside code, `(start, end)`, without outer white space."""
     for start, end in prose(text):
         yield from ((a + start, b + start) for a, b in _sentences(text[start:end]))
 
@@ -155,14 +155,14 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
 
 _CAPITALIZED_NOUNS = ("de", "lb")
 _BRACKETED = ("ja", "ko", "xx", "zh")
-_NAMES_REVISION = 2  # of the exceptions; increase it when they find other names in a text
+_NAMES_REVISION = 2  # of the exceptions; increase it when they find different names in a text
 
 _SHORTEST_IN_CAPITALS = 6  # words; fewer may be one name
 _LETTERS = re.compile(r"[\w\u0300-\u036f]+")
 _JOIN = re.compile(r"\s|['\u2019\u2010-]")  # between the words of one name
 _OPENERS = (":", ";", "|", "\n")
 _AFTER = " \n\t\r\"')]\u00bb\u2019\u201d"
-_QUESTION = ("?", ";", "\u037e", "\u055e")  # Greek, Armenian; ";" is typed for the Greek one
+_QUESTION = ("?", ";", "\u037e", "\u055e")  # the last two: Greek, Armenian; Greeks often type ";"
 
 _DETERMINER = re.compile(
     r"(?:\b(?:(?:k?ein|mein|dein|sein|ihr|unser|euer|eur|dies|jen|jed|jeglich|manch|solch|welch)"
@@ -173,7 +173,7 @@ _DETERMINER = re.compile(
 )
 _DERIVED = re.compile(r".{2,}(?:ung|heit|keit|schaft|ität|ismus|nis|tion|ling)(?:e[nrs]?|s)?")
 _PRONOUNS = frozenset("sie ihr ihre ihrem ihren ihrer ihres ihnen".split())
-_BEFORE = 60  # characters before a word in which its determiner is looked for
+_BEFORE = 60  # number of characters before a word that are searched for a determiner
 _BRACKETS = re.compile(
     r"《([^《》\n]{1,40})》|〈([^〈〉\n]{1,40})〉|「([^「」\n]{1,20})」|『([^『』\n]{1,40})』"
 )
@@ -182,7 +182,7 @@ _BRACKETS = re.compile(
 def capitals(
     text: str, sentences: Iterable[tuple[int, int]], stop_words: Container[str]
 ) -> Iterator[tuple[int, int]]:
-    """Find runs of capitalized words, by the rule above."""
+    """Yield runs of capitalized words; see the module docstring."""
     sentence_words = [list(_LETTERS.finditer(text, start, end)) for start, end in sentences]
     inside = {word[0] for words in sentence_words for word in words[1:] if word[0][0].isupper()}
     for words, (start, end) in zip(sentence_words, sentences, strict=True):
@@ -220,7 +220,7 @@ def _may_open(
 
 
 def _joined(text: str, left: re.Match[str], right: re.Match[str]) -> bool:
-    """Whether a blank, hyphen, apostrophe or the stop of an initial joins two words."""
+    """Whether two words are joined by a blank, hyphen, apostrophe or the stop of an initial."""
     between = text[left.end() : right.start()]
     if len(left[0]) == 1:
         between = between.removeprefix(".") or " "
@@ -240,7 +240,7 @@ def _runs(text: str, names: Iterable[re.Match[str]]) -> Iterator[tuple[int, int]
 def names_in(
     text: str, capitalized: Iterable[tuple[int, int]], language: str
 ) -> Iterator[tuple[int, int]]:
-    """Find the names of a text, ascending, from the result of `capitals`."""
+    """Yield the names of a text in order, from the result of `capitals`."""
     if language in _CAPITALIZED_NOUNS:
         yield from (run for run in capitalized if not _is_common_noun(text, *run))
     elif language in _BRACKETED:

@@ -1,1 +1,1 @@
-"""From texts to vectors: windows of tokens, inference, and pooling of sentences."""
+"""Text encoding: windows of tokens, inference, and sentence pooling."""

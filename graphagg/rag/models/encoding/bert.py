@@ -1,8 +1,8 @@
-"""The packaged BERTs over texts that lie end to end, without padding; each is encoded as if alone.
+"""Runs the packaged BERT models on concatenated texts, without padding.
 
-Except for attention, BERT multiplies the row of a token by matrices, or sums over the row. So the
-tokens of several texts run as one matrix, and attention runs inside each text. The sums of products
-are exact, so a text's vector has the same bits beside any other texts.
+Except for attention, BERT handles each token's row separately. So we process the tokens of several
+texts as one matrix, and compute attention within each text. The sums of products are exact, so a
+text's vector is the same to the bit in any batch.
 
 Paper: Devlin et al., BERT, arXiv 1810.04805.
 """
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Weights: TypeAlias = Mapping[str, Any]
-"""By their names in BERT: matrices `[o, i]` float, or `[i, o]` `Int8Weights`; vectors float."""
-_HEADS, _EPSILON = 12, 1e-12  # of both packaged models; epsilon is added to variances
-_ROWS = 512  # tokens of a batch at least; small enough to stay in a core's cache
+"""Weights by BERT name: matrices `[o, i]` float or `[i, o]` `Int8Weights`; vectors float."""
+_HEADS, _EPSILON = 12, 1e-12  # in both packaged models; epsilon is added to variances
+_ROWS = 512  # minimum batch capacity in tokens; small enough for a core's cache
 _JOINT = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
-"""Modules that run as one product: queries, keys and values."""
+"""Modules computed as one product: queries, keys and values."""
 MATRICES = (*_JOINT, "attention.output.dense", "intermediate.dense", "output.dense")
-"""The modules of a layer with matrices."""
+"""The modules of a layer that have a weight matrix."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Layer(NamedTuple):
 
 
 class BertRunner:
-    """Runs a BERT on a CPU: products in 8 bits, all else in float32."""
+    """Runs a BERT model on a CPU: matrix products in 8 bits, everything else in float32."""
 
     def __init__(self, model: BertModel) -> None:
         self._weights, self._steps = model.weights, COMPILED
@@ -72,7 +72,7 @@ class BertRunner:
         self._layers = [self._layer(f"encoder.layer.{index}") for index in range(model.layers)]
 
     def by_numpy(self) -> BertRunner:
-        """The same weights, run by numpy."""
+        """Return a runner with the same weights that uses numpy."""
         runner = copy(self)
         runner._steps = BY_NUMPY
         return runner
@@ -84,7 +84,7 @@ class BertRunner:
         return _Layer(attend, project, first, widen, narrow, second)
 
     def _linear(self, layer: str, modules: Sequence[str]) -> Int8Linear:
-        """Modules of one input as one layer."""
+        """Combine modules with the same input into one layer."""
         each = [self._weights[f"{layer}.{module}.weight"] for module in modules]
         bias = np.concatenate([self._weights[f"{layer}.{module}.bias"] for module in modules])
         rounded = [w if isinstance(w, Int8Weights) else Int8Weights.of(w.T) for w in each]
@@ -98,7 +98,7 @@ class BertRunner:
         ]
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Fill each batch with the longest texts that still fit; by numpy, one text per batch."""
+        """Fill each batch with the longest texts that still fit; with numpy, one text per batch."""
         order = np.argsort(np.asarray(lengths, np.int64), kind="stable").tolist()
         if self._steps is BY_NUMPY:
             return [[i] for i in reversed(order)]
@@ -114,7 +114,7 @@ class BertRunner:
     def run(
         self, windows: Sequence[Window], texts: Sequence[str], prompt: str
     ) -> list[EncodedWindow]:
-        """Encode a batch: the mean of the token vectors of each window, and these."""
+        """Encode a batch; return the token vectors of each window and their mean."""
         lengths = [len(window.ids) for window in windows]
         ids = np.concatenate([np.array(window.ids, np.int64) for window in windows])
         positions = np.concatenate([np.arange(n) for n in lengths])
@@ -138,7 +138,7 @@ class BertRunner:
 
 
 def _rows_of(table: Array | Int8Weights, rows: Ints | list[int]) -> Floats:
-    """Some rows of a table in float32."""
+    """Return some rows of a table in float32."""
     if isinstance(table, Int8Weights):
         return Int8Weights(table.values[rows], table.scale[rows]).restored()
     return table[rows].astype(np.float32)

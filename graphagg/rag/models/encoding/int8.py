@@ -1,16 +1,16 @@
-"""Linear layers by products of 8-bit integers, whose sums no order of terms changes.
+"""Linear layers with 8-bit integer products, whose sums are exact in any order.
 
-A row of activations is stored as `x_j = s q_j + m` with q from 0 to 255, where s and m belong to
-the row alone. A column of weights is `w_j = t v_j`, v of 8 bits. Then
+A row of activations is stored as `x_j = s q_j + m` with q from 0 to 255; each row has its own s
+and m. A column of weights is `w_j = t v_j` with v in 8 bits. Then
 
     x . w + b  =  s t (q . v)  +  m t sum_j v_j  +  b
 
-where `q . v` is exact, so a text's vector does not depend on the shape of the product. Everything
-between two products is float32, and so is attention. GELU runs row by row between integer sums and
-the next integers, so a row stays in the fastest cache.
+where `q . v` is exact, so a text's vector does not depend on the shape of the product. All other
+computations, including attention, use float32. Dequantization, GELU and quantization run row by
+row, so a row stays in the fastest cache.
 
-A range per row and per column is the idea of Dettmers et al., LLM.int8(), arXiv 2208.07339,
-section 2. The products are `MatMulInteger` of ONNX Runtime.
+Scales per row and per column follow Dettmers et al., LLM.int8(), arXiv 2208.07339, section 2. The
+products are computed by `MatMulInteger` of ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ GELU = (
     6.769842377785727e-06, 3.730919756722668e-05, 7.421235824870742e-05, 0.003224529844480561,
     0.021178297435539586, 0.049856083134932276, 1.0000010167954045,
 )  # fmt: skip
-"""Coefficients of p in `gelu`, which make its largest error least."""
+"""Coefficients of p in `gelu`; they minimize its maximum error."""
 _PRODUCT = bytes.fromhex(
     "08083a560a180a01780a0177120179220d4d61744d756c496e7465676572120770726f647563745a0f0a0178120a0a"
     "08080212040a000a005a0f0a0177120a0a08080312040a000a00620f0a0179120a0a08080612040a000a0042040a00"
     "100a"
 )
-"""An ONNX model of one node: y = MatMulInteger(x, w) of uint8 and int8 matrices, in int32."""
+"""ONNX model with one node: y = MatMulInteger(x, w); x is uint8, w int8, y int32."""
 _EXACT_TERMS = 512  # the sum of 512 products of 8-bit integers is below 2^24: exact in float32
 
 
 class QuantizedRows(NamedTuple):
-    """Quantized rows: `x_ij` is about `scale_i values_ij + least_i`."""
+    """Quantized rows: `x_ij` is approximately `scale_i values_ij + least_i`."""
 
     values: Any  # `[r, d]` uint8
     scale: Any  # `[r]` float32
@@ -55,7 +55,7 @@ class QuantizedRows(NamedTuple):
 
 
 class OutputTerms(NamedTuple):
-    """Terms of the outputs of a layer, `[o]` float32 each: t, t sum_j v_j, and b."""
+    """Per-output terms of a layer, each `[o]` float32: t, t sum_j v_j, and b."""
 
     scale: Any
     sums: Any
@@ -64,16 +64,16 @@ class OutputTerms(NamedTuple):
 
 @kernel(checked=False)
 def _flipped(bits: Any) -> Any:
-    """Map the bits of a float32 to an integer of the same order, or back."""
+    """Map the bits of a float32 to an integer that sorts the same way, or back."""
     return np.int32(bits ^ ((bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
 def _quantize_row(x: Any, i: int, rows: QuantizedRows) -> None:
-    """Round `x`, `[d]`, to 256 steps, as row i."""
+    """Quantize `x`, `[d]`, to 256 steps; store it as row i."""
     bits = x.view(np.int32)
     low = high = _flipped(bits[0])
-    for j in range(len(x)):  # LLVM takes SIMD lanes for least and largest integers only
+    for j in range(len(x)):  # LLVM vectorizes minimum and maximum only for integers
         low = min(low, _flipped(bits[j]))
         high = max(high, _flipped(bits[j]))
     least, most = (
@@ -91,7 +91,7 @@ def _quantize_row(x: Any, i: int, rows: QuantizedRows) -> None:
 
 @kernel(checked=False, fastmath=True, nogil=True)
 def _output_row(products: Any, i: int, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
-    """Turn integer sums of row i into the output of the layer, `[o]`; see the formula above."""
+    """Compute the output `[o]` of the layer from the integer sums of row i (formula above)."""
     scale, least, sums = rows.scale[i], rows.least[i], products[i]
     for j in range(len(out)):
         shift = least * columns.sums[j] + columns.bias[j]
@@ -103,7 +103,7 @@ def gelu(x: Any) -> None:
     """Replace `x`, `[d]` float32, by `x Phi(x)`, to 1e-6 for |x| up to 9.
 
     `Phi(-a)` is about `1 / (2 p(a)^16)`, as in Abramowitz and Stegun, Handbook of Mathematical
-    Functions, 7.1.28. Such a loop runs in SIMD lanes, and one with `erf` does not.
+    Functions, 7.1.28. The compiler vectorizes this loop, but not one with `erf`.
     """
     for j in range(len(x)):
         a = min(abs(x[j]), np.float32(9))  # Phi(-9) is below 1e-18
@@ -117,20 +117,20 @@ def gelu(x: Any) -> None:
         p *= p
         p *= p
         p *= p
-        # `np.divide`, as `/` would test for 0 and leave the lanes.
+        # `np.divide`, because `/` checks for 0, which prevents vectorization.
         x[j] = max(x[j], np.float32(0)) - np.divide(np.float32(0.5) * a, p)
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
 def quantize(x: Any, rows: QuantizedRows) -> None:
-    """Round `x`, `[r, d]` float32, to 256 steps per row."""
+    """Quantize `x`, `[r, d]` float32, to 256 steps per row."""
     for i in range(len(x)):
         _quantize_row(x[i], i, rows)
 
 
 @kernel(checked=False, fastmath=True, nogil=True)
 def dequantize(products: Any, rows: QuantizedRows, columns: OutputTerms, out: Any) -> None:
-    """Write the outputs of a layer, `[r, o]` float32, from its integer sums `[r, o]` int32."""
+    """Convert integer sums `[r, o]` int32 of a layer to its outputs `[r, o]` float32."""
     for i in range(len(out)):
         _output_row(products, i, rows, columns, out[i])
 
@@ -139,7 +139,7 @@ def dequantize(products: Any, rows: QuantizedRows, columns: OutputTerms, out: An
 def activate(
     products: Any, rows: QuantizedRows, columns: OutputTerms, activated: QuantizedRows
 ) -> None:
-    """Quantize GELU of the outputs of a layer."""
+    """Apply GELU to the outputs of a layer and quantize the result."""
     row = np.empty(products.shape[1], np.float32)
     for i in range(len(products)):
         _output_row(products, i, rows, columns, row)
@@ -148,20 +148,20 @@ def activate(
 
 
 class Int8Weights(NamedTuple):
-    """Weights `[i, o]` in 8 bits: about `scale * values`."""
+    """Weights `[i, o]` in 8 bits: approximately `scale * values`."""
 
     values: Int8
-    scale: Floats  # `[1, o]` of outputs, or `[i, 1]` of the rows of a table
+    scale: Floats  # `[1, o]` per output, or `[i, 1]` per table row
 
     @classmethod
     def of(cls, weight: Floats) -> Int8Weights:
-        """Round weights `[i, o]`; the largest one of an output becomes 127."""
+        """Quantize weights `[i, o]`; the largest weight of each output becomes 127."""
         most = np.abs(weight).max(axis=0, keepdims=True)
         scale = np.maximum(most / np.float32(127), np.float32(1e-38))
         return cls(np.rint(weight / scale).astype(np.int8), scale)
 
     def restored(self) -> Floats:
-        """The weights in float32."""
+        """Return the weights in float32."""
         return self.values * self.scale
 
 
@@ -185,7 +185,7 @@ class Int8Linear:
         return out
 
     def sums(self, rows: QuantizedRows) -> Array:
-        """The integer sums `[r, o]` int32 of quantized rows."""
+        """Return the integer sums `[r, o]` int32 of quantized rows."""
         multiply = integer_product if multiplies_exactly() else product_by_floats
         return multiply(rows.values, self._values)
 
@@ -205,13 +205,13 @@ def int8_feed(x: Floats, widen: Int8Linear, narrow: Int8Linear) -> Floats:
 
 
 def integer_product(x: Array, weights: Int8) -> Array:
-    """The product `[r, o]` int32 of uint8 rows `[r, i]` with int8 weights `[i, o]`."""
+    """Multiply uint8 rows `[r, i]` by int8 weights `[i, o]`; returns `[r, o]` int32."""
     product: Array = _session().run(None, {"x": x, "w": weights})[0]
     return product
 
 
 def product_by_floats(x: Array, weights: Int8) -> Array:
-    """The same product, exact on every processor, and slower."""
+    """Compute the same product with floats: exact on every processor, but slower."""
     parts = (
         (x[:, start : start + _EXACT_TERMS].astype(np.float32)
          @ weights[start : start + _EXACT_TERMS].astype(np.float32)).astype(np.int32)
@@ -222,9 +222,9 @@ def product_by_floats(x: Array, weights: Int8) -> Array:
 
 @cache
 def multiplies_exactly() -> bool:
-    """Whether ONNX Runtime multiplies integers exactly here, as with AVX512-VNNI or AMX.
+    """Whether ONNX Runtime multiplies integers exactly on this CPU, as with AVX512-VNNI or AMX.
 
-    Other processors sum pairs of products in 16 bits, which saturate.
+    Other processors sum pairs of products in 16 bits, which may saturate.
     """
     x, weights = np.full((32, 384), 255, np.uint8), np.full((384, 32), 127, np.int8)
     weights[:, ::2] = -128
@@ -233,7 +233,7 @@ def multiplies_exactly() -> bool:
 
 @cache
 def _session() -> Any:
-    """A session of ONNX Runtime that runs one `MatMulInteger`, on the calling thread."""
+    """Return an ONNX Runtime session that runs one `MatMulInteger` on the calling thread."""
     with needs("onnxruntime", "rag"):
         import onnxruntime
     options = onnxruntime.SessionOptions()

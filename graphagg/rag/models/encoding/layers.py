@@ -1,7 +1,7 @@
-"""The steps of a BERT between its products: once as compiled loops, once by numpy.
+"""BERT operations other than matrix products, as compiled loops and in numpy.
 
-Compiled loops run over passages. Numpy runs over questions, so that the first question of a process
-waits for no compiled code.
+Passages use the compiled loops. Questions use numpy, so that the first question of a process
+does not wait for compilation.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def normalize(x: Any, added: Any, gain: Any, shift: Any, epsilon: float) -> None
 
 @kernel(checked=False, fastmath=True, nogil=True)
 def softmax(scores: Any, scale: Any) -> None:
-    """Replace rows `[r, n]` float32 by the softmax of `scale` times them.
+    """Replace rows `[r, n]` float32 by `softmax(scale * row)`.
 
-    `exp(x) = 2^k e^f` with k whole and |f| at most log(2)/2, where Taylor's polynomial of degree 6
-    is right to 1e-7; 2^k is made from its bits. Such a loop runs in SIMD lanes.
+    `exp(x) = 2^k e^f` with integer k and |f| at most log(2)/2, where the Taylor polynomial of
+    degree 6 has an error of 1e-7; 2^k is built from its bits. The compiler vectorizes this loop.
     """
     for i in range(len(scores)):
         row = scores[i]
@@ -67,7 +67,7 @@ def softmax(scores: Any, scale: Any) -> None:
 
 
 def normalize_by_numpy(x: Floats, added: Floats, gain: Floats, shift: Floats, eps: float) -> None:
-    """The same as `normalize`; of few rows `np.add.reduce` takes half the time of `mean`."""
+    """Like `normalize`, in numpy; for few rows `np.add.reduce` takes half the time of `mean`."""
     size = np.float32(x.shape[1])
     x += added
     x -= np.add.reduce(x, axis=1, keepdims=True) / size
@@ -78,7 +78,7 @@ def normalize_by_numpy(x: Floats, added: Floats, gain: Floats, shift: Floats, ep
 
 
 def softmax_by_numpy(scores: Floats, scale: np.float32) -> None:
-    """The same as `softmax`."""
+    """Like `softmax`, in numpy."""
     scores -= scores.max(axis=1, keepdims=True)
     scores *= scale
     np.exp(scores, out=scores)
@@ -86,7 +86,7 @@ def softmax_by_numpy(scores: Floats, scale: np.float32) -> None:
 
 
 def gelu_by_numpy(x: Floats) -> Floats:
-    """The same as `int8.gelu`, of `[r, d]`."""
+    """Like `int8.gelu`, in numpy, for `[r, d]`."""
     a = np.minimum(np.abs(x), np.float32(9))
     p = a * np.float32(GELU[0])
     for coefficient in GELU[1:-1]:
@@ -102,7 +102,7 @@ def gelu_by_numpy(x: Floats) -> Floats:
 
 
 def linear_by_numpy(linear: Int8Linear, x: Floats) -> Floats:
-    """The same as `linear(x)`."""
+    """Like `linear(x)`, in numpy."""
     least = np.minimum.reduce(x, axis=1)
     scale = (np.maximum.reduce(x, axis=1) - least) / np.float32(255)
     steps_per_unit = np.float32(1) / np.maximum(scale, np.float32(1e-30))
@@ -117,12 +117,12 @@ def linear_by_numpy(linear: Int8Linear, x: Floats) -> Floats:
 
 
 def feed_by_numpy(x: Floats, widen: Int8Linear, narrow: Int8Linear) -> Floats:
-    """The same as `int8_feed`."""
+    """Like `int8_feed`, in numpy."""
     return linear_by_numpy(narrow, gelu_by_numpy(linear_by_numpy(widen, x)))
 
 
 class Steps(NamedTuple):
-    """What runs a BERT."""
+    """The functions that run a BERT."""
 
     linear: Callable[[Int8Linear, Floats], Floats]
     feed: Callable[[Floats, Int8Linear, Int8Linear], Floats]
@@ -135,7 +135,7 @@ BY_NUMPY = Steps(linear_by_numpy, feed_by_numpy, normalize_by_numpy, softmax_by_
 
 
 def attention_within(joint: Floats, lengths: Sequence[int], heads: int, steps: Steps) -> Floats:
-    """Attend inside each text, `[r, d]`; `joint` `[r, 3 d]` holds queries, keys and values."""
+    """Compute attention within each text, `[r, d]`; `joint` `[r, 3 d]`: queries, keys, values."""
     d = joint.shape[1] // 3
     attended, start = np.zeros((len(joint), d), np.float32), 0
     scale = np.float32((d // heads) ** -0.5)

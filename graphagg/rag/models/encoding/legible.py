@@ -1,14 +1,14 @@
-"""Whether a model reads a text in words, or letter by letter.
+"""Detects whether a model can read a text (is it legible?), from the pieces of its tokenizer.
 
-A tokenizer cuts a text in a script that its model never learned into single letters, parts of
-letters, or unknown pieces. The model then still gives a vector, which means nothing. Encoders give
-such a text the vector 0 instead; questions with this vector are answered by words.
+If a script was not in the training data of a model, its tokenizer splits texts into single
+letters, bytes or unknown pieces, and the resulting vector is meaningless. Encoders then return the
+zero vector instead; for such a question only word search is used.
 
-A letter is read if its piece has another letter or mark too; an ideograph or a syllable of
-Hangul, if it is a known piece. A text is read if three fifths of its letters are, less the share of
-those in no known piece: a model of English knows the commonest ideographs. The default model reads
-99 % of the letters in English, 86 to 96 % in German, Romanian, Spanish, Turkish and Vietnamese, 33
-% in Chinese, and 1 to 14 % in Arabic, Greek, Hindi, Russian and Thai.
+A letter counts as read if its piece has another letter or mark; an ideograph or Hangul syllable
+counts if it is a known piece. A text is legible if the letters read, minus the letters in no known
+piece, are at least three fifths of all (English models know the commonest ideographs). The default
+model reads 99 % of the letters in English, 86 to 96 % in German, Romanian, Spanish, Turkish and
+Vietnamese, 33 % in Chinese, and 1 to 14 % in Arabic, Greek, Hindi, Russian and Thai.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 MIN_READ = 0.6
-_MEASURED = 1_000  # characters of a text that are measured
+_MEASURED = 1_000  # number of leading characters that are checked
 _IDEOGRAPH = re.compile("[\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _UNKNOWN = ("[UNK]", "<unk>")
 
 
 def legible(tokenizer: Tokenizer, texts: Sequence[str]) -> Mask:
-    """Mask of the texts that the model of a tokenizer reads, `[n]`.
+    """Return a mask `[n]` of the texts that the model of a tokenizer can read.
 
-    A text that is half ASCII is read; only others are cut into pieces.
+    A text that is at least half ASCII is legible; only the others are tokenized.
     """
     unclear = [i for i, t in enumerate(texts) if 2 * len(t.encode("ascii", "ignore")) < len(t)]
     mask = np.ones(len(texts), bool)
@@ -66,7 +66,7 @@ def _letters(text: str) -> int:
 
 
 def _known(text: str, encoding: Encoding, unknown: set[int | None]) -> Iterable[str]:
-    """The known pieces, without those at the same place, which are bytes of one letter."""
+    """Yield the known pieces, except those with equal offsets, which are bytes of one letter."""
     places = encoding.offsets
     for i, (token, place) in enumerate(zip(encoding.ids, places, strict=True)):
         if token not in unknown and place not in places[max(i - 1, 0) : i] + places[i + 1 : i + 2]:

@@ -1,11 +1,11 @@
 """Vectors of sentences from the token vectors of their passage ("late chunking").
 
-The vector of a sentence is the mean over its tokens in a pass over the passage, scaled to unit
-length. A sentence that says "she" is then near the person of the passage.
+The whole passage is encoded, and the vector of a sentence is the mean of its token vectors, scaled
+to unit length. So a sentence with "she" is close to the person named earlier in the passage.
 
 Method: Guenther et al., Late Chunking, arXiv 2409.04701. Departure: in a passage longer than the
-model's window, a sentence is read from the first window that contains it, else from all windows
-that overlap it.
+model's window, a sentence uses the first window that contains it, else all windows that overlap
+it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class PassageVectors(NamedTuple):
 
 
 class SentencePool:
-    """Sums up token vectors by sentence; the order in which windows arrive changes no bit."""
+    """Sums token vectors by sentence; the result does not depend on the order of the windows."""
 
     def __init__(self, text: str, sentences: Spans, windows: Sequence[Window]) -> None:
         self._count = len(sentences)
-        # Per window, each sentence with its first token there and the one after its last.
+        # Per window: (sentence, first token, last token + 1).
         self._tokens: list[list[tuple[int, int, int]]] = [[] for _ in windows]
         self._sums: dict[tuple[int, int], Vectors] = {}
         for sentence, (start, end) in enumerate(sentences.tolist()):
@@ -54,12 +54,12 @@ class SentencePool:
                     self._tokens[i].append((sentence, int(inside[0]), int(inside[-1]) + 1))
 
     def add(self, window: int, tokens: Vectors) -> None:
-        """Add the token vectors `[n, d]` of a window, by its index."""
+        """Add the token vectors `[n, d]` of the window with this index."""
         for sentence, first, stop in self._tokens[window]:
             self._sums[sentence, window] = tokens[first:stop].sum(axis=0)
 
     def vectors(self, otherwise: Vectors) -> Vectors:
-        """The vectors of the sentences, `[s, d]`; without tokens, a sentence gets `otherwise`."""
+        """Return the sentence vectors `[s, d]`; `otherwise` for sentences without tokens."""
         vectors = np.tile(otherwise.astype(np.float32), (self._count, 1))
         totals: dict[int, Vectors] = {}
         for sentence, window in sorted(self._sums):  # always add windows in the same order
@@ -71,7 +71,7 @@ class SentencePool:
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Scale vectors `[n, d]` to length 1, each by its own values alone."""
+    """Scale vectors `[n, d]` to length 1; each result depends on its own row only."""
     lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
     scaled: Vectors = np.divide(vectors, np.maximum(lengths, np.float32(1e-12)))
     return scaled

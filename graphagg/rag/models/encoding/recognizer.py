@@ -1,11 +1,11 @@
-"""spaCy's recognizer of named entities, over the tokens of a batch at once and in 8 bits.
+"""spaCy's named entity recognizer, batched over all tokens and computed in 8 bits.
 
-Outside of an entity the scores do not depend on earlier actions, so we score all tokens at once.
-Inside of one they depend on where it began, so all sentences step from entity to entity side by
-side; no entity leaves its sentence. About one entity in 200 differs from those in float32.
+Outside an entity the scores do not depend on earlier actions, so we score all tokens at once.
+Inside an entity they depend on where it began, so all sentences advance from entity to entity in
+parallel; no entity crosses a sentence end. About one entity in 200 differs from float32.
 
 This is the only file that uses private names of spaCy and thinc (`nlp._components`, `layer._func`).
-Where one is missing, `accelerated` returns the pipeline as it is.
+If one of them is missing, `accelerated` returns the pipeline unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _EMBEDDING = ("extract_features", "list2ragged", "with_array", "with_array", "ra
 
 
 class Recognizer:
-    """spaCy's greedy recognizer with three tokens per state, in a third of its CPU seconds."""
+    """spaCy's greedy recognizer for three tokens per state, in a third of the CPU time."""
 
     def __init__(self, ner: Any) -> None:
         self._ner = ner
@@ -43,7 +43,7 @@ class Recognizer:
                 layer._func = _Maxout(*weights, *(norm.get_param(name) for name in "Gb"))
         names = [ner.moves.get_class_name(move) for move in range(ner.moves.n_moves)]
         self._labels = [name[2:] for name in names]
-        kinds = np.array([name[0] if name != "U-" else "" for name in names])  # not of an entity
+        kinds = np.array([name[0] if name != "U-" else "" for name in names])  # "": no label
         self._begin, self._unit, self._outside = (kinds == kind for kind in "BUO")
         move = {name: i for i, name in enumerate(names)}
         self._inside, self._last = (
@@ -74,11 +74,11 @@ class Recognizer:
             documents[row].set_ents(some)
 
     def _entities(self, documents: Sequence[Doc], is_first: Any, is_space: Any) -> Any:
-        """First token, end and first action of each entity, `[3, e]`, by masks `[t]` of tokens."""
+        """Return first token, end and first action of each entity, `[3, e]`; masks are `[t]`."""
         model = self._ner.model.predict(documents)
 
         def scores(*tokens: Any) -> Any:
-            """By the next token, the first one of the entity, and the one before."""
+            """Score actions; tokens: the next, the entity's first, and the previous one."""
             ids = np.stack(np.broadcast_arrays(*tokens), axis=1).astype(np.int32)
             return model.vec2scores.predict(model.state2vec.predict(ids))
 
@@ -119,7 +119,7 @@ class Recognizer:
 
 
 class _Maxout:
-    """The largest of a few outputs of a linear layer, in 8 bits, with layer normalization."""
+    """Maxout of a linear layer in 8 bits, followed by layer normalization."""
 
     def __init__(self, weight: Any, bias: Any, gain: Any, shift: Any) -> None:
         self._weights = weight, bias, gain, shift
@@ -137,14 +137,14 @@ class _Maxout:
 
 
 def accelerated(nlp: Language) -> Language:
-    """Replace components of a pipeline on a CPU by faster ones with the same result."""
+    """Replace CPU components of a pipeline with faster ones; see the module docstring."""
     if hasattr(nlp, "_components") and hasattr(Model("probe", lambda *_: None), "_func"):
         nlp._components = [(name, _accelerated(component)) for name, component in nlp.pipeline]
     return nlp
 
 
 def _accelerated(component: Any) -> Any:
-    """A faster component; `Recognizer` for spaCy's greedy recognizer, if it is of a known shape."""
+    """Return a faster component; a `Recognizer` if `component` is a greedy one of known shape."""
     model = getattr(component, "model", None)
     if not isinstance(getattr(model, "ops", None), NumpyOps):
         return component
@@ -157,9 +157,9 @@ def _accelerated(component: Any) -> Any:
 
 
 def accelerate_embedding(model: Any) -> None:
-    """Make a model embed equal words of a batch once, and multiply by numpy's BLAS.
+    """Make a model embed equal words of a batch once, and multiply with numpy's BLAS.
 
-    spaCy's own BLIS has no code for newer processors.
+    The BLIS library in spaCy has no code for newer processors.
     """
     products = NumpyOps(use_blis=False)
     for layer in model.walk():

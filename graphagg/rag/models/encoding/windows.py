@@ -1,7 +1,7 @@
-"""Cut texts into windows of tokens, each no longer than a model reads at once.
+"""Splits texts into windows of tokens that fit the maximum input length of a model.
 
-A longer text is cut where a line begins in the second half of a window, else between words, into
-windows that overlap, so that words at the cut have context once.
+A longer text is split at a line start in the second half of a window. Without one it is split
+between words, and the windows overlap, so that words at the split have context in one of them.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _OVERLAP = 32  # tokens that neighboring windows share
-_SLACK = 4  # tokens that a window may gain when it is cut inside a word
-_BLOCK = 1024  # texts that go through the tokenizer at once
+_SLACK = 4  # tokens that a window may gain when it is split inside a word
+_BLOCK = 1024  # texts per call of the tokenizer
 
 Span = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A window `[start:end]` of a text in n tokens, as a model reads it, with the prompt."""
+    """A window `[start:end]` of a text as n input tokens of a model, including the prompt."""
 
     text: int  # index of its text
     start: int
     end: int
     ids: Sequence[int]  # `[n]`
-    spans: npt.NDArray[np.int64]  # `[n, 2]` of tokens in the text; -1: special or of the prompt
+    spans: npt.NDArray[np.int64]  # `[n, 2]` of tokens in the text; -1: special or prompt token
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Cuts texts into windows."""
+    """Splits texts into windows."""
 
-    tokenizer: Tokenizer  # neither cuts nor pads
-    longest: int | None  # tokens of a window with special tokens, without a prompt; None: any
+    tokenizer: Tokenizer  # neither truncates nor pads
+    longest: int | None  # maximum tokens of a window, without prompt; None: no limit
 
     def cut(self, texts: Sequence[str], prompt: str = "") -> Iterator[Window]:
-        """Yield the windows of all texts, text after text, each with the prompt in front of it."""
+        """Yield the windows of all texts, in order; each starts with the prompt."""
         for begin in range(0, len(texts), _BLOCK):
             block = texts[begin : begin + _BLOCK]
             encodings = self._encodings([prompt + text for text in block])
@@ -57,7 +57,7 @@ class Windows:
                     yield _window(position, span, len(prompt), piece)
 
     def _split_long(self, text: str) -> list[Span]:
-        """Cut one text into windows of at most `longest` tokens."""
+        """Split one text into windows of at most `longest` tokens."""
         assert self.longest is not None
         special = len(self._encodings([""])[0].ids)
         room = max(1, self.longest - special - _SLACK)
@@ -80,7 +80,7 @@ class Windows:
 
 
 def _window(text: int, span: Span, prompt: int, encoding: Any) -> Window:
-    """Make a window from its span in the text and the characters of the prompt before it."""
+    """Create a window from its span in the text; `prompt` is the prompt's length in characters."""
     spans = np.array(encoding.offsets, np.int64).reshape(-1, 2) - prompt + span[0]
     outside = np.array(encoding.special_tokens_mask, bool) | (spans[:, 0] < span[0])
     spans[outside] = -1
@@ -88,7 +88,7 @@ def _window(text: int, span: Span, prompt: int, encoding: Any) -> Window:
 
 
 def _line(text: str, offsets: Sequence[Span], after: int, last: int) -> int:
-    """The last token position in (after, last] at which a line begins; 0 if none."""
+    """Return the last token position in (after, last] where a line begins; 0 if none."""
     for position in range(last, after, -1):
         if "\n" in text[offsets[position - 1][0] : offsets[position][0]]:
             return position
@@ -96,7 +96,7 @@ def _line(text: str, offsets: Sequence[Span], after: int, last: int) -> int:
 
 
 def _word_boundary(words: Sequence[int | None], position: int, after: int) -> int:
-    """The last token position in (after, position] at which a word begins; `position` if none."""
+    """Return the last token in (after, position] that begins a word; `position` if none."""
     if position >= len(words):
         return position
     for candidate in range(position, after, -1):

@@ -1,1 +1,1 @@
-"""Static encoder: a table of token vectors in place of a model, and the making of tables."""
+"""Static encoder: looks up token vectors in a table instead of running a model."""

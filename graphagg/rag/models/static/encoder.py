@@ -1,9 +1,9 @@
-"""A static encoder: the vector of a text is the sum of its tokens' rows in a packaged table.
+"""Static encoder: the vector of a text is the sum of its tokens' rows in a packaged table.
 
-Rows are integers, `codes[t] * 2 ** shifts[t]` of token t, so sums are exact in any order, and a
-vector has the same bytes in any batch, on any machine. `benchmarks.retrieval.static_table` made the
-table, of the default model. Source: Model2Vec (Tulkens and van Dongen, 2024). Departures: rows are
-fixed-point integers, and texts are summed, not averaged.
+Rows are integers, `codes[t] * 2 ** shifts[t]` for token t, so sums are exact in any order and a
+vector has the same bytes in any batch, on any machine. The table was computed from the default
+model by `benchmarks.retrieval.static_table`. Source: Model2Vec (Tulkens and van Dongen, 2024).
+Departures: rows are fixed-point integers, and token vectors are summed, not averaged.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 STATIC_ENCODER = "static-minilm-l6-v2-96"
-"""Name of the encoder of profile `fast`."""
+"""Name of the default encoder in profile `fast`."""
 _SHA256 = "af0ebb5c519e7e7566916767212970c462ec113cc8a83aa8e1133f8d837cdd3a"
-_BATCH = 4096  # texts that are tokenized together
+_BATCH = 4096  # texts per call of the tokenizer
 
 
 class StaticEncoder:
-    """Encodes texts by the packaged table; see the module.
+    """Encodes texts with the packaged table; see the module docstring.
 
-    Raises `ModelMismatch` if the file of the table was altered.
+    Raises `ModelMismatch` if the table's file has been modified.
 
     Examples:
         >>> StaticEncoder().encode(["a river", "tax law"]).shape
@@ -50,13 +50,13 @@ class StaticEncoder:
     def _table(self) -> Mapping[str, npt.NDArray[Any]]:
         with as_file(files(__package__).joinpath(f"{STATIC_ENCODER}.npz")) as path:
             pinned_sha256(path, _SHA256, "graphagg")
-            # An array is decompressed when it is read: the default model takes the tokenizer only.
+            # Arrays are decompressed on access; the default model needs only the tokenizer.
             table: Mapping[str, Any] = np.load(BytesIO(path.read_bytes()), allow_pickle=False)
         return table
 
     @cached_property
     def rows(self) -> npt.NDArray[np.int16]:
-        """The rows of all V tokens, `[V, d]`."""
+        """The table rows of all V tokens, `[V, d]`."""
         codes, shifts = self._table["codes"], self._table["shifts"]
         return codes.astype(np.int16) << shifts[:, None].astype(np.int16)
 
@@ -75,14 +75,14 @@ class StaticEncoder:
         return [[text] for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress = silent) -> Vectors:
-        """Embed texts as unit vectors, `[n, d]` float32; 0 for a text that it does not read."""
+        """Embed texts as unit vectors, `[n, d]` float32; zeros for texts that are not legible."""
         whole = self.encode_passages(texts, [NO_SPANS] * len(texts), progress)
         return np.concatenate([np.empty((0, self.dimension), np.float32), *(w for w, _ in whole)])
 
     def encode_passages(
         self, texts: Sequence[str], sentences: Sequence[Spans], progress: Progress = silent
     ) -> list[PassageVectors]:
-        """Embed passages, one window each; a sentence is the sum of the tokens that begin in it."""
+        """Embed passages, one window each; a sentence vector sums the tokens that begin in it."""
         vectors: list[PassageVectors] = []
         is_read = legible(self.tokenizer, texts)
         for start in range(0, len(texts), _BATCH):
@@ -103,12 +103,12 @@ class StaticEncoder:
     def encode_query(
         self, questions: Sequence[str], names: Sequence[str]
     ) -> tuple[Vectors, Vectors]:
-        """Embed questions and names like texts of the corpus."""
+        """Embed questions and names the same way as corpus texts."""
         return self.encode(questions), self.encode(names)
 
 
 def _unit(sums: npt.NDArray[np.int64]) -> Vectors:
-    """Scale sums to unit vectors, each row by itself; a sum of 0 stays 0."""
+    """Scale each row to unit length; zero rows stay zero."""
     values = sums.astype(np.float64)
     lengths = np.sqrt((values * values).sum(axis=1, keepdims=True))
     vectors: Vectors = (values / np.maximum(lengths, 1.0)).astype(np.float32)

@@ -65,7 +65,7 @@ def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
         ),
         ("[model]\nchannels = '64'", InvalidParameter, "model.channels is '64'"),
         ("[model.layer]\nnorm = 'group'", InvalidParameter, "'group'.*'batch', 'layer' or 'none'"),
-        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, expected an integer of 1"),
+        ("[model]\nchannels = 0", InvalidParameter, "channels is 0, expected an integer from 1"),
         ("[model.head]\nshape = []", InvalidParameter, "shape is \\(\\)"),
         ('preset = "zinc"\n[training]\nepoch = 3', InvalidParameter, "epoch"),
         ('preset = "zinc"\n[training]\nepochs = "many"', InvalidParameter, "epochs"),

@@ -1,8 +1,8 @@
-"""Computes the arrays of an index from a matrix, in stages that this process and Spark share.
+"""Computes the arrays of an index from a matrix, in the same stages in one process and on Spark.
 
-Each stage ends in named arrays, in memory or in files, so that a job of Spark resumes after the
-last one: `partition` (the arrays `parts`, `numbers`, `order`, `starts` and `report`), `pieces`, the
-stages of `prone.factorization`, and `vectors` and `sources`, the arrays of the index.
+Each stage writes named arrays, in memory or to files, so a Spark job resumes after the last
+finished stage: `partition` (the arrays `parts`, `numbers`, `order`, `starts` and `report`),
+`pieces`, the stages of `prone.factorization`, and `vectors` and `sources`, the arrays of the index.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from graphagg.store.ranges import check_space
 
 KIND = "embedding"
 IN_MEMORY = 1 << 30
-"""Most bytes of arrays with a row per node that are held in memory; larger ones are files."""
-_ARRAYS = 4  # of them that exist at a time
+"""Maximum bytes of arrays with a row per node that are held in memory; larger ones are files."""
+_ARRAYS = 4  # number of such arrays that exist at the same time
 PARTS, NUMBERS, ORDER, STARTS, REPORT = "parts", "numbers", "order", "starts", "report"
 _SHOWN = {
     "partition": "partition", "leaves": "pieces", "refined": "merge",
     **{f"pass{number}.{STEPS - 1}": "propagation" for number in (1, 2)}, "sources": "vectors",
 }  # fmt: skip
-"""Stages that a build in this process reports, and the names that users see."""
+"""Stages whose progress a local build reports, and the names that users see."""
 
 
 def build_here(
@@ -77,7 +77,7 @@ def build_here(
 
 @dataclass(frozen=True)
 class Embedded:
-    """The embedded nodes of a network: arrays `names` that `stages` wrote."""
+    """An embedded network: the arrays `names` that `stages` wrote."""
 
     stages: Factorization
     names: VectorArrays
@@ -94,19 +94,19 @@ class Embedded:
         return self.rotated(0, len(self.piece_of))[0]
 
     def rotated(self, low: int, high: int) -> tuple[Array, Array]:
-        """Vectors and sources of a range of nodes, `[n, d]` each; zeros without an edge."""
+        """Return vectors and sources of a range of nodes, `[n, d]` each; zeros without an edge."""
         return self.stages.rotated(self.names, self._numbers(low, high))
 
     def _numbers(self, low: int, high: int) -> Array:
-        """Row of each node in the arrays of the stages; -1 for a node without an edge."""
+        """Return each node's row in the arrays of the stages; -1 for a node without an edge."""
         return np.asarray(self.stages.tasks.arrays.map(NUMBERS)[low:high])
 
     def publish(
         self, publication: Publication, files: FileArrays, graph: Graph, inputs: dict[str, str]
     ) -> None:
-        """Publish the index of `graph`, whose ids are in the publication's folder.
+        """Publish the index of `graph`; its ids are already in the publication's folder.
 
-        Its arrays are written to `files`; the arrays that they are computed from are removed.
+        The arrays of the index are written to `files`; the arrays of the stages are removed.
         """
         self._write(files, len(graph.rows))
         self.stages.tasks.arrays.gather(publication.writer, [PARTS])
@@ -129,7 +129,7 @@ class Embedded:
         publication.publish(Manifest(KIND, config.to_json(), inputs, counts=counts))
 
     def _write(self, files: FileArrays, rows: int) -> None:
-        """Write the arrays of an index; the first `rows` nodes are vertices, or sets."""
+        """Write the arrays of an index; the first `rows` nodes are vertices or sets."""
         stages, names, nodes = self.stages, self.names, len(self.piece_of)
         config, target = stages.config, replace(stages.tasks, arrays=files)
         sides = {"": _ranges(0, rows)} | ({".to": _ranges(rows, nodes)} if rows < nodes else {})
@@ -146,7 +146,7 @@ class Embedded:
 
 
 def _ranges(first: int, end: int) -> list[tuple[int, int]]:
-    """Ranges of nodes that a task writes."""
+    """Return the ranges of nodes, one for each task that writes vectors."""
     starts = range(first, end, NODES_PER_SHARD)
     return [(low, min(low + starts.step, end)) for low in starts]
 
@@ -159,8 +159,8 @@ def embed(
 ) -> Embedded:
     """Embed a network in this process.
 
-    Arrays with a row per node are files in the empty `folder`, which must last as long as the
-    result; None: they are in memory.
+    Arrays with a row per node are files in the empty `folder`, which must exist as long as the
+    result. If `folder` is None, they are in memory.
     """
     arrays: ArrayStore = MemoryArrays() if folder is None else FileArrays(folder)
 
@@ -180,9 +180,9 @@ def embed_matrix(
 ) -> Embedded:
     """Partition a symmetric matrix, embed the pieces, merge them and propagate.
 
-    O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory, a streaming
-    partition some 20 bytes per node. A task calls `matrix`, so that Spark sends no entries to it.
-    `drop` names arrays that are removed once the pieces are made.
+    Takes O(E d + N d^2) time for a given number of pieces. METIS holds the matrix in memory; a
+    streaming partition needs about 20 bytes per node. Each task calls `matrix`, so that Spark does
+    not send it entries. `drop` names arrays that are removed after the pieces are written.
     """
 
     def cut(_: int) -> None:
@@ -207,7 +207,7 @@ def embed_matrix(
     def gather(i: int) -> None:
         save_piece(arrays, cut_piece(matrix(), layout(), arrays.map(NUMBERS), i))
 
-    with one_thread():  # the process that runs the stages merges and rotates
+    with one_thread():  # this process also merges and rotates
         runner.run(1, cut, "partition")
         runner.run(layout().pieces, gather, "pieces")
         for name in drop:
@@ -218,17 +218,17 @@ def embed_matrix(
 
 
 def peak_bytes(nodes: int, entries: int, config: EmbeddingConfig) -> int:
-    """Peak disk usage, in bytes, of an embedding over files, without its graph.
+    """Return the peak disk usage, in bytes, of an embedding that uses files, without its graph.
 
-    That is 12 bytes per entry of the matrix for the pieces, and three arrays of vectors in the
-    propagation, or two wider ones before it. Writing the index takes less, and so do the
-    leaves of a merge, unless the pieces have more than four columns per node.
+    The pieces take 12 bytes per entry of the matrix. Propagation adds three arrays of vectors, or
+    the stages before it add two wider arrays. Writing the index takes less, and so do the leaves of
+    a merge, unless the pieces have more than four columns per node.
     """
     return 12 * entries + 4 * nodes * max(3 * config.dim, 2 * config.width)
 
 
 def inputs_of(network: NetworkMatrix) -> dict[str, str]:
-    """Digests of the graph and, if it is weighted, of its weights."""
+    """Return digests of the graph and, if it is weighted, of its weights."""
     inputs = {"graph": network.graph.digest()}
     if network.weighted:
         data = np.ascontiguousarray(network.matrix.entries, dtype=np.float32)

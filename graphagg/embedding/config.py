@@ -17,7 +17,7 @@ PARTITIONERS: tuple[Partitioner, ...] = get_args(Partitioner)
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 
 FILTER = "walks"
-"""Name of this version's propagation in the manifest; older manifests have no name."""
+"""Name of the current propagation method in the manifest; older manifests have no name."""
 MAX_PIECE_EDGES = 5_000_000
 _MARGIN = 32
 _LIMIT = 2**31
@@ -33,8 +33,8 @@ class EmbeddingConfig:
         max_piece_edges: maximum number of matrix entries in a piece; each edge counts as two. None:
             5,000,000, or no limit if `pieces` is given.
         partitioner: how the graph is cut: `metis`, which holds it in memory; `streaming`, which
-            reads the graph row by row, so that it need not fit in memory; or `auto`: `metis` up to
-            100 million entries.
+            reads the graph row by row, so that it need not fit in memory; or `auto`, which uses
+            `metis` up to 100 million entries, else `streaming`.
         propagate: number of propagation passes along walks, 1 or 2; 2 suits sparse graphs.
         kind: kind of graph; an edge of a two-mode graph is (element, set).
         leaf_rank: minimum rank of the factorization of a piece.
@@ -90,7 +90,7 @@ class EmbeddingConfig:
 
     @classmethod
     def from_json(cls, parameters: Mapping[str, Any]) -> EmbeddingConfig:
-        """The configuration in a manifest, which may have further parameters."""
+        """Read the configuration from a manifest; ignore unknown parameters."""
         return cls(**{n: each for n, each in parameters.items() if n in cls.__dataclass_fields__})
 
 

@@ -1,13 +1,13 @@
 """Computes vectors of new vertices from those of their neighbors, without retraining.
 
-A vector is the sum of its row of D1^(-1/2) A1 over the `sources` of all nodes, see
-`prone.factorization.VectorArrays`. So the row of a new vertex times its neighbors' sources gives
-its vector, exactly if a new embedding had the same sources. Terms that are not linear stay fixed:
-the neighbors' strengths, the rotation, and the lengths that rows were divided by. The source of the
-new vertex, used by its loop and by other new vertices, is the mean of its neighbors' (a second
-round reaches new neighbors).
+A vector is the node's row of D1^(-1/2) A1 times the `sources` of all nodes, see
+`prone.factorization.VectorArrays`. So we get the vector of a new vertex by multiplying its row by
+its neighbors' sources. This is exact if a new embedding would have the same sources. Nonlinear
+terms stay fixed: the neighbors' strengths, the rotation, and the lengths that rows were divided by.
+The source of a new vertex, used by its loop and by other new vertices, is the mean of its
+neighbors' sources (a second round reaches new neighbors).
 
-Deleted vertices lose their vectors and sources; those of the others stay.
+Deleting vertices removes their vectors and sources; all others do not change.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _ROUNDS = 2
 
 
 def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
-    """Vectors and sources of the new nodes `fresh`, `[a, d]` each.
+    """Compute vectors and sources of the new nodes `fresh`, `[a, d]` each.
 
-    `rows` `[a, N]` holds the weights of their edges; `sources` `[N, d]` is zero for new nodes.
+    `rows` `[a, N]` has the weights of their edges; `sources` `[N, d]` is zero for new nodes.
     """
     sources = sources.astype(np.float32)
     has_source = np.ones(len(sources), dtype=bool)
     has_source[fresh] = False
     for _ in range(_ROUNDS):
-        usable = entries_where(rows, has_source[rows.indices])  # those whose column has a source
+        usable = entries_where(rows, has_source[rows.indices])  # entries whose column has a source
         strength = row_sums(usable, usable.entries)
         shares = np.repeat(np.maximum(strength, 1e-30), usable.degrees())
         means = _product(usable, usable.entries / shares, sources)
-        loops = strength / np.maximum(usable.degrees(), 1)  # as much as the mean edge
+        loops = strength / np.maximum(usable.degrees(), 1)  # mean weight of the node's edges
         totals = _product(usable, usable.entries, sources) + loops[:, None] * means
         lengths = np.sqrt(np.maximum(strength + loops, 1e-30))
         vectors = (totals / lengths[:, None]).astype(np.float32)
@@ -59,19 +59,19 @@ def new_vectors(rows: Csr, sources: Array, fresh: Array) -> tuple[Array, Array]:
 
 
 def _product(rows: Csr, values: Doubles, dense: Array) -> Array:
-    """Multiply some rows, with other values, by `dense`; float32."""
+    """Multiply `rows`, with their entries replaced by `values`, by `dense`; float32."""
     product: Array = sparse_array(replace(rows, data=values.astype(np.float32))) @ dense
     return product
 
 
 @dataclass(frozen=True)
 class _Grown:
-    """Old and new ids together, and the numbers of the old nodes among them.
+    """The union of old and new ids, and the new numbers of the old nodes.
 
     Attributes:
         columns: the same object as `rows`, or the elements of a two-mode graph.
         positions: `[N]` new number of each old node.
-        fresh: `[N']` nodes that are new, or had no edge before.
+        fresh: `[N']` mask of nodes that are new, or had no edge before.
     """
 
     rows: VertexIds
@@ -96,7 +96,7 @@ class _Grown:
         return cls(rows, columns, positions, fresh)
 
     def network(self, graph: Graph, weights: Array | None) -> NetworkMatrix:
-        """The edges to add, in the new numbers."""
+        """Return the edges to add, with the new node numbers."""
         source = self.rows.positions(graph.rows)[expand_rows(graph.adjacency)]
         target = self.columns.positions(graph.columns)[graph.adjacency.indices]
         once = source < target if graph.kind == "undirected" else slice(None)
@@ -107,7 +107,7 @@ class _Grown:
         )
 
     def spread(self, values: Array, fill: float = 0.0) -> Array:
-        """Values of the old nodes at their new positions."""
+        """Move values of the old nodes to their new positions; fill the rest with `fill`."""
         result = np.full((len(self.fresh), *values.shape[1:]), fill, dtype=values.dtype)
         result[self.positions] = values
         return result
@@ -116,9 +116,9 @@ class _Grown:
 def grow(
     artifact: Artifact, published: Publication, graph: Graph, weights: Array | None
 ) -> ChangeReport:
-    """Add to an index the vertices of `graph` that it lacks, or that had no edge.
+    """Add vertices of `graph` to an index if they are missing there or have no edge.
 
-    `weights` are of the entries of its adjacency; None: all 1.
+    `weights` has one value per entry of the graph's adjacency; None: all 1.
     """
     parameters = artifact.manifest.parameters
     config = EmbeddingConfig.from_json(parameters)
@@ -160,7 +160,7 @@ def grow(
 
 
 def shrink(artifact: Artifact, published: Publication, rows: Ints) -> ChangeReport:
-    """Write an index without some vertices, given by number; other vectors do not change."""
+    """Write the index without the vertices numbered `rows`; other vectors do not change."""
     config, stored = EmbeddingConfig.from_json(artifact.manifest.parameters), artifact.array
     ids = columns = VertexIds.open(artifact, "vertices")
     stay = np.ones(len(ids), dtype=np.bool_)

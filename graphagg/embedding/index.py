@@ -54,10 +54,10 @@ _COLUMNS = EdgeReading()
 
 
 class NodeEmbedding(Index[EmbeddingSnapshot]):
-    """Vectors of a graph's vertices, memory-mapped.
+    """Memory-mapped vectors of the vertices of a graph.
 
-    Use `build` or `open`. The index keeps the version that it opened until `reopen` or `add`, even
-    if another process publishes a newer one.
+    Use `build` or `open`. An object keeps reading the version that it opened until `reopen` or
+    `add`, even if another process publishes a newer version.
 
     Examples:
         >>> from tempfile import mkdtemp
@@ -97,7 +97,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
 
     @property
     def snapshot(self) -> EmbeddingSnapshot:
-        """The mapped arrays of the opened version."""
+        """The memory-mapped arrays of the opened version."""
         return self._version
 
     @property
@@ -117,7 +117,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
 
     @property
     def vectors(self) -> Array:
-        """Vectors `[n, d]`, not normalized; those of sources if the graph is directed."""
+        """Vectors `[n, d]`, not normalized; directed: the vectors of vertices as sources."""
         return self._version.vectors
 
     @property
@@ -147,15 +147,15 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         """Embed a graph, write the index and open it.
 
         If the directory has an index of the same graph and parameters, nothing is done unless
-        `force`. The old index stays until the new one is complete.
+        `force`. The old index stays in place until the new one is complete.
 
         Args:
-            edges: anything that `graphagg.graph.load_weighted` takes; for Spark a DataFrame,
-                `table:NAME`, or Parquet or text: files, folders or patterns on any path it reads.
-            directory: directory of the index, which is created.
+            edges: anything that `graphagg.graph.load_weighted` accepts; for Spark a DataFrame,
+                `table:NAME`, or Parquet or text: files, folders or patterns that Spark can read.
+            directory: directory of the index; it is created if missing.
             config: parameters.
-            columns: how edges are read, such as `WeightedReading(weight="calls")`.
-            vertices: further vertices, even without an edge; not with Spark.
+            columns: options for reading edges, such as `WeightedReading(weight="calls")`.
+            vertices: additional vertices, even without an edge; not with Spark.
             engine: "local", "spark", or a `graphagg.spark.SparkOptions`. None: Spark for a
                 DataFrame or a table.
             progress: called with stage, done, total.
@@ -190,16 +190,16 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         return len(self.vertices)
 
     def normalized(self, side: Side = "from") -> Array:
-        """Vectors of length 1, float32; zeros for a vertex without an edge."""
+        """Return vectors scaled to length 1, float32; zeros for a vertex without an edge."""
         return unit_rows(self.vectors_of(side)[1])
 
     def vector(self, vertex: VertexId, side: Side = "from") -> Array:
-        """The vector of a vertex, `[d]`; `UnknownVertex` names the closest ids."""
+        """Return the vector of a vertex, `[d]`; `UnknownVertex` lists the closest ids."""
         ids, vectors = self.vectors_of(side)
         return np.asarray(vectors[ids.known(vertex)])
 
     def find(self, vertex: VertexId, side: Side = "from") -> int:
-        """The dense number of a vertex; `UnknownVertex` names the closest ids."""
+        """Return the dense number of a vertex; `UnknownVertex` lists the closest ids."""
         return self.vectors_of(side)[0].known(vertex)
 
     def neighbors(
@@ -211,14 +211,14 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         target_side: Side | None = None,
         normalized: bool = True,
     ) -> Neighbors:
-        """Find the vertices whose vectors are nearest to the vector of a vertex, by FAISS.
+        """Find the vertices whose vectors are nearest to the vector of a vertex, using FAISS.
 
         Args:
             vertex: id of the vertex.
             k: number of neighbors.
             side: directed and two-mode: the side of the vertex's vector.
-            target_side: the side of the neighbors' vectors. None: as `side`. From `from` to `to`
-                these are the likeliest targets of edges (or elements of a set).
+            target_side: the side of the neighbors' vectors. None: as `side`. With `side` "from" and
+                `target_side` "to", results are the likeliest edge targets (or elements of a set).
             normalized: rank by cosine; else by dot product.
 
         Raises:
@@ -240,16 +240,16 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
             )
         if normalized:
             query = query / np.linalg.norm(query)
-        without = row if ids is others else None  # not compared with itself
+        without = row if ids is others else None  # exclude the vertex itself
         nearest = version.searcher(target_side, normalized).search(query, k, without)
         return Neighbors(Neighbor(others[i], score) for i, score in nearest)
 
     def to_spark(
         self, spark: SparkSession, *, side: Side = "from", vectors_per_task: int = VECTORS_PER_TASK
     ) -> DataFrame:
-        """A DataFrame with columns `vertex` and `vector` (`array<float>`, not normalized).
+        """Return a DataFrame with columns `vertex` and `vector` (`array<float>`, not normalized).
 
-        Tasks read the index, from the same path or from a store.
+        Tasks read the index from the same path, or from a store.
 
         Args:
             spark: the session.
@@ -269,13 +269,13 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         target_side: Side | None = None,
         normalized: bool = True,
     ) -> DataFrame:
-        """Find `neighbors` of a column of vertices: a lazy DataFrame with one row per neighbor.
+        """Find `neighbors` of a column of vertices; return a lazy DataFrame, one row per neighbor.
 
         Each worker opens the index once, from the same path or from a store.
 
         Args:
             frame: the vertices; columns `rank` (from 1), `neighbor`, `score` and `reason` are
-                added. A vertex without a vector has one row, with a reason only.
+                added. A vertex without a vector gets one row with only a reason.
             column: name of the column of vertices.
             k: neighbors per vertex.
             side: as for `neighbors`.
@@ -292,16 +292,16 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
         return neighbors_frame(frame, self, column, k, options)
 
     def vectors_of(self, side: Side) -> tuple[VertexIds, Array]:
-        """Ids and vectors of the sources of edges (sets), or of their targets (elements)."""
+        """Return ids and vectors of one side: sources of edges (sets), or targets (elements)."""
         return self._version.vectors_of(side)
 
     def add(
         self, edges: Any, *, columns: EdgeReading = _COLUMNS, progress: Progress = silent
     ) -> ChangeReport:
-        """Compute vectors of new vertices from those of their neighbors; others do not change.
+        """Compute vectors of new vertices from their neighbors; existing vectors do not change.
 
         Args:
-            edges: edges of the new vertices, to existing ones and among themselves.
+            edges: edges of the new vertices, to existing vertices and to each other.
             columns: as for `build`.
             progress: called with stage, done, total.
 
@@ -326,10 +326,10 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
     def delete_vertices(
         self, vertices: VertexId | Iterable[VertexId], *, progress: Progress = silent
     ) -> ChangeReport:
-        """Remove vertices, or one, with their vectors; other vectors do not change.
+        """Remove one or more vertices and their vectors; other vectors do not change.
 
-        Deleting added vertices restores the vectors from before. Edges cannot be deleted: an
-        embedding stores none, and every edge influences all vectors.
+        Deleting added vertices restores the earlier vectors. Edges cannot be deleted: an embedding
+        does not store edges, and every edge influences all vectors.
 
         Args:
             vertices: ids of vertices; two-mode: of sets.
@@ -337,7 +337,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
 
         Raises:
             UnknownVertex: a vertex does not exist; nothing was changed.
-            InvalidParameter: no vertex would be left.
+            InvalidParameter: no vertex would remain.
         """
         ids = id_list("vertices", vertices)
         with self._changing_same_kind() as (publication, newest):
@@ -348,7 +348,7 @@ class NodeEmbedding(Index[EmbeddingSnapshot]):
 
     @contextmanager
     def _changing_same_kind(self) -> Iterator[tuple[Publication, EmbeddingSnapshot]]:
-        """`_changing` that also raises `ArtifactBusy` if the kind of graph changed."""
+        """Call `_changing`, and raise `ArtifactBusy` if the kind of graph changed."""
         with self._changing() as (publication, newest):
             if newest.config.kind != self.config.kind:
                 raise ArtifactBusy(

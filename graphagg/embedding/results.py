@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A vertex near another one.
+    """A neighbor of a vertex, with its score.
 
     Attributes:
         id: the vertex.
@@ -43,7 +43,7 @@ class Neighbors(tuple[Neighbor, ...], Tabular):
         return f"Neighbors({len(self)}: {short([neighbor.id for neighbor in self])})"
 
     def to_arrow(self) -> pyarrow.Table:
-        """A table with one row per neighbor: `rank` (from 1), `vertex`, `score`."""
+        """Return a table with one row per neighbor: `rank` (from 1), `vertex`, `score`."""
         import pyarrow as pa
 
         return pa.table(
@@ -58,12 +58,12 @@ class Neighbors(tuple[Neighbor, ...], Tabular):
 def write_vectors(ids: Sequence[VertexId], rows: Array, path: str | os.PathLike[str]) -> None:
     """Write vectors `[n, d]` with their ids, atomically.
 
-    By the suffix: .parquet has columns `id` and `vector` (a list of d floats); .txt and .vec are
-    word2vec's text format: a line `n d`, then one line per vertex; ids must not contain white
-    space.
+    The suffix sets the format: .parquet has columns `id` and `vector` (a list of d floats); .txt
+    and .vec are word2vec's text format: a line `n d`, then one line per vertex; ids must not
+    contain white space.
 
     Raises:
-        InvalidParameter: another suffix, or an id that the format cannot hold.
+        InvalidParameter: the suffix is unknown, or the format cannot store an id.
         WriteFailed: the file cannot be written.
 
     Examples:

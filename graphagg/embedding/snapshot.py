@@ -1,4 +1,4 @@
-"""The opened data of one version of an embedding."""
+"""The data of one opened version of an embedding."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class EmbeddingSnapshot:
         self._searchers: dict[tuple[Side, bool], FlatSearch] = {}
 
     def vectors_of(self, side: Side) -> tuple[VertexIds, Array]:
-        """Ids and vectors of a side."""
+        """Return ids and vectors of a side."""
         one_of("side", side, ("from", "to"))
         return (
             (self.targets, self.target_vectors) if side == "to" else (self.vertices, self.vectors)
         )
 
     def finite(self, vectors: Array) -> Array:
-        """Stored vectors as they are; raises `CorruptArtifact` if a value is NaN or infinite."""
+        """Return the vectors unchanged; raise `CorruptArtifact` if a value is NaN or infinite."""
         if not np.isfinite(vectors).all():
             raise damaged(self.artifact.directory, "its vectors are not finite")
         return vectors
 
     def searcher(self, side: Side, normalized: bool) -> FlatSearch:
-        """The searcher of a side's vectors; made once."""
+        """Return the searcher for the vectors of a side; it is created once and cached."""
         if (side, normalized) not in self._searchers:
             rows = self.finite(self.vectors_of(side)[1])
             self._searchers[side, normalized] = FlatSearch(
@@ -60,7 +60,7 @@ class EmbeddingSnapshot:
 
 
 def _arrays(artifact: Artifact, config: EmbeddingConfig) -> Iterator[ArrayRule]:
-    """The arrays of a version: n vertices, m targets, d dimensions."""
+    """Yield rules for the arrays of a version: n vertices, m targets, d dimensions."""
     yield from id_rules(artifact, "vertices", "n")
     targets = "n" if config.kind in ("undirected", "directed") else "m"
     if config.kind == "two-mode":

@@ -1,4 +1,4 @@
-"""Products of sparse and dense matrices, and sums that do not depend on how rows are split."""
+"""Sparse-dense matrix products, and sums that do not depend on how rows are split."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def sparse_array(matrix: Csr) -> Any:
 
 
 def entries_where(matrix: Csr, mask: Mask) -> Csr:
-    """Keep only the entries where `mask` `[nnz]` is true; rows and columns stay."""
+    """Keep only the entries where `mask` `[nnz]` is true; the shape does not change."""
     indptr = offsets(mask)[matrix.indptr]
     return Csr(indptr, matrix.indices[mask], matrix.entries[mask], matrix.columns)
 
 
 def row_sums(matrix: Csr, values: Array) -> Array:
-    """The sum of each row's `values` `[nnz]`, `[rows]` float64, in the order of the entries."""
+    """Sum the `values` `[nnz]` of each row in the order of the entries; `[rows]` float64."""
     rows = np.repeat(np.arange(matrix.rows), matrix.degrees())
     sums: Array = np.bincount(rows, values, matrix.rows)
     return sums
 
 
 def gram(rows: Array) -> Doubles:
-    """`rows.T @ rows` in float64, `[w, w]`."""
+    """Compute `rows.T @ rows` in float64, `[w, w]`."""
     wide = rows.astype(np.float64)
     result: Doubles = wide.T @ wide
     return result
 
 
 def normalize_rows(rows: Array) -> Array:
-    """Scale rows to length 1, in their dtype; rows of zeros stay."""
+    """Scale rows to length 1, in their dtype; rows of zeros do not change."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     lengths[lengths == 0] = 1.0
     unit: Array = (rows / lengths[:, None]).astype(rows.dtype)
@@ -50,7 +50,7 @@ def normalize_rows(rows: Array) -> Array:
 
 
 def stored_rows(rows: Array, dtype: Any) -> Array:
-    """Rows in the dtype of an index; `InvalidParameter` if it cannot hold a value of them."""
+    """Convert rows to the dtype of an index; `InvalidParameter` if a value is out of its range."""
     largest, limit = np.abs(rows).max(initial=0.0), np.finfo(dtype).max
     if not largest <= limit:  # also NaN
         raise InvalidParameter(
@@ -61,15 +61,15 @@ def stored_rows(rows: Array, dtype: Any) -> Array:
 
 
 def one_thread() -> Any:
-    """Context manager: one thread for linear algebra, so that sums have one order."""
+    """Return a context manager that limits linear algebra to one thread, so sums are repeatable."""
     return _libraries(len(sys.modules)).limit(limits=1)
 
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> Any:
-    """Find libraries with their own threads; `modules` is the cache key, as imports can add some.
+    """Find libraries with thread pools; `modules` is the cache key, since imports can add some.
 
-    The result is cached because the search takes longer than a small task of Spark.
+    The result is cached because the search takes longer than a small Spark task.
     """
     with needs("threadpoolctl", "embedding"):
         from threadpoolctl import ThreadpoolController

@@ -1,4 +1,4 @@
-"""Reads edges into compressed sparse rows, for all capabilities."""
+"""Reads edges into compressed sparse rows. All capabilities use this package."""
 
 from typing import TYPE_CHECKING
 

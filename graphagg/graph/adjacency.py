@@ -1,6 +1,6 @@
-"""From pairs of dense vertex numbers to compressed rows.
+"""Convert pairs of dense vertex numbers to compressed rows.
 
-A pair is one 64-bit key, `row << 32 | column`, so that ascending keys are the rows in their order.
+A pair is stored as one 64-bit key, `row << 32 | column`, so sorting keys sorts by row, then column.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ _ROW = np.uint64(32)
 
 
 def pair_keys(rows: Array, columns: Array) -> Keys:
-    """The keys of pairs, `[E]`."""
+    """Return the keys of pairs, `[E]`."""
     return (rows.astype(np.uint64) << _ROW) | columns.astype(np.uint64)
 
 
 def pairs_of(keys: Keys) -> tuple[Array, Dense]:
-    """The rows `[E]` int64 and the columns of keys."""
+    """Return the rows `[E]` int64 and columns `[E]` int32 of keys."""
     return (keys >> _ROW).astype(np.int64), keys.astype(np.uint32).astype(np.int32)
 
 
 def merge_repeats(keys: Keys, weights: Array | None) -> tuple[Keys, Doubles | None]:
-    """Sort keys and drop repeats; their weights are added up in float64, the smallest first.
+    """Sort keys and drop repeats; sum the weights of repeats in float64, smallest first.
 
-    So sums do not depend on the order of the pairs.
+    The sums therefore do not depend on the order of the pairs.
     """
     if weights is None:
-        keys = np.sort(keys, kind="stable")  # joined runs, each ascending, are merged
+        keys = np.sort(keys, kind="stable")  # fast for concatenated runs that ascend
     else:
         order = np.lexsort((weights, keys))
         keys, weights = keys[order], weights[order]
@@ -57,8 +57,8 @@ def rows_from_pairs(
 ) -> tuple[Csr, int]:
     """Build compressed rows of the distinct pairs `(rows[i], columns[i])`.
 
-    The columns of each row ascend. Weights `[E]` of repeated pairs are summed as `merge_repeats`
-    does, in float64. `symmetric` takes each pair both ways; `loops` keeps pairs of equal
+    The columns of each row ascend. Weights `[E]` of repeated pairs are summed in float64 by
+    `merge_repeats`. `symmetric` also adds the reverse of each pair; `loops` keeps pairs of equal
     numbers. Also returns the number of repeated pairs.
     """
     if not loops:
@@ -81,12 +81,12 @@ def rows_from_pairs(
 
 
 def transpose(matrix: Csr) -> Csr:
-    """Exchange rows and columns, with their values if there are any; O(nnz)."""
+    """Transpose a matrix, with its values if there are any; O(nnz)."""
     return _turned(matrix, keep=False)
 
 
 def _turned(matrix: Csr, *, keep: bool) -> Csr:
-    """Exchange rows and columns; `keep` adds the result to the (strictly upper) matrix."""
+    """Transpose a matrix; with `keep`, add the result to the (strictly upper) matrix."""
     values = matrix.indices if matrix.data is None else matrix.data
     result = _exchange(matrix.indptr, matrix.indices, values, matrix.columns, keep)
     data = None if matrix.data is None else result[2]
@@ -95,14 +95,14 @@ def _turned(matrix: Csr, *, keep: bool) -> Csr:
 
 @kernel(checked=False, small=True)
 def _distinct(rows: Dense, columns: Dense, count: int) -> tuple[Ints, Dense]:
-    """Compressed rows of pairs, each pair once; the columns of each row ascend."""
+    """Build compressed rows of pairs without repeats; the columns of each row ascend."""
     ends = np.zeros(count + 1, np.int64)
     for row in rows:
         ends[row + 1] += 1
     for row in range(count):
         ends[row + 1] += ends[row]
     indices = np.empty(len(columns), np.int32)
-    for i in range(len(rows)):  # `ends` holds where each row begins, and after this where it ends
+    for i in range(len(rows)):  # `ends` holds the start of each row; after this loop its end
         indices[ends[rows[i]]] = columns[i]
         ends[rows[i]] += 1
     indptr, begin, at = np.zeros(count + 1, np.int64), 0, 0
@@ -134,7 +134,7 @@ def _exchange(
             place = ends[indices[i]]
             columns[place], moved[place] = row, values[i]
             ends[indices[i]] += 1
-            if keep:  # smaller columns of this row came with the rows before
+            if keep:  # earlier rows already added the smaller columns of this row
                 place = ends[row]
                 columns[place], moved[place] = indices[i], values[i]
                 ends[row] += 1
@@ -142,5 +142,5 @@ def _exchange(
 
 
 def expand_rows(matrix: Csr) -> Dense:
-    """The row of each entry, `[nnz]` int32."""
+    """Return the row of each entry, `[nnz]` int32."""
     return np.repeat(np.arange(matrix.rows, dtype=np.int32), matrix.degrees())

@@ -47,22 +47,22 @@ class Csr:
         return self.indices[self.indptr[i] : self.indptr[i + 1]]
 
     def gather(self, rows: npt.NDArray[np.integer[Any]]) -> tuple[Ints, npt.NDArray[np.int32]]:
-        """Gather entries of several rows: `(position in rows, column)` of each, in row order."""
+        """Return `(position in rows, column)` of each entry of several rows, in row order."""
         owners = np.repeat(np.arange(len(rows)), self.indptr[rows + 1] - self.indptr[rows])
         return owners, self.indices[self.places(rows)]
 
     @property
     def entries(self) -> Array:
         """All stored values, `[nnz]`."""
-        assert self.data is not None, "a pattern holds no values"
+        assert self.data is not None, "a pattern has no values"
         return self.data
 
     def places(self, rows: npt.NDArray[np.integer[Any]]) -> Ints:
-        """The positions of the entries of several rows in `indices`, in the order of `gather`."""
+        """Return positions in `indices` of the entries of several rows, ordered as in `gather`."""
         starts = self.indptr[rows]
         lengths = self.indptr[rows + 1] - starts
-        # In the result the rows follow one another: shift each row by the distance between its
-        # beginning here and there.
+        # The result concatenates the rows: shift each row by the difference between its start in
+        # `indices` and its start in the result.
         shifts = np.repeat(starts - offsets(lengths)[:-1], lengths)
         positions: Ints = np.arange(len(shifts)) + shifts
         return positions

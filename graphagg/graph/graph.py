@@ -21,26 +21,26 @@ _HASHED = 1 << 22  # numbers
 # Words for the fields of a report whose names are not clear.
 _WORDS = {
     "weights_ignored": "edges whose weight was not used",
-    "bad_rows": "rows left out",
-    "first_bad": "the first of them",
+    "bad_rows": "rows skipped",
+    "first_bad": "first skipped row",
     "both_sides": "ids that are an element and a set, and count as two vertices",
 }
 
 
 @dataclass(frozen=True)
 class ReadReport:
-    """Counts of what was read and dropped.
+    """Counts of the edges and rows that were read and dropped.
 
     Attributes:
         edges_read: pairs read, with repeats and self-loops.
         edges: distinct edges kept.
         self_loops: pairs of a vertex with itself, dropped (their vertex stays).
         duplicates: repeats, dropped; undirected: reversed pairs are repeats too.
-        comments: lines of comment.
+        comments: comment lines.
         header: the header line, or None.
         columns: description of the columns of a text or table that were read.
-        weights_ignored: edges that carried a weight which was not used.
-        bad_rows: rows that were left out because they cannot be read.
+        weights_ignored: edges with a weight that was not used.
+        bad_rows: rows that were skipped because they cannot be read.
         first_bad: description of the first bad row.
         both_sides: two-mode: ids that are an element and a set.
 
@@ -126,7 +126,7 @@ class Graph:
         state = hashlib.sha256(self.kind.encode())
         matrix = self.adjacency
         for array in [*arrays, matrix.indptr, matrix.indices]:
-            for low in range(0, len(array), _HASHED):  # of a mapped file one block is in memory
+            for low in range(0, len(array), _HASHED):  # holds one block of a mapped file in memory
                 block = array[low : low + _HASHED]
                 state.update(np.ascontiguousarray(block).data)
                 forget(block)

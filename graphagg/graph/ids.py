@@ -1,4 +1,4 @@
-"""Vertex ids as the user wrote them, sorted: a vertex's position is its dense number."""
+"""Sorted vertex ids, as the user wrote them. The position of an id is its dense number."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from graphagg.store.strings import StringTable
 from graphagg.store.writing import ArrayWriter
 
 VertexId = int | str
-"""The id of a vertex, as the caller names it."""
+"""The id of a vertex, as the caller writes it."""
 
 _COMPARED = 200
-"""Ids before and after a string, in ascending order, that `closest` compares it with."""
+"""Number of ids before and after a string in sorted order that `closest` compares it with."""
 _LIKELY = 20_000
-"""Most ids that `closest` compares because they share a half of the string."""
+"""Upper bound on the ids that `closest` compares because they share half of the string."""
 _DIGITS = len(str(2**63 - 1))
 
 
 class VertexIds(Sequence[VertexId]):
     """Distinct ids in ascending order: integers by value, strings by their UTF-8 bytes.
 
-    A vertex's dense number is its position here. It depends on the set of ids alone, never on the
-    order in which a file lists its edges, so that builds by any engine agree to the byte.
+    The dense number of a vertex is its position in this sequence. It depends only on the set of
+    ids, not on the order of edges in a file, so builds with any engine are identical to the byte.
 
     Args:
         table: `[n]` int64, or a table of strings; ascending, distinct.
@@ -52,7 +52,7 @@ class VertexIds(Sequence[VertexId]):
 
     @classmethod
     def of(cls, ids: Iterable[VertexId]) -> VertexIds:
-        """Sort distinct ids; `InvalidGraph` if they mix types or contain a negative one."""
+        """Sort distinct ids; raise `InvalidGraph` if types are mixed or an id is negative."""
         listed = list(ids)
         check_ids(listed)
         if listed and isinstance(listed[0], str):
@@ -89,9 +89,9 @@ class VertexIds(Sequence[VertexId]):
         return (int(i) for i in self.table)
 
     def find(self, vertex: object) -> int | None:
-        """Find the dense number of an id, O(log n); None if there is no such id.
+        """Return the dense number of an id in O(log n); None if there is no such id.
 
-        The text of an integer finds that integer, because a command line has only text.
+        A string of digits matches the integer id, because command-line arguments are strings.
         """
         if isinstance(self.table, StringTable):
             is_text = isinstance(vertex, str) and _is_unicode(vertex)
@@ -107,7 +107,7 @@ class VertexIds(Sequence[VertexId]):
         return position if self[position : position + 1] == [vertex] else None
 
     def known(self, vertex: VertexId) -> int:
-        """Find the dense number of a vertex; `UnknownVertex` names the closest ids."""
+        """Return the dense number of a vertex; `UnknownVertex` lists the closest ids."""
         position = self.find(vertex)
         if position is None:
             closest = ", ".join(repr(name) for name in self.closest(vertex))
@@ -117,7 +117,7 @@ class VertexIds(Sequence[VertexId]):
     def closest(self, vertex: object, count: int = 3) -> list[VertexId]:
         """Return the ids closest to an unknown one, by value or by spelling.
 
-        An id that differs in one letter is always found, because one of its halves is equal.
+        An id that differs in one letter is always found, because one half of it still matches.
         """
         if not len(self):
             return []
@@ -132,7 +132,7 @@ class VertexIds(Sequence[VertexId]):
         return sorted(neighbors, key=lambda other: (abs(int(other) - value), other))[:count]
 
     def positions(self, other: VertexIds) -> Ints:
-        """Find the position here of each id of `other`, `[len(other)]`; -1 if it is missing."""
+        """Return the position of each id of `other`, `[len(other)]`; -1 if it is missing."""
         mine, theirs = self.table, other.table
         if not len(mine) or self.is_integer != other.is_integer:
             return np.full(len(theirs), -1, dtype=np.int64)
@@ -145,7 +145,7 @@ class VertexIds(Sequence[VertexId]):
         return np.where(mine[positions] == theirs, positions, -1)
 
     def union(self, *others: VertexIds) -> VertexIds:
-        """Return the union of several; `InvalidGraph` if some are integers and some strings."""
+        """Return the union of all ids; raise `InvalidGraph` if integers and strings are mixed."""
         filled = [ids for ids in (self, *others) if len(ids)]
         if not filled:
             return self
@@ -166,10 +166,10 @@ class VertexIds(Sequence[VertexId]):
         return VertexIds(self.table[mask])
 
     def tokens(self) -> npt.NDArray[np.uint32]:
-        """Hash each id to 32 bits, `[n]`; a hash depends on the id alone.
+        """Hash each id to 32 bits, `[n]`; a hash depends only on its id.
 
-        Integers below 2^32 are themselves, larger ones the XOR of their two halves, strings the
-        first four bytes of the SHA-1 of their UTF-8 (what `datasketch` does with
+        An integer below 2^32 is its own hash. A larger integer becomes the XOR of its two halves,
+        a string the first four bytes of the SHA-1 of its UTF-8 (as in `datasketch` with
         `update(text.encode())`).
         """
         if not isinstance(self.table, StringTable):
@@ -182,7 +182,7 @@ class VertexIds(Sequence[VertexId]):
         return np.frombuffer(digests, dtype="<u4").astype(np.uint32)
 
     def save(self, writer: ArrayWriter, name: str) -> None:
-        """Write as array `<name>`, or as string table `<name>`."""
+        """Write integers as array `<name>`, strings as string table `<name>`."""
         if isinstance(self.table, StringTable):
             writer.array(f"{name}.utf8", self.table.data)
             writer.array(f"{name}.offsets", self.table.offsets)
@@ -191,7 +191,7 @@ class VertexIds(Sequence[VertexId]):
 
     @classmethod
     def open(cls, artifact: Artifact, name: str) -> VertexIds:
-        """Map what `save` wrote."""
+        """Memory-map the ids that `save` wrote."""
         return cls.read(name, artifact.array, lambda array: f"{array}.npy" in artifact)
 
     @classmethod
@@ -204,21 +204,21 @@ class VertexIds(Sequence[VertexId]):
         return cls(StringTable(array(f"{name}.utf8"), array(f"{name}.offsets")))
 
     def between(self, low: int, high: int) -> VertexIds:
-        """The ids at positions `low` to `high - 1`, without a copy."""
+        """Return the ids at positions `low` to `high - 1`, without a copy."""
         if isinstance(self.table, StringTable):
             return VertexIds(StringTable(self.table.data, self.table.offsets[low : high + 1]))
         return VertexIds(self.table[low:high])
 
 
 def id_rules(artifact: Artifact, name: str, count: str) -> list[ArrayRule]:
-    """Rules for the arrays of `count` ids in an index."""
+    """Return the validation rules for the arrays of `count` ids in an index."""
     if f"{name}.npy" in artifact:
         return [array(name, "<i8", count, least=0, rows="")]
     return strings(name, count)
 
 
 def id_list(name: str, ids: VertexId | Iterable[VertexId]) -> list[VertexId]:
-    """Return ids as a list; a single id becomes a list of one. `InvalidParameter` if not ids."""
+    """Return ids as a list, also a single id; raise `InvalidParameter` for anything else."""
     if isinstance(ids, str | int | np.integer):
         return [ids]
     if isinstance(ids, bytes) or not isinstance(ids, Iterable):
@@ -227,7 +227,7 @@ def id_list(name: str, ids: VertexId | Iterable[VertexId]) -> list[VertexId]:
 
 
 def check_ids(ids: Sequence[object]) -> None:
-    """Raise `InvalidGraph` unless all ids are integers of 0 to 2^63 - 1, or all are strings."""
+    """Raise `InvalidGraph` unless all ids are integers from 0 to 2^63 - 1, or all are strings."""
     accepted = "expected non-negative integers, or strings, and all of one type"
     text = isinstance(ids[0], str) if ids else False
     for vertex in ids:
@@ -256,7 +256,7 @@ def check_ids(ids: Sequence[object]) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: it contains no lone surrogate."""
+    """Return whether a string can be encoded as UTF-8, i.e. contains no lone surrogate."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -277,10 +277,10 @@ def sorted_strings(columns: Sequence[Any]) -> tuple[StringTable, Any]:
 
 
 def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
-    """The strings most like `text`: of one edit first, then by the share of equal letters."""
+    """Return the strings most similar to `text`: one edit first, then by share of equal letters."""
     import pyarrow.compute as pc
 
-    # One edit, or two exchanged letters, leave the letters before or after them as they are.
+    # One edit, or two swapped letters, leaves the first or the second half unchanged.
     half = len(text) // 2
     parts = (text[: max(half - 1, 0)], text[half:], text)
     first, last, encoded = (part.encode("utf-8", "replace") for part in parts)
@@ -294,7 +294,7 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
     names = [table[int(row)] for row in rows]
 
     def differing(name: str) -> int:
-        """Number of letters between the common prefix and the common suffix."""
+        """Count the letters between the common prefix and the common suffix."""
         first = len(commonprefix((text, name)))  # noqa: RUF071 (characters, no paths)
         rest = text[first:][::-1], name[first:][::-1]
         return max(map(len, rest)) - len(commonprefix(rest))  # noqa: RUF071
@@ -306,9 +306,9 @@ def _closest_strings(table: StringTable, text: str, count: int) -> list[str]:
 
 
 def _as_arrow(table: Any) -> Any:
-    """A table of strings as an Arrow array of large binaries, without a copy.
+    """Convert a table of strings to an Arrow large-binary array, without a copy.
 
-    Raises Arrow's `ValueError` for damaged offsets, which its functions follow unchecked.
+    Raises Arrow's `ValueError` for damaged offsets; Arrow's functions do not check them.
     """
     import pyarrow as pa
 

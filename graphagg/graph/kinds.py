@@ -1,11 +1,11 @@
-"""Names of kinds of graphs and of ids: settings are checked by them without loading a reader."""
+"""Names of graph kinds and id types, so that settings can be checked without loading a reader."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 GraphKind = Literal["undirected", "directed", "two-mode"]
-"""An edge goes both ways, from source to target, or joins an element with a set."""
+"""Edges go both ways, go from source to target, or connect an element to a set."""
 GRAPH_KINDS: tuple[GraphKind, ...] = get_args(GraphKind)
 """All kinds of graphs."""
 IdType = Literal["auto", "integer", "string"]

@@ -1,6 +1,6 @@
 """Leiden (Traag, Waltman and van Eck, 2019): partitions whose communities are connected.
 
-An iteration moves vertices to better communities until none is left (the paper's fast local move),
+An iteration moves vertices to better communities until no move helps (the paper's fast local move),
 refines each community into well connected parts, and continues with the parts as vertices. The gain
 of joining vertex or part v to community C is
 
@@ -10,9 +10,9 @@ where w is the weight between them in both directions. The masses `out` and `in`
 degrees for modularity, so that the kernels also fit undirected, directed (Leicht and Newman, 2008)
 and two-mode graphs (Barber, 2007), and numbers of vertices for the constant Potts model.
 
-Departures: parts are joined where the gain is largest, not at random. Vertices are visited in the
-order of a hash of their surroundings: it depends on the structure of the graph alone, so that other
-names or another order of edges change nothing, except for vertices with equal surroundings.
+Departures: a part joins the part with the largest gain, not a random one. Vertices are visited in
+the order of a hash of their surroundings. The hash depends only on the structure of the graph, so
+names and the order of edges do not matter, except for vertices with equal surroundings.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ from graphagg.graph.leiden_kernels import (
 )
 
 ITERATIONS = 2
-"""Number of iterations without a start."""
+"""Number of iterations if there is no start partition."""
 CONVERGE = -1
 """Repeat until an iteration no longer improves the partition, as in igraph and leidenalg."""
 TOLERANCE = 0.005
 """Loss of modularity that is accepted to keep a start; vertices then only move one by one."""
 _CORES = 3
-"""Number of partitions from whose overlap the iterations of `CONVERGE` start."""
+"""Number of partitions whose overlap is the start of the iterations with `CONVERGE`."""
 _LEAST = 1e-6
 """Iterations end when one gains less than this share of the total weight."""
 FEW = 0.002
-"""Share of the vertices above which moves one by one are followed by an iteration; it is reached
-when some .4 % of the edges changed."""
+"""If more than this share of vertices move one by one, an iteration follows; this happens
+when about .4 % of the edges changed."""
 _ROUNDS = 3
-"""Number of steps around a vertex that its hash covers."""
+"""Radius in steps of the neighborhood that the hash of a vertex covers."""
 _SLACK = 1e-9
-"""Least gain of a move, as a share of the mean weight; smaller gains are rounding errors."""
+"""Minimum gain of a move, as a share of the mean weight; smaller gains are rounding errors."""
 
 
 def leiden(
@@ -67,14 +67,14 @@ def leiden(
 ) -> Array:
     """Find the communities `[n]` of a symmetric graph with positive float64 weights.
 
-    Vertices are visited in the `order` given, or in that of their surroundings. Each community is
-    connected, and no vertex gains by a move to another one, so that a start which is a result stays
-    as it is. In another start vertices move one by one, in the order of their numbers; if more than
-    `FEW` do, or for a `review`, an iteration is tried, and taken if it gains more than `TOLERANCE`.
-    Vertices that are `fixed` `[n]` keep the community of their start.
+    Vertices are visited in the given `order`, or in the order of their surroundings. Each community
+    is connected, and no vertex gains from a move to another one, so a `start` that is a result of
+    this function does not change. From any other start, vertices move one by one, in numeric order.
+    If more than `FEW` move, or with `review`, an iteration is tried, and used if it gains more than
+    `TOLERANCE`. Vertices that are `fixed` `[n]` keep the community of their start.
 
-    Iterations until none improves visit vertices in another order each time. Without a start they
-    begin at a partition of the overlap of several partitions, found in the same way (Ovelgoenne and
+    With `CONVERGE`, each iteration visits vertices in a different order. Without a start, it begins
+    with a partition of the overlap of several partitions, found in the same way (Ovelgoenne and
     Geyer-Schulz, 2012).
 
     Examples:
@@ -119,10 +119,10 @@ def settle(
     adjacency: Csr, masses: Doubles, gamma: float, labels: Array, touched: Ints | None = None,
     fixed: Mask | None = None,
 ) -> tuple[Array, int]:  # fmt: skip
-    """Move the `touched` vertices of a partition, or all, and others as long as a neighbor moved.
+    """Move the `touched` vertices of a partition, or all, then neighbors of moved vertices.
 
     Vertices keep their numbers and their order; `labels` are int32 below n, and overwritten.
-    Communities that fall apart are split. Also returns the number of changes.
+    Communities that become unconnected are split. Also returns the number of changes.
     """
     weights = adjacency.entries
     slack = _SLACK * float(weights.mean()) if len(weights) else 0.0
@@ -132,7 +132,7 @@ def settle(
 
 
 def by_size(labels: Array) -> Ints:
-    """Number the labels by size, 0 the largest; of equal sizes, by the first vertex."""
+    """Number the labels by size, the largest is 0; ties are ordered by the first vertex."""
     _, first, positions, sizes = np.unique(
         labels, return_index=True, return_inverse=True, return_counts=True
     )
@@ -147,7 +147,7 @@ class Partitioned(NamedTuple):
     rows: Rows
     masses: Doubles  # `[n, 2]`
     gamma: float
-    slack: float  # gains up to this are none
+    slack: float  # gains up to this are ignored
     fixed: Mask  # `[n]` vertices that do not move
 
     def move(self, labels: Array, first: Array | None = None) -> tuple[Array, int, int]:
@@ -158,11 +158,11 @@ class Partitioned(NamedTuple):
         return result
 
     def quality(self, labels: Array) -> float:
-        """The objective that moves increase; see `leiden_kernels.quality`."""
+        """Return the objective that moves increase; see `leiden_kernels.quality`."""
         return float(quality(self.rows, self.masses, labels, self.gamma))
 
     def contracted(self, labels: Array, parts: Array, size: int) -> tuple[Partitioned, Array]:
-        """The graph with its parts as vertices, and the community of each part."""
+        """Return the graph with its parts as vertices, and the community of each part."""
         rows, masses, labels = aggregate(self.rows, self.masses, labels, parts, size)
         fixed = np.zeros(size, np.bool_)
         fixed[parts[self.fixed]] = True
@@ -177,7 +177,7 @@ class Partitioned(NamedTuple):
 
 
 def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) -> tuple[Array, int]:
-    """Move vertices and split unconnected communities, until a pass over all changes nothing.
+    """Move vertices and split unconnected communities, until a full pass changes nothing.
 
     Also returns the number of moves and splits. Overwrites `labels`.
     """
@@ -196,7 +196,7 @@ def _settled(graph: Partitioned, labels: Array, touched: Array | None = None) ->
 
 
 def _rejoined(pieces: Array, fixed: Mask, labels: Array) -> tuple[Array, int]:
-    """Give the fixed vertices of a community one number again, even if they are not connected."""
+    """Put the fixed vertices of a community together again, even if they are not connected."""
     stay = np.flatnonzero(fixed)[::-1]
     number = np.arange(len(pieces), dtype=np.int32)
     first = np.zeros(len(pieces), np.int32)
@@ -207,7 +207,7 @@ def _rejoined(pieces: Array, fixed: Mask, labels: Array) -> tuple[Array, int]:
 
 
 def _iteration(graph: Partitioned, labels: Array) -> Array:
-    """One iteration of Leiden, level by level."""
+    """Run one iteration of Leiden, level by level."""
     part = np.arange(len(labels), dtype=np.int32)
     while True:
         labels, count, _ = graph.move(labels)
@@ -223,7 +223,7 @@ def _iteration(graph: Partitioned, labels: Array) -> Array:
 def _iterated(
     graph: Partitioned, labels: Array, iterations: int, generator: np.random.Generator
 ) -> Array:
-    """Run iterations, each with another order of the vertices."""
+    """Run iterations, each with a different order of the vertices."""
     for _ in range(iterations):
         order = generator.permutation(len(labels))
         result = np.empty_like(labels)
@@ -243,7 +243,7 @@ def _converged(graph: Partitioned, labels: Array, generator: np.random.Generator
 
 
 def _by_overlaps(graph: Partitioned, generator: np.random.Generator) -> Array:
-    """Iterate until none improves, starting from the overlap of several partitions.
+    """Iterate until convergence, starting from the overlap of several partitions.
 
     The graph of the overlap is partitioned in the same way if it is less than half as large;
     otherwise the best of the partitions is improved.
@@ -259,7 +259,7 @@ def _by_overlaps(graph: Partitioned, generator: np.random.Generator) -> Array:
 
 
 def _overlap(partitions: list[Array]) -> Array:
-    """Group the vertices that are in one community in all partitions."""
+    """Group the vertices that share a community in every partition."""
     joint = np.zeros(len(partitions[0]), np.int64)
     for labels in partitions:
         pairs = joint * (1 + int(labels.max(initial=0))) + labels

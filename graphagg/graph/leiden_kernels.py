@@ -8,12 +8,12 @@ from graphagg.arrays import Array, Doubles, Ints, Mask
 from graphagg.kernels import kernel
 
 Rows = tuple[Ints, Array, Doubles]
-"""Symmetric compressed rows, as kernels take them: offsets, columns, weights."""
+"""Symmetric compressed rows in the format of the kernels: offsets, columns, weights."""
 
 
 @kernel(checked=False, small=True)
 def _mixed(z: np.uint64) -> np.uint64:
-    """The finalizer of splitmix64."""
+    """Apply the finalizer of splitmix64."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
@@ -23,7 +23,7 @@ def _mixed(z: np.uint64) -> np.uint64:
 def surroundings(
     indptr: Ints, indices: Array, bits: Array, own: Array, rounds: int, seed: int
 ) -> Array:
-    """Hash the surroundings of each vertex; sums of hashes do not depend on an order."""
+    """Hash the surroundings of each vertex; hashes are summed, so edge order does not matter."""
     keys = np.empty(len(own), np.uint64)
     for v in range(len(own)):
         keys[v] = _mixed(own[v] + np.uint64(seed + 1))
@@ -41,7 +41,7 @@ def surroundings(
 def renumbered(
     indptr: Ints, indices: Array, weights: Doubles, order: Ints, position: Array
 ) -> Rows:
-    """The graph with vertex `order[i]` as number i; the columns of each row ascend."""
+    """Renumber vertex `order[i]` as i; the columns of each row of the result ascend."""
     starts = np.zeros(len(order) + 1, np.int64)
     for v in range(len(order)):
         starts[v + 1] = starts[v] + indptr[order[v] + 1] - indptr[order[v]]
@@ -57,7 +57,7 @@ def renumbered(
 
 @kernel(checked=False, small=True)
 def added(first: Rows, second: Rows) -> Rows:
-    """The sum of two square matrices; the columns of each row ascend."""
+    """Add two square matrices; the columns of each row ascend."""
     n, at = len(first[0]) - 1, 0
     starts = np.zeros(n + 1, np.int64)
     columns = np.empty(len(first[1]) + len(second[1]), np.int32)
@@ -79,7 +79,7 @@ def added(first: Rows, second: Rows) -> Rows:
 
 @kernel(checked=False, small=True)
 def _numbered(labels: Array) -> tuple[Array, int]:
-    """Number labels from 0 by their first vertex; also returns how many there are."""
+    """Number labels from 0 in order of their first vertex; also return the number of labels."""
     largest = -1
     for label in labels:
         largest = max(largest, label)
@@ -95,12 +95,12 @@ def _numbered(labels: Array) -> tuple[Array, int]:
 
 @kernel(checked=False, small=True)
 def connected(graph: Rows, labels: Array) -> tuple[Array, int]:
-    """The connected components of the communities, by their first vertex, and how many there are.
+    """Number the connected components of the communities; also return how many there are.
 
-    The columns of each row ascend.
+    Components are ordered by their first vertex. The columns of each row must ascend.
     """
     indptr, indices, _ = graph
-    before = np.arange(len(labels)).astype(np.int32)  # a vertex of the component; of the first: own
+    before = np.arange(len(labels)).astype(np.int32)  # a parent in the component; roots: themselves
     for v in range(len(labels)):
         first = v
         for u in indices[indptr[v] : indptr[v + 1]]:
@@ -119,7 +119,7 @@ def connected(graph: Rows, labels: Array) -> tuple[Array, int]:
 
 @kernel(checked=False, small=True)
 def quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
-    """The objective that moves increase: weight inside communities minus the expected weight."""
+    """Compute the objective: weight inside communities minus the expected weight."""
     indptr, indices, weights = graph
     totals, quality = _totals(masses, labels), 0.0
     for v in range(len(labels)):
@@ -132,7 +132,7 @@ def quality(graph: Rows, masses: Doubles, labels: Array, gamma: float) -> float:
 
 @kernel(checked=False, small=True)
 def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> int:
-    """Add up the weights from `v` to each group next to it; returns how many groups there are."""
+    """Sum the weights from `v` to each neighboring group; return the number of groups."""
     indptr, indices, weights = graph
     count = 0
     for i in range(indptr[v], indptr[v + 1]):
@@ -146,7 +146,7 @@ def _tally(graph: Rows, v: int, groups: Array, to: Doubles, touched: Array) -> i
 
 @kernel(checked=False, small=True)
 def _totals(masses: Doubles, labels: Array) -> Doubles:
-    """The masses of the communities, `[n, 2]`."""
+    """Return the total masses of the communities, `[n, 2]`."""
     totals = np.zeros(masses.shape)
     for v in range(len(labels)):
         for side in range(2):
@@ -159,20 +159,20 @@ def move(
     graph: Rows, masses: Doubles, labels: Array, gamma: float, slack: float, first: Array,
     fixed: Mask,
 ) -> tuple[Array, int, int]:  # fmt: skip
-    """Move the vertices `first` to better communities, and others while a neighbor moves.
+    """Move the vertices `first` to better communities, then neighbors of moved vertices.
 
-    Returns the communities, and the numbers of them and of moves. Overwrites `labels`.
+    Returns the communities, their number, and the number of moves. Overwrites `labels`.
     """
     indptr, indices, _ = graph
     n = len(labels)
     totals, sizes = _totals(masses, labels), np.zeros(n, np.int32)
     for label in labels:
         sizes[label] += 1
-    empty = np.zeros(n, np.int64)  # a stack of the numbers that no community has
+    empty = np.zeros(n, np.int64)  # a stack of unused community numbers
     unused = np.flatnonzero(sizes == 0)
     empties = len(unused)
     empty[:empties] = unused
-    queue, queued = np.empty(n, np.int32), fixed.copy()  # what does not move waits for ever
+    queue, queued = np.empty(n, np.int32), fixed.copy()  # fixed vertices are never queued
     head, waiting, moves = 0, 0, 0
     for v in first:
         if not queued[v]:
@@ -216,7 +216,7 @@ def move(
 def _best(
     own: int, out: float, into: float, totals: Doubles, to: Doubles, touched: Array, slack: float
 ) -> int:
-    """The community with the largest gain, `own` on ties; -1 if none gains. Clears `to`."""
+    """Return the community with the largest gain, `own` on ties; -1 if none gains. Clears `to`."""
     best, most = own, to[own] - out * totals[own, 1] - into * totals[own, 0] + slack
     for c in touched:
         gain = to[c] - out * totals[c, 1] - into * totals[c, 0]
@@ -228,7 +228,7 @@ def _best(
 
 @kernel(checked=False, small=True)
 def _expected(mass: Doubles, part: int, totals: Doubles, community: int) -> float:
-    """The product of the masses of a part and of the rest of its community."""
+    """Return the product of the masses of a part and of the rest of its community."""
     out, into = mass[part, 0], mass[part, 1]
     product: float = out * (totals[community, 1] - into) + into * (totals[community, 0] - out)
     return product
@@ -272,7 +272,7 @@ def refine(
 def aggregate(
     graph: Rows, masses: Doubles, labels: Array, parts: Array, size: int
 ) -> tuple[Rows, Doubles, Array]:
-    """The graph of the parts, without loops; their masses, and the community of each."""
+    """Return the graph of the parts, without loops; their masses and communities."""
     indptr, indices, weights = graph
     community = np.empty(size, np.int32)
     community[parts] = labels
@@ -282,7 +282,7 @@ def aggregate(
     columns, values = np.empty(len(indices), np.int32), np.empty(len(indices), np.float64)
     place, at = np.full(size, -1, np.int64), 0
     for v in members:
-        begin = starts[parts[v]]  # of the row of the part, which goes on
+        begin = starts[parts[v]]  # start of the row of the part
         for i in range(indptr[v], indptr[v + 1]):
             c = parts[indices[i]]
             if c == parts[v]:

@@ -1,9 +1,9 @@
-"""Merge the rows of two graphs, subtract one from the other, or select vertices.
+"""Merge the rows of two graphs, subtract one graph from the other, or select vertices.
 
-`merge_rows` is for indices, `change_rows` for a graph in memory with few changes.
+Use `merge_rows` for indices, and `change_rows` for a few changes to a graph in memory.
 
-Rows are read and yielded range by range: they may be mapped files that are larger than memory. Ids
-ascend in every graph, so that a range still ascends when its ids get their new numbers.
+Rows are read and yielded in ranges, because they may be mapped files that are larger than memory.
+Ids ascend in every graph, so a range stays in ascending order when its ids are renumbered.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ Entries = tuple[Ints, Array, Floats]
 
 
 class Renumbering(NamedTuple):
-    """The ids of a result, and the new numbers of the ids of two graphs."""
+    """The ids of a merged graph, and the new numbers of the ids of both inputs."""
 
     ids: VertexIds  # of the result
     # `[n]` int32 ascending, the new number of each id of the first graph; -1: left out
     first: Array
-    second: Array  # `[m]` int32, likewise of the second graph
+    second: Array  # `[m]` int32, the same for the second graph
 
     @classmethod
     def union(cls, first: VertexIds, second: VertexIds) -> Renumbering:
-        """Keep all ids of both; `InvalidGraph` if one has integers and the other strings."""
+        """Keep all ids of both graphs; raise `InvalidGraph` if they mix integers and strings."""
         ids = first.union(second)
         return cls(ids, *(ids.positions(old).astype(np.int32) for old in (first, second)))
 
@@ -78,7 +78,7 @@ def merge_rows(
 
 
 def _inverse(renumbered: Array, count: int) -> Array:
-    """Return the old number of each of `count` new numbers, int32; -1: it is new."""
+    """Return the old number for each of `count` new numbers, int32; -1 if the vertex is new."""
     old = np.full(count, -1, dtype=np.int32)
     stay = np.flatnonzero(renumbered >= 0)
     old[renumbered[stay]] = stay
@@ -86,9 +86,9 @@ def _inverse(renumbered: Array, count: int) -> Array:
 
 
 def _entries(matrix: Csr, sources: Array, renumbered: Array) -> Keys:
-    """The entries of a range of rows, ascending, with their new columns.
+    """Return the keys of a range of rows, ascending, with renumbered columns.
 
-    Row i of the range is row `sources[i]` of the matrix; -1: it is empty.
+    Row i of the range is row `sources[i]` of the matrix; it is empty if `sources[i]` is -1.
     """
     present = np.flatnonzero(sources >= 0)
     old = sources[present]
@@ -103,15 +103,15 @@ class ChangedGraph(NamedTuple):
 
     graph: Graph
     weights: Floats | None  # `[nnz]`
-    numbers: Ints  # the new number of each vertex; two-mode: of the sets, then of the elements
-    touched: Ints  # vertices at the end of a changed edge, new ones too
-    weight: float  # of all entries that changed
+    numbers: Ints  # the new number of each vertex; two-mode: first the sets, then the elements
+    touched: Ints  # vertices of changed edges, including new vertices
+    weight: float  # total weight of the entries that changed
 
 
 def change_rows(
     graph: Graph, weights: Floats | None, added: tuple[Graph, Floats | None], removed: Graph
 ) -> ChangedGraph:
-    """Add edges to a graph and remove others; rows without a change are copied."""
+    """Add edges to a graph and remove others; unchanged rows are copied."""
     more, more_weights = added
     rows = columns = _grown(graph.rows, more.rows)
     if graph.kind == "two-mode":
@@ -139,7 +139,7 @@ def change_rows(
 def _renumbered(
     matrix: Csr, entries: Floats | None, rows: Array, columns: Array, count: int
 ) -> Entries:
-    """Renumber the rows and columns of a matrix; those with the number -1 are left out."""
+    """Renumber the rows and columns of a matrix; drop those with the number -1."""
     values = np.ones(len(matrix.indices), np.float32) if entries is None else entries
     same = len(rows) == count and columns[-1:].sum() + 1 == len(columns)
     if same and (rows >= 0).all() and (columns >= 0).all():
@@ -154,7 +154,7 @@ def _renumbered(
 
 
 def _grown(ids: VertexIds, more: VertexIds) -> Renumbering:
-    """Unite the ids of both; nothing is sorted if there is no new id."""
+    """Return the union of the ids; skip the sort if `more` has no new id."""
     places = ids.positions(more) if len(more) else np.zeros(0, np.int64)
     if (places >= 0).all():
         return Renumbering(ids, np.arange(len(ids), dtype=np.int32), places.astype(np.int32))
@@ -165,7 +165,7 @@ def _grown(ids: VertexIds, more: VertexIds) -> Renumbering:
 def _changed(
     old: Entries, more: Entries, less: Entries, weighted: bool, touched: Array, shift: int
 ) -> tuple[Ints, Array, Floats, float]:
-    """Merge rows whose columns ascend; returns offsets, columns, values and the changed weight."""
+    """Merge rows with ascending columns; return offsets, columns, values and changed weight."""
     n = len(old[0]) - 1
     indptr = np.zeros(n + 1, np.int64)
     indices = np.empty(len(old[1]) + len(more[1]), np.int32)

@@ -4,9 +4,9 @@ p = alpha r + (1 - alpha) T' p, for a reset vector r and the transition matrix T
 keeps the share alpha of its residual as mass and pushes the rest to its neighbors, until all
 residuals are small. The result is p + alpha residual, as if each had been pushed once more.
 
-`push` keeps a queue, so that the work follows the nodes that are reached, not the size of the
-graph: with a residual of `per_edge` for each edge that may stay, at most 1 / (alpha per_edge) edges
-are read for a reset of sum 1.
+`push` uses a queue, so its cost depends on the nodes that are reached, not on the size of the
+graph: if a residual of `per_edge` per edge may remain, at most 1 / (alpha per_edge) edges are read
+for a reset of sum 1.
 """
 
 from __future__ import annotations
@@ -21,51 +21,51 @@ from graphagg.kernels import kernel
 
 UNDIRECTED, DIRECTED, TWO_MODE = 0, 1, 2
 _NO_LIMIT = 1 << 62
-_AT_ONCE = 64  # neighbors whose slots are read before they are used
+_AT_ONCE = 64  # number of neighbors whose slots are prefetched
 
 
 class Links(NamedTuple):
-    """The links of some nodes: node i has the links from `offsets[i]` to `offsets[i + 1]`."""
+    """Links of nodes: the neighbors of node i are at `offsets[i]` to `offsets[i + 1]`."""
 
     offsets: Array  # `[nodes + 1]` int64
     neighbors: Array  # `[links]` int32
 
 
 class PushGraph(NamedTuple):
-    """A graph as the kernels read it; make it with `push_graph`.
+    """A graph in the format of the kernels; create it with `push_graph`.
 
-    A node links to `forward.neighbors + shift` by row `node` of `forward`, and to
-    `backward.neighbors` by row `node - shift` of `backward`, if there are such rows.
+    Row `node` of `forward` links a node to `forward.neighbors + shift`, and row `node - shift` of
+    `backward` links it to `backward.neighbors`, if these rows exist.
     """
 
     forward: Links  # links of the n rows of a matrix
-    backward: Links  # links of its m columns; an undirected graph needs none
+    backward: Links  # links of its m columns; empty for an undirected graph
     shift: int  # number of the first column as a node: n in a two-mode graph, else 0
 
 
 class PushLimits(NamedTuple):
-    """Bounds at which a push ends."""
+    """Parameters and stopping limits of a push."""
 
     alpha: float  # probability of a return to the reset in each step
-    per_edge: float  # residual that may stay at a node for each of its edges
-    # edges to read at most; a node with more edges than are left is passed over
+    per_edge: float  # residual that may remain at a node for each of its edges
+    # upper bound on edges to read; a node with more edges than remain is skipped
     edges: int = _NO_LIMIT
-    push_starts: bool = False  # whether the nodes of the reset are pushed whatever their residual
+    push_starts: bool = False  # whether the nodes of the reset are pushed even if residuals are low
 
 
 class PushScratch(NamedTuple):
     """Work arrays for a graph; pages that are never touched are never allocated.
 
-    A node that is reached gets the next slot, so that values lie together in the order of arrival.
+    Each node that is reached gets the next slot, so values are stored in the order of arrival.
 
     Attributes:
         slots: `[nodes]` int32, all 0 between two pushes; 1 + the slot of a node that was reached.
         nodes: `[nodes]` int32, the node of each slot.
         mass, residual: `[nodes]` float64, by slot.
-        limit: `[nodes]` float64, by slot: the least residual that puts it in the queue; infinite
-            while it is in the queue.
-        queue: `[nodes + 1]` int32 slots in a ring. A slot is in it at most once, and one entry
-            more distinguishes a full ring from an empty one.
+        limit: `[nodes]` float64, by slot: the minimum residual to enter the queue; infinite
+            while the slot is in the queue.
+        queue: `[nodes + 1]` int32, a ring buffer of slots. A slot is in it at most once; the extra
+            entry distinguishes a full ring from an empty one.
     """
 
     slots: Array
@@ -91,7 +91,7 @@ class PushScratch(NamedTuple):
 def push_graph(rows: Csr, columns: Csr, kind: int) -> PushGraph:
     """Bundle a matrix and its transpose for `push`.
 
-    UNDIRECTED: `rows` lists all neighbors, `columns` is not read. DIRECTED: links are walked both
+    UNDIRECTED: `rows` lists all neighbors, `columns` is ignored. DIRECTED: links are followed both
     ways. TWO_MODE: the n rows are nodes 0 to n - 1, the m columns are nodes n to n + m - 1.
     """
     forward, backward = (Links(read_only(m.indptr), read_only(m.indices)) for m in (rows, columns))
@@ -107,10 +107,10 @@ def push(
     values: Doubles,
     scratch: PushScratch | None = None,
 ) -> tuple[Ints, Doubles]:
-    """Compute PageRank outward from the distinct nodes `starts`, whose resets are `values`, `[s]`.
+    """Compute PageRank from the distinct nodes `starts`, with reset values `values`, `[s]`.
 
     Nodes are pushed in the order of `starts`. Returns the nodes reached, `[c]` int64 in order of
-    arrival, and their scores. `scratch` reuses the work arrays of another push.
+    arrival, and their scores. Pass `scratch` to reuse the work arrays of another push.
     """
     rows, columns = len(graph.forward.offsets) - 1, len(graph.backward.offsets) - 1
     scratch = scratch or PushScratch.of(max(rows, graph.shift + columns))
@@ -135,7 +135,7 @@ def degrees_of(graph: PushGraph, nodes: Array) -> Array:
 def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
     graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
-    """Assign slots to the reset's nodes and queue them; return the counts of slots and queued."""
+    """Assign slots to the nodes of the reset and queue them; return slot and queue counts."""
     forward, backward, shift = graph.forward.offsets, graph.backward.offsets, graph.shift
     slots, nodes, mass, residual, limit, queue = scratch
     tail = 0
@@ -155,8 +155,8 @@ def _start(  # type: ignore[no-untyped-def]  # noqa: ANN202
 def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
     graph: PushGraph, limits: PushLimits, starts: Array, values: Array, scratch: PushScratch
 ):
-    """Push until all residuals are below their limits; returns the number of nodes reached."""
-    # Arrays are taken out of their bundles before the loops: inside, each access would count
+    """Push until all residuals are below their limits; return the number of nodes reached."""
+    # Unpack the arrays before the loops: inside, each access to the tuple would count
     # references.
     forward, neighbors_forward = graph.forward
     backward, neighbors_backward = graph.backward
@@ -171,13 +171,13 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
         node = nodes[slot]
         degree = _degree(forward, backward, shift, node)
         limit[slot] = per_edge * degree
-        if edges + degree > limits.edges:  # it keeps its residual; smaller nodes may still fit
+        if edges + degree > limits.edges:  # the node keeps its residual; smaller ones may fit
             continue
         edges += degree
         amount = residual[slot]
         residual[slot] = 0.0  # before the neighbors are visited: a node may be its own neighbor
         mass[slot] += alpha * amount
-        if degree == 0:  # no neighbor to push to: all of it stays
+        if degree == 0:  # no neighbor to push to: keep the whole residual
             mass[slot] += (1.0 - alpha) * amount
             continue
         share = (1.0 - alpha) * amount / degree
@@ -187,7 +187,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
             added = shift if side == 0 else 0  # columns are numbered after the rows
             for begin in range(low, high, len(block_slots)):
                 end = min(begin + len(block_slots), high)
-                for j in range(begin, end):  # the processor waits for these reads side by side
+                for j in range(begin, end):  # the processor runs these reads in parallel
                     block_slots[j - begin] = slots[neighbors[j] + added]
                 for j in range(begin, end):
                     other = neighbors[j] + added
@@ -199,9 +199,9 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
                         limit[slot] = per_edge
                         size += 1
                     residual[slot] += share
-                    if residual[slot] < limit[slot]:  # always so while it stands in the queue
+                    if residual[slot] < limit[slot]:  # always true while it is in the queue
                         continue
-                    # At first the limit is for one edge: reading a degree may read a disk.
+                    # The first limit assumes one edge, because reading a degree may read the disk.
                     limit[slot] = per_edge * _degree(forward, backward, shift, other)
                     if residual[slot] >= limit[slot]:
                         limit[slot] = np.inf
@@ -212,7 +212,7 @@ def _push(  # type: ignore[no-untyped-def]  # noqa: ANN202, C901
 
 @kernel
 def _degree(forward: Array, backward: Array, shift: int, node: int) -> int:
-    """The number of a node's links."""
+    """Return the number of links of a node."""
     low, high = _range(forward, node, 0)
     low_back, high_back = _range(backward, node, shift)
     return high - low + high_back - low_back
@@ -220,8 +220,8 @@ def _degree(forward: Array, backward: Array, shift: int, node: int) -> int:
 
 @kernel
 def _range(offsets: Array, node: int, shift: int) -> tuple[int, int]:
-    """Return the first and the end offset of a node's links on one side; 0 and 0 if it has none."""
+    """Return start and end offset of a node's links on one side; 0 and 0 if it has none."""
     row = node - shift
     if row < 0 or row + 1 >= len(offsets):
         return 0, 0
-    return offsets[row], max(offsets[row], offsets[row + 1])  # no work is negative
+    return offsets[row], max(offsets[row], offsets[row + 1])  # so that a degree is never negative

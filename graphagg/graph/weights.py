@@ -26,21 +26,21 @@ def load_weighted(
     Weights are the column `weight` of a table or of text with a header, the third column of text
     without one if it is a number in the first line, the values of a sparse matrix, the attribute
     `weight` of networkx edges (default 1), or the third items of triples or of an `[E, 3]` array.
-    Weights of repeated edges are summed; in an undirected graph, those of (a, b) and (b, a) too.
+    Weights of repeated edges are summed; in an undirected graph, (b, a) is a repeat of (a, b).
 
     Args:
-        edges: anything that `load_graph` takes, or an `[E, 3]` array.
+        edges: anything that `load_graph` accepts, or an `[E, 3]` array.
         kind: kind of the graph.
         vertices: vertices without edges.
         allow_empty: accept a graph without edges.
         reading: fields of `graphagg.graph.WeightedReading`: the options of `load_graph`, `weight`
-            for the column of weights, and `weighted=False` to leave them out.
+            for the column of weights, and `weighted=False` to ignore them.
 
     Returns:
         The graph, and a weight for each entry of its adjacency, `[nnz]`; None without weights.
 
     Raises:
-        InvalidGraph: also for a weight that is negative, infinite or no number.
+        InvalidGraph: also for a weight that is negative, infinite or not a number.
 
     Examples:
         >>> graph, weights = load_weighted([("a", "b", 2.0), ("b", "a", 1.0)])

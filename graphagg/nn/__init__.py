@@ -1,6 +1,6 @@
 """Graph learning: aggregators, attention, local parts, encodings, GPS models and their training.
 
-Importing it without PyTorch or PyTorch Geometric raises `MissingExtra` with the install command.
+Without PyTorch or PyTorch Geometric, the import raises `MissingExtra` with the install command.
 """
 
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Checks that features are finite, for all parts of `graphagg.nn`."""
+"""Checks that features are finite. All parts of `graphagg.nn` use it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _inside = ContextVar("inside", default=False)
 
 @contextmanager
 def skip_value_checks() -> Iterator[None]:
-    """Skip checks of values inside the `with` block, for values that the model computed.
+    """Skip value checks inside the `with` block, for values that the model computed.
 
-    A pass over each tensor, several times per layer, is a good part of the cost of a small batch.
-    Shapes are still checked, and the model checks its last vectors.
+    Reading each tensor several times per layer is a large part of the cost of a small batch.
+    Shapes are still checked, and the model checks its final vectors.
     """
     token = _inside.set(True)
     try:
@@ -30,7 +30,7 @@ def skip_value_checks() -> Iterator[None]:
 
 
 def checks_values() -> bool:
-    """Whether values are checked: not in `skip_value_checks`, nor while compilers trace."""
+    """Return whether to check values: not in `skip_value_checks`, nor while compilers trace."""
     return not (torch.compiler.is_compiling() or _inside.get())
 
 
@@ -38,7 +38,7 @@ def check_finite(x: Tensor, name: str = "x") -> None:
     """Raise `NotFinite` with the first row of `x` `[N, ...]` that holds NaN or infinity."""
     if _inside.get():
         return
-    # One pass: a finite sum has finite terms. A sum that overflows is looked at again.
+    # One pass: if the sum is finite, all terms are. If it is not, check again, as it may overflow.
     if bool(torch.isfinite(x.detach().sum())):
         return
     bad = ~torch.isfinite(x.detach().reshape(len(x), -1)).all(1)

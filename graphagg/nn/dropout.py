@@ -1,4 +1,4 @@
-"""Dropout with cheap random numbers: 16 bits per entry on a CPU."""
+"""Fast dropout on a CPU, with 16 random bits per entry."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Dropout(torch.nn.Dropout):
 def drop(values: Tensor, probability: float) -> Tensor:
     """Set entries to 0 with a probability, rounded to 1 / 65,536, and scale the others.
 
-    PyTorch draws a Bernoulli number in some 25 nanoseconds. Here a random number of 64 bits is four
-    draws of 16 bits.
+    PyTorch needs about 25 nanoseconds to draw a Bernoulli number. Here one random 64-bit number
+    provides four draws of 16 bits.
     """
     if not probability or values.device.type != "cpu" or torch.compiler.is_compiling():
         return F.dropout(values, probability)
-    # Of 65,536 draws `step` drop an entry; the scale is the step's, so that the mean is exact.
+    # `step` of 65,536 values drop an entry; the scale uses `step`, so that the mean is exact.
     step = min(max(round(probability * 2**16), 1), 2**16 - 1)
     count = values.numel()
     bits = torch.empty(-(-count // 4), dtype=torch.int64)
     kept = bits.random_(-(2**63), None).view(torch.int16)[:count] >= step - 2**15
-    # Products are faster than selections by booleans.
+    # Multiplying is faster than selecting with a boolean mask.
     return values * kept.to(values.dtype).mul_(2**16 / (2**16 - step)).view_as(values)

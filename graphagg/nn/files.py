@@ -1,4 +1,4 @@
-"""Files of runs and models, written atomically and read with helpful errors."""
+"""Reads and writes files of runs and models: atomic writes, and helpful errors."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file atomically: `write` gets a temporary path, which is then renamed to `path`.
 
-    The old file stays until the new one is complete and synced, also if two processes write it at
-    once or the power fails. Raises `WriteFailed`.
+    The old file stays in place until the new one is complete and synced, even if two processes
+    write it at the same time or the power fails. Raises `WriteFailed`.
     """
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(partial)
-            with partial.open("rb+") as file:  # Windows syncs only what it may write
+            with partial.open("rb+") as file:  # Windows only syncs files that are open for writing
                 os.fsync(file.fileno())
             os.replace(partial, path)
         except BaseException:
@@ -43,12 +43,12 @@ def write_json(path: Path, values: dict[str, Any], indent: int = 1) -> None:
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
-    """Read a JSON object; `UnreadableFile` ends with `remedy`."""
+    """Read a JSON object; the message of `UnreadableFile` ends with `remedy`."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UnreadableFile(f"{path} does not exist; {remedy}") from None
-    except (OSError, ValueError, RecursionError) as error:  # also too many digits, or no UTF-8
+    except (OSError, ValueError, RecursionError) as error:  # also too many digits, or not UTF-8
         raise UnreadableFile(f"{path} is not JSON ({error}); {remedy}") from None
     if not isinstance(values, dict):
         raise UnreadableFile(f"{path}: a {type(values).__name__}, expected an object; {remedy}")
@@ -56,7 +56,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def unwritable(path: Path, error: OSError) -> WriteFailed:
-    """The error for a file that cannot be written."""
+    """Return the error for a file that cannot be written."""
     return WriteFailed(
         f"{path} cannot be written ({error.strerror or error}); free some space or use another "
         "folder"
@@ -72,16 +72,16 @@ def safetensors() -> Any:
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write a safetensors file; see `write_whole`."""
-    save = safetensors().torch.save  # a missing library is reported before anything is written
+    save = safetensors().torch.save  # fail before writing anything if the library is missing
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     data = save(plain, metadata=metadata)
     write_whole(path, lambda partial: partial.write_bytes(data))
 
 
 def read_tensors(path: Path, remedy: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Read a safetensors file: its metadata and tensors; `UnreadableFile` ends with `remedy`.
+    """Read metadata and tensors of a safetensors file; `UnreadableFile` ends with `remedy`.
 
-    The library checks that the shapes fit the bytes of the file before it reserves memory.
+    The library checks that the shapes match the size of the file before it allocates memory.
     """
     library = safetensors()
     try:

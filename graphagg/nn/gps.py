@@ -1,20 +1,20 @@
 """A GPS layer: message passing and global attention side by side (arXiv 2205.12454, equations 2-5).
 
-With h the vectors of the vertices, e of the edges, N a norm and D dropout:
+Let h be the vectors of the vertices, e the vectors of the edges, N a norm and D dropout:
 
     local   a, e <- MPNN(h, e);   a = N(h + D(a))
     global  b = N(h + D(Attention(h)))
     out     s = a + b;            h <- N(s + D(W2 D(relu(W1 s))))
 
-A local part with its own residual (GatedGCN) has residual, dropout, norm and activation inside and
-is normalized once more, as in the authors' configurations. Without one of the parts, s is the
-other; without both it is h.
+A local part with its own residual (GatedGCN) includes residual, dropout, norm and activation, and
+is normalized once more, as in the authors' configurations. If one of the parts is missing, s is
+the other part; if both are missing, s is h.
 
-In the order `gnn+` (arXiv 2502.09263), the local part is a = h + D(relu(N(a))) instead, and one
-with its own residual is not normalized again. In the order `plain` it is D(relu(N(a))), or
-D(relu(h)) without a local part.
+With order `gnn+` (arXiv 2502.09263), the local part is a = h + D(relu(N(a))) instead, and a part
+with its own residual is not normalized again. With order `plain` it is D(relu(N(a))), or D(relu(h))
+without a local part.
 
-One addition to the paper: attention takes a ragged batch.
+One addition to the paper: attention accepts ragged batches.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class GPSLayer(torch.nn.Module):
     """Local message passing plus global attention, then a feed-forward network.
 
     Paper: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer,
-    arXiv 2205.12454. Cost: the local part's and the attention's, and O(N d^2).
+    arXiv 2205.12454. Cost: that of the local part and of the attention, plus O(N d^2).
 
     Args:
         channels: d, width of the vertices' vectors.
@@ -52,8 +52,8 @@ class GPSLayer(torch.nn.Module):
         layer: norm, dropout, feed-forward network and order.
 
     Raises:
-        InvalidParameter: neither part nor a feed-forward network in another order than `plain`,
-            heads that do not divide the width, an unknown name.
+        InvalidParameter: there is neither a part nor a feed-forward network (unless the order is
+            `plain`), `heads` does not divide the width, or a name is unknown.
 
     Examples:
         >>> import torch
@@ -112,7 +112,7 @@ class GPSLayer(torch.nn.Module):
         """Compute the next vectors of the vertices and the edges.
 
         Args:
-            x: `[N, channels]`, the vertices of a graph side by side.
+            x: `[N, channels]`, with the vertices of each graph in consecutive rows.
             edge_index: `[2, E]` int64, from row 0 to row 1.
             edge_attr: `[E, edge_channels]`.
             batch: `[N]` int64, sorted: the graph of each vertex; without `batch`, `ptr` and
@@ -121,12 +121,12 @@ class GPSLayer(torch.nn.Module):
             segments: the graphs as checked segments; a model computes them once for all layers.
 
         Returns:
-            `[N, channels]`, and the edges' vectors: new ones from a local part that updates
-            them, else `edge_attr`.
+            `[N, channels]`, and the edges' vectors: updated by the local part if it does so,
+            else `edge_attr`.
 
         Raises:
-            InvalidBatch: indices out of range, unsorted or of a float type.
-            InvalidFeatures: features of another shape, not finite, or not read by the layer.
+            InvalidBatch: indices are out of range, unsorted or of a float type.
+            InvalidFeatures: features have the wrong shape, are not finite, or are not used.
         """
         branches: list[Tensor] = []
         if self.local is not None:

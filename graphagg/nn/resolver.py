@@ -1,6 +1,6 @@
-"""Looks up objects by name, with one wording of errors, for all registries of `graphagg.nn`.
+"""Looks up objects by name in the registries of `graphagg.nn`, with uniform error messages.
 
-The registries are in modules called `resolver`.
+The registries are in modules named `resolver`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def find(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> _T:
-    """Return an entry of a registry, or raise `error` with the nearest name and all others.
+    """Return an entry of a registry, or raise `error`, which lists the closest and all other names.
 
-    `kind` names the entries in the error, such as `attention`; `otherwise` is the alternative to a
-    name.
+    `kind` describes the entries in the error, such as `attention`; `otherwise` is an alternative
+    to a name.
     """
     if isinstance(name, str) and name in registry:
         return registry[name]
@@ -40,7 +40,7 @@ def unknown(
     otherwise: str = "",
     error: type[GraphAggError] = InvalidParameter,
 ) -> GraphAggError:
-    """Make the error about an unknown name; see `find`."""
+    """Create the error for an unknown name; see `find`."""
     names = list(names)
     choices = ", ".join(names) + (f", or {otherwise}" if otherwise else "")
     meant = suggestion(str(name), names)
@@ -48,7 +48,7 @@ def unknown(
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """Return ` (did you mean NAME?)` with the nearest of some names; empty if none is near."""
+    """Return ` (did you mean NAME?)` with the closest name; empty if no name is close."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     # Matching takes quadratic time in the length of the user's name.
     close = get_close_matches(name[:_LONGEST].lower(), by_lower, n=1)

@@ -1,4 +1,4 @@
-"""Segments: the ragged batches of `graphagg.nn`.
+"""Segments: ragged batches for `graphagg.nn`.
 
 A segment is a run of consecutive rows: the vertices of one graph, or the neighbors of one vertex.
 There is no padding, and no result depends on the other segments of the batch.
@@ -51,12 +51,12 @@ class Segments:
 
     @property
     def sizes(self) -> Tensor:
-        """`[S]` int64, the rows of each segment."""
+        """`[S]` int64, the number of rows of each segment."""
         return self.ptr.diff()
 
     @cached_property
     def longest(self) -> int:
-        """Rows of the largest segment; 0 without segments."""
+        """Number of rows of the largest segment; 0 if there are no segments."""
         return int(self.sizes.max()) if self.count else 0
 
     @cached_property
@@ -66,14 +66,14 @@ class Segments:
 
     @classmethod
     def from_ptr(cls, ptr: Tensor, rows: int) -> Segments:
-        """Segments from offsets.
+        """Create segments from offsets.
 
         Args:
             ptr: `[S + 1]` integers, `ptr[0] = 0`, non-decreasing, `ptr[-1] = rows`.
             rows: N.
 
         Raises:
-            InvalidBatch: `ptr` is not of this form.
+            InvalidBatch: `ptr` violates these conditions.
         """
         ptr = _integers(ptr, "ptr")
         if torch.compiler.is_compiling():  # values cannot be read and checked
@@ -98,7 +98,7 @@ class Segments:
 
     @classmethod
     def from_index(cls, index: Tensor, count: int | None = None) -> Segments:
-        """Segments from the sorted segment of each row, such as PyG's `batch`.
+        """Create segments from the sorted segment of each row, such as PyG's `batch`.
 
         Args:
             index: `[N]` integers in `[0, count)`, non-decreasing.
@@ -123,7 +123,7 @@ class Segments:
     def from_batch(
         cls, rows: int, ptr: Tensor | None, index: Tensor | None, device: torch.device
     ) -> Segments:
-        """Segments of a PyG batch of `rows` rows: from `ptr`, else from `batch`, else one graph.
+        """Create segments of a PyG batch: from `ptr`, else from `index`, else one graph.
 
         Raises:
             InvalidBatch: `ptr` or `index` is invalid or does not fit `rows`.
@@ -131,7 +131,7 @@ class Segments:
         if ptr is not None:
             return cls.from_ptr(ptr, rows)
         if index is None:
-            # One segment needs no check, so that a model of one graph can be exported.
+            # Skip checks for one segment, so that a model for a single graph can be exported.
             whole = torch.tensor([0, rows], device=device)
             return cls(whole, torch.zeros(rows, dtype=torch.int64, device=device))
         segments = cls.from_index(index)
@@ -155,12 +155,12 @@ class Segments:
 
 
 def widened(values: Tensor) -> Tensor:
-    """Values in at least float32: sums over a large segment, and its size, exceed 16 bits."""
+    """Convert 16-bit floats to float32, since sums over a large segment may exceed 16 bits."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def offsets(sizes: Tensor) -> Tensor:
-    """The offsets `[S + 1]` of consecutive runs of sizes `[S]`."""
+    """Return the offsets `[S + 1]` of consecutive runs with sizes `[S]`."""
     return torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
 
 

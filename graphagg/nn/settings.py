@@ -1,4 +1,4 @@
-"""Frozen dataclasses of settings: checks of their fields, JSON, and differences."""
+"""Helpers for frozen settings dataclasses: field checks, JSON parsing, and differences."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from graphagg.errors import CheckpointMismatch, InvalidParameter
 from graphagg.nn.resolver import suggestion
 
 STRICT = ConfigDict(extra="forbid", strict=True)
-"""`__pydantic_config__` with which `parse` rejects unknown fields and other types."""
+"""`__pydantic_config__` that makes `parse` reject unknown fields and wrong types."""
 
 LARGE = 2**31
-_SHOWN = 4  # differences in an error
+_SHOWN = 4  # number of differences listed in an error
 PROBABILITY = {"least": 0.0, "below": 1.0}
 _T = TypeVar("_T")
 
 
 def check_choices(settings: object, **literals: Any) -> None:
-    """Check that each of these fields holds a value of its `Literal`."""
+    """Check that each field has a value of its `Literal` type."""
     for name, literal in literals.items():
         one_of(name, getattr(settings, name), get_args(literal))
 
 
 def check_integers(settings: object, **bounds: tuple[int, int | None]) -> None:
-    """Check fields against (least, most); numpy's integers become Python's."""
+    """Check fields against (least, most); convert numpy integers to Python integers."""
     for name, (least, most) in bounds.items():
         object.__setattr__(settings, name, integer(name, getattr(settings, name), least, most))
 
 
 def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
-    """Check each entry of fields that are lists of integers; they become tuples."""
+    """Check each entry of fields that are lists of integers; convert them to tuples."""
     for name, (least, most) in bounds.items():
         sizes = getattr(settings, name)
         if not isinstance(sizes, list | tuple):
@@ -47,23 +47,23 @@ def check_sizes(settings: object, **bounds: tuple[int, int | None]) -> None:
 
 
 def check_numbers(settings: object, **bounds: dict[str, float]) -> None:
-    """Check fields against the bounds of `graphagg.checks.number`; they become floats."""
+    """Check fields against the bounds of `graphagg.checks.number`; convert them to floats."""
     for name, limits in bounds.items():
         object.__setattr__(settings, name, number(name, getattr(settings, name), **limits))
 
 
 def part_width(name: str, count: Any, of: str, width: int) -> int:
-    """The width of one of `count` equal parts, such as heads; `count` must divide `width`."""
+    """Return the width of one of `count` equal parts, such as heads; `count` divides `width`."""
     if integer(name, count, 1) > width or width % count:
         raise InvalidParameter(f"{name} is {count}, expected a divisor of {of}, which is {width}")
     return width // int(count)
 
 
 def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
-    """Make a dataclass, perhaps a nested one, from plain values, without conversions.
+    """Create a dataclass, possibly nested, from plain values, without type conversions.
 
-    `where` names the values in the message. Raises `InvalidParameter` for an unknown field, or a
-    value of the wrong type or out of range.
+    `where` names the values in error messages. Raises `InvalidParameter` for an unknown field, or
+    for a value of the wrong type or out of range.
     """
     if not isinstance(values, dict):
         raise InvalidParameter(f"{where} is {shown(values)}, expected a table of settings")
@@ -86,7 +86,7 @@ def parse(kind: type[_T], values: dict[str, Any], where: str) -> _T:
 
 
 def differences(saved: Any, current: Any, where: str = "") -> list[str]:
-    """The entries in which two nested dicts of plain values differ, sorted."""
+    """List the entries in which two nested dicts of plain values differ, sorted."""
     if isinstance(saved, dict) and isinstance(current, dict):
         return [
             line
@@ -99,7 +99,7 @@ def differences(saved: Any, current: Any, where: str = "") -> list[str]:
 
 
 def check_same(path: Path, saved: Any, current: Any, remedy: str) -> None:
-    """Raise `CheckpointMismatch` if the settings in a file are not the current ones."""
+    """Raise `CheckpointMismatch` if the settings in a file differ from the current settings."""
     fields = differences(saved, current)
     if fields:
         more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""

@@ -1,8 +1,8 @@
-"""Partition of a matrix: split hubs, run a partitioner, cut large parts again.
+"""Partition a matrix: split hubs, run a partitioner, cut large parts again.
 
-A node weighs as many entries as its piece holds for it: its degree, and one more for each adjacent
-hub. Partitioners balance that sum: if vertices alone are balanced, pieces of social graphs have up
-to 3 to 8 times the mean of entries.
+The weight of a node is the number of entries that its piece holds for it: its degree, plus one for
+each adjacent hub. Partitioners balance the sum of weights: if only vertices are balanced, pieces
+of social graphs have up to 3 to 8 times the mean number of entries.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from graphagg.graph.csr import Csr
 
 
 def metis(indptr: Array, indices: Array, weights: Ints, count: int, seed: int) -> Parts:
-    """Cut a symmetric pattern in compressed rows by METIS; return the part of each node, `[N]`."""
+    """Cut a symmetric pattern in compressed rows with METIS; return each node's part, `[N]`."""
     with needs("pymetis", "embedding"):
         import pymetis
     if count == 1:
@@ -45,7 +45,7 @@ def metis(indptr: Array, indices: Array, weights: Ints, count: int, seed: int) -
 
 
 WORKER_ENTRIES = 100_000_000
-"""Most entries for which `auto` takes METIS, which holds the graph in memory."""
+"""Maximum entries for which `auto` uses METIS, which holds the graph in memory."""
 
 
 def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionReport]:
@@ -54,8 +54,8 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
     Returns the piece of each node (-1: a hub, -2: without an edge), and the quality of the cut.
 
     Raises:
-        InvalidParameter: more pieces than nodes with an edge.
-        PieceTooLarge: a piece is over `max_piece_edges` and cannot be cut further.
+        InvalidParameter: there are more pieces than nodes with an edge.
+        PieceTooLarge: a piece exceeds `max_piece_edges` and cannot be cut further.
     """
     degrees = matrix.degrees()
     filled = degrees > 0
@@ -63,7 +63,7 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
     count = piece_count(config, entries, int(np.count_nonzero(filled)))
     limit = max(2, entries // (2 * count)) if count > 1 else entries
     hubs = degrees > min(limit, (config.max_piece_edges or 2 * limit) // 2)
-    if np.count_nonzero(filled & ~hubs) < count:  # too few other nodes to give each piece one
+    if np.count_nonzero(filled & ~hubs) < count:  # fewer other nodes than pieces
         hubs[:] = False
     weights = node_weights(matrix, hubs)
     active = filled & ~hubs
@@ -87,7 +87,7 @@ def partition(matrix: Csr, config: EmbeddingConfig) -> tuple[Parts, PartitionRep
 
 
 def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
-    """Return the number of pieces; `InvalidParameter` if it exceeds the nodes with an edge."""
+    """Return the number of pieces; `InvalidParameter` if fewer nodes than that have an edge."""
     limit = config.max_piece_edges or MAX_PIECE_EDGES
     count = config.pieces or max(1, math.ceil(entries * SLACK / limit))
     if count > nodes:
@@ -99,7 +99,7 @@ def piece_count(config: EmbeddingConfig, entries: int, nodes: int) -> int:
 
 
 def node_weights(matrix: Csr, hubs: Mask) -> Ints:
-    """Number of entries that a piece holds for each node, `[N]`: its row, and one per hub in it."""
+    """Count the entries that a piece holds for each node, `[N]`: its row, and one per hub in it."""
     degrees = matrix.degrees()
     if not hubs.any():
         return degrees
@@ -119,7 +119,7 @@ def used(piece_of: Parts, weights: Array, count: int) -> Parts:
 
 
 def check_pieces(entries: Array, limit: int | None) -> None:
-    """Raise `PieceTooLarge` for the largest piece over the limit."""
+    """Raise `PieceTooLarge` if the largest piece exceeds the limit."""
     if limit is not None and len(entries) and entries.max() > limit:
         worst = int(np.argmax(entries))
         raise PieceTooLarge(
@@ -137,7 +137,7 @@ def _divide(
     names: Array,
     config: EmbeddingConfig,
 ) -> None:
-    """Cut some nodes by METIS into one part for each of `names`, in place."""
+    """Cut the nodes in mask `members` with METIS into one part per name, in place."""
     nodes = np.flatnonzero(members)
     indptr, indices = matrix.indptr, matrix.indices
     if len(nodes) < matrix.rows:
@@ -149,7 +149,7 @@ def _divide(
 
 
 def _oversized(piece_of: Parts, weights: Ints, limit: int | None) -> int | None:
-    """Return the heaviest part over the limit with at least two nodes, or None."""
+    """Return the heaviest part that exceeds the limit and has two nodes or more, or None."""
     if limit is None:
         return None
     active = piece_of >= 0

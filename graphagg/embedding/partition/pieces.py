@@ -1,12 +1,12 @@
 """A partitioned matrix: row pieces with their halo columns.
 
-A piece holds whole rows of the nodes that it owns, so each edge is in the pieces of both its ends.
-Its columns are its nodes and its halo, the other nodes in its rows. Nodes are renumbered so that
-each piece owns a range; its columns are then sorted by owner.
+A piece holds complete rows of the nodes that it owns, so each edge is in the pieces of both ends.
+Its columns are its own nodes and its halo: the other nodes that occur in its rows. Nodes are
+renumbered so that each piece owns a range; its columns are then sorted by owner.
 
-A hub, a node with more entries than a piece may hold, belongs to no piece: hubs have the numbers 0
-to h - 1. Entry (hub, u) lies in the piece that owns u, so a hub's row is the sum of the pieces'
-shares of it.
+A hub, a node with more entries than a piece may hold, belongs to no piece. Hubs have the numbers 0
+to h - 1. Entry (hub, u) is in the piece that owns u, so the row of a hub is the sum of its partial
+rows in the pieces.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ PIECE = "piece"
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows of a matrix; its columns are numbered within the piece.
+    """Rows of a matrix, with columns numbered within the piece.
 
     Attributes:
-        first: the first node that it owns; it owns `first` to `first + owned - 1`.
-        owned: number of nodes that it owns; each has a complete row.
-        hubs: `[p]` ascending numbers of the hubs whose partial rows follow the complete ones.
-        columns: `[c]` ascending numbers of the nodes that its columns stand for.
-        matrix: `[owned + p, c]` rows; column j stands for node `columns[j]`.
+        first: the first node that the piece owns; it owns `first` to `first + owned - 1`.
+        owned: number of nodes that the piece owns; each has a complete row.
+        hubs: `[p]` ascending numbers of the hubs whose partial rows follow the complete rows.
+        columns: `[c]` ascending node numbers of the columns.
+        matrix: `[owned + p, c]` rows; column j is node `columns[j]`.
     """
 
     index: int
@@ -45,7 +45,7 @@ class Piece:
     matrix: Csr
 
     def with_values(self, values: Array) -> Csr:
-        """Return the piece's matrix with other values, `[nnz]`."""
+        """Return the piece's matrix with its values replaced by `values`, `[nnz]`."""
         return Csr(self.matrix.indptr, self.matrix.indices, values, self.matrix.columns)
 
 
@@ -73,7 +73,7 @@ class PieceLayout:
         return int(self.starts[0])
 
     def numbers(self, nodes: int) -> Ints:
-        """The new number of each of `nodes` old ones; -1 for nodes without an edge."""
+        """Return the new number of each of `nodes` old numbers; -1 for nodes without an edge."""
         new = np.full(nodes, -1, dtype=np.int64)
         new[self.order] = np.arange(len(self.order))
         return new
@@ -95,7 +95,7 @@ def cut_piece(matrix: Csr, layout: PieceLayout, numbers: Ints, index: int) -> Pi
     hubs = layout.order[: layout.hubs]
     owner, adjacent = matrix.gather(hubs)
     ends = numbers[adjacent]
-    # A hub's entry is in the piece of its column; between hubs pieces take turns.
+    # A hub's entry is in the piece of its column; entries between hubs go to pieces in turn.
     turn, inside = (owner + ends) % layout.pieces, (first <= ends) & (ends < end)
     mine = np.where(ends < layout.hubs, turn == index, inside)
     rows = np.concatenate((owners + first, owner[mine]))
@@ -121,7 +121,7 @@ def save_piece(arrays: ArrayStore, piece: Piece) -> None:
 
 
 def load_piece(arrays: ArrayStore, layout: PieceLayout, index: int) -> Piece:
-    """Read a piece that `save_piece` saved."""
+    """Load a piece that `save_piece` saved."""
     hubs, columns, indptr, indices, values = (
         arrays.blocks.load(PIECE, index, name)
         for name in ("hubs", "columns", "indptr", "indices", "values")

@@ -14,12 +14,12 @@ from graphagg.graph.csr import Csr
 from graphagg.kernels import kernel
 
 Parts = npt.NDArray[np.int32]
-"""Part of each node, or one of the three values below."""
+"""Part number of each node, or one of the three values below."""
 
 HUB, ISOLATED, ADDED = -1, -2, -3
 """Values for nodes that are split, have no edge, or were added later by `add`."""
 SLACK = 1.05
-"""Most entries of a piece, relative to the mean."""
+"""Maximum entries of a piece, relative to the mean."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class LevelReport:
     """Quality of one level of the partition.
 
     Attributes:
-        pieces: parts at this level.
-        cut: share of the edges whose ends lie in two parts.
-        edge_balance: entries of the largest part over the mean.
-        vertex_balance: nodes of the largest part over the mean.
+        pieces: number of parts at this level.
+        cut: share of the edges whose ends are in different parts.
+        edge_balance: entries of the largest part divided by the mean.
+        vertex_balance: nodes of the largest part divided by the mean.
     """
 
     pieces: int
@@ -45,7 +45,7 @@ class PartitionReport(Brief):
 
     Attributes:
         partitioner: name of the partitioner.
-        hubs: nodes that were split.
+        hubs: number of nodes that were split.
         levels: quality of each level; the last is the partition that was embedded.
 
     Examples:
@@ -66,13 +66,13 @@ class PartitionReport(Brief):
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> PartitionReport:
         """Read the result of `to_json`."""
-        names = [each.name for each in fields(LevelReport)]  # older indices have further ones
+        names = [each.name for each in fields(LevelReport)]  # older indices have more fields
         levels = tuple(LevelReport(*map(level.get, names)) for level in raw["levels"])
         return cls(raw["partitioner"], raw["hubs"], levels)
 
 
 def measure(matrix: Csr, piece_of: Parts, count: int) -> LevelReport:
-    """Measure a partition; an entry of a hub counts for the part of its column."""
+    """Measure a partition; a hub's entry counts toward the part of its column."""
     nodes, entries = np.zeros((2, count), dtype=np.int64)
     indptr, indices = np.asarray(matrix.indptr), np.asarray(matrix.indices)
     crossing = _count(indptr, indices, piece_of, nodes, entries)
@@ -86,7 +86,7 @@ def measure(matrix: Csr, piece_of: Parts, count: int) -> LevelReport:
 
 @kernel(small=True)
 def _count(indptr: Array, indices: Array, piece_of: Array, nodes: Array, entries: Array) -> int:
-    """Count the nodes and entries of each part; returns the number of entries between parts."""
+    """Count the nodes and entries of each part; return the number of entries between parts."""
     crossing = 0
     for row in range(len(indptr) - 1):
         at = piece_of[row]

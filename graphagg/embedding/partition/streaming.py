@@ -1,14 +1,14 @@
-"""A partition in passes over the nodes; each node reads only its own row.
+"""Streaming partition: several passes over the nodes; each step reads only one node's row.
 
-A node joins the part with the best score among those around it that have room for it, with L_p the
-weight of part p and C its capacity (linear deterministic greedy: Stanton and Kliot, KDD 2012):
+A node joins the part with the best score among the parts of its neighbors that have room, with L_p
+the weight of part p and C its capacity (linear deterministic greedy: Stanton and Kliot, KDD 2012):
 
     score(p) = |neighbors in p| (1 - L_p / C)
 
-and further passes move nodes by the same rule (restreaming: Nishimura and Ugander, KDD 2013).
-Nodes are visited in breadth-first order, so that neighbors are visited close to each other.
+Further passes move nodes by the same rule (restreaming: Nishimura and Ugander, KDD 2013). Nodes are
+visited in breadth-first order, so that neighbors are visited close to each other.
 
-The matrix is read row by row and may be a mapped file. Memory holds some 20 bytes per node.
+The matrix is read row by row and may be a mapped file. Memory use is about 20 bytes per node.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Rows(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """Parts of nodes: `of_node[v]` is the part of node v (-1: none), `loads` each part's weight.
+    """Parts of nodes: `of_node[v]` is the part of node v (-1: none), `loads` the parts' weights.
 
-    `capacity` is the weight that a part may hold.
+    `capacity` is the maximum weight of a part.
     """
 
     of_node: Array
@@ -45,10 +45,10 @@ class Labels(NamedTuple):
 
 
 def stream(matrix: Csr, weights: Ints, active: Mask, count: int) -> Parts:
-    """Cut a symmetric pattern into parts of about one weight; O(entries) time.
+    """Cut a symmetric pattern into parts of about equal weight; O(entries) time.
 
-    Returns `[N]` the part of each active node, -1 for the others. A part has at most 1.05 times the
-    mean weight, where node weights permit.
+    Returns the part of each active node, `[N]`, and -1 for other nodes. A part has at most 1.05
+    times the mean weight, if node weights permit.
     """
     rows = Rows(np.asarray(matrix.indptr), np.asarray(matrix.indices))
     part_of = np.full(matrix.rows, _NONE, dtype=np.int32)
@@ -60,8 +60,8 @@ def stream(matrix: Csr, weights: Ints, active: Mask, count: int) -> Parts:
 
 @kernel(checked=False)
 def _breadth_first(rows: Rows, visited: Array) -> Array:
-    """Breadth-first order of the nodes that are not `visited`, which it marks, by component."""
-    # The order is the queue: nodes before `head` are done, those up to `tail` wait.
+    """Return the unvisited nodes in breadth-first order, by component; updates `visited`."""
+    # `order` is also the queue: nodes before `head` are done, nodes up to `tail` are waiting.
     order = np.empty(len(visited) - visited.sum(), dtype=np.int32)
     tail = 0
     for root in range(len(visited)):
@@ -85,14 +85,14 @@ def _breadth_first(rows: Rows, visited: Array) -> Array:
 
 @kernel(checked=False)
 def _restream(rows: Rows, weights: Array, nodes: Array, labels: Labels, passes: int) -> None:
-    """Move each node to the part of the best score, in place, until nothing moves."""
+    """Move each node to the part with the best score, in place, until no node moves."""
     around = np.zeros(len(labels.loads), dtype=np.int64)
     touched = np.empty(len(labels.loads), dtype=np.int32)
     for _ in range(passes):
         moved = 0
         for node in nodes:
             before = labels.of_node[node]
-            labels.of_node[node] = _NONE  # a node is taken out before it is placed
+            labels.of_node[node] = _NONE  # remove the node before it is placed
             if before != _NONE:
                 labels.loads[before] -= weights[node]
             best = _best_part(rows, node, weights[node], before, labels, around, touched)
@@ -107,9 +107,9 @@ def _restream(rows: Rows, weights: Array, nodes: Array, labels: Labels, passes: 
 def _best_part(
     rows: Rows, node: int, weight: int, before: int, labels: Labels, around: Array, touched: Array
 ) -> int:
-    """The best part for a node without one, of those below their capacity.
+    """Return the best part below its capacity for a node that is in no part.
 
-    `around` is all zeros before and after; `touched` has room for all parts.
+    `around` is all zeros before and after the call; `touched` has room for all parts.
     """
     count = 0
     for i in range(rows.indptr[node], rows.indptr[node + 1]):
@@ -123,14 +123,14 @@ def _best_part(
     for part in touched[:count]:
         if labels.loads[part] + weight <= labels.capacity:
             score = around[part] * (1.0 - labels.loads[part] / labels.capacity)
-            # A tie goes to the old part, so a pass without improvement moves nothing.
+            # Prefer the old part on ties, so a pass without improvement moves nothing.
             if best == _NONE or score > most or (score == most and part == before):
                 best, most = part, score
         around[part] = 0
     if best != _NONE:
         return best
-    # No part around it has room. The node stays where it fits or is alone, so that no part becomes
-    # empty. Otherwise it joins the lightest part, which may then exceed its capacity.
+    # No neighboring part has room. The node stays in its part if it fits or is alone there, so
+    # that no part becomes empty. Else it joins the lightest part, which may exceed its capacity.
     load = labels.loads[before]
     if before != _NONE and (load == 0 or load + weight <= labels.capacity):
         return before

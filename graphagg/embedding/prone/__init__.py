@@ -1,1 +1,1 @@
-"""The factorization: ProNE per piece, merged and propagated."""
+"""ProNE factorization per piece, then merge and propagation."""

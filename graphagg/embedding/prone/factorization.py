@@ -1,10 +1,10 @@
-"""The factorization of a matrix in pieces, as stages of tasks.
+"""Factorization of a matrix in pieces, as stages of tasks.
 
-Values of all nodes are in arrays `[N', ...]` in the order of `PieceLayout`:
+Values of all nodes are stored in arrays `[N', ...]` in the order of `PieceLayout`:
 
     strength    [N']     D, float64
     arrived     [N']     q before normalization, float64
-    leaf        a piece  V S of its part of the log matrix, `[c, r]`
+    leaf      per piece  V S of its part of the log matrix, `[c, r]`
     start       [N', m]  Q, from the merge of the leaves
     refined     [N', m]  F Q
     loops       [N']     the weight of each node's loop, float64
@@ -47,10 +47,10 @@ _MAPS = "map"
 
 @dataclass(frozen=True)
 class VectorArrays:
-    """Names of the arrays that hold vectors, before the rotation `<rows>.turn`, `[N', m]` each.
+    """Names of the arrays of unrotated vectors, `[N', m]` each; the rotation is `<rows>.turn`.
 
-    A vector is a row of `rows` times the rotation: the sum of its node's row of D1^(-1/2) A1 over
-    `sources`; before the first propagation, of its row of the log matrix.
+    A vector is a row of `rows` times the rotation. That row is the node's row of D1^(-1/2) A1 times
+    `sources`, or before the first propagation the node's row of the log matrix times `sources`.
     """
 
     rows: str
@@ -59,7 +59,7 @@ class VectorArrays:
 
 @dataclass(frozen=True)
 class Factorization:
-    """The stages, over the pieces of `tasks`."""
+    """The stages of the factorization, run over the pieces of `tasks`."""
 
     tasks: PieceTasks
     config: EmbeddingConfig
@@ -77,16 +77,16 @@ class Factorization:
         tasks.arrays.blocks.save(f"{ARRIVED}.total", 0, value=total)
 
     def log_q(self, nodes: Ints) -> Array:
-        """Logarithm of q of some nodes, float64."""
+        """Return the logarithm of q of the given nodes, float64."""
         total = float(self.tasks.arrays.blocks.load(f"{ARRIVED}.total", 0, "value")[0])
         return np.asarray(np.log(self.tasks.arrays.map(ARRIVED)[nodes]) - np.log(total))
 
     def log_matrix(self, piece: Piece) -> Csr:
-        """The log matrix of a piece."""
+        """Return the log matrix of a piece."""
         return log_matrix(piece, self.tasks.of_rows(piece, STRENGTH), self.log_q(piece.columns))
 
     def factorize(self) -> VectorArrays:
-        """Run stages `leaves`, `gram...`, `start`, `refined`, for U sqrt(S) of the log matrix."""
+        """Run stages `leaves`, `gram...`, `start`, `refined`: U sqrt(S) of the log matrix."""
         tasks = self.tasks
         leaves = tasks.run(tasks.layout.pieces, self._leaf, "leaves")
         width = self.merge([stats["rank"] for stats in leaves])
@@ -110,7 +110,7 @@ class Factorization:
     def merge(self, ranks: Sequence[int]) -> int:
         """Run stage `start`: Q, the leading right singular vectors of the stacked pieces, float32.
 
-        Returns their number.
+        Returns the number of vectors.
         """
         tasks, levels = self.tasks, count()
         pieces = tasks.layout.pieces
@@ -143,8 +143,8 @@ class Factorization:
         return self.tasks.sums(name, len(shards), shard)
 
     def _leaf_rows(self, low: int, high: int) -> list[NodeRows]:
-        """The rows of nodes `low` to `high - 1` in each leaf."""
-        block = self.tasks.arrays.blocks.map  # read whole, all leaves would not fit into memory
+        """Return the rows of nodes `low` to `high - 1` in each leaf."""
+        block = self.tasks.arrays.blocks.map  # all leaves together may not fit into memory
         leaves = (
             NodeRows(block(PIECE, i, "columns"), block(LEAF, i, "values"))
             for i in range(self.tasks.layout.pieces)
@@ -173,12 +173,12 @@ class Factorization:
         tasks.drop(before.rows)
         if pass_number == 1:
             self._smoothing()
-        common = (STEPS - COMMON) * self._mean(results[0])  # P c is c: it is taken off at once
+        common = (STEPS - COMMON) * self._mean(results[0])  # P c is c, so subtract it only once
         for step, (last, result) in enumerate(pairwise(results)):
             first = results[0] if step < STEPS - 1 else None
             shift = common if step == STEPS - 2 else None
             tasks.collect(result, width, np.float32, *self._product(last, first, shift))
-            if 0 < step < STEPS - 1:  # the last product reads the result before it alone
+            if 0 < step < STEPS - 1:  # the last product reads only the result before it
                 tasks.drop(last, *results[: step == STEPS - 2])
         self._rotate(result)
         return VectorArrays(result, last)
@@ -186,7 +186,7 @@ class Factorization:
     def _product(
         self, last: str, start: str | None, shift: Array | None
     ) -> tuple[Callable[[Piece], Array], Callable[[int, Array], Array]]:
-        """Return two functions: P S over a piece's entries without loops, and the resulting rows.
+        """Return two functions: one multiplies a piece without loops by S, one completes the rows.
 
         The rows are the next S = E + P S, minus `shift`, if `start` is the name of E; else they are
         T = D1^(1/2) P S.
@@ -209,7 +209,7 @@ class Factorization:
         return read, written
 
     def _mean(self, name: str) -> Array:
-        """The mean of the rows of an array, weighted by D1, float32."""
+        """Compute the mean of the rows of an array, weighted by D1, float32."""
         tasks, array = self.tasks, self.tasks.arrays.map
 
         def span(i: int) -> list[Array]:
@@ -240,19 +240,19 @@ class Factorization:
         tasks.run(tasks.layout.pieces, smooth, SMOOTH)
 
     def _rotate(self, name: str, width: int | None = None) -> None:
-        """Save the rotation of an array's rows, `<name>.turn`."""
+        """Compute and save the rotation of an array's rows as `<name>.turn`."""
         total = self.tasks.sum_of_spans(name, f"{name}.gram", gram)
         self.tasks.save_matrix(f"{name}.turn", rotation(total, width).astype(np.float32))
 
     def rotated(self, vectors: VectorArrays, nodes: Ints) -> tuple[Array, Array]:
-        """Vectors and sources of some nodes, `[n, d]` each."""
+        """Return vectors and sources of the given nodes, `[n, d]` each."""
         rows, sources = (
             self.rotated_rows(vectors, name, nodes) for name in (vectors.rows, vectors.sources)
         )
         return rows, sources
 
     def rotated_rows(self, vectors: VectorArrays, name: str, nodes: Ints) -> Array:
-        """Rotated rows of one of the arrays of `vectors`; zeros for nodes without an edge (-1)."""
+        """Return rotated rows of one array of `vectors`; zeros for nodes without an edge (-1)."""
         filled, turn = nodes >= 0, self.tasks.matrix(f"{vectors.rows}.turn")
         ascending, positions = np.unique(nodes[filled], return_inverse=True)
         rows = self.tasks.arrays.select(name, ascending)[positions] @ turn
@@ -261,7 +261,7 @@ class Factorization:
         return result
 
     def width(self, vectors: VectorArrays) -> int:
-        """Length of the vectors: `dim`, or fewer if the matrix has fewer directions."""
+        """Return the length of the vectors: `dim`, or less if the matrix has fewer directions."""
         return int(self.tasks.matrix(f"{vectors.rows}.turn").shape[1])
 
 

@@ -1,11 +1,11 @@
-"""The matrix that `prone` factorizes, and the decomposition of one piece of it.
+"""The matrix that `prone` factorizes, and the decomposition of one of its pieces.
 
 Paper: ProNE (IJCAI 2019), section 3.1: with P_ij = w_ij / D_i, D_i = sum_j w_ij and
 q_j = (sum_i P_ij)^0.75 normalized to sum 1,
 
     F_ij = ln P_ij - ln q_j    for edges only.
 
-Its code has a negative-sampling count of 1, whose logarithm vanishes. Values below 0 are kept.
+The paper's code uses 1 negative sample, so the term ln 1 is 0. Values below 0 are kept.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ OVERSAMPLES, ITERATIONS = 10, 3
 
 
 def strengths(piece: Piece) -> Array:
-    """D of the piece's rows, `[owned + p]` float64; a hub's row is this piece's share of it."""
+    """Return D of the piece's rows, `[owned + p]` float64; rows of hubs are partial sums."""
     return row_sums(piece.matrix, piece.matrix.entries)
 
 
 def arriving(piece: Piece, strength: Array) -> Array:
-    """sum_i P_ij of rows j, `[owned + p]` float64; `strength` `[c]` is D of the columns."""
+    """Return sum_i P_ij of rows j, `[owned + p]` float64; `strength` `[c]` is D of the columns."""
     values = piece.matrix.entries / strength[piece.matrix.indices]
     return row_sums(piece.matrix, values)
 
 
 def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
-    """F on the piece's entries, float32.
+    """Compute F for the piece's entries, float32.
 
     `strength` `[owned + p]` is D of its rows, complete also for hubs; `log_q` `[c]` is ln q of its
     columns.
@@ -47,7 +47,7 @@ def log_matrix(piece: Piece, strength: Array, log_q: Array) -> Csr:
 
 
 def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
-    """D1^-1 A on the piece's entries, float32; the diagonal (loops) is added elsewhere.
+    """Compute D1^-1 A for the piece's entries, float32; the diagonal (loops) is added elsewhere.
 
     `strength` and `loops` `[owned + p]` are D and the loop of each row, complete also for hubs.
     """
@@ -57,14 +57,14 @@ def smoothing(piece: Piece, strength: Array, loops: Array) -> Csr:
 
 
 def scaled_right_vectors(matrix: Csr, rank: int, seed: list[int]) -> Floats:
-    """V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32, signs fixed.
+    """Return V S of a randomized SVD `matrix ~ U S V^T`, `[columns, r]` float32, with fixed signs.
 
-    `seed` holds the seeds of the run and of the piece; r is below `rank` for a small matrix.
+    `seed` holds the seeds of the run and of the piece; r is less than `rank` for a small matrix.
     """
     with needs("scikit-learn", "embedding"):
         from sklearn.utils.extmath import randomized_svd
     columns = min(rank, matrix.rows, matrix.columns)
-    if not columns:  # a piece whose nodes are all hubs
+    if not columns:  # all nodes of the piece are hubs
         return np.zeros((matrix.columns, 0), dtype=np.float32)
     _, singular, right = randomized_svd(
         sparse_array(matrix),

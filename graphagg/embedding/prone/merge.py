@@ -1,16 +1,16 @@
-"""The merge of the pieces' decompositions: a tree of eigenproblems of small Gram matrices.
+"""Merge the decompositions of the pieces with a tree of eigenproblems of small Gram matrices.
 
-Stacking the rows of all pieces, F^T F is the sum of the pieces' V S^2 V^T. So with Y the V S of the
-pieces side by side (nodes x sum of ranks, zero if a node is not a column of a piece), the singular
-values and right singular vectors of F are the same as of Y^T: eigh(Y^T Y) = W diag(s^2) W^T and
-V = Y W / s. The blocks off the diagonal come only from nodes that two pieces share: the halo aligns
+Stacking the rows of all pieces, F^T F is the sum of the pieces' V S^2 V^T. Let Y be the V S of the
+pieces side by side (nodes x sum of ranks, zero if a node is not a column of a piece). Then the
+singular values and right singular vectors of F equal those of Y^T: eigh(Y^T Y) = W diag(s^2) W^T
+and V = Y W / s. The off-diagonal blocks come only from nodes that two pieces share: the halo aligns
 the pieces.
 
-A vertex of the tree takes as many children as keep its Gram matrix small, keeps the leading `width`
-directions (also inside the tree: keeping the leaves' rank loses 0.7 points of AUC) and passes Y W
-up. All of that is linear in the leaves' rows, so one matrix M_a is kept per leaf, and
-sum_a (V_a S_a) M_a is the root's Y W. Rows are taken a shard at a time, a range of nodes of
-bounded size; shards are summed in their order.
+Each vertex of the tree has as many children as keep its Gram matrix small. It keeps the leading
+`width` directions (also inside the tree: keeping the leaves' rank loses 0.7 points of AUC) and
+passes Y W up. All steps are linear in the leaves' rows, so we keep one matrix M_a per leaf, and
+sum_a (V_a S_a) M_a is the root's Y W. Rows are processed one shard at a time, a range of nodes of
+bounded size; shards are summed in order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from graphagg.arrays import Array, Doubles, Ints, offsets
 
 MOST_COLUMNS = 1280
-"""Most columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
+"""Maximum columns of Y at a vertex of the tree; its Gram matrix takes 13 MB."""
 NODES_PER_SHARD = 50_000
 _NEGLIGIBLE = 1e-5
 
@@ -38,7 +38,7 @@ class NodeRows:
     values: Array
 
     def within(self, low: int, high: int) -> NodeRows:
-        """The rows of nodes `low` to `high - 1`."""
+        """Return the rows of nodes `low` to `high - 1`."""
         a, b = np.searchsorted(self.nodes, [low, high])
         return NodeRows(self.nodes[a:b], self.values[a:b])
 
@@ -49,7 +49,7 @@ class TreeLevel:
 
     Attributes:
         groups: for each vertex of the level, its children; a child is a tuple of its leaves.
-        maps: for each leaf, `[rank, w]` from its rows to the child's; None: rows stay as they are.
+        maps: for each leaf, `[rank, w]`, maps its rows to the child's rows. None: no mapping.
     """
 
     groups: tuple[tuple[tuple[int, ...], ...], ...]
@@ -57,7 +57,7 @@ class TreeLevel:
 
 
 def shards(nodes: int) -> list[tuple[int, int]]:
-    """Ranges of nodes that are summed at once."""
+    """Return the ranges of nodes that are processed at once."""
     count = max(1, math.ceil(nodes / NODES_PER_SHARD))
     bounds = np.linspace(0, nodes, count + 1).astype(np.int64).tolist()
     return list(pairwise(bounds))
@@ -66,9 +66,9 @@ def shards(nodes: int) -> list[tuple[int, int]]:
 def merge(
     ranks: Sequence[int], width: int, grams: Callable[[TreeLevel], Iterable[Doubles]]
 ) -> tuple[list[Doubles], Doubles]:
-    """Merge leaves of some `ranks`, and keep `width` directions (m).
+    """Merge leaves with the given `ranks`, and keep `width` directions (m).
 
-    Returns M of each leaf, `[rank, m']`, and the m' <= m singular values of F, descending.
+    Returns M for each leaf, `[rank, m']`, and the m' <= m singular values of F, descending.
     """
     children: list[tuple[int, ...]] = [(leaf,) for leaf in range(len(ranks))]
     sizes = list(ranks)
@@ -95,7 +95,7 @@ def merge(
 def _group(
     children: Sequence[tuple[int, ...]], sizes: Sequence[int]
 ) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """Make the fewest groups of neighbors, of about one size, under `MOST_COLUMNS` each."""
+    """Split children into the fewest groups of similar size with up to `MOST_COLUMNS` columns."""
     fan = max(2, MOST_COLUMNS // max(sizes))
     count = math.ceil(len(children) / fan)
     splits = np.array_split(np.arange(len(children)), count)
@@ -103,9 +103,9 @@ def _group(
 
 
 def leading(matrix: Doubles, width: int) -> tuple[Doubles, Doubles]:
-    """Leading eigenvectors `[K, w]` of a Gram matrix, and the square roots of its eigenvalues.
+    """Return leading eigenvectors `[K, w]` of a Gram matrix, and square roots of its eigenvalues.
 
-    Directions whose singular value is under 1e-5 of the largest are noise and are left out. The
+    Directions with a singular value below 1e-5 of the largest are noise and are dropped. The
     largest entry of each vector is positive.
     """
     from scipy.linalg import eigh
@@ -120,14 +120,14 @@ def leading(matrix: Doubles, width: int) -> tuple[Doubles, Doubles]:
 
 
 def fix_signs(vectors: Doubles) -> Doubles:
-    """Turn each column so that its largest entry by size is positive."""
+    """Flip the sign of columns so that the entry with the largest absolute value is positive."""
     peaks = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(vectors.shape[1])]
     turned: Doubles = vectors * np.where(peaks < 0, -1.0, 1.0)
     return turned
 
 
 def level_grams(level: TreeLevel, leaves: Sequence[NodeRows]) -> list[Doubles]:
-    """Contribution of one shard's rows to a level's Gram matrices."""
+    """Compute the contribution of one shard's rows to the Gram matrices of a level."""
     maps = level.maps
     return [
         _group_gram([mapped(c, maps, leaves) if maps else leaves[c[0]] for c in group])
@@ -146,7 +146,7 @@ def mapped(child: Sequence[int], maps: dict[int, Doubles], leaves: Sequence[Node
 
 
 def _group_gram(children: Sequence[NodeRows]) -> Doubles:
-    """Y^T Y of children side by side, through the nodes that two of them share."""
+    """Compute Y^T Y of children side by side, from the nodes that pairs of children share."""
     bounds = offsets([child.values.shape[1] for child in children])
     total = np.zeros((bounds[-1], bounds[-1]))
     if not any(len(child.nodes) for child in children):

@@ -1,14 +1,14 @@
-"""The symmetric weighted matrix over nodes that is embedded, whatever the kind of graph.
+"""Converts any kind of graph to the symmetric weighted matrix over nodes that is embedded.
 
-An undirected graph is its own matrix. A directed graph of n vertices becomes its double cover: node
-u is u as a source, node n + v is v as a target, and an edge u -> v joins u with n + v. A two-mode
-graph is such a cover already: sets first, then elements. So every kernel works on one
-symmetric matrix. A vertex of a directed graph gets two vectors; the dot product of a source's and a
-target's scores the edge.
+The matrix of an undirected graph is its adjacency. A directed graph of n vertices becomes its
+double cover: node u is u as a source, node n + v is v as a target, and an edge u -> v connects u
+and n + v. A two-mode graph already is such a cover: sets first, then elements. So all kernels work
+on one symmetric matrix. A vertex of a directed graph gets two vectors; the score of an edge is the
+dot product of the source's and the target's vector.
 
-The two nodes of a vertex of a directed graph are joined by an edge of `COUPLING` mean weights. Then
-a vertex without incoming edges has a vector as a target too. On soc-Epinions1 that adds 3.3 points
-of AUC (tests/unit/embedding/test_real.py prints both).
+The two nodes of a vertex of a directed graph are connected by an edge of `COUPLING` mean weights,
+so a vertex without incoming edges also gets a vector as a target. On soc-Epinions1 this adds 3.3
+points of AUC (tests/unit/embedding/test_real.py prints both).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from graphagg.graph.kinds import GraphKind
 Weights = npt.NDArray[np.float32]
 
 COUPLING = 4.0
-"""Weight of the edge between the two nodes of a vertex, in mean weights of an edge."""
+"""Weight of the edge between the two nodes of a vertex, as a multiple of the mean edge weight."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class NetworkMatrix:
 
     @classmethod
     def from_graph(cls, graph: Graph, weights: Weights | None = None) -> NetworkMatrix:
-        """Make the matrix of a graph; `weights` `[nnz]` of its adjacency, None: all 1.
+        """Build the matrix of a graph; `weights` `[nnz]` of its adjacency; None: all 1.
 
-        Raises `InvalidGraph` if there is one vertex only.
+        Raises `InvalidGraph` if there is only one vertex.
         """
         check_graph(graph)
         forward = replace(graph.adjacency, data=weights)
@@ -76,7 +76,7 @@ class RowBlock:
         other: the transpose of `source`.
         shift: added to the columns.
         nodes: N.
-        coupling: weight of the edge to a vertex's other node; 0: there is none.
+        coupling: weight of the edge to a vertex's other node; 0: no such edge.
     """
 
     source: Csr
@@ -86,7 +86,7 @@ class RowBlock:
     coupling: np.float32
 
     def rows(self, low: int, high: int) -> Csr:
-        """Rows `low` to `high - 1` of the block."""
+        """Compute rows `low` to `high - 1` of the block."""
         entries = self._filled(self.source, low, high)
         if not self.coupling:
             return entries
@@ -100,7 +100,7 @@ class RowBlock:
         )
 
     def _filled(self, matrix: Csr, low: int, high: int) -> Csr:
-        """Rows of a matrix without entries of weight 0, which do not count as edges."""
+        """Return rows of a matrix without entries of weight 0, which do not count as edges."""
         start, end = matrix.indptr[low], matrix.indptr[high]
         indices = np.asarray(matrix.indices[start:end])
         if self.shift:
@@ -116,7 +116,7 @@ class RowBlock:
 
 
 def row_blocks(kind: GraphKind, forward: Csr, backward: Csr) -> list[RowBlock]:
-    """The matrix of a graph as consecutive blocks of rows, from its adjacency and the transpose."""
+    """Return the matrix of a graph as consecutive row blocks, given adjacency and transpose."""
     n, coupling = forward.rows, np.float32(0)
     if kind == "undirected":
         return [RowBlock(forward, backward, 0, n, coupling)]
@@ -131,6 +131,6 @@ def row_blocks(kind: GraphKind, forward: Csr, backward: Csr) -> list[RowBlock]:
 
 
 def check_graph(graph: Graph) -> None:
-    """Raise `InvalidGraph` for a graph of a single vertex."""
+    """Raise `InvalidGraph` if a graph that is not two-mode has fewer than two vertices."""
     if len(graph.rows) < 2 and graph.kind != "two-mode":
         raise InvalidGraph(f"the graph has {len(graph.rows)} vertex, expected at least 2")

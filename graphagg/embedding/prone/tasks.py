@@ -1,8 +1,8 @@
-"""Arrays over all nodes, computed piece by piece.
+"""Compute arrays over all nodes, piece by piece.
 
-A task reads the rows of one piece's columns, its halo included, and writes the rows of its nodes.
-The pieces' shares of hub rows are added in a task of their own, in the order of the pieces. So the
-bytes are the same in memory, over files and on Spark.
+A task reads the rows of one piece's columns, including its halo, and writes the rows of its nodes.
+A separate task sums the partial rows of hubs in the order of the pieces. So results are identical
+to the byte in memory, with files and on Spark.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from graphagg.execution.arrays import ArrayStore
 from graphagg.execution.runner import Stats, TaskFunction, TaskRunner
 
 _GATHERED = 1 << 27
-"""Most numbers of an array of all nodes that a product gathers at once (512 MiB)."""
+"""Maximum numbers that a product gathers at once from an array of all nodes (512 MiB)."""
 _LEAST_WIDTH = 32
 _SUMS = 64
-"""Most tasks that share a sum over many parts."""
+"""Maximum number of tasks that share a sum over many parts."""
 
 
 @dataclass(frozen=True)
 class PieceTasks:
-    """Runs tasks over the pieces of a matrix, which `save_piece` saved, and keeps their arrays.
+    """Runs tasks over the pieces that `save_piece` saved, and holds their arrays.
 
-    Only the hubs of `layout.order` are used.
+    Of `layout.order` only the hubs are used.
     """
 
     layout: PieceLayout
@@ -54,7 +54,7 @@ class PieceTasks:
         return load_piece(self.arrays, self.layout, i)
 
     def run(self, count: int, task: TaskFunction, stage: str = "") -> list[Stats]:
-        """Run tasks, each with one thread, so that sums have one order."""
+        """Run tasks, each with one thread, so that the order of sums is fixed."""
 
         def alone(i: int) -> Stats | None:
             with one_thread():
@@ -71,7 +71,7 @@ class PieceTasks:
         self, name: str, row: tuple[int, ...], dtype: Any, spans: Sequence[tuple[int, int]],
         rows: Callable[[int, int], Array],
     ) -> None:  # fmt: skip
-        """Make array `name`, `[n, *row]`, from `rows(low, high)` of consecutive ranges of nodes."""
+        """Write array `name`, `[n, *row]`, from `rows(low, high)` of consecutive node ranges."""
         first, end = spans[0][0], spans[-1][1]
         self._create(name, dtype, (end - first, *row))
 
@@ -88,10 +88,10 @@ class PieceTasks:
         read: Callable[[Piece], Array],
         convert: Callable[[int, Array], Array] = lambda first, rows: rows,
     ) -> None:
-        """Make array `name`, `[N', *row]`, from the rows that are computed for each piece.
+        """Write array `name`, `[N', *row]`, from the rows that are computed for each piece.
 
         `read` computes rows of a piece's nodes and then partial rows of its hubs; `convert` maps
-        the complete rows of the nodes from `first` on to the rows of the array.
+        complete rows, starting at node `first`, to rows of the array.
         """
         self._create(name, dtype, (self.nodes, *row))
         partial, hubs = f"{name}.hubs", self.layout.hubs
@@ -100,7 +100,7 @@ class PieceTasks:
             piece = self.piece(i)
             rows = read(piece)
             self.arrays.blocks.save(partial, i, rows=rows[piece.owned :])
-            # A shard at a time, which bounds the memory of `convert`.
+            # Convert one shard at a time, to bound the memory of `convert`.
             for low in range(0, piece.owned, NODES_PER_SHARD):
                 block = rows[low : min(low + NODES_PER_SHARD, piece.owned)]
                 self.arrays.write(name, piece.first + low, convert(piece.first + low, block))
@@ -121,13 +121,13 @@ class PieceTasks:
         self.runner.note(f"{name}.made", lambda: self.arrays.create(name, dtype, shape))
 
     def of_rows(self, piece: Piece, name: str) -> Array:
-        """Values of an array of all nodes at a piece's rows, hubs included."""
+        """Return the values of an array of all nodes for the rows of a piece, including hubs."""
         array = self.arrays.map(name)
         mine = array[piece.first : piece.first + piece.owned]
         return np.concatenate((mine, array[piece.hubs]))
 
     def multiply(self, matrix: str, piece: Piece, name: str) -> Array:
-        """Multiply a piece, with the values of stage `matrix`, by its columns' rows in `name`.
+        """Multiply a piece, with values from stage `matrix`, by the rows of its columns in `name`.
 
         Columns are read in groups, to bound the memory.
         """
@@ -146,7 +146,7 @@ class PieceTasks:
     def sums(
         self, name: str, count: int, task: Callable[[int], Sequence[Array]]
     ) -> Iterator[Array]:
-        """Sum each of the arrays that `task(i)` returns, over all i below `count`."""
+        """Sum each of the arrays that `task(i)` returns over all i below `count`."""
         shares = np.array_split(np.arange(count), min(count, _SUMS))
 
         def add(s: int) -> Stats:
@@ -173,7 +173,7 @@ class PieceTasks:
         yield from (blocks.load(sum_name, j, "value") for j in range(count))
 
     def sum_of_spans(self, name: str, stage: str, of_rows: Callable[[Array], Array]) -> Array:
-        """Sum `of_rows` over the spans of an array: the hubs' rows, then each piece's rows."""
+        """Sum `of_rows` over the spans of an array: rows of hubs, then rows of each piece."""
         spans = self.spans
 
         def span(i: int) -> list[Array]:
@@ -184,10 +184,10 @@ class PieceTasks:
         return total
 
     def save_matrix(self, name: str, matrix: Array, index: int = 0) -> None:
-        """Save a small matrix that rows are multiplied by, column by column.
+        """Save a small matrix in column order; rows are multiplied by it.
 
-        The order in memory (by columns in LAPACK) determines which loop the library runs, and so
-        the last bits.
+        The memory order (LAPACK uses columns) determines which loop the library runs, and so the
+        last bits of the result.
         """
         self.arrays.blocks.save(name, index, columns=matrix.T)
 

@@ -1,1 +1,1 @@
-"""The Spark engine: the kernels of `graphagg.embedding`, one task per piece or range of nodes."""
+"""Spark engine: runs the kernels of `graphagg.embedding`, a task per piece or range of nodes."""

@@ -1,4 +1,4 @@
-"""An embedding as a DataFrame, and the nearest neighbors of a column of vertices."""
+"""Export an embedding as a DataFrame, and find nearest neighbors of a column of vertices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VECTORS_PER_TASK = 50_000
 
 
 def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) -> DataFrame:
-    """DataFrame with columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
+    """Return a DataFrame with columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
     ids, _ = index.vectors_of(side)
     total, integer = len(ids), ids.is_integer
     worker = of_worker(index)

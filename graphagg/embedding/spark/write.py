@@ -1,12 +1,12 @@
-"""Builds an embedding with Spark; the vectors equal those of a build in process.
+"""Builds an embedding with Spark; the vectors equal those of a build in one process.
 
-Each stage ends on disk, so that a killed job resumes after the last one:
+Each stage writes its result to disk, so that a killed job resumes after the last finished stage:
 
 1. `edges` to `holders`: the rows of the graph (`graphagg.graph.spark.rows`).
-2. `matrix`: the matrix of the network; tasks make ranges of its rows from those of the graph.
+2. `matrix`: the matrix of the network; tasks compute ranges of its rows from the graph's rows.
 3. `partition`, `pieces`, the stages of `prone.factorization`, and `vectors` and `sources`, the
-   arrays of the index (`graphagg.embedding.build`). One task cuts the matrix, then a task holds one
-   piece with its halo, or a range of 50,000 nodes.
+   arrays of the index (`graphagg.embedding.build`). One task cuts the matrix; each later task holds
+   one piece with its halo, or a range of 50,000 nodes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def build_by_spark(
     options: SparkOptions, edges: Any, directory: str | Path, config: EmbeddingConfig,
     reading: WeightedReading, progress: Progress, force: bool,
 ) -> ReadReport:  # fmt: skip
-    """Embed a graph and publish the index, unless it is there already."""
+    """Embed a graph and publish the index, unless it already exists."""
     source = EdgeInput.of(edges, reading)
     per_task = config.max_piece_edges or MAX_PIECE_EDGES
 
@@ -87,7 +87,7 @@ def build_by_spark(
 
 
 def stages(config: EmbeddingConfig) -> tuple[str, ...]:
-    """The stages of a job that are known before it starts, in order."""
+    """Return the stages of a job that are known before it starts, in order."""
     passes = [f"pass{p}.{s}" for p in range(1, config.propagate + 1) for s in range(STEPS)]
     return (
         *graph_stages(config.kind), MATRIX, "partition", "pieces", "strength", "arrived",
@@ -96,7 +96,7 @@ def stages(config: EmbeddingConfig) -> tuple[str, ...]:
 
 
 def mapped_graph(arrays: FileArrays, kind: GraphKind, report: ReadReport) -> Graph:
-    """The graph that `GraphRows` wrote."""
+    """Memory-map the graph that `GraphRows` wrote."""
     rows = columns = VertexIds.read(VERTICES, arrays.map, arrays.exists)
     if kind == "two-mode":
         columns = VertexIds.read(ELEMENTS, arrays.map, arrays.exists)
@@ -104,7 +104,7 @@ def mapped_graph(arrays: FileArrays, kind: GraphKind, report: ReadReport) -> Gra
 
 
 def write_matrix(job: SparkJob, graph: Graph, weighted: bool, per_task: int) -> NetworkMatrix:
-    """Run stage `matrix`: write the rows of the matrix, about `per_task` entries in a task."""
+    """Run stage `matrix`: write the rows of the matrix, about `per_task` entries per task."""
     check_graph(graph)
     arrays, kind = job.arrays, graph.kind
     tasks = [
@@ -138,7 +138,7 @@ def _blocks(arrays: FileArrays, kind: GraphKind, weighted: bool) -> list[RowBloc
 
 
 def _cuts(indptr: Array, per_task: int) -> list[int]:
-    """First rows of ranges of about `per_task` entries, and the number of rows."""
+    """Return the first rows of ranges of about `per_task` entries, then the number of rows."""
     starts = np.searchsorted(indptr, np.arange(0, int(indptr[-1]), per_task))
     cuts: list[int] = np.unique([0, *starts, len(indptr) - 1]).tolist()
     return cuts

@@ -1,1 +1,1 @@
-"""Graphs that are larger than memory: read, numbered and made compressed rows over files."""
+"""Reads graphs that are larger than memory: ids and compressed rows are built in files."""

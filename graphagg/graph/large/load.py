@@ -1,10 +1,10 @@
-"""Loads a graph into files: the ids and rows are those of `load_graph`.
+"""Loads a graph into files, with the same ids and rows as `load_graph`.
 
 1. Edges are read, checked and written chunk by chunk.
 2. Ids are numbered and written; pairs are distributed over ranges of rows.
-3. Each range is sorted, freed of repeats and appended to the compressed rows.
+3. Each range is sorted, deduplicated and appended to the compressed rows.
 
-A build that is killed during these steps starts again.
+A build that is killed during these steps starts over.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from graphagg.store.work import WorkFolder
 
 @dataclass(frozen=True)
 class Source:
-    """Edges to read, and how they are read."""
+    """Edges to read, and the options for reading them."""
 
-    edges: Any  # anything that `load_graph` takes
+    edges: Any  # anything that `load_graph` accepts
     kind: GraphKind  # kind of the graph
     reading: EdgeReading  # the options of the reader
-    vertices: Sequence[VertexId] = ()  # further vertices, which may have no edge
+    vertices: Sequence[VertexId] = ()  # additional vertices, which may have no edge
     inward: bool = False  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
 
     @property
@@ -46,7 +46,7 @@ class Source:
 
 
 def load_large(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
-    """Read a graph into files of a folder: ids, and compressed rows. Stage `graph` of a build."""
+    """Read a graph and write its ids and compressed rows to a folder. Stage `graph` of a build."""
     return ReadReport(**work.stage("graph", lambda: asdict(_load(work, folder, source))))
 
 
@@ -86,7 +86,7 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
 
 
 def _empty(folder: Path) -> Path:
-    """Make an empty folder, without the files of an earlier one; return it."""
+    """Create an empty folder, deleting an earlier one; return it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

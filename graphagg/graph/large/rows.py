@@ -1,8 +1,8 @@
-"""Compressed rows of more pairs than fit in memory.
+"""Build compressed rows from more pairs than fit in memory.
 
 Pairs are distributed over files, one file per range of rows; then one file after another is
-sorted, freed of repeats and appended to the rows. Memory holds 8 bytes per row, a chunk of the
-pairs and the pairs of one range; the row of a hub is a range of its own.
+sorted, deduplicated and appended to the rows. Memory holds 8 bytes per row, one chunk of pairs
+and the pairs of one range. The row of a hub is a separate range.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from graphagg.graph.reading.buffer import Numbers
 from graphagg.store.ranges import GrowingFile
 
 PAIRS_PER_RANGE = 1 << 22
-"""Number of pairs in a range of rows; each takes some 50 bytes while they are sorted."""
-_MOST_RANGES = 1000  # files that are open at once
+"""Number of pairs in a range of rows; a pair takes about 50 bytes during the sort."""
+_MOST_RANGES = 1000  # upper bound on files open at once
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of dense numbers, in chunks that are made on demand."""
+    """Pairs of dense numbers, in chunks that are computed on demand."""
 
-    sources: Numbers  # the first of each pair, by chunk
-    targets: Numbers  # the second
-    rows: int  # number of rows, which the first of a pair is below
-    columns: int  # number of columns, which the second is below
-    loops: bool  # keep pairs of a number with itself
-    symmetric: bool  # take each pair both ways
+    sources: Numbers  # the first number of each pair, by chunk
+    targets: Numbers  # the second number of each pair
+    rows: int  # number of rows: first numbers are below it
+    columns: int  # number of columns: second numbers are below it
+    loops: bool  # keep pairs of two equal numbers
+    symmetric: bool  # also add the reverse of each pair
 
     def turned(self) -> Pairs:
-        """The pairs with both numbers exchanged."""
+        """Return the pairs with both numbers swapped."""
         return replace(
             self, sources=self.targets, targets=self.sources, rows=self.columns, columns=self.rows
         )
 
     def chunks(self) -> Iterator[Keys]:
-        """The keys of each chunk of pairs."""
+        """Yield the keys of each chunk of pairs."""
         for sources, targets in zip(self.sources, self.targets, strict=True):
             keys = pair_keys(sources, targets)
             mask = np.ones(len(keys), np.bool_) if self.loops else sources != targets
@@ -78,7 +78,7 @@ def deal(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Dealt:
         files = [stack.enter_context(dealt.path(i).open("wb", 0)) for i in range(len(sizes))]
         for i, keys in enumerate(pairs.chunks(), start=1):
             ranges = range_of[pairs_of(keys)[0]]
-            order = np.argsort(ranges, kind="stable")  # of 16 bits: by counting
+            order = np.argsort(ranges, kind="stable")  # a radix sort, for 16-bit integers
             ends = np.cumsum(np.bincount(ranges, minlength=len(sizes)))[:-1]
             for file, some in zip(files, np.split(order, ends), strict=True):
                 file.write(keys[some].data)
@@ -92,14 +92,14 @@ def _ranges(counts: Ints) -> list[int]:
     total = int(ends[-1]) if len(ends) else 0
     size = max(PAIRS_PER_RANGE, -(-total // _MOST_RANGES))
     starts = np.searchsorted(ends, np.arange(size, total, size)) + 1
-    hubs = np.flatnonzero(counts > size)  # each a range of its own
+    hubs = np.flatnonzero(counts > size)  # each becomes a separate range
     ends = np.concatenate([[0], starts, hubs, hubs + 1, [len(counts)]])
     bounds: list[int] = np.unique(ends).tolist()
     return bounds
 
 
 def write_rows(dealt: Dealt, indptr: Path, indices: Path, step: Callable[[int, int], None]) -> int:
-    """Sort each range and append it to the compressed rows; returns the number of repeats."""
+    """Sort each range and append it to the compressed rows; return the number of repeats."""
     lengths, repeats = np.zeros(dealt.bounds[-1], dtype=np.int64), 0
     file = GrowingFile(indices, np.int32)
     for i, size in enumerate(dealt.sizes):

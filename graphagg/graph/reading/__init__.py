@@ -1,1 +1,1 @@
-"""Reads edges from files and objects: text, cells of CSV, Parquet, networkx."""
+"""Reads edges from files and Python objects: text, CSV, Parquet, networkx."""

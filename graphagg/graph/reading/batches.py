@@ -22,14 +22,14 @@ class EdgeBatch(NamedTuple):
 
     sources: Ids  # `[n]` ids
     targets: Ids  # `[n]` ids
-    weights: Doubles | None = None  # `[n]`; None where the edges carry none, or none are wanted
+    weights: Doubles | None = None  # `[n]`; None if edges have no weights, or they are not used
 
     def turned(self) -> EdgeBatch:
-        """The edges with source and target exchanged."""
+        """Return the edges with source and target swapped."""
         return EdgeBatch(self.targets, self.sources, self.weights)
 
     def where(self, mask: Mask) -> EdgeBatch:
-        """The edges where a mask `[n]` is true."""
+        """Return the edges where a mask `[n]` is true."""
         sources, targets = (
             ids[mask] if isinstance(ids, np.ndarray) else ids.filter(pa.array(mask))
             for ids in self[:2]
@@ -38,7 +38,7 @@ class EdgeBatch(NamedTuple):
 
 
 def wrong_weights(weights: Doubles) -> Mask:
-    """Mask of the weights that are negative or not finite."""
+    """Return a mask of the weights that are negative or not finite."""
     return ~(np.isfinite(weights) & (weights >= 0))
 
 
@@ -53,13 +53,13 @@ class EdgeSource(NamedTuple):
 
 @dataclass
 class ReadCounts:
-    """Counts of lines, comments and faults of a source; they grow while it is read."""
+    """Counts of lines, comments and bad rows of a source, updated while it is read."""
 
-    lines: int = 0  # of text
-    comments: int = 0  # lines of comment
+    lines: int = 0  # lines of text
+    comments: int = 0  # comment lines
     header: str | None = None  # the first header
     columns: Columns | None = None  # the columns of the first text or table
-    weights_ignored: int = 0  # edges with a weight, which counts only where weights are not used
-    bad_rows: int = 0  # rows that were left out, because they cannot be read
-    first_bad: str | None = None  # the fault of the first bad row
-    faults: list[str] | None = None  # collects the fault of each bad line of text
+    weights_ignored: int = 0  # edges with a weight; reported only if weights are not used
+    bad_rows: int = 0  # rows that were skipped because they cannot be read
+    first_bad: str | None = None  # description of the first bad row
+    faults: list[str] | None = None  # if not None, collects a description of each bad line

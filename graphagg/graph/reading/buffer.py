@@ -1,6 +1,6 @@
-"""Columns of edges while they are read, and the dense numbers of their ids once all are known.
+"""Collects the columns of edges while they are read, then assigns dense numbers to the ids.
 
-Columns are lists of chunks, in memory or in files: those of a graph that is larger than memory.
+A column is a list of chunks. The chunks are in files if the graph is larger than memory.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from graphagg.graph.reading.batches import EdgeBatch, EdgeSource, Ids
 from graphagg.graph.reading.sources import id_array
 
 EDGES_PER_FILE = 1 << 21
-"""Edges of a chunk in files; both columns take 16 MiB if ids are integers below 2^32."""
+"""Edges per chunk in a file; both columns take 16 MiB if ids are integers below 2^32."""
 MARKED = 200_000_000
-"""Dense integer ids below this are numbered by marking, 5 bytes each; others by sorting."""
-_JOINED = 1 << 20  # distinct ids that wait, at least, before they are joined
+"""Dense integer ids below this are numbered with a mask, 5 bytes each; others by sorting."""
+_JOINED = 1 << 20  # minimum number of distinct ids that are collected before a merge
 
 
 class IdColumn:
-    """A column of ids in chunks: 4 bytes per id below 2^32 or string, else 8.
+    """A column of ids in chunks: 8 bytes per id, 4 for integers below 2^32 and for strings.
 
     Iterating yields uint32 or int64 arrays, or Arrow dictionary arrays.
     """
@@ -44,7 +44,7 @@ class IdColumn:
         self.count = 0  # ids
 
     def add(self, ids: Ids, name: str) -> None:
-        """Append a chunk; `InvalidGraph` if it has another type than the chunks before."""
+        """Append a chunk; raise `InvalidGraph` if its type differs from earlier chunks."""
         if not len(ids):
             return
         integer = isinstance(ids, np.ndarray)
@@ -65,7 +65,7 @@ class IdColumn:
         self.chunks.append(ids)
 
     def write(self, path: Path) -> None:
-        """Join the chunks in memory to one in a file."""
+        """Concatenate the chunks in memory and write them as one file."""
         first = next((i for i, each in enumerate(self.chunks) if not isinstance(each, Path)), None)
         if first is None:
             return
@@ -95,7 +95,7 @@ class EdgeColumns:
     sources: IdColumn = field(default_factory=IdColumn)
     targets: IdColumn = field(default_factory=IdColumn)
     alone: IdColumn = field(default_factory=IdColumn)  # vertices that may have no edge
-    weights: list[Doubles | None] = field(default_factory=list)  # of each batch in memory
+    weights: list[Doubles | None] = field(default_factory=list)  # one array per batch, in memory
 
     @classmethod
     def read(
@@ -124,7 +124,7 @@ class EdgeColumns:
             if columns.edges - edges_written >= EDGES_PER_FILE:
                 write()
         write()
-        pa.default_memory_pool().release_unused()  # Arrow keeps what batches took, as all ids do
+        pa.default_memory_pool().release_unused()  # Arrow does not free the memory of past batches
         if alone := [*source.vertices, *vertices]:
             columns.alone.add(id_array(alone), name)
         return columns
@@ -141,15 +141,15 @@ class EdgeColumns:
             self.weights.append(batch.weights)
 
     def _write(self, folder: Path, first: int) -> None:
-        """Move the chunks in memory, from edge `first` on, to files."""
+        """Move the chunks in memory to files; `first` is the number of their first edge."""
         self.sources.write(folder / f"sources.{first}.arrow")
         self.targets.write(folder / f"targets.{first}.arrow")
 
     def number(self, kind: GraphKind, name: str) -> tuple[VertexIds, VertexIds, Numbers, Numbers]:
-        """Number both ends of edges, and vertices without edges; see `_number_together`.
+        """Number both ends of the edges, and vertices without edges; see `_number_together`.
 
-        Returns the ids of rows and columns, the same object unless two-mode, and the numbers of
-        both ends.
+        Returns the ids of rows and of columns (the same object unless two-mode), and the dense
+        numbers of both ends.
         """
         if kind == "two-mode":
             rows, (source, _) = _number_together([self.sources, self.alone], name)
@@ -161,7 +161,7 @@ class EdgeColumns:
 
 
 def join_weights(chunks: Sequence[Doubles | None]) -> Doubles | None:
-    """Join the weights of edges, `[E]`; None if some edges have none."""
+    """Concatenate the weights of edges, `[E]`; None if some edges have no weight."""
     present = [chunk for chunk in chunks if chunk is not None]
     return np.concatenate(present) if present and len(present) == len(chunks) else None
 
@@ -171,7 +171,7 @@ class Numbers:
     """The dense numbers of a column, computed chunk by chunk."""
 
     column: IdColumn
-    of_chunk: Callable[[int, Any], Dense]  # gives the numbers of chunk i
+    of_chunk: Callable[[int, Any], Dense]  # returns the numbers of chunk i
 
     def __len__(self) -> int:
         return len(self.column.chunks)
@@ -180,13 +180,13 @@ class Numbers:
         return (self.of_chunk(i, chunk) for i, chunk in enumerate(self.column))
 
     def joined(self) -> Dense:
-        """The numbers of all chunks, `[len]` int32."""
+        """Return the numbers of all chunks, `[len]` int32."""
         empty = np.zeros(0, dtype=np.int32)
         return np.concatenate([empty, *self])
 
 
 def _number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds, list[Numbers]]:
-    """Number the ids of columns that share one id space, in ascending order."""
+    """Number the ids of columns that share one set of ids, in ascending order."""
     types = {column.is_integer for column in columns} - {None}
     if len(types) > 1:
         raise InvalidGraph(
@@ -203,7 +203,7 @@ def _number_together(columns: Sequence[IdColumn], name: str) -> tuple[VertexIds,
 
 
 def _integer_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbers]]:
-    """Ids and their numbers: by marking each value, or by sorting if one is large."""
+    """Return ids and their numbers: from a mask of used values, or by sorting if one is large."""
     largest = max((column.largest for column in columns), default=-1)
     chunks = (chunk for column in columns for chunk in column)
     if largest < min(4 * sum(column.count for column in columns) + 2**20, MARKED):
@@ -216,7 +216,7 @@ def _integer_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbe
     ids = _distinct(chunks)
 
     def search(_: int, chunk: Array) -> Dense:
-        # In the order of the ids, so that neighbors in the search are neighbors in memory.
+        # Search in ascending order of ids, so that successive lookups are close in memory.
         ascending, positions = np.unique(chunk, return_inverse=True)
         dense: Dense = np.searchsorted(ids, ascending).astype(np.int32)[positions]
         return dense
@@ -225,7 +225,7 @@ def _integer_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbe
 
 
 def _distinct(chunks: Iterable[Array]) -> npt.NDArray[np.int64]:
-    """The distinct values of chunks, ascending; twice as many are in memory at most."""
+    """Return the distinct values of chunks, ascending; holds at most twice as many in memory."""
     ids, waiting, count = np.zeros(0, dtype=np.int64), [], 0
     for chunk in chunks:
         waiting.append(np.unique(chunk).astype(np.int64))
@@ -236,12 +236,12 @@ def _distinct(chunks: Iterable[Array]) -> npt.NDArray[np.int64]:
 
 
 def _string_numbers(columns: Sequence[IdColumn]) -> tuple[VertexIds, list[Numbers]]:
-    """Ids and their numbers: only the chunks' distinct strings are compared."""
+    """Return string ids and their numbers; only the distinct strings per chunk are compared."""
     dictionaries = pa.chunked_array(
         [chunk.dictionary.cast(pa.large_binary()) for column in columns for chunk in column]
     )
     table, ordered = sorted_strings(dictionaries.chunks)
-    # One call for all dictionaries: each call makes a hash table of all ids.
+    # Call once for all dictionaries, because each call builds a hash table of all ids.
     positions = pc.index_in(dictionaries, value_set=ordered).to_numpy().astype(np.int32)
     sizes = [len(chunk) for chunk in dictionaries.chunks]
     of_dictionaries = np.split(positions, np.cumsum(sizes)[:-1])

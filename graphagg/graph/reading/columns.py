@@ -1,15 +1,15 @@
 """Find the columns of sources, targets and weights by the names in a header or a table.
 
-Names are compared by their letters and digits, without case, so that `Source`, `FromNodeId` and
-`node_1` are known. A pair of known names may be anywhere and in any order. The first line of text
-is a header
+Only the letters and digits of names are compared, ignoring case, so `Source`, `FromNodeId` and
+`node_1` are recognized. A pair of known names may be in any columns and any order. The first line
+of text is a header
 
 1. if the options require it, or name a column;
 2. if it has no number, but a pair of known names that do not occur as ids in the lines below.
 
-It is an unknown header, which is an error, if it has no number and the ids below it are integers,
-or a later column below it has only numbers. Any other first line is an edge. The report names the
-decision.
+A first line without a number is an unknown header, which is an error, if the ids below it are
+integers, or a later column below it has only numbers. Any other first line is an edge. The report
+states the decision.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PAIRS = [
 _WEIGHTS = ("weight", "weights", "edgeweight", "w")
 NUMBER = "[-+.,]*[0-9][-+.,0-9eE]*"  # digits, signs, points and commas
 INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")  # canonical; may be out of range
-SAMPLE = 1000  # first lines that decide about header and columns
+SAMPLE = 1000  # number of first lines used to detect the header and the columns
 
 
 class Columns(NamedTuple):
@@ -43,13 +43,13 @@ class Columns(NamedTuple):
 
     source: int  # of sources, or elements
     target: int  # of targets, or sets
-    weight: int  # of weights; -1 where there is none
-    header: bool  # whether the first line names them; so it does in a table
+    weight: int  # of weights; -1 if there is none
+    header: bool  # whether the first line has the names; always true for a table
     names: tuple[str, ...]  # the cells of the first line, or the names of a table's columns
-    mixed: bool = False  # whether a few ids of a text are integers among names, and all are strings
+    mixed: bool = False  # a few ids of a text are integers among names; all are read as strings
 
     def describe(self, two_mode: bool) -> str:
-        """Describe the columns that are read, for reports."""
+        """Describe for a report which columns are read."""
         roles = ("element", "set") if two_mode else ("source", "target")
         used = ", ".join(
             f"{role} {self._label(at)}"
@@ -64,7 +64,7 @@ class Columns(NamedTuple):
 
     @property
     def weight_is_named(self) -> bool:
-        """Whether the header has a known name for the column of weights."""
+        """Whether the header has a known name for the weight column."""
         has_name = self.header and 0 <= self.weight < len(self.names)
         return has_name and _letters_and_digits(self.names[self.weight]) in _WEIGHTS
 
@@ -81,7 +81,7 @@ class Columns(NamedTuple):
 def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Columns:
     """Find the columns of a table, or of a text with a header, by their names.
 
-    A missing column, or no known pair of names, raises `InvalidGraph`.
+    Raises `InvalidGraph` if a column is missing or there is no known pair of names.
     """
     ends = [_position(names, name, where) for name in (reading.source, reading.target)]
     if None in ends:
@@ -97,9 +97,9 @@ def named_columns(names: Sequence[str], reading: EdgeReading, where: str) -> Col
 
 
 def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str) -> Columns:
-    """Find the columns of a text by the cells of its first data lines; see the head of the module.
+    """Find the columns of a text from its first data lines; see the module docstring.
 
-    An unknown header raises `InvalidGraph`.
+    Raises `InvalidGraph` for an unknown header.
     """
     first, below = rows[0], rows[1:]
     requested = (reading.source, reading.target, reading.weight_column)
@@ -126,8 +126,8 @@ def text_columns(rows: Sequence[Sequence[str]], reading: EdgeReading, where: str
 
 
 def _by_number(first: Sequence[str], reading: EdgeReading, where: str, *, header: bool) -> Columns:
-    """The columns by their numbers: the first, the second and, for weights, the third."""
-    # The cells of a first line that is an edge are no names, not even where they are equal.
+    """Find columns by number: by default the first, the second and, for weights, the third."""
+    # If the first line is an edge, do not match requested names with its cells.
     names = first if header else [""] * len(first)
     source, target = (
         default if requested is None else _position(names, requested, where)
@@ -154,7 +154,7 @@ def _distinct(
 def _reads_as_header(
     first: Sequence[str], below: Sequence[Sequence[str]], reading: EdgeReading
 ) -> bool:
-    """Whether a first line without a number is a header with unknown names."""
+    """Return whether a first line without a number is a header with unknown names."""
     below = [row for row in below if len(row) >= 2]
     if not below or len(first) < 2:
         return False
@@ -176,7 +176,7 @@ def _known_pair(names: Sequence[str], positions: Iterable[int | None]) -> tuple[
 
 
 def _weight(names: Sequence[str], reading: EdgeReading, where: str) -> int:
-    """The column of weights, by the requested name or a known one; -1 if there is none."""
+    """Find the weight column by the requested name or a known name; -1 if there is none."""
     if reading.weight_column is not None:
         position = _position(names, reading.weight_column, where)
         assert position is not None
@@ -186,7 +186,7 @@ def _weight(names: Sequence[str], reading: EdgeReading, where: str) -> int:
 
 
 def _position(names: Sequence[str], requested: str | None, where: str) -> int | None:
-    """Find a column by name, by name without case, or by number."""
+    """Find a column by name, by name ignoring case, or by number."""
     if requested is None:
         return None
     for spelled in (str, str.casefold):
@@ -201,7 +201,7 @@ def _position(names: Sequence[str], requested: str | None, where: str) -> int | 
 
 
 def _is_place(requested: str, names: Sequence[str]) -> bool:
-    """Whether a column is requested by its number."""
+    """Return whether a column is requested by its number."""
     return requested.isascii() and requested.isdigit() and 0 < int(requested) <= len(names)
 
 
@@ -210,7 +210,7 @@ def _letters_and_digits(name: str) -> str:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell has only digits, signs, points and commas, and so is not a column name."""
+    """Return whether a cell has only digits, signs, points and commas: it is not a column name."""
     return re.fullmatch(NUMBER, cell) is not None
 
 

@@ -1,4 +1,4 @@
-"""Find files of edges, and read them as bytes or blocks of whole lines; gzip is unpacked."""
+"""Find edge files, and read them as bytes or as blocks of whole lines; gzip is decompressed."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def paths_of(edges: Any) -> list[str] | None:
 def find_files(path: str) -> list[Path]:
     """List the files of a path by name.
 
-    A folder includes its subfolders, but no name that begins with a dot or an underscore. A pattern
-    may have `*`, `?`, `[...]` and `**`. No file raises `UnreadableFile`; a folder that is an index,
-    or mixes Parquet with other files, raises `InvalidGraph`.
+    A folder includes its subfolders, but not names that begin with a dot or an underscore. Patterns
+    can use `*`, `?`, `[...]` and `**`. Raises `UnreadableFile` if there is no file, and
+    `InvalidGraph` for a folder that is an index or mixes Parquet with other files.
     """
     if os.path.exists(path) or not glob.has_magic(path):
         roots = [Path(path)]
@@ -65,12 +65,12 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether Spark leaves out a file or folder of this name: `_SUCCESS`, `.crc`, not `_dt=1`."""
+    """Return whether Spark ignores a file or folder name: `_SUCCESS`, `.crc`, but not `_dt=1`."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def mixed_folder(folder: str, other: str) -> str:
-    """Message about a folder that holds Parquet and other files."""
+    """Return the message for a folder that contains Parquet and other files."""
     return (
         f"{folder}: Parquet and other files ({other}), expected files of one kind; give a pattern, "
         "such as folder/*.parquet"
@@ -78,7 +78,7 @@ def mixed_folder(folder: str, other: str) -> str:
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of a file's name in lower case, without `.gz`."""
+    """Return the suffix of a file name in lower case, ignoring `.gz`."""
     suffixes = [suffix.casefold() for suffix in Path(name).suffixes]
     return next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
 
@@ -95,7 +95,7 @@ def open_bytes(path: Path) -> io.BufferedIOBase:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole file, unpacked, without byte order mark; `UnreadableFile` if it is damaged."""
+    """Read and decompress a file, without byte order mark; `UnreadableFile` if it is damaged."""
     with open_bytes(path) as file:
         try:
             return file.read().removeprefix(_BOM)
@@ -104,7 +104,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def line_blocks(file: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """Yield blocks of whole lines, of about `BLOCK` bytes; each line ends in LF, also the last."""
+    """Yield blocks of whole lines, about `BLOCK` bytes each; every line ends in LF."""
     rest = b""
     for chunk in _chunks(file, name):
         end = chunk.rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""`load_graph`: from edges in any form that the library takes to a `Graph`."""
+"""`load_graph`: reads edges in any supported form and returns a `Graph`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OTHERS = {
     ".gexf": "networkx.read_gexf",
     ".net": "networkx.read_pajek",
 }
-"""Suffixes of other formats, and what reads them."""
+"""File suffixes of unsupported formats, and the function that reads each."""
 
 
 def load_graph(
@@ -46,13 +46,13 @@ def load_graph(
     """Read a graph.
 
     Files are read in blocks: an edge takes at most 16 bytes (8 if ids are below 2^32) until ids are
-    numbered, and less than 50 while rows are made.
+    numbered, and less than 50 while compressed rows are built.
 
     Args:
         edges: a path (SNAP text, CSV, TSV, `.parquet`; gzip too), a folder, a
             pattern such as `parts/*.csv`, or a list of paths; a table with `__arrow_c_stream__`
             (pandas, polars, Arrow); a graph of networkx or igraph; an `[E, 2]` array or two
-            `[E]` arrays; a SciPy sparse matrix, or AnnData with one of neighbors; a
+            `[E]` arrays; a SciPy sparse matrix, or AnnData with a neighbor matrix; a
             mapping `{set: elements}`; or pairs.
         kind: `undirected`, `directed` (source, target), or `two-mode`: pairs (element, set), such
             as (follower, page). The keys of a mapping and the rows of a matrix are sets. In a
@@ -84,7 +84,7 @@ def read_graph(
     vertices: Iterable[VertexId] = (),
     allow_empty: bool = False,
 ) -> tuple[Graph, Floats | None]:
-    """Read a graph, and the weights `[nnz]` of its adjacency if they are wanted and present."""
+    """Read a graph, and the weights `[nnz]` of its adjacency if present and not turned off."""
     counts = ReadCounts()
     listed = id_list("vertices", vertices)
     source, name = open_edges(edges, kind, reading, counts)
@@ -94,7 +94,7 @@ def read_graph(
         raise EmptyGraph(f"{name}: contains no edges; check the path and format")
     row_ids, column_ids, sources, targets = columns.number(kind, name)
     pairs = sources.joined(), targets.joined()
-    del columns, sources, targets  # of a graph of 100 million edges 800 MB and more
+    del columns, sources, targets  # 800 MB or more for a graph of 100 million edges
     graph, entries = weighted_graph(kind, row_ids, column_ids, pairs, weights)
     report = with_counts(graph.report, counts, kind, weights is not None)
     graph = replace(graph, report=with_both_sides(report, row_ids, column_ids))
@@ -113,7 +113,7 @@ def with_both_sides(report: ReadReport, sets: VertexIds, elements: VertexIds) ->
 
 
 def check_edges(edges: Any, kind: GraphKind, reading: EdgeReading) -> None:
-    """Read the first edges, to raise the errors of `load_graph` about paths, headers and types."""
+    """Read the first edges, to raise the same errors as `load_graph` for paths, headers, types."""
     source, name = open_edges(edges, kind, reading, ReadCounts())
     for batch in islice(source.batches, 1):
         EdgeColumns.read(EdgeSource(iter([batch])), name, ()).number(kind, name)
@@ -137,7 +137,7 @@ def with_counts(
 def open_edges(
     edges: Any, kind: GraphKind, reading: EdgeReading, counts: ReadCounts
 ) -> tuple[EdgeSource, str]:
-    """Check the parameters and open the edges; two-mode: (set, element). Also returns a name."""
+    """Check parameters and open the edges (two-mode: (set, element)). Also return a name."""
     one_of("kind", kind, GRAPH_KINDS)
     paths = paths_of(edges)
     if paths is None:
@@ -154,10 +154,10 @@ def open_edges(
 def _checked(
     batches: Iterator[EdgeBatch], name: str, reading: EdgeReading, counts: ReadCounts
 ) -> Iterator[EdgeBatch]:
-    """Yield edges after a check of their weights, if there are any.
+    """Check the weights of edges, if there are any, and yield the edges.
 
-    A bad weight raises `InvalidGraph`, unless bad rows are skipped: then its edge is left out and
-    counted.
+    A bad weight raises `InvalidGraph`. If bad rows are skipped, its edge is dropped and counted
+    instead.
     """
     read = 0
     for batch in batches:
@@ -188,7 +188,7 @@ def _open_files(files: Sequence[Path], counts: ReadCounts, reading: EdgeReading)
 
 
 def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
-    """Wrap the edges of a file: raise `UnreadableFile` at the end if the file has changed."""
+    """Wrap the edges of a file: after the last, raise `UnreadableFile` if the file changed."""
     size_and_time = _size_and_time(path)
 
     def batches() -> Iterator[EdgeBatch]:
@@ -202,7 +202,7 @@ def _unchanged(path: Path, source: EdgeSource) -> EdgeSource:
 
 
 def _size_and_time(path: Path) -> tuple[int, int] | None:
-    """Size and modification time of a file; None for a pipe or a missing file."""
+    """Return size and modification time of a file; None for a pipe or a missing file."""
     if not path.is_file():
         return None
     status = path.stat()
@@ -210,7 +210,7 @@ def _size_and_time(path: Path) -> tuple[int, int] | None:
 
 
 def _open_file(path: Path, counts: ReadCounts, reading: EdgeReading) -> EdgeSource:
-    """Open the edges of a file, in the format of its suffix."""
+    """Open the edges of a file; its suffix determines the format."""
     suffix = suffix_of(path.name)
     if suffix in PARQUET:
         return EdgeSource(read_parquet(path, counts, reading))

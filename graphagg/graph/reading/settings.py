@@ -22,20 +22,20 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 class EdgeReading:
     """Options for reading edges.
 
-    A column is given by its name in the header or table, or by its number from 1.
+    Specify a column by its name in the header or table, or by its number, starting at 1.
 
     Attributes:
         ids: type of the vertex ids: `integer`, `string`, or `auto` to detect it. With `string`,
             Python objects such as tuples are converted to text.
         header: whether the first line of text is a header; if its names are unknown, the first two
-            columns are read. None: detected.
+            columns are read. None: detect a header.
         source: column with the sources of edges, or the elements of a two-mode graph. None: a
-            column with a known name, or else the first.
-        target: column with the targets of edges, or the sets of a two-mode graph. None: a column
-            with a known name, or else the second.
-        delimiter: column separator in text: a character, tab or space. None: detected.
-        skip_bad_rows: leave out rows that cannot be read, and report their number and the first
-            ones.
+            column with a known name, or else the first column.
+        target: column with the targets of edges, or the sets of a two-mode graph. None: a
+            column with a known name, or else the second column.
+        delimiter: column separator in text: a character, tab or space. None: detect it.
+        skip_bad_rows: skip rows that cannot be read, and report their number and the first
+            one.
 
     Examples:
         >>> EdgeReading(source="from_user", delimiter="space").given()
@@ -62,26 +62,26 @@ class EdgeReading:
 
     @property
     def weight_column(self) -> str | None:
-        """The chosen column of weights."""
+        """The weight column that the user chose, or None."""
         column: str | None = getattr(self, "weight", None)
         return column
 
     @property
     def wants_weights(self) -> bool:
-        """Whether weights are read if there are any."""
+        """Whether to read weights if the edges have any."""
         return bool(getattr(self, "weighted", False))
 
     def given(self) -> dict[str, Any]:
-        """The fields that differ from their defaults, which identify a reading."""
+        """Return the fields that differ from their defaults; they identify the options."""
         default = type(self)()
         return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
 
     def with_weights(self) -> WeightedReading:
-        """The same options, with weights read if there are any."""
+        """Return the same options, but read weights if the edges have any."""
         return with_values(WeightedReading(), self.given())
 
     def unweighted(self) -> EdgeReading:
-        """The same options without weights; a column of weights raises `InvalidParameter`."""
+        """Return the same options without weights; `InvalidParameter` if `weight` is set."""
         if self.weight_column is not None:
             raise InvalidParameter(
                 f"`weight` is {self.weight_column!r}, but an index of communities uses no "
@@ -110,7 +110,7 @@ class WeightedReading(EdgeReading):
 
 
 def config_with(config: D, fields: Mapping[str, Any]) -> D:
-    """Copy a configuration with other fields; `InvalidParameter` for a field of a reading."""
+    """Copy a configuration with changed fields; `InvalidParameter` for a reading option."""
     for name in fields.keys() & WeightedReading.__dataclass_fields__:
         raise InvalidParameter(
             f"`{name}` is not a parameter of the index; pass it in `columns`, which says how "

@@ -1,4 +1,4 @@
-"""Edges of Python objects."""
+"""Read edges from Python objects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _READING = EdgeReading()
 
 
 def _plain(ids: Iterable[Any], reading: EdgeReading) -> list[Any]:
-    """List ids; if they are read as strings, other types than integers become their `str`."""
+    """List ids; if they are read as strings, convert all but integers with `str`."""
     if reading.ids != "string":
         return list(ids)
     return [each if isinstance(each, str | int | np.integer) else str(each) for each in ids]
@@ -35,7 +35,7 @@ def read_tuples(
     edges: Iterable[Any], name: str, counts: ReadCounts | None = None, weighted: bool = False,
     reading: EdgeReading = _READING,
 ) -> Batches:  # fmt: skip
-    """Batch pairs or triples; `weighted` takes the third items as weights if all edges have one."""
+    """Batch pairs or triples; if `weighted` and all edges are triples, third items are weights."""
     iterator = iter(edges)
     counts = counts or ReadCounts()
     while batch := list(islice(iterator, EDGES_AT_ONCE)):
@@ -56,7 +56,7 @@ def read_tuples(
 
 
 def _third(edges: list[Any], name: str) -> Doubles:
-    """The weights of triples."""
+    """Return the weights of triples."""
     try:
         return np.array([edge[2] for edge in edges], dtype=np.float64)
     except (TypeError, ValueError):
@@ -67,14 +67,14 @@ def _third(edges: list[Any], name: str) -> Doubles:
 
 
 def _is_pair(pair: Any) -> bool:
-    """Whether a value is an ordered pair or triple."""
+    """Return whether a value is an ordered pair or triple."""
     if isinstance(pair, str | bytes) or not hasattr(pair, "__getitem__"):
         return False
     return not isinstance(pair, Mapping) and hasattr(pair, "__len__") and 2 <= len(pair) <= 3
 
 
 def id_array(ids: list[Any]) -> Ids:
-    """Check ids, and make an int64 or an Arrow string array of them."""
+    """Check ids, and convert them to an int64 array or an Arrow dictionary array of strings."""
     check_ids(ids)
     if ids and isinstance(ids[0], str):
         return pa.array(ids, type=pa.large_string()).dictionary_encode()
@@ -84,11 +84,11 @@ def id_array(ids: list[Any]) -> Ids:
 def read_object(
     edges: Any, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
-    """Edges of a Python object: see `graphagg.graph.load_graph`."""
+    """Read the edges of a Python object; see `graphagg.graph.load_graph`."""
     weighted = reading.wants_weights
     if hasattr(edges, "__arrow_c_stream__"):
         return EdgeSource(read_stream(edges, f"the {type(edges).__name__}", counts, reading))
-    if hasattr(edges, "obsp"):  # AnnData: a vertex is the number of a row
+    if hasattr(edges, "obsp"):  # AnnData: vertex ids are row numbers
         return _matrix_edges(_connectivities(edges), kind, counts, weighted)
     if hasattr(edges, "is_directed") and hasattr(edges, "nodes"):
         return _networkx_edges(edges, kind, counts, reading)
@@ -112,7 +112,7 @@ def read_object(
 
 
 def _connectivities(cells: Any) -> Any:
-    """The matrix of neighbors of an AnnData object."""
+    """Return the matrix of neighbors of an AnnData object."""
     if "connectivities" not in cells.obsp:
         raise InvalidGraph(
             f"obsp has {sorted(cells.obsp)}, expected 'connectivities'; call scanpy.pp.neighbors, "
@@ -124,7 +124,7 @@ def _connectivities(cells: Any) -> Any:
 def _networkx_edges(
     graph: Any, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
-    """The edges and nodes of a networkx graph; two-mode: of its nodes the sets."""
+    """Read the edges and nodes of a networkx graph; two-mode: of the nodes only the sets."""
     triples, nodes = list(graph.edges(data="weight")), list(graph.nodes)
     if kind == "two-mode":
         is_set = _sides(graph, triples)
@@ -135,11 +135,11 @@ def _networkx_edges(
 
 
 def _sides(graph: Any, triples: list[tuple[Any, Any, Any]]) -> dict[Any, int]:
-    """Whether each node of a two-mode networkx graph is a set.
+    """Return for each node of a two-mode networkx graph whether it is a set.
 
     The ends of an undirected edge have no order. So elements are the nodes with the attribute
-    `bipartite` 0; else the first ends, if none of them is also a second end; else the nodes with
-    the color of the first node of their component.
+    `bipartite` 0; else the first ends of edges, if none of them is also a second end; else the
+    nodes with the color of the first node of their component.
     """
     networkx, side = networkx_module(), dict(graph.nodes(data="bipartite"))
     if not set(side.values()) <= {0, 1}:
@@ -159,7 +159,7 @@ def _sides(graph: Any, triples: list[tuple[Any, Any, Any]]) -> dict[Any, int]:
 def _igraph_edges(
     graph: Any, kind: GraphKind, counts: ReadCounts, reading: EdgeReading
 ) -> EdgeSource:
-    """The edges of an igraph graph by the names of vertices, if there are any, or their numbers."""
+    """Read the edges of an igraph graph; ids are vertex names if it has names, else numbers."""
     ids = graph.vs["name"] if "name" in graph.vs.attributes() else range(graph.vcount())
     carried = graph.es["weight"] if "weight" in graph.es.attributes() else repeat(None)
     ends = ((ids[a], ids[b]) for a, b in graph.get_edgelist())
@@ -169,10 +169,10 @@ def _igraph_edges(
 
 
 def _matrix_edges(matrix: Any, kind: GraphKind, counts: ReadCounts, weighted: bool) -> EdgeSource:
-    """The entries of a SciPy sparse matrix that are not 0; their values are weights.
+    """Read the nonzero entries of a SciPy sparse matrix; their values are weights.
 
-    Ids are the numbers of rows and columns; two-mode: a row is a set, a column an element. Of a
-    symmetric matrix of undirected edges only the upper triangle is read.
+    Ids are the numbers of rows and columns; two-mode: a row is a set, a column an element. If the
+    graph is undirected and the matrix symmetric, only the upper triangle is read.
     """
     entries = matrix.tocoo()
     if entries.ndim != 2 or (kind != "two-mode" and entries.shape[0] != entries.shape[1]):
@@ -215,7 +215,7 @@ def _stacked(source: Array, target: Array) -> Array:
 def _weighted_batches(
     edges: Iterable[tuple[Any, Any, Any]], counts: ReadCounts, reading: EdgeReading, name: str
 ) -> Batches:
-    """Batches of `(source, target, weight)`; a weight that is None is 1."""
+    """Batch `(source, target, weight)` triples; a weight of None counts as 1."""
     triples = list(edges)
     present = sum(weight is not None for *_, weight in triples)
     counts.weights_ignored += present
@@ -237,7 +237,7 @@ def _weighted_batches(
 
 
 def _array_batches(array: Array, weighted: bool = False) -> Batches:
-    """Edges of an `[E, 2]` array; weighted, an `[E, 3]` array has weights in its third column."""
+    """Read an `[E, 2]` array, or with `weighted` also `[E, 3]` with weights in column 3."""
     triples = weighted and array.ndim == 2 and array.shape[1] == 3
     if array.ndim != 2 or not (array.shape[1] == 2 or triples):
         raise InvalidGraph(f"the edge array has shape {array.shape}, expected [E, 2]; transpose it")
@@ -264,11 +264,11 @@ BUNDLED = {
     "karate_club": "karate_club_graph",
     "florentine_families": "florentine_families_graph",
 }
-"""Small graphs that networkx includes, by name."""
+"""Small graphs included in networkx, by name."""
 
 
 def bundled_graph(name: str) -> Any:
-    """Return a small graph that networkx includes, as a networkx graph.
+    """Return a small graph included in networkx, as a networkx graph.
 
     Examples:
         >>> bundled_graph("karate_club").number_of_nodes()

@@ -1,4 +1,4 @@
-"""Edges from tables: Parquet, and Arrow, pandas and polars in memory."""
+"""Read edges from tables: Parquet files, and Arrow, pandas and polars in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EDGES_AT_ONCE = 1 << 18
 
 
 def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
-    """Read the edges of a Parquet file; its columns are found by name, as those of text."""
+    """Read the edges of a Parquet file; columns are found by name, as in a text header."""
     try:
         file = pq.ParquetFile(path)
         columns = named_columns(file.schema_arrow.names, reading, str(path))
@@ -35,7 +35,7 @@ def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterat
 def read_stream(
     table: Any, name: str, counts: ReadCounts, reading: EdgeReading
 ) -> Iterator[EdgeBatch]:
-    """Read edges of anything that has `__arrow_c_stream__`: pandas, polars, Arrow, DuckDB."""
+    """Read edges from any object with `__arrow_c_stream__`: pandas, polars, Arrow, DuckDB."""
     try:
         stream = pa.RecordBatchReader.from_stream(table)
         columns = named_columns(stream.schema.names, reading, name)
@@ -83,7 +83,7 @@ def _without_nulls(
     counts: ReadCounts,
     reading: EdgeReading,
 ) -> pa.Array | None:
-    """Mask of the rows with both ids if bad rows are skipped; otherwise a null is an error."""
+    """Mask of the rows without nulls; None if there are no nulls. Raise if they are not skipped."""
     if not reading.skip_bad_rows:
         for column, name in zip(values[:2], names[:2], strict=True):
             if column.null_count:
@@ -104,10 +104,10 @@ def _without_nulls(
 
 
 def _weights(column: pa.Array, where: str, name: str) -> Doubles:
-    """A column of numbers as float64; nulls become NaN, which is rejected later."""
+    """Convert a column of numbers to float64; nulls become NaN, which is rejected later."""
     try:
         if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-            raise pa.ArrowNotImplementedError("bytes")  # Arrow reads digits among them, Spark none
+            raise pa.ArrowNotImplementedError("bytes")  # Arrow would parse digits, Spark would not
         weights: Doubles = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InvalidGraph(

@@ -1,8 +1,8 @@
 """Read edges from text files: SNAP, CSV, TSV.
 
-A block of whole lines is read by `pyarrow.csv`. Lines that have another number of cells than the
-first one are split in Python. The row of the table is the number of the line, so that errors can
-report it.
+`pyarrow.csv` parses a block of whole lines. Lines whose number of cells differs from the first line
+are split in Python. Row numbers of the table map to line numbers, so that errors can report the
+line.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _LARGEST = 2**63 - 1
 
 
 def read_lines(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterator[EdgeBatch]:
-    """Yield the edges of a text file, block by block; the file is opened on the first one.
+    """Yield the edges of a text file in blocks; the file is opened when the first is requested.
 
     Comments begin with `#` or `%`. The separator is the first of tab, semicolon, comma and bar that
-    the first line has, else white space. With the last three, a quoted cell may contain the
+    occurs in the first line, else white space. With the last three, a quoted cell may contain the
     separator, and a quote as two quotes. The module `columns` finds the header and the columns.
     Without a header the third column holds weights if it is a number in the first line. Lines end
     in LF or CR LF; a byte order mark is skipped.
@@ -66,12 +66,12 @@ class TextLayout:
     separator: str  # separator of columns; a space means any white space
     width: int  # cells of most lines
     columns: Columns  # the columns that are read
-    integer: list[bool]  # whether each of the two columns of ids is of integers
-    automatic: bool  # whether the types of ids were recognized by the first line
-    header: int  # the line of the next block that is the header, from 1; 0: none is
+    integer: list[bool]  # whether the ids are integers, for each of the two id columns
+    automatic: bool  # whether the types of ids were detected from the first line
+    header: int  # line number of the header in the next block, from 1; 0: no header
     weighted: bool  # whether the third column has weights
-    lenient: bool  # leave out the rows that cannot be read
-    # whether messages have line numbers: a task of Spark cannot count the lines before its own
+    lenient: bool  # skip rows that cannot be read
+    # whether messages have line numbers: a Spark task cannot count the lines before its own
     numbered: bool = True
 
     @classmethod
@@ -95,7 +95,7 @@ class TextLayout:
         below = rows[1:] if columns.header and len(rows) > 1 else rows
         cells = [[row[at] if at < len(row) else "" for row in below] for at in columns[:2]]
         is_integer = [[INTEGER.fullmatch(cell) is not None for cell in column] for column in cells]
-        # A few numbers after names, such as the package 2048, are names.
+        # A few numbers among names are names too, such as the package 2048.
         few = [not column[0] and 0 < 2 * sum(column) < len(column) for column in is_integer]
         mixed = reading.ids == "auto" and any(few)
         columns = columns._replace(mixed=mixed)
@@ -148,7 +148,7 @@ class TextLayout:
                 added = [row[at] if 0 <= at < len(row) else "" for row in rows]
                 cells[i] = pa.concat_arrays([cells[i], pa.array(added, pa.string())])
         is_empty = np.flatnonzero(pc.equal(pc.binary_length(cells[0]), 0))
-        if len(is_empty):  # comments, and lines without anything
+        if len(is_empty):  # comments and empty lines
             numbers, filled = lines[is_empty], np.ones(len(lines), dtype=np.bool_)
             texts = text.split(b"\n", int(numbers.max()))
             filled[is_empty] = [bool(texts[i - 1].strip(b" \t")) for i in numbers.tolist()]
@@ -158,7 +158,7 @@ class TextLayout:
     def _table(
         self, text: bytes, block: bytes, counts: ReadCounts
     ) -> tuple[pa.Table, list[tuple[int, str]]]:
-        """Parse the columns; also return lines with more or fewer cells, with their numbers."""
+        """Parse the columns; also return lines with more or fewer cells, and their line numbers."""
         others: list[tuple[int, str]] = []
 
         def collect(row: Any) -> str:
@@ -188,13 +188,13 @@ class TextLayout:
         return table, others
 
     def _plain(self, block: bytes, counts: ReadCounts) -> bytes:
-        """Replace the header, comments and lines with an open quote by empty lines."""
+        """Replace the header, comments and lines with an unclosed quote with empty lines."""
         text = block
         if self.header:
             lines = text.split(b"\n", self.header)
             lines[self.header - 1] = b""
             text, self.header = b"\n".join(lines), 0
-        if top := _COMMENTS_AT_TOP.match(text):  # they are often all; a search reads every byte
+        if top := _COMMENTS_AT_TOP.match(text):  # often the only ones; this avoids a full search
             counts.comments += (comments := top[0].count(b"\n"))
             text = b"\n" * comments + text[top.end() :]
         if b"#" in text or b"%" in text:
@@ -214,7 +214,7 @@ class TextLayout:
                     self._refuse(fault, i + 1, counts)
                     lines[i] = b""
             mark = re.escape(self.separator.encode())
-            blanks = rb'(?m)("[^"]*")|(^|%b) +(?=")' % mark  # before a quoted cell, not in one
+            blanks = rb'(?m)("[^"]*")|(^|%b) +(?=")' % mark  # before a quoted cell, not inside it
             text = re.sub(blanks, rb"\1\2", b"\n".join(lines))
         return text
 
@@ -224,7 +224,7 @@ class TextLayout:
         return self.separator not in "\t "
 
     def _unreadable(self, block: bytes, counts: ReadCounts, fault: str) -> GraphAggError:
-        """Make the error about a block that `pyarrow.csv` cannot read."""
+        """Create the error for a block that `pyarrow.csv` cannot read."""
         try:
             block.decode()
         except UnicodeDecodeError as error:
@@ -235,7 +235,7 @@ class TextLayout:
         return InvalidGraph(f"{self.name}: {fault}; correct the file")
 
     def _edges(self, cells: list[pa.Array]) -> EdgeBatch | None:
-        """Make edges from cells; None if a cell is invalid."""
+        """Convert cells to edges; None if a cell is invalid."""
         sources, targets = (self._ids(cells[end], end) for end in range(2))
         if sources is None or targets is None:
             return None
@@ -247,7 +247,7 @@ class TextLayout:
         return EdgeBatch(sources, targets, weights)
 
     def _ids(self, cells: pa.Array, end: int) -> Ids | None:
-        """A column of ids; None if one is missing or of another type."""
+        """Convert a column of ids; None if an id is missing or has another type."""
         if not len(cells):
             return np.zeros(0, np.int64) if self.integer[end] else cells.dictionary_encode()
         _, starts, data = cells.buffers()
@@ -273,7 +273,7 @@ class TextLayout:
         return values
 
     def _readable(self, cells: list[pa.Array], lines: Ints, counts: ReadCounts) -> Mask:
-        """Mask of the rows without a fault; `_refuse` gets the others in order of their lines."""
+        """Return a mask of the valid rows; call `_refuse` for the others in line order."""
         columns, valid = [column.to_pylist() for column in cells], np.ones(len(lines), np.bool_)
         for i in np.argsort(lines, kind="stable").tolist():
             fault = self._fault(*(column[i] for column in columns))
@@ -283,7 +283,7 @@ class TextLayout:
         return valid
 
     def _fault(self, source: str, target: str, weight: str) -> str | None:
-        """Describe the fault of a row; None if it has none."""
+        """Describe what is wrong with a row; None if it is valid."""
         if not (source and target):
             return (
                 f"an id is missing or empty ({source!r}, {target!r}), expected two vertex ids; "
@@ -328,7 +328,7 @@ def find_separator(line: str) -> str:
 
 
 def _cells(line: str, separator: str) -> list[str]:
-    """Split a line into cells, without blanks around them."""
+    """Split a line into cells, and strip blanks around them."""
     if separator == " ":
         return line.split()
     if separator == "\t" or '"' not in line:
@@ -347,7 +347,7 @@ def _doubles(cells: pa.Array) -> Doubles | None:
 
 
 def _about_id(cell: str) -> str:
-    """Message about a bad id among integers."""
+    """Return the message for an invalid id in a column of integers."""
     advice = 'read the ids as strings (`ids="string"`)'
     if INTEGER.fullmatch(cell) and cell[0] == "-":
         return f"negative id {cell}, expected integers of 0 to 2^63 - 1; renumber, or {advice}"
@@ -359,7 +359,7 @@ def _about_id(cell: str) -> str:
 
 
 def _data_lines(block: bytes) -> Iterator[tuple[int, str]]:
-    """The data lines, without attributes, each with its number from 1."""
+    """Yield the lines that are not blank or comments, each with its number from 1."""
     for number, line in enumerate(io.BytesIO(block), 1):
         text = line.decode("utf-8", "replace").strip(" \n")
         if text.strip() and text.lstrip()[:1] not in ("#", "%"):

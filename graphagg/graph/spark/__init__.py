@@ -1,1 +1,1 @@
-"""A graph read by Spark: edges from any path or DataFrame, numbered ids, compressed rows."""
+"""Reads a graph with Spark: edges from a path or DataFrame, dense ids, compressed rows."""

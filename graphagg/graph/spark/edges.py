@@ -24,21 +24,21 @@ from graphagg.spark.sources import SparkInput
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_BAD = "bad"  # the fault of a row that is left out
+_BAD = "bad"  # column that describes why a row is skipped
 _IDS = ("tinyint", "smallint", "int", "bigint", "string")
 _NUMBERS = (*_IDS, "float", "double", "decimal", "boolean")
-_RECURSIVE = {"recursiveFileLookup": "true"}  # folder names such as `dt=2024` give no columns
+_RECURSIVE = {"recursiveFileLookup": "true"}  # folders such as `dt=2024` do not become columns
 
 
 @dataclass(frozen=True)
 class EdgeInput(SparkInput):
-    """Edges that Spark reads, and how they are read."""
+    """Edges that Spark reads, and the options for reading them."""
 
     reading: EdgeReading  # the options
 
     @classmethod
     def of(cls, edges: DataFrame | str | Sequence[str], reading: EdgeReading) -> EdgeInput:
-        """Take a DataFrame, a path or table, or several paths."""
+        """Create the input from a DataFrame, a path or table name, or several paths."""
         if sources.is_frame(edges):
             return cls(edges, (), reading)  # type: ignore[arg-type]
         paths = (edges,) if isinstance(edges, str) else tuple(map(str, edges))  # type: ignore[arg-type]
@@ -50,15 +50,15 @@ class EdgeInput(SparkInput):
         return cls(None, paths, reading)
 
     def identity(self) -> list[Any]:
-        """Identity of the input and of the options, as far as it can be determined."""
+        """Return the identity of the input and the options, as far as it can be determined."""
         return [*self.seen(), self.reading.given()]
 
     def job(self, config: Any) -> dict[str, Any]:
-        """Identity of a job: its input, and the configuration of its index."""
+        """Return the identity of a job: its input, and the configuration of its index."""
         return {"source": self.identity(), "config": config.to_json()}
 
     def frame(self, job: SparkJob, kind: GraphKind) -> DataFrame:
-        """Phase `edges`: columns `src`, `dst` and perhaps `weight`, without bad rows."""
+        """Run phase `edges`: columns `src`, `dst` and optionally `weight`, without bad rows."""
         facts: dict[str, Any] = {}
 
         def read() -> DataFrame:
@@ -81,7 +81,7 @@ class EdgeInput(SparkInput):
         return frame.filter(f"{_BAD} IS NULL").drop(_BAD)
 
     def counts(self, job: SparkJob) -> dict[str, Any]:
-        """The fields of `ReadReport` that phase `edges` found."""
+        """Return the fields of `ReadReport` that phase `edges` counted."""
         bad = job.note("bad", dict) if self.reading.skip_bad_rows else {}
         return {**job.note("columns", dict), **bad}
 
@@ -89,12 +89,12 @@ class EdgeInput(SparkInput):
 def read_edges(
     spark: SparkSession, source: EdgeInput, kind: GraphKind
 ) -> tuple[DataFrame, ReadCounts]:
-    """Read columns `src`, `dst` and perhaps `weight`; also return the header and the columns.
+    """Read columns `src`, `dst` and optionally `weight`; also return the header and the columns.
 
-    Paths are any that Hadoop reads. A folder includes its subfolders, and is Parquet if the file
-    names end so; other files are text as `load_graph` reads it, with gzip recognized by `.gz`. Ids
-    become longs or strings, weights doubles. With `skip_bad_rows`, rows that are left out have
-    a fault in column `bad`; else a task raises `InvalidGraph` for a bad weight.
+    Any path that Hadoop reads works. A folder includes its subfolders, and is read as Parquet if
+    the file suffixes say so; other files are read as text, as in `load_graph`, and gzip is detected
+    by `.gz`. Ids become longs or strings, weights doubles. With `skip_bad_rows`, column `bad`
+    describes the fault of skipped rows; otherwise a task raises `InvalidGraph` for a bad weight.
     """
     counts = ReadCounts()
     table = sources.frame_of(spark, source.origin)
@@ -108,7 +108,7 @@ def read_edges(
 
 
 def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
-    """Whether the files are Parquet, by their names."""
+    """Return whether the files are Parquet, judged by their names."""
     suffixes = sources.suffixes_at(source.paths, spark)
     if suffixes & {*PARQUET} and not suffixes <= {*PARQUET}:
         raise InvalidGraph(mixed_folder(str(source), f"*{min(suffixes - {*PARQUET})}"))
@@ -116,7 +116,7 @@ def _is_parquet(spark: SparkSession, source: EdgeInput) -> bool:
 
 
 def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts, graph: GraphKind) -> DataFrame:
-    """The columns of a table that hold edges, by their names, in the types of edges."""
+    """Select the edge columns of a table by name, and cast them to the types of edges."""
     from pyspark.sql import functions
 
     name, reading = str(source), source.reading
@@ -155,7 +155,7 @@ def _typed(frame: DataFrame, source: EdgeInput, counts: ReadCounts, graph: Graph
                 _check_ids(batch, name, used)
             yield _check_weights(batch, name) if weighted else batch
 
-    # Check in the one pass that reads the rows: a DataFrame may be slow, or differ when read again.
+    # Check while reading the rows: a second pass over a DataFrame may be slow or return other rows.
     return typed.mapInArrow(check, typed.schema)
 
 
@@ -204,7 +204,7 @@ def _read_text(spark: SparkSession, source: EdgeInput, counts: ReadCounts) -> Da
 
 
 def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
-    """Edges as Spark takes them."""
+    """Convert edges to a record batch for Spark."""
     columns = {"src": _plain(edges.sources), "dst": _plain(edges.targets)}
     if edges.weights is not None:
         columns["weight"] = pa.array(edges.weights)
@@ -214,10 +214,10 @@ def _record_batch(edges: EdgeBatch, lenient: bool) -> pa.RecordBatch:
 
 
 def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
-    """Return the edges; `InvalidGraph` if a weight is negative, infinite or no number."""
+    """Return the edges; `InvalidGraph` if a weight is negative, infinite or NaN."""
     weights = edges.column("weight").to_numpy(zero_copy_only=False)
     wrong = wrong_weights(weights)
-    if _BAD in edges.schema.names:  # rows that are left out anyhow
+    if _BAD in edges.schema.names:  # these rows are skipped anyway
         wrong &= edges.column(_BAD).is_null().to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(wrong)
     if len(bad):
@@ -230,7 +230,7 @@ def _check_weights(edges: pa.RecordBatch, name: str) -> pa.RecordBatch:
 
 
 def _plain(ids: Ids) -> pa.Array:
-    """Ids of a batch as Spark takes them."""
+    """Convert the ids of a batch to a plain Arrow array for Spark."""
     if isinstance(ids, np.ndarray):
         return pa.array(ids)
     return ids.dictionary_decode().cast(pa.string())

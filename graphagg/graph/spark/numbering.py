@@ -1,4 +1,4 @@
-"""Distinct ids in ascending order, numbered by a distributed sort."""
+"""Number distinct ids in ascending order with a distributed sort."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Numbering:
     """Distinct ids in ascending order, in blocks on disk."""
 
     blocks: TaskArrays  # arrays of the blocks
-    stats: list[Stats]  # of each block, in the order of the ids; `ids` is their count
+    stats: list[Stats]  # one per block, in the order of the ids; `ids` is their count
 
     @property
     def total(self) -> int:
@@ -42,13 +42,13 @@ class Numbering:
         return not self.stats or self.blocks.stage in self.stats[0]
 
     def write(self, job: SparkJob) -> None:
-        """Write the ids to the job's arrays, as `VertexIds.save` would."""
+        """Write the ids to the job's arrays, in the format of `VertexIds.save`."""
         name = self.blocks.stage
         names = [name] if self.is_integer else [f"{name}.utf8", f"{name}.offsets"]
         self.blocks.join(job, self.stats, job.arrays, names)
 
     def frame(self, spark: SparkSession) -> DataFrame:
-        """Columns `id` and `number`, the dense number of a string."""
+        """Return columns `id` and `number`: each string and its dense number."""
         starts = offsets([s["ids"] for s in self.stats]).tolist()
 
         def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -63,7 +63,7 @@ class Numbering:
 
 
 def number_ids(ids: DataFrame, blocks: TaskArrays, per_task: int, count: int) -> Numbering:
-    """Number the distinct ids of all columns of `count` rows by a distributed sort."""
+    """Number the distinct ids of all columns of `count` rows with a distributed sort."""
     integer, name = dict(ids.dtypes)[ids.columns[0]] == "bigint", blocks.stage
     column = reduce(lambda a, b: a.union(b), [ids.select(c).toDF("id") for c in ids.columns])
 
@@ -79,7 +79,7 @@ def number_ids(ids: DataFrame, blocks: TaskArrays, per_task: int, count: int) ->
     if not integer:
         ordered = column.distinct().repartitionByRange(math.ceil(count / per_task), "id")
         return Numbering(blocks, write_blocks(ordered.sortWithinPartitions("id"), write))
-    # By a hash: ids of many edges are not in the sample more often than others.
+    # Sample by a hash of the id, so that ids with many edges are not sampled more often.
     sample = column.filter(f"pmod(xxhash64(id), {max(1, per_task // SAMPLES)}) = 0").distinct()
     stats = sort_keys(ids, sample, lambda b: (np.concatenate(b.columns), None), per_task, save)
     if stats and stats[0]["smallest"] < 0:
@@ -91,7 +91,7 @@ def number_ids(ids: DataFrame, blocks: TaskArrays, per_task: int, count: int) ->
 
 
 def numbered(job: SparkJob, frames: dict[str, Any], per_task: int, count: int) -> list[Numbering]:
-    """Stage `vertices`: number the ids of frames, and write them under their names."""
+    """Run stage `vertices`: number the ids of each frame, and write them under its name."""
     blocks = [TaskArrays(job.blocks, name) for name in frames]
 
     def number() -> list[list[Stats]]:

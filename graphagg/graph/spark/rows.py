@@ -1,18 +1,18 @@
-"""Spark stages from edges to the compressed rows of a graph, as `read_graph` in process.
+"""Spark stages from edges to the compressed rows of a graph, like `read_graph` in one process.
 
-Stages; each ends on disk, so that a killed job resumes after the last one:
+Each stage writes its result to disk, so that a killed job resumes after the last finished stage:
 
-1. `edges`: read, checked, in Parquet.
-2. `vertices`: distinct ids, sorted by range; an id's number counts the ids before it.
-3. `pairs`, of strings: both ids of each edge replaced by their numbers, by joins. Integers are
-   searched in the mapped ids by the stages that follow.
-4. `sets`, and `holders` of a graph that is not undirected: pairs sorted by range of (row, column),
+1. `edges`: read and check the edges; write Parquet.
+2. `vertices`: sort the distinct ids by range; the number of an id is the count of ids before it.
+3. `pairs`, only for strings: replace both ids of each edge with their numbers, using joins. For
+   integers, later stages search the memory-mapped ids instead.
+4. `sets`, and `holders` unless the graph is undirected: sort pairs by range of (row, column),
    see `sorting`. A range may end inside a row, so that one hub's neighbors spread over several
    tasks. Each task drops repeats and writes a block; then the blocks are concatenated. One task
-   writes the ends of the rows, in 16 bytes of memory per row.
+   writes the ends of the rows, using 16 bytes of memory per row.
 
-The arrays: ids `vertices` and, two-mode, `elements`; compressed rows `sets` and `holders`, its
-transpose, each with `.indptr`, `.indices` and, with weights, `.data`.
+The arrays are the ids `vertices` and, two-mode, `elements`; and the compressed rows `sets` and its
+transpose `holders`, each with `.indptr`, `.indices` and, with weights, `.data`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 ENTRIES_PER_TASK = 2_000_000
-"""Entries of compressed rows that a task holds; about 100 bytes each."""
+"""Number of entries of compressed rows that a task holds; about 100 bytes each."""
 VERTICES, ELEMENTS = "vertices", "elements"
 SETS, HOLDERS = "sets", "holders"
 _ROWS, _LENGTHS = "rows", "lengths"
@@ -50,7 +50,7 @@ EndNumbers = Callable[["pa.RecordBatch"], Sequence[Array]]
 
 
 def graph_stages(kind: GraphKind) -> tuple[str, ...]:
-    """The names of the stages, in their order."""
+    """Return the names of the stages, in order."""
     rows = (SETS,) if kind == "undirected" else (SETS, HOLDERS)
     return ("edges", VERTICES, *rows)
 
@@ -59,14 +59,14 @@ def graph_stages(kind: GraphKind) -> tuple[str, ...]:
 class GraphRows:
     """The stages that read a graph."""
 
-    job: SparkJob  # runs them, and holds the arrays
+    job: SparkJob  # runs the stages, and holds the arrays
     source: EdgeInput  # the edges
     kind: GraphKind  # of the graph
     per_task: int = ENTRIES_PER_TASK  # entries of compressed rows that one task holds
     inward: bool = False  # directed: `sets` are the in-neighbors
 
     def write(self) -> ReadReport:
-        """Run the stages, or those that an earlier job left; only rows and ids stay."""
+        """Run the stages that an earlier job has not finished; keep only rows and ids."""
         report = ReadReport(**self.job.note("graph", lambda: asdict(self._write())))
         self.job.forget("edges", "pairs", SETS, HOLDERS, VERTICES, ELEMENTS)
         return report
@@ -96,7 +96,7 @@ class GraphRows:
         )
 
     def _read(self) -> tuple[DataFrame, int]:
-        """Columns `src` and `dst` (two-mode: set and element), perhaps `weight`; and a count."""
+        """Return the edges as `src`, `dst` (two-mode: set, element), optional `weight`; a count."""
         frame = self.source.frame(self.job, self.kind)
         count = self.job.note("read", frame.count)
         if count == 0:
@@ -111,7 +111,7 @@ class GraphRows:
         return frame, count
 
     def _number(self, frame: DataFrame, count: int) -> tuple[Numbering, Numbering]:
-        """Number the ids of rows and of columns, which are the same unless two-mode."""
+        """Number the ids of rows and of columns; both are the same unless two-mode."""
         frames = {VERTICES: frame.select("src", "dst")}
         if self.kind == "two-mode":
             frames = {VERTICES: frame.select("src"), ELEMENTS: frame.select("dst")}
@@ -121,7 +121,7 @@ class GraphRows:
     def _pairs(
         self, frame: DataFrame, rows: Numbering, columns: Numbering
     ) -> tuple[DataFrame, EndNumbers]:
-        """Return the edges, and a function that numbers the ends of the edges of a batch."""
+        """Return the edges, and a function that returns the end numbers of a batch of edges."""
         spark, arrays, ends = self.job.spark, self.job.arrays, (rows, columns)
         if rows.is_integer and columns.is_integer:
             names = [each.blocks.stage for each in ends]
@@ -139,7 +139,7 @@ class GraphRows:
         ]
 
     def _write_rows(self, pairs: DataFrame, keys_of: Any, name: str, total: int) -> bool:
-        """Write `total` compressed rows; return whether they have an entry."""
+        """Write `total` compressed rows; return whether there is at least one entry."""
         job, arrays, of_tasks = self.job, self.job.arrays, TaskArrays(self.job.blocks, name)
         sample = pairs.sample(min(1.0, SAMPLES / self.per_task), 0)
         save = partial(_save_block, of_tasks)
@@ -152,7 +152,7 @@ class GraphRows:
                 return False
 
             def ends(_: int) -> None:
-                # A row may end in a later block than it begins in: lengths are added up.
+                # A row may span several blocks, so its lengths are summed.
                 lengths = np.zeros(total, np.int64)
                 for each in stats:
                     rows, counts = (of_tasks.array(each["block"], n) for n in (_ROWS, _LENGTHS))
@@ -168,7 +168,7 @@ class GraphRows:
 
 
 def _keys_of(kind: GraphKind, numbers: EndNumbers, step: int, batch: pa.RecordBatch) -> Keyed:
-    """The entries of the edges of a batch as keys; `step` is -1 for the transposed matrix."""
+    """Return the matrix entries of a batch of edges as keys; `step` -1 is the transpose."""
     rows, columns = numbers(batch)[::step]
     weights = batch.column(2).to_numpy() if batch.num_columns > 2 else None
     if kind != "two-mode":
@@ -182,12 +182,12 @@ def _keys_of(kind: GraphKind, numbers: EndNumbers, step: int, batch: pa.RecordBa
 
 
 def _weight(frame: DataFrame) -> tuple[str, ...]:
-    """The column of weights, if there is one."""
+    """Return the name of the weight column, if there is one."""
     return ("weight",) if "weight" in frame.columns else ()
 
 
 def _save_block(of_tasks: TaskArrays, block: int, keys: Ints, weights: Array | None) -> Stats:
-    """Write one range of pairs without repeats; the weights of repeated pairs are added up."""
+    """Write one range of pairs without repeats; sum the weights of repeated pairs."""
     merged, sums = merge_repeats(keys.view(np.uint64), weights)
     rows, columns = pairs_of(merged)
     distinct_rows, lengths = np.unique(rows, return_counts=True)

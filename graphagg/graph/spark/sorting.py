@@ -1,7 +1,7 @@
-"""Sort 64-bit keys over all tasks: numpy sorts, and Spark moves runs of keys as bytes.
+"""Distributed sort of 64-bit keys: numpy sorts, and Spark moves sorted runs of keys as bytes.
 
-A task sorts the keys of its rows in runs and cuts them at the bounds of ranges; another one merges
-the runs of a range. A row of Spark is thus a whole piece of a run, not a key.
+A task sorts the keys of its rows into runs and cuts these at range bounds; another task merges
+the runs of a range. A Spark row thus holds a whole piece of a run, not one key.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SAMPLES = 32
-"""Number of sampled keys per range; the sizes of the ranges then differ by some 20 %."""
+"""Number of sampled keys per range; the sizes of the ranges then differ by about 20 %."""
 Keyed = tuple[Ints, Array | None]
-"""Keys `[E]`, and perhaps a weight of each."""
+"""Keys `[E]`, and optionally their weights."""
 
 
 def sort_keys(
@@ -33,10 +33,10 @@ def sort_keys(
     per_task: int,
     save: Callable[[int, Ints, Array | None], Stats],
 ) -> list[Stats]:
-    """Call `save(i, keys, weights)` for each range of keys that is not empty, in ascending order.
+    """Call `save(i, keys, weights)` for each nonempty range of keys, in ascending order.
 
-    The keys of a range come as runs, each ascending, and without weights some repeats are dropped.
-    `sample` has `SAMPLES` rows of `frame` for about `per_task` keys.
+    `keys` concatenates ascending runs; without weights, some repeats are already dropped.
+    `sample` has `SAMPLES` rows of `frame` per `per_task` keys, approximately.
     """
 
     def sampled(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -67,7 +67,7 @@ _CELLS = pa.schema({"part": pa.int32(), "keys": pa.binary(), "weights": pa.binar
 
 
 def _runs(batches: Iterable[Keyed], size: int) -> Iterator[tuple[Array, Array]]:
-    """Join the keys of batches to sorted runs of about `size` keys, and their weights, if any."""
+    """Combine batches of keys into sorted runs of about `size` keys, with weights if any."""
     batch: list[Keyed] = []
     for keyed in batches:
         batch.append(keyed)

@@ -1,4 +1,4 @@
-"""Aggregators for any PyG layer: learned commutative monoids, independent of the batch."""
+"""Aggregators for any PyG layer: learned commutative monoids, with results independent of batch."""
 
 from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.aggr.losses import MonoidLosses, monoid_losses

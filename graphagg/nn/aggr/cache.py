@@ -1,4 +1,4 @@
-"""A cache of the last plans: layers and epochs aggregate along the same `edge_index`."""
+"""A cache of recent plans, because layers and epochs aggregate over the same `edge_index`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphagg.nn.aggr.plan import LCMPlan
 
-# Plans, and what they were made of. A few graphs: of training, validation and test.
+# Plans, and the inputs they were built from. Room for the training, validation and test graphs.
 _recent: deque[tuple[tuple[Any, ...], Tensor, LCMPlan]] = deque(maxlen=4)
 
 
@@ -20,14 +20,14 @@ def cached_plan(
 ) -> LCMPlan:
     """Return the plan of an index (or `offsets`) with `count` segments; call `make` on a miss.
 
-    Values are compared, not tensors, since layers get a new view each time, and tensors change in
-    place. That takes microseconds on a CPU. Thread-safe.
+    The cache compares values, not tensor objects: layers get a new view each time, and tensors can
+    change in place. This takes microseconds on a CPU. Thread-safe.
     """
     kind = (offsets, count, values.shape, values.dtype, values.device)
     for of_kind, of_values, plan in _recent.copy():
         if of_kind == kind and torch.equal(of_values, values):
             return plan
-    with torch.inference_mode(False):  # training may use the plan of an evaluation
+    with torch.inference_mode(False):  # training may reuse a plan built during evaluation
         plan = make()
         _recent.append((kind, values.clone(), plan))
     return plan

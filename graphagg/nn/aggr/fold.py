@@ -1,9 +1,9 @@
-"""The fold of a tree plan with a binary operator, forward and backward, block by block.
+"""Fold a tree plan with a binary operator, forward and backward, block by block.
 
-`GateFold` folds by compiled functions and in place. The rows of a block are its elements, then its
-nodes. Forward writes the value of each node. Backward replaces each value by its gradient: a row is
-the child of one node, or a root, never more. Only the input, the parameters and the plan are saved;
-for a small plan also the rows and gates. Of a larger plan backward folds each block again.
+`GateFold` uses compiled functions and works in place. The rows of a block are its elements, then
+its nodes. Forward writes the value of each node. Backward replaces each value with its gradient;
+this works because a row is either a root or the child of exactly one node. Only the input, the
+parameters and the plan are saved, plus rows and gates for a small plan. Else backward refolds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from graphagg.errors import InvalidParameter
 from graphagg.nn.aggr import gate_kernel
 from graphagg.nn.aggr.plan import FoldBlock, LCMPlan
 
-# Largest plan whose rows and gates forward saves for backward.
+# Maximum number of combines for which forward saves rows and gates for backward.
 KEPT_BY_FORWARD = 1 << 12
 
 GateWeights = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -29,7 +29,7 @@ GateWeights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 @dataclass(slots=True)
 class _Room:
-    """Work space of the fold of one block with P nodes."""
+    """Work arrays for folding one block with P nodes."""
 
     values: Tensor  # `[elements + P, d]`
     total: Tensor  # `[P, d]`, like the next three
@@ -41,12 +41,12 @@ class _Room:
 
     @property
     def nodes(self) -> list[Tensor]:
-        """Arrays with one row per node, in the order in which `gate_kernel` takes them."""
+        """Arrays with one row per node, in the argument order of `gate_kernel`."""
         return [self.total, self.apart, self.z, self.s]
 
 
 def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
-    """Work space for each block; the blocks of a large plan share one buffer."""
+    """Allocate work arrays for each block; the blocks of a large plan share one buffer."""
     small, sizes = _is_small(plan), [_sizes(block) for block in plan.blocks]
     shared = x.new_empty((0 if small else max(map(sum, sizes)), x.size(1)))
     rooms = []
@@ -57,7 +57,7 @@ def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
 
 
 def _sizes(block: FoldBlock) -> list[int]:
-    """Number of rows of each array in the work space of a block."""
+    """Return the number of rows of each work array of a block."""
     nodes = len(block.left)
     largest = max((high - low for low, high in block.passes), default=0)
     return [block.elements + nodes, *[nodes] * 4, *[largest] * 2]
@@ -103,14 +103,14 @@ def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: Gate
 
 
 class GateFold(torch.autograd.Function):
-    """The fold of `x` `[N, d]` by `SymmetricGate`, to `[segments, d]`; differentiable once."""
+    """Folds `x` `[N, d]` with `SymmetricGate` to `[segments, d]`; differentiable once."""
 
     @staticmethod
     def forward(
         ctx: Any, plan: LCMPlan, keep: bool, order: Tensor | None, x: Tensor, identity: Tensor,
         *weights: Tensor,
     ) -> Tensor:  # fmt: skip
-        """Fold `x`; `order` sorts the rows by segment; `keep`: a backward pass may follow."""
+        """Fold `x`; `order` sorts the rows by segment; `keep` is set if backward may follow."""
         ctx.save_for_backward(x, *weights)
         out = identity.to(x.dtype).repeat(plan.count, 1)
         rooms, doubled = _rooms(plan, x), _doubled(weights)
@@ -122,7 +122,7 @@ class GateFold(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
-        """Gradients of `x`, of the identity and of the four weights."""
+        """Return the gradients of `x`, of the identity and of the four weights."""
         x, *weights = ctx.saved_tensors
         plan, order, saved, ctx.rooms = ctx.plan, ctx.order, ctx.rooms, None
         with torch.no_grad():
@@ -145,18 +145,18 @@ class GateFold(torch.autograd.Function):
 
 
 def _doubled(weights: Sequence[Tensor]) -> GateWeights:
-    """Weights for `s`: those of the candidate n are doubled, as tanh(n) = 2 sigmoid(2 n) - 1."""
+    """Double the weights of the candidate n, since tanh(n) = 2 sigmoid(2 n) - 1."""
     of_gate, gate_bias, of_n, n_bias = (each.detach() for each in weights)
     return of_gate, gate_bias, 2 * of_n, 2 * n_bias
 
 
 def fold_module(x: Tensor, plan: LCMPlan, identity: Tensor, operator: nn.Module) -> Tensor:
-    """Fold with any module psi(a, b), differentiated by PyTorch.
+    """Fold with any module psi(a, b); PyTorch computes the gradient.
 
-    For a large plan, the backward pass computes each block again.
+    For a large plan, the backward pass recomputes each block.
     """
     results, small = [x[:0]], _is_small(plan) or not torch.is_grad_enabled()
-    # Slices would each have a gradient of the size of x; the parts share one.
+    # With slices, each would allocate a gradient as large as x; the split parts share one.
     parts = torch.split_with_sizes(x, [block.elements for block in plan.blocks])
     for rows, block in zip(parts, plan.blocks, strict=True):
         if small:
@@ -185,7 +185,7 @@ def _roots(values: Tensor, block: FoldBlock, operator: nn.Module) -> Tensor:
 def _once(grads: Sequence[Tensor | None], *sources: Tensor) -> Sequence[Tensor | None]:
     """Wrap gradients so that differentiating them again raises an error.
 
-    They depend on the sources in ways that autograd did not record. PyTorch's `once_differentiable`
+    Autograd did not record how the gradients depend on the sources. PyTorch's `once_differentiable`
     raises no error if `grad_out` needs no gradient; the second derivative is then incomplete.
     """
     if not torch.is_grad_enabled():

@@ -1,7 +1,7 @@
 """The elementwise parts of `SymmetricGate` on a CPU, each in one pass over the rows.
 
-PyTorch would need a dozen operations for them, each with its own tensor. The matrix products
-between them are done by PyTorch, in `fold.py`. `values` is `[rows, d]`: the elements of a
+PyTorch would need a dozen operations for them, each allocating a tensor. PyTorch computes the
+matrix products between them, in `fold.py`. `values` is `[rows, d]`: the elements of a
 block, then its nodes; node i combines rows a = `left[i]` and b = `right[i]`. For P nodes, `total`
 is a + b, `apart` |a - b|, `z` the gate and `s` = sigmoid(2 n), so that tanh(n) = 2 s - 1; all are
 `[P, d]`.
@@ -55,7 +55,7 @@ def unmix(total: Any, apart: Any, z: Any, s: Any, grad: Any) -> None:
 def part(grad: Any, grad_total: Any, grad_apart: Any, left: Any, right: Any, values: Any) -> None:
     """Overwrite the values of both children of each node with their gradients.
 
-    `grad` is the result of `unmix`. A row is the child of one node at most.
+    `grad` is the result of `unmix`. A row is the child of at most one node.
     """
     width = values.shape[1]
     for i in range(len(left)):

@@ -1,4 +1,4 @@
-"""Checks of an aggregator's input: its segments and its features."""
+"""Checks the input of an aggregator: its segments and its features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphagg.nn.segments import Segments, check_index, offsets
 
 
 def sorted_segments(index: Tensor, count: int | None) -> tuple[Segments, Tensor | None]:
-    """Segments of an index `[N]`, and the stable order that sorts it (None if sorted).
+    """Return segments of an index `[N]`, and the stable order that sorts it (None if sorted).
 
     Raises `InvalidBatch` if a value is not in `[0, count)`.
     """
@@ -37,6 +37,6 @@ def check_rows(x: Tensor, dim: int, channels: int) -> None:
 
 
 def sorted_within(index: Tensor, keys: Tensor) -> Tensor:
-    """Positions `[N]` that sort rows by sorted segments `index` `[N]`, then by `keys` `[N]`."""
+    """Return positions `[N]` that sort rows by segment (`index`, sorted), then by `keys` `[N]`."""
     order = keys.argsort(stable=True)
     return order[index[order].argsort(stable=True)]

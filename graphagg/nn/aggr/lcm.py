@@ -1,19 +1,19 @@
 """Learnable commutative monoid aggregation (arXiv 2212.08541).
 
 An aggregator is the fold of a commutative monoid; here its binary operator is learned. A balanced
-tree of operators over each neighborhood has depth O(log V), where a recurrent aggregator has O(V).
-The operator commutes by construction and is associative only as far as it has learned to be
+tree of operators over each neighborhood has depth O(log V), while a recurrent aggregator has O(V).
+The operator commutes by construction, but is associative only as far as it has learned to be
 (`graphagg.nn.aggr.losses`).
 
 Departures from the paper, and from `torch_geometric.nn.aggr.LCMAggregation`:
 
-- No padding. A vertex's result depends on its own neighborhood alone, whatever else is in the
-  batch, and costs its own degree. With the GRU and the given order, each vertex alone has the
-  result of PyG's module.
+- No padding. The result of a vertex depends only on its neighborhood, not on the rest of the
+  batch, and its cost depends on its degree. With the GRU and the given order, the result equals
+  that of PyG's module for each vertex alone.
 - The default operator is a gate with a quarter of the products of the paper's GRU
   (docs/results/learning.md compares them).
-- Rows are folded in an order by their values, so that a result is a function of their set.
-- A learned identity, initially 0, is the result of an empty neighborhood.
+- Rows are folded in an order of their values, so that a result depends only on the set of rows.
+- An empty neighborhood returns a learned identity, initially 0.
 - An unsorted index is sorted (stably), and empty input is allowed.
 """
 
@@ -44,21 +44,21 @@ RowOrder = Literal["given", "values"]
 class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
     """Folds each neighborhood with a learned commutative operator.
 
-    For N rows in S non-empty segments: N - S combines in ceil(log2 of the largest segment) levels;
-    the backward pass needs the memory of the input and integers, and for at most 4,096 combines
-    that of the gates.
+    N rows in S non-empty segments take N - S combines in ceil(log2 of the largest segment) levels.
+    The backward pass needs memory for the input and integers, and for the gates if there are at
+    most 4,096 combines.
 
-    A result depends on the set of a segment's rows alone, up to rounding: rows are sorted by a
+    A result depends only on the set of rows of a segment, up to rounding: rows are sorted by a
     fixed projection of their values before they are folded, which costs two sorts. So it is the
-    same in any batch, for any numbers of the segments, and for any order of the edges.
+    same in any batch, for any numbering of the segments, and for any order of the edges.
 
-    With `order="given"` rows stay in their order. The operator is associative only as far as
-    it has learned to be: shuffled edges give .1 to 7 % of the vertices of a trained model another
-    class (`python -m benchmarks.learning.lcm_order`). Use it if the order of rows has a meaning.
+    With `order="given"`, rows keep their order. The operator is associative only as far as it has
+    learned to be: shuffling edges changes the class of .1 to 7 % of the vertices of a trained model
+    (`python -m benchmarks.learning.lcm_order`). Use it if the order of rows is meaningful.
 
     The heads of an attention layer (`[N, H, in_channels]`) are folded one by one with the same
-    weights, so `in_channels` and `out_channels` are the width of one head. Give the layer an
-    object: the name `aggr="LCMAggregation"` is PyG's class, not this one.
+    weights, so `in_channels` and `out_channels` are the width of one head. Pass an object to the
+    layer: the name `aggr="LCMAggregation"` refers to PyG's class, not this one.
 
     Args:
         in_channels: width of the input.
@@ -70,7 +70,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         order: order of the rows inside their segments: "values" or "given".
 
     Raises:
-        InvalidParameter: an unknown operator or order, or widths that differ without a projection.
+        InvalidParameter: unknown operator or order, or the widths differ without a projection.
 
     Examples:
         >>> import torch
@@ -113,7 +113,7 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             self.register_buffer("direction", direction, persistent=False)
 
     def reset_parameters(self) -> None:
-        """Initialize the projection and the operator anew; set the identity to 0."""
+        """Reinitialize the projection and the operator; set the identity to 0."""
         reset(self.lin)
         reset(self.operator)
         nn.init.zeros_(self.identity)
@@ -143,8 +143,8 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
             `[S, out_channels]`, or `[S, H, out_channels]`.
 
         Raises:
-            InvalidBatch: `index` or `ptr` out of range, unsorted with `ptr`, or of a float type.
-            InvalidFeatures: `x` of another width or type, or with NaN or infinity in it.
+            InvalidBatch: `index` or `ptr` is out of range, unsorted with `ptr`, or of a float type.
+            InvalidFeatures: `x` has the wrong width or type, or contains NaN or infinity.
         """
         if x.dim() == 3 and dim in (-3, 0):  # the heads of an attention layer
             heads = [self(head, index, ptr, dim_size, plan=plan) for head in x.unbind(1)]
@@ -195,11 +195,11 @@ class LCMAggregation(Aggregation):  # type: ignore[misc]  # PyG ships no types
         return keys
 
     def monoid_losses(self, rows: Tensor, triples: int = 256) -> MonoidLosses:
-        """Associativity, commutativity and identity losses of the operator on sampled rows.
+        """Compute associativity, commutativity and identity losses of the operator on samples.
 
         Args:
-            rows: `[N, in_channels]`, from which elements are drawn with replacement; they are
-                projected as in `forward`.
+            rows: `[N, in_channels]`; elements are drawn from them with replacement and projected
+                as in `forward`.
             triples: number of triples.
 
         Examples:

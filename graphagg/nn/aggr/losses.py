@@ -1,8 +1,8 @@
 """Losses that measure how far a learned operator is from a commutative monoid.
 
-The tree of arXiv 2212.08541 gives the same result for every order of a neighborhood only if the
-operator is associative and commutative, and an empty neighborhood fits only if its value is the
-identity. Each law has a mean squared difference, which can be added to a training loss.
+The tree of arXiv 2212.08541 returns the same result for every order of a neighborhood only if the
+operator is associative and commutative, and the value of an empty neighborhood must be the
+identity. The loss of each law is a mean squared difference; add it to a training loss.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class MonoidLosses:
 def monoid_losses(
     operator: nn.Module, rows: Tensor, identity: Tensor, triples: int = 256
 ) -> MonoidLosses:
-    """Losses on triples of rows drawn with replacement.
+    """Compute the losses on triples of rows drawn with replacement.
 
     Args:
         operator: psi(a, b) on `[P, d]`.
-        rows: `[N, d]`; if it is empty, the losses are those of the identity alone.
+        rows: `[N, d]`; if it is empty, the losses are computed on the identity alone.
         identity: `[d]`.
         triples: P.
 

@@ -1,6 +1,6 @@
 """The binary operator psi(a, b) of `LCMAggregation`, commutative by construction.
 
-Any module from two tensors `[P, d]` to one can replace it. Nothing checks that it commutes
+Any module that maps two tensors `[P, d]` to one can replace it. Its commutativity is not checked
 (`commutativity` in `graphagg.nn.aggr.losses` measures it).
 """
 
@@ -17,7 +17,7 @@ from graphagg.nn.resolver import find
 class SymmetricGRU(nn.GRUCell):
     """psi(a, b) = (GRU(a, b) + GRU(b, a)) / 2, the Binary-GRU of arXiv 2212.08541, section 3.
 
-    The parameters are those of `torch.nn.GRUCell`, whose state can be loaded.
+    It has the parameters of `torch.nn.GRUCell`, and can load the state of one.
 
     Args:
         channels: width d.
@@ -89,7 +89,7 @@ def _gates_and_n(stacked: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _tanh(x: Tensor) -> Tensor:
-    """Compute tanh by the sigmoid, in a tenth of the time of PyTorch's tanh on a CPU."""
+    """Compute tanh with the sigmoid, in a tenth of the time of PyTorch's tanh on a CPU."""
     return 2 * (2 * x).sigmoid() - 1
 
 
@@ -97,15 +97,15 @@ _OPERATORS: dict[str, type[nn.Module]] = {"gate": SymmetricGate, "gru": Symmetri
 
 
 def is_gate(operator: nn.Module, x: Tensor) -> bool:
-    """Whether `GateFold` can fold rows `x` with this operator."""
+    """Return whether `GateFold` can fold rows `x` with this operator."""
     own = isinstance(operator, SymmetricGate) and type(operator).forward is SymmetricGate.forward
     return own and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
 def binary_operator(operator: str | nn.Module, channels: int) -> nn.Module:
-    """Return the operator of this name, or the module itself.
+    """Return the operator with this name, or the module itself.
 
-    Raises `InvalidParameter` for an unknown name or another width.
+    Raises `InvalidParameter` for an unknown name or a wrong width.
     """
     if isinstance(operator, nn.Module):
         if isinstance(operator, nn.GRUCell):

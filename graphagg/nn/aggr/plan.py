@@ -1,10 +1,10 @@
-"""The balanced binary tree over every segment of a ragged batch, as integers only.
+"""A balanced binary tree over each segment of a ragged batch, stored as integers.
 
-Every combine of the tree makes one *node*. Level by level, the elements of a segment are paired in
-their order (first with second, third with fourth, ...); an odd last element is carried over to the
-end of the next level. A segment with one element left is finished. This is the tree of a balanced
-fold of each segment alone (arXiv 2212.08541, section 3): there is no padding, and a segment's
-result cannot depend on other segments.
+Every combine in the tree creates one *node*. Level by level, the elements of a segment are paired
+in order (first with second, third with fourth, ...); an odd last element moves to the end of the
+next level. A segment with one element left is finished. Each segment thus gets the tree of a
+balanced fold (arXiv 2212.08541, section 3): there is no padding, and the result of a segment
+cannot depend on other segments.
 
 Segments are cut into blocks of consecutive segments with about `block_rows` elements. A block is
 folded from leaves to roots before the next one, so that its rows stay in the cache. Odd elements
@@ -22,7 +22,7 @@ from torch import Tensor
 from graphagg.nn.aggr.inputs import sorted_segments
 from graphagg.nn.segments import Segments
 
-# Elements of a block and nodes of one pass. On a CPU the rows and gates of a block then stay in the
+# Elements per block and nodes per pass. On a CPU the rows and gates of a block then fit in the
 # cache (half or double is no faster); a CUDA device needs large launches instead.
 _CPU_BLOCK, _CPU_PASS = 4096, 4096
 _CUDA_BLOCK, _CUDA_PASS = 1 << 20, 1 << 18
@@ -32,16 +32,16 @@ _CUDA_BLOCK, _CUDA_PASS = 1 << 20, 1 << 18
 class FoldBlock:
     """Consecutive segments that are folded together.
 
-    Numbers of children and roots count the block's elements first, then its nodes. All nodes of a
-    pass are of one level, and passes go from leaves to roots.
+    Children and roots are numbered with the block's elements first, then its nodes. All nodes of a
+    pass are on one level, and passes go from leaves to roots.
     """
 
-    rows: tuple[int, int]  # its elements, the first and the last + 1
-    filled: Tensor  # `[S]` int64, its non-empty segments
+    rows: tuple[int, int]  # the block's elements: first, and last + 1
+    filled: Tensor  # `[S]` int64, the block's non-empty segments
     left: Tensor  # `[nodes]` int64, the first child of each node
     right: Tensor  # `[nodes]` int64, the second child of each node
     roots: Tensor  # `[S]` int64, the result of each non-empty segment
-    passes: tuple[tuple[int, int], ...]  # nodes, the first and the last + 1
+    passes: tuple[tuple[int, int], ...]  # the nodes of each pass: first, and last + 1
 
     @property
     def elements(self) -> int:
@@ -49,7 +49,7 @@ class FoldBlock:
         return self.rows[1] - self.rows[0]
 
     def children(self, low: int, high: int) -> tuple[Tensor, Tensor]:
-        """First and second children of the nodes `low` to `high - 1`."""
+        """Return first and second children of the nodes `low` to `high - 1`."""
         return self.left[low:high], self.right[low:high]
 
 
@@ -80,7 +80,7 @@ class LCMPlan:
 
     @property
     def count(self) -> int:
-        """Number of segments, empty ones too."""
+        """Number of segments, including empty ones."""
         return self.ptr.numel() - 1
 
     @property
@@ -90,20 +90,20 @@ class LCMPlan:
 
     @property
     def index(self) -> Tensor:
-        """`[N]` int64, the segment of each sorted element; computed at each call."""
+        """`[N]` int64, the segment of each sorted element; computed on each access."""
         every = torch.arange(self.count, device=self.ptr.device)
         return torch.repeat_interleave(every, self.ptr.diff())
 
     @classmethod
     def from_ptr(cls, ptr: Tensor, rows: int | None = None) -> LCMPlan:
-        """Make the plan of segments from their offsets; O(N) integer operations.
+        """Build the plan from the offsets of segments; O(N) integer operations.
 
         Args:
             ptr: `[segments + 1]` integers from 0 to N, non-decreasing.
-            rows: N, to be checked; by default the last offset.
+            rows: N, for a check; by default the last offset.
 
         Raises:
-            InvalidBatch: `ptr` is not of this form.
+            InvalidBatch: `ptr` violates these conditions.
         """
         if rows is None:
             rows = int(ptr[-1]) if ptr.numel() else 0
@@ -111,7 +111,7 @@ class LCMPlan:
 
     @classmethod
     def from_index(cls, index: Tensor, count: int | None = None) -> LCMPlan:
-        """Make the plan from the segment of each element, in any order.
+        """Build the plan from the segment of each element, in any order.
 
         Args:
             index: `[N]` integers in `[0, count)`.
@@ -131,19 +131,19 @@ class LCMPlan:
         block_rows: int | None = None,
         pass_nodes: int | None = None,
     ) -> LCMPlan:
-        """Make the plan of a ragged batch whose elements, taken by `order`, are sorted by segment.
+        """Build the plan of a ragged batch; `order` sorts its elements by segment.
 
         Args:
             segments: the sorted ragged batch.
             order: stored in the plan.
-            block_rows: elements of a block; by default chosen by device.
-            pass_nodes: nodes of a pass; by default chosen by device.
+            block_rows: elements per block; the default depends on the device.
+            pass_nodes: nodes per pass; the default depends on the device.
         """
         cuda = segments.ptr.is_cuda
         block_rows = block_rows or (_CUDA_BLOCK if cuda else _CPU_BLOCK)
         pass_nodes = pass_nodes or (_CUDA_PASS if cuda else _CPU_PASS)
         filled = segments.sizes.nonzero().view(-1)
-        # A block has the segments that begin within the same multiple of `block_rows`.
+        # A block has all segments whose first row is in the same range of `block_rows` rows.
         begins = segments.ptr[filled] // block_rows
         counts = torch.unique_consecutive(begins, return_counts=True)[1].tolist()
         blocks, low = [], 0
@@ -154,7 +154,7 @@ class LCMPlan:
             passes = _passes(levels, pass_nodes)
             blocks.append(FoldBlock((low, high), ids, left, right, roots, passes))
             low = high
-        # A copy: the user may change the tensor.
+        # Copy `ptr`, because the user may change the tensor.
         return cls(segments.ptr.clone(), order, tuple(blocks))
 
 

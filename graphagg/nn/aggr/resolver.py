@@ -1,4 +1,4 @@
-"""Aggregators by name, from this package and from PyG."""
+"""Creates aggregators by name, from this package and from PyG."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch_geometric.nn.resolver import aggregation_resolver
 from graphagg.nn.aggr.lcm import LCMAggregation
 from graphagg.nn.resolver import find
 
-# Names of PyG's that take no width; others can be given as modules.
+# Names of PyG aggregators that need no width; pass others as modules.
 _PYG = ("sum", "add", "mean", "max", "min", "mul", "var", "std", "softmax")
 
 
 def _pna(channels: int, out_channels: int) -> Aggregation:
-    """Mean, minimum, maximum and deviation side by side, through a linear map (arXiv 2004.05718).
+    """Concatenate mean, minimum, maximum and deviation; apply a linear map (arXiv 2004.05718).
 
-    Of the paper's scalers only the identity is used: the others need the mean degree of the
-    training graphs, which `torch_geometric.nn.PNAConv` takes as an argument.
+    Only the identity scaler of the paper is used: the others need the mean degree of the training
+    graphs, which `torch_geometric.nn.PNAConv` takes as an argument.
     """
     widths = {"in_channels": channels, "out_channels": out_channels}
     return MultiAggregation(["mean", "min", "max", "std"], mode="proj", mode_kwargs=widths)
@@ -37,16 +37,16 @@ _NAMES: dict[str, Callable[[int, int], Aggregation]] = {
 
 
 def make_aggregation(name_or_module: str | nn.Module, channels: int) -> Aggregation:
-    """Make an aggregator whose output is as wide as its input.
+    """Create an aggregator whose output has the same width as its input.
 
     Args:
-        name_or_module: "lcm" or "lcm-gate" (its default operator), "lcm-gru" (that of its paper),
-            "lcm-given" (rows in their order), "pna", one of PyG's ("sum", "mean",
+        name_or_module: "lcm" or "lcm-gate" (default operator), "lcm-gru" (the paper's operator),
+            "lcm-given" (rows in the given order), "pna", one of PyG's ("sum", "mean",
             "max", "min", "mul", "var", "std", "softmax"), or a PyG aggregation, which is returned.
-        channels: width of its input and output.
+        channels: width of the input and output.
 
     Raises:
-        InvalidParameter: an unknown name, or a module that is not an aggregation.
+        InvalidParameter: the name is unknown, or the module is not an aggregation.
 
     Examples:
         >>> from graphagg.nn import make_aggregation

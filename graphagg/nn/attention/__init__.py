@@ -1,4 +1,4 @@
-"""Global attention on ragged batches: exact and Performer, each invariant to batching."""
+"""Global attention on ragged batches: exact and Performer; outputs do not depend on batching."""
 
 from graphagg.nn.attention.base import GraphAttention
 from graphagg.nn.attention.exact import ExactAttention

@@ -1,4 +1,4 @@
-"""Base classes of global attention; a graph's output does not depend on its batch."""
+"""Base classes of global attention. The output for a graph does not depend on its batch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from graphagg.nn.settings import PROBABILITY, part_width
 class GraphAttention(torch.nn.Module):
     """Attention among the vertices of each graph of a ragged batch.
 
-    A graph's output depends on that graph alone: no padding enters a sum, a normalizer or a
-    stabilizer.
+    The output for a graph depends only on that graph: padding does not affect a sum, a normalizer
+    or a stabilizer.
 
     `torch.compile` runs attention uncompiled, with one graph break: its steps depend on the sizes
-    of the graphs, and would be compiled again for every batch.
+    of the graphs, and would be recompiled for every batch.
 
     Args:
-        channels: C, the width of a vertex.
+        channels: C, the width of the vertex vectors.
         heads: H; must divide C.
-        dropout: probability; what is dropped depends on the subclass.
+        dropout: dropout probability; the subclass decides what is dropped.
 
     Attributes:
-        traceable: whether compilers use `traced` for one graph.
+        traceable: whether compilers use `traced` if there is only one graph.
 
     Raises:
         InvalidParameter: `heads` does not divide `channels`, or a number is out of range.
@@ -82,7 +82,7 @@ class GraphAttention(torch.nn.Module):
 
         Raises:
             InvalidFeatures: `x` has the wrong width or type, or holds NaN or infinity.
-            InvalidBatch: the graphs do not fit the rows.
+            InvalidBatch: the graphs do not match the rows.
         """
         one = batch is None and ptr is None and segments is None
         if torch.compiler.is_compiling() and self.traceable and one:
@@ -91,7 +91,7 @@ class GraphAttention(torch.nn.Module):
         return checked
 
     def traced(self, x: Tensor) -> Tensor:
-        """Attend within a single graph; compilers trace this method if `traceable`."""
+        """Attend within a single graph; compilers trace this method if `traceable` is set."""
         raise NotImplementedError
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -131,8 +131,8 @@ class GraphAttention(torch.nn.Module):
 class ProjectedAttention(GraphAttention):
     """Attention with the parameters of `torch.nn.MultiheadAttention`.
 
-    Names, shapes, meaning and initialization are the same, so `load_state_dict` takes the state of
-    a `MultiheadAttention` of the same width, and two such classes can exchange their weights.
+    Names, shapes, meaning and initialization are the same, so `load_state_dict` accepts the state
+    of a `MultiheadAttention` of the same width, and subclasses can exchange their weights.
     """
 
     def __init__(self, channels: int, heads: int = 4, *, dropout: float = 0.0) -> None:
@@ -143,14 +143,14 @@ class ProjectedAttention(GraphAttention):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Redraw the weights."""
+        """Reinitialize the weights."""
         torch.nn.init.xavier_uniform_(self.in_proj_weight)
         torch.nn.init.zeros_(self.in_proj_bias)
         self.out_proj.reset_parameters()
         torch.nn.init.zeros_(self.out_proj.bias)
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each `[N, H, d]`."""
+        """Compute queries, keys and values, each `[N, H, d]`."""
         qkv = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         queries, keys, values = qkv.view(-1, 3, self.heads, self.head_channels).unbind(1)
         return queries, keys, values

@@ -1,8 +1,8 @@
-"""Exact attention by size: graphs of one size are one view `[graphs, H, n, d]` for PyTorch.
+"""Buckets for attention: graphs of equal size form one view `[graphs, H, n, d]` for PyTorch.
 
-If all graphs are small, such as molecules, one bucket per size would be too little work for a call.
+If all graphs are small, such as molecules, one bucket per size would have too little work per call.
 Then sizes are rounded up to multiples of `STEP`, and each graph is padded with copies of its last
-row. A copy has the score -inf as a key, so it has no weight; its result as a query is dropped.
+row. As a key, a copy has score -inf, so it has no weight; as a query, its result is dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from graphagg.nn.segments import Segments
 STEP, SMALL = 8, 64
 """Sizes are rounded up to multiples of `STEP` if no graph has more than `SMALL` vertices."""
 _SCORES, _SCORES_AT_ONCE = 1 << 24, 1 << 21
-"""Most scores (64 MiB in float32) before queries are chunked, and scores of a chunk (8 MiB)."""
+"""Maximum scores (64 MiB in float32) without chunks of queries; scores per chunk (8 MiB)."""
 
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
@@ -30,20 +30,20 @@ Attend = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 @dataclass(frozen=True)
 class Buckets:
-    """Graphs sorted by (rounded) size, so that graphs of one size are adjacent.
+    """Graphs sorted by (rounded) size, so that graphs of equal size are adjacent.
 
-    `shapes` has (number of graphs, rows of each) of each bucket, without empty graphs. `hidden` is
-    added to the scores of each bucket, `[graphs, 1, 1, n]`: -inf at padding, None without padding.
+    `shapes` has (number of graphs, rows per graph) for each bucket, without empty graphs. `hidden`
+    is added to a bucket's scores, `[graphs, 1, 1, n]`: -inf at padding, None without padding.
     """
 
     shapes: list[tuple[int, int]]
     hidden: list[Tensor | None]
-    rows: Tensor | None  # the row at each sorted position; None if none moves
+    rows: Tensor | None  # the row at each sorted position; None if no row moves
     positions: Tensor | None  # `[N]` the inverse of `rows`
 
     @classmethod
     def from_graphs(cls, graphs: Segments) -> Buckets:
-        """Buckets of a batch, cached for the layers of a model."""
+        """Return the buckets of a batch, cached for all layers of a model."""
         made: Buckets = graphs.plans.get("buckets") or cls._build(graphs)
         graphs.plans["buckets"] = made
         return made
@@ -76,11 +76,11 @@ class Buckets:
         return cls(shapes, hidden, rows, back)
 
     def sort(self, values: Tensor) -> Tensor:
-        """Rows `[N, ...]` in the buckets' order, padded."""
+        """Reorder rows `[N, ...]` by bucket, and pad them."""
         return values if self.rows is None else _taken(values, self.rows)
 
     def restore(self, values: Tensor) -> Tensor:
-        """Sorted rows back in the batch's order, without padding: `[N, ...]`."""
+        """Reorder sorted rows as in the batch, and drop padding: `[N, ...]`."""
         return values if self.positions is None else _taken(values, self.positions)
 
     def apply(self, attend: Attend, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class Buckets:
 
 
 def _taken(values: Tensor, rows: Tensor) -> Tensor:
-    # `embedding` adds up whole rows in its gradient; indexing is several times slower there.
+    # The gradient of `embedding` adds whole rows; the gradient of indexing is several times slower.
     return F.embedding(rows, values.flatten(1)).view(len(rows), *values.shape[1:])
 
 
@@ -116,11 +116,11 @@ def _hidden(beyond: Tensor, count: int, size: int) -> Tensor | None:
 def softmax_attention(
     queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, dropout: float = 0.0
 ) -> Tensor:
-    """Attention of one bucket, `[graphs, H, n, d]`; `dropout` is the probability for a weight.
+    """Attend in one bucket, `[graphs, H, n, d]`; `dropout` is the probability to drop a weight.
 
-    On a CPU, PyTorch's kernel spends most of its time on the random numbers of dropout. Here the
-    weights are dropped by `drop`. If there are very many, the queries are processed in chunks,
-    which are computed again in the backward pass, so that memory holds one chunk's scores.
+    On a CPU, PyTorch's kernel spends most of its time drawing random numbers for dropout. Here
+    `drop` does it faster. If there are very many weights, queries are processed in chunks, which
+    the backward pass recomputes, so that memory holds the scores of one chunk.
     """
     if not dropout or queries.device.type != "cpu":
         attend = F.scaled_dot_product_attention

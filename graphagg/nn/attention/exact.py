@@ -3,8 +3,8 @@
     a_ij = softmax_j(q_i . k_j / sqrt(d)),   j over the vertices of i's graph
 
 as in the global part of GraphGPS (arXiv 2205.12454), which pads each graph to the largest of the
-batch. Here rows are sorted by the size of their graph once, and graphs of one size form a bucket,
-which goes to PyTorch's fused kernel (`graphagg.nn.attention.buckets`).
+batch. Here rows are sorted by the size of their graph once, and graphs of equal size form a bucket
+for PyTorch's fused kernel (`graphagg.nn.attention.buckets`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from graphagg.nn.segments import Segments
 class ExactAttention(ProjectedAttention):
     """Multi-head softmax attention; equals `torch.nn.MultiheadAttention` on each graph alone.
 
-    Time O(C sum n_g^2). Memory O(N C), forward and backward. With dropout in training on a
-    CPU, the scores of graphs of up to some 2,000 vertices are held; larger ones are processed in
-    chunks, which are computed again in the backward pass.
+    Time O(C sum n_g^2). Memory O(N C), forward and backward. With dropout in training on a CPU,
+    the scores of graphs of up to about 2,000 vertices are kept in memory; larger graphs are
+    processed in chunks, which the backward pass recomputes.
 
     Args:
         channels: C.
@@ -33,7 +33,7 @@ class ExactAttention(ProjectedAttention):
         dropout: probability with which an attention weight is dropped in training.
 
     Raises:
-        InvalidParameter: what `GraphAttention` raises.
+        InvalidParameter: see `GraphAttention`.
 
     Examples:
         >>> import torch
@@ -48,14 +48,14 @@ class ExactAttention(ProjectedAttention):
     def attend(self, x: Tensor, graphs: Segments) -> Tensor:
         """Attend in buckets."""
         buckets = Buckets.from_graphs(graphs)
-        # Rows are moved before the projection: C columns instead of 3 C.
+        # Sort rows before the projection, to move C columns instead of 3 C.
         queries, keys, values = self.project(buckets.sort(x))
         attend = partial(softmax_attention, dropout=self.dropout if self.training else 0.0)
         mixed = buckets.apply(attend, queries, keys, values)
         return buckets.restore(self.out_proj(mixed.flatten(1)))
 
     def traced(self, x: Tensor) -> Tensor:
-        """Attend within one graph by a single operation of PyTorch."""
+        """Attend within one graph with a single PyTorch operation."""
         queries, keys, values = (rows.transpose(0, 1).unsqueeze(0) for rows in self.project(x))
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, None, dropout)

@@ -6,7 +6,7 @@ vectors w_r, the positive features of the softmax kernel (its lemma 1)
     phi(x)_r = exp(w_r . x' - |x'|^2 / 2) / sqrt(m),   E[phi(q) . phi(k)] = exp(q . k / sqrt(d))
 
 are unbiased; the w_r are orthogonal within blocks of d, with the lengths of Gaussian vectors.
-Then, with sums over the vertices of i's graph and nothing else,
+Then, with sums only over the vertices of i's graph,
 
     o_i = phi(q_i)^T S / (phi(q_i)^T z),   S = sum_j phi(k_j) v_j^T,   z = sum_j phi(k_j)
 
@@ -14,10 +14,10 @@ Departures:
 - The exponent is stabilized by subtracting a maximum: for a query over its own features, for keys
   over the features of all keys *of the graph*. Both cancel in the weighted mean. With the usual
   maximum over the batch, the rounding of a graph's output would depend on the other graphs.
-- 1e-6 is then added to each feature, so that no normalizer is 0. It biases weights that are a
-  millionth of the largest ones.
+- 1e-6 is then added to each feature, so that no normalizer is 0. This biases weights that are a
+  millionth of the largest weights.
 - The vectors are drawn once, from `random_state`, on the CPU in float64, so that a run can be
-  repeated and resumed on any device. The paper draws new ones from time to time.
+  repeated and resumed on any device. The paper redraws them from time to time.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from graphagg.nn.attention.buckets import Buckets
 from graphagg.nn.dropout import drop
 from graphagg.nn.segments import Segments, widened
 
-FLOOR = 1e-6  # of a feature of the softmax kernel, whose largest is 1
+FLOOR = 1e-6  # added to features of the softmax kernel, whose maximum is 1
 
 
 class PerformerAttention(ProjectedAttention):
-    """FAVOR+: approximates softmax attention; better as m grows.
+    """FAVOR+: approximates softmax attention; the error shrinks as m grows.
 
     Time O(N C m) and memory O(N (C + H m) + G C m).
 
     Args:
         channels: C.
         heads: H; must divide C.
-        features: m, random features per head; by default d ln d (at least d), as the paper advises.
+        features: m, random features per head; default d ln d (at least d), as the paper advises.
         random_state: seed of the random vectors.
         dropout: probability with which an entry of the output is dropped in training.
 
@@ -52,7 +52,7 @@ class PerformerAttention(ProjectedAttention):
         projection: buffer `[m, d]`, the random vectors; saved with the state.
 
     Raises:
-        InvalidParameter: fewer than one feature, or what `GraphAttention` raises.
+        InvalidParameter: `features` is below 1; see also `GraphAttention`.
 
     Examples:
         >>> import torch
@@ -81,7 +81,7 @@ class PerformerAttention(ProjectedAttention):
         self.register_buffer("projection", drawn.to(torch.get_default_dtype()))
 
     def attend(self, x: Tensor, graphs: Segments) -> Tensor:
-        """Project, average each graph's values weighted by the kernel, project back, drop."""
+        """Project, average the values of each graph with kernel weights, project back, drop."""
         queries, keys, values = self.project(x)
         with torch.autocast(x.device.type, enabled=False):
             left, right = self._features(widened(queries), widened(keys), graphs)
@@ -90,7 +90,7 @@ class PerformerAttention(ProjectedAttention):
         return drop(out, self.dropout) if self.training else out
 
     def _features(self, queries: Tensor, keys: Tensor, graphs: Segments) -> tuple[Tensor, Tensor]:
-        """Positive features `[N, H, m]` of queries and keys, each stabilized within its graph."""
+        """Compute positive features `[N, H, m]` of queries and keys, stabilized within graphs."""
         scale = math.pow(self.head_channels, -0.25)
         vectors = self.projection.to(queries.dtype).t()
         left, keys = (queries * scale) @ vectors, keys * scale
@@ -105,7 +105,7 @@ class PerformerAttention(ProjectedAttention):
 
 
 def orthogonal_vectors(rows: int, d: int, random_state: int) -> Tensor:
-    """Random vectors `[rows, d]`, float64, orthogonal within each block of d rows.
+    """Draw random vectors `[rows, d]`, float64, orthogonal within each block of d rows.
 
     Each is distributed as a standard Gaussian vector: a uniform direction, and the length of an
     independent Gaussian vector.
@@ -124,7 +124,7 @@ def orthogonal_vectors(rows: int, d: int, random_state: int) -> Tensor:
 
 
 def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -> Tensor:
-    """Mean `[N, H, d]` of a graph's values with weights `left_i . right_j`; 0 if all weights are 0.
+    """Average values within graphs, `[N, H, d]`, with weights `left_i . right_j`; 0 if all are 0.
 
     `left` and `right` are the non-negative features `[N, H, m]` of queries and keys.
     """
@@ -133,7 +133,7 @@ def kernel_mean(left: Tensor, right: Tensor, values: Tensor, graphs: Segments) -
     wide = torch.cat([values, values.new_ones(*values.shape[:-1], 1)], -1)
     rows = (buckets.sort(part) for part in (left, right, wide))
     sums = buckets.restore(buckets.apply(_linear, *rows))
-    # The root of the smallest number, because the gradient squares it.
+    # Clamp at the root of the smallest number, because the gradient squares it.
     least = torch.finfo(sums.dtype).tiny ** 0.5
     return sums[..., :-1] / sums[..., -1:].clamp(min=least)
 

@@ -1,6 +1,6 @@
 """Settings of a GPS model: its features, layers and predictions.
 
-The defaults are those of the GraphGPS paper (arXiv 2205.12454) if it has one for all data sets.
+Defaults come from the GraphGPS paper (arXiv 2205.12454) where it uses one value for all data sets.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class FeatureConfig:
     embedding, the real-valued ones share a linear map, and all of them are summed.
 
     Attributes:
-        vocabulary: number of categories of each categorical column; a column holds whole numbers
-            from 0.
+        vocabulary: number of categories of each categorical column; a column holds integers
+            starting at 0.
         width: number of real-valued columns.
-        constant: one learned vector for every row; no column is read.
+        constant: use one learned vector for every row; no column is read.
         dropout: probability of dropout in the real-valued columns.
 
     Examples:
@@ -87,8 +87,8 @@ class EncodingConfig:
 
     Attributes:
         name: the encoder, such as `rwse` or `lappe-deepset`; see `graphagg.nn.model.encoding`.
-        dim: number of channels of the model that hold the encoding.
-        size: columns that the transform writes: eigenvectors, or steps of `rwse`. 0: the
+        dim: number of the model's channels that hold the encoding.
+        size: number of columns that the transform writes: eigenvectors, or steps of `rwse`. 0: the
             transform's default.
 
     Examples:
@@ -115,7 +115,7 @@ class LocalConfig:
         name: name of the part, such as `gatedgcn`, `gine` or `gcn`; see `graphagg.nn.conv.base`.
             `none`: no local part.
         aggregation: aggregator of the messages, such as `lcm`; see
-            `graphagg.nn.aggr.make_aggregation`. Empty: the convolution's own.
+            `graphagg.nn.aggr.make_aggregation`. Empty: the default of the convolution.
 
     Examples:
         >>> from graphagg.nn import LocalConfig
@@ -137,7 +137,7 @@ class AttentionConfig:
         name: name of the part, such as `exact` or `performer`; see
             `graphagg.nn.attention.ATTENTIONS`. `none`: no global part.
         heads: number of heads; must divide the width.
-        dropout: probability for the attention weights, or for the output if the kind has none.
+        dropout: probability of dropping attention weights, or outputs if the kind has no weights.
 
     Examples:
         >>> from graphagg.nn import AttentionConfig
@@ -162,10 +162,10 @@ class LayerOptions:
 
     Attributes:
         norm: normalization after each residual.
-        dropout: probability after each part, and twice in the feed-forward network.
-        feedforward: hidden width of the feed-forward network in layer widths; 0: no network.
+        dropout: probability of dropout after each part, and twice in the feed-forward network.
+        feedforward: hidden width of the feed-forward network, as a multiple of `channels`; 0: none.
         order: order of the steps after the local part. `gps`: residual, then norm. `gnn+` (arXiv
-            2502.09263): norm, activation and dropout, then residual. `plain`: as `gnn+` without
+            2502.09263): norm, activation and dropout, then residual. `plain`: like `gnn+` without
             residual, also if there is no local part.
 
     Examples:
@@ -303,7 +303,7 @@ class GPSConfig:
 
     @property
     def fewest_weights(self) -> int:
-        """A lower bound on the number of the model's weights."""
+        """Lower bound on the number of weights of the model."""
         square = (self.local.name != OFF) + 4 * (self.attention.name != OFF)
         square += 2 * self.layer.feedforward
         return (
@@ -314,15 +314,15 @@ class GPSConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and TOML."""
+        """Return plain values for JSON and TOML."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GPSConfig:
-        """The inverse of `to_dict`; missing fields get their defaults.
+        """Create a config from the result of `to_dict`; missing fields get their defaults.
 
         Raises:
-            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
+            InvalidParameter: a field is unknown, or a value has the wrong type or is out of range.
         """
         return parse(cls, values, "model")

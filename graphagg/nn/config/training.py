@@ -26,17 +26,17 @@ class TrainingConfig:
     """Settings of a training run: AdamW, its learning rate schedule, and early stopping.
 
     Attributes:
-        metric: selects the best epoch on the validation part: `mae` (mean absolute error, lower is
-            better), `accuracy`, `roc-auc` and `ap` (mean over the columns of labels, without
-            unknown ones), `f1` (mean over the classes), or `auto`: `mae`, `accuracy` or `ap`,
+        metric: selects the best epoch on the validation set: `mae` (mean absolute error, lower is
+            better), `accuracy`, `roc-auc` and `ap` (mean over the columns of labels, ignoring
+            unknown labels), `f1` (mean over the classes), or `auto`: `mae`, `accuracy` or `ap`,
             depending on the labels.
         epochs: maximum number of passes over the training data.
         batch_size: graphs per step; a single graph is one step per epoch.
-        lr: AdamW's rate after the warm-up.
-        weight_decay: AdamW's decoupled decay.
+        lr: learning rate of AdamW after the warm-up.
+        weight_decay: decoupled weight decay of AdamW.
         warmup_epochs: number of epochs in which the rate rises linearly; then it falls to 0
             along a cosine. It is set once per epoch.
-        clip_norm: largest norm of the gradient; 0: no clipping.
+        clip_norm: maximum norm of the gradient; 0: no clipping.
         patience: stop after this many epochs without a better validation metric; 0: never.
         random_state: seed of the weights, the order of the batches and dropout.
 
@@ -73,18 +73,18 @@ class TrainingConfig:
         )
 
     def for_split(self, index: int) -> TrainingConfig:
-        """The settings of a split, with its own random state."""
+        """Return the settings of a split, with a different random state for each split."""
         return replace(self, random_state=(self.random_state + index) % 2**32)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON and TOML."""
+        """Return plain values for JSON and TOML."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainingConfig:
-        """The inverse of `to_dict`; missing keys get their defaults.
+        """Create a config from the result of `to_dict`; missing keys get their defaults.
 
         Raises:
-            InvalidParameter: an unknown key, or an invalid value.
+            InvalidParameter: a key is unknown, or a value is invalid.
         """
         return parse(cls, values, "training")

@@ -1,4 +1,4 @@
-"""Local parts: message passing over the edges, one half of a GPS layer."""
+"""Local parts: message passing along edges, one half of a GPS layer."""
 
 from graphagg.nn.conv.adapter import ConvPart
 from graphagg.nn.conv.base import LocalPart

@@ -1,4 +1,4 @@
-"""Any convolution of PyTorch Geometric as a local part."""
+"""Adapter that makes any PyTorch Geometric convolution a local part."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from graphagg.nn.conv.base import LocalPart
 class ConvPart(LocalPart):
     """A PyG convolution with the interface of `LocalPart`.
 
-    `edge_attr` is passed to a convolution that takes it, and is returned unchanged.
+    `edge_attr` is passed to the convolution if it accepts it, and is returned unchanged.
 
     Args:
         conv: a convolution from `channels` to `channels`.
         channels: width of the vertices' features.
-        edge_channels: width of the edges' features, to check it; None: what the convolution takes.
+        edge_channels: width of the edges' features, for a check; None: not checked.
 
     Raises:
-        InvalidParameter: `conv` is not a convolution or needs further inputs, or `edge_channels`
-            is given but it takes no edge features.
+        InvalidParameter: `conv` is not a convolution or needs other inputs, or `edge_channels`
+            is set but `conv` does not accept edge features.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class ConvPart(LocalPart):
 
     @property
     def reads_edges(self) -> bool:
-        """Whether the convolution takes `edge_attr`."""
+        """Whether the convolution accepts `edge_attr`."""
         return self._takes_edges
 
     def update(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """The convolution's output and the unchanged `edge_attr`.
+        """Return the output of the convolution, and `edge_attr` unchanged.
 
         Raises:
-            InvalidParameter: the convolution returns another shape.
+            InvalidParameter: the convolution changes the shape.
         """
         edges = {} if edge_attr is None else {"edge_attr": edge_attr}
         out = self.conv(x, edge_index, **edges)
@@ -81,6 +81,6 @@ class ConvPart(LocalPart):
 def _takes_edge_attr(conv: torch.nn.Module) -> bool:
     if "edge_attr" not in inspect.signature(conv.forward).parameters:
         return False
-    # GAT, PNA and TransformerConv have `edge_dim`, GeneralConv `in_edge_channels`; those with
-    # neither (GINE, GEN) always take edges.
+    # GAT, PNA and TransformerConv have `edge_dim`, GeneralConv `in_edge_channels`. Convolutions
+    # without either (GINE, GEN) always use edge features.
     return getattr(conv, "edge_dim", getattr(conv, "in_edge_channels", 0)) is not None

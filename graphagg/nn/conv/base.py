@@ -1,6 +1,6 @@
-"""Base class of the local parts, and the checks of their input.
+"""Base class of local parts, with checks of their input.
 
-A local part is the message passing half of a GPS layer: it uses a vertex and its neighbors only.
+A local part is the message passing half of a GPS layer: it uses only a vertex and its neighbors.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from graphagg.nn.resolver import find
 
 
 class LocalPart(torch.nn.Module):
-    """Message passing that may change the features of the edges too.
+    """Message passing that may also update the features of the edges.
 
     A subclass implements `update`, or `forward` if it checks its input itself.
 
     Attributes:
         channels: width of the vertices' features.
-        edge_channels: width of the edges' features; None if the part uses none.
-        own_residual: whether residual, norm and dropout are inside.
+        edge_channels: width of the edges' features; None if the part does not use them.
+        own_residual: whether the part includes residual, norm and dropout.
 
     Examples:
         >>> import torch
@@ -41,19 +41,19 @@ class LocalPart(torch.nn.Module):
     def forward(
         self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """New features of the vertices and, if the part updates them, of the edges.
+        """Compute new features of the vertices and, if the part updates them, of the edges.
 
         Args:
             x: `[N, channels]`.
             edge_index: `[2, E]` int64, from row 0, the source j, to row 1, the target i.
-            edge_attr: `[E, edge_channels]`; None for a part that reads no edges.
+            edge_attr: `[E, edge_channels]`; None for a part that does not read edge features.
 
         Returns:
             `[N, channels]`, and the new or unchanged `edge_attr`.
 
         Raises:
-            InvalidBatch: `edge_index` out of range or of another form.
-            InvalidFeatures: features that are missing, of another shape or type, or not finite.
+            InvalidBatch: `edge_index` is out of range, or has the wrong shape or type.
+            InvalidFeatures: features are missing, have a wrong shape or type, or are not finite.
         """
         self.check(x, edge_index, edge_attr)
         return self.update(x, edge_index, edge_attr)
@@ -65,9 +65,9 @@ class LocalPart(torch.nn.Module):
         raise NotImplementedError
 
     def check(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None) -> None:
-        """Check shapes, types and ranges of the input of `forward`, which raises the same errors.
+        """Check shapes, types and ranges of the input of `forward`; raise the errors listed there.
 
-        Checks of values take one pass over each tensor, and are skipped while `torch.compile`
+        Checking values takes one pass over each tensor; it is skipped while `torch.compile`
         traces.
         """
         if x.dim() != 2 or x.size(1) != self.channels:
@@ -88,9 +88,9 @@ class LocalPart(torch.nn.Module):
             check_finite(edge_attr, "edge_attr")
 
     def check_type(self, name: str, values: Tensor) -> None:
-        """Raise `InvalidFeatures` unless `values` are floats of the type of the part's weights.
+        """Raise `InvalidFeatures` unless `values` are floats with the dtype of the part's weights.
 
-        Under autocast any float type is allowed. Skipped while `torch.compile` traces.
+        Under autocast any float type is allowed. The check is skipped while `torch.compile` traces.
         """
         if not checks_values():
             return
@@ -109,7 +109,7 @@ class LocalPart(torch.nn.Module):
 
     @property
     def reads_edges(self) -> bool:
-        """Whether the part takes `edge_attr`."""
+        """Whether the part accepts `edge_attr`."""
         return self.edge_channels is not None
 
     def _check_edge_attr(self, edge_index: Tensor, edge_attr: Tensor | None) -> None:
@@ -151,15 +151,15 @@ def check_edge_index(edge_index: Tensor, vertices: int) -> None:
 
 
 def find_norm(name: str, channels: int) -> torch.nn.Module:
-    """The norm of this name over features `[rows, channels]`; see `NORMS`."""
+    """Create the norm with this name for features `[rows, channels]`; see `NORMS`."""
     return find("norm", name, NORMS)(channels)
 
 
 class BatchNorm(torch.nn.BatchNorm1d):
-    """`BatchNorm1d` that trains on a batch of one row or none, such as few edges.
+    """`BatchNorm1d` that can train on a batch of at most one row, such as a single edge.
 
-    Such a batch has no variance, and `BatchNorm1d` raises. Here it is normalized by the running
-    statistics, which do not change.
+    Such a batch has no variance, so `BatchNorm1d` raises an error. This class normalizes it with
+    the running statistics, which do not change.
     """
 
     def forward(self, input: Tensor) -> Tensor:

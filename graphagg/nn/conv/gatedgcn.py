@@ -8,9 +8,9 @@ For an edge from j to i:
     x_i  <- x_i  + dropout(relu(norm(x'_i)))
     e_ij <- e_ij + dropout(relu(norm(e'_ij)))
 
-Two additions to the paper: edges without features (no C, and nothing returned for the edges), and
-any aggregator instead of the sum over j. The gates are normalized before the messages are
-aggregated, so that the sum gives the formula above.
+Two additions to the paper: edges without features (no C, and no edge output), and any aggregator
+instead of the sum over j. Gates are normalized before messages are aggregated, so that the sum
+yields the formula above.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ _EPSILON = 1e-6
 
 
 class GatedGCN(LocalPart):
-    """Gated messages; the gates' logits become the edges' features of the next layer.
+    """Gated messages; the logits of the gates become edge features of the next layer.
 
     Paper: Bresson and Laurent, Residual Gated Graph ConvNets, arXiv 1711.07553; GraphGPS,
     arXiv 2205.12454, Appendix.
 
-    Residual, norm, activation and dropout are inside (`own_residual`). O(E d + N d^2), or
-    O(E d^2 + N d^2) with features on the edges.
+    Includes residual, norm, activation and dropout (`own_residual`). Takes O(E d + N d^2) time, or
+    O(E d^2 + N d^2) with edge features.
 
     Args:
         channels: d, the width of the vertices' and the edges' features.
         edge_channels: `channels`, or None for edges without features; the residual of the edges
             allows no other width.
-        aggregation: aggregator of the gated messages, by default their sum.
+        aggregation: aggregator of the gated messages; the default is the sum.
         dropout: probability of the dropout after the activation.
         norm: "batch", "layer" or "none".
 
     Raises:
-        InvalidParameter: a width, norm or probability that is not allowed.
+        InvalidParameter: a width, norm or probability is invalid.
 
     Examples:
         >>> import torch
@@ -76,7 +76,7 @@ class GatedGCN(LocalPart):
                 "(or None): edge features are carried by a residual, embed them to that width first"
             )
         self.channels, self.edge_channels = channels, edge_channels
-        # A, D, B and E in one product.
+        # Compute A, D, B and E with one matrix product.
         self.vertices = torch.nn.Linear(channels, 4 * channels)
         self.edges = None if edge_channels is None else torch.nn.Linear(channels, channels)
         self.aggregation = find_aggregation(aggregation, channels)
@@ -92,7 +92,7 @@ class GatedGCN(LocalPart):
             self.check_type("edge_attr", edge_attr)
         source, target = edge_index[0], edge_index[1]
         widths = [self.channels, self.channels, 2 * self.channels]
-        # Contiguous, so that each row is read at once.
+        # Make the tables contiguous, so that each row is one read.
         itself, at_target, at_source = (
             table.contiguous() for table in self.vertices(x).split(widths, 1)
         )

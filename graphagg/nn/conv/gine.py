@@ -2,8 +2,8 @@
 
     x'_i = nn((1 + eps) x_i + sum_j ReLU(x_j + C e_ij))
 
-C is a linear map only if the edges have another width than the vertices. Without edge features the
-message is ReLU(x_j).
+C is a linear map if the widths of edges and vertices differ, else the identity. Without edge
+features the message is ReLU(x_j).
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from graphagg.nn.conv.messages import find_aggregation, gather
 
 
 class GINE(LocalPart):
-    """The sum of the neighbors and their edges, through an MLP d -> d -> d.
+    """Sums the messages of neighbors and edges, then applies an MLP d -> d -> d.
 
     Paper: Hu et al., Strategies for Pre-training Graph Neural Networks, arXiv 1905.12265;
     GraphGPS, arXiv 2205.12454 (its MLP).
 
-    Residual, norm and dropout are outside; the edges' features do not change. O(E d + N d^2).
+    Does not include residual, norm or dropout, and does not change edge features. O(E d + N d^2).
 
     Args:
         channels: d, the width of the vertices' features.
-        edge_channels: width of the edges' features; None for edges without.
-        aggregation: aggregator of the messages, by default their sum.
+        edge_channels: width of the edges' features; None for edges without features.
+        aggregation: aggregator of the messages; the default is the sum.
 
     Raises:
-        InvalidParameter: an aggregator that does not exist.
+        InvalidParameter: the aggregator does not exist.
 
     Examples:
         >>> import torch

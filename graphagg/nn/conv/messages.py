@@ -1,4 +1,4 @@
-"""Aggregation of messages at their targets, by a sum or any other aggregator."""
+"""Aggregate messages at their targets, with a sum or any other aggregator."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from graphagg.nn.aggr import make_aggregation
 
 
 def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
-    """Make the aggregator for messages of width `channels`; None is returned unchanged.
+    """Create the aggregator for messages of width `channels`; None is returned unchanged.
 
-    Names are those of `graphagg.nn.aggr.make_aggregation`.
+    For the names see `graphagg.nn.aggr.make_aggregation`.
     """
     return None if name_or_module is None else make_aggregation(name_or_module, channels)
 
@@ -22,9 +22,9 @@ def find_aggregation(name_or_module: Any, channels: int) -> Aggregation | None:
 def gather(
     aggregation: Aggregation | None, messages: Tensor, target: Tensor, vertices: int
 ) -> Tensor:
-    """Aggregate messages `[E, d]` at their targets `[E]`, by default by sum: `[vertices, d]`.
+    """Aggregate messages `[E, d]` at their targets `[E]` to `[vertices, d]`; None: sum.
 
-    Raises `InvalidParameter` if the aggregator returns another width.
+    Raises `InvalidParameter` if the aggregator changes the width.
     """
     shape = (vertices, messages.size(1))
     if aggregation is None:

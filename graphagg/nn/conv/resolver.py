@@ -1,4 +1,4 @@
-"""Builds local parts by name, or from a given convolution."""
+"""Builds local parts by name, or from a convolution."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PYG: dict[str, Callable[..., torch.nn.Module]] = {
     "gcn": lambda channels, **aggregation: pyg.GCNConv(channels, channels, **aggregation),
     "sage": lambda channels, **aggregation: pyg.SAGEConv(channels, channels, **aggregation),
     "gin": lambda channels, **aggregation: pyg.GINConv(_mlp(channels), **aggregation),
-    # The normalized sum of a GCN, without its weights.
+    # The normalized sum of a GCN, without weights.
     "propagation": lambda channels, **aggregation: pyg.APPNP(1, 0.0, **aggregation),
 }
 NAMES = (*_OWN, *_PYG)
@@ -49,14 +49,14 @@ def make_local_part(
         name_or_module: one of `NAMES`; a PyG convolution from `channels` to `channels`; or a
             `LocalPart`, which is returned.
         channels: width of the vertices' features.
-        edge_channels: width of the edges' features, None for edges without.
-        aggregation: an `Aggregation` or the name of one, for the messages; by default the part's
-            own. A given convolution must be built with it (`aggr=...`).
+        edge_channels: width of the edges' features; None for edges without features.
+        aggregation: an `Aggregation` or its name, for the messages; None uses the part's default.
+            For a convolution object, pass it to its constructor instead (`aggr=...`).
         options: passed to the part, such as `dropout` and `norm` of `gatedgcn`.
 
     Raises:
-        InvalidParameter: an unknown name, an option that the part does not take, an aggregation
-            that cannot be set, or a convolution with further inputs.
+        InvalidParameter: the name is unknown, the part does not accept an option, the aggregation
+            cannot be set, or the convolution needs other inputs.
 
     Examples:
         >>> from graphagg.nn import make_local_part

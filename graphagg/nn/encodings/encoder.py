@@ -20,7 +20,7 @@ class VertexEncoder(torch.nn.Module):
 
     Attributes:
         dim: width of the result.
-        needs: the attributes it reads.
+        needs: names of the attributes that the encoder reads.
     """
 
     dim: int
@@ -31,9 +31,9 @@ class VertexEncoder(torch.nn.Module):
         raise NotImplementedError
 
     def read(self, data: Data, name: str, width: int) -> Tensor:
-        """Attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
+        """Return attribute `name` of `data`, `[N, width]`, in the dtype of the parameters.
 
-        Raises `InvalidFeatures` if it is missing, of another shape, or not finite.
+        Raises `InvalidFeatures` if it is missing, has a wrong shape, or is not finite.
         """
         values: Tensor | None = data.get(name)
         if values is None:
@@ -61,7 +61,7 @@ class VertexEncoder(torch.nn.Module):
 class LinearEncoder(VertexEncoder):
     """Batch norm of the raw `rwse` columns, then a linear map, as in GraphGPS.
 
-    Batch norm makes the output of a graph depend on the batch in training, not in evaluation.
+    Because of batch norm, the output of a graph depends on its batch in training only.
 
     Args:
         dim: width of the output.
@@ -93,7 +93,7 @@ class LinearEncoder(VertexEncoder):
 class DeepSetEncoder(VertexEncoder):
     """An MLP 2 -> 2 dim -> dim of each (eigenvector entry, eigenvalue) pair of a vertex, summed.
 
-    As in SAN (arXiv 2106.03893) and GraphGPS. Pairs that a small graph lacks are masked. In
+    As in SAN (arXiv 2106.03893) and GraphGPS. Missing pairs of a small graph are masked. In
     training each graph's vectors get random signs; in evaluation the output depends on their signs.
 
     Args:
@@ -128,7 +128,7 @@ class DeepSetEncoder(VertexEncoder):
 
 
 def mlp(widths: list[int], *, last: bool = False) -> torch.nn.Sequential:
-    """Linear maps between the widths, ReLU between them, and after the last one if `last`."""
+    """Build linear maps between the widths, with ReLU between them, and at the end if `last`."""
     layers: list[torch.nn.Module] = []
     for fan_in, fan_out in pairwise(widths):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]

@@ -26,14 +26,14 @@ from graphagg.nn.conv.base import check_edge_index
 from graphagg.nn.segments import Segments
 
 DENSE = 1000
-"""Number of vertices up to which a component is solved as a dense matrix."""
-_ROOM = 24  # ARPACK's basis has this many vectors more than twice the wanted ones
+"""Maximum number of vertices of a component that is solved as a dense matrix."""
+_ROOM = 24  # ARPACK's basis has 2 * count + _ROOM vectors
 _SHIFT = 1e-6  # relative to the bound on the spectrum; keeps the shifted Laplacian definite
-_SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelopes that are always, or never, factored (1 GiB)
+_SMALL, _MOST_ENTRIES = 10**6, 10**8  # envelope sizes: always, never factored (1 GiB)
 
 
 class NoConvergence(GraphAggError):
-    """The eigenvectors of a large graph were not found."""
+    """The eigenvectors of a large graph could not be computed."""
 
     exit_code = 1
 
@@ -41,20 +41,20 @@ class NoConvergence(GraphAggError):
 class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
     """Writes `lap_vectors` `[N, k]`, `lap_values` `[N, k]` and `lap_mask` `[N, k]` bool.
 
-    The eigenvectors of the k smallest eigenvalues of a graph's Laplacian D - A, each of length 1
-    over the graph, ascending by eigenvalue; every vertex of a graph holds the same `lap_values`.
-    The graph is read as undirected, without weights and self-loops.
+    These are the eigenvectors of the k smallest eigenvalues of a graph's Laplacian D - A, scaled to
+    length 1, ascending by eigenvalue; all vertices of a graph have the same `lap_values`. The graph
+    is read as undirected, without weights and self-loops.
 
-    The eigenvalue 0 has one vector per component, constant on it and 0 elsewhere. Each of the
-    others is nonzero on one component, too. An isolated vertex is a component.
+    The eigenvalue 0 has one vector per component, constant on it and 0 elsewhere. Each other
+    vector is also nonzero on only one component. An isolated vertex is a component.
 
-    Signs are not unique: the first entry of the largest size is made positive (see `flip_signs`).
-    Nor is the basis of a repeated eigenvalue's eigenspace; in components of more than 1,000
-    vertices some of its vectors may be missing, as in other solvers with one start. A graph with
-    fewer than k vectors gets columns of 0 with a mask of False. PyG's `AddLaplacianEigenvectorPE`
-    has no eigenvalues, and does not accept a graph with fewer than k vertices.
+    Signs are not unique: the first entry with the largest absolute value is made positive (see
+    `flip_signs`). The basis of a repeated eigenvalue is not unique either; in components of more
+    than 1,000 vertices some of its vectors may be missing, as in other solvers with one start.
+    Graphs with fewer than k vectors get columns of 0 with a mask of False. PyG's
+    `AddLaplacianEigenvectorPE` has no eigenvalues, and rejects graphs with fewer than k vertices.
 
-    O(n^3) per component of up to 1,000 vertices; above, Lanczos in O(N k) memory.
+    Takes O(n^3) time per component of up to 1,000 vertices; above, Lanczos in O(N k) memory.
 
     Args:
         k: number of eigenvectors.
@@ -72,11 +72,11 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
         self.k = integer("k", k, 1)
 
     def forward(self, data: Data) -> Data:
-        """Write the attributes, as float32, on a `Data` or a `Batch`.
+        """Add the attributes, as float32, to a `Data` or a `Batch`.
 
         Raises:
-            InvalidBatch: no edges or vertices are known, or an id is out of range.
-            NoConvergence: the vectors of a large graph were not found.
+            InvalidBatch: `edge_index` or `num_nodes` is missing, or an id is out of range.
+            NoConvergence: the vectors of a large graph could not be computed.
         """
         index, vertices = data.edge_index, data.num_nodes
         if index is None or vertices is None:
@@ -96,7 +96,7 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
         return data
 
     def _lowest_pairs(self, matrix: csr_array) -> list[tuple[float, Ints, Doubles]]:
-        """The first k eigenvalues of a graph, each with the vertices and entries of its vector."""
+        """Return the first k eigenvalues of a graph, with the vertices and entries of vectors."""
         count, labels = connected_components(matrix, directed=False)
         pairs: list[tuple[float, Ints, Doubles]] = []
         for component in range(count):
@@ -107,11 +107,11 @@ class LapPE(BaseTransform):  # type: ignore[misc]  # PyG ships no types
 
 
 def lowest(matrix: csr_array, count: int) -> tuple[Doubles, Doubles]:
-    """The `count` smallest eigenvalues of D - A of one component, and their unit vectors.
+    """Compute the `count` smallest eigenvalues of D - A of one component, and unit eigenvectors.
 
-    Long thin graphs (grids, roads, trees) need very many restarts with products, but have small
-    factors: if the reverse Cuthill-McKee envelope, which bounds the fill, has at most 2 n^1.5
-    entries, ARPACK works with (L + shift)^-1, else with bound - L.
+    Long thin graphs (grids, roads, trees) need very many restarts with matrix products, but their
+    factors are small: if the reverse Cuthill-McKee envelope, an upper bound on the fill, has at
+    most 2 n^1.5 entries, ARPACK works with (L + shift)^-1, else with bound - L.
     """
     size = matrix.shape[0]
     own, count = csr_array(laplacian(matrix)), min(count, size)
@@ -121,7 +121,7 @@ def lowest(matrix: csr_array, count: int) -> tuple[Doubles, Doubles]:
     bound = 2 * float(own.diagonal().max())  # no eigenvalue is larger
     start = np.random.default_rng(size)
     options: dict[str, Any] = {"v0": start.standard_normal(size), "ncv": 2 * count + _ROOM}
-    if "rng" in inspect.signature(eigsh).parameters:  # newer versions restart from it
+    if "rng" in inspect.signature(eigsh).parameters:  # newer SciPy versions use it for restarts
         options["rng"] = size
     try:
         if _envelope(matrix) <= min(max(2 * size**1.5, _SMALL), _MOST_ENTRIES):
@@ -147,7 +147,7 @@ def _envelope(matrix: csr_array) -> int:
 
 
 def _fix_signs(vectors: Doubles) -> Doubles:
-    """Flip each column so that its first entry of (nearly) the largest size is positive."""
+    """Flip signs of columns so that the first entry of (nearly) largest size is positive."""
     sizes = np.abs(vectors)
     first = np.argmax(sizes >= sizes.max(axis=0) * (1 - 1e-6), axis=0)
     signs = np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
@@ -156,9 +156,9 @@ def _fix_signs(vectors: Doubles) -> Doubles:
 
 
 def flip_signs(data: Data) -> Data:
-    """A copy of `data` whose eigenvectors have random signs: one per graph and column.
+    """Return a copy of `data` whose eigenvectors have random signs: one per graph and column.
 
-    For training; in evaluation the vectors are used as they are. GraphGPS draws one sign per column
+    Use it in training; in evaluation the vectors do not change. GraphGPS draws one sign per column
     for the whole batch.
 
     Args:

@@ -1,4 +1,4 @@
-"""The transform and the encoder of an `EncodingConfig`."""
+"""Finds the transform and the encoder for an `EncodingConfig`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphagg.nn.config.model import EncodingConfig, GPSConfig
 from graphagg.nn.encodings import DeepSetEncoder, LapPE, LinearEncoder, VertexEncoder
 from graphagg.nn.resolver import find
 
-# Of each name the transform, the encoder that reads it, and the default size of both.
+# Maps each name to its transform, the encoder that reads its output, and their default size.
 ENCODINGS: dict[
     str, tuple[Callable[[int], BaseTransform], Callable[[int, int], VertexEncoder], int]
 ] = {
@@ -22,10 +22,10 @@ ENCODINGS: dict[
 
 
 def encoding_transforms(config: GPSConfig) -> tuple[BaseTransform, ...]:
-    """The transforms that write all encodings of a model, each once.
+    """Return the transforms that write all encodings of a model, without duplicates.
 
     Raises:
-        InvalidParameter: two encodings read the same attribute in another size.
+        InvalidParameter: two encodings read the same attribute with different sizes.
 
     Examples:
         >>> from graphagg.nn import EncodingConfig, FeatureConfig, GPSConfig, encoding_transforms
@@ -45,6 +45,6 @@ def encoding_transforms(config: GPSConfig) -> tuple[BaseTransform, ...]:
 
 
 def build_encoder(config: EncodingConfig) -> VertexEncoder:
-    """The encoder of `config`, with new weights."""
+    """Create the encoder of `config`, with new weights."""
     _, encoder, size = find("encoding", config.name, ENCODINGS)
     return encoder(config.dim, config.size or size)

@@ -1,4 +1,4 @@
-"""Features of vertices and edges: checked columns to vectors."""
+"""Encodes features of vertices and edges: checks the columns and maps them to vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphagg.nn.segments import Segments
 class FeatureEncoder(torch.nn.Module):
     """Sum of an embedding of each categorical column and a linear map of the real-valued ones.
 
-    The result has width d = `channels`; `name` is the name of the features in errors, such as `x`.
+    The result has width d = `channels`; `name` is the name used in errors, such as `x`.
     """
 
     def __init__(self, config: FeatureConfig, channels: int, name: str) -> None:
@@ -29,13 +29,13 @@ class FeatureEncoder(torch.nn.Module):
             self.constant = torch.nn.Parameter(torch.randn(channels))
 
     def forward(self, values: Tensor | None, rows: int, owner: Segments) -> Tensor:
-        """Vectors `[rows, d]` of `values`, `[rows, columns]`, or `[rows]` for one column.
+        """Encode `values`, `[rows, columns]` or `[rows]` for one column, as vectors `[rows, d]`.
 
-        `owner` is the graph of each row, for errors.
+        `owner` has the graph of each row, for errors.
 
         Raises:
-            InvalidFeatures: missing, of another shape, not finite, or not a category of the
-                vocabulary; names the row and its graph.
+            InvalidFeatures: values are missing, have the wrong shape, are not finite, or are not
+                in the vocabulary; the message has the row and its graph.
         """
         if self.config.constant:
             return self.constant.expand(rows, -1)

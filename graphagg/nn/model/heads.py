@@ -1,6 +1,6 @@
-"""Heads: map the last vectors of the vertices to the predictions of a task.
+"""Heads: map the final vectors of the vertices to the predictions of a task.
 
-The heads of GraphGPS: `san_graph`, and GraphGym's `default`, `inductive_node` and `inductive_edge`.
+They follow GraphGPS: `san_graph`, and GraphGym's `default`, `inductive_node`, `inductive_edge`.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Head(torch.nn.Module):
     def forward(self, x: Tensor, graphs: Segments, pairs: Tensor | None = None) -> Tensor:
         """Predict from `x` `[N, d]`: `[G, *shape]`, `[N, *shape]` or `[P, *shape]`.
 
-        `pairs` `[2, P]` int64 are for the task `edge`.
+        `pairs` `[2, P]` int64 is used for the task `edge`.
 
         Raises:
             InvalidFeatures: the task is `edge` and there are no pairs.
-            InvalidBatch: pairs of vertices that do not exist.
+            InvalidBatch: a pair refers to a vertex that does not exist.
         """
         if self.config.task == "edge":
             out = self._edges(x, pairs)
@@ -72,7 +72,7 @@ class Head(torch.nn.Module):
 def _keeping(width: int, out: int, config: HeadConfig) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     for _ in range(config.layers - 1):
-        # Batch norm would subtract the bias again.
+        # No bias before batch norm, which would subtract it again.
         layers += [
             torch.nn.Linear(width, width, bias=config.norm != "batch"),
             find_norm(config.norm, width),
@@ -91,12 +91,12 @@ def _halving(width: int, config: HeadConfig) -> torch.nn.Sequential:
 
 
 def pool(x: Tensor, graphs: Segments, how: GraphPooling) -> Tensor:
-    """Sum, mean or maximum `[G, d]` over each graph; 0 for a graph without vertices."""
+    """Compute the sum, mean or maximum `[G, d]` over each graph; 0 for an empty graph."""
     if how == "add":
         return graphs.sum(x)
     if how == "mean":
         return graphs.mean(x)
     index = graphs.index.unsqueeze(1).expand_as(x)
-    # The initial zeros are excluded, so that a maximum can be negative; empty graphs keep 0.
+    # Exclude the initial zeros, so that a maximum can be negative; empty graphs keep 0.
     out = x.new_zeros((graphs.count, x.size(1)))
     return out.scatter_reduce(0, index, x, "amax", include_self=False)

@@ -1,4 +1,4 @@
-"""GPS: features and encodings, L layers, and a head (arXiv 2205.12454)."""
+"""GPS model: features and encodings, L layers, and a head (arXiv 2205.12454)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class GPS(torch.nn.Module):
     Paper: Rampášek et al., Recipe for a General, Powerful, Scalable Graph Transformer,
     arXiv 2205.12454.
 
-    It reads from a `Data` or a batch of them, which it does not change: `x` `[N, columns]`,
-    `edge_index` `[2, E]`, `edge_attr` `[E, columns]`, the attributes of the transforms of
-    `encodings`, `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation
-    mode the predictions for a graph do not depend on the batch; in training, batch norm does.
+    The model reads from a `Data` or a batch, without changing it: `x` `[N, columns]`, `edge_index`
+    `[2, E]`, `edge_attr` `[E, columns]`, the attributes that the transforms of `encodings` write,
+    `edge_label_index` `[2, P]` for an edge task, and `ptr` or `batch`. In evaluation mode, the
+    predictions for a graph do not depend on the batch; in training, batch norm does.
 
     Args:
         config: settings of the model.
 
     Raises:
-        InvalidParameter: an unknown part, or one whose input is missing.
+        InvalidParameter: a part is unknown, or its input is missing.
 
     Examples:
         >>> import torch
@@ -54,7 +54,7 @@ class GPS(torch.nn.Module):
         self.nodes = _features(config.nodes, config.feature_channels, "x")
         self.edges = _features(config.edges, config.channels, "edge_attr")
         self.encodings = torch.nn.ModuleList(build_encoder(e) for e in config.encodings)
-        encoding_transforms(config)  # refuse encodings that exclude each other
+        encoding_transforms(config)  # raises if encodings conflict
         edge_channels = config.channels if config.edges.used else None
         self.layers = torch.nn.ModuleList(
             GPSLayer(
@@ -73,17 +73,17 @@ class GPS(torch.nn.Module):
 
         Returns:
             `[G, *shape]` for a graph task, `[N, *shape]` for a node task, `[P, *shape]` for an
-            edge task, with `shape` of the head's config.
+            edge task, with `shape` from the head's config.
 
         Raises:
-            InvalidFeatures: features that are missing, of another width, not finite, or categories
+            InvalidFeatures: features are missing, have the wrong width, are not finite, or are
                 outside the vocabulary.
-            InvalidBatch: indices that do not fit.
+            InvalidBatch: indices are out of range or of the wrong type.
         """
         graphs = batch_segments(data)
         x, edge_attr = self._vertices(data, graphs), self._edges(data, graphs)
         for depth, layer in enumerate(self.layers):
-            # The first layer checks the values of its input; the others need not.
+            # Only the first layer needs to check the values of its input.
             checked = depth > 0 and not torch.compiler.is_compiling()
             with skip_value_checks() if checked else nullcontext():
                 x, edge_attr = layer(x, data.edge_index, edge_attr, segments=graphs)
@@ -108,7 +108,7 @@ class GPS(torch.nn.Module):
 
     @property
     def parameter_count(self) -> int:
-        """Number of learned parameters."""
+        """Number of trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -140,7 +140,7 @@ class GPS(torch.nn.Module):
             True
         """
         config = read_config(folder)
-        weights, path = read_weights(folder, config)  # before memory is reserved for the model
+        weights, path = read_weights(folder, config)  # before allocating memory for the model
         model = cls(config)
         check_shapes(path, weights, model.state_dict())
         precision = next((w.dtype for w in weights.values() if w.is_floating_point()), None)
@@ -149,7 +149,7 @@ class GPS(torch.nn.Module):
 
 
 def batch_segments(data: Data) -> Segments:
-    """The graphs of a `Data` or batch, after a check that its edges fit.
+    """Return the graphs of a `Data` or batch, after checking its edges.
 
     Raises `InvalidFeatures` for an unknown number of vertices, and `InvalidBatch` for `ptr`,
     `batch` or `edge_index` that do not fit.

@@ -1,7 +1,7 @@
 """A model on disk: `config.json` and `model.safetensors`.
 
-The weights contain a copy of the config, so that a weights file next to another model's config is
-detected and the differing fields are named.
+The weights contain a copy of the config. If the weights and the config come from different models,
+an error lists the fields that differ.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def write_model(
 
 
 def read_config(folder: str | os.PathLike[str]) -> GPSConfig:
-    """The config of a saved model; `UnreadableFile` or `InvalidParameter` if there is none."""
+    """Read a saved model's config; raise `UnreadableFile` or `InvalidParameter` without one."""
     return GPSConfig.from_dict(read_json(Path(folder) / CONFIG, _WANTED))
 
 
 def read_weights(
     folder: str | os.PathLike[str], config: GPSConfig
 ) -> tuple[dict[str, Tensor], Path]:
-    """The weights of a saved model of `config`, and their file.
+    """Read the weights of a saved model with this `config`; also return their file.
 
     Raises `UnreadableFile` for a missing or broken file, and `CheckpointMismatch` if the weights
     belong to another config.
@@ -62,7 +62,7 @@ def read_weights(
 
 
 def check_shapes(path: Path, tensors: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
-    """Raise `CheckpointMismatch` unless names and shapes of the tensors are those of `weights`."""
+    """Raise `CheckpointMismatch` unless names and shapes of the tensors match `weights`."""
     for name in [*weights, *tensors]:
         saved_shape = tuple(tensors[name].shape) if name in tensors else "absent"
         right = tuple(weights[name].shape) if name in weights else "absent"

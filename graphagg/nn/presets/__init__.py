@@ -1,4 +1,4 @@
-"""Presets: models with their training settings, by name or from TOML files."""
+"""Presets: models with training settings, found by name or read from TOML files."""
 
 from graphagg.nn.presets.preset import Preset
 from graphagg.nn.presets.resolver import get_preset, override, preset_names, read_preset

@@ -1,11 +1,11 @@
-"""Four plain models of width 64, one recipe for each kind of task.
+"""Four plain models of width 64, with one training recipe for each kind of task.
 
-`mlp` reads only the features (for vertices, with one hidden layer); `gcn` and `sage` are layers of
-PyG's convolutions. For vertices they have no residual, which fits the features alone if labels are
-few, and `gcn` of many features is Kipf and Welling's (arXiv 1609.02907): two linear maps, dropout.
-`gps` adds attention and a positional encoding. `graphagg.nn.train_auto` compares them. Widths,
-depths and rates were fixed beforehand, as in `benchmarks.training.models`. A patience of 30 for
-vertices and of 20 for graphs stopped some models before they had learned anything.
+`mlp` reads only the features (for vertices, with one hidden layer); `gcn` and `sage` are stacks of
+PyG's convolutions. For vertices they have no residual, which would fit only the features if labels
+are few, and `gcn` for many features is Kipf and Welling's (arXiv 1609.02907): two linear maps,
+dropout. `gps` adds attention and a positional encoding. `graphagg.nn.train_auto` compares them.
+Widths, depths and rates were fixed in advance, as in `benchmarks.training.models`. A patience of 30
+for vertices and of 20 for graphs stopped some models before they had learned anything.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from graphagg.nn.presets.preset import Preset
 
 PlainModel = Literal["mlp", "gcn", "sage", "gps"]
 PLAIN_MODELS: tuple[PlainModel, ...] = get_args(PlainModel)
-WORDS = 256  # columns of features from which they are taken for words
+WORDS = 256  # minimum number of feature columns to treat them as words
 EXACT_UP_TO = 1000
-"""Largest graph (vertices) for which `gps` uses exact attention; above, it uses Performer."""
+"""Maximum number of vertices for which `gps` uses exact attention; above it uses Performer."""
 
 _ONE = TrainingConfig(epochs=200, lr=5e-3, weight_decay=5e-4, warmup_epochs=5, patience=50)
 _MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
@@ -40,7 +40,7 @@ _MANY = TrainingConfig(epochs=100, warmup_epochs=5, patience=50)
 def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0, columns: int = 0) -> Preset:
     """Return a plain model by its name: three layers for graphs, two for vertices or pairs.
 
-    `vertices` is the number of vertices of the largest graph, `columns` that of feature columns.
+    `vertices` is the size of the largest graph, `columns` the number of feature columns.
     """
     many, attends, perceptron = task == "graph", name == "gps", (name, task) == ("mlp", "node")
     attention = AttentionConfig(OFF)
@@ -71,9 +71,9 @@ def plain_preset(name: PlainModel, task: TaskLevel, vertices: int = 0, columns: 
 
 
 def for_epochs(training: TrainingConfig, epochs: int) -> TrainingConfig:
-    """Return the settings for fewer epochs: a higher learning rate and a shorter warm-up.
+    """Adapt the settings to fewer epochs: a higher learning rate and a shorter warm-up.
 
-    The rate grows with the square root of the ratio; the warm-up takes at most a twentieth.
+    The rate grows with the square root of the ratio; the warm-up is at most 1/20 of the epochs.
     """
     epochs = min(epochs, training.epochs)
     rate = training.lr * (training.epochs / epochs) ** 0.5

@@ -13,7 +13,7 @@ TABLES = ("model", "training")
 
 @dataclass(frozen=True)
 class Preset:
-    """A model and its training: all that `graphagg train` needs except the data.
+    """A model and its training settings: all that `graphagg train` needs except the data.
 
     Attributes:
         model: the model.
@@ -32,15 +32,15 @@ class Preset:
     training: TrainingConfig
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: the tables `model` and `training` of a TOML file."""
+        """Return plain values: the tables `model` and `training` of a TOML file."""
         return {"model": self.model.to_dict(), "training": self.training.to_dict()}
 
     @classmethod
     def from_dict(cls, tables: dict[str, Any]) -> Preset:
-        """The inverse of `to_dict`; missing fields get their defaults.
+        """Create a preset from the result of `to_dict`; missing fields get their defaults.
 
         Raises:
-            InvalidParameter: an unknown field, or a value of the wrong type or out of range.
+            InvalidParameter: a field is unknown, or a value has the wrong type or is out of range.
         """
         return cls(
             GPSConfig.from_dict(tables.get("model", {})),

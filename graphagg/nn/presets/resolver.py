@@ -18,7 +18,7 @@ _FILE = "a TOML file with the tables [model] and [training]"
 
 
 def preset_names() -> tuple[str, ...]:
-    """The names of all presets, sorted."""
+    """Return the names of all presets, sorted."""
     return tuple(PRESETS)
 
 
@@ -26,7 +26,7 @@ def get_preset(name: str) -> Preset:
     """Return a preset by its name.
 
     Raises:
-        UnknownPreset: unknown name; the message lists the nearest name and all others.
+        UnknownPreset: the name is unknown; the message lists the closest name and all others.
 
     Examples:
         >>> from graphagg.nn import get_preset
@@ -39,13 +39,13 @@ def get_preset(name: str) -> Preset:
 def read_preset(path: str | os.PathLike[str]) -> Preset:
     r"""Read a model and its training from a TOML file with the tables `[model]` and `[training]`.
 
-    A line `preset = "NAME"` above the tables starts from a preset: a field of the file replaces
-    the preset's, a table of the file is merged into the preset's.
+    A line `preset = "NAME"` above the tables starts from a preset: tables of the file are merged
+    into those of the preset, and fields of the file replace those of the preset.
 
     Raises:
         UnreadableFile: the file is missing or not TOML.
-        UnknownPreset: `preset` is an unknown name.
-        InvalidParameter: an unknown table or field, or a value of the wrong type or out of range.
+        UnknownPreset: the name in `preset` is unknown.
+        InvalidParameter: a table or field is unknown, or a value has a wrong type or range.
 
     Examples:
         >>> import pathlib, tempfile
@@ -78,8 +78,8 @@ def read_preset(path: str | os.PathLike[str]) -> Preset:
 def override(preset: Preset, changes: Sequence[str]) -> Preset:
     """Return a preset with changed settings.
 
-    `changes` are texts such as `model.layers=4` or `training.epochs=10`. Values are JSON; other
-    text is a string. Raises `InvalidParameter` for an unknown path or an invalid value.
+    `changes` are strings such as `model.layers=4` or `training.epochs=10`. A value is parsed as
+    JSON, else used as a string. Raises `InvalidParameter` for an unknown path or an invalid value.
     """
     plain = preset.to_dict()
     for change in changes:
@@ -92,7 +92,7 @@ def override(preset: Preset, changes: Sequence[str]) -> Preset:
             )
         try:
             value = json.loads(text)
-        except (ValueError, RecursionError):  # no JSON, too many digits, or nested too deeply
+        except (ValueError, RecursionError):  # not JSON, too many digits, or nested too deeply
             value = text.strip()
         for key in reversed(keys):
             value = {key: value}

@@ -1,4 +1,4 @@
-"""The presets: published configurations, models that train in minutes, and GNN+.
+"""Built-in presets: published configurations, models that train in minutes, and GNN+.
 
 `zinc` is the configuration of GraphGPS (arXiv 2205.12454), with the published number of parameters,
 423,717. Gradients are clipped at norm 1, as in GraphGPS. Its vocabulary covers the whole benchmark:
@@ -6,8 +6,8 @@
 serves data sets that differ only in widths: `cora` is also for Citeseer.
 
 GNN+ (arXiv 2502.09263) has edge features, norm, dropout, residual and feed-forward, no attention.
-Widths, depths, encodings and training are those of GraphGPS for the same data, not the tuned ones
-of that paper: only the attention and the order of the local part change.
+Widths, depths, encodings and training settings come from GraphGPS for the same data, not from the
+tuning in the GNN+ paper: only the attention and the order of the local part change.
 """
 
 from __future__ import annotations

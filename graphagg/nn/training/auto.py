@@ -1,7 +1,7 @@
-"""`train_auto`: train the four plain models of a task, and take the best by validation.
+"""`train_auto`: trains the four plain models of a task, and selects the best by validation score.
 
-The models are those of `graphagg.nn.presets.plain`. Test labels do not influence the choice, and
-the rule has no parameter that was fitted to data sets.
+The models are in `graphagg.nn.presets.plain`. Test labels do not influence the selection, and the
+rule has no parameter that was tuned on data sets.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ORDER: dict[TaskLevel, tuple[PlainModel, ...]] = {
     "graph": ("gps", "sage", "gcn", "mlp"),
     "node": ("sage", "gcn", "gps", "mlp"),
     "edge": ("sage", "gcn", "mlp"),
-}  # the first of equal scores is taken
-_LARGE = 200_000  # vertices above which only `sage` is trained
+}  # on ties, the first model wins
+_LARGE = 200_000  # above this number of vertices, only `sage` is trained
 
 
 def train_auto(
@@ -41,23 +41,23 @@ def train_auto(
     force: bool = False,
     **options: Any,
 ) -> list[TrainingResult]:
-    """Train the plain models, an MLP, a GCN, a SAGE and a GPS, and compare them by validation.
+    """Train the plain models, an MLP, a GCN, a SAGE and a GPS, and compare validation scores.
 
-    Each model is a run in its own folder, `out/NAME`. `load_model(out)` loads the best one. On a
-    single graph of more than 200,000 vertices only SAGE is trained.
+    Each model is a run in a separate folder, `out/NAME`. `load_model(out)` loads the best model.
+    For a single graph of more than 200,000 vertices only SAGE is trained.
 
     Args:
         data: as for `train`.
         out: the folder.
-        change: changes the preset of each model. With fewer epochs than its own, learning rate and
-            warm-up follow the number of epochs, unless `change` sets them.
+        change: changes the preset of each model. If it lowers the number of epochs, learning rate
+            and warm-up are adapted, unless `change` sets them.
         splits: number of splits; the best mean validation score over them wins.
         resume: continue the run in `out`.
         force: replace the run in `out`.
         options: `device`, `loggers`, `loss` and `progress` of `train`.
 
     Returns:
-        The results of all models, the best first; `model` is the name of each.
+        The results of all models, the best first; `model` is the model's name.
 
     Raises:
         GraphAggError: the errors of `train`.
@@ -97,7 +97,7 @@ def train_auto(
 
 
 def winner_folder(run: Path, remedy: str) -> Path:
-    """The folder of the best model if a folder holds a run of `train_auto`, else the folder."""
+    """Return the best model's folder if `run` is a folder of `train_auto`, else `run`."""
     if "auto" not in read_json(run / RUN, remedy):
         return run
     return run / Path(str(read_json(run / RESULTS, remedy).get("model"))).name
@@ -110,5 +110,5 @@ def _plain(name: PlainModel, data: GraphData, change: Callable[[Preset], Preset]
 
 
 def _vertices(data: GraphData) -> int:
-    """Number of vertices of the largest graph."""
+    """Return the number of vertices of the largest graph."""
     return max(int(graph.num_nodes or 0) for graph in data.graphs)

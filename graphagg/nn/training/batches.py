@@ -1,7 +1,7 @@
 """Batches of an epoch: several graphs each, or a single graph.
 
-The order of the batches depends on the random state and the epoch's number
-alone, so that a resumed run has the batches of an uninterrupted one.
+The order of the batches depends only on the random state and the number of the epoch, so a
+resumed run has the same batches as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData, Split
 from graphagg.nn.training.data.graphs import Graphs
 
-_PRIME = 1_000_003  # so that epochs of different random states hardly share a seed
+_PRIME = 1_000_003  # so that epochs of different random states rarely share a seed
 
 
 def graph_batches(graphs: Graphs, ids: Tensor, size: int) -> Iterator[Data]:
-    """Batches of `size` of the graphs `ids` `[n]` int64, in order."""
+    """Yield batches of `size` graphs from `ids` `[n]` int64, in order."""
     return (graphs.batch(chunk) for chunk in torch.split(ids, size))
 
 
 def epoch_generator(random_state: int, epoch: int) -> torch.Generator:
-    """The random generator of an epoch."""
+    """Return the random generator of an epoch."""
     return torch.Generator().manual_seed(random_state * _PRIME + epoch)
 
 
@@ -44,11 +44,11 @@ class Feed:
 
     @property
     def single(self) -> bool:
-        """Whether the data are one graph whose vertices are split."""
+        """Whether the data are one graph with splits of its vertices."""
         return self._graphs is None
 
     def part(self, subset: str) -> Data:
-        """A part as one batch; for a single graph, the graph with the part's vertices as `rows`."""
+        """Return a part as one batch; a single graph gets the part's vertices as `rows`."""
         if self._graphs is not None:
             return self._graphs.batch(getattr(self._split, subset))
         graph = copy(self._data.graphs[0])
@@ -56,7 +56,7 @@ class Feed:
         return graph
 
     def training(self, epoch: int) -> Iterator[Data]:
-        """Shuffled batches of an epoch."""
+        """Yield the shuffled batches of an epoch."""
         if self._graphs is None:
             yield self.part("train")
             return
@@ -65,7 +65,7 @@ class Feed:
         yield from graph_batches(self._graphs, ids, self._size)
 
     def evaluation(self, subset: str) -> Iterator[Data]:
-        """Batches in order; a single graph is one batch."""
+        """Return the batches of a part in order; a single graph is one batch."""
         if self._graphs is None:
             return iter([self.part(subset)])
         return graph_batches(self._graphs, getattr(self._split, subset), self._size)

@@ -1,4 +1,4 @@
-"""Find a device by its name; limit the number of CPU threads."""
+"""Find a device by name, and limit the number of CPU threads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphagg.errors import DeviceUnavailable
 from graphagg.nn.config.training import TrainingConfig
 from graphagg.nn.training.data.dataset import GraphData
 
-_SMALL = 30_000  # vertices and edges of a step, below which threads wait longer than they compute
+_SMALL = 30_000  # vertices and edges per step; below this, threads wait longer than they compute
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def few_threads(data: GraphData, training: TrainingConfig) -> Iterator[None]:
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of a name: `auto` (CUDA if available), `cpu`, `cuda`, `cuda:1`, `mps`.
+    """Return the device for a name: `auto` (CUDA if available), `cpu`, `cuda`, `cuda:1`, `mps`.
 
-    Raises `DeviceUnavailable`, which lists the available ones.
+    Raises `DeviceUnavailable`, which lists the available devices.
     """
     devices = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
     devices += ["mps", "cpu"] if torch.backends.mps.is_available() else ["cpu"]

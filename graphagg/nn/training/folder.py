@@ -2,11 +2,11 @@
 
     run.json              settings of the model and the training, digest of the data
     results.json          what `graphagg train --json` prints
-    split-0/last.safetensors  state after the last epoch, with the weights of the best one
+    split-0/last.safetensors  state after the last epoch, with the weights of the best epoch
     split-0/model.safetensors, config.json    the model of the best epoch
     split-0/metrics.csv   a row per epoch
     split-0/result.json   written when the split is done
-    .lock                 held by the process that trains
+    .lock                 locked by the training process
 
 Checkpoints are safetensors files, which cannot run code.
 """
@@ -42,7 +42,7 @@ _SAME = "resume with the settings of the run, or start again (`force=True`)"
 def locked(path: Path) -> Iterator[None]:
     """Create a folder and lock it against other processes inside the `with` block.
 
-    Raises `RunBusy` if another process trains there, and `WriteFailed`.
+    Raises `RunBusy` if another process is training there, and `WriteFailed`.
     """
     busy = f"{path}: another process trains there; wait for it, or use another folder"
     try:
@@ -57,13 +57,13 @@ def locked(path: Path) -> Iterator[None]:
 
 
 class RunFolder:
-    """A folder that holds one run. Nothing is written before `begin`.
+    """A folder of one run. Nothing is written before `begin`.
 
-    `settings` are the model, training and data of the run as plain values. `begun` is whether the
+    `settings` has the model, training and data of the run as plain values. `begun` is true if the
     files in the folder belong to this run. `resume` continues an existing run, `force` replaces it.
 
     Raises:
-        RunExists: there is a run, and neither `resume` nor `force` is set.
+        RunExists: the folder has a run, and neither `resume` nor `force` is set.
         CheckpointMismatch: the run to resume has other settings.
     """
 
@@ -81,7 +81,7 @@ class RunFolder:
             _check_free(path)
 
     def begin(self) -> None:
-        """Remove the files of another run, and nothing else."""
+        """Remove the files of another run, but no other files, and write the settings."""
         if self.begun:
             return
         try:
@@ -89,7 +89,7 @@ class RunFolder:
                 _remove(folder, _OF_SPLIT)
                 if not any(folder.iterdir()):
                     folder.rmdir()
-            # Last: while it exists, the other files belong to another run.
+            # Remove run.json last: while it exists, the other files belong to the old run.
             _remove(self.path, (RESULTS, RUN))
         except OSError as error:
             raise unwritable(self.path, error) from None
@@ -97,11 +97,11 @@ class RunFolder:
         self.begun = True
 
     def split(self, index: int) -> Path:
-        """The folder of a split."""
+        """Return the folder of a split."""
         return self.path / f"split-{index}"
 
     def done(self, index: int) -> SplitResult | None:
-        """The result of a split that an earlier call finished, or None.
+        """Return the result of a split that an earlier call finished, or None.
 
         Raises `UnreadableFile` if it is broken, `CheckpointMismatch` if it belongs to another run.
         """
@@ -115,7 +115,7 @@ class RunFolder:
         return SplitResult.from_json(values, path, remedy)
 
     def last(self, index: int) -> tuple[dict[str, str], dict[str, Tensor]] | None:
-        """Metadata and tensors of the last checkpoint of a split, or None.
+        """Return metadata and tensors of the last checkpoint of a split, or None.
 
         Raises `UnreadableFile` if it is broken, `CheckpointMismatch` if it belongs to another run.
         """
@@ -129,12 +129,12 @@ class RunFolder:
 
     @property
     def digest(self) -> str:
-        """A digest of the settings, in all files of the run."""
+        """Digest of the settings, stored in the files of the run."""
         return hashlib.sha256(self._fingerprint.encode()).hexdigest()[:16]
 
 
 def _check_free(path: Path) -> None:
-    """Raise `RunExists` if a folder holds a run."""
+    """Raise `RunExists` if a folder contains a run."""
     there = [path / RUN] if (path / RUN).exists() else _splits(path)
     if there:
         raise RunExists(

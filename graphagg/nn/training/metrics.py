@@ -1,7 +1,7 @@
 """Losses and metrics as benchmarks define them.
 
 ZINC: mean absolute error. OGB: ROC-AUC and average precision are means over the label columns
-that have both classes, unknown labels left out. LRGB: macro F1 and average precision.
+that have both classes, ignoring unknown labels. LRGB: macro F1 and average precision.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from graphagg.errors import InvalidDataset, InvalidParameter
 from graphagg.nn.config.training import Loss, Metric
 
 Measure = Callable[[Tensor, Tensor], Any]
-"""A user's loss or metric: predictions `[n, C]` and labels to a scalar."""
+"""A user's loss or metric: maps predictions `[n, C]` and labels to a scalar."""
 
 
 def compute_loss(
     objective: Loss, predicted: Tensor, labels: Tensor, replacement: Measure | None = None
 ) -> Tensor:
-    """Compute the loss of a batch over its known labels; 0 if none is known.
+    """Compute the loss of a batch over its known labels; 0 if there are none.
 
     `predicted` is `[n, C]`, without a sigmoid or softmax; `labels` are `[n]` int64 classes, or
-    `[n]` or `[n, C]` numbers. `replacement` is the user's loss; `InvalidParameter` if it returns no
-    scalar tensor with a gradient.
+    `[n]` or `[n, C]` numbers. `replacement` is the user's loss; it must return a scalar tensor with
+    a gradient, or `InvalidParameter` is raised.
     """
     of_classes = objective == "cross-entropy"
     labels = labels.view(-1) if of_classes else labels.view(predicted.shape)
     labeled = known(objective, labels)
     if not bool(labeled.any()):
-        return predicted[:0].sum()  # a 0 with a gradient, also if predicted holds NaN
+        return predicted[:0].sum()  # a 0 with a gradient, even if predicted contains NaN
     predicted, labels = predicted[labeled], labels[labeled]
     if replacement is not None:
         loss = replacement(predicted, labels)
@@ -57,10 +57,10 @@ def compute_loss(
 
 
 def known(objective: Loss, labels: Tensor) -> Tensor:
-    """Mark the known labels: not NaN, and not -1 unless real labels are regressed."""
+    """Return a mask of known labels: not NaN, and not -1 except in regression on real labels."""
     if objective == "l1" and labels.dtype.is_floating_point:
         return ~labels.isnan()
-    return labels >= 0  # NaN is not
+    return labels >= 0  # False for NaN
 
 
 def score(metric: Metric, predicted: Tensor, labels: Tensor, subset: str = "the data") -> float:
@@ -97,7 +97,7 @@ def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) 
     measure = roc_auc_score if metric == "roc-auc" else average_precision_score
     scores = []
     for column in range(truth.shape[1]):
-        labeled = truth[:, column] >= 0  # NaN is not
+        labeled = truth[:, column] >= 0  # False for NaN
         labels = truth[labeled, column]
         if (labels == 1).any() and (labels == 0).any():
             scores.append(measure(labels, logits[labeled, column]))
@@ -111,7 +111,7 @@ def _over_columns(metric: Metric, logits: Doubles, truth: Doubles, subset: str) 
 
 
 def not_defined(metric: str, subset: str, problem: str, remedy: str) -> NoReturn:
-    """Raise `InvalidDataset` for a metric that is not defined on a part of the data."""
+    """Raise `InvalidDataset`, because a metric is not defined on a part of the data."""
     raise InvalidDataset(
         f"metric {metric!r} is not defined on {subset}: {problem}; expected {remedy}: use another "
         "split, or set training.metric to another one"

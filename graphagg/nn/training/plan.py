@@ -1,4 +1,4 @@
-"""Plan of a run: a preset, a config or a user's model, with its training settings."""
+"""Plan of a run: a preset, a config or a custom model, with training settings."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ModelMaker: TypeAlias = Callable[[Shape], torch.nn.Module]
 class TrainingPlan:
     """A model to train, and its training settings.
 
-    `build` makes a model with new weights for data of a shape; its `forward` takes a `Data` or
-    batch and returns one row per prediction. `model` holds the GPS settings before they are fitted
-    to the data; None for a user's model.
+    `build` creates a model with new weights for data of a given shape; its `forward` takes a `Data`
+    or batch and returns one row per prediction. `model` has the GPS settings before they are fitted
+    to the data; None for a custom model.
     """
 
     name: str
@@ -35,14 +35,14 @@ class TrainingPlan:
     model: GPSConfig | None = None
 
     def settings(self, shape: Shape) -> dict[str, Any]:
-        """Plain values that identify the model."""
+        """Return plain values that identify the model."""
         if self.model is None:
             return {"name": self.name}
         return {"name": self.name, **fit_config(self.model, shape).to_dict()}
 
 
 def transform_for(config: GPSConfig | None) -> Callable[[Data], Data] | None:
-    """The transform that writes the encodings of a model; None if it has none."""
+    """Return the transform that writes the encodings of a model; None without encodings."""
     from graphagg.nn.model.encoding import encoding_transforms
 
     transforms = () if config is None else encoding_transforms(config)
@@ -54,10 +54,10 @@ def make_plan(
     training: TrainingConfig | None = None,
     name: str | None = None,
 ) -> TrainingPlan:
-    """Plan for a preset or its name, a config, or a callable that makes a model for a `Shape`.
+    """Make a plan from a preset or its name, a config, or a callable from `Shape` to model.
 
-    By default, settings and name are the preset's. Raises `UnknownPreset`, or `InvalidParameter`
-    for another type.
+    The preset provides the default settings and name. Raises `UnknownPreset`, or `InvalidParameter`
+    for other types.
     """
     if isinstance(model, str):
         return make_plan(get_preset(model), training, name or model)
@@ -82,7 +82,7 @@ def _build(config: GPSConfig, shape: Shape) -> torch.nn.Module:
 
 
 def check_task(config: GPSConfig, level: TaskLevel) -> None:
-    """Raise `InvalidDataset` if the model's task is not that of the data's labels."""
+    """Raise `InvalidDataset` if the model's task does not match the labels of the data."""
     if config.head.task != level:
         raise InvalidDataset(
             f"the model predicts per {config.head.task}, but the data have labels per {level}; set "
@@ -91,11 +91,11 @@ def check_task(config: GPSConfig, level: TaskLevel) -> None:
 
 
 def fit_config(config: GPSConfig, shape: Shape) -> GPSConfig:
-    """The config with the widths of the data.
+    """Return the config with its widths set to those of the data.
 
-    A vocabulary that already covers the data's categories stays (presets have that of the whole
-    benchmark), and so do constant features. Edge features are used if the data have them and the
-    local part can read them. Raises `InvalidDataset` if the model's task is another one.
+    A vocabulary that already covers the categories of the data does not change (presets cover their
+    whole benchmark), nor do constant features. Edge features are used if the data have them and the
+    local part can read them. Raises `InvalidDataset` if the model has a different task.
     """
     check_task(config, shape.level)
     nodes = _features(config.nodes, shape.categories, shape.features)

@@ -1,4 +1,4 @@
-"""Loads the model of a run, and predicts with it."""
+"""Loads the model of a training run, and predicts with it."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ class Predictor:
 
     @torch.no_grad()
     def predict(self, data: GraphSource, *, batch_size: int | None = None) -> Array:
-        """Predict as the evaluation of the run did.
+        """Predict in the same way as the evaluation of the run.
 
         Args:
             data: graphs for `graphagg.nn.training.load_data` (a list of `Data`, one `Data`, a
                 file), with the attributes of the run's data except labels. An edge task predicts
                 for the pairs of `edge_label_index`.
-            batch_size: graphs per step, by default the training's; does not change the result.
+            batch_size: graphs per step; the default is that of training. Does not change results.
 
         Returns:
-            `[rows, *shape]` floats: a row per graph, vertex or pair, graph by graph. For classes
-            they are logits: the class is `argmax(axis=1)`. For `roc-auc` and `ap` they are logits
-            too: `1 / (1 + exp(-logit))` is the probability.
+            `[rows, *shape]` floats: a row per graph, vertex or pair, in the order of the graphs.
+            For classes they are logits: the class is `argmax(axis=1)`. For `roc-auc` and `ap` they
+            are also logits: `1 / (1 + exp(-logit))` is the probability.
 
         Raises:
             InvalidDataset, InvalidFeatures: attributes are missing or invalid.
-            UnreadableFile: no such file.
+            UnreadableFile: the file does not exist or cannot be read.
         """
         size = integer("batch_size", batch_size or self._training.batch_size, 1)
         level = self.model.config.head.task
@@ -93,13 +93,13 @@ def load_model(
 
     Args:
         run: the folder of the run; from a folder of `train_auto`, the best model is loaded.
-        split: the number of a split; by default the one with the best validation score, the first
-            of equal ones.
+        split: the number of a split; the default is the split with the best validation score (the
+            first on ties).
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
 
     Raises:
         UnreadableFile: there is no run, or one of its files is missing or broken.
-        InvalidParameter: no such split, or the model is the user's own.
+        InvalidParameter: the split does not exist, or the model is a custom module.
         CheckpointMismatch: the weights belong to another config.
         DeviceUnavailable: the device is not available.
 

@@ -18,16 +18,16 @@ from graphagg.nn.training.data.dataset import SUBSETS
 
 @dataclass(frozen=True)
 class SplitResult:
-    """One split, with the scores of the epoch that was best on its validation part.
+    """The result of one split, with scores from the epoch with the best validation score.
 
     Attributes:
         split: name of the split.
-        train: metric over the training part, in evaluation mode.
-        val: metric over the validation part.
-        test: metric over the test part.
+        train: metric on the training part, in evaluation mode.
+        val: metric on the validation part.
+        test: metric on the test part.
         epoch: the best epoch, counted from 1.
-        epochs: epochs trained.
-        parameters: number of the model's learned parameters.
+        epochs: number of epochs trained.
+        parameters: number of trainable parameters of the model.
         seconds: wall time of training and evaluation.
         cpu_seconds: CPU time of training and evaluation.
 
@@ -50,12 +50,12 @@ class SplitResult:
     cpu_seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any], path: Path, remedy: str) -> SplitResult:
-        """The inverse of `to_json`; `UnreadableFile` names the path and ends with `remedy`."""
+        """Read the result of `to_json`; `UnreadableFile` names the path and ends with `remedy`."""
         try:
             return parse(cls, values, "result")
         except InvalidParameter as error:
@@ -89,10 +89,10 @@ class TrainingResult:
         task: `graph`, `node` or `edge`.
         model: name of the preset, or of the model.
         data: name of the data.
-        parameters: number of the model's learned parameters.
+        parameters: number of trainable parameters of the model.
         metric: metric of the scores.
         splits: one result per split.
-        encoding_seconds: CPU time of the encodings, once for all splits.
+        encoding_seconds: CPU time for the encodings, computed once for all splits.
 
     Examples:
         >>> from graphagg.nn.training import SplitResult, TrainingResult
@@ -111,17 +111,17 @@ class TrainingResult:
 
     @property
     def train(self) -> Score:
-        """Score over the training parts."""
+        """Score on the training parts."""
         return Score.from_values([split.train for split in self.splits])
 
     @property
     def val(self) -> Score:
-        """Score over the validation parts."""
+        """Score on the validation parts."""
         return Score.from_values([split.val for split in self.splits])
 
     @property
     def test(self) -> Score:
-        """Score over the test parts."""
+        """Score on the test parts."""
         return Score.from_values([split.test for split in self.splits])
 
     @property

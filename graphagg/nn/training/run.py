@@ -1,4 +1,4 @@
-"""`train`: train a model on data, split by split, into a folder."""
+"""`train`: trains a model on data, split by split, and writes results to a folder."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def train(
 ) -> TrainingResult:
     """Train on the first `splits` splits of the data, each from new weights, and evaluate.
 
-    On each split, the epoch with the best validation score is chosen (the first of equal ones), and
-    the test part is evaluated once, at that epoch. The weights of split s are seeded by
-    `random_state + s`. On one CPU thread the same settings give the same numbers, also after an
+    On each split, the epoch with the best validation score is chosen (the first on ties), and the
+    test part is evaluated once, at that epoch. The weights of split s are seeded with
+    `random_state + s`. On one CPU thread, equal settings produce equal results, even after an
     interruption.
 
     Args:
@@ -59,30 +59,30 @@ def train(
             returns a module whose `forward` takes a `Data` or batch. `train_auto` compares models.
         data: a file (see `load_data`), a `GraphData`, one `Data` with masks, or a list or
             PyG `Dataset` of `Data` with `split` 0, 1 or 2 for train, val and test. Without
-            splits, random ones 8 : 1 : 1 are drawn, which the result names `random 0`, ...
+            splits, random splits 8 : 1 : 1 are drawn, named `random 0`, ... in the result.
         out: folder of the run; see `graphagg.nn.training.folder`.
-        training: settings; by default the preset's.
-        name: name of the model in the results; by default the preset's name.
+        training: training settings; the default is those of the preset.
+        name: name of the model in the results; the default is the preset's name.
         splits: number of splits.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         resume: continue the run in `out`.
         force: replace the run in `out`.
         loggers: called after each epoch with a dict of `loss`, `lr` and `val`, and the epoch's
             number from 1, such as the method `log_metrics` of Lightning's loggers.
-        loss: replaces the metric's loss: called with the predictions and known labels of a batch
+        loss: replaces the loss of the metric: called with predictions and known labels of a batch
             (`[n, C]` and `[n]` for classes, else one number each), returns a scalar.
         progress: called after each epoch.
 
     Raises:
         UnknownPreset: no preset has that name.
         InvalidDataset: the data are incomplete, or do not fit the model.
-        InvalidFeatures: NaN or infinity in features.
-        DeviceUnavailable: there is no such device.
-        RunBusy: another process trains in `out`.
-        RunExists: `out` holds a run, and neither `resume` nor `force` is set.
+        InvalidFeatures: features contain NaN or infinity.
+        DeviceUnavailable: the device is not available.
+        RunBusy: another process is training in `out`.
+        RunExists: `out` contains a run, and neither `resume` nor `force` is set.
         CheckpointMismatch: the run in `out` has other settings.
         TrainingDiverged: the loss is NaN or infinite.
-        TrainingInterrupted: Ctrl-C; the last checkpoint stays.
+        TrainingInterrupted: Ctrl-C was pressed; the last checkpoint is kept.
 
     Examples:
         >>> import tempfile, torch
@@ -115,10 +115,10 @@ def train(
             "with random_splits (`ratio`)"
         )
     if plan.model is not None:
-        check_task(plan.model, dataset.level)  # first, for an error about the task, not the metric
+        check_task(plan.model, dataset.level)  # before the metric, so that the error is clearer
     metric = dataset.resolve_metric(plan.training.metric)
     shape = dataset.shape(metric)
-    plan.build(shape)  # before anything is written
+    plan.build(shape)  # raises errors before anything is written
     settings = _settings(plan, dataset, shape, metric, options)
     cuda = [options.device] if options.device.type == "cuda" else []
     small = few_threads(dataset, plan.training)
@@ -133,13 +133,13 @@ def train(
 def _settings(
     plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric, options: FitOptions
 ) -> dict[str, Any]:
-    """Settings that identify a run; it can be resumed only with the same ones."""
+    """Return the settings that identify a run; it can only be resumed with the same settings."""
     settings: dict[str, Any] = {
         "model": plan.settings(shape),
         "training": {**plan.training.to_dict(), "metric": metric},
         "data": {"name": data.name, "digest": data.digest()},
     }
-    if (loss := options.loss) is not None:  # only the names of code can be compared
+    if (loss := options.loss) is not None:  # code can only be compared by name
         settings["loss"] = getattr(loss, "__qualname__", type(loss).__name__)
     return settings
 
@@ -154,7 +154,7 @@ def _interrupted(folder: RunFolder) -> str:
 
 
 class _Run:
-    """One call of `train` after all checks; the data are encoded at first use."""
+    """One call of `train` after all checks; the data are encoded on first use."""
 
     def __init__(
         self, plan: TrainingPlan, data: GraphData, shape: Shape, metric: Metric,
@@ -166,7 +166,7 @@ class _Run:
         self._encoding_seconds = 0.0
 
     def train_splits(self, splits: int) -> TrainingResult:
-        """Train the unfinished of the first `splits`; return the results of all finished ones."""
+        """Train the unfinished splits of the first `splits`; return all finished results."""
         earlier = {index: self._folder.done(index) for index in range(len(self._data.splits))}
         results = {index: result for index, result in earlier.items() if result is not None}
         for index in range(splits):

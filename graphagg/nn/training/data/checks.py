@@ -1,4 +1,4 @@
-"""Checks of graphs before training: types, shapes, ids and labels."""
+"""Checks graphs before training: types, shapes, ids and labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT = (torch.float32, torch.float64, torch.int64)
 
 
 def check_tensors(name: str, graphs: Sequence[object]) -> None:
-    """Check types and shapes of each graph's attributes; `InvalidDataset` names the data `name`."""
+    """Check types and shapes of each graph's attributes; `name` is used in `InvalidDataset`."""
     for index, graph in enumerate(graphs):
         if not isinstance(graph, Data):
             raise InvalidDataset(
@@ -63,7 +63,7 @@ def _can_be(key: str, value: Tensor) -> bool:
 def widen(graphs: Sequence[Data]) -> Sequence[Data]:
     """Convert 16-bit floats to float32 and small integers to int64, in copies.
 
-    Layers, embeddings and gathers support these types only. Without changes `graphs` is returned.
+    Layers, embeddings and gathers support only these types. If nothing changes, returns `graphs`.
     """
     wide = [_wide(graph) for graph in graphs]
     same = all(new is old for new, old in zip(wide, graphs, strict=True))
@@ -102,7 +102,7 @@ def check_features(name: str, key: str, column: GraphColumn) -> None:
 
 
 def check_ids(name: str, flat: Graphs, key: str) -> None:
-    """Raise `InvalidDataset` if an edge, or a pair to predict, has a vertex outside its graph."""
+    """Raise `InvalidDataset` if an edge, or a pair to predict, refers to a missing vertex."""
     column = flat.columns[key]
     owner = torch.repeat_interleave(torch.arange(len(flat)), column.ptr.diff())
     limit = flat.vertex_ptr.diff()[owner]
@@ -117,7 +117,7 @@ def check_ids(name: str, flat: Graphs, key: str) -> None:
 
 
 def check_rows(name: str, flat: Graphs, key: str, counts: Tensor, what: str) -> None:
-    """Raise `InvalidDataset` unless graphs have `counts` `[G]` rows of `key`, one per `what`."""
+    """Raise `InvalidDataset` unless each graph has `counts[g]` rows of `key`, one per `what`."""
     rows = flat.columns[key].ptr.diff()
     odd = (rows != counts).nonzero().flatten()
     if len(odd):
@@ -146,7 +146,7 @@ def check_labels(name: str, key: str, labels: Tensor) -> None:
 
 
 def unknown_rows(labels: Tensor) -> Tensor:
-    """`[n]` booleans: rows of `[n]` or `[n, T]` labels that are all NaN or -1."""
+    """Return a mask `[n]` of the rows of `[n]` or `[n, T]` labels that are all NaN or -1."""
     rows = labels.flatten(1) if labels.dim() > 1 else labels.unsqueeze(1)
     missing = rows.isnan() if rows.dtype.is_floating_point else rows == -1
     return missing.all(dim=1)

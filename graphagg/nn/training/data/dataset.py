@@ -1,4 +1,4 @@
-"""Training data: graphs, labels and splits, and their checks."""
+"""Training data: graphs, labels and splits, with checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SUBSETS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers of the graphs (or of a single graph's vertices) in each part, `[n]` int64.
+    """Numbers of the graphs (or vertices of a single graph) in each part, `[n]` int64.
 
     Attributes:
         name: name of the split in messages and results.
@@ -52,7 +52,7 @@ class Split:
 
     @classmethod
     def from_masks(cls, name: str, train: Tensor, val: Tensor, test: Tensor) -> Split:
-        """Make a split from three boolean masks `[n]`; raises `InvalidDataset`.
+        """Create a split from three boolean masks `[n]`; raise `InvalidDataset` for other masks.
 
         Examples:
             >>> import torch
@@ -70,10 +70,10 @@ class Split:
 
 
 def masked_splits(graph: Data) -> tuple[Split, ...]:
-    """Splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
+    """Create splits from `train_mask`, `val_mask` and `test_mask`, `[N]` or `[N, S]` booleans.
 
-    A mask `[N]` beside others `[N, S]` is used for all splits, as the test part of WikiCS. A graph
-    without masks has no splits. Raises `InvalidDataset` for a missing or invalid mask.
+    If other masks are `[N, S]`, a mask `[N]` is used for all splits, like the test part of WikiCS.
+    A graph without masks has no splits. Raises `InvalidDataset` for a missing or invalid mask.
     """
     names = [f"{subset}_mask" for subset in SUBSETS]
     missing = [name for name in names if graph.get(name) is None]
@@ -106,10 +106,10 @@ def masked_splits(graph: Data) -> tuple[Split, ...]:
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths of the data, which a model must fit.
+    """Widths of the data, which a model must match.
 
     Attributes:
-        level: predictions are for each `graph`, `node` or pair of `edge_label_index` (`edge`).
+        level: predict for each `graph`, `node` or pair of `edge_label_index` (`edge`).
         features: width F of real-valued `x` `[N, F]`; 0 if `x` holds categories.
         categories: number of categories of each column of integer `x`; empty if it is real.
         edge_features: width of real-valued `edge_attr`, or 0.
@@ -135,12 +135,12 @@ class GraphData:
     """Graphs with labels and splits.
 
     Attributes:
-        name: for results.
+        name: name of the data in results.
         level: `graph`, `node` or `edge`; see `Shape`.
         graphs: `Data` with `x` (`[N, F]` float32, or int64 categories), `edge_index` `[2, E]`
-            int64, perhaps `edge_attr`, and `y`: one row per graph, one per vertex if `level` is
+            int64, optional `edge_attr`, and `y`: one row per graph, one per vertex if `level` is
             `node` (-1 or NaN: unknown), or `edge_label` `[P]` of `edge_label_index` `[2, P]`.
-        splits: empty if the data have none; `train` then draws one at random.
+        splits: empty if the data have none; `train` then draws a random split.
 
     Examples:
         >>> import torch
@@ -160,12 +160,12 @@ class GraphData:
 
     @property
     def single(self) -> bool:
-        """Whether the data are one graph whose vertices are split."""
+        """Whether the data are one graph with splits of its vertices."""
         return self.level == "node" and len(self.graphs) == 1
 
     @property
     def size(self) -> int:
-        """Number of vertices and edges in all graphs."""
+        """Total number of vertices and edges in all graphs."""
         return sum(int(graph.num_nodes or 0) + graph.num_edges for graph in self.graphs)
 
     @property
@@ -174,7 +174,7 @@ class GraphData:
         return "edge_label" if self.level == "edge" else "y"
 
     def transformed(self, transform: Callable[[Data], Data]) -> GraphData:
-        """A copy with every graph transformed."""
+        """Return a copy with every graph transformed."""
         return replace(self, graphs=[transform(graph.clone()) for graph in self.graphs])
 
     def resolve_metric(self, metric: MetricOrAuto) -> Metric:
@@ -182,7 +182,7 @@ class GraphData:
         if metric != "auto":
             return metric
         labels = self.graphs[0][self.labels]
-        # NaN is no number and -1 no class: both are unknown labels.
+        # NaN and -1 are unknown labels.
         binary = (labels == 0) | (labels == 1) | (labels == -1) | (labels != labels)
         pairs_or_columns = self.level == "edge" or (labels.dim() > 1 and labels.size(1) > 1)
         if pairs_or_columns and bool(binary.all()):
@@ -190,7 +190,7 @@ class GraphData:
         return "mae" if labels.dtype.is_floating_point else "accuracy"
 
     def shape(self, metric: Metric) -> Shape:
-        """The widths of the data; `InvalidDataset` if the metric does not fit the labels."""
+        """Return the widths of the data; `InvalidDataset` if the metric does not fit the labels."""
         flat = Graphs.from_list(self.graphs).columns
         features, categories = _widths(flat["x"].values)
         edges = flat.get("edge_attr")
@@ -199,12 +199,12 @@ class GraphData:
         return Shape(self.level, features, categories, edge_features, edge_categories, outputs)
 
     def digest(self) -> str:
-        """A SHA-256 of features, edges, labels and splits: O(size of the data)."""
+        """Return the SHA-256 of features, edges, labels and splits; O(size of the data)."""
         state = hashlib.sha256()
         for name, column in Graphs.from_list(self.graphs).columns.items():
             state.update(f"{name} {tuple(column.values.shape)} {column.values.dtype}".encode())
             state.update(column.ptr.numpy().tobytes())
-            # As bytes, because numpy has no bfloat16.
+            # Hash bytes, because numpy has no bfloat16.
             values = column.values.detach().cpu().flatten()
             state.update(values.view(torch.uint8).numpy().tobytes())
         for split in self.splits:
@@ -214,7 +214,7 @@ class GraphData:
 
 
 def output_width(labels: Tensor, metric: Metric) -> int:
-    """Number of columns to predict: those of regression or binary labels, else one per class.
+    """Return the number of outputs: columns of regression or binary labels, else one per class.
 
     Raises `InvalidDataset` if the metric does not fit the labels.
     """
@@ -258,13 +258,13 @@ def _widths(values: Tensor) -> tuple[int, tuple[int, ...]]:
 
 
 def check_data(data: GraphData) -> GraphData:
-    """Check all data that training reads, and widen types as `widen` does.
+    """Check all data that training reads, and widen types with `widen`.
 
     Raises:
-        InvalidDataset: an attribute that is missing or of a wrong shape, ids out of range, labels
-            that are missing or below -1, a split that is empty, overlaps, goes out of range or has
-            a part without known labels.
-        InvalidFeatures: NaN or infinity in features or labels, negative categories.
+        InvalidDataset: an attribute is missing or has a wrong shape, ids are out of range, labels
+            are missing or below -1, or a split is empty, overlaps, is out of range or has a part
+            without known labels.
+        InvalidFeatures: NaN or infinity in features, infinity in labels, or negative categories.
     """
     if data.level not in get_args(TaskLevel):
         raise InvalidDataset(
@@ -288,7 +288,7 @@ def check_data(data: GraphData) -> GraphData:
 
 
 def check_inputs(name: str, level: TaskLevel, graphs: Sequence[Data]) -> list[Data]:
-    """Graphs with only the attributes that a model reads, checked as `check_data` does."""
+    """Return graphs with only the attributes that a model reads, checked as in `check_data`."""
     check_tensors(name, graphs)
     required = ("x", "edge_index", *(("edge_label_index",) if level == "edge" else ()))
     plain = []
@@ -353,7 +353,7 @@ def _check_splits(data: GraphData, flat: Graphs) -> None:
 
 
 def _known(data: GraphData, flat: Graphs) -> Tensor:
-    """Count the known labels of each graph, or of each vertex of a single one: int64."""
+    """Count the known labels of each graph, or of each vertex of a single graph: int64."""
     column = flat.columns[data.labels]
     labeled = (~unknown_rows(column.values)).long()
     if data.single:

@@ -1,6 +1,6 @@
-"""Many graphs as a few long tensors: a batch is one gather per attribute, O(rows of the batch).
+"""Stores many graphs in a few long tensors: a batch is one gather per attribute, O(batch rows).
 
-PyG's collate visits every graph and attribute of a batch in Python, which for molecules takes as
+PyG's collate visits every graph and attribute of a batch in Python. For molecules this takes as
 long as a small model.
 """
 
@@ -24,7 +24,7 @@ class GraphColumn:
     values: Tensor
     ptr: Tensor  # `[G + 1]` int64; graph g owns the slice `ptr[g]:ptr[g + 1]`
     dim: int  # 0, or 1 for `[2, E]` tensors
-    counts_vertices: bool  # vertex ids, shifted by the graph's first vertex in a batch
+    counts_vertices: bool  # values are vertex ids; a batch adds the graph's first vertex to them
 
     def take(self, ids: Tensor, first_vertex: Tensor) -> Tensor:
         """Concatenate the slices of graphs `ids`."""
@@ -36,16 +36,16 @@ class GraphColumn:
 
 @dataclass(frozen=True)
 class Graphs:
-    """G graphs, from which batches are taken by number."""
+    """G graphs; `batch` selects graphs by number."""
 
     columns: dict[str, GraphColumn]  # the tensors that all graphs have
     vertex_ptr: Tensor  # `[G + 1]` int64, offsets of vertices
 
     @classmethod
     def from_list(cls, graphs: Sequence[Data]) -> Graphs:
-        """Concatenate graphs; attributes that are not tensors are left out.
+        """Concatenate graphs; attributes that are not tensors are dropped.
 
-        Raises `InvalidDataset` without graphs, or if they differ in their attributes.
+        Raises `InvalidDataset` if there are no graphs, or their attributes differ.
         """
         if not graphs:
             raise InvalidDataset("the data contain no graphs; expected at least one")
@@ -77,7 +77,7 @@ class Graphs:
         return self.vertex_ptr.numel() - 1
 
     def batch(self, ids: Tensor) -> Batch:
-        """Graphs `ids` `[B]` int64 as one batch, as PyG's `Batch.from_data_list`."""
+        """Return graphs `ids` `[B]` int64 as one batch, like PyG's `Batch.from_data_list`."""
         sizes = self.vertex_ptr[ids + 1] - self.vertex_ptr[ids]
         ptr = offsets(sizes)
         batch = Batch()

@@ -20,10 +20,10 @@ EIGHT_ONE_ONE: Ratio = (0.8, 0.1, 0.1)
 def random_splits(
     source: GraphSource, ratio: Ratio = EIGHT_ONE_ONE, *, count: int = 1, random_state: int = 0
 ) -> GraphData:
-    """Return the data with random splits, named `random 0`, ...; they replace its own.
+    """Return the data with random splits, named `random 0`, ...; they replace existing splits.
 
-    Graphs are split, or the vertices of a single graph; those without a label are left out. Each
-    part has at least one of them; rounding favors training.
+    Graphs are split, or the vertices of a single graph; unlabeled ones are skipped. Each part has
+    at least one graph or vertex; rounding favors training.
 
     Args:
         source: as for `load_data`; needs labels, but no splits.
@@ -32,8 +32,8 @@ def random_splits(
         random_state: random seed.
 
     Raises:
-        InvalidParameter: shares that are not positive or do not sum to 1.
-        InvalidDataset: fewer than three graphs or vertices with labels.
+        InvalidParameter: shares are not positive or do not sum to 1.
+        InvalidDataset: fewer than three graphs or vertices have labels.
 
     Examples:
         >>> import torch
@@ -64,13 +64,13 @@ def random_splits(
 
 
 def with_splits(source: GraphSource, count: int, random_state: int) -> GraphData:
-    """Load data; if they have no splits, draw random ones 8 : 1 : 1, named `random 0`, ..."""
+    """Load data; if they have no splits, draw random splits 8 : 1 : 1, named `random 0`, ..."""
     data = load_data(source)
     return data if data.splits else random_splits(data, count=count, random_state=random_state)
 
 
 def _labeled(data: GraphData) -> Tensor:
-    """Numbers of the graphs, or of a single graph's vertices, that have a label: int64."""
+    """Return the numbers of labeled graphs, or of a single graph's labeled vertices: int64."""
     missing = [g for g, graph in enumerate(data.graphs) if graph.get(data.labels) is None]
     if missing:
         raise InvalidDataset(f"{data.name}: graph {missing[0]} has no labels {data.labels!r}")

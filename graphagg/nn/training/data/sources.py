@@ -1,4 +1,4 @@
-"""Training data from files or from graphs in memory."""
+"""Loads training data from files or from graphs in memory."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def load_data(source: GraphSource) -> GraphData:
     Args:
         source: one of
             - a `.safetensors` file of `save_graphs`;
-            - one `Data`, perhaps with `train_mask`, `val_mask` and `test_mask`;
-            - a list or a PyG `Dataset` of `Data`, perhaps each with `split`: 0 train, 1 validation,
-              2 test;
+            - one `Data`, optionally with `train_mask`, `val_mask` and `test_mask`;
+            - a list or a PyG `Dataset` of `Data`, optionally each with `split`: 0 train,
+              1 validation, 2 test;
             - a `GraphData`, which is returned.
 
     Raises:
-        UnreadableFile: no such file, or one that cannot be read.
-        InvalidDataset: there is no graph, or an attribute of another type or shape.
+        UnreadableFile: the file does not exist or cannot be read.
+        InvalidDataset: there is no graph, or an attribute has a wrong type or shape.
 
     Examples:
         >>> import torch
@@ -66,7 +66,7 @@ def load_data(source: GraphSource) -> GraphData:
 
 
 def save_graphs(path: str | os.PathLike[str], graphs: Data | Sequence[Data]) -> None:
-    """Write graphs as one `.safetensors` file, which `load_data` and `graphagg train` read.
+    """Write graphs to one `.safetensors` file, which `load_data` and `graphagg train` read.
 
     The tensor `3.x` is the attribute `x` of graph 3. The file has the attributes of training:
     `x`, `edge_index`, `edge_attr`, `y`, `edge_label_index`, `edge_label`, masks and `split`.
@@ -76,7 +76,7 @@ def save_graphs(path: str | os.PathLike[str], graphs: Data | Sequence[Data]) -> 
         graphs: one `Data`, or a list or a PyG `Dataset` of `Data`.
 
     Raises:
-        InvalidDataset: another suffix, no graph, or an attribute of another type or shape.
+        InvalidDataset: the suffix is wrong, there is no graph, or an attribute is invalid.
         WriteFailed: the file cannot be written.
 
     Examples:
@@ -116,7 +116,7 @@ def _read_graphs(path: Path) -> list[Data]:
 
 
 def data_name(source: GraphSource) -> str:
-    """The name of the data in results."""
+    """Return the name of the data for results."""
     if isinstance(source, GraphData):
         return source.name
     if isinstance(source, str | os.PathLike):
@@ -127,7 +127,7 @@ def data_name(source: GraphSource) -> str:
 def _existing(source: str | os.PathLike[str]) -> Path:
     """Check that a path is a file."""
     name = os.fspath(source)
-    if not os.path.exists(name):  # unlike pathlib's, False for impossible paths
+    if not os.path.exists(name):  # unlike pathlib, returns False for invalid paths
         raise UnreadableFile(f"{name}: no such file")
     if os.path.isdir(name):
         raise InvalidDataset(f"{name} is a folder; expected a file of save_graphs")
@@ -135,7 +135,7 @@ def _existing(source: str | os.PathLike[str]) -> Path:
 
 
 def _listed(source: Sequence[Data]) -> list[Data]:
-    """The graphs of a list or of a PyG `Dataset`."""
+    """Return the graphs of a list or of a PyG `Dataset`."""
     iterable = hasattr(source, "__iter__") or hasattr(source, "__getitem__")
     if isinstance(source, HeteroData) or not iterable:
         raise InvalidDataset(
@@ -151,7 +151,7 @@ def _listed(source: Sequence[Data]) -> list[Data]:
 
 
 def _split_of(graphs: Sequence[Data]) -> tuple[Split, ...]:
-    """The split given by the attribute `split` of the graphs; none if no graph has it."""
+    """Return the split defined by the attribute `split` of graphs; empty if no graph has it."""
     if all(graph.get("split") is None for graph in graphs):
         return ()
     of = torch.tensor([_part(index, graph) for index, graph in enumerate(graphs)])
@@ -159,7 +159,7 @@ def _split_of(graphs: Sequence[Data]) -> tuple[Split, ...]:
 
 
 def _part(index: int, graph: Data) -> int:
-    """The part of the graph: 0, 1 or 2."""
+    """Return the part that a graph belongs to: 0, 1 or 2."""
     subset = graph.get("split")
     whole = isinstance(subset, int | np.integer) and not isinstance(subset, bool)
     if isinstance(subset, Tensor):
@@ -173,12 +173,12 @@ def _part(index: int, graph: Data) -> int:
 
 
 def _plain(graph: Data) -> Data:
-    """A copy without masks and `split`, which are not features."""
+    """Return a copy without masks and `split`, which are not features."""
     return Data(**{key: value for key, value in graph.to_dict().items() if key not in _SPLITS})
 
 
 def label_level(graphs: Sequence[Data]) -> TaskLevel:
-    """Whether labels are those of graphs, vertices or pairs."""
+    """Return whether labels belong to graphs, vertices or pairs."""
     if all(graph.get("y") is None and graph.get("edge_label") is not None for graph in graphs):
         return "edge"
     labels = [graph.get("y") for graph in graphs]

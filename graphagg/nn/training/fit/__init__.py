@@ -1,1 +1,1 @@
-"""The training loop: learner, epochs, checkpoints, interruption."""
+"""The training loop: learner, epochs, checkpoints, interrupts."""

@@ -1,4 +1,4 @@
-"""The learner: a model with its loss, its metric and its learning rate."""
+"""The learner: a model with its loss, metric and learning rate."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from graphagg.nn.training.metrics import Measure, compute_loss, known
 
 
 class Learner(torch.nn.Module):
-    """A model with its loss and metric; its `forward` returns a row per prediction for a `Data`.
+    """A model with its loss and metric; the model returns one row per prediction for a `Data`.
 
-    `metric` is `training.metric` with `auto` resolved; `level` is what a prediction is for; `loss`
-    replaces the loss of the metric. `stage` is the stage of training, for errors; `losses` has the
-    losses of the batches with a known label since the list was last emptied.
+    `metric` is `training.metric` with `auto` resolved; `level` is the task level; `loss` replaces
+    the loss of the metric. `stage` is the stage of training, for errors; `losses` collects the
+    losses of batches with a known label since the list was last cleared.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class Learner(torch.nn.Module):
         self._objective, self._own = LOSSES[metric], loss
 
     def labeled_predictions(self, batch: Data) -> tuple[Tensor, Tensor]:
-        """The predictions for the batch's part, `[n, C]`, and their labels.
+        """Return the predictions for the rows of the batch's subset, `[n, C]`, and their labels.
 
-        Raises `InvalidFeatures` for another number of rows, and `TrainingDiverged` as `predict`.
+        Raises `InvalidFeatures` for a wrong number of rows, and `TrainingDiverged` like `predict`.
         """
         predicted = self.predict(batch)
         labels = batch.edge_label if self.level == "edge" else batch.y
@@ -49,9 +49,9 @@ class Learner(torch.nn.Module):
         return (predicted, labels) if rows is None else (predicted[rows], labels[rows])
 
     def predict(self, batch: Data) -> Tensor:
-        """All predictions of the model, `[rows, C]`.
+        """Return all predictions of the model, `[rows, C]`.
 
-        Raises `TrainingDiverged` for NaN or infinity in the model's vectors if its input is finite.
+        Raises `TrainingDiverged` if the model's vectors contain NaN or infinity for finite input.
         """
         try:
             predicted: Tensor = self.model(batch)
@@ -62,9 +62,9 @@ class Learner(torch.nn.Module):
         return predicted.unsqueeze(1) if predicted.dim() == 1 else predicted
 
     def check_predictions(self, predicted: Tensor) -> None:
-        """Raise `TrainingDiverged` for NaN, and for `mae`, `roc-auc` and `ap` for infinity.
+        """Raise `TrainingDiverged` for NaN; for `mae`, `roc-auc` and `ap` also for infinity.
 
-        For the other metrics only the order counts: infinity can rule out a class.
+        Other metrics depend only on the order, and a model may use infinity to rule out a class.
         """
         finite = self.metric in ("mae", "roc-auc", "ap")
         bad = ~predicted.isfinite() if finite else predicted.isnan()
@@ -83,28 +83,28 @@ class Learner(torch.nn.Module):
         )
 
     def forward(self, batch: Data) -> Tensor:
-        """The loss of a batch, appended to `losses`; `TrainingDiverged` if it is not finite."""
+        """Compute the loss of a batch, and add it to `losses`; `TrainingDiverged` if not finite."""
         predicted, labels = self.labeled_predictions(batch)
         loss = compute_loss(self._objective, predicted, labels, self._own)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise self._diverged(f"the loss is {value}")
-        if bool(known(self._objective, labels).any()):  # else the loss is a constant 0
+        if bool(known(self._objective, labels).any()):  # otherwise the loss is a constant 0
             self.losses.append(value)
         return loss
 
 
 def _is_finite(batch: Data) -> bool:
-    """Whether all numbers except labels are finite."""
+    """Return whether all numbers except labels are finite."""
     values = [value for name, value in batch.to_dict().items() if name not in ("y", "edge_label")]
     dense = [v for v in values if isinstance(v, Tensor) and v.layout is torch.strided]
     return all(bool(torch.isfinite(v).all()) for v in dense)
 
 
 def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0, divided by `lr`.
+    """Return the learning rate of an epoch, counted from 0, divided by `lr`.
 
-    In the W epochs of the warm-up `(epoch + 1) / (W + 1)`; then
+    It is `(epoch + 1) / (W + 1)` in the W warm-up epochs, then
     `(1 + cos(pi (epoch - W) / (epochs - W))) / 2`.
     """
     warm = training.warmup_epochs
@@ -118,7 +118,7 @@ def learning_rate_factor(training: TrainingConfig, epoch: int) -> float:
 def collect_predictions(
     learner: Learner, batches: Iterable[Data], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Predictions and labels of a part, on the CPU; the model is on the device."""
+    """Collect predictions and labels of a subset on the CPU; the model runs on the device."""
     learner.eval()
     rows = []
     for batch in batches:

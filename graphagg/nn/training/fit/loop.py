@@ -31,17 +31,17 @@ from graphagg.nn.training.results import SplitResult
 from graphagg.progress import Progress
 
 Logger = Callable[[dict[str, float], int], object]
-"""Called with a dict of an epoch's `loss`, `lr` and `val`, and the epoch's number from 1."""
+"""Called after each epoch with a dict of `loss`, `lr` and `val`, and the epoch's number from 1."""
 
-EpochRow = tuple[int, float, float, float]  # of `metrics.csv`: epoch, loss, lr, val
+EpochRow = tuple[int, float, float, float]  # a row of `metrics.csv`: epoch, loss, lr, val
 
-_PERFECT = 1.0 - 1e-6  # of a float32
+_PERFECT = 1.0 - 1e-6  # a perfect score, up to float32 rounding
 SAVE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """Options of `train` that all splits share; see `train`."""
+    """Options of `train` that are the same for all splits."""
 
     device: torch.device
     progress: Progress
@@ -52,7 +52,7 @@ class FitOptions:
 def fit_split(
     learner: Learner, feed: Feed, folder: RunFolder, index: int, name: str, run: FitOptions
 ) -> SplitResult:
-    """Train on one split, and evaluate its three parts at the epoch with the best validation.
+    """Train on one split, and evaluate its three parts at the epoch with the best validation score.
 
     Raises `TrainingDiverged` and `DeviceOutOfMemory`.
     """
@@ -73,7 +73,7 @@ def fit_split(
 
 
 def _scores(learner: Learner, feed: Feed, run: FitOptions) -> dict[str, float]:
-    """Compute the scores of the three parts."""
+    """Compute the scores of the training, validation and test parts."""
     scores: dict[str, float] = {}
     for subset in SUBSETS:
         learner.stage = f"the {subset} part"
@@ -84,7 +84,7 @@ def _scores(learner: Learner, feed: Feed, run: FitOptions) -> dict[str, float]:
 
 @contextmanager
 def explain_out_of_memory(batch_size: int) -> Iterator[None]:
-    """Turn PyTorch's out-of-memory error into `DeviceOutOfMemory` with advice on what to lower."""
+    """Convert PyTorch's out-of-memory error to `DeviceOutOfMemory`, which says what to lower."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -98,8 +98,8 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
 def _fit(learner: Learner, feed: Feed, folder: RunFolder, index: int, run: FitOptions) -> Loop:
     """Train from the last checkpoint to the end.
 
-    The checkpoint is written every five seconds, because syncing a file takes longer than an epoch
-    of a small graph. After a kill, the epochs since then run again, with the same numbers.
+    A checkpoint is written every five seconds, because syncing a file takes longer than an epoch
+    of a small graph. If the process is killed, later epochs run again, with the same results.
     """
     where, stage, epochs = folder.split(index), f"split {index}", learner.training_config.epochs
     loop = Loop(learner, feed, run.device)
@@ -134,9 +134,9 @@ class Loop:
     """Runs the epochs of a split.
 
     Attributes:
-        rows: number, loss, rate and validation metric of each epoch.
-        best_epoch: the epoch with the best validation metric, from 1; 0 before the first.
-        best_state: the learner's state after it.
+        rows: number, loss, learning rate and validation metric of each epoch.
+        best_epoch: the epoch with the best validation metric, from 1; 0 before the first epoch.
+        best_state: the learner's state after the best epoch.
     """
 
     def __init__(self, learner: Learner, feed: Feed, device: torch.device) -> None:
@@ -147,7 +147,7 @@ class Loop:
         self._optimizer = torch.optim.AdamW(
             learner.to(device).parameters(), lr=self._training.lr,
             weight_decay=self._training.weight_decay,
-            # Fused: one pass over all weights saves a tenth of a small batch's time.
+            # The fused optimizer, one pass over all weights, saves 10 % of a small batch's time.
             fused=device.type in ("cpu", "cuda"),
         )  # fmt: skip
 
@@ -158,7 +158,7 @@ class Loop:
 
     @property
     def over(self) -> bool:
-        """Whether the training ends: no epochs or patience left, or a perfect score."""
+        """Whether training ends: no epochs or patience left, or a perfect score."""
         patience = self._training.patience
         perfect = self._learner.metric != "mae" and self.best_epoch and self._best > _PERFECT
         stops = patience and (perfect or self.done - self.best_epoch >= patience)
@@ -169,14 +169,14 @@ class Loop:
         return self.rows[self.best_epoch - 1][3]
 
     def epoch(self) -> dict[str, float]:
-        """Run an epoch; return its loss, rate and validation metric.
+        """Run an epoch; return its loss, learning rate and validation metric.
 
         Raises `InvalidDataset` if the training part has no known label.
         """
         learner, training = self._learner, self._training
         state = epoch_generator(training.random_state, self.done)
         drawn = int(torch.randint(2**62, (1,), generator=state))
-        # `torch.manual_seed` also seeds devices that are not used.
+        # On a CPU avoid `torch.manual_seed`, which also seeds devices that are not used.
         seed = torch.default_generator.manual_seed if self._device.type == "cpu" else None
         (seed or torch.manual_seed)(drawn)
         lr = training.lr * learning_rate_factor(training, self.done)
@@ -195,7 +195,7 @@ class Loop:
         return {"loss": loss, "lr": lr, "val": val}
 
     def _batch_losses(self) -> float:
-        """Train on all batches; return the mean loss of those with a known label."""
+        """Train on all batches; return the mean loss of the batches with a known label."""
         self._learner.train()
         for batch in self._feed.training(self.done):
             loss = self._learner(move_batch(batch, self._device))

@@ -31,7 +31,7 @@ def _with_options(*names: str) -> Callable[[type[T]], type[T]]:
     return decorate
 
 
-class _Words:
+class _TextOptions:
     """Options of a request, given as text."""
 
     def request(self) -> Request:
@@ -40,7 +40,7 @@ class _Words:
 
 
 @_with_options()
-class RequestOptions(_Words):
+class RequestOptions(_TextOptions):
     """All options of a request, given as text."""
 
 

@@ -206,7 +206,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
             k: as for `query`.
             method: as for `query`.
         """
-        from graphagg.spark.answers import answered, of_worker, one_by_one
+        from graphagg.spark.answers import answered, one_by_one, worker_index
 
         check_method(method)
         fields = {"member": "long" if self.vertices.is_integer else "string", "score": "double"}
@@ -218,7 +218,7 @@ class CommunityIndex(Index[CommunitySnapshot]):
 
             return one_by_one(members, questions, (UnknownVertex, InvalidSeeds))
 
-        return answered(frame, column, fields, of_worker(self), answers_of)
+        return answered(frame, column, fields, worker_index(self), answers_of)
 
     def rank(self, rows: Ints, k: int, *, method: Method = "fused") -> VertexRanking:
         """Score vertices for seeds given by number, without reasons.

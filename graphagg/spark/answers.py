@@ -50,7 +50,7 @@ def opened(
     return index
 
 
-def of_worker(index: Any, **models: Any) -> Callable[[], Any]:
+def worker_index(index: Any, **models: Any) -> Callable[[], Any]:
     """A function that opens the version of `index` in a worker, with some `models`."""
     open_index = partial(type(index).open, **models)
     return partial(opened, open_index, index.KIND, index.location, index.manifest.data)

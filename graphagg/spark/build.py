@@ -88,7 +88,7 @@ class SparkOptions:
         the one that an earlier run noted; empty for None. `force` builds again, also over an
         unfinished job. The settings of the session are restored afterward.
         """
-        spark = self.session or session_of(source.given if source.is_frame else str(source))
+        spark = self.session or session_of(source.dataframe if source.is_frame else str(source))
         target = parse_location(directory)
         running = SparkJob(spark, work_of(target, self.work), progress, kind, stages)
         with write_artifact(target) as publication, with_settings(spark, SMALL_DRIVER):

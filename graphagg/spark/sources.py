@@ -27,22 +27,22 @@ class SparkInput:
     """The source of a job's input.
 
     Attributes:
-        given: a DataFrame; None: paths.
+        dataframe: a DataFrame; None: paths.
         paths: a table (`table:NAME`), or files, folders and patterns, on any path that Spark reads.
     """
 
-    given: DataFrame | None
+    dataframe: DataFrame | None
     paths: tuple[str, ...]
 
     @property
     def is_frame(self) -> bool:
         """Whether it is a DataFrame, which a later run cannot compare."""
-        return self.given is not None
+        return self.dataframe is not None
 
     @property
     def origin(self) -> DataFrame | str:
         """The DataFrame, or the table or the first path."""
-        return self.paths[0] if self.given is None else self.given
+        return self.paths[0] if self.dataframe is None else self.dataframe
 
     @property
     def hadoop_paths(self) -> list[str]:

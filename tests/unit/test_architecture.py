@@ -1,6 +1,6 @@
-"""The import contract: what ARCHITECTURE.md says of the house is true in every file.
+"""Tests the rules of ARCHITECTURE.md: layers, imports, and the size of the package.
 
-Imports under `TYPE_CHECKING` and inside functions count as well: a circle of design is a circle.
+Imports under `TYPE_CHECKING` and inside functions count as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from benchmarks.house import PACKAGES, rooms, size_of
+from benchmarks.house import PACKAGES, import_graph, size_of
 from tests.unit.test_examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +67,8 @@ def imported(path: Path) -> set[str]:
     return (names & MODULES.keys()) - {module(path)}
 
 
-def room(name: str) -> str:
-    """The part of the package that a module belongs to; the package itself is the ground."""
+def layer(name: str) -> str:
+    """Return the name of a module in `LAYERS`; the package itself is in the lowest layer."""
     return name.split(".")[1] if "." in name else "errors"
 
 
@@ -77,7 +77,7 @@ def test_imports_point_down_and_capabilities_do_not_import_each_other():
         f"{name} -> {target}"
         for name, path in MODULES.items()
         for target in imported(path)
-        if room(target) != room(name) and FLOOR[room(target)] >= FLOOR[room(name)] > 0
+        if layer(target) != layer(name) and FLOOR[layer(target)] >= FLOOR[layer(name)] > 0
     ]
     assert not wrong
 
@@ -87,14 +87,14 @@ def test_no_file_imports_itself_through_others():
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_rooms_of_a_package_import_each_other_in_no_circle(package):
-    graph = rooms(PACKAGE / package, f"graphagg.{package}")
-    circles = [sorted(each) for each in nx.strongly_connected_components(graph) if len(each) > 1]
-    assert not circles, f"rooms of {package} in a circle: {circles}"
+def test_a_package_has_no_import_cycles(package):
+    graph = import_graph(PACKAGE / package, f"graphagg.{package}")
+    cycles = [sorted(each) for each in nx.strongly_connected_components(graph) if len(each) > 1]
+    assert not cycles, f"import cycles in {package}: {cycles}"
 
 
 def test_the_package_keeps_its_budget():
@@ -116,13 +116,13 @@ def test_class_names_are_unique():
 
 
 def test_docstrings_have_examples():
-    """At least 60, over all five faces; `test_examples.py` runs them."""
+    """At least 60, over all five packages; `test_examples.py` runs them."""
     assert len(EXAMPLES) >= 60
-    faces = {example.module.split(".")[1] for example in EXAMPLES}
-    assert faces >= {"rag", "communities", "embedding", "nn", "graph"}
+    packages = {example.module.split(".")[1] for example in EXAMPLES}
+    assert packages >= {"rag", "communities", "embedding", "nn", "graph"}
 
 
-def test_every_room_can_be_overlooked():
+def test_no_folder_has_too_many_files():
     folders = {path.parent for path in FILES}
     crowded = {str(f): n for f in folders if (n := len(list(f.glob("*.py")))) > MOST_FILES}
     assert not crowded

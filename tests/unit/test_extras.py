@@ -134,12 +134,12 @@ def test_each_extra_that_is_named_holds_what_is_missing(where, modules, package,
         assert names & reached, f"{where}: {module} is not in {extra}"
 
 
-@pytest.mark.parametrize("room", ["nn"])
-def test_a_room_that_names_an_extra_imports_nothing_else_unguarded(room):
-    """`lazy_names(extra=...)` names it for any module that is missing."""
+@pytest.mark.parametrize("extra", ["nn"])
+def test_a_package_with_an_extra_imports_only_its_dependencies_unguarded(extra):
+    """`lazy_names(extra=...)` names the extra for any module that is missing."""
     base = {name_of(requirement) for requirement in PROJECT["dependencies"]}
     brought = packages_distributions()
-    for path in (ROOT / "graphagg" / room).rglob("*.py"):
+    for path in (ROOT / "graphagg" / extra).rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if not isinstance(node, ast.Import | ast.ImportFrom):
                 continue
@@ -147,7 +147,7 @@ def test_a_room_that_names_an_extra_imports_nothing_else_unguarded(room):
             for module in {str(name).partition(".")[0] for name in names} - {"graphagg"}:
                 if not extras.is_of_python(module):
                     packages = {name_of(name) for name in brought[module]}
-                    assert packages & (held(room) | base), f"{path}: {module}"
+                    assert packages & (held(extra) | base), f"{path}: {module}"
 
 
 def test_packages_are_those_that_the_installer_noted(installed):

@@ -100,7 +100,7 @@ def _claim(work: WorkFolder, source: Source, config: CommunityConfig, force: boo
     job = {
         "source": [fingerprint(path) for path in paths_of(source.edges) or []],
         "config": config.to_json(),
-        "reading": source.reading.given(),
+        "reading": source.reading.changed_fields(),
         "vertices": [str(vertex) for vertex in source.vertices],
     }
     work.claim(job, force=force)

@@ -38,8 +38,8 @@ def build_by_spark(
     family = HashFamily(config.permutations, config.hash_seed)
 
     def write(job: SparkJob, publication: Publication) -> dict[str, Any]:
-        kind, inward, arrays = GRAPH_KIND[config.kind], config.kind == "directed-in", job.arrays
-        report = GraphRows(job, source, kind, per_task, inward).write()
+        kind, reverse, arrays = GRAPH_KIND[config.kind], config.kind == "directed-in", job.arrays
+        report = GraphRows(job, source, kind, per_task, reverse).write()
         _hash(job, config.kind)
         stored = IndexGraph.read(config, arrays.map, arrays.exists)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphagg.embedding.config import Side
 from graphagg.errors import InvalidParameter, UnknownVertex
-from graphagg.spark.answers import answered, of_worker, one_by_one
+from graphagg.spark.answers import answered, one_by_one, worker_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ def vectors_frame(spark: SparkSession, index: Any, side: Side, per_task: int) ->
     """Return a DataFrame with columns `vertex` and `vector`; see `NodeEmbedding.to_spark`."""
     ids, _ = index.vectors_of(side)
     total, integer = len(ids), ids.is_integer
-    worker = of_worker(index)
+    worker = worker_index(index)
 
     def each(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -57,4 +57,4 @@ def neighbors_frame(
 
         return one_by_one(one, vertices, (UnknownVertex, InvalidParameter))
 
-    return answered(frame, column, fields, of_worker(index), ask)
+    return answered(frame, column, fields, worker_index(index), ask)

@@ -18,7 +18,7 @@ from typing import Any
 from graphagg.errors import EmptyGraph
 from graphagg.graph.graph import GraphKind, ReadReport
 from graphagg.graph.ids import VertexId
-from graphagg.graph.large.rows import Pairs, deal, write_rows
+from graphagg.graph.large.rows import Pairs, bin_pairs, write_rows
 from graphagg.graph.reading.batches import ReadCounts
 from graphagg.graph.reading.buffer import EdgeColumns
 from graphagg.graph.reading.load import open_edges, with_both_sides, with_counts
@@ -35,14 +35,14 @@ class Source:
     kind: GraphKind  # kind of the graph
     reading: EdgeReading  # the options of the reader
     vertices: Sequence[VertexId] = ()  # additional vertices, which may have no edge
-    inward: bool = False  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
+    reverse: bool = False  # directed: `sets` are the in-neighbors, and `holders` the out-neighbors
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the compressed rows; the rows of the adjacency come first."""
         if self.kind == "undirected":
             return ("sets",)
-        return ("holders", "sets") if self.inward else ("sets", "holders")
+        return ("holders", "sets") if self.reverse else ("sets", "holders")
 
 
 def load_large(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
@@ -67,17 +67,17 @@ def _load(work: WorkFolder, folder: Path, source: Source) -> ReadReport:
         sources, targets, len(rows), len(columns), loops=kind == "two-mode",
         symmetric=kind == "undirected",
     )  # fmt: skip
-    dealt = []
+    bins = []
     for array in source.names:
-        dealt.append(deal(pairs, _empty(work.folder / f"pairs.{array}"), work.step("pairs")))
+        bins.append(bin_pairs(pairs, _empty(work.folder / f"pairs.{array}"), work.step("pairs")))
         pairs = pairs.turned()
     shutil.rmtree(of_edges)
     repeats = []
-    for array, each in zip(source.names, dealt, strict=True):
+    for array, each in zip(source.names, bins, strict=True):
         paths = [folder / f"{array}.{part}.npy" for part in ("indptr", "indices")]
         repeats.append(write_rows(each, paths[0], paths[1], work.step(array)))
         shutil.rmtree(each.folder)
-    edge_count, duplicates = sum(dealt[0].sizes) // each_way, repeats[0] // each_way
+    edge_count, duplicates = sum(bins[0].sizes) // each_way, repeats[0] // each_way
     loops = edges.edges - edge_count
     if not edge_count:
         raise EmptyGraph(f"{name}: {loops:,} self-loops and no other edge, expected another")

@@ -52,7 +52,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Dealt:
+class Bins:
     """Files that pairs were distributed over."""
 
     folder: Path  # the folder, with one file per range of rows
@@ -64,7 +64,7 @@ class Dealt:
         return self.folder / f"{i:06d}.pairs.bin"
 
 
-def deal(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Dealt:
+def bin_pairs(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Bins:
     """Distribute pairs over files in an empty folder, one per range of rows."""
     counts, total = np.zeros(pairs.rows, dtype=np.int64), 2 * len(pairs.sources)
     for i, keys in enumerate(pairs.chunks(), start=1):
@@ -72,10 +72,10 @@ def deal(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Dealt:
         step(i, total)
     bounds = _ranges(counts)
     sizes = np.add.reduceat(counts, bounds[:-1]).tolist() if len(counts) else []
-    dealt = Dealt(folder, bounds, sizes)
+    bins = Bins(folder, bounds, sizes)
     range_of = np.repeat(np.arange(len(sizes), dtype=np.uint16), np.diff(bounds))
     with ExitStack() as stack:
-        files = [stack.enter_context(dealt.path(i).open("wb", 0)) for i in range(len(sizes))]
+        files = [stack.enter_context(bins.path(i).open("wb", 0)) for i in range(len(sizes))]
         for i, keys in enumerate(pairs.chunks(), start=1):
             ranges = range_of[pairs_of(keys)[0]]
             order = np.argsort(ranges, kind="stable")  # a radix sort, for 16-bit integers
@@ -83,7 +83,7 @@ def deal(pairs: Pairs, folder: Path, step: Callable[[int, int], None]) -> Dealt:
             for file, some in zip(files, np.split(order, ends), strict=True):
                 file.write(keys[some].data)
             step(len(pairs.sources) + i, total)
-    return dealt
+    return bins
 
 
 def _ranges(counts: Ints) -> list[int]:
@@ -98,18 +98,18 @@ def _ranges(counts: Ints) -> list[int]:
     return bounds
 
 
-def write_rows(dealt: Dealt, indptr: Path, indices: Path, step: Callable[[int, int], None]) -> int:
+def write_rows(bins: Bins, indptr: Path, indices: Path, step: Callable[[int, int], None]) -> int:
     """Sort each range and append it to the compressed rows; return the number of repeats."""
-    lengths, repeats = np.zeros(dealt.bounds[-1], dtype=np.int64), 0
+    lengths, repeats = np.zeros(bins.bounds[-1], dtype=np.int64), 0
     file = GrowingFile(indices, np.int32)
-    for i, size in enumerate(dealt.sizes):
-        first, end = dealt.bounds[i], dealt.bounds[i + 1]
-        keys, _ = merge_repeats(np.fromfile(dealt.path(i), np.uint64), None)
+    for i, size in enumerate(bins.sizes):
+        first, end = bins.bounds[i], bins.bounds[i + 1]
+        keys, _ = merge_repeats(np.fromfile(bins.path(i), np.uint64), None)
         rows, columns = pairs_of(keys)
         lengths[first:end] = np.bincount(rows - first, minlength=end - first)
         file.append(columns)
         repeats += size - len(keys)
-        step(i + 1, len(dealt.sizes))
+        step(i + 1, len(bins.sizes))
     file.close()
     np.save(indptr, offsets(lengths))
     return repeats

@@ -38,7 +38,7 @@ class EdgeReading:
             one.
 
     Examples:
-        >>> EdgeReading(source="from_user", delimiter="space").given()
+        >>> EdgeReading(source="from_user", delimiter="space").changed_fields()
         {'source': 'from_user', 'delimiter': ' '}
     """
 
@@ -71,14 +71,14 @@ class EdgeReading:
         """Whether to read weights if the edges have any."""
         return bool(getattr(self, "weighted", False))
 
-    def given(self) -> dict[str, Any]:
+    def changed_fields(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults; they identify the options."""
         default = type(self)()
         return {name: value for name, value in vars(self).items() if value != vars(default)[name]}
 
     def with_weights(self) -> WeightedReading:
         """Return the same options, but read weights if the edges have any."""
-        return with_values(WeightedReading(), self.given())
+        return with_values(WeightedReading(), self.changed_fields())
 
     def unweighted(self) -> EdgeReading:
         """Return the same options without weights; `InvalidParameter` if `weight` is set."""
@@ -88,7 +88,7 @@ class EdgeReading:
                 "weights; leave it out, or partition the graph with `detect`"
             )
         return with_values(
-            EdgeReading(), {n: v for n, v in self.given().items() if n != "weighted"}
+            EdgeReading(), {n: v for n, v in self.changed_fields().items() if n != "weighted"}
         )
 
 

@@ -25,7 +25,7 @@ def read_parquet(path: Path, counts: ReadCounts, reading: EdgeReading) -> Iterat
     try:
         file = pq.ParquetFile(path)
         columns = named_columns(file.schema_arrow.names, reading, str(path))
-        names = _wanted(columns, reading)
+        names = _column_names(columns, reading)
         batches = parquet_batches(file, EDGES_AT_ONCE, names)
         yield from _edges(batches, columns, str(path), counts, reading)
     except (pa.ArrowInvalid, OSError) as error:
@@ -47,7 +47,7 @@ def read_stream(
         ) from None
 
 
-def _wanted(columns: Columns, reading: EdgeReading) -> list[str]:
+def _column_names(columns: Columns, reading: EdgeReading) -> list[str]:
     weighted = reading.wants_weights and columns.weight >= 0
     positions = columns[:3] if weighted else columns[:2]
     return [columns.names[position] for position in positions]
@@ -61,7 +61,7 @@ def _edges(
     reading: EdgeReading,
 ) -> Iterator[EdgeBatch]:
     counts.columns = counts.columns or columns
-    names, rows_read = _wanted(columns, reading), 0
+    names, rows_read = _column_names(columns, reading), 0
     for batch in batches:
         if columns.weight >= 0:
             counts.weights_ignored += len(batch)

@@ -51,7 +51,7 @@ class EdgeInput(SparkInput):
 
     def identity(self) -> list[Any]:
         """Return the identity of the input and the options, as far as it can be determined."""
-        return [*self.seen(), self.reading.given()]
+        return [*self.seen(), self.reading.changed_fields()]
 
     def job(self, config: Any) -> dict[str, Any]:
         """Return the identity of a job: its input, and the configuration of its index."""

@@ -63,7 +63,7 @@ class GraphRows:
     source: EdgeInput  # the edges
     kind: GraphKind  # of the graph
     per_task: int = ENTRIES_PER_TASK  # entries of compressed rows that one task holds
-    inward: bool = False  # directed: `sets` are the in-neighbors
+    reverse: bool = False  # directed: `sets` are the in-neighbors
 
     def write(self) -> ReadReport:
         """Run the stages that an earlier job has not finished; keep only rows and ids."""
@@ -77,7 +77,7 @@ class GraphRows:
         rows, columns = self._number(frame, count)
         loops = 0 if kind == "two-mode" else job.note("self_loops", frame.filter("src = dst").count)
         pairs, numbers = self._pairs(frame, rows, columns)
-        steps = (-1, 1) if self.inward else (1, -1)
+        steps = (-1, 1) if self.reverse else (1, -1)
         first, second = (partial(_keys_of, kind, numbers, step) for step in steps)
         if not self._write_rows(pairs, first, SETS, rows.total):
             raise EmptyGraph(

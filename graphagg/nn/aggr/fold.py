@@ -28,7 +28,7 @@ GateWeights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 @dataclass(slots=True)
-class _Room:
+class _Buffers:
     """Work arrays for folding one block with P nodes."""
 
     values: Tensor  # `[elements + P, d]`
@@ -45,15 +45,15 @@ class _Room:
         return [self.total, self.apart, self.z, self.s]
 
 
-def _rooms(plan: LCMPlan, x: Tensor) -> list[_Room]:
+def _allocate(plan: LCMPlan, x: Tensor) -> list[_Buffers]:
     """Allocate work arrays for each block; the blocks of a large plan share one buffer."""
     small, sizes = _is_small(plan), [_sizes(block) for block in plan.blocks]
     shared = x.new_empty((0 if small else max(map(sum, sizes)), x.size(1)))
-    rooms = []
+    buffers = []
     for parts in sizes:
         memory = x.new_empty((sum(parts), x.size(1))) if small else shared[: sum(parts)]
-        rooms.append(_Room(*torch.split_with_sizes(memory, parts)))
-    return rooms
+        buffers.append(_Buffers(*torch.split_with_sizes(memory, parts)))
+    return buffers
 
 
 def _sizes(block: FoldBlock) -> list[int]:
@@ -68,17 +68,17 @@ def _is_small(plan: LCMPlan) -> bool:
 
 
 def _fold_block(
-    x: Tensor, order: Tensor | None, block: FoldBlock, room: _Room, weights: GateWeights
+    x: Tensor, order: Tensor | None, block: FoldBlock, work: _Buffers, weights: GateWeights
 ) -> None:
-    rows, elements = slice(*block.rows), room.values[: block.elements]
+    rows, elements = slice(*block.rows), work.values[: block.elements]
     if order is None:
         elements.copy_(x[rows])
     else:
         torch.index_select(x, 0, order[rows], out=elements)
-    values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
+    values, left, right = (x.numpy() for x in (work.values, block.left, block.right))
     of_gate, gate_bias, of_n, n_bias = weights
     for low, high in block.passes:
-        total, apart, z, s = (part[low:high] for part in room.nodes)
+        total, apart, z, s = (part[low:high] for part in work.nodes)
         gate_kernel.join(values, left[low:high], right[low:high], total.numpy(), apart.numpy())
         torch.addmm(gate_bias, apart, of_gate.t(), out=z).sigmoid_()
         torch.addmm(n_bias, total, of_n.t(), out=s).sigmoid_()
@@ -86,15 +86,15 @@ def _fold_block(
         gate_kernel.mix(total.numpy(), apart.numpy(), z.numpy(), s.numpy(), out)
 
 
-def _unfold_block(block: FoldBlock, room: _Room, grad_out: Tensor, weights: GateWeights) -> None:
+def _unfold_block(block: FoldBlock, work: _Buffers, grad_out: Tensor, weights: GateWeights) -> None:
     """Overwrite `values`, `z` and `s` with gradients; `grad_out` has a row per segment."""
-    room.values.index_copy_(0, block.roots, grad_out[block.filled])
-    values, left, right = (x.numpy() for x in (room.values, block.left, block.right))
+    work.values.index_copy_(0, block.roots, grad_out[block.filled])
+    values, left, right = (x.numpy() for x in (work.values, block.left, block.right))
     for low, high in reversed(block.passes):
         grad = values[block.elements + low : block.elements + high]
-        total, apart, z, s = (part[low:high] for part in room.nodes)
+        total, apart, z, s = (part[low:high] for part in work.nodes)
         gate_kernel.unmix(total.numpy(), apart.numpy(), z.numpy(), s.numpy(), grad)
-        of_total, of_apart = room.grad_total[: high - low], room.grad_apart[: high - low]
+        of_total, of_apart = work.grad_total[: high - low], work.grad_apart[: high - low]
         torch.mm(s, weights[2], out=of_total)
         torch.mm(z, weights[0], out=of_apart)
         gate_kernel.part(
@@ -113,31 +113,31 @@ class GateFold(torch.autograd.Function):
         """Fold `x`; `order` sorts the rows by segment; `keep` is set if backward may follow."""
         ctx.save_for_backward(x, *weights)
         out = identity.to(x.dtype).repeat(plan.count, 1)
-        rooms, doubled = _rooms(plan, x), _doubled(weights)
-        for block, room in zip(plan.blocks, rooms, strict=True):
-            _fold_block(x, order, block, room, doubled)
-            out.index_copy_(0, block.filled, room.values[block.roots])
-        ctx.plan, ctx.order, ctx.rooms = plan, order, rooms if keep and _is_small(plan) else None
+        buffers, doubled = _allocate(plan, x), _doubled(weights)
+        for block, work in zip(plan.blocks, buffers, strict=True):
+            _fold_block(x, order, block, work, doubled)
+            out.index_copy_(0, block.filled, work.values[block.roots])
+        ctx.plan, ctx.order, ctx.kept = plan, order, buffers if keep and _is_small(plan) else None
         return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> Any:
         """Return the gradients of `x`, of the identity and of the four weights."""
         x, *weights = ctx.saved_tensors
-        plan, order, saved, ctx.rooms = ctx.plan, ctx.order, ctx.rooms, None
+        plan, order, saved, ctx.kept = ctx.plan, ctx.order, ctx.kept, None
         with torch.no_grad():
-            doubled, rooms = _doubled(weights), saved or _rooms(plan, x)
+            doubled, buffers = _doubled(weights), saved or _allocate(plan, x)
             grads, grad_x = [torch.zeros_like(each) for each in weights], torch.empty_like(x)
-            for block, room in zip(plan.blocks, rooms, strict=True):
+            for block, work in zip(plan.blocks, buffers, strict=True):
                 if not saved:
-                    _fold_block(x, order, block, room, doubled)
-                _unfold_block(block, room, grad_out, doubled)
-                grads[0].addmm_(room.z.t(), room.apart)
-                grads[1] += room.z.sum(0)
-                grads[2].addmm_(room.s.t(), room.total)
-                grads[3] += room.s.sum(0)
+                    _fold_block(x, order, block, work, doubled)
+                _unfold_block(block, work, grad_out, doubled)
+                grads[0].addmm_(work.z.t(), work.apart)
+                grads[1] += work.z.sum(0)
+                grads[2].addmm_(work.s.t(), work.total)
+                grads[3] += work.s.sum(0)
                 rows = torch.arange(*block.rows) if order is None else order[slice(*block.rows)]
-                grad_x.index_copy_(0, rows, room.values[: block.elements])
+                grad_x.index_copy_(0, rows, work.values[: block.elements])
             # The identity is the result of the empty segments.
             grad_identity = grad_out[plan.ptr.diff() == 0].sum(0)
             all_grads = grad_x, grad_identity, *_doubled(grads)

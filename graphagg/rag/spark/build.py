@@ -49,7 +49,7 @@ from graphagg.rag.spark.records import (
     write_passages,
     write_tables,
 )
-from graphagg.spark.answers import answered, of_worker, one_by_one
+from graphagg.spark.answers import answered, one_by_one, worker_index
 from graphagg.spark.build import SparkOptions
 from graphagg.spark.job import SparkJob
 from graphagg.spark.sources import refuse
@@ -255,5 +255,5 @@ def passages_frame(
             for hits in passages.retrieve_batch(questions, **options)
         ]
 
-    worker = of_worker(index, encoder=models[0], extractor=models[1])
+    worker = worker_index(index, encoder=models[0], extractor=models[1])
     return answered(frame, column, FIELDS, worker, ask)

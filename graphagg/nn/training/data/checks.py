@@ -12,7 +12,7 @@ from torch_geometric.data import Data, HeteroData
 from graphagg.errors import InvalidDataset, InvalidFeatures
 from graphagg.nn.training.data.graphs import GraphColumn, Graphs
 
-WANTED = {
+REQUIREMENTS = {
     "x": "a tensor [N, F] of real numbers or categories, with at least one column",
     "edge_index": "[2, E] integers, a tensor",
     "edge_attr": "a tensor [E] or [E, k] of real numbers or categories",
@@ -20,7 +20,7 @@ WANTED = {
     "edge_label_index": "[2, P] integers, a tensor",
     "edge_label": "a tensor [P] of labels",
 }
-OF_KINDS = (
+USE_PYG_LAYERS = (
     ". Graphs of several kinds of vertices are for a model of your own, with aggregators of "
     "graphagg in PyG's layers: HeteroConv({('paper', 'by', 'author'): SAGEConv((-1, -1), 64, "
     "aggr=LCMAggregation(WIDTH, WIDTH))})"
@@ -34,9 +34,9 @@ def check_tensors(name: str, graphs: Sequence[object]) -> None:
         if not isinstance(graph, Data):
             raise InvalidDataset(
                 f"{name}: item {index} is a {type(graph).__name__}, expected a PyG Data"
-                f"{OF_KINDS if isinstance(graph, HeteroData) else ''}"
+                f"{USE_PYG_LAYERS if isinstance(graph, HeteroData) else ''}"
             )
-        for key, requirement in WANTED.items():
+        for key, requirement in REQUIREMENTS.items():
             value = graph.get(key)
             where = f"{name}: {key} of graph {index} is"
             if value is None:
@@ -73,7 +73,7 @@ def widen(graphs: Sequence[Data]) -> Sequence[Data]:
 def _wide(graph: Data) -> Data:
     odd = {
         key: value
-        for key in WANTED
+        for key in REQUIREMENTS
         if (value := graph.get(key)) is not None and value.dtype not in _KEPT
     }
     if not odd:

@@ -17,7 +17,7 @@ from torch_geometric.data import Data, HeteroData
 from graphagg.errors import InvalidDataset, UnreadableFile
 from graphagg.nn.config.model import TaskLevel
 from graphagg.nn.files import read_tensors, write_tensors
-from graphagg.nn.training.data.checks import OF_KINDS, WANTED, check_tensors
+from graphagg.nn.training.data.checks import REQUIREMENTS, USE_PYG_LAYERS, check_tensors
 from graphagg.nn.training.data.dataset import SUBSETS, GraphData, Split, masked_splits
 
 GraphSource: TypeAlias = str | os.PathLike[str] | GraphData | Data | Sequence[Data]
@@ -98,7 +98,7 @@ def save_graphs(path: str | os.PathLike[str], graphs: Data | Sequence[Data]) -> 
     tensors = {
         f"{number}.{name}": torch.as_tensor(graph[name])
         for number, graph in enumerate(listed)
-        for name in (*WANTED, *_SPLITS)
+        for name in (*REQUIREMENTS, *_SPLITS)
         if graph.get(name) is not None
     }
     write_tensors(target, tensors, {})
@@ -109,7 +109,7 @@ def _read_graphs(path: Path) -> list[Data]:
     graphs: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
-        if not re.fullmatch("[0-9]{1,18}", number) or name not in (*WANTED, *_SPLITS):
+        if not re.fullmatch("[0-9]{1,18}", number) or name not in (*REQUIREMENTS, *_SPLITS):
             raise InvalidDataset(f"{path}: unknown tensor {key!r}; expected a name such as '0.x'")
         graphs.setdefault(int(number), {})[name] = tensor
     return [Data(**graphs[number]) for number in sorted(graphs)]
@@ -140,7 +140,7 @@ def _listed(source: Sequence[Data]) -> list[Data]:
     if isinstance(source, HeteroData) or not iterable:
         raise InvalidDataset(
             f"the data are of type {type(source).__name__}; expected a PyG Data or a list of "
-            f"them{OF_KINDS if isinstance(source, HeteroData) else ''}"
+            f"them{USE_PYG_LAYERS if isinstance(source, HeteroData) else ''}"
         )
     if isinstance(source, torch.utils.data.DataLoader):
         raise InvalidDataset(

@@ -2,7 +2,7 @@
 
 A `Retriever` reads a question, encodes it, ranks the passages of a view, and finds the sentence of
 a passage that is closest to the question; `graphagg.rag.operations.answering` builds the answers.
-It reads statistics, candidates and links of the visible passages from a `PassageSource`.
+A retriever gets statistics, candidates and links of the visible passages from a `PassageSource`.
 `graphagg.rag.parts.source` has the same methods for several indices, so the modes use the same
 code for one and for many.
 """

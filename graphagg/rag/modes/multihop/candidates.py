@@ -76,7 +76,7 @@ class CandidateScorer:
     ) -> tuple[tuple[Rows, Array], tuple[Rows, Array]]:
         """Return the pool in two parts with their values: the `size` best, and the best titled.
 
-        A page of a named entity joins even if it matches nothing else in the question.
+        A passage titled by a named entity joins even if it matches nothing else.
         """
         weights, visible, ranks = self.config.passage, self.view.row_set, self.ranks
         titled = distinct(np.concatenate([np.zeros(0, np.int64), *question.titled]))

@@ -60,7 +60,7 @@ class Frontier(NamedTuple):
     Attributes:
         rows: `[f]` row numbers; -1 for a passage of another part.
         first: `[f, d]` the stored first vector of each.
-        vectors: `[f, d]` of the terms that each leaves open; None if open terms do not count.
+        vectors: `[f, d]` sums over the open terms of each; None if open terms do not count.
     """
 
     rows: Rows

@@ -94,8 +94,8 @@ class RankingHits(Ranking):
             return self._next_hit(row, taken), reason
         with_row = RankingHits(self.search, self.search.rank(self.scores, taken, (row,)), taken)
         return with_row._next_hit(row, taken), (
-            f"no candidate: not among the {self._most} closest by similarity and words, not named "
-            "by the question, and no link of the best passages leads to it"
+            f"not a candidate: it is not among the {self._most} closest by similarity and words, "
+            "the question does not name it, and no link of the best passages leads to it"
         )
 
     def _rows(self, chosen: Sequence[tuple[int, Gain]]) -> Rows:
@@ -118,7 +118,7 @@ class RankingHits(Ranking):
         """Explain how a candidate was reached."""
         step = self.ranking.step(row)
         if step is None:
-            return "it is scored by itself: no better passage leads to it"
+            return "its own score counts, since no link from another passage raises it"
         kind = KINDS[int(step.round.edges.kind[step.edge])]
         kind = "reference" if self._target(step) else kind
         parent = self.search.source.corpus.id(int(step.round.parent[step.edge]))

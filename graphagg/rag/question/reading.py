@@ -43,7 +43,7 @@ class QuestionReading:
 
     @property
     def has_clause(self) -> bool:
-        """Whether it has a second English question word, as in a clause, and no choice ("or")."""
+        """Whether a second English question word begins a clause; False for a choice ("or")."""
         text = self.text
         for name in self.names:
             text = text.replace(name, "")

@@ -186,7 +186,7 @@ class Request:
 
     @property
     def selection(self) -> Selection:
-        """The visible passages."""
+        """The conditions that select the visible passages."""
         return Selection(
             self.filter,
             None if self.include is None else tuple(self.include),

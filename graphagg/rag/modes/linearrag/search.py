@@ -88,7 +88,7 @@ class LinearRAGSearch:
         return PassageWalk(question.seeds, activation, prior, bonus, scores, unit)
 
     def _bonus(self, activation: Activation) -> Doubles:
-        """`[R]` ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e), for eq. 7."""
+        """Return ln(1 + sum over active e of a_e ln(1 + N_ep) / L_e), `[R]`, for eq. 7."""
         sums = np.zeros(len(self.view.visible))
         for entity in activation.value:
             holders, shares = self._shares(entity, activation)
